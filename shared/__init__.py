@@ -1,0 +1,1 @@
+"""What both services are made of; imports neither."""

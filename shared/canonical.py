@@ -1,0 +1,89 @@
+"""The one form of a JSON value that digests and comparisons are taken over."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import rfc8785
+
+MAX_SAFE_INTEGER = 2**53 - 1
+MAX_DEPTH = 64
+
+
+class NotCanonical(ValueError):
+    """A value that JSON between our services cannot carry. `path` says where."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path or 'value'}: {problem}")
+        self.path = path
+        self.problem = problem
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of the canonical bytes, in hexadecimal."""
+    return hashlib.sha256(canonical_bytes(value)).hexdigest()
+
+
+def canonical_bytes(value: Any) -> bytes:
+    """RFC 8785 bytes of the normalised value. Raises NotCanonical."""
+    return rfc8785.dumps(normalise(value))
+
+
+def normalise(value: Any, max_depth: int = MAX_DEPTH) -> Any:
+    """A deep copy in plain JSON types, with integral floats as ints.
+
+    Raises NotCanonical for NaN, infinities, integral numbers beyond ±(2^53-1),
+    NUL and lone surrogates in keys or strings, types that are not JSON's, and
+    nesting deeper than `max_depth`.
+    """
+    return _normalise(value, "", max_depth)
+
+
+def _normalise(value: Any, path: str, levels: int) -> Any:
+    match value:
+        case None | bool():
+            return value
+        case str():
+            return _string(value, path)
+        case int() | float():
+            return _number(value, path)
+    if levels == 0:
+        raise NotCanonical(path, "nested too deeply")
+    match value:
+        case Mapping():
+            return {
+                _string(key, path): _normalise(item, _member(path, key), levels - 1)
+                for key, item in value.items()
+            }
+        case list() | tuple():
+            return [_normalise(item, f"{path}[{i}]", levels - 1) for i, item in enumerate(value)]
+    raise NotCanonical(path, f"{type(value).__name__} is not a JSON type")
+
+
+def _member(path: str, key: Any) -> str:
+    return f"{path}.{key}" if path else str(key)
+
+
+def _string(value: Any, path: str) -> str:
+    if not isinstance(value, str):
+        raise NotCanonical(path, f"key of type {type(value).__name__}; keys are strings")
+    if "\x00" in value:
+        raise NotCanonical(path, "contains NUL (U+0000)")
+    try:
+        value.encode()
+    except UnicodeEncodeError as exc:
+        raise NotCanonical(path, "contains a lone surrogate") from exc
+    return str.__str__(value)  # an enum's value, not its name
+
+
+def _number(value: int | float, path: str) -> int | float:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise NotCanonical(path, "NaN and infinities are not JSON numbers")
+        if not value.is_integer():
+            return value
+    whole = int(value)
+    if abs(whole) > MAX_SAFE_INTEGER:
+        raise NotCanonical(path, "integral number beyond ±(2^53-1); send it as a string")
+    return whole

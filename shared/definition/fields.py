@@ -1,0 +1,45 @@
+"""Field types that every part of a definition is made of."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
+
+from shared.canonical import normalise
+
+# protobuf reads no Struct deeper than about 33 levels
+MAX_OBJECT_DEPTH = 24
+
+
+class Block(BaseModel):
+    """A part of a definition: immutable, and unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def number_only(value: Any) -> Any:
+    """Refuses what Pydantic would read as a number: "5", true."""
+    if isinstance(value, (bool, str, bytes)):
+        raise ValueError("must be a number")
+    return value
+
+
+def _text(value: str) -> str:
+    return str(normalise(value))
+
+
+def _object(value: dict[str, Any]) -> dict[str, Any]:
+    result: dict[str, Any] = normalise(value, MAX_OBJECT_DEPTH)
+    return result
+
+
+Text = Annotated[str, AfterValidator(_text)]
+Flag = StrictBool
+JsonObject = Annotated[dict[str, Any], AfterValidator(_object)]
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+TypeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
+# bounds come before the validator, or the JSON Schema would not show them
+Seconds = Annotated[int, Field(ge=1, le=86_400), BeforeValidator(number_only)]
+Retries = Annotated[int, Field(ge=0, le=10), BeforeValidator(number_only)]
+Dollars = Annotated[float, Field(gt=0, le=10_000), BeforeValidator(number_only)]

@@ -1,0 +1,29 @@
+"""The action types of this process."""
+
+from shared.registries.actions.types import ActionDefinition
+from shared.registries.handlers import must_be_awaitable
+from shared.registries.registry import Registry
+
+
+def new_registry() -> Registry[ActionDefinition]:
+    return Registry("action", lambda entry: entry.type, _accept)
+
+
+def _accept(entry: ActionDefinition) -> None:
+    must_be_awaitable(entry.handler, f"action {entry.type!r}")
+
+
+actions = new_registry()
+
+
+def register_action(entry: ActionDefinition) -> ActionDefinition:
+    return actions.register(entry)
+
+
+def get_action(type_: str) -> ActionDefinition | None:
+    return actions.get(type_)
+
+
+def all_actions() -> dict[str, ActionDefinition]:
+    """A copy, by type."""
+    return actions.all()

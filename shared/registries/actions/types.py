@@ -1,0 +1,95 @@
+"""An action type, and the port through which its handler reaches an agent."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+ConfigModel = type[BaseModel]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What models used; cost in millionths of a US dollar."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0  # among input_tokens
+    cost_micros: int = 0
+    model_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentTask:
+    """One task for an agent. The same `request_id` never starts a second one."""
+
+    request_id: str
+    workspace: str
+    on_behalf_of: str
+    prompt: str
+    tools: tuple[str, ...] = ()
+    model: str = ""  # empty: chosen by the agent
+    output_schema: dict[str, Any] | None = None
+    budget_micros: int = 0  # 0: no limit
+    auto_approve: bool = False
+    time_zone: str = ""  # empty: UTC
+    session_started: Callable[[str], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentResult:
+    """`output` is a JSON object when the task had an output schema, else None."""
+
+    session_id: str
+    text: str
+    output: dict[str, Any] | None = None
+    usage: Usage = Usage()
+
+
+class Agent(Protocol):
+    """Runs tasks to their end. A task that fails raises an error of shared.errors."""
+
+    async def run_task(self, request: AgentTask) -> AgentResult: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionContext:
+    """What a handler knows of the run it serves, and what it may reach."""
+
+    agent: Agent
+    workspace: str
+    user: str
+    run: str
+    step_id: str
+    request_id: str  # `{run}:{step}:{try}`, the same after a crash
+    record_session: Callable[[str], Awaitable[None]]
+    budget_micros_left: int | None = None  # None: the run has no cap
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionResult:
+    """`session_id` is set by agent steps only."""
+
+    output: Any
+    session_id: str | None = None
+    usage: Usage = Usage()
+
+
+ActionHandler = Callable[[dict[str, Any], ActionContext], Awaitable[ActionResult]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionDefinition:
+    """`config_model` says what `config_schema` can't; without it the schema alone decides.
+
+    A config member `tools` is read as ids of capabilities, for every action type.
+    """
+
+    type: str
+    name: str
+    description: str
+    config_schema: dict[str, Any]
+    handler: ActionHandler
+    config_model: ConfigModel | None = None

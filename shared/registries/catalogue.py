@@ -1,0 +1,27 @@
+"""What a definition is checked against."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.registries.actions.store import all_actions
+from shared.registries.actions.types import ActionDefinition
+from shared.registries.capabilities.store import all_capabilities
+from shared.registries.capabilities.types import Capability
+from shared.registries.triggers.store import all_triggers
+from shared.registries.triggers.types import TriggerDefinition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """`capabilities` is None while they are not known; tools are then left unchecked."""
+
+    actions: Mapping[str, ActionDefinition]
+    triggers: Mapping[str, TriggerDefinition]
+    capabilities: Mapping[str, Capability] | None
+
+
+def current_catalogue() -> Catalogue:
+    """What this process has registered by now."""
+    return Catalogue(
+        actions=all_actions(), triggers=all_triggers(), capabilities=all_capabilities()
+    )

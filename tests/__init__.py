@@ -1,0 +1,1 @@
+"""Tests, one folder a package, one file a noun."""

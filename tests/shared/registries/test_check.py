@@ -1,0 +1,336 @@
+"""A definition against the registries."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.definition import AutomationCreate, AutomationDefinition
+from shared.registries import Catalogue, Violation, check
+from shared.registries.actions.agent_task import AGENT_TASK
+from shared.registries.actions.types import ActionContext, ActionDefinition, ActionResult
+from shared.registries.capabilities.types import Capability
+from shared.registries.triggers.schedule import SCHEDULE
+from shared.registries.triggers.types import TriggerDefinition
+
+
+async def _nothing(config: dict[str, Any], context: ActionContext) -> ActionResult:
+    return ActionResult(output=None)
+
+
+NOTIFY = ActionDefinition(
+    type="notify",
+    name="Notify",
+    description="has no model of its own",
+    config_schema={
+        "type": "object",
+        "properties": {"to": {"type": "string"}},
+        "required": ["to"],
+        "additionalProperties": False,
+    },
+    handler=_nothing,
+)
+MANUAL = TriggerDefinition(type="manual", description="x", config_schema={}, payload_schema={})
+NOW = Capability(id="now", description="the time", input_schema={}, output_schema={})
+CATALOGUE = Catalogue(
+    actions={"agent_task": AGENT_TASK, "notify": NOTIFY},
+    triggers={"schedule": SCHEDULE, "manual": MANUAL},
+    capabilities={"now": NOW},
+)
+GOOD: dict[str, Any] = {
+    "display_name": "Morning news",
+    "definition": {
+        "inputs": {
+            "schema": {
+                "type": "object",
+                "properties": {"topic": {"type": "string"}, "since": {"type": "string"}},
+                "required": ["topic"],
+            }
+        },
+        "triggers": [
+            {
+                "trigger_id": "weekdays",
+                "type": "schedule",
+                "config": {"cron": "0 9 * * 1-5", "timezone": "Europe/Paris"},
+                "static_inputs": {"topic": "science"},
+            }
+        ],
+        "plan": [
+            {
+                "step_id": "news",
+                "action": "agent_task",
+                "output_as": "summary",
+                "config": {
+                    "prompt": "News on {{ inputs.topic }} since {{ inputs.last_fired_at }}",
+                    "tools": ["now"],
+                },
+            },
+            {
+                "step_id": "tell",
+                "action": "notify",
+                "when": "steps.summary and steps['news'] and run.id and trigger.payload",
+                "config": {"to": "{{ steps.summary }}"},
+            },
+        ],
+        "execution": {
+            "on_failure": [
+                {
+                    "step_id": "sorry",
+                    "action": "notify",
+                    "config": {"to": "{{ error.message }} {{ steps.news }}"},
+                }
+            ]
+        },
+    },
+}
+Path = list[str | int]
+
+
+def _with(path: Path, value: Any) -> dict[str, Any]:
+    raw = deepcopy(GOOD)
+    target: Any = raw
+    for part in path[:-1]:
+        target = target[part]
+    target[path[-1]] = value
+    return raw
+
+
+def _found(raw: Any, catalogue: Catalogue = CATALOGUE) -> list[tuple[str, str]]:
+    return [(v.field, v.reason) for v in check(raw, catalogue)]
+
+
+D = "definition"
+PLAN0: Path = [D, "plan", 0]
+TRIGGER0: Path = [D, "triggers", 0]
+
+
+def test_a_good_definition_has_no_violations_in_any_of_its_forms() -> None:
+    create = AutomationCreate.model_validate(GOOD)
+    assert check(GOOD, CATALOGUE) == []
+    assert check(create, CATALOGUE) == []
+    assert check(create.definition, CATALOGUE) == []
+
+
+CASES: list[tuple[Path, Any, str, str]] = [
+    # shape
+    ([D, "plan"], [], "definition.plan", "invalid"),
+    ([D, "surprise"], 1, "definition.surprise", "unknown_field"),
+    ([*PLAN0, "config"], 5, "definition.plan[0].config", "invalid"),
+    ([*PLAN0, "max_retries"], 99, "definition.plan[0].max_retries", "invalid"),
+    ([D, "name"], "Other", "display_name", "invalid"),
+    ([D, "inputs", "schema"], [], "definition.inputs.schema", "invalid"),
+    # numbers and text that JSON between the services cannot carry
+    ([*PLAN0, "config", "n"], float("nan"), "definition.plan[0].config.n", "not_canonical"),
+    ([*PLAN0, "config", "n"], [2**53], "definition.plan[0].config.n[0]", "not_canonical"),
+    ([D, "goal"], "a\x00", "definition.goal", "not_canonical"),
+    # ids
+    ([D, "plan", 1, "step_id"], "news", "definition.plan[1].step_id", "duplicate_id"),
+    (
+        [D, "execution", "on_failure", 0, "step_id"],
+        "news",
+        "definition.execution.on_failure[0].step_id",
+        "duplicate_id",
+    ),
+    ([D, "plan", 1, "output_as"], "summary", "definition.plan[1].output_as", "duplicate_id"),
+    ([D, "plan", 1, "output_as"], "news", "definition.plan[1].output_as", "shadowed_name"),
+    ([D, "plan", 1, "output_as"], "inputs", "definition.plan[1].output_as", "shadowed_name"),
+    # registries
+    ([D, "plan", 1, "action"], "teleport", "definition.plan[1].action", "unknown_action"),
+    ([*TRIGGER0, "type"], "webhook", "definition.triggers[0].type", "unknown_trigger"),
+    ([*TRIGGER0, "type"], "manual", "definition.triggers[0].type", "unknown_trigger"),
+    (
+        [*PLAN0, "config", "tools"],
+        ["now", "gone"],
+        "definition.plan[0].config.tools[1]",
+        "unknown_tool",
+    ),
+    # configs
+    ([*PLAN0, "config", "prompt"], "", "definition.plan[0].config.prompt", "invalid"),
+    ([*PLAN0, "config"], {}, "definition.plan[0].config.prompt", "required"),
+    ([*PLAN0, "config", "heat"], 1, "definition.plan[0].config.heat", "unknown_field"),
+    ([D, "plan", 1, "config", "to"], 5, "definition.plan[1].config.to", "invalid"),
+    ([*TRIGGER0, "config", "cron"], "0 0 30 2 *", "definition.triggers[0].config.cron", "invalid"),
+    ([*TRIGGER0, "config", "cron"], "@daily", "definition.triggers[0].config.cron", "invalid"),
+    (
+        [*TRIGGER0, "config", "timezone"],
+        "Europe",
+        "definition.triggers[0].config.timezone",
+        "invalid",
+    ),
+    (
+        [*TRIGGER0, "config"],
+        {"timezone": "UTC"},
+        "definition.triggers[0].config.cron",
+        "required",
+    ),
+    # inputs
+    ([D, "inputs", "schema"], {"type": "obj"}, "definition.inputs.schema", "invalid_schema"),
+    (
+        [D, "inputs", "schema"],
+        {"type": "array"},
+        "definition.inputs.schema.type",
+        "invalid_schema",
+    ),
+    (
+        [D, "inputs", "schema", "$ref"],
+        "http://127.0.0.1/x",
+        "definition.inputs.schema",
+        "invalid_schema",
+    ),
+    (
+        [*TRIGGER0, "static_inputs", "topic"],
+        5,
+        "definition.triggers[0].static_inputs.topic",
+        "invalid_input",
+    ),
+    (
+        [*TRIGGER0, "static_inputs"],
+        {},
+        "definition.triggers[0].static_inputs.topic",
+        "invalid_input",
+    ),
+    # placeholders
+    ([D, "goal"], "For REPLACE_ME", "definition.goal", "placeholder"),
+    (
+        [*TRIGGER0, "static_inputs", "who"],
+        ["REPLACE_ME"],
+        "definition.triggers[0].static_inputs.who[0]",
+        "placeholder",
+    ),
+    ([D, "metadata"], {"x": {"y": "REPLACE_ME"}}, "definition.metadata.x.y", "placeholder"),
+    # templates
+    (
+        [*PLAN0, "config", "prompt"],
+        "{{ a b }}",
+        "definition.plan[0].config.prompt",
+        "invalid_template",
+    ),
+    (
+        [*PLAN0, "config", "prompt"],
+        "{{ topic }}",
+        "definition.plan[0].config.prompt",
+        "unknown_name",
+    ),
+    (
+        [*PLAN0, "config", "prompt"],
+        "{{ inputs.colour }}",
+        "definition.plan[0].config.prompt",
+        "unknown_name",
+    ),
+    (
+        [*PLAN0, "config", "prompt"],
+        "{{ steps.tell }}",
+        "definition.plan[0].config.prompt",
+        "unknown_name",
+    ),
+    (
+        [*PLAN0, "config", "prompt"],
+        "{{ steps.news }}",
+        "definition.plan[0].config.prompt",
+        "unknown_name",
+    ),
+    ([*PLAN0, "when"], "error", "definition.plan[0].when", "unknown_name"),
+    ([*PLAN0, "when"], "{{ inputs.topic }}", "definition.plan[0].when", "invalid_template"),
+    (
+        [*PLAN0, "config", "output_schema"],
+        {"properties": {"a": {"description": "{{ nope }}"}}},
+        "definition.plan[0].config.output_schema.properties.a.description",
+        "unknown_name",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "field", "reason"), CASES)
+def test_a_fault_is_named_by_field_and_reason(
+    path: Path, value: Any, field: str, reason: str
+) -> None:
+    assert _found(_with(path, value)) == [(field, reason)]
+
+
+def test_every_violation_is_found_at_once() -> None:
+    raw = _with([*PLAN0, "config", "prompt"], "REPLACE_ME {{ nope }}")
+    raw[D]["triggers"][0]["config"]["cron"] = "nonsense"
+    assert {reason for _, reason in _found(raw)} == {"placeholder", "unknown_name", "invalid"}
+
+
+def test_a_bare_definition_needs_a_name_of_its_own() -> None:
+    definition = AutomationDefinition.model_validate(GOOD[D])
+    assert _found(definition) == [("definition.name", "required")]
+
+
+def test_tools_are_left_unchecked_while_capabilities_are_not_known() -> None:
+    unknown = Catalogue(actions=CATALOGUE.actions, triggers=CATALOGUE.triggers, capabilities=None)
+    assert _found(_with([*PLAN0, "config", "tools"], ["anything"]), unknown) == []
+
+
+def test_a_definition_is_at_most_256_kib() -> None:
+    fine, large = "x" * 200_000, "x" * 263_000
+    assert _found(_with([D, "metadata"], {"note": fine})) == []
+    assert _found(_with([D, "metadata"], {"note": large})) == [(D, "too_large")]
+
+
+def test_a_schema_that_refers_to_itself_is_refused() -> None:
+    raw = _with([D, "inputs", "schema"], {"$ref": "#"})
+    assert ("definition.inputs.schema", "invalid_schema") in _found(raw)
+
+
+def test_a_violation_can_be_seen_from_the_message_around_it() -> None:
+    assert Violation("definition.plan", "r", "m").under("automation").field == (
+        "automation.definition.plan"
+    )
+    assert Violation("", "r", "m").under("automation").field == "automation"
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "definition",
+                    "plan",
+                    "inputs",
+                    "schema",
+                    "config",
+                    "step_id",
+                    "action",
+                    "triggers",
+                ]
+            )
+            | st.text(max_size=5),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=15,
+)
+_PLACES: list[Path] = [
+    ["display_name"],
+    [D],
+    [D, "inputs"],
+    [D, "inputs", "schema"],
+    [D, "inputs", "schema", "properties"],
+    TRIGGER0,
+    [*TRIGGER0, "config"],
+    [*TRIGGER0, "static_inputs"],
+    [*TRIGGER0, "config", "start_time"],
+    PLAN0,
+    [*PLAN0, "when"],
+    [*PLAN0, "config"],
+    [*PLAN0, "config", "tools"],
+    [*PLAN0, "config", "output_schema"],
+    [D, "execution"],
+    [D, "metadata"],
+]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.sampled_from(_PLACES), _ANY)
+def test_nothing_that_is_sent_makes_the_check_raise(path: Path, value: Any) -> None:
+    for violation in check(_with(path, value), CATALOGUE):
+        assert violation.reason
+        assert violation.message
+    check({"definition": value}, CATALOGUE)

@@ -1,0 +1,50 @@
+"""What a run takes in, against its schema."""
+
+from typing import Any
+
+import pytest
+
+from shared.registries.inputs import known_inputs, run_faults, static_faults
+
+CLOSED: dict[str, Any] = {
+    "type": "object",
+    "properties": {"topic": {"type": "string"}},
+    "required": ["topic"],
+    "additionalProperties": False,
+}
+RUNTIME = {"fired_at": "t", "scheduled_for": "t", "last_fired_at": None}
+
+
+def test_runtime_inputs_are_no_fault_of_a_closed_schema() -> None:
+    assert run_faults(CLOSED, {"topic": "x", **RUNTIME}) == []
+    assert run_faults(CLOSED, {"topic": 1, **RUNTIME}) == [("topic", "1 is not of type 'string'")]
+
+
+def test_a_required_runtime_input_that_is_not_declared_is_there() -> None:
+    assert run_faults({"required": ["fired_at"]}, RUNTIME) == []
+    assert run_faults({"required": ["fired_at"]}, {}) != []
+
+
+def test_a_declared_runtime_input_is_checked() -> None:
+    schema = {"properties": {"fired_at": {"type": "number"}}}
+    assert run_faults(schema, RUNTIME) == [("fired_at", "'t' is not of type 'number'")]
+
+
+@pytest.mark.parametrize(
+    ("required", "static", "paths"),
+    [
+        (["topic"], {}, ["topic"]),
+        (["topic"], {"topic": "x"}, []),
+        (["fired_at"], {}, []),
+        ([], {"topic": 1}, ["topic"]),
+    ],
+)
+def test_static_inputs_need_what_the_runtime_never_gives(
+    required: list[str], static: dict[str, Any], paths: list[str]
+) -> None:
+    schema = {**CLOSED, "required": required}
+    assert [path for path, _ in static_faults(schema, static)] == paths
+
+
+def test_known_inputs_are_declared_static_and_runtime_ones() -> None:
+    assert known_inputs(CLOSED, [{"a": 1}, {"b": 2}]) == {"topic", "a", "b", *RUNTIME}

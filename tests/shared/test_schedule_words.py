@@ -1,0 +1,51 @@
+"""A schedule in English."""
+
+import pytest
+
+from shared.registries.triggers.schedule import ScheduleTriggerConfig
+from shared.schedule_words import describe, notes
+
+
+def _config(cron: str, **more: str) -> ScheduleTriggerConfig:
+    return ScheduleTriggerConfig.model_validate({"cron": cron, "timezone": "Europe/Paris", **more})
+
+
+@pytest.mark.parametrize(
+    ("cron", "sentence"),
+    [
+        ("0 9 * * 1-5", "At 09:00 on Monday through Friday, Europe/Paris"),
+        ("0 9 * * mon-fri", "At 09:00 on Monday through Friday, Europe/Paris"),
+        ("30 8,17 * * *", "At 08:30 and 17:30, Europe/Paris"),
+        ("* * * * *", "Every minute, Europe/Paris"),
+        ("*/5 * * * *", "Every 5 minutes, Europe/Paris"),
+        ("0 * * * *", "Every hour, Europe/Paris"),
+        ("15 * * * *", "Every hour at 15 past, Europe/Paris"),
+        ("0 */2 * * *", "Every 2 hours, Europe/Paris"),
+        ("0 9 1 * *", "At 09:00 on day 1 of the month, Europe/Paris"),
+        ("0 9 L * *", "At 09:00 on the last day of the month, Europe/Paris"),
+        ("0 9 * * MON#1", "At 09:00 on the first Monday of the month, Europe/Paris"),
+        ("0 9 * 1,7 *", "At 09:00 in January and July, Europe/Paris"),
+        ("0 9 13 * 5", "At 09:00 on day 13 of the month or on Friday, Europe/Paris"),
+        ("0 9 * * 0,6", "At 09:00 on Sunday and Saturday, Europe/Paris"),
+        ("0 9 * * 6-7", "At 09:00 on Saturday through Sunday, Europe/Paris"),
+        # steps that don't divide evenly start anew each hour: no plain sentence is true
+        ("*/7 * * * *", "At the times of '*/7 * * * *', Europe/Paris"),
+        ("0 9-17 * * *", "At the times of '0 9-17 * * *', Europe/Paris"),
+    ],
+)
+def test_common_shapes_read_as_a_sentence(cron: str, sentence: str) -> None:
+    assert describe(_config(cron)) == sentence
+
+
+def test_either_day_is_said() -> None:
+    assert any("either" in note for note in notes(_config("0 9 13 * 5")))
+    assert notes(_config("0 9 * * 5")) == []
+
+
+def test_days_that_some_months_lack_are_said() -> None:
+    assert any("lack" in note for note in notes(_config("0 9 31 * *")))
+
+
+def test_unusual_rules_for_clock_changes_are_said() -> None:
+    found = notes(_config("0 9 * * *", on_gap="skip", on_fold="both"))
+    assert len(found) == 2
