@@ -1,0 +1,163 @@
+"""PostgreSQL through SQLAlchemy and asyncpg: engines, transactions, names and faults."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+import asyncpg
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared import errors
+
+NAMING: Final = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+
+def metadata(schema: str) -> sa.MetaData:
+    return sa.MetaData(schema=schema, naming_convention=NAMING)
+
+
+def plain_dsn(url: str) -> str:
+    """The URL as libpq and asyncpg read it, without a driver's name in its scheme."""
+    _, _, rest = url.partition("://")
+    return f"postgresql://{rest}"
+
+
+def engine(url: str, *, schema: str, pool_size: int = 10) -> AsyncEngine:
+    """An engine whose connections look into `schema` first. Opens nothing yet."""
+    dsn = plain_dsn(url)
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(
+            dsn, server_settings={"search_path": schema, "timezone": "UTC"}, command_timeout=60
+        )
+
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connect,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
+    )
+
+
+@contextlib.asynccontextmanager
+async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction that has really begun, so that raw asyncpg calls join it.
+
+    SQLAlchemy's BEGIN is lazy: before its first statement a raw call would commit alone.
+    """
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("select 1"))
+        yield connection
+
+
+async def raw(connection: AsyncConnection) -> asyncpg.Connection:
+    """The asyncpg connection under one that `transaction` gave."""
+    under = (await connection.get_raw_connection()).driver_connection
+    assert under is not None
+    return under
+
+
+def violated(error: IntegrityError) -> str:
+    """Name of the constraint that a statement violated."""
+    cause: Any = error.orig
+    while cause is not None:
+        if name := getattr(cause, "constraint_name", None):
+            return str(name)
+        cause = cause.__cause__
+    return ""
+
+
+def translate(error: BaseException) -> errors.RotaError | None:
+    """The refusal for a lost or unreachable database; None for any other fault."""
+    lost = isinstance(error, DBAPIError) and error.connection_invalidated
+    refused = isinstance(
+        error,
+        OSError
+        | asyncpg.PostgresConnectionError
+        | asyncpg.CannotConnectNowError
+        | asyncpg.TooManyConnectionsError
+        | asyncpg.AdminShutdownError,
+    )
+    if lost or refused or (isinstance(error, DBAPIError) and _is_connection_fault(error)):
+        return errors.ServiceUnavailable("the database can't be reached; try again")
+    return None
+
+
+def upgrade(url: str, *, package: str, schema: str, revision: str = "head") -> None:
+    """Brings `schema` to a revision of the package's migrations."""
+    command.upgrade(_alembic(url, package, schema), revision)
+
+
+def downgrade(url: str, *, package: str, schema: str, revision: str = "base") -> None:
+    command.downgrade(_alembic(url, package, schema), revision)
+
+
+def run_migrations(config: Config, target: sa.MetaData, run: Callable[[], None]) -> None:
+    """What a service's Alembic `env.py` does: one transaction, versions kept in its schema."""
+    import asyncio
+
+    from alembic import context
+
+    schema = config.attributes["schema"]
+
+    def migrate(connection: sa.Connection) -> None:
+        # `if not exists` would want the right to create even where the schema is there.
+        if schema not in sa.inspect(connection).get_schema_names():
+            connection.execute(sa.schema.CreateSchema(schema))
+        context.configure(
+            connection=connection,
+            target_metadata=target,
+            version_table_schema=schema,
+            include_schemas=True,
+            transactional_ddl=True,
+            compare_type=True,
+            compare_server_default=True,
+        )
+        # Replicas that start together take turns.
+        connection.execute(sa.text("select pg_advisory_xact_lock(hashtext(:n))"), {"n": schema})
+        with context.begin_transaction():
+            run()
+        if context.get_context().get_current_heads() == ():
+            connection.execute(sa.text(f'drop table if exists "{schema}".alembic_version'))
+
+    async def connect() -> None:
+        # With its own schema as the search path, PostgreSQL's names would come back unqualified.
+        under = engine(config.attributes["url"], schema="public")
+        try:
+            async with under.begin() as connection:
+                await connection.run_sync(migrate)
+        finally:
+            await under.dispose()
+
+    asyncio.run(connect())
+
+
+def _alembic(url: str, package: str, schema: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", f"{package}:migrations")
+    config.attributes["url"] = url
+    config.attributes["schema"] = schema
+    return config
+
+
+def _is_connection_fault(error: DBAPIError) -> bool:
+    cause: Any = error.orig
+    while cause is not None:
+        if str(getattr(cause, "sqlstate", "") or "").startswith(("08", "57P")):
+            return True
+        cause = cause.__cause__
+    return False

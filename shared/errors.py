@@ -1,0 +1,262 @@
+"""What a service refuses with: a canonical code, a reason and what the caller needs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+
+
+class Code(IntEnum):
+    """Canonical codes, numbered as google.rpc.Code numbers them."""
+
+    CANCELLED = 1
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    UNAUTHENTICATED = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldViolation:
+    """One invalid field: `automation.definition.plan[0].config.prompt`."""
+
+    field: str
+    description: str
+    reason: str = ""
+
+
+class RotaError(Exception):
+    """A refusal or failure that a caller may see.
+
+    `reason` is a name of rota.errors.v1.ErrorReason. The message and the metadata are
+    shown to callers, so neither may hold a secret or another party's text.
+    """
+
+    code: Code = Code.INTERNAL
+    reason: str = "INTERNAL"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        violations: Sequence[FieldViolation] = (),
+        retry_after: timedelta | None = None,
+        code: Code | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.violations = tuple(violations)
+        self.retry_after = retry_after
+        self.code = self.code if code is None else code
+        self.reason = self.reason if reason is None else reason
+
+
+class Unauthenticated(RotaError):
+    code, reason = Code.UNAUTHENTICATED, "UNAUTHENTICATED"
+
+
+class PermissionDenied(RotaError):
+    code, reason = Code.PERMISSION_DENIED, "PERMISSION_DENIED"
+
+    def __init__(self, *, role: str, needs: str) -> None:
+        super().__init__(
+            f"the role {role} does not allow this; it needs {needs}",
+            metadata={"role": role, "needs": needs},
+        )
+
+
+class InvalidRequest(RotaError):
+    code, reason = Code.INVALID_ARGUMENT, "INVALID_REQUEST"
+
+    def __init__(self, violations: Sequence[FieldViolation]) -> None:
+        first = violations[0]
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        super().__init__(
+            f"{first.field}: {first.description}{more}" if first.field else first.description,
+            metadata={"violations": str(len(violations))},
+            violations=violations,
+        )
+
+
+def invalid(field: str, description: str, reason: str = "") -> InvalidRequest:
+    return InvalidRequest([FieldViolation(field=field, description=description, reason=reason)])
+
+
+class ResourceNotFound(RotaError):
+    code, reason = Code.NOT_FOUND, "RESOURCE_NOT_FOUND"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} does not exist", metadata={"resource": name})
+
+
+class ResourceExists(RotaError):
+    code, reason = Code.ALREADY_EXISTS, "RESOURCE_EXISTS"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} exists already", metadata={"resource": name})
+
+
+class RequestIdReused(RotaError):
+    code, reason = Code.ALREADY_EXISTS, "REQUEST_ID_REUSED"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(
+            "the request_id was used before with another body",
+            metadata={"request_id": request_id},
+        )
+
+
+class EtagMismatch(RotaError):
+    code, reason = Code.ABORTED, "ETAG_MISMATCH"
+
+    def __init__(self, name: str, etag: str) -> None:
+        super().__init__(
+            f"{name} has changed since; read it again",
+            metadata={"resource": name, "etag": etag},
+        )
+
+
+class StateConflict(RotaError):
+    code, reason = Code.FAILED_PRECONDITION, "STATE_CONFLICT"
+
+    def __init__(self, name: str, state: str) -> None:
+        super().__init__(
+            f"{name} is {state}, which does not allow this",
+            metadata={"resource": name, "state": state},
+        )
+
+
+class TurnInProgress(RotaError):
+    code, reason = Code.FAILED_PRECONDITION, "TURN_IN_PROGRESS"
+
+    def __init__(self, turn: str) -> None:
+        super().__init__(f"{turn} is in progress", metadata={"turn": turn})
+
+
+class ApprovalsUndecided(RotaError):
+    code, reason = Code.FAILED_PRECONDITION, "APPROVALS_UNDECIDED"
+
+    def __init__(self, turn: str, approvals: Sequence[str]) -> None:
+        super().__init__(
+            f"{turn} waits for a decision on {', '.join(approvals)}",
+            metadata={"turn": turn, "approvals": ",".join(approvals)},
+        )
+
+
+class ApprovalDecided(RotaError):
+    code, reason = Code.FAILED_PRECONDITION, "APPROVAL_DECIDED"
+
+    def __init__(self, approval: str, state: str) -> None:
+        super().__init__(
+            f"{approval} was decided before: {state}",
+            metadata={"approval": approval, "state": state},
+        )
+
+
+class ApprovalExpired(RotaError):
+    code, reason = Code.FAILED_PRECONDITION, "APPROVAL_EXPIRED"
+
+    def __init__(self, approval: str) -> None:
+        super().__init__(f"{approval} has expired", metadata={"approval": approval})
+
+
+class DigestMismatch(RotaError):
+    code, reason = Code.ABORTED, "DIGEST_MISMATCH"
+
+    def __init__(self, approval: str) -> None:
+        super().__init__(
+            f"the digest is not that of {approval}; read it again",
+            metadata={"approval": approval},
+        )
+
+
+class StreamTruncated(RotaError):
+    code, reason = Code.OUT_OF_RANGE, "STREAM_TRUNCATED"
+
+    def __init__(self, floor: int) -> None:
+        super().__init__(f"frames up to {floor} are no longer kept", metadata={"floor": str(floor)})
+
+
+class ModelRateLimited(RotaError):
+    code, reason = Code.RESOURCE_EXHAUSTED, "MODEL_RATE_LIMITED"
+
+
+class ModelUnavailable(RotaError):
+    code, reason = Code.UNAVAILABLE, "MODEL_UNAVAILABLE"
+
+
+class ModelGone(RotaError):
+    code, reason = Code.FAILED_PRECONDITION, "MODEL_GONE"
+
+
+class CapabilityGone(RotaError):
+    code, reason = Code.FAILED_PRECONDITION, "CAPABILITY_GONE"
+
+
+class NoEligibleModel(RotaError):
+    code, reason = Code.FAILED_PRECONDITION, "NO_ELIGIBLE_MODEL"
+
+
+class BudgetExceeded(RotaError):
+    code, reason = Code.RESOURCE_EXHAUSTED, "BUDGET_EXCEEDED"
+
+
+class CreatorAccessLost(RotaError):
+    code, reason = Code.PERMISSION_DENIED, "CREATOR_ACCESS_LOST"
+
+
+class OutputTooLarge(RotaError):
+    code, reason = Code.OUT_OF_RANGE, "OUTPUT_TOO_LARGE"
+
+
+class ApprovalNotGranted(RotaError):
+    code, reason = Code.FAILED_PRECONDITION, "APPROVAL_NOT_GRANTED"
+
+
+class TimedOut(RotaError):
+    code, reason = Code.DEADLINE_EXCEEDED, "TIMED_OUT"
+
+
+class TemplateFailed(RotaError):
+    code, reason = Code.INVALID_ARGUMENT, "TEMPLATE_FAILED"
+
+
+class ServiceUnavailable(RotaError):
+    code, reason = Code.UNAVAILABLE, "SERVICE_UNAVAILABLE"
+
+
+class PeerUnavailable(RotaError):
+    code, reason = Code.UNAVAILABLE, "PEER_UNAVAILABLE"
+
+    def __init__(self, peer: str) -> None:
+        super().__init__(f"{peer} can't be reached; try again", metadata={"peer": peer})
+
+
+class NotServed(RotaError):
+    code, reason = Code.UNIMPLEMENTED, "NOT_SERVED"
+
+    def __init__(self, method: str) -> None:
+        super().__init__(f"{method} is not served by this version", metadata={"method": method})
+
+
+class Cancelled(RotaError):
+    code, reason = Code.CANCELLED, "CANCELLED"
+
+
+class Internal(RotaError):
+    def __init__(self, error_id: str) -> None:
+        super().__init__(
+            f"an internal error; the log has it as {error_id}", metadata={"error_id": error_id}
+        )

@@ -1,0 +1,56 @@
+"""Resource names: `workspaces/{w}/threads/{t}` to its parts and back."""
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+import uuid_utils.compat
+
+from shared import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A kind of resource name, such as `workspaces/{workspace}/threads/{thread}`."""
+
+    template: str
+
+    def format(self, **parts: object) -> str:
+        return self.template.format(**parts)
+
+    def parse(self, name: str) -> dict[str, str]:
+        """The parts of a name. A name of another shape names nothing that exists."""
+        regex = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.template)
+        match = re.fullmatch(regex, name)
+        if match is None:
+            raise errors.ResourceNotFound(name)
+        return match.groupdict()
+
+
+WORKSPACE = Pattern("workspaces/{workspace}")
+USER = Pattern("users/{user}")
+THREAD = Pattern("workspaces/{workspace}/threads/{thread}")
+MESSAGE = Pattern("workspaces/{workspace}/threads/{thread}/messages/{message}")
+TURN = Pattern("workspaces/{workspace}/threads/{thread}/turns/{turn}")
+APPROVAL = Pattern("workspaces/{workspace}/approvals/{approval}")
+AUTOMATION = Pattern("workspaces/{workspace}/automations/{automation}")
+TRIGGER = Pattern("workspaces/{workspace}/automations/{automation}/triggers/{trigger}")
+REVISION = Pattern("workspaces/{workspace}/automations/{automation}/revisions/{revision}")
+SLOT = Pattern("workspaces/{workspace}/automations/{automation}/slots/{slot}")
+RUN = Pattern("workspaces/{workspace}/automations/{automation}/runs/{run}")
+
+
+def new_id() -> UUID:
+    """A UUIDv7: sortable by the time it was made."""
+    return uuid_utils.compat.uuid7()
+
+
+def uuid_of(text: str, name: str) -> UUID:
+    """The id in a name; one that is no UUID in its usual form names nothing that exists."""
+    try:
+        found = UUID(text)
+    except ValueError:
+        raise errors.ResourceNotFound(name) from None
+    if str(found) != text:
+        raise errors.ResourceNotFound(name)
+    return found

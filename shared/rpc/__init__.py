@@ -1,0 +1,1 @@
+"""gRPC as we serve and call it."""

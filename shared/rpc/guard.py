@@ -1,0 +1,179 @@
+"""What every call passes before its handler: token, unknown fields, rules; and its errors after."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, cast
+
+import grpc
+import protovalidate
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+from grpc_status import rpc_status
+
+from shared import caller, errors, resources, telemetry
+from shared.rpc import status
+
+OPEN: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+UNARY_LIMIT_SECONDS: Final = 60.0
+
+log = telemetry.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard(grpc.aio.ServerInterceptor):
+    """Authenticates and validates every call but health and reflection.
+
+    `translate` turns a fault of a library into a refusal, or gives None. `services_only` names
+    the prefixes of methods that only a service identity may call. `limits` are request sizes
+    in bytes by method; `limit` is the size for the rest.
+    """
+
+    verifier: caller.Verifier
+    translate: Callable[[BaseException], errors.RotaError | None]
+    services_only: tuple[str, ...] = ()
+    limit: int = 1 << 20
+    limits: tuple[tuple[str, int], ...] = ()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        details: grpc.HandlerCallDetails,
+    ) -> Any:
+        handler = await continuation(details)
+        if handler is None or details.method.startswith(OPEN):
+            return handler
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                self._stream(details, handler.unary_stream),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._unary(details, handler.unary_unary),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
+
+    def _unary(self, details: grpc.HandlerCallDetails, serve: Any) -> Any:
+        async def guarded(request: Message, context: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                with caller.acting_as(self._admitted(details, request)):
+                    async with asyncio.timeout(UNARY_LIMIT_SECONDS):
+                        answer = await serve(request, context)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a caller always gets a status
+                await self._refuse(context, details.method, error)
+            log.info("rpc_served", method=details.method, ms=_since(began))
+            return answer
+
+        return guarded
+
+    def _stream(self, details: grpc.HandlerCallDetails, serve: Any) -> Any:
+        async def guarded(request: Message, context: Any) -> AsyncIterator[Any]:
+            began = time.perf_counter()
+            frames = None
+            try:
+                who = self._admitted(details, request)
+                with caller.acting_as(who):
+                    frames = serve(request, context)
+                    async for frame in frames:
+                        yield frame
+            except (asyncio.CancelledError, GeneratorExit):
+                raise
+            except Exception as error:  # noqa: BLE001 - a caller always gets a status
+                await self._refuse(context, details.method, error)
+            finally:
+                if frames is not None:
+                    await frames.aclose()
+            log.info("rpc_served", method=details.method, ms=_since(began))
+
+        return guarded
+
+    def _admitted(self, details: grpc.HandlerCallDetails, request: Message) -> caller.Caller:
+        headers = dict(details.invocation_metadata or ())
+        who = self.verifier.verify(str(headers.get("authorization", "")))
+        if details.method.startswith(self.services_only or ("\0",)) and not who.service:
+            raise errors.Unauthenticated("only a service may call this")
+        limit = dict(self.limits).get(details.method, self.limit)
+        if (size := request.ByteSize()) > limit:
+            raise errors.RotaError(
+                f"the request has {size} bytes; the limit is {limit}",
+                code=errors.Code.RESOURCE_EXHAUSTED,
+                reason="INVALID_REQUEST",
+            )
+        check(request)
+        return who
+
+    async def _refuse(self, context: Any, method: str, error: Exception) -> NoReturn:
+        refusal = self._refusal(method, error)
+        log.info("rpc_refused", method=method, code=refusal.code.name, reason=refusal.reason)
+        await context.abort_with_status(rpc_status.to_status(status.to_status(refusal)))
+        raise AssertionError("abort raises")
+
+    def _refusal(self, method: str, error: Exception) -> errors.RotaError:
+        if isinstance(error, errors.RotaError):
+            return error
+        if isinstance(error, NotImplementedError):  # what a generated servicer raises
+            return errors.NotServed(method)
+        if isinstance(error, TimeoutError):
+            return errors.TimedOut(
+                "the call took too long",
+                metadata={"timeout_seconds": str(int(UNARY_LIMIT_SECONDS))},
+            )
+        if (known := self.translate(error)) is not None:
+            return known
+        error_id = str(resources.new_id())
+        log.error("rpc_failed", method=method, error_id=error_id, exc_info=error)
+        return errors.Internal(error_id)
+
+
+def check(request: Message) -> None:
+    """Refuses a request with unknown fields or against its buf.validate rules."""
+    violations = [
+        errors.FieldViolation(field=path, description="is not a field of this message")
+        for path in unknown_fields(request)
+    ]
+    for found in protovalidate.collect_violations(request):
+        violations.append(
+            errors.FieldViolation(
+                field=_path(found.proto.field),
+                description=found.proto.message,
+                reason=found.proto.rule_id,
+            )
+        )
+    if violations:
+        raise errors.InvalidRequest(violations)
+
+
+def unknown_fields(message: Message, at: str = "") -> Iterator[str]:
+    for unknown in cast(Iterable[Any], UnknownFieldSet(message)):
+        yield f"{at}#{unknown.field_number}"
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if field.message_type.full_name.startswith("google.protobuf."):
+            continue
+        if field.is_repeated:
+            if field.message_type.GetOptions().map_entry:
+                continue
+            for index, item in enumerate(value):
+                yield from unknown_fields(item, f"{at}{field.name}[{index}].")
+        else:
+            yield from unknown_fields(value, f"{at}{field.name}.")
+
+
+def _path(field: Any) -> str:
+    text = ""
+    for element in field.elements:
+        text += ("." if text else "") + element.field_name
+        if element.subscript is not None:
+            text += f"[{element.subscript.value}]"
+    return text
+
+
+def _since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 1)

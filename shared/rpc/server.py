@@ -1,0 +1,89 @@
+"""A gRPC server as every service of ours runs it: guarded, healthy, reflected, drained."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from shared import telemetry
+from shared.rpc.guard import Guard
+
+OPTIONS: Final = [
+    # Two servers on one port would share it silently.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", 9 << 20),
+    ("grpc.max_send_message_length", 16 << 20),
+    # A gateway pings streams that are silent while a model thinks.
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_time_ms", 60_000),
+]
+
+log = telemetry.logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class RpcServer:
+    """Serves `add`ed servicers under the names given; `start` binds the port.
+
+    `drain_seconds` is how long a gateway gets to notice NOT_SERVING, `grace_seconds` how long
+    calls in flight get to end.
+    """
+
+    listen: str
+    guard: Guard
+    names: Sequence[str]
+    add: Sequence[Callable[[Any], None]]
+    grace_seconds: float = 10.0
+    drain_seconds: float = 0.0
+    port: int = 0
+    _server: Any = field(default=None, init=False)
+    _health: Any = field(default=None, init=False)
+
+    async def start(self) -> None:
+        """Binds and serves. A port that is taken is a RuntimeError that names it."""
+        self._server = grpc.aio.server(interceptors=[self.guard], options=OPTIONS)
+        for add in self.add:
+            add(self._server)
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (*self.names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+        )
+        try:
+            self.port = self._server.add_insecure_port(self.listen)
+        except RuntimeError:
+            raise RuntimeError(f"{self.listen} can't be bound; is it taken?") from None
+        await self._server.start()
+        for name in ("", *self.names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        log.info("server_started", listen=self.listen, port=self.port)
+
+    async def stop(self) -> None:
+        if self._server is None:
+            return
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(self.drain_seconds)
+        await self._server.stop(self.grace_seconds)
+        log.info("server_stopped", port=self.port)
+
+
+def stop_signal() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    return stopped
+
+
+def settle_memory() -> None:
+    """Takes what start-up made out of garbage collection, and makes it rarer."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)

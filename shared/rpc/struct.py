@@ -1,0 +1,25 @@
+"""google.protobuf.Struct and Value as plain JSON values, and back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import json_format, struct_pb2
+
+from shared import canonical
+
+
+def to_json(message: struct_pb2.Struct | struct_pb2.Value) -> Any:
+    """The JSON value in normal form: a Struct's numbers are doubles, here 3.0 is 3."""
+    return canonical.normalise(json_format.MessageToDict(message))
+
+
+def struct(value: Mapping[str, Any]) -> struct_pb2.Struct:
+    found = struct_pb2.Struct()
+    json_format.ParseDict(canonical.normalise(dict(value)), found)
+    return found
+
+
+def value(of: Any) -> struct_pb2.Value:
+    found = struct_pb2.Value()
+    json_format.ParseDict(canonical.normalise(of), found)
+    return found

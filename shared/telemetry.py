@@ -1,0 +1,48 @@
+"""Structured logs: one JSON object a line, on standard error."""
+
+import logging
+import sys
+from typing import cast
+
+import structlog
+
+_FIELDS_WITH_SECRETS = frozenset(
+    {"authorization", "token", "password", "api_key", "secret", "dsn", "database_url"}
+)
+
+
+def configure(service: str, *, level: str = "INFO") -> None:
+    """Sets up logging for the process. Call it once, from an entry point."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _hide_secrets,
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    logging.basicConfig(level="WARNING", stream=sys.stderr, format="%(name)s: %(message)s")
+    # The core logs every write to a client that went away as an error.
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_not_a_gone_client)
+
+
+def logger(name: str) -> structlog.typing.FilteringBoundLogger:
+    return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(component=name))
+
+
+def _hide_secrets(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    for key in _FIELDS_WITH_SECRETS & event.keys():
+        event[key] = "(hidden)"
+    return event
+
+
+def _not_a_gone_client(record: logging.LogRecord) -> bool:
+    return "ExecuteBatchError" not in record.getMessage()

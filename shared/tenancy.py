@@ -1,0 +1,205 @@
+"""Rows that every service keeps about tenants and about requests it has served."""
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared import errors
+from shared.caller import Caller
+from shared.resources import WORKSPACE
+
+_KNOWN_FOR = timedelta(minutes=1)
+_MOST_KNOWN = 100_000
+KEPT_FOR = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantTables:
+    workspaces: sa.Table
+    users: sa.Table
+    memberships: sa.Table
+    requests: sa.Table
+
+
+def tenant_tables(metadata: sa.MetaData) -> TenantTables:
+    """workspaces, users, memberships and requests, in the metadata's schema.
+
+    Ids of workspaces and users are those of the tokens.
+    """
+    workspaces = sa.Table(
+        "workspaces",
+        metadata,
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("create_time", sa.TIMESTAMP(timezone=True), nullable=False),
+    )
+    users = sa.Table(
+        "users",
+        metadata,
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("display_name", sa.Text, nullable=False),
+        sa.Column("zone", sa.Text, nullable=False),
+        sa.Column("create_time", sa.TIMESTAMP(timezone=True), nullable=False),
+    )
+    memberships = sa.Table(
+        "memberships",
+        metadata,
+        sa.Column(
+            "workspace_id", sa.ForeignKey(workspaces.c.id, ondelete="CASCADE"), primary_key=True
+        ),
+        sa.Column("user_id", sa.ForeignKey(users.c.id, ondelete="CASCADE"), primary_key=True),
+        sa.Column("role", sa.Text, nullable=False),
+        sa.Column("seen_time", sa.TIMESTAMP(timezone=True), nullable=False),
+        # Set by an operator; a token that is still valid never clears it.
+        sa.Column("revoked_time", sa.TIMESTAMP(timezone=True)),
+    )
+    requests = sa.Table(
+        "requests",
+        metadata,
+        sa.Column(
+            "workspace_id", sa.ForeignKey(workspaces.c.id, ondelete="CASCADE"), primary_key=True
+        ),
+        sa.Column("rpc", sa.Text, primary_key=True),
+        sa.Column("user_id", sa.Text, primary_key=True),
+        sa.Column("request_id", sa.Text, primary_key=True),
+        sa.Column("body_hash", sa.LargeBinary, nullable=False),
+        sa.Column("resource", sa.Text, nullable=False),
+        sa.Column("create_time", sa.TIMESTAMP(timezone=True), nullable=False, index=True),
+    )
+    return TenantTables(workspaces, users, memberships, requests)
+
+
+@dataclass(slots=True)
+class Tenancy:
+    """Members of workspaces as tokens name them, and requests served before."""
+
+    tables: TenantTables
+    _known: dict[tuple[str, str, str], float] = field(default_factory=dict)
+
+    async def admit(
+        self, engine: AsyncEngine, caller: Caller, workspace: str, now: datetime
+    ) -> None:
+        """Records the member; one who was revoked does not find the workspace.
+
+        It has a transaction of its own, so what is remembered here is committed.
+        """
+        key = (workspace, caller.user, caller.workspaces[workspace])
+        async with engine.begin() as connection:
+            fresh = self._known.get(key, 0.0) < time.monotonic()
+            if fresh:
+                await self._record(connection, caller, workspace, now)
+            if not await self.is_member(connection, workspace, caller.user):
+                raise errors.ResourceNotFound(WORKSPACE.format(workspace=workspace))
+        if fresh:
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = time.monotonic() + _KNOWN_FOR.total_seconds()
+
+    async def is_member(self, connection: AsyncConnection, workspace: str, user: str) -> bool:
+        members = self.tables.memberships
+        found = await connection.scalar(
+            sa.select(members.c.revoked_time.is_(None)).where(
+                members.c.workspace_id == workspace, members.c.user_id == user
+            )
+        )
+        return bool(found)
+
+    async def served(
+        self,
+        connection: AsyncConnection,
+        *,
+        workspace: str,
+        rpc: str,
+        user: str,
+        request_id: str,
+        body_hash: bytes,
+    ) -> str | None:
+        """The resource that this very request made before; None when it is new.
+
+        Two equal requests at once take turns here until the first one's transaction ends. An
+        empty hash on either side stands for any body.
+        """
+        await connection.execute(
+            sa.select(
+                sa.func.pg_advisory_xact_lock(
+                    sa.func.hashtextextended(f"{workspace}|{rpc}|{user}|{request_id}", 0)
+                )
+            )
+        )
+        requests = self.tables.requests
+        row: Any = (
+            await connection.execute(
+                sa.select(requests.c.body_hash, requests.c.resource).where(
+                    requests.c.workspace_id == workspace,
+                    requests.c.rpc == rpc,
+                    requests.c.user_id == user,
+                    requests.c.request_id == request_id,
+                )
+            )
+        ).one_or_none()
+        if row is None:
+            return None
+        if body_hash and row.body_hash and row.body_hash != body_hash:
+            raise errors.RequestIdReused(request_id)
+        return str(row.resource)
+
+    async def remember(
+        self,
+        connection: AsyncConnection,
+        *,
+        workspace: str,
+        rpc: str,
+        user: str,
+        request_id: str,
+        body_hash: bytes,
+        resource: str,
+        now: datetime,
+    ) -> None:
+        """Writes down what a request made, in the transaction that made it."""
+        await connection.execute(
+            sa.insert(self.tables.requests).values(
+                workspace_id=workspace,
+                rpc=rpc,
+                user_id=user,
+                request_id=request_id,
+                body_hash=body_hash,
+                resource=resource,
+                create_time=now,
+            )
+        )
+
+    async def _record(
+        self, connection: AsyncConnection, caller: Caller, workspace: str, now: datetime
+    ) -> None:
+        t = self.tables
+        await connection.execute(
+            insert(t.workspaces).values(id=workspace, create_time=now).on_conflict_do_nothing()
+        )
+        person = insert(t.users).values(
+            id=caller.user, display_name=caller.display_name, zone=caller.zone, create_time=now
+        )
+        # A service names a user it acts for, and knows neither name nor zone.
+        fresh = {} if caller.service else {"display_name": caller.display_name, "zone": caller.zone}
+        await connection.execute(
+            person.on_conflict_do_update(index_elements=["id"], set_=fresh)
+            if fresh
+            else person.on_conflict_do_nothing()
+        )
+        member = insert(t.memberships).values(
+            workspace_id=workspace,
+            user_id=caller.user,
+            role=caller.workspaces[workspace],
+            seen_time=now,
+        )
+        seen = (
+            {"seen_time": now}
+            if caller.service
+            else {"seen_time": now, "role": caller.workspaces[workspace]}
+        )
+        await connection.execute(
+            member.on_conflict_do_update(index_elements=["workspace_id", "user_id"], set_=seen)
+        )
