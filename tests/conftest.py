@@ -1,0 +1,37 @@
+"""Fixtures for every test: a real PostgreSQL, and databases on it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from devstack.postgres_roles import ServiceDatabases
+from tests.support.postgres import SuiteServer, suite_server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[SuiteServer]:
+    with suite_server() as server:
+        yield server
+
+
+@pytest.fixture
+def databases(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
+    """An empty database with both roles and their schemas: `.chat`, `.automation`, `.superuser`."""
+    with postgres_server.fresh_database() as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def database_url(databases: ServiceDatabases) -> str:
+    """The superuser's DSN (`postgresql://…`) on that database."""
+    return databases.superuser
+
+
+@pytest.fixture
+def chat_database_url(databases: ServiceDatabases) -> str:
+    return databases.chat
+
+
+@pytest.fixture
+def automation_database_url(databases: ServiceDatabases) -> str:
+    return databases.automation

@@ -1,0 +1,106 @@
+"""One real PostgreSQL for the whole suite, and a database of its own for every test that asks."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from devstack import postgres
+from devstack.postgres_roles import (
+    ServiceDatabases,
+    close_to_others,
+    create_role_and_schema,
+    dsns,
+)
+
+# A suite's data need not outlive a power cut.
+SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "300",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+}
+_EMPTY = "rota_empty"
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteServer:
+    """Databases are copies of a template; a template is built once, on first use."""
+
+    server: postgres.Server
+    connection: psycopg.Connection
+    _templates: set[str] = field(default_factory=set)
+
+    def template(self, key: str, build: Callable[[ServiceDatabases], None] | None = None) -> str:
+        """The template named `key`; `build` migrates and fills it, and must close what it opens."""
+        if key not in self._templates:
+            databases = create_role_and_schema(self.server, key)
+            if build is not None:
+                build(databases)
+            self._disconnect(key)
+            self._templates.add(key)
+        return key
+
+    def _disconnect(self, name: str) -> None:
+        # A template in use cannot be copied.
+        self.connection.execute(
+            SQL("alter database {} allow_connections false").format(Identifier(name))
+        )
+        self.connection.execute(
+            "select pg_terminate_backend(pid, 2000) from pg_stat_activity where datname = %s",
+            [name],
+        )
+
+    def create(
+        self, key: str = _EMPTY, build: Callable[[ServiceDatabases], None] | None = None
+    ) -> ServiceDatabases:
+        name = f"test_{uuid4().hex[:16]}"
+        self.connection.execute(
+            SQL("create database {} template {}").format(
+                Identifier(name), Identifier(self.template(key, build))
+            )
+        )
+        close_to_others(self.connection, name)
+        return dsns(self.server, name)
+
+    def drop(self, databases: ServiceDatabases) -> None:
+        self.connection.execute(
+            SQL("drop database if exists {} with (force)").format(Identifier(databases.database))
+        )
+
+    @contextmanager
+    def fresh_database(
+        self, key: str = _EMPTY, build: Callable[[ServiceDatabases], None] | None = None
+    ) -> Iterator[ServiceDatabases]:
+        """A database for one test: empty schemas, or a copy of what `build` made for this key."""
+        databases = self.create(key, build)
+        try:
+            yield databases
+        finally:
+            self.drop(databases)
+
+
+@contextmanager
+def suite_server() -> Iterator[SuiteServer]:
+    folder = Path(tempfile.mkdtemp(prefix="rota-tests-"))
+    home = folder
+    folder.chmod(0o755)  # root's server runs as another user, who must get in
+    try:
+        with (
+            postgres.running(folder, SETTINGS) as server,
+            psycopg.connect(server.dsn, autocommit=True) as connection,
+        ):
+            home = server.data_dir.parent
+            yield SuiteServer(server, connection)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)  # elsewhere, when the server's user is kept out
