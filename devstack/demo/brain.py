@@ -1,0 +1,229 @@
+"""What the demo model says: rules, no language model."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from devstack.demo import drafter
+from devstack.demo.request import (
+    CREATE_TOOL,
+    Message,
+    Request,
+    ToolCall,
+    directives,
+    without_directives,
+)
+from devstack.demo.skeleton import instance
+from devstack.demo.timing import Impossible, Unclear, When
+from devstack.demo.when import AT_WHAT_TIME, WHAT_TO_DO, read
+
+EXAMPLES = "“every weekday at 9 in Paris summarise the news” or “in two minutes tell me a joke”"
+ABOUT = (
+    "I am the offline demo model: a handful of rules, no intelligence. I can make small talk and "
+    f"schedule things. Try {EXAMPLES}."
+)
+_SMALL_TALK = (
+    (r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|bonjour|hallo)(?:\s+\w+)?\W*$",
+     f"Hello! {ABOUT}"),
+    (r"\b(?:thanks|thank you|thx|merci|cheers)\b", "You are welcome!"),
+    (r"^\W*(?:bye|goodbye|see you|good night)\b", "Goodbye!"),
+    (r"^\W*(?:how are you|how do you do)\b", "All my rules are in order, thank you. And you?"),
+    (r"\b(?:what can you do|who are you|what are you|how do you work)\b|^\W*help\W*$", ABOUT),
+)  # fmt: skip
+_SAVED_TIMES = ("next_fires", "next_fire_times", "next_fire_time", "preview", "slots")
+_CLOCK_QUESTION = re.compile(
+    r"\b(?:what time|what day|what date|current (?:time|date)|the time|today's date)\b", re.I
+)
+_URL = re.compile(r"https?://[^\s<>\"')]+")
+_ALSO = re.compile(r"(?:[,;.]\s*)?\band also\b|\n+|;", re.I)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    text: str = ""
+    calls: tuple[ToolCall, ...] = ()
+
+
+def answer(request: Request, now: datetime) -> Reply:
+    match request.kind:
+        case "drafter":
+            return Reply(text=drafter.draft(request, now))
+        case "title":
+            return Reply(text=_title(request))
+        case "chat":
+            return _chat(request)
+        case "task":
+            return _task(request)
+
+
+def _title(request: Request) -> str:
+    words = re.findall(r"[\w’'/:-]+", without_directives(request.asked))[:6]
+    title = " ".join(words)
+    return title[:1].upper() + title[1:] or "A demo"
+
+
+def _chat(request: Request) -> Reply:
+    if results := request.tool_results:
+        return Reply(text=" ".join(_acknowledge(result) for result in results))
+    asked = without_directives(request.asked)
+    if calls := _calls_by_directive(request):
+        return Reply(calls=calls)
+    readings = [(part, read(part)) for part in _ALSO.split(_with_question_before(request, asked))]
+    whens = [reading for _, reading in readings if isinstance(reading, When)]
+    if whens and all(when.task for when in whens):
+        hidden = _draft_directive(request.asked)
+        calls = tuple(_create_call(when, hidden) for when in whens)
+        return Reply(calls=calls if request.parallel else calls[:1])
+    return _ask_or_talk(request, asked, [reading for _, reading in readings])
+
+
+def _ask_or_talk(request: Request, asked: str, readings: Sequence[object]) -> Reply:
+    for reading in readings:
+        match reading:
+            case When(phrase=phrase):
+                return Reply(text=f"{WHAT_TO_DO} I do {phrase}?")
+            case Unclear(question):
+                return Reply(text=question)
+            case Impossible(reason):
+                return Reply(
+                    text=f"I cannot schedule that: {reason} Only times can be triggers, such as "
+                    f"{EXAMPLES}."
+                )
+    if call := _lookup(request, asked):
+        return Reply(calls=(call,))
+    return Reply(text=_small_talk(asked) or _no_idea(request))
+
+
+def _with_question_before(request: Request, asked: str) -> str:
+    """An answer to our own question is read together with what was asked before it."""
+    spoken = [m for m in request.messages if m.role in ("user", "assistant")]
+    if len(spoken) >= 3 and spoken[-2].text.startswith((AT_WHAT_TIME, WHAT_TO_DO, "On which day")):
+        return f"{without_directives(spoken[-3].text)} {asked}"
+    return asked
+
+
+def _create_call(when: When, hidden: str) -> ToolCall:
+    zone = f" in {when.zone}" if when.zone else ""
+    phrase = when.phrase[0].upper() + when.phrase[1:]
+    return _call(CREATE_TOOL, {"intent": f"{phrase}{zone}: {when.task}.{hidden}"})
+
+
+def _draft_directive(text: str) -> str:
+    # The one directive that is meant for the drafter, who sees nothing but the intent.
+    wanted = directives(text).get("draft")
+    return f" <<draft={wanted}>>" if wanted else ""
+
+
+def _calls_by_directive(request: Request) -> tuple[ToolCall, ...]:
+    wanted = json.loads(directives(request.asked).get("calls", "[]"))
+    return tuple(
+        _call(each["name"], each.get("args", {}))
+        for each in wanted
+        if each["name"] in request.tools
+    )
+
+
+def _call(name: str, arguments: dict[str, Any]) -> ToolCall:
+    return ToolCall(name=name, arguments=json.dumps(arguments, ensure_ascii=False))
+
+
+def _acknowledge(result: Message) -> str:
+    try:
+        said = json.loads(result.text)
+    except ValueError:
+        said = None
+    match said:
+        case {"status": "saved", **rest}:
+            return _saved(rest)
+        case {"status": "rejected", **rest}:
+            reason = str(rest.get("reason") or "").strip().rstrip(".")
+            return f"Understood, I leave it at that{f' ({reason})' if reason else ''}."
+        case {"status": "invalid", **rest}:
+            issues = rest.get("issues") or rest.get("violations") or []
+            return f"That did not become a valid automation: {_sentence(issues)}."
+        case {"status": "error", **rest}:
+            return f"I am sorry, that went wrong: {_sentence(rest.get('message', ''))}."
+    return f"[demo] The tool says: {result.text[:300]}"
+
+
+def _saved(result: dict[Any, Any]) -> str:
+    name = result.get("display_name") or result.get("automation") or "The automation"
+    for key in _SAVED_TIMES:
+        times = result.get(key)
+        if first := times[0] if isinstance(times, list) and times else times:
+            if isinstance(first, dict):
+                first = (
+                    first.get("local_time") or first.get("fire_time") or next(iter(first.values()))
+                )
+            return f"“{name}” is saved. It fires next at {first}."
+    return f"“{name}” is saved."
+
+
+def _sentence(value: Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(_sentence(item) for item in value[:3])
+    if isinstance(value, dict):
+        return ": ".join(str(part) for part in value.values())
+    return str(value).strip().rstrip(".")
+
+
+def _lookup(request: Request, text: str) -> ToolCall | None:
+    """A call of a tool that only reads, when the text wants what it gives."""
+    url = _URL.search(text)
+    if url and "fetch_url" in request.tools:
+        return _call("fetch_url", {"url": url[0].rstrip(".,;:!?")})
+    if _CLOCK_QUESTION.search(text) and "now" in request.tools:
+        needed = instance(request.tools["now"])
+        return _call("now", needed if isinstance(needed, dict) else {})
+    return None
+
+
+def _small_talk(text: str) -> str:
+    return next((reply for rule, reply in _SMALL_TALK if re.search(rule, text, re.I)), "")
+
+
+def _no_idea(request: Request) -> str:
+    seen = " I cannot see images." if request.messages[-1].images else ""
+    return f"I am only the offline demo model, so I have no good answer to that.{seen} {ABOUT}"
+
+
+def _task(request: Request) -> Reply:
+    prompt = without_directives(request.asked)
+    results = request.tool_results
+    if not results and (calls := _calls_by_directive(request)):
+        return Reply(calls=calls)
+    if not results and (call := _lookup(request, prompt)):
+        return Reply(calls=(call,))
+    if request.schema is not None:
+        return Reply(text=json.dumps(instance(request.schema), ensure_ascii=False))
+    if request.json_object:
+        return Reply(text=json.dumps({"demo": prompt}, ensure_ascii=False))
+    if results:
+        told = "; ".join(result.text[:500] for result in results)
+        return Reply(text=f"[demo] For “{_short(prompt)}” the tools say: {told}")
+    return Reply(text=_small_talk(prompt) or _pretend(prompt))
+
+
+def _pretend(prompt: str) -> str:
+    if said := re.match(r"\W*say\s+(.+)", prompt, re.I | re.S):
+        return f"[demo] {_short(said[1])}"
+    if re.search(r"\bjoke\b", prompt, re.I):
+        return "[demo] Why does a schedule never get lost? It always knows its slot."
+    if summary := re.match(r"\W*summari[sz]e\s+(.+)", prompt, re.I | re.S):
+        subject = _short(summary[1])
+        return (
+            f"[demo] A pretend summary of {subject}: much happened, little of it surprising, and "
+            "tomorrow is another day. The offline demo model wrote this without reading anything."
+        )
+    return (
+        f"[demo] The task “{_short(prompt)}” came at its time. The offline demo model can only say "
+        "so; a real model would now carry it out."
+    )
+
+
+def _short(text: str) -> str:
+    flat = re.sub(r"\s+", " ", text).strip(" .")
+    return flat if len(flat) <= 200 else f"{flat[:199]}…"

@@ -1,0 +1,94 @@
+"""Intent → the JSON of an AutomationCreate, as the drafter's model would write it."""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from devstack.demo.request import Request, directives, without_directives
+from devstack.demo.timing import When
+from devstack.demo.when import read
+
+_NOW = re.compile(r"Now \(UTC\):\s*(\S+)")
+_ZONE = re.compile(r"Person's time zone:\s*([A-Za-z0-9_+/-]+)")
+_CORRECTION = re.compile(
+    r"violation|not valid|invalid|definition[.\[]|correct(?:ed)? (?:it|the|these)", re.I
+)
+_UNKNOWN = "REPLACE_ME"
+
+
+def draft(request: Request, now: datetime) -> str:
+    """`<<draft=bad>>` in the intent spoils the first draft, `<<draft=hopeless>>` every one."""
+    intent, corrected = _intent(request)
+    wanted = directives(intent).get("draft")
+    envelope = _envelope(without_directives(intent), request.system, now)
+    if wanted == "hopeless" or (wanted == "bad" and not corrected):
+        config = envelope["definition"]["triggers"][0]["config"]
+        config["cron"] = f"0 {config['cron']}"  # six fields, the first of them seconds
+    return json.dumps(envelope, ensure_ascii=False)
+
+
+def _intent(request: Request) -> tuple[str, bool]:
+    """The intent, and whether the last message points out what is wrong with its draft."""
+    asked = [message.text for message in request.messages if message.role == "user"]
+    for index in range(len(asked) - 1, 0, -1):
+        if not _CORRECTION.search(asked[index]):
+            return asked[index], index < len(asked) - 1
+    return (asked[0] if asked else ""), len(asked) > 1
+
+
+def _envelope(intent: str, system: str, now: datetime) -> dict[str, Any]:
+    when = read(intent)
+    task = _plain((when.task if isinstance(when, When) else "") or intent or _UNKNOWN)[:1500]
+    sentence = f"{task[0].upper()}{task[1:]}"
+    name = sentence if len(sentence) <= 60 else f"{sentence[:59].rstrip()}…"
+    return {
+        "display_name": name,
+        "description": f"{sentence}. {_said(when)}",
+        "definition": {
+            "name": name,
+            "goal": f"{sentence}.",
+            "triggers": [
+                {
+                    "trigger_id": "schedule",
+                    "type": "schedule",
+                    "config": _config(when, system, now),
+                }
+            ],
+            "plan": [
+                {"step_id": "task", "action": "agent_task", "config": _step(sentence, system)}
+            ],
+            "metadata": {"created_from_nl": True},
+        },
+    }
+
+
+def _said(when: object) -> str:
+    if not isinstance(when, When):
+        return "When, is not known."
+    return f"{when.phrase[0].upper()}{when.phrase[1:]}."
+
+
+def _config(when: object, system: str, now: datetime) -> dict[str, object]:
+    zone = _ZONE.search(system)
+    home = zone[1] if zone else "UTC"
+    if not isinstance(when, When):
+        return {"cron": _UNKNOWN, "timezone": home}
+    said = _NOW.search(system)
+    moment = datetime.fromisoformat(said[1]) if said else now
+    return when.config(moment if moment.tzinfo else moment.replace(tzinfo=UTC), home)
+
+
+def _step(sentence: str, system: str) -> dict[str, Any]:
+    config: dict[str, Any] = {"prompt": f"{sentence}."}
+    tools = [
+        tool
+        for tool, wanted in (("fetch_url", "http"), ("now", "time is it"))
+        if wanted in sentence and tool in system
+    ]
+    return {**config, "tools": tools} if tools else config
+
+
+def _plain(text: str) -> str:
+    # A prompt is a template; what a person typed is not.
+    return text.replace("{{", "{ {").replace("{%", "{ %").replace("{#", "{ #")

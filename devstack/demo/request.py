@@ -1,0 +1,154 @@
+"""A chat-completions request, as far as the demo model reads it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["chat", "drafter", "title", "task"]
+CREATE_TOOL = "create_automation"
+_DIRECTIVES = re.compile(r"\s*<<(.*?)>>", re.S)
+
+
+class BadRequest(ValueError):
+    """What OpenAI answers with HTTP 400 too."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    role: str
+    text: str
+    images: int = 0
+    call_ids: tuple[str, ...] = ()  # of an assistant's calls
+    answers: str = ""  # the call that a tool message answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    model: str
+    messages: tuple[Message, ...]
+    tools: Mapping[str, dict[str, Any]]  # name → schema of the arguments
+    parallel: bool
+    schema: dict[str, Any] | None
+    schema_name: str
+    json_object: bool
+    stream: bool
+    include_usage: bool
+    max_tokens: int | None
+
+    @property
+    def kind(self) -> Kind:
+        if self.schema_name == "AutomationCreate":
+            return "drafter"
+        if "Write a title" in self.system:
+            return "title"
+        return "chat" if CREATE_TOOL in self.tools else "task"
+
+    @property
+    def system(self) -> str:
+        return "\n".join(m.text for m in self.messages if m.role in ("system", "developer"))
+
+    @property
+    def asked(self) -> str:
+        """The last user message, directives included."""
+        return next((m.text for m in reversed(self.messages) if m.role == "user"), "")
+
+    @property
+    def tool_results(self) -> tuple[Message, ...]:
+        """The tool messages at the very end: what the model has just been told."""
+        count = 0
+        while count < len(self.messages) and self.messages[-1 - count].role == "tool":
+            count += 1
+        return self.messages[len(self.messages) - count :]
+
+
+def directives(text: str) -> dict[str, str]:
+    """`<<tokens=5;delay=0.1>>` → its parts. `calls=` holds JSON and takes all that follows it."""
+    found: dict[str, str] = {}
+    for body in _DIRECTIVES.findall(text):
+        head, calls, tail = body.partition("calls=")
+        for part in head.split(";"):
+            key, _, value = part.partition("=")
+            if key.strip():
+                found[key.strip()] = value.strip()
+        if calls:
+            found["calls"] = tail.strip()
+    return found
+
+
+def without_directives(text: str) -> str:
+    return _DIRECTIVES.sub("", text).strip()
+
+
+def parse(body: Any) -> Request:
+    """Raises BadRequest."""
+    if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
+        raise BadRequest("Missing required parameter: 'messages'.", "messages")
+    if not body["messages"] or not all(isinstance(m, dict) for m in body["messages"]):
+        raise BadRequest("'messages' must be a list of one message or more.", "messages")
+    messages = tuple(_message(message) for message in body["messages"])
+    _check_history(messages)
+    response_format = body.get("response_format") or {}
+    json_schema = response_format.get("json_schema") or {}
+    offered = [] if body.get("tool_choice") == "none" else body.get("tools") or []
+    functions = [tool["function"] for tool in offered if tool.get("type") == "function"]
+    return Request(
+        model=str(body.get("model", "")),
+        messages=messages,
+        tools={f["name"]: f.get("parameters") or {} for f in functions},
+        parallel=body.get("parallel_tool_calls", True) is not False,
+        schema=json_schema.get("schema"),
+        schema_name=str(json_schema.get("name", "")),
+        json_object=response_format.get("type") == "json_object",
+        stream=bool(body.get("stream")),
+        include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
+        max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
+    )
+
+
+def _message(raw: dict[str, Any]) -> Message:
+    content = raw.get("content") or ""
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return Message(
+        role=str(raw.get("role", "")),
+        text="".join(part.get("text", "") for part in parts if part.get("type") == "text"),
+        images=sum(part.get("type") == "image_url" for part in parts),
+        call_ids=tuple(call["id"] for call in raw.get("tool_calls") or ()),
+        answers=str(raw.get("tool_call_id", "")),
+    )
+
+
+def _check_history(messages: tuple[Message, ...]) -> None:
+    """Every call of an assistant is answered by the tool messages right after it."""
+    wanted: set[str] = set()
+    for index, message in enumerate(messages):
+        if message.role == "tool":
+            if message.answers not in wanted:
+                raise BadRequest(
+                    "messages with role 'tool' must be a response to a preceding message with "
+                    "'tool_calls'.", f"messages.[{index}].role",
+                )  # fmt: skip
+            wanted.discard(message.answers)
+        else:
+            _none_unanswered(wanted)
+            wanted = set(message.call_ids)
+    _none_unanswered(wanted)
+
+
+def _none_unanswered(wanted: set[str]) -> None:
+    if wanted:
+        raise BadRequest(
+            "An assistant message with 'tool_calls' must be followed by tool messages responding "
+            "to each 'tool_call_id'. The following tool_call_ids did not have response messages: "
+            + ", ".join(sorted(wanted)), "messages",
+        )  # fmt: skip

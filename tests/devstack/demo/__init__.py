@@ -1,0 +1,1 @@
+"""Tests of the demo model, through the clients that real services use."""

@@ -1,0 +1,103 @@
+"""One process: it ends when told, when its parent ends, and when an earlier stack left it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from devstack import child
+from devstack.child import Child
+
+PATIENT = "import time; print('up', flush=True); time.sleep(60)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print('up', flush=True); time.sleep(60)"
+)
+
+
+def started(tmp_path: Path, code: str, grace: float = 5) -> Child:
+    made = Child(
+        name="x",
+        command=[sys.executable, "-c", code],
+        environment=dict(os.environ),
+        log=tmp_path / "log",
+        grace=grace,
+    )
+    made.start()
+    return made
+
+
+def until_it_says(log: Path, text: str) -> None:
+    deadline = time.monotonic() + 20
+    while text not in (log.read_text() if log.exists() else ""):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_it_ends_when_told(tmp_path: Path) -> None:
+    made = started(tmp_path, PATIENT)
+    until_it_says(made.log, "up")
+    made.terminate()
+    made.wait()
+    assert made.exit_code == -signal.SIGTERM
+
+
+def test_one_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> None:
+    made = started(tmp_path, STUBBORN, grace=0.2)
+    until_it_says(made.log, "up")
+    made.terminate()
+    made.wait()
+    assert made.exit_code == -signal.SIGKILL
+
+
+def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    parent = f"""
+import os, sys, time
+from pathlib import Path
+from devstack.child import Child
+command = [sys.executable, "-c", {PATIENT!r}]
+made = Child(name="x", command=command, environment=os.environ, log=Path({str(tmp_path / "log")!r}))
+made.start()
+print(made.pid, flush=True)
+time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    pid = int(process.stdout.readline())
+    until_it_says(tmp_path / "log", "up")
+    assert child.start_time(pid)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    deadline = time.monotonic() + 10
+    while child.start_time(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_leftover_is_ended_and_a_stranger_with_its_pid_is_not(tmp_path: Path) -> None:
+    made = started(tmp_path, PATIENT)
+    until_it_says(made.log, "up")
+    assert not child.end_leftover(made.pid, "12345")
+    assert made.alive
+    assert child.end_leftover(made.pid, child.start_time(made.pid))
+    assert made.exit_code == -signal.SIGTERM
+
+
+def test_a_process_that_has_gone_has_no_start_time() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    assert child.start_time(process.pid) == ""
+
+
+def test_a_large_log_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "x.log"
+    log.write_text("much")
+    monkeypatch.setattr(child, "_LOG_LIMIT", 3)
+    child.rotate(log)
+    assert not log.exists()
+    assert (tmp_path / "x.log.1").read_text() == "much"

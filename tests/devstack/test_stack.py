@@ -1,0 +1,239 @@
+"""`make run`: one process tree that starts whole, stays whole and stops whole."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from devstack import child, probe, state
+from devstack.postgres_process import free_port
+from devstack.programs import AUTOMATION, CHAT, SERVED
+
+ROOT = Path(__file__).resolve().parents[2]
+FAKES = "tests.devstack.fakes"
+REAL = "devstack"
+PARTS = {"devstack", "postgres", "demo_model", "automation_service", "chat_service", "gateway"}
+
+
+@dataclass(kw_only=True)
+class Run:
+    folder: Path
+    module: str
+    environment: dict[str, str]
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    seen: set[tuple[int, str]] = field(default_factory=set)
+
+    def start(self, **more: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", self.module],
+            cwd=ROOT,
+            env={**self.environment, **more},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        return process
+
+    def until_ready(self, process: subprocess.Popen[str]) -> dict[str, Any]:
+        found = until(lambda: self.ready() or process.poll() is not None, "ready.json", 90)
+        assert isinstance(found, dict), process.communicate()[0]
+        self.seen |= {(pid, child.start_time(pid)) for pid in found["pids"].values()}
+        return found
+
+    def ready(self) -> dict[str, Any] | None:
+        return state.read_ready(self.folder)
+
+    def left(self) -> list[int]:
+        """Processes of this run that live on."""
+        return [pid for pid, began in self.seen if child.start_time(pid) == began]
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if value := condition():
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"no {what} within {seconds} s")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Where PostgreSQL's own user can go; pytest's folders are for one user only."""
+    with tempfile.TemporaryDirectory(prefix="rota-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
+def fakes(place: Path) -> Iterator[Run]:
+    with prepared(place, FAKES) as run:
+        yield run
+
+
+@pytest.fixture
+def real(place: Path) -> Iterator[Run]:
+    with prepared(place, REAL) as run:
+        yield run
+
+
+@contextlib.contextmanager
+def prepared(place: Path, module: str) -> Iterator[Run]:
+    """A state folder and ports of its own; whatever still runs at the end is killed."""
+    folder = place / "state"
+    hidden = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "DATABASE_URL")
+    kept = {key: value for key, value in os.environ.items() if key not in hidden}
+    chosen = {
+        "ROTA_STATE_DIR": str(folder),
+        "ROTA_GATEWAY_PORT": str(free_port()),
+        "ROTA_CHAT_PORT": str(free_port()),
+        "ROTA_AUTOMATION_PORT": str(free_port()),
+        "TZ": "Europe/Paris",
+    }
+    run = Run(folder=folder, module=module, environment={**kept, **chosen})
+    try:
+        yield run
+    finally:
+        for process in run.processes:
+            process.kill()
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+        # PostgreSQL needs a moment to end by itself, cleanly.
+        until(lambda: not run.left(), "end of what was started")
+
+
+def stopped(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> str:
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    return output
+
+
+def test_it_says_how_to_reach_it_and_ctrl_c_ends_every_process(fakes: Run) -> None:
+    process = fakes.start()
+    ready = fakes.until_ready(process)
+    assert set(ready["pids"]) == PARTS
+    assert ready["workspace"] == "workspaces/dev"
+    assert ready["gateway_url"] == f"http://127.0.0.1:{fakes.environment['ROTA_GATEWAY_PORT']}"
+    assert probe.is_serving(ready["chat_address"], SERVED[CHAT])
+    assert probe.is_serving(ready["automation_address"], SERVED[AUTOMATION])
+    assert httpx.get(f"{ready['gateway_url']}/healthz").status_code == 200
+    claims = jwt.decode(ready["token"], options={"verify_signature": False})
+    assert claims["workspaces"] == {"dev": "owner"}
+    assert claims["zoneinfo"] == "Europe/Paris"
+    assert stat.S_IMODE((fakes.folder / "ready.json").stat().st_mode) == 0o600
+
+    output = stopped(process)
+    assert process.returncode == 0, output
+    assert ready["gateway_url"] in output
+    assert fakes.left() == []
+    assert fakes.ready() is None
+    assert "chat_service ended" in (fakes.folder / "logs" / "chat_service.log").read_text()
+
+
+def test_a_second_one_in_the_same_folder_says_so_and_harms_nothing(fakes: Run) -> None:
+    first = fakes.start()
+    ready = fakes.until_ready(first)
+    second = fakes.start()
+    output, _ = second.communicate(timeout=30)
+    assert second.returncode == 1
+    assert f"process {first.pid}" in output
+    assert ready["gateway_url"] in output
+    assert fakes.ready() == ready
+    assert first.poll() is None
+
+
+def test_a_killed_stack_takes_its_processes_along_and_is_no_obstacle(fakes: Run) -> None:
+    first = fakes.start()
+    ready = fakes.until_ready(first)
+    first.kill()
+    first.wait()
+    until(lambda: not fakes.left(), "end of the orphans")
+    assert fakes.ready() == ready  # stale: nobody could remove it
+    process = fakes.start()
+    found = until(lambda: (r := fakes.ready()) and r != ready and r, "ready.json", 60)
+    assert found["pids"]["devstack"] == process.pid
+    fakes.seen |= {(pid, child.start_time(pid)) for pid in found["pids"].values()}
+    stopped(process)
+
+
+def test_a_service_that_dies_is_started_again(fakes: Run) -> None:
+    process = fakes.start()
+    ready = fakes.until_ready(process)
+    old = ready["pids"]["chat_service"]
+    os.kill(old, signal.SIGKILL)
+    found = until(
+        lambda: (r := fakes.ready()) and r["pids"].get("chat_service", old) != old and r,
+        "a new chat_service",
+    )
+    fakes.seen |= {(pid, child.start_time(pid)) for pid in found["pids"].values()}
+    until(lambda: probe.is_serving(ready["chat_address"], SERVED[CHAT]), "a serving chat_service")
+    output = stopped(process, signal.SIGTERM)
+    assert process.returncode == 0
+    assert "chat_service ended with -9" in output
+    assert fakes.left() == []
+
+
+def test_a_taken_port_is_named_before_anything_starts(fakes: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        process = fakes.start(ROTA_CHAT_PORT=port)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert f"port {port} (ROTA_CHAT_PORT)" in output
+    assert not (fakes.folder / "postgres.json").exists()
+    assert "Traceback" not in output
+
+
+def test_a_failed_migration_is_shown_and_everything_ends(fakes: Run) -> None:
+    process = fakes.start(FAKE_MIGRATION_FAILS="1")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "no such column" in output
+    assert fakes.ready() is None
+
+
+def test_each_process_is_told_only_what_it_needs(fakes: Run) -> None:
+    process = fakes.start(OPENAI_API_KEY="sk-secret")
+    ready = fakes.until_ready(process)
+    assert "demo_model" not in ready["pids"]
+    stopped(process)
+    logs = {name: (fakes.folder / "logs" / f"{name}.log").read_text() for name in SERVED}
+    assert "'OPENAI_API_KEY'" in logs[CHAT]
+    assert "'OPENAI_API_KEY'" not in logs[AUTOMATION]
+    for log in logs.values():
+        assert "'ROTA_SERVICE_KEY_FILE'" in log
+        assert "'DATABASE_URL'" in log
+
+
+def test_the_real_services_run_and_stop(real: Run) -> None:
+    process = real.start()
+    ready = real.until_ready(process)
+    assert set(ready["pids"]) == PARTS
+    headers = {"authorization": f"Bearer {ready['token']}"}
+    for noun in ("threads", "automations"):
+        url = f"{ready['gateway_url']}/v1/{ready['workspace']}/{noun}"
+        assert httpx.get(url, headers=headers).status_code == 200
+        assert httpx.get(url).status_code == 401
+    output = stopped(process)
+    assert process.returncode == 0, output
+    assert "Ctrl-C stops everything" in output
+    assert real.left() == []
+    assert not (real.folder / "ready.json").exists()
+    assert json.loads((real.folder / "postgres.json").read_text())["initialised"]
