@@ -59,7 +59,7 @@ class AutomationDefinition(Block):
 
     schema_version: Annotated[str, Field(pattern=r"^1\.[0-9]{1,3}$")] = "1.0"
     name: Annotated[Text, Field(max_length=200)] = ""
-    goal: Annotated[Text, Field(max_length=4_000)] = ""
+    goal: Annotated[Text, Field(max_length=2_000)] = ""
     inputs: InputsBlock = Field(default_factory=InputsBlock)
     triggers: Annotated[list[TriggerSpec], Field(max_length=MAX_TRIGGERS)] = Field(
         default_factory=list
@@ -108,7 +108,10 @@ class AutomationCreate(Block):
 
 
 def dump(model: BaseModel) -> dict[str, Any]:
-    """Plain JSON under the wire's names: defaults filled, absent values left out."""
+    """Plain JSON under the wire's names: defaults filled, absent values left out.
+
+    Empty texts and lists count as absent outside open objects: the wire can't tell them apart.
+    """
     result: dict[str, Any] = normalise(_plain(model))
     return result
 
@@ -116,11 +119,11 @@ def dump(model: BaseModel) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     # by hand, since exclude_none would also drop nulls inside open objects
     if isinstance(value, BaseModel):
-        fields = type(value).model_fields
+        absent = (None,) if isinstance(value, MetadataBlock) else (None, "", [])
         named = {
             field.alias or key: _plain(getattr(value, key))
-            for key, field in fields.items()
-            if getattr(value, key) is not None
+            for key, field in type(value).model_fields.items()
+            if getattr(value, key) not in absent
         }
         return named | (value.model_extra or {})
     if isinstance(value, list):

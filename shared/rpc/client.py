@@ -36,6 +36,8 @@ def channel(address: str, *, retried: tuple[str, ...] = ()) -> grpc.aio.Channel:
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2_000),
+        # Shared connections would share their back-off too.
+        ("grpc.use_local_subchannel_pool", 1),
     ]
     if retried:
         options.append(("grpc.service_config", json.dumps(config)))
