@@ -1,0 +1,1 @@
+"""The agent: graph, tools, models and prompts."""

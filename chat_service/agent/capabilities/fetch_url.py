@@ -1,0 +1,185 @@
+"""`fetch_url`: the text of a page on the open internet, and of no other."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+from chat_service.agent.capabilities.addresses import Address, Resolve, is_public, resolve
+from chat_service.agent.capabilities.page_text import page_text
+from shared import errors
+from shared.registries.capabilities.types import Capability
+
+MAX_BYTES: Final = 1024 * 1024
+MAX_TEXT: Final = 60_000  # what a model can still read
+MAX_REDIRECTS: Final = 5
+SECONDS: Final = 10.0
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TEXT = re.compile(r"text/|application/(?:json|xml|javascript|yaml)|\+(?:json|xml)\b", re.I)
+
+_INPUT = {
+    "type": "object",
+    "properties": {"url": {"type": "string", "description": "http or https", "maxLength": 2000}},
+    "required": ["url"],
+    "additionalProperties": False,
+}
+_OUTPUT = {
+    "type": "object",
+    "properties": {
+        "url": {"type": "string", "description": "where it was found, after redirects"},
+        "status": {"type": "integer"},
+        "content_type": {"type": "string"},
+        "text": {"type": "string"},
+        "truncated": {"type": "boolean"},
+    },
+    "required": ["url", "status", "content_type", "text", "truncated"],
+}
+
+
+def fetch_url(fetcher: "Fetcher") -> Capability:
+    async def handler(arguments: dict[str, Any]) -> dict[str, Any]:
+        return await fetcher.fetch(str(arguments["url"]))
+
+    return Capability(
+        id="fetch_url",
+        description="Reads a web page or another text on the internet and gives its text.",
+        input_schema=_INPUT,
+        output_schema=_OUTPUT,
+        handler=handler,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    status: int
+    content_type: str
+    body: bytes
+    truncated: bool
+    location: str
+    charset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetcher:
+    """Each hop is resolved first, and connected to the very address that was judged."""
+
+    resolve: Resolve = resolve
+    allowed: Callable[[Address], bool] = is_public
+    seconds: float = SECONDS
+    verify: Any = field(default=True)
+
+    async def fetch(self, url: str) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await self._follow(_parse(url))
+        except TimeoutError as exc:
+            raise _refused("it took too long") from exc
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as exc:
+            raise _refused("it can't be reached") from exc
+
+    async def _follow(self, url: httpx.URL) -> dict[str, Any]:
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = await self._get(url)
+            if answer.status not in _REDIRECTS or not answer.location:
+                return _page(url, answer)
+            url = _parse(str(url.join(answer.location)))
+        raise _refused("it redirects too often")
+
+    async def _get(self, url: httpx.URL) -> _Answer:
+        found = await self._addresses(url)
+        for address in found[:-1]:
+            try:
+                return await self._get_from(address, url)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue
+        return await self._get_from(found[-1], url)
+
+    async def _get_from(self, address: Address, url: httpx.URL) -> _Answer:
+        # no proxies and no netrc: both would leave the address that was judged
+        async with (
+            httpx.AsyncClient(
+                trust_env=False,
+                verify=self.verify,
+                timeout=self.seconds / 2,
+                follow_redirects=False,
+            ) as client,
+            client.stream(
+                "GET",
+                url.copy_with(host=str(address)),
+                headers={
+                    "host": url.netloc.decode("ascii"),
+                    "user-agent": "rota",
+                    "accept": "text/html, text/*;q=0.9, application/json;q=0.8",
+                    # a few compressed bytes could be a great many
+                    "accept-encoding": "identity",
+                },
+                extensions={"sni_hostname": url.raw_host.decode("ascii")},
+            ) as response,
+        ):
+            return await _read(response)
+
+    async def _addresses(self, url: httpx.URL) -> list[Address]:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        found = await self.resolve(url.host, port)
+        # all of them: a name with one inner address is not to be trusted with the others
+        if not found or not all(self.allowed(address) for address in found):
+            raise _refused("it is not on the open internet")
+        return found
+
+
+def _parse(text: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text.strip())
+    except httpx.InvalidURL as exc:
+        raise errors.invalid("url", "is no URL") from exc
+    if url.scheme not in ("http", "https") or not url.host:
+        raise errors.invalid("url", "must be an http or https URL")
+    if url.userinfo:
+        raise errors.invalid("url", "must not hold a user or a password")
+    return url.copy_with(fragment=None)
+
+
+async def _read(response: httpx.Response) -> _Answer:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise _refused("it is compressed")
+    body, truncated = bytearray(), False
+    if response.status_code not in _REDIRECTS:
+        async for piece in response.aiter_raw():
+            body += piece
+            if len(body) > MAX_BYTES:
+                del body[MAX_BYTES:]
+                truncated = True
+                break
+    return _Answer(
+        status=response.status_code,
+        content_type=response.headers.get("content-type", ""),
+        body=bytes(body),
+        truncated=truncated,
+        location=response.headers.get("location", ""),
+        charset=response.charset_encoding or "utf-8",
+    )
+
+
+def _page(url: httpx.URL, answer: _Answer) -> dict[str, Any]:
+    if answer.content_type and not _TEXT.search(answer.content_type):
+        raise _refused("it is not a text")
+    try:
+        text = answer.body.decode(answer.charset, errors="replace")
+    except LookupError:
+        text = answer.body.decode("utf-8", errors="replace")
+    if "html" in answer.content_type.lower():
+        text = page_text(text)
+    return {
+        "url": str(url),
+        "status": answer.status,
+        "content_type": answer.content_type,
+        "text": text[:MAX_TEXT],
+        "truncated": answer.truncated or len(text) > MAX_TEXT,
+    }
+
+
+def _refused(why: str) -> errors.RotaError:
+    return errors.invalid("url", f"the page can't be read: {why}")

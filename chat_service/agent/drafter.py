@@ -1,0 +1,148 @@
+"""An intent → a whole automation that the other service would accept."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langgraph.func import task
+
+from chat_service.agent import faults
+from chat_service.agent.header import facts
+from chat_service.agent.model import SILENT
+from chat_service.agent.prompts import prompt
+from chat_service.agent.run import Emit, Run
+from chat_service.agent.text import clean, read_object
+from shared import errors
+from shared.definition import AutomationCreate
+from shared.registries import Catalogue, check
+
+CORRECTIONS: Final = 2
+MAX_ISSUES: Final = 20
+_NO_OBJECT = "The answer is not a JSON object."
+
+
+@task
+async def draft(run: Run, intent: str, emit: Emit) -> dict[str, Any]:
+    """{"payload": canonical} or {"issues": […]} or {"error": …}.
+
+    A checkpointed step: what it gave is kept over a pause, a crash and a resume.
+    """
+    try:
+        return await _draft(run, intent, emit)
+    except errors.RotaError as exc:
+        return {"error": exc.message}
+
+
+async def _draft(run: Run, intent: str, emit: Emit) -> dict[str, Any]:
+    catalogue = run.desk.catalogue()
+    said: list[BaseMessage] = [
+        SystemMessage(system_prompt(run, catalogue)),
+        HumanMessage(intent),
+    ]
+    issues: list[str] = []
+    for _ in range(1 + CORRECTIONS):
+        answer = await _ask(run, said, emit)
+        found = read_object(answer.text)
+        if found is not None and set(found) == {"issues"}:
+            return {"issues": _texts(found["issues"])}
+        payload, issues = await _judge(run, found, catalogue)
+        if payload is not None:
+            return {"payload": payload}
+        again = prompt("drafter_again", issues="\n".join(f"- {issue}" for issue in issues))
+        said += [AIMessage(clean(answer.text)), HumanMessage(again)]
+    return {"issues": issues}
+
+
+def system_prompt(run: Run, catalogue: Catalogue) -> str:
+    return prompt(
+        "drafter",
+        **facts(run.context),
+        schema=_json(payload_schema()),
+        triggers="\n".join(
+            _entry(t.type, t.description, t.config_schema) for t in catalogue.triggers.values()
+        ),
+        actions="\n".join(
+            _entry(a.type, a.description, a.config_schema) for a in catalogue.actions.values()
+        ),
+        capabilities="\n".join(
+            f"- `{c.id}`: {c.description}" for c in (catalogue.capabilities or {}).values()
+        )
+        or "none",
+    )
+
+
+def payload_schema() -> dict[str, Any]:
+    return AutomationCreate.model_json_schema(by_alias=True)
+
+
+async def _ask(run: Run, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
+    """One answer of the drafter, retried like any model call."""
+    config, patience = run.model.config, run.desk.patience
+    model = run.model.chat(SILENT, temperature=0).bind(
+        response_format={
+            "type": "json_schema",
+            "json_schema": {
+                "name": "AutomationCreate",
+                "schema": payload_schema(),
+                "strict": False,
+            },
+        }
+    )
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            answer = await model.ainvoke(list(said))
+            emit(config.used(answer))
+            return answer
+        except faults.PROVIDER_FAULTS as exc:
+            fault = faults.read(exc)
+            wait = patience.wait(attempt, fault.retry_after) if fault.passing else None
+            if wait is None:
+                raise fault.refusal(config.id) from exc
+        await patience.sleep(wait.total_seconds())
+
+
+async def _judge(
+    run: Run, found: dict[str, Any] | None, catalogue: Catalogue
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """The canonical payload, or what is wrong with it."""
+    if found is None:
+        return None, [_NO_OBJECT]
+    if violations := check(found, catalogue):
+        return None, _issues((v.field, v.message) for v in violations)
+    context, automations = run.context, run.desk.automations
+    try:
+        saved = await run.desk.patience.peer(
+            lambda: automations.validate(
+                workspace=context.workspace, user=context.user, payload=found
+            )
+        )
+    except errors.InvalidRequest as exc:
+        return None, issues_of(exc)
+    return dict(saved.payload), []
+
+
+def issues_of(exc: errors.RotaError) -> list[str]:
+    """A refusal's field violations, as a drafter or a person can read them."""
+    return _issues(
+        (v.field.removeprefix("automation."), v.description) for v in exc.violations
+    ) or [exc.message]
+
+
+def _issues(found: Iterable[tuple[str, str]]) -> list[str]:
+    return [f"{field}: {what}" if field else what for field, what in found][:MAX_ISSUES]
+
+
+def _texts(found: Any) -> list[str]:
+    listed = found if isinstance(found, list) else [found]
+    return [str(item)[:500] for item in listed][:MAX_ISSUES] or [_NO_OBJECT]
+
+
+def _entry(name: str, description: str, schema: dict[str, Any]) -> str:
+    return f"## `{name}`\n{description} Its config: {_json(schema)}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,238 @@
+"""The agent: one stream of events for each segment of a turn."""
+
+import json
+import os
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, cast
+from uuid import UUID
+
+import psycopg
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import StateSnapshot
+from langsmith import utils as langsmith_utils
+from psycopg_pool import PoolTimeout
+
+from chat_service.agent import history, telling
+from chat_service.agent.begun import Begun, messages_of
+from chat_service.agent.checkpoints import Checkpoints
+from chat_service.agent.events import AgentEvent, Paused, TextRetracted
+from chat_service.agent.header import header
+from chat_service.agent.middleware import ModelCalls, ToolCalls
+from chat_service.agent.model import ModelBundle
+from chat_service.agent.output import read_output
+from chat_service.agent.patience import Patience
+from chat_service.agent.ports import Approvals, Automations, RuntimeContext, Said, TaskLimits
+from chat_service.agent.prompts import prompt
+from chat_service.agent.run import STAMP, Desk, Run, segment_key, stamp_of
+from chat_service.agent.tools import MAIN_AGENT, tools_for
+from shared import errors
+from shared.clock import Clock
+from shared.registries import Catalogue
+
+_Graph = CompiledStateGraph[Any, Any, Any, Any]
+# twice the steps that the bound on model calls allows
+_MOST_STEPS = 100
+
+
+def prepare_process() -> None:
+    """Call it once, before the first agent is made: no tracing, no code from checkpoints."""
+    os.environ["LANGSMITH_TRACING"] = "false"
+    os.environ["LANGCHAIN_TRACING_V2"] = "false"
+    os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
+    # it remembers what it once read
+    cast(Any, langsmith_utils.get_env_var).cache_clear()
+
+
+class Agent:
+    """One for a process."""
+
+    def __init__(
+        self,
+        *,
+        checkpoints: Checkpoints,
+        approvals: Approvals,
+        automations: Automations,
+        catalogue: Callable[[], Catalogue],
+        clock: Clock,
+        patience: Patience | None = None,
+    ) -> None:
+        self._checkpoints = checkpoints
+        self._desk = Desk(
+            approvals=approvals,
+            automations=automations,
+            catalogue=catalogue,
+            clock=clock,
+            patience=patience or Patience(),
+        )
+
+    async def stream(
+        self,
+        *,
+        context: RuntimeContext,
+        model: ModelBundle,
+        said: Sequence[Said],
+        resume: Sequence[UUID] = (),
+        task: TaskLimits | None = None,
+        disabled_tools: Collection[str] = (),
+        first_block: int = 0,
+        replay: bool = True,
+    ) -> AsyncGenerator[AgentEvent, None]:
+        """One segment of a turn: it starts, or goes on from its checkpoint.
+
+        `said` ends with the present message and matters to a start only. `resume` names the
+        decided approvals of a segment that goes on after a pause; a repeat after a crash
+        passes the same ones.
+
+        A segment that was begun before is told anew: TextRetracted(from_block=0) when
+        `first_block` says that there is something to retract, then what its checkpoint holds,
+        in new blocks and with its usage, then what follows. `replay=False` leaves that out, for
+        a caller that already has it: the one who goes on with another model after a refusal.
+
+        A pause ends the stream with Paused. Raises errors of shared.errors: ModelRateLimited
+        (what its call had streamed is retracted by then), ModelUnavailable, ApprovalsUndecided,
+        StateConflict when there is nothing to resume, BudgetExceeded, CapabilityGone,
+        ApprovalNotGranted, ServiceUnavailable. Close it, or cancel its consumer, and the
+        model's work stops.
+        """
+        run = Run(
+            desk=self._desk,
+            context=context,
+            model=model,
+            task=task,
+            segment=segment_key(resume),
+            next_block=first_block,
+        )
+        async with (
+            _database_faults(),
+            aclosing(self._segment(run, said, resume, disabled_tools, replay)) as events,
+        ):
+            async for event in events:
+                yield event
+
+    async def settled_tool_calls(self, turn: UUID) -> list[str]:
+        """Ids of the tool calls whose results a turn's checkpoint holds."""
+        async with _database_faults():
+            found = await self._checkpoints.messages(turn)
+        return [m.tool_call_id for m in found if isinstance(m, ToolMessage)]
+
+    async def forget(self, turn: UUID) -> None:
+        """Drops the checkpoint of a turn that has ended."""
+        async with _database_faults():
+            await self._checkpoints.forget(turn)
+
+    async def _segment(
+        self,
+        run: Run,
+        said: Sequence[Said],
+        resume: Sequence[UUID],
+        disabled: Collection[str],
+        replay: bool,
+    ) -> AsyncGenerator[AgentEvent, None]:
+        graph, config = self._graph(run, disabled), _config(run)
+        state = await graph.aget_state(config)
+        if state.created_at is None:
+            if resume:
+                raise errors.StateConflict(run.context.turn_name, "not waiting for a decision")
+            given: Any = {"messages": history.messages(said)}
+        else:
+            begun = Begun.read(state, run, resume)
+            if replay and not begun.first_resume:
+                for event in begun.told_anew(run):
+                    yield event
+            if begun.undecided and begun.only_waits:
+                yield Paused(approvals=begun.undecided)
+                return
+            given = begun.onward()
+            if given is None and not state.next:
+                given = self._correction(state, run)
+                if given is None:
+                    return
+                yield TextRetracted(from_block=run.next_block - 1)
+        async with aclosing(self._work(graph, config, run, given)) as events:
+            async for event in events:
+                yield event
+
+    async def _work(
+        self, graph: _Graph, config: RunnableConfig, run: Run, given: Any
+    ) -> AsyncGenerator[AgentEvent, None]:
+        """Runs the graph until it pauses or its answer stands."""
+        while True:
+            tell = telling.Telling()
+            parts = graph.astream(
+                given,
+                config,
+                stream_mode=["messages", "updates", "custom"],
+                version="v2",
+                durability="sync",
+            )
+            async with aclosing(cast(AsyncGenerator[Any, None], parts)) as stream:
+                async for part in stream:
+                    for event in tell.events(part):
+                        yield event
+            if tell.paused:
+                yield Paused(approvals=tuple(dict.fromkeys(tell.paused)))
+                return
+            if run.task is None or run.task.output_schema is None:
+                return
+            given = self._correction(await graph.aget_state(config), run)
+            if given is None:
+                return
+            yield TextRetracted(from_block=run.next_block - 1)
+
+    def _correction(self, state: StateSnapshot, run: Run) -> Any:
+        """What to say to a task's model whose answer breaks the output schema; None when it fits.
+
+        It is said once; raises ModelUnavailable the second time.
+        """
+        if run.task is None or run.task.output_schema is None:
+            return None
+        messages = messages_of(state)
+        last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
+        found = read_output(last.text if last else "", run.task.output_schema)
+        if isinstance(found, dict):
+            return None
+        if any(isinstance(m, HumanMessage) and stamp_of(m) for m in messages):
+            raise errors.ModelUnavailable(
+                "the model's answer does not satisfy the output schema",
+                metadata={"model_config": str(run.model.config.id)},
+            )
+        said = prompt("output_again", faults="\n".join(f"- {fault}" for fault in found))
+        return {"messages": [HumanMessage(said, response_metadata={STAMP: run.stamp()})]}
+
+    def _graph(self, run: Run, disabled: Collection[str]) -> _Graph:
+        capabilities = run.desk.catalogue().capabilities or {}
+        return create_agent(
+            run.model.chat(),
+            tools_for(run, disabled, capabilities),
+            system_prompt=_system_prompt(run, disabled),
+            middleware=[ModelCalls(run), ToolCalls(run)],
+            checkpointer=self._checkpoints.saver(),
+        )
+
+
+def _system_prompt(run: Run, disabled: Collection[str]) -> str:
+    if run.task is None:
+        examples = [prompt(f"{t.name}/example") for t in MAIN_AGENT if t.name not in disabled]
+        return prompt("system", header=header(run.context), tools="\n\n".join(examples)).strip()
+    schema = run.task.output_schema
+    output = "" if schema is None else prompt("output", schema=json.dumps(dict(schema)))
+    return prompt("task", header=header(run.context), output=output).strip()
+
+
+def _config(run: Run) -> RunnableConfig:
+    return {
+        "configurable": {"thread_id": str(run.context.turn)},
+        "recursion_limit": _MOST_STEPS,
+    }
+
+
+@asynccontextmanager
+async def _database_faults() -> AsyncGenerator[None, None]:
+    try:
+        yield
+    except (psycopg.Error, PoolTimeout) as exc:
+        raise errors.ServiceUnavailable("the database can't be reached; try again") from exc

@@ -1,0 +1,104 @@
+"""What was said → the messages a model reads."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages.tool import tool_call
+
+from chat_service.agent.ports import Said
+
+UNKNOWN_OUTCOME = '{"status": "error", "message": "It is not known how this ended."}'
+
+
+def messages(said: Sequence[Said]) -> list[BaseMessage]:
+    """Every tool call is followed by its result, as providers demand."""
+    taken: set[str] = set()
+    result: list[BaseMessage] = []
+    for one in said:
+        result += _user(one) if one.role == "user" else _agent(one, taken)
+    return result
+
+
+def _user(said: Said) -> list[BaseMessage]:
+    blocks = [block for part in said.parts if (block := _block(part))]
+    if not blocks:
+        return []
+    if all(block["type"] == "text" for block in blocks):
+        return [HumanMessage("\n\n".join(block["text"] for block in blocks), id=said.id)]
+    return [HumanMessage(list(blocks), id=said.id)]
+
+
+def _block(part: Mapping[str, Any]) -> dict[str, Any] | None:
+    match part:
+        case {"text": str(text)}:
+            return {"type": "text", "text": text}
+        case {"mention": {"name": name, **more}}:
+            return {"type": "text", "text": f"[{more.get('display_name') or name}: {name}]"}
+        case {"image": {"data": str(data), **more}} if data:
+            kind = more.get("mime_type") or "image/png"
+            return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}}
+        case {"image": {"uri": str(uri)}} if uri.startswith(("https://", "http://", "data:")):
+            return {"type": "image_url", "image_url": {"url": uri}}
+        case {"image": _}:
+            return {"type": "text", "text": "[an image]"}
+    return None
+
+
+def _agent(said: Said, taken: set[str]) -> list[BaseMessage]:
+    """Text and the tool calls that follow it are one message; then come the results."""
+    result: list[BaseMessage] = []
+    text = ""
+    calls: list[Mapping[str, Any]] = []
+    for part in said.parts:
+        match part:
+            case {"text": str(words)}:
+                if calls:
+                    result += _spoken(text, calls, taken)
+                    text, calls = "", []
+                text += words
+            case {"tool_call": call}:
+                calls.append(call)
+    return result + _spoken(text, calls, taken)
+
+
+def _spoken(text: str, calls: list[Mapping[str, Any]], taken: set[str]) -> list[BaseMessage]:
+    if not text and not calls:
+        return []
+    ids = [_unique(str(call.get("tool_call_id") or "call"), taken) for call in calls]
+    spoken = AIMessage(
+        text,
+        tool_calls=[
+            tool_call(name=str(call.get("tool", "")), args=_arguments(call), id=unique)
+            for call, unique in zip(calls, ids, strict=True)
+        ],
+    )
+    results = [
+        ToolMessage(_output(call), tool_call_id=unique, name=str(call.get("tool", "")))
+        for call, unique in zip(calls, ids, strict=True)
+    ]
+    return [spoken, *results]
+
+
+def _unique(wanted: str, taken: set[str]) -> str:
+    """Ids are unique in a turn only; a provider sees many turns."""
+    unique, number = wanted, 1
+    while unique in taken:
+        number += 1
+        unique = f"{wanted}-{number}"
+    taken.add(unique)
+    return unique
+
+
+def _arguments(call: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        found = json.loads(call.get("args_json") or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _output(call: Mapping[str, Any]) -> str:
+    output = call.get("output")
+    return json.dumps(output, ensure_ascii=False) if output else UNKNOWN_OUTCOME

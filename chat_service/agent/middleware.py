@@ -1,0 +1,186 @@
+"""What is done around every call of a model and of a tool."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langgraph.errors import GraphBubbleUp
+from langgraph.prebuilt.tool_node import ToolCallRequest
+from langgraph.types import Command
+
+from chat_service.agent import faults
+from chat_service.agent.chat_model import Watch
+from chat_service.agent.events import Retrying, TextRetracted
+from chat_service.agent.run import STAMP, BlockOpened, Emit, Run, spent_micros, stamp_of
+from chat_service.agent.text import clean, clean_json
+from chat_service.agent.tools import failed
+from shared import errors, telemetry
+
+# from this call on the model has no tools, so that every stream comes to an end
+LAST_CALL: Final = 24
+# refusals that end a task rather than become a tool's answer
+_ENDS_THE_STREAM = (errors.ApprovalNotGranted, errors.BudgetExceeded, errors.CapabilityGone)
+
+ModelHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
+
+log = telemetry.logger(__name__)
+
+
+class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Numbers, retries, bounds and accounts for the calls of the main model."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: ModelHandler
+    ) -> ModelResponse[Any]:
+        run, patience = self._run, self._run.desk.patience
+        emit: Emit = request.runtime.stream_writer
+        bounded = _bounded(request, run)
+        attempt = 0
+        while True:
+            attempt += 1
+            watch, block = Watch(taken=run.taken), run.open_block()
+            emit(BlockOpened(block=block))
+            try:
+                async with asyncio.timeout(patience.call_seconds):
+                    response = await handler(_watched(bounded, watch))
+                return _accepted(response, run, emit)
+            except faults.PROVIDER_FAULTS as exc:
+                fault = faults.read(exc)
+                wait = patience.wait(attempt, fault.retry_after) if fault.passing else None
+                log.warning(
+                    "model_call_failed",
+                    model=run.model.config.id,
+                    error=type(exc).__name__,
+                    status=getattr(exc, "status_code", None),
+                )
+                if not watch.streamed:
+                    run.close_empty_block()
+                elif wait is not None or fault.rate_limited:
+                    emit(TextRetracted(from_block=block))
+                if wait is None:
+                    raise fault.refusal(run.model.config.id) from exc
+            emit(Retrying(after=wait, reason=fault.reason))
+            await patience.sleep(wait.total_seconds())
+
+
+class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Turns whatever a tool does into an answer for the model."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: ToolHandler
+    ) -> ToolMessage | Command[Any]:
+        try:
+            message = await handler(request)
+        except GraphBubbleUp:
+            raise
+        except _ENDS_THE_STREAM:
+            raise
+        except errors.RotaError as exc:
+            message = _answer(request, exc.message)
+        except Exception as exc:
+            log.warning(
+                "tool_failed",
+                tool=request.tool_call["name"],
+                error=type(exc).__name__,
+                exc_info=exc,
+            )
+            message = _answer(request, f"the tool failed: {type(exc).__name__}")
+        if isinstance(message, ToolMessage):
+            given = message.artifact if isinstance(message.artifact, dict) else {}
+            ok = bool(given.get("ok", True)) and message.status != "error"
+            message.artifact = self._run.stamp(ok=ok, resource=given.get("resource", ""))
+        return message
+
+
+def _answer(request: ToolCallRequest, said: str) -> ToolMessage:
+    content, artifact = failed(said).pair()
+    return ToolMessage(
+        content,
+        artifact=artifact,
+        name=request.tool_call["name"],
+        tool_call_id=request.tool_call["id"],
+        status="error",
+    )
+
+
+def _bounded(request: ModelRequest[Any], run: Run) -> ModelRequest[Any]:
+    """The same request within the limits of its stream; raises BudgetExceeded."""
+    calls = sum(1 for m in request.messages if isinstance(m, AIMessage) and stamp_of(m))
+    if calls + 1 >= LAST_CALL:
+        request = request.override(tools=[])
+    task = run.task
+    if task is None:
+        return request
+    settings = dict(request.model_settings)
+    if task.output_schema is not None:
+        settings["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {
+                "name": "Output",
+                "schema": {**task.output_schema, "title": "Output"},
+                "strict": False,
+            },
+        }
+        if request.tools:
+            settings["strict"] = False  # else every tool's schema would be made strict too
+    if task.budget_micros is not None:
+        settings |= _within_budget(request, run, task.budget_micros)
+    return request.override(model_settings=settings)
+
+
+def _within_budget(request: ModelRequest[Any], run: Run, budget: int) -> dict[str, Any]:
+    config = run.model.config
+    left = budget - spent_micros(request.messages)
+    left -= config.cost_micros(input_tokens=_about_tokens(request.messages), output_tokens=0)
+    if left <= 0:
+        raise errors.BudgetExceeded(
+            "the budget of the task is used up", metadata={"budget_micros": str(budget)}
+        )
+    if config.output_price == 0:
+        return {}
+    return {"max_tokens": max(left * 1_000_000 // config.output_price, 1)}
+
+
+def _about_tokens(messages: Sequence[BaseMessage]) -> int:
+    return sum(len(message.text) for message in messages) // 4
+
+
+def _watched(request: ModelRequest[Any], watch: Watch) -> ModelRequest[Any]:
+    return request.override(model_settings={**request.model_settings, "watch": watch})
+
+
+def _accepted(response: ModelResponse[Any], run: Run, emit: Emit) -> ModelResponse[Any]:
+    for message in response.result:
+        if isinstance(message, AIMessage):
+            used = run.model.config.used(message)
+            emit(used)
+            _tidy(message)
+            message.response_metadata[STAMP] = run.stamp(used=asdict(used))
+    return response
+
+
+def _tidy(message: AIMessage) -> None:
+    """Makes a model's message storable, with no tool call that nobody would answer."""
+    for call in message.tool_calls:
+        call["args"] = clean_json(call["args"])
+    # unreadable arguments: called without any, so that the model is told instead of nobody
+    message.tool_calls += [
+        {"name": call["name"] or "", "args": {}, "id": call["id"], "type": "tool_call"}
+        for call in message.invalid_tool_calls
+    ]
+    message.invalid_tool_calls = []
+    thought = message.additional_kwargs.get("reasoning_content")
+    if thought is not None:
+        message.additional_kwargs["reasoning_content"] = clean(str(thought))

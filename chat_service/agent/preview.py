@@ -1,0 +1,126 @@
+"""What a person should know before approving an automation: when it fires and what follows."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from chat_service.agent.ports import SchedulePreview, Slot
+from chat_service.agent.run import Run
+from shared.registries.triggers import ScheduleTriggerConfig
+from shared.schedule import slots_after
+
+SHOWN: Final = 5
+MONTH: Final = timedelta(days=30)
+_SAMPLE: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    trigger_id: str
+    config: Mapping[str, Any]
+    preview: SchedulePreview
+
+
+async def preview_of(run: Run, payload: Mapping[str, Any], intent: str) -> dict[str, Any]:
+    """JSON of the proto's Preview: the next fires of all triggers together."""
+    found = [await _preview(run, trigger) for trigger in _schedules(payload)]
+    slots = sorted(
+        ((slot, one) for one in found for slot in one.preview.slots if not slot.skipped),
+        key=lambda pair: pair[0].fire_time,
+    )
+    assumed = _zone_assumed(run, found, intent)
+    notes = [note for one in found for note in _notes(one)]
+    if assumed:
+        zone = run.context.time_zone
+        notes.append(f"No time zone was named, so {zone} is assumed.")
+    return {
+        "summary": "; ".join(one.preview.summary for one in found if one.preview.summary),
+        "slots": [_slot(slot, one) for slot, one in slots[:SHOWN]],
+        "notes": list(dict.fromkeys(notes)),
+        "time_zone_assumed": assumed,
+    }
+
+
+def consequences(run: Run, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What approving means: how often it runs, with which tools, and what if it fails."""
+    definition = payload["definition"]
+    steps = [*definition.get("plan", []), *definition.get("execution", {}).get("on_failure", [])]
+    configs = [step.get("config", {}) for step in steps]
+    retries = definition.get("execution", {}).get("max_retries", 2)
+    return {
+        "runs_per_month": sum(_runs_per_month(run, t["config"]) for t in _schedules(payload)),
+        "tools": sorted({str(tool) for config in configs for tool in config.get("tools", [])}),
+        "auto_approve": any(config.get("auto_approve") for config in configs),
+        "on_failure": (
+            f"A failed step is tried again up to {retries} times; "
+            "after ten failed runs in a row the automation pauses."
+        ),
+    }
+
+
+async def _preview(run: Run, trigger: Mapping[str, Any]) -> _Found:
+    context, config = run.context, trigger["config"]
+    preview = await run.desk.patience.peer(
+        lambda: run.desk.automations.preview(
+            workspace=context.workspace, user=context.user, config=config, count=SHOWN
+        )
+    )
+    return _Found(trigger_id=trigger["trigger_id"], config=config, preview=preview)
+
+
+def _schedules(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [
+        trigger
+        for trigger in payload["definition"].get("triggers", [])
+        if trigger.get("type") == "schedule" and trigger.get("enabled", True)
+    ]
+
+
+def _zone_assumed(run: Run, found: list[_Found], intent: str) -> bool:
+    context = run.context
+    used = any(one.config.get("timezone") == context.time_zone for one in found)
+    named = re.search(rf"\b({re.escape(context.time_zone)}|UTC|GMT)\b", intent, re.I)
+    return context.time_zone_assumed and used and named is None
+
+
+def _notes(found: _Found) -> list[str]:
+    skipped = [
+        slot.dst_note or f"{slot.local_time} is skipped."
+        for slot in found.preview.slots
+        if slot.skipped
+    ]
+    return [*found.preview.notes, *skipped]
+
+
+def _slot(slot: Slot, found: _Found) -> dict[str, Any]:
+    return {
+        "trigger_id": found.trigger_id,
+        "fire_time": slot.fire_time.isoformat().replace("+00:00", "Z"),
+        "local_time": slot.local_time,
+        "time_zone": str(found.config.get("timezone", "")),
+        "utc_offset": f"{int(slot.utc_offset.total_seconds())}s",
+        "dst_note": slot.dst_note,
+    }
+
+
+def _runs_per_month(run: Run, config: Mapping[str, Any]) -> int:
+    """An estimate: a frequent schedule is counted for a while and extrapolated."""
+    try:
+        schedule = ScheduleTriggerConfig.model_validate(config)
+    except ValidationError:
+        return 0
+    now = run.context.now
+    fires = [
+        slot.fire_time
+        for slot in islice(slots_after(schedule, now), _SAMPLE)
+        if not slot.skipped and slot.fire_time <= now + MONTH
+    ]
+    runs = len(fires)
+    if runs == _SAMPLE:
+        runs = round(_SAMPLE * (MONTH / max(fires[-1] - now, timedelta(minutes=1))))
+    return min(runs, schedule.max_fires or runs)

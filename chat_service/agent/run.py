@@ -1,0 +1,82 @@
+"""What one stream of an agent knows and counts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+
+from chat_service.agent.events import AgentEvent
+from chat_service.agent.model import ModelBundle
+from chat_service.agent.patience import Patience
+from chat_service.agent.ports import Approvals, Automations, RuntimeContext, TaskLimits
+from shared.clock import Clock
+from shared.registries import Catalogue
+
+STAMP = "rota"  # our key in a message's metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What every stream of a process shares."""
+
+    approvals: Approvals
+    automations: Automations
+    catalogue: Callable[[], Catalogue]
+    clock: Clock
+    patience: Patience
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockOpened:
+    """What a model says from here on belongs to this block. Stays inside the agent."""
+
+    block: int
+
+
+Emit = Callable[[AgentEvent | BlockOpened], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One stream. `segment` is the same for a stream that takes over from another."""
+
+    desk: Desk
+    context: RuntimeContext
+    model: ModelBundle
+    task: TaskLimits | None
+    segment: str
+    next_block: int
+    taken: set[str] = field(default_factory=set)
+
+    def open_block(self) -> int:
+        block = self.next_block
+        self.next_block += 1
+        return block
+
+    def close_empty_block(self) -> None:
+        self.next_block -= 1
+
+    def stamp(self, **more: Any) -> dict[str, Any]:
+        return {"segment": self.segment, **more}
+
+
+def segment_key(resume: Sequence[UUID]) -> str:
+    return ",".join(sorted(map(str, resume)))
+
+
+def stamp_of(message: BaseMessage) -> dict[str, Any]:
+    """What was stamped on a message when it was made; empty for history."""
+    if isinstance(message, ToolMessage):
+        return message.artifact if isinstance(message.artifact, dict) else {}
+    found: dict[str, Any] = message.response_metadata.get(STAMP) or {}
+    return found
+
+
+def spent_micros(messages: Sequence[BaseMessage]) -> int:
+    return sum(
+        stamp_of(message).get("used", {}).get("cost_micros", 0)
+        for message in messages
+        if isinstance(message, AIMessage)
+    )

@@ -1,0 +1,136 @@
+"""What the graph streams, or its checkpoint holds → events."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    ToolMessage,
+)
+
+from chat_service.agent.events import (
+    AgentEvent,
+    ModelUsed,
+    ReasoningDelta,
+    TextDelta,
+    TextRetracted,
+    ToolCallArgs,
+    ToolCallFinished,
+    ToolCallStarted,
+)
+from chat_service.agent.run import BlockOpened, Run, stamp_of
+from chat_service.agent.text import clean
+
+
+class Telling:
+    """Reads one stream of a graph, part by part. `paused` fills with the approvals it waits for."""
+
+    def __init__(self) -> None:
+        self.paused: list[UUID] = []
+        self._block = 0
+        self._calls: dict[int | None, str] = {}
+        self._finished: set[str] = set()
+
+    def events(self, part: Mapping[str, Any]) -> Iterator[AgentEvent]:
+        match part:
+            case {"type": "messages", "data": (AIMessageChunk() as chunk, _)}:
+                yield from self._chunk(chunk)
+            case {"type": "custom", "data": BlockOpened(block=block)}:
+                self._block = block
+                self._calls.clear()
+            case {"type": "custom", "data": event}:
+                yield event
+            case {"type": "updates", "data": {"__interrupt__": interrupts}}:
+                self.paused += [approval_of(i) for i in interrupts]
+            case {"type": "updates", "data": {"tools": update}}:
+                for message in _messages(update):
+                    yield from self._finish(message)
+
+    def _chunk(self, chunk: AIMessageChunk) -> Iterator[AgentEvent]:
+        thought = chunk.additional_kwargs.get("reasoning_content")
+        if thought:
+            yield ReasoningDelta(block=self._block, text=thought)
+        if chunk.text:
+            yield TextDelta(block=self._block, text=chunk.text)
+        for call in chunk.tool_call_chunks:
+            if call["id"]:
+                self._calls[call["index"]] = call["id"]
+                yield ToolCallStarted(
+                    block=self._block, tool_call_id=call["id"], tool=call["name"] or ""
+                )
+            if call["args"] and call["index"] in self._calls:
+                yield ToolCallArgs(
+                    tool_call_id=self._calls[call["index"]], json=clean(call["args"])
+                )
+
+    def _finish(self, message: ToolMessage) -> Iterator[AgentEvent]:
+        if message.tool_call_id not in self._finished:
+            self._finished.add(message.tool_call_id)
+            yield finished(message)
+
+
+def replay(messages: Sequence[BaseMessage], run: Run) -> Iterator[AgentEvent]:
+    """What a checkpoint holds of this segment, told again in new blocks."""
+    for message in messages:
+        match message:
+            case HumanMessage() if stamp_of(message).get("segment") == run.segment:
+                yield TextRetracted(from_block=run.next_block - 1)
+            case _ if stamp_of(message).get("segment") != run.segment:
+                continue
+            case AIMessage():
+                yield from _spoken(message, run.open_block())
+            case ToolMessage():
+                yield finished(message)
+
+
+def holds_any(messages: Sequence[BaseMessage], run: Run) -> bool:
+    """Whether a checkpoint holds anything of this segment."""
+    return any(stamp_of(message).get("segment") == run.segment for message in messages)
+
+
+def finished(message: ToolMessage) -> ToolCallFinished:
+    stamp = stamp_of(message)
+    return ToolCallFinished(
+        tool_call_id=message.tool_call_id,
+        ok=bool(stamp.get("ok", True)) and message.status != "error",
+        output=_output(message),
+        resource=str(stamp.get("resource", "")),
+    )
+
+
+def approval_of(interrupt: Any) -> UUID:
+    return UUID(interrupt.value["approval"])
+
+
+def _spoken(message: AIMessage, block: int) -> Iterator[AgentEvent]:
+    if thought := message.additional_kwargs.get("reasoning_content"):
+        yield ReasoningDelta(block=block, text=thought)
+    if message.text:
+        yield TextDelta(block=block, text=message.text)
+    for call in message.tool_calls:
+        tool_call_id = str(call["id"])
+        yield ToolCallStarted(block=block, tool_call_id=tool_call_id, tool=call["name"])
+        arguments = json.dumps(call["args"], ensure_ascii=False)
+        yield ToolCallArgs(tool_call_id=tool_call_id, json=arguments)
+    if used := stamp_of(message).get("used"):
+        yield ModelUsed(**used)
+
+
+def _messages(update: Any) -> Iterator[ToolMessage]:
+    for one in update if isinstance(update, list) else [update]:
+        for message in (one or {}).get("messages", ()):
+            if isinstance(message, ToolMessage):
+                yield message
+
+
+def _output(message: ToolMessage) -> dict[str, Any]:
+    try:
+        found = json.loads(message.text)
+    except ValueError:
+        return {"result": message.text}
+    return found if isinstance(found, dict) else {"result": found}

@@ -1,0 +1,247 @@
+"""The one place that builds the service."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rota.agent.v1 import agent_pb2_grpc
+from rota.automation.v1 import automation_pb2_grpc
+from rota.chat.v1 import chat_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat_service import members
+from chat_service.agent.capabilities.register import register_capabilities
+from chat_service.agent.checkpoints import open_checkpoints
+from chat_service.agent.graph import Agent, prepare_process
+from chat_service.agent.model import ModelConfig, load_models
+from chat_service.agent.ports import Automations
+from chat_service.api import AgentServicer, ChatServicer
+from chat_service.approval_store import ApprovalStore
+from chat_service.automations import PEER, AutomationClient
+from chat_service.decisions import Decisions
+from chat_service.flows.agent_task import stream_agent_task
+from chat_service.flows.converse import Frames
+from chat_service.flows.ending import Ending
+from chat_service.flows.frame_log import FrameLog
+from chat_service.flows.new_chat import stream_new_chat
+from chat_service.flows.opening import Opening
+from chat_service.flows.parts import Flows
+from chat_service.flows.resume_chat import stream_resume_chat
+from chat_service.flows.resume_routing import Routing
+from chat_service.flows.tail import Tails
+from chat_service.flows.turn import TurnEngine
+from chat_service.flows.work import Work
+from chat_service.members import Members
+from chat_service.model_configs import ModelConfigs
+from chat_service.persistence import tables
+from chat_service.settings import Settings
+from chat_service.tasks import Tasks
+from chat_service.threads import Threads
+from chat_service.turns import Turns
+from shared import caller, database, telemetry
+from shared.clock import Clock, SystemClock
+from shared.registries import Catalogue, register_builtins
+from shared.registries.actions import all_actions
+from shared.registries.capabilities.store import new_registry
+from shared.registries.triggers import all_triggers
+from shared.rpc import client
+from shared.rpc.client import Behalf
+from shared.rpc.guard import Guard
+from shared.rpc.server import RpcServer, settle_memory
+
+NAME = "chat_service"
+SERVICES = ("rota.chat.v1.ChatService", "rota.agent.v1.AgentService")
+EXPIRY_SECONDS = 5.0
+LARGEST_MESSAGE = 8 << 20
+
+log = telemetry.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A running service. `tick` does at once what happens by the clock."""
+
+    port: int
+    engine: AsyncEngine
+    tick: Callable[[], Awaitable[object]]
+
+
+@contextlib.asynccontextmanager
+async def service(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    models: Mapping[int, ModelConfig] | None = None,
+    automations: Automations | None = None,
+) -> AsyncIterator[Service]:
+    """Builds and serves; on leaving, drains and closes in the opposite order."""
+    clock = clock or SystemClock()
+    prepare_process()
+    register_builtins()
+    catalogue = _catalogue(clock)
+    url = settings.database_url.get_secret_value()
+    async with contextlib.AsyncExitStack() as stack:
+        engine = database.engine(url, schema=tables.SCHEMA, pool_size=settings.pool_size)
+        stack.push_async_callback(engine.dispose)
+        checkpoints = await stack.enter_async_context(open_checkpoints(url))
+        if automations is None:
+            channel = client.channel(settings.peer_address)
+            stack.push_async_callback(channel.close)
+            automations = AutomationClient(
+                stub=automation_pb2_grpc.AutomationServiceStub(channel),
+                behalf=Behalf(identity=_identity(settings), audience=PEER),
+                catalogue=catalogue,
+            )
+        store = ApprovalStore(
+            engine=engine, clock=clock, expire_after=settings.approvals_expire_after
+        )
+        agent = Agent(
+            checkpoints=checkpoints,
+            approvals=store,
+            automations=automations,
+            catalogue=catalogue,
+            clock=clock,
+        )
+        flows = Flows(engine=engine, clock=clock, agent=agent, models=models or _models(settings))
+        frame_log = FrameLog(engine, clock)
+        tails = Tails(engine, frame_log, clock, heartbeat_seconds=settings.heartbeat_seconds)
+        turn_engine = TurnEngine(
+            engine,
+            clock,
+            frame_log,
+            tails,
+            flow=lambda work: _flow(flows, work),
+            forget=agent.forget,
+            lease=settings.turn_lease,
+        )
+        ending = Ending(engine=engine, clock=clock, log=frame_log, forget=agent.forget)
+        for loop in (frame_log.run(), tails.run(), turn_engine.run(), _expire(ending)):
+            await _in_background(stack, loop)
+        stack.push_async_callback(turn_engine.stop, settings.grace_seconds)
+        server = _server(
+            settings,
+            _servicers(flows, turn_engine, tails, frame_log, ending, automations, catalogue),
+        )
+        stack.push_async_callback(server.stop)
+        await server.start()
+        settle_memory()
+        yield Service(port=server.port, engine=engine, tick=ending.expire)
+
+
+def _catalogue(clock: Clock) -> Callable[[], Catalogue]:
+    """What this service offers. Capabilities are its own: their handlers hold its clock."""
+    capabilities = new_registry()
+    register_capabilities(capabilities, clock)
+    return lambda: Catalogue(
+        actions=all_actions(), triggers=all_triggers(), capabilities=capabilities.all()
+    )
+
+
+def _flow(flows: Flows, work: Work) -> Frames:
+    if work.turn.task is not None:
+        return stream_agent_task(flows, work)
+    if work.resumed:
+        return stream_resume_chat(flows, work)
+    return stream_new_chat(flows, work)
+
+
+def _servicers(
+    flows: Flows,
+    turn_engine: TurnEngine,
+    tails: Tails,
+    frame_log: FrameLog,
+    ending: Ending,
+    automations: Automations,
+    catalogue: Callable[[], Catalogue],
+) -> tuple[ChatServicer, AgentServicer]:
+    who = Members(engine=flows.engine, clock=flows.clock, tenancy=members.tenancy())
+    opening = Opening(clock=flows.clock, log=frame_log, engine=turn_engine, models=flows.models)
+    decisions = Decisions(
+        members=who,
+        routing=Routing(clock=flows.clock, log=frame_log, engine=turn_engine),
+        engine=turn_engine,
+        automations=automations,
+    )
+    turns = Turns(
+        members=who,
+        opening=opening,
+        engine=turn_engine,
+        tails=tails,
+        ending=ending,
+        decisions=decisions,
+    )
+    tasks = Tasks(
+        members=who,
+        opening=opening,
+        engine=turn_engine,
+        tails=tails,
+        ending=ending,
+        models=flows.models,
+        catalogue=catalogue,
+    )
+    threads = Threads(members=who, models=flows.models)
+    models = ModelConfigs(members=who, models=flows.models)
+    return ChatServicer(threads, turns, decisions, models), AgentServicer(tasks)
+
+
+def _server(settings: Settings, servicers: tuple[ChatServicer, AgentServicer]) -> RpcServer:
+    chat, agent = servicers
+    guard = Guard(
+        verifier=caller.Verifier(
+            users=caller.read_key_set(settings.jwks_file),
+            services=caller.read_key_set(settings.service_jwks_file),
+            service=NAME,
+        ),
+        translate=database.translate,
+        services_only=("/rota.agent.v1.AgentService/",),
+        limits=(("/rota.chat.v1.ChatService/SendMessage", LARGEST_MESSAGE),),
+    )
+    return RpcServer(
+        listen=settings.listen,
+        guard=guard,
+        names=SERVICES,
+        add=[
+            lambda server: chat_pb2_grpc.add_ChatServiceServicer_to_server(chat, server),
+            lambda server: agent_pb2_grpc.add_AgentServiceServicer_to_server(agent, server),
+        ],
+        grace_seconds=settings.grace_seconds,
+        drain_seconds=settings.drain_seconds,
+    )
+
+
+def _identity(settings: Settings) -> caller.ServiceIdentity:
+    return caller.ServiceIdentity(
+        service=NAME, key_pem=settings.service_key_file.read_text(), key_id=NAME
+    )
+
+
+def _models(settings: Settings) -> Mapping[int, ModelConfig]:
+    return load_models(
+        settings.models_file,
+        openai_api_key=settings.openai_api_key.get_secret_value(),
+        openai_base_url=settings.openai_base_url,
+        default_model=settings.default_model,
+        environ=os.environ,
+    )
+
+
+async def _expire(ending: Ending) -> None:
+    while True:
+        try:
+            await ending.expire()
+        except Exception as error:  # noqa: BLE001 - the database is away; the loop goes on
+            log.warning("approvals_not_expired", error=type(error).__name__)
+        await asyncio.sleep(EXPIRY_SECONDS)
+
+
+async def _in_background(stack: contextlib.AsyncExitStack, loop: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(loop)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(end)

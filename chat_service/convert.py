@@ -1,0 +1,142 @@
+"""Rows as the messages of the contract."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from google.protobuf import json_format, timestamp_pb2
+from google.rpc import status_pb2
+from rota.chat.v1 import chat_pb2 as pb
+
+from chat_service.persistence.approvals import Approval
+from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
+from chat_service.persistence.messages import Message
+from chat_service.persistence.threads import Thread
+from chat_service.persistence.turns import Turn
+from shared import requests, resources
+from shared.rpc import struct
+
+_TURN_STATES = {
+    TurnState.RUNNING: pb.Turn.RUNNING,
+    TurnState.AWAITING_APPROVAL: pb.Turn.AWAITING_APPROVAL,
+    TurnState.SUCCEEDED: pb.Turn.SUCCEEDED,
+    TurnState.FAILED: pb.Turn.FAILED,
+    TurnState.CANCELLED: pb.Turn.CANCELLED,
+}
+_APPROVAL_STATES = {
+    ApprovalState.PENDING: pb.Approval.PENDING,
+    ApprovalState.APPROVED: pb.Approval.APPROVED,
+    ApprovalState.REJECTED: pb.Approval.REJECTED,
+    ApprovalState.EXPIRED: pb.Approval.EXPIRED,
+    ApprovalState.CANCELLED: pb.Approval.CANCELLED,
+}
+_ROLES = {MessageRole.USER: pb.Message.USER, MessageRole.AGENT: pb.Message.AGENT}
+
+
+def turn_name(workspace: str, thread: UUID, turn: UUID) -> str:
+    return resources.TURN.format(workspace=workspace, thread=thread, turn=turn)
+
+
+def message_name(workspace: str, thread: UUID, message: UUID) -> str:
+    return resources.MESSAGE.format(workspace=workspace, thread=thread, message=message)
+
+
+def approval_name(workspace: str, approval: UUID) -> str:
+    return resources.APPROVAL.format(workspace=workspace, approval=approval)
+
+
+def user_name(user: str | None) -> str:
+    return resources.USER.format(user=user) if user else ""
+
+
+def thread_etag(row: Thread) -> str:
+    return requests.etag(row.title, row.model_config_id)
+
+
+def thread(row: Thread) -> pb.Thread:
+    open_turn = turn_name(row.workspace_id, row.id, row.open_turn) if row.open_turn else ""
+    return pb.Thread(
+        name=resources.THREAD.format(workspace=row.workspace_id, thread=row.id),
+        display_name=row.title,
+        model_config_id=row.model_config_id,
+        open_turn=open_turn,
+        create_time=moment(row.create_time),
+        update_time=moment(row.update_time),
+        etag=thread_etag(row),
+    )
+
+
+def message(row: Message, workspace: str) -> pb.Message:
+    return pb.Message(
+        name=message_name(workspace, row.thread_id, row.id),
+        role=_ROLES[row.role],
+        parts=[part(p) for p in row.parts],
+        turn=turn_name(workspace, row.thread_id, row.turn_id),
+        usage=usage(row.usage) if row.usage else None,
+        create_time=moment(row.create_time),
+        update_time=moment(row.finish_time),
+    )
+
+
+def part(stored: Mapping[str, Any]) -> pb.Part:
+    return json_format.ParseDict(dict(stored), pb.Part(), ignore_unknown_fields=True)
+
+
+def stored_part(of: pb.Part) -> dict[str, Any]:
+    return json_format.MessageToDict(of, preserving_proto_field_name=True)
+
+
+def turn(row: Turn, approvals: Sequence[Approval]) -> pb.Turn:
+    error = status_pb2.Status.FromString(row.error) if row.error is not None else None
+    return pb.Turn(
+        name=turn_name(row.workspace_id, row.thread_id, row.id),
+        state=_TURN_STATES[row.state],
+        last_sequence=row.last_sequence,
+        approvals=[approval(a, full=False) for a in approvals],
+        usage=usage(row.usage) if row.usage else None,
+        error=error,
+        create_time=moment(row.create_time),
+        update_time=moment(row.update_time),
+        end_time=moment(row.end_time),
+        model_config_id=row.model_config_id,
+    )
+
+
+def approval(row: Approval, *, full: bool = True) -> pb.Approval:
+    """`full` has the payload's schema too."""
+    assert row.thread_id is not None
+    return pb.Approval(
+        name=approval_name(row.workspace_id, row.id),
+        state=_APPROVAL_STATES[row.state],
+        action_type=row.action_type,
+        turn=turn_name(row.workspace_id, row.thread_id, row.turn_id),
+        tool_call_id=row.tool_call_id,
+        summary=row.summary,
+        payload=struct.struct(row.payload),
+        payload_schema=struct.struct(row.payload_schema) if full else None,
+        payload_digest=row.payload_digest,
+        context=struct.struct(row.context),
+        preview=json_format.ParseDict(dict(row.preview), pb.Preview()),
+        requested_by=user_name(row.requested_by),
+        decided_by=user_name(row.decided_by),
+        create_time=moment(row.create_time),
+        decide_time=moment(row.decide_time),
+        expire_time=moment(row.expire_time),
+        reason=row.reason,
+        edited_payload=None if row.edited_payload is None else struct.struct(row.edited_payload),
+        resource=row.resource,
+        etag=requests.etag(row.state, row.resource),
+    )
+
+
+def usage(stored: Mapping[str, Any]) -> pb.Usage:
+    return json_format.ParseDict(dict(stored), pb.Usage())
+
+
+def moment(of: datetime | None) -> timestamp_pb2.Timestamp | None:
+    if of is None:
+        return None
+    stamp = timestamp_pb2.Timestamp()
+    stamp.FromDatetime(of)
+    return stamp

@@ -1,0 +1,1 @@
+"""What the service does: turns, from a message to its answer."""

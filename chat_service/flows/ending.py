@@ -1,0 +1,69 @@
+"""Turns that end without the agent: cancelled while they wait, or expired."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat_service.flows.frame_log import FrameLog
+from chat_service.flows.resume_routing import first_frames
+from chat_service.flows.work import Work
+from chat_service.persistence import approvals, frames, turns
+from chat_service.persistence.enums import ApprovalState, TurnState
+from chat_service.persistence.turns import Turn
+from shared import database
+from shared.clock import Clock
+
+_MOST = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    engine: AsyncEngine
+    clock: Clock
+    log: FrameLog
+    forget: Callable[[UUID], Awaitable[None]]
+
+    async def end_waiting(
+        self, connection: AsyncConnection, turn: Turn, state: ApprovalState
+    ) -> None:
+        """Ends a turn that waits, in a segment of its own without a model call.
+
+        The caller holds the turn's row. Its pending approvals get `state`.
+        """
+        now = self.clock.now()
+        for row in await approvals.of_turn(connection, turn.id, lock=True):
+            if row.state is ApprovalState.PENDING:
+                await approvals.decide(connection, row.id, state=state, now=now)
+        ended = replace(
+            turn, state=TurnState.CANCELLED, segments=[*turn.segments, turn.last_sequence]
+        )
+        stored = await first_frames(connection, self.log, now, Work(turn=ended))
+        base = turn.last_sequence + len(stored)
+        last = self.log.number([pb.TurnEvent(cancelled=pb.TurnCancelled())], base)
+        await frames.insert(connection, turn.id, base, last)
+        await turns.change(connection, turn.id, now, last_sequence=base + 1, end_time=now)
+
+    async def expire(self) -> list[UUID]:
+        """Ends the turns whose approvals nobody decided in time; answers with them."""
+        async with self.engine.connect() as connection:
+            late = await approvals.expired(connection, self.clock.now(), most=_MOST)
+        ended = []
+        for turn_id in late:
+            async with database.transaction(self.engine) as connection:
+                turn = await turns.get(connection, turn_id, lock=True)
+                if turn is not None and turn.state is TurnState.AWAITING_APPROVAL:
+                    await self.end_waiting(connection, turn, ApprovalState.EXPIRED)
+                    ended.append(turn_id)
+        for turn_id in ended:
+            await self.forget(turn_id)
+        return ended
+
+    async def forget_if_over(self, turn_id: UUID) -> None:
+        """Drops what the agent keeps of a turn that will not go on."""
+        async with self.engine.connect() as connection:
+            turn = await turns.get(connection, turn_id)
+        if turn is None or turn.end_time is not None:
+            await self.forget(turn_id)

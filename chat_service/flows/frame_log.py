@@ -1,0 +1,181 @@
+"""Frames on their way to the database: coalesced, numbered, stored, then shown."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from google.protobuf import timestamp_pb2
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat_service.persistence import frames, turns
+from shared import database, telemetry
+from shared.clock import Clock
+
+# The first delta goes at once; what comes within the gap goes together.
+GAP_SECONDS: Final = 0.025
+RETRY_SECONDS: Final = 0.25
+# An agent that is further ahead of the database than this waits.
+MOST_PENDING: Final = 256
+LARGEST_DELTA: Final = 16_384
+
+log = telemetry.logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class TurnLog:
+    """The frames of the segment that this replica writes.
+
+    `frames[i]` has sequence `first + i + 1`. `lost` is set when another owner took the turn.
+    """
+
+    turn: UUID
+    fence: int
+    first: int
+    frames: list[bytes] = field(default_factory=list)
+    pending: list[pb.TurnEvent] = field(default_factory=list)
+    writing: list[bytes] = field(default_factory=list)
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def stored(self) -> int:
+        return self.first + len(self.frames)
+
+    def show(self, stored: Sequence[bytes]) -> None:
+        self.frames.extend(stored)
+        self.wake()
+
+    def wake(self) -> None:
+        moved, self.moved = self.moved, asyncio.Event()
+        moved.set()
+
+
+class FrameLog:
+    """Writes the frames of all turns of this replica, many turns in one transaction."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._logs: dict[UUID, TurnLog] = {}
+        self._dirty = asyncio.Event()
+
+    def open(self, turn: UUID, *, fence: int, first: int, stored: Sequence[bytes]) -> TurnLog:
+        opened = TurnLog(turn=turn, fence=fence, first=first, frames=list(stored))
+        self._logs[turn] = opened
+        return opened
+
+    def close(self, of: TurnLog) -> None:
+        if self._logs.get(of.turn) is of:
+            del self._logs[of.turn]
+        of.wake()
+
+    def find(self, turn: UUID) -> TurnLog | None:
+        return self._logs.get(turn)
+
+    async def add(self, to: TurnLog, event: pb.TurnEvent) -> None:
+        """Takes a frame; waits while the database is far behind."""
+        if not (to.pending and _merge(to.pending[-1], event)):
+            to.pending.append(event)
+        self._dirty.set()
+        while len(to.pending) >= MOST_PENDING and not to.lost.is_set():
+            await to.moved.wait()
+
+    async def drain(self, of: TurnLog) -> bool:
+        """Waits until all is stored; False when the turn was lost first."""
+        while (of.pending or of.writing) and not of.lost.is_set():
+            self._dirty.set()
+            await of.moved.wait()
+        return not of.lost.is_set()
+
+    def number(self, events: Sequence[pb.TurnEvent], base: int) -> list[bytes]:
+        now = timestamp_pb2.Timestamp()
+        now.FromDatetime(self._clock.now())
+        numbered = []
+        for sequence, event in enumerate(events, start=base + 1):
+            event.sequence = sequence
+            event.create_time.CopyFrom(now)
+            numbered.append(event.SerializeToString())
+        return numbered
+
+    async def run(self) -> None:
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            if not await self._write():
+                self._dirty.set()
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                await asyncio.sleep(GAP_SECONDS)
+
+    async def _write(self) -> bool:
+        """Stores what is pending; False when some of it must be tried again."""
+        ready = [one for one in self._logs.values() if one.pending or one.writing]
+        for one in ready:
+            if not one.writing:
+                one.writing = self.number(one.pending, one.stored)
+                one.pending = []
+        if not ready:
+            return True
+        if await self._store(ready):
+            return True
+        # One turn's frames must not hold up another's.
+        return all([await self._store([one]) for one in ready if one.writing])
+
+    async def _store(self, logs: Sequence[TurnLog]) -> bool:
+        batches = [
+            frames.Batch(turn=one.turn, fence=one.fence, base=one.stored, frames=one.writing)
+            for one in logs
+        ]
+        try:
+            async with database.transaction(self._engine) as connection:
+                accepted = await frames.append(connection, batches)
+                for one in logs:
+                    if one.turn not in accepted and await _was_stored(connection, one):
+                        accepted.add(one.turn)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the frames are kept and tried again
+            log.warning("frames_not_stored", turns=len(logs), error=type(error).__name__)
+            return False
+        for one in logs:
+            stored, one.writing = one.writing, []
+            if one.turn in accepted:
+                one.show(stored)
+            else:
+                one.lost.set()
+                one.wake()
+        return True
+
+
+async def _was_stored(connection: AsyncConnection, of: TurnLog) -> bool:
+    """Whether an earlier try was committed though its answer was lost."""
+    turn = await turns.get(connection, of.turn)
+    return (
+        turn is not None
+        and turn.fence == of.fence
+        and turn.last_sequence == of.stored + len(of.writing)
+    )
+
+
+def _merge(last: pb.TurnEvent, event: pb.TurnEvent) -> bool:
+    """Appends a delta to the delta before it, where both continue the same thing."""
+    kind = event.WhichOneof("event")
+    if kind != last.WhichOneof("event"):
+        return False
+    match kind:
+        case "text_delta" | "reasoning_delta":
+            a, b = getattr(last, kind), getattr(event, kind)
+            same = a.message == b.message and a.block == b.block
+            if not same or len(a.text) > LARGEST_DELTA:
+                return False
+            a.text += b.text
+            return True
+        case "tool_call_args_delta":
+            a, b = last.tool_call_args_delta, event.tool_call_args_delta
+            if a.tool_call_id != b.tool_call_id or len(a.json) > LARGEST_DELTA:
+                return False
+            a.json += b.json
+            return True
+        case _:
+            return False

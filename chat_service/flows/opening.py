@@ -1,0 +1,182 @@
+"""The beginning of a turn: one transaction, after which the work is the server's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service import convert
+from chat_service.agent.model import ModelConfig
+from chat_service.flows import auto_pin, initial_thinking_step
+from chat_service.flows.frame_log import FrameLog
+from chat_service.flows.turn import TurnEngine
+from chat_service.flows.work import Work
+from chat_service.persistence import approvals, frames, messages, threads, turns
+from chat_service.persistence.enums import (
+    ApprovalState,
+    MessageRole,
+    ThreadKind,
+    TitleState,
+    TurnState,
+)
+from chat_service.persistence.messages import Message
+from chat_service.persistence.threads import Thread
+from chat_service.persistence.turns import Turn
+from shared import database, errors, resources
+from shared.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a person, or a step of an automation, wants done."""
+
+    workspace: str
+    user: str
+    thread: UUID | None  # None: a new one
+    parts: Sequence[Mapping[str, Any]]
+    model_config_id: int
+    time_zone: str
+    time_zone_assumed: bool
+    locale: str = ""
+    disabled_tools: Sequence[str] = ()
+    task: Mapping[str, Any] | None = None
+    kind: ThreadKind = field(default=ThreadKind.CHAT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    clock: Clock
+    log: FrameLog
+    engine: TurnEngine
+    models: Mapping[int, ModelConfig]
+
+    async def open(self, connection: AsyncConnection, asked: Asked) -> tuple[Work, list[bytes]]:
+        """Opens a turn this replica owns. TurnInProgress or ApprovalsUndecided when one is open.
+
+        The caller commits, then begins the work with the frames given.
+        """
+        thread = await self._thread(connection, asked)
+        await refuse_open_turn(connection, thread)
+        model = await auto_pin.choose(connection, thread, asked.model_config_id, self.models)
+        turn = self._turn(asked, thread, model)
+        try:
+            async with connection.begin_nested():
+                await turns.insert(connection, turn, self.engine.lease)
+        except IntegrityError as error:
+            if database.violated(error) != "uq_turns_open":
+                raise
+            await refuse_open_turn(connection, thread)
+            raise
+        await self._messages(connection, asked, turn)
+        return await self._first_frames(connection, asked, turn)
+
+    async def _thread(self, connection: AsyncConnection, asked: Asked) -> Thread:
+        if asked.thread is None:
+            now = self.clock.now()
+            thread = Thread(
+                id=resources.new_id(),
+                workspace_id=asked.workspace,
+                created_by=asked.user,
+                kind=asked.kind,
+                title="",
+                title_state=TitleState.NONE,
+                model_config_id=auto_pin.AUTO,
+                create_time=now,
+                update_time=now,
+            )
+            await threads.insert(connection, thread)
+            return thread
+        found = await threads.get(connection, asked.workspace, asked.thread, lock=True)
+        if found is None:
+            name = resources.THREAD.format(workspace=asked.workspace, thread=asked.thread)
+            raise errors.ResourceNotFound(name)
+        return found
+
+    def _turn(self, asked: Asked, thread: Thread, model: int) -> Turn:
+        now = self.clock.now()
+        return Turn(
+            id=resources.new_id(),
+            thread_id=thread.id,
+            workspace_id=asked.workspace,
+            requested_by=asked.user,
+            state=TurnState.RUNNING,
+            segments=[0],
+            user_message_id=resources.new_id(),
+            agent_message_id=resources.new_id(),
+            model_config_id=model,
+            time_zone=asked.time_zone,
+            time_zone_assumed=asked.time_zone_assumed,
+            locale=asked.locale,
+            disabled_tools=list(asked.disabled_tools),
+            task=asked.task,
+            last_sequence=0,
+            fence=1,
+            lease_owner=self.engine.owner,
+            lease_expire_time=None,
+            cancel_requested=False,
+            usage={},
+            error=None,
+            create_time=now,
+            update_time=now,
+            end_time=None,
+        )
+
+    async def _messages(self, connection: AsyncConnection, asked: Asked, turn: Turn) -> None:
+        now = self.clock.now()
+        await messages.insert(
+            connection,
+            Message(
+                id=turn.user_message_id,
+                thread_id=turn.thread_id,
+                turn_id=turn.id,
+                segment=0,
+                role=MessageRole.USER,
+                parts=list(asked.parts),
+                create_time=now,
+                finish_time=now,
+            ),
+        )
+        await agent_shell(connection, turn, self.clock)
+
+    async def _first_frames(
+        self, connection: AsyncConnection, asked: Asked, turn: Turn
+    ) -> tuple[Work, list[bytes]]:
+        work = Work(turn=turn)
+        events = [work.started()]
+        if asked.kind is ThreadKind.CHAT:
+            events.append(initial_thinking_step.begun(asked.parts))
+        stored = self.log.number(events, 0)
+        await frames.insert(connection, turn.id, 0, stored)
+        await turns.change(connection, turn.id, self.clock.now(), last_sequence=len(stored))
+        return work, stored
+
+
+async def refuse_open_turn(connection: AsyncConnection, thread: Thread) -> None:
+    turn = await turns.open_turn(connection, thread.id)
+    if turn is None:
+        return
+    name = convert.turn_name(turn.workspace_id, turn.thread_id, turn.id)
+    if turn.state is TurnState.RUNNING:
+        raise errors.TurnInProgress(name)
+    waiting = [
+        convert.approval_name(a.workspace_id, a.id)
+        for a in await approvals.of_turn(connection, turn.id)
+        if a.state is ApprovalState.PENDING
+    ]
+    raise errors.ApprovalsUndecided(name, waiting)
+
+
+async def agent_shell(connection: AsyncConnection, turn: Turn, clock: Clock) -> None:
+    """The agent's message of a segment, to be finished when the segment ends."""
+    shell = Message(
+        id=turn.agent_message_id,
+        thread_id=turn.thread_id,
+        turn_id=turn.id,
+        segment=turn.segment,
+        role=MessageRole.AGENT,
+        create_time=clock.now(),
+    )
+    await messages.insert(connection, shell)

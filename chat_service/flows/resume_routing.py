@@ -1,0 +1,177 @@
+"""Decisions: every check first, then all of them at once, then the turn goes on."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service import convert
+from chat_service.flows.frame_log import FrameLog
+from chat_service.flows.opening import agent_shell
+from chat_service.flows.turn import TurnEngine
+from chat_service.flows.work import Work
+from chat_service.persistence import approvals, frames, turns
+from chat_service.persistence.approvals import Approval
+from chat_service.persistence.enums import ApprovalState, TurnState
+from chat_service.persistence.turns import Turn
+from shared import canonical, errors, resources
+from shared.clock import Clock
+
+# Gives the canonical form of an edited payload, or raises InvalidRequest.
+Check = Callable[[Approval, Mapping[str, Any], str], Awaitable[Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One decision, read from a request. `field` is where it stands there."""
+
+    approval: UUID
+    name: str
+    digest: str
+    state: ApprovalState
+    field: str
+    payload: Mapping[str, Any] | None = None
+    reason: str = ""
+
+    def is_what_was_decided(self, row: Approval) -> bool:
+        return (
+            row.state is self.state
+            and (row.reason == self.reason or self.state is not ApprovalState.REJECTED)
+            and _same(row.edited_payload, self.payload)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    clock: Clock
+    log: FrameLog
+    engine: TurnEngine
+
+    async def checked(
+        self, connection: AsyncConnection, turn: Turn, decisions: Sequence[Decided], check: Check
+    ) -> list[Decided]:
+        """The decisions with edits in canonical form. Reads only; refuses what can't hold."""
+        rows = {row.id: row for row in await approvals.of_turn(connection, turn.id)}
+        found = []
+        for decision in decisions:
+            row = rows.get(decision.approval)
+            if row is None:
+                raise errors.ResourceNotFound(decision.name)
+            if decision.payload is not None:
+                payload = await check(row, decision.payload, f"{decision.field}.edit.payload")
+                decision = replace(decision, payload=payload)
+            self._refuse(row, decision)
+            found.append(decision)
+        return found
+
+    async def decide(
+        self,
+        connection: AsyncConnection,
+        turn_id: UUID,
+        decisions: Sequence[Decided],
+        *,
+        by: str,
+        whole: bool,
+    ) -> tuple[Work, list[bytes]] | None:
+        """Stores decisions under the turn's row lock, and opens the next segment with the last.
+
+        `whole` refuses unless they cover every pending approval. None when nothing goes on:
+        more is to be decided, or all of it was decided the same way before.
+        """
+        turn = await turns.get(connection, turn_id, lock=True)
+        assert turn is not None
+        rows = {row.id: row for row in await approvals.of_turn(connection, turn_id, lock=True)}
+        for decision in decisions:
+            self._refuse(rows[decision.approval], decision)
+        pending = {i for i, row in rows.items() if row.state is ApprovalState.PENDING}
+        if not pending & {decision.approval for decision in decisions}:
+            return None
+        name = convert.turn_name(turn.workspace_id, turn.thread_id, turn.id)
+        if turn.state is not TurnState.AWAITING_APPROVAL:
+            raise errors.TurnInProgress(name)
+        left = pending - {decision.approval for decision in decisions}
+        if whole and left:
+            waiting = [convert.approval_name(turn.workspace_id, i) for i in sorted(left)]
+            raise errors.ApprovalsUndecided(name, waiting)
+        await self._store(connection, decisions, by)
+        return None if left else await self._go_on(connection, turn)
+
+    def _refuse(self, row: Approval, decision: Decided) -> None:
+        if row.state is not ApprovalState.PENDING:
+            if decision.is_what_was_decided(row):
+                return
+            if row.state is ApprovalState.EXPIRED:
+                raise errors.ApprovalExpired(decision.name)
+            raise errors.ApprovalDecided(decision.name, row.state.upper())
+        if row.expire_time <= self.clock.now():
+            raise errors.ApprovalExpired(decision.name)
+        if decision.digest != row.payload_digest:
+            raise errors.DigestMismatch(decision.name)
+
+    async def _store(
+        self, connection: AsyncConnection, decisions: Sequence[Decided], by: str
+    ) -> None:
+        for decision in decisions:
+            await approvals.decide(
+                connection,
+                decision.approval,
+                state=decision.state,
+                now=self.clock.now(),
+                decided_by=by,
+                reason=decision.reason,
+                edited_payload=decision.payload,
+            )
+
+    async def _go_on(self, connection: AsyncConnection, turn: Turn) -> tuple[Work, list[bytes]]:
+        """Takes the lease and opens the next segment, whose first frames tell the decisions."""
+        fence = await turns.take_lease(
+            connection, turn.id, owner=self.engine.owner, lease=self.engine.lease
+        )
+        going_on = replace(
+            turn,
+            state=TurnState.RUNNING,
+            segments=[*turn.segments, turn.last_sequence],
+            agent_message_id=resources.new_id(),
+            fence=fence,
+        )
+        await agent_shell(connection, going_on, self.clock)
+        work = Work(turn=going_on)
+        stored = await first_frames(connection, self.log, self.clock.now(), work)
+        return work, stored
+
+
+async def first_frames(
+    connection: AsyncConnection, log: FrameLog, now: datetime, work: Work
+) -> list[bytes]:
+    """Stores `started` and what was decided since the segment before."""
+    turn = work.turn
+    rows = await approvals.of_turn(connection, turn.id)
+    decided = [row for row in rows if row.segment == turn.segment - 1]
+    events = [work.started()] + [
+        pb.TurnEvent(
+            approval_decided=pb.ApprovalDecided(approval=convert.approval(row, full=False))
+        )
+        for row in decided
+    ]
+    stored = log.number(events, turn.last_sequence)
+    await frames.insert(connection, turn.id, turn.last_sequence, stored)
+    await turns.change(
+        connection,
+        turn.id,
+        now,
+        state=turn.state,
+        segments=list(turn.segments),
+        agent_message_id=turn.agent_message_id,
+        last_sequence=turn.last_sequence + len(stored),
+    )
+    return stored
+
+
+def _same(a: Mapping[str, Any] | None, b: Mapping[str, Any] | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return canonical.digest(a) == canonical.digest(b)

@@ -1,0 +1,46 @@
+"""What the agent may know of the turn it works in."""
+
+from datetime import datetime
+from zoneinfo import available_timezones
+
+from chat_service.agent.ports import RuntimeContext, TaskLimits
+from chat_service.flows.work import Work
+from shared import errors
+
+
+def of(work: Work, now: datetime) -> RuntimeContext:
+    turn = work.turn
+    return RuntimeContext(
+        workspace=turn.workspace_id,
+        user=turn.requested_by,
+        turn=turn.id,
+        turn_name=work.name,
+        now=now,
+        time_zone=turn.time_zone,
+        time_zone_assumed=turn.time_zone_assumed,
+        locale=turn.locale,
+    )
+
+
+def limits(work: Work) -> TaskLimits | None:
+    """How an unattended task is held in; None for a chat."""
+    task = work.turn.task
+    if task is None:
+        return None
+    return TaskLimits(
+        tools=tuple(task["tools"]),
+        output_schema=task["output_schema"],
+        budget_micros=task["budget_micros"] or None,
+        auto_approve=task["auto_approve"],
+    )
+
+
+def zone(asked: str, of_token: str) -> tuple[str, bool]:
+    """The person's zone, and whether nobody named one."""
+    if asked and asked not in available_timezones():
+        raise errors.invalid("time_zone", f"{asked!r} is no IANA time zone")
+    if asked:
+        return asked, False
+    if of_token in available_timezones():
+        return of_token, False
+    return "UTC", True

@@ -1,0 +1,202 @@
+"""A segment of a turn in hand: what it has said and used, and how it ends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from google.protobuf import json_format
+from rota.chat.v1 import chat_pb2 as pb
+
+from chat_service import convert
+from chat_service.agent.events import ModelUsed
+from chat_service.persistence.turns import Turn
+from shared import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    error: errors.RotaError
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    pass
+
+
+Outcome = Completed | Suspended | Failed | Cancelled
+
+
+@dataclass(slots=True)
+class UsageSum:
+    """What models used, by model."""
+
+    models: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def add(self, used: ModelUsed) -> None:
+        self._add(
+            used.model,
+            {
+                "input_tokens": used.input_tokens,
+                "output_tokens": used.output_tokens,
+                "cached_tokens": used.cached_tokens,
+                "cost_micros": used.cost_micros,
+            },
+        )
+
+    def include(self, stored: Mapping[str, Any]) -> None:
+        for model in stored.get("by_model", ()):
+            counts = {k: int(v) for k, v in model.items() if k != "model"}
+            self._add(model["model"], counts)
+
+    def stored(self) -> dict[str, Any]:
+        """As JSON of the proto's Usage; empty when no model was called."""
+        if not self.models:
+            return {}
+        total: dict[str, Any] = {}
+        for counts in self.models.values():
+            for key, count in counts.items():
+                total[key] = total.get(key, 0) + count
+        by_model = [{"model": model, **counts} for model, counts in self.models.items()]
+        return {**total, "by_model": by_model}
+
+    def _add(self, model: str, counts: Mapping[str, int]) -> None:
+        had = self.models.setdefault(model, {})
+        for key, count in counts.items():
+            had[key] = had.get(key, 0) + count
+
+
+@dataclass(slots=True)
+class _Block:
+    reasoning: str = ""
+    text: str = ""
+    calls: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Fold:
+    """What the frames of a segment amount to: the parts of its message.
+
+    Calls of an earlier segment finish in a later one, so `calls` may hold calls whose block is
+    not here; they come first.
+    """
+
+    blocks: dict[int, _Block] = field(default_factory=dict)
+    calls: dict[str, dict[str, Any]] = field(default_factory=dict)
+    approvals: set[str] = field(default_factory=set)
+    thinking_done: bool = False
+    last_block: int = -1  # the highest number ever used; retracted ones are not used again
+
+    def add(self, event: pb.TurnEvent) -> None:
+        match event.WhichOneof("event"):
+            case "step":
+                self.thinking_done |= event.step.state == pb.Step.COMPLETED
+            case "text_delta":
+                self._block(event.text_delta.block).text += event.text_delta.text
+            case "reasoning_delta":
+                self._block(event.reasoning_delta.block).reasoning += event.reasoning_delta.text
+            case "tool_call_started":
+                began = event.tool_call_started
+                self._block(began.block).calls.append(began.tool_call_id)
+                self._call(began.tool_call_id)["tool"] = began.tool
+            case "tool_call_args_delta":
+                delta = event.tool_call_args_delta
+                self._call(delta.tool_call_id)["args_json"] += delta.json
+            case "tool_call_finished":
+                self._finish(event.tool_call_finished)
+            case "text_retracted":
+                self._retract(event.text_retracted.from_block)
+            case "approval_requested":
+                self.approvals.add(event.approval_requested.approval.name)
+            case _:
+                pass
+
+    @property
+    def next_block(self) -> int:
+        return self.last_block + 1
+
+    def parts(self) -> list[dict[str, Any]]:
+        in_blocks = {call for block in self.blocks.values() for call in block.calls}
+        parts = [self._tool_part(c) for c in self.calls if c not in in_blocks]
+        for _, block in sorted(self.blocks.items()):
+            if block.reasoning:
+                parts.append({"reasoning": block.reasoning})
+            if block.text:
+                parts.append({"text": block.text})
+            parts.extend(self._tool_part(call) for call in block.calls)
+        return parts
+
+    def _tool_part(self, call: str) -> dict[str, Any]:
+        return {"tool_call": {"tool_call_id": call, **self.calls[call]}}
+
+    def _block(self, number: int) -> _Block:
+        self.last_block = max(self.last_block, number)
+        return self.blocks.setdefault(number, _Block())
+
+    def _call(self, call: str) -> dict[str, Any]:
+        return self.calls.setdefault(call, {"tool": "", "args_json": ""})
+
+    def _finish(self, finished: pb.ToolCallFinished) -> None:
+        call = self._call(finished.tool_call_id)
+        call["outcome"] = pb.ToolCallFinished.Outcome.Name(finished.outcome)
+        call["output"] = json_format.MessageToDict(finished.output)
+        if finished.resource:
+            call["resource"] = finished.resource
+
+    def _retract(self, from_block: int) -> None:
+        for number in [n for n in self.blocks if n >= from_block]:
+            for call in self.blocks.pop(number).calls:
+                self.calls.pop(call, None)
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """A segment in hand. `recovered` when its first owner died."""
+
+    turn: Turn
+    recovered: bool = False
+    fold: Fold = field(default_factory=Fold)
+    usage: UsageSum = field(default_factory=UsageSum)
+
+    @property
+    def resumed(self) -> bool:
+        return self.turn.segment > 0
+
+    @property
+    def name(self) -> str:
+        return convert.turn_name(self.turn.workspace_id, self.turn.thread_id, self.turn.id)
+
+    @property
+    def agent_message(self) -> str:
+        return self._message(self.turn.agent_message_id)
+
+    @property
+    def user_message(self) -> str:
+        return self._message(self.turn.user_message_id)
+
+    def text(self) -> str:
+        """What the agent said, without its thoughts."""
+        return "".join(p["text"] for p in self.fold.parts() if "text" in p)
+
+    def started(self) -> pb.TurnEvent:
+        return pb.TurnEvent(
+            started=pb.TurnStarted(
+                turn=self.name,
+                user_message=self.user_message,
+                agent_message=self.agent_message,
+                resumed=self.resumed,
+            )
+        )
+
+    def _message(self, message: UUID) -> str:
+        return convert.message_name(self.turn.workspace_id, self.turn.thread_id, message)

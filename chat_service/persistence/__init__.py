@@ -1,0 +1,1 @@
+"""What chat_service keeps in PostgreSQL."""

@@ -1,0 +1,141 @@
+"""Approvals: stored once, decided once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service.persistence import tables
+from chat_service.persistence.enums import ApprovalState
+
+t = tables.approvals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    id: UUID
+    workspace_id: str
+    turn_id: UUID
+    key: str
+    segment: int
+    action_type: str
+    tool_call_id: str
+    summary: str
+    payload: Mapping[str, Any]
+    payload_schema: Mapping[str, Any]
+    payload_digest: str
+    context: Mapping[str, Any]
+    preview: Mapping[str, Any]
+    state: ApprovalState
+    requested_by: str
+    decided_by: str = ""
+    reason: str = ""
+    edited_payload: Mapping[str, Any] | None = None
+    resource: str = ""
+    create_time: datetime
+    decide_time: datetime | None = None
+    expire_time: datetime
+    thread_id: UUID | None = None  # of its turn; read, never written
+
+
+_SELECT = sa.select(t, tables.turns.c.thread_id).join_from(
+    t, tables.turns, t.c.turn_id == tables.turns.c.id
+)
+
+
+async def insert_once(connection: AsyncConnection, approval: Approval) -> None:
+    """Stores it unless the turn has one under its key; then that one stays as it is."""
+    values = {c.name: getattr(approval, c.name) for c in t.columns}
+    await connection.execute(
+        upsert(t).values(values).on_conflict_do_nothing(index_elements=["turn_id", "key"])
+    )
+
+
+async def by_key(connection: AsyncConnection, turn: UUID, key: str) -> Approval | None:
+    return await _one(connection, _SELECT.where(t.c.turn_id == turn, t.c.key == key))
+
+
+async def get(
+    connection: AsyncConnection, approval: UUID, *, workspace: str | None = None
+) -> Approval | None:
+    query = _SELECT.where(t.c.id == approval)
+    if workspace is not None:
+        query = query.where(t.c.workspace_id == workspace)
+    return await _one(connection, query)
+
+
+async def of_turn(connection: AsyncConnection, turn: UUID, *, lock: bool = False) -> list[Approval]:
+    """A turn's approvals, oldest first."""
+    query = _SELECT.where(t.c.turn_id == turn).order_by(t.c.id)
+    if lock:
+        query = query.with_for_update(of=t)
+    return [Approval(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def newest(
+    connection: AsyncConnection,
+    workspace: str,
+    *,
+    size: int,
+    before: UUID | None,
+    states: Sequence[ApprovalState] = (),
+    created: Sequence[tuple[str, datetime]] = (),
+) -> list[Approval]:
+    query = _SELECT.where(t.c.workspace_id == workspace)
+    if before is not None:
+        query = query.where(t.c.id < before)
+    if states:
+        query = query.where(t.c.state.in_(states))
+    for operator, moment in created:
+        query = query.where(t.c.create_time.op(operator)(moment))
+    rows = await connection.execute(query.order_by(t.c.id.desc()).limit(size))
+    return [Approval(**row) for row in rows.mappings()]
+
+
+async def decide(
+    connection: AsyncConnection,
+    approval: UUID,
+    *,
+    state: ApprovalState,
+    now: datetime,
+    decided_by: str = "",
+    reason: str = "",
+    edited_payload: Mapping[str, Any] | None = None,
+) -> None:
+    """Decides a pending approval; one that is decided stays as it is."""
+    await connection.execute(
+        sa.update(t)
+        .where(t.c.id == approval, t.c.state == ApprovalState.PENDING)
+        .values(
+            state=state,
+            decide_time=now,
+            decided_by=decided_by,
+            reason=reason,
+            edited_payload=edited_payload,
+        )
+    )
+
+
+async def set_resource(connection: AsyncConnection, approval: UUID, resource: str) -> None:
+    await connection.execute(sa.update(t).where(t.c.id == approval).values(resource=resource))
+
+
+async def expired(connection: AsyncConnection, now: datetime, *, most: int) -> list[UUID]:
+    """Turns with a pending approval whose time is over."""
+    query = (
+        sa.select(t.c.turn_id)
+        .where(t.c.state == ApprovalState.PENDING, t.c.expire_time <= now)
+        .distinct()
+        .limit(most)
+    )
+    return list(await connection.scalars(query))
+
+
+async def _one(connection: AsyncConnection, query: "sa.Select[Any]") -> Approval | None:
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else Approval(**row)

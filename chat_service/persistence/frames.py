@@ -1,0 +1,98 @@
+"""Frames of turns: numbered and stored by one statement, read in pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service.persistence import tables
+from shared import database
+
+t = tables.turn_events
+
+# Rows are locked in id order, so that two batches never wait for each other in a circle.
+_APPEND: Final = """
+with batch as (
+  select * from unnest($1::uuid[], $2::int[], $3::int[], $4::int[])
+    as b(turn_id, fence, base, count)
+), held as (
+  select u.id from chat.turns u join batch b on b.turn_id = u.id
+   where u.fence = b.fence and u.last_sequence = b.base and u.state = 'running'
+   order by u.id for update of u
+), advanced as (
+  update chat.turns u set last_sequence = b.base + b.count
+    from batch b where u.id = b.turn_id and u.id in (select id from held)
+  returning u.id
+), stored as (
+  insert into chat.turn_events (turn_id, sequence, frame)
+  select f.turn_id, f.sequence, f.frame
+    from unnest($5::uuid[], $6::int[], $7::bytea[]) as f(turn_id, sequence, frame)
+   where f.turn_id in (select id from advanced)
+  returning 1
+)
+select id from advanced
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """New frames of one turn, numbered from base + 1."""
+
+    turn: UUID
+    fence: int
+    base: int
+    frames: Sequence[bytes]
+
+
+async def append(connection: AsyncConnection, batches: Sequence[Batch]) -> set[UUID]:
+    """Stores the batches whose fence and base still hold; answers with their turns."""
+    under = await database.raw(connection)
+    numbered = [
+        (b.turn, b.base + offset, frame)
+        for b in batches
+        for offset, frame in enumerate(b.frames, start=1)
+    ]
+    rows = await under.fetch(
+        _APPEND,
+        [b.turn for b in batches],
+        [b.fence for b in batches],
+        [b.base for b in batches],
+        [len(b.frames) for b in batches],
+        [turn for turn, _, _ in numbered],
+        [sequence for _, sequence, _ in numbered],
+        [frame for _, _, frame in numbered],
+    )
+    return {UUID(bytes=row["id"].bytes) for row in rows}
+
+
+async def insert(
+    connection: AsyncConnection, turn: UUID, base: int, frames: Sequence[bytes]
+) -> None:
+    """Stores frames in a transaction that holds the turn's row and sets last_sequence itself."""
+    await connection.execute(
+        sa.insert(t),
+        [
+            {"turn_id": turn, "sequence": base + offset, "frame": frame}
+            for offset, frame in enumerate(frames, start=1)
+        ],
+    )
+
+
+async def after(
+    connection: AsyncConnection, turn: UUID, sequence: int, *, most: int, upto: int | None = None
+) -> list[tuple[int, bytes]]:
+    query = sa.select(t.c.sequence, t.c.frame).where(t.c.turn_id == turn, t.c.sequence > sequence)
+    if upto is not None:
+        query = query.where(t.c.sequence <= upto)
+    rows = await connection.execute(query.order_by(t.c.sequence).limit(most))
+    return [(row.sequence, row.frame) for row in rows]
+
+
+async def first(connection: AsyncConnection, turn: UUID) -> int | None:
+    """Sequence of the oldest frame that is kept."""
+    query = sa.select(sa.func.min(t.c.sequence)).where(t.c.turn_id == turn)
+    found: int | None = await connection.scalar(query)
+    return found

@@ -1,0 +1,156 @@
+"""The tables of schema chat."""
+
+from enum import StrEnum
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ENUM, JSONB, UUID
+
+from chat_service.persistence.enums import (
+    ApprovalState,
+    MessageRole,
+    ThreadKind,
+    TitleState,
+    TurnState,
+)
+from shared import database, tenancy
+
+SCHEMA = "chat"
+metadata = database.metadata(SCHEMA)
+tenants = tenancy.tenant_tables(metadata)
+
+
+def _enum(kind: type[StrEnum], name: str) -> ENUM:
+    return ENUM(
+        kind, name=name, metadata=metadata, values_callable=lambda k: [str(m.value) for m in k]
+    )
+
+
+def _time(name: str, *, nullable: bool = False) -> "sa.Column[object]":
+    return sa.Column(name, sa.TIMESTAMP(timezone=True), nullable=nullable)
+
+
+threads = sa.Table(
+    "threads",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column(
+        "workspace_id",
+        sa.ForeignKey(tenants.workspaces.c.id, ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("created_by", sa.ForeignKey(tenants.users.c.id, ondelete="SET NULL")),
+    sa.Column("kind", _enum(ThreadKind, "thread_kind"), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("title_state", _enum(TitleState, "title_state"), nullable=False),
+    sa.Column("model_config_id", sa.BigInteger, nullable=False),
+    _time("create_time"),
+    _time("update_time"),
+    sa.Index("ix_threads_workspace_newest", "workspace_id", "kind", sa.text("id desc")),
+)
+
+turns = sa.Table(
+    "turns",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("thread_id", sa.ForeignKey(threads.c.id, ondelete="CASCADE"), nullable=False),
+    sa.Column("workspace_id", sa.Text, nullable=False),
+    sa.Column("requested_by", sa.Text, nullable=False),
+    sa.Column("state", _enum(TurnState, "turn_state"), nullable=False),
+    # Sequence before the first frame of each segment; its length is the number of segments.
+    sa.Column("segments", JSONB, nullable=False),
+    sa.Column("user_message_id", UUID(as_uuid=True), nullable=False),
+    sa.Column("agent_message_id", UUID(as_uuid=True), nullable=False),
+    sa.Column("model_config_id", sa.BigInteger, nullable=False),
+    sa.Column("time_zone", sa.Text, nullable=False),
+    sa.Column("time_zone_assumed", sa.Boolean, nullable=False),
+    sa.Column("locale", sa.Text, nullable=False),
+    sa.Column("disabled_tools", JSONB, nullable=False),
+    sa.Column("task", JSONB(none_as_null=True)),
+    sa.Column("last_sequence", sa.Integer, nullable=False),
+    # The fence grows with every owner; a write with an older one matches nothing.
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("lease_owner", UUID(as_uuid=True)),
+    _time("lease_expire_time", nullable=True),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False),
+    sa.Column("usage", JSONB, nullable=False),
+    sa.Column("error", sa.LargeBinary),  # a serialised google.rpc.Status
+    _time("create_time"),
+    _time("update_time"),
+    _time("end_time", nullable=True),
+    sa.Index("ix_turns_thread_newest", "thread_id", sa.text("id desc")),
+    sa.Index(
+        "uq_turns_open",
+        "thread_id",
+        unique=True,
+        postgresql_where=sa.text("state in ('running', 'awaiting_approval')"),
+    ),
+    sa.Index(
+        "ix_turns_lease",
+        "lease_expire_time",
+        postgresql_where=sa.text("state = 'running'"),
+    ),
+    sa.Index(
+        "ix_turns_ended",
+        "end_time",
+        postgresql_where=sa.text("end_time is not null"),
+    ),
+)
+
+turn_events = sa.Table(
+    "turn_events",
+    metadata,
+    sa.Column("turn_id", sa.ForeignKey(turns.c.id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("frame", sa.LargeBinary, nullable=False),  # a serialised TurnEvent
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("thread_id", sa.ForeignKey(threads.c.id, ondelete="CASCADE"), nullable=False),
+    sa.Column("turn_id", sa.ForeignKey(turns.c.id, ondelete="CASCADE"), nullable=False),
+    sa.Column("segment", sa.Integer, nullable=False),
+    sa.Column("role", _enum(MessageRole, "message_role"), nullable=False),
+    sa.Column("parts", JSONB, nullable=False),
+    sa.Column("usage", JSONB, nullable=False),
+    _time("create_time"),
+    _time("finish_time", nullable=True),
+    sa.UniqueConstraint("thread_id", "turn_id", "segment", "role"),
+    sa.Index("ix_messages_thread_newest", "thread_id", sa.text("id desc")),
+)
+
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column(
+        "workspace_id",
+        sa.ForeignKey(tenants.workspaces.c.id, ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("turn_id", sa.ForeignKey(turns.c.id, ondelete="CASCADE"), nullable=False),
+    # The interrupt it belongs to: checkpoint namespace and ordinal. Providers reuse call ids.
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("segment", sa.Integer, nullable=False),
+    sa.Column("action_type", sa.Text, nullable=False),
+    sa.Column("tool_call_id", sa.Text, nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("payload", JSONB, nullable=False),
+    sa.Column("payload_schema", JSONB, nullable=False),
+    sa.Column("payload_digest", sa.Text, nullable=False),
+    sa.Column("context", JSONB, nullable=False),
+    sa.Column("preview", JSONB, nullable=False),
+    sa.Column("state", _enum(ApprovalState, "approval_state"), nullable=False),
+    sa.Column("requested_by", sa.Text, nullable=False),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("edited_payload", JSONB(none_as_null=True)),
+    sa.Column("resource", sa.Text, nullable=False),
+    _time("create_time"),
+    _time("decide_time", nullable=True),
+    _time("expire_time"),
+    sa.UniqueConstraint("turn_id", "key"),
+    sa.Index("ix_approvals_workspace_newest", "workspace_id", "state", sa.text("id desc")),
+    sa.Index("ix_approvals_expiry", "expire_time", postgresql_where=sa.text("state = 'pending'")),
+)

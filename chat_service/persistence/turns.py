@@ -1,0 +1,176 @@
+"""Turns: their states, leases and fences."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service.persistence import tables
+from chat_service.persistence.enums import TurnState
+
+t = tables.turns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    id: UUID
+    thread_id: UUID
+    workspace_id: str
+    requested_by: str
+    state: TurnState
+    segments: Sequence[int]
+    user_message_id: UUID
+    agent_message_id: UUID
+    model_config_id: int
+    time_zone: str
+    time_zone_assumed: bool
+    locale: str
+    disabled_tools: Sequence[str]
+    task: Mapping[str, Any] | None
+    last_sequence: int
+    fence: int
+    lease_owner: UUID | None
+    lease_expire_time: datetime | None
+    cancel_requested: bool
+    usage: Mapping[str, Any]
+    error: bytes | None
+    create_time: datetime
+    update_time: datetime
+    end_time: datetime | None
+
+    @property
+    def segment(self) -> int:
+        return len(self.segments) - 1
+
+
+def lease_end(lease: timedelta) -> "sa.ColumnElement[datetime]":
+    # The database's own clock: replicas need not agree on the time.
+    return sa.func.clock_timestamp() + sa.cast(lease, sa.Interval)
+
+
+async def insert(connection: AsyncConnection, turn: Turn, lease: timedelta) -> None:
+    values = {c.name: getattr(turn, c.name) for c in t.columns}
+    values["lease_expire_time"] = lease_end(lease)
+    await connection.execute(sa.insert(t).values(values))
+
+
+async def get(
+    connection: AsyncConnection,
+    turn: UUID,
+    *,
+    workspace: str | None = None,
+    thread: UUID | None = None,
+    lock: bool = False,
+) -> Turn | None:
+    query = sa.select(t).where(t.c.id == turn)
+    if workspace is not None:
+        query = query.where(t.c.workspace_id == workspace)
+    if thread is not None:
+        query = query.where(t.c.thread_id == thread)
+    if lock:
+        query = query.with_for_update()
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else Turn(**row)
+
+
+async def open_turn(connection: AsyncConnection, thread: UUID) -> Turn | None:
+    query = sa.select(t).where(
+        t.c.thread_id == thread,
+        t.c.state.in_([TurnState.RUNNING, TurnState.AWAITING_APPROVAL]),
+    )
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else Turn(**row)
+
+
+async def newest(
+    connection: AsyncConnection,
+    thread: UUID,
+    *,
+    size: int,
+    before: UUID | None,
+    states: Sequence[TurnState] = (),
+    created: Sequence[tuple[str, datetime]] = (),
+) -> list[Turn]:
+    query = sa.select(t).where(t.c.thread_id == thread)
+    if before is not None:
+        query = query.where(t.c.id < before)
+    if states:
+        query = query.where(t.c.state.in_(states))
+    for operator, moment in created:
+        query = query.where(t.c.create_time.op(operator)(moment))
+    rows = await connection.execute(query.order_by(t.c.id.desc()).limit(size))
+    return [Turn(**row) for row in rows.mappings()]
+
+
+async def change(connection: AsyncConnection, turn: UUID, now: datetime, **values: Any) -> None:
+    await connection.execute(sa.update(t).where(t.c.id == turn).values(update_time=now, **values))
+
+
+async def take_lease(
+    connection: AsyncConnection, turn: UUID, *, owner: UUID, lease: timedelta
+) -> int:
+    """Makes `owner` the turn's owner under a new fence, and answers with that."""
+    fence = await connection.scalar(
+        sa.update(t)
+        .where(t.c.id == turn)
+        .values(fence=t.c.fence + 1, lease_owner=owner, lease_expire_time=lease_end(lease))
+        .returning(t.c.fence)
+    )
+    assert fence is not None
+    return int(fence)
+
+
+async def renew(
+    connection: AsyncConnection, owner: UUID, turns: Mapping[UUID, int], lease: timedelta
+) -> dict[UUID, bool]:
+    """Renews the leases that are still the owner's: turn → whether it is to be cancelled."""
+    if not turns:
+        return {}
+    held = sa.values(
+        sa.column("id", t.c.id.type), sa.column("fence", sa.Integer), name="held"
+    ).data(list(turns.items()))
+    rows = await connection.execute(
+        sa.update(t)
+        .where(t.c.id == held.c.id, t.c.fence == held.c.fence, t.c.lease_owner == owner)
+        .values(lease_expire_time=lease_end(lease))
+        .returning(t.c.id, t.c.cancel_requested)
+    )
+    return {row.id: row.cancel_requested for row in rows}
+
+
+async def cancel_requests(connection: AsyncConnection, turns: Sequence[UUID]) -> list[UUID]:
+    query = sa.select(t.c.id).where(t.c.id.in_(turns), t.c.cancel_requested)
+    return list(await connection.scalars(query))
+
+
+async def adopt(
+    connection: AsyncConnection, *, owner: UUID, lease: timedelta, most: int
+) -> list[Turn]:
+    """Takes over running turns whose owner let the lease run out."""
+    orphans = (
+        sa.select(t.c.id)
+        .where(t.c.state == TurnState.RUNNING, t.c.lease_expire_time < sa.func.clock_timestamp())
+        .order_by(t.c.lease_expire_time)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    rows = await connection.execute(
+        sa.update(t)
+        .where(t.c.id.in_(orphans))
+        .values(fence=t.c.fence + 1, lease_owner=owner, lease_expire_time=lease_end(lease))
+        .returning(t)
+    )
+    return [Turn(**row) for row in rows.mappings()]
+
+
+async def progress(
+    connection: AsyncConnection, turns: Sequence[UUID]
+) -> dict[UUID, tuple[int, TurnState]]:
+    """How far turns are: turn → (last sequence, state). A deleted one is missing."""
+    query = sa.select(t.c.id, t.c.last_sequence, t.c.state).where(t.c.id.in_(turns))
+    return {row.id: (row.last_sequence, row.state) for row in await connection.execute(query)}

@@ -1,0 +1,80 @@
+"""What the service reads from its environment."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting, by the name of its environment variable."""
+
+    model_config = SettingsConfigDict(populate_by_name=True, extra="ignore")
+
+    database_url: Annotated[
+        SecretStr, Field(alias="DATABASE_URL", description="PostgreSQL 15 or later: postgresql://…")
+    ]
+    listen: Annotated[
+        str, Field(alias="ROTA_LISTEN", description="host:port to serve on; port 0 picks one")
+    ] = "127.0.0.1:7001"
+    peer_address: Annotated[
+        str, Field(alias="ROTA_PEER_ADDRESS", description="host:port of automation_service")
+    ] = "127.0.0.1:7002"
+    environment: Annotated[
+        Literal["dev", "production"], Field(alias="ROTA_ENV", description="dev or production")
+    ] = "production"
+    jwks_file: Annotated[
+        Path, Field(alias="ROTA_JWKS_FILE", description="JWKS that signs people's tokens")
+    ]
+    service_jwks_file: Annotated[
+        Path, Field(alias="ROTA_SERVICE_JWKS_FILE", description="JWKS of all services")
+    ]
+    service_key_file: Annotated[
+        Path, Field(alias="ROTA_SERVICE_KEY_FILE", description="this service's private key, PEM")
+    ]
+    models_file: Annotated[
+        Path | None, Field(alias="ROTA_MODELS", description="YAML file of models")
+    ] = None
+    openai_api_key: Annotated[
+        SecretStr, Field(alias="OPENAI_API_KEY", description="key where a model names no other")
+    ] = SecretStr("")
+    openai_base_url: Annotated[
+        str, Field(alias="OPENAI_BASE_URL", description="OpenAI-compatible endpoint, with /v1")
+    ] = ""
+    default_model: Annotated[
+        str, Field(alias="ROTA_DEFAULT_MODEL", description="the model where there is no file")
+    ] = "gpt-5-mini"
+    approval_days: Annotated[
+        float, Field(alias="ROTA_APPROVAL_DAYS", gt=0, description="until an approval expires")
+    ] = 7.0
+    turn_lease_seconds: Annotated[
+        float,
+        Field(alias="ROTA_TURN_LEASE_SECONDS", ge=2, description="until a dead owner's turn moves"),
+    ] = 8.0
+    heartbeat_seconds: Annotated[
+        float, Field(alias="ROTA_HEARTBEAT_SECONDS", gt=0, description="between heartbeats")
+    ] = 15.0
+    grace_seconds: Annotated[
+        float, Field(alias="ROTA_GRACE_SECONDS", ge=0, description="for calls in flight at a stop")
+    ] = 10.0
+    drain_seconds: Annotated[
+        float,
+        Field(alias="ROTA_DRAIN_SECONDS", ge=0, description="NOT_SERVING before the port closes"),
+    ] = 0.0
+    pool_size: Annotated[
+        int, Field(alias="ROTA_POOL_SIZE", ge=2, description="database connections kept open")
+    ] = 10
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(alias="ROTA_LOG_LEVEL")
+    ] = "INFO"
+    uvloop: Annotated[bool, Field(alias="ROTA_UVLOOP", description="use uvloop")] = True
+
+    @property
+    def approvals_expire_after(self) -> timedelta:
+        return timedelta(days=self.approval_days)
+
+    @property
+    def turn_lease(self) -> timedelta:
+        return timedelta(seconds=self.turn_lease_seconds)

@@ -1,0 +1,216 @@
+"""Threads and their messages, as callers see them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from google.protobuf import empty_pb2
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service import convert
+from chat_service.agent.model import ModelConfig
+from chat_service.flows import auto_pin
+from chat_service.flows.opening import refuse_open_turn
+from chat_service.members import Members
+from chat_service.persistence import messages, threads
+from chat_service.persistence.enums import ThreadKind, TitleState
+from chat_service.persistence.threads import Thread
+from shared import database, errors, requests, resources
+
+_CREATED = {"create_time": "= < <= > >="}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threads:
+    members: Members
+    models: Mapping[int, ModelConfig]
+
+    async def create(self, request: pb.CreateThreadRequest) -> pb.Thread:
+        workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
+        who = await self.members.admit(workspace, "editor", name=request.parent)
+        thread = self._new(workspace, who.user, request.thread)
+        if request.validate_only:
+            return convert.thread(thread)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="CreateThread",
+            user=who.user,
+            request_id=request.request_id,
+        )
+
+        async def make() -> str:
+            await threads.insert(connection, thread)
+            return str(thread.id)
+
+        async with database.transaction(self.members.engine) as connection:
+            made, _ = await self.members.once(connection, once, make)
+            return convert.thread(await self._get(connection, workspace, UUID(made)))
+
+    async def get(self, name: str) -> pb.Thread:
+        workspace, thread = await self.find(name, "viewer")
+        async with self.members.engine.connect() as connection:
+            return convert.thread(await self._get(connection, workspace, thread))
+
+    async def list(self, request: pb.ListThreadsRequest) -> pb.ListThreadsResponse:
+        workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
+        await self.members.admit(workspace, "viewer", name=request.parent)
+        created = created_conditions(request.filter)
+        page = page_of(request)
+        async with self.members.engine.connect() as connection:
+            rows = await threads.newest(
+                connection, workspace, size=page.size + 1, before=before(page), created=created
+            )
+        return pb.ListThreadsResponse(
+            threads=[convert.thread(row) for row in rows[: page.size]],
+            next_page_token=next_token(page, [row.id for row in rows]),
+        )
+
+    async def update(self, request: pb.UpdateThreadRequest) -> pb.Thread:
+        workspace, thread = await self.find(request.thread.name, "editor")
+        who = await self.members.admit(workspace, "editor", name=request.thread.name)
+        present = [field.name for field, _ in request.thread.ListFields()]
+        fields = requests.masked(
+            request.update_mask.paths,
+            allowed=["display_name", "model_config_id"],
+            present=present,
+            prefix="thread",
+        )
+        changes = self._changes(request.thread, fields)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="UpdateThread",
+            user=who.user,
+            request_id=request.request_id,
+        )
+
+        async def make() -> str:
+            row = await self._get(connection, workspace, thread, lock=True)
+            check_etag(row, request.thread.etag)
+            await threads.change(connection, thread, self.members.clock.now(), changes)
+            return str(thread)
+
+        async with database.transaction(self.members.engine) as connection:
+            if request.validate_only:
+                check_etag(await self._get(connection, workspace, thread), request.thread.etag)
+                await make()
+            else:
+                await self.members.once(connection, once, make)
+            changed = convert.thread(await self._get(connection, workspace, thread))
+            if request.validate_only:
+                await connection.rollback()
+            return changed
+
+    async def delete(self, request: pb.DeleteThreadRequest) -> empty_pb2.Empty:
+        workspace, thread = await self.find(request.name, "editor")
+        who = await self.members.admit(workspace, "editor", name=request.name)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="DeleteThread",
+            user=who.user,
+            request_id=request.request_id,
+        )
+
+        async def make() -> str:
+            row = await self._get(connection, workspace, thread, lock=True)
+            check_etag(row, request.etag)
+            await refuse_open_turn(connection, row)
+            await threads.delete(connection, thread)
+            return str(thread)
+
+        async with database.transaction(self.members.engine) as connection:
+            await self.members.once(connection, once, make)
+        return empty_pb2.Empty()
+
+    async def list_messages(self, request: pb.ListMessagesRequest) -> pb.ListMessagesResponse:
+        workspace, thread = await self.find(request.parent, "viewer")
+        page = page_of(request)
+        async with self.members.engine.connect() as connection:
+            await self._get(connection, workspace, thread)
+            rows = await messages.newest(
+                connection, thread, size=page.size + 1, before=before(page)
+            )
+        return pb.ListMessagesResponse(
+            messages=[convert.message(row, workspace) for row in rows[: page.size]],
+            next_page_token=next_token(page, [row.id for row in rows]),
+        )
+
+    async def find(self, name: str, role: str) -> tuple[str, UUID]:
+        """Workspace and id in a thread's name, for a caller with `role` there."""
+        parts = resources.THREAD.parse(name)
+        await self.members.admit(parts["workspace"], role, name=name)
+        return parts["workspace"], resources.uuid_of(parts["thread"], name)
+
+    async def _get(
+        self, connection: AsyncConnection, workspace: str, thread: UUID, *, lock: bool = False
+    ) -> Thread:
+        found = await threads.get(connection, workspace, thread, lock=lock)
+        if found is None:
+            raise errors.ResourceNotFound(
+                resources.THREAD.format(workspace=workspace, thread=thread)
+            )
+        return found
+
+    def _new(self, workspace: str, user: str, asked: pb.Thread) -> Thread:
+        now = self.members.clock.now()
+        self._check_model(asked.model_config_id)
+        return Thread(
+            id=resources.new_id(),
+            workspace_id=workspace,
+            created_by=user,
+            kind=ThreadKind.CHAT,
+            title=asked.display_name,
+            title_state=TitleState.SET if asked.display_name else TitleState.NONE,
+            model_config_id=asked.model_config_id,
+            create_time=now,
+            update_time=now,
+        )
+
+    def _changes(self, asked: pb.Thread, fields: Sequence[str]) -> dict[str, Any]:
+        changes: dict[str, Any] = {}
+        if "display_name" in fields:
+            changes["title"] = asked.display_name
+            changes["title_state"] = TitleState.SET if asked.display_name else TitleState.NONE
+        if "model_config_id" in fields:
+            self._check_model(asked.model_config_id)
+            changes["model_config_id"] = asked.model_config_id
+        return changes
+
+    def _check_model(self, config_id: int) -> None:
+        if config_id != auto_pin.AUTO and config_id not in self.models:
+            raise errors.invalid("thread.model_config_id", f"{config_id} is not configured")
+
+
+def check_etag(row: Thread, etag: str) -> None:
+    now_is = convert.thread_etag(row)
+    if etag and etag != now_is:
+        name = resources.THREAD.format(workspace=row.workspace_id, thread=row.id)
+        raise errors.EtagMismatch(name, now_is)
+
+
+def page_of(request: Any) -> requests.Page:
+    """The page a List request asks for; its token is bound to the other arguments."""
+    bound = (type(request).__name__, request.parent, getattr(request, "filter", ""))
+    return requests.page(size=request.page_size, token=request.page_token, bound_to=bound)
+
+
+def before(page: requests.Page) -> UUID | None:
+    if page.after is None:
+        return None
+    try:
+        return UUID(str(page.after[0]))
+    except (ValueError, IndexError):
+        raise errors.invalid("page_token", "is not a token of this service") from None
+
+
+def next_token(page: requests.Page, ids: Sequence[UUID]) -> str:
+    """The token of the next page, when one row more than the page was found."""
+    return page.token([ids[page.size - 1]] if len(ids) > page.size else None)
+
+
+def created_conditions(text: str) -> list[tuple[str, Any]]:
+    return [(c.operator, c.moment()) for c in requests.conditions(text, _CREATED)]

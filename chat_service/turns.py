@@ -1,0 +1,215 @@
+"""Turns, as callers see them: say, decide, follow, cancel."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service import convert
+from chat_service.decisions import Decisions
+from chat_service.flows import runtime_context
+from chat_service.flows.ending import Ending
+from chat_service.flows.opening import Asked, Opening
+from chat_service.flows.tail import Tails
+from chat_service.flows.turn import TurnEngine
+from chat_service.flows.work import Work
+from chat_service.members import Members
+from chat_service.persistence import approvals, threads, turns
+from chat_service.persistence.enums import ApprovalState, TurnState
+from chat_service.persistence.turns import Turn
+from chat_service.threads import before, next_token, page_of
+from shared import database, errors, requests, resources
+
+_NEW = "-"
+_FILTER = {"state": "=", "create_time": "= < <= > >="}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    members: Members
+    opening: Opening
+    engine: TurnEngine
+    tails: Tails
+    ending: Ending
+    decisions: Decisions
+
+    async def send(self, request: pb.SendMessageRequest) -> AsyncIterator[pb.TurnEvent]:
+        parts = resources.THREAD.parse(request.name)
+        workspace = parts["workspace"]
+        who = await self.members.admit(workspace, "editor", name=request.name)
+        zone, assumed = runtime_context.zone(request.time_zone, who.zone)
+        asked = Asked(
+            workspace=workspace,
+            user=who.user,
+            thread=None
+            if parts["thread"] == _NEW
+            else resources.uuid_of(parts["thread"], request.name),
+            parts=stored_parts(request.message),
+            model_config_id=request.model_config_id,
+            time_zone=zone,
+            time_zone_assumed=assumed,
+            locale=request.locale,
+            disabled_tools=list(request.disabled_tools),
+        )
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="SendMessage",
+            user=who.user,
+            request_id=request.request_id,
+        )
+        opened: list[tuple[Work, list[bytes]]] = []
+
+        async def make() -> str:
+            opened.append(await self.opening.open(connection, asked))
+            return f"{opened[0][0].turn.id}@0"
+
+        async with database.transaction(self.members.engine) as connection:
+            made, _ = await self.members.once(connection, once, make)
+        for work, stored in opened:
+            self.engine.begin(work, stored)
+        async for event in self._segment(made):
+            yield event
+
+    async def resume(self, request: pb.ResumeTurnRequest) -> AsyncIterator[pb.TurnEvent]:
+        workspace, turn = await self._find(request.name, "editor")
+        who = await self.members.admit(workspace, "editor", name=request.name)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="ResumeTurn",
+            user=who.user,
+            request_id=request.request_id,
+        )
+        made = await self.decisions.decide(
+            turn, request.decisions, field="decisions", by=who, once=once, whole=True
+        )
+        async for event in self._segment(made):
+            yield event
+
+    async def watch(self, request: pb.WatchTurnRequest) -> AsyncIterator[pb.TurnEvent]:
+        _, turn = await self._find(request.name, "viewer")
+        if request.after_sequence > turn.last_sequence:
+            raise errors.invalid("after_sequence", f"the last frame is {turn.last_sequence}")
+        async for event in self.tails.follow(turn.id, request.after_sequence):
+            yield event
+
+    async def get(self, name: str) -> pb.Turn:
+        _, turn = await self._find(name, "viewer")
+        async with self.members.engine.connect() as connection:
+            return await self._shown(connection, turn.id)
+
+    async def list(self, request: pb.ListTurnsRequest) -> pb.ListTurnsResponse:
+        parts = resources.THREAD.parse(request.parent)
+        await self.members.admit(parts["workspace"], "viewer", name=request.parent)
+        thread = resources.uuid_of(parts["thread"], request.parent)
+        conditions = requests.conditions(request.filter, _FILTER)
+        page = page_of(request)
+        async with self.members.engine.connect() as connection:
+            if await threads.get(connection, parts["workspace"], thread) is None:
+                raise errors.ResourceNotFound(request.parent)
+            rows = await turns.newest(
+                connection,
+                thread,
+                size=page.size + 1,
+                before=before(page),
+                states=[state_named(TurnState, c.value) for c in conditions if c.field == "state"],
+                created=[(c.operator, c.moment()) for c in conditions if c.field != "state"],
+            )
+            shown = [
+                convert.turn(row, await approvals.of_turn(connection, row.id))
+                for row in rows[: page.size]
+            ]
+        return pb.ListTurnsResponse(
+            turns=shown, next_page_token=next_token(page, [row.id for row in rows])
+        )
+
+    async def cancel(self, request: pb.CancelTurnRequest) -> pb.Turn:
+        """Cancels; the answer is the turn as it is once its owner has stopped it, or soon will."""
+        workspace, turn = await self._find(request.name, "editor")
+        who = await self.members.admit(workspace, "editor", name=request.name)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="CancelTurn",
+            user=who.user,
+            request_id=request.request_id,
+        )
+
+        async def make() -> str:
+            row = await turns.get(connection, turn.id, lock=True)
+            assert row is not None
+            if row.state is TurnState.AWAITING_APPROVAL:
+                await self.ending.end_waiting(connection, row, ApprovalState.CANCELLED)
+            elif row.state is TurnState.RUNNING:
+                await turns.change(
+                    connection, row.id, self.members.clock.now(), cancel_requested=True
+                )
+            else:
+                raise errors.StateConflict(request.name, row.state.upper())
+            return str(turn.id)
+
+        async with database.transaction(self.members.engine) as connection:
+            await self.members.once(connection, once, make)
+        self.engine.stop_model(turn.id)
+        await self.ending.forget_if_over(turn.id)
+        async for _ in self.tails.follow(turn.id, turn.last_sequence):
+            pass
+        async with self.members.engine.connect() as connection:
+            return await self._shown(connection, turn.id)
+
+    async def _segment(self, made: str) -> AsyncIterator[pb.TurnEvent]:
+        """The frames of a segment named `turn@sequence before it`."""
+        turn, _, after = made.partition("@")
+        async for event in self.tails.follow(UUID(turn), int(after)):
+            yield event
+
+    async def _shown(self, connection: AsyncConnection, turn: UUID) -> pb.Turn:
+        row = await turns.get(connection, turn)
+        if row is None:
+            raise errors.ResourceNotFound(str(turn))
+        return convert.turn(row, await approvals.of_turn(connection, turn))
+
+    async def _find(self, name: str, role: str) -> tuple[str, Turn]:
+        parts = resources.TURN.parse(name)
+        workspace = parts["workspace"]
+        await self.members.admit(workspace, role, name=name)
+        async with self.members.engine.connect() as connection:
+            turn = await turns.get(
+                connection,
+                resources.uuid_of(parts["turn"], name),
+                workspace=workspace,
+                thread=resources.uuid_of(parts["thread"], name),
+            )
+        if turn is None or turn.task is not None:
+            raise errors.ResourceNotFound(name)
+        return workspace, turn
+
+
+def stored_parts(message: pb.Message) -> list[dict[str, Any]]:
+    """A person's parts as they are stored; empty ones and ones only an agent writes are refused."""
+    stored = []
+    for index, part in enumerate(message.parts):
+        field = f"message.parts[{index}]"
+        match part.WhichOneof("part"):
+            case "text":
+                if "\0" in part.text:
+                    raise errors.invalid(f"{field}.text", "must not hold NUL")
+                stored.append(convert.stored_part(part))
+            case "image" | "mention" as kind:
+                raise errors.NotServed(f"{field}.{kind}")
+            case _:
+                raise errors.invalid(field, "is written by the service only")
+    if not any(part.get("text", "").strip() for part in stored):
+        raise errors.invalid("message.parts", "say something")
+    return stored
+
+
+def state_named(kind: type[Any], text: str) -> Any:
+    try:
+        return kind(text.lower())
+    except ValueError:
+        raise errors.invalid("filter", f"{text} is no state") from None

@@ -1,0 +1,208 @@
+"""Streams that no provider should send, and some do."""
+
+import json
+
+import pytest
+
+from chat_service.agent.events import (
+    ReasoningDelta,
+    TextRetracted,
+    ToolCallArgs,
+    ToolCallStarted,
+)
+from chat_service.agent.output import read_output
+from chat_service.agent.ports import TaskLimits
+from shared import errors
+from tests.chat_service.agent.conftest import Bench, finished, text_of
+from tests.support.scripted_model import DONE, call, calls, ends, says, scripted_model
+
+NO_INTENT = call("create_automation", "{}", index=0, id="call_1")
+
+
+async def test_a_repeated_tool_call_id_is_made_unique(bench: Bench) -> None:
+    twice = [calls(NO_INTENT), ends("tool_calls"), DONE]
+    async with scripted_model(twice, twice, [says("Done."), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go")
+
+    assert [e.tool_call_id for e in events if isinstance(e, ToolCallStarted)] == [
+        "call_1",
+        "call_1-2",
+    ]
+    assert [e.tool_call_id for e in finished(events)] == ["call_1", "call_1-2"]
+    sent = [m["tool_call_id"] for m in model.asked[2]["messages"] if m["role"] == "tool"]
+    assert sent == ["call_1", "call_1-2"]
+
+
+async def test_ids_repeated_in_every_piece_and_missing_indexes_are_put_right(
+    bench: Bench,
+) -> None:
+    pieces = [
+        calls(call("create_automation", '{"x":', id="a")),
+        calls(call("create_automation", "1}", id="a")),
+        calls(call("create_automation", "{}", id="")),
+        ends("tool_calls"),
+        DONE,
+    ]
+    async with scripted_model(pieces, [says("Done."), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go")
+
+    assert [(e.tool_call_id, e.tool) for e in events if isinstance(e, ToolCallStarted)] == [
+        ("a", "create_automation")
+    ]
+    assert [e.tool_call_id for e in finished(events)] == ["a"]
+
+
+async def test_arguments_that_are_no_json_are_answered_not_swallowed(bench: Bench) -> None:
+    broken = [calls(call("create_automation", '{"intent": ', index=0, id="c")), ends(), DONE]
+    async with scripted_model(broken, [says("Sorry."), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go")
+
+    assert finished(events)[0].ok is False
+    assert text_of(events) == "Sorry."
+
+
+async def test_an_unknown_tool_is_answered(bench: Bench) -> None:
+    unknown = [calls(call("teleport", "{}", index=0, id="c")), ends(), DONE]
+    async with scripted_model(unknown, [says("Sorry."), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go")
+
+    assert finished(events)[0].ok is False
+    assert text_of(events) == "Sorry."
+
+
+async def test_what_cannot_be_stored_is_replaced(bench: Bench) -> None:
+    odd = r'{"choices":[{"index":0,"delta":{"role":"assistant","content":"a\u0000b\ud800c"}}]}'
+    arguments = '{"intent": "x\\u0000y\\ud800z"}'
+    tool = [odd, calls(call("nothing", arguments, index=0, id="c")), ends(), DONE]
+    async with scripted_model(tool, [says("ok"), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go")
+
+    assert text_of(events, block=0) == "a\ufffdb\ufffdc"
+    sent = next(m for m in model.asked[1]["messages"] if m.get("tool_calls"))
+    assert json.loads(sent["tool_calls"][0]["function"]["arguments"]) == {
+        "intent": "x\ufffdy\ufffdz"
+    }
+
+
+async def test_thoughts_are_told_and_not_sent_back(bench: Bench) -> None:
+    thinking = [
+        says("", reasoning_content="Hm"),
+        says("", reasoning_content=", yes."),
+        calls(NO_INTENT),
+        ends(),
+        DONE,
+    ]
+    async with scripted_model(thinking, [says("Yes."), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go")
+
+    assert "".join(e.text for e in events if isinstance(e, ReasoningDelta)) == "Hm, yes."
+    assert "Hm" not in json.dumps(model.asked[1])
+
+
+@pytest.mark.parametrize("bad", [[says("Hel")], ["nonsense"], [says("Hel"), "[1]"]])
+async def test_a_stream_that_breaks_off_is_tried_again(bench: Bench, bad: list[object]) -> None:
+    async with scripted_model(bad, [says("Hello."), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("hello")
+
+    retracted = [i for i, e in enumerate(events) if isinstance(e, TextRetracted)]
+    assert text_of(events[retracted[0] if retracted else 0 :]) == "Hello."
+
+
+async def test_a_stream_may_end_without_saying_so_twice(bench: Bench) -> None:
+    async with scripted_model([says("Hello."), ends()]) as model:
+        bench.ask_at(model.base_url)
+        assert text_of(await bench.all("hello")) == "Hello."
+
+
+async def test_a_model_that_never_stops_calling_tools_is_stopped(bench: Bench) -> None:
+    again = [calls(NO_INTENT), ends("tool_calls"), DONE]
+    replies = [again] * 23 + [[says("Enough."), ends(), DONE]]
+    async with scripted_model(*replies) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go")
+
+    assert text_of(events) == "Enough."
+    assert "tools" in model.asked[22]
+    assert "tools" not in model.asked[23]
+
+
+async def test_a_corrected_answer_takes_the_place_of_the_broken_one(bench: Bench) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    replies = [[says('{"n": "two"}'), ends(), DONE], [says('```json\n{"n": 2}\n```'), ends(), DONE]]
+    async with scripted_model(*replies) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.task("count", TaskLimits(output_schema=schema))
+        again = await bench.task("count", TaskLimits(output_schema=schema), first_block=2)
+
+    assert TextRetracted(from_block=0) in events
+    assert read_output(text_of(events, block=1), schema) == {"n": 2}
+    assert read_output(text_of(again, block=3), schema) == {"n": 2}
+    assert TextRetracted(from_block=2) in again
+    assert "'two' is not of type 'integer'" in model.asked[1]["messages"][-1]["content"]
+
+
+async def test_a_draft_in_fences_and_prose_is_read(bench: Bench) -> None:
+    draft = {
+        "display_name": "Joke",
+        "definition": {
+            "triggers": [
+                {
+                    "trigger_id": "t",
+                    "type": "schedule",
+                    "config": {"cron": "0 9 * * *", "timezone": "UTC"},
+                }
+            ],
+            "plan": [{"step_id": "s", "action": "agent_task", "config": {"prompt": "A joke."}}],
+        },
+    }
+    wanted = [calls(call("create_automation", '{"intent":"joke"}', index=0, id="c")), ends(), DONE]
+    drafted = [says(f"Here {{you}} are:\n```json\n{json.dumps(draft)}\n```\nEnjoy!"), ends(), DONE]
+    async with scripted_model(wanted, drafted) as model:
+        bench.ask_at(model.base_url)
+        (approval,) = await bench.paused("a joke every day at nine, please")
+
+    assert bench.approvals.drafts[approval].payload["display_name"] == "Joke"
+
+
+async def test_a_drafter_that_lacks_something_is_not_asked_to_correct_it(bench: Bench) -> None:
+    wanted = [calls(call("create_automation", '{"intent":"x"}', index=0, id="c")), ends(), DONE]
+    lacking = [says('{"issues": ["Which page?"]}'), ends(), DONE]
+    async with scripted_model(wanted, lacking, [says("Which page?"), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("check prices on Mondays")
+
+    assert finished(events)[0].output == {"status": "invalid", "issues": ["Which page?"]}
+    assert len(model.asked) == 3
+
+
+async def test_a_response_with_an_error_inside_is_a_fault(bench: Bench) -> None:
+    refused = ['{"error": {"message": "our secret", "code": "content_filter"}}']
+    async with scripted_model(refused) as model:
+        bench.ask_at(model.base_url)
+        with pytest.raises(errors.ModelUnavailable) as caught:
+            await bench.all("hello")
+
+    assert "secret" not in caught.value.message
+
+
+async def test_arguments_are_told_as_they_come(bench: Bench) -> None:
+    pieces = [
+        calls(call("nothing", "", index=0, id="c")),
+        calls({"index": 0, "function": {"arguments": '{"a"'}}),
+        calls({"index": 0, "function": {"arguments": ": 1}"}}),
+        ends(),
+        DONE,
+    ]
+    async with scripted_model(pieces, [says("ok"), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go")
+
+    told = [(e.tool_call_id, e.json) for e in events if isinstance(e, ToolCallArgs)]
+    assert told == [("c", '{"a"'), ("c", ": 1}")]

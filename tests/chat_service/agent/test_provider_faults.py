@@ -1,0 +1,174 @@
+"""What a provider does wrong: tried again, retracted, and refused without its words."""
+
+from datetime import timedelta
+
+import httpx2
+import openai
+import pytest
+
+from chat_service.agent import faults
+from chat_service.agent.events import Retrying, TextDelta, TextRetracted
+from chat_service.agent.patience import Patience
+from shared import errors
+from tests.chat_service.agent.conftest import Bench, text_of
+
+
+async def test_a_rate_limit_before_the_first_word_is_waited_out(bench: Bench) -> None:
+    bench.demo.controls.fail(2, status=429, retry_after=3)
+
+    events = await bench.all("hello")
+
+    retries = [e for e in events if isinstance(e, Retrying)]
+    assert [e.after for e in retries] == [timedelta(seconds=3)] * 2
+    assert bench.waits.seconds == [3, 3]
+    assert not [e for e in events if isinstance(e, TextRetracted)]
+    assert {e.block for e in events if isinstance(e, TextDelta)} == {0}
+    assert text_of(events).startswith("Hello!")
+
+
+@pytest.mark.parametrize("fault", ["err_after=4", "drop_after=4"])
+async def test_what_a_broken_call_had_said_is_retracted_and_said_anew(
+    bench: Bench, fault: str
+) -> None:
+    events = await bench.all(f"hello <<{fault};times=1>>")
+
+    retracted = next(i for i, e in enumerate(events) if isinstance(e, TextRetracted))
+    assert events[retracted] == TextRetracted(from_block=0)
+    assert isinstance(events[retracted + 1], Retrying)
+    assert text_of(events[:retracted], block=0)
+    assert text_of(events[retracted:], block=1).startswith("Hello! I am")
+    assert text_of(events, block=1) == text_of(events[retracted:])
+
+
+async def test_a_lasting_rate_limit_ends_in_a_refusal_that_says_how_long(bench: Bench) -> None:
+    bench.demo.controls.fail(9, status=429, retry_after=7)
+    stream = bench.stream("hello")
+
+    with pytest.raises(errors.ModelRateLimited) as caught:
+        await stream.all()
+
+    assert caught.value.retry_after == timedelta(seconds=7)
+    assert caught.value.metadata == {"model_config": "-1"}
+    assert len(bench.demo.controls.log()) == 3
+    assert [type(e) for e in stream.events] == [Retrying, Retrying]
+
+
+async def test_a_lasting_rate_limit_in_the_middle_leaves_nothing_standing(bench: Bench) -> None:
+    stream = bench.stream("hello", model=bench.model("demo-mid429"))
+
+    with pytest.raises(errors.ModelRateLimited):
+        await stream.all()
+
+    retracted = [e.from_block for e in stream.events if isinstance(e, TextRetracted)]
+    assert retracted == [0, 1, 2]
+    assert isinstance(stream.events[-1], TextRetracted)
+
+
+async def test_another_model_goes_on_after_a_refusal(bench: Bench) -> None:
+    with pytest.raises(errors.ModelRateLimited):
+        await bench.all("hello", model=bench.model("demo-limited"))
+
+    events = await bench.all("hello", replay=False)
+
+    assert text_of(events, block=0).startswith("Hello!")
+
+
+async def test_a_long_wait_is_left_to_the_caller(bench: Bench) -> None:
+    bench.demo.controls.fail(9, status=429, retry_after=120)
+
+    with pytest.raises(errors.ModelRateLimited) as caught:
+        await bench.all("hello")
+
+    assert caught.value.retry_after == timedelta(seconds=120)
+    assert len(bench.demo.controls.log()) == 1
+
+
+@pytest.mark.parametrize(("status", "tries"), [(500, 3), (503, 3), (401, 1), (400, 1), (404, 1)])
+async def test_a_failing_provider_is_unavailable_and_never_quoted(
+    bench: Bench, status: int, tries: int
+) -> None:
+    bench.demo.controls.fail(9, status=status)
+
+    with pytest.raises(errors.ModelUnavailable) as caught:
+        await bench.all("hello")
+
+    assert caught.value.message in (
+        "the model's provider could not be reached or failed",
+        "the model's provider refused the request",
+    )
+    assert len(bench.demo.controls.log()) == tries
+
+
+async def test_a_provider_that_is_not_there_is_unavailable(bench: Bench) -> None:
+    bench.ask_at("http://127.0.0.1:1/v1")
+
+    with pytest.raises(errors.ModelUnavailable):
+        await bench.all("hello")
+
+
+async def test_a_drafter_that_is_limited_is_waited_for(bench: Bench) -> None:
+    bench.demo.controls.fail(2, status=429, kind="drafter")
+
+    assert await bench.paused("every weekday at 9 in Paris summarise the news")
+
+
+async def test_a_drafter_that_fails_for_good_is_an_error_the_model_can_tell(bench: Bench) -> None:
+    bench.demo.controls.fail(9, status=500, kind="drafter")
+
+    events = await bench.all("every weekday at 9 in Paris summarise the news")
+
+    assert "that went wrong" in text_of(events)
+    assert not bench.approvals.drafts
+
+
+def _status(status: int, body: object = None, **headers: str) -> openai.APIStatusError:
+    request = httpx2.Request("POST", "http://model/")
+    response = httpx2.Response(status, request=request, headers=headers)
+    return openai.APIStatusError("said by the provider", response=response, body=body)
+
+
+def _midway(code: str) -> openai.APIError:
+    request = httpx2.Request("POST", "http://model/")
+    return openai.APIError("said by the provider", request=request, body={"code": code})
+
+
+@pytest.mark.parametrize(
+    ("exc", "limited", "passing"),
+    [
+        (_status(429), True, True),
+        (_status(429, {"code": "insufficient_quota"}), False, False),
+        (_midway("rate_limit_exceeded"), True, True),
+        (_midway("insufficient_quota"), False, False),
+        (_midway("server_error"), False, True),
+        (_midway("content_filter"), False, False),
+        (_status(502), False, True),
+        (_status(422), False, False),
+        (TimeoutError(), False, True),
+        (openai.APITimeoutError(httpx2.Request("POST", "http://model/")), False, True),
+    ],
+)
+def test_faults_are_told_apart(exc: Exception, limited: bool, passing: bool) -> None:
+    found = faults.read(exc)
+
+    assert (found.rate_limited, found.passing) == (limited, passing)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("2", 2), ("0.5", 0.5), ("-3", 0), ("soon", None), ("1e9", 3600)]
+)
+def test_retry_after_is_read_with_care(header: str, seconds: float | None) -> None:
+    found = faults.read(_status(429, **{"retry-after": header})).retry_after
+
+    assert found == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_waits_double_and_end() -> None:
+    patience = Patience(model_tries=4, first_wait=1)
+    waits = [patience.wait(attempt, None) for attempt in (1, 2, 3, 4)]
+
+    assert waits[3] is None
+    assert [0.75 <= w.total_seconds() / 2**i <= 1 for i, w in enumerate(waits[:3]) if w] == [
+        True,
+        True,
+        True,
+    ]

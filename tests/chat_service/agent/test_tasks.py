@@ -1,0 +1,176 @@
+"""A task: its tools, its output and its bounds."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chat_service.agent.approval import Proposal, ToolCall, request_approval
+from chat_service.agent.capabilities import register_capabilities
+from chat_service.agent.events import TextRetracted
+from chat_service.agent.output import read_output
+from chat_service.agent.ports import TaskLimits
+from chat_service.agent.run import Run
+from shared import errors
+from shared.clock import ManualClock
+from shared.registries.capabilities import Capability
+from shared.registries.capabilities.store import capabilities
+from tests.chat_service.agent.conftest import NOW, Bench, finished, text_of
+
+CITY = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "minLength": 1}},
+    "required": ["city"],
+}
+
+
+@pytest.fixture(autouse=True)
+def _capabilities() -> Iterator[None]:
+    before = capabilities.all()
+    register_capabilities(capabilities, ManualClock(NOW))
+    register_capabilities(capabilities, ManualClock(NOW))
+    yield
+    capabilities.clear()
+    for entry in before.values():
+        capabilities.register(entry)
+
+
+async def test_a_task_uses_the_capability_it_is_given(bench: Bench) -> None:
+    events = await bench.task("what time is it?", TaskLimits(tools=("now",)))
+
+    (result,) = finished(events)
+    assert result.ok
+    assert result.output == {
+        "now": "2026-11-22T16:00:00Z",
+        "local": "2026-11-22T16:00:00+00:00",
+        "weekday": "Sunday",
+    }
+    assert "2026-11-22T16:00:00Z" in text_of(events)
+    assert bench.demo.controls.log()[0].tools == ["now"]
+
+
+async def test_a_tool_that_has_vanished_fails_the_task(bench: Bench) -> None:
+    with pytest.raises(errors.CapabilityGone) as caught:
+        await bench.task("do it", TaskLimits(tools=("teleport",)))
+
+    assert caught.value.metadata == {"capability": "teleport"}
+
+
+async def test_a_capability_that_breaks_becomes_an_answer(bench: Bench) -> None:
+    async def handler(arguments: dict[str, Any]) -> object:
+        raise RuntimeError("the secret")
+
+    capabilities.register(
+        Capability(
+            id="broken",
+            description="breaks",
+            input_schema={"type": "object"},
+            output_schema={},
+            handler=handler,
+        )
+    )
+    calls = '<<calls=[{"name":"broken","args":{}}]>>'
+
+    events = await bench.task(f"go {calls}", TaskLimits(tools=("broken",)))
+
+    (result,) = finished(events)
+    assert (result.ok, result.output["status"]) == (False, "error")
+    assert "secret" not in str(events)
+
+
+async def test_arguments_that_break_a_schema_never_reach_the_handler(bench: Bench) -> None:
+    calls = '<<calls=[{"name":"now","args":{"place":"here"}}]>>'
+
+    events = await bench.task(f"go {calls}", TaskLimits(tools=("now",)))
+
+    assert "invalid" in finished(events)[0].output["message"]
+
+
+async def test_an_output_schema_is_asked_for_and_satisfied(bench: Bench) -> None:
+    events = await bench.task("where?", TaskLimits(output_schema=CITY))
+
+    assert bench.demo.controls.log()[0].schema == "Output"
+    assert isinstance(read_output(text_of(events), CITY), dict)
+
+
+async def test_an_output_schema_goes_together_with_tools(bench: Bench) -> None:
+    events = await bench.task("what time is it?", TaskLimits(tools=("now",), output_schema=CITY))
+
+    assert finished(events)[0].ok
+    assert isinstance(read_output(text_of(events), CITY), dict)
+
+
+async def test_an_answer_that_breaks_the_schema_is_sent_back_once(bench: Bench) -> None:
+    # the demo model never looks at patterns
+    schema = {
+        "type": "object",
+        "properties": {"code": {"type": "string", "pattern": "^[A-Z]{3}$"}},
+        "required": ["code"],
+    }
+    stream = bench.stream("which?", task=TaskLimits(output_schema=schema))
+
+    with pytest.raises(errors.ModelUnavailable, match="output schema"):
+        await stream.all()
+
+    seen = bench.demo.controls.log()
+    assert len(seen) == 2
+    assert "does not satisfy the JSON Schema" in seen[1].asked
+    assert [e for e in stream.events if isinstance(e, TextRetracted)] == [
+        TextRetracted(from_block=0)
+    ]
+
+
+async def test_a_task_out_of_budget_makes_no_further_call(bench: Bench) -> None:
+    model = bench.model(input_price=1_000_000, output_price=1_000_000)
+
+    with pytest.raises(errors.BudgetExceeded):
+        await bench.task(
+            "what time is it?", TaskLimits(tools=("now",), budget_micros=120), model=model
+        )
+
+    assert len(bench.demo.controls.log()) == 1
+
+
+class _Asking:
+    """What a tool that wants an approval meets in a task."""
+
+    def __init__(self, bench: Bench, limits: TaskLimits) -> None:
+        self.run = Run(
+            desk=bench.agent()._desk,
+            context=bench.context(),
+            model=bench.model(),
+            task=limits,
+            segment="",
+            next_block=0,
+        )
+        self.prepared = 0
+
+    async def prepare(self) -> Proposal:
+        self.prepared += 1
+        return Proposal(summary="", payload={"a": 1}, payload_schema={}, context={}, preview={})
+
+    async def ask(self) -> object:
+        return await request_approval(
+            self.run,
+            ToolCall(id="c", place="tools:1"),
+            action_type="act",
+            tool="act",
+            prepare=self.prepare,
+        )
+
+
+async def test_a_task_is_refused_an_approval_before_anything_is_prepared(bench: Bench) -> None:
+    asking = _Asking(bench, TaskLimits())
+
+    with pytest.raises(errors.ApprovalNotGranted):
+        await asking.ask()
+    assert asking.prepared == 0
+
+
+async def test_a_task_whose_step_granted_it_goes_ahead(bench: Bench) -> None:
+    asking = _Asking(bench, TaskLimits(auto_approve=True))
+
+    first, second = await asking.ask(), await asking.ask()
+
+    assert first == second
+    assert not bench.approvals.drafts

@@ -1,0 +1,35 @@
+"""Models' text, made fit to be stored and read."""
+
+from typing import Any
+
+import pytest
+
+from chat_service.agent.text import clean, clean_json, one_line, read_object
+
+
+def test_what_cannot_be_stored_is_replaced() -> None:
+    assert clean("a\x00b\udc00c€😀") == "a\ufffdb\ufffdc€😀"
+    assert clean_json({"k\x00": ["\ud800", 1, None, {"a": "b"}]}) == {
+        "k\ufffd": ["\ufffd", 1, None, {"a": "b"}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        ('```json\n{"a": {"b": 1}}\n```', {"a": {"b": 1}}),
+        ('Here {you} are: {"a": 1}. Enjoy {it}!', {"a": 1}),
+        ('{"a": "}"} {"b": 2}', {"a": "}"}),
+        ("[1, 2]", None),
+        ("", None),
+        ('{"a": 1', None),
+    ],
+)
+def test_the_first_object_is_read_out_of_what_surrounds_it(text: str, found: Any) -> None:
+    assert read_object(text) == found
+
+
+def test_a_line_is_one_line_of_a_length() -> None:
+    assert one_line("a\n  b\tc", 10) == "a b c"
+    assert one_line("abcdef", 4) == "abc…"

@@ -1,0 +1,65 @@
+"""A title for a thread."""
+
+import pytest
+
+from chat_service.agent.model import ModelBundle, ModelConfig
+from chat_service.agent.title import title
+from tests.chat_service.agent.conftest import Bench
+from tests.support.scripted_model import DONE, ends, says, scripted_model
+
+
+def _model(base_url: str) -> ModelBundle:
+    return ModelBundle(config=ModelConfig(id=-1, display_name="m", model="m", base_url=base_url))
+
+
+async def test_a_title_is_found_and_accounted_for(bench: Bench) -> None:
+    found = await title(bench.model(), "every weekday at nine summarise the news from Paris")
+
+    assert found is not None
+    assert found[0] == "Every weekday at nine summarise the"
+    assert found[1].output_tokens > 0
+    assert bench.demo.controls.log()[0].kind == "title"
+
+
+@pytest.mark.parametrize(
+    ("said", "title_"),
+    [
+        ('"News from Paris"\n', "News from Paris"),
+        ("«Nouvelles de Paris»", "Nouvelles de Paris"),
+        ("'It''s' news", "It''s' news"),
+        ("a\x00b\n c", "a\ufffdb c"),
+    ],
+)
+async def test_quotes_and_breaks_are_taken_off(said: str, title_: str) -> None:
+    async with scripted_model([says(said), ends(), DONE]) as model:
+        found = await title(_model(model.base_url), "hello")
+
+    assert found is not None
+    assert found[0] == title_
+
+
+async def test_a_long_title_is_cut() -> None:
+    async with scripted_model([says("long " * 100), ends(), DONE]) as model:
+        found = await title(_model(model.base_url), "hello")
+
+    assert found is not None
+    assert len(found[0]) <= 100
+
+
+async def test_only_the_beginning_is_read() -> None:
+    async with scripted_model([says("T"), ends(), DONE]) as model:
+        await title(_model(model.base_url), "x" * 900)
+
+    assert model.asked[0]["messages"][1]["content"] == "x" * 500
+
+
+async def test_a_model_that_fails_gives_none(bench: Bench) -> None:
+    bench.demo.controls.fail(1, status=500)
+
+    assert await title(bench.model(), "hello") is None
+    assert await title(bench.model(), "   ") is None
+
+
+async def test_a_model_that_says_nothing_gives_none() -> None:
+    async with scripted_model([says('""'), ends(), DONE]) as model:
+        assert await title(_model(model.base_url), "hello") is None

@@ -1,0 +1,274 @@
+"""Decisions: checked first, stored once, acted on once."""
+
+import asyncio
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from rota.chat.v1 import chat_pb2 as pb
+
+from devstack.demo_model import DemoServer
+from devstack.postgres_roles import ServiceDatabases
+from shared import canonical
+from shared.clock import ManualClock
+from shared.rpc import struct
+from tests.support.agent_ports import MemoryAutomations
+from tests.support.chat import (
+    START,
+    WORKSPACE,
+    Chat,
+    approval_of,
+    approve,
+    chat_service,
+    edit,
+    kinds,
+    reject,
+    until,
+)
+from tests.support.refusals import refusal
+from tests.support.tokens import Keys
+
+SCHEDULE = "every weekday at 9 in Paris summarise the news"
+
+
+@pytest.fixture
+async def asked(chat: Chat) -> list[pb.TurnEvent]:
+    return await chat.send(SCHEDULE)
+
+
+async def test_what_was_shown_is_what_is_saved(
+    chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations, demo: DemoServer
+) -> None:
+    approval = approval_of(asked)
+    shown = struct.to_json(approval.payload)
+    assert approval.payload_digest == canonical.digest(shown)
+    after = await chat.resume(approval.turn, approve(approval))
+    (saved,) = automations.saved.values()
+    assert canonical.canonical_bytes(saved.payload) == canonical.canonical_bytes(shown)
+    finished = next(e.tool_call_finished for e in after if e.HasField("tool_call_finished"))
+    assert (finished.outcome, finished.resource) == (pb.ToolCallFinished.OK, saved.name)
+    assert len(demo.controls.log("drafter")) == 1
+
+
+async def test_the_card_has_everything_a_person_needs(asked: list[pb.TurnEvent]) -> None:
+    approval = approval_of(asked)
+    assert approval.action_type == "automation_create"
+    assert approval.requested_by == "users/ada"
+    assert approval.payload_schema.fields["type"].string_value == "object"
+    assert [s.local_time for s in approval.preview.slots][:1] == ["2026-11-23T09:00"] or (
+        approval.preview.slots[0].time_zone == "Europe/Paris"
+    )
+    assert approval.expire_time.seconds - approval.create_time.seconds == 7 * 86_400
+    assert "intent" in approval.context.fields
+
+
+async def test_a_resumed_segment_goes_on_in_the_same_turn(
+    chat: Chat, asked: list[pb.TurnEvent]
+) -> None:
+    approval = approval_of(asked)
+    after = await chat.resume(approval.turn, approve(approval))
+    assert after[0].sequence == asked[-1].sequence + 1
+    assert after[0].started.resumed
+    assert after[0].started.agent_message != asked[0].started.agent_message
+    assert kinds(after)[:3] == ["started", "approval_decided", "tool_call_finished"]
+    assert await chat.watch(approval.turn, asked[-1].sequence) == after
+    turn = await chat.turn(approval.turn)
+    assert turn.state == pb.Turn.SUCCEEDED
+    assert turn.approvals[0].resource.startswith(f"{WORKSPACE}/automations/")
+
+
+async def test_a_rejection_tells_the_model_why_and_saves_nothing(
+    chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations
+) -> None:
+    approval = approval_of(asked)
+    after = await chat.resume(approval.turn, reject(approval, "not on Fridays"))
+    assert after[-1].WhichOneof("event") == "completed"
+    finished = next(e.tool_call_finished for e in after if e.HasField("tool_call_finished"))
+    assert finished.output["reason"] == "not on Fridays"
+    assert not automations.saved
+    decided = await chat.stub.GetApproval(
+        pb.GetApprovalRequest(name=approval.name), metadata=chat.metadata
+    )
+    assert (decided.state, decided.decided_by) == (pb.Approval.REJECTED, "users/ada")
+
+
+async def test_an_edit_replaces_the_whole_payload(
+    chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations
+) -> None:
+    approval = approval_of(asked)
+    payload = struct.to_json(approval.payload)
+    payload["display_name"] = payload["definition"]["name"] = "Evening news"
+    payload["definition"]["triggers"][0]["config"]["cron"] = "30 18 * * 1-5"
+    await chat.resume(approval.turn, edit(approval, payload))
+    (saved,) = automations.saved.values()
+    assert saved.payload["display_name"] == "Evening news"
+    assert saved.payload["definition"]["triggers"][0]["config"]["cron"] == "30 18 * * 1-5"
+
+
+async def test_an_invalid_edit_keeps_the_card_open_and_names_the_field(
+    chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations
+) -> None:
+    approval = approval_of(asked)
+    payload = struct.to_json(approval.payload)
+    payload["definition"]["triggers"][0]["config"]["cron"] = "* * * * * *"
+    request = pb.ResumeTurnRequest(
+        name=approval.turn, decisions=[edit(approval, payload)], request_id=str(uuid4())
+    )
+    refused = await refusal(chat.stub.ResumeTurn(request, metadata=chat.metadata))
+    field = "decisions[0].edit.payload.definition.triggers[0].config.cron"
+    assert field in [v.field for v in refused.violations]
+    assert (await chat.turn(approval.turn)).state == pb.Turn.AWAITING_APPROVAL
+    await chat.resume(approval.turn, approve(approval))
+    assert len(automations.saved) == 1
+
+
+async def test_a_digest_of_something_else_is_refused(chat: Chat, asked: list[pb.TurnEvent]) -> None:
+    decision = approve(approval_of(asked))
+    decision.payload_digest = "0" * 64
+    request = pb.ResumeTurnRequest(
+        name=asked[0].started.turn, decisions=[decision], request_id=str(uuid4())
+    )
+    refused = await refusal(chat.stub.ResumeTurn(request, metadata=chat.metadata))
+    assert refused.reason == "DIGEST_MISMATCH"
+
+
+async def test_deciding_the_same_again_answers_the_same(
+    chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations
+) -> None:
+    approval = approval_of(asked)
+    first = await chat.resume(approval.turn, approve(approval))
+    again = await chat.resume(approval.turn, approve(approval))
+    assert again == first
+    assert automations.creates == 1
+
+
+async def test_deciding_another_way_is_refused(chat: Chat, asked: list[pb.TurnEvent]) -> None:
+    approval = approval_of(asked)
+    await chat.resume(approval.turn, approve(approval))
+    request = pb.ResumeTurnRequest(
+        name=approval.turn, decisions=[reject(approval, "no")], request_id=str(uuid4())
+    )
+    refused = await refusal(chat.stub.ResumeTurn(request, metadata=chat.metadata))
+    assert refused.reason == "APPROVAL_DECIDED"
+
+
+async def test_two_resumes_at_once_act_once(
+    chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations
+) -> None:
+    approval = approval_of(asked)
+    both = await asyncio.gather(
+        chat.resume(approval.turn, approve(approval)),
+        chat.resume(approval.turn, approve(approval)),
+    )
+    assert both[0] == both[1]
+    assert automations.creates == 1
+
+
+async def test_an_approval_is_decided_from_another_device(
+    chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations, keys: Keys
+) -> None:
+    approval = approval_of(asked)
+    headers = keys.user_headers("bob", workspaces={"w": "editor"})
+    pending = await chat.stub.ListApprovals(
+        pb.ListApprovalsRequest(parent=WORKSPACE, filter="state = PENDING"), metadata=headers
+    )
+    assert [a.name for a in pending.approvals] == [approval.name]
+    request = pb.DecideApprovalRequest(
+        name=approval.name, decision=approve(approval), request_id=str(uuid4())
+    )
+    decided = await chat.stub.DecideApproval(request, metadata=headers)
+    assert (decided.state, decided.decided_by, decided.requested_by) == (
+        pb.Approval.APPROVED,
+        "users/bob",
+        "users/ada",
+    )
+
+    async def saved() -> bool:
+        return len(automations.saved) == 1
+
+    await until(saved)
+    after = await chat.watch(approval.turn, asked[-1].sequence)
+    assert after[-1].WhichOneof("event") == "completed"
+
+
+async def test_every_pending_approval_must_be_named(chat: Chat) -> None:
+    events = await chat.send(f"{SCHEDULE} and also every day at 18:30 in Paris tell me a joke")
+    pending = list(events[-1].suspended.approvals)
+    assert len(pending) == 2
+    request = pb.ResumeTurnRequest(
+        name=pending[0].turn, decisions=[approve(pending[0])], request_id=str(uuid4())
+    )
+    refused = await refusal(chat.stub.ResumeTurn(request, metadata=chat.metadata))
+    assert (refused.reason, refused.metadata["approvals"]) == (
+        "APPROVALS_UNDECIDED",
+        pending[1].name,
+    )
+    still = await chat.turn(pending[0].turn)
+    assert [a.state for a in still.approvals] == [pb.Approval.PENDING] * 2
+
+
+async def test_one_decision_at_a_time_resumes_with_the_last(
+    chat: Chat, automations: MemoryAutomations
+) -> None:
+    events = await chat.send(f"{SCHEDULE} and also every day at 18:30 in Paris tell me a joke")
+    first, second = events[-1].suspended.approvals
+    for approval, decision in ((first, approve(first)), (second, reject(second, "no jokes"))):
+        await chat.stub.DecideApproval(
+            pb.DecideApprovalRequest(decision=decision, request_id=str(uuid4())),
+            metadata=chat.metadata,
+        )
+        assert approval.name
+    after = await chat.watch(first.turn, events[-1].sequence)
+    assert after[-1].WhichOneof("event") == "completed"
+    assert kinds(after).count("approval_decided") == 2
+    assert len(automations.saved) == 1
+
+
+async def test_an_approval_that_nobody_decides_expires(
+    chat_databases: ServiceDatabases, keys: Keys, demo: DemoServer, automations: MemoryAutomations
+) -> None:
+    clock = ManualClock(START)
+    async with chat_service(
+        chat_databases,
+        keys,
+        demo.base_url,
+        automations=automations,
+        clock=clock,
+    ) as chat:
+        events = await chat.send(SCHEDULE)
+        calls = len(demo.controls.log())
+        clock.advance(timedelta(days=7))
+        await chat.service.tick()
+        approval = approval_of(events)
+        after = await chat.watch(approval.turn, events[-1].sequence)
+        assert kinds(after) == ["started", "approval_decided", "cancelled"]
+        assert after[1].approval_decided.approval.state == pb.Approval.EXPIRED
+        request = pb.DecideApprovalRequest(decision=approve(approval), request_id=str(uuid4()))
+        refused = await refusal(chat.stub.DecideApproval(request, metadata=chat.metadata))
+        assert refused.reason == "APPROVAL_EXPIRED"
+        assert len(demo.controls.log()) == calls
+
+
+async def test_a_viewer_may_look_and_not_decide(
+    chat: Chat, asked: list[pb.TurnEvent], keys: Keys
+) -> None:
+    approval = approval_of(asked)
+    viewer = keys.user_headers("eve", workspaces={"w": "viewer"})
+    await chat.stub.GetApproval(pb.GetApprovalRequest(name=approval.name), metadata=viewer)
+    request = pb.DecideApprovalRequest(decision=approve(approval), request_id=str(uuid4()))
+    refused = await refusal(chat.stub.DecideApproval(request, metadata=viewer))
+    assert refused.reason == "PERMISSION_DENIED"
+
+
+async def test_to_a_stranger_nothing_exists(
+    chat: Chat, asked: list[pb.TurnEvent], keys: Keys
+) -> None:
+    approval = approval_of(asked)
+    stranger = keys.user_headers("eve", workspaces={"other": "owner"})
+    for call in (
+        chat.stub.GetApproval(pb.GetApprovalRequest(name=approval.name), metadata=stranger),
+        chat.stub.GetTurn(pb.GetTurnRequest(name=approval.turn), metadata=stranger),
+        chat.stub.WatchTurn(pb.WatchTurnRequest(name=approval.turn), metadata=stranger),
+        chat.stub.ListApprovals(pb.ListApprovalsRequest(parent=WORKSPACE), metadata=stranger),
+    ):
+        assert (await refusal(call)).reason == "RESOURCE_NOT_FOUND"

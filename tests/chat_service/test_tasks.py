@@ -1,0 +1,148 @@
+"""Unattended tasks: run once, replayed, cancelled, held in."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from rota.agent.v1 import agent_pb2 as pb
+from rota.chat.v1 import chat_pb2
+
+from devstack.demo_model import DemoServer
+from shared.rpc import status, struct
+from tests.support.chat import WORKSPACE, Chat
+from tests.support.refusals import refusal
+from tests.support.tokens import Keys
+
+
+@pytest.fixture
+def headers(keys: Keys) -> list[tuple[str, str]]:
+    return keys.service_headers(
+        "automation_service", audience="chat_service", user="ada", workspace="w"
+    )
+
+
+def asking(prompt: str = "say hello", **fields: Any) -> pb.RunTaskRequest:
+    fields.setdefault("request_id", f"{uuid4()}:step:1")
+    return pb.RunTaskRequest(workspace=WORKSPACE, on_behalf_of="users/ada", prompt=prompt, **fields)
+
+
+async def run(
+    chat: Chat, headers: list[tuple[str, str]], request: pb.RunTaskRequest
+) -> list[pb.TaskEvent]:
+    return [event async for event in chat.agent.RunTask(request, metadata=headers)]
+
+
+async def test_a_task_ends_with_its_answer_and_what_it_used(
+    chat: Chat, headers: list[tuple[str, str]]
+) -> None:
+    events = await run(chat, headers, asking())
+    assert [e.WhichOneof("event") for e in events] == ["started", "result"]
+    assert [e.sequence for e in events] == [1, 2]
+    result = events[-1].result
+    assert "[demo]" in result.text
+    assert result.session_id == events[0].started.session_id
+    assert result.usage.output_tokens > 0
+
+
+async def test_the_same_request_replays_the_stored_result(
+    chat: Chat, headers: list[tuple[str, str]], demo: DemoServer
+) -> None:
+    request = asking()
+    assert await run(chat, headers, request) == await run(chat, headers, request)
+    assert len(demo.controls.log()) == 1
+
+
+async def test_another_body_under_a_request_id_is_refused(
+    chat: Chat, headers: list[tuple[str, str]]
+) -> None:
+    request = asking()
+    await run(chat, headers, request)
+    other = asking("say goodbye", request_id=request.request_id)
+    refused = await refusal(chat.agent.RunTask(other, metadata=headers))
+    assert refused.reason == "REQUEST_ID_REUSED"
+
+
+async def test_an_answer_follows_its_schema(chat: Chat, headers: list[tuple[str, str]]) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"title": {"type": "string"}, "score": {"type": "integer"}},
+        "required": ["title", "score"],
+    }
+    events = await run(chat, headers, asking(output_schema=struct.struct(schema)))
+    output = struct.to_json(events[-1].result.output)
+    assert set(output) == {"title", "score"}
+    assert isinstance(output["score"], int)
+
+
+async def test_a_tool_that_is_gone_fails_the_task(
+    chat: Chat, headers: list[tuple[str, str]]
+) -> None:
+    events = await run(chat, headers, asking(tools=["teleport"]))
+    assert status.from_status(events[-1].result.error).reason == "CAPABILITY_GONE"
+
+
+async def test_a_model_that_is_gone_is_refused(chat: Chat, headers: list[tuple[str, str]]) -> None:
+    refused = await refusal(chat.agent.RunTask(asking(model="gpt-0"), metadata=headers))
+    assert refused.reason == "MODEL_GONE"
+
+
+async def test_cancelling_stops_the_model(
+    chat: Chat, headers: list[tuple[str, str]], demo: DemoServer
+) -> None:
+    demo.controls.hold()
+    request = asking()
+    call = chat.agent.RunTask(request, metadata=headers)
+    await anext(aiter(call))
+    seen = await demo.controls.until_held()
+    await chat.agent.CancelTask(
+        pb.CancelTaskRequest(workspace=WORKSPACE, request_id=request.request_id), metadata=headers
+    )
+    assert await demo.controls.until_over(seen) == "abandoned"
+    last = [event async for event in call][-1]
+    assert status.from_status(last.result.error).reason == "CANCELLED"
+
+
+async def test_a_task_cancelled_before_it_came_never_begins(
+    chat: Chat, headers: list[tuple[str, str]], demo: DemoServer
+) -> None:
+    request = asking()
+    cancel = pb.CancelTaskRequest(workspace=WORKSPACE, request_id=request.request_id)
+    await chat.agent.CancelTask(cancel, metadata=headers)
+    events = await run(chat, headers, request)
+    assert status.from_status(events[-1].result.error).reason == "CANCELLED"
+    assert not demo.controls.log()
+
+
+async def test_tasks_are_not_seen_among_the_threads(
+    chat: Chat, headers: list[tuple[str, str]]
+) -> None:
+    await run(chat, headers, asking())
+    found = await chat.stub.ListThreads(
+        chat_pb2.ListThreadsRequest(parent=WORKSPACE), metadata=chat.metadata
+    )
+    assert not found.threads
+
+
+async def test_only_a_service_may_run_tasks(chat: Chat) -> None:
+    refused = await refusal(chat.agent.RunTask(asking(), metadata=chat.metadata))
+    assert refused.reason == "UNAUTHENTICATED"
+
+
+async def test_a_service_acts_only_for_the_user_of_its_token(
+    chat: Chat, headers: list[tuple[str, str]]
+) -> None:
+    request = asking()
+    request.on_behalf_of = "users/bob"
+    refused = await refusal(chat.agent.RunTask(request, metadata=headers))
+    assert [v.field for v in refused.violations] == ["on_behalf_of"]
+
+
+async def test_the_catalogue_is_sent_again_only_when_it_changed(
+    chat: Chat, headers: list[tuple[str, str]]
+) -> None:
+    whole = await chat.agent.ListCapabilities(pb.ListCapabilitiesRequest(), metadata=headers)
+    assert [c.id for c in whole.capabilities] == ["fetch_url", "now"]
+    again = await chat.agent.ListCapabilities(
+        pb.ListCapabilitiesRequest(known_version=whole.catalogue_version), metadata=headers
+    )
+    assert (again.unchanged, list(again.capabilities)) == (True, [])

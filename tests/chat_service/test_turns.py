@@ -1,0 +1,233 @@
+"""Turns over a socket: what is streamed, stored, replayed and refused."""
+
+from uuid import uuid4
+
+import pytest
+from rota.chat.v1 import chat_pb2 as pb
+
+from devstack.demo_model import DemoServer
+from tests.support.chat import WORKSPACE, Chat, asking, kinds, said, until
+from tests.support.refusals import refusal
+
+SCHEDULE = "every weekday at 9 in Paris summarise the news"
+
+
+async def test_a_message_is_answered_in_one_segment(chat: Chat) -> None:
+    events = await chat.send("hello")
+    assert kinds(events) == [
+        "started",
+        "step",
+        "step",
+        "text_delta",
+        "thread_updated",
+        "usage",
+        "completed",
+    ]
+    assert [e.sequence for e in events] == list(range(1, len(events) + 1))
+    assert events[-1].completed.message.parts[0].text == said(events)
+
+
+async def test_the_first_step_says_what_was_asked(chat: Chat) -> None:
+    step = (await chat.send("hello"))[1].step
+    assert (step.id, step.title, list(step.items)) == (
+        "thinking-1",
+        "Understanding your request",
+        ["Processing: hello"],
+    )
+
+
+async def test_watching_from_any_frame_gives_the_very_frames_after_it(chat: Chat) -> None:
+    events = await chat.send(SCHEDULE)
+    turn = events[0].started.turn
+    for after in range(len(events)):
+        seen = await chat.watch(turn, after)
+        assert [e.SerializeToString() for e in seen] == [
+            e.SerializeToString() for e in events[after:]
+        ]
+        if after == len(events) - 2:
+            break
+
+
+async def test_watching_a_finished_turn_from_its_last_frame_ends_at_once(chat: Chat) -> None:
+    events = await chat.send("hello")
+    assert await chat.watch(events[0].started.turn, events[-1].sequence) == []
+
+
+async def test_watching_beyond_the_last_frame_is_refused(chat: Chat) -> None:
+    events = await chat.send("hello")
+    request = pb.WatchTurnRequest(name=events[0].started.turn, after_sequence=9_999)
+    refused = await refusal(chat.stub.WatchTurn(request, metadata=chat.metadata))
+    assert [v.field for v in refused.violations] == ["after_sequence"]
+
+
+async def test_a_repeated_message_replays_its_own_segment(chat: Chat, demo: DemoServer) -> None:
+    request_id = str(uuid4())
+    first = await chat.send("hello", request_id=request_id)
+    again = await chat.send("hello", request_id=request_id)
+    assert [e.SerializeToString() for e in again] == [e.SerializeToString() for e in first]
+    assert len(demo.controls.log("chat")) == 1
+
+
+async def test_a_request_id_with_another_body_is_refused(chat: Chat) -> None:
+    request_id = str(uuid4())
+    await chat.send("hello", request_id=request_id)
+    refused = await refusal(chat.stream("good morning", request_id=request_id))
+    assert refused.reason == "REQUEST_ID_REUSED"
+
+
+async def test_a_thread_has_one_open_turn(chat: Chat, demo: DemoServer) -> None:
+    demo.controls.hold(kind="chat")
+    call = chat.stream("hello")
+    started = (await anext(aiter(call))).started
+    thread = started.turn.partition("/turns/")[0]
+    refused = await refusal(chat.stream("and?", name=thread))
+    assert (refused.reason, refused.metadata["turn"]) == ("TURN_IN_PROGRESS", started.turn)
+    demo.controls.release()
+    call.cancel()
+
+
+async def test_a_message_over_a_pending_approval_is_refused(chat: Chat) -> None:
+    events = await chat.send(SCHEDULE)
+    thread = events[0].started.turn.partition("/turns/")[0]
+    refused = await refusal(chat.stream("hello?", name=thread))
+    assert refused.reason == "APPROVALS_UNDECIDED"
+    assert refused.metadata["approvals"] == events[-1].suspended.approvals[0].name
+
+
+async def test_a_client_that_leaves_stops_nothing(chat: Chat, demo: DemoServer) -> None:
+    demo.controls.hold(kind="chat")
+    call = chat.stream("hello")
+    turn = (await anext(aiter(call))).started.turn
+    call.cancel()
+    demo.controls.release()
+    events = await chat.watch(turn)
+    assert events[-1].WhichOneof("event") == "completed"
+
+
+async def test_what_was_said_before_is_given_to_the_model(chat: Chat, demo: DemoServer) -> None:
+    first = await chat.send("hello")
+    thread = first[0].started.turn.partition("/turns/")[0]
+    await chat.send("thanks", name=thread)
+    assert demo.controls.log("chat")[-1].roles == ["system", "user", "assistant", "user"]
+
+
+async def test_messages_are_listed_newest_first(chat: Chat) -> None:
+    events = await chat.send("hello")
+    thread = events[0].started.turn.partition("/turns/")[0]
+    found = await chat.stub.ListMessages(
+        pb.ListMessagesRequest(parent=thread), metadata=chat.metadata
+    )
+    assert [m.role for m in found.messages] == [pb.Message.AGENT, pb.Message.USER]
+    assert found.messages[0] == events[-1].completed.message
+
+
+async def test_cancelling_stops_the_model_and_ends_the_turn(chat: Chat, demo: DemoServer) -> None:
+    demo.controls.hold(after=2, kind="chat")
+    call = chat.stream("<<tokens=50>> go on")
+    turn = (await anext(aiter(call))).started.turn
+    seen = await demo.controls.until_held()
+    cancelled = await chat.stub.CancelTurn(pb.CancelTurnRequest(name=turn), metadata=chat.metadata)
+    assert cancelled.state == pb.Turn.CANCELLED
+    assert await demo.controls.until_over(seen) == "abandoned"
+    assert [e async for e in call][-1].WhichOneof("event") == "cancelled"
+
+
+async def test_cancelling_a_turn_that_waits_cancels_its_approval(chat: Chat) -> None:
+    events = await chat.send(SCHEDULE)
+    request = pb.CancelTurnRequest(name=events[0].started.turn)
+    cancelled = await chat.stub.CancelTurn(request, metadata=chat.metadata)
+    assert cancelled.state == pb.Turn.CANCELLED
+    assert cancelled.approvals[0].state == pb.Approval.CANCELLED
+    after = await chat.watch(events[0].started.turn, events[-1].sequence)
+    assert kinds(after) == ["started", "approval_decided", "cancelled"]
+
+
+async def test_cancelling_a_finished_turn_is_refused(chat: Chat) -> None:
+    events = await chat.send("hello")
+    request = pb.CancelTurnRequest(name=events[0].started.turn)
+    refused = await refusal(chat.stub.CancelTurn(request, metadata=chat.metadata))
+    assert refused.reason == "STATE_CONFLICT"
+
+
+async def test_a_model_that_keeps_failing_ends_the_turn_with_its_reason(chat: Chat) -> None:
+    events = await chat.send("<<status=429;retry_after=0>> hello")
+    assert "retrying" in kinds(events)
+    status = events[-1].failed.status
+    assert status.code == 8
+    turn = await chat.turn(events[0].started.turn)
+    assert (turn.state, turn.error.code) == (pb.Turn.FAILED, 8)
+
+
+async def test_a_broken_stream_is_retracted_and_said_again(chat: Chat) -> None:
+    events = await chat.send("<<tokens=12;err_after=4;times=1;retry_after=0>> hello")
+    retracted = next(e.text_retracted for e in events if e.HasField("text_retracted"))
+    assert retracted.from_block == 0
+    kept = "".join(
+        e.text_delta.text for e in events if e.HasField("text_delta") and e.text_delta.block > 0
+    )
+    assert events[-1].completed.message.parts[-1].text == kept
+
+
+async def test_usage_is_counted_by_model(chat: Chat) -> None:
+    events = await chat.send("hello")
+    usage = next(e.usage for e in events if e.HasField("usage"))
+    assert usage.input_tokens > 0
+    assert [m.model for m in usage.by_model] == ["demo"]
+    assert (await chat.turn(events[0].started.turn)).usage == usage
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"time_zone": "Europe/Nowhere"}, "time_zone"),
+        ({"model_config_id": -99}, "model_config_id"),
+        ({"request_id": "not a uuid"}, "request_id"),
+        ({"request_id": ""}, "request_id"),
+        ({"message": pb.Message()}, "message.parts"),
+        ({"message": pb.Message(parts=[pb.Part(text="  ")])}, "message.parts"),
+        ({"message": pb.Message(parts=[pb.Part(text="a\0b")])}, "message.parts[0].text"),
+        ({"message": pb.Message(parts=[pb.Part()])}, "message.parts[0].part"),
+        ({"message": pb.Message(parts=[pb.Part(reasoning="hm")])}, "message.parts[0]"),
+    ],
+)
+async def test_an_invalid_message_names_its_field(chat: Chat, fields: dict, field: str) -> None:  # type: ignore[type-arg]
+    request = asking("hello")
+    for name, value in fields.items():
+        if isinstance(value, pb.Message):
+            request.message.CopyFrom(value)
+        else:
+            setattr(request, name, value)
+    refused = await refusal(chat.stub.SendMessage(request, metadata=chat.metadata))
+    assert refused.code.name == "INVALID_ARGUMENT"
+    assert field in [v.field for v in refused.violations]
+
+
+async def test_a_thread_that_does_not_exist_is_not_found(chat: Chat) -> None:
+    refused = await refusal(chat.stream("hello", name=f"{WORKSPACE}/threads/{uuid4()}"))
+    assert refused.reason == "RESOURCE_NOT_FOUND"
+
+
+async def test_heartbeats_repeat_the_last_sequence(
+    chat: Chat, demo: DemoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = await chat.send(SCHEDULE)
+    last = events[-1].sequence
+    request = pb.WatchTurnRequest(name=events[0].started.turn, after_sequence=last)
+    call = chat.stub.WatchTurn(request, metadata=chat.metadata)
+    beat = await anext(aiter(call))
+    assert (beat.WhichOneof("event"), beat.sequence) == ("heartbeat", last)
+    call.cancel()
+
+
+async def test_an_open_turn_shows_on_its_thread_until_it_ends(chat: Chat, demo: DemoServer) -> None:
+    demo.controls.hold(kind="chat")
+    call = chat.stream("hello")
+    turn = (await anext(aiter(call))).started.turn
+    name = pb.GetThreadRequest(name=turn.partition("/turns/")[0])
+    assert (await chat.stub.GetThread(name, metadata=chat.metadata)).open_turn == turn
+    demo.controls.release()
+
+    async def closed() -> bool:
+        return not (await chat.stub.GetThread(name, metadata=chat.metadata)).open_turn
+
+    await until(closed)

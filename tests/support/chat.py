@@ -1,0 +1,183 @@
+"""A whole chat_service over sockets: real PostgreSQL, the demo model, its own production root."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import grpc
+from rota.agent.v1 import agent_pb2_grpc
+from rota.chat.v1 import chat_pb2 as pb
+from rota.chat.v1 import chat_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat_service import bootstrap
+from chat_service.__main__ import migrate
+from chat_service.agent.ports import Automations
+from chat_service.settings import Settings
+from devstack.postgres_roles import ServiceDatabases
+from shared.clock import Clock, ManualClock
+from shared.rpc import client
+from tests.support.tokens import Keys
+
+START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+WORKSPACE = "workspaces/w"
+
+
+def settings(databases: ServiceDatabases, keys: Keys, model_url: str, **more: Any) -> Settings:
+    return Settings(
+        database_url=databases.chat,
+        listen=more.pop("listen", "127.0.0.1:0"),
+        jwks_file=keys.jwks_file,
+        service_jwks_file=keys.service_jwks_file,
+        service_key_file=keys.service_key_file("chat_service"),
+        openai_api_key="demo",
+        openai_base_url=model_url,
+        default_model="demo",
+        grace_seconds=0.0,
+        pool_size=4,
+        **more,
+    )
+
+
+def migrated(databases: ServiceDatabases) -> None:
+    """Builds the template that every test's database is a copy of."""
+    nowhere = Path()
+    migrate(
+        Settings(
+            database_url=databases.chat,
+            jwks_file=nowhere,
+            service_jwks_file=nowhere,
+            service_key_file=nowhere,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """A running service and a person who talks to it."""
+
+    stub: chat_pb2_grpc.ChatServiceStub
+    agent: agent_pb2_grpc.AgentServiceStub
+    engine: AsyncEngine
+    service: bootstrap.Service
+    metadata: list[tuple[str, str]]
+
+    async def send(self, text: str, **fields: Any) -> list[pb.TurnEvent]:
+        """Says something and reads to the end of the call."""
+        return [event async for event in self.stream(text, **fields)]
+
+    def stream(self, text: str, **fields: Any) -> "grpc.aio.UnaryStreamCall[Any, pb.TurnEvent]":
+        return self.stub.SendMessage(asking(text, **fields), metadata=self.metadata)
+
+    async def resume(
+        self, turn: str, *decisions: pb.Decision, request_id: str = ""
+    ) -> list[pb.TurnEvent]:
+        request = pb.ResumeTurnRequest(
+            name=turn, decisions=decisions, request_id=request_id or str(uuid4())
+        )
+        return [event async for event in self.stub.ResumeTurn(request, metadata=self.metadata)]
+
+    async def watch(self, turn: str, after: int = 0) -> list[pb.TurnEvent]:
+        request = pb.WatchTurnRequest(name=turn, after_sequence=after)
+        return [event async for event in self.stub.WatchTurn(request, metadata=self.metadata)]
+
+    async def watch_for(self, turn: str, kind: str) -> list[pb.TurnEvent]:
+        """The frames up to and with the first of a kind."""
+        request = pb.WatchTurnRequest(name=turn)
+        call = self.stub.WatchTurn(request, metadata=self.metadata)
+        seen = []
+        async for event in call:
+            seen.append(event)
+            if event.WhichOneof("event") == kind:
+                break
+        call.cancel()
+        return seen
+
+    async def turn(self, name: str) -> pb.Turn:
+        return await self.stub.GetTurn(pb.GetTurnRequest(name=name), metadata=self.metadata)
+
+
+def asking(text: str, **fields: Any) -> pb.SendMessageRequest:
+    fields.setdefault("name", f"{WORKSPACE}/threads/-")
+    fields.setdefault("request_id", str(uuid4()))
+    return pb.SendMessageRequest(message=pb.Message(parts=[pb.Part(text=text)]), **fields)
+
+
+@contextlib.asynccontextmanager
+async def chat_service(
+    databases: ServiceDatabases,
+    keys: Keys,
+    model_url: str,
+    *,
+    automations: Automations | None,
+    clock: Clock | None = None,
+    token: str = "",
+    **more: Any,
+) -> AsyncIterator[Chat]:
+    async with (
+        bootstrap.service(
+            settings(databases, keys, model_url, **more),
+            clock=clock or ManualClock(START),
+            automations=automations,
+        ) as service,
+        client.channel(f"127.0.0.1:{service.port}") as channel,
+    ):
+        yield Chat(
+            stub=chat_pb2_grpc.ChatServiceStub(channel),
+            agent=agent_pb2_grpc.AgentServiceStub(channel),
+            engine=service.engine,
+            service=service,
+            metadata=[("authorization", f"Bearer {token or keys.user_token()}")],
+        )
+
+
+def kinds(events: list[pb.TurnEvent]) -> list[str]:
+    """What happened, with runs of the same delta as one."""
+    found: list[str] = []
+    for event in events:
+        kind = event.WhichOneof("event") or ""
+        if not (kind.endswith("_delta") and found and found[-1] == kind):
+            found.append(kind)
+    return found
+
+
+def said(events: list[pb.TurnEvent]) -> str:
+    return "".join(e.text_delta.text for e in events if e.HasField("text_delta"))
+
+
+def approval_of(events: list[pb.TurnEvent]) -> pb.Approval:
+    return next(e.approval_requested.approval for e in events if e.HasField("approval_requested"))
+
+
+def approve(approval: pb.Approval) -> pb.Decision:
+    return pb.Decision(
+        approval=approval.name,
+        payload_digest=approval.payload_digest,
+        approve=pb.Decision.Approve(),
+    )
+
+
+def reject(approval: pb.Approval, reason: str) -> pb.Decision:
+    return pb.Decision(
+        approval=approval.name,
+        payload_digest=approval.payload_digest,
+        reject=pb.Decision.Reject(reason=reason),
+    )
+
+
+def edit(approval: pb.Approval, payload: Mapping[str, Any]) -> pb.Decision:
+    decision = pb.Decision(approval=approval.name, payload_digest=approval.payload_digest)
+    decision.edit.payload.update(payload)
+    return decision
+
+
+async def until(done: Any, *, seconds: float = 20.0) -> None:
+    """Waits for what another process or task is about to do."""
+    async with asyncio.timeout(seconds):
+        while not await done():
+            await asyncio.sleep(0.05)

@@ -1,0 +1,109 @@
+"""Both services in this process, over real sockets, under one clock."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rota.agent.v1 import agent_pb2_grpc
+from rota.automation.v1 import automation_pb2_grpc
+from rota.chat.v1 import chat_pb2_grpc
+
+from automation_service import bootstrap as automation_root
+from automation_service.settings import Settings as AutomationSettings
+from chat_service import bootstrap as chat_root
+from devstack.postgres_roles import ServiceDatabases
+from shared.clock import ManualClock
+from shared.rpc import client
+from tests.support.chat import Chat
+from tests.support.chat import migrated as chat_migrated
+from tests.support.chat import settings as chat_settings
+from tests.support.tokens import Keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    chat: Chat
+    automations: automation_pb2_grpc.AutomationServiceStub
+    automation: automation_root.Service
+    clock: ManualClock
+    metadata: list[tuple[str, str]]
+
+
+def automation_settings(
+    databases: ServiceDatabases, keys: Keys, *, listen: str, peer: str, **more: Any
+) -> AutomationSettings:
+    return AutomationSettings(
+        database_url=databases.automation,
+        listen=listen,
+        peer_address=peer,
+        jwks_file=keys.jwks_file,
+        service_jwks_file=keys.service_jwks_file,
+        service_key_file=keys.service_key_file("automation_service"),
+        grace_seconds=0,
+        pool_size=4,
+        **more,
+    )
+
+
+def migrated(databases: ServiceDatabases) -> None:
+    """Builds the template that holds both services' schemas."""
+    chat_migrated(databases)
+    nowhere = Path()
+    settings = AutomationSettings(
+        database_url=databases.automation,
+        jwks_file=nowhere,
+        service_jwks_file=nowhere,
+        service_key_file=nowhere,
+    )
+    asyncio.run(automation_root.migrate(settings))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def pair(
+    databases: ServiceDatabases, keys: Keys, model_url: str, clock: ManualClock
+) -> AsyncIterator[Pair]:
+    chat_port, automation_port = free_port(), free_port()
+    chat_address = f"127.0.0.1:{chat_port}"
+    automation_address = f"127.0.0.1:{automation_port}"
+    metadata = [("authorization", f"Bearer {keys.user_token()}")]
+    async with (
+        automation_root.service(
+            automation_settings(databases, keys, listen=automation_address, peer=chat_address),
+            clock=clock,
+        ) as automation,
+        chat_root.service(
+            chat_settings(
+                databases,
+                keys,
+                model_url,
+                listen=chat_address,
+                peer_address=automation_address,
+            ),
+            clock=clock,
+        ) as chat,
+        client.channel(chat_address) as to_chat,
+        client.channel(automation_address) as to_automation,
+    ):
+        yield Pair(
+            chat=Chat(
+                stub=chat_pb2_grpc.ChatServiceStub(to_chat),
+                agent=agent_pb2_grpc.AgentServiceStub(to_chat),
+                engine=chat.engine,
+                service=chat,
+                metadata=metadata,
+            ),
+            automations=automation_pb2_grpc.AutomationServiceStub(to_automation),
+            automation=automation,
+            clock=clock,
+            metadata=metadata,
+        )

@@ -1,0 +1,72 @@
+"""A provider that sends exactly the chunks a test wrote down, odd ones too."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+DONE = "[DONE]"
+# its chunks: objects, or the very text after `data: `
+Reply = Sequence[Any]
+
+
+@dataclass
+class ScriptedModel:
+    """Answers the n-th request with the n-th reply; `asked` holds the requests' bodies."""
+
+    replies: list[Reply]
+    base_url: str = ""
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.split("content-length:")[1].split("\r\n")[0])
+        self.asked.append(json.loads(await reader.readexactly(length)))
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+        )
+        for chunk in self.replies[len(self.asked) - 1]:
+            text = chunk if isinstance(chunk, str) else json.dumps(chunk)
+            writer.write(f"data: {text}\n\n".encode())
+        await writer.drain()
+        writer.close()
+
+
+def says(text: str, **delta: Any) -> dict[str, Any]:
+    return _chunk({"role": "assistant", "content": text, **delta})
+
+
+def calls(*tool_calls: dict[str, Any]) -> dict[str, Any]:
+    return _chunk({"tool_calls": list(tool_calls)})
+
+
+def call(name: str, arguments: str, **more: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "arguments": arguments}, **more}
+
+
+def ends(reason: str = "stop") -> dict[str, Any]:
+    return {
+        "object": "chat.completion.chunk",
+        "model": "scripted",
+        "choices": [{"index": 0, "delta": {}, "finish_reason": reason}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
+    }
+
+
+@asynccontextmanager
+async def scripted_model(*replies: Reply) -> AsyncIterator[ScriptedModel]:
+    model = ScriptedModel(replies=list(replies))
+    server = await asyncio.start_server(model.serve, "127.0.0.1", 0)
+    async with server:
+        model.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        yield model
+
+
+def _chunk(delta: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "object": "chat.completion.chunk",
+        "model": "scripted",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": None}],
+    }
