@@ -73,6 +73,7 @@ class MemoryAutomations:
     now: datetime
     saved: dict[UUID, SavedAutomation] = field(default_factory=dict)
     creates: int = 0
+    previews: int = 0
     failures: list[errors.RotaError] = field(default_factory=list)
 
     async def validate(
@@ -93,6 +94,7 @@ class MemoryAutomations:
     async def preview(
         self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
     ) -> SchedulePreview:
+        self.previews += 1
         schedule = ScheduleTriggerConfig.model_validate(config)
         slots = [
             Slot(

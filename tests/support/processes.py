@@ -1,0 +1,169 @@
+"""Services as processes of their own, to be killed: `python -m tests.support.processes NAME CLOCK`."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from devstack.postgres_roles import ServiceDatabases
+from tests.support.tokens import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class FileClock:
+    """The time that a file says; whoever writes the file moves the clock of many processes."""
+
+    path: Path
+
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.path.read_text())
+
+    def set(self, moment: datetime) -> None:
+        beside = self.path.with_suffix(".new")
+        beside.write_text(moment.isoformat())
+        beside.replace(self.path)
+
+    async def wait_until(self, moment: datetime, woken: asyncio.Event) -> None:
+        while self.now() < moment and not woken.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), 0.05)
+
+
+@dataclass(slots=True, kw_only=True)
+class Process:
+    """One service that can be killed and started again on its port."""
+
+    name: str
+    port: int
+    clock: FileClock
+    environment: Mapping[str, str]
+    log: Path
+    _running: asyncio.subprocess.Process | None = field(default=None)
+
+    async def start(self) -> None:
+        with self.log.open("ab") as log:
+            self._running = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tests.support.processes",
+                self.name,
+                str(self.clock.path),
+                env={**os.environ, **self.environment},
+                stdout=log,
+                stderr=log,
+            )
+        await self._until_serving()
+
+    async def kill(self) -> None:
+        """SIGKILL: it gets no chance to say goodbye."""
+        if self._running is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._running.send_signal(signal.SIGKILL)
+            await self._running.wait()
+            self._running = None
+
+    async def _until_serving(self) -> None:
+        async with (
+            asyncio.timeout(60),
+            grpc.aio.insecure_channel(
+                f"127.0.0.1:{self.port}",
+                options=[("grpc.use_local_subchannel_pool", 1)],
+            ) as channel,
+        ):
+            stub = health_pb2_grpc.HealthStub(channel)
+            while True:
+                assert self._running is not None
+                if self._running.returncode is not None:
+                    raise AssertionError(self.log.read_text()[-3000:])
+                try:
+                    await stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
+                except grpc.aio.AioRpcError:
+                    await asyncio.sleep(0.1)
+                else:
+                    return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processes:
+    chat: Process
+    automation: Process
+    clock: FileClock
+
+
+@contextlib.asynccontextmanager
+async def processes(
+    databases: ServiceDatabases,
+    keys: Keys,
+    model_url: str,
+    clock: FileClock,
+    ports: tuple[int, int],
+) -> AsyncIterator[Processes]:
+    chat_port, automation_port = ports
+    common = {
+        "ROTA_JWKS_FILE": str(keys.jwks_file),
+        "ROTA_SERVICE_JWKS_FILE": str(keys.service_jwks_file),
+        "OPENAI_API_KEY": "demo",
+        "OPENAI_BASE_URL": model_url,
+        "ROTA_DEFAULT_MODEL": "demo",
+    }
+    chat = Process(
+        name="chat_service",
+        port=chat_port,
+        clock=clock,
+        log=keys.folder / "chat.log",
+        environment={
+            **common,
+            "DATABASE_URL": databases.chat,
+            "ROTA_LISTEN": f"127.0.0.1:{chat_port}",
+            "ROTA_PEER_ADDRESS": f"127.0.0.1:{automation_port}",
+            "ROTA_SERVICE_KEY_FILE": str(keys.service_key_file("chat_service")),
+            "ROTA_TURN_LEASE_SECONDS": "3",
+        },
+    )
+    automation = Process(
+        name="automation_service",
+        port=automation_port,
+        clock=clock,
+        log=keys.folder / "automation.log",
+        environment={
+            **common,
+            "DATABASE_URL": databases.automation,
+            "ROTA_LISTEN": f"127.0.0.1:{automation_port}",
+            "ROTA_PEER_ADDRESS": f"127.0.0.1:{chat_port}",
+            "ROTA_SERVICE_KEY_FILE": str(keys.service_key_file("automation_service")),
+            "ROTA_LEASE_SECONDS": "3",
+            "ROTA_LOOK_SECONDS": "1",
+        },
+    )
+    try:
+        await asyncio.gather(chat.start(), automation.start())
+        yield Processes(chat=chat, automation=automation, clock=clock)
+    finally:
+        await asyncio.gather(chat.kill(), automation.kill())
+
+
+async def _serve(name: str, clock: FileClock) -> None:
+    if name == "chat_service":
+        from chat_service import bootstrap as chat
+        from chat_service.settings import Settings as ChatSettings
+
+        async with chat.service(ChatSettings(), clock=clock):  # type: ignore[call-arg]
+            await asyncio.Event().wait()
+    else:
+        from automation_service import bootstrap as automation
+        from automation_service.settings import Settings as AutomationSettings
+
+        async with automation.service(AutomationSettings(), clock=clock):
+            await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(sys.argv[1], FileClock(Path(sys.argv[2]))))
