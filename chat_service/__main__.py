@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
     command = parser.parse_args().command
     try:
-        settings = Settings()  # type: ignore[call-arg]
+        settings = Settings()
     except ValidationError as error:
         print(explain(error), file=sys.stderr)
         return 2

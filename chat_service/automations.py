@@ -10,12 +10,6 @@ import grpc
 from google.protobuf import json_format
 from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception,
-    stop_after_delay,
-    wait_exponential_jitter,
-)
 
 from chat_service.agent.ports import SavedAutomation, SchedulePreview, Slot
 from shared import errors
@@ -26,9 +20,6 @@ from shared.rpc import status, struct
 from shared.rpc.client import DEADLINE_SECONDS, Behalf
 
 PEER: Final = "automation_service"
-# How long a service that is away is waited for: a person looks on, or has approved.
-ASKING_SECONDS: Final = 10.0
-SAVING_SECONDS: Final = 60.0
 
 T = TypeVar("T")
 
@@ -44,14 +35,12 @@ class AutomationClient:
     async def validate(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]
     ) -> SavedAutomation:
-        return await self._create(workspace, user, payload, ASKING_SECONDS, validate_only=True)
+        return await self._create(workspace, user, payload, validate_only=True)
 
     async def create(
         self, *, workspace: str, user: str, payload: Mapping[str, Any], request_id: UUID
     ) -> SavedAutomation:
-        return await self._create(
-            workspace, user, payload, SAVING_SECONDS, request_id=str(request_id)
-        )
+        return await self._create(workspace, user, payload, request_id=str(request_id))
 
     async def preview(
         self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
@@ -67,7 +56,7 @@ class AutomationClient:
         )
 
     async def _create(
-        self, workspace: str, user: str, payload: Mapping[str, Any], patience: float, **how: Any
+        self, workspace: str, user: str, payload: Mapping[str, Any], **how: Any
     ) -> SavedAutomation:
         if found := check(dict(payload), self.catalogue()):
             raise errors.InvalidRequest(
@@ -79,31 +68,12 @@ class AutomationClient:
         request = pb.CreateAutomationRequest(
             parent=WORKSPACE.format(workspace=workspace), automation=_message(payload), **how
         )
-        answer = await self._call(self.stub.CreateAutomation, request, workspace, user, patience)
+        answer = await self._call(self.stub.CreateAutomation, request, workspace, user)
         return SavedAutomation(
             name=answer.name, payload=_payload(answer), next_fires=_next_fires(answer)
         )
 
     async def _call(
-        self,
-        method: Callable[..., Awaitable[T]],
-        request: object,
-        workspace: str,
-        user: str,
-        patience: float = ASKING_SECONDS,
-    ) -> T:
-        """Every call here may be repeated, so one that finds nobody is, for a while."""
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception(_is_away),
-            stop=stop_after_delay(patience),
-            wait=wait_exponential_jitter(initial=0.2, max=3),
-            reraise=True,
-        ):
-            with attempt:
-                return await self._try(method, request, workspace, user)
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _try(
         self,
         method: Callable[..., Awaitable[T]],
         request: object,
@@ -115,10 +85,6 @@ class AutomationClient:
             return await method(request, metadata=metadata, timeout=DEADLINE_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise status.from_call(error, peer=PEER) from error
-
-
-def _is_away(error: BaseException) -> bool:
-    return isinstance(error, errors.RotaError) and error.code is errors.Code.UNAVAILABLE
 
 
 def _message(payload: Mapping[str, Any]) -> pb.Automation:

@@ -22,9 +22,6 @@ class Settings(BaseSettings):
     peer_address: Annotated[
         str, Field(alias="ROTA_PEER_ADDRESS", description="host:port of automation_service")
     ] = "127.0.0.1:7002"
-    environment: Annotated[
-        Literal["dev", "production"], Field(alias="ROTA_ENV", description="dev or production")
-    ] = "production"
     jwks_file: Annotated[
         Path, Field(alias="ROTA_JWKS_FILE", description="JWKS that signs people's tokens")
     ]

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg.rows import DictRow, dict_row
@@ -31,13 +30,6 @@ class Checkpoints:
     def saver(self) -> AsyncPostgresSaver:
         """One for each request: a saver lets only one of its calls through at a time."""
         return AsyncPostgresSaver(self._pool, serde=serde())
-
-    async def messages(self, turn: UUID) -> list[BaseMessage]:
-        found = await self.saver().aget_tuple({"configurable": {"thread_id": str(turn)}})
-        held: list[BaseMessage] = (
-            found.checkpoint["channel_values"].get("messages", []) if found else []
-        )
-        return held
 
     async def forget(self, turn: UUID) -> None:
         await self.saver().adelete_thread(str(turn))

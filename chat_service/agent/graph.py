@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 from langchain.agents import create_agent
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import StateSnapshot
@@ -113,12 +113,6 @@ class Agent:
             async for event in events:
                 yield event
 
-    async def settled_tool_calls(self, turn: UUID) -> list[str]:
-        """Ids of the tool calls whose results a turn's checkpoint holds."""
-        async with _database_faults():
-            found = await self._checkpoints.messages(turn)
-        return [m.tool_call_id for m in found if isinstance(m, ToolMessage)]
-
     async def forget(self, turn: UUID) -> None:
         """Drops the checkpoint of a turn that has ended."""
         async with _database_faults():
@@ -161,7 +155,7 @@ class Agent:
     ) -> AsyncGenerator[AgentEvent, None]:
         """Runs the graph until it pauses or its answer stands."""
         while True:
-            tell = telling.Telling()
+            tell = telling.Telling(run)
             parts = graph.astream(
                 given,
                 config,

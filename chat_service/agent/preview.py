@@ -122,5 +122,6 @@ def _runs_per_month(run: Run, config: Mapping[str, Any]) -> int:
     ]
     runs = len(fires)
     if runs == _SAMPLE:
-        runs = round(_SAMPLE * (MONTH / max(fires[-1] - now, timedelta(minutes=1))))
+        apart = (fires[-1] - fires[0]) / (_SAMPLE - 1)
+        runs = round(MONTH / max(apart, timedelta(minutes=1)))
     return min(runs, schedule.max_fires or runs)

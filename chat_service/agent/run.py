@@ -49,6 +49,7 @@ class Run:
     segment: str
     next_block: int
     taken: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)  # tool calls whose end was told
 
     def open_block(self) -> int:
         block = self.next_block

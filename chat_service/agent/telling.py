@@ -30,11 +30,11 @@ from chat_service.agent.text import clean
 class Telling:
     """Reads one stream of a graph, part by part. `paused` fills with the approvals it waits for."""
 
-    def __init__(self) -> None:
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self.paused: list[UUID] = []
         self._block = 0
         self._calls: dict[int | None, str] = {}
-        self._finished: set[str] = set()
 
     def events(self, part: Mapping[str, Any]) -> Iterator[AgentEvent]:
         match part:
@@ -49,7 +49,7 @@ class Telling:
                 self.paused += [approval_of(i) for i in interrupts]
             case {"type": "updates", "data": {"tools": update}}:
                 for message in _messages(update):
-                    yield from self._finish(message)
+                    yield from _finished(message, self._run)
 
     def _chunk(self, chunk: AIMessageChunk) -> Iterator[AgentEvent]:
         thought = chunk.additional_kwargs.get("reasoning_content")
@@ -68,11 +68,6 @@ class Telling:
                     tool_call_id=self._calls[call["index"]], json=clean(call["args"])
                 )
 
-    def _finish(self, message: ToolMessage) -> Iterator[AgentEvent]:
-        if message.tool_call_id not in self._finished:
-            self._finished.add(message.tool_call_id)
-            yield finished(message)
-
 
 def replay(messages: Sequence[BaseMessage], run: Run) -> Iterator[AgentEvent]:
     """What a checkpoint holds of this segment, told again in new blocks."""
@@ -85,7 +80,7 @@ def replay(messages: Sequence[BaseMessage], run: Run) -> Iterator[AgentEvent]:
             case AIMessage():
                 yield from _spoken(message, run.open_block())
             case ToolMessage():
-                yield finished(message)
+                yield from _finished(message, run)
 
 
 def holds_any(messages: Sequence[BaseMessage], run: Run) -> bool:
@@ -93,9 +88,13 @@ def holds_any(messages: Sequence[BaseMessage], run: Run) -> bool:
     return any(stamp_of(message).get("segment") == run.segment for message in messages)
 
 
-def finished(message: ToolMessage) -> ToolCallFinished:
+def _finished(message: ToolMessage, run: Run) -> Iterator[AgentEvent]:
+    """Once: a graph that goes on streams what its checkpoint already held."""
+    if message.tool_call_id in run.told:
+        return
+    run.told.add(message.tool_call_id)
     stamp = stamp_of(message)
-    return ToolCallFinished(
+    yield ToolCallFinished(
         tool_call_id=message.tool_call_id,
         ok=bool(stamp.get("ok", True)) and message.status != "error",
         output=_output(message),

@@ -119,7 +119,7 @@ def dump(model: BaseModel) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     # by hand, since exclude_none would also drop nulls inside open objects
     if isinstance(value, BaseModel):
-        absent = (None,) if isinstance(value, MetadataBlock) else (None, "", [])
+        absent: tuple[Any, ...] = (None,) if isinstance(value, MetadataBlock) else (None, "", [])
         named = {
             field.alias or key: _plain(getattr(value, key))
             for key, field in type(value).model_fields.items()

@@ -92,9 +92,10 @@ class Road:
         ).slots
         assert slot.run == run.name
         assert slot.slot_time.ToDatetime(tzinfo=UTC) == SLOT
-        return await self.automations.GetRun(
+        whole: pb.Run = await self.automations.GetRun(
             pb.GetRunRequest(name=run.name), metadata=self.metadata
         )
+        return whole
 
     async def _runs(self) -> list[pb.Run]:
         listed = await self.automations.ListRuns(
@@ -201,7 +202,7 @@ async def test_both_die_between_the_decision_and_the_save(road: Road) -> None:
         found = await road.stub.GetApproval(
             chat_pb2.GetApprovalRequest(name=approval.name), metadata=road.metadata
         )
-        return found.state == chat_pb2.Approval.APPROVED
+        return bool(found.state == chat_pb2.Approval.APPROVED)
 
     await until(decided)
     await road.chat.kill()

@@ -1,5 +1,6 @@
 """Threads over a socket."""
 
+from typing import Any
 from uuid import uuid4
 
 from google.protobuf import field_mask_pb2
@@ -10,11 +11,12 @@ from tests.support.chat import WORKSPACE, Chat
 from tests.support.refusals import refusal
 
 
-async def create(chat: Chat, title: str = "", **fields: str) -> pb.Thread:
+async def create(chat: Chat, title: str = "", **fields: Any) -> pb.Thread:
     request = pb.CreateThreadRequest(
         parent=WORKSPACE, thread=pb.Thread(display_name=title), **fields
     )
-    return await chat.stub.CreateThread(request, metadata=chat.metadata)
+    made: pb.Thread = await chat.stub.CreateThread(request, metadata=chat.metadata)
+    return made
 
 
 async def test_a_thread_is_created_read_and_listed(chat: Chat) -> None:

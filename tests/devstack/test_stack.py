@@ -147,6 +147,17 @@ def test_it_says_how_to_reach_it_and_ctrl_c_ends_every_process(fakes: Run) -> No
     assert "chat_service ended" in (fakes.folder / "logs" / "chat_service.log").read_text()
 
 
+def test_a_terminal_that_goes_away_ends_every_process_too(fakes: Run) -> None:
+    process = fakes.start()
+    fakes.until_ready(process)
+    assert process.stdout is not None
+    process.stdout.close()
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == 0
+    assert fakes.left() == []
+    assert fakes.ready() is None
+
+
 def test_a_second_one_in_the_same_folder_says_so_and_harms_nothing(fakes: Run) -> None:
     first = fakes.start()
     ready = fakes.until_ready(first)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import grpc
 from rota.agent.v1 import agent_pb2_grpc
 from rota.chat.v1 import chat_pb2 as pb
 from rota.chat.v1 import chat_pb2_grpc
@@ -71,7 +70,7 @@ class Chat:
         """Says something and reads to the end of the call."""
         return [event async for event in self.stream(text, **fields)]
 
-    def stream(self, text: str, **fields: Any) -> "grpc.aio.UnaryStreamCall[Any, pb.TurnEvent]":
+    def stream(self, text: str, **fields: Any) -> Any:
         return self.stub.SendMessage(asking(text, **fields), metadata=self.metadata)
 
     async def resume(
@@ -99,7 +98,10 @@ class Chat:
         return seen
 
     async def turn(self, name: str) -> pb.Turn:
-        return await self.stub.GetTurn(pb.GetTurnRequest(name=name), metadata=self.metadata)
+        found: pb.Turn = await self.stub.GetTurn(
+            pb.GetTurnRequest(name=name), metadata=self.metadata
+        )
+        return found
 
 
 def asking(text: str, **fields: Any) -> pb.SendMessageRequest:

@@ -1,4 +1,4 @@
-"""Services as processes of their own, to be killed: `python -m tests.support.processes NAME CLOCK`."""
+"""Services as processes of their own, to be killed and started again."""
 
 import asyncio
 import contextlib
@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -78,7 +79,7 @@ class Process:
                 options=[("grpc.use_local_subchannel_pool", 1)],
             ) as channel,
         ):
-            stub = health_pb2_grpc.HealthStub(channel)
+            stub: Any = health_pb2_grpc.HealthStub(channel)
             while True:
                 assert self._running is not None
                 if self._running.returncode is not None:
@@ -155,7 +156,7 @@ async def _serve(name: str, clock: FileClock) -> None:
         from chat_service import bootstrap as chat
         from chat_service.settings import Settings as ChatSettings
 
-        async with chat.service(ChatSettings(), clock=clock):  # type: ignore[call-arg]
+        async with chat.service(ChatSettings(), clock=clock):
             await asyncio.Event().wait()
     else:
         from automation_service import bootstrap as automation

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -16,9 +17,10 @@ from chat_service.agent.events import (
     ToolCallArgs,
     ToolCallStarted,
 )
-from chat_service.agent.ports import Said
+from chat_service.agent.ports import Said, SavedAutomation
 from shared import errors
-from tests.chat_service.agent.conftest import KEY, Bench, finished, text_of
+from tests.chat_service.agent.conftest import KEY, NOW, Bench, finished, text_of
+from tests.support.agent_ports import MemoryAutomations
 
 WEEKDAYS = "every weekday at 9 in Paris summarise the news"
 TWO = f"{WEEKDAYS} and also every Monday at 8 in Paris tell me a joke"
@@ -182,6 +184,7 @@ async def test_another_replica_resumes_without_drafting_again(bench: Bench) -> N
         await bench.all(resume=[approval])
 
     assert len(bench.demo.controls.log("drafter")) == 1
+    assert bench.automations.previews == 1
     saved = bench.automations.saved[approval]
     assert saved.payload == bench.approvals.drafts[approval].payload
 
@@ -212,6 +215,34 @@ async def test_a_crash_between_the_act_and_its_note_saves_nothing_twice(bench: B
     assert bench.automations.creates == 1
     assert [r.output["status"] for r in finished(events)] == ["saved"]
     assert "is saved" in text_of(events)
+
+
+async def test_a_crash_between_two_acts_repeats_only_the_open_one(bench: Bench) -> None:
+    class Stuck(MemoryAutomations):
+        async def create(self, *, request_id: UUID, **more: Any) -> SavedAutomation:
+            if request_id == joke:
+                reached.set()
+                await asyncio.Event().wait()
+            return await super().create(request_id=request_id, **more)
+
+    reached = asyncio.Event()
+    news, joke = await bench.paused(TWO)
+    bench.approvals.decide(news, "approved")
+    bench.approvals.decide(joke, "approved")
+    whole, bench.automations = bench.automations, Stuck(now=NOW)
+    stream = bench.stream(resume=[news, joke])
+    task = asyncio.create_task(stream.all())
+    await asyncio.wait_for(reached.wait(), 10)
+    while not finished(stream.events):
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    bench.automations = whole
+
+    events = await bench.all(resume=[news, joke])
+
+    assert list(whole.saved) == [joke]
+    assert sorted(r.output["status"] for r in finished(events)) == ["saved", "saved"]
 
 
 async def test_a_turn_whose_replica_died_goes_on_where_its_checkpoint_is(bench: Bench) -> None:

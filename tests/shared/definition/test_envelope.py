@@ -190,7 +190,7 @@ def test_open_objects_are_no_deeper_than_protobuf_reads() -> None:
 
 def test_parts_are_immutable() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        _definition().name = "other"
+        _definition().name = "other"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

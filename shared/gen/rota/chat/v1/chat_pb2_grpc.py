@@ -157,7 +157,7 @@ class ChatServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListThreads(self, request, context):
-        """Lists the caller's threads, newest first.
+        """Lists the threads of a workspace, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

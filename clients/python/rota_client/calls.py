@@ -1,0 +1,137 @@
+"""One channel to the server: its failures as RotaError, and patience with a lost connection."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, TypeVar
+
+from grpclib.client import Channel
+from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
+
+from rota_client import errors
+from rota_client.connection import Endpoint
+
+T = TypeVar("T")
+Q = TypeVar("Q", contravariant=True)
+A = TypeVar("A", covariant=True)
+UNARY_SECONDS: Final = 30.0
+MAX_PAGE: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a lost connection is sought again, and how long a stream may say nothing."""
+
+    give_up_after: float = 60.0
+    first_wait: float = 0.1
+    longest_wait: float = 5.0
+    # servers send a heartbeat every 15 to 20 seconds
+    silence: float = 60.0
+    sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
+    # told of each failure that is followed by another try
+    noticed: Callable[[errors.RotaError], None] | None = None
+
+    async def call(self, action: Callable[[], Awaitable[T]]) -> T:
+        """`action`, again while nobody serves it. Only for what may be repeated."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(errors.Unavailable),
+            wait=self._wait,
+            stop=stop_after_delay(self.give_up_after),
+            sleep=self.sleep,
+            before_sleep=self._notice,
+            reraise=True,
+        )
+        return await retrying(action)
+
+    async def rest(self, times: int) -> None:
+        """Before trying again what was lost `times` before: nothing the first time."""
+        if times:
+            await self.sleep(min(self.longest_wait, self.first_wait * 2.0 ** min(times, 16)))
+
+    def _notice(self, state: RetryCallState) -> None:
+        failure = state.outcome.exception() if state.outcome else None
+        if self.noticed is not None and isinstance(failure, errors.RotaError):
+            self.noticed(failure)
+
+    def _wait(self, state: RetryCallState) -> float:
+        backoff = wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)
+        outcome = state.outcome.exception() if state.outcome else None
+        asked = outcome.retry_after if isinstance(outcome, errors.Unavailable) else None
+        return max(backoff(state), asked.total_seconds() if asked else 0.0)
+
+
+class Unary(Protocol[Q, A]):
+    def __call__(self, message: Q, *, timeout: float) -> Awaitable[A]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """Unary calls. Every one made through it reads, or carries a request id."""
+
+    address: str
+    patience: Patience
+
+    async def unary(self, method: Unary[Q, A], request: Q) -> A:
+        async def once() -> A:
+            with translated(self.address):
+                return await method(request, timeout=UNARY_SECONDS)
+
+        return await self.patience.call(once)
+
+    async def pages(
+        self, method: Unary[Q, A], request: Q, items: Callable[[A], list[T]], limit: int
+    ) -> list[T]:
+        """The first `limit` items, over as many pages as they take."""
+        asked: Any = request
+        found: list[T] = []
+        while len(found) < limit:
+            asked.page_size = min(limit - len(found), MAX_PAGE)
+            page: Any = await self.unary(method, asked)
+            found += items(page)
+            asked.page_token = page.next_page_token
+            if not asked.page_token:
+                break
+        return found[:limit]
+
+
+def open_channel(endpoint: Endpoint) -> Channel:
+    return Channel(
+        endpoint.host,
+        endpoint.port,
+        ssl=True if endpoint.tls else None,
+        status_details_codec=errors.StatusCodec(),
+    )
+
+
+@contextmanager
+def translated(address: str) -> Iterator[None]:
+    """Inside it a call's failure is a RotaError; a lost or refused connection is Unavailable."""
+    try:
+        yield
+    except GRPCError as exc:
+        raise errors.of_call(exc) from exc
+    except TimeoutError as exc:
+        raise errors.DeadlineExceeded(f"{address} did not answer in time") from exc
+    except OSError as exc:
+        raise errors.Unavailable(f"nothing answers at {address}") from exc
+    except (StreamTerminatedError, ProtocolError, AssertionError) as exc:
+        # grpclib asserts that a message is whole; a cut connection can break that
+        raise errors.Unavailable(f"the connection to {address} was lost") from exc
+
+
+async def next_of(stream: AsyncIterator[T], address: str, silence: float) -> T:
+    """The next message. Raises StopAsyncIteration at the end, Unavailable when all is silent."""
+    with translated(address):
+        try:
+            async with asyncio.timeout(silence):
+                return await anext(stream)
+        except TimeoutError as exc:
+            raise errors.Unavailable(f"{address} said nothing for {silence:.0f} s") from exc

@@ -1,0 +1,239 @@
+"""The client: one channel, typed calls, and turns that survive their connection."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from typing import Final, Self
+from uuid import uuid4
+
+from grpclib.client import Channel
+
+from rota_client.calls import MAX_PAGE, Calls, Patience, open_channel, translated
+from rota_client.connection import Endpoint
+from rota_client.gen.google.protobuf import Struct
+from rota_client.gen.rota.automation import v1 as automation_v1
+from rota_client.gen.rota.chat import v1 as chat_v1
+from rota_client.names import complete, last, run_name
+from rota_client.streams import Position, follow
+
+LIMIT: Final = 50
+
+
+class RotaClient:
+    """`async with RotaClient(address, token, workspace) as rota: …`
+
+    Talks to the gateway, or straight to one of the services, which then serves its own calls only.
+    Names may be short: what is missing is filled in from `workspace`. Calls raise RotaError; one
+    that is safe to repeat is repeated while the server is away, as `patience` says. `chat` and
+    `automations` are the generated stubs, for everything without a method here.
+    """
+
+    chat: chat_v1.ChatServiceStub
+    automations: automation_v1.AutomationServiceStub
+
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        workspace: str,
+        *,
+        tls: bool = False,
+        patience: Patience | None = None,
+    ) -> None:
+        self.address = address
+        self.workspace = workspace
+        self._endpoint = Endpoint.of(address, tls=tls)
+        self._metadata = {"authorization": f"Bearer {token}"} if token else {}
+        self._calls = Calls(address=address, patience=patience or Patience())
+        self._channel: Channel | None = None
+
+    async def __aenter__(self) -> Self:
+        self._channel = open_channel(self._endpoint)
+        self.chat = chat_v1.ChatServiceStub(self._channel, metadata=self._metadata)
+        self.automations = automation_v1.AutomationServiceStub(
+            self._channel, metadata=self._metadata
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    async def connect(self) -> None:
+        """Connects now instead of at the first call. Raises Unavailable at once."""
+        assert self._channel is not None
+        with translated(self.address):
+            await self._channel.__connect__()
+
+    # Turns
+
+    def send_message(
+        self,
+        text: str,
+        *,
+        thread: str = "-",
+        time_zone: str = "",
+        locale: str = "",
+        model_config_id: int = 0,
+        disabled_tools: Sequence[str] = (),
+        request_id: str = "",
+    ) -> AsyncGenerator[chat_v1.TurnEvent, None]:
+        """Says `text` in a thread (`-`: a new one) and yields the frames of the answer.
+
+        Every stream here yields each frame once and in order whatever becomes of the connection,
+        leaves heartbeats and unknown frames out, and ends with the terminal frame. Close it with
+        `aclosing` when leaving early; the turn goes on.
+        """
+        request = chat_v1.SendMessageRequest(
+            name=complete(self.workspace, "threads", thread),
+            message=chat_v1.Message(parts=[chat_v1.Part(text=text)]),
+            model_config_id=model_config_id,
+            disabled_tools=list(disabled_tools),
+            time_zone=time_zone,
+            locale=locale,
+            request_id=request_id or new_id(),
+        )
+        return self._follow(Position(), lambda: self.chat.send_message(request))
+
+    def resume_turn(
+        self, turn: str, decisions: Sequence[chat_v1.Decision], *, request_id: str = ""
+    ) -> AsyncGenerator[chat_v1.TurnEvent, None]:
+        """Decides everything the turn waits for and yields how it goes on."""
+        request = chat_v1.ResumeTurnRequest(
+            name=complete(self.workspace, "threads", turn),
+            decisions=list(decisions),
+            request_id=request_id or new_id(),
+        )
+        return self._follow(Position(turn=request.name), lambda: self.chat.resume_turn(request))
+
+    def watch_turn(
+        self, turn: str, *, after_sequence: int = 0
+    ) -> AsyncGenerator[chat_v1.TurnEvent, None]:
+        """The frames after `after_sequence`, up to the next terminal one."""
+        name = complete(self.workspace, "threads", turn)
+        return self._follow(Position(turn=name, sequence=after_sequence), None)
+
+    async def get_turn(self, turn: str) -> chat_v1.Turn:
+        name = complete(self.workspace, "threads", turn)
+        return await self._calls.unary(self.chat.get_turn, chat_v1.GetTurnRequest(name=name))
+
+    async def cancel_turn(self, turn: str) -> chat_v1.Turn:
+        name = complete(self.workspace, "threads", turn)
+        request = chat_v1.CancelTurnRequest(name=name, request_id=new_id())
+        return await self._calls.unary(self.chat.cancel_turn, request)
+
+    # Threads
+
+    async def get_thread(self, thread: str) -> chat_v1.Thread:
+        name = complete(self.workspace, "threads", thread)
+        return await self._calls.unary(self.chat.get_thread, chat_v1.GetThreadRequest(name=name))
+
+    async def list_threads(self, *, limit: int = LIMIT) -> list[chat_v1.Thread]:
+        return await self._calls.pages(
+            self.chat.list_threads,
+            chat_v1.ListThreadsRequest(parent=self.workspace),
+            lambda page: page.threads,
+            limit,
+        )
+
+    # Approvals
+
+    async def get_approval(self, approval: str) -> chat_v1.Approval:
+        name = complete(self.workspace, "approvals", approval)
+        return await self._calls.unary(
+            self.chat.get_approval, chat_v1.GetApprovalRequest(name=name)
+        )
+
+    async def list_approvals(
+        self, *, pending_only: bool = True, limit: int = LIMIT
+    ) -> list[chat_v1.Approval]:
+        return await self._calls.pages(
+            self.chat.list_approvals,
+            chat_v1.ListApprovalsRequest(
+                parent=self.workspace, filter="state = PENDING" if pending_only else ""
+            ),
+            lambda page: page.approvals,
+            limit,
+        )
+
+    async def decide_approval(
+        self, decision: chat_v1.Decision, *, request_id: str = ""
+    ) -> chat_v1.Approval:
+        """Decides one approval without following the turn."""
+        request = chat_v1.DecideApprovalRequest(
+            name=decision.approval, decision=decision, request_id=request_id or new_id()
+        )
+        return await self._calls.unary(self.chat.decide_approval, request)
+
+    # Automations
+
+    async def get_automation(self, name: str) -> automation_v1.Automation:
+        name = complete(self.workspace, "automations", name)
+        request = automation_v1.GetAutomationRequest(name=name)
+        return await self._calls.unary(self.automations.get_automation, request)
+
+    async def list_automations(self, *, limit: int = LIMIT) -> list[automation_v1.Automation]:
+        return await self._calls.pages(
+            self.automations.list_automations,
+            automation_v1.ListAutomationsRequest(parent=self.workspace),
+            lambda page: page.automations,
+            limit,
+        )
+
+    async def get_run(self, name: str) -> automation_v1.Run:
+        """A run; of a bare id, the recent runs of all automations are searched."""
+        if "/" not in name:
+            recent = await self.list_runs(limit=MAX_PAGE)
+            name = next((run.name for run in recent if last(run.name) == name), f"-/{name}")
+        request = automation_v1.GetRunRequest(name=run_name(self.workspace, name))
+        return await self._calls.unary(self.automations.get_run, request)
+
+    async def list_runs(self, of: str = "-", *, limit: int = LIMIT) -> list[automation_v1.Run]:
+        """The runs of an automation, or of all of them."""
+        parent = complete(self.workspace, "automations", of)
+        return await self._calls.pages(
+            self.automations.list_runs,
+            automation_v1.ListRunsRequest(parent=parent),
+            lambda page: page.runs,
+            limit,
+        )
+
+    async def list_slots(self, of: str, *, limit: int = LIMIT) -> list[automation_v1.Slot]:
+        parent = complete(self.workspace, "automations", of)
+        return await self._calls.pages(
+            self.automations.list_slots,
+            automation_v1.ListSlotsRequest(parent=parent),
+            lambda page: page.slots,
+            limit,
+        )
+
+    async def preview_schedule(
+        self, cron: str, time_zone: str, *, count: int = 10
+    ) -> automation_v1.PreviewScheduleResponse:
+        config = Struct.from_dict({"cron": cron, "timezone": time_zone})
+        request = automation_v1.PreviewScheduleRequest(
+            parent=self.workspace, config=config, count=count
+        )
+        return await self._calls.unary(self.automations.preview_schedule, request)
+
+    def _follow(
+        self, at: Position, first: Callable[[], AsyncIterator[chat_v1.TurnEvent]] | None
+    ) -> AsyncGenerator[chat_v1.TurnEvent, None]:
+        return follow(
+            _Turns(self), address=self.address, patience=self._calls.patience, at=at, first=first
+        )
+
+
+class _Turns:
+    def __init__(self, rota: RotaClient) -> None:
+        self._rota = rota
+
+    def watch(self, turn: str, after_sequence: int) -> AsyncIterator[chat_v1.TurnEvent]:
+        request = chat_v1.WatchTurnRequest(name=turn, after_sequence=after_sequence)
+        return self._rota.chat.watch_turn(request)
+
+    async def get(self, turn: str) -> chat_v1.Turn:
+        return await self._rota.get_turn(turn)
+
+
+def new_id() -> str:
+    return str(uuid4())

@@ -1,0 +1,36 @@
+"""Decisions on an approval, bound to what was shown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rota_client.gen.google.protobuf import Struct
+from rota_client.gen.rota.chat.v1 import (
+    Approval,
+    Decision,
+    DecisionApprove,
+    DecisionEdit,
+    DecisionReject,
+)
+
+
+def approve(approval: Approval) -> Decision:
+    return Decision(
+        approval=approval.name, payload_digest=approval.payload_digest, approve=DecisionApprove()
+    )
+
+
+def edit(approval: Approval, payload: Mapping[str, Any]) -> Decision:
+    """Approves `payload` in place of the whole payload shown."""
+    return Decision(
+        approval=approval.name,
+        payload_digest=approval.payload_digest,
+        edit=DecisionEdit(payload=Struct.from_dict(dict(payload))),
+    )
+
+
+def reject(approval: Approval, reason: str = "") -> Decision:
+    return Decision(
+        approval=approval.name,
+        payload_digest=approval.payload_digest,
+        reject=DecisionReject(reason=reason),
+    )

@@ -1,0 +1,1 @@
+"""What `rota` shows and asks."""

@@ -1,0 +1,101 @@
+"""The card of an approval: everything a person should see before deciding."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from rich.console import RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from rota_client import plain
+from rota_client.gen.rota.chat.v1 import Approval, ApprovalState, Preview, PreviewSlot
+from rota_client.names import short
+from rota_client.terminal import words
+from rota_client.terminal.definition import Row, definition_rows
+
+_AUTOMATION: Final = "automation_create"
+
+
+def card(approval: Approval) -> RenderableType:
+    pending = approval.state == ApprovalState.PENDING
+    title = "Approval wanted" if pending else f"Approval {approval.state.name.lower()}"
+    return Panel(
+        grid(_rows(approval)),
+        title=title,
+        subtitle=Text(short(approval.name)),
+        border_style="yellow" if pending else "dim",
+        padding=(1, 2),
+    )
+
+
+def grid(rows: Iterable[Row]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    table.add_column(style="dim", width=12)
+    table.add_column(ratio=1, overflow="fold")
+    for name, text in rows:
+        table.add_row(Text(name), Text(text))
+    return table
+
+
+def _rows(approval: Approval) -> Iterator[Row]:
+    payload = plain.struct(approval.edited_payload or approval.payload)
+    if approval.action_type == _AUTOMATION:
+        definition = payload.get("definition", {})
+        yield "Name", words.value(payload.get("display_name") or definition.get("name", ""))
+        if payload.get("description"):
+            yield "What", words.value(payload["description"])
+        if approval.preview is not None and approval.edited_payload is None:
+            yield from preview_rows(approval.preview)
+        yield from definition_rows(definition)
+    else:
+        yield "What", words.clean(approval.summary)
+        yield "Kind", words.clean(approval.action_type)
+        yield "With", words.clean(plain.dump(payload, ordered=True))
+    yield from _context_rows(approval)
+    yield from _ending_rows(approval)
+
+
+def preview_rows(preview: Preview) -> Iterator[Row]:
+    if preview.summary:
+        yield "When", words.clean(preview.summary)
+    if preview.time_zone_assumed:
+        zones = ", ".join(sorted({slot.time_zone for slot in preview.slots}))
+        yield "Zone", words.clean(f"assumed, nobody named one: {zones}".rstrip(": "))
+    slots = [line for slot in preview.slots for line in _slot_lines(slot)]
+    yield "Next", "\n".join(slots) or "never"
+    if preview.notes:
+        yield "Note", "\n".join(words.clean(note) for note in preview.notes)
+
+
+def _slot_lines(slot: PreviewSlot) -> Iterator[str]:
+    zone = f"{slot.time_zone} ({words.offset(slot.utc_offset)})"
+    yield f"{words.wall_clock(slot.local_time)}  {words.clean(zone)}"
+    if slot.dst_note:
+        yield f"  {words.clean(slot.dst_note)}"
+
+
+def _context_rows(approval: Approval) -> Iterator[Row]:
+    context = plain.struct(approval.context)
+    consequences = context.pop("consequences", {})
+    for key, said in sorted(context.items()):
+        yield words.label(key).capitalize(), words.value(said)
+    if isinstance(consequences, dict):
+        lines = [f"{words.label(k)}: {words.value(v)}" for k, v in sorted(consequences.items())]
+    else:
+        lines = [words.value(consequences)]
+    if lines:
+        yield "Means", "\n".join(lines)
+
+
+def _ending_rows(approval: Approval) -> Iterator[Row]:
+    if approval.state == ApprovalState.PENDING:
+        yield "Expires", words.moment(approval.expire_time)
+        return
+    yield "Decided", f"{words.moment(approval.decide_time)} {words.clean(approval.decided_by)}"
+    if approval.edited_payload is not None:
+        yield "", "edited before it was approved"
+    if approval.reason:
+        yield "Reason", words.clean(approval.reason)
+    if approval.resource:
+        yield "Made", short(words.clean(approval.resource))

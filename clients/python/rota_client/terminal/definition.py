@@ -1,0 +1,68 @@
+"""A definition in rows of label and text: all that would run, nothing cut short."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from rota_client.terminal.words import clean, label, value
+
+Row = tuple[str, str]
+Plain = Mapping[str, Any]
+
+_STEP: Final = ("step_id", "action", "config")
+_TRIGGER: Final = ("trigger_id", "type", "config", "static_inputs", "enabled")
+
+
+def definition_rows(definition: Plain) -> Iterator[Row]:
+    if definition.get("goal"):
+        yield "Goal", clean(str(definition["goal"]))
+    for trigger in definition.get("triggers", []):
+        yield from trigger_rows(trigger)
+    execution = definition.get("execution", {})
+    yield from steps_rows("Does", definition.get("plan", []))
+    yield from steps_rows("On failure", execution.get("on_failure", []))
+    limits = _listed(execution, without=("on_failure",))
+    if limits:
+        yield "Limits", limits
+    if schema := definition.get("inputs", {}).get("schema"):
+        yield "Inputs", value(schema)
+
+
+def trigger_rows(trigger: Plain) -> Iterator[Row]:
+    config = trigger.get("config", {})
+    disabled = "" if trigger.get("enabled", True) else ", disabled"
+    kind = value(trigger.get("type", ""))
+    lines = [f"{value(trigger.get('trigger_id', ''))} ({kind}{disabled})"]
+    if "cron" in config:
+        lines.append(f"{value(config['cron'])} in {value(config.get('timezone', '?'))}")
+    for more in (
+        _listed(config, without=("cron", "timezone")),
+        _listed(trigger, without=_TRIGGER),
+    ):
+        if more:
+            lines.append(more)
+    if trigger.get("static_inputs"):
+        lines.append(f"with {value(trigger['static_inputs'])}")
+    yield "Starts by", "\n".join(lines)
+
+
+def steps_rows(name: str, steps: Iterable[Plain]) -> Iterator[Row]:
+    for number, step in enumerate(steps, 1):
+        yield (name if number == 1 else ""), "\n".join(_step_lines(number, step))
+
+
+def _step_lines(number: int, step: Plain) -> Iterator[str]:
+    config = step.get("config", {})
+    yield f"{number}. {value(step.get('step_id', ''))} ({value(step.get('action', ''))})"
+    if "prompt" in config:
+        yield f"   {value(config['prompt'])}"
+    if step.get("action") == "agent_task":
+        yield f"   tools granted: {value(config.get('tools', []))}"
+    for more in (_listed(config, without=("prompt", "tools")), _listed(step, without=_STEP)):
+        if more:
+            yield f"   {more}"
+
+
+def _listed(plain: Plain, *, without: tuple[str, ...]) -> str:
+    # a Struct has no order of its own
+    listed = sorted((k, v) for k, v in plain.items() if k not in without)
+    return " · ".join(f"{label(k)}: {value(v)}" for k, v in listed)

@@ -1,0 +1,163 @@
+"""Lists and single resources, as tables that fit 80 columns."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from rota_client import plain
+from rota_client.errors import RotaError
+from rota_client.gen.rota.automation.v1 import (
+    Automation,
+    PreviewScheduleResponse,
+    Run,
+    Slot,
+    StepResult,
+    Trigger,
+)
+from rota_client.gen.rota.chat.v1 import Approval
+from rota_client.names import last, short
+from rota_client.terminal.card import grid
+from rota_client.terminal.definition import Row, definition_rows
+from rota_client.terminal.words import clean, moment, offset, value, wall_clock
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, none: str) -> RenderableType:
+    """Lines are folded, never cut, and the id that leads each stays whole for copying; `none` is
+    said in place of an empty table."""
+    made = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold", no_wrap=column == columns[0])
+    for row in rows:
+        made.add_row(*(Text(clean(cell)) for cell in row))
+    return made if made.row_count else Text(none, style="dim")
+
+
+def approvals(found: Iterable[Approval]) -> RenderableType:
+    rows = [(last(a.name), a.state.name, a.summary) for a in found]
+    return table(("Approval", "State", "What"), rows, none="No approval waits.")
+
+
+def automations(found: Iterable[Automation]) -> RenderableType:
+    rows = [
+        (last(a.name), a.display_name, a.state.name, moment(_next_fire(a.triggers))) for a in found
+    ]
+    columns = ("Automation", "Name", "State", "Next")
+    return table(columns, rows, none="There are no automations.")
+
+
+def automation(one: Automation) -> RenderableType:
+    return grid(_automation_rows(one))
+
+
+def runs(found: Iterable[Run]) -> RenderableType:
+    """A table an automation, in the order of their newest runs."""
+    newest_first = list(found)
+    order = list(dict.fromkeys(_parent(run.name) for run in newest_first))
+    grouped = groupby(
+        sorted(newest_first, key=lambda r: order.index(_parent(r.name))), lambda r: _parent(r.name)
+    )
+    parts: list[RenderableType] = []
+    for parent, its in grouped:
+        parts.append(Text(short(parent), style="bold"))
+        rows = [(last(r.name), r.state.name, moment(r.slot_time)) for r in its]
+        parts.append(table(("Run", "State", "Slot"), rows, none=""))
+    return Group(*parts) if parts else Text("There are no runs.", style="dim")
+
+
+def run(one: Run) -> RenderableType:
+    return grid(_run_rows(one))
+
+
+def slots(found: Iterable[Slot]) -> RenderableType:
+    rows = [
+        (wall_clock(s.local_time), s.outcome.name, s.reason or (last(s.run) if s.run else ""))
+        for s in found
+    ]
+    return table(("Slot", "Outcome", "Run or reason"), rows, none="No slot has come yet.")
+
+
+def preview(found: PreviewScheduleResponse) -> RenderableType:
+    rows = [
+        (
+            wall_clock(s.local_time),
+            offset(s.utc_offset),
+            " ".join(part for part in (s.dst_note, "(skipped)" if s.skipped else "") if part),
+        )
+        for s in found.slots
+    ]
+    notes = [Text(clean(note), style="dim") for note in found.notes]
+    listed = table(("Fires", "Offset", "Clock changes"), rows, none="It never fires.")
+    return Group(Text(clean(found.summary), style="bold"), listed, *notes)
+
+
+def _automation_rows(one: Automation) -> Iterator[Row]:
+    yield "Automation", short(one.name)
+    yield "Name", clean(one.display_name)
+    if one.description:
+        yield "What", clean(one.description)
+    state = f"{one.state.name}: {clean(one.pause_note)}" if one.pause_note else one.state.name
+    yield "State", f"{state} (revision {one.revision})"
+    for trigger in one.triggers:
+        yield "Next", _trigger_line(trigger)
+    if one.last_run_state:
+        yield "Last run", one.last_run_state.name
+    if one.definition is not None:
+        yield from definition_rows(plain.to_plain(one.definition))
+
+
+def _trigger_line(trigger: Trigger) -> str:
+    when = moment(trigger.next_fire_time) or "never"
+    why = f" ({clean(trigger.disabled_reason)})" if trigger.disabled_reason else ""
+    return f"{clean(trigger.trigger_id)}: {when}{why}"
+
+
+def _run_rows(one: Run) -> Iterator[Row]:
+    yield "Run", last(one.name)
+    yield "Of", short(_parent(one.name))
+    yield "State", one.state.name
+    for name, time in (
+        ("Slot", one.slot_time),
+        ("Began", one.start_time),
+        ("Ended", one.end_time),
+    ):
+        if time is not None:
+            yield name, moment(time)
+    for step in one.step_results:
+        yield "Step", "\n".join(_step_lines(step))
+    if one.error is not None:
+        yield "Error", _error_line(RotaError.of(one.error))
+    if one.output is not None:
+        yield "Output", _output(plain.to_plain(one)["output"])
+
+
+def _step_lines(step: StepResult) -> Iterator[str]:
+    tries = f" after {step.attempts} tries" if step.attempts > 1 else ""
+    yield f"{clean(step.step_id)} ({clean(step.action)}): {step.status.name}{tries}"
+    if step.error is not None:
+        yield f"  {_error_line(RotaError.of(step.error))}"
+
+
+def _error_line(error: RotaError) -> str:
+    return clean(f"{error.message} ({error.reason})" if error.reason else error.message)
+
+
+def _output(said: object) -> str:
+    """Text as it is; what an agent step gave as its text, anything else as JSON."""
+    match said:
+        case {"text": str(text), **rest} if not rest:
+            return clean(text)
+        case _:
+            return value(said)
+
+
+def _next_fire(triggers: Iterable[Trigger]) -> datetime | None:
+    times = [trigger.next_fire_time for trigger in triggers if trigger.next_fire_time is not None]
+    return min(times, default=None)
+
+
+def _parent(name: str) -> str:
+    return name.partition("/runs/")[0]

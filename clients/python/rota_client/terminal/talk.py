@@ -1,0 +1,187 @@
+"""A talk: say something, watch the answer, decide what it asks for."""
+
+import asyncio
+import importlib
+import sys
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from rota_client import RotaClient, errors
+from rota_client.gen.rota.chat.v1 import Approval, Decision, TurnEvent
+from rota_client.streams import kind_of
+from rota_client.terminal.asking import Deciding, ask, greet
+from rota_client.terminal.interrupt import on_interrupt
+from rota_client.terminal.screen import Screen
+
+Events = AsyncGenerator[TurnEvent, None]
+_BUSY = ("APPROVALS_UNDECIDED", "TURN_IN_PROGRESS")
+_PASSED = ("APPROVAL_DECIDED", "APPROVAL_EXPIRED")
+
+
+@dataclass(slots=True, kw_only=True)
+class Segment:
+    """What was seen of a turn up to where it ended or waits."""
+
+    kind: str = ""
+    turn: str = ""
+    sequence: int = 0
+    approvals: dict[str, Approval] = field(default_factory=dict)
+
+    def note(self, event: TurnEvent) -> None:
+        self.kind, self.sequence = kind_of(event), event.sequence
+        if event.started is not None:
+            self.turn = event.started.turn
+        if event.approval_requested is not None and event.approval_requested.approval is not None:
+            wanted = event.approval_requested.approval
+            self.approvals[wanted.name] = wanted
+        if event.suspended is not None:
+            # the frame that asked says more: it has the whole card
+            self.approvals = {
+                pending.name: self.approvals.get(pending.name, pending)
+                for pending in event.suspended.approvals
+            }
+
+    @property
+    def waits(self) -> bool:
+        return self.kind == "suspended" and bool(self.approvals)
+
+
+class Talk:
+    """`tell` gets every frame. One thread; `-` until its first turn has named it."""
+
+    def __init__(
+        self,
+        runner: asyncio.Runner,
+        rota: RotaClient,
+        screen: Screen,
+        *,
+        thread: str,
+        zone: str,
+        tell: Callable[[TurnEvent], None],
+    ) -> None:
+        self._runner = runner
+        self._rota = rota
+        self._screen = screen
+        self._zone = zone
+        self._tell = tell
+        self.thread = thread
+
+    def say(self, text: str) -> Segment:
+        said = self._read(self._rota.send_message(text, thread=self.thread, time_zone=self._zone))
+        self.thread = said.turn.partition("/turns/")[0] or self.thread
+        return said
+
+    def watch(self, turn: str, after_sequence: int = 0) -> Segment:
+        return self._read(self._rota.watch_turn(turn, after_sequence=after_sequence), turn)
+
+    def resume(self, turn: str, decisions: Sequence[Decision]) -> Segment:
+        return self._read(self._rota.resume_turn(turn, decisions), turn)
+
+    def take_up(self) -> Segment | None:
+        """The thread's open turn, read again from its first frame; None when there is none."""
+        if self.thread == "-":
+            return None
+        thread = self._runner.run(self._rota.get_thread(self.thread))
+        return self.watch(thread.open_turn) if thread.open_turn else None
+
+    def settle(self, segment: Segment) -> Segment:
+        """Asks for the decisions a turn waits for until it waits no more, or is left for later."""
+        while segment.waits:
+            deciding = {n: Deciding(self._screen, a) for n, a in segment.approvals.items()}
+            following = self._decided(segment, deciding)
+            if following is None:
+                return segment
+            segment = following
+        return segment
+
+    def _decided(self, segment: Segment, deciding: dict[str, Deciding]) -> Segment | None:
+        made: dict[str, Decision | None] = {}
+        while True:
+            for name, one in deciding.items():
+                if name not in made:
+                    made[name] = one.decide()
+            decisions = [decision for decision in made.values() if decision is not None]
+            try:
+                return self._send(segment, decisions, whole=len(decisions) == len(deciding))
+            except errors.InvalidArgument as invalid:
+                edits = {d.approval for d in decisions if d.edit is not None}
+                if not edits:
+                    raise
+                self._screen.error(invalid)
+                made = {name: d for name, d in made.items() if name not in edits}
+            except errors.FailedPrecondition as passed:
+                if passed.reason not in _PASSED:
+                    raise
+                self._screen.error(passed)
+                return self.watch(segment.turn, segment.sequence)
+
+    def _send(
+        self, segment: Segment, decisions: Sequence[Decision], *, whole: bool
+    ) -> Segment | None:
+        if whole:
+            return self.resume(segment.turn, decisions)
+        for decision in decisions:
+            self._runner.run(self._rota.decide_approval(decision))
+        self._screen.note("it waits: `rota approvals` lists what is left for later")
+        return None
+
+    def _read(self, events: Events, turn: str = "") -> Segment:
+        return self._runner.run(self._follow(events, Segment(turn=turn)))
+
+    async def _follow(self, events: Events, segment: Segment) -> Segment:
+        with on_interrupt(lambda: self._cancel(segment)):
+            async with aclosing(events):
+                async for event in events:
+                    segment.note(event)
+                    self._tell(event)
+        return segment
+
+    async def _cancel(self, segment: Segment) -> None:
+        if not segment.turn:
+            self._screen.note("nothing has begun; Ctrl-C again leaves")
+            return
+        self._screen.note("cancelling; Ctrl-C again leaves")
+        try:
+            await self._rota.cancel_turn(segment.turn)
+        except errors.Unimplemented:
+            self._screen.note("this server can't cancel a turn yet, so it goes on")
+        except errors.RotaError as exc:
+            self._screen.error(exc)
+
+
+def converse(talk: Talk, screen: Screen) -> None:
+    """Until /quit, the end of the input, or a Ctrl-C while nothing runs."""
+    if sys.stdin.isatty():
+        # gives `input` its line editing
+        importlib.import_module("readline")
+        greet(screen)
+    try:
+        _attempt(talk, screen, talk.take_up)
+        while (text := ask("> ")) is not None and text != "/quit":
+            if text:
+                _say(talk, screen, text)
+    except KeyboardInterrupt:
+        screen.note("")
+
+
+def _say(talk: Talk, screen: Screen, text: str) -> None:
+    def say() -> Segment | None:
+        try:
+            return talk.say(text)
+        except errors.FailedPrecondition as busy:
+            if busy.reason not in _BUSY:
+                raise
+            screen.note("not sent: this thread has a turn that comes first")
+            return talk.take_up()
+
+    _attempt(talk, screen, say)
+
+
+def _attempt(talk: Talk, screen: Screen, act: Callable[[], Segment | None]) -> None:
+    try:
+        segment = act()
+        if segment is not None:
+            talk.settle(segment)
+    except errors.RotaError as exc:
+        screen.error(exc)

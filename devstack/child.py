@@ -1,0 +1,112 @@
+"""One process of the stack: started, watched, stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+_TETHER: Final = Path(__file__).with_name("tether.py")
+_LOG_LIMIT: Final = 8 << 20
+
+
+@dataclass(slots=True, kw_only=True)
+class Child:
+    """`grace` is how many seconds SIGTERM gets before SIGKILL follows."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(repr=False)
+    log: Path
+    grace: float = 10
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid if self.process else 0
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        return self.process.poll() if self.process else None
+
+    def start(self) -> None:
+        rotate(self.log)
+        tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [*tether, *self.command],
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # The terminal's Ctrl-C is for us; we stop our children in order.
+                start_new_session=True,
+            )
+        self.started = time.monotonic()
+
+    def terminate(self) -> None:
+        if self.process is not None and self.alive:
+            self.process.terminate()
+
+    def wait(self) -> None:
+        """After `terminate`: until it has gone, by force once its grace is over."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(self.grace)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def last_lines(self, count: int = 15) -> str:
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-count:])
+
+
+def rotate(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > _LOG_LIMIT:
+        log.replace(log.with_suffix(".log.1"))
+
+
+def start_time(pid: int) -> str:
+    """When a process began, in ticks since boot; empty when there is none.
+
+    With the pid it names one process for ever, though pids come round again.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return ""
+    state, *rest = stat.rpartition(")")[2].split()
+    return "" if state in "ZX" else rest[18]
+
+
+def end_leftover(pid: int, began: str, grace: float = 8) -> bool:
+    """Ends what a killed stack left behind; False when that process is long gone."""
+    if not began or start_time(pid) != began:
+        return False
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return True
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            if start_time(pid) != began:
+                return True
+            time.sleep(0.05)
+    return True

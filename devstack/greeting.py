@@ -1,0 +1,54 @@
+"""What `make run` says when everything serves."""
+
+import os
+import sys
+from pathlib import Path
+
+from devstack.settings import Settings
+from devstack.state import READY
+
+_TEXT = """
+Rota runs.
+
+  gateway             {settings.gateway_url}
+  chat_service        {settings.chat_address}
+  automation_service  {settings.automation_address}
+  model               {model}
+  logs                {logs}
+  token               in {ready} as "token", and from: {python} -m devstack token
+
+Try, in another terminal:
+
+  {bin}/rota chat
+
+  eval "$({python} -m devstack env)"
+
+  {bin}/grpcurl -plaintext -protoset gateway/rota.binpb \\
+    -H "authorization: Bearer $ROTA_TOKEN" -d '{{"parent": "workspaces/dev"}}' \\
+    {gateway} rota.automation.v1.AutomationService/ListAutomations
+
+  curl -N -H "authorization: Bearer $ROTA_TOKEN" -H 'content-type: application/json' \\
+    -d '{{"message": {{"parts": [{{"text": "Every weekday at 9 in Paris, summarise the news."}}]}},
+         "request_id": "'$(cat /proc/sys/kernel/random/uuid)'"}}' \\
+    {settings.gateway_url}/v1/workspaces/dev/threads/-:sendMessage
+
+Ctrl-C stops everything."""
+
+
+def text(settings: Settings) -> str:
+    folder = Path(sys.executable).parent
+    return _TEXT.format(
+        settings=settings,
+        model="demo (offline, rule-based)" if settings.demo_model else "as OPENAI_BASE_URL says",
+        logs=_short(settings.logs),
+        ready=_short(settings.state_dir / READY),
+        python=_short(folder / "python"),
+        bin=_short(folder),
+        gateway=settings.gateway_url.removeprefix("http://"),
+    )
+
+
+def _short(path: Path) -> str:
+    """As one would type it here."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative

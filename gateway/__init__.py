@@ -1,0 +1,1 @@
+"""The front door: Envoy, its configuration, and what renders it."""

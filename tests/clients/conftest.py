@@ -1,0 +1,26 @@
+"""A scripted server, and clients of it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from rota_client import RotaClient
+from rota_client.calls import Patience
+from tests.clients.command import rota_command
+from tests.clients.peer import TOKEN, Peer, serving
+from tests.clients.scripted_chat import WORKSPACE
+
+__all__ = ["rota_command"]
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    with serving() as served:
+        yield served
+
+
+@pytest.fixture
+async def rota(peer: Peer) -> AsyncIterator[RotaClient]:
+    patience = Patience(give_up_after=5, first_wait=0.01, longest_wait=0.05, silence=5)
+    async with RotaClient(peer.address, TOKEN, WORKSPACE, patience=patience) as client:
+        yield client

@@ -1,0 +1,110 @@
+"""Both services of the contract, scripted, behind a socket that can be reset."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+from rota.automation.v1 import automation_pb2_grpc
+from rota.chat.v1 import chat_pb2_grpc
+
+from tests.clients.scripted_chat import Chat, Refused, abort
+
+TOKEN = "a-token"
+
+
+class Automations(automation_pb2_grpc.AutomationServiceServicer):
+    """Answers each method with what `answers` has under its name, or refuses with it."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Message | Refused] = {}
+        self.calls: list[tuple[str, Any]] = []
+
+    async def _answer(self, request: Any, context: Any) -> Any:
+        method = type(request).__name__.removesuffix("Request")
+        self.calls.append((method, request))
+        answer = self.answers.get(method, Refused(grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED"))
+        if isinstance(answer, Refused):
+            await abort(context, answer)
+        return answer
+
+    GetAutomation = ListAutomations = ListRuns = GetRun = ListSlots = PreviewSchedule = _answer
+
+
+class Peer:
+    """Both services on a loop and thread of their own, behind a socket that can be reset."""
+
+    def __init__(self) -> None:
+        self.chat = Chat(self._reset)
+        self.automations = Automations()
+        self.address = ""
+        self._clients: set[asyncio.StreamWriter] = set()
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._stopped: asyncio.Event
+
+    def run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._stopped.set)
+
+    async def _serve(self) -> None:
+        self._stopped = asyncio.Event()
+        server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+        chat_pb2_grpc.add_ChatServiceServicer_to_server(self.chat, server)
+        automation_pb2_grpc.add_AutomationServiceServicer_to_server(self.automations, server)
+        self._port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        front = await asyncio.start_server(self._pass, "127.0.0.1", 0)
+        self.address = f"127.0.0.1:{front.sockets[0].getsockname()[1]}"
+        self._ready.set()
+        await self._stopped.wait()
+        front.close()
+        self._reset()
+        await server.stop(None)
+        mine = asyncio.current_task()
+        left = [task for task in asyncio.all_tasks() if task is not mine]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients.add(writer)
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        await asyncio.gather(_pipe(reader, inner_writer), _pipe(inner_reader, writer))
+        self._clients.discard(writer)
+
+    def _reset(self) -> None:
+        for writer in self._clients:
+            writer.transport.abort()
+        self._clients.clear()
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while chunk := await reader.read(65536):
+            writer.write(chunk)
+            await writer.drain()
+    except OSError:
+        pass
+    finally:
+        writer.close()
+
+
+@contextmanager
+def serving() -> Iterator[Peer]:
+    peer = Peer()
+    thread = threading.Thread(target=peer.run, daemon=True)
+    thread.start()
+    assert peer._ready.wait(10)
+    try:
+        yield peer
+    finally:
+        peer.stop()
+        thread.join(10)

@@ -1,0 +1,277 @@
+"""A ChatService that keeps the contract's promises and cuts its streams as it is told."""
+
+import asyncio
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2, json_format
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+from rota.chat.v1 import chat_pb2, chat_pb2_grpc
+
+TOKEN = "a-token"
+WORKSPACE = "workspaces/w"
+TERMINAL = {"completed", "suspended", "failed", "cancelled"}
+
+Frame = chat_pb2.TurnEvent
+How = Literal["reset", "unavailable", "ended", "heartbeat", "gap"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Ends a streaming call after so many frames: the connection is reset, the call fails
+    UNAVAILABLE (after one more heartbeat), it ends OK without a terminal frame, or leaves a frame
+    out."""
+
+    after: int
+    how: How = "reset"
+
+
+class Refused(Exception):
+    """What a servicer answers with, as google.rpc.Status."""
+
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        reason: str,
+        *,
+        message: str = "refused",
+        metadata: Mapping[str, str] | None = None,
+        fields: Mapping[str, str] | None = None,
+        retry_seconds: int = 0,
+    ) -> None:
+        super().__init__(message)
+        details: list[Message] = [
+            error_details_pb2.ErrorInfo(
+                reason=reason, domain="rota.dev", metadata=dict(metadata or {})
+            )
+        ]
+        if fields:
+            violations = [
+                error_details_pb2.BadRequest.FieldViolation(field=name, description=text)
+                for name, text in fields.items()
+            ]
+            details.append(error_details_pb2.BadRequest(field_violations=violations))
+        if retry_seconds:
+            delay = duration_pb2.Duration(seconds=retry_seconds)
+            details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+        self.status = status_pb2.Status(
+            code=code.value[0], message=message, details=[_packed(d) for d in details]
+        )
+
+
+def _packed(message: Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed
+
+
+@dataclass(slots=True, kw_only=True)
+class Told:
+    """One turn: its frames, numbered, with where each segment begins."""
+
+    name: str
+    frames: list[Frame] = field(default_factory=list)
+    state: chat_pb2.Turn.State = chat_pb2.Turn.RUNNING
+
+    def add(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            stored = Frame()
+            stored.CopyFrom(frame)
+            stored.sequence = len(self.frames) + 1
+            self.frames.append(stored)
+        self.state = {
+            "suspended": chat_pb2.Turn.AWAITING_APPROVAL,
+            "completed": chat_pb2.Turn.SUCCEEDED,
+            "failed": chat_pb2.Turn.FAILED,
+            "cancelled": chat_pb2.Turn.CANCELLED,
+        }.get(self.frames[-1].WhichOneof("event") or "", chat_pb2.Turn.RUNNING)
+
+
+@dataclass(slots=True)
+class Chat(chat_pb2_grpc.ChatServiceServicer):
+    """Answers each new request with the next of `segments`; a `started` frame goes before."""
+
+    reset: Callable[[], None]
+    segments: deque[list[Frame]] = field(default_factory=deque)
+    cuts: deque[Cut] = field(default_factory=deque)
+    refusals: deque[Refused] = field(default_factory=deque)
+    approvals: dict[str, chat_pb2.Approval] = field(default_factory=dict)
+    turns: dict[str, Told] = field(default_factory=dict)
+    begun: dict[str, tuple[Told, int]] = field(default_factory=dict)
+    calls: list[tuple[str, Any]] = field(default_factory=list)
+    tokens: set[str] = field(default_factory=set)
+    cancels: bool = True
+    quiet: bool = False
+    left: threading.Event = field(default_factory=threading.Event)
+    check: Callable[[dict[str, Any]], dict[str, str]] = lambda payload: {}
+
+    async def SendMessage(self, request: Any, context: Any) -> Any:  # noqa: N802
+        async def open_turn() -> tuple[Told, int]:
+            turn = Told(name=f"{WORKSPACE}/threads/t/turns/u{len(self.turns) + 1}")
+            self.turns[turn.name] = turn
+            return turn, 0
+
+        async for frame in self._segment(request, context, open_turn):
+            yield frame
+
+    async def ResumeTurn(self, request: Any, context: Any) -> Any:  # noqa: N802
+        async def decide() -> tuple[Told, int]:
+            for decision in request.decisions:
+                await self._decide(decision, context)
+            turn = self.turns[request.name]
+            return turn, len(turn.frames)
+
+        async for frame in self._segment(request, context, decide):
+            yield frame
+
+    async def WatchTurn(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        async for frame in self._tail(self.turns[request.name], request.after_sequence, context):
+            yield frame
+
+    async def GetTurn(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        turn = self.turns[request.name]
+        return chat_pb2.Turn(name=turn.name, state=turn.state, last_sequence=len(turn.frames))
+
+    async def GetThread(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        waiting = [
+            turn.name
+            for turn in self.turns.values()
+            if turn.state in (chat_pb2.Turn.RUNNING, chat_pb2.Turn.AWAITING_APPROVAL)
+        ]
+        return chat_pb2.Thread(name=request.name, open_turn="".join(waiting[-1:]))
+
+    async def CancelTurn(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        if not self.cancels:
+            await abort(context, Refused(grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED"))
+        self.turns[request.name].add([Frame(cancelled=chat_pb2.TurnCancelled())])
+        return chat_pb2.Turn(name=request.name, state=chat_pb2.Turn.CANCELLED)
+
+    async def GetApproval(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        if request.name not in self.approvals:
+            refused = Refused(
+                grpc.StatusCode.NOT_FOUND, "RESOURCE_NOT_FOUND", message="there is no such approval"
+            )
+            await abort(context, refused)
+        return self.approvals[request.name]
+
+    async def ListApprovals(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        wanted = [
+            approval
+            for approval in self.approvals.values()
+            if not request.filter or approval.state == chat_pb2.Approval.PENDING
+        ]
+        start = int(request.page_token or 0)
+        end = start + min(request.page_size, 2)
+        return chat_pb2.ListApprovalsResponse(
+            approvals=wanted[start:end], next_page_token=str(end) if end < len(wanted) else ""
+        )
+
+    async def DecideApproval(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        approval = await self._decide(request.decision, context)
+        turn = self.turns.get(approval.turn)
+        if turn is not None and self.segments:
+            turn.add(self._started(turn, self.segments.popleft(), resumed=True))
+        return approval
+
+    async def _enter(self, request: Any, context: Any) -> None:
+        self.calls.append((type(request).__name__.removesuffix("Request"), request))
+        self.tokens.update(v for k, v in context.invocation_metadata() if k == "authorization")
+        if self.refusals:
+            await abort(context, self.refusals.popleft())
+
+    async def _segment(self, request: Any, context: Any, begin: Any) -> Any:
+        await self._enter(request, context)
+        if request.request_id not in self.begun:
+            turn, start = await begin()
+            turn.add(self._started(turn, self.segments.popleft(), resumed=start > 0))
+            self.begun[request.request_id] = turn, start
+        async for frame in self._tail(*self.begun[request.request_id], context):
+            yield frame
+
+    def _started(self, turn: Told, frames: list[Frame], *, resumed: bool) -> list[Frame]:
+        started = chat_pb2.TurnStarted(
+            turn=turn.name, agent_message=f"{WORKSPACE}/threads/t/messages/m", resumed=resumed
+        )
+        return [Frame(started=started), *frames]
+
+    async def _tail(self, turn: Told, after: int, context: Any) -> Any:
+        """As `_frames`; notes a caller that leaves before the end."""
+        try:
+            async for frame in self._frames(turn, after, context):
+                yield frame
+        except (asyncio.CancelledError, GeneratorExit):
+            self.left.set()
+            raise
+
+    async def _frames(self, turn: Told, after: int, context: Any) -> Any:
+        """Stored frames, a heartbeat before each, until a terminal one; or as the cut says."""
+        cut = self.cuts.popleft() if self.cuts else None
+        for sent in itertools.count():
+            if cut is not None and sent == cut.after:
+                async for last in self._cut(cut, turn, after + sent, context):
+                    yield last
+                return
+            if after + sent == len(turn.frames) and turn.state >= chat_pb2.Turn.SUCCEEDED:
+                return
+            while after + sent == len(turn.frames):
+                if not self.quiet:
+                    yield Frame(sequence=after + sent, heartbeat=chat_pb2.Heartbeat())
+                await asyncio.sleep(0.02)
+            frame = turn.frames[after + sent]
+            yield Frame(sequence=frame.sequence - 1, heartbeat=chat_pb2.Heartbeat())
+            yield frame
+            if frame.WhichOneof("event") in TERMINAL:
+                return
+
+    async def _cut(self, cut: Cut, turn: Told, read: int, context: Any) -> Any:
+        match cut.how:
+            case "reset":
+                self.reset()
+            case "gap":
+                yield turn.frames[read + 1]
+            case "heartbeat":
+                yield Frame(sequence=read, heartbeat=chat_pb2.Heartbeat())
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
+            case "unavailable":
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
+            case "ended":
+                pass
+
+    async def _decide(self, decision: Any, context: Any) -> chat_pb2.Approval:
+        approval = self.approvals[decision.approval]
+        if decision.payload_digest != approval.payload_digest:
+            await abort(context, Refused(grpc.StatusCode.ABORTED, "DIGEST_MISMATCH"))
+        match decision.WhichOneof("decision"):
+            case "edit":
+                payload = json_format.MessageToDict(decision.edit.payload)
+                if fields := self.check(payload):
+                    await abort(
+                        context,
+                        Refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields=fields),
+                    )
+                approval.edited_payload.CopyFrom(decision.edit.payload)
+                approval.state = chat_pb2.Approval.APPROVED
+            case "approve":
+                approval.state = chat_pb2.Approval.APPROVED
+            case _:
+                approval.state = chat_pb2.Approval.REJECTED
+                approval.reason = decision.reject.reason
+        return approval
+
+
+async def abort(context: Any, refused: Refused) -> None:
+    await context.abort_with_status(rpc_status.to_status(refused.status))

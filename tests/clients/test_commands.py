@@ -1,0 +1,222 @@
+"""The listing and deciding commands."""
+
+import json
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import json_format
+from rota.automation.v1 import automation_pb2 as automation
+from rota.chat.v1 import chat_pb2
+
+from tests.clients.command import Rota
+from tests.clients.frames import APPROVAL, AUTOMATION, PAYLOAD, approval, completed, text
+from tests.clients.peer import Peer
+from tests.clients.scripted_chat import WORKSPACE, Refused, Told
+
+RUN = f"{AUTOMATION}/runs/r1"
+TURN = f"{WORKSPACE}/threads/t/turns/u1"
+
+
+def message(kind: Any, value: dict[str, Any]) -> Any:
+    return json_format.ParseDict(value, kind())
+
+
+@pytest.fixture
+def waiting(peer: Peer) -> Peer:
+    """A peer with a turn that waits for one approval, and what it says when it goes on."""
+    wanted = approval()
+    peer.chat.approvals[wanted.name] = wanted
+    turn = Told(name=TURN)
+    turn.add([text("Shall I?"), chat_pb2.TurnEvent(suspended=chat_pb2.TurnSuspended())])
+    peer.chat.turns[TURN] = turn
+    peer.chat.segments.append([text("So be it."), completed()])
+    return peer
+
+
+@pytest.fixture
+def kept(peer: Peer) -> Peer:
+    """A peer with an automation that ran once."""
+    one = {
+        "name": AUTOMATION,
+        "display_name": "Morning news",
+        "state": "PAUSED",
+        "pause_note": "on holiday",
+        "revision": 3,
+        "last_run_state": "SUCCEEDED",
+        "triggers": [
+            {
+                "name": f"{AUTOMATION}/triggers/weekdays",
+                "trigger_id": "weekdays",
+                "next_fire_time": "2026-11-23T08:00:00Z",
+            }
+        ],
+    }
+    run = {"name": RUN, "state": "SUCCEEDED", "slot_time": "2026-11-23T08:00:00Z"}
+    steps = [
+        {
+            "step_id": "summarise",
+            "action": "agent_task",
+            "status": "SUCCEEDED",
+            "attempts": 2,
+            "output": {"text": "Ships sail."},
+        }
+    ]
+    slots = [
+        {"local_time": "2026-11-24T09:00", "outcome": "SKIPPED_PAUSED", "reason": "It was paused."},
+        {"local_time": "2026-11-23T09:00", "outcome": "FIRED", "run": RUN},
+    ]
+    planned = [
+        {"local_time": "2027-03-28T02:30", "utc_offset": "7200s", "dst_note": "There is no 02:30."}
+    ]
+    peer.automations.answers = {
+        "GetAutomation": message(
+            automation.Automation, {**one, "definition": PAYLOAD["definition"]}
+        ),
+        "ListAutomations": message(automation.ListAutomationsResponse, {"automations": [one]}),
+        "ListRuns": message(automation.ListRunsResponse, {"runs": [run]}),
+        "GetRun": message(
+            automation.Run, {**run, "step_results": steps, "output": {"text": "Ships sail."}}
+        ),
+        "ListSlots": message(automation.ListSlotsResponse, {"slots": slots}),
+        "PreviewSchedule": message(
+            automation.PreviewScheduleResponse,
+            {"summary": "At 02:30 every day", "slots": planned, "notes": ["Mind the gap."]},
+        ),
+    }
+    return peer
+
+
+def test_approvals_that_wait_are_listed_and_all_on_request(rota_command: Rota, peer: Peer) -> None:
+    for number in range(5):
+        one = approval(name=f"{WORKSPACE}/approvals/a{number}")
+        one.state = chat_pb2.Approval.REJECTED if number == 3 else chat_pb2.Approval.PENDING
+        peer.chat.approvals[one.name] = one
+    pending = rota_command("approvals")
+    assert [line.split()[0] for line in pending.stdout.splitlines()[1:]] == ["a0", "a1", "a2", "a4"]
+    every = rota_command("approvals", "--all", "--json", "--limit", "4")
+    listed = json.loads(every.stdout)["approvals"]
+    assert [one["state"] for one in listed] == ["PENDING", "PENDING", "PENDING", "REJECTED"]
+    assert listed[0]["payload"] == PAYLOAD
+
+
+def test_nothing_to_list_is_said(rota_command: Rota) -> None:
+    assert rota_command("approvals").stdout == "No approval waits.\n"
+
+
+def test_a_card_can_be_looked_at(rota_command: Rota, waiting: Peer) -> None:
+    done = rota_command("approval", "a1")
+    assert "Summarise the news." in done.stdout
+
+
+@pytest.mark.parametrize("name", ["a1", "approvals/a1", APPROVAL])
+def test_an_approval_is_approved_by_name_and_the_turn_followed(
+    rota_command: Rota, waiting: Peer, name: str
+) -> None:
+    done = rota_command("approve", name)
+    assert done.exit_code == 0, done.output
+    assert "Approval approved" in done.stdout
+    assert done.stdout.endswith("So be it.\n")
+    assert "Shall I?" not in done.stdout
+    (decided,) = [r for n, r in waiting.chat.calls if n == "DecideApproval"]
+    assert decided.decision.payload_digest == "ab" * 32
+
+
+def test_an_approval_is_rejected_with_a_reason(rota_command: Rota, waiting: Peer) -> None:
+    done = rota_command("reject", "a1", "--reason", "too early", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["state"] == "REJECTED"
+    assert waiting.chat.approvals[APPROVAL].reason == "too early"
+
+
+def test_what_is_not_there_is_an_error(rota_command: Rota) -> None:
+    done = rota_command("approve", "nothing")
+    assert done.exit_code == 1
+    assert done.stderr == "Error: there is no such approval (RESOURCE_NOT_FOUND)\n"
+
+
+def test_automations_are_listed(rota_command: Rota, kept: Peer) -> None:
+    done = rota_command("automations")
+    assert "news        Morning news  PAUSED  2026-11-23 09:00 CET" in done.stdout
+    listed = json.loads(rota_command("automations", "--json").stdout)
+    assert listed["automations"][0]["display_name"] == "Morning news"
+
+
+def test_an_automation_is_shown_with_all_it_does(rota_command: Rota, kept: Peer) -> None:
+    done = rota_command("automation", "news")
+    for said in ("PAUSED: on holiday", "revision 3", "0 9 * * 1-5 in Europe/Paris", "fetch_url"):
+        assert said in done.stdout, said
+    assert kept.automations.calls[-1][1].name == AUTOMATION
+    shown = json.loads(rota_command("automation", "news", "--json").stdout)
+    assert shown["definition"]["plan"] == PAYLOAD["definition"]["plan"]
+
+
+def test_runs_are_listed_of_one_automation_or_of_all(rota_command: Rota, kept: Peer) -> None:
+    done = rota_command("runs", "news")
+    assert "automations/news" in done.stdout
+    assert "r1   SUCCEEDED" in done.stdout
+    rota_command("runs")
+    assert [request.parent for _, request in kept.automations.calls] == [
+        AUTOMATION,
+        f"{WORKSPACE}/automations/-",
+    ]
+
+
+@pytest.mark.parametrize("name", ["r1", "news/r1", "automations/news/runs/r1", RUN])
+def test_a_run_is_found_by_any_of_its_names(rota_command: Rota, kept: Peer, name: str) -> None:
+    done = rota_command("run", name)
+    assert kept.automations.calls[-1][1].name == RUN
+    assert "summarise (agent_task): SUCCEEDED after 2 tries" in done.stdout
+    assert "Ships sail." in done.stdout
+
+
+def test_slots_say_what_became_of_them(rota_command: Rota, kept: Peer) -> None:
+    done = rota_command("slots", "news")
+    assert "Tue 2026-11-24 09:00  SKIPPED_PAUSED  It was paused." in done.stdout
+    assert "Mon 2026-11-23 09:00  FIRED           r1" in done.stdout
+
+
+def test_a_schedule_is_previewed(rota_command: Rota, kept: Peer) -> None:
+    done = rota_command("preview", "--cron", "30 2 * * *")
+    assert "At 02:30 every day" in done.stdout
+    assert "Sun 2027-03-28 02:30  UTC+2   There is no 02:30." in done.stdout
+    assert "Mind the gap." in done.stdout
+    config = kept.automations.calls[-1][1].config
+    assert dict(config) == {"cron": "30 2 * * *", "timezone": "Europe/Paris"}
+
+
+def test_field_errors_are_shown_one_a_line(rota_command: Rota, peer: Peer) -> None:
+    peer.automations.answers["PreviewSchedule"] = Refused(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "INVALID_REQUEST",
+        message="1 field is invalid",
+        fields={"config.cron": "has four fields"},
+    )
+    done = rota_command("preview", "--cron", "0 9 * *", "--zone", "UTC")
+    assert done.exit_code == 1
+    assert done.stderr.splitlines() == [
+        "Error: 1 field is invalid (INVALID_REQUEST)",
+        "  config.cron: has four fields",
+    ]
+
+
+def test_long_ids_are_not_cut_at_80_columns(rota_command: Rota, peer: Peer) -> None:
+    run = "0192f0c1-2345-7abc-8def-0123456789ab"
+    of = "0192f0c1-9999-7abc-8def-0123456789ab"
+    peer.automations.answers = {
+        "ListRuns": message(
+            automation.ListRunsResponse,
+            {
+                "runs": [
+                    {
+                        "name": f"{WORKSPACE}/automations/{of}/runs/{run}",
+                        "state": "CANCELLED",
+                        "slot_time": "2026-11-23T08:00:00Z",
+                    }
+                ]
+            },
+        )
+    }
+    done = rota_command("runs")
+    assert f"automations/{of}" in done.stdout
+    assert f"{run}  CANCELLED  2026-11-23 09:00 CET" in done.stdout

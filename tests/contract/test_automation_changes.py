@@ -1,0 +1,275 @@
+"""Changing automations: states, etags, masks, revisions, triggers."""
+
+from datetime import UTC, timedelta
+from typing import Any
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.struct_pb2 import Struct
+from rota.automation.v1 import automation_pb2 as pb
+
+from shared.clock import ManualClock
+from shared.errors import Code
+from tests.support.automation import (
+    START,
+    Running,
+    execute,
+    message,
+    new_request_id,
+    news,
+    schedule,
+    until,
+)
+from tests.support.refusals import refusal
+
+State = pb.Automation
+
+
+async def pause(rota: Running, name: str, **fields: Any) -> Any:
+    return await rota.call("PauseAutomation", pb.PauseAutomationRequest(name=name, **fields))
+
+
+async def resume(rota: Running, name: str, **fields: Any) -> Any:
+    return await rota.call("ResumeAutomation", pb.ResumeAutomationRequest(name=name, **fields))
+
+
+async def archive(rota: Running, name: str, **fields: Any) -> Any:
+    return await rota.call("ArchiveAutomation", pb.ArchiveAutomationRequest(name=name, **fields))
+
+
+async def update(
+    rota: Running, name: str, said: dict[str, Any], *paths: str, etag: str = "", **fields: Any
+) -> Any:
+    automation = message(said)
+    automation.name, automation.etag = name, etag
+    request = pb.UpdateAutomationRequest(
+        automation=automation, update_mask=FieldMask(paths=paths), **fields
+    )
+    return await rota.call("UpdateAutomation", request)
+
+
+async def test_it_is_paused_with_a_note_and_resumed_without(rota: Running) -> None:
+    created = await rota.create()
+    paused = await pause(rota, created.name, note="holidays")
+    assert (paused.state, paused.pause_note) == (State.PAUSED, "holidays")
+    assert paused.etag != created.etag
+    resumed = await resume(rota, created.name)
+    assert (resumed.state, resumed.pause_note) == (State.ACTIVE, "")
+
+
+async def test_states_change_only_as_they_may(rota: Running) -> None:
+    name = (await rota.create()).name
+    wrong = [resume]
+    for act in wrong:
+        found = await refusal(act(rota, name))
+        assert (found.code, found.reason) == (Code.FAILED_PRECONDITION, "STATE_CONFLICT")
+        assert found.metadata == {"resource": name, "state": "ACTIVE"}
+    await pause(rota, name)
+    assert (await refusal(pause(rota, name))).reason == "STATE_CONFLICT"
+    archived = await archive(rota, name)
+    assert archived.state == State.ARCHIVED
+    assert not archived.triggers[0].HasField("next_fire_time")
+    for again in (pause, resume, archive):
+        found = await refusal(again(rota, name))
+        assert found.metadata["state"] == "ARCHIVED"
+    assert (await refusal(update(rota, name, news()))).reason == "STATE_CONFLICT"
+
+
+async def test_an_archived_automation_fires_no_more(rota: Running, clock: ManualClock) -> None:
+    archived = (await rota.create(news(triggers=[schedule()]))).name
+    active = (await rota.create(news(triggers=[schedule()]))).name
+    await archive(rota, archived)
+    clock.advance(timedelta(minutes=1))
+    await until(lambda: rota.slots(active))
+    assert await rota.slots(archived) == []
+
+
+async def test_a_stale_etag_changes_nothing(rota: Running) -> None:
+    created = await rota.create()
+    await pause(rota, created.name, etag=created.etag)
+    found = await refusal(resume(rota, created.name, etag=created.etag))
+    assert (found.code, found.reason) == (Code.ABORTED, "ETAG_MISMATCH")
+    now = (await rota.get(created.name)).etag
+    assert found.metadata == {"resource": created.name, "etag": now}
+    assert (await refusal(update(rota, created.name, news(), etag="x"))).reason == "ETAG_MISMATCH"
+    deleted = pb.DeleteAutomationRequest(name=created.name, etag="x")
+    assert (await refusal(rota.call("DeleteAutomation", deleted))).reason == "ETAG_MISMATCH"
+
+
+async def test_a_repeated_change_is_made_once(rota: Running) -> None:
+    name = (await rota.create()).name
+    request_id = new_request_id()
+    first = await pause(rota, name, request_id=request_id)
+    again = await pause(rota, name, request_id=request_id)
+    assert again == first
+    await resume(rota, name)
+    assert (await pause(rota, name, request_id=request_id)).state == State.ACTIVE
+    found = await refusal(pause(rota, name, request_id=request_id, note="another body"))
+    assert found.reason == "REQUEST_ID_REUSED"
+
+
+async def test_deletion_takes_everything_with_it(rota: Running, clock: ManualClock) -> None:
+    name = (await rota.create(news(triggers=[schedule()]))).name
+    clock.advance(timedelta(seconds=30))
+    [run] = await rota.ended(name)
+    request = pb.DeleteAutomationRequest(name=name, request_id=new_request_id())
+    await rota.call("DeleteAutomation", request)
+    await rota.call("DeleteAutomation", request)  # a repeat does nothing
+    assert (await refusal(rota.get(name))).code is Code.NOT_FOUND
+    assert (await refusal(rota.run(run.name))).code is Code.NOT_FOUND
+    for table in ("automations", "automation_runs", "automation_slots", "automation_revisions"):
+        assert await execute(rota.url, f"select 1 from {table}") == []
+
+
+async def test_a_changed_definition_is_a_new_revision_and_a_changed_schedule_starts_now(
+    rota: Running,
+) -> None:
+    created = await rota.create()
+    later = news(triggers=[schedule("30 10 * * *")])
+    changed = await update(rota, created.name, {"definition": later["definition"]})
+    assert (changed.revision, changed.display_name) == (2, "Morning news")
+    assert [t.trigger_id for t in changed.triggers] == ["t"]
+    due = changed.triggers[0].next_fire_time.ToDatetime(tzinfo=UTC)
+    assert due == START.replace(hour=10, minute=30, second=0)
+
+    request = pb.ListRevisionsRequest(parent=created.name, page_size=1)
+    page = await rota.call("ListRevisions", request)
+    assert [r.revision for r in page.revisions] == [2]
+    assert not page.revisions[0].HasField("definition")
+    request.page_token = page.next_page_token
+    assert [r.revision for r in (await rota.call("ListRevisions", request)).revisions] == [1]
+
+    first = await rota.call(
+        "GetRevision", pb.GetRevisionRequest(name=f"{created.name}/revisions/1")
+    )
+    assert (first.definition, first.author) == (created.definition, "users/ada")
+    back = await rota.call(
+        "RollbackAutomation", pb.RollbackAutomationRequest(name=created.name, revision=1)
+    )
+    assert (back.revision, back.definition) == (3, created.definition)
+    gone = pb.RollbackAutomationRequest(name=created.name, revision=9)
+    assert (await refusal(rota.call("RollbackAutomation", gone))).code is Code.NOT_FOUND
+
+
+async def test_an_update_without_a_changed_definition_makes_no_revision(rota: Running) -> None:
+    created = await rota.create()
+    changed = await update(rota, created.name, {"description": "New."})
+    assert (changed.revision, changed.description) == (1, "New.")
+    assert changed.definition == created.definition
+    assert changed.triggers[0].next_fire_time == created.triggers[0].next_fire_time
+
+
+async def test_a_mask_says_what_is_changed(rota: Running) -> None:
+    created = await rota.create()
+    said = {**news(), "description": "ignored", "display_name": "Evening news"}
+    renamed = await update(rota, created.name, said, "display_name")
+    assert (renamed.display_name, renamed.definition.name) == ("Evening news", "Evening news")
+    assert renamed.description == created.description
+    emptied = await update(rota, created.name, {}, "description")
+    assert emptied.description == ""
+    for path in ("state", "creator", "definition.plan"):
+        found = await refusal(update(rota, created.name, said, path))
+        assert [v.field for v in found.violations] == ["update_mask"]
+    found = await refusal(update(rota, created.name, {"display_name": "x"}, "*"))
+    assert [v.field for v in found.violations] == ["automation.definition"]
+
+
+async def test_an_update_can_be_tried_without_saving(rota: Running) -> None:
+    created = await rota.create()
+    tried = await update(
+        rota, created.name, news(triggers=[schedule()], goal="x"), validate_only=True
+    )
+    assert (tried.revision, tried.definition.goal) == (2, "x")
+    assert tried.triggers[0].HasField("next_fire_time")
+    assert await rota.get(created.name) == created
+    found = await refusal(update(rota, created.name, news(plan=[]), validate_only=True))
+    assert [v.field for v in found.violations] == ["automation.definition.plan"]
+
+
+def every_hour() -> Struct:
+    found = Struct()
+    found.update({"cron": "0 * * * *", "timezone": "UTC"})
+    return found
+
+
+PLAN = [{"step_id": "a", "action": "agent_task", "config": {"prompt": "Say hello."}}]
+
+
+async def test_triggers_are_edited_one_by_one(rota: Running) -> None:
+    owner = (await rota.create(news(triggers=[], inputs={"schema": {}}, plan=PLAN))).name
+    request_id = new_request_id()
+    create = pb.CreateTriggerRequest(
+        parent=owner,
+        trigger=pb.Trigger(type="schedule", config=every_hour()),
+        request_id=request_id,
+    )
+    made = await rota.call("CreateTrigger", create)
+    assert made.name.startswith(f"{owner}/triggers/")
+    assert await rota.call("CreateTrigger", create) == made
+    assert made.next_fire_time.ToDatetime(tzinfo=UTC) == START + timedelta(seconds=30)
+
+    changed = pb.Trigger(name=made.name, enabled=False, etag=made.etag)
+    off = await rota.call("UpdateTrigger", pb.UpdateTriggerRequest(trigger=changed))
+    assert (off.enabled, off.config) == (False, every_hour())
+    assert not off.HasField("next_fire_time")
+    stale = pb.UpdateTriggerRequest(trigger=changed)
+    assert (await refusal(rota.call("UpdateTrigger", stale))).reason == "ETAG_MISMATCH"
+
+    get = pb.GetTriggerRequest(name=made.name)
+    assert await rota.call("GetTrigger", get) == off
+    listed = await rota.call("ListTriggers", pb.ListTriggersRequest(parent=owner))
+    assert [t.name for t in listed.triggers] == [made.name]
+    await rota.call("DeleteTrigger", pb.DeleteTriggerRequest(name=made.name))
+    assert (await refusal(rota.call("GetTrigger", get))).code is Code.NOT_FOUND
+    assert (await rota.get(owner)).revision == 4
+
+
+async def test_a_trigger_that_is_wrong_or_there_is_refused(rota: Running) -> None:
+    owner = (await rota.create(news(inputs={"schema": {}}, plan=PLAN))).name
+    taken = pb.CreateTriggerRequest(
+        parent=owner,
+        trigger=pb.Trigger(type="schedule", config=every_hour()),
+        trigger_id="mornings",
+    )
+    assert (await refusal(rota.call("CreateTrigger", taken))).reason == "RESOURCE_EXISTS"
+    manual = pb.CreateTriggerRequest(
+        parent=owner, trigger=pb.Trigger(type="manual", config=every_hour())
+    )
+    found = await refusal(rota.call("CreateTrigger", manual))
+    assert found.code is Code.INVALID_ARGUMENT
+    assert [v.field for v in found.violations] == ["trigger.type"]
+
+
+async def test_every_change_leaves_an_audit_row(rota: Running) -> None:
+    name = (await rota.create()).name
+    await pause(rota, name)
+    rows = await execute(
+        rota.url, "select actor, action, resource from audit_events order by create_time, id"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("ada", "CreateAutomation", name),
+        ("ada", "PauseAutomation", name),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        (START + timedelta(seconds=30), "It fired on time."),
+        (START + timedelta(seconds=90), "It has not come yet."),
+        (START + timedelta(seconds=45), "It is no slot of this schedule."),
+        (START - timedelta(seconds=30), "The trigger did not exist yet."),
+    ],
+)
+async def test_a_moment_is_explained(
+    rota: Running, clock: ManualClock, moment: Any, said: str
+) -> None:
+    name = (await rota.create(news(triggers=[schedule()]))).name
+    clock.advance(timedelta(seconds=40))
+    await until(lambda: rota.slots(name))
+    request = pb.ExplainSlotRequest(trigger=f"{name}/triggers/t")
+    request.time.FromDatetime(moment)
+    found = await rota.call("ExplainSlot", request)
+    assert found.explanation == said
+    assert found.HasField("slot") == said.startswith("It fired")
+    assert len(found.nearest_slots) == (2 if "no slot" in said else 0)

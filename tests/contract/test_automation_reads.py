@@ -1,0 +1,172 @@
+"""Reading automations, registries and schedules; and that nobody reads another's."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.struct_pb2 import Struct
+from rota.automation.v1 import automation_pb2 as pb
+
+from shared.clock import ManualClock
+from shared.errors import Code
+from tests.support.agents import NoCatalogue
+from tests.support.automation import START, Running, execute, new_request_id, news, running
+from tests.support.refusals import refusal
+from tests.support.tokens import Keys
+
+GONE = "workspaces/w/automations/gone"
+RUN = f"{GONE}/runs/0190a0a0-0000-7000-8000-000000000000"
+
+
+def config(**said: Any) -> Struct:
+    found = Struct()
+    found.update(said)
+    return found
+
+
+async def test_a_list_is_newest_first_in_pages_and_without_definitions(
+    rota: Running, clock: ManualClock
+) -> None:
+    names: list[str] = []
+    for _ in range(3):
+        clock.advance(timedelta(milliseconds=1))
+        names.insert(0, (await rota.create(news(triggers=[]))).name)
+    seen: list[str] = []
+    token = ""
+    while True:
+        request = pb.ListAutomationsRequest(parent="workspaces/w", page_size=2, page_token=token)
+        page = await rota.call("ListAutomations", request)
+        assert not any(a.HasField("definition") for a in page.automations)
+        seen += [a.name for a in page.automations]
+        if not (token := page.next_page_token):
+            break
+    assert seen == names
+
+
+async def test_a_list_can_be_filtered(rota: Running) -> None:
+    active, paused = await rota.create(), await rota.create()
+    await rota.call("PauseAutomation", pb.PauseAutomationRequest(name=paused.name))
+    for text, expected in (
+        ("state = ACTIVE", [active.name]),
+        ("state = PAUSED", [paused.name]),
+        (f'create_time > "{(START + timedelta(days=1)).isoformat()}"', []),
+    ):
+        request = pb.ListAutomationsRequest(parent="workspaces/w", filter=text)
+        page = await rota.call("ListAutomations", request)
+        assert [a.name for a in page.automations] == expected
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"page_size": -1},
+        {"page_token": "nonsense"},
+        {"filter": "state = SLEEPING"},
+        {"filter": "goal = x"},
+        {"filter": "create_time > yesterday"},
+    ],
+)
+async def test_a_list_that_makes_no_sense_is_refused(rota: Running, fields: dict[str, Any]) -> None:
+    request = pb.ListAutomationsRequest(parent="workspaces/w", **fields)
+    found = await refusal(rota.call("ListAutomations", request))
+    assert (found.code, found.reason) == (Code.INVALID_ARGUMENT, "INVALID_REQUEST")
+
+
+READS = [
+    ("GetAutomation", pb.GetAutomationRequest(name=GONE)),
+    ("PauseAutomation", pb.PauseAutomationRequest(name=GONE)),
+    ("ResumeAutomation", pb.ResumeAutomationRequest(name=GONE)),
+    ("ArchiveAutomation", pb.ArchiveAutomationRequest(name=GONE)),
+    ("DeleteAutomation", pb.DeleteAutomationRequest(name=GONE)),
+    ("RollbackAutomation", pb.RollbackAutomationRequest(name=GONE, revision=1)),
+    ("ListTriggers", pb.ListTriggersRequest(parent=GONE)),
+    ("GetTrigger", pb.GetTriggerRequest(name=f"{GONE}/triggers/t")),
+    ("DeleteTrigger", pb.DeleteTriggerRequest(name=f"{GONE}/triggers/t")),
+    ("ListRevisions", pb.ListRevisionsRequest(parent=GONE)),
+    ("GetRevision", pb.GetRevisionRequest(name=f"{GONE}/revisions/1")),
+    ("ListSlots", pb.ListSlotsRequest(parent=GONE)),
+    ("ListRuns", pb.ListRunsRequest(parent=GONE)),
+    ("GetRun", pb.GetRunRequest(name=RUN)),
+    ("CancelRun", pb.CancelRunRequest(name=RUN)),
+    ("GetRun", pb.GetRunRequest(name=f"{GONE}/runs/not-an-id")),
+]
+
+
+@pytest.mark.parametrize(("rpc", "request_"), READS, ids=[rpc for rpc, _ in READS])
+async def test_what_does_not_exist_is_not_found(rota: Running, rpc: str, request_: Any) -> None:
+    found = await refusal(rota.call(rpc, request_))
+    assert (found.code, found.reason) == (Code.NOT_FOUND, "RESOURCE_NOT_FOUND")
+
+
+@pytest.mark.parametrize(("rpc", "request_"), READS, ids=[rpc for rpc, _ in READS])
+async def test_a_stranger_hears_the_same_as_of_nothing(
+    rota: Running, keys: Keys, rpc: str, request_: Any
+) -> None:
+    await rota.create(automation_id="gone")
+    headers = keys.user_headers("eve", workspaces={"other": "owner"})
+    found = await refusal(rota.call(rpc, request_, headers=headers))
+    assert (found.code, found.reason) == (Code.NOT_FOUND, "RESOURCE_NOT_FOUND")
+    said = getattr(request_, "name", "") or request_.parent
+    assert found.metadata == {"resource": said}
+
+
+async def test_a_revoked_member_does_not_find_the_workspace(rota: Running) -> None:
+    created = await rota.create()
+    await execute(rota.url, "update memberships set revoked_time = now()")
+    found = await refusal(rota.get(created.name))
+    assert (found.code, found.metadata) == (Code.NOT_FOUND, {"resource": created.name})
+
+
+async def test_a_preview_names_the_slots_with_their_offsets(rota: Running) -> None:
+    request = pb.PreviewScheduleRequest(
+        parent="workspaces/w",
+        config=config(cron="0 9 * * 1-5", timezone="Europe/Paris"),
+        count=3,
+    )
+    found = await rota.call("PreviewSchedule", request)
+    assert [s.local_time for s in found.slots] == [
+        "2026-11-23T09:00",
+        "2026-11-24T09:00",
+        "2026-11-25T09:00",
+    ]
+    assert found.slots[0].utc_offset == Duration(seconds=3600)
+    assert found.summary
+    assert found.slots[0].fire_time.seconds == int((START + timedelta(seconds=30)).timestamp())
+
+
+async def test_a_preview_of_a_bad_schedule_names_the_field(rota: Running) -> None:
+    request = pb.PreviewScheduleRequest(
+        parent="workspaces/w", config=config(cron="0 0 30 2 *", timezone="UTC")
+    )
+    found = await refusal(rota.call("PreviewSchedule", request))
+    assert [v.field for v in found.violations] == ["config.cron"]
+
+
+async def test_the_registries_are_listed_with_schemas(rota: Running) -> None:
+    actions = await rota.call("ListActionTypes", pb.ListActionTypesRequest(parent="workspaces/w"))
+    assert [a.type for a in actions.action_types] == ["agent_task"]
+    assert "prompt" in actions.action_types[0].config_schema["properties"]
+    triggers = await rota.call(
+        "ListTriggerTypes", pb.ListTriggerTypesRequest(parent="workspaces/w")
+    )
+    assert [t.type for t in triggers.trigger_types] == ["schedule"]
+    assert "scheduled_for" in triggers.trigger_types[0].payload_schema["properties"]
+
+
+async def test_the_last_good_catalogue_is_served_while_chat_service_is_away(
+    rota: Running, keys: Keys
+) -> None:
+    request = pb.ListCapabilitiesRequest(parent="workspaces/w", page_size=1)
+    first = await rota.call("ListCapabilities", request)
+    assert [c.id for c in first.capabilities] == ["fetch_url"]
+    async with running(rota.url, keys, source=NoCatalogue()) as later:
+        request = pb.ListCapabilitiesRequest(parent="workspaces/w")
+        found = await later.call("ListCapabilities", request)
+        assert [c.id for c in found.capabilities] == ["fetch_url", "now"]
+
+
+async def test_a_request_id_must_be_a_uuid(rota: Running) -> None:
+    found = await refusal(rota.create(request_id="again"))
+    assert [v.field for v in found.violations] == ["request_id"]
+    assert await rota.create(request_id=new_request_id())

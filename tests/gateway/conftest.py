@@ -1,0 +1,203 @@
+"""A real Envoy before two real gRPC servers that say what they were asked."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_status import rpc_status
+from rota.agent.v1 import agent_pb2, agent_pb2_grpc
+from rota.automation.v1 import automation_pb2, automation_pb2_grpc
+from rota.chat.v1 import chat_pb2, chat_pb2_grpc
+
+from devstack import dev_token, keys
+from devstack.postgres_process import free_port
+
+FRAMES = 4
+GAP = 0.15
+
+
+class Chat(chat_pb2_grpc.ChatServiceServicer):
+    def __init__(self) -> None:
+        self.metadata: dict[str, str] = {}
+
+    async def GetThread(self, request: Any, context: Any) -> chat_pb2.Thread:  # noqa: N802
+        self.metadata = dict(context.invocation_metadata())
+        if request.name.endswith("/none"):
+            info, packed = error_details_pb2.ErrorInfo(), any_pb2.Any()
+            info.reason, info.domain = "RESOURCE_NOT_FOUND", "rota.dev"
+            info.metadata["resource"] = request.name
+            packed.Pack(info)
+            status = status_pb2.Status(code=5, message="no such thread", details=[packed])
+            await context.abort_with_status(rpc_status.to_status(status))
+        return chat_pb2.Thread(name=request.name, display_name="A thread")
+
+    async def CreateThread(self, request: Any, context: Any) -> chat_pb2.Thread:  # noqa: N802
+        return chat_pb2.Thread(
+            name=f"{request.parent}/threads/t", display_name=request.thread.display_name
+        )
+
+    async def SendMessage(  # noqa: N802
+        self, request: Any, context: Any
+    ) -> AsyncIterator[chat_pb2.TurnEvent]:
+        said = "".join(part.text for part in request.message.parts)
+        for sequence in range(1, FRAMES):
+            delta = chat_pb2.TextDelta(message="m", text=said[:20])
+            yield chat_pb2.TurnEvent(sequence=sequence, text_delta=delta)
+            await asyncio.sleep(GAP)
+        yield chat_pb2.TurnEvent(sequence=FRAMES, completed=chat_pb2.TurnCompleted())
+
+
+class Automation(automation_pb2_grpc.AutomationServiceServicer):
+    async def GetAutomation(  # noqa: N802
+        self, request: Any, context: Any
+    ) -> automation_pb2.Automation:
+        return automation_pb2.Automation(name=request.name, display_name="An automation")
+
+    async def PauseAutomation(  # noqa: N802
+        self, request: Any, context: Any
+    ) -> automation_pb2.Automation:
+        return automation_pb2.Automation(name=request.name, pause_note=request.note)
+
+
+class Agent(agent_pb2_grpc.AgentServiceServicer):
+    async def ListCapabilities(  # noqa: N802
+        self, request: Any, context: Any
+    ) -> agent_pb2.ListCapabilitiesResponse:
+        return agent_pb2.ListCapabilitiesResponse()
+
+
+@dataclass(kw_only=True)
+class Backends:
+    """Both servers, on an event loop in a thread of its own."""
+
+    chat: Chat = field(default_factory=Chat)
+    ports: list[int] = field(default_factory=list)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    servers: list[Any] = field(default_factory=list)
+
+    def run(self, coroutine: Any) -> Any:
+        future: Future[Any] = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        return future.result(20)
+
+    async def start(self) -> None:
+        chat, automation = grpc.aio.server(), grpc.aio.server()
+        chat_pb2_grpc.add_ChatServiceServicer_to_server(self.chat, chat)
+        agent_pb2_grpc.add_AgentServiceServicer_to_server(Agent(), chat)
+        automation_pb2_grpc.add_AutomationServiceServicer_to_server(Automation(), automation)
+        for server, name in (
+            (chat, "rota.chat.v1.ChatService"),
+            (automation, "rota.automation.v1.AutomationService"),
+        ):
+            healthy = health.aio.HealthServicer()
+            health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+            await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+            self.ports.append(server.add_insecure_port("127.0.0.1:0"))
+            self.servers.append(server)
+            await server.start()
+
+    async def stop(self) -> None:
+        for server in self.servers:
+            await server.stop(None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gateway:
+    port: int
+    backends: Backends
+    signing: keys.Keys
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def token(self, life: timedelta = timedelta(hours=1)) -> str:
+        return dev_token.mint(self.signing, workspaces={"dev": "owner"}, life=life)
+
+    def auth(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token()}"}
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("gateway")
+    backends = Backends()
+    thread = threading.Thread(target=backends.loop.run_forever, daemon=True)
+    thread.start()
+    backends.run(backends.start())
+    made = Gateway(port=free_port(), backends=backends, signing=keys.ensure(folder))
+    process = launch(made, folder)
+    try:
+        await_ready(made, process, folder)
+        yield made
+    finally:
+        process.terminate()
+        process.wait(20)
+        backends.run(backends.stop())
+        backends.loop.call_soon_threadsafe(backends.loop.stop)
+        thread.join(5)
+
+
+@pytest.fixture
+def deserted(tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway with nobody behind it."""
+    backends = Backends(ports=[free_port(), free_port()])
+    made = Gateway(port=free_port(), backends=backends, signing=keys.ensure(tmp_path))
+    process = launch(made, tmp_path)
+    try:
+        await_status(made, process, tmp_path, 200, "/healthz")
+        yield made
+    finally:
+        process.terminate()
+        process.wait(20)
+        backends.loop.close()
+
+
+def launch(made: Gateway, folder: Path) -> subprocess.Popen[bytes]:
+    chat, automation = made.backends.ports
+    environment = {
+        **os.environ,
+        "ROTA_GATEWAY_LISTEN": f"127.0.0.1:{made.port}",
+        "ROTA_CHAT_ADDRESS": f"127.0.0.1:{chat}",
+        "ROTA_AUTOMATION_ADDRESS": f"127.0.0.1:{automation}",
+        "ROTA_JWKS_FILE": str(made.signing.users_jwks),
+        "ROTA_GATEWAY_WORKERS": "1",
+        "ROTA_GATEWAY_CONFIG": str(folder / "envoy.yaml"),
+    }
+    with open(folder / "log", "wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "gateway"], env=environment, stdout=log, stderr=log
+        )
+
+
+def await_ready(made: Gateway, process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Until calls reach both servers."""
+    for path in ("/v1/workspaces/dev/threads/t", "/v1/workspaces/dev/automations/a"):
+        await_status(made, process, folder, 200, path)
+
+
+def await_status(
+    made: Gateway, process: subprocess.Popen[bytes], folder: Path, status: int, path: str
+) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(made.url + path, headers=made.auth()).status_code == status:
+                return
+        time.sleep(0.05)
+    raise AssertionError((folder / "log").read_text()[-3000:])

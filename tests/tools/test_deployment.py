@@ -1,0 +1,84 @@
+"""The image and the compose file: they name only what is there, and what they need is locked."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.__main__ import DEFAULTS, render
+from tests.tools.test_lock import entries, pins
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+SERVICES = ("chat", "automation")
+
+
+def test_what_the_image_copies_exists() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    names = [name for line in copied for name in line.split()]
+    assert names
+    assert [name for name in names if not (ROOT / name).exists()] == []
+
+
+def test_what_the_image_adds_to_the_service_lock_is_locked_with_its_dependencies() -> None:
+    found = re.search(r"\\\(([a-z\\|-]+)\\\)==", DOCKERFILE)
+    assert found
+    names = found.group(1).split(r"\|")
+    assert set(names) <= set(pins("requirements.lock"))
+    # Each entry is a name, then its hashes on lines that are continued.
+    chosen = [e for e in entries("requirements.lock") if e.split("==")[0] in names]
+    assert all("--hash=sha256:" in entry for entry in chosen)
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    last_stage = DOCKERFILE.rsplit("\nFROM ", 1)[1]
+    assert re.search(r"^USER rota$", last_stage, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_runs_twice_and_knows_the_other(name: str) -> None:
+    service = COMPOSE["services"][name]
+    other = SERVICES[1 - SERVICES.index(name)]
+    assert service["deploy"]["replicas"] == 2
+    assert service["command"] == [f"{name}_service"]
+    listen = COMPOSE["services"][other]["environment"]["ROTA_LISTEN"]
+    assert service["environment"]["ROTA_PEER_ADDRESS"] == f"{other}:{listen.split(':')[1]}"
+    assert "ROTA_ENV" not in service["environment"]  # production is the default
+
+
+def test_the_gateway_of_the_compose_file_has_all_it_is_rendered_from() -> None:
+    told = COMPOSE["services"]["gateway"]["environment"]
+    config = yaml.safe_load(render({**DEFAULTS, **told}))
+    clusters = config["static_resources"]["clusters"]
+    for cluster in clusters:
+        endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+        host = endpoint["address"]["socket_address"]["address"]
+        port = endpoint["address"]["socket_address"]["port_value"]
+        listen = COMPOSE["services"][host]["environment"]["ROTA_LISTEN"]
+        assert listen == f"0.0.0.0:{port}"
+
+
+def test_docker_itself_accepts_the_compose_file_where_it_is_installed() -> None:
+    docker = shutil.which("docker")
+    has_compose = (
+        docker
+        and not subprocess.run([docker, "compose", "version"], capture_output=True).returncode
+    )
+    if docker and has_compose:
+        checked = subprocess.run(
+            [docker, "compose", "config", "--quiet"],
+            cwd=ROOT,
+            env={"POSTGRES_PASSWORD": "x", "PATH": "/usr/bin:/bin:/usr/local/bin"},
+            capture_output=True,
+            text=True,
+        )
+        assert checked.returncode == 0, checked.stderr
+    names = set(COMPOSE["services"])
+    for service in COMPOSE["services"].values():
+        assert set(service.get("depends_on", {})) <= names
+        assert "image" in service or service["build"] == "."
