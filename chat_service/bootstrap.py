@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chat_service import members
 from chat_service.agent.capabilities.register import register_capabilities
 from chat_service.agent.checkpoints import open_checkpoints
+from chat_service.agent.discovery import default_model
 from chat_service.agent.graph import Agent, prepare_process
 from chat_service.agent.model import ModelConfig, load_models
 from chat_service.agent.ports import Automations
@@ -105,7 +106,8 @@ async def service(
             catalogue=catalogue,
             clock=clock,
         )
-        flows = Flows(engine=engine, clock=clock, agent=agent, models=models or _models(settings))
+        models = models or await _models(settings)
+        flows = Flows(engine=engine, clock=clock, agent=agent, models=models)
         frame_log = FrameLog(engine, clock)
         tails = Tails(engine, frame_log, clock, heartbeat_seconds=settings.heartbeat_seconds)
         turn_engine = TurnEngine(
@@ -218,12 +220,16 @@ def _identity(settings: Settings) -> caller.ServiceIdentity:
     )
 
 
-def _models(settings: Settings) -> Mapping[int, ModelConfig]:
+async def _models(settings: Settings) -> Mapping[int, ModelConfig]:
+    key = settings.openai_api_key.get_secret_value()
+    default = settings.default_model
+    if settings.models_file is None and not default:
+        default = await default_model(settings.openai_base_url, key)
     return load_models(
         settings.models_file,
-        openai_api_key=settings.openai_api_key.get_secret_value(),
+        openai_api_key=key,
         openai_base_url=settings.openai_base_url,
-        default_model=settings.default_model,
+        default_model=default,
         environ=os.environ,
     )
 

@@ -41,8 +41,12 @@ class Settings(BaseSettings):
         str, Field(alias="OPENAI_BASE_URL", description="OpenAI-compatible endpoint, with /v1")
     ] = ""
     default_model: Annotated[
-        str, Field(alias="ROTA_DEFAULT_MODEL", description="the model where there is no file")
-    ] = "gpt-5-mini"
+        str,
+        Field(
+            alias="ROTA_DEFAULT_MODEL",
+            description="the model where there is no file; empty: what the endpoint lists",
+        ),
+    ] = ""
     approval_days: Annotated[
         float, Field(alias="ROTA_APPROVAL_DAYS", gt=0, description="until an approval expires")
     ] = 7.0

@@ -137,6 +137,10 @@ def check(request: Message) -> None:
         errors.FieldViolation(field=path, description="is not a field of this message")
         for path in unknown_fields(request)
     ]
+    violations += [
+        errors.FieldViolation(field=path, description="must not hold NUL")
+        for path in strings_with_nul(request)
+    ]
     for found in protovalidate.collect_violations(request):
         violations.append(
             errors.FieldViolation(
@@ -164,6 +168,30 @@ def unknown_fields(message: Message, at: str = "") -> Iterator[str]:
                 yield from unknown_fields(item, f"{at}{field.name}[{index}].")
         else:
             yield from unknown_fields(value, f"{at}{field.name}.")
+
+
+def strings_with_nul(message: Message, at: str = "") -> Iterator[str]:
+    """Paths of texts that PostgreSQL and JSON readers would choke on."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            texts = value if field.is_repeated else [value]
+            if any(isinstance(text, str) and "\0" in text for text in texts):
+                yield f"{at}{field.name}"
+        elif not field.is_repeated:
+            yield from strings_with_nul(value, f"{at}{field.name}.")
+        elif field.message_type.GetOptions().map_entry:
+            yield from _map_with_nul(value, f"{at}{field.name}")
+        else:
+            for index, item in enumerate(value):
+                yield from strings_with_nul(item, f"{at}{field.name}[{index}].")
+
+
+def _map_with_nul(value: Any, at: str) -> Iterator[str]:
+    for key, item in value.items():
+        if "\0" in str(key):
+            yield at
+        elif isinstance(item, Message):
+            yield from strings_with_nul(item, f"{at}[{key}].")
 
 
 def _path(field: Any) -> str:

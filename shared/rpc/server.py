@@ -5,9 +5,10 @@ import gc
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import grpc
+from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -53,7 +54,9 @@ class RpcServer:
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
-            (*self.names, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
+            (*self.names, health.SERVICE_NAME, reflection.SERVICE_NAME),
+            self._server,
+            pool=cast(descriptor_pool.DescriptorPool, _Pool(descriptor_pool.Default())),
         )
         try:
             self.port = self._server.add_insecure_port(self.listen)
@@ -71,6 +74,26 @@ class RpcServer:
         await asyncio.sleep(self.drain_seconds)
         await self._server.stop(self.grace_seconds)
         log.info("server_stopped", port=self.port)
+
+
+class _Pool:
+    """The descriptor pool as reflection asks it: it finds methods too, which upb's does not."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._pool, name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> Any:  # noqa: N802 - the pool's own name
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            service, _, method = symbol.rpartition(".")
+            found = self._pool.FindServiceByName(service)
+            if method not in found.methods_by_name:
+                raise
+            return found.file
 
 
 def stop_signal() -> asyncio.Event:
