@@ -1,0 +1,1 @@
+"""Keeps automations, fires their schedules and runs them."""

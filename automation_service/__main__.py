@@ -1,0 +1,79 @@
+"""`python -m automation_service [serve|migrate]`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from pydantic import ValidationError
+
+from automation_service import bootstrap
+from automation_service.settings import Settings, described
+from shared import database, telemetry
+from shared.rpc.server import settle_memory, stop_signal
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    try:
+        settings = Settings()  # from the environment
+    except ValidationError as exc:
+        for fault in exc.errors():
+            print(f"automation_service: {_variable(fault['loc'])}: {fault['msg']}", file=sys.stderr)
+        return 2
+    telemetry.configure(bootstrap.NAME, level=settings.log_level)
+    act = serve if arguments.command == "serve" else bootstrap.migrate
+    try:
+        _run(act(settings), uvloop=settings.uvloop)
+    except (RuntimeError, OSError) as error:
+        print(f"automation_service: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if (refusal := database.translate(error)) is None:
+            raise
+        print(f"automation_service: {refusal.message}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def serve(settings: Settings) -> None:
+    stopped = stop_signal()
+    async with bootstrap.service(settings):
+        settle_memory()
+        await stopped.wait()
+
+
+def _run(act: Coroutine[Any, Any, None], *, uvloop: bool) -> None:
+    if uvloop:
+        import uvloop as loops
+
+        loops.run(act)
+    else:
+        asyncio.run(act)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m automation_service",
+        description=__doc__,
+        epilog=f"settings, from the environment:\n{described()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=["serve", "migrate"],
+        default="serve",
+        help="serve (the default), or bring the database's schemas up to date",
+    )
+    return parser
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else ""
+    return name if name == "DATABASE_URL" else f"ROTA_{name.upper()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

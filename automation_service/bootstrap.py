@@ -1,0 +1,220 @@
+"""The only place that builds the service's objects."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from rota.automation.v1 import automation_pb2, automation_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from automation_service.access import Access
+from automation_service.agent import GrpcAgent
+from automation_service.api import Api
+from automation_service.automations import Automations
+from automation_service.capabilities import PEER, Capabilities, Source
+from automation_service.changes import Changes
+from automation_service.engine import Engine, PgQueuer
+from automation_service.execution import StoppableAgent
+from automation_service.firing import Policy
+from automation_service.persistence.enums import SCHEMA
+from automation_service.persistence.tables import TENANTS
+from automation_service.persistence.version import is_migrated
+from automation_service.requests import Once
+from automation_service.revisions import Revisions
+from automation_service.runner import Runner
+from automation_service.runs import Runs
+from automation_service.scheduler import Scheduler
+from automation_service.settings import Settings
+from automation_service.slots import Slots
+from shared import caller, database, telemetry
+from shared.clock import Clock, SystemClock
+from shared.registries import register_builtins
+from shared.rpc.client import Behalf, channel
+from shared.rpc.guard import Guard
+from shared.rpc.server import RpcServer
+from shared.tenancy import Tenancy
+
+NAME: Final = "automation_service"
+SERVICE: Final = automation_pb2.DESCRIPTOR.services_by_name["AutomationService"].full_name
+
+log = telemetry.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The running service. `port` is 0 without the role api."""
+
+    port: int
+    scheduler: Scheduler
+    runner: Runner
+    capabilities: Capabilities
+    store: AsyncEngine
+
+
+async def migrate(settings: Settings) -> None:
+    """Brings both schemas to what this version wants; harmless when they are there."""
+    upgrade = partial(database.upgrade, package="automation_service.persistence", schema=SCHEMA)
+    # Alembic runs a loop of its own.
+    await asyncio.to_thread(upgrade, settings.database_url)
+    await PgQueuer(url=settings.database_url).install()
+
+
+@contextlib.asynccontextmanager
+async def service(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    agent: StoppableAgent | None = None,
+    source: Source | None = None,
+    engine: Engine | None = None,
+) -> AsyncIterator[Service]:
+    """The service, serving until the context is left; then it drains.
+
+    `source` is where the catalogue of capabilities comes from.
+    """
+    clock = clock or SystemClock()
+    register_builtins()
+    async with contextlib.AsyncExitStack() as closers:
+        store = database.engine(settings.database_url, schema=SCHEMA, pool_size=settings.pool_size)
+        closers.push_async_callback(store.dispose)
+        peer = channel(settings.peer_address)
+        closers.push_async_callback(peer.close)
+        remote = GrpcAgent(channel=peer, behalf=_behalf(settings))
+        engine = engine or PgQueuer(
+            url=settings.database_url,
+            lease=timedelta(seconds=settings.lease_seconds),
+            look=timedelta(seconds=settings.look_seconds),
+            concurrency=settings.concurrent_runs,
+        )
+        tenancy = Tenancy(TENANTS)
+        retention = timedelta(days=settings.slot_retention_days)
+        scheduler = Scheduler(
+            store=store,
+            engine=engine,
+            clock=clock,
+            policy=Policy(on_time=timedelta(seconds=settings.on_time_seconds), retention=retention),
+        )
+        runner = Runner(
+            store=store,
+            engine=engine,
+            agent=agent or remote,
+            clock=clock,
+            tenancy=tenancy,
+            most_failures=settings.max_consecutive_failures,
+        )
+        capabilities = Capabilities(store=store, source=source or remote, clock=clock)
+        await _require_migrated(store)
+        await capabilities.load()
+        once = Once(store=store, tenancy=tenancy, clock=clock)
+        api = Api(
+            access=Access(store=store, tenancy=tenancy, clock=clock),
+            automations=Automations(
+                store=store,
+                clock=clock,
+                once=once,
+                catalogue=capabilities.catalogue,
+                written=scheduler.wake,
+            ),
+            changes=Changes(
+                store=store,
+                clock=clock,
+                once=once,
+                catalogue=capabilities.catalogue,
+                scheduler=scheduler,
+            ),
+            revisions=Revisions(store=store),
+            runs=Runs(store=store, engine=engine, clock=clock, once=once),
+            slots=Slots(store=store, clock=clock, retention=retention),
+            capabilities=capabilities,
+        )
+        stop = asyncio.Event()
+        await closers.enter_async_context(
+            _running(stop, _loops(settings, stop, scheduler, runner, capabilities, engine))
+        )
+        port = 0
+        if "api" in settings.roles:
+            server = _server(settings, api)
+            closers.push_async_callback(server.stop)
+            await server.start()
+            port = server.port
+        # First of all to close, so that nothing is claimed while calls in flight end.
+        closers.callback(stop.set)
+        log.info("service_started", roles=sorted(settings.roles), port=port)
+        yield Service(
+            port=port,
+            scheduler=scheduler,
+            runner=runner,
+            capabilities=capabilities,
+            store=store,
+        )
+
+
+async def _require_migrated(store: AsyncEngine) -> None:
+    async with store.connect() as connection:
+        if not await is_migrated(connection):
+            raise RuntimeError(
+                "the database is not at this version; run `python -m automation_service migrate`"
+            )
+
+
+def _loops(
+    settings: Settings,
+    stop: asyncio.Event,
+    scheduler: Scheduler,
+    runner: Runner,
+    capabilities: Capabilities,
+    engine: Engine,
+) -> list[Coroutine[Any, Any, None]]:
+    found = [capabilities.follow(stop)]
+    if "ticker" in settings.roles:
+        found.append(scheduler.run(stop))
+        found.append(runner.reconcile(stop, settings.reconcile_seconds))
+    if "worker" in settings.roles:
+        found.append(engine.serve(runner.carry_out, stop))
+        found.append(runner.watch(stop))
+    return found
+
+
+@contextlib.asynccontextmanager
+async def _running(
+    stop: asyncio.Event, loops: list[Coroutine[Any, Any, None]]
+) -> AsyncIterator[None]:
+    """Runs the loops beside; on the way out they get a moment to hand back what they hold."""
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    try:
+        yield
+    finally:
+        stop.set()
+        _, late = await asyncio.wait(tasks, timeout=5)
+        for task in late:
+            task.cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                log.error("loop_failed", exc_info=ended)
+
+
+def _server(settings: Settings, api: Api) -> RpcServer:
+    verifier = caller.Verifier(
+        users=caller.read_key_set(settings.jwks_file),
+        services=caller.read_key_set(settings.service_jwks_file),
+        service=NAME,
+    )
+    return RpcServer(
+        listen=settings.listen,
+        guard=Guard(verifier=verifier, translate=database.translate),
+        names=[SERVICE],
+        add=[partial(automation_pb2_grpc.add_AutomationServiceServicer_to_server, api)],
+        grace_seconds=settings.grace_seconds,
+        drain_seconds=settings.drain_seconds,
+    )
+
+
+def _behalf(settings: Settings) -> Behalf:
+    identity = caller.ServiceIdentity(
+        service=NAME, key_pem=settings.service_key_file.read_text(), key_id=NAME
+    )
+    return Behalf(identity=identity, audience=PEER)

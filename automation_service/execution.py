@@ -1,0 +1,315 @@
+"""The steps of one claimed run, each result committed before the next begins."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum, auto
+from typing import Any, Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from automation_service import steps, templates
+from automation_service.agent import TaskFailed
+from automation_service.persistence import execution as rows
+from automation_service.persistence.execution import Claim
+from automation_service.steps import Result
+from shared import database, errors, resources, telemetry
+from shared.clock import Clock
+from shared.definition import AutomationDefinition, PlanStep, RunStatus
+from shared.registries.actions import get_action
+from shared.registries.actions.types import (
+    ActionContext,
+    ActionDefinition,
+    ActionResult,
+    Agent,
+    AgentResult,
+    AgentTask,
+)
+
+log = telemetry.logger(__name__)
+
+
+class StoppableAgent(Agent, Protocol):
+    async def cancel_task(self, request: AgentTask) -> None:
+        """Stops the task of this request; it will not begin later either."""
+        ...
+
+
+class StopReason(Enum):
+    CANCEL = auto()
+    FENCED = auto()
+
+
+@dataclass(slots=True)
+class _Tracked:
+    """The agent of one try, and what it was asked last, so that it can be told to stop."""
+
+    agent: StoppableAgent
+    task: AgentTask | None = None
+
+    async def run_task(self, request: AgentTask) -> AgentResult:
+        self.task = request
+        result = await self.agent.run_task(request)
+        self.task = None
+        return result
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            await self.agent.cancel_task(self.task)
+
+
+@dataclass(slots=True, kw_only=True)
+class Execution:
+    claim: Claim
+    store: AsyncEngine
+    agent: StoppableAgent
+    clock: Clock
+    stopped_for: StopReason | None = None
+    output: Any = None
+    definition: AutomationDefinition = field(init=False)
+    results: list[Result] = field(init=False)
+    _in_hand: _Tracked | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.definition = AutomationDefinition.model_validate(self.claim.definition)
+        self.results = [dict(result) for result in self.claim.step_results]
+        for result in self.results:
+            if result["status"] == "succeeded":
+                self.output = result.get("output")
+
+    async def carry_out(self) -> errors.RotaError | None:
+        """Does the plan, and on_failure if a step fails for good; gives that step's error."""
+        for step in self.definition.plan:
+            failed = await self._ended(step, None)
+            if failed is not None:
+                await self._on_failure(failed)
+                return failed
+        return None
+
+    def run_timed_out(self) -> errors.TimedOut:
+        return _timed_out("the run", self.definition.execution.timeout_seconds)
+
+    async def end_step(self, status: RunStatus) -> None:
+        """Closes a step that was cut short with its run, and stops what it does elsewhere."""
+        if status not in (RunStatus.CANCELLED, RunStatus.TIMED_OUT):
+            return
+        if self._in_hand is not None:
+            await self._in_hand.stop()
+        for result in self.results:
+            if result["status"] == "running":
+                await self._store(
+                    {**result, "status": status.value, "finished_at": steps.text(self.clock.now())}
+                )
+
+    async def _on_failure(self, failed: errors.RotaError) -> None:
+        for step in self.definition.execution.on_failure:
+            if failed.reason == "BUDGET_EXCEEDED" and step.action == "agent_task":
+                await self._skip(step)
+            elif await self._ended(step, failed) is not None:
+                return
+
+    async def _ended(
+        self, step: PlanStep, failed: errors.RotaError | None
+    ) -> errors.RotaError | None:
+        """Brings a step to its end; its error when it failed for good."""
+        before = self._result(step)
+        if before is not None and before["status"] in ("succeeded", "skipped"):
+            return None
+        if before is not None and before["status"] in ("failed", "timed_out"):
+            return steps.error_of(before["error"])
+        try:
+            if step.when is not None and not templates.truthy(step.when, self._names(failed)):
+                await self._skip(step)
+                return None
+            action, config = self._prepared(step, failed)
+        except errors.RotaError as error:
+            return await self._fail(steps.begun(step, before, self.clock.now()), error)
+        return await self._try_until_it_ends(step, action, config)
+
+    def _prepared(
+        self, step: PlanStep, failed: errors.RotaError | None
+    ) -> tuple[ActionDefinition, dict[str, Any]]:
+        action = get_action(step.action)
+        if action is None:
+            raise errors.CapabilityGone(
+                f"the action {step.action} is no longer registered",
+                metadata={"capability": step.action},
+            )
+        config = templates.render(step.config, self._names(failed))
+        if action.config_model is not None:
+            try:
+                action.config_model.model_validate(config)
+            except ValueError as exc:
+                raise errors.TemplateFailed(
+                    "the rendered config is invalid", metadata={"step": step.step_id}
+                ) from exc
+        return action, config
+
+    async def _try_until_it_ends(
+        self, step: PlanStep, action: ActionDefinition, config: dict[str, Any]
+    ) -> errors.RotaError | None:
+        while True:
+            result = steps.begun(step, self._result(step), self.clock.now())
+            # Committed before the call: a crash repeats this very try, under its request_id.
+            await self._store(result)
+            try:
+                done = await self._call(step, action, config, result)
+                output = steps.checked_output(done.output, self.results)
+            except errors.RotaError as error:
+                result = self._charged(self._result(step) or result, error)
+                last = result["attempts"] > steps.retries(step, self.definition)
+                if last or not steps.transient(error):
+                    return await self._fail(result, error)
+                await self._store({**result, "error": steps.error_json(error)})
+                wait = steps.backoff(
+                    self.definition.execution.retry_backoff, result["attempts"], error
+                )
+                await self.clock.wait_until(
+                    self.clock.now() + timedelta(seconds=wait), asyncio.Event()
+                )
+                continue
+            await self._succeed(self._result(step) or result, done, output)
+            return None
+
+    async def _call(
+        self, step: PlanStep, action: ActionDefinition, config: dict[str, Any], result: Result
+    ) -> ActionResult:
+        left = self._budget_left()
+        if left is not None and left <= 0:
+            raise _over_budget(self.definition)
+        self._in_hand = _Tracked(self.agent)
+        try:
+            async with asyncio.timeout(step.timeout_seconds) as limit:
+                done = await action.handler(config, self._context(step, result, left))
+        except TimeoutError:
+            await self._in_hand.stop()
+            seconds = step.timeout_seconds if limit.expired() else None
+            raise _timed_out("the step", seconds) from None
+        except (errors.RotaError, rows.Fenced, SQLAlchemyError):
+            raise  # a fault of the database is ours, not the step's: the run is handed back
+        except Exception as error:
+            error_id = str(resources.new_id())
+            log.error("step_failed", step=step.step_id, error_id=error_id, exc_info=error)
+            raise errors.Internal(error_id) from error
+        self._in_hand = None
+        return done
+
+    def _context(self, step: PlanStep, result: Result, left: int | None) -> ActionContext:
+        assert self._in_hand is not None
+
+        async def record_session(session_id: str) -> None:
+            held = self._result(step)
+            if held is not None and held.get("session_id") != session_id:
+                await self._store({**held, "session_id": session_id})
+
+        return ActionContext(
+            agent=self._in_hand,
+            workspace=self.claim.workspace,
+            user=self.claim.creator or "",
+            run=str(self.claim.run),
+            step_id=step.step_id,
+            request_id=f"{self.claim.run}:{step.step_id}:{result['attempts']}",
+            record_session=record_session,
+            budget_micros_left=left,
+            time_zone=self._time_zone(),
+        )
+
+    async def _succeed(self, result: Result, done: ActionResult, output: Any) -> None:
+        ended = {
+            **{key: value for key, value in result.items() if key != "error"},
+            "status": "succeeded",
+            "finished_at": steps.text(self.clock.now()),
+            "output": output,
+            "usage": steps.added(result.get("usage"), done.usage),
+        }
+        self.output = output
+        await self._store(ended)
+
+    async def _fail(self, result: Result, error: errors.RotaError) -> errors.RotaError:
+        await self._store(
+            {
+                **result,
+                "status": "timed_out" if error.reason == "TIMED_OUT" else "failed",
+                "finished_at": steps.text(self.clock.now()),
+                "error": steps.error_json(error),
+            }
+        )
+        return error
+
+    async def _skip(self, step: PlanStep) -> None:
+        if self._result(step) is None:
+            now = steps.text(self.clock.now())
+            await self._store(
+                {
+                    "step_id": step.step_id,
+                    "action": step.action,
+                    "status": "skipped",
+                    "attempts": 0,
+                    "started_at": now,
+                    "finished_at": now,
+                }
+            )
+
+    async def _store(self, result: Result) -> None:
+        """Commits a step's result, unless another worker holds the run by now."""
+        kept = [r for r in self.results if r["step_id"] != result["step_id"]]
+        at = next(
+            (i for i, r in enumerate(self.results) if r["step_id"] == result["step_id"]), len(kept)
+        )
+        changed = [*kept[:at], result, *kept[at:]]
+        shown = {key: value for key, value in result.items() if key != "output"}
+        usage: dict[str, int] = {}
+        for entry in changed:
+            for key, value in (entry.get("usage") or {}).items():
+                usage[key] = usage.get(key, 0) + value
+        async with database.transaction(self.store) as connection:
+            await rows.write(
+                connection,
+                self.claim,
+                {"step_results": changed, "usage": usage},
+                {"step_updated": shown},
+                self.clock.now(),
+            )
+        self.results = changed
+
+    def _charged(self, result: Result, error: errors.RotaError) -> Result:
+        if not isinstance(error, TaskFailed):
+            return result
+        charged = {**result, "usage": steps.added(result.get("usage"), error.usage)}
+        return {**charged, "session_id": error.session_id} if error.session_id else charged
+
+    def _result(self, step: PlanStep) -> Result | None:
+        return next((r for r in self.results if r["step_id"] == step.step_id), None)
+
+    def _names(self, failed: errors.RotaError | None) -> dict[str, Any]:
+        found = steps.names(self.claim, self.definition, self.results)
+        return found if failed is None else {**found, "error": steps.error_json(failed)}
+
+    def _budget_left(self) -> int | None:
+        cap = self.definition.execution.budget_cap_usd
+        if cap is None:
+            return None
+        spent: int = sum((r.get("usage") or {}).get("cost_micros", 0) for r in self.results)
+        return round(cap * 1_000_000) - spent
+
+    def _time_zone(self) -> str:
+        for trigger in self.definition.triggers:
+            if trigger.trigger_id == self.claim.trigger_id:
+                return str(trigger.config.get("timezone", "UTC"))
+        return "UTC"
+
+
+def _timed_out(what: str, seconds: int | None) -> errors.TimedOut:
+    if seconds is None:
+        return errors.TimedOut(f"{what} waited too long for an answer")
+    return errors.TimedOut(
+        f"{what} took longer than {seconds} seconds", metadata={"timeout_seconds": str(seconds)}
+    )
+
+
+def _over_budget(definition: AutomationDefinition) -> errors.BudgetExceeded:
+    return errors.BudgetExceeded(
+        "the budget of the run is used up",
+        metadata={"budget_cap_usd": str(definition.execution.budget_cap_usd)},
+    )

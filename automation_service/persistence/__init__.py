@@ -1,0 +1,1 @@
+"""What automation_service stores, in the schema `automation`."""

@@ -1,0 +1,226 @@
+"""Automations and their revisions: every query."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.persistence import triggers as trigger_rows
+from automation_service.persistence.records import Automation, Revision
+from automation_service.persistence.tables import audit_events, automations, revisions
+from shared import database, errors, resources
+from shared.definition.states import AutomationStatus
+
+_NAME_TAKEN = "uq_automations_workspace_id_resource_id"
+
+
+async def add(connection: AsyncConnection, automation: Automation) -> None:
+    """Adds the automation, its first revision and its triggers. ResourceExists for a taken name."""
+    try:
+        await connection.execute(sa.insert(automations).values(_values(automation)))
+    except IntegrityError as exc:
+        if database.violated(exc) == _NAME_TAKEN:
+            raise errors.ResourceExists(automation.resource) from exc
+        raise
+    await add_revision(
+        connection, automation, author=automation.creator or "", now=automation.create_time
+    )
+    await trigger_rows.add(connection, automation.id, automation.triggers)
+
+
+async def add_revision(
+    connection: AsyncConnection, automation: Automation, *, author: str, now: datetime
+) -> None:
+    await connection.execute(
+        sa.insert(revisions).values(
+            automation_id=automation.id,
+            revision=automation.revision,
+            definition=automation.definition,
+            author_id=author,
+            create_time=now,
+        )
+    )
+
+
+async def find(connection: AsyncConnection, workspace: str, resource_id: str) -> Automation | None:
+    return await _one(
+        connection,
+        (automations.c.workspace_id == workspace) & (automations.c.resource_id == resource_id),
+    )
+
+
+async def get(connection: AsyncConnection, workspace: str, resource_id: str) -> Automation:
+    found = await find(connection, workspace, resource_id)
+    if found is None:
+        raise _missing(workspace, resource_id)
+    return found
+
+
+async def find_by_id(connection: AsyncConnection, automation_id: UUID) -> Automation | None:
+    return await _one(connection, automations.c.id == automation_id)
+
+
+async def lock(connection: AsyncConnection, workspace: str, resource_id: str) -> Automation:
+    """The automation, with its triggers and itself locked, in the order everyone locks them."""
+    chosen = (automations.c.workspace_id == workspace) & (automations.c.resource_id == resource_id)
+    automation_id = await connection.scalar(sa.select(automations.c.id).where(chosen))
+    if automation_id is None:
+        raise _missing(workspace, resource_id)
+    await trigger_rows.lock_all(connection, automation_id)
+    await lock_many(connection, [automation_id])
+    found = await find_by_id(connection, automation_id)
+    if found is None:  # deleted while we waited
+        raise _missing(workspace, resource_id)
+    return found
+
+
+async def lock_many(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
+    await connection.execute(
+        sa.select(automations.c.id)
+        .where(automations.c.id.in_(ids))
+        .order_by(automations.c.id)
+        .with_for_update(key_share=True)
+    )
+
+
+async def page(
+    connection: AsyncConnection,
+    workspace: str,
+    *,
+    size: int,
+    after: tuple[datetime, UUID] | None,
+    where: Sequence[sa.ColumnElement[bool]] = (),
+) -> list[Automation]:
+    """Newest first; one more than `size` when there is another page."""
+    query = sa.select(automations).where(automations.c.workspace_id == workspace, *where)
+    key = sa.tuple_(automations.c.create_time, automations.c.id)
+    if after is not None:
+        query = query.where(key < sa.tuple_(*after))
+    query = query.order_by(automations.c.create_time.desc(), automations.c.id.desc())
+    found = [_automation(row) for row in await connection.execute(query.limit(size + 1))]
+    held = await trigger_rows.of_automations(connection, [a.id for a in found])
+    return [replace(a, triggers=held.get(a.id, ())) for a in found]
+
+
+async def change(
+    connection: AsyncConnection, automation: Automation, values: Mapping[str, Any], now: datetime
+) -> None:
+    """Writes a change of the automation itself, which its etag shows."""
+    await connection.execute(
+        sa.update(automations)
+        .where(automations.c.id == automation.id)
+        .values(**values, version=automations.c.version + 1, update_time=now)
+    )
+
+
+async def delete(connection: AsyncConnection, automation_id: UUID) -> None:
+    await connection.execute(sa.delete(automations).where(automations.c.id == automation_id))
+
+
+async def audit(
+    connection: AsyncConnection,
+    *,
+    workspace: str,
+    actor: str,
+    action: str,
+    resource: str,
+    now: datetime,
+) -> None:
+    await connection.execute(
+        sa.insert(audit_events).values(
+            id=resources.new_id(),
+            workspace_id=workspace,
+            actor=actor,
+            action=action,
+            resource=resource,
+            create_time=now,
+        )
+    )
+
+
+async def revision_page(
+    connection: AsyncConnection, automation_id: UUID, *, size: int, after: int | None
+) -> list[Revision]:
+    query = sa.select(revisions).where(revisions.c.automation_id == automation_id)
+    if after is not None:
+        query = query.where(revisions.c.revision < after)
+    query = query.order_by(revisions.c.revision.desc()).limit(size + 1)
+    return [_revision(row) for row in await connection.execute(query)]
+
+
+async def find_revision(
+    connection: AsyncConnection, automation_id: UUID, number: int
+) -> Revision | None:
+    row = (
+        await connection.execute(
+            sa.select(revisions).where(
+                revisions.c.automation_id == automation_id, revisions.c.revision == number
+            )
+        )
+    ).one_or_none()
+    return None if row is None else _revision(row)
+
+
+async def _one(connection: AsyncConnection, where: sa.ColumnElement[bool]) -> Automation | None:
+    row = (await connection.execute(sa.select(automations).where(where))).one_or_none()
+    if row is None:
+        return None
+    found = _automation(row)
+    held = await trigger_rows.of_automations(connection, [found.id])
+    return replace(found, triggers=held.get(found.id, ()))
+
+
+def _missing(workspace: str, resource_id: str) -> errors.ResourceNotFound:
+    name = resources.AUTOMATION.format(workspace=workspace, automation=resource_id)
+    return errors.ResourceNotFound(name)
+
+
+def _values(automation: Automation) -> dict[str, Any]:
+    return {
+        "id": automation.id,
+        "workspace_id": automation.workspace,
+        "resource_id": automation.resource_id,
+        "creator_id": automation.creator,
+        "name": automation.name,
+        "description": automation.description,
+        "status": automation.status,
+        "definition": automation.definition,
+        "revision": automation.revision,
+        "version": automation.version,
+        "create_time": automation.create_time,
+        "update_time": automation.update_time,
+    }
+
+
+def _automation(row: Any) -> Automation:
+    return Automation(
+        id=row.id,
+        workspace=row.workspace_id,
+        resource_id=row.resource_id,
+        creator=row.creator_id,
+        name=row.name,
+        description=row.description,
+        status=AutomationStatus(row.status),
+        definition=row.definition,
+        revision=row.revision,
+        version=row.version,
+        pause_note=row.pause_note,
+        last_run_status=row.last_run_status,
+        consecutive_failures=row.consecutive_failures,
+        create_time=row.create_time,
+        update_time=row.update_time,
+    )
+
+
+def _revision(row: Any) -> Revision:
+    return Revision(
+        revision=row.revision,
+        definition=row.definition,
+        author=row.author_id,
+        create_time=row.create_time,
+    )

@@ -1,0 +1,27 @@
+"""PostgreSQL ENUM types, by the enums that code uses."""
+
+from enum import StrEnum
+from typing import Final
+
+import sqlalchemy as sa
+
+from shared.definition.states import AutomationStatus, RunStatus, SlotOutcome, TriggerType
+
+SCHEMA: Final = "automation"
+
+
+def _type(name: str, values: type[StrEnum]) -> sa.Enum:
+    return sa.Enum(
+        values,
+        name=name,
+        schema=SCHEMA,
+        values_callable=lambda found: [member.value for member in found],
+    )
+
+
+AUTOMATION_STATUS: Final = _type("automation_status", AutomationStatus)
+TRIGGER_TYPE: Final = _type("automation_trigger_type", TriggerType)
+RUN_STATUS: Final = _type("automation_run_status", RunStatus)
+SLOT_OUTCOME: Final = _type("automation_slot_outcome", SlotOutcome)
+
+ACTIVE_RUNS: Final = (RunStatus.PENDING, RunStatus.RUNNING)

@@ -1,0 +1,8 @@
+"""How Alembic runs the migrations of this service."""
+
+from alembic import context
+
+from automation_service.persistence.tables import METADATA
+from shared import database
+
+database.run_migrations(context.config, METADATA, context.run_migrations)

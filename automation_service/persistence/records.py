@@ -1,0 +1,119 @@
+"""Rows as the rest of the service reads them."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.definition.states import AutomationStatus, RunStatus, SlotOutcome, TriggerType
+from shared.resources import AUTOMATION, RUN, SLOT, TRIGGER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    id: UUID
+    trigger_id: str
+    type: TriggerType
+    enabled: bool
+    decided_until: datetime
+    next_fire_time: datetime | None
+    tzdata_version: str
+    last_fire_time: datetime | None = None
+    last_fired_at: datetime | None = None
+    fires: int = 0
+    disabled_reason: str = ""
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Automation:
+    """`name` is what people call it, `resource` its resource name."""
+
+    id: UUID
+    workspace: str
+    resource_id: str
+    creator: str | None
+    name: str
+    description: str
+    status: AutomationStatus
+    definition: dict[str, Any]
+    revision: int
+    version: int
+    pause_note: str = ""
+    last_run_status: RunStatus | None = None
+    consecutive_failures: int = 0
+    create_time: datetime
+    update_time: datetime
+    triggers: tuple[Trigger, ...] = ()
+
+    @property
+    def resource(self) -> str:
+        return AUTOMATION.format(workspace=self.workspace, automation=self.resource_id)
+
+    def trigger_name(self, trigger_id: str) -> str:
+        return TRIGGER.format(
+            workspace=self.workspace, automation=self.resource_id, trigger=trigger_id
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    revision: int
+    definition: dict[str, Any]
+    author: str | None
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    id: UUID
+    workspace: str
+    automation: str
+    trigger_id: str
+    slot_time: datetime
+    fire_time: datetime
+    local_time: str
+    outcome: SlotOutcome
+    reason: str
+    run: UUID | None
+    decide_time: datetime
+
+    @property
+    def resource(self) -> str:
+        return SLOT.format(workspace=self.workspace, automation=self.automation, slot=self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """`trigger_id` is None when the trigger is gone. Lists leave out what is large."""
+
+    id: UUID
+    workspace: str
+    automation: str
+    trigger_id: str | None
+    slot_time: datetime
+    status: RunStatus
+    attempt: int
+    revision: int
+    create_time: datetime
+    start_time: datetime | None
+    end_time: datetime | None
+    inputs: dict[str, Any]
+    trigger_payload: dict[str, Any]
+    error: dict[str, Any] | None
+    usage: dict[str, Any]
+    definition_snapshot: dict[str, Any] | None = None
+    step_results: list[dict[str, Any]] = field(default_factory=list)
+    output: Any = None
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def resource(self) -> str:
+        return RUN.format(workspace=self.workspace, automation=self.automation, run=self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEvent:
+    sequence: int
+    create_time: datetime
+    event: dict[str, Any]

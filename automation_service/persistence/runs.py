@@ -1,0 +1,140 @@
+"""Runs as callers read them, and as the scheduler makes them: every query."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.persistence.enums import ACTIVE_RUNS
+from automation_service.persistence.records import Run, RunEvent
+from automation_service.persistence.tables import automations, run_events, runs, triggers
+from shared.definition.states import RunStatus
+
+_BASIC = (
+    runs.c.id,
+    runs.c.slot_time,
+    runs.c.status,
+    runs.c.attempt,
+    runs.c.revision,
+    runs.c.create_time,
+    runs.c.start_time,
+    runs.c.end_time,
+    runs.c.inputs,
+    runs.c.trigger_payload,
+    runs.c.error,
+    runs.c.usage,
+    automations.c.workspace_id,
+    automations.c.resource_id,
+    triggers.c.trigger_id,
+)
+_LARGE = ("definition_snapshot", "step_results", "output", "artifacts")
+_FROM = runs.join(automations).outerjoin(triggers, triggers.c.id == runs.c.trigger)
+
+
+async def add(connection: AsyncConnection, values: dict[str, Any]) -> None:
+    await connection.execute(sa.insert(runs).values(**values))
+
+
+async def active(connection: AsyncConnection, automation_id: UUID) -> tuple[int, int]:
+    """How many runs wait, and how many go on."""
+    rows = await connection.execute(
+        sa.select(runs.c.status, sa.func.count().label("held"))
+        .where(runs.c.automation_id == automation_id, runs.c.status.in_(ACTIVE_RUNS))
+        .group_by(runs.c.status)
+    )
+    found: dict[RunStatus, int] = {row.status: row.held for row in rows}
+    return found.get(RunStatus.PENDING, 0), found.get(RunStatus.RUNNING, 0)
+
+
+async def find(
+    connection: AsyncConnection, workspace: str, automation: str, run: UUID
+) -> Run | None:
+    row = (
+        await connection.execute(
+            sa.select(*_BASIC, *(runs.c[name] for name in _LARGE))
+            .select_from(_FROM)
+            .where(
+                automations.c.workspace_id == workspace,
+                automations.c.resource_id == automation,
+                runs.c.id == run,
+            )
+        )
+    ).one_or_none()
+    return None if row is None else _run(row, large=True)
+
+
+async def page(
+    connection: AsyncConnection,
+    workspace: str,
+    automation: str | None,
+    *,
+    size: int,
+    after: tuple[datetime, UUID] | None,
+    where: Sequence[sa.ColumnElement[bool]] = (),
+) -> list[Run]:
+    """Newest first, of one automation or of all; one more than `size` if there is more."""
+    query = (
+        sa.select(*_BASIC).select_from(_FROM).where(automations.c.workspace_id == workspace, *where)
+    )
+    if automation is not None:
+        query = query.where(automations.c.resource_id == automation)
+    if after is not None:
+        query = query.where(sa.tuple_(runs.c.create_time, runs.c.id) < sa.tuple_(*after))
+    query = query.order_by(runs.c.create_time.desc(), runs.c.id.desc()).limit(size + 1)
+    return [_run(row, large=False) for row in await connection.execute(query)]
+
+
+async def unfinished(connection: AsyncConnection, automation_id: UUID) -> list[UUID]:
+    found = await connection.execute(
+        sa.select(runs.c.id).where(
+            runs.c.automation_id == automation_id, runs.c.status.in_(ACTIVE_RUNS)
+        )
+    )
+    return list(found.scalars())
+
+
+async def is_over(connection: AsyncConnection, run: UUID) -> bool:
+    """Whether a run has ended or is gone."""
+    status: RunStatus | None = await connection.scalar(
+        sa.select(runs.c.status).where(runs.c.id == run)
+    )
+    return status is None or status.finished
+
+
+async def events_after(
+    connection: AsyncConnection, run: UUID, sequence: int, limit: int = 200
+) -> list[RunEvent]:
+    rows = await connection.execute(
+        sa.select(run_events)
+        .where(run_events.c.run_id == run, run_events.c.sequence > sequence)
+        .order_by(run_events.c.sequence)
+        .limit(limit)
+    )
+    return [
+        RunEvent(sequence=row.sequence, create_time=row.create_time, event=row.event)
+        for row in rows
+    ]
+
+
+def _run(row: Any, *, large: bool) -> Run:
+    return Run(
+        id=row.id,
+        workspace=row.workspace_id,
+        automation=row.resource_id,
+        trigger_id=row.trigger_id,
+        slot_time=row.slot_time,
+        status=row.status,
+        attempt=row.attempt,
+        revision=row.revision,
+        create_time=row.create_time,
+        start_time=row.start_time,
+        end_time=row.end_time,
+        inputs=row.inputs,
+        trigger_payload=row.trigger_payload,
+        error=row.error,
+        usage=row.usage,
+        **({name: getattr(row, name) for name in _LARGE} if large else {}),
+    )

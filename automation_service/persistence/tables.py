@@ -1,0 +1,184 @@
+"""The tables of the schema `automation`."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from automation_service.persistence import enums
+from shared import database
+from shared.tenancy import tenant_tables
+
+METADATA = database.metadata(enums.SCHEMA)
+TENANTS = tenant_tables(METADATA)
+
+_TIME = sa.TIMESTAMP(timezone=True)
+
+
+def _json(name: str, *, default: str | None = None) -> sa.Column[object]:
+    if default is None:
+        return sa.Column(name, JSONB(none_as_null=True))
+    return sa.Column(name, JSONB, nullable=False, server_default=sa.text(f"'{default}'::jsonb"))
+
+
+automations = sa.Table(
+    "automations",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column(
+        "workspace_id",
+        sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    # The last segment of its name; a caller may choose it.
+    sa.Column("resource_id", sa.Text, nullable=False),
+    sa.Column("creator_id", sa.ForeignKey(TENANTS.users.c.id, ondelete="SET NULL"), index=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("status", enums.AUTOMATION_STATUS, nullable=False, index=True),
+    sa.Column("definition", JSONB, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    # Grows with every change of the automation itself; its etag comes of it.
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("pause_note", sa.Text, nullable=False, server_default=""),
+    sa.Column("last_run_status", enums.RUN_STATUS),
+    sa.Column("consecutive_failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("create_time", _TIME, nullable=False, index=True),
+    sa.Column("update_time", _TIME, nullable=False, index=True),
+    sa.UniqueConstraint("workspace_id", "resource_id"),
+)
+
+revisions = sa.Table(
+    "automation_revisions",
+    METADATA,
+    sa.Column(
+        "automation_id", sa.ForeignKey(automations.c.id, ondelete="CASCADE"), primary_key=True
+    ),
+    sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("definition", JSONB, nullable=False),
+    sa.Column("author_id", sa.ForeignKey(TENANTS.users.c.id, ondelete="SET NULL")),
+    sa.Column("create_time", _TIME, nullable=False),
+)
+
+triggers = sa.Table(
+    "automation_triggers",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column(
+        "automation_id",
+        sa.ForeignKey(automations.c.id, ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    sa.Column("trigger_id", sa.Text, nullable=False),
+    sa.Column("type", enums.TRIGGER_TYPE, nullable=False, index=True),
+    sa.Column("enabled", sa.Boolean, nullable=False, index=True),
+    # Slots that fire up to here have been decided.
+    sa.Column("decided_until", _TIME, nullable=False),
+    sa.Column("next_fire_time", _TIME),
+    sa.Column("tzdata_version", sa.Text, nullable=False),
+    sa.Column("last_fire_time", _TIME),
+    sa.Column("last_fired_at", _TIME),
+    sa.Column("fires", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("disabled_reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("create_time", _TIME, nullable=False, index=True),
+    sa.UniqueConstraint("automation_id", "trigger_id"),
+)
+sa.Index(
+    "ix_automation_triggers_due",
+    triggers.c.next_fire_time,
+    postgresql_where=sa.text("enabled"),
+)
+
+runs = sa.Table(
+    "automation_runs",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("automation_id", sa.ForeignKey(automations.c.id, ondelete="CASCADE"), nullable=False),
+    sa.Column("trigger", sa.ForeignKey(triggers.c.id, ondelete="SET NULL"), index=True),
+    sa.Column("slot_time", _TIME, nullable=False),
+    sa.Column("status", enums.RUN_STATUS, nullable=False),
+    # Fencing: each worker that takes the run over writes under a higher one.
+    sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    # One of these runs at a time; only the concurrency `always` makes others.
+    sa.Column("exclusive", sa.Boolean, nullable=False),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.text("false")),
+    # By the database's clock, unlike the times that callers see.
+    sa.Column("deadline", _TIME),
+    sa.Column("definition_snapshot", JSONB, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    _json("inputs", default="{}"),
+    _json("trigger_payload", default="{}"),
+    _json("step_results", default="[]"),
+    _json("output"),
+    _json("artifacts", default="[]"),
+    _json("error"),
+    _json("usage", default="{}"),
+    sa.Column("events", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("create_time", _TIME, nullable=False),
+    sa.Column("start_time", _TIME),
+    sa.Column("end_time", _TIME),
+    sa.UniqueConstraint("trigger", "slot_time"),
+)
+sa.Index("ix_automation_runs_automation_id_create_time", runs.c.automation_id, runs.c.create_time)
+sa.Index("ix_automation_runs_status_create_time", runs.c.status, runs.c.create_time)
+sa.Index(
+    "uq_automation_runs_running",
+    runs.c.automation_id,
+    unique=True,
+    postgresql_where=sa.text("status = 'running' and exclusive"),
+)
+
+slots = sa.Table(
+    "automation_slots",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column("automation_id", sa.ForeignKey(automations.c.id, ondelete="CASCADE"), nullable=False),
+    # No foreign key: a slot outlives its trigger.
+    sa.Column("trigger", UUID, nullable=False),
+    sa.Column("trigger_id", sa.Text, nullable=False),
+    sa.Column("slot_time", _TIME, nullable=False),
+    sa.Column("fire_time", _TIME, nullable=False),
+    sa.Column("local_time", sa.Text, nullable=False),
+    sa.Column("outcome", enums.SLOT_OUTCOME, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("run_id", sa.ForeignKey(runs.c.id, ondelete="SET NULL"), index=True),
+    sa.Column("decide_time", _TIME, nullable=False),
+    sa.UniqueConstraint("trigger", "slot_time"),
+)
+sa.Index("ix_automation_slots_automation_id_slot_time", slots.c.automation_id, slots.c.slot_time)
+
+run_events = sa.Table(
+    "run_events",
+    METADATA,
+    sa.Column("run_id", sa.ForeignKey(runs.c.id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("create_time", _TIME, nullable=False),
+    sa.Column("event", JSONB, nullable=False),
+)
+
+audit_events = sa.Table(
+    "audit_events",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column(
+        "workspace_id", sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"), nullable=False
+    ),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("create_time", _TIME, nullable=False),
+)
+sa.Index(
+    "ix_audit_events_workspace_id_create_time",
+    audit_events.c.workspace_id,
+    audit_events.c.create_time,
+)
+
+catalogue = sa.Table(
+    "capability_catalogue",
+    METADATA,
+    sa.Column("peer", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("entries", JSONB, nullable=False),
+    sa.Column("fetch_time", _TIME, nullable=False),
+)

@@ -1,0 +1,126 @@
+"""Triggers: what the dispatcher derived of them, every query."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.persistence.records import Trigger
+from automation_service.persistence.tables import triggers
+
+
+async def add(connection: AsyncConnection, automation_id: UUID, added: Sequence[Trigger]) -> None:
+    if not added:
+        return
+    await connection.execute(
+        sa.insert(triggers),
+        [
+            {
+                "id": t.id,
+                "automation_id": automation_id,
+                "trigger_id": t.trigger_id,
+                "type": t.type,
+                "enabled": t.enabled,
+                "decided_until": t.decided_until,
+                "next_fire_time": t.next_fire_time,
+                "tzdata_version": t.tzdata_version,
+                "create_time": t.create_time,
+            }
+            for t in added
+        ],
+    )
+
+
+async def change(connection: AsyncConnection, trigger: UUID, values: Mapping[str, Any]) -> None:
+    await connection.execute(sa.update(triggers).where(triggers.c.id == trigger).values(**values))
+
+
+async def stop_all(connection: AsyncConnection, automation_id: UUID) -> None:
+    """None of them comes due again."""
+    await connection.execute(
+        sa.update(triggers)
+        .where(triggers.c.automation_id == automation_id)
+        .values(next_fire_time=None)
+    )
+
+
+async def delete(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
+    await connection.execute(sa.delete(triggers).where(triggers.c.id.in_(ids)))
+
+
+async def lock_all(connection: AsyncConnection, automation_id: UUID) -> None:
+    await connection.execute(
+        sa.select(triggers.c.id)
+        .where(triggers.c.automation_id == automation_id)
+        .order_by(triggers.c.id)
+        .with_for_update(key_share=True)
+    )
+
+
+async def of_automations(
+    connection: AsyncConnection, ids: Sequence[UUID]
+) -> dict[UUID, tuple[Trigger, ...]]:
+    if not ids:
+        return {}
+    rows = await connection.execute(
+        sa.select(triggers).where(triggers.c.automation_id.in_(ids)).order_by(triggers.c.id)
+    )
+    held: dict[UUID, tuple[Trigger, ...]] = {}
+    for row in rows:
+        held[row.automation_id] = (*held.get(row.automation_id, ()), trigger_of(row))
+    return held
+
+
+async def claim_due(
+    connection: AsyncConnection, now: datetime, limit: int
+) -> list[tuple[UUID, Trigger]]:
+    """Locks triggers that are due, with their automations' ids; leaves out those others hold."""
+    rows = await connection.execute(
+        sa.select(triggers)
+        .where(triggers.c.enabled, triggers.c.next_fire_time <= now)
+        .order_by(triggers.c.next_fire_time)
+        .limit(limit)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    return [(row.automation_id, trigger_of(row)) for row in rows]
+
+
+async def next_due(connection: AsyncConnection) -> datetime | None:
+    found: datetime | None = await connection.scalar(
+        sa.select(sa.func.min(triggers.c.next_fire_time)).where(triggers.c.enabled)
+    )
+    return found
+
+
+async def claim_computed_elsewhere(
+    connection: AsyncConnection, version: str, limit: int
+) -> list[tuple[UUID, Trigger]]:
+    """Locks triggers whose next time was computed by an older time zone database."""
+    rows = await connection.execute(
+        sa.select(triggers)
+        .where(triggers.c.next_fire_time.is_not(None), triggers.c.tzdata_version < version)
+        .order_by(triggers.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, key_share=True)
+    )
+    return [(row.automation_id, trigger_of(row)) for row in rows]
+
+
+def trigger_of(row: Any) -> Trigger:
+    return Trigger(
+        id=row.id,
+        trigger_id=row.trigger_id,
+        type=row.type,
+        enabled=row.enabled,
+        decided_until=row.decided_until,
+        next_fire_time=row.next_fire_time,
+        tzdata_version=row.tzdata_version,
+        last_fire_time=row.last_fire_time,
+        last_fired_at=row.last_fired_at,
+        fires=row.fires,
+        disabled_reason=row.disabled_reason,
+        create_time=row.create_time,
+    )

@@ -1,0 +1,159 @@
+"""One step of a run: its names, its tries, its result."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from automation_service.persistence.execution import Claim
+from automation_service.templates import Standing
+from shared import errors
+from shared.canonical import MAX_SAFE_INTEGER, NotCanonical, canonical_bytes
+from shared.definition import AutomationDefinition, PlanStep
+from shared.registries.actions.types import Usage
+from shared.resources import RUN
+
+MOST_OUTPUT: Final = 256 << 10
+MOST_OF_RUN: Final = 3 << 20
+_TRANSIENT: Final = (errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED)
+
+Result = dict[str, Any]
+
+
+def names(claim: Claim, definition: AutomationDefinition, results: list[Result]) -> dict[str, Any]:
+    """What the templates of a step may name."""
+    ended = {result["step_id"]: _seen(result) for result in results}
+    also = {
+        step.output_as: ended[step.step_id]
+        for step in (*definition.plan, *definition.execution.on_failure)
+        if step.output_as and step.step_id in ended
+    }
+    trigger = next(
+        (
+            {"trigger_id": t.trigger_id, "type": t.type}
+            for t in definition.triggers
+            if t.trigger_id == claim.trigger_id
+        ),
+        {},
+    )
+    run = RUN.format(workspace=claim.workspace, automation=claim.automation, run=claim.run)
+    return {
+        "inputs": claim.inputs,
+        "steps": {**ended, **also},
+        "run": {"id": str(claim.run), "name": run, "slot_time": text(claim.slot_time)},
+        "trigger": {**claim.trigger_payload, **trigger},
+    }
+
+
+def backoff(kind: str, tries: int, error: errors.RotaError) -> float:
+    """Seconds to wait after this many tries; a provider that says how long is heeded."""
+    wait = {"exponential": min(60.0, 2.0 ** (tries - 1)), "linear": 5.0 * tries}.get(kind, 0.0)
+    if kind == "exponential":
+        wait *= random.uniform(0.5, 1.0)
+    asked = error.retry_after.total_seconds() if error.retry_after else 0.0
+    return max(wait, asked)
+
+
+def transient(error: errors.RotaError) -> bool:
+    """Whether the same try may end better later."""
+    if error.code in _TRANSIENT:
+        return True
+    return error.reason == "MODEL_RATE_LIMITED"
+
+
+def retries(step: PlanStep, definition: AutomationDefinition) -> int:
+    own = step.max_retries
+    return definition.execution.max_retries if own is None else own
+
+
+def checked_output(output: Any, results: list[Result]) -> Any:
+    """The output as it is stored. Raises OutputTooLarge."""
+    clean = _clean(output)
+    try:
+        size = len(canonical_bytes(clean))
+    except NotCanonical as exc:
+        raise errors.RotaError(
+            "the step gave something that JSON can't say",
+            code=errors.Code.OUT_OF_RANGE,
+            reason="OUTPUT_TOO_LARGE",
+        ) from exc
+    if size > MOST_OUTPUT:
+        raise _too_large(MOST_OUTPUT)
+    held = sum(len(canonical_bytes(r["output"])) for r in results if r.get("output") is not None)
+    if size + held > MOST_OF_RUN:
+        raise _too_large(MOST_OF_RUN)
+    return clean
+
+
+def begun(step: PlanStep, before: Result | None, now: datetime) -> Result:
+    """The result of a step that a new try begins; a try cut short is begun again, not counted."""
+    if before is None:
+        return {
+            "step_id": step.step_id,
+            "action": step.action,
+            "status": "running",
+            "attempts": 1,
+            "started_at": text(now),
+        }
+    again = {key: value for key, value in before.items() if key not in ("error", "finished_at")}
+    cut_short = before["status"] == "running" and "error" not in before
+    return {**again, "status": "running", "attempts": before["attempts"] + (not cut_short)}
+
+
+def error_json(error: errors.RotaError) -> dict[str, Any]:
+    found: dict[str, Any] = _clean(
+        {
+            "code": int(error.code),
+            "reason": error.reason,
+            "message": error.message[:2000],
+            "metadata": error.metadata,
+        }
+    )
+    return found
+
+
+def error_of(value: Mapping[str, Any]) -> errors.RotaError:
+    return errors.RotaError(
+        value["message"],
+        code=errors.Code(value["code"]),
+        reason=value["reason"],
+        metadata=value.get("metadata"),
+    )
+
+
+def added(before: Mapping[str, int] | None, usage: Usage) -> dict[str, int]:
+    held = before or {}
+    return {key: held.get(key, 0) + value for key, value in asdict(usage).items()}
+
+
+def text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _seen(result: Result) -> Standing:
+    output = result.get("output")
+    return Standing(
+        output, {"output": output, "status": result["status"], "error": result.get("error")}
+    )
+
+
+def _clean(value: Any) -> Any:
+    """What a model said, without what PostgreSQL or JSON can't hold."""
+    match value:
+        case str():
+            kept = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            return kept.replace("\0", "�")
+        case dict():
+            return {_clean(str(key)): _clean(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_clean(item) for item in value]
+        case int() if not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
+            return str(value)
+    return value
+
+
+def _too_large(limit: int) -> errors.OutputTooLarge:
+    return errors.OutputTooLarge(
+        f"an output is larger than {limit} bytes", metadata={"limit_bytes": str(limit)}
+    )

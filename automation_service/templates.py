@@ -1,0 +1,259 @@
+"""Templates of a step's config, and its `when`, rendered within limits."""
+
+import functools
+import json
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from types import FrameType
+from typing import Any, Final
+
+from jinja2 import ChainableUndefined, TemplateError, Undefined
+from jinja2.environment import TemplateExpression
+from jinja2.filters import FILTERS
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from shared import errors
+from shared.definition.templates import MAX_SOURCE, is_template
+from shared.definition.templates import environment as checked_in
+
+MAX_SECONDS: Final = 0.1
+MAX_RENDERED: Final = 1 << 20
+_CACHED: Final = 512
+# Filters that make text as wide as they are told.
+_WIDENING: Final = ("batch", "center", "format", "indent", "slice", "truncate", "wordwrap")
+
+
+class Standing(dict[str, Any]):
+    """Members to look at, which alone stand for one value: `steps.news`, `steps.news.output`."""
+
+    def __init__(self, value: Any, members: Mapping[str, Any]) -> None:
+        super().__init__({**(value if isinstance(value, dict) else {}), **members})
+        self.value = value
+
+    def __str__(self) -> str:
+        return "" if self.value is None else str(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+
+class _TooLong(BaseException):
+    """Not an Exception, so that nothing inside a template can swallow it."""
+
+
+def render(config: Any, names: Mapping[str, Any]) -> Any:
+    """A config with every template in it rendered. Raises TemplateFailed or OutputTooLarge.
+
+    A string that is one `{{ expression }}` becomes the value itself, of whatever type. All
+    templates of one config share the time limit.
+    """
+    with _Limit(MAX_SECONDS):
+        return _render(config, names)
+
+
+def truthy(expression: str, names: Mapping[str, Any]) -> bool:
+    """Whether a `when` holds; what does not exist is empty, so falsy."""
+    with _Limit(MAX_SECONDS):
+        return bool(_value(expression, names))
+
+
+def _render(value: Any, names: Mapping[str, Any]) -> Any:
+    match value:
+        case str() if is_template(value):
+            return _text(value, names)
+        case dict():
+            return {key: _render(item, names) for key, item in value.items()}
+        case list():
+            return [_render(item, names) for item in value]
+    return value
+
+
+def _text(source: str, names: Mapping[str, Any]) -> Any:
+    if (expression := _lone(source)) is not None:
+        found = _value(expression, names)
+        return "" if found is None or isinstance(found, Undefined) else _plain(found)
+    try:
+        return _joined(_template(source).generate(dict(names)))
+    except Exception as error:
+        raise _failed(error) from error
+
+
+def _value(expression: str, names: Mapping[str, Any]) -> Any:
+    try:
+        return _expression(expression)(**names)
+    except Exception as error:
+        raise _failed(error) from error
+
+
+def _joined(pieces: Iterator[str]) -> str:
+    text, size = [], 0
+    for piece in pieces:
+        size += len(piece)
+        if size > MAX_RENDERED:
+            raise _too_large()
+        text.append(piece)
+    return "".join(text)
+
+
+def _lone(source: str) -> str | None:
+    """The expression of a string that is nothing but one `{{ expression }}`."""
+    text = source.strip()
+    if not (text.startswith("{{") and text.endswith("}}")):
+        return None
+    tokens = [kind for _, kind, _ in _environment().lex(text)]
+    if tokens.count("variable_begin") == 1 and tokens[-1] == "variable_end":
+        inner = text[2:-2]
+        inner = inner[1:] if inner[:1] in ("-", "+") else inner
+        return inner[:-1] if inner[-1:] in ("-", "+") else inner
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it; what JSON can't say becomes its text."""
+    if isinstance(value, Standing):
+        value = value.value
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return str(value)
+    if len(text) > MAX_RENDERED:
+        raise _too_large()
+    return json.loads(text)
+
+
+class _Small(ImmutableSandboxedEnvironment):
+    """Refuses single operations that would make something huge before the time limit sees it."""
+
+    intercepted_binops = frozenset({"*", "**", "+", "%"})
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        _bounded(_outcome_size(operator, left, right))
+        return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Any, called: Any, /, *args: Any, **options: Any) -> Any:
+        if isinstance(getattr(called, "__self__", None), str):
+            _bounded_numbers((*args, *options.values()))
+        return super().call(context, called, *args, **options)
+
+
+def _outcome_size(operator: str, left: Any, right: Any) -> int:
+    """About how large a result is: items of a sequence, bits of a whole number."""
+    match operator, left, right:
+        case "*", int(), int():
+            return left.bit_length() + right.bit_length()
+        case "*", str() | list() | tuple(), int():
+            return len(left) * right
+        case "*", int(), str() | list() | tuple():
+            return left * len(right)
+        case "**", int(), int():
+            return left.bit_length() * abs(right)
+        case "+", str() | list() | tuple(), str() | list() | tuple():
+            return len(left) + len(right)
+        case "%", str(), _:
+            return _widest(left)
+    return 0
+
+
+def _guarded(filter_: Any) -> Any:
+    @functools.wraps(filter_)
+    def guarded(value: Any, *args: Any, **options: Any) -> Any:
+        _bounded_numbers((*args, *options.values()))
+        if filter_ is FILTERS["format"]:
+            _bounded(_widest(str(value)))
+        return filter_(value, *args, **options)
+
+    return guarded
+
+
+def _widest(pattern: str) -> int:
+    return max((int(found) for found in re.findall(r"[0-9]{1,18}", pattern)), default=0)
+
+
+def _bounded_numbers(values: tuple[Any, ...]) -> None:
+    for value in values:
+        if isinstance(value, int):
+            _bounded(abs(value))
+
+
+def _bounded(size: int) -> None:
+    if size > MAX_RENDERED:
+        raise _too_large()
+
+
+@functools.cache
+def _environment() -> _Small:
+    model = checked_in()
+    made = _Small(undefined=ChainableUndefined, keep_trailing_newline=True, autoescape=False)
+    made.globals = dict(model.globals)
+    made.filters = {
+        name: _guarded(found) if name in _WIDENING else found
+        for name, found in model.filters.items()
+    }
+    return made
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _template(source: str) -> Any:
+    _limit(source)
+    return _environment().from_string(source)
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _expression(source: str) -> TemplateExpression:
+    _limit(source)
+    return _environment().compile_expression(source, undefined_to_none=True)
+
+
+def _limit(source: str) -> None:
+    if len(source) > MAX_SOURCE:
+        raise errors.TemplateFailed(f"a template is longer than {MAX_SOURCE} characters")
+
+
+def _failed(error: Exception) -> errors.RotaError:
+    if isinstance(error, errors.RotaError):
+        return error
+    said = error.message if isinstance(error, TemplateError) and error.message else ""
+    return errors.TemplateFailed(
+        f"a template could not be rendered: {said or type(error).__name__}"
+    )
+
+
+def _too_large() -> errors.OutputTooLarge:
+    return errors.OutputTooLarge(
+        f"a rendered value is larger than {MAX_RENDERED} bytes",
+        metadata={"limit_bytes": str(MAX_RENDERED)},
+    )
+
+
+class _Limit:
+    """Ends Python code of this thread that runs on for longer than it may.
+
+    It looks between lines of Python, so one call into C is not cut short; the sandbox keeps
+    those small (`range` is capped).
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._until = time.perf_counter() + seconds
+        self._before: Any = None
+        self._thread = threading.get_ident()
+
+    def __enter__(self) -> None:
+        self._before = sys.gettrace()
+        if self._before is None:
+            sys.settrace(self._trace)
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        sys.settrace(self._before)
+        if isinstance(error, _TooLong):
+            raise errors.TemplateFailed(
+                f"a template ran for longer than {int(MAX_SECONDS * 1000)} ms"
+            ) from None
+
+    def _trace(self, frame: FrameType, event: str, arg: object) -> Any:
+        if time.perf_counter() > self._until:
+            raise _TooLong
+        return self._trace

@@ -1,0 +1,71 @@
+"""Fixtures: a migrated database, keys, and the service on them."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from devstack.postgres_roles import ServiceDatabases
+from shared import database
+from shared.clock import ManualClock
+from tests.support.agents import FakeAgent
+from tests.support.automation import START, Running, migrated, running
+from tests.support.postgres import SuiteServer
+from tests.support.tokens import Keys
+
+
+@pytest.fixture
+def migrated_databases(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
+    with postgres_server.fresh_database("automation_migrated", migrated) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def url(migrated_databases: ServiceDatabases) -> str:
+    """The DSN of a migrated database of its own."""
+    return migrated_databases.automation
+
+
+@pytest.fixture
+def database_admin(migrated_databases: ServiceDatabases) -> str:
+    return migrated_databases.superuser
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[AsyncEngine]:
+    engine = database.engine(url, schema="automation")
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+@pytest.fixture
+async def automation(store: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    async with store.connect() as connection:
+        yield connection
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    return Keys(folder=tmp_path)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(START)
+
+
+@pytest.fixture
+def agent() -> FakeAgent:
+    return FakeAgent()
+
+
+@pytest.fixture
+async def rota(
+    url: str, keys: Keys, clock: ManualClock, agent: FakeAgent
+) -> AsyncIterator[Running]:
+    """The whole service on a clock that stands at START until it is told to move."""
+    async with running(url, keys, clock=clock, agent=agent) as service:
+        yield service

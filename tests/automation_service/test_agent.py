@@ -1,0 +1,138 @@
+"""The agent over gRPC: one task a request, whatever happens to the connection."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from automation_service.agent import GrpcAgent, TaskFailed
+from shared import errors
+from shared.registries.actions.types import AgentResult, AgentTask
+from shared.rpc.client import Behalf, channel
+from tests.support.agent_server import AgentServicer, agent_server
+from tests.support.agents import FakeAgent, Gate, answer
+from tests.support.tokens import Keys
+
+Served = tuple[GrpcAgent, AgentServicer]
+
+
+def task(**fields: object) -> AgentTask:
+    said = {"request_id": "r:s:1", "workspace": "w", "on_behalf_of": "ada", "prompt": "hello"}
+    return AgentTask(**{**said, **fields})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def served(keys: Keys, agent: FakeAgent) -> AsyncIterator[Served]:
+    async with agent_server(keys, agent) as (address, servicer), channel(address) as peer:
+        behalf = Behalf(identity=keys.identity("automation_service"), audience="chat_service")
+        yield GrpcAgent(channel=peer, behalf=behalf), servicer
+
+
+async def test_a_task_runs_in_the_name_of_its_user(served: Served) -> None:
+    remote, servicer = served
+    sessions: list[str] = []
+
+    async def started(session_id: str) -> None:
+        sessions.append(session_id)
+
+    result = await remote.run_task(task(tools=("now",), session_started=started))
+    assert (result.text, result.session_id, result.output) == ("did: hello", "session-1", None)
+    assert result.usage.input_tokens == 10
+    assert sessions == ["session-1"]
+    [who] = servicer.callers
+    assert (who.service, who.user, dict(who.workspaces)) == (
+        "automation_service",
+        "ada",
+        {"w": "editor"},
+    )
+    [request] = servicer.requests
+    assert (request.workspace, request.on_behalf_of) == ("workspaces/w", "users/ada")
+    assert list(request.tools) == ["now"]
+
+
+async def test_an_answer_with_a_schema_is_an_object(served: Served, agent: FakeAgent) -> None:
+    async def act(request: AgentTask) -> AgentResult:
+        return answer(output={"n": 3, "deep": [1.5]})
+
+    agent.act = act
+    result = await served[0].run_task(task(output_schema={"type": "object"}))
+    assert result.output == {"n": 3, "deep": [1.5]}
+
+
+async def test_a_task_that_fails_says_why_and_what_it_used(
+    served: Served, agent: FakeAgent
+) -> None:
+    async def act(request: AgentTask) -> AgentResult:
+        raise errors.CapabilityGone("gone", metadata={"capability": "fetch_url"})
+
+    agent.act = act
+    with pytest.raises(TaskFailed) as caught:
+        await served[0].run_task(task())
+    assert (caught.value.reason, caught.value.metadata) == (
+        "CAPABILITY_GONE",
+        {"capability": "fetch_url"},
+    )
+    assert (caught.value.usage.cost_micros, caught.value.session_id) == (40, "session-1")
+
+
+async def test_it_attaches_again_when_the_service_was_away(
+    served: Served, agent: FakeAgent
+) -> None:
+    remote, servicer = served
+    servicer.unavailable = 2
+    assert (await remote.run_task(task())).text == "did: hello"
+    assert len(servicer.requests) == 3
+    assert len(agent.begun) == 1
+
+
+async def test_it_attaches_again_when_the_connection_breaks(keys: Keys, agent: FakeAgent) -> None:
+    gate = Gate()
+    agent.act = gate
+    behalf = Behalf(identity=keys.identity("automation_service"), audience="chat_service")
+    async with contextlib.AsyncExitStack() as first:
+        address, before = await first.enter_async_context(agent_server(keys, agent))
+        peer = await first.enter_async_context(channel(address))
+        running = asyncio.create_task(GrpcAgent(channel=peer, behalf=behalf).run_task(task()))
+        await gate.entered.wait()
+        await before.server.stop(None)
+        port = int(address.rpartition(":")[2])
+        async with agent_server(keys, agent, port=port) as (_, after):
+            gate.opened.set()
+            assert (await running).text == "at last"
+    assert (len(before.requests), len(after.requests)) == (1, 1)
+    assert len(agent.begun) == 1
+
+
+async def test_a_refusal_is_not_tried_again(keys: Keys, agent: FakeAgent) -> None:
+    stranger = keys.identity("chat_service")
+    async with agent_server(keys, agent) as (address, _), channel(address) as peer:
+        remote = GrpcAgent(
+            channel=peer, behalf=Behalf(identity=stranger, audience="automation_service")
+        )
+        with pytest.raises(errors.RotaError) as caught:
+            await asyncio.wait_for(remote.run_task(task()), 5)
+    assert caught.value.code not in (errors.Code.UNAVAILABLE,)
+    assert agent.begun == []
+
+
+async def test_a_task_can_be_stopped(served: Served, agent: FakeAgent) -> None:
+    await served[0].cancel_task(task())
+    assert agent.cancelled == {"r:s:1"}
+
+
+async def test_the_catalogue_is_fetched_when_it_is_new(served: Served) -> None:
+    found = await served[0].capabilities("")
+    assert found is not None
+    assert (found.version, found.entries["fetch_url"].input_schema) == (
+        "7",
+        {"type": "object", "maximum": 3},
+    )
+    assert await served[0].capabilities("7") is None
+
+
+async def test_a_service_that_is_not_there_is_unavailable(keys: Keys) -> None:
+    behalf = Behalf(identity=keys.identity("automation_service"), audience="chat_service")
+    async with channel("127.0.0.1:1") as peer:
+        with pytest.raises(errors.PeerUnavailable):
+            await GrpcAgent(channel=peer, behalf=behalf).capabilities("")

@@ -1,0 +1,124 @@
+"""What was lost is made good: tokens, workers, attempts."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from rota.automation.v1 import automation_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from automation_service.persistence import execution
+from automation_service.persistence.execution import Claim, Fenced
+from shared import database
+from shared.clock import ManualClock
+from tests.support.agents import FakeAgent, Gate
+from tests.support.automation import START, Running, execute, news, running, schedule, until
+from tests.support.tokens import Keys
+
+FIRST = START + timedelta(seconds=30)
+SAID = news(triggers=[schedule()])
+
+
+async def pending(rota: Running, clock: ManualClock) -> tuple[str, UUID]:
+    """An automation with a run that nobody has taken, and that run's id."""
+    name = (await rota.create(SAID)).name
+    clock.set(FIRST)
+    [run] = await until(lambda: rota.runs(name))
+    return name, UUID(run.name.rpartition("/")[2])
+
+
+async def claimed(store: AsyncEngine, run: UUID) -> Claim | UUID | None:
+    async with database.transaction(store) as connection:
+        return await execution.claim(connection, run, now=FIRST)
+
+
+async def test_a_run_whose_token_was_lost_is_woken_again(
+    url: str, keys: Keys, clock: ManualClock
+) -> None:
+    async with running(url, keys, clock=clock, roles="api,ticker") as rota:
+        name, _ = await pending(rota, clock)
+        await rota.service.runner.reconcile_once()
+    await execute(url, "delete from pgqueuer.pgqueuer")
+    async with running(url, keys, clock=clock) as rota:
+        [run] = await rota.ended(name)
+        assert run.state == pb.Run.SUCCEEDED
+
+
+async def test_a_worker_that_was_overtaken_writes_nothing(
+    url: str, keys: Keys, clock: ManualClock, store: AsyncEngine
+) -> None:
+    async with running(url, keys, clock=clock, roles="api,ticker") as rota:
+        _, run = await pending(rota, clock)
+    first, second = await claimed(store, run), await claimed(store, run)
+    assert isinstance(first, Claim)
+    assert isinstance(second, Claim)
+    assert (first.attempt, second.attempt) == (1, 2)
+    event: dict[str, Any] = {"step_updated": {}}
+    with pytest.raises(Fenced):
+        async with database.transaction(store) as connection:
+            await execution.write(connection, first, {"output": "zombie"}, event, FIRST)
+    async with database.transaction(store) as connection:
+        await execution.write(connection, second, {"output": "owner"}, event, FIRST)
+    [row] = await execute(url, "select output from automation_runs")
+    assert row["output"] == '"owner"'
+
+
+async def test_a_run_that_has_ended_can_not_be_claimed(
+    rota: Running, clock: ManualClock, store: AsyncEngine
+) -> None:
+    name, run = await pending(rota, clock)
+    await rota.ended(name)
+    assert await claimed(store, run) is None
+
+
+async def test_a_worker_that_lost_its_run_stops_without_stopping_the_task(
+    rota: Running, clock: ManualClock, agent: FakeAgent, store: AsyncEngine
+) -> None:
+    gate = Gate()
+    agent.act = gate
+    name = (await rota.create(SAID)).name
+    clock.set(FIRST)
+    await gate.entered.wait()
+    [run] = await rota.runs(name)
+    await claimed(store, UUID(run.name.rpartition("/")[2]))  # another worker, that dies at once
+
+    async def taken_over() -> bool:
+        return bool((await rota.run(run.name)).attempt == 3)
+
+    await until(taken_over)
+    await rota.service.runner.reconcile_once()
+    gate.opened.set()
+    [ended] = await rota.ended(name)
+    assert (ended.state, len(agent.begun)) == (pb.Run.SUCCEEDED, 1)
+    assert agent.cancelled == set()
+    assert ended.attempt == 3  # no tug of war between workers
+
+
+async def test_a_run_whose_worker_hangs_past_its_deadline_is_ended(
+    url: str, keys: Keys, clock: ManualClock, store: AsyncEngine
+) -> None:
+    async with running(url, keys, clock=clock, roles="api,ticker") as rota:
+        name, run = await pending(rota, clock)
+        assert isinstance(await claimed(store, run), Claim)
+        await execute(url, "update automation_runs set deadline = now() - interval '1 hour'")
+        await rota.service.runner.reconcile_once()
+        [ended] = await rota.ended(name)
+        assert ended.state == pb.Run.TIMED_OUT
+        assert "TIMED_OUT" in str(ended.error)
+
+
+async def test_a_lone_clock_of_the_future_does_not_shorten_a_lease(
+    rota: Running, clock: ManualClock, agent: FakeAgent
+) -> None:
+    gate = Gate()
+    agent.act = gate
+    name = (await rota.create(SAID)).name
+    clock.set(FIRST)
+    await gate.entered.wait()
+    clock.advance(timedelta(days=1))
+    await rota.service.runner.reconcile_once()
+    gate.opened.set()
+    ended = await rota.ended(name)
+    assert ended[0].state == pb.Run.SUCCEEDED
+    assert ended[0].attempt == 1

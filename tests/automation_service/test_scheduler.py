@@ -1,0 +1,309 @@
+"""Every slot is accounted for, exactly once, whatever happens."""
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from rota.automation.v1 import automation_pb2 as pb
+
+from automation_service.engine import PgQueuer
+from automation_service.scheduler import Scheduler
+from shared import database
+from shared.clock import ManualClock
+from tests.support.agents import FakeAgent, Gate
+from tests.support.automation import (
+    START,
+    Running,
+    execute,
+    news,
+    running,
+    schedule,
+    until,
+)
+from tests.support.tokens import Keys
+
+Slot = pb.Slot
+MINUTE = timedelta(minutes=1)
+# START is half past a minute, so the first slot of "every minute" is half a minute away.
+FIRST = START + timedelta(seconds=30)
+
+
+def every_minute(concurrency: str = "drop_if_running", **config: Any) -> dict[str, Any]:
+    return news(triggers=[schedule("* * * * *", **config)], execution={"concurrency": concurrency})
+
+
+async def outcomes(rota: Running, name: str, count: int) -> list[str]:
+    """Oldest first, once there are so many."""
+
+    async def enough() -> list[Any] | None:
+        found = await rota.slots(name)
+        return found if len(found) >= count else None
+
+    return [Slot.Outcome.Name(s.outcome) for s in reversed(await until(enough))]
+
+
+async def test_slots_within_the_catch_up_window_are_caught_up_and_older_ones_missed(
+    url: str, keys: Keys
+) -> None:
+    clock = ManualClock(START)
+    async with running(url, keys, clock=clock, roles="api") as rota:
+        name = (await rota.create(every_minute("always", catchup_window_seconds=180))).name
+    clock.set(FIRST + 5 * MINUTE)
+    async with running(url, keys, clock=clock) as rota:
+        assert await outcomes(rota, name, 6) == [
+            "MISSED",
+            "MISSED",
+            "CAUGHT_UP",
+            "CAUGHT_UP",
+            "FIRED",
+            "FIRED",
+        ]
+        assert len(await rota.ended(name, 4)) == 4
+        missed = (await rota.slots(name))[-1]
+        assert missed.reason == "It was found 0:05:00 late; the catch-up window is 0:03:00."
+        fresh = (await rota.get(name)).triggers[0]
+        assert fresh.next_fire_time.ToDatetime(tzinfo=START.tzinfo) == FIRST + 6 * MINUTE
+
+
+async def test_slots_of_a_paused_automation_are_skipped_and_stay_so(
+    rota: Running, clock: ManualClock
+) -> None:
+    name = (await rota.create(every_minute())).name
+    await rota.call("PauseAutomation", pb.PauseAutomationRequest(name=name, note="holidays"))
+    clock.set(FIRST + MINUTE)
+    assert await outcomes(rota, name, 2) == ["SKIPPED_PAUSED", "SKIPPED_PAUSED"]
+    await rota.call("ResumeAutomation", pb.ResumeAutomationRequest(name=name))
+    clock.set(FIRST + 2 * MINUTE)
+    assert (await outcomes(rota, name, 3))[-1] == "FIRED"
+    assert len(await rota.runs(name)) == 1
+
+
+async def test_slots_before_a_resume_are_decided_as_paused(url: str, keys: Keys) -> None:
+    clock = ManualClock(START)
+    async with running(url, keys, clock=clock, roles="api") as rota:  # nothing ticks
+        name = (await rota.create(every_minute())).name
+        await rota.call("PauseAutomation", pb.PauseAutomationRequest(name=name))
+        clock.set(FIRST)
+        await rota.call("ResumeAutomation", pb.ResumeAutomationRequest(name=name))
+        assert await outcomes(rota, name, 1) == ["SKIPPED_PAUSED"]
+
+
+async def test_a_slot_during_a_run_is_dropped(
+    rota: Running, clock: ManualClock, agent: FakeAgent
+) -> None:
+    gate = Gate()
+    agent.act = gate
+    name = (await rota.create(every_minute())).name
+    clock.set(FIRST)
+    await gate.entered.wait()
+    clock.set(FIRST + MINUTE)
+    assert await outcomes(rota, name, 2) == ["FIRED", "SKIPPED_OVERLAP"]
+    gate.opened.set()
+    assert len(await rota.ended(name)) == 1
+
+
+async def test_queued_runs_go_one_by_one_in_order(
+    rota: Running, clock: ManualClock, agent: FakeAgent
+) -> None:
+    gate = Gate()
+    agent.act = gate
+    name = (await rota.create(every_minute("queue"))).name
+    for minute in range(3):
+        clock.set(FIRST + minute * MINUTE)
+        await outcomes(rota, name, minute + 1)
+    await gate.entered.wait()
+    [tokens] = await execute(rota.url, "select count(*) as n from pgqueuer.pgqueuer")
+    assert tokens["n"] == 1  # a queued run has no token until its predecessor ends
+    gate.opened.set()
+    ended = await rota.ended(name, 3)
+    times = [(r.slot_time.ToDatetime(), r.name) for r in ended]
+    begun = [UUID(task.request_id.partition(":")[0]) for task in agent.begun]
+    assert begun == [UUID(run.rpartition("/")[2]) for _, run in sorted(times)]
+
+
+async def test_a_full_queue_rejects(url: str, keys: Keys) -> None:
+    clock = ManualClock(START)
+    async with running(url, keys, clock=clock, roles="api,ticker") as rota:  # nothing works
+        name = (await rota.create(every_minute("queue", catchup_window_seconds=86400))).name
+        clock.set(FIRST + 101 * MINUTE)
+        found = await outcomes(rota, name, 102)
+        assert found.count("REJECTED") == 2
+        assert found[-1] == "REJECTED"
+
+
+async def test_always_runs_beside_what_goes_on(
+    rota: Running, clock: ManualClock, agent: FakeAgent
+) -> None:
+    gate = Gate()
+    agent.act = gate
+    name = (await rota.create(every_minute("always"))).name
+    for minute in range(2):
+        clock.set(FIRST + minute * MINUTE)
+        await outcomes(rota, name, minute + 1)
+
+    async def both_begun() -> bool:
+        return len(agent.begun) == 2
+
+    await until(both_begun)
+    gate.opened.set()
+    assert len(await rota.ended(name, 2)) == 2
+
+
+async def test_a_schedule_ends_after_its_fires_or_at_its_end(
+    rota: Running, clock: ManualClock
+) -> None:
+    twice = (await rota.create(every_minute("always", max_fires=2))).name
+    ending = FIRST + timedelta(seconds=90)
+    till = (await rota.create(every_minute("always", end_time=ending.isoformat()))).name
+    for minute in range(5):
+        clock.set(FIRST + minute * MINUTE)
+        for name in (twice, till):
+            await outcomes(rota, name, min(minute + 1, 2))
+    for name in (twice, till):
+        assert await outcomes(rota, name, 2) == ["FIRED", "FIRED"]
+        assert not (await rota.get(name)).triggers[0].HasField("next_fire_time")
+
+
+async def test_a_late_tick_does_not_drift_the_schedule(rota: Running, clock: ManualClock) -> None:
+    name = (await rota.create(every_minute())).name
+    clock.set(FIRST + timedelta(seconds=17))
+    await outcomes(rota, name, 1)
+    trigger = (await rota.get(name)).triggers[0]
+    assert trigger.last_fire_time.ToDatetime(tzinfo=START.tzinfo) == FIRST
+    assert trigger.next_fire_time.ToDatetime(tzinfo=START.tzinfo) == FIRST + MINUTE
+
+
+async def test_jitter_delays_the_fire_and_not_the_slot(rota: Running, clock: ManualClock) -> None:
+    created = await rota.create(news(triggers=[schedule("0 * * * *", jitter_seconds=600)]))
+    due = created.triggers[0].next_fire_time.ToDatetime(tzinfo=START.tzinfo)
+    assert FIRST <= due <= FIRST + timedelta(seconds=600)
+    clock.set(due)
+    assert await outcomes(rota, created.name, 1) == ["FIRED"]
+    [slot] = await rota.slots(created.name)
+    assert slot.slot_time.ToDatetime(tzinfo=START.tzinfo) == FIRST
+
+
+async def test_a_run_is_given_what_its_trigger_knows(rota: Running, clock: ManualClock) -> None:
+    name = (await rota.create(every_minute("always"))).name
+    for minute in range(2):
+        clock.set(FIRST + minute * MINUTE)
+        await outcomes(rota, name, minute + 1)
+    first, second = await rota.ended(name, 2)
+    assert dict(first.trigger_payload) == {
+        "fired_at": "2026-11-23T08:00:00Z",
+        "scheduled_for": "2026-11-23T08:00:00Z",
+        "last_fired_at": None,
+    }
+    assert second.trigger_payload["last_fired_at"] == "2026-11-23T08:00:00Z"
+    assert second.inputs["topic"] == "trains"
+    assert second.inputs["scheduled_for"] == "2026-11-23T08:01:00Z"
+    assert second.definition_snapshot.name == "Morning news"
+
+
+async def test_two_schedulers_that_race_fire_a_slot_once(
+    url: str, keys: Keys, clock: ManualClock
+) -> None:
+    async with running(url, keys, clock=clock, roles="api") as rota:
+        name = (await rota.create(every_minute("always"))).name
+        schedulers = [
+            Scheduler(
+                store=database.engine(url, schema="automation"),
+                engine=PgQueuer(url=url),
+                clock=clock,
+            )
+            for _ in range(4)
+        ]
+        clock.set(FIRST)
+        fired = await asyncio.gather(*(s.fire_due(FIRST) for s in schedulers for _ in range(3)))
+        assert sum(fired) == 1
+        assert len(await rota.runs(name)) == 1
+        for scheduler in schedulers:
+            await scheduler.store.dispose()
+
+
+async def test_a_row_that_can_not_be_read_is_disabled_and_hurts_nobody(
+    rota: Running, clock: ManualClock
+) -> None:
+    bad, good = [(await rota.create(every_minute())).name for _ in range(2)]
+    await execute(
+        rota.url,
+        "update automations set definition = jsonb_set(definition,"
+        """ '{triggers,0,config,cron}', '"every day"') where resource_id = $1""",
+        bad.rpartition("/")[2],
+    )
+    clock.set(FIRST)
+    assert await outcomes(rota, good, 1) == ["FIRED"]
+    trigger = (await rota.get(bad)).triggers[0]
+    assert not trigger.enabled
+    assert trigger.disabled_reason
+    assert await rota.slots(bad) == []
+
+
+async def test_what_is_enqueued_goes_away_with_its_transaction(rota: Running, store: Any) -> None:
+    engine = PgQueuer(url=rota.url)
+    lost = UUID("0190a0a0-0000-7000-8000-000000000000")
+
+    async def tokens() -> int:
+        found = await execute(rota.url, "select 1 from pgqueuer.pgqueuer_log")
+        return len(found)
+
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction(store) as connection:
+            await engine.wake(connection, [lost])
+            raise ZeroDivisionError
+    assert await tokens() == 0
+    async with database.transaction(store) as connection:
+        await engine.wake(connection, [lost])
+    assert await tokens() > 0
+
+
+async def test_a_slot_is_decided_in_batches_until_it_is_caught_up(url: str, keys: Keys) -> None:
+    clock = ManualClock(START)
+    async with running(url, keys, clock=clock, roles="api") as rota:
+        name = (await rota.create(every_minute())).name
+    clock.set(FIRST + 1200 * MINUTE)
+    async with running(url, keys, clock=clock, roles="api,ticker") as rota:
+
+        async def caught_up() -> bool:
+            due = (await rota.get(name)).triggers[0].next_fire_time
+            return bool(due.ToDatetime(tzinfo=START.tzinfo) == FIRST + 1201 * MINUTE)
+
+        await until(caught_up)
+        [ledger] = await execute(url, "select count(*) as n from automation_slots")
+        assert ledger["n"] == 1201
+
+
+async def test_slots_older_than_the_ledger_is_kept_get_no_row(url: str, keys: Keys) -> None:
+    clock = ManualClock(START)
+    async with running(url, keys, clock=clock, roles="api") as rota:
+        name = (await rota.create(news(triggers=[schedule("0 0 * * *")]))).name
+    clock.set(START + timedelta(days=10))
+    days = {"roles": "api,ticker", "slot_retention_days": 3}
+    async with running(url, keys, clock=clock, **days) as rota:
+        assert await outcomes(rota, name, 3) == ["MISSED"] * 3
+        request = pb.ExplainSlotRequest(trigger=f"{name}/triggers/t")
+        request.time.FromDatetime(datetime(2026, 11, 25))  # noqa: DTZ001 - read as UTC
+        told = await rota.call("ExplainSlot", request)
+        assert told.explanation == "It is older than the ledger is kept."
+
+
+async def test_a_trigger_computed_by_older_zone_data_is_computed_again(
+    url: str, keys: Keys
+) -> None:
+    clock = ManualClock(START)
+    async with running(url, keys, clock=clock, roles="api") as rota:
+        name = (await rota.create(every_minute())).name
+        await execute(
+            url,
+            "update automation_triggers set tzdata_version = '2020a',"
+            " next_fire_time = next_fire_time + interval '1 year'",
+        )
+    async with running(url, keys, clock=clock, roles="api,ticker") as rota:
+
+        async def recomputed() -> bool:
+            due = (await rota.get(name)).triggers[0].next_fire_time
+            return bool(due.ToDatetime(tzinfo=START.tzinfo) == FIRST)
+
+        assert await until(recomputed)
