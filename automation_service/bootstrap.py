@@ -18,7 +18,6 @@ from automation_service.automations import Automations
 from automation_service.capabilities import PEER, Capabilities, Source
 from automation_service.changes import Changes
 from automation_service.engine import Engine, PgQueuer
-from automation_service.execution import StoppableAgent
 from automation_service.firing import Policy
 from automation_service.persistence.enums import SCHEMA
 from automation_service.persistence.tables import TENANTS
@@ -30,6 +29,7 @@ from automation_service.runs import Runs
 from automation_service.scheduler import Scheduler
 from automation_service.settings import Settings
 from automation_service.slots import Slots
+from automation_service.tries import StoppableAgent
 from shared import caller, database, telemetry
 from shared.clock import Clock, SystemClock
 from shared.registries import register_builtins

@@ -4,9 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum, auto
-from typing import Any, Protocol
+from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service import steps, templates
@@ -14,7 +13,8 @@ from automation_service.agent import TaskFailed
 from automation_service.persistence import execution as rows
 from automation_service.persistence.execution import Claim
 from automation_service.steps import Result
-from shared import database, errors, resources, telemetry
+from automation_service.tries import InHand, StoppableAgent, call, timed_out
+from shared import database, errors
 from shared.clock import Clock
 from shared.definition import AutomationDefinition, PlanStep, RunStatus
 from shared.registries.actions import get_action
@@ -23,40 +23,12 @@ from shared.registries.actions.types import (
     ActionDefinition,
     ActionResult,
     Agent,
-    AgentResult,
-    AgentTask,
 )
-
-log = telemetry.logger(__name__)
-
-
-class StoppableAgent(Agent, Protocol):
-    async def cancel_task(self, request: AgentTask) -> None:
-        """Stops the task of this request; it will not begin later either."""
-        ...
 
 
 class StopReason(Enum):
     CANCEL = auto()
     FENCED = auto()
-
-
-@dataclass(slots=True)
-class _Tracked:
-    """The agent of one try, and what it was asked last, so that it can be told to stop."""
-
-    agent: StoppableAgent
-    task: AgentTask | None = None
-
-    async def run_task(self, request: AgentTask) -> AgentResult:
-        self.task = request
-        result = await self.agent.run_task(request)
-        self.task = None
-        return result
-
-    async def stop(self) -> None:
-        if self.task is not None:
-            await self.agent.cancel_task(self.task)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +41,7 @@ class Execution:
     output: Any = None
     definition: AutomationDefinition = field(init=False)
     results: list[Result] = field(init=False)
-    _in_hand: _Tracked | None = field(default=None, init=False)
+    _in_hand: InHand | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.definition = AutomationDefinition.model_validate(self.claim.definition)
@@ -88,7 +60,7 @@ class Execution:
         return None
 
     def run_timed_out(self) -> errors.TimedOut:
-        return _timed_out("the run", self.definition.execution.timeout_seconds)
+        return timed_out("the run", self.definition.execution.timeout_seconds)
 
     async def end_step(self, status: RunStatus) -> None:
         """Closes a step that was cut short with its run, and stops what it does elsewhere."""
@@ -161,13 +133,12 @@ class Execution:
                 last = result["attempts"] > steps.retries(step, self.definition)
                 if last or not steps.transient(error):
                     return await self._fail(result, error)
-                await self._store({**result, "error": steps.error_json(error)})
                 wait = steps.backoff(
                     self.definition.execution.retry_backoff, result["attempts"], error
                 )
-                await self.clock.wait_until(
-                    self.clock.now() + timedelta(seconds=wait), asyncio.Event()
-                )
+                again = self.clock.now() + timedelta(seconds=wait)
+                await self._store({**result, "error": steps.error_json(error)})
+                await self.clock.wait_until(again, asyncio.Event())
                 continue
             await self._succeed(self._result(step) or result, done, output)
             return None
@@ -178,33 +149,22 @@ class Execution:
         left = self._budget_left()
         if left is not None and left <= 0:
             raise _over_budget(self.definition)
-        self._in_hand = _Tracked(self.agent)
-        try:
-            async with asyncio.timeout(step.timeout_seconds) as limit:
-                done = await action.handler(config, self._context(step, result, left))
-        except TimeoutError:
-            await self._in_hand.stop()
-            seconds = step.timeout_seconds if limit.expired() else None
-            raise _timed_out("the step", seconds) from None
-        except (errors.RotaError, rows.Fenced, SQLAlchemyError):
-            raise  # a fault of the database is ours, not the step's: the run is handed back
-        except Exception as error:
-            error_id = str(resources.new_id())
-            log.error("step_failed", step=step.step_id, error_id=error_id, exc_info=error)
-            raise errors.Internal(error_id) from error
+        self._in_hand = InHand(self.agent)
+        context = self._context(step, result, left, self._in_hand)
+        done = await call(action, config, context, self._in_hand, step.timeout_seconds)
         self._in_hand = None
         return done
 
-    def _context(self, step: PlanStep, result: Result, left: int | None) -> ActionContext:
-        assert self._in_hand is not None
-
+    def _context(
+        self, step: PlanStep, result: Result, left: int | None, agent: Agent
+    ) -> ActionContext:
         async def record_session(session_id: str) -> None:
             held = self._result(step)
             if held is not None and held.get("session_id") != session_id:
                 await self._store({**held, "session_id": session_id})
 
         return ActionContext(
-            agent=self._in_hand,
+            agent=agent,
             workspace=self.claim.workspace,
             user=self.claim.creator or "",
             run=str(self.claim.run),
@@ -298,14 +258,6 @@ class Execution:
             if trigger.trigger_id == self.claim.trigger_id:
                 return str(trigger.config.get("timezone", "UTC"))
         return "UTC"
-
-
-def _timed_out(what: str, seconds: int | None) -> errors.TimedOut:
-    if seconds is None:
-        return errors.TimedOut(f"{what} waited too long for an answer")
-    return errors.TimedOut(
-        f"{what} took longer than {seconds} seconds", metadata={"timeout_seconds": str(seconds)}
-    )
 
 
 def _over_budget(definition: AutomationDefinition) -> errors.BudgetExceeded:

@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service import steps
 from automation_service.engine import Engine
-from automation_service.execution import Execution, StoppableAgent, StopReason
+from automation_service.execution import Execution, StopReason
 from automation_service.persistence import execution as rows
 from automation_service.persistence.execution import Claim, Fenced
+from automation_service.tries import StoppableAgent
 from shared import database, errors, resources, telemetry
 from shared.clock import Clock
 from shared.definition import RunStatus

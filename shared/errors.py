@@ -205,6 +205,23 @@ class CapabilityGone(RotaError):
     code, reason = Code.FAILED_PRECONDITION, "CAPABILITY_GONE"
 
 
+class ModelTextOnly(RotaError):
+    code, reason = Code.INVALID_ARGUMENT, "MODEL_TEXT_ONLY"
+
+    def __init__(self, config_id: int) -> None:
+        super().__init__(
+            f"the model {config_id} reads text only, and the message has images",
+            metadata={"model_config": str(config_id)},
+        )
+
+
+class QuotaExceeded(RotaError):
+    code, reason = Code.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED"
+
+    def __init__(self, user: str) -> None:
+        super().__init__("the credit for this month is spent", metadata={"user": user})
+
+
 class NoEligibleModel(RotaError):
     code, reason = Code.FAILED_PRECONDITION, "NO_ELIGIBLE_MODEL"
 

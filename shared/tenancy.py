@@ -172,6 +172,22 @@ class Tenancy:
             )
         )
 
+    async def forget(self, connection: AsyncConnection, before: datetime, *, most: int) -> int:
+        """Drops requests served before a moment; answers with how many."""
+        requests = self.tables.requests
+        key = requests.primary_key.columns
+        old = (
+            sa.select(*key)
+            .where(requests.c.create_time < before)
+            .order_by(requests.c.create_time)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+        found = [tuple(row) for row in await connection.execute(old)]
+        if found:
+            await connection.execute(sa.delete(requests).where(sa.tuple_(*key).in_(found)))
+        return len(found)
+
     async def _record(
         self, connection: AsyncConnection, caller: Caller, workspace: str, now: datetime
     ) -> None:

@@ -1,6 +1,6 @@
 """The editable envelope: what a person approves and an automation runs."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -57,7 +57,7 @@ class MetadataBlock(BaseModel):
 class AutomationDefinition(Block):
     """`name` is 1 to 200 characters; empty only until AutomationCreate fills it."""
 
-    schema_version: Annotated[str, Field(pattern=r"^1\.[0-9]{1,3}$")] = "1.0"
+    schema_version: Literal["1.0"] = "1.0"
     name: Annotated[Text, Field(max_length=200)] = ""
     goal: Annotated[Text, Field(max_length=2_000)] = ""
     inputs: InputsBlock = Field(default_factory=InputsBlock)

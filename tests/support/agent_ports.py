@@ -1,13 +1,16 @@
 """Approvals and Automations in memory, with the promises of their ports."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from chat_service.agent.ports import (
     ApprovalDraft,
+    Explanation,
+    KnownAutomation,
+    KnownTrigger,
     SavedAutomation,
     SchedulePreview,
     Slot,
@@ -66,12 +69,27 @@ class MemoryApprovals:
         return self._stored[approval]
 
 
+@dataclass(kw_only=True)
+class Held:
+    """An automation; `version` grows with every change of it, `revision` with its definition."""
+
+    payload: Mapping[str, Any]
+    state: Literal["active", "paused", "archived"] = "active"
+    version: int = 1
+    revision: int = 1
+    note: str = ""
+    last_run: str = ""
+
+
 @dataclass
 class MemoryAutomations:
-    """Saves an automation once for each request id. `failures` are raised first, one a call."""
+    """Does each request once. `failures` are raised first, one a change; `ledger` is explained."""
 
     now: datetime
     saved: dict[UUID, SavedAutomation] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
+    ledger: dict[datetime, Explanation] = field(default_factory=dict)
+    asked: list[tuple[str, datetime]] = field(default_factory=list)
     creates: int = 0
     previews: int = 0
     failures: list[errors.RotaError] = field(default_factory=list)
@@ -79,17 +97,19 @@ class MemoryAutomations:
     async def validate(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]
     ) -> SavedAutomation:
-        return self._automation(workspace, "-", payload)
+        return self._shown(f"workspaces/{workspace}/automations/-", _canonical(payload))
 
     async def create(
         self, *, workspace: str, user: str, payload: Mapping[str, Any], request_id: UUID
     ) -> SavedAutomation:
         self.creates += 1
-        if self.failures:
-            raise self.failures.pop(0)
-        if request_id not in self.saved:
-            self.saved[request_id] = self._automation(workspace, f"a{len(self.saved)}", payload)
-        return self.saved[request_id]
+
+        def change() -> str:
+            name = f"workspaces/{workspace}/automations/a{len(self.held)}"
+            self.held[name] = Held(payload=_canonical(payload))
+            return name
+
+        return self._once(request_id, change)
 
     async def preview(
         self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
@@ -112,29 +132,136 @@ class MemoryAutomations:
             notes=tuple(schedule_words.notes(schedule)),
         )
 
-    def _automation(
-        self, workspace: str, automation: str, payload: Mapping[str, Any]
-    ) -> SavedAutomation:
-        if found := check(payload, current_catalogue()):
-            raise errors.InvalidRequest(
-                [
-                    errors.FieldViolation(
-                        field=f"automation.{v.field}", description=v.message, reason=v.reason
-                    )
-                    for v in found
-                ]
-            )
-        canonical = dump(AutomationCreate.model_validate(payload))
-        config = ScheduleTriggerConfig.model_validate(
-            canonical["definition"]["triggers"][0]["config"]
-        )
-        return SavedAutomation(
-            name=f"workspaces/{workspace}/automations/{automation}",
-            payload=canonical,
-            next_fires=tuple(
-                slot.fire_time.isoformat() for slot in next_slots(config, self.now, 3)
+    async def list(
+        self, *, workspace: str, user: str, limit: int
+    ) -> tuple[Sequence[KnownAutomation], bool]:
+        found = [
+            replace(self._known(name), payload={})
+            for name, held in reversed(self.held.items())
+            if held.state != "archived"
+        ]
+        return found[:limit], len(found) > limit
+
+    async def get(self, *, workspace: str, user: str, name: str) -> KnownAutomation:
+        return self._known(name)
+
+    async def explain(
+        self, *, workspace: str, user: str, trigger: str, moment: datetime
+    ) -> Explanation:
+        self.asked.append((trigger, moment))
+        return self.ledger.get(moment) or Explanation(
+            text="It is no slot of this schedule.",
+            is_slot=False,
+            nearest=(
+                Slot(fire_time=moment, local_time="2026-11-22T09:00", utc_offset=timedelta(0)),
             ),
         )
+
+    async def validate_update(
+        self, *, workspace: str, user: str, payload: Mapping[str, Any]
+    ) -> SavedAutomation:
+        held = self._fresh(payload)
+        kept = {"name": payload["name"], "etag": _etag(held)}
+        shown = self._shown(payload["name"], _canonical(payload))
+        return replace(shown, payload={**kept, **shown.payload})
+
+    async def update(
+        self, *, workspace: str, user: str, payload: Mapping[str, Any], request_id: UUID
+    ) -> SavedAutomation:
+        def change() -> str:
+            held, new = self._fresh(payload), _canonical(payload)
+            held.revision += new["definition"] != held.payload["definition"]
+            held.payload = new
+            held.version += 1
+            return str(payload["name"])
+
+        return self._once(request_id, change)
+
+    async def pause(
+        self, *, workspace: str, user: str, name: str, note: str, request_id: UUID
+    ) -> SavedAutomation:
+        return self._once(request_id, lambda: self._turned(name, "active", "paused", note))
+
+    async def resume(
+        self, *, workspace: str, user: str, name: str, request_id: UUID
+    ) -> SavedAutomation:
+        return self._once(request_id, lambda: self._turned(name, "paused", "active", ""))
+
+    def _once(self, request_id: UUID, change: Callable[[], str]) -> SavedAutomation:
+        if self.failures:
+            raise self.failures.pop(0)
+        if request_id not in self.saved:
+            name = change()
+            self.saved[request_id] = self._shown(name, self.held[name].payload)
+        return self.saved[request_id]
+
+    def _turned(self, name: str, before: str, after: Literal["active", "paused"], note: str) -> str:
+        held = self._held(name)
+        if held.state != before:
+            raise errors.StateConflict(name, held.state.upper())
+        held.state, held.note, held.version = after, note, held.version + 1
+        return name
+
+    def _held(self, name: str) -> Held:
+        if name not in self.held:
+            raise errors.ResourceNotFound(name)
+        return self.held[name]
+
+    def _fresh(self, payload: Mapping[str, Any]) -> Held:
+        held = self._held(payload["name"])
+        if payload["etag"] != _etag(held):
+            raise errors.EtagMismatch(payload["name"], _etag(held))
+        return held
+
+    def _known(self, name: str) -> KnownAutomation:
+        held = self._held(name)
+        return KnownAutomation(
+            name=name,
+            display_name=held.payload["display_name"],
+            state=held.state,
+            etag=_etag(held),
+            revision=held.revision,
+            last_run=held.last_run,
+            triggers=tuple(
+                KnownTrigger(
+                    trigger_id=one["trigger_id"],
+                    type=one["type"],
+                    config=one["config"],
+                    enabled=one["enabled"],
+                    next_fire=self._fires(one["config"])[0],
+                )
+                for one in held.payload["definition"]["triggers"]
+            ),
+            payload=held.payload,
+        )
+
+    def _shown(self, name: str, payload: Mapping[str, Any]) -> SavedAutomation:
+        fires = self._fires(payload["definition"]["triggers"][0]["config"])
+        return SavedAutomation(
+            name=name, payload=payload, next_fires=tuple(fire.isoformat() for fire in fires)
+        )
+
+    def _fires(self, config: Mapping[str, Any]) -> tuple[datetime, ...]:
+        schedule = ScheduleTriggerConfig.model_validate(config)
+        return tuple(slot.fire_time for slot in next_slots(schedule, self.now, 3))
+
+
+def _canonical(payload: Mapping[str, Any]) -> dict[str, Any]:
+    said = {key: value for key, value in payload.items() if key not in ("name", "etag")}
+    if found := check(said, current_catalogue()):
+        raise errors.InvalidRequest(
+            [
+                errors.FieldViolation(
+                    field=f"automation.{v.field}", description=v.message, reason=v.reason
+                )
+                for v in found
+            ]
+        )
+    return dump(AutomationCreate.model_validate(said))
+
+
+def _etag(held: Held) -> str:
+    return f"etag-{held.version}"
 
 
 def _offset(text: str) -> timedelta:

@@ -1,0 +1,258 @@
+"""The whole system as processes of its own: both services, a second chat_service, a gateway.
+
+The tests of a session share it; each has a workspace of its own, and the clock only goes forward.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import grpc
+import psycopg
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+from rota.agent.v1 import agent_pb2
+from rota.automation.v1 import automation_pb2
+from rota.chat.v1 import chat_pb2
+
+from devstack import probe
+from devstack.postgres_roles import ServiceDatabases
+from tests.support.chat import START
+from tests.support.pair import free_port
+from tests.support.processes import FileClock
+from tests.support.tokens import Keys
+
+CHAT: Final = "rota.chat.v1.ChatService"
+AUTOMATION: Final = "rota.automation.v1.AutomationService"
+AGENT: Final = "rota.agent.v1.AgentService"
+NOBODY: Final = "127.0.0.1:1"
+Metadata = list[tuple[str, str]]
+
+# `ChatService/GetThread` → its descriptor
+METHODS: Final[Mapping[str, MethodDescriptor]] = {
+    f"{service.name}/{method.name}": method
+    for module in (chat_pb2, automation_pb2, agent_pb2)
+    for service in module.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """`other_chat` is a replica that can't reach automation_service."""
+
+    folder: Path
+    keys: Keys
+    databases: ServiceDatabases
+    clock: FileClock
+    chat: str
+    other_chat: str
+    automation: str
+    gateway: str
+    _channels: dict[str, grpc.Channel] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.gateway}"
+
+    def tenant(self, user: str = "ada", workspace: str = "") -> "Tenant":
+        """A person alone in a workspace."""
+        return Tenant(self, workspace or f"w{uuid4().hex[:12]}", user)
+
+    def address(self, method: str) -> str:
+        return self.automation if method.startswith("AutomationService/") else self.chat
+
+    def call(self, method: str, request: Message, metadata: Metadata, address: str = "") -> Any:
+        """The answer; of a stream all its frames."""
+        kind = GetMessageClass(METHODS[method].output_type)
+        answer = self.raw(method, request, metadata, address)
+        if isinstance(answer, bytes):
+            return kind.FromString(answer)
+        return [kind.FromString(frame) for frame in answer]
+
+    def raw(self, method: str, request: Message, metadata: Metadata, address: str = "") -> Any:
+        """What came over the wire: bytes, or of a stream the list of its frames."""
+        call = self.begin(method, request, metadata, address)
+        return list(call) if METHODS[method].server_streaming else call.result()
+
+    def begin(self, method: str, request: Message, metadata: Metadata, address: str = "") -> Any:
+        """The call itself, for whoever wants to cut it. Frames are bytes."""
+        channel = self._channel(address or self.address(method))
+        path = f"/{METHODS[method].containing_service.full_name}/{METHODS[method].name}"
+        write = type(request).SerializeToString
+        if METHODS[method].server_streaming:
+            stream = channel.unary_stream(path, request_serializer=write)
+            return stream(request, metadata=metadata, timeout=60)
+        return channel.unary_unary(path, request_serializer=write).future(
+            request, metadata=metadata, timeout=60
+        )
+
+    def refusal(
+        self, method: str, request: Message, metadata: Metadata, address: str = ""
+    ) -> status_pb2.Status:
+        """The status a call is refused with; an answer instead is a failed test."""
+        try:
+            answer = self.call(method, request, metadata, address)
+        except grpc.RpcError as error:
+            found = rpc_status.from_call(error)
+            assert found is not None, f"{error.code()} without details: {error.details()}"
+            return found
+        raise AssertionError(f"{method} was answered: {answer!r}")
+
+    def advance(self, step: timedelta) -> datetime:
+        self.clock.set(self.clock.now() + step)
+        return self.clock.now()
+
+    def execute(self, statement: str, *arguments: object) -> None:
+        """What an operator with SQL does."""
+        with psycopg.connect(self.databases.superuser, autocommit=True) as connection:
+            connection.execute(statement.encode(), arguments)
+
+    def close(self) -> None:
+        for channel in self._channels.values():
+            channel.close()
+
+    def _channel(self, address: str) -> grpc.Channel:
+        if address not in self._channels:
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            self._channels[address] = grpc.insecure_channel(address, options)
+        return self._channels[address]
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    live: Live
+    id: str
+    user: str = "ada"
+
+    @property
+    def name(self) -> str:
+        return f"workspaces/{self.id}"
+
+    def token(self, role: str = "owner") -> str:
+        return self.live.keys.user_token(self.user, {self.id: role}, expires_in=timedelta(days=1))
+
+    def metadata(self, method: str = "", role: str = "owner") -> Metadata:
+        """Of a person's call; of automation_service's own where only services may call."""
+        if not method.startswith("AgentService/"):
+            return [("authorization", f"Bearer {self.token(role)}")]
+        return self.live.keys.service_headers(
+            "automation_service", audience="chat_service", user=self.user, workspace=self.id
+        )
+
+    def call(self, method: str, request: Message, address: str = "") -> Any:
+        return self.live.call(method, request, self.metadata(method), address)
+
+    def refusal(self, method: str, request: Message, address: str = "") -> status_pb2.Status:
+        return self.live.refusal(method, request, self.metadata(method), address)
+
+
+@contextlib.contextmanager
+def live(
+    fresh_database: AbstractContextManager[ServiceDatabases], folder: Path
+) -> Iterator[Live]:
+    """Starts everything and ends it. The clock stands at START."""
+    keys = Keys(folder=folder)
+    clock = FileClock(folder / "clock")
+    clock.set(START)
+    model, chat, other, automation, gateway = (f"127.0.0.1:{free_port()}" for _ in range(5))
+    with contextlib.ExitStack() as stack:
+        databases = stack.enter_context(fresh_database)
+        made = Live(
+            folder=folder,
+            keys=keys,
+            databases=databases,
+            clock=clock,
+            chat=chat,
+            other_chat=other,
+            automation=automation,
+            gateway=gateway,
+        )
+        stack.callback(made.close)
+        start = _Starter(stack, folder)
+        demo = ["devstack.demo_model", "--port", model.rpartition(":")[2], "--delay", "0.001"]
+        start("model", demo, {})
+        for name, listen, peer in (
+            ("chat_service", chat, automation),
+            ("chat_service", other, NOBODY),
+            ("automation_service", automation, chat),
+        ):
+            command = ["tests.support.processes", name, str(clock.path)]
+            start(f"{name}-{listen}", command, _told(made, name, listen, peer, model))
+        start(
+            "gateway",
+            ["gateway"],
+            {
+                "ROTA_GATEWAY_LISTEN": gateway,
+                "ROTA_CHAT_ADDRESS": chat,
+                "ROTA_AUTOMATION_ADDRESS": automation,
+                "ROTA_JWKS_FILE": str(keys.jwks_file),
+                "ROTA_GATEWAY_WORKERS": "1",
+                "ROTA_GATEWAY_CONFIG": str(folder / "envoy.yaml"),
+            },
+        )
+        start.until(lambda: probe.is_serving(automation, AUTOMATION))
+        start.until(lambda: all(probe.is_serving(a, CHAT) for a in (chat, other)))
+        known = made.tenant()
+        start.until(lambda: probe.is_reachable(made.url, known.token(), known.id))
+        yield made
+
+
+def _told(made: Live, name: str, listen: str, peer: str, model: str) -> dict[str, str]:
+    databases = made.databases
+    return {
+        "DATABASE_URL": databases.chat if name == "chat_service" else databases.automation,
+        "ROTA_LISTEN": listen,
+        "ROTA_PEER_ADDRESS": peer,
+        "ROTA_JWKS_FILE": str(made.keys.jwks_file),
+        "ROTA_SERVICE_JWKS_FILE": str(made.keys.service_jwks_file),
+        "ROTA_SERVICE_KEY_FILE": str(made.keys.service_key_file(name)),
+        "ROTA_APPROVAL_DAYS": "0.5",
+        "ROTA_POOL_SIZE": "4",
+        "ROTA_LOOK_SECONDS": "0.2",
+        "OPENAI_API_KEY": "demo",
+        "OPENAI_BASE_URL": f"http://{model}/v1",
+        "ROTA_DEFAULT_MODEL": "demo",
+    }
+
+
+@dataclass(slots=True)
+class _Starter:
+    stack: contextlib.ExitStack
+    folder: Path
+    started: list[tuple[subprocess.Popen[bytes], Path]] = field(default_factory=list)
+
+    def __call__(self, name: str, command: list[str], told: Mapping[str, str]) -> None:
+        path = self.folder / f"{name}.log"
+        with path.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command], env={**os.environ, **told}, stdout=log, stderr=log
+            )
+        self.stack.callback(_end, process)
+        self.started.append((process, path))
+
+    def until(self, condition: Callable[[], bool], seconds: float = 90.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            for process, path in self.started:
+                assert process.poll() is None, path.read_text()[-3000:]
+            assert time.monotonic() < deadline, [p.name for _, p in self.started]
+            time.sleep(0.1)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    # Nobody waits for what they were doing.
+    process.kill()
+    process.wait(20)
