@@ -1,9 +1,13 @@
 """A replica stops in the middle; another one ends what it began."""
 
+import asyncio
+
+import grpc
 from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
+from shared.rpc import status
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import approval_of, approve, chat_service, kinds
 from tests.support.tokens import Keys
@@ -84,3 +88,24 @@ async def test_another_replica_cancels_a_turn_within_its_owner(
         )
         assert cancelled.state == pb.Turn.CANCELLED
         assert await demo.controls.until_over(seen) == "abandoned"
+
+
+async def test_two_replicas_racing_for_a_thread_open_one_turn(
+    chat_databases: ServiceDatabases, keys: Keys, demo: DemoServer, automations: MemoryAutomations
+) -> None:
+    async with (
+        chat_service(chat_databases, keys, demo.base_url, automations=automations) as first,
+        chat_service(chat_databases, keys, demo.base_url, automations=automations) as second,
+    ):
+        thread = (await first.send("hello"))[0].started.turn.partition("/turns/")[0]
+        demo.controls.hold(kind="chat")
+        calls = [one.stream("go on", name=thread) for one in (first, second)]
+        opened = await asyncio.gather(
+            *(anext(aiter(call)) for call in calls), return_exceptions=True
+        )
+        refused = [one for one in opened if isinstance(one, grpc.aio.AioRpcError)]
+        assert len(refused) == 1
+        assert status.from_call(refused[0], peer="it").reason == "TURN_IN_PROGRESS"
+        demo.controls.release()
+        for call in calls:
+            call.cancel()
