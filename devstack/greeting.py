@@ -10,6 +10,8 @@ from devstack.state import READY
 _TEXT = """
 Rota runs.
 
+  page                {settings.gateway_url}/#token={token}
+
   gateway             {settings.gateway_url}
   chat_service        {settings.chat_address}
   automation_service  {settings.automation_address}
@@ -17,7 +19,7 @@ Rota runs.
   logs                {logs}
   token               in {ready} as "token", and from: {python} -m devstack token
 
-Try, in another terminal:
+Open the page, or try in another terminal:
 
   {bin}/rota chat
 
@@ -35,10 +37,11 @@ Try, in another terminal:
 Ctrl-C stops everything."""
 
 
-def text(settings: Settings) -> str:
+def text(settings: Settings, token: str) -> str:
     folder = Path(sys.executable).parent
     return _TEXT.format(
         settings=settings,
+        token=token,
         model="demo (offline, rule-based)" if settings.demo_model else "as OPENAI_BASE_URL says",
         logs=_short(settings.logs),
         ready=_short(settings.state_dir / READY),

@@ -9,9 +9,10 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from gateway import refusals
+from gateway import page, refusals
 
 HERE: Final = Path(__file__).resolve().parent
+PAGE: Final = HERE / "page.html"
 DEFAULTS: Final = {
     "ROTA_GATEWAY_LISTEN": "127.0.0.1:8080",
     "ROTA_CHAT_ADDRESS": "127.0.0.1:7001",
@@ -49,7 +50,8 @@ def render(settings: Mapping[str, str]) -> str:
         "cors_origins": settings["ROTA_CORS_ORIGINS"],
         # JSON is YAML, so what is made here goes in as it is.
         "refusals": json.dumps(refusals.mappers()),
-        "landing": json.dumps((HERE / "landing.html").read_text()),
+        "page": str(PAGE),
+        "page_policy": page.policy(PAGE.read_text()),
     }
     for name in ("GATEWAY_LISTEN", "CHAT_ADDRESS", "AUTOMATION_ADDRESS"):
         part = name.split("_")[0].lower()

@@ -1,0 +1,70 @@
+/** The frame around every screen. */
+import { useEffect, useRef } from "preact/hooks";
+import { Approvals } from "./card/Approvals.js";
+import { AutomationDetail } from "./automations/Detail.js";
+import { AutomationList } from "./automations/List.js";
+import { RunDetail } from "./automations/Run.js";
+import { Chat } from "./chat/Chat.js";
+import { announcement } from "./lib/announce.js";
+import { keepLists, waiting } from "./lib/lists.js";
+import { online } from "./lib/network.js";
+import { route } from "./lib/router.js";
+import { token, workspace } from "./lib/session.js";
+import { Sidebar, sidebarOpen } from "./Sidebar.js";
+import { SignIn } from "./SignIn.js";
+import { Icon } from "./ui/Icon.js";
+
+export function App() {
+  if (!token.value) return <SignIn />;
+  return <Signed key={workspace.value} />;
+}
+
+function Signed() {
+  useEffect(keepLists, []);
+  const pending = waiting.value?.length ?? 0;
+  useEffect(() => {
+    document.title = pending ? `(${pending}) Rota` : "Rota";
+  }, [pending]);
+  return (
+    <div class="frame">
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>
+        Skip to the content
+      </a>
+      <header class="top">
+        <button type="button" class="bare" aria-label="Menu" aria-expanded={sidebarOpen.value} onClick={() => (sidebarOpen.value = true)}>
+          <Icon name="menu" />
+        </button>
+        <span class="brand">Rota</span>
+        {pending > 0 && <a class="count" href="#/approvals" aria-label={`${pending} approvals wait`}>{pending}</a>}
+      </header>
+      <Sidebar />
+      <main id="main" tabIndex={-1}>
+        {!online.value && (
+          <p class="offline" role="status"><Icon name="warning" />No connection. It goes on as soon as there is one.</p>
+        )}
+        <Screen />
+      </main>
+      <div class="unseen" aria-live="polite" role="status" id="announcer">{announcement.value}</div>
+    </div>
+  );
+}
+
+function Screen() {
+  const [area, id, sub, subId] = route.value;
+  const first = useRef(true);
+  useEffect(() => {
+    sidebarOpen.value = false;
+    // A reader of the screen starts at the new content, not where the old link was.
+    if (!first.current && area !== "chat") document.getElementById("main")?.focus({ preventScroll: true });
+    first.current = false;
+  }, [area, id, subId]);
+  switch (area) {
+    case "approvals":
+      return <Approvals id={id} />;
+    case "automations":
+      if (id && sub === "runs" && subId) return <RunDetail key={subId} automation={id} run={subId} />;
+      return id ? <AutomationDetail key={id} id={id} /> : <AutomationList />;
+    default:
+      return <Chat id={area === "chat" ? (id ?? "") : ""} />;
+  }
+}

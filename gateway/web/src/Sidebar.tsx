@@ -1,0 +1,103 @@
+/** Where one can go, and the threads. A drawer on a narrow screen. */
+import { signal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Thread } from "./gen/rota/chat/v1/chat_pb.js";
+import { threads, trouble, waiting } from "./lib/lists.js";
+import { changed } from "./lib/network.js";
+import { chat, idOf, requestId } from "./lib/rpc.js";
+import { go, href, route } from "./lib/router.js";
+import { claims, signOut } from "./lib/session.js";
+import { dateOf, day } from "./lib/time.js";
+import { Icon, type IconName } from "./ui/Icon.js";
+import { Loading } from "./ui/parts.js";
+
+export const sidebarOpen = signal(false);
+
+export function Sidebar() {
+  const open = sidebarOpen.value;
+  const drawer = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (open) drawer.current?.querySelector<HTMLElement>("a")?.focus();
+  }, [open]);
+  const close = () => (sidebarOpen.value = false);
+  return (
+    <>
+      {open && <div class="veil" onClick={close} />}
+      <aside ref={drawer} class={open ? "side open" : "side"} onKeyDown={(event) => event.key === "Escape" && close()}>
+        <div class="side-head">
+          <span class="brand">Rota</span>
+          <button type="button" class="bare only-narrow" aria-label="Close the menu" onClick={close}><Icon name="cross" /></button>
+        </div>
+        <nav aria-label="Main">
+          <a class="new" href={href("chat")} onClick={close}><Icon name="plus" />New chat</a>
+          <Place to="approvals" icon="inbox" label="Approvals" count={waiting.value?.length} />
+          <Place to="automations" icon="clock" label="Automations" />
+        </nav>
+        <nav class="threads" aria-label="Threads">
+          <h2>Threads</h2>
+          <Threads />
+        </nav>
+        <div class="side-foot">
+          <span title={claims.value?.workspaces.join(", ")}>{claims.value?.user}</span>
+          <button type="button" class="bare" onClick={() => signOut()} aria-label="Sign out" title="Sign out"><Icon name="leave" /></button>
+        </div>
+      </aside>
+    </>
+  );
+}
+
+function Place(props: { to: string; icon: IconName; label: string; count?: number }) {
+  const here = route.value[0] === props.to;
+  return (
+    <a href={href(props.to)} aria-current={here ? "page" : undefined}>
+      <Icon name={props.icon} />
+      {props.label}
+      {!!props.count && <span class="count" aria-label={`${props.count} waiting`}>{props.count}</span>}
+    </a>
+  );
+}
+
+function Threads() {
+  if (!threads.value) return trouble.value ? <p class="faint">They can't be shown now.</p> : <Loading rows={4} what="Loading threads" />;
+  if (!threads.value.length) return <p class="faint">None yet.</p>;
+  const current = route.value[0] === "chat" ? route.value[1] : undefined;
+  return (
+    <ul>
+      {threads.value.map((thread) => (
+        <Line key={thread.name} thread={thread} here={idOf(thread.name) === current} />
+      ))}
+    </ul>
+  );
+}
+
+function Line({ thread, here }: { thread: Thread; here: boolean }) {
+  const [sure, ask] = useState(false);
+  const asks = waiting.value?.some((each) => each.turn.startsWith(`${thread.name}/`));
+  const title = thread.displayName || "New thread";
+  const date = dateOf(thread.updateTime);
+  const remove = async () => {
+    if (!sure) {
+      ask(true);
+      return;
+    }
+    try {
+      await chat.deleteThread({ name: thread.name, requestId: requestId() });
+      if (here) go("chat");
+    } finally {
+      ask(false);
+      changed();
+    }
+  };
+  return (
+    <li>
+      <a href={href("chat", idOf(thread.name))} aria-current={here ? "page" : undefined} title={date && `${title} · ${day(date)}`}>
+        <span class="line">{title}</span>
+        {asks ? <span class="dot wait" title="Waits for approval"><span class="unseen">waits for approval</span></span>
+          : thread.openTurn ? <span class="dot busy" title="At work"><span class="unseen">at work</span></span> : null}
+      </a>
+      <button type="button" class={sure ? "bare sure" : "bare"} onBlur={() => ask(false)} onClick={() => void remove()} aria-label={sure ? `Really delete ${title}` : `Delete ${title}`}>
+        {sure ? "Delete?" : <Icon name="trash" />}
+      </button>
+    </li>
+  );
+}

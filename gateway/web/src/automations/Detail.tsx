@@ -1,0 +1,151 @@
+/** One automation: when, what, what became of every slot, its runs and revisions. */
+import { type JsonObject, toJson } from "@bufbuild/protobuf";
+import { useState } from "preact/hooks";
+import { usePreview } from "../card/preview.js";
+import { Steps, Tools } from "../card/Summary.js";
+import { When } from "../card/When.js";
+import {
+  type Automation,
+  Automation_State as State,
+  AutomationDefinitionSchema,
+  type Run,
+} from "../gen/rota/automation/v1/automation_pb.js";
+import { announce } from "../lib/announce.js";
+import { useLoaded } from "../lib/load.js";
+import { changed } from "../lib/network.js";
+import { type Problem, problemOf } from "../lib/problem.js";
+import { automations, idOf, requestId } from "../lib/rpc.js";
+import { href } from "../lib/router.js";
+import { workspace } from "../lib/session.js";
+import { dateOf, nearby, relative, span } from "../lib/time.js";
+import { Icon } from "../ui/Icon.js";
+import { Asking, Badge, Loading, Trouble } from "../ui/parts.js";
+import { Revisions } from "./Revisions.js";
+import { AUTOMATION, look, RUN } from "./states.js";
+import { Strip } from "./Strip.js";
+
+export function AutomationDetail({ id }: { id: string }) {
+  const name = `${workspace.value}/automations/${id}`;
+  const { value: it, problem, again } = useLoaded(() => automations.getAutomation({ name }), name, 3000);
+  return (
+    <section class="screen" aria-label={it?.displayName ?? "Automation"}>
+      <header class="screen-head">
+        <a class="back" href={href("automations")}><Icon name="back" />Automations</a>
+        <h1>{it?.displayName ?? "Automation"}</h1>
+        {it && <Badge tone={look(AUTOMATION, it.state)[1]}>{look(AUTOMATION, it.state)[0]}</Badge>}
+      </header>
+      <div class="scroll">
+        <div class="column wide">
+          {problem && <Trouble problem={problem} again={again} />}
+          {!it && !problem && <Loading rows={7} what="Loading the automation" />}
+          {it && <Body it={it} again={again} />}
+        </div>
+      </div>
+    </section>
+  );
+}
+
+function Body({ it, again }: { it: Automation; again: () => void }) {
+  const definition = it.definition
+    ? (toJson(AutomationDefinitionSchema, it.definition, { useProtoFieldName: true }) as JsonObject)
+    : {};
+  const stopped = it.triggers.filter((trigger) => trigger.disabledReason);
+  return (
+    <>
+      <div class="lead">
+        {it.description && <p>{it.description}</p>}
+        <Verbs it={it} again={again} />
+      </div>
+      {it.pauseNote && <p class="banner"><Icon name="pause" />Paused: {it.pauseNote}</p>}
+      {stopped.map((trigger) => (
+        <p key={trigger.name} class="banner bad"><Icon name="warning" />Trigger {trigger.triggerId} is off: {trigger.disabledReason}</p>
+      ))}
+      {it.consecutiveFailures > 0 && (
+        <p class="banner bad"><Icon name="warning" />{it.consecutiveFailures === 1 ? "The last run failed." : `The last ${it.consecutiveFailures} runs failed.`} Ten in a row pause it.</p>
+      )}
+      <div class="halves">
+        <section class="panel"><h2>When</h2><Fires it={it} definition={definition} /></section>
+        <section class="panel">
+          <h2>What it does</h2>
+          <Steps definition={definition} />
+          <h3>Tools granted</h3>
+          <Tools definition={definition} />
+        </section>
+      </div>
+      <Strip it={it} />
+      <Runs parent={it.name} />
+      <Revisions it={it} again={again} />
+    </>
+  );
+}
+
+function Verbs({ it, again }: { it: Automation; again: () => void }) {
+  const [problem, blame] = useState<Problem>();
+  const act = async (done: Promise<Automation>, word: string) => {
+    blame(undefined);
+    try {
+      await done;
+      announce(word);
+      changed();
+    } catch (thrown) {
+      blame(problemOf(thrown));
+    }
+    again();
+  };
+  const named = { name: it.name, requestId: requestId() };
+  return (
+    <div class="verbs">
+      {it.state === State.ACTIVE && (
+        <Asking label="Pause" icon="pause" question="Why? For whoever finds it paused." act="Pause" done={(note) => void act(automations.pauseAutomation({ ...named, note }), "Paused.")} />
+      )}
+      {it.state === State.PAUSED && (
+        <button type="button" class="primary" onClick={() => void act(automations.resumeAutomation(named), "Resumed.")}><Icon name="play" />Resume</button>
+      )}
+      {problem && <Trouble problem={problem} />}
+    </div>
+  );
+}
+
+/** Asked of the service by the same call as on the card. */
+function Fires({ it, definition }: { it: Automation; definition: JsonObject }) {
+  const { preview } = usePreview(it.state === State.ARCHIVED ? {} : { definition }, undefined);
+  return (
+    <>
+      {preview ? <When preview={preview} /> : it.triggers.length ? <Loading rows={2} /> : <p class="faint">It has no schedule.</p>}
+      {it.state === State.PAUSED && <p class="note">While it is paused these slots are skipped, and the ledger says so.</p>}
+    </>
+  );
+}
+
+function Runs({ parent }: { parent: string }) {
+  const { value, problem, again } = useLoaded(
+    async () => (await automations.listRuns({ parent, pageSize: 20 })).runs,
+    parent,
+    2500,
+  );
+  return (
+    <section class="panel">
+      <h2>Runs</h2>
+      {problem && <Trouble problem={problem} again={again} />}
+      {!value && !problem && <Loading what="Loading runs" />}
+      {value?.length === 0 && <p class="faint">None yet.</p>}
+      {!!value?.length && <ul class="rows tight">{value.map((run) => <RunRow key={run.name} run={run} parent={parent} />)}</ul>}
+    </section>
+  );
+}
+
+function RunRow({ run, parent }: { run: Run; parent: string }) {
+  const [word, tone] = look(RUN, run.state);
+  const slot = dateOf(run.slotTime) ?? dateOf(run.createTime);
+  const [start, end] = [dateOf(run.startTime), dateOf(run.endTime)];
+  return (
+    <li>
+      <a class="row" href={href("automations", idOf(parent), "runs", idOf(run.name))}>
+        <Badge tone={tone}>{word}</Badge>
+        <span class="row-main">{slot && nearby(slot)}</span>
+        <span class="faint">{start && end ? `took ${span(start, end)}` : slot && relative(slot)}</span>
+        <Icon name="chevron" />
+      </a>
+    </li>
+  );
+}

@@ -1,0 +1,76 @@
+/** The automations of the workspace. */
+import { type Automation, Automation_State as State } from "../gen/rota/automation/v1/automation_pb.js";
+import { useLoaded } from "../lib/load.js";
+import { automations, idOf } from "../lib/rpc.js";
+import { href } from "../lib/router.js";
+import { workspace } from "../lib/session.js";
+import { dateOf, nearby, relative } from "../lib/time.js";
+import { Icon } from "../ui/Icon.js";
+import { Badge, Empty, Loading, Trouble } from "../ui/parts.js";
+import { AUTOMATION, look, RUN } from "./states.js";
+
+const RANK = [State.ACTIVE, State.PAUSED, State.ARCHIVED];
+
+export function AutomationList() {
+  const parent = workspace.value;
+  const { value, problem, again } = useLoaded(
+    async () => (await automations.listAutomations({ parent, pageSize: 200 })).automations,
+    parent,
+  );
+  return (
+    <section class="screen" aria-label="Automations">
+      <header class="screen-head"><h1>Automations</h1></header>
+      <div class="scroll">
+        <div class="column">
+          {problem && <Trouble problem={problem} again={again} />}
+          {!value && !problem && <Loading rows={5} what="Loading automations" />}
+          {value?.length === 0 && (
+            <Empty icon="clock" title="No automations yet">
+              <a href={href("chat")}>Say what should happen and when</a>, and approve it.
+            </Empty>
+          )}
+          {!!value?.length && <ul class="rows">{sorted(value).map((each) => <Row key={each.name} it={each} />)}</ul>}
+        </div>
+      </div>
+    </section>
+  );
+}
+
+function sorted(list: Automation[]): Automation[] {
+  const next = (it: Automation) => nextFire(it)?.getTime() ?? Infinity;
+  return [...list].sort((a, b) => RANK.indexOf(a.state) - RANK.indexOf(b.state) || next(a) - next(b));
+}
+
+export function nextFire(it: Automation): Date | undefined {
+  if (it.state !== State.ACTIVE) return undefined;
+  const dates = it.triggers.flatMap((trigger) => dateOf(trigger.nextFireTime) ?? []);
+  return dates.sort((a, b) => a.getTime() - b.getTime())[0];
+}
+
+function Row({ it }: { it: Automation }) {
+  const [word, tone] = look(AUTOMATION, it.state);
+  const next = nextFire(it);
+  const [last, lastTone] = look(RUN, it.lastRunState);
+  return (
+    <li>
+      <a class="row" href={href("automations", idOf(it.name))}>
+        <span class="row-main">
+          <span class="row-title">{it.displayName}</span>
+          <span class="faint clip">
+            {it.pauseNote ? `Paused: ${it.pauseNote}` : it.description || "No description"}
+          </span>
+        </span>
+        <span class="row-side">
+          {next
+            ? <span class="next"><time dateTime={next.toISOString()}>{nearby(next)}</time><span class="faint">{relative(next)}</span></span>
+            : <span class="faint">{it.state === State.ACTIVE ? "no fire left" : ""}</span>}
+          <span class="badges">
+            {it.lastRunState !== 0 && lastTone === "bad" && <Badge tone={lastTone}>Last run {last.toLowerCase()}</Badge>}
+            <Badge tone={tone}>{word}</Badge>
+          </span>
+        </span>
+        <Icon name="chevron" />
+      </a>
+    </li>
+  );
+}

@@ -1,0 +1,83 @@
+/** What the definition was, and what changed from one revision to the next. */
+import { type JsonValue, toJson } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { useState } from "preact/hooks";
+import { type Automation, Automation_State as State, AutomationDefinitionSchema, type Revision } from "../gen/rota/automation/v1/automation_pb.js";
+import { announce } from "../lib/announce.js";
+import { pretty } from "../lib/json.js";
+import { useLoaded } from "../lib/load.js";
+import { type Problem, problemOf } from "../lib/problem.js";
+import { automations, requestId } from "../lib/rpc.js";
+import { dateOf, nearby } from "../lib/time.js";
+import { Diff } from "../ui/Diff.js";
+import { Icon } from "../ui/Icon.js";
+import { Badge, Loading, Trouble } from "../ui/parts.js";
+
+export function Revisions({ it, again }: { it: Automation; again: () => void }) {
+  const { value, problem } = useLoaded(
+    async () => (await automations.listRevisions({ parent: it.name, pageSize: 50 })).revisions,
+    `${it.name} ${it.revision}`,
+    30_000,
+  );
+  const [open, show] = useState<number>();
+  if (problem?.code === Code.Unimplemented) return null;
+  return (
+    <section class="panel">
+      <h2>Revisions</h2>
+      {problem && <Trouble problem={problem} />}
+      {!value && !problem && <Loading rows={1} what="Loading revisions" />}
+      <ul class="rows tight">
+        {value?.map((revision) => (
+          <li key={revision.name}>
+            <button type="button" class="row" aria-expanded={open === revision.revision} onClick={() => show(open === revision.revision ? undefined : revision.revision)}>
+              <span class="row-main">Revision {revision.revision}</span>
+              {revision.revision === it.revision && <Badge tone="good">Current</Badge>}
+              <span class="faint">{[revision.author.replace("users/", ""), said(revision)].filter(Boolean).join(", ")}</span>
+              <Icon name="chevron" />
+            </button>
+            {open === revision.revision && <Change it={it} number={revision.revision} again={again} />}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function said(revision: Revision): string {
+  const date = dateOf(revision.createTime);
+  return date ? nearby(date) : "";
+}
+
+function Change({ it, number, again }: { it: Automation; number: number; again: () => void }) {
+  const [refused, blame] = useState<Problem>();
+  const text = async (revision: number): Promise<string> => {
+    const { definition } = await automations.getRevision({ name: `${it.name}/revisions/${revision}` });
+    const json: JsonValue = definition ? toJson(AutomationDefinitionSchema, definition, { useProtoFieldName: true }) : {};
+    return pretty(json);
+  };
+  const { value, problem } = useLoaded(
+    () => Promise.all([number > 1 ? text(number - 1) : "", text(number)]),
+    `${it.name} ${number}`,
+    600_000,
+  );
+  const back = async () => {
+    try {
+      await automations.rollbackAutomation({ name: it.name, revision: number, etag: it.etag, requestId: requestId() });
+      announce(`Revision ${number} is current again.`);
+      again();
+    } catch (thrown) {
+      blame(problemOf(thrown));
+    }
+  };
+  if (!value) return problem ? <Trouble problem={problem} /> : <Loading rows={3} />;
+  return (
+    <div class="change">
+      <p class="faint">{number > 1 ? `What changed since revision ${number - 1}` : "As it was approved"}</p>
+      {number > 1 ? <Diff before={value[0]} after={value[1]} /> : <pre tabIndex={0}>{value[1]}</pre>}
+      {number !== it.revision && it.state !== State.ARCHIVED && (
+        <button type="button" class="quiet small" onClick={() => void back()}>Make revision {number} current again</button>
+      )}
+      {refused && <Trouble problem={refused} />}
+    </div>
+  );
+}

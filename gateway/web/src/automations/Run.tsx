@@ -1,0 +1,129 @@
+/** One run, live: its steps, what they gave and why it ended as it did. */
+import { toJson } from "@bufbuild/protobuf";
+import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
+import { useEffect, useState } from "preact/hooks";
+import type { Run, StepResult } from "../gen/rota/automation/v1/automation_pb.js";
+import { useLoaded } from "../lib/load.js";
+import { backoff, pause } from "../lib/network.js";
+import { isPassing, problemOf, said } from "../lib/problem.js";
+import { automations, requestId } from "../lib/rpc.js";
+import { href } from "../lib/router.js";
+import { workspace } from "../lib/session.js";
+import { pretty } from "../lib/json.js";
+import { dateOf, moment, relative, span } from "../lib/time.js";
+import { Icon } from "../ui/Icon.js";
+import { Markdown } from "../ui/Markdown.js";
+import { Badge, Facts, Loading, Trouble } from "../ui/parts.js";
+import { hasEnded, look, RUN, STEP } from "./states.js";
+
+export function RunDetail({ automation, run: id }: { automation: string; run: string }) {
+  const name = `${workspace.value}/automations/${automation}/runs/${id}`;
+  const { value: run, problem, again } = useLoaded(() => automations.getRun({ name }), name, 5000);
+  const doing = useWatched(name, run !== undefined && !hasEnded(run.state), again);
+  const slot = run && dateOf(run.slotTime);
+  return (
+    <section class="screen" aria-label="Run">
+      <header class="screen-head">
+        <a class="back" href={href("automations", automation)}><Icon name="back" />{run?.definitionSnapshot?.name || "Automation"}</a>
+        <h1>{slot ? `Run of ${moment(slot)}` : "Run"}</h1>
+        {run && <Badge tone={look(RUN, run.state)[1]}>{look(RUN, run.state)[0]}</Badge>}
+      </header>
+      <div class="scroll">
+        <div class="column">
+          {problem && <Trouble problem={problem} again={again} />}
+          {!run && !problem && <Loading rows={6} what="Loading the run" />}
+          {run && <Body run={run} doing={doing} again={again} />}
+        </div>
+      </div>
+    </section>
+  );
+}
+
+/** Each event has the run asked anew; gives what each step's agent does, by step. */
+function useWatched(name: string, live: boolean, again: () => void): Record<string, string> {
+  const [doing, tell] = useState<Record<string, string>>({});
+  useEffect(() => {
+    if (!live) return;
+    const stop = new AbortController();
+    void watch(name, stop.signal, again, (step, title) => tell((all) => ({ ...all, [step]: title })));
+    return () => stop.abort();
+  }, [name, live]);
+  return doing;
+}
+
+async function watch(name: string, stop: AbortSignal, again: () => void, tell: (step: string, title: string) => void) {
+  for (let after = 0, failures = 0; !stop.aborted; failures++) {
+    try {
+      for await (const frame of automations.watchRun({ name, afterSequence: after }, { signal: stop })) {
+        [after, failures] = [frame.sequence, 0];
+        if (frame.event.case === "stepProgress") tell(frame.event.value.stepId, frame.event.value.title);
+        if (frame.event.case !== "heartbeat") again();
+        if (frame.event.case === "ended") return;
+      }
+    } catch (thrown) {
+      if (!isPassing(problemOf(thrown))) return; // it is asked every few seconds anyway
+    }
+    await pause(backoff(failures), stop);
+  }
+}
+
+function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; again: () => void }) {
+  const [start, end] = [dateOf(run.startTime), dateOf(run.endTime)];
+  const took = start && (end ? span(start, end) : `${relative(start)}, still going`);
+  const cost = Number(run.usage?.costMicros ?? 0n) / 1e6;
+  const tokens = Number((run.usage?.inputTokens ?? 0n) + (run.usage?.outputTokens ?? 0n));
+  return (
+    <>
+      {run.error && <p class="banner bad" role="alert"><Icon name="warning" />{said(run.error)}</p>}
+      <Facts
+        rows={[
+          ["Began", start && moment(start)],
+          ["Took", took],
+          ["Revision", String(run.revision)],
+          ["Tokens", tokens ? tokens.toLocaleString("en") : ""],
+          ["Cost", cost ? `${cost.toFixed(4)} USD` : ""],
+        ]}
+      />
+      {run.output && (
+        <section class="panel">
+          <h2>What came of it</h2>
+          <Output value={run.output} />
+        </section>
+      )}
+      <section class="panel">
+        <h2>Steps</h2>
+        {!run.stepResults.length && <p class="faint">None has begun.</p>}
+        <ol class="results">{run.stepResults.map((step) => <Step key={step.stepId} step={step} doing={doing[step.stepId]} last={run.output !== undefined && run.stepResults.length === 1} />)}</ol>
+      </section>
+      {!hasEnded(run.state) && (
+        <button type="button" class="quiet danger" onClick={() => void automations.cancelRun({ name: run.name, requestId: requestId() }).then(again, again)}>
+          <Icon name="cross" />Cancel this run
+        </button>
+      )}
+    </>
+  );
+}
+
+function Step({ step, doing, last }: { step: StepResult; doing: string | undefined; last: boolean }) {
+  const [word, tone] = look(STEP, step.status);
+  const [start, end] = [dateOf(step.startedAt), dateOf(step.finishedAt)];
+  return (
+    <li>
+      <p class="result-head">
+        <strong>{step.stepId}</strong>
+        <Badge tone={tone}>{word}</Badge>
+        <span class="faint">
+          {[start && end && span(start, end), step.attempts > 1 && `${step.attempts} tries`].filter(Boolean).join(" · ")}
+        </span>
+      </p>
+      {doing && tone === "busy" && <p class="working"><span class="pulse" />{doing}</p>}
+      {step.error && <p class="error">{said(step.error)}</p>}
+      {step.output && !last && <Output value={step.output} />}
+    </li>
+  );
+}
+
+function Output({ value }: { value: Value }) {
+  const json = toJson(ValueSchema, value);
+  return typeof json === "string" ? <Markdown text={json} /> : <pre tabIndex={0}>{pretty(json)}</pre>;
+}

@@ -1,0 +1,147 @@
+/** The slot ledger as a calendar: a square a slot, and what became of it. */
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type Automation, Automation_State as State, Slot_Outcome as Outcome } from "../gen/rota/automation/v1/automation_pb.js";
+import { useLoaded } from "../lib/load.js";
+import { automations } from "../lib/rpc.js";
+import { resourceHref } from "../lib/router.js";
+import { clock, day, dayOf, moment } from "../lib/time.js";
+import { Icon } from "../ui/Icon.js";
+import { Loading, type Tone, Trouble } from "../ui/parts.js";
+import { look, SLOT } from "./states.js";
+
+interface Square {
+  key: string;
+  trigger: string;
+  time: Date;
+  word: string;
+  tone: Tone | "planned";
+  reason: string;
+  run: string;
+}
+
+const PLANNED = 12;
+const HOUR = 3_600_000;
+
+export function Strip({ it }: { it: Automation }) {
+  const { value, problem, again } = useLoaded(() => squares(it), `${it.name} ${it.etag}`, 3000);
+  const [chosen, choose] = useState<string>();
+  const square = value?.find((each) => each.key === chosen);
+  return (
+    <section class="panel">
+      <h2>Every slot, accounted for</h2>
+      {problem && <Trouble problem={problem} again={again} />}
+      {!value && !problem && <Loading rows={2} what="Loading the ledger" />}
+      {value?.length === 0 && <p class="faint">No slot has come, and none is planned.</p>}
+      {!!value?.length && <Calendar squares={value} chosen={chosen} choose={choose} />}
+      {square ? <Explained key={square.key} square={square} /> : !!value?.length && <p class="faint">Choose a square to see what became of it.</p>}
+    </section>
+  );
+}
+
+async function squares(it: Automation): Promise<Square[]> {
+  const [ledger, ...planned] = await Promise.all([
+    automations.listSlots({ parent: it.name, pageSize: 200 }),
+    ...(it.state === State.ARCHIVED ? [] : it.triggers).map((trigger) => upcoming(it, trigger)),
+  ]);
+  const past = ledger.slots.map((slot): Square => {
+    const time = timestampDate(slot.slotTime!);
+    const [word, tone] = look(SLOT, slot.outcome);
+    return { key: slot.name, trigger: slot.trigger, time, word, tone, reason: slot.reason, run: slot.run };
+  });
+  const known = new Set(past.map((each) => `${each.trigger} ${each.time.getTime()}`));
+  const future = planned.flat().filter((each) => !known.has(`${each.trigger} ${each.time.getTime()}`));
+  return [...past, ...future].sort((a, b) => a.time.getTime() - b.time.getTime());
+}
+
+async function upcoming(it: Automation, trigger: Automation["triggers"][number]): Promise<Square[]> {
+  if (trigger.enabled === false || trigger.disabledReason || trigger.type !== "schedule") return [];
+  const parent = it.name.slice(0, it.name.indexOf("/automations/"));
+  const { slots } = await automations.previewSchedule({ parent, config: trigger.config, count: PLANNED });
+  return slots.map((slot): Square => {
+    const time = timestampDate(slot.slotTime!);
+    const key = `${trigger.name} ${time.toISOString()}`;
+    const word = slot.skipped ? look(SLOT, Outcome.SKIPPED_DST)[0] : "Planned";
+    return { key, trigger: trigger.name, time, word, tone: "planned", reason: slot.dstNote, run: "" };
+  });
+}
+
+function Calendar({ squares, chosen, choose }: { squares: Square[]; chosen: string | undefined; choose: (key: string) => void }) {
+  const frame = useRef<HTMLDivElement>(null);
+  const groups = grouped(squares);
+  const now = squares.findIndex((each) => each.tone === "planned");
+  const landing = chosen ?? squares[now > 0 ? now - 1 : Math.max(0, now)]?.key;
+  useEffect(() => {
+    // Begin where past and future meet.
+    const here = frame.current;
+    const first = here?.querySelector<HTMLElement>(".planned")?.closest<HTMLElement>(".day");
+    if (here && first) here.scrollLeft = first.offsetLeft - here.clientWidth * 0.6;
+  }, []);
+  const move = (event: KeyboardEvent) => {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    const all = [...frame.current!.querySelectorAll<HTMLElement>("button")];
+    const next = all[all.indexOf(document.activeElement as HTMLElement) + by];
+    next?.focus();
+    next?.click();
+  };
+  return (
+    <div class="strip" ref={frame} onKeyDown={move} role="group" aria-label="Slots, oldest first. Left and right move.">
+      {groups.map(({ title, list }) => (
+        <div class="day" key={title}>
+          <span class="day-name">{title}</span>
+          <div class="squares">
+            {list.map((each) => (
+              <button
+                type="button"
+                key={each.key}
+                class={`square ${each.tone}`}
+                aria-pressed={each.key === chosen}
+                tabIndex={each.key === landing ? 0 : -1}
+                aria-label={`${moment(each.time)}: ${each.word}`}
+                title={`${moment(each.time)} · ${each.word}`}
+                onClick={() => choose(each.key)}
+              />
+            ))}
+          </div>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** By day; by hour when everything is within a day and a half. */
+function grouped(squares: Square[]): { title: string; list: Square[] }[] {
+  const ends = [squares[0]!.time.getTime(), squares.at(-1)!.time.getTime()] as const;
+  const hourly = ends[1] - ends[0] < 36 * HOUR && squares.length > 6;
+  const groups = new Map<string, { title: string; list: Square[] }>();
+  for (const square of squares) {
+    const hour = clock(square.time).slice(0, 2);
+    const key = hourly ? `${dayOf(square.time)} ${hour}` : dayOf(square.time);
+    const title = hourly ? `${day(square.time)}, ${hour} h` : day(square.time);
+    const group = groups.get(key) ?? { title, list: [] };
+    groups.set(key, group);
+    group.list.push(square);
+  }
+  return [...groups.values()];
+}
+
+function Explained({ square }: { square: Square }) {
+  const { value, problem } = useLoaded(
+    async () => {
+      const seconds = BigInt(Math.floor(square.time.getTime() / 1000));
+      return (await automations.explainSlot({ trigger: square.trigger, time: { seconds } })).explanation;
+    },
+    `${square.key} ${square.word}`,
+    60_000,
+  );
+  const link = square.run && resourceHref(square.run);
+  return (
+    <div class="explained" role="status">
+      <p><span class={`square ${square.tone}`} aria-hidden="true" /><strong>{moment(square.time)}</strong> {square.word}</p>
+      <p>{value ?? (problem ? square.reason || "The ledger says no more about it." : "…")}</p>
+      {link && <a href={link}>Open its run<Icon name="chevron" /></a>}
+    </div>
+  );
+}

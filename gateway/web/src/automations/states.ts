@@ -1,0 +1,50 @@
+/** What states and outcomes are called, and how they look. */
+import {
+  Automation_State as Auto,
+  Run_State as Run,
+  Slot_Outcome as Outcome,
+  StepResult_Status as Step,
+} from "../gen/rota/automation/v1/automation_pb.js";
+import type { Tone } from "../ui/parts.js";
+
+type Look = [string, Tone];
+
+export const AUTOMATION: Record<number, Look> = {
+  [Auto.ACTIVE]: ["Active", "good"],
+  [Auto.PAUSED]: ["Paused", "wait"],
+  [Auto.ARCHIVED]: ["Archived", "calm"],
+};
+
+export const RUN: Record<number, Look> = {
+  [Run.PENDING]: ["Pending", "calm"],
+  [Run.RUNNING]: ["Running", "busy"],
+  [Run.SUCCEEDED]: ["Succeeded", "good"],
+  [Run.FAILED]: ["Failed", "bad"],
+  [Run.CANCELLED]: ["Cancelled", "calm"],
+  [Run.TIMED_OUT]: ["Timed out", "bad"],
+};
+
+export const STEP: Record<number, Look> = {
+  [Step.RUNNING]: ["Running", "busy"],
+  [Step.SUCCEEDED]: ["Succeeded", "good"],
+  [Step.FAILED]: ["Failed", "bad"],
+  [Step.SKIPPED]: ["Skipped", "calm"],
+  [Step.CANCELLED]: ["Cancelled", "calm"],
+  [Step.TIMED_OUT]: ["Timed out", "bad"],
+};
+
+export const SLOT: Record<number, Look> = {
+  [Outcome.FIRED]: ["Fired", "good"],
+  [Outcome.CAUGHT_UP]: ["Caught up late", "good"],
+  [Outcome.SKIPPED_OVERLAP]: ["Skipped: still running", "wait"],
+  [Outcome.SKIPPED_PAUSED]: ["Skipped: paused", "calm"],
+  [Outcome.SKIPPED_DST]: ["Skipped: clock change", "calm"],
+  [Outcome.MISSED]: ["Missed", "bad"],
+  [Outcome.REJECTED]: ["Rejected", "bad"],
+};
+
+export function look(table: Record<number, Look>, state: number): Look {
+  return table[state] ?? ["Unknown", "calm"];
+}
+
+export const hasEnded = (state: Run) => ![Run.PENDING, Run.RUNNING, Run.STATE_UNSPECIFIED].includes(state);

@@ -1,0 +1,199 @@
+/** Something an agent wants to do: read it, change it, decide. */
+import type { JsonValue, MessageInitShape } from "@bufbuild/protobuf";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type Approval, Approval_State as State, type DecisionSchema } from "../gen/rota/chat/v1/chat_pb.js";
+import { announce } from "../lib/announce.js";
+import { objectOf, pretty, same } from "../lib/json.js";
+import { type Problem, problemOf, type Violation } from "../lib/problem.js";
+import { chat, requestId } from "../lib/rpc.js";
+import { resourceHref } from "../lib/router.js";
+import { dateOf, nearby, relative } from "../lib/time.js";
+import { Diff } from "../ui/Diff.js";
+import { Icon } from "../ui/Icon.js";
+import { Asking, Badge, type Tone, Trouble } from "../ui/parts.js";
+import { Editor } from "./Editor.js";
+import { usePreview } from "./preview.js";
+import { Consequences, Steps, Tools } from "./Summary.js";
+import { When } from "./When.js";
+
+type Choice = MessageInitShape<typeof DecisionSchema>["decision"];
+
+const STATES: Partial<Record<State, [string, Tone]>> = {
+  [State.PENDING]: ["Waits for you", "wait"],
+  [State.APPROVED]: ["Approved", "good"],
+  [State.REJECTED]: ["Rejected", "bad"],
+  [State.EXPIRED]: ["Expired", "calm"],
+  [State.CANCELLED]: ["Cancelled", "calm"],
+};
+
+export function ApprovalCard({ approval: given, decided }: { approval: Approval; decided: () => void }) {
+  const [mine, hold] = useState<Approval>();
+  // What the service said last wins; a decision is never undone.
+  const approval = given.state === State.PENDING ? (mine ?? given) : given;
+  if (approval.state !== State.PENDING) return <Decided approval={approval} />;
+  return <Pending approval={approval} hold={hold} decided={decided} />;
+}
+
+function Pending({ approval, hold, decided }: { approval: Approval; hold: (approval: Approval) => void; decided: () => void }) {
+  const original = approval.payload ?? {};
+  const schema = useSchema(approval);
+  const [editing, edit] = useState(false);
+  const [payload, change] = useState<JsonValue>(original);
+  const [readable, setReadable] = useState(true);
+  const [busy, setBusy] = useState(false);
+  const [problem, blame] = useState<Problem>();
+  const { preview, violations, busy: previewing } = usePreview(payload, approval.preview);
+  const altered = !same(payload, original);
+  const refused = problem?.violations ?? [];
+  const wrong = [...violations, ...refused.filter((each) => !violations.some((v) => v.field === each.field))];
+  const card = useRef<HTMLElement>(null);
+
+  const decide = async (decision: Choice, said: string) => {
+    setBusy(true);
+    blame(undefined);
+    try {
+      const { name, payloadDigest } = approval;
+      const answer = await chat.decideApproval({
+        name,
+        requestId: requestId(),
+        decision: { approval: name, payloadDigest, decision },
+      });
+      announce(said);
+      hold(answer);
+      decided();
+    } catch (thrown) {
+      await refusedWith(problemOf(thrown));
+    }
+    setBusy(false);
+  };
+  const refusedWith = async (found: Problem) => {
+    blame(found);
+    if (found.violations.length) {
+      edit(true);
+      requestAnimationFrame(() => card.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
+      return;
+    }
+    // Decided elsewhere, expired or changed meanwhile: show how it stands.
+    const now = await chat.getApproval({ name: approval.name }).catch(() => undefined);
+    if (now && now.state !== State.PENDING) hold(now);
+  };
+  const approve = () =>
+    altered
+      ? decide({ case: "edit", value: { payload: objectOf(payload) } }, "Approved with your changes.")
+      : decide({ case: "approve", value: {} }, "Approved.");
+
+  const whole = objectOf(payload);
+  const definition = objectOf(whole.definition);
+  const known = approval.actionType === "automation_create";
+  const title = String(whole.display_name || definition.name || approval.summary);
+  const expires = dateOf(approval.expireTime);
+  return (
+    <section ref={card} class={editing ? "card editing" : "card"} aria-label={`Approval wanted: ${title}`} data-approval={approval.name}>
+      <header>
+        <Badge tone="wait">Waits for you</Badge>
+        <span class="faint">{expires && `expires ${relative(expires)}`}</span>
+      </header>
+      <h3>{title}</h3>
+      {editing && schema ? (
+        <Editor
+          schema={schema}
+          payload={payload}
+          change={(next) => { change(next); if (problem) blame(undefined); }}
+          violations={wrong}
+          preview={preview}
+          previewing={previewing}
+          readable={setReadable}
+        />
+      ) : known ? (
+        <>
+          {typeof whole.description === "string" && whole.description && <p class="about">{whole.description}</p>}
+          <div class="sections">
+            <section><h4>When</h4><When preview={preview} /></section>
+            <section><h4>What it does</h4><Steps definition={definition} /></section>
+            <section><h4>Tools granted</h4><Tools definition={definition} /></section>
+            <section>
+              <h4>What follows</h4>
+              <Consequences context={objectOf(approval.context)} definition={definition} who={approval.requestedBy} />
+            </section>
+          </div>
+        </>
+      ) : (
+        <Other approval={approval} payload={payload} preview={preview} />
+      )}
+      {problem && !problem.violations.length && <Trouble problem={problem} />}
+      <footer>
+        <button type="button" class="primary" disabled={busy || !readable} aria-busy={busy} onClick={() => void approve()}>
+          <Icon name="check" />{altered ? "Approve with changes" : "Approve"}
+        </button>
+        {schema && (
+          <button type="button" class="quiet" aria-pressed={editing} onClick={() => edit(!editing)}>
+            <Icon name="pencil" />{editing ? "Done editing" : "Edit"}
+          </button>
+        )}
+        {altered && <button type="button" class="quiet" onClick={() => { change(original); blame(undefined); }}>Undo changes</button>}
+        <Asking
+          label="Reject"
+          icon="cross"
+          question="Why not? The agent is told."
+          act="Reject"
+          kind="quiet danger"
+          disabled={busy}
+          done={(reason) => void decide({ case: "reject", value: { reason } }, "Rejected.")}
+        />
+      </footer>
+    </section>
+  );
+}
+
+/** An act this page has no words of its own for: what the service says of it. */
+function Other({ approval, payload, preview }: { approval: Approval; payload: JsonValue; preview: Approval["preview"] }) {
+  const context = approval.context ?? {};
+  return (
+    <>
+      <p class="about">{approval.summary}</p>
+      <div class="sections">
+        {preview?.summary && <section><h4>When</h4><When preview={preview} /></section>}
+        <section><h4>What would be done</h4><pre tabIndex={0}>{pretty(payload)}</pre></section>
+        {Object.keys(context).length > 0 && <section><h4>Why, and what follows</h4><pre tabIndex={0}>{pretty(context)}</pre></section>}
+      </div>
+    </>
+  );
+}
+
+/** Lists leave the schema out; then it is asked for. */
+function useSchema(approval: Approval) {
+  const [schema, hold] = useState(approval.payloadSchema);
+  useEffect(() => {
+    if (approval.payloadSchema) hold(approval.payloadSchema);
+    else chat.getApproval({ name: approval.name }).then((full) => hold(full.payloadSchema), () => {});
+  }, [approval.name, approval.payloadSchema !== undefined]);
+  return schema;
+}
+
+function Decided({ approval }: { approval: Approval }) {
+  const [word, tone] = STATES[approval.state] ?? ["Unknown", "calm"];
+  const saved = objectOf(approval.editedPayload ?? approval.payload);
+  const definition = objectOf(saved.definition);
+  const title = String(saved.display_name || definition.name || approval.summary);
+  const link = approval.resource && resourceHref(approval.resource);
+  const when = dateOf(approval.decideTime);
+  const by = approval.decidedBy.replace("users/", "");
+  return (
+    <section class="card decided" aria-label={`${word}: ${title}`} data-approval={approval.name}>
+      <header>
+        <Badge tone={tone}>{word}{approval.editedPayload ? " with changes" : ""}</Badge>
+        <span class="faint">{[by && `by ${by}`, when && nearby(when)].filter(Boolean).join(", ")}</span>
+      </header>
+      <h3>{link ? <a href={link}>{title}</a> : title}</h3>
+      {approval.reason && <p class="about">“{approval.reason}”</p>}
+      <details>
+        <summary>What it was about</summary>
+        {approval.editedPayload
+          ? <Diff before={pretty(approval.payload ?? {})} after={pretty(approval.editedPayload)} />
+          : <><p>{approval.summary}</p><Steps definition={definition} /></>}
+      </details>
+    </section>
+  );
+}
+
+export type { Violation };

@@ -1,0 +1,60 @@
+/** What waits for a decision, whoever asked and from whichever device. */
+import type { Approval } from "../gen/rota/chat/v1/chat_pb.js";
+import { trouble, waiting } from "../lib/lists.js";
+import { useLoaded } from "../lib/load.js";
+import { changed } from "../lib/network.js";
+import { chat, idOf } from "../lib/rpc.js";
+import { href } from "../lib/router.js";
+import { workspace } from "../lib/session.js";
+import { dateOf, relative } from "../lib/time.js";
+import { Icon } from "../ui/Icon.js";
+import { Empty, Loading, Trouble } from "../ui/parts.js";
+import { ApprovalCard } from "./ApprovalCard.js";
+
+export function Approvals({ id }: { id: string | undefined }) {
+  return (
+    <section class="screen" aria-label="Approvals">
+      <header class="screen-head">
+        {id && <a class="back" href={href("approvals")}><Icon name="back" />Approvals</a>}
+        <h1>{id ? "Approval" : "Approvals"}</h1>
+      </header>
+      <div class="scroll"><div class="column">{id ? <One key={id} id={id} /> : <All />}</div></div>
+    </section>
+  );
+}
+
+function All() {
+  const list = waiting.value;
+  if (!list) return trouble.value ? <Trouble problem={trouble.value} /> : <Loading what="Loading approvals" />;
+  if (!list.length) return <Empty icon="inbox" title="Nothing waits for you">When an agent wants to set something up, it asks here, whichever device you asked from.</Empty>;
+  return <ul class="rows">{list.map((each) => <Line key={each.name} approval={each} />)}</ul>;
+}
+
+function Line({ approval }: { approval: Approval }) {
+  const asked = dateOf(approval.createTime);
+  const next = dateOf(approval.preview?.slots[0]?.fireTime);
+  return (
+    <li>
+      <a class="row" href={href("approvals", idOf(approval.name))}>
+        <span class="row-main">
+          <span class="row-title">{approval.summary}</span>
+          <span class="faint">asked {asked && relative(asked)} by {approval.requestedBy.replace("users/", "")}{next && ` · would fire ${relative(next)}`}</span>
+        </span>
+        <Icon name="chevron" />
+      </a>
+    </li>
+  );
+}
+
+function One({ id }: { id: string }) {
+  const name = `${workspace.value}/approvals/${id}`;
+  const { value, problem, again } = useLoaded(() => chat.getApproval({ name }), name, 4000);
+  if (!value) return problem ? <Trouble problem={problem} again={again} /> : <Loading rows={6} what="Loading the approval" />;
+  const thread = /threads\/([^/]+)/.exec(value.turn)?.[1];
+  return (
+    <>
+      <ApprovalCard approval={value} decided={() => { changed(); again(); }} />
+      {thread && <p class="after"><a href={href("chat", thread)}>Open the thread it comes from</a></p>}
+    </>
+  );
+}

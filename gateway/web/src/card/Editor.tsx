@@ -1,0 +1,161 @@
+/** Everything of a payload in a form, and beside it the same as JSON. */
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import { at, objectOf, type Path, pretty, put } from "../lib/json.js";
+import type { Violation } from "../lib/problem.js";
+import type { Preview } from "../gen/rota/chat/v1/chat_pb.js";
+import { catalogue, learn } from "./catalogue.js";
+import { Field, fieldId, FormContext, Properties, Zones } from "./Field.js";
+import { When } from "./When.js";
+
+interface Props {
+  schema: JsonObject;
+  payload: JsonValue;
+  change: (payload: JsonValue) => void;
+  violations: Violation[];
+  preview: Preview | undefined;
+  previewing: boolean;
+  readable: (yes: boolean) => void;
+}
+
+export function Editor(props: Props) {
+  const { payload, schema } = props;
+  useEffect(() => void learn(), []);
+  const [side, turn] = useState<"form" | "json">("form");
+  const defs = objectOf(schema.$defs);
+  const form = useMemo(
+    () => ({
+      defs,
+      violations: props.violations,
+      set: (path: Path, value: JsonValue | undefined) => props.change(changed(payload, path, value)),
+    }),
+    [schema, props.violations, payload],
+  );
+  const known = catalogue.value.triggers.size > 0;
+  return (
+    <FormContext.Provider value={form}>
+      <div class="sides" role="group" aria-label="Edit as">
+        <button type="button" aria-pressed={side === "form"} onClick={() => turn("form")}>Form</button>
+        <button type="button" aria-pressed={side === "json"} onClick={() => turn("json")}>JSON</button>
+      </div>
+      <div class={`editor ${side}`} data-ready={known}>
+        <div class="form">
+          <Zones />
+          <Wrongs violations={props.violations} />
+          {at(schema, ["properties", "definition"]) ? <AutomationForm {...props} /> : <div class="grid"><Properties path={[]} schema={schema} value={payload} /></div>}
+        </div>
+        <RawSide payload={payload} change={props.change} readable={props.readable} />
+      </div>
+    </FormContext.Provider>
+  );
+}
+
+function AutomationForm({ schema, payload, preview, previewing }: Props) {
+  const defs = objectOf(schema.$defs);
+  const whole = objectOf(at(schema, ["properties", "definition"]));
+  const definition = typeof whole.$ref === "string" ? objectOf(defs[whole.$ref.replace("#/$defs/", "")]) : whole;
+  const part = (key: string): { path: Path; schema: JsonObject; value: JsonValue | undefined } => ({
+    path: ["definition", key],
+    schema: objectOf(at(definition, ["properties", key])),
+    value: at(payload, ["definition", key]),
+  });
+  const top = (key: string) => ({ path: [key], schema: objectOf(at(schema, ["properties", key])), value: at(payload, [key]) });
+  return (
+    <>
+      <div class="grid">
+        <Field {...top("display_name")} required />
+        <Field {...top("description")} />
+      </div>
+      <section aria-label="When">
+        <h4>When</h4>
+        <Field {...part("triggers")} />
+        <When preview={preview} busy={previewing} />
+      </section>
+      <section aria-label="What it does">
+        <h4>What it does</h4>
+        <Field {...part("plan")} />
+      </section>
+      <section aria-label="How it runs">
+        <h4>How it runs</h4>
+        <Field {...part("execution")} name="Limits, retries, failure" />
+        <details class="group">
+          <summary>Everything else</summary>
+          <div class="grid">
+            {["goal", "inputs", "metadata", "schema_version"].map((key) => <Field key={key} {...part(key)} />)}
+          </div>
+        </details>
+      </section>
+    </>
+  );
+}
+
+/** The two names are one value. */
+function changed(payload: JsonValue, path: Path, value: JsonValue | undefined): JsonValue {
+  const next = put(payload, path, value);
+  const isName = path.length === 1 && path[0] === "display_name";
+  return isName ? put(next, ["definition", "name"], value) : next;
+}
+
+function Wrongs({ violations }: { violations: Violation[] }) {
+  if (!violations.length) return null;
+  const show = (field: string) => {
+    const found = document.getElementById(fieldId(field));
+    for (let up = found?.parentElement; up; up = up.parentElement) {
+      if (up instanceof HTMLDetailsElement) up.open = true;
+    }
+    found?.focus();
+  };
+  return (
+    <div class="wrongs" role="alert">
+      <p>{violations.length === 1 ? "One field needs another look:" : `${violations.length} fields need another look:`}</p>
+      <ul>
+        {violations.map((each) => (
+          <li key={each.field + each.description}>
+            <button type="button" class="link" onClick={() => show(each.field)}>{each.field || "the whole"}</button>: {each.description}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function RawSide({ payload, change, readable }: { payload: JsonValue; change: (payload: JsonValue) => void; readable: (yes: boolean) => void }) {
+  const shown = pretty(payload);
+  const [text, write] = useState(shown);
+  const [bad, blame] = useState("");
+  useEffect(() => {
+    // What one types here is left as typed while it means the same.
+    if (meaning(text) !== shown) {
+      write(shown);
+      blame("");
+      readable(true);
+    }
+  }, [shown]);
+  const typed = (next: string) => {
+    write(next);
+    try {
+      const parsed = JSON.parse(next) as JsonValue;
+      blame("");
+      readable(true);
+      if (pretty(parsed) !== shown) change(parsed);
+    } catch (thrown) {
+      blame(thrown instanceof Error ? thrown.message : "Not JSON.");
+      readable(false);
+    }
+  };
+  return (
+    <div class="raw">
+      <label for="raw-json">JSON</label>
+      <textarea id="raw-json" class="mono" spellcheck={false} value={text} aria-invalid={bad !== ""} aria-describedby="raw-help" onInput={(event) => typed(event.currentTarget.value)} />
+      <p id="raw-help" class={bad ? "error" : "faint"}>{bad || "The same, as it will be saved."}</p>
+    </div>
+  );
+}
+
+function meaning(text: string): string {
+  try {
+    return pretty(JSON.parse(text) as JsonValue);
+  } catch {
+    return "";
+  }
+}

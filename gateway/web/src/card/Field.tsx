@@ -1,0 +1,329 @@
+/** A field of a form, made from the JSON Schema of its value. */
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { createContext } from "preact";
+import { useContext, useEffect, useState } from "preact/hooks";
+import { isObject, objectOf, type Path, pretty, written } from "../lib/json.js";
+import type { Violation } from "../lib/problem.js";
+import { zones } from "../lib/time.js";
+import { Icon } from "../ui/Icon.js";
+import { catalogue } from "./catalogue.js";
+import { choice, label } from "./words.js";
+
+export interface Form {
+  defs: JsonObject;
+  violations: Violation[];
+  set: (path: Path, value: JsonValue | undefined) => void;
+}
+
+export const FormContext = createContext<Form>({ defs: {}, violations: [], set: () => {} });
+
+export interface FieldProps {
+  path: Path;
+  schema: JsonObject;
+  value: JsonValue | undefined;
+  required?: boolean;
+  name?: string;
+}
+
+const LONG = ["prompt", "description", "goal", "when"];
+const FIRST = [
+  "cron", "timezone", "prompt", "tools", "model", "config", "enabled", "trigger_id", "step_id", "type", "action",
+];
+
+export function fieldId(path: Path | string): string {
+  return `field ${typeof path === "string" ? path : written(path)}`.replaceAll(" ", "-");
+}
+
+export function Field(props: FieldProps) {
+  const { defs } = useContext(FormContext);
+  const { schema, nullable } = resolved(props.schema, defs);
+  const key = String(props.path.at(-1));
+  const at = { ...props, schema, required: props.required && !nullable };
+  if (key === "tools" && catalogue.value.tools.length) return <Tools {...at} />;
+  if (schema.enum) return <Choice {...at} />;
+  switch (schema.type) {
+    case "boolean":
+      return <Tick {...at} />;
+    case "integer":
+    case "number":
+      return <Text {...at} number />;
+    case "string":
+      return <Text {...at} />;
+    case "array":
+      return isObject(schema.items) && resolved(schema.items, defs).schema.type === "object"
+        ? <Several {...at} items={schema.items} />
+        : <Lines {...at} />;
+    case "object":
+      if (isObject(schema.properties)) return <Group {...at} />;
+  }
+  return <Raw {...at} />;
+}
+
+/** Every property of an object, configs by the schema of their type. */
+export function Properties(props: FieldProps & { leave?: string[] }) {
+  const { defs } = useContext(FormContext);
+  const { schema } = resolved(props.schema, defs);
+  const properties = objectOf(schema.properties);
+  const value = objectOf(props.value);
+  const required = Array.isArray(schema.required) ? schema.required : [];
+  const rank = (key: string) => (FIRST.includes(key) ? FIRST.indexOf(key) : FIRST.length);
+  const keys = Object.keys(properties)
+    .filter((key) => !props.leave?.includes(key))
+    .sort((a, b) => rank(a) - rank(b));
+  return (
+    <>
+      {keys.map((key) => (
+        <Field
+          key={key}
+          path={[...props.path, key]}
+          schema={key === "config" ? configSchema(value) : objectOf(properties[key])}
+          value={value[key]}
+          required={required.includes(key)}
+        />
+      ))}
+    </>
+  );
+}
+
+function configSchema(owner: JsonObject): JsonObject {
+  const { triggers, actions } = catalogue.value;
+  return triggers.get(String(owner.type)) ?? actions.get(String(owner.action)) ?? { type: "object" };
+}
+
+function resolved(schema: JsonObject, defs: JsonObject): { schema: JsonObject; nullable: boolean } {
+  if (typeof schema.$ref === "string") {
+    return resolved(objectOf(defs[schema.$ref.replace("#/$defs/", "")]), defs);
+  }
+  if (Array.isArray(schema.anyOf)) {
+    const real = schema.anyOf.filter(isObject).find((each) => each.type !== "null");
+    const { anyOf: _, ...rest } = schema;
+    return { schema: { ...rest, ...resolved(real ?? {}, defs).schema }, nullable: true };
+  }
+  return { schema, nullable: false };
+}
+
+function useField(path: Path) {
+  const { violations, set } = useContext(FormContext);
+  const name = written(path);
+  const mine = violations.filter((each) => each.field === name);
+  const id = fieldId(name);
+  return {
+    id,
+    set: (value: JsonValue | undefined) => set(path, value),
+    wrong: mine.length > 0,
+    marks: {
+      id,
+      "aria-invalid": mine.length > 0 ? ("true" as const) : undefined,
+      "aria-describedby": `${id}-help`,
+    },
+    help: (hint: JsonValue | undefined) => (
+      <span id={`${id}-help`} class="help">
+        {mine.map((each) => <span key={each.description} class="error">{each.description}</span>)}
+        {!mine.length && typeof hint === "string" && hint.length < 140 && hint}
+      </span>
+    ),
+  };
+}
+
+function Text({ path, schema, value, required, name, number }: FieldProps & { number?: boolean }) {
+  const field = useField(path);
+  const key = String(path.at(-1));
+  const change = (text: string) => {
+    if (!text && !required) return field.set(undefined);
+    field.set(number && text.trim() && Number.isFinite(Number(text)) ? Number(text) : text);
+  };
+  const shown = value === undefined || value === null ? "" : String(value);
+  const shared = {
+    ...field.marks,
+    value: shown,
+    required,
+    placeholder: schema.default === undefined || schema.default === null ? "" : String(schema.default),
+  };
+  const long = LONG.includes(key);
+  return (
+    <div class={`field ${long ? "wide" : ""} ${field.wrong ? "wrong" : ""}`}>
+      <label for={field.id}>{name ?? label(key)}</label>
+      {long
+        ? <textarea {...shared} rows={Math.min(9, Math.max(2, Math.ceil(shown.length / 60)))} onInput={(event) => change(event.currentTarget.value)} />
+        : <input
+            {...shared}
+            class={key === "cron" ? "mono" : undefined}
+            inputMode={number ? "decimal" : undefined}
+            list={key === "timezone" ? "zones" : undefined}
+            spellcheck={false}
+            onInput={(event) => change(event.currentTarget.value)}
+          />}
+      {field.help(schema.description)}
+    </div>
+  );
+}
+
+function Choice({ path, schema, value, required }: FieldProps) {
+  const field = useField(path);
+  const options = (schema.enum as JsonValue[]).map(String);
+  const shown = value === undefined || value === null ? "" : String(value);
+  return (
+    <div class={field.wrong ? "field wrong" : "field"}>
+      <label for={field.id}>{label(String(path.at(-1)))}</label>
+      <select {...field.marks} value={shown} onChange={(event) => field.set(event.currentTarget.value || undefined)}>
+        {!required && <option value="">{typeof schema.default === "string" ? `default: ${choice(schema.default)}` : "default"}</option>}
+        {shown && !options.includes(shown) && <option value={shown}>{shown}</option>}
+        {options.map((each) => <option key={each} value={each}>{choice(each)}</option>)}
+      </select>
+      {field.help(schema.description)}
+    </div>
+  );
+}
+
+function Tick({ path, schema, value }: FieldProps) {
+  const field = useField(path);
+  const on = typeof value === "boolean" ? value : schema.default === true;
+  return (
+    <div class="field tick">
+      <label>
+        <input type="checkbox" {...field.marks} checked={on} onChange={(event) => field.set(event.currentTarget.checked)} />
+        {label(String(path.at(-1)))}
+      </label>
+      {field.help(schema.description)}
+    </div>
+  );
+}
+
+function Tools({ path, value }: FieldProps) {
+  const field = useField(path);
+  const chosen = Array.isArray(value) ? value.map(String) : [];
+  const known = catalogue.value.tools;
+  const gone = chosen.filter((id) => !known.some((tool) => tool.id === id));
+  const toggle = (id: string, on: boolean) => {
+    const next = on ? [...chosen, id] : chosen.filter((each) => each !== id);
+    field.set(next.length ? next : undefined);
+  };
+  return (
+    <fieldset class="field wide tools" id={field.id} tabIndex={-1}>
+      <legend>Tools it may use</legend>
+      {known.map((tool) => (
+        <label key={tool.id}>
+          <input type="checkbox" checked={chosen.includes(tool.id)} onChange={(event) => toggle(tool.id, event.currentTarget.checked)} />
+          <span><code>{tool.id}</code> <span class="faint">{tool.description}</span></span>
+        </label>
+      ))}
+      {gone.map((id) => (
+        <label key={id}>
+          <input type="checkbox" checked onChange={() => toggle(id, false)} />
+          <span><code>{id}</code> <span class="error">there is no such tool</span></span>
+        </label>
+      ))}
+      {field.help("")}
+    </fieldset>
+  );
+}
+
+/** A list of texts, one a line. */
+function Lines({ path, schema, value }: FieldProps) {
+  const field = useField(path);
+  const [text, write] = useState<string>();
+  const shown = Array.isArray(value) ? value.map(String).join("\n") : "";
+  const split = (from: string) => from.split("\n").map((each) => each.trim()).filter(Boolean);
+  const mine = text !== undefined && split(text).join("\n") === shown ? text : shown;
+  return (
+    <div class={field.wrong ? "field wide wrong" : "field wide"}>
+      <label for={field.id}>{label(String(path.at(-1)))} <span class="faint">one a line</span></label>
+      <textarea {...field.marks} rows={Math.max(2, mine.split("\n").length)} value={mine} onInput={(event) => { write(event.currentTarget.value); field.set(split(event.currentTarget.value)); }} />
+      {field.help(schema.description)}
+    </div>
+  );
+}
+
+/** A list of objects. */
+function Several({ path, schema, value, items }: FieldProps & { items: JsonObject }) {
+  const field = useField(path);
+  const list = Array.isArray(value) ? value : [];
+  const key = String(path.at(-1));
+  const one = key === "triggers" ? "trigger" : "step";
+  const fresh: JsonObject = key === "triggers"
+    ? { trigger_id: `trigger-${list.length + 1}`, type: "schedule", config: { cron: "0 9 * * *", timezone: "UTC" } }
+    : { step_id: `step-${list.length + 1}`, action: "agent_task", config: { prompt: "" } };
+  return (
+    <div class="several" id={field.id} tabIndex={-1}>
+      {field.help(list.length ? undefined : schema.description)}
+      {list.map((each, n) => (
+        <fieldset key={n} class="one">
+          <legend>{list.length > 1 ? `${one} ${n + 1}` : one}</legend>
+          <button type="button" class="bare remove" aria-label={`Remove ${one} ${n + 1}`} onClick={() => field.set(list.toSpliced(n, 1))}><Icon name="cross" /></button>
+          <div class="grid"><Properties path={[...path, n]} schema={items} value={each} /></div>
+        </fieldset>
+      ))}
+      <button type="button" class="quiet small" onClick={() => field.set([...list, fresh])}><Icon name="plus" />Add a {one}</button>
+    </div>
+  );
+}
+
+/** An object inside an object: its config, or a block of its own. */
+function Group(props: FieldProps) {
+  const { violations } = useContext(FormContext);
+  const name = written(props.path);
+  if (props.path.at(-1) === "config") return <ConfigFields {...props} />;
+  const wrong = violations.some((each) => each.field.startsWith(`${name}.`));
+  return (
+    <details class="group wide" open={wrong || undefined}>
+      <summary>{props.name ?? label(String(props.path.at(-1)))}</summary>
+      <div class="grid"><Properties {...props} /></div>
+    </details>
+  );
+}
+
+const RARE = [
+  "max_fires", "start_time", "end_time", "jitter_seconds", "catchup_window_seconds", "on_gap", "on_fold",
+  "output_schema", "auto_approve",
+];
+
+/** What matters at once; the rest where one looks for it. */
+function ConfigFields(props: FieldProps) {
+  const { violations } = useContext(FormContext);
+  const all = Object.keys(objectOf(props.schema.properties));
+  const name = written(props.path);
+  const wrong = violations.some((each) => RARE.some((key) => each.field.startsWith(`${name}.${key}`)));
+  const used = RARE.some((key) => objectOf(props.value)[key] !== undefined && all.includes(key));
+  return (
+    <>
+      <Properties {...props} leave={RARE} />
+      <details class="group wide" open={wrong || used || undefined}>
+        <summary>More settings</summary>
+        <div class="grid"><Properties {...props} leave={all.filter((key) => !RARE.includes(key))} /></div>
+      </details>
+    </>
+  );
+}
+
+/** An open object, as JSON. What can't be read is not taken over. */
+function Raw({ path, schema, value }: FieldProps) {
+  const field = useField(path);
+  const shown = value === undefined || value === null ? "" : pretty(value);
+  const [text, write] = useState(shown);
+  const [bad, blame] = useState(false);
+  useEffect(() => {
+    write(shown);
+    blame(false);
+  }, [shown]);
+  const change = (next: string) => {
+    write(next);
+    try {
+      const parsed = next.trim() ? (JSON.parse(next) as JsonValue) : undefined;
+      blame(false);
+      if (parsed === undefined ? shown !== "" : pretty(parsed) !== shown) field.set(parsed);
+    } catch {
+      blame(true);
+    }
+  };
+  return (
+    <div class={field.wrong || bad ? "field wide wrong" : "field wide"}>
+      <label for={field.id}>{label(String(path.at(-1)))} <span class="faint">JSON</span></label>
+      <textarea {...field.marks} class="mono" rows={Math.min(8, Math.max(1, text.split("\n").length))} spellcheck={false} value={text} onInput={(event) => change(event.currentTarget.value)} />
+      {bad ? <span class="help error">Not JSON yet.</span> : field.help(schema.description)}
+    </div>
+  );
+}
+
+export function Zones() {
+  return <datalist id="zones">{zones.map((zone) => <option key={zone} value={zone} />)}</datalist>;
+}

@@ -1,0 +1,73 @@
+/** A definition as a person reads it: steps, tools, what follows. */
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+import { objectOf } from "../lib/json.js";
+import { WHILE_RUNNING } from "./words.js";
+
+const list = (value: JsonValue | undefined): JsonObject[] => (Array.isArray(value) ? value.map(objectOf) : []);
+
+export function Steps({ definition }: { definition: JsonObject }) {
+  const after = list(objectOf(definition.execution).on_failure);
+  return (
+    <>
+      <ol class="steps">{list(definition.plan).map((step, n) => <Step key={n} step={step} />)}</ol>
+      {after.length > 0 && (
+        <>
+          <p class="faint">If a step fails for good:</p>
+          <ol class="steps">{after.map((step, n) => <Step key={n} step={step} />)}</ol>
+        </>
+      )}
+    </>
+  );
+}
+
+function Step({ step }: { step: JsonObject }) {
+  const config = objectOf(step.config);
+  const tools = Array.isArray(config.tools) ? config.tools.map(String) : [];
+  const more = [
+    step.action !== "agent_task" && `Action ${step.action}`,
+    step.when && `Only when ${step.when}`,
+    config.model && `Model ${config.model}`,
+    step.timeout_seconds && `At most ${step.timeout_seconds} s`,
+    config.auto_approve === true && "Approves what it asks for by itself",
+  ].filter(Boolean);
+  return (
+    <li>
+      <p class="prompt">{String(config.prompt ?? step.step_id ?? "")}</p>
+      {(tools.length > 0 || more.length > 0) && (
+        <p class="faint">
+          {tools.map((tool) => <code key={tool} class="chip">{tool}</code>)}
+          {more.join(" · ")}
+        </p>
+      )}
+    </li>
+  );
+}
+
+export function grantedTools(definition: JsonObject): string[] {
+  const steps = [...list(definition.plan), ...list(objectOf(definition.execution).on_failure)];
+  const tools = steps.flatMap((step) => objectOf(step.config).tools ?? []);
+  return [...new Set(tools.map(String))].sort();
+}
+
+export function Tools({ definition }: { definition: JsonObject }) {
+  const tools = grantedTools(definition);
+  if (!tools.length) return <p>None. It can only think and write.</p>;
+  return <p>{tools.map((tool) => <code key={tool} class="chip">{tool}</code>)}</p>;
+}
+
+/** `context.consequences`, and what the execution block means. */
+export function Consequences({ context, definition, who }: { context: JsonObject; definition: JsonObject; who: string }) {
+  const said = objectOf(context.consequences);
+  const runs = Number(said.runs_per_month ?? 0);
+  const execution = objectOf(definition.execution);
+  const cap = execution.budget_cap_usd;
+  const lines = [
+    runs > 0 && (runs === 1 ? "It runs once in the next month." : `About ${runs.toLocaleString("en")} runs a month.`),
+    who && `It runs on behalf of ${who.replace("users/", "")}.`,
+    WHILE_RUNNING[String(execution.concurrency ?? "drop_if_running")],
+    typeof said.on_failure === "string" && said.on_failure,
+    typeof cap === "number" ? `A run may spend at most ${cap} USD.` : "What a run may spend is not capped.",
+    said.auto_approve === true && "It approves by itself what its tools ask for.",
+  ];
+  return <ul class="plain">{lines.filter((line): line is string => !!line).map((line) => <li key={line}>{line}</li>)}</ul>;
+}

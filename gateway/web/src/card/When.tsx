@@ -1,0 +1,40 @@
+/** The schedule in words and its next fires. */
+import type { Preview, PreviewSlot } from "../gen/rota/chat/v1/chat_pb.js";
+import { zone } from "../lib/session.js";
+import { dateOf, moment, offset, relative, wallClock } from "../lib/time.js";
+import { Icon } from "../ui/Icon.js";
+
+export function When({ preview, busy }: { preview: Preview | undefined; busy?: boolean }) {
+  if (!preview) return <p class="faint">It has no schedule: nothing starts it.</p>;
+  const elsewhere = preview.slots.some((slot) => slot.timeZone !== zone);
+  return (
+    <div class="when" aria-busy={busy} aria-live="polite">
+      <p class="sentence">{preview.summary || "It has no schedule: nothing starts it."}</p>
+      {preview.timeZoneAssumed && (
+        <p class="assumed"><Icon name="warning" />You named no time zone, so {preview.slots[0]?.timeZone ?? "one"} is assumed. Edit it if that is wrong.</p>
+      )}
+      {preview.slots.length > 0 && (
+        <ol class="fires" aria-label="Next fires">
+          {preview.slots.map((slot, n) => <Fire key={n} slot={slot} elsewhere={elsewhere} />)}
+        </ol>
+      )}
+      {preview.summary && !preview.slots.length && <p class="assumed"><Icon name="warning" />It would never fire.</p>}
+      {preview.notes.filter((note) => !preview.timeZoneAssumed || !/is assumed/.test(note)).map((note) => <p key={note} class="note">{note}</p>)}
+    </div>
+  );
+}
+
+function Fire({ slot, elsewhere }: { slot: PreviewSlot; elsewhere: boolean }) {
+  const date = dateOf(slot.fireTime);
+  if (!date) return null;
+  return (
+    <li>
+      <time dateTime={date.toISOString()}>{elsewhere ? moment(date) : wallClock(slot.localTime)}</time>
+      <span class="faint">
+        {elsewhere ? `your time; ${wallClock(slot.localTime)} in ${slot.timeZone}` : relative(date)}
+        {elsewhere && ` (${offset(Number(slot.utcOffset?.seconds ?? 0n))})`}
+      </span>
+      {slot.dstNote && <span class="dst">{slot.dstNote}</span>}
+    </li>
+  );
+}

@@ -1,0 +1,36 @@
+/** What triggers, actions and tools there are, asked once. */
+import { signal } from "@preact/signals";
+import type { JsonObject } from "@bufbuild/protobuf";
+import type { Capability } from "../gen/rota/automation/v1/automation_pb.js";
+import { automations } from "../lib/rpc.js";
+import { workspace } from "../lib/session.js";
+
+export interface Catalogue {
+  triggers: Map<string, JsonObject>;
+  actions: Map<string, JsonObject>;
+  tools: Capability[];
+}
+
+export const catalogue = signal<Catalogue>({ triggers: new Map(), actions: new Map(), tools: [] });
+let asked = false;
+
+/** Without it a config is edited as JSON. */
+export async function learn(): Promise<void> {
+  if (asked) return;
+  asked = true;
+  const parent = workspace.value;
+  try {
+    const [triggers, actions, tools] = await Promise.all([
+      automations.listTriggerTypes({ parent }),
+      automations.listActionTypes({ parent }),
+      automations.listCapabilities({ parent }),
+    ]);
+    catalogue.value = {
+      triggers: new Map(triggers.triggerTypes.map((each) => [each.type, each.configSchema ?? {}])),
+      actions: new Map(actions.actionTypes.map((each) => [each.type, each.configSchema ?? {}])),
+      tools: tools.capabilities,
+    };
+  } catch {
+    asked = false;
+  }
+}

@@ -1,0 +1,57 @@
+/** What things of a definition are called on the card. */
+export const LABELS: Record<string, string> = {
+  display_name: "Name",
+  cron: "Cron",
+  timezone: "Time zone",
+  trigger_id: "Trigger id",
+  step_id: "Step id",
+  when: "Only when",
+  output_as: "Also called",
+  max_retries: "Retries",
+  timeout_seconds: "Time limit (s)",
+  retry_backoff: "Wait between tries",
+  concurrency: "While it still runs",
+  budget_cap_usd: "Budget a run (USD)",
+  on_failure: "If a step fails for good",
+  static_inputs: "Fixed inputs",
+  max_fires: "Fires at most",
+  start_time: "Not before",
+  end_time: "Not after",
+  jitter_seconds: "Random delay (s)",
+  catchup_window_seconds: "May be late by (s)",
+  on_gap: "Skipped local times",
+  on_fold: "Repeated local times",
+  auto_approve: "Approve what it asks for",
+  output_schema: "Shape of the answer",
+  created_from_nl: "Made from a sentence",
+  schema_version: "Schema version",
+};
+
+const VALUES: Record<string, string> = {
+  drop_if_running: "skip the new one",
+  queue: "wait in line",
+  always: "run beside it",
+  exponential: "longer each time",
+  linear: "5 s more each time",
+  none: "no wait",
+  shift: "run right after",
+  skip: "skip them",
+  first: "the first",
+  last: "the last",
+  both: "both",
+};
+
+export function label(key: string): string {
+  const words = key.replaceAll("_", " ");
+  return LABELS[key] ?? words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+export function choice(value: string): string {
+  return VALUES[value] ?? value.replaceAll("_", " ");
+}
+
+export const WHILE_RUNNING: Record<string, string> = {
+  drop_if_running: "If the last run still goes on, the new one is skipped and the ledger says so.",
+  queue: "If the last run still goes on, the new one waits in line.",
+  always: "A new run starts even while the last one still goes on.",
+};

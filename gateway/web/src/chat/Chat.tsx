@@ -1,0 +1,137 @@
+/** A thread: what was said, what is being said, and where to say more. */
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { announce } from "../lib/announce.js";
+import { watching } from "../lib/network.js";
+import { workspace } from "../lib/session.js";
+import { Icon } from "../ui/Icon.js";
+import { Loading, Trouble } from "../ui/parts.js";
+import { Composer } from "./Composer.js";
+import { remembered } from "./saying.js";
+import { ThreadModel } from "./thread.js";
+import { TurnBlock } from "./TurnBlock.js";
+import type { TurnView } from "./turn.js";
+
+const EXAMPLES = [
+  "Every weekday at 9 in Paris, summarise the news",
+  "In one minute tell me a joke",
+  "Every Monday at 8:30 say what is due this week",
+];
+
+let kept: ThreadModel | undefined;
+
+/** The thread of that id. A new thread that has just got its id stays the same model. */
+function modelOf(id: string): ThreadModel {
+  const name = id ? `${workspace.value}/threads/${id}` : "";
+  if (kept && kept.name === name && (name || !kept.turns.value.length)) return kept;
+  kept?.close();
+  kept = new ThreadModel(name);
+  return kept;
+}
+
+export function Chat({ id }: { id: string }) {
+  const model = useMemo(() => modelOf(id), [id]);
+  const [draft, write] = useState("");
+  useEffect(() => () => {
+    // Leaving the chat ends the tail, never the turn.
+    if (kept === model && !location.hash.startsWith("#/chat")) {
+      model.close();
+      kept = undefined;
+    }
+  }, [model]);
+  useEffect(() => {
+    const saying = remembered();
+    if (!model.name && saying?.thread.endsWith("/-") && !model.turns.value.length) void model.carry(saying);
+    return watching(() => void model.look(), 3000);
+  }, [model]);
+  const turns = model.turns.value;
+  const say = async (text: string, config: bigint) => {
+    write("");
+    if (!(await model.say(text, config))) write(text);
+  };
+  useSpoken(turns.at(-1));
+  return (
+    <section class="chat" aria-label={model.title.value || "New chat"}>
+      <header class="screen-head">
+        <h1>{model.title.value || (model.name ? "Thread" : "New chat")}</h1>
+      </header>
+      <Log turns={turns}>
+        {model.loading.value && !model.problem.value && <Loading rows={5} what="Loading the thread" />}
+        {!model.loading.value && !turns.length && !model.problem.value && <Welcome pick={write} />}
+        {turns.map((turn, n) => <TurnBlock key={turn.name || `new-${n}`} turn={turn} />)}
+        {model.refused.value && <Trouble problem={model.refused.value} />}
+        {model.problem.value && <Trouble problem={model.problem.value} again={() => void model.look()} />}
+      </Log>
+      <Composer
+        draft={draft}
+        write={write}
+        open={model.open.value?.state}
+        say={(text, config) => void say(text, config)}
+        cancel={() => void model.cancel()}
+      />
+    </section>
+  );
+}
+
+function Welcome({ pick }: { pick: (text: string) => void }) {
+  return (
+    <div class="welcome">
+      <Icon name="spark" />
+      <h2>What should happen, and when?</h2>
+      <p>Say it in your own words. You see what would run and when before anything does.</p>
+      <ul>
+        {EXAMPLES.map((example) => (
+          <li key={example}>
+            <button type="button" onClick={() => { pick(example); document.getElementById("message")?.focus(); }}>{example}</button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** Stays at the end while one reads the end; elsewhere it stays where one reads. */
+function Log({ turns, children }: { turns: TurnView[]; children: preact.ComponentChildren }) {
+  const log = useRef<HTMLDivElement>(null);
+  const atEnd = useRef(true);
+  const count = useRef(0);
+  useLayoutEffect(() => {
+    const here = log.current;
+    if (here && (atEnd.current || turns.length > count.current)) here.scrollTop = endOf(here);
+    count.current = turns.length;
+  }, [turns]);
+  const scrolled = () => {
+    const here = log.current!;
+    atEnd.current = here.scrollHeight - here.scrollTop - here.clientHeight < 80;
+  };
+  return (
+    <div class="log" ref={log} onScroll={scrolled} role="log" aria-live="off" aria-label="Messages" tabIndex={0}>
+      <div class="column">{children}</div>
+    </div>
+  );
+}
+
+/** The end; or where a card begins that waits there and is higher than the window. */
+function endOf(log: HTMLElement): number {
+  const card = [...log.querySelectorAll<HTMLElement>(".card:not(.decided)")].at(-1);
+  if (!card) return log.scrollHeight;
+  const top = card.getBoundingClientRect().top - log.getBoundingClientRect().top + log.scrollTop;
+  return Math.min(log.scrollHeight - log.clientHeight, top - 16);
+}
+
+/** Tells a screen reader what is streamed, a sentence at a time. */
+function useSpoken(turn: TurnView | undefined): void {
+  const told = useRef({ name: "", length: 0 });
+  useEffect(() => {
+    if (!turn) return;
+    const text = turn.items.map((item) => (item.kind === "text" ? item.text : "")).join(" ");
+    if (told.current.name !== turn.name) {
+      const old = turn.state !== "running" && turn.state !== "sending";
+      told.current = { name: turn.name, length: old ? text.length : 0 };
+    }
+    const fresh = text.slice(told.current.length);
+    const end = turn.state === "running" ? fresh.search(/[.!?:]\s(?!.*[.!?:]\s)/s) + 1 : fresh.length;
+    if (end <= 0 || !fresh.slice(0, end).trim()) return;
+    announce(fresh.slice(0, end).trim());
+    told.current.length += end;
+  }, [turn]);
+}

@@ -1,0 +1,112 @@
+/** One turn: what the person said and everything that answered it. */
+import { ApprovalCard } from "../card/ApprovalCard.js";
+import { type Part, ToolCallFinished_Outcome as Outcome } from "../gen/rota/chat/v1/chat_pb.js";
+import { changed } from "../lib/network.js";
+import { resourceHref } from "../lib/router.js";
+import { Icon } from "../ui/Icon.js";
+import { Markdown } from "../ui/Markdown.js";
+import { pretty } from "../lib/json.js";
+import type { Item, Tool, TurnView } from "./turn.js";
+
+const TOOLS: Record<string, [string, string]> = {
+  create_automation: ["Drafting an automation", "Drafted an automation"],
+  fetch_url: ["Reading a page", "Read a page"],
+  now: ["Looking at the clock", "Looked at the clock"],
+};
+
+export function TurnBlock({ turn }: { turn: TurnView }) {
+  const working = turn.state === "running" || turn.state === "sending";
+  const items = turn.items.filter((item) => item.kind !== "step" || (working && !item.done) || item.id !== "thinking-1");
+  const linked = new Set(items.map((item) => (item.kind === "approval" ? item.approval.toolCallId : "")));
+  const idle = working && !items.some((item) => item.kind === "step" && !item.done);
+  return (
+    <article class="turn" aria-busy={working} data-state={turn.state}>
+      <div class="mine">
+        <h3 class="unseen">You</h3>
+        {turn.said.map((part, n) => <Said key={n} part={part} />)}
+      </div>
+      <div class="theirs">
+        <h3 class="unseen">Rota</h3>
+        {items.map((item, n) => <Shown key={keyOf(item, n)} item={item} live={working && n === items.length - 1} linked={linked} />)}
+        {idle && <p class="working"><span class="pulse" />{turn.state === "sending" ? "Sending" : "Working"}</p>}
+        {turn.state === "failed" && <p class="ended bad"><Icon name="warning" />{turn.failure}</p>}
+        {turn.state === "cancelled" && <p class="ended">Cancelled.</p>}
+      </div>
+    </article>
+  );
+}
+
+function keyOf(item: Item, n: number): string {
+  if (item.kind === "approval") return item.approval.name;
+  return item.kind === "tool" || item.kind === "step" ? item.id : `${item.kind}-${n}`;
+}
+
+function Said({ part }: { part: Part }) {
+  switch (part.part.case) {
+    case "text":
+      return <p>{part.part.value}</p>;
+    case "image":
+      return <p class="faint">[an image]</p>;
+    case "mention":
+      return <p class="faint">@{part.part.value.displayName || part.part.value.name}</p>;
+    default:
+      return null;
+  }
+}
+
+function Shown({ item, live, linked }: { item: Item; live: boolean; linked: Set<string> }) {
+  switch (item.kind) {
+    case "text":
+      return <div class={live ? "say live" : "say"}><Markdown text={item.text} /></div>;
+    case "reasoning":
+      return (
+        <details class="step" open={live}>
+          <summary><Icon name="spark" />{live ? "Thinking" : "Thought about it"}</summary>
+          <p class="reasoning">{item.text}</p>
+        </details>
+      );
+    case "tool":
+      return <ToolStep item={item} linked={linked.has(item.id)} />;
+    case "step":
+      return (
+        <div class="step">
+          <p class="summary">{item.done ? <Icon name="check" /> : <span class="pulse" />}{item.title}</p>
+          {item.lines.map((line) => <p key={line} class="faint clip">{line}</p>)}
+        </div>
+      );
+    case "approval":
+      return <ApprovalCard approval={item.approval} decided={changed} />;
+    case "note":
+      return <p class="faint note">{item.text}</p>;
+  }
+}
+
+/** `linked`: its card has the link to what came of it. */
+function ToolStep({ item, linked }: { item: Tool; linked: boolean }) {
+  const [doing, done] = TOOLS[item.tool] ?? [`Using ${item.tool}`, `Used ${item.tool}`];
+  const over = item.outcome !== Outcome.OUTCOME_UNSPECIFIED;
+  const failed = item.outcome === Outcome.ERROR;
+  const link = !linked && item.resource && resourceHref(item.resource);
+  return (
+    <>
+      <details class={failed ? "step bad" : "step"}>
+        <summary>
+          {over ? <Icon name={failed ? "warning" : "check"} /> : <Icon name="tool" />}
+          {over || item.args.endsWith("}") ? done : doing}
+          {failed && " – it failed"}
+        </summary>
+        {item.args && <pre tabIndex={0}>{readable(item.args)}</pre>}
+        {item.output && <pre tabIndex={0}>{pretty(item.output)}</pre>}
+      </details>
+      {link && <p class="made"><Icon name="clock" /><a href={link}>{String(item.output?.display_name ?? "Open the automation")}</a></p>}
+    </>
+  );
+}
+
+function readable(json: string): string {
+  try {
+    return pretty(JSON.parse(json));
+  } catch {
+    return json; // still being written
+  }
+}

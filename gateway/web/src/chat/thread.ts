@@ -1,0 +1,210 @@
+/** One thread as it is shown: its turns, and the tail of the open one. */
+import { create } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { computed, signal } from "@preact/signals";
+import { type Message, MessageSchema, PartSchema, type Turn } from "../gen/rota/chat/v1/chat_pb.js";
+import { announce } from "../lib/announce.js";
+import { changed } from "../lib/network.js";
+import { type Problem, problemOf } from "../lib/problem.js";
+import { chat, idOf, requestId } from "../lib/rpc.js";
+import { replace } from "../lib/router.js";
+import { workspace, zone } from "../lib/session.js";
+import { follow } from "./follow.js";
+import { forget, remember, remembered, type Saying } from "./saying.js";
+import { fromMessages, isOpen, opening, type TurnView, withFrame } from "./turn.js";
+
+const PAGE = 200;
+
+export class ThreadModel {
+  readonly turns = signal<TurnView[]>([]);
+  readonly title = signal("");
+  readonly loading = signal(true);
+  readonly problem = signal<Problem | undefined>(undefined);
+  /** Why the last thing one did here was refused. */
+  readonly refused = signal<Problem | undefined>(undefined);
+  readonly open = computed(() => this.turns.value.find(isOpen));
+  private readonly stop = new AbortController();
+  private seen = "";
+
+  /** `name` is empty until a first message has made the thread. */
+  constructor(public name: string) {
+    this.loading.value = name !== "";
+  }
+
+  close(): void {
+    this.stop.abort();
+  }
+
+  /** Looks whether something happened elsewhere: another tab, another device. */
+  async look(): Promise<void> {
+    if (!this.name || this.stop.signal.aborted) return;
+    try {
+      const [thread, { turns }] = await Promise.all([
+        chat.getThread({ name: this.name }),
+        chat.listTurns({ parent: this.name, pageSize: 1 }),
+      ]);
+      this.title.value = thread.displayName;
+      const news = `${turns[0]?.name} ${turns[0]?.state}`;
+      if (this.loading.value || (!this.open.value && news !== this.seen)) await this.load();
+      this.seen = news;
+      this.problem.value = undefined;
+    } catch (thrown) {
+      this.problem.value = problemOf(thrown);
+      if (this.problem.value.code === Code.NotFound) this.loading.value = false;
+    }
+  }
+
+  async say(text: string, modelConfigId: bigint): Promise<boolean> {
+    const thread = this.name || `${workspace.value}/threads/-`;
+    const saying: Saying = {
+      thread,
+      text,
+      modelConfigId: String(modelConfigId),
+      requestId: requestId(),
+      timeZone: zone,
+    };
+    this.refused.value = undefined;
+    remember(saying);
+    return this.carry(saying);
+  }
+
+  /** Says it, or says it again after a reload: the same request id makes it once. */
+  async carry(saying: Saying): Promise<boolean> {
+    const parts = [create(PartSchema, { part: { case: "text", value: saying.text } })];
+    const view = opening(parts);
+    const place = this.turns.value.length;
+    this.turns.value = [...this.turns.value, view];
+    const problem = await this.tail(place, (signal) =>
+      chat.sendMessage(
+        {
+          name: saying.thread,
+          message: create(MessageSchema, { parts }),
+          modelConfigId: BigInt(saying.modelConfigId),
+          timeZone: saying.timeZone,
+          locale: navigator.language,
+          requestId: saying.requestId,
+        },
+        { signal },
+      ),
+    );
+    if (!problem) return true;
+    forget(saying.requestId);
+    if (!this.turns.value[place]?.name) {
+      this.turns.value = this.turns.value.toSpliced(place, 1);
+      this.refused.value = problem;
+      return false;
+    }
+    return true;
+  }
+
+  async cancel(): Promise<void> {
+    const turn = this.open.value?.name;
+    if (!turn) return;
+    try {
+      await chat.cancelTurn({ name: turn, requestId: requestId() });
+      changed();
+    } catch (thrown) {
+      this.refused.value = problemOf(thrown);
+    }
+  }
+
+  private async load(): Promise<void> {
+    const [messages, turns] = await Promise.all([this.messages(), this.stored()]);
+    if (this.open.value) return;
+    const views = turns.map((turn) => {
+      const mine = messages.filter((message) => message.turn === turn.name);
+      const view = fromMessages(turn, mine);
+      // An open turn is told again from its first frame, so nothing is missing or twice.
+      return isOpen(view) ? opening(view.said, turn.name) : view;
+    });
+    const saying = remembered();
+    this.loading.value = false;
+    if (saying?.thread === this.name) {
+      // On its way when the page was left. Told again, it gives its turn from the first frame.
+      const taken = textOf(views.at(-1)) === saying.text;
+      this.turns.value = taken ? views.slice(0, -1) : views;
+      void this.carry(saying);
+      return;
+    }
+    this.turns.value = views;
+    const place = views.findIndex(isOpen);
+    if (place >= 0) void this.tail(place);
+  }
+
+  private async messages(): Promise<Message[]> {
+    const found: Message[] = [];
+    for (let pageToken = "", more = true; more && found.length < 2000; more = pageToken !== "") {
+      const page = await chat.listMessages({ parent: this.name, pageSize: PAGE, pageToken });
+      found.push(...page.messages);
+      pageToken = page.nextPageToken;
+    }
+    return found.reverse();
+  }
+
+  private async stored(): Promise<Turn[]> {
+    const page = await chat.listTurns({ parent: this.name, pageSize: PAGE });
+    return page.turns.reverse();
+  }
+
+  private async tail(
+    place: number,
+    begin?: Parameters<typeof follow>[0]["begin"],
+  ): Promise<Problem | undefined> {
+    const view = () => this.turns.value[place]!;
+    const problem = await follow({
+      name: () => view().name,
+      sequence: () => view().sequence,
+      begin,
+      stop: this.stop.signal,
+      frame: (frame) => {
+        if (this.stop.signal.aborted) return;
+        const before = view();
+        const after = withFrame(before, frame);
+        if (after === before) return;
+        this.turns.value = this.turns.value.with(place, after);
+        this.note(frame, before, after);
+      },
+    });
+    if (problem && view()?.name) await this.truncated(place, problem);
+    return problem;
+  }
+
+  private note(frame: Parameters<typeof withFrame>[1], before: TurnView, after: TurnView): void {
+    const { event } = frame;
+    if (!before.name && after.name) this.named(after.name);
+    if (event.case === "threadUpdated") {
+      this.title.value = event.value.displayName;
+      changed();
+    }
+    if (before.state !== after.state && after.state !== "running") changed();
+    if (event.case === "suspended") announce("An automation waits for your approval.");
+    if (event.case === "failed") announce(`It failed: ${after.failure}`);
+    if (event.case === "cancelled") announce("Cancelled.");
+  }
+
+  /** The service has taken it: from here on a reload watches the turn. */
+  private named(turn: string): void {
+    forget();
+    if (this.name) return;
+    this.name = turn.slice(0, turn.indexOf("/turns/"));
+    replace("chat", idOf(this.name));
+    changed();
+  }
+
+  /** Its frames are no longer kept, or it can't be watched: show what was stored. */
+  private async truncated(place: number, problem: Problem): Promise<void> {
+    const view = this.turns.value[place]!;
+    if (problem.reason === "STREAM_TRUNCATED") {
+      const turn = await chat.getTurn({ name: view.name });
+      const mine = (await this.messages()).filter((message) => message.turn === view.name);
+      this.turns.value = this.turns.value.with(place, fromMessages(turn, mine));
+    } else {
+      this.refused.value = problem;
+    }
+  }
+}
+
+function textOf(view: TurnView | undefined): string {
+  const part = view?.said[0]?.part;
+  return part?.case === "text" ? part.value : "";
+}

@@ -1,0 +1,9 @@
+/** What a screen reader is told, politely. */
+import { signal } from "@preact/signals";
+
+export const announcement = signal("");
+
+export function announce(text: string): void {
+  // The same words twice would not be read twice.
+  announcement.value = text === announcement.value ? `${text}\u00a0` : text;
+}

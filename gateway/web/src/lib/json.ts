@@ -1,0 +1,102 @@
+/** JSON values: paths into them, a calm key order, and what differs line by line. */
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
+
+export type Path = (string | number)[];
+
+const ORDER = [
+  "display_name", "name", "description", "definition", "schema_version", "goal",
+  "trigger_id", "step_id", "type", "action", "enabled", "cron", "timezone", "when",
+  "prompt", "tools", "model", "triggers", "plan", "config", "static_inputs", "inputs", "execution",
+];
+
+/** Keys in the order in which a person reads them. */
+export function ordered(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(ordered);
+  if (!isObject(value)) return value;
+  const rank = (key: string) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
+  const keys = Object.keys(value).sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+  return Object.fromEntries(keys.map((key) => [key, ordered(value[key]!)]));
+}
+
+export function pretty(value: JsonValue): string {
+  return JSON.stringify(ordered(value), null, 2);
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+export function objectOf(value: unknown): JsonObject {
+  return isObject(value) ? value : {};
+}
+
+export function same(a: JsonValue, b: JsonValue): boolean {
+  return pretty(a) === pretty(b);
+}
+
+export function at(value: JsonValue | undefined, path: Path): JsonValue | undefined {
+  let here: JsonValue | undefined = value;
+  for (const key of path) {
+    if (Array.isArray(here)) here = here[Number(key)];
+    else if (isObject(here)) here = here[key];
+    else return undefined;
+  }
+  return here;
+}
+
+/** A copy with something else at the path; `undefined` takes it out. */
+export function put(value: JsonValue, path: Path, to: JsonValue | undefined): JsonValue {
+  const [key, ...rest] = path;
+  if (key === undefined) return to ?? null;
+  if (typeof key === "number") {
+    const list = Array.isArray(value) ? [...value] : [];
+    if (!rest.length && to === undefined) list.splice(key, 1);
+    else list[key] = put(list[key] ?? null, rest, to);
+    return list;
+  }
+  const copy: JsonObject = isObject(value) ? { ...value } : {};
+  if (!rest.length && to === undefined) delete copy[key];
+  else copy[key] = put(copy[key] ?? null, rest, to);
+  return copy;
+}
+
+/** `definition.plan[0].config.prompt` */
+export function written(path: Path): string {
+  return path
+    .map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`))
+    .join("")
+    .replace(/^\./, "");
+}
+
+export interface Line {
+  kind: "same" | "added" | "removed";
+  text: string;
+}
+
+/** The longest common lines stay; the rest was removed or added. */
+export function difference(before: string, after: string): Line[] {
+  const [a, b] = [before.split("\n"), after.split("\n")];
+  const length = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
+  for (let i = a.length - 1; i >= 0; i--) {
+    for (let j = b.length - 1; j >= 0; j--) {
+      length[i]![j] =
+        a[i] === b[j]
+          ? length[i + 1]![j + 1]! + 1
+          : Math.max(length[i + 1]![j]!, length[i]![j + 1]!);
+    }
+  }
+  const lines: Line[] = [];
+  let [i, j] = [0, 0];
+  while (i < a.length || j < b.length) {
+    if (i < a.length && j < b.length && a[i] === b[j]) {
+      lines.push({ kind: "same", text: a[i]! });
+      i++;
+      j++;
+    } else if (j >= b.length || (i < a.length && length[i + 1]![j]! >= length[i]![j + 1]!)) {
+      lines.push({ kind: "removed", text: a[i++]! });
+    } else {
+      lines.push({ kind: "added", text: b[j++]! });
+    }
+  }
+  return lines;
+}

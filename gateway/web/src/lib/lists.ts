@@ -1,0 +1,30 @@
+/** What the whole page keeps an eye on: threads, and approvals that wait. */
+import { signal } from "@preact/signals";
+import type { Approval, Thread } from "../gen/rota/chat/v1/chat_pb.js";
+import { watching } from "./network.js";
+import { type Problem, problemOf } from "./problem.js";
+import { chat } from "./rpc.js";
+import { workspace } from "./session.js";
+
+export const threads = signal<Thread[] | undefined>(undefined);
+export const waiting = signal<Approval[] | undefined>(undefined);
+export const trouble = signal<Problem | undefined>(undefined);
+
+export function keepLists(): () => void {
+  return watching(() => void look(), 4000);
+}
+
+async function look(): Promise<void> {
+  const parent = workspace.value;
+  try {
+    const [talks, approvals] = await Promise.all([
+      chat.listThreads({ parent, pageSize: 100 }),
+      chat.listApprovals({ parent, pageSize: 100, filter: "state = PENDING" }),
+    ]);
+    threads.value = talks.threads;
+    waiting.value = approvals.approvals;
+    trouble.value = undefined;
+  } catch (thrown) {
+    trouble.value = problemOf(thrown);
+  }
+}

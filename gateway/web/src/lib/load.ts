@@ -1,0 +1,41 @@
+/** Something asked of a service, again and again while it is looked at. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { watching } from "./network.js";
+import { problemOf, type Problem } from "./problem.js";
+
+export interface Loaded<T> {
+  value?: T;
+  problem?: Problem;
+  again: () => void;
+}
+
+/** The last good answer stays while a later question fails. */
+export function useLoaded<T>(ask: () => Promise<T>, key: string, every = 5000): Loaded<T> {
+  const [held, hold] = useState<{ key: string; value?: T; problem?: Problem }>({ key });
+  const question = useRef(ask);
+  question.current = ask;
+  const again = useRef(() => {});
+  useEffect(() => {
+    let [live, asked, answered] = [true, 0, 0];
+    const look = async () => {
+      const mine = ++asked;
+      try {
+        const value = await question.current();
+        // A slow answer must not undo a later one.
+        if (live && mine > answered) hold({ key, value });
+      } catch (thrown) {
+        const problem = problemOf(thrown);
+        if (live && mine > answered) hold((last) => ({ ...(last.key === key ? last : { key }), problem }));
+      }
+      answered = Math.max(answered, mine);
+    };
+    again.current = () => void look();
+    const stop = watching(again.current, every);
+    return () => {
+      live = false;
+      stop();
+    };
+  }, [key, every]);
+  const current = held.key === key ? held : {};
+  return { ...current, again: () => again.current() };
+}

@@ -1,0 +1,51 @@
+/** What went wrong, as a person should read it. */
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Status } from "../gen/google/rpc/status_pb.js";
+import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
+
+export interface Violation {
+  /** Path in the payload, such as `definition.plan[0].config.prompt`. */
+  field: string;
+  description: string;
+}
+
+export interface Problem {
+  code: Code;
+  reason: string;
+  message: string;
+  violations: Violation[];
+}
+
+const PREFIX = /^(?:decision\.edit\.payload|automation|config)\.?/;
+
+export function problemOf(thrown: unknown): Problem {
+  const error = ConnectError.from(thrown);
+  const info = error.findDetails(ErrorInfoSchema)[0];
+  return {
+    code: error.code,
+    reason: info?.reason ?? "",
+    message: worded(error.code, error.rawMessage),
+    violations: error
+      .findDetails(BadRequestSchema)
+      .flatMap((each) => each.fieldViolations)
+      .map(({ field, description }) => ({ field: field.replace(PREFIX, ""), description })),
+  };
+}
+
+/** Whether trying again may help: the way there failed, not the request. */
+export function isPassing(problem: Problem): boolean {
+  const passing = [Code.Unavailable, Code.DeadlineExceeded, Code.Aborted, Code.Internal];
+  return passing.includes(problem.code) || (problem.code === Code.Unknown && !problem.reason);
+}
+
+export function said(status: Status | undefined): string {
+  return status?.message || "It did not say why.";
+}
+
+function worded(code: Code, message: string): string {
+  if (/failed to fetch|networkerror|load failed/i.test(message)) {
+    return "The gateway can't be reached. Is the network there?";
+  }
+  if (message) return message.charAt(0).toUpperCase() + message.slice(1);
+  return `It failed: ${Code[code]}.`;
+}

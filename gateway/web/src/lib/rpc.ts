@@ -1,0 +1,47 @@
+/** The two services, over gRPC-Web. */
+import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
+import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import { AutomationService } from "../gen/rota/automation/v1/automation_pb.js";
+import { ChatService } from "../gen/rota/chat/v1/chat_pb.js";
+import { reached } from "./network.js";
+import { signOut, token } from "./session.js";
+
+const authorised: Interceptor = (next) => async (request) => {
+  const used = token.value;
+  request.header.set("authorization", `Bearer ${used}`);
+  try {
+    const answer = await next(request);
+    reached(true);
+    return answer;
+  } catch (thrown) {
+    const error = ConnectError.from(thrown);
+    const refused = error.code === Code.Unauthenticated;
+    if (refused && token.value === used) signOut("That token is no longer taken. Sign in again.");
+    if (error.code === Code.Unavailable || /fetch|network/i.test(error.rawMessage)) reached(false);
+    throw thrown;
+  }
+};
+
+const transport = createGrpcWebTransport({
+  baseUrl: location.origin,
+  useBinaryFormat: true,
+  interceptors: [authorised],
+});
+
+export const chat = createClient(ChatService, transport);
+export const automations = createClient(AutomationService, transport);
+
+/** The last segment of a resource name. */
+export function idOf(name: string): string {
+  return name.slice(name.lastIndexOf("/") + 1);
+}
+
+export function requestId(): string {
+  // randomUUID is there only on https and localhost.
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6]! & 15) | 64;
+  bytes[8] = (bytes[8]! & 63) | 128;
+  const hex = Array.from(bytes, (each) => each.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}

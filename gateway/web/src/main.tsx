@@ -1,0 +1,10 @@
+/** Starts the page. */
+import { render } from "preact";
+import { App } from "./App.js";
+import "./style/base.css";
+import "./style/frame.css";
+import "./style/chat.css";
+import "./style/card.css";
+import "./style/automations.css";
+
+render(<App />, document.getElementById("page")!);

@@ -1,0 +1,151 @@
+"""The approval card: read, change, decide."""
+
+import json
+import re
+
+from playwright.async_api import Locator, Page, expect
+
+from tests.web.acts import approved, asked, editing, open_automation
+from tests.web.conftest import Open
+from tests.web.site import Site
+
+
+async def raw(card: Locator) -> dict[str, object]:
+    return dict(json.loads(await card.get_by_label("JSON", exact=True).input_value()))
+
+
+async def test_it_says_when_what_with_which_tools_and_what_follows(page: Page) -> None:
+    card = await asked(page)
+    await expect(
+        card.get_by_text("At 09:00 on Monday through Friday, Europe/Paris")
+    ).to_be_visible()
+    assert await card.get_by_role("list", name="Next fires").get_by_role("listitem").count() == 5
+    for words in (
+        "Summarise the news.",
+        "None. It can only think",
+        "runs a month",
+        "behalf of ada",
+    ):
+        await expect(card.get_by_text(words, exact=words.endswith(".")).first).to_be_visible()
+
+
+async def test_a_zone_elsewhere_is_told_in_the_persons_own_time(page: Page) -> None:
+    card = await asked(page, "every day at 9 in Tokyo summarise the news")
+    first = card.get_by_role("list", name="Next fires").get_by_role("listitem").first
+    await expect(first).to_contain_text("your time")
+    await expect(first).to_contain_text("09:00 in Asia/Tokyo (UTC+09:00)")
+
+
+async def test_an_edited_card_is_saved_as_edited(page: Page) -> None:
+    card = await editing(page)
+    await card.get_by_label("Name", exact=True).fill("Morning news")
+    await card.get_by_label("Cron", exact=True).fill("30 7 * * *")
+    await card.get_by_label("fetch_url").check()
+    await card.get_by_role("button", name="Approve with changes").click()
+    await expect(page.get_by_role("region", name="Approved: Morning news")).to_be_visible()
+    await open_automation(page, "Morning news")
+    await expect(page.get_by_text("At 07:30, Europe/Paris")).to_be_visible()
+    await expect(page.get_by_text("fetch_url").first).to_be_visible()
+
+
+async def test_the_preview_follows_cron_and_zone_as_they_are_typed(page: Page) -> None:
+    card = await editing(page)
+    await card.get_by_label("Cron", exact=True).fill("0 12 1 * 1")
+    await expect(card.get_by_text("At 12:00 on day 1 of the month or on Monday")).to_be_visible()
+    await expect(card.get_by_text("fires on days that match either")).to_be_visible()
+    await card.get_by_label("Time zone", exact=True).fill("Asia/Tokyo")
+    await expect(card.get_by_text("in Asia/Tokyo (UTC+09:00)").first).to_be_visible()
+
+
+async def test_a_clock_change_is_told_on_the_card(page: Page) -> None:
+    card = await editing(page)
+    await card.get_by_label("Cron", exact=True).fill("30 2 28 3 *")
+    await card.get_by_text("More settings").first.click()
+    await expect(card.locator(".dst, .when .note").first).to_be_visible()
+
+
+async def test_form_and_json_stay_the_same(page: Page) -> None:
+    card = await editing(page)
+    await card.get_by_label("Name", exact=True).fill("News at nine")
+    payload = await raw(card)
+    assert payload["display_name"] == "News at nine"
+    definition = payload["definition"]
+    assert isinstance(definition, dict)
+    assert definition["name"] == "News at nine"
+    definition["plan"][0]["config"]["prompt"] = "Say what is new."
+    await card.get_by_label("JSON", exact=True).fill(json.dumps(payload))
+    await expect(card.get_by_label("Prompt", exact=True)).to_have_value("Say what is new.")
+    await card.get_by_label("JSON", exact=True).fill("{")
+    await expect(card.get_by_role("button", name="Approve with changes")).to_be_disabled()
+    await expect(card.get_by_label("Prompt", exact=True)).to_have_value("Say what is new.")
+
+
+async def test_what_the_server_refuses_is_told_at_its_field(page: Page) -> None:
+    card = await editing(page)
+    prompt = card.get_by_label("Prompt", exact=True)
+    await prompt.fill("{{ nowhere.to_be_found }")
+    await card.get_by_role("button", name="Approve with changes").click()
+    await expect(prompt).to_have_attribute("aria-invalid", "true")
+    await expect(prompt).to_be_focused()
+    await expect(card.get_by_role("alert")).to_contain_text("definition.plan[0].config.prompt")
+    helped = await prompt.get_attribute("aria-describedby")
+    await expect(page.locator(f'[id="{helped}"] .error')).to_be_visible()
+    await prompt.fill("Say what is new.")
+    await expect(prompt).not_to_have_attribute("aria-invalid", "true")
+    await card.get_by_role("button", name="Approve with changes").click()
+    await expect(page.get_by_role("region", name=re.compile("^Approved"))).to_be_visible()
+
+
+async def test_a_wrong_cron_is_told_at_once_and_keeps_the_last_preview(page: Page) -> None:
+    card = await editing(page)
+    cron = card.get_by_label("Cron", exact=True)
+    await cron.fill("61 9 * * *")
+    await expect(cron).to_have_attribute("aria-invalid", "true")
+    await expect(card.get_by_text("'61' is not valid").first).to_be_visible()
+    await card.get_by_role("button", name="Undo changes").click()
+    await expect(cron).to_have_value("0 9 * * 1-5")
+    await expect(cron).not_to_have_attribute("aria-invalid", "true")
+
+
+async def test_a_rejection_carries_its_reason_to_the_agent(page: Page) -> None:
+    card = await asked(page)
+    await card.get_by_role("button", name="Reject").click()
+    await card.get_by_label("Why not?").fill("not before next month")
+    await card.get_by_role("button", name="Reject").click()
+    told = page.get_by_role("region", name=re.compile("^Rejected"))
+    await expect(told).to_contain_text("not before next month")
+    await expect(page.locator(".say")).to_contain_text("I leave it at that (not before next month)")
+    await page.get_by_role("link", name="Automations").click()
+    await expect(page.get_by_text("No automations yet")).to_be_visible()
+
+
+async def test_what_waits_is_decided_from_another_device(open_page: Open, stack: Site) -> None:
+    token = stack.token()
+    desk, phone = await open_page(token=token), await open_page(width=360, token=token)
+    await asked(desk)
+    await phone.get_by_role("link", name="1 approvals wait").click()
+    await phone.get_by_role("link", name=re.compile("Summarise the news")).click()
+    await phone.get_by_role("button", name="Approve").click()
+    await expect(phone.get_by_role("region", name=re.compile("^Approved"))).to_be_visible()
+    await expect(desk.get_by_role("region", name=re.compile("^Approved"))).to_be_visible()
+    await expect(phone.get_by_role("link", name="1 approvals wait")).to_be_hidden()
+
+
+async def test_the_keyboard_alone_asks_and_approves(page: Page) -> None:
+    await asked(page)
+    approve = page.get_by_role("button", name="Approve")
+    for _ in range(12):
+        await page.keyboard.press("Shift+Tab")
+        if await approve.evaluate("here => here === document.activeElement"):
+            break
+    await expect(approve).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("region", name=re.compile("^Approved"))).to_be_visible()
+
+
+async def test_a_decision_stays_readable_after_a_reload(page: Page) -> None:
+    await approved(page)
+    await page.reload()
+    await expect(page.get_by_role("region", name=re.compile("^Approved"))).to_be_visible()
+    await expect(page.locator(".turn")).to_have_count(1)
+    await expect(page.get_by_text("Drafted an automation")).to_have_count(1)
