@@ -1,14 +1,14 @@
 """Approvals, as callers see and decide them, and as the agent stores them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
-from chat_service.agent.ports import Automations
+from chat_service.edited_payloads import EditedPayloads, under
 from chat_service.flows.resume_routing import Decided, Routing
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
@@ -30,7 +30,7 @@ class Decisions:
     members: Members
     routing: Routing
     engine: TurnEngine
-    automations: Automations
+    edited: EditedPayloads
 
     async def get(self, name: str) -> pb.Approval:
         return convert.approval(await self._find(name, "viewer"))
@@ -89,8 +89,11 @@ class Decisions:
     ) -> str:
         """Decides, and begins the segment that follows: `turn@sequence before it`."""
         read = _read(decisions, turn.workspace_id, field)
+        # What was decided since must not hide that this very request decided it.
+        if (made := await self.members.made_before(once)) is not None:
+            return made
         async with self.members.engine.connect() as connection:
-            checked = await self.routing.checked(connection, turn, read, self._check)
+            checked = await self.routing.checked(connection, turn, read, self.edited.checked)
         begun: list[tuple[Work, list[bytes]]] = []
 
         async def make() -> str:
@@ -119,25 +122,6 @@ class Decisions:
         if row.state is TurnState.AWAITING_APPROVAL or asked.segment + 1 >= len(row.segments):
             return f"{turn.id}@{row.last_sequence}"
         return f"{turn.id}@{row.segments[asked.segment + 1]}"
-
-    async def _check(
-        self, row: Approval, payload: Mapping[str, Any], field: str
-    ) -> Mapping[str, Any]:
-        """The canonical form of an edited payload, checked like the draft was."""
-        try:
-            saved = await self.automations.validate(
-                workspace=row.workspace_id, user=row.requested_by, payload=payload
-            )
-        except errors.RotaError as error:
-            if not error.violations:
-                raise
-            raise errors.InvalidRequest(
-                [
-                    replace(v, field=_under(field, v.field.removeprefix("automation.")))
-                    for v in error.violations
-                ]
-            ) from error
-        return saved.payload
 
     async def _find(self, name: str, role: str) -> Approval:
         parts = resources.APPROVAL.parse(name)
@@ -189,12 +173,8 @@ def _payload(decision: pb.Decision, field: str) -> Mapping[str, Any] | None:
     try:
         payload: Mapping[str, Any] = struct.to_json(decision.edit.payload)
     except canonical.NotCanonical as error:
-        raise errors.invalid(_under(f"{field}.edit.payload", error.path), error.problem) from error
+        raise errors.invalid(under(f"{field}.edit.payload", error.path), error.problem) from error
     return payload
-
-
-def _under(prefix: str, field: str) -> str:
-    return f"{prefix}.{field}" if field else prefix
 
 
 def _state(text: str) -> ApprovalState:

@@ -39,7 +39,7 @@ def run(chosen: settings.Settings, run_program: Run = run_module) -> int:
         stop_on_signals(stack)
         try:
             stack.start()
-            _print(greeting.text(chosen))
+            _print(greeting.text(chosen, stack.token))
             stack.supervise()
         except Stopped:
             pass

@@ -1,7 +1,7 @@
-"""An intent → a whole automation that the other service would accept."""
+"""Plain words → a whole automation that the other service would accept."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -10,6 +10,8 @@ from langgraph.func import task
 from chat_service.agent import faults
 from chat_service.agent.header import facts
 from chat_service.agent.model import SILENT
+from chat_service.agent.outcomes import MAX_ISSUES, issues_of, listed
+from chat_service.agent.ports import SavedAutomation
 from chat_service.agent.prompts import prompt
 from chat_service.agent.run import Emit, Run
 from chat_service.agent.text import clean, read_object
@@ -18,8 +20,10 @@ from shared.definition import AutomationCreate
 from shared.registries import Catalogue, check
 
 CORRECTIONS: Final = 2
-MAX_ISSUES: Final = 20
 _NO_OBJECT = "The answer is not a JSON object."
+
+# The other service's word on a draft; refuses it with violations.
+Accept = Callable[[Mapping[str, Any]], Awaitable[SavedAutomation]]
 
 
 @task
@@ -28,17 +32,28 @@ async def draft(run: Run, intent: str, emit: Emit) -> dict[str, Any]:
 
     A checkpointed step: what it gave is kept over a pause, a crash and a resume.
     """
+    context, automations = run.context, run.desk.automations
+
+    async def accept(found: Mapping[str, Any]) -> SavedAutomation:
+        return await automations.validate(
+            workspace=context.workspace, user=context.user, payload=found
+        )
+
     try:
-        return await _draft(run, intent, emit)
+        return await drafted(run, "create_automation", intent, accept, emit)
     except errors.RotaError as exc:
         return {"error": exc.message}
 
 
-async def _draft(run: Run, intent: str, emit: Emit) -> dict[str, Any]:
+async def drafted(run: Run, tool: str, asked: str, accept: Accept, emit: Emit) -> dict[str, Any]:
+    """{"payload": what `accept` gave} or {"issues": […]}. Corrected at most twice.
+
+    The prompts `{tool}/drafting` and `{tool}/drafts` say what is to be drafted, and how.
+    """
     catalogue = run.desk.catalogue()
     said: list[BaseMessage] = [
-        SystemMessage(system_prompt(run, catalogue)),
-        HumanMessage(intent),
+        SystemMessage(system_prompt(run, tool, catalogue)),
+        HumanMessage(asked),
     ]
     issues: list[str] = []
     for _ in range(1 + CORRECTIONS):
@@ -46,7 +61,7 @@ async def _draft(run: Run, intent: str, emit: Emit) -> dict[str, Any]:
         found = read_object(answer.text)
         if found is not None and set(found) == {"issues"}:
             return {"issues": _texts(found["issues"])}
-        payload, issues = await _judge(run, found, catalogue)
+        payload, issues = await _judge(run, found, accept, catalogue)
         if payload is not None:
             return {"payload": payload}
         again = prompt("drafter_again", issues="\n".join(f"- {issue}" for issue in issues))
@@ -54,10 +69,12 @@ async def _draft(run: Run, intent: str, emit: Emit) -> dict[str, Any]:
     return {"issues": issues}
 
 
-def system_prompt(run: Run, catalogue: Catalogue) -> str:
+def system_prompt(run: Run, tool: str, catalogue: Catalogue) -> str:
     return prompt(
         "drafter",
         **facts(run.context),
+        task=prompt(f"{tool}/drafting"),
+        examples=prompt(f"{tool}/drafts"),
         schema=_json(payload_schema()),
         triggers="\n".join(
             _entry(t.type, t.description, t.config_schema) for t in catalogue.triggers.values()
@@ -105,39 +122,25 @@ async def _ask(run: Run, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
 
 
 async def _judge(
-    run: Run, found: dict[str, Any] | None, catalogue: Catalogue
+    run: Run, found: dict[str, Any] | None, accept: Accept, catalogue: Catalogue
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """The canonical payload, or what is wrong with it."""
     if found is None:
         return None, [_NO_OBJECT]
     if violations := check(found, catalogue):
-        return None, _issues((v.field, v.message) for v in violations)
-    context, automations = run.context, run.desk.automations
+        return None, listed((v.field, v.message) for v in violations)
     try:
-        saved = await run.desk.patience.peer(
-            lambda: automations.validate(
-                workspace=context.workspace, user=context.user, payload=found
-            )
-        )
-    except errors.InvalidRequest as exc:
+        saved = await run.desk.patience.peer(lambda: accept(found))
+    except errors.RotaError as exc:
+        if not exc.violations:
+            raise
         return None, issues_of(exc)
     return dict(saved.payload), []
 
 
-def issues_of(exc: errors.RotaError) -> list[str]:
-    """A refusal's field violations, as a drafter or a person can read them."""
-    return _issues(
-        (v.field.removeprefix("automation."), v.description) for v in exc.violations
-    ) or [exc.message]
-
-
-def _issues(found: Iterable[tuple[str, str]]) -> list[str]:
-    return [f"{field}: {what}" if field else what for field, what in found][:MAX_ISSUES]
-
-
 def _texts(found: Any) -> list[str]:
-    listed = found if isinstance(found, list) else [found]
-    return [str(item)[:500] for item in listed][:MAX_ISSUES] or [_NO_OBJECT]
+    items = found if isinstance(found, list) else [found]
+    return [str(item)[:500] for item in items][:MAX_ISSUES] or [_NO_OBJECT]
 
 
 def _entry(name: str, description: str, schema: dict[str, Any]) -> str:

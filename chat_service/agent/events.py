@@ -62,6 +62,7 @@ class ModelUsed:
     output_tokens: int
     cached_tokens: int
     cost_micros: int
+    config: int = 0  # id of the model's configuration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,15 +25,24 @@ from chat_service.agent.middleware import ModelCalls, ToolCalls
 from chat_service.agent.model import ModelBundle
 from chat_service.agent.output import read_output
 from chat_service.agent.patience import Patience
-from chat_service.agent.ports import Approvals, Automations, RuntimeContext, Said, TaskLimits
+from chat_service.agent.ports import (
+    Approvals,
+    Automations,
+    Images,
+    RuntimeContext,
+    Said,
+    TaskLimits,
+)
 from chat_service.agent.prompts import prompt
 from chat_service.agent.run import STAMP, Desk, Run, segment_key, stamp_of
-from chat_service.agent.tools import MAIN_AGENT, tools_for
+from chat_service.agent.tools import MAIN_AGENT, ToolDefinition, tools_for
 from shared import errors
 from shared.clock import Clock
 from shared.registries import Catalogue
 
 _Graph = CompiledStateGraph[Any, Any, Any, Any]
+# in the metadata of the error that another model would not help with
+BAD_OUTPUT = "output_schema"
 # twice the steps that the bound on model calls allows
 _MOST_STEPS = 100
 
@@ -59,14 +68,18 @@ class Agent:
         catalogue: Callable[[], Catalogue],
         clock: Clock,
         patience: Patience | None = None,
+        images: Images | None = None,
+        more_tools: Callable[[], Sequence[ToolDefinition]] = tuple,
     ) -> None:
         self._checkpoints = checkpoints
+        self._more_tools = more_tools
         self._desk = Desk(
             approvals=approvals,
             automations=automations,
             catalogue=catalogue,
             clock=clock,
             patience=patience or Patience(),
+            images=images,
         )
 
     async def stream(
@@ -192,7 +205,7 @@ class Agent:
         if any(isinstance(m, HumanMessage) and stamp_of(m) for m in messages):
             raise errors.ModelUnavailable(
                 "the model's answer does not satisfy the output schema",
-                metadata={"model_config": str(run.model.config.id)},
+                metadata={"model_config": str(run.model.config.id), BAD_OUTPUT: "not satisfied"},
             )
         said = prompt("output_again", faults="\n".join(f"- {fault}" for fault in found))
         return {"messages": [HumanMessage(said, response_metadata={STAMP: run.stamp()})]}
@@ -201,7 +214,7 @@ class Agent:
         capabilities = run.desk.catalogue().capabilities or {}
         return create_agent(
             run.model.chat(),
-            tools_for(run, disabled, capabilities),
+            tools_for(run, disabled, capabilities, self._more_tools()),
             system_prompt=_system_prompt(run, disabled),
             middleware=[ModelCalls(run), ToolCalls(run)],
             checkpointer=self._checkpoints.saver(),

@@ -7,8 +7,10 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.messages.tool import tool_call
 
+from chat_service.agent.pictures import REFERENCE
 from chat_service.agent.ports import Said
 
+_SHOWN = (REFERENCE, "https://", "http://", "data:")
 UNKNOWN_OUTCOME = '{"status": "error", "message": "It is not known how this ended."}'
 
 
@@ -39,7 +41,7 @@ def _block(part: Mapping[str, Any]) -> dict[str, Any] | None:
         case {"image": {"data": str(data), **more}} if data:
             kind = more.get("mime_type") or "image/png"
             return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}}
-        case {"image": {"uri": str(uri)}} if uri.startswith(("https://", "http://", "data:")):
+        case {"image": {"uri": str(uri)}} if uri.startswith(_SHOWN):
             return {"type": "image_url", "image_url": {"url": uri}}
         case {"image": _}:
             return {"type": "text", "text": "[an image]"}

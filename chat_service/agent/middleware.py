@@ -11,7 +11,7 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
-from chat_service.agent import faults
+from chat_service.agent import faults, pictures
 from chat_service.agent.chat_model import Watch
 from chat_service.agent.events import Retrying, TextRetracted
 from chat_service.agent.run import STAMP, BlockOpened, Emit, Run, spent_micros, stamp_of
@@ -43,6 +43,7 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
         run, patience = self._run, self._run.desk.patience
         emit: Emit = request.runtime.stream_writer
         bounded = _bounded(request, run)
+        bounded = bounded.override(messages=await pictures.shown(bounded.messages, run))
         attempt = 0
         while True:
             attempt += 1

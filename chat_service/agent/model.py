@@ -1,6 +1,6 @@
 """Which models there are, what they cost, and how one is made ready."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from chat_service.agent.chat_model import StreamingChat
 from chat_service.agent.events import ModelUsed
+from chat_service.agent.mcp_config import McpServer
 
 DEFAULT_ID: Final = -1
 # the longest silence within an answer
@@ -52,6 +53,7 @@ class ModelConfig:
         cached = (usage.get("input_token_details") or {}).get("cache_read") or 0
         return ModelUsed(
             model=self.model,
+            config=self.id,
             input_tokens=tokens_in,
             output_tokens=tokens_out,
             cached_tokens=cached,
@@ -87,9 +89,15 @@ class ModelBundle:
 class Models(Mapping[int, ModelConfig]):
     """Every configured model by id, the first one first."""
 
-    def __init__(self, configs: list[ModelConfig], monthly_credit_micros: int | None) -> None:
+    def __init__(
+        self,
+        configs: list[ModelConfig],
+        monthly_credit_micros: int | None,
+        mcp_servers: Sequence[McpServer] = (),
+    ) -> None:
         self._configs = {config.id: config for config in configs}
         self.monthly_credit_micros = monthly_credit_micros
+        self.mcp_servers = tuple(mcp_servers)
 
     def __getitem__(self, config_id: int) -> ModelConfig:
         return self._configs[config_id]
@@ -130,7 +138,16 @@ def load_models(
     return Models(
         [entry.config(openai_api_key, openai_base_url, environ, path) for entry in found.models],
         found.monthly_credit_micros,
+        [_reachable(server, environ, path) for server in found.mcp_servers],
     )
+
+
+def _reachable(server: McpServer, environ: Mapping[str, str], path: Path) -> McpServer:
+    try:
+        server.secrets(environ)
+    except KeyError as exc:
+        raise BadModelsFile(f"{path}: MCP server {server.id}: {exc.args[0]} is not set") from None
+    return server
 
 
 _Price = Annotated[int, Field(ge=0)]
@@ -172,6 +189,7 @@ class _File(BaseModel):
 
     monthly_credit_micros: Annotated[int, Field(ge=0)] | None = None
     models: Annotated[list[_Entry], Field(min_length=1)]
+    mcp_servers: list[McpServer] = Field(default_factory=list)
 
 
 def _read(path: Path) -> _File:
@@ -190,4 +208,7 @@ def _read(path: Path) -> _File:
     ids = [entry.id for entry in found.models]
     if len(set(ids)) != len(ids):
         raise BadModelsFile(f"{path}: models: each id may be used once")
+    servers = [server.id for server in found.mcp_servers]
+    if len(set(servers)) != len(servers):
+        raise BadModelsFile(f"{path}: mcp_servers: each id may be used once")
     return found

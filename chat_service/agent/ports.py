@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
@@ -19,6 +20,7 @@ class RuntimeContext:
     time_zone: str
     time_zone_assumed: bool
     locale: str = ""
+    mentions: tuple[str, ...] = ()  # names that the requester may read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,16 @@ class TaskLimits:
     output_schema: Mapping[str, Any] | None = None
     budget_micros: int | None = None
     auto_approve: bool = False
+
+
+class ActionType(StrEnum):
+    """What tools ask a person for. The set on the wire is open."""
+
+    CREATE = "automation_create"
+    UPDATE = "automation_update"
+    PAUSE = "automation_pause"
+    RESUME = "automation_resume"
+    TOOL_CALL = "tool_call"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +100,39 @@ class SavedAutomation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownTrigger:
+    trigger_id: str
+    type: str
+    config: Mapping[str, Any]
+    enabled: bool
+    next_fire: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownAutomation:
+    """An automation as it stands. `payload` is what an update replaces; absent in lists."""
+
+    name: str
+    display_name: str
+    state: Literal["active", "paused", "archived"]
+    etag: str
+    revision: int
+    last_run: str = ""  # a state of RunStatus; empty before the first run has ended
+    triggers: tuple[KnownTrigger, ...] = ()
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRun:
+    """One run in short. `error` is what its status says."""
+
+    state: str  # a state of RunStatus
+    slot_time: datetime | None = None
+    end_time: datetime | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     fire_time: datetime
     local_time: str
@@ -103,8 +148,28 @@ class SchedulePreview:
     notes: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What became of a moment. `nearest` is empty for a slot."""
+
+    text: str
+    is_slot: bool
+    outcome: str = ""  # a SlotOutcome; empty when nothing is recorded
+    run: str = ""
+    nearest: tuple[Slot, ...] = ()
+
+
+class Images(Protocol):
+    async def load(self, workspace: str, uri: str) -> str | None:
+        """A kept image as a data URL; None when the workspace has none under that reference."""
+        ...
+
+
 class Automations(Protocol):
-    """automation_service, as the agent sees it. Refusals are shared.errors.RotaError."""
+    """automation_service, as the agent sees it. Refusals are shared.errors.RotaError.
+
+    Whatever takes a request_id is done once, however often it is asked for.
+    """
 
     async def validate(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]
@@ -119,3 +184,40 @@ class Automations(Protocol):
     async def preview(
         self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
     ) -> SchedulePreview: ...
+
+    async def list(
+        self, *, workspace: str, user: str, limit: int
+    ) -> tuple[Sequence[KnownAutomation], bool]:
+        """The newest that are not archived, without payloads; whether there are more."""
+        ...
+
+    async def get(self, *, workspace: str, user: str, name: str) -> KnownAutomation: ...
+
+    async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[KnownRun]:
+        """The newest runs of an automation."""
+        ...
+
+    async def explain(
+        self, *, workspace: str, user: str, trigger: str, moment: datetime
+    ) -> Explanation: ...
+
+    async def validate_update(
+        self, *, workspace: str, user: str, payload: Mapping[str, Any]
+    ) -> SavedAutomation:
+        """The canonical form of {name, etag, display_name, description, definition}.
+
+        Refused with ETAG_MISMATCH when the automation has changed since, here and in `update`.
+        """
+        ...
+
+    async def update(
+        self, *, workspace: str, user: str, payload: Mapping[str, Any], request_id: UUID
+    ) -> SavedAutomation: ...
+
+    async def pause(
+        self, *, workspace: str, user: str, name: str, note: str, request_id: UUID
+    ) -> SavedAutomation: ...
+
+    async def resume(
+        self, *, workspace: str, user: str, name: str, request_id: UUID
+    ) -> SavedAutomation: ...

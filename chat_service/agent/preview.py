@@ -1,7 +1,7 @@
 """What a person should know before approving an automation: when it fires and what follows."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -26,14 +26,19 @@ class _Found:
     preview: SchedulePreview
 
 
-async def preview_of(run: Run, payload: Mapping[str, Any], intent: str) -> dict[str, Any]:
-    """JSON of the proto's Preview: the next fires of all triggers together."""
+async def preview_of(
+    run: Run, payload: Mapping[str, Any], said: str, *, known_zones: Collection[str] = ()
+) -> dict[str, Any]:
+    """JSON of the proto's Preview: the next fires of all triggers together.
+
+    A zone that neither `said` names nor `known_zones` has is marked as assumed.
+    """
     found = [await _preview(run, trigger) for trigger in _schedules(payload)]
     slots = sorted(
         ((slot, one) for one in found for slot in one.preview.slots if not slot.skipped),
         key=lambda pair: pair[0].fire_time,
     )
-    assumed = _zone_assumed(run, found, intent)
+    assumed = run.context.time_zone not in known_zones and _zone_assumed(run, found, said)
     notes = [note for one in found for note in _notes(one)]
     if assumed:
         zone = run.context.time_zone
@@ -44,6 +49,10 @@ async def preview_of(run: Run, payload: Mapping[str, Any], intent: str) -> dict[
         "notes": list(dict.fromkeys(notes)),
         "time_zone_assumed": assumed,
     }
+
+
+def zones_of(payload: Mapping[str, Any]) -> set[str]:
+    return {str(trigger["config"].get("timezone", "")) for trigger in _schedules(payload)}
 
 
 def consequences(run: Run, payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,10 +90,10 @@ def _schedules(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     ]
 
 
-def _zone_assumed(run: Run, found: list[_Found], intent: str) -> bool:
+def _zone_assumed(run: Run, found: list[_Found], said: str) -> bool:
     context = run.context
     used = any(one.config.get("timezone") == context.time_zone for one in found)
-    named = re.search(rf"\b({re.escape(context.time_zone)}|UTC|GMT)\b", intent, re.I)
+    named = re.search(rf"\b({re.escape(context.time_zone)}|UTC|GMT)\b", said, re.I)
     return context.time_zone_assumed and used and named is None
 
 

@@ -10,7 +10,13 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from chat_service.agent.events import AgentEvent
 from chat_service.agent.model import ModelBundle
 from chat_service.agent.patience import Patience
-from chat_service.agent.ports import Approvals, Automations, RuntimeContext, TaskLimits
+from chat_service.agent.ports import (
+    Approvals,
+    Automations,
+    Images,
+    RuntimeContext,
+    TaskLimits,
+)
 from shared.clock import Clock
 from shared.registries import Catalogue
 
@@ -26,6 +32,7 @@ class Desk:
     catalogue: Callable[[], Catalogue]
     clock: Clock
     patience: Patience
+    images: Images | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +56,7 @@ class Run:
     segment: str
     next_block: int
     taken: set[str] = field(default_factory=set)
+    images: dict[str, str | None] = field(default_factory=dict)  # data URLs by reference
     told: set[str] = field(default_factory=set)  # tool calls whose end was told
 
     def open_block(self) -> int:

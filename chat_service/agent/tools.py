@@ -1,7 +1,7 @@
 """What an agent may call: chat's own tools, and capabilities for tasks."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -42,28 +42,73 @@ def failed(message: str) -> ToolResult:
     return ToolResult(output={"status": "error", "message": message}, ok=False)
 
 
+# each is imported when built: a tool's own imports lead back here
+
+
 def _create_automation(run: Run) -> BaseTool:
-    # imported when built: the tool's own imports lead back here
     from chat_service.agent.create_automation import create_automation_tool
 
     return create_automation_tool(run)
 
 
-CREATE_AUTOMATION: Final = ToolDefinition(
-    name="create_automation", factory=_create_automation, approval="always"
-)
+def _update_automation(run: Run) -> BaseTool:
+    from chat_service.agent.update_automation import update_automation_tool
+
+    return update_automation_tool(run)
+
+
+def _pause_automation(run: Run) -> BaseTool:
+    from chat_service.agent.pause_automation import pause_automation_tool
+
+    return pause_automation_tool(run)
+
+
+def _resume_automation(run: Run) -> BaseTool:
+    from chat_service.agent.pause_automation import resume_automation_tool
+
+    return resume_automation_tool(run)
+
+
+def _list_automations(run: Run) -> BaseTool:
+    from chat_service.agent.list_automations import list_automations_tool
+
+    return list_automations_tool(run)
+
+
+def _explain_slot(run: Run) -> BaseTool:
+    from chat_service.agent.explain_slot import explain_slot_tool
+
+    return explain_slot_tool(run)
+
+
 # what the main agent of a chat may use; tasks and subagents get none of these
-MAIN_AGENT: Final = (CREATE_AUTOMATION,)
+MAIN_AGENT: Final = (
+    ToolDefinition(name="create_automation", factory=_create_automation, approval="always"),
+    ToolDefinition(name="update_automation", factory=_update_automation, approval="always"),
+    ToolDefinition(name="pause_automation", factory=_pause_automation, approval="always"),
+    ToolDefinition(name="resume_automation", factory=_resume_automation, approval="always"),
+    ToolDefinition(name="list_automations", factory=_list_automations, approval="never"),
+    ToolDefinition(name="explain_slot", factory=_explain_slot, approval="never"),
+)
 
 
 def tools_for(
-    run: Run, disabled: Collection[str], capabilities: Mapping[str, Capability]
+    run: Run,
+    disabled: Collection[str],
+    capabilities: Mapping[str, Capability],
+    more: Sequence[ToolDefinition] = (),
 ) -> list[BaseTool]:
-    """Raises CapabilityGone for a task's tool that is not registered."""
+    """`more`: tools with an approval rule that are configured, for chats and for tasks.
+
+    Raises CapabilityGone for a task's tool that is not registered.
+    """
     if run.task is None:
-        return [tool.factory(run) for tool in MAIN_AGENT if tool.name not in disabled]
+        return [tool.factory(run) for tool in (*MAIN_AGENT, *more) if tool.name not in disabled]
+    ruled = {tool.name: tool for tool in more}
     return [
-        capability_tool(_registered(name, capabilities))
+        ruled[name].factory(run)
+        if name in ruled
+        else capability_tool(_registered(name, capabilities))
         for name in run.task.tools
         if name not in disabled
     ]
@@ -71,7 +116,8 @@ def tools_for(
 
 def capability_tool(capability: Capability) -> BaseTool:
     async def call(**arguments: Any) -> tuple[str, dict[str, Any]]:
-        return (await _call(capability, arguments)).pair()
+        said = misfit(capability, arguments)
+        return (failed(said) if said else await called(capability, arguments)).pair()
 
     return StructuredTool(
         name=capability.id,
@@ -82,10 +128,14 @@ def capability_tool(capability: Capability) -> BaseTool:
     )
 
 
-async def _call(capability: Capability, arguments: dict[str, Any]) -> ToolResult:
-    if faults := json_schema.faults(capability.input_schema, arguments):
-        said = "; ".join(f"{path}: {what}" if path else what for path, what in faults)
-        return failed(f"the arguments are invalid: {said}")
+def misfit(capability: Capability, arguments: Mapping[str, Any]) -> str:
+    """What is wrong with the arguments of a call; empty when they fit."""
+    faults = json_schema.faults(capability.input_schema, arguments)
+    said = "; ".join(f"{path}: {what}" if path else what for path, what in faults)
+    return f"the arguments are invalid: {said}" if said else ""
+
+
+async def called(capability: Capability, arguments: dict[str, Any]) -> ToolResult:
     assert capability.handler is not None
     answer = clean_json(await capability.handler(arguments))
     output = answer if isinstance(answer, dict) else {"result": answer}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from devstack.demo import drafter
+from devstack.demo import drafter, reviser
+from devstack.demo.managing import managing
 from devstack.demo.request import (
     CREATE_TOOL,
     Message,
@@ -34,6 +35,7 @@ _SMALL_TALK = (
     (r"\b(?:what can you do|who are you|what are you|how do you work)\b|^\W*help\W*$", ABOUT),
 )  # fmt: skip
 _SAVED_TIMES = ("next_fires", "next_fire_times", "next_fire_time", "preview", "slots")
+_DONE = {"updated": "is changed", "paused": "is paused", "resumed": "goes on"}
 _CLOCK_QUESTION = re.compile(
     r"\b(?:what time|what day|what date|current (?:time|date)|the time|today's date)\b", re.I
 )
@@ -50,7 +52,8 @@ class Reply:
 def answer(request: Request, now: datetime) -> Reply:
     match request.kind:
         case "drafter":
-            return Reply(text=drafter.draft(request, now))
+            revision = reviser.revision(request, now)
+            return Reply(text=drafter.draft(request, now) if revision is None else revision)
         case "title":
             return Reply(text=_title(request))
         case "chat":
@@ -71,6 +74,11 @@ def _chat(request: Request) -> Reply:
     asked = without_directives(request.asked)
     if calls := _calls_by_directive(request):
         return Reply(calls=calls)
+    if found := managing(asked, request.tools):
+        if found.question:
+            return Reply(text=found.question)
+        hidden = _draft_directive(request.asked) if "change" in found.arguments else ""
+        return Reply(calls=(_managed(found.tool, found.arguments, hidden),))
     readings = [(part, read(part)) for part in _ALSO.split(_with_question_before(request, asked))]
     whens = [reading for _, reading in readings if isinstance(reading, When)]
     if whens and all(when.task for when in whens):
@@ -111,6 +119,11 @@ def _create_call(when: When, hidden: str) -> ToolCall:
     return _call(CREATE_TOOL, {"intent": f"{phrase}{zone}: {when.task}.{hidden}"})
 
 
+def _managed(tool: str, arguments: dict[str, Any], hidden: str) -> ToolCall:
+    changed = {"change": f"{arguments['change']}{hidden}"} if hidden else {}
+    return _call(tool, {**arguments, **changed})
+
+
 def _draft_directive(text: str) -> str:
     # The one directive that is meant for the drafter, who sees nothing but the intent.
     wanted = directives(text).get("draft")
@@ -138,12 +151,19 @@ def _acknowledge(result: Message) -> str:
     match said:
         case {"status": "saved", **rest}:
             return _saved(rest)
+        case {"status": "listed", "automations": list(automations)}:
+            return _listed(automations)
+        case {"status": "explained", **rest}:
+            return f"“{rest.get('display_name')}” at {rest.get('moment')}: {rest['explanation']}"
         case {"status": "rejected", **rest}:
             reason = str(rest.get("reason") or "").strip().rstrip(".")
             return f"Understood, I leave it at that{f' ({reason})' if reason else ''}."
         case {"status": "invalid", **rest}:
             issues = rest.get("issues") or rest.get("violations") or []
-            return f"That did not become a valid automation: {_sentence(issues)}."
+            told = _sentence(issues)
+            if told.startswith("automation: "):
+                return f"I need to know more: {told.removeprefix('automation: ')}."
+            return f"That did not become a valid automation: {told}."
         case {"status": "error", **rest}:
             return f"I am sorry, that went wrong: {_sentence(rest.get('message', ''))}."
     return f"[demo] The tool says: {result.text[:300]}"
@@ -151,6 +171,7 @@ def _acknowledge(result: Message) -> str:
 
 def _saved(result: dict[Any, Any]) -> str:
     name = result.get("display_name") or result.get("automation") or "The automation"
+    done = _DONE.get(str(result.get("change")), "is saved")
     for key in _SAVED_TIMES:
         times = result.get(key)
         if first := times[0] if isinstance(times, list) and times else times:
@@ -158,8 +179,15 @@ def _saved(result: dict[Any, Any]) -> str:
                 first = (
                     first.get("local_time") or first.get("fire_time") or next(iter(first.values()))
                 )
-            return f"“{name}” is saved. It fires next at {first}."
-    return f"“{name}” is saved."
+            return f"“{name}” {done}. It fires next at {first}."
+    return f"“{name}” {done}."
+
+
+def _listed(automations: Sequence[dict[str, Any]]) -> str:
+    if not automations:
+        return "You have no automations yet."
+    lines = [f"“{a['display_name']}” ({a['state']}): {a['schedule']}." for a in automations]
+    return f"You have {len(lines)}:\n" + "\n".join(lines)
 
 
 def _sentence(value: Any) -> str:

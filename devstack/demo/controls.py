@@ -18,6 +18,7 @@ class Seen:
     model: str
     stream: bool
     roles: list[str]
+    texts: list[str]  # what each message says
     asked: str
     system: str
     tools: list[str]
@@ -106,6 +107,7 @@ class Controls:
             model=request.model,
             stream=request.stream,
             roles=[message.role for message in request.messages],
+            texts=[message.text for message in request.messages],
             asked=request.asked,
             system=request.system,
             tools=list(request.tools),

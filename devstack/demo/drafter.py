@@ -44,7 +44,7 @@ def _envelope(intent: str, system: str, now: datetime) -> dict[str, Any]:
     name = sentence if len(sentence) <= 60 else f"{sentence[:59].rstrip()}…"
     return {
         "display_name": name,
-        "description": f"{sentence}. {_said(when)}",
+        "description": f"{sentence}. {in_words(when)}",
         "definition": {
             "name": name,
             "goal": f"{sentence}.",
@@ -63,7 +63,7 @@ def _envelope(intent: str, system: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def _said(when: object) -> str:
+def in_words(when: object) -> str:
     if not isinstance(when, When):
         return "When, is not known."
     return f"{when.phrase[0].upper()}{when.phrase[1:]}."
@@ -74,9 +74,14 @@ def _config(when: object, system: str, now: datetime) -> dict[str, object]:
     home = zone[1] if zone else "UTC"
     if not isinstance(when, When):
         return {"cron": _UNKNOWN, "timezone": home}
-    said = _NOW.search(system)
-    moment = datetime.fromisoformat(said[1]) if said else now
+    moment = clock_of(system) or now
     return when.config(moment if moment.tzinfo else moment.replace(tzinfo=UTC), home)
+
+
+def clock_of(system: str) -> datetime | None:
+    """The present, as the prompt says it."""
+    said = _NOW.search(system)
+    return datetime.fromisoformat(said[1]) if said else None
 
 
 def _step(sentence: str, system: str) -> dict[str, Any]:

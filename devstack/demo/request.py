@@ -7,6 +7,17 @@ from typing import Any, Literal
 
 Kind = Literal["chat", "drafter", "title", "task"]
 CREATE_TOOL = "create_automation"
+# an agent that is offered any of them talks with a person
+CHAT_TOOLS = frozenset(
+    {
+        CREATE_TOOL,
+        "update_automation",
+        "pause_automation",
+        "resume_automation",
+        "list_automations",
+        "explain_slot",
+    }
+)
 _DIRECTIVES = re.compile(r"\s*<<(.*?)>>", re.S)
 
 
@@ -52,7 +63,7 @@ class Request:
             return "drafter"
         if "Write a title" in self.system:
             return "title"
-        return "chat" if CREATE_TOOL in self.tools else "task"
+        return "chat" if self.tools.keys() & CHAT_TOOLS else "task"
 
     @property
     def system(self) -> str:

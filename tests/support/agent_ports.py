@@ -10,6 +10,7 @@ from chat_service.agent.ports import (
     ApprovalDraft,
     Explanation,
     KnownAutomation,
+    KnownRun,
     KnownTrigger,
     SavedAutomation,
     SchedulePreview,
@@ -89,6 +90,7 @@ class MemoryAutomations:
     saved: dict[UUID, SavedAutomation] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
     ledger: dict[datetime, Explanation] = field(default_factory=dict)
+    ran: dict[str, list[KnownRun]] = field(default_factory=dict)
     asked: list[tuple[str, datetime]] = field(default_factory=list)
     creates: int = 0
     previews: int = 0
@@ -144,6 +146,9 @@ class MemoryAutomations:
 
     async def get(self, *, workspace: str, user: str, name: str) -> KnownAutomation:
         return self._known(name)
+
+    async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[KnownRun]:
+        return self.ran.get(self._known(name).name, [])[:limit]
 
     async def explain(
         self, *, workspace: str, user: str, trigger: str, moment: datetime

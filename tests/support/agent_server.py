@@ -27,6 +27,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     unavailable: int = 0
     callers: list[Caller] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
+    progress: list[str] = field(default_factory=list)
 
     async def RunTask(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         self._admit(context)
@@ -36,7 +37,10 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "starting")
         yield pb.TaskEvent(sequence=1, started=pb.TaskStarted(session_id="session-1"))
         yield pb.TaskEvent(sequence=1, heartbeat=pb.TaskHeartbeat())
-        yield pb.TaskEvent(sequence=2, result=await self._result(request))
+        for position, title in enumerate(self.progress, start=2):
+            yield pb.TaskEvent(sequence=position, progress=pb.TaskProgress(title=title))
+        last = len(self.progress) + 2
+        yield pb.TaskEvent(sequence=last, result=await self._result(request))
 
     async def CancelTask(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._admit(context)

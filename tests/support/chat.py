@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import bootstrap
 from chat_service.__main__ import migrate
+from chat_service.agent.capabilities.fetch_url import Fetcher
+from chat_service.agent.patience import Patience
 from chat_service.agent.ports import Automations
 from chat_service.settings import Settings
 from devstack.postgres_roles import ServiceDatabases
@@ -25,6 +27,7 @@ from tests.support.tokens import Keys
 
 START = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 WORKSPACE = "workspaces/w"
+SCHEDULE = "every weekday at 9 in Paris summarise the news"
 
 
 def settings(databases: ServiceDatabases, keys: Keys, model_url: str, **more: Any) -> Settings:
@@ -119,6 +122,8 @@ async def chat_service(
     automations: Automations | None,
     clock: Clock | None = None,
     token: str = "",
+    fetcher: Fetcher | None = None,
+    patience: Patience | None = None,
     **more: Any,
 ) -> AsyncIterator[Chat]:
     async with (
@@ -126,6 +131,8 @@ async def chat_service(
             settings(databases, keys, model_url, **more),
             clock=clock or ManualClock(START),
             automations=automations,
+            fetcher=fetcher,
+            patience=patience,
         ) as service,
         client.channel(f"127.0.0.1:{service.port}") as channel,
     ):
@@ -136,6 +143,10 @@ async def chat_service(
             service=service,
             metadata=[("authorization", f"Bearer {token or keys.user_token()}")],
         )
+
+
+def thread_of(events: list[pb.TurnEvent]) -> str:
+    return events[0].started.turn.partition("/turns/")[0]
 
 
 def kinds(events: list[pb.TurnEvent]) -> list[str]:

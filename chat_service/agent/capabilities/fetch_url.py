@@ -72,32 +72,45 @@ class Fetcher:
     verify: Any = field(default=True)
 
     async def fetch(self, url: str) -> dict[str, Any]:
+        where, answer = await self._fetched(url, MAX_BYTES)
+        return _page(where, answer)
+
+    async def download(self, url: str, *, most: int) -> bytes:
+        """The bytes at an address, whatever they are; refused when there are more than `most`."""
+        _, answer = await self._fetched(url, most)
+        if answer.status != 200:
+            raise _refused(f"it answered {answer.status}")
+        if answer.truncated:
+            raise _refused(f"it is larger than {most} bytes")
+        return answer.body
+
+    async def _fetched(self, url: str, most: int) -> tuple[httpx.URL, _Answer]:
         try:
             async with asyncio.timeout(self.seconds):
-                return await self._follow(_parse(url))
+                return await self._follow(_parse(url), most)
         except TimeoutError as exc:
             raise _refused("it took too long") from exc
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as exc:
             raise _refused("it can't be reached") from exc
 
-    async def _follow(self, url: httpx.URL) -> dict[str, Any]:
+    async def _follow(self, url: httpx.URL, most: int) -> tuple[httpx.URL, _Answer]:
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await self._get(url)
+            answer = await self._get(url, most)
             if answer.status not in _REDIRECTS or not answer.location:
-                return _page(url, answer)
+                return url, answer
             url = _parse(str(url.join(answer.location)))
         raise _refused("it redirects too often")
 
-    async def _get(self, url: httpx.URL) -> _Answer:
+    async def _get(self, url: httpx.URL, most: int) -> _Answer:
         found = await self._addresses(url)
         for address in found[:-1]:
             try:
-                return await self._get_from(address, url)
+                return await self._get_from(address, url, most)
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 continue
-        return await self._get_from(found[-1], url)
+        return await self._get_from(found[-1], url, most)
 
-    async def _get_from(self, address: Address, url: httpx.URL) -> _Answer:
+    async def _get_from(self, address: Address, url: httpx.URL, most: int) -> _Answer:
         # no proxies and no netrc: both would leave the address that was judged
         async with (
             httpx.AsyncClient(
@@ -112,14 +125,14 @@ class Fetcher:
                 headers={
                     "host": url.netloc.decode("ascii"),
                     "user-agent": "rota",
-                    "accept": "text/html, text/*;q=0.9, application/json;q=0.8",
+                    "accept": "text/html, text/*;q=0.9, application/json;q=0.8, image/*;q=0.7",
                     # a few compressed bytes could be a great many
                     "accept-encoding": "identity",
                 },
                 extensions={"sni_hostname": url.raw_host.decode("ascii")},
             ) as response,
         ):
-            return await _read(response)
+            return await _read(response, most)
 
     async def _addresses(self, url: httpx.URL) -> list[Address]:
         port = url.port or (443 if url.scheme == "https" else 80)
@@ -142,15 +155,15 @@ def _parse(text: str) -> httpx.URL:
     return url.copy_with(fragment=None)
 
 
-async def _read(response: httpx.Response) -> _Answer:
+async def _read(response: httpx.Response, most: int) -> _Answer:
     if response.headers.get("content-encoding", "identity") != "identity":
         raise _refused("it is compressed")
     body, truncated = bytearray(), False
     if response.status_code not in _REDIRECTS:
         async for piece in response.aiter_raw():
             body += piece
-            if len(body) > MAX_BYTES:
-                del body[MAX_BYTES:]
+            if len(body) > most:
+                del body[most:]
                 truncated = True
                 break
     return _Answer(

@@ -18,6 +18,7 @@ from chat_service.agent.events import (
     ToolCallStarted,
 )
 from chat_service.agent.ports import Said, SavedAutomation
+from chat_service.agent.tools import MAIN_AGENT
 from shared import errors
 from tests.chat_service.agent.conftest import KEY, NOW, Bench, finished, text_of
 from tests.support.agent_ports import MemoryAutomations
@@ -303,12 +304,15 @@ async def test_a_cancelled_draft_stops_the_drafter(bench: Bench) -> None:
     assert await bench.demo.controls.until_over(held) == "abandoned"
 
 
-async def test_a_disabled_tool_is_not_offered(bench: Bench) -> None:
-    await bench.all("hello", disabled_tools={"create_automation"})
+@pytest.mark.parametrize("disabled", [tool.name for tool in MAIN_AGENT])
+async def test_a_disabled_tool_is_neither_offered_nor_spoken_of(
+    bench: Bench, disabled: str
+) -> None:
+    await bench.all("hello", disabled_tools={disabled})
 
     seen = bench.demo.controls.log()[0]
-    assert seen.tools == []
-    assert "create_automation" not in seen.system
+    assert sorted([*seen.tools, disabled]) == sorted(tool.name for tool in MAIN_AGENT)
+    assert disabled not in seen.system
 
 
 async def test_earlier_tool_calls_are_given_with_their_results(bench: Bench) -> None:

@@ -1,0 +1,127 @@
+"""`pause_automation` and `resume_automation`: stopped for now and started again, once approved."""
+
+from typing import Any, Final
+
+from langchain.tools import ToolRuntime
+from langchain_core.tools import BaseTool
+
+from chat_service.agent.acting import act_with_approval, summary
+from chat_service.agent.approval import Approved, Proposal
+from chat_service.agent.known import AUTOMATION, find
+from chat_service.agent.outcomes import Invalid, Outcome, Stopped
+from chat_service.agent.ports import ActionType, KnownAutomation, SavedAutomation
+from chat_service.agent.preview import preview_of, zones_of
+from chat_service.agent.run import Run
+from chat_service.agent.text_tool import Argument, Texts, text_tool
+
+PAUSE: Final = "pause_automation"
+RESUME: Final = "resume_automation"
+_NOTE: Final = Argument(
+    name="note", description="why, in the person's words", most=1_000, required=False
+)
+
+
+def pause_automation_tool(run: Run) -> BaseTool:
+    async def pause(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+        async def prepare() -> Proposal:
+            found = await _in_state(run, texts["automation"], "active")
+            return await _proposal(
+                run,
+                found,
+                verb="Pause",
+                payload={"name": found.name, "note": texts["note"]},
+                note="While it is paused these times are skipped, and not made up for later.",
+            )
+
+        async def act(approved: Approved) -> SavedAutomation:
+            return await run.desk.automations.pause(
+                workspace=run.context.workspace,
+                user=approved.requested_by,
+                name=approved.payload["name"],
+                note=approved.payload.get("note", ""),
+                request_id=approved.approval,
+            )
+
+        return await act_with_approval(
+            run,
+            runtime,
+            action_type=ActionType.PAUSE,
+            tool=PAUSE,
+            change="paused",
+            prepare=prepare,
+            act=act,
+        )
+
+    return text_tool(PAUSE, [AUTOMATION, _NOTE], pause)
+
+
+def resume_automation_tool(run: Run) -> BaseTool:
+    async def resume(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+        async def prepare() -> Proposal:
+            found = await _in_state(run, texts["automation"], "paused")
+            return await _proposal(
+                run,
+                found,
+                verb="Resume",
+                payload={"name": found.name},
+                note="What was skipped while it was paused stays skipped.",
+            )
+
+        async def act(approved: Approved) -> SavedAutomation:
+            return await run.desk.automations.resume(
+                workspace=run.context.workspace,
+                user=approved.requested_by,
+                name=approved.payload["name"],
+                request_id=approved.approval,
+            )
+
+        return await act_with_approval(
+            run,
+            runtime,
+            action_type=ActionType.RESUME,
+            tool=RESUME,
+            change="resumed",
+            prepare=prepare,
+            act=act,
+        )
+
+    return text_tool(RESUME, [AUTOMATION], resume)
+
+
+async def _in_state(run: Run, called: str, state: str) -> KnownAutomation:
+    found = await find(run, called)
+    if found.state != state:
+        raise Stopped(
+            Invalid(issues=[f"automation: “{found.display_name}” is {found.state} already"])
+        )
+    return found
+
+
+async def _proposal(
+    run: Run, found: KnownAutomation, *, verb: str, payload: dict[str, Any], note: str
+) -> Proposal:
+    preview = await preview_of(run, found.payload, "", known_zones=zones_of(found.payload))
+    preview["notes"].append(note)
+    return Proposal(
+        summary=summary(f"{verb} {found.display_name}", preview["summary"]),
+        payload=payload,
+        payload_schema=_schema(payload),
+        context={"automation": found.name, "display_name": found.display_name},
+        preview=preview,
+    )
+
+
+def _schema(payload: dict[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {"name": {"type": "string", "const": payload["name"]}}
+    if "note" in payload:
+        fields["note"] = {
+            "type": "string",
+            "maxLength": _NOTE.most,
+            "description": _NOTE.description,
+        }
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": ["name"],
+        "additionalProperties": False,
+    }

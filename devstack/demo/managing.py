@@ -1,0 +1,108 @@
+"""What is said of automations that exist already → calls of the tools that manage them."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from devstack.demo.timing import Impossible, When
+from devstack.demo.when import read
+
+LIST_TOOL: Final = "list_automations"
+UPDATE_TOOL: Final = "update_automation"
+PAUSE_TOOL: Final = "pause_automation"
+RESUME_TOOL: Final = "resume_automation"
+EXPLAIN_TOOL: Final = "explain_slot"
+
+_PLEASE = r"^\W*(?:(?:please|can you|could you|would you)\s+)?"
+_LIST = re.compile(
+    rf"{_PLEASE}(?:(?:list|show)\b.*\b(?:automations?|schedules?)\b"
+    r"|(?:what|which)\b.*\b(?:do i have|have i|is|are)\b.*\bscheduled\b"
+    r"|(?:what|which)\b.*\bautomations\b)",
+    re.I,
+)
+_CHANGE = re.compile(
+    rf"{_PLEASE}(?:change|move|reschedule|shift)\s+(?P<name>.+?)\s+to\s+(?P<change>.+?)\W*$", re.I
+)
+_TURN = re.compile(
+    rf"{_PLEASE}(?P<verb>pause|resume|unpause|restart)\s+(?P<name>.+?)"
+    r"(?:\s+because\s+(?P<note>.+?))?[.!?\s]*$",
+    re.I,
+)
+_WHY = re.compile(
+    r"^\W*(?:why\s+)?(?:did|has|was)(?:n['’]t)?\s+(?P<name>.+?)\s+(?:not\s+)?"
+    r"(?:run|fire|fired|start)(?:\s+(?P<moment>.+?))?[\s?.!]*$",
+    re.I,
+)
+WHEN_WAS_IT: Final = "When should it have run?"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Managing:
+    """One call, or what must be asked first."""
+
+    tool: str = ""
+    arguments: dict[str, Any]
+    question: str = ""
+
+
+def managing(text: str, tools: Collection[str]) -> Managing | None:
+    """None when the text is of something else, or its tool is not offered."""
+    for rule in (_listing, _changing, _turning, _explaining):
+        found = rule(text)
+        if found is not None and found.tool in tools:
+            return found
+    return None
+
+
+def _listing(text: str) -> Managing | None:
+    match read(text):
+        case When(cron=cron) if cron:  # "list my automations every day at 9"
+            return None
+    return Managing(tool=LIST_TOOL, arguments={}) if _LIST.search(text) else None
+
+
+def _changing(text: str) -> Managing | None:
+    found = _CHANGE.search(text)
+    if found is None or not _is_time(found["change"]):
+        return None
+    change = f"Run it {found['change']}."
+    return Managing(
+        tool=UPDATE_TOOL, arguments={"automation": _name(found["name"]), "change": change}
+    )
+
+
+def _turning(text: str) -> Managing | None:
+    found = _TURN.search(text)
+    if found is None or isinstance(read(text), When):
+        return None
+    arguments = {"automation": _name(found["name"])}
+    if found["verb"].lower() != "pause":
+        return Managing(tool=RESUME_TOOL, arguments=arguments)
+    if found["note"]:
+        arguments["note"] = found["note"]
+    return Managing(tool=PAUSE_TOOL, arguments=arguments)
+
+
+def _explaining(text: str) -> Managing | None:
+    found = _WHY.search(text)
+    if found is None:
+        return None
+    if not found["moment"]:
+        return Managing(tool=EXPLAIN_TOOL, arguments={}, question=WHEN_WAS_IT)
+    arguments = {"automation": _name(found["name"]), "moment": found["moment"]}
+    return Managing(tool=EXPLAIN_TOOL, arguments=arguments)
+
+
+def _is_time(text: str) -> bool:
+    """Whether nothing but a time is named: neither a task nor a place to move things to."""
+    match read(text):
+        case When(task=task):
+            return not task
+        case Impossible():
+            return True
+    return False
+
+
+def _name(text: str) -> str:
+    return text.strip(" “”\"'’")

@@ -1,0 +1,58 @@
+"""An automation and a change of its times → the automation as it is to be."""
+
+import copy
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+from devstack.demo.drafter import clock_of, in_words
+from devstack.demo.request import Request, directives, without_directives
+from devstack.demo.timing import When
+from devstack.demo.when import read
+
+_ASKED = re.compile(r"^The automation as it is:\n(?P<json>.*)\n\nThe change: (?P<change>.*)$", re.S)
+_FIXED_TIME = re.compile(r"^\d+ \d+ ")
+_TIME = re.compile(r"\b\d{1,2}:\d\d\b")
+_ONLY_TIMES = "The offline demo model can only change when an automation runs."
+
+
+def revision(request: Request, now: datetime) -> str | None:
+    """None when the request is for a draft of something new."""
+    asked = [message.text for message in request.messages if message.role == "user"]
+    found = _ASKED.match(asked[0]) if asked else None
+    if found is None:
+        return None
+    wanted = directives(found["change"]).get("draft")
+    change = re.sub(r"^Run it ", "", without_directives(found["change"]))
+    new = _changed(json.loads(found["json"]), change, request.system, now)
+    if new is None:
+        return json.dumps({"issues": [_ONLY_TIMES]})
+    if wanted == "hopeless" or (wanted == "bad" and len(asked) == 1):
+        config = new["definition"]["triggers"][0]["config"]
+        config["cron"] = f"0 {config['cron']}"  # six fields, the first of them seconds
+    return json.dumps(new, ensure_ascii=False)
+
+
+def _changed(
+    before: dict[str, Any], change: str, system: str, now: datetime
+) -> dict[str, Any] | None:
+    when = read(change)
+    if not isinstance(when, When) or not before["definition"].get("triggers"):
+        return None
+    new = copy.deepcopy(before)
+    config = new["definition"]["triggers"][0]["config"]
+    moved = when.clock and not when.cron and not when.day and _FIXED_TIME.match(config["cron"])
+    if moved and when.clock is not None:
+        days = config["cron"].split(" ", 2)[2]
+        config |= {"cron": f"{when.clock.minute} {when.clock.hour} {days}"}
+        config |= {"timezone": when.zone or config["timezone"]}
+        new["description"] = _TIME.sub(f"{when.clock:%H:%M}", new.get("description", ""))
+        return new
+    moment = clock_of(system) or now
+    fresh = when.config(moment if moment.tzinfo else moment.replace(tzinfo=UTC), config["timezone"])
+    once = ("start_time", "max_fires") if config.get("max_fires") == 1 else ()
+    kept = {key: value for key, value in config.items() if key not in once}
+    new["definition"]["triggers"][0]["config"] = {**kept, **fresh}
+    new["description"] = f"{new['display_name']}. {in_words(when)}"
+    return new

@@ -1,0 +1,75 @@
+"""A small MCP server: over HTTP inside a test, or on stdio as a process of its own."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from mcp.server.fastmcp import FastMCP
+from mcp.server.fastmcp.exceptions import ToolError
+from mcp.types import ToolAnnotations
+
+
+@dataclass(slots=True)
+class Shelf:
+    """What the tools were called with."""
+
+    written: list[tuple[str, str]] = field(default_factory=list)
+    searched: list[str] = field(default_factory=list)
+
+
+def server(shelf: Shelf) -> FastMCP[Any]:
+    made: FastMCP[Any] = FastMCP("shelf", stateless_http=True)
+
+    @made.tool(annotations=ToolAnnotations(readOnlyHint=True))
+    def search(words: str) -> dict[str, Any]:
+        """Finds notes by their words."""
+        shelf.searched.append(words)
+        return {"found": [title for title, text in shelf.written if words in text]}
+
+    @made.tool(structured_output=False)
+    def write(title: str, text: str) -> str:
+        """Writes a note."""
+        if not text:
+            raise ToolError("an empty note is no note")
+        shelf.written.append((title, text))
+        return f"wrote {title}"
+
+    @made.tool(name="burn")
+    def burn() -> str:
+        """Burns every note."""
+        shelf.written.clear()
+        return "burnt"
+
+    return made
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # The process belongs to the test.
+        yield
+
+
+@asynccontextmanager
+async def mcp_server(shelf: Shelf) -> AsyncIterator[str]:
+    """The URL of a server inside this process."""
+    config = uvicorn.Config(
+        server(shelf).streamable_http_app(), log_config=None, log_level="critical",
+        timeout_graceful_shutdown=1, loop="none",
+    )  # fmt: skip
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        running = _Server(config)
+        serving = asyncio.create_task(running.serve(sockets=[listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
+        finally:
+            running.should_exit = True
+            await serving
+
+
+if __name__ == "__main__":
+    server(Shelf()).run("stdio")
