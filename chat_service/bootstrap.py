@@ -13,28 +13,38 @@ from rota.chat.v1 import chat_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import members
+from chat_service.agent.capabilities.fetch_url import Fetcher
 from chat_service.agent.capabilities.register import register_capabilities
 from chat_service.agent.checkpoints import open_checkpoints
 from chat_service.agent.discovery import default_model
 from chat_service.agent.graph import Agent, prepare_process
-from chat_service.agent.model import ModelConfig, load_models
+from chat_service.agent.mcp_tools import LOOK_AGAIN_SECONDS, McpTools
+from chat_service.agent.model import ModelConfig, Models, load_models
+from chat_service.agent.patience import Patience
 from chat_service.agent.ports import Automations
 from chat_service.api import AgentServicer, ChatServicer
 from chat_service.approval_store import ApprovalStore
 from chat_service.automations import PEER, AutomationClient
 from chat_service.decisions import Decisions
+from chat_service.edited_payloads import EditedPayloads
+from chat_service.flows import title_gen
 from chat_service.flows.agent_task import stream_agent_task
+from chat_service.flows.auto_pin import AutoPin
 from chat_service.flows.converse import Frames
 from chat_service.flows.ending import Ending
 from chat_service.flows.frame_log import FrameLog
+from chat_service.flows.intake import Intake
 from chat_service.flows.new_chat import stream_new_chat
 from chat_service.flows.opening import Opening
 from chat_service.flows.parts import Flows
+from chat_service.flows.quota import Quota
 from chat_service.flows.resume_chat import stream_resume_chat
 from chat_service.flows.resume_routing import Routing
+from chat_service.flows.retention import Retention
 from chat_service.flows.tail import Tails
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
+from chat_service.image_store import ImageStore
 from chat_service.members import Members
 from chat_service.model_configs import ModelConfigs
 from chat_service.persistence import tables
@@ -56,6 +66,7 @@ from shared.rpc.server import RpcServer, settle_memory
 NAME = "chat_service"
 SERVICES = ("rota.chat.v1.ChatService", "rota.agent.v1.AgentService")
 EXPIRY_SECONDS = 5.0
+SWEEP_SECONDS = 60.0
 LARGEST_MESSAGE = 8 << 20
 
 log = telemetry.logger(__name__)
@@ -77,12 +88,17 @@ async def service(
     clock: Clock | None = None,
     models: Mapping[int, ModelConfig] | None = None,
     automations: Automations | None = None,
+    fetcher: Fetcher | None = None,
+    patience: Patience | None = None,
 ) -> AsyncIterator[Service]:
     """Builds and serves; on leaving, drains and closes in the opposite order."""
     clock = clock or SystemClock()
     prepare_process()
     register_builtins()
-    catalogue = _catalogue(clock)
+    fetcher = fetcher or Fetcher()
+    models = models or await _models(settings)
+    mcp = _mcp(models)
+    catalogue = _catalogue(clock, fetcher, mcp)
     url = settings.database_url.get_secret_value()
     async with contextlib.AsyncExitStack() as stack:
         engine = database.engine(url, schema=tables.SCHEMA, pool_size=settings.pool_size)
@@ -105,9 +121,12 @@ async def service(
             automations=automations,
             catalogue=catalogue,
             clock=clock,
+            patience=patience,
+            images=ImageStore(engine=engine),
+            more_tools=mcp.definitions,
         )
-        models = models or await _models(settings)
-        flows = Flows(engine=engine, clock=clock, agent=agent, models=models)
+        flows = _flows(engine, clock, agent, automations, models)
+        stack.push_async_callback(title_gen.stop, flows)
         frame_log = FrameLog(engine, clock)
         tails = Tails(engine, frame_log, clock, heartbeat_seconds=settings.heartbeat_seconds)
         turn_engine = TurnEngine(
@@ -116,29 +135,77 @@ async def service(
             frame_log,
             tails,
             flow=lambda work: _flow(flows, work),
+            quota=flows.quota,
             forget=agent.forget,
             lease=settings.turn_lease,
         )
         ending = Ending(engine=engine, clock=clock, log=frame_log, forget=agent.forget)
-        for loop in (frame_log.run(), tails.run(), turn_engine.run(), _expire(ending)):
+        retention = Retention(
+            engine=engine,
+            clock=clock,
+            tenancy=members.tenancy(),
+            forget=agent.forget,
+            frames_kept=settings.frames_kept,
+        )
+        loops = (
+            frame_log.run(),
+            tails.run(),
+            turn_engine.run(),
+            _regularly(EXPIRY_SECONDS, ending.expire),
+            _regularly(SWEEP_SECONDS, retention.sweep),
+            _regularly(LOOK_AGAIN_SECONDS, mcp.look),
+        )
+        for loop in loops:
             await _in_background(stack, loop)
         stack.push_async_callback(turn_engine.stop, settings.grace_seconds)
         server = _server(
             settings,
-            _servicers(flows, turn_engine, tails, frame_log, ending, automations, catalogue),
+            _servicers(flows, turn_engine, tails, frame_log, ending, fetcher, catalogue),
         )
         stack.push_async_callback(server.stop)
         await server.start()
         settle_memory()
-        yield Service(port=server.port, engine=engine, tick=ending.expire)
+
+        async def tick() -> None:
+            await ending.expire()
+            await retention.sweep()
+
+        yield Service(port=server.port, engine=engine, tick=tick)
 
 
-def _catalogue(clock: Clock) -> Callable[[], Catalogue]:
+def _flows(
+    engine: AsyncEngine,
+    clock: Clock,
+    agent: Agent,
+    automations: Automations,
+    models: Mapping[int, ModelConfig],
+) -> Flows:
+    credit = models.monthly_credit_micros if isinstance(models, Models) else None
+    quota = Quota(monthly_credit_micros=credit, clock=clock)
+    return Flows(
+        engine=engine,
+        clock=clock,
+        agent=agent,
+        automations=automations,
+        models=models,
+        pins=AutoPin(models=models, quota=quota, clock=clock),
+        quota=quota,
+    )
+
+
+def _mcp(models: Mapping[int, ModelConfig]) -> McpTools:
+    servers = models.mcp_servers if isinstance(models, Models) else ()
+    return McpTools(servers=servers, environ=os.environ)
+
+
+def _catalogue(clock: Clock, fetcher: Fetcher, mcp: McpTools) -> Callable[[], Catalogue]:
     """What this service offers. Capabilities are its own: their handlers hold its clock."""
     capabilities = new_registry()
-    register_capabilities(capabilities, clock)
+    register_capabilities(capabilities, clock, fetcher)
     return lambda: Catalogue(
-        actions=all_actions(), triggers=all_triggers(), capabilities=capabilities.all()
+        actions=all_actions(),
+        triggers=all_triggers(),
+        capabilities={**mcp.capabilities(), **capabilities.all()},
     )
 
 
@@ -156,16 +223,28 @@ def _servicers(
     tails: Tails,
     frame_log: FrameLog,
     ending: Ending,
-    automations: Automations,
+    fetcher: Fetcher,
     catalogue: Callable[[], Catalogue],
 ) -> tuple[ChatServicer, AgentServicer]:
     who = Members(engine=flows.engine, clock=flows.clock, tenancy=members.tenancy())
-    opening = Opening(clock=flows.clock, log=frame_log, engine=turn_engine, models=flows.models)
+    opening = Opening(
+        clock=flows.clock,
+        log=frame_log,
+        engine=turn_engine,
+        pins=flows.pins,
+        quota=flows.quota,
+    )
     decisions = Decisions(
         members=who,
-        routing=Routing(clock=flows.clock, log=frame_log, engine=turn_engine),
+        routing=Routing(
+            clock=flows.clock,
+            log=frame_log,
+            engine=turn_engine,
+            pins=flows.pins,
+            quota=flows.quota,
+        ),
         engine=turn_engine,
-        automations=automations,
+        edited=EditedPayloads(automations=flows.automations),
     )
     turns = Turns(
         members=who,
@@ -174,6 +253,7 @@ def _servicers(
         tails=tails,
         ending=ending,
         decisions=decisions,
+        intake=Intake(engine=flows.engine, automations=flows.automations, fetcher=fetcher),
     )
     tasks = Tasks(
         members=who,
@@ -234,13 +314,13 @@ async def _models(settings: Settings) -> Mapping[int, ModelConfig]:
     )
 
 
-async def _expire(ending: Ending) -> None:
+async def _regularly(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
-            await ending.expire()
+            await do()
         except Exception as error:  # noqa: BLE001 - the database is away; the loop goes on
-            log.warning("approvals_not_expired", error=type(error).__name__)
-        await asyncio.sleep(EXPIRY_SECONDS)
+            log.warning("sweep_failed", what=do.__qualname__, error=type(error).__name__)
+        await asyncio.sleep(seconds)
 
 
 async def _in_background(stack: contextlib.AsyncExitStack, loop: Coroutine[Any, Any, None]) -> None:

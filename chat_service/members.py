@@ -7,7 +7,7 @@ from google.protobuf.message import Message as Proto
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.persistence import tables
-from shared import caller, requests
+from shared import caller, database, requests
 from shared.caller import Caller
 from shared.clock import Clock
 from shared.tenancy import Tenancy
@@ -48,6 +48,16 @@ class Members:
             request_id=request_id.lower(),
             body_hash=requests.body_hash(body),
         )
+
+    async def made_before(self, request: Request) -> str | None:
+        """What the request made; None when it is new. RequestIdReused with another body."""
+        async with database.transaction(self.engine) as connection:
+            return await self.tenancy.served(connection, **asdict(request))
+
+    async def made(self, request: Request) -> str | None:
+        """What the request made before, if it did."""
+        async with self.engine.begin() as connection:
+            return await self.tenancy.served(connection, **asdict(request))
 
     async def once(
         self,

@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     approval_days: Annotated[
         float, Field(alias="ROTA_APPROVAL_DAYS", gt=0, description="until an approval expires")
     ] = 7.0
+    frames_kept_hours: Annotated[
+        float,
+        Field(
+            alias="ROTA_FRAMES_KEPT_HOURS", gt=0, description="frames are kept after a turn's end"
+        ),
+    ] = 24.0
     turn_lease_seconds: Annotated[
         float,
         Field(alias="ROTA_TURN_LEASE_SECONDS", ge=2, description="until a dead owner's turn moves"),
@@ -68,13 +74,18 @@ class Settings(BaseSettings):
         int, Field(alias="ROTA_POOL_SIZE", ge=2, description="database connections kept open")
     ] = 10
     log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(alias="ROTA_LOG_LEVEL")
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        Field(alias="ROTA_LOG_LEVEL", description="least severe level that is logged"),
     ] = "INFO"
     uvloop: Annotated[bool, Field(alias="ROTA_UVLOOP", description="use uvloop")] = True
 
     @property
     def approvals_expire_after(self) -> timedelta:
         return timedelta(days=self.approval_days)
+
+    @property
+    def frames_kept(self) -> timedelta:
+        return timedelta(hours=self.frames_kept_hours)
 
     @property
     def turn_lease(self) -> timedelta:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from google.protobuf import json_format
+from google.rpc import status_pb2
 from rota.agent.v1 import agent_pb2 as pb
 from rota.chat.v1 import chat_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +21,7 @@ from chat_service.flows.tail import TERMINAL, Tails
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
 from chat_service.members import Members, Request
-from chat_service.persistence import turns
+from chat_service.persistence import messages, turns
 from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
 from shared import canonical, database, errors, resources
@@ -87,6 +88,9 @@ class Tasks:
             turn = await turns.get(connection, turn_id)
         if turn is None:
             raise errors.ResourceNotFound(str(turn_id))
+        if not turn.frames_kept:
+            yield await self._remembered(turn)
+            return
         async for frame in self.tails.follow(turn_id, 0):
             event = await self._event(turn, frame)
             if event is None:
@@ -96,6 +100,24 @@ class Tasks:
             event.sequence = sequence
             event.create_time.CopyFrom(frame.create_time)
             yield event
+
+    async def _remembered(self, turn: Turn) -> pb.TaskEvent:
+        """The result of a task whose frames are no longer kept."""
+        async with self.members.engine.connect() as connection:
+            said = await messages.of_turn(connection, turn.id)
+        answer = next(m for m in said if m.id == turn.agent_message_id)
+        frame = chat_pb2.TurnEvent(cancelled=chat_pb2.TurnCancelled())
+        if turn.error is not None:
+            error = status_pb2.Status.FromString(turn.error)
+            frame = chat_pb2.TurnEvent(failed=chat_pb2.TurnFailed(status=error))
+        elif turn.state is TurnState.SUCCEEDED:
+            shown = convert.message(answer, turn.workspace_id)
+            frame = chat_pb2.TurnEvent(completed=chat_pb2.TurnCompleted(message=shown))
+        return pb.TaskEvent(
+            sequence=turn.last_sequence,
+            create_time=convert.moment(turn.end_time),
+            result=await self._result(turn, frame),
+        )
 
     async def _event(self, turn: Turn, frame: chat_pb2.TurnEvent) -> pb.TaskEvent | None:
         match frame.WhichOneof("event"):

@@ -14,7 +14,7 @@ from chat_service.agent.model import ModelConfig
 from chat_service.flows import auto_pin
 from chat_service.flows.opening import refuse_open_turn
 from chat_service.members import Members
-from chat_service.persistence import messages, threads
+from chat_service.persistence import images, messages, threads
 from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.threads import Thread
 from shared import database, errors, requests, resources
@@ -119,7 +119,9 @@ class Threads:
             row = await self._get(connection, workspace, thread, lock=True)
             check_etag(row, request.etag)
             await refuse_open_turn(connection, row)
+            shown = await images.of_thread(connection, thread)
             await threads.delete(connection, thread)
+            await images.drop_unshown(connection, workspace, shown)
             return str(thread)
 
         async with database.transaction(self.members.engine) as connection:

@@ -12,16 +12,18 @@ from chat_service import convert
 from chat_service.decisions import Decisions
 from chat_service.flows import runtime_context
 from chat_service.flows.ending import Ending
+from chat_service.flows.intake import Intake, asks_others
 from chat_service.flows.opening import Asked, Opening
 from chat_service.flows.tail import Tails
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
-from chat_service.members import Members
+from chat_service.members import Members, Request
 from chat_service.persistence import approvals, threads, turns
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.threads import before, next_token, page_of
 from shared import database, errors, requests, resources
+from shared.caller import Caller
 
 _NEW = "-"
 _FILTER = {"state": "=", "create_time": "= < <= > >="}
@@ -35,25 +37,11 @@ class Turns:
     tails: Tails
     ending: Ending
     decisions: Decisions
+    intake: Intake
 
     async def send(self, request: pb.SendMessageRequest) -> AsyncIterator[pb.TurnEvent]:
-        parts = resources.THREAD.parse(request.name)
-        workspace = parts["workspace"]
+        workspace = resources.THREAD.parse(request.name)["workspace"]
         who = await self.members.admit(workspace, "editor", name=request.name)
-        zone, assumed = runtime_context.zone(request.time_zone, who.zone)
-        asked = Asked(
-            workspace=workspace,
-            user=who.user,
-            thread=None
-            if parts["thread"] == _NEW
-            else resources.uuid_of(parts["thread"], request.name),
-            parts=stored_parts(request.message),
-            model_config_id=request.model_config_id,
-            time_zone=zone,
-            time_zone_assumed=assumed,
-            locale=request.locale,
-            disabled_tools=list(request.disabled_tools),
-        )
         once = self.members.request(
             request,
             workspace=workspace,
@@ -61,6 +49,33 @@ class Turns:
             user=who.user,
             request_id=request.request_id,
         )
+        # What was asked for before is not fetched and judged again.
+        made = await self.members.made(once) if asks_others(request.message) else None
+        if made is None:
+            made = await self._open(await self._asked(request, workspace, who), once)
+        async for event in self._segment(made):
+            yield event
+
+    async def _asked(self, request: pb.SendMessageRequest, workspace: str, who: Caller) -> Asked:
+        thread = resources.THREAD.parse(request.name)["thread"]
+        zone, assumed = runtime_context.zone(request.time_zone, who.zone)
+        thread_id = None if thread == _NEW else resources.uuid_of(thread, request.name)
+        taken = await self.intake.take(request.message, workspace, who.user)
+        return Asked(
+            workspace=workspace,
+            user=who.user,
+            thread=thread_id,
+            parts=taken.parts,
+            images=taken.images,
+            model_config_id=request.model_config_id,
+            time_zone=zone,
+            time_zone_assumed=assumed,
+            locale=request.locale,
+            disabled_tools=list(request.disabled_tools),
+        )
+
+    async def _open(self, asked: Asked, once: Request) -> str:
+        """Opens the turn and begins its work: `turn@sequence before it`."""
         opened: list[tuple[Work, list[bytes]]] = []
 
         async def make() -> str:
@@ -71,8 +86,7 @@ class Turns:
             made, _ = await self.members.once(connection, once, make)
         for work, stored in opened:
             self.engine.begin(work, stored)
-        async for event in self._segment(made):
-            yield event
+        return made
 
     async def resume(self, request: pb.ResumeTurnRequest) -> AsyncIterator[pb.TurnEvent]:
         workspace, turn = await self._find(request.name, "editor")
@@ -187,25 +201,6 @@ class Turns:
         if turn is None or turn.task is not None:
             raise errors.ResourceNotFound(name)
         return workspace, turn
-
-
-def stored_parts(message: pb.Message) -> list[dict[str, Any]]:
-    """A person's parts as they are stored; empty ones and ones only an agent writes are refused."""
-    stored = []
-    for index, part in enumerate(message.parts):
-        field = f"message.parts[{index}]"
-        match part.WhichOneof("part"):
-            case "text":
-                if "\0" in part.text:
-                    raise errors.invalid(f"{field}.text", "must not hold NUL")
-                stored.append(convert.stored_part(part))
-            case "image" | "mention" as kind:
-                raise errors.NotServed(f"{field}.{kind}")
-            case _:
-                raise errors.invalid(field, "is written by the service only")
-    if not any(part.get("text", "").strip() for part in stored):
-        raise errors.invalid("message.parts", "say something")
-    return stored
 
 
 def state_named(kind: type[Any], text: str) -> Any:

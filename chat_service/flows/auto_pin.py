@@ -1,43 +1,135 @@
-"""Which model a turn uses when the person left it open."""
+"""Which model a turn uses, when the person left it open and when not."""
 
-from collections.abc import Mapping
-from uuid import UUID
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.agent.model import ModelConfig
-from chat_service.persistence import threads
+from chat_service.flows import llm_bundle
+from chat_service.flows.llm_capability import has_images
+from chat_service.flows.quota import Quota
+from chat_service.persistence import cooldowns, messages, threads
 from chat_service.persistence.threads import Thread
+from chat_service.persistence.turns import Turn
 from shared import errors
+from shared.clock import Clock
 
-AUTO = 0
-
-
-async def choose(
-    connection: AsyncConnection, thread: Thread, asked: int, models: Mapping[int, ModelConfig]
-) -> int:
-    """The id of the model, pinned to the thread when the choice was auto.
-
-    An explicit choice is used as it is and clears the pin. Unknown ids are InvalidRequest,
-    and NoEligibleModel says that auto found none.
-    """
-    if asked != AUTO:
-        if asked not in models:
-            raise errors.invalid("model_config_id", f"{asked} is not configured")
-        if thread.model_config_id != AUTO:
-            await threads.pin(connection, thread.id, was=thread.model_config_id, now_is=AUTO)
-        return asked
-    if thread.model_config_id in models:
-        return thread.model_config_id
-    return await _pin(connection, thread.id, thread.model_config_id, models)
+AUTO: Final = 0
 
 
-async def _pin(
-    connection: AsyncConnection, thread: UUID, was: int, models: Mapping[int, ModelConfig]
-) -> int:
-    eligible = [config for config in models.values() if config.auto_eligible]
-    if not eligible:
-        raise errors.NoEligibleModel("no configured model may be chosen by auto")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    user: str
+    images: bool
+    excluded: frozenset[int] = field(default=frozenset())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoPin:
+    models: Mapping[int, ModelConfig]
+    quota: Quota
+    clock: Clock
+
+    async def choose(
+        self, connection: AsyncConnection, thread: Thread, asked: int, wanted: Wanted
+    ) -> ModelConfig:
+        """The model of a new turn, pinned to the thread when the choice was auto.
+
+        An explicit choice is used as it is and clears the pin; an unknown one is
+        InvalidRequest. What a person pinned need not be open to auto. Raises as `best` does.
+        """
+        if asked != AUTO:
+            if asked not in self.models:
+                raise errors.invalid("model_config_id", f"{asked} is not configured")
+            if thread.model_config_id != AUTO:
+                await threads.pin(connection, thread.id, was=thread.model_config_id, now_is=AUTO)
+            return self.models[asked]
+        pinned = self.models.get(thread.model_config_id)
+        if pinned is not None and await self._may_stay(connection, pinned, wanted):
+            return pinned
+        best = await self.best(connection, wanted)
+        await threads.pin(connection, thread.id, was=thread.model_config_id, now_is=best.id)
+        return best
+
+    async def best(self, connection: AsyncConnection, wanted: Wanted) -> ModelConfig:
+        """The best model that auto may choose now.
+
+        NoEligibleModel when there is none, with the wait when waiting helps; QuotaExceeded when
+        only credit is missing.
+        """
+        open_to_auto = [
+            config
+            for config in self.models.values()
+            if config.auto_eligible and config.id not in wanted.excluded
+        ]
+        able = [config for config in open_to_auto if _reads(config, wanted)]
+        if not able:
+            raise _none(wanted.images and bool(open_to_auto))
+        now = self.clock.now()
+        cooling = await cooldowns.cooling(connection, now)
+        rested = [config for config in able if config.id not in cooling]
+        if not rested:
+            raise _all_cool(able, cooling, now)
+        for config in sorted(rested, key=lambda config: _rank(config, wanted)):
+            if await self.quota.affords(connection, wanted.user, config):
+                return config
+        raise errors.QuotaExceeded(wanted.user)
+
+    async def for_segment(self, connection: AsyncConnection, turn: Turn) -> ModelConfig:
+        """The model of a turn that goes on: its own, or the best one where that can't be had.
+
+        ModelGone and QuotaExceeded when the person had chosen it.
+        """
+        config = self.models.get(turn.model_config_id)
+        if not turn.model_auto:
+            return llm_bundle.load(self.models, turn.model_config_id).config
+        if config is not None and await self.quota.affords(connection, turn.requested_by, config):
+            return config
+        return await self.another(connection, turn, ())
+
+    async def another(
+        self, connection: AsyncConnection, turn: Turn, tried: Sequence[int]
+    ) -> ModelConfig:
+        """The best model besides those tried. Raises as `best` does."""
+        said = [m for m in await messages.of_turn(connection, turn.id) if m.segment == 0]
+        images = any(has_images(message.parts) for message in said)
+        wanted = Wanted(user=turn.requested_by, images=images, excluded=frozenset(tried))
+        return await self.best(connection, wanted)
+
+    async def _may_stay(
+        self, connection: AsyncConnection, pinned: ModelConfig, wanted: Wanted
+    ) -> bool:
+        if not _reads(pinned, wanted):
+            return False
+        if pinned.id in await cooldowns.cooling(connection, self.clock.now()):
+            return False
+        return await self.quota.affords(connection, wanted.user, pinned)
+
+
+def _reads(config: ModelConfig, wanted: Wanted) -> bool:
+    return not wanted.images or config.supports_images is not False
+
+
+def _rank(config: ModelConfig, wanted: Wanted) -> tuple[bool, int]:
     # The file lists the best first: ids run downwards from -1.
-    best = max(eligible, key=lambda config: config.id)
-    return await threads.pin(connection, thread, was=was, now_is=best.id)
+    return wanted.images and config.supports_images is None, -config.id
+
+
+def _none(for_images: bool) -> errors.NoEligibleModel:
+    if for_images:
+        return errors.NoEligibleModel(
+            "no configured model reads images", metadata={"needs": "images"}
+        )
+    return errors.NoEligibleModel("no configured model may be chosen by auto")
+
+
+def _all_cool(
+    able: Sequence[ModelConfig], cooling: Mapping[int, datetime], now: datetime
+) -> errors.NoEligibleModel:
+    first = min(cooling[config.id] for config in able)
+    return errors.NoEligibleModel(
+        "every eligible model is rate limited; try again later", retry_after=first - now
+    )

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chat_service import convert
 from chat_service.agent import events as agent
 from chat_service.flows import initial_thinking_step
+from chat_service.flows.parts import Flows
 from chat_service.flows.work import Completed, Outcome, Suspended, Work
 from chat_service.persistence import approvals
 from shared.rpc import struct
@@ -19,7 +20,7 @@ Frames = AsyncGenerator[pb.TurnEvent | Outcome, None]
 
 
 async def frames(
-    engine: AsyncEngine,
+    flows: Flows,
     work: Work,
     events: AsyncGenerator[agent.AgentEvent, None],
     thinking: pb.Step | None,
@@ -33,7 +34,7 @@ async def frames(
         async for event in events:
             match event:
                 case agent.ModelUsed():
-                    work.usage.add(event)
+                    _account(flows, work, event)
                     continue
                 case agent.Paused(approvals=paused):
                     continue
@@ -41,13 +42,31 @@ async def frames(
                     pass
                 case _ if thinking is not None and not work.fold.thinking_done:
                     yield initial_thinking_step.done(thinking)
+            _follow(work, event)
             yield frame(work, event)
     if paused:
-        async for asked in _requests(engine, work, paused):
+        async for asked in _requests(flows.engine, work, paused):
             yield asked
         yield Suspended()
     else:
         yield Completed()
+
+
+def _account(flows: Flows, work: Work, used: agent.ModelUsed) -> None:
+    work.usage.add(used)
+    work.standing = None
+    config = flows.models.get(used.config or work.turn.model_config_id)
+    if config is not None and config.premium:
+        work.premium_micros += used.cost_micros
+
+
+def _follow(work: Work, event: agent.AgentEvent) -> None:
+    """Keeps in mind what a model call has streamed that has not ended."""
+    match event:
+        case agent.TextDelta() | agent.ReasoningDelta() | agent.ToolCallStarted():
+            work.standing = event.block
+        case agent.TextRetracted() | agent.ToolCallFinished():
+            work.standing = None
 
 
 def frame(work: Work, event: agent.AgentEvent) -> pb.TurnEvent:

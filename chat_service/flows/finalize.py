@@ -8,8 +8,10 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service import convert
+from chat_service.flows import accounts
 from chat_service.flows.frame_log import FrameLog, TurnLog
-from chat_service.flows.work import Cancelled, Completed, Failed, Outcome, Suspended, UsageSum, Work
+from chat_service.flows.quota import Quota
+from chat_service.flows.work import Cancelled, Completed, Failed, Outcome, Suspended, Work
 from chat_service.persistence import approvals, frames, messages, threads, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
@@ -26,7 +28,13 @@ _STATES = {
 
 
 async def finalize(
-    engine: AsyncEngine, log: FrameLog, clock: Clock, work: Work, to: TurnLog, outcome: Outcome
+    engine: AsyncEngine,
+    log: FrameLog,
+    clock: Clock,
+    quota: Quota,
+    work: Work,
+    to: TurnLog,
+    outcome: Outcome,
 ) -> bool:
     """Ends the segment; False when another owner took the turn and will end it."""
     if not await log.drain(to):
@@ -36,19 +44,26 @@ async def finalize(
         turn = await turns.get(connection, work.turn.id, lock=True)
         if turn is None or turn.fence != to.fence or turn.state is not TurnState.RUNNING:
             return False
-        events = await _end(connection, work, outcome, now)
+        usage, whole = await accounts.close(connection, turn, work, quota)
+        events = await _end(connection, work, outcome, usage, now)
         numbered = log.number(events, turn.last_sequence)
         await frames.insert(connection, turn.id, turn.last_sequence, numbered)
-        await _write_turn(connection, work, outcome, now, turn.last_sequence + len(numbered))
+        last = turn.last_sequence + len(numbered)
+        await _write_turn(connection, work, outcome, whole, now, last)
     to.show(numbered)
     return True
 
 
 async def _end(
-    connection: AsyncConnection, work: Work, outcome: Outcome, now: datetime
+    connection: AsyncConnection,
+    work: Work,
+    outcome: Outcome,
+    usage: dict[str, Any],
+    now: datetime,
 ) -> list[pb.TurnEvent]:
     """Writes message and approvals, and gives the last frames."""
-    usage = work.usage.stored()
+    if work.resumed:
+        work.fold.earlier = await _begun_before(connection, work)
     await messages.finish(
         connection, work.turn.agent_message_id, parts=work.fold.parts(), usage=usage, now=now
     )
@@ -57,6 +72,17 @@ async def _end(
     events = [pb.TurnEvent(usage=convert.usage(usage))] if usage else []
     events.append(_terminal(work, outcome, pending, usage, now))
     return events
+
+
+async def _begun_before(connection: AsyncConnection, work: Work) -> dict[str, dict[str, Any]]:
+    """What earlier segments say of the calls they began."""
+    said = await messages.of_turn(connection, work.turn.id)
+    calls = [part["tool_call"] for m in said for part in m.parts if "tool_call" in part]
+    return {
+        call["tool_call_id"]: {"tool": call["tool"], "args_json": call["args_json"]}
+        for call in calls
+        if call["tool"]
+    }
 
 
 async def _pending(
@@ -103,11 +129,13 @@ def _terminal(
 
 
 async def _write_turn(
-    connection: AsyncConnection, work: Work, outcome: Outcome, now: datetime, last: int
+    connection: AsyncConnection,
+    work: Work,
+    outcome: Outcome,
+    usage: dict[str, Any],
+    now: datetime,
+    last: int,
 ) -> None:
-    whole = UsageSum()
-    whole.include(work.turn.usage)
-    whole.include(work.usage.stored())
     error = status.to_status(outcome.error) if isinstance(outcome, Failed) else None
     await turns.change(
         connection,
@@ -115,7 +143,7 @@ async def _write_turn(
         now,
         state=_STATES[type(outcome)],
         last_sequence=last,
-        usage=whole.stored(),
+        usage=usage,
         error=None if error is None else error.SerializeToString(),
         end_time=None if isinstance(outcome, Suspended) else now,
         lease_owner=None,

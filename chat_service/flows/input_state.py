@@ -1,30 +1,79 @@
 """What the model is given: the thread's earlier messages, then the one to answer."""
 
-from typing import Final
-
-from sqlalchemy.ext.asyncio import AsyncEngine
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+from uuid import UUID
 
 from chat_service.agent.ports import Said
+from chat_service.flows import mentions
+from chat_service.flows.parts import Flows
 from chat_service.persistence import messages
 from chat_service.persistence.enums import MessageRole
 from chat_service.persistence.messages import Message
 from chat_service.persistence.turns import Turn
 
 MOST_MESSAGES: Final = 200
+_NOTHING: Final = "(message)"
 
 
-async def said(engine: AsyncEngine, turn: Turn) -> list[Said]:
+async def said(flows: Flows, turn: Turn) -> list[Said]:
     """Finished messages before this turn, oldest first, then the turn's user message.
 
-    What the agent said in earlier segments of this turn is in its checkpoint, not here.
+    What the message refers to stands right before it, as a message of its own. What the agent
+    said in earlier segments of this turn is in its checkpoint, not here.
     """
-    async with engine.connect() as connection:
+    async with flows.engine.connect() as connection:
         found = await messages.newest(
             connection, turn.thread_id, size=MOST_MESSAGES, before=turn.user_message_id
         )
         own = await messages.of_turn(connection, turn.id)
-    asked = [m for m in own if m.id == turn.user_message_id]
-    return [_said(m) for m in [*reversed(found), *asked]]
+    (asked,) = [m for m in own if m.id == turn.user_message_id]
+    shown = await mentions.blocks(flows.engine, flows.automations, turn, asked.parts)
+    context = [
+        Said(id=f"{asked.id}-{number}", role="user", parts=[{"text": block}])
+        for number, block in enumerate(shown, start=1)
+    ]
+    return [*earlier([*reversed(found)]), *context, _present(asked)]
+
+
+def earlier(found: Sequence[Message]) -> list[Said]:
+    """Messages, oldest first. A call that a later segment answered is told once, where it began."""
+    answers = {
+        (message.turn_id, call["tool_call_id"]): call
+        for message in found
+        for call in _calls(message)
+        if "outcome" in call
+    }
+    told: set[tuple[UUID, str]] = set()
+    result = []
+    for message in found:
+        parts: list[Mapping[str, Any]] = []
+        for part in message.parts:
+            key = (message.turn_id, part.get("tool_call", {}).get("tool_call_id", ""))
+            if key in told:
+                continue
+            if key in answers:
+                told.add(key)
+                part = {"tool_call": {**answers[key], **_begun(part["tool_call"])}}
+            parts.append(part)
+        result.append(replace(_said(message), parts=parts))
+    return result
+
+
+def _calls(message: Message) -> list[Mapping[str, Any]]:
+    return [part["tool_call"] for part in message.parts if "tool_call" in part]
+
+
+def _begun(call: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: call[key] for key in ("tool", "args_json") if call.get(key)}
+
+
+def _present(message: Message) -> Said:
+    """A message whose every part was dropped is still to be answered."""
+    if message.parts:
+        return _said(message)
+    return Said(id=str(message.id), role="user", parts=[{"text": _NOTHING}])
 
 
 def _said(message: Message) -> Said:

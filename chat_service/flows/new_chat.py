@@ -1,14 +1,16 @@
 """A message and its answer."""
 
 import contextlib
+from collections.abc import AsyncGenerator
 
 from rota.chat.v1 import chat_pb2 as pb
 
+from chat_service.agent.events import AgentEvent
+from chat_service.agent.model import ModelBundle
 from chat_service.flows import (
-    converse,
     initial_thinking_step,
     input_state,
-    llm_bundle,
+    rate_limit_recovery,
     runtime_context,
     title_gen,
 )
@@ -19,21 +21,23 @@ from chat_service.flows.work import Work
 
 async def stream_new_chat(flows: Flows, work: Work) -> Frames:
     """Frames of a new turn after its first two; last, how it ends."""
-    bundle = llm_bundle.load(flows.models, work.turn.model_config_id)
-    said = await input_state.said(flows.engine, work.turn)
-    async with title_gen.titling(flows.engine, work, bundle, said) as title:
-        events = flows.agent.stream(
-            context=runtime_context.of(work, flows.clock.now()),
+    said = await input_state.said(flows, work.turn)
+
+    def start(bundle: ModelBundle, replay: bool) -> AsyncGenerator[AgentEvent, None]:
+        return flows.agent.stream(
+            context=runtime_context.of(work, flows.clock.now(), said[-1].parts),
             model=bundle,
             said=said,
             disabled_tools=frozenset(work.turn.disabled_tools),
             first_block=work.fold.next_block,
+            replay=replay,
         )
+
+    async with title_gen.titling(flows, work, said) as title:
         thinking = initial_thinking_step.begun(said[-1].parts).step
-        working = converse.frames(flows.engine, work, events, thinking)
+        working = rate_limit_recovery.frames(flows, work, start, thinking)
         async with contextlib.aclosing(working):
             async for event in working:
                 if not isinstance(event, pb.TurnEvent):
-                    async for named in title.frames():
-                        yield named
+                    await title.awaited()
                 yield event

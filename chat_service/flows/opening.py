@@ -9,12 +9,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
-from chat_service.agent.model import ModelConfig
-from chat_service.flows import auto_pin, initial_thinking_step
+from chat_service.flows import auto_pin, initial_thinking_step, llm_capability
+from chat_service.flows.auto_pin import AutoPin, Wanted
 from chat_service.flows.frame_log import FrameLog
+from chat_service.flows.quota import Quota
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
-from chat_service.persistence import approvals, frames, messages, threads, turns
+from chat_service.persistence import approvals, frames, images, messages, threads, turns
 from chat_service.persistence.enums import (
     ApprovalState,
     MessageRole,
@@ -22,6 +23,7 @@ from chat_service.persistence.enums import (
     TitleState,
     TurnState,
 )
+from chat_service.persistence.images import Image
 from chat_service.persistence.messages import Message
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
@@ -37,6 +39,7 @@ class Asked:
     user: str
     thread: UUID | None  # None: a new one
     parts: Sequence[Mapping[str, Any]]
+    images: Sequence[Image] = ()
     model_config_id: int
     time_zone: str
     time_zone_assumed: bool
@@ -51,17 +54,21 @@ class Opening:
     clock: Clock
     log: FrameLog
     engine: TurnEngine
-    models: Mapping[int, ModelConfig]
+    pins: AutoPin
+    quota: Quota
 
     async def open(self, connection: AsyncConnection, asked: Asked) -> tuple[Work, list[bytes]]:
         """Opens a turn this replica owns. TurnInProgress or ApprovalsUndecided when one is open.
 
-        The caller commits, then begins the work with the frames given.
+        Refuses what its model can't read or the person's credit does not pay. The caller
+        commits, then begins the work with the frames given.
         """
         thread = await self._thread(connection, asked)
         await refuse_open_turn(connection, thread)
-        model = await auto_pin.choose(connection, thread, asked.model_config_id, self.models)
-        turn = self._turn(asked, thread, model)
+        wanted = Wanted(user=asked.user, images=llm_capability.has_images(asked.parts))
+        config = await self.pins.choose(connection, thread, asked.model_config_id, wanted)
+        llm_capability.check(config, asked.parts)
+        turn = self._turn(asked, thread, config.id)
         try:
             async with connection.begin_nested():
                 await turns.insert(connection, turn, self.engine.lease)
@@ -70,6 +77,8 @@ class Opening:
                 raise
             await refuse_open_turn(connection, thread)
             raise
+        await self.quota.reserve(connection, turn, config)
+        await images.keep(connection, asked.workspace, thread.id, asked.images, self.clock.now())
         await self._messages(connection, asked, turn)
         return await self._first_frames(connection, asked, turn)
 
@@ -107,6 +116,7 @@ class Opening:
             user_message_id=resources.new_id(),
             agent_message_id=resources.new_id(),
             model_config_id=model,
+            model_auto=asked.model_config_id == auto_pin.AUTO,
             time_zone=asked.time_zone,
             time_zone_assumed=asked.time_zone_assumed,
             locale=asked.locale,

@@ -1,12 +1,16 @@
 """What flows are made of."""
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.agent.graph import Agent
 from chat_service.agent.model import ModelConfig
+from chat_service.agent.ports import Automations
+from chat_service.flows.auto_pin import AutoPin
+from chat_service.flows.quota import Quota
 from shared.clock import Clock
 
 
@@ -15,4 +19,9 @@ class Flows:
     engine: AsyncEngine
     clock: Clock
     agent: Agent
+    automations: Automations
     models: Mapping[int, ModelConfig]
+    pins: AutoPin
+    quota: Quota
+    # What goes on beside the turns, such as a title that comes late.
+    background: set["asyncio.Task[None]"] = field(default_factory=set)

@@ -1,8 +1,11 @@
 """A turn that goes on after its approvals were decided."""
 
 import contextlib
+from collections.abc import AsyncGenerator
 
-from chat_service.flows import converse, input_state, llm_bundle, runtime_context
+from chat_service.agent.events import AgentEvent
+from chat_service.agent.model import ModelBundle
+from chat_service.flows import rate_limit_recovery, runtime_context
 from chat_service.flows.converse import Frames
 from chat_service.flows.parts import Flows
 from chat_service.flows.work import Work
@@ -12,23 +15,25 @@ from chat_service.persistence.enums import ApprovalState
 
 async def stream_resume_chat(flows: Flows, work: Work) -> Frames:
     """Frames of a later segment after its first ones; last, how it ends."""
-    bundle = llm_bundle.load(flows.models, work.turn.model_config_id)
-    said = await input_state.said(flows.engine, work.turn)
     async with flows.engine.connect() as connection:
         decided = [
             approval.id
             for approval in await approvals.of_turn(connection, work.turn.id)
             if approval.state is not ApprovalState.PENDING
         ]
-    events = flows.agent.stream(
-        context=runtime_context.of(work, flows.clock.now()),
-        model=bundle,
-        said=said,
-        resume=decided,
-        disabled_tools=frozenset(work.turn.disabled_tools),
-        first_block=work.fold.next_block,
-    )
-    working = converse.frames(flows.engine, work, events, None)
+
+    def start(bundle: ModelBundle, replay: bool) -> AsyncGenerator[AgentEvent, None]:
+        return flows.agent.stream(
+            context=runtime_context.of(work, flows.clock.now()),
+            model=bundle,
+            said=(),  # what was said is in the checkpoint
+            resume=decided,
+            disabled_tools=frozenset(work.turn.disabled_tools),
+            first_block=work.fold.next_block,
+            replay=replay,
+        )
+
+    working = rate_limit_recovery.frames(flows, work, start, None)
     async with contextlib.aclosing(working):
         async for event in working:
             yield event

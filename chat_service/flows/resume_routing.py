@@ -10,8 +10,11 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
+from chat_service.flows import rate_limit_recovery
+from chat_service.flows.auto_pin import AutoPin
 from chat_service.flows.frame_log import FrameLog
 from chat_service.flows.opening import agent_shell
+from chat_service.flows.quota import Quota
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
 from chat_service.persistence import approvals, frames, turns
@@ -50,6 +53,8 @@ class Routing:
     clock: Clock
     log: FrameLog
     engine: TurnEngine
+    pins: AutoPin
+    quota: Quota
 
     async def checked(
         self, connection: AsyncConnection, turn: Turn, decisions: Sequence[Decided], check: Check
@@ -127,7 +132,11 @@ class Routing:
             )
 
     async def _go_on(self, connection: AsyncConnection, turn: Turn) -> tuple[Work, list[bytes]]:
-        """Takes the lease and opens the next segment, whose first frames tell the decisions."""
+        """Takes the lease and opens the next segment, whose first frames tell the decisions.
+
+        ModelGone and QuotaExceeded when its model can't be had and no other may take its place.
+        """
+        config = await self.pins.for_segment(connection, turn)
         fence = await turns.take_lease(
             connection, turn.id, owner=self.engine.owner, lease=self.engine.lease
         )
@@ -136,18 +145,28 @@ class Routing:
             state=TurnState.RUNNING,
             segments=[*turn.segments, turn.last_sequence],
             agent_message_id=resources.new_id(),
+            model_config_id=config.id,
             fence=fence,
         )
+        await self.quota.reserve(connection, going_on, config)
         await agent_shell(connection, going_on, self.clock)
         work = Work(turn=going_on)
-        stored = await first_frames(connection, self.log, self.clock.now(), work)
+        more = []
+        if config.id != turn.model_config_id:
+            why = "the model before it can't be had"
+            more = [rate_limit_recovery.frame(turn.model_config_id, config.id, why)]
+        stored = await first_frames(connection, self.log, self.clock.now(), work, more)
         return work, stored
 
 
 async def first_frames(
-    connection: AsyncConnection, log: FrameLog, now: datetime, work: Work
+    connection: AsyncConnection,
+    log: FrameLog,
+    now: datetime,
+    work: Work,
+    more: Sequence[pb.TurnEvent] = (),
 ) -> list[bytes]:
-    """Stores `started` and what was decided since the segment before."""
+    """Stores `started`, what was decided since the segment before, and what else is to be told."""
     turn = work.turn
     rows = await approvals.of_turn(connection, turn.id)
     decided = [row for row in rows if row.segment == turn.segment - 1]
@@ -157,7 +176,7 @@ async def first_frames(
         )
         for row in decided
     ]
-    stored = log.number(events, turn.last_sequence)
+    stored = log.number([*events, *more], turn.last_sequence)
     await frames.insert(connection, turn.id, turn.last_sequence, stored)
     await turns.change(
         connection,
@@ -166,6 +185,7 @@ async def first_frames(
         state=turn.state,
         segments=list(turn.segments),
         agent_message_id=turn.agent_message_id,
+        model_config_id=turn.model_config_id,
         last_sequence=turn.last_sequence + len(stored),
     )
     return stored

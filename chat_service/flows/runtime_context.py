@@ -1,6 +1,8 @@
 """What the agent may know of the turn it works in."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from zoneinfo import available_timezones
 
 from chat_service.agent.ports import RuntimeContext, TaskLimits
@@ -8,7 +10,8 @@ from chat_service.flows.work import Work
 from shared import errors
 
 
-def of(work: Work, now: datetime) -> RuntimeContext:
+def of(work: Work, now: datetime, parts: Sequence[Mapping[str, Any]] = ()) -> RuntimeContext:
+    """`parts` are those of the message that is answered; a resume has none."""
     turn = work.turn
     return RuntimeContext(
         workspace=turn.workspace_id,
@@ -19,6 +22,7 @@ def of(work: Work, now: datetime) -> RuntimeContext:
         time_zone=turn.time_zone,
         time_zone_assumed=turn.time_zone_assumed,
         locale=turn.locale,
+        mentions=tuple(part["mention"]["name"] for part in parts if "mention" in part),
     )
 
 

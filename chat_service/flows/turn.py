@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import functools
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from rota.chat.v1 import chat_pb2 as pb
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.flows.finalize import finalize
 from chat_service.flows.frame_log import FrameLog, TurnLog
+from chat_service.flows.quota import Quota
 from chat_service.flows.tail import Tails
 from chat_service.flows.work import Cancelled, Failed, Outcome, Suspended, Work
 from chat_service.persistence import frames, turns
@@ -25,6 +27,8 @@ RENEW_SECONDS: Final = 2.0
 CANCEL_LOOK_SECONDS: Final = 0.4
 ADOPT_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 0.5
+# How long a stop waits for the end of a segment to be written.
+END_SECONDS: Final = 5.0
 
 # A flow gives frames and, last, how the segment ends.
 Flow = Callable[[Work], AsyncGenerator[pb.TurnEvent | Outcome, None]]
@@ -51,6 +55,7 @@ class TurnEngine:
         tails: Tails,
         *,
         flow: Flow,
+        quota: Quota,
         forget: Callable[[UUID], Awaitable[None]],
         lease: timedelta = LEASE,
     ) -> None:
@@ -61,6 +66,7 @@ class TurnEngine:
         self._log = frame_log
         self._tails = tails
         self._flow = flow
+        self._quota = quota
         self._forget = forget
         self._running: dict[UUID, _Running] = {}
         self._stopping = False
@@ -71,6 +77,8 @@ class TurnEngine:
         for frame in stored:
             work.fold.add(pb.TurnEvent.FromString(frame))
         to = self._log.open(turn.id, fence=turn.fence, first=turn.segments[-1], stored=stored)
+        work.show = functools.partial(self._show, work, to)
+        work.stored = functools.partial(self._log.drain, to)
         task = asyncio.create_task(self._run(work, to), name=f"turn {turn.id}")
         self._running[turn.id] = _Running(work=work, log=to, task=task)
         self._tails.nudge(turn.id)
@@ -115,10 +123,23 @@ class TurnEngine:
             finally:
                 watch.cancel()
             if outcome is not None:
-                await asyncio.shield(self._finish(work, to, outcome))
+                await self._to_its_end(self._finish(work, to, outcome))
         finally:
             self._log.close(to)
             self._running.pop(work.turn.id, None)
+
+    async def _to_its_end(self, finish: Coroutine[Any, Any, None]) -> None:
+        """A cancellation waits for the end to be written; it is not cut off."""
+        ending = asyncio.ensure_future(finish)
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await asyncio.wait([ending], timeout=END_SECONDS)
+            raise
+
+    async def _show(self, work: Work, to: TurnLog, event: pb.TurnEvent) -> None:
+        work.fold.add(event)
+        await self._log.add(to, event)
 
     async def _outcome(self, work: Work, to: TurnLog) -> Outcome | None:
         """Runs the flow; None when the turn is left to another owner."""
@@ -127,8 +148,7 @@ class TurnEngine:
                 async for event in events:
                     if not isinstance(event, pb.TurnEvent):
                         return event
-                    work.fold.add(event)
-                    await self._log.add(to, event)
+                    await self._show(work, to, event)
             raise AssertionError("a flow ends with its outcome")
         except asyncio.CancelledError:
             running = self._running.get(work.turn.id)
@@ -145,15 +165,18 @@ class TurnEngine:
     async def _finish(self, work: Work, to: TurnLog, outcome: Outcome) -> None:
         while not to.lost.is_set():
             try:
-                ended = await finalize(self._engine, self._log, self._clock, work, to, outcome)
+                ended = await finalize(
+                    self._engine, self._log, self._clock, self._quota, work, to, outcome
+                )
             except Exception as error:  # noqa: BLE001 - tried again while the lease is ours
                 log.warning("turn_not_ended", turn=work.name, error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if ended:
-                log.info("turn_ended", turn=work.name, outcome=type(outcome).__name__.lower())
+                _tell(work, outcome)
                 if not isinstance(outcome, Suspended):
-                    await self._forget(work.turn.id)
+                    with contextlib.suppress(errors.ServiceUnavailable):  # swept later
+                        await self._forget(work.turn.id)
             return
 
     async def _stop_when_lost(self, to: TurnLog) -> None:
@@ -219,3 +242,16 @@ class TurnEngine:
             except Exception as error:  # noqa: BLE001 - the database is away; the loop goes on
                 log.warning("turn_keeping_failed", error=type(error).__name__)
             await asyncio.sleep(seconds)
+
+
+def _tell(work: Work, outcome: Outcome) -> None:
+    log.info(
+        "turn_ended",
+        turn=work.name,
+        flow=work.flow,
+        workspace=work.turn.workspace_id,
+        config=work.turn.model_config_id,
+        outcome=type(outcome).__name__.lower(),
+        reason=outcome.error.reason if isinstance(outcome, Failed) else "",
+        rerouted=work.rerouted,
+    )

@@ -1,6 +1,6 @@
 """A segment of a turn in hand: what it has said and used, and how it ends."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -95,6 +95,8 @@ class Fold:
     calls: dict[str, dict[str, Any]] = field(default_factory=dict)
     approvals: set[str] = field(default_factory=set)
     thinking_done: bool = False
+    # Tool and arguments of calls that an earlier segment began.
+    earlier: dict[str, dict[str, Any]] = field(default_factory=dict)
     last_block: int = -1  # the highest number ever used; retracted ones are not used again
 
     def add(self, event: pb.TurnEvent) -> None:
@@ -137,7 +139,9 @@ class Fold:
         return parts
 
     def _tool_part(self, call: str) -> dict[str, Any]:
-        return {"tool_call": {"tool_call_id": call, **self.calls[call]}}
+        found = self.calls[call]
+        began = {} if found["tool"] else self.earlier.get(call, {})
+        return {"tool_call": {"tool_call_id": call, **found, **began}}
 
     def _block(self, number: int) -> _Block:
         self.last_block = max(self.last_block, number)
@@ -159,6 +163,15 @@ class Fold:
                 self.calls.pop(call, None)
 
 
+async def _nowhere(event: pb.TurnEvent) -> None:
+    """Where frames go of a segment that is not run here."""
+
+
+async def _at_once() -> bool:
+    """Nothing is to be stored of a segment that is not run here."""
+    return True
+
+
 @dataclass(slots=True, kw_only=True)
 class Work:
     """A segment in hand. `recovered` when its first owner died."""
@@ -167,6 +180,19 @@ class Work:
     recovered: bool = False
     fold: Fold = field(default_factory=Fold)
     usage: UsageSum = field(default_factory=UsageSum)
+    premium_micros: int = 0  # the part of the usage that is charged against credit
+    standing: int | None = None  # the block of a model call that has not ended
+    rerouted: bool = False
+    # Puts a frame between those of the flow, and waits for all frames to be stored. The engine
+    # sets both.
+    show: Callable[[pb.TurnEvent], Awaitable[None]] = _nowhere
+    stored: Callable[[], Awaitable[bool]] = _at_once
+
+    @property
+    def flow(self) -> str:
+        if self.turn.task is not None:
+            return "agent_task"
+        return "resume_chat" if self.resumed else "new_chat"
 
     @property
     def resumed(self) -> bool:

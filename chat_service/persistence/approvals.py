@@ -73,7 +73,7 @@ async def of_turn(connection: AsyncConnection, turn: UUID, *, lock: bool = False
     """A turn's approvals, oldest first."""
     query = _SELECT.where(t.c.turn_id == turn).order_by(t.c.id)
     if lock:
-        query = query.with_for_update(of=t)
+        query = query.with_for_update(of=t, key_share=True)
     return [Approval(**row) for row in (await connection.execute(query)).mappings()]
 
 

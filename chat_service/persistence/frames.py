@@ -21,7 +21,7 @@ with batch as (
 ), held as (
   select u.id from chat.turns u join batch b on b.turn_id = u.id
    where u.fence = b.fence and u.last_sequence = b.base and u.state = 'running'
-   order by u.id for update of u
+   order by u.id for no key update of u
 ), advanced as (
   update chat.turns u set last_sequence = b.base + b.count
     from batch b where u.id = b.turn_id and u.id in (select id from held)

@@ -58,6 +58,17 @@ async def newest(
     return [Message(**row) for row in rows.mappings()]
 
 
+async def usage_of(connection: AsyncConnection, message: UUID) -> Mapping[str, Any]:
+    found: Mapping[str, Any] | None = await connection.scalar(
+        sa.select(t.c.usage).where(t.c.id == message)
+    )
+    return found or {}
+
+
+async def set_usage(connection: AsyncConnection, message: UUID, usage: Mapping[str, Any]) -> None:
+    await connection.execute(sa.update(t).where(t.c.id == message).values(usage=usage))
+
+
 async def of_turn(connection: AsyncConnection, turn: UUID) -> list[Message]:
     query = sa.select(t).where(t.c.turn_id == turn).order_by(t.c.id)
     return [Message(**row) for row in (await connection.execute(query)).mappings()]

@@ -61,6 +61,8 @@ turns = sa.Table(
     sa.Column("user_message_id", UUID(as_uuid=True), nullable=False),
     sa.Column("agent_message_id", UUID(as_uuid=True), nullable=False),
     sa.Column("model_config_id", sa.BigInteger, nullable=False),
+    # Whether the person left the model open, so that another may go on in its place.
+    sa.Column("model_auto", sa.Boolean, nullable=False),
     sa.Column("time_zone", sa.Text, nullable=False),
     sa.Column("time_zone_assumed", sa.Boolean, nullable=False),
     sa.Column("locale", sa.Text, nullable=False),
@@ -77,6 +79,7 @@ turns = sa.Table(
     _time("create_time"),
     _time("update_time"),
     _time("end_time", nullable=True),
+    sa.Column("frames_kept", sa.Boolean, nullable=False),
     sa.Index("ix_turns_thread_newest", "thread_id", sa.text("id desc")),
     sa.Index(
         "uq_turns_open",
@@ -90,9 +93,9 @@ turns = sa.Table(
         postgresql_where=sa.text("state = 'running'"),
     ),
     sa.Index(
-        "ix_turns_ended",
+        "ix_turns_with_frames",
         "end_time",
-        postgresql_where=sa.text("end_time is not null"),
+        postgresql_where=sa.text("end_time is not null and frames_kept"),
     ),
 )
 
@@ -153,4 +156,55 @@ approvals = sa.Table(
     sa.UniqueConstraint("turn_id", "key"),
     sa.Index("ix_approvals_workspace_newest", "workspace_id", "state", sa.text("id desc")),
     sa.Index("ix_approvals_expiry", "expire_time", postgresql_where=sa.text("state = 'pending'")),
+)
+
+images = sa.Table(
+    "images",
+    metadata,
+    sa.Column(
+        "workspace_id",
+        sa.ForeignKey(tenants.workspaces.c.id, ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("sha256", sa.Text, primary_key=True),  # of the bytes, in hexadecimal
+    sa.Column("mime_type", sa.Text, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    _time("create_time"),
+)
+
+# What keeps an image: the threads it was shown in.
+thread_images = sa.Table(
+    "thread_images",
+    metadata,
+    sa.Column("thread_id", sa.ForeignKey(threads.c.id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("workspace_id", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.ForeignKeyConstraint(["workspace_id", "sha256"], [images.c.workspace_id, images.c.sha256]),
+    sa.Index("ix_thread_images_image", "workspace_id", "sha256"),
+)
+
+model_cooldowns = sa.Table(
+    "model_cooldowns",
+    metadata,
+    sa.Column("model_config_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    _time("until"),
+)
+
+# No keys to turns or threads: deleting a thread gives no credit back.
+credit_reservations = sa.Table(
+    "credit_reservations",
+    metadata,
+    sa.Column("turn_id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("segment", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("held_micros", sa.BigInteger, nullable=False),
+    sa.Column("used_micros", sa.BigInteger, nullable=False),
+    _time("create_time"),
+    _time("settle_time", nullable=True),
+    sa.Index("ix_credit_reservations_user", "user_id", "create_time"),
+    sa.Index(
+        "ix_credit_reservations_held",
+        "create_time",
+        postgresql_where=sa.text("settle_time is null"),
+    ),
 )

@@ -55,7 +55,7 @@ async def get(
         t.c.id == thread, t.c.workspace_id == workspace, t.c.kind == ThreadKind.CHAT
     )
     if lock:
-        query = query.with_for_update(of=t)
+        query = query.with_for_update(of=t, key_share=True)
     row = (await connection.execute(query)).mappings().one_or_none()
     return None if row is None else Thread(**row)
 

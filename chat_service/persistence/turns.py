@@ -26,6 +26,7 @@ class Turn:
     user_message_id: UUID
     agent_message_id: UUID
     model_config_id: int
+    model_auto: bool = False
     time_zone: str
     time_zone_assumed: bool
     locale: str
@@ -41,6 +42,7 @@ class Turn:
     create_time: datetime
     update_time: datetime
     end_time: datetime | None
+    frames_kept: bool = True
 
     @property
     def segment(self) -> int:
@@ -72,7 +74,7 @@ async def get(
     if thread is not None:
         query = query.where(t.c.thread_id == thread)
     if lock:
-        query = query.with_for_update()
+        query = query.with_for_update(key_share=True)
     row = (await connection.execute(query)).mappings().one_or_none()
     return None if row is None else Turn(**row)
 
@@ -108,6 +110,21 @@ async def newest(
 
 async def change(connection: AsyncConnection, turn: UUID, now: datetime, **values: Any) -> None:
     await connection.execute(sa.update(t).where(t.c.id == turn).values(update_time=now, **values))
+
+
+async def set_usage(connection: AsyncConnection, turn: UUID, usage: Mapping[str, Any]) -> None:
+    """Leaves the time of its last change alone."""
+    await connection.execute(sa.update(t).where(t.c.id == turn).values(usage=usage))
+
+
+async def reroute(connection: AsyncConnection, turn: UUID, fence: int, config_id: int) -> bool:
+    """Has a running turn go on with another model; False when it has another owner by now."""
+    done = await connection.execute(
+        sa.update(t)
+        .where(t.c.id == turn, t.c.fence == fence, t.c.state == TurnState.RUNNING)
+        .values(model_config_id=config_id)
+    )
+    return bool(done.rowcount)
 
 
 async def take_lease(
@@ -174,3 +191,34 @@ async def progress(
     """How far turns are: turn → (last sequence, state). A deleted one is missing."""
     query = sa.select(t.c.id, t.c.last_sequence, t.c.state).where(t.c.id.in_(turns))
     return {row.id: (row.last_sequence, row.state) for row in await connection.execute(query)}
+
+
+async def drop_frames(connection: AsyncConnection, before: datetime, *, most: int) -> int:
+    """Drops the frames of turns that ended before a moment; answers with how many turns."""
+    old = (
+        sa.select(t.c.id)
+        .where(t.c.end_time < before, t.c.frames_kept)
+        .order_by(t.c.end_time)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    found = list(await connection.scalars(old))
+    if found:
+        events = tables.turn_events
+        await connection.execute(sa.delete(events).where(events.c.turn_id.in_(found)))
+        await connection.execute(sa.update(t).where(t.c.id.in_(found)).values(frames_kept=False))
+    return len(found)
+
+
+async def with_leftovers(connection: AsyncConnection, *, most: int) -> list[UUID]:
+    """Turns that are over, or gone, and of which the agent still keeps a checkpoint."""
+    rows = await connection.execute(
+        sa.text(
+            "with kept as materialized ("
+            " select distinct thread_id from checkpoints where thread_id ~ '^[0-9a-f-]{36}$')"
+            " select k.thread_id from kept k left join turns t on t.id = k.thread_id::uuid"
+            " where t.id is null or t.end_time is not null limit :most"
+        ),
+        {"most": most},
+    )
+    return [UUID(row.thread_id) for row in rows]

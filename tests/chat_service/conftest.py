@@ -1,14 +1,22 @@
 """A chat_service for every test that asks."""
 
-from collections.abc import AsyncIterator, Iterator
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from chat_service.agent.patience import Patience
 from devstack.demo_model import DemoServer, demo_server
 from devstack.postgres_roles import ServiceDatabases
+from shared.clock import ManualClock
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import START, Chat, chat_service, migrated
+from tests.support.models import models_file
 from tests.support.postgres import SuiteServer
 from tests.support.tokens import Keys
 
@@ -33,6 +41,52 @@ async def demo() -> AsyncIterator[DemoServer]:
 @pytest.fixture
 def automations() -> MemoryAutomations:
     return MemoryAutomations(now=START)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """Starts services with models of a test's own, all on one database and one clock."""
+
+    clock: ManualClock
+    stack: contextlib.AsyncExitStack
+    start: Callable[..., AbstractAsyncContextManager[Chat]]
+    folder: Path
+
+    def write(self, *models: dict[str, Any], credit: int | None = None) -> Path:
+        return models_file(self.folder, *models, credit=credit)
+
+    async def __call__(
+        self, *models: dict[str, Any], credit: int | None = None, **more: Any
+    ) -> Chat:
+        if models:
+            more["models_file"] = self.write(*models, credit=credit)
+        return await self.stack.enter_async_context(self.start(**more))
+
+
+async def no_wait(seconds: float) -> None:
+    """Sleeps that take no time."""
+
+
+@pytest.fixture
+async def serve(
+    chat_databases: ServiceDatabases,
+    keys: Keys,
+    demo: DemoServer,
+    automations: MemoryAutomations,
+    tmp_path: Path,
+) -> AsyncIterator[Serving]:
+    clock = ManualClock(START)
+    async with contextlib.AsyncExitStack() as stack:
+        start = functools.partial(
+            chat_service,
+            chat_databases,
+            keys,
+            demo.base_url,
+            automations=automations,
+            clock=clock,
+            patience=Patience(sleep=no_wait),
+        )
+        yield Serving(clock=clock, stack=stack, start=start, folder=tmp_path)
 
 
 @pytest.fixture

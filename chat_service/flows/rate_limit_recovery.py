@@ -1,0 +1,111 @@
+"""A model that refuses in the middle: another one goes on, where the choice was left open."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from rota.chat.v1 import chat_pb2 as pb
+
+from chat_service.agent.events import AgentEvent
+from chat_service.agent.graph import BAD_OUTPUT
+from chat_service.agent.model import ModelBundle, ModelConfig
+from chat_service.flows import converse, llm_bundle
+from chat_service.flows.converse import Frames
+from chat_service.flows.parts import Flows
+from chat_service.flows.work import Work
+from chat_service.persistence import cooldowns, turns
+from shared import database, errors, telemetry
+
+COOLDOWN: Final = timedelta(seconds=600)
+
+# Starts the agent with a model; whether it tells anew what its checkpoint holds.
+Start = Callable[[ModelBundle, bool], AsyncGenerator[AgentEvent, None]]
+
+log = telemetry.logger(__name__)
+
+_Refusal = errors.ModelRateLimited | errors.ModelUnavailable | errors.ModelGone
+
+
+async def frames(flows: Flows, work: Work, start: Start, thinking: pb.Step | None) -> Frames:
+    """What the agent does, with as many models as it takes, each of them once."""
+    tried: list[int] = []
+    replay = True
+    while True:
+        try:
+            bundle = llm_bundle.load(flows.models, work.turn.model_config_id)
+            working = converse.frames(flows, work, start(bundle, replay), thinking)
+            async with contextlib.aclosing(working):
+                async for event in working:
+                    yield event
+            return
+        except (errors.ModelRateLimited, errors.ModelUnavailable, errors.ModelGone) as error:
+            if not work.turn.model_auto or BAD_OUTPUT in error.metadata:
+                raise
+            tried.append(work.turn.model_config_id)
+            found = await _another(flows, work, error, tried)
+            if found is None:
+                raise
+            # A model that is gone has told nothing yet.
+            replay = replay and isinstance(error, errors.ModelGone)
+            for event in _told(work, found, error):
+                yield event
+            if not await _kept(flows, work, found):
+                raise
+
+
+async def _another(
+    flows: Flows, work: Work, error: _Refusal, tried: list[int]
+) -> ModelConfig | None:
+    """The model that goes on, with the credit for it; None when there is none."""
+    async with database.transaction(flows.engine) as connection:
+        try:
+            found = await flows.pins.another(connection, work.turn, tried)
+            await flows.quota.reserve(connection, work.turn, found)
+        except (errors.NoEligibleModel, errors.QuotaExceeded):
+            # The last one is not cooled down: that would refuse everybody's next turn too.
+            return None
+        if isinstance(error, errors.ModelRateLimited):
+            wait = max(COOLDOWN, error.retry_after or COOLDOWN)
+            await cooldowns.cool(connection, work.turn.model_config_id, flows.clock.now() + wait)
+    return found
+
+
+async def _kept(flows: Flows, work: Work, found: ModelConfig) -> bool:
+    """Has the turn go on with the model, whoever owns it; False when somebody else does by now.
+
+    The frame comes first: whoever takes over either knows of it or reroutes again.
+    """
+    if not await work.stored():
+        return False
+    async with database.transaction(flows.engine) as connection:
+        kept = await turns.reroute(connection, work.turn.id, work.turn.fence, found.id)
+    work.turn = replace(work.turn, model_config_id=found.id)
+    work.rerouted = True
+    return kept
+
+
+def _told(work: Work, found: ModelConfig, error: _Refusal) -> list[pb.TurnEvent]:
+    was = work.turn.model_config_id
+    log.info("turn_rerouted", turn=work.name, was=was, now_is=found.id, reason=error.reason)
+    events = []
+    if work.standing is not None:
+        retracted = pb.TextRetracted(message=work.agent_message, from_block=work.standing)
+        events.append(pb.TurnEvent(text_retracted=retracted))
+        work.standing = None
+    events.append(frame(was, found.id, _why(error)))
+    return events
+
+
+def frame(was: int, now_is: int, reason: str) -> pb.TurnEvent:
+    return pb.TurnEvent(model_rerouted=pb.ModelRerouted(**{"from": was}, to=now_is, reason=reason))
+
+
+def _why(error: _Refusal) -> str:
+    match error:
+        case errors.ModelRateLimited():
+            return "the model is rate limited"
+        case errors.ModelGone():
+            return "the model is no longer configured"
+    return "the model did not answer"

@@ -1,0 +1,108 @@
+"""Credit that people have used and that is held for them: a row for each segment of a turn."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service.persistence import tables
+from chat_service.persistence.enums import TurnState
+
+# another replica takes over long before
+_GRACE: Final = sa.cast(timedelta(minutes=1), sa.Interval)
+
+t = tables.credit_reservations
+turns = tables.turns
+
+
+async def lock(connection: AsyncConnection, user: str) -> None:
+    """A person's reservations take turns until the end of the transaction."""
+    key = sa.func.hashtextextended(f"credit|{user}", 0)
+    await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+async def taken(connection: AsyncConnection, user: str, since: datetime) -> int:
+    """What was used and what is held, in micros, since a moment."""
+    weighs = sa.case(
+        (t.c.settle_time.is_(None), sa.func.greatest(t.c.held_micros, t.c.used_micros)),
+        else_=t.c.used_micros,
+    )
+    query = sa.select(sa.func.coalesce(sa.func.sum(weighs), 0)).where(
+        t.c.user_id == user, t.c.create_time >= since
+    )
+    return int(await connection.scalar(query) or 0)
+
+
+async def held(connection: AsyncConnection, turn: UUID, segment: int) -> int:
+    query = sa.select(t.c.held_micros).where(t.c.turn_id == turn, t.c.segment == segment)
+    return int(await connection.scalar(query) or 0)
+
+
+async def hold(
+    connection: AsyncConnection, *, turn: UUID, segment: int, user: str, micros: int, now: datetime
+) -> None:
+    """Holds at least this much for the segment, however often it is asked for."""
+    row = upsert(t).values(
+        turn_id=turn,
+        segment=segment,
+        user_id=user,
+        held_micros=micros,
+        used_micros=0,
+        create_time=now,
+    )
+    await connection.execute(
+        row.on_conflict_do_update(
+            index_elements=["turn_id", "segment"],
+            set_={"held_micros": sa.func.greatest(t.c.held_micros, row.excluded.held_micros)},
+        )
+    )
+
+
+async def use(connection: AsyncConnection, turn: UUID, segment: int, micros: int) -> None:
+    """Adds to what a segment used; nothing where nothing was held."""
+    await connection.execute(
+        sa.update(t)
+        .where(t.c.turn_id == turn, t.c.segment == segment)
+        .values(used_micros=t.c.used_micros + micros)
+    )
+
+
+async def settle(
+    connection: AsyncConnection, turn: UUID, segment: int, micros: int, now: datetime
+) -> None:
+    """Adds the rest of what a segment used and lets go of what was held."""
+    await connection.execute(
+        sa.update(t)
+        .where(t.c.turn_id == turn, t.c.segment == segment)
+        .values(
+            used_micros=t.c.used_micros + micros,
+            settle_time=sa.func.coalesce(t.c.settle_time, now),
+        )
+    )
+
+
+async def settle_lost(connection: AsyncConnection, now: datetime, *, most: int) -> int:
+    """Settles what is held for segments that nobody works on; answers with how many."""
+    works = sa.exists().where(
+        turns.c.id == t.c.turn_id,
+        turns.c.state == TurnState.RUNNING,
+        sa.func.jsonb_array_length(turns.c.segments) == t.c.segment + 1,
+        turns.c.lease_expire_time > sa.func.clock_timestamp() - _GRACE,
+    )
+    lost = (
+        sa.select(t.c.turn_id, t.c.segment)
+        .where(t.c.settle_time.is_(None), ~works)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    keys = [tuple(row) for row in await connection.execute(lost)]
+    if keys:
+        await connection.execute(
+            sa.update(t)
+            .where(sa.tuple_(t.c.turn_id, t.c.segment).in_(keys))
+            .values(settle_time=now)
+        )
+    return len(keys)

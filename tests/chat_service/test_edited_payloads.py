@@ -1,0 +1,134 @@
+"""What a person made of a payload: each kind of act has its own check."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from chat_service.edited_payloads import EditedPayloads
+from chat_service.persistence.approvals import Approval
+from chat_service.persistence.enums import ApprovalState
+from shared import errors
+from shared.registries import register_builtins
+from tests.support.agent_ports import MemoryAutomations
+from tests.support.automation import news
+from tests.support.chat import START
+
+FIELD = "decisions[0].edit.payload"
+PAUSE: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "name": {"const": "workspaces/w/automations/a0"},
+        "note": {"type": "string", "maxLength": 1_000},
+    },
+    "required": ["name"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture
+async def automations() -> MemoryAutomations:
+    register_builtins()
+    made = MemoryAutomations(now=START)
+    payload = news(plan=[{"step_id": "a", "action": "agent_task", "config": {"prompt": "Go."}}])
+    await made.create(workspace="w", user="ada", payload=payload, request_id=uuid4())
+    return made
+
+
+@pytest.fixture
+def edited(automations: MemoryAutomations) -> EditedPayloads:
+    return EditedPayloads(automations=automations)
+
+
+@pytest.fixture
+def update(automations: MemoryAutomations) -> Approval:
+    (name, held) = next(iter(automations.held.items()))
+    return row("automation_update", {"name": name, "etag": "etag-1", **held.payload})
+
+
+def row(
+    action_type: str, payload: dict[str, Any], schema: dict[str, Any] | None = None
+) -> Approval:
+    return Approval(
+        id=uuid4(),
+        workspace_id="w",
+        turn_id=UUID(int=0),
+        key="k",
+        segment=0,
+        action_type=action_type,
+        tool_call_id="call",
+        summary="",
+        payload=payload,
+        payload_schema=schema or {},
+        payload_digest="",
+        context={},
+        preview={},
+        state=ApprovalState.PENDING,
+        requested_by="ada",
+        create_time=datetime.now(UTC),
+        expire_time=datetime.now(UTC) + timedelta(days=7),
+    )
+
+
+async def refused(edited: EditedPayloads, asked: Approval, payload: dict[str, Any]) -> list[str]:
+    with pytest.raises(errors.InvalidRequest) as found:
+        await edited.checked(asked, payload, FIELD)
+    return [v.field for v in found.value.violations]
+
+
+async def test_an_edited_change_comes_back_in_canonical_form(
+    edited: EditedPayloads, update: Approval
+) -> None:
+    payload = {**update.payload, "description": "Later."}
+
+    found = await edited.checked(update, payload, FIELD)
+
+    assert (found["description"], found["etag"]) == ("Later.", "etag-1")
+    assert found["definition"] == update.payload["definition"]
+
+
+@pytest.mark.parametrize("held", ["name", "etag"])
+async def test_which_automation_a_change_is_of_can_not_be_edited(
+    edited: EditedPayloads, update: Approval, held: str
+) -> None:
+    assert await refused(edited, update, {**update.payload, held: "another"}) == [f"{FIELD}.{held}"]
+    without = {key: value for key, value in update.payload.items() if key != held}
+    assert await refused(edited, update, without) == [f"{FIELD}.{held}"]
+
+
+async def test_an_invalid_change_names_the_field_where_it_stands(
+    edited: EditedPayloads, update: Approval
+) -> None:
+    payload = {**update.payload, "definition": {**update.payload["definition"], "plan": []}}
+
+    assert await refused(edited, update, payload) == [f"{FIELD}.definition.plan"]
+
+
+async def test_an_edit_of_what_changed_meanwhile_is_told_so(
+    edited: EditedPayloads, update: Approval, automations: MemoryAutomations
+) -> None:
+    automations.held[update.payload["name"]].version += 1
+
+    with pytest.raises(errors.EtagMismatch):
+        await edited.checked(update, dict(update.payload), FIELD)
+
+
+async def test_the_note_of_a_pause_may_be_edited_and_nothing_else(edited: EditedPayloads) -> None:
+    name = "workspaces/w/automations/a0"
+    asked = row("automation_pause", {"name": name, "note": ""}, PAUSE)
+
+    assert await edited.checked(asked, {"name": name, "note": "away"}, FIELD) == {
+        "name": name,
+        "note": "away",
+    }
+    assert await refused(edited, asked, {"name": "another", "note": ""}) == [f"{FIELD}.name"]
+    assert await refused(edited, asked, {"name": name, "note": "x" * 1_001}) == [f"{FIELD}.note"]
+    assert await refused(edited, asked, {"name": name, "cron": "* * * * *"}) == [FIELD]
+    resume = replace(asked, action_type="automation_resume")
+    assert await refused(edited, resume, {"note": ""}) == [FIELD]
+
+
+async def test_an_act_of_an_unknown_kind_can_not_be_edited(edited: EditedPayloads) -> None:
+    assert await refused(edited, row("mail_send", {"to": "bob"}), {"to": "eve"}) == [FIELD]

@@ -1,0 +1,129 @@
+"""The end of a segment: no way out leaves it unwritten, and each is told in the log."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import structlog
+from rota.chat.v1 import chat_pb2 as pb
+from structlog.testing import capture_logs
+
+from chat_service.agent.graph import Agent
+from chat_service.flows import finalize, turn
+from chat_service.persistence import tables
+from devstack.demo_model import DemoServer
+from shared.rpc import status
+from tests.chat_service.conftest import Serving
+from tests.support.chat import SCHEDULE, Chat, kinds, thread_of
+from tests.support.models import model
+
+PRICE = {"input_price": 1_000_000, "output_price": 1_000_000}
+PREMIUM = model(-1, "demo-a", premium=True, **PRICE)
+
+
+async def settled(chat: Chat) -> list[int]:
+    t = tables.credit_reservations
+    async with chat.engine.connect() as connection:
+        rows = list(await connection.execute(sa.select(t)))
+    assert all(row.settle_time is not None for row in rows)
+    return [row.used_micros for row in rows]
+
+
+async def test_an_end_that_can_not_be_written_is_written_again(
+    serve: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await serve(PREMIUM)
+    failures = [ConnectionError("away"), ConnectionError("still away")]
+    monkeypatch.setattr(turn, "RETRY_SECONDS", 0.0)
+
+    async def flaky(*args: Any) -> bool:
+        ended = await finalize.finalize(*args) if not failures else False
+        if failures:
+            raise failures.pop()
+        return ended
+
+    monkeypatch.setattr(turn, "finalize", flaky)
+    events = await chat.send("hello")
+    assert kinds(events)[-2:] == ["usage", "completed"]
+    assert await settled(chat) == [events[-2].usage.cost_micros]
+
+
+async def test_a_fault_of_our_own_ends_the_turn_and_settles_it(
+    serve: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await serve(PREMIUM)
+
+    async def broken(self: Any, **asked: Any) -> Any:
+        raise RuntimeError("a fault of our own")
+        yield
+
+    monkeypatch.setattr(Agent, "stream", broken)
+    events = await chat.send("hello")
+    error = status.from_status(events[-1].failed.status)
+    assert error.reason == "INTERNAL"
+    assert "fault" not in error.message
+    found = await chat.turn(events[0].started.turn)
+    assert found.state == pb.Turn.FAILED
+    assert len(await settled(chat)) == 1
+    thread = await chat.stub.GetThread(
+        pb.GetThreadRequest(name=thread_of(events)), metadata=chat.metadata
+    )
+    assert thread.open_turn == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "reason"),
+    [
+        ("hello", "completed", ""),
+        (SCHEDULE, "suspended", ""),
+        ("<<status=400>> hello", "failed", "MODEL_UNAVAILABLE"),
+    ],
+)
+async def test_how_a_segment_ended_is_in_the_log(
+    chat: Chat, text: str, outcome: str, reason: str
+) -> None:
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        events = await chat.send(text)
+    (ended,) = [line for line in logs if line["event"] == "turn_ended"]
+    told = {key: ended[key] for key in ("turn", "flow", "workspace", "config", "rerouted")}
+    assert told == {
+        "turn": events[0].started.turn,
+        "flow": "new_chat",
+        "workspace": "w",
+        "config": -1,
+        "rerouted": False,
+    }
+    assert (ended["outcome"], ended["reason"]) == (outcome, reason)
+
+
+async def test_a_reroute_is_in_the_log_of_the_end(serve: Serving, demo: DemoServer) -> None:
+    chat = await serve(model(-1, "demo-limited"), model(-2, "demo-b"))
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        await chat.send("hello")
+    (ended,) = [line for line in logs if line["event"] == "turn_ended"]
+    assert (ended["outcome"], ended["rerouted"], ended["config"]) == ("completed", True, -2)
+
+
+async def test_what_a_cancelled_turn_said_and_used_is_kept(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve(PREMIUM)
+    first = await chat.send("hello")
+    demo.controls.hold(after=4, kind="chat")
+    call = chat.stream("<<tokens=50>> go on", name=thread_of(first))
+    frames = aiter(call)
+    events = [await anext(frames)]
+    while "text_delta" not in kinds(events):
+        events.append(await anext(frames))
+    request = pb.CancelTurnRequest(name=events[0].started.turn)
+    await chat.stub.CancelTurn(request, metadata=chat.metadata)
+    events += [e async for e in frames]
+    assert events[-1].HasField("cancelled")
+    found = await chat.stub.ListMessages(
+        pb.ListMessagesRequest(parent=thread_of(events)), metadata=chat.metadata
+    )
+    said = "".join(e.text_delta.text for e in events if e.HasField("text_delta"))
+    assert found.messages[0].parts[0].text == said
+    assert len(await settled(chat)) == 2
