@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from devstack.postgres_roles import ServiceDatabases
+from tests.support.live import Live
+from tests.support.live import live as started
+from tests.support.pair import migrated
 from tests.support.postgres import SuiteServer, suite_server
 
 
@@ -12,6 +15,14 @@ from tests.support.postgres import SuiteServer, suite_server
 def postgres_server() -> Iterator[SuiteServer]:
     with suite_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def live(postgres_server: SuiteServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """The whole system, shared by the session: give each test a workspace of its own."""
+    fresh = postgres_server.fresh_database("both_migrated", migrated)
+    with started(fresh, tmp_path_factory.mktemp("live")) as running:
+        yield running
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-from rota.automation.v1 import automation_pb2_grpc
+from rota.automation.v1 import automation_pb2, automation_pb2_grpc
 from rota.chat.v1 import chat_pb2_grpc
 
 from tests.clients.scripted_chat import Chat, Refused, abort
@@ -21,6 +21,9 @@ class Automations(automation_pb2_grpc.AutomationServiceServicer):
 
     def __init__(self) -> None:
         self.answers: dict[str, Message | Refused] = {}
+        # frames of WatchRun, and after how many of them the call fails, once each
+        self.events: list[automation_pb2.RunEvent] = []
+        self.cuts: list[int] = []
         self.calls: list[tuple[str, Any]] = []
 
     async def _answer(self, request: Any, context: Any) -> Any:
@@ -31,7 +34,17 @@ class Automations(automation_pb2_grpc.AutomationServiceServicer):
             await abort(context, answer)
         return answer
 
+    async def WatchRun(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self.calls.append(("WatchRun", request))
+        cut = self.cuts.pop(0) if self.cuts else None
+        for sent, event in enumerate(self.events[request.after_sequence :]):
+            if sent == cut:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "draining")
+            yield event
+
     GetAutomation = ListAutomations = ListRuns = GetRun = ListSlots = PreviewSchedule = _answer
+    PauseAutomation = ResumeAutomation = ArchiveAutomation = DeleteAutomation = _answer
+    ListRevisions = RollbackAutomation = ExplainSlot = CancelRun = _answer
 
 
 class Peer:

@@ -1,5 +1,21 @@
 """Fixtures of the services' own tests, for the contract over their sockets."""
 
-from tests.automation_service.conftest import agent, clock, keys, rota, url
+import pytest
 
-__all__ = ["agent", "clock", "keys", "rota", "url"]
+from tests.automation_service.conftest import (
+    agent,
+    clock,
+    keys,
+    migrated_databases,
+    rota,
+    url,
+)
+from tests.contract.stage import Stage
+from tests.support.live import Live
+
+__all__ = ["agent", "clock", "keys", "migrated_databases", "rota", "url"]
+
+
+@pytest.fixture(scope="session")
+def stage(live: Live) -> Stage:
+    return Stage(live.tenant())

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
+from uuid import uuid4
 
 from grpclib.client import Channel
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
@@ -135,3 +136,8 @@ async def next_of(stream: AsyncIterator[T], address: str, silence: float) -> T:
                 return await anext(stream)
         except TimeoutError as exc:
             raise errors.Unavailable(f"{address} said nothing for {silence:.0f} s") from exc
+
+
+def new_id() -> str:
+    """A request id."""
+    return str(uuid4())

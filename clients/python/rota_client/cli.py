@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from rota_client import decisions
+from rota_client.terminal import automations as acts
 from rota_client.terminal import tables
 from rota_client.terminal.card import card
-from rota_client.terminal.command import Given, answer, connected, listed, shown
+from rota_client.terminal.command import Given, Json, Limit, answer, connected, listed, shown
 from rota_client.terminal.talk import Talk, converse
 from rota_client.terminal.unattended import Decide, decide_one, decider, print_frame, say_once
 from rota_client.zone import machine_zone
@@ -18,8 +19,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, as the contract names fields.")]
-Limit = Annotated[int, typer.Option(min=1, help="List at most this many.")]
 
 
 @app.callback()
@@ -152,6 +151,10 @@ def preview(
     where = _zone(zone) or "UTC"
     found = answer(context, lambda rota: rota.preview_schedule(cron, where, count=count))
     shown(found, tables.preview, as_json)
+
+
+for act in acts.COMMANDS:
+    app.command()(act)
 
 
 def _zone(given: str) -> str:

@@ -1,23 +1,20 @@
 """The client: one channel, typed calls, and turns that survive their connection."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from typing import Final, Self
-from uuid import uuid4
+from typing import Self
 
 from grpclib.client import Channel
 
-from rota_client.calls import MAX_PAGE, Calls, Patience, open_channel, translated
+from rota_client.automations import LIMIT, Automations
+from rota_client.calls import Calls, Patience, new_id, open_channel, translated
 from rota_client.connection import Endpoint
-from rota_client.gen.google.protobuf import Struct
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.gen.rota.chat import v1 as chat_v1
-from rota_client.names import complete, last, run_name
-from rota_client.streams import Position, follow
-
-LIMIT: Final = 50
+from rota_client.names import complete
+from rota_client.streams import OPEN, Position, follow
 
 
-class RotaClient:
+class RotaClient(Automations):
     """`async with RotaClient(address, token, workspace) as rota: …`
 
     Talks to the gateway, or straight to one of the services, which then serves its own calls only.
@@ -27,7 +24,6 @@ class RotaClient:
     """
 
     chat: chat_v1.ChatServiceStub
-    automations: automation_v1.AutomationServiceStub
 
     def __init__(
         self,
@@ -103,14 +99,14 @@ class RotaClient:
             decisions=list(decisions),
             request_id=request_id or new_id(),
         )
-        return self._follow(Position(turn=request.name), lambda: self.chat.resume_turn(request))
+        return self._follow(Position(name=request.name), lambda: self.chat.resume_turn(request))
 
     def watch_turn(
         self, turn: str, *, after_sequence: int = 0
     ) -> AsyncGenerator[chat_v1.TurnEvent, None]:
         """The frames after `after_sequence`, up to the next terminal one."""
         name = complete(self.workspace, "threads", turn)
-        return self._follow(Position(turn=name, sequence=after_sequence), None)
+        return self._follow(Position(name=name, sequence=after_sequence), None)
 
     async def get_turn(self, turn: str) -> chat_v1.Turn:
         name = complete(self.workspace, "threads", turn)
@@ -164,57 +160,6 @@ class RotaClient:
         )
         return await self._calls.unary(self.chat.decide_approval, request)
 
-    # Automations
-
-    async def get_automation(self, name: str) -> automation_v1.Automation:
-        name = complete(self.workspace, "automations", name)
-        request = automation_v1.GetAutomationRequest(name=name)
-        return await self._calls.unary(self.automations.get_automation, request)
-
-    async def list_automations(self, *, limit: int = LIMIT) -> list[automation_v1.Automation]:
-        return await self._calls.pages(
-            self.automations.list_automations,
-            automation_v1.ListAutomationsRequest(parent=self.workspace),
-            lambda page: page.automations,
-            limit,
-        )
-
-    async def get_run(self, name: str) -> automation_v1.Run:
-        """A run; of a bare id, the recent runs of all automations are searched."""
-        if "/" not in name:
-            recent = await self.list_runs(limit=MAX_PAGE)
-            name = next((run.name for run in recent if last(run.name) == name), f"-/{name}")
-        request = automation_v1.GetRunRequest(name=run_name(self.workspace, name))
-        return await self._calls.unary(self.automations.get_run, request)
-
-    async def list_runs(self, of: str = "-", *, limit: int = LIMIT) -> list[automation_v1.Run]:
-        """The runs of an automation, or of all of them."""
-        parent = complete(self.workspace, "automations", of)
-        return await self._calls.pages(
-            self.automations.list_runs,
-            automation_v1.ListRunsRequest(parent=parent),
-            lambda page: page.runs,
-            limit,
-        )
-
-    async def list_slots(self, of: str, *, limit: int = LIMIT) -> list[automation_v1.Slot]:
-        parent = complete(self.workspace, "automations", of)
-        return await self._calls.pages(
-            self.automations.list_slots,
-            automation_v1.ListSlotsRequest(parent=parent),
-            lambda page: page.slots,
-            limit,
-        )
-
-    async def preview_schedule(
-        self, cron: str, time_zone: str, *, count: int = 10
-    ) -> automation_v1.PreviewScheduleResponse:
-        config = Struct.from_dict({"cron": cron, "timezone": time_zone})
-        request = automation_v1.PreviewScheduleRequest(
-            parent=self.workspace, config=config, count=count
-        )
-        return await self._calls.unary(self.automations.preview_schedule, request)
-
     def _follow(
         self, at: Position, first: Callable[[], AsyncIterator[chat_v1.TurnEvent]] | None
     ) -> AsyncGenerator[chat_v1.TurnEvent, None]:
@@ -231,9 +176,6 @@ class _Turns:
         request = chat_v1.WatchTurnRequest(name=turn, after_sequence=after_sequence)
         return self._rota.chat.watch_turn(request)
 
-    async def get(self, turn: str) -> chat_v1.Turn:
-        return await self._rota.get_turn(turn)
-
-
-def new_id() -> str:
-    return str(uuid4())
+    async def has_ended(self, turn: str, sequence: int) -> bool:
+        found = await self._rota.get_turn(turn)
+        return found.state not in OPEN and found.last_sequence <= sequence

@@ -18,6 +18,14 @@ def run_name(workspace: str, given: str) -> str:
     return complete(workspace, "automations", given)
 
 
+def trigger_name(workspace: str, given: str) -> str:
+    """From `{automation}/{trigger}`, `automations/{a}/triggers/{t}` or the whole name."""
+    parts = given.split("/")
+    if len(parts) == 2 and parts[0] != "automations":
+        given = f"{parts[0]}/triggers/{parts[1]}"
+    return complete(workspace, "automations", given)
+
+
 def last(name: str) -> str:
     """The resource's own id."""
     return name.rpartition("/")[2]

@@ -1,57 +1,64 @@
-"""A turn as one stream of frames, over as many connections as it takes."""
+"""A turn or a run as one stream of frames, over as many connections as it takes."""
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol, cast
+from typing import Final, Generic, Protocol, TypeVar, cast
 
 import betterproto2
 
 from rota_client import errors
 from rota_client.calls import Patience, next_of
-from rota_client.gen.rota.chat.v1 import Turn, TurnEvent, TurnState
+from rota_client.gen.rota.automation.v1 import RunEvent
+from rota_client.gen.rota.chat.v1 import TurnEvent, TurnState
 
-TERMINAL: Final = frozenset({"completed", "suspended", "failed", "cancelled"})
+Event = TypeVar("Event", bound=TurnEvent | RunEvent)
+EventOut = TypeVar("EventOut", bound=TurnEvent | RunEvent, covariant=True)
+
+TERMINAL: Final = frozenset({"completed", "suspended", "failed", "cancelled", "ended"})
 OPEN: Final = frozenset({TurnState.RUNNING, TurnState.AWAITING_APPROVAL})
 _FAREWELL_SECONDS: Final = 1.0
 
 
-class Turns(Protocol):
-    """The calls that following a turn needs."""
+class Source(Protocol[EventOut]):
+    """The calls that following a turn or a run needs."""
 
-    def watch(self, turn: str, after_sequence: int) -> AsyncIterator[TurnEvent]: ...
-    async def get(self, turn: str) -> Turn: ...
+    def watch(self, name: str, after_sequence: int) -> AsyncIterator[EventOut]: ...
+
+    async def has_ended(self, name: str, sequence: int) -> bool:
+        """Whether no frame can follow the one at `sequence`."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True)
 class Position:
-    """How far a turn was read. Without a turn, its first frame was not seen yet."""
+    """How far a turn or a run was read. Without a name, its first frame was not seen yet."""
 
-    turn: str = ""
+    name: str = ""
     sequence: int | None = None
 
 
-def kind_of(event: TurnEvent) -> str:
+def kind_of(event: TurnEvent | RunEvent) -> str:
     """Name of the frame's oneof field; empty for one that this client does not know."""
     return betterproto2.which_one_of(event, "event")[0]
 
 
 async def follow(
-    turns: Turns,
+    source: Source[Event],
     *,
     address: str,
     patience: Patience,
     at: Position,
-    first: Callable[[], AsyncIterator[TurnEvent]] | None = None,
-) -> AsyncGenerator[TurnEvent, None]:
-    """The frames of one segment, up to its terminal frame: each once, in order, none left out.
+    first: Callable[[], AsyncIterator[Event]] | None = None,
+) -> AsyncGenerator[Event, None]:
+    """The frames of one segment, or of a run, up to its terminal frame: each once, in order.
 
     `first` begins the segment and is called again, word for word, while it gave no frame. From
-    then on a lost connection goes on with WatchTurn. Ends without a terminal frame only when the
-    turn had ended where it was asked to begin. Raises RotaError when patience ends or the server
-    refuses.
+    then on a lost connection goes on with watching. Ends without a terminal frame only when the
+    turn or run had ended where it was asked to begin. Raises RotaError when patience ends or the
+    server refuses.
     """
-    tail = _Tail(turns, address, patience, at, first)
+    tail = _Tail(source, address, patience, at, first)
     try:
         while (event := await tail.next()) is not None:
             kind = kind_of(event)
@@ -64,25 +71,25 @@ async def follow(
         await tail.close()
 
 
-class _Tail:
+class _Tail(Generic[Event]):
     """The connection there is now, and what was read so far."""
 
     def __init__(
         self,
-        turns: Turns,
+        source: Source[Event],
         address: str,
         patience: Patience,
         at: Position,
-        first: Callable[[], AsyncIterator[TurnEvent]] | None,
+        first: Callable[[], AsyncIterator[Event]] | None,
     ) -> None:
-        self._turns = turns
+        self._source = source
         self._address = address
         self._patience = patience
         self._at = at
         self._first = first
-        self._stream: AsyncGenerator[TurnEvent, None] | None = None
+        self._stream: AsyncGenerator[Event, None] | None = None
 
-    async def next(self) -> TurnEvent | None:
+    async def next(self) -> Event | None:
         """The next new frame; None when the turn has ended where we are."""
         lost = 0
         while True:
@@ -109,7 +116,7 @@ class _Tail:
             with contextlib.suppress(Exception):
                 await stream.aclose()
 
-    async def _hear(self) -> TurnEvent | None:
+    async def _hear(self) -> Event | None:
         """Whatever comes next, heartbeats and repeats too. What it raises ends the connection."""
         try:
             event = await self._from_wire()
@@ -120,10 +127,10 @@ class _Tail:
             raise
         return event
 
-    async def _from_wire(self) -> TurnEvent | None:
+    async def _from_wire(self) -> Event | None:
         opened = self._stream is None
         if self._stream is None:
-            self._stream = cast(AsyncGenerator[TurnEvent, None], self._open())
+            self._stream = cast(AsyncGenerator[Event, None], self._open())
         try:
             return await next_of(self._stream, self._address, self._patience.silence)
         except StopAsyncIteration:
@@ -131,29 +138,28 @@ class _Tail:
                 return None
             raise errors.Unavailable(f"the stream from {self._address} broke off") from None
 
-    def _open(self) -> AsyncIterator[TurnEvent]:
-        if self._first is not None and (self._at.sequence is None or not self._at.turn):
+    def _open(self) -> AsyncIterator[Event]:
+        if self._first is not None and (self._at.sequence is None or not self._at.name):
             return self._first()
-        return self._turns.watch(self._at.turn, self._at.sequence or 0)
+        return self._source.watch(self._at.name, self._at.sequence or 0)
 
-    def _is_new(self, event: TurnEvent) -> bool:
+    def _is_new(self, event: Event) -> bool:
         """Whether the frame is to be handed on; notes how far we are."""
         read = self._at.sequence
         if kind_of(event) == "heartbeat" or (read is not None and event.sequence <= read):
             return False
         self._at.sequence = event.sequence
-        if event.started is not None:
-            self._at.turn = event.started.turn
+        if isinstance(event, TurnEvent) and event.started is not None:
+            self._at.name = event.started.turn
         return True
 
     async def _has_ended(self) -> bool:
         """Whether no frame can follow. A stream that says nothing and ends may mean that."""
-        if not self._at.turn:
+        if not self._at.name:
             return False
-        turn = await self._turns.get(self._at.turn)
-        return turn.state not in OPEN and turn.last_sequence <= (self._at.sequence or 0)
+        return await self._source.has_ended(self._at.name, self._at.sequence or 0)
 
 
-def _refuse_gap(read: int, event: TurnEvent) -> None:
+def _refuse_gap(read: int, event: TurnEvent | RunEvent) -> None:
     if event.sequence > read + 1 and kind_of(event) != "heartbeat":
         raise errors.Unavailable(f"frame {read + 1} was lost")

@@ -1,7 +1,7 @@
 """The card of an approval: everything a person should see before deciding."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from rich.console import RenderableType
 from rich.panel import Panel
@@ -51,9 +51,26 @@ def _rows(approval: Approval) -> Iterator[Row]:
     else:
         yield "What", words.clean(approval.summary)
         yield "Kind", words.clean(approval.action_type)
-        yield "With", words.clean(plain.dump(payload, ordered=True))
+        context = plain.struct(approval.context)
+        changed = context.get("difference")
+        if isinstance(changed, list) and approval.edited_payload is None:
+            yield "Differs", "\n".join(_difference(one) for one in changed if isinstance(one, dict))
+        else:
+            yield "With", words.clean(plain.dump(payload, ordered=True))
+        match context.get("fires"):
+            case {"before": {"summary": str(was)}} if was:
+                yield "Was", words.clean(was)
+        if approval.preview is not None and approval.preview.slots:
+            yield from preview_rows(approval.preview)
     yield from _context_rows(approval)
     yield from _ending_rows(approval)
+
+
+def _difference(one: dict[str, Any]) -> str:
+    before, after = (
+        words.value(one[side]) if side in one else "nothing" for side in ("before", "after")
+    )
+    return f"{words.clean(str(one.get('path', '')))}: {before} → {after}"
 
 
 def preview_rows(preview: Preview) -> Iterator[Row]:
@@ -78,6 +95,8 @@ def _slot_lines(slot: PreviewSlot) -> Iterator[str]:
 def _context_rows(approval: Approval) -> Iterator[Row]:
     context = plain.struct(approval.context)
     consequences = context.pop("consequences", {})
+    for told in ("difference", "fires"):  # among the rows above
+        context.pop(told, None)
     for key, said in sorted(context.items()):
         yield words.label(key).capitalize(), words.value(said)
     if isinstance(consequences, dict):

@@ -5,19 +5,21 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import betterproto2
 import typer
 from rich.console import RenderableType
 
-from rota_client import NoConnection, RotaClient, RotaError, discover, plain
+from rota_client import NoConnection, RotaClient, RotaError, discover, errors, plain
 from rota_client.calls import Patience
 from rota_client.terminal.interrupt import Left
 from rota_client.terminal.screen import Screen
 
 T = TypeVar("T")
 M = TypeVar("M", bound=betterproto2.Message)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, as the contract names fields.")]
+Limit = Annotated[int, typer.Option(min=1, help="List at most this many.")]
 INTERRUPTED: Final = 130
 _PATIENCE_SECONDS: Final = 60.0
 
@@ -58,6 +60,9 @@ def connected(given: Given) -> Iterator[Desk]:
                 runner.run(rota.__aexit__())
     except NoConnection as exc:
         screen.error(RotaError(str(exc)))
+        raise typer.Exit(1) from exc
+    except errors.Unimplemented as exc:
+        screen.error(RotaError("the server's version can't do this", reason=exc.reason))
         raise typer.Exit(1) from exc
     except RotaError as exc:
         screen.error(exc)

@@ -12,7 +12,9 @@ from rota_client import plain
 from rota_client.errors import RotaError
 from rota_client.gen.rota.automation.v1 import (
     Automation,
+    ExplainSlotResponse,
     PreviewScheduleResponse,
+    Revision,
     Run,
     Slot,
     StepResult,
@@ -92,6 +94,33 @@ def preview(found: PreviewScheduleResponse) -> RenderableType:
     notes = [Text(clean(note), style="dim") for note in found.notes]
     listed = table(("Fires", "Offset", "Clock changes"), rows, none="It never fires.")
     return Group(Text(clean(found.summary), style="bold"), listed, *notes)
+
+
+def explanation(found: ExplainSlotResponse) -> RenderableType:
+    """The sentence, then the ledger's row, or the slots around a moment that is none."""
+    parts: list[RenderableType] = [Text(clean(found.explanation), style="bold")]
+    if found.slot is not None:
+        parts.append(grid(_slot_rows(found.slot)))
+    if found.nearest_slots:
+        rows = [(wall_clock(s.local_time), offset(s.utc_offset)) for s in found.nearest_slots]
+        parts.append(table(("Nearest", "Offset"), rows, none=""))
+    return Group(*parts)
+
+
+def revisions(found: Iterable[Revision]) -> RenderableType:
+    rows = [(str(r.revision), moment(r.create_time), last(r.author)) for r in found]
+    return table(("Revision", "Made", "By"), rows, none="There are no revisions.")
+
+
+def _slot_rows(one: Slot) -> Iterator[Row]:
+    yield "Slot", wall_clock(one.local_time)
+    yield "Outcome", one.outcome.name
+    if one.fire_time is not None and one.fire_time != one.slot_time:
+        yield "Ran at", moment(one.fire_time)
+    if one.run:
+        yield "Run", last(one.run)
+    if one.decide_time is not None:
+        yield "Decided", moment(one.decide_time)
 
 
 def _automation_rows(one: Automation) -> Iterator[Row]:

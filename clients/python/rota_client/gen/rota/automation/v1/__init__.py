@@ -480,7 +480,7 @@ class AutomationDefinition(betterproto2.Message):
         8, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    `tags` (at most 50 strings), `created_from_nl` (what the person said), and
+    `tags` (at most 50 strings), `created_from_nl` (whether it came of a sentence), and
     any other key, which is kept.
     """
 

@@ -658,13 +658,15 @@ default_message_pool.register_message("rota.chat.v1", "Heartbeat", Heartbeat)
 @dataclass(eq=False, repr=False)
 class Image(betterproto2.Message):
     """
-    A picture: png, jpeg, webp or gif by content, at most 5 MiB.
+    A picture: png, jpeg, webp or gif by content, at most 5 MiB. A message has at
+    most 20, of at most 20 MiB together.
     """
 
     uri: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Where it is. In a request, data or a uri that is fetched once. In an
-    answer, the reference the service keeps it under.
+    Where it is. In a request, either data or a uri, http or https, that is
+    fetched once. In an answer, the reference the service keeps it under:
+    `sha256:` and the hash of its bytes in hexadecimal.
     """
 
     data: "bytes" = betterproto2.field(2, betterproto2.TYPE_BYTES)
@@ -1482,7 +1484,8 @@ default_message_pool.register_message("rota.chat.v1", "Thread", Thread)
 @dataclass(eq=False, repr=False)
 class ThreadUpdated(betterproto2.Message):
     """
-    The thread changed.
+    The thread changed. It comes as soon as it is known, between any two frames
+    of the work.
     """
 
     display_name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)

@@ -1,0 +1,150 @@
+"""Automations, their slots and their runs: the calls of AutomationService."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import datetime
+from typing import Final
+
+from rota_client.calls import MAX_PAGE, Calls, new_id
+from rota_client.gen.google.protobuf import Struct
+from rota_client.gen.rota.automation import v1 as automation_v1
+from rota_client.names import complete, last, run_name, trigger_name
+from rota_client.streams import Position, follow
+
+LIMIT: Final = 50
+_GOING_ON: Final = (automation_v1.RunState.PENDING, automation_v1.RunState.RUNNING)
+
+
+class Automations:
+    """The half of RotaClient that talks with automation_service."""
+
+    address: str
+    workspace: str
+    automations: automation_v1.AutomationServiceStub
+    _calls: Calls
+
+    async def get_automation(self, name: str) -> automation_v1.Automation:
+        name = complete(self.workspace, "automations", name)
+        request = automation_v1.GetAutomationRequest(name=name)
+        return await self._calls.unary(self.automations.get_automation, request)
+
+    async def list_automations(self, *, limit: int = LIMIT) -> list[automation_v1.Automation]:
+        return await self._calls.pages(
+            self.automations.list_automations,
+            automation_v1.ListAutomationsRequest(parent=self.workspace),
+            lambda page: page.automations,
+            limit,
+        )
+
+    async def get_run(self, name: str) -> automation_v1.Run:
+        """A run; of a bare id, the recent runs of all automations are searched."""
+        if "/" not in name:
+            recent = await self.list_runs(limit=MAX_PAGE)
+            name = next((run.name for run in recent if last(run.name) == name), f"-/{name}")
+        request = automation_v1.GetRunRequest(name=run_name(self.workspace, name))
+        return await self._calls.unary(self.automations.get_run, request)
+
+    async def list_runs(self, of: str = "-", *, limit: int = LIMIT) -> list[automation_v1.Run]:
+        """The runs of an automation, or of all of them."""
+        parent = complete(self.workspace, "automations", of)
+        return await self._calls.pages(
+            self.automations.list_runs,
+            automation_v1.ListRunsRequest(parent=parent),
+            lambda page: page.runs,
+            limit,
+        )
+
+    async def list_slots(self, of: str, *, limit: int = LIMIT) -> list[automation_v1.Slot]:
+        parent = complete(self.workspace, "automations", of)
+        return await self._calls.pages(
+            self.automations.list_slots,
+            automation_v1.ListSlotsRequest(parent=parent),
+            lambda page: page.slots,
+            limit,
+        )
+
+    async def preview_schedule(
+        self, cron: str, time_zone: str, *, count: int = 10
+    ) -> automation_v1.PreviewScheduleResponse:
+        config = Struct.from_dict({"cron": cron, "timezone": time_zone})
+        request = automation_v1.PreviewScheduleRequest(
+            parent=self.workspace, config=config, count=count
+        )
+        return await self._calls.unary(self.automations.preview_schedule, request)
+
+    async def explain_slot(self, trigger: str, time: datetime) -> automation_v1.ExplainSlotResponse:
+        """What became of a moment of a trigger: `{automation}/{trigger}`, or a longer name."""
+        name = trigger_name(self.workspace, trigger)
+        request = automation_v1.ExplainSlotRequest(trigger=name, time=time)
+        return await self._calls.unary(self.automations.explain_slot, request)
+
+    def watch_run(
+        self, run: str, *, after_sequence: int = 0
+    ) -> AsyncGenerator[automation_v1.RunEvent, None]:
+        """The history of a run after `after_sequence`, then what happens to it until it ends."""
+        return follow(
+            _Runs(self),
+            address=self.address,
+            patience=self._calls.patience,
+            at=Position(name=run_name(self.workspace, run), sequence=after_sequence),
+        )
+
+    async def cancel_run(self, run: str) -> automation_v1.Run:
+        name = run_name(self.workspace, run)
+        request = automation_v1.CancelRunRequest(name=name, request_id=new_id())
+        return await self._calls.unary(self.automations.cancel_run, request)
+
+    async def pause_automation(self, name: str, *, note: str = "") -> automation_v1.Automation:
+        request = automation_v1.PauseAutomationRequest(
+            name=self._automation(name), note=note, request_id=new_id()
+        )
+        return await self._calls.unary(self.automations.pause_automation, request)
+
+    async def resume_automation(self, name: str) -> automation_v1.Automation:
+        request = automation_v1.ResumeAutomationRequest(
+            name=self._automation(name), request_id=new_id()
+        )
+        return await self._calls.unary(self.automations.resume_automation, request)
+
+    async def archive_automation(self, name: str) -> automation_v1.Automation:
+        """For good: it can be read, and fires no more."""
+        request = automation_v1.ArchiveAutomationRequest(
+            name=self._automation(name), request_id=new_id()
+        )
+        return await self._calls.unary(self.automations.archive_automation, request)
+
+    async def delete_automation(self, name: str) -> None:
+        """For good, with its triggers, slots, runs and revisions."""
+        request = automation_v1.DeleteAutomationRequest(
+            name=self._automation(name), request_id=new_id()
+        )
+        await self._calls.unary(self.automations.delete_automation, request)
+
+    async def list_revisions(self, of: str, *, limit: int = LIMIT) -> list[automation_v1.Revision]:
+        return await self._calls.pages(
+            self.automations.list_revisions,
+            automation_v1.ListRevisionsRequest(parent=self._automation(of)),
+            lambda page: page.revisions,
+            limit,
+        )
+
+    async def rollback_automation(self, name: str, revision: int) -> automation_v1.Automation:
+        """Makes the definition of an earlier revision current, as a new revision."""
+        request = automation_v1.RollbackAutomationRequest(
+            name=self._automation(name), revision=revision, request_id=new_id()
+        )
+        return await self._calls.unary(self.automations.rollback_automation, request)
+
+    def _automation(self, name: str) -> str:
+        return complete(self.workspace, "automations", name)
+
+
+class _Runs:
+    def __init__(self, calls: Automations) -> None:
+        self._calls = calls
+
+    def watch(self, name: str, after_sequence: int) -> AsyncIterator[automation_v1.RunEvent]:
+        request = automation_v1.WatchRunRequest(name=name, after_sequence=after_sequence)
+        return self._calls.automations.watch_run(request)
+
+    async def has_ended(self, name: str, sequence: int) -> bool:
+        return (await self._calls.get_run(name)).state not in _GOING_ON

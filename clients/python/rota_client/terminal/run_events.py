@@ -1,0 +1,32 @@
+"""What happens to a run, a line each."""
+
+from rich.text import Text
+
+from rota_client.errors import RotaError
+from rota_client.gen.rota.automation.v1 import RunEvent
+from rota_client.terminal.words import clean, moment
+
+
+def line(event: RunEvent) -> Text | None:
+    """None for an event that is of no use to a person."""
+    said = _said(event)
+    if not said:
+        return None
+    return Text(f"{moment(event.create_time)}  {clean(said)}".lstrip())
+
+
+def _said(event: RunEvent) -> str:
+    if event.started is not None:
+        again = f" again, attempt {event.started.attempt}" if event.started.attempt > 1 else ""
+        return f"began{again}"
+    if event.step_updated is not None and event.step_updated.step is not None:
+        step = event.step_updated.step
+        tries = f", try {step.attempts}" if step.attempts > 1 else ""
+        why = f": {RotaError.of(step.error).message}" if step.error is not None else ""
+        return f"{step.step_id} {step.status.name}{tries}{why}"
+    if event.step_progress is not None:
+        return f"{event.step_progress.step_id}: {event.step_progress.title}"
+    if event.ended is not None:
+        why = f": {RotaError.of(event.ended.error).message}" if event.ended.error else ""
+        return f"{event.ended.state.name}{why}"
+    return ""

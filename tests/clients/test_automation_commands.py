@@ -1,0 +1,192 @@
+"""The commands that change automations and runs, and that explain and follow them."""
+
+import json
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import empty_pb2, json_format
+from rota.automation.v1 import automation_pb2 as pb
+
+from tests.clients.command import Rota
+from tests.clients.frames import AUTOMATION
+from tests.clients.peer import Peer
+from tests.clients.scripted_chat import Refused
+
+RUN = f"{AUTOMATION}/runs/r1"
+TRIGGER = f"{AUTOMATION}/triggers/weekdays"
+
+
+def message(kind: Any, value: dict[str, Any]) -> Any:
+    return json_format.ParseDict(value, kind())
+
+
+def asked(peer: Peer) -> Any:
+    """The last request, with its method."""
+    return peer.automations.calls[-1]
+
+
+@pytest.fixture
+def news(peer: Peer) -> Peer:
+    one = {
+        "name": AUTOMATION,
+        "display_name": "Morning news",
+        "state": "PAUSED",
+        "pause_note": "on holiday",
+        "revision": 3,
+        "triggers": [{"name": TRIGGER, "trigger_id": "weekdays"}],
+    }
+    for method in ("Get", "Pause", "Resume", "Archive", "Rollback"):
+        peer.automations.answers[f"{method}Automation"] = message(pb.Automation, one)
+    peer.automations.answers["DeleteAutomation"] = empty_pb2.Empty()
+    return peer
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "archive"])
+def test_the_state_of_an_automation_is_changed_and_shown(
+    rota_command: Rota, news: Peer, verb: str
+) -> None:
+    done = rota_command(verb, "news")
+    assert done.exit_code == 0, done.output
+    assert "PAUSED: on holiday (revision 3)" in done.stdout
+    method, request = asked(news)
+    assert (method, request.name) == (f"{verb.capitalize()}Automation", AUTOMATION)
+    assert request.request_id
+    shown = json.loads(rota_command(verb, "news", "--json").stdout)
+    assert shown["display_name"] == "Morning news"
+
+
+def test_a_pause_carries_its_note(rota_command: Rota, news: Peer) -> None:
+    rota_command("pause", "news", "--note", "on holiday")
+    assert asked(news)[1].note == "on holiday"
+
+
+def test_deletion_asks_first(rota_command: Rota, news: Peer) -> None:
+    done = rota_command("delete", "news", typed="n\n")
+    assert done.exit_code == 1
+    assert news.automations.calls == []
+    assert rota_command("delete", "news", typed="y\n").stdout.endswith("Deleted.\n")
+    assert rota_command("delete", "news", "--yes").stdout == "Deleted.\n"
+    assert json.loads(rota_command("delete", "news", "--yes", "--json").stdout) == {}
+    assert asked(news)[1].name == AUTOMATION
+
+
+def test_revisions_are_listed_and_gone_back_to(rota_command: Rota, news: Peer) -> None:
+    listed = {
+        "revisions": [
+            {"revision": 2, "create_time": "2026-11-23T08:00:00Z", "author": "users/ada"},
+            {"revision": 1, "create_time": "2026-11-22T08:00:00Z", "author": "users/eve"},
+        ]
+    }
+    news.automations.answers["ListRevisions"] = message(pb.ListRevisionsResponse, listed)
+    done = rota_command("revisions", "news")
+    assert "2         2026-11-23 09:00 CET  ada" in done.stdout
+    numbers = json.loads(rota_command("revisions", "news", "--json").stdout)["revisions"]
+    assert [one["revision"] for one in numbers] == [2, 1]
+    done = rota_command("rollback", "news", "1")
+    assert done.exit_code == 0, done.output
+    assert asked(news)[1].revision == 1
+    assert rota_command("rollback", "news", "0").exit_code == 2
+
+
+@pytest.mark.parametrize("of", ["news", "news/weekdays", "automations/news", TRIGGER])
+def test_a_moment_is_explained_by_trigger_or_by_the_only_one_of_an_automation(
+    rota_command: Rota, news: Peer, of: str
+) -> None:
+    said = {
+        "explanation": "It was skipped. It was paused.",
+        "slot": {"local_time": "2026-11-23T09:00", "outcome": "SKIPPED_PAUSED"},
+    }
+    news.automations.answers["ExplainSlot"] = message(pb.ExplainSlotResponse, said)
+    done = rota_command("explain", of, "2026-11-23T08:00:00Z")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("It was skipped. It was paused.\n")
+    assert "SKIPPED_PAUSED" in done.stdout
+    request = asked(news)[1]
+    assert (request.trigger, request.time.ToJsonString()) == (TRIGGER, "2026-11-23T08:00:00Z")
+    shown = json.loads(rota_command("explain", of, "2026-11-23T08:00:00Z", "--json").stdout)
+    assert shown["explanation"] == said["explanation"]
+
+
+def test_a_moment_that_is_no_slot_shows_the_nearest(rota_command: Rota, news: Peer) -> None:
+    near = {"local_time": "2026-11-24T09:00", "utc_offset": "3600s"}
+    said = {"explanation": "It is no slot of this schedule.", "nearest_slots": [near]}
+    news.automations.answers["ExplainSlot"] = message(pb.ExplainSlotResponse, said)
+    done = rota_command("explain", "news", "2026-11-23T08:00:01+00:00")
+    assert "Tue 2026-11-24 09:00  UTC+1" in done.stdout
+
+
+def test_what_can_not_be_explained_is_said(rota_command: Rota, news: Peer) -> None:
+    done = rota_command("explain", "news", "yesterday")
+    assert done.exit_code == 2
+    two = news.automations.answers["GetAutomation"]
+    assert isinstance(two, pb.Automation)
+    two.triggers.add(trigger_id="evenings")
+    done = rota_command("explain", "news", "2026-11-23T08:00:00Z")
+    assert done.exit_code == 1
+    assert "news/weekdays, news/evenings" in done.stderr
+
+
+def events(state: str = "SUCCEEDED") -> list[pb.RunEvent]:
+    step = {"step_id": "news", "status": "RUNNING", "attempts": 1}
+    error = {"code": 14, "message": "the model can't be reached"}
+    said: list[dict[str, Any]] = [
+        {"started": {"attempt": 1}},
+        {"step_updated": {"step": step}},
+        {"step_progress": {"step_id": "news", "title": "Calling fetch_url"}},
+        {"step_updated": {"step": {**step, "status": "FAILED", "attempts": 2, "error": error}}},
+        {"ended": {"state": state, **({"error": error} if state == "FAILED" else {})}},
+    ]
+    return [
+        message(pb.RunEvent, {"sequence": n, "create_time": "2026-11-23T08:00:00Z", **one})
+        for n, one in enumerate(said, start=1)
+    ]
+
+
+def test_a_run_is_followed_over_lost_connections(rota_command: Rota, peer: Peer) -> None:
+    peer.automations.events = events()
+    peer.automations.cuts = [2, 0, 1]
+    done = rota_command("watch", "news/r1")
+    assert done.exit_code == 0, done.output
+    assert [line.removeprefix("2026-11-23 09:00 CET  ") for line in done.stdout.splitlines()] == [
+        "began",
+        "news RUNNING",
+        "news: Calling fetch_url",
+        "news FAILED, try 2: the model can't be reached",
+        "SUCCEEDED",
+    ]
+    assert [r.after_sequence for n, r in peer.automations.calls if n == "WatchRun"] == [0, 2, 2, 3]
+
+
+def test_a_run_that_fails_ends_the_command_with_1(rota_command: Rota, peer: Peer) -> None:
+    peer.automations.events = events("FAILED")
+    done = rota_command("watch", RUN, "--json")
+    assert done.exit_code == 1
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["sequence"] for one in told] == [1, 2, 3, 4, 5]
+    assert told[-1]["ended"]["state"] == "FAILED"
+
+
+def test_a_run_is_cancelled(rota_command: Rota, peer: Peer) -> None:
+    peer.automations.answers["CancelRun"] = message(pb.Run, {"name": RUN, "state": "CANCELLED"})
+    done = rota_command("cancel", "news/r1")
+    assert "CANCELLED" in done.stdout
+    assert asked(peer)[1].name == RUN
+
+
+@pytest.mark.parametrize("command", [("cancel", "news/r1"), ("pause", "news")])
+def test_what_the_server_does_not_serve_is_said_clearly(
+    rota_command: Rota, peer: Peer, command: tuple[str, ...]
+) -> None:
+    done = rota_command(*command)
+    assert done.exit_code == 1
+    assert done.stderr == "Error: the server's version can't do this (NOT_SERVED)\n"
+
+
+def test_a_refusal_says_why(rota_command: Rota, peer: Peer) -> None:
+    refused = Refused(
+        grpc.StatusCode.FAILED_PRECONDITION, "STATE_CONFLICT", message="it is ARCHIVED"
+    )
+    peer.automations.answers["ResumeAutomation"] = refused
+    done = rota_command("resume", "news")
+    assert done.stderr == "Error: it is ARCHIVED (STATE_CONFLICT)\n"

@@ -1,0 +1,70 @@
+"""The card in a terminal: what a person sees of each kind of act."""
+
+import io
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+
+from rota_client.gen.google.protobuf import Struct
+from rota_client.gen.rota.chat.v1 import Approval, ApprovalState, Preview, PreviewSlot
+from rota_client.terminal.card import card
+
+
+def shown(approval: Approval) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    console.print(card(approval))
+    written = console.file
+    assert isinstance(written, io.StringIO)
+    return written.getvalue()
+
+
+def asked(action_type: str, payload: dict[str, Any], context: dict[str, Any]) -> Approval:
+    slot = PreviewSlot(
+        trigger_id="t",
+        fire_time=datetime(2026, 11, 23, 9, 30, tzinfo=UTC),
+        local_time="2026-11-23T10:30",
+        time_zone="Europe/Paris",
+        utc_offset=timedelta(hours=1),
+    )
+    return Approval(
+        name="workspaces/w/approvals/a",
+        state=ApprovalState.PENDING,
+        action_type=action_type,
+        summary="Change News: At 10:30, Europe/Paris",
+        payload=Struct.from_dict(payload),
+        context=Struct.from_dict(context),
+        preview=Preview(summary="At 10:30, Europe/Paris", slots=[slot]),
+        expire_time=datetime(2026, 11, 30, tzinfo=UTC),
+    )
+
+
+def test_a_change_shows_what_differs_and_when_it_fires() -> None:
+    cron = "definition.triggers[0].config.cron"
+    changed = [
+        {"path": cron, "before": "0 9 * * *", "after": "30 10 * * *"},
+        {"path": "description", "after": "Later."},
+    ]
+    text = shown(
+        asked(
+            "automation_update",
+            {"name": "workspaces/w/automations/a", "etag": "e", "definition": {"plan": []}},
+            {
+                "difference": changed,
+                "change": "Run it 10:30.",
+                "fires": {"before": {"summary": "At 09:00"}},
+            },
+        )
+    )
+    assert f"{cron}: 0 9 * * * → 30 10 * * *" in text
+    assert "description: nothing → Later." in text
+    assert "Mon 2026-11-23 10:30" in text
+    assert '"plan"' not in text
+    assert "Run it 10:30." in text
+    assert "At 09:00" in text
+
+
+def test_an_act_of_another_kind_shows_its_payload() -> None:
+    text = shown(asked("automation_pause", {"name": "a", "note": "away"}, {}))
+    assert '"note": "away"' in text
+    assert "Mon 2026-11-23 10:30" in text

@@ -1,0 +1,196 @@
+"""What the calls of the table are made on: things that stay, and new ones for calls that change."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+from google.protobuf import struct_pb2
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message_factory import GetMessageClass
+from rota.agent.v1 import agent_pb2 as gp
+from rota.automation.v1 import automation_pb2 as ap
+from rota.chat.v1 import chat_pb2 as cp
+
+from tests.support.chat import approve
+from tests.support.live import METHODS, Live, Tenant
+
+ASKED = "every weekday at 9 in Paris summarise the news"
+ASKED_TWICE = f"{ASKED} and also every day at 10 in Paris tell me a joke"
+
+
+def new_id() -> str:
+    return str(uuid4())
+
+
+def struct(**values: Any) -> struct_pb2.Struct:
+    made = struct_pb2.Struct()
+    made.update(values)
+    return made
+
+
+def text(said: str) -> cp.Message:
+    return cp.Message(parts=[cp.Part(text=said)])
+
+
+class Stage:
+    """A workspace `who` owns."""
+
+    def __init__(self, who: Tenant) -> None:
+        self.who = who
+
+    @property
+    def live(self) -> Live:
+        return self.who.live
+
+    @property
+    def workspace(self) -> str:
+        return self.who.name
+
+    # What stays as it is
+
+    @cached_property
+    def thread(self) -> cp.Thread:
+        return self.new_thread()
+
+    @cached_property
+    def turn(self) -> str:
+        return self.said("hello")[0].started.turn
+
+    @cached_property
+    def waiting(self) -> cp.Approval:
+        return self.asked()
+
+    @cached_property
+    def automation(self) -> ap.Automation:
+        return self.new_automation()
+
+    @cached_property
+    def run(self) -> ap.Run:
+        return self.fired(self.new_automation(soon=True))
+
+    # What is made for one call
+
+    def new_thread(self, **fields: Any) -> cp.Thread:
+        request = cp.CreateThreadRequest(parent=self.workspace, thread=cp.Thread(**fields))
+        found: cp.Thread = self.call("ChatService/CreateThread", request)
+        return found
+
+    def said(self, said: str, thread: str = "") -> list[cp.TurnEvent]:
+        """The frames of a new turn, up to where it ended or waits."""
+        found: list[cp.TurnEvent] = self.call("ChatService/SendMessage", self.saying(said, thread))
+        return found
+
+    def saying(self, said: str, thread: str = "", **fields: Any) -> cp.SendMessageRequest:
+        name = thread or f"{self.workspace}/threads/-"
+        fields.setdefault("request_id", new_id())
+        return cp.SendMessageRequest(name=name, message=text(said), **fields)
+
+    def asked(self, said: str = ASKED) -> cp.Approval:
+        """The first approval of a new turn that waits."""
+        frames = self.said(said)
+        return next(
+            f.approval_requested.approval for f in frames if f.HasField("approval_requested")
+        )
+
+    def decided(self, wanted: cp.Approval, decision: cp.Decision) -> cp.Approval:
+        found: cp.Approval = self.call(
+            "ChatService/DecideApproval", self.deciding(wanted, decision)
+        )
+        return found
+
+    def deciding(self, wanted: cp.Approval, decision: cp.Decision) -> cp.DecideApprovalRequest:
+        return cp.DecideApprovalRequest(name=wanted.name, decision=decision, request_id=new_id())
+
+    def resuming(self, wanted: cp.Approval, *decisions: cp.Decision) -> cp.ResumeTurnRequest:
+        return cp.ResumeTurnRequest(name=wanted.turn, decisions=decisions, request_id=new_id())
+
+    def approved(self) -> cp.Approval:
+        """One that was approved, with its turn at its end."""
+        wanted = self.asked()
+        self.call("ChatService/ResumeTurn", self.resuming(wanted, approve(wanted)))
+        return wanted
+
+    def drafted(self, *, soon: bool = False, **fields: Any) -> ap.Automation:
+        """One that fires on New Year's Day, or in a minute, and says hello."""
+        when = self.live.clock.now() + timedelta(minutes=1)
+        cron = f"{when:%-M %-H %-d %-m} *" if soon else "0 0 1 1 *"
+        definition = {
+            "name": "Greeting",
+            "triggers": [
+                {
+                    "trigger_id": "t",
+                    "type": "schedule",
+                    "config": {"cron": cron, "timezone": "UTC"},
+                }
+            ],
+            "plan": [{"step_id": "s", "action": "agent_task", "config": {"prompt": "Say hello."}}],
+        }
+        return ParseDict({"definition": {**definition, **fields}}, ap.Automation())
+
+    def creating(self, **fields: Any) -> ap.CreateAutomationRequest:
+        return ap.CreateAutomationRequest(
+            parent=self.workspace, automation=self.drafted(), **fields
+        )
+
+    def new_automation(self, *, soon: bool = False, **fields: Any) -> ap.Automation:
+        request = ap.CreateAutomationRequest(
+            parent=self.workspace, automation=self.drafted(soon=soon, **fields)
+        )
+        found: ap.Automation = self.call("AutomationService/CreateAutomation", request)
+        return found
+
+    def paused(self) -> ap.Automation:
+        request = ap.PauseAutomationRequest(name=self.new_automation().name)
+        found: ap.Automation = self.call("AutomationService/PauseAutomation", request)
+        return found
+
+    def archived(self) -> ap.Automation:
+        request = ap.ArchiveAutomationRequest(name=self.new_automation().name)
+        found: ap.Automation = self.call("AutomationService/ArchiveAutomation", request)
+        return found
+
+    def begun(self, of: ap.Automation) -> ap.Run:
+        """Its run, once the clock has passed the minute; perhaps not at its end."""
+        self.live.advance(timedelta(seconds=61))
+        request = ap.ListRunsRequest(parent=of.name)
+        found: ap.Run = until(lambda: self.call("AutomationService/ListRuns", request).runs)[0]
+        return found
+
+    def fired(self, of: ap.Automation) -> ap.Run:
+        """Its run, at its end."""
+        request = ap.GetRunRequest(name=self.begun(of).name)
+
+        def ended() -> Any:
+            run = self.call("AutomationService/GetRun", request)
+            return run if run.HasField("end_time") else None
+
+        found: ap.Run = until(ended)
+        return found
+
+    def task(self, prompt: str = "Say hello.", **fields: Any) -> gp.RunTaskRequest:
+        fields.setdefault("request_id", f"{new_id()}:s:1")
+        return gp.RunTaskRequest(
+            workspace=self.workspace,
+            prompt=prompt,
+            on_behalf_of=f"users/{self.who.user}",
+            **fields,
+        )
+
+    def empty(self, method: str) -> Any:
+        """A request of the method that says nothing."""
+        return GetMessageClass(METHODS[method].input_type)()
+
+    def call(self, method: str, request: Any) -> Any:
+        return self.who.call(method, request)
+
+
+def until(found: Callable[[], Any], seconds: float = 30.0) -> Any:
+    """What `found` gives once that is truthy."""
+    deadline = time.monotonic() + seconds
+    while not (answer := found()):
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
+    return answer

@@ -1,0 +1,48 @@
+"""The table of every call: what it answers, and each documented way it refuses."""
+
+from typing import Final
+
+from tests.contract.automation_rows import AUTOMATION_ROWS
+from tests.contract.chat_rows import AGENT_ROWS, CHAT_ROWS
+from tests.contract.rows import Row
+
+ROWS: Final[list[Row]] = [*CHAT_ROWS, *AUTOMATION_ROWS, *AGENT_ROWS]
+
+# Calls of the contract that this version answers with UNIMPLEMENTED / NOT_SERVED. One that is
+# served leaves this set and gets its rows above.
+NOT_SERVED: Final[frozenset[str]] = frozenset()
+
+# Calls that only read. A viewer may make them; every other public call needs an editor.
+READS: Final = frozenset(
+    {
+        "ChatService/GetThread",
+        "ChatService/ListThreads",
+        "ChatService/ListMessages",
+        "ChatService/WatchTurn",
+        "ChatService/GetTurn",
+        "ChatService/ListTurns",
+        "ChatService/GetApproval",
+        "ChatService/ListApprovals",
+        "ChatService/ListModelConfigs",
+        "AutomationService/GetAutomation",
+        "AutomationService/ListAutomations",
+        "AutomationService/GetTrigger",
+        "AutomationService/ListTriggers",
+        "AutomationService/ListRevisions",
+        "AutomationService/GetRevision",
+        "AutomationService/PreviewSchedule",
+        "AutomationService/ListSlots",
+        "AutomationService/ExplainSlot",
+        "AutomationService/GetRun",
+        "AutomationService/ListRuns",
+        "AutomationService/WatchRun",
+        "AutomationService/ListActionTypes",
+        "AutomationService/ListTriggerTypes",
+        "AutomationService/ListCapabilities",
+    }
+)
+
+
+def first_answer(method: str) -> Row:
+    """The row that shows a call answered."""
+    return next(row for row in ROWS if row.method == method and not row.wants)

@@ -1,0 +1,121 @@
+"""Another workspace's things answer exactly as things that do not exist, in every call."""
+
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+from google.protobuf.message import Message
+from google.rpc import status_pb2
+from rota.chat.v1 import chat_pb2 as cp
+
+from tests.contract.rows import reason_of
+from tests.contract.stage import Stage
+from tests.contract.table import first_answer
+from tests.support.chat import approve
+from tests.support.live import METHODS, Live, Tenant
+
+PUBLIC = [method for method in METHODS if not method.startswith("AgentService/")]
+SEED = 20261122
+
+
+@pytest.fixture(scope="session")
+def stranger(live: Live) -> Tenant:
+    """Somebody with a workspace of their own."""
+    bob = live.tenant("bob")
+    bob.call("ChatService/CreateThread", cp.CreateThreadRequest(parent=bob.name, thread={}))
+    return bob
+
+
+@pytest.mark.parametrize("method", PUBLIC)
+def test_a_strange_workspace_is_no_workspace(stage: Stage, stranger: Tenant, method: str) -> None:
+    request = first_answer(method).make(stage)
+    nowhere = "w" + "0" * (len(stage.who.id) - 1)
+    missing = renamed(request, lambda name: name.replace(stage.who.id, nowhere))
+    found = stranger.refusal(method, request)
+    assert reason_of(found) == "RESOURCE_NOT_FOUND"
+    assert masked(found, stage.who.id) == masked(stranger.refusal(method, missing), nowhere)
+
+
+@pytest.mark.parametrize("method", PUBLIC)
+def test_a_strange_id_under_an_own_workspace_is_no_id(
+    stage: Stage, stranger: Tenant, method: str
+) -> None:
+    request = first_answer(method).make(stage)
+    hers = [name for name in names_in(request) if any(is_id(p) for p in name.split("/"))]
+    if not hers:
+        assert not names_with_resources(request), "a call on resources must be tried"
+        return
+    dice = random.Random(f"{SEED}{method}")
+    moved = renamed(request, lambda name: name.replace(stage.who.id, stranger.id))
+    found = stranger.refusal(method, moved)
+    assert reason_of(found) == "RESOURCE_NOT_FOUND"
+    for _ in range(3):
+        other = {part: str(UUID(int=dice.getrandbits(128), version=4)) for part in ids_in(hers)}
+        missing = renamed(moved, partial(swapped, other))
+        status = stranger.refusal(method, missing)
+        assert masked(status, *other.values()) == masked(found, *other)
+
+
+def test_a_strange_approval_in_an_own_turn_is_no_approval(live: Live, stage: Stage) -> None:
+    own = Stage(live.tenant("bob"))
+    mine, hers = own.waiting, stage.waiting
+    answers = []
+    for name in (hers.name, f"{own.workspace}/approvals/{hers.name.rpartition('/')[2]}"):
+        decision = approve(mine)
+        decision.approval = name
+        status = own.who.refusal("ChatService/ResumeTurn", own.resuming(mine, decision))
+        answers.append(masked(status, name))
+        decision.approval = missing = f"{own.workspace}/approvals/{UUID(int=7)}"
+        gone = own.who.refusal("ChatService/ResumeTurn", own.resuming(mine, decision))
+        answers.append(masked(gone, missing))
+    assert len(set(answers)) == 1
+
+
+def names_in(request: Message) -> list[str]:
+    found: list[str] = []
+    renamed(request, lambda name: found.append(name) or name)  # type: ignore[func-returns-value]
+    return found
+
+
+def names_with_resources(request: Message) -> list[str]:
+    return [n for n in names_in(request) if n.count("/") > 1 and not n.endswith("/-")]
+
+
+def ids_in(names: list[str]) -> list[str]:
+    return sorted({part for name in names for part in name.split("/") if is_id(part)})
+
+
+def is_id(part: str) -> bool:
+    return len(part) == 36 and part.count("-") == 4
+
+
+def swapped(other: dict[str, str], name: str) -> str:
+    return "/".join(other.get(part, part) for part in name.split("/"))
+
+
+def renamed(message: Message, change: Callable[[str], str]) -> Any:
+    """The same request with every resource name in it changed."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    _rename(copy, change)
+    return copy
+
+
+def _rename(message: Any, change: Callable[[str], str]) -> None:
+    for field, value in message.ListFields():
+        if field.message_type is not None and field.message_type.full_name.startswith("rota."):
+            for item in value if field.is_repeated else [value]:
+                _rename(item, change)
+        elif isinstance(value, str) and value.startswith("workspaces/"):
+            setattr(message, field.name, change(value))
+
+
+def masked(status: status_pb2.Status, *names: str) -> bytes:
+    """The very bytes of a status, but for the names. Equally long names make equal bytes."""
+    said: bytes = status.SerializeToString(deterministic=True)
+    for name in names:
+        said = said.replace(name.encode(), b"?" * len(name) if len(names) == 1 else b"?" * 36)
+    return said
