@@ -12,7 +12,7 @@ CODE := $(wildcard shared chat_service automation_service gateway devstack clien
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
   --generate-hashes --no-header --no-annotate
 
-.PHONY: help setup run test check format gen baseline lock bench clean
+.PHONY: help setup run test check format gen page baseline lock bench clean
 
 help: ## Says what there is to make.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -37,6 +37,7 @@ check: setup ## Formatting, lint, types, imports, protos, generated code.
 	$(BIN)/buf lint
 	$(BIN)/python tools/proto_baseline.py
 	$(BIN)/python tools/generate.py --check
+	$(BIN)/python tools/page.py --check
 
 format: setup ## Formats code and protos.
 	$(BIN)/ruff check --fix --quiet --exit-zero .
@@ -45,6 +46,9 @@ format: setup ## Formats code and protos.
 
 gen: setup ## Generates what comes of the protos.
 	@$(BIN)/python tools/generate.py
+
+page: setup ## Builds the page from gateway/web.
+	@$(BIN)/python tools/page.py
 
 baseline: setup ## Makes the protos as they are what may not break; needs an ADR.
 	@$(BIN)/python tools/proto_baseline.py --write
@@ -58,4 +62,4 @@ bench: setup ## Runs the benchmarks.
 
 clean: ## Removes what was installed and cached; the state folder stays.
 	rm -rf .venv proto/third_party .setup-lock .gen-* .mypy_cache .ruff_cache .pytest_cache \
-	  .import_linter_cache .hypothesis
+	  .import_linter_cache .hypothesis gateway/web/node_modules gateway/web/src/gen tests/web/screenshots
