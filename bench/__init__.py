@@ -1,0 +1,1 @@
+"""What Rota costs, measured side by side in one run."""

@@ -1,0 +1,32 @@
+"""`python -m bench [NAME …]`: runs the benchmarks and prints one table each."""
+
+import argparse
+import asyncio
+import platform
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from bench import automation, chat, schedule
+from bench.table import Table
+
+BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Table]]] = {
+    "automation": automation.run,
+    "chat": chat.run,
+    "schedule": schedule.run,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHES], metavar="NAME")
+    names = parser.parse_args().names or list(BENCHES)
+    print(f"{platform.platform()}, Python {platform.python_version()}")
+    for name in names:
+        print(f"\n{name}")
+        print(asyncio.run(BENCHES[name]()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
