@@ -91,6 +91,8 @@ class GrpcAgent:
                 match event.WhichOneof("event"):
                     case "started" if request.session_started is not None:
                         await request.session_started(event.started.session_id)
+                    case "progress" if request.progress is not None:
+                        await request.progress(event.sequence, event.progress.title)
                     case "result":
                         return _result(event.result, request)
         finally:

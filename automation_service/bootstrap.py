@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
+import sqlalchemy as sa
 from rota.automation.v1 import automation_pb2, automation_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,6 +24,7 @@ from automation_service.persistence.enums import SCHEMA
 from automation_service.persistence.tables import TENANTS
 from automation_service.persistence.version import is_migrated
 from automation_service.requests import Once
+from automation_service.retention import Kept, Retention
 from automation_service.revisions import Revisions
 from automation_service.runner import Runner
 from automation_service.runs import Runs
@@ -31,7 +33,7 @@ from automation_service.settings import Settings
 from automation_service.slots import Slots
 from automation_service.tries import StoppableAgent
 from shared import caller, database, telemetry
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock, CorrectedClock
 from shared.registries import register_builtins
 from shared.rpc.client import Behalf, channel
 from shared.rpc.guard import Guard
@@ -76,7 +78,9 @@ async def service(
 
     `source` is where the catalogue of capabilities comes from.
     """
-    clock = clock or SystemClock()
+    corrected = CorrectedClock()
+    follows = clock is None
+    clock = clock or corrected
     register_builtins()
     async with contextlib.AsyncExitStack() as closers:
         store = database.engine(settings.database_url, schema=SCHEMA, pool_size=settings.pool_size)
@@ -105,6 +109,7 @@ async def service(
             clock=clock,
             tenancy=tenancy,
             most_failures=settings.max_consecutive_failures,
+            most_events=settings.events_kept,
         )
         capabilities = Capabilities(store=store, source=source or remote, clock=clock)
         await _require_migrated(store)
@@ -132,9 +137,15 @@ async def service(
             capabilities=capabilities,
         )
         stop = asyncio.Event()
-        await closers.enter_async_context(
-            _running(stop, _loops(settings, stop, scheduler, runner, capabilities, engine))
-        )
+        loops = _loops(settings, stop, scheduler, runner, capabilities, engine)
+        sweeper = Retention(store=store, clock=clock, kept=_kept(settings))
+        if "ticker" in settings.roles:
+            loops.append(sweeper.run(stop, settings.retention_seconds))
+        if follows:
+            measure = partial(_database_time, store)
+            await corrected.correct(measure)
+            loops.append(corrected.follow(measure, stop))
+        await closers.enter_async_context(_running(stop, loops))
         port = 0
         if "api" in settings.roles:
             server = _server(settings, api)
@@ -159,6 +170,27 @@ async def _require_migrated(store: AsyncEngine) -> None:
             raise RuntimeError(
                 "the database is not at this version; run `python -m automation_service migrate`"
             )
+
+
+async def _database_time(store: AsyncEngine) -> datetime:
+    async with store.connect() as connection:
+        await connection.execute(sa.text("select 1"))  # what comes before the clock is read
+        now: datetime = (
+            await connection.execute(sa.select(sa.func.clock_timestamp()))
+        ).scalar_one()
+    return now
+
+
+def _kept(settings: Settings) -> Kept:
+    return Kept(
+        slots=timedelta(days=settings.slot_retention_days),
+        most_slots=settings.slots_kept,
+        runs=timedelta(days=settings.run_retention_days),
+        most_runs=settings.runs_kept,
+        events=timedelta(days=settings.event_retention_days),
+        requests=timedelta(days=settings.request_retention_days),
+        audits=timedelta(days=settings.audit_retention_days),
+    )
 
 
 def _loops(

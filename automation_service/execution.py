@@ -1,10 +1,10 @@
 """The steps of one claimed run, each result committed before the next begins."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,7 +23,12 @@ from shared.registries.actions.types import (
     ActionDefinition,
     ActionResult,
     Agent,
+    Progress,
 )
+
+# Of one try of a step; what comes after is not written down.
+MOST_PROGRESS: Final = 200
+MOST_TITLE: Final = 200
 
 
 class StopReason(Enum):
@@ -151,6 +156,9 @@ class Execution:
             raise _over_budget(self.definition)
         self._in_hand = InHand(self.agent)
         context = self._context(step, result, left, self._in_hand)
+        # What a worker before this one stored is told again by the task, and left out.
+        seen = await self._progress_seen(step, result) if self.claim.attempt > 1 else 0
+        context = replace(context, progress=self._progress(step, result, seen))
         done = await call(action, config, context, self._in_hand, step.timeout_seconds)
         self._in_hand = None
         return done
@@ -174,6 +182,33 @@ class Execution:
             budget_micros_left=left,
             time_zone=self._time_zone(),
         )
+
+    async def _progress_seen(self, step: PlanStep, result: Result) -> int:
+        async with self.store.connect() as connection:
+            return await rows.progress_seen(
+                connection, self.claim.run, step.step_id, result["attempts"]
+            )
+
+    def _progress(self, step: PlanStep, result: Result, seen: int) -> Progress:
+        said = 0
+
+        async def progress(position: int, title: str) -> None:
+            nonlocal seen, said
+            if position <= seen or said >= MOST_PROGRESS:
+                return
+            seen, said = position, said + 1
+            event = {
+                "step_id": step.step_id,
+                "title": steps.clean(title[:MOST_TITLE]),
+                "try": result["attempts"],
+                "position": position,
+            }
+            async with database.transaction(self.store) as connection:
+                await rows.write(
+                    connection, self.claim, {}, {"step_progress": event}, self.clock.now()
+                )
+
+        return progress
 
     async def _succeed(self, result: Result, done: ActionResult, output: Any) -> None:
         ended = {
@@ -227,7 +262,11 @@ class Execution:
             await rows.write(
                 connection,
                 self.claim,
-                {"step_results": changed, "usage": usage},
+                {
+                    "step_results": changed,
+                    "usage": usage,
+                    "artifacts": steps.artifacts(self.definition, changed),
+                },
                 {"step_updated": shown},
                 self.clock.now(),
             )

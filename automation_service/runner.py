@@ -13,6 +13,7 @@ from automation_service import steps
 from automation_service.engine import Engine
 from automation_service.execution import Execution, StopReason
 from automation_service.persistence import execution as rows
+from automation_service.persistence import retention
 from automation_service.persistence.execution import Claim, Fenced
 from automation_service.tries import StoppableAgent
 from shared import database, errors, resources, telemetry
@@ -37,6 +38,7 @@ class Runner:
     clock: Clock
     tenancy: Tenancy
     most_failures: int = 10
+    most_events: int = 10_000  # kept of a run that has ended
     _held: dict[UUID, Execution] = field(default_factory=dict, init=False)
 
     async def carry_out(self, run: UUID) -> None:
@@ -126,13 +128,15 @@ class Runner:
         async with database.transaction(self.store) as connection:
             # As everyone who decides on overlap has it.
             await rows.lock_owner(connection, claim.automation_id)
-            await rows.write(
+            last = await rows.write(
                 connection,
                 claim,
                 {"status": status, "error": said, "output": output, "end_time": now},
                 {"ended": {"state": status, "error": said}},
                 now,
             )
+            if last > self.most_events:
+                await retention.take_events(connection, claim.run, last - self.most_events)
             await self._ended(connection, claim.automation_id, status, now)
         log.info("run_ended", run=str(claim.run), status=status.value)
 
@@ -150,19 +154,21 @@ class Runner:
         """Stops runs in hand that were cancelled, or that another worker has taken over."""
         while not stop.is_set():
             await _pause(stop, WATCH_SECONDS)
-            if not self._held:
+            # Only those asked about: a run taken up meanwhile is in no answer, yet not gone.
+            asked = dict(self._held)
+            if not asked:
                 continue
             try:
                 async with self.store.connect() as connection:
-                    seen = await rows.watched(connection, list(self._held))
+                    seen = await rows.watched(connection, list(asked))
             except Exception as error:
                 if database.translate(error) is None:
                     log.error("watch_failed", exc_info=error)
                 continue
-            for run, execution in list(self._held.items()):
+            for run, execution in asked.items():
                 # A run that is gone was deleted: what it does elsewhere stops too.
                 attempt, cancelled = seen.get(run, (execution.claim.attempt, True))
-                if execution.stopped_for is not None:
+                if execution.stopped_for is not None or self._held.get(run) is not execution:
                     continue
                 if attempt != execution.claim.attempt:
                     execution.stopped_for = StopReason.FENCED

@@ -66,7 +66,8 @@ class Runs:
     async def watch(self, name: str, after: int) -> AsyncIterator[RunEvent | None]:
         """Stored events after a sequence, then new ones until the run has ended.
 
-        None is a heartbeat: nothing happened for a while.
+        None is a heartbeat: nothing happened for a while. StreamTruncated when some of them
+        are no longer kept.
         """
         run = (await self.get(name)).id
         waited = 0.0
@@ -75,6 +76,10 @@ class Runs:
                 # In this order: what ends the run is stored with its last event.
                 over = await rows.is_over(connection, run)
                 found = await rows.events_after(connection, run, after)
+                # Last: what retention took while we read is seen here.
+                floor = await rows.events_floor(connection, run)
+            if after < floor:
+                raise errors.StreamTruncated(floor)
             for event in found:
                 after, waited = event.sequence, 0.0
                 yield event

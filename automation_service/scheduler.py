@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from automation_service import firing, planning
 from automation_service.engine import Engine
 from automation_service.firing import Busy, Decision, Outcome, Policy
-from automation_service.persistence import automations, runs, slots, triggers
+from automation_service.persistence import automations, beats, runs, slots, triggers
+from automation_service.persistence.beats import Gap
 from automation_service.persistence.records import Automation, Trigger
 from shared import database, telemetry, zones
 from shared.clock import Clock
@@ -22,6 +23,9 @@ from shared.definition import AutomationStatus
 BATCH: Final = 50
 # Another replica's writes are seen within this.
 RELOOK: Final = timedelta(seconds=1)
+# How often it is written down that a scheduler is at work, and what counts as a gap.
+BEAT: Final = timedelta(seconds=5)
+SILENCE: Final = timedelta(seconds=30)
 
 log = telemetry.logger(__name__)
 
@@ -35,7 +39,9 @@ class Scheduler:
     clock: Clock
     policy: Policy = field(default_factory=Policy)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _refreshed: bool = field(default=False, init=False)
+    _beaten: datetime | None = field(default=None, init=False)
+    _refreshing: bool = field(default=True, init=False)
+    _refreshed_to: UUID | None = field(default=None, init=False)
 
     def wake(self) -> None:
         """Makes it look again now: something was written."""
@@ -72,21 +78,38 @@ class Scheduler:
                 await self._fire(connection, owner, trigger, now)
 
     async def refresh(self) -> int:
-        """Computes again what an older time zone database computed."""
+        """Computes again what an older time zone database computed: a batch, and how many."""
         async with database.transaction(self.store) as connection:
-            claimed = await triggers.claim_computed_elsewhere(connection, zones.VERSION, BATCH)
+            claimed = await triggers.claim_computed_elsewhere(
+                connection, zones.VERSION, BATCH, after=self._refreshed_to
+            )
             await self._each(connection, claimed, self.clock.now(), self._recompute)
+        if claimed:
+            self._refreshed_to = claimed[-1][1].id
         return len(claimed)
+
+    async def _beat(self) -> None:
+        now = self.clock.now()
+        if self._beaten is not None and timedelta(0) <= now - self._beaten < BEAT:
+            return
+        async with database.transaction(self.store) as connection:
+            gap = await beats.beat(connection, now, SILENCE)
+        self._beaten = now
+        if gap is not None:
+            log.warning("scheduler_was_away", since=gap.start.isoformat(), now=gap.end.isoformat())
 
     async def _round(self, stop: asyncio.Event) -> None:
         self._woken.clear()
         if stop.is_set():
             return  # nobody wakes it again
-        while not self._refreshed:
-            self._refreshed = await self.refresh() == 0
+        await self._beat()
+        if self._refreshing and await self.refresh() < BATCH:
+            self._refreshing = False
         async with self.store.connect() as connection:
             due = await triggers.next_due(connection)
         now = self.clock.now()
+        if self._refreshing and (due is None or due > now):
+            return  # what an older version computed may be due before
         if due is None or due > now:
             await self.clock.wait_until(due or now + timedelta(days=1), self._woken)
         elif not await self.fire_due(now):
@@ -119,15 +142,23 @@ class Scheduler:
     async def _fire(
         self, connection: AsyncConnection, owner: Automation, trigger: Trigger, now: datetime
     ) -> None:
-        waiting, running = await runs.active(connection, owner.id)
+        active = await runs.active(connection, owner.id)
+        busy = Busy(waiting=active.waiting, running=active.running, first=active.first)
+        gaps = await self._gaps(connection, trigger, now)
         try:
-            outcome = firing.decide(
-                owner, trigger, Busy(waiting=waiting, running=running), self.policy, now
-            )
+            outcome = firing.decide(owner, trigger, busy, self.policy, now, gaps)
         except Exception as error:  # noqa: BLE001 - one bad row stops nobody else
             await self._disable(connection, trigger, error)
             return
         await self._record(connection, owner, trigger, outcome, now)
+
+    async def _gaps(
+        self, connection: AsyncConnection, trigger: Trigger, now: datetime
+    ) -> Sequence[Gap]:
+        due = trigger.next_fire_time
+        if due is None or now - due <= self.policy.on_time:
+            return ()
+        return await beats.gaps_after(connection, due)
 
     async def _record(
         self,

@@ -42,7 +42,21 @@ class Settings(BaseSettings):
     on_time_seconds: int = Field(
         60, ge=0, description="a slot that fires this late still counts as on time"
     )
-    slot_retention_days: int = Field(90, ge=1, description="slots older than this get no row")
+    slot_retention_days: int = Field(
+        90, ge=1, description="slots are kept this long; older ones get no row"
+    )
+    slots_kept: int = Field(100_000, ge=100, description="most slots kept of an automation")
+    run_retention_days: int = Field(90, ge=1, description="ended runs are kept this long")
+    runs_kept: int = Field(10_000, ge=10, description="most ended runs kept of an automation")
+    event_retention_days: int = Field(
+        7, ge=1, description="events are kept this long after their run ended"
+    )
+    events_kept: int = Field(10_000, ge=100, description="most events kept of an ended run")
+    request_retention_days: int = Field(30, ge=1, description="request_ids are kept this long")
+    audit_retention_days: int = Field(400, ge=1, description="audit events are kept this long")
+    retention_seconds: float = Field(
+        300, gt=0, description="how often what is no longer kept is taken away"
+    )
     drain_seconds: float = Field(
         0, ge=0, description="wait between NOT_SERVING and refusing new calls"
     )

@@ -69,9 +69,9 @@ def retries(step: PlanStep, definition: AutomationDefinition) -> int:
 
 def checked_output(output: Any, results: list[Result]) -> Any:
     """The output as it is stored. Raises OutputTooLarge."""
-    clean = _clean(output)
+    kept = clean(output)
     try:
-        size = len(canonical_bytes(clean))
+        size = len(canonical_bytes(kept))
     except NotCanonical as exc:
         raise errors.RotaError(
             "the step gave something that JSON can't say",
@@ -83,7 +83,7 @@ def checked_output(output: Any, results: list[Result]) -> Any:
     held = sum(len(canonical_bytes(r["output"])) for r in results if r.get("output") is not None)
     if size + held > MOST_OF_RUN:
         raise _too_large(MOST_OF_RUN)
-    return clean
+    return kept
 
 
 def begun(step: PlanStep, before: Result | None, now: datetime) -> Result:
@@ -101,8 +101,29 @@ def begun(step: PlanStep, before: Result | None, now: datetime) -> Result:
     return {**again, "status": "running", "attempts": before["attempts"] + (not cut_short)}
 
 
+def artifacts(definition: AutomationDefinition, results: list[Result]) -> list[dict[str, Any]]:
+    """What steps gave that their author has named with output_as."""
+    named = {
+        step.step_id: step.output_as
+        for step in (*definition.plan, *definition.execution.on_failure)
+        if step.output_as
+    }
+    return [
+        {
+            "artifact_id": named[result["step_id"]],
+            "step_id": result["step_id"],
+            "mime_type": "text/plain" if isinstance(result["output"], str) else "application/json",
+            "content": result["output"],
+        }
+        for result in results
+        if result["step_id"] in named
+        and result["status"] == "succeeded"
+        and result.get("output") is not None
+    ]
+
+
 def error_json(error: errors.RotaError) -> dict[str, Any]:
-    found: dict[str, Any] = _clean(
+    found: dict[str, Any] = clean(
         {
             "code": int(error.code),
             "reason": error.reason,
@@ -138,16 +159,16 @@ def _seen(result: Result) -> Standing:
     )
 
 
-def _clean(value: Any) -> Any:
+def clean(value: Any) -> Any:
     """What a model said, without what PostgreSQL or JSON can't hold."""
     match value:
         case str():
             kept = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             return kept.replace("\0", "�")
         case dict():
-            return {_clean(str(key)): _clean(item) for key, item in value.items()}
+            return {clean(str(key)): clean(item) for key, item in value.items()}
         case list() | tuple():
-            return [_clean(item) for item in value]
+            return [clean(item) for item in value]
         case int() if not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
             return str(value)
     return value

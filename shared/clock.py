@@ -1,6 +1,8 @@
 """What time it is, and how to wait for a moment."""
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -28,6 +30,42 @@ class SystemClock:
                 await asyncio.wait_for(woken.wait(), min(left, self.NAP).total_seconds())
             except TimeoutError:
                 continue
+
+
+class CorrectedClock(SystemClock):
+    """The system's clock, moved to agree with another one that all replicas share.
+
+    Until it was measured, and while it can't be, the last known difference holds.
+    """
+
+    # How often the difference is measured, and how many measurements make one.
+    EVERY = timedelta(seconds=60)
+    SAMPLES = 3
+
+    def __init__(self) -> None:
+        self.offset = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.offset
+
+    async def correct(self, measure: Callable[[], Awaitable[datetime]]) -> None:
+        """Measures the difference; of a few measurements the quickest is the truest."""
+        best: timedelta | None = None
+        for _ in range(self.SAMPLES):
+            asked = super().now()
+            there = await measure()
+            took = super().now() - asked
+            if best is None or took < best:
+                best, self.offset = took, there - (asked + took / 2)
+
+    async def follow(self, measure: Callable[[], Awaitable[datetime]], stop: asyncio.Event) -> None:
+        """Measures again and again until `stop`; a measurement that fails changes nothing."""
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self.EVERY.total_seconds())
+            if not stop.is_set():
+                with contextlib.suppress(Exception):
+                    await self.correct(measure)
 
 
 class ManualClock:

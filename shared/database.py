@@ -157,7 +157,7 @@ def _alembic(url: str, package: str, schema: str) -> Config:
 def _is_connection_fault(error: DBAPIError) -> bool:
     cause: Any = error.orig
     while cause is not None:
-        if str(getattr(cause, "sqlstate", "") or "").startswith(("08", "57P")):
+        if str(getattr(cause, "sqlstate", "") or "").startswith(("08", "57P", "53300")):
             return True
         cause = cause.__cause__
     return False

@@ -9,7 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.enums import ACTIVE_RUNS
-from automation_service.persistence.tables import automations, run_events, runs, triggers
+from automation_service.persistence.tables import (
+    ACTIVE_RUN,
+    automations,
+    run_events,
+    runs,
+    triggers,
+)
 from shared.definition.states import AutomationStatus, RunStatus
 
 
@@ -123,7 +129,9 @@ async def next_waiting(connection: AsyncConnection, automation_id: UUID) -> UUID
     """The exclusive run to begin now: the first that waits, and none while another goes on."""
     going_on = await connection.scalar(
         sa.select(sa.literal(1))
-        .where(runs.c.automation_id == automation_id, runs.c.status == RunStatus.RUNNING)
+        .where(
+            runs.c.automation_id == automation_id, ACTIVE_RUN, runs.c.status == RunStatus.RUNNING
+        )
         .limit(1)
     )
     if going_on:
@@ -132,6 +140,7 @@ async def next_waiting(connection: AsyncConnection, automation_id: UUID) -> UUID
         sa.select(runs.c.id)
         .where(
             runs.c.automation_id == automation_id,
+            ACTIVE_RUN,
             runs.c.status == RunStatus.PENDING,
             runs.c.exclusive,
         )
@@ -147,13 +156,13 @@ async def write(
     values: dict[str, Any],
     event: dict[str, Any],
     now: datetime,
-) -> None:
+) -> int:
     """Changes the run if this attempt still holds it, and adds a frame to its history.
 
-    Raises Fenced.
+    Gives the frame's sequence. Raises Fenced.
     """
     # One update: a second one in the transaction would lock what its foreign keys name.
-    sequence = await connection.scalar(
+    sequence: int | None = await connection.scalar(
         sa.update(runs)
         .where(
             runs.c.id == claim.run,
@@ -166,6 +175,20 @@ async def write(
     if sequence is None:
         raise Fenced
     await _add_event(connection, claim.run, sequence, event, now)
+    return sequence
+
+
+async def progress_seen(connection: AsyncConnection, run: UUID, step_id: str, attempt: int) -> int:
+    """The last of what the agent said of a try of a step that is stored; 0 for nothing."""
+    progress = run_events.c.event["step_progress"]
+    found: int | None = await connection.scalar(
+        sa.select(sa.func.max(progress["position"].as_integer())).where(
+            run_events.c.run_id == run,
+            progress["step_id"].as_string() == step_id,
+            progress["try"].as_integer() == attempt,
+        )
+    )
+    return found or 0
 
 
 async def request_cancel(connection: AsyncConnection, automation_id: UUID, run: UUID) -> RunStatus:
@@ -273,8 +296,9 @@ async def startable(connection: AsyncConnection, limit: int = 1000) -> list[UUID
     found = await connection.execute(
         sa.select(runs.c.id)
         .where(
+            ACTIVE_RUN,
             (runs.c.status == RunStatus.RUNNING)
-            | ((runs.c.status == RunStatus.PENDING) & (~runs.c.exclusive | ~before))
+            | ((runs.c.status == RunStatus.PENDING) & (~runs.c.exclusive | ~before)),
         )
         .order_by(runs.c.create_time)
         .limit(limit)

@@ -1,6 +1,7 @@
 """Runs as callers read them, and as the scheduler makes them: every query."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,9 +9,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.enums import ACTIVE_RUNS
 from automation_service.persistence.records import Run, RunEvent
-from automation_service.persistence.tables import automations, run_events, runs, triggers
+from automation_service.persistence.tables import (
+    ACTIVE_RUN,
+    automations,
+    run_events,
+    runs,
+    triggers,
+)
 from shared.definition.states import RunStatus
 
 _BASIC = (
@@ -26,7 +32,7 @@ _BASIC = (
     runs.c.trigger_payload,
     runs.c.error,
     runs.c.usage,
-    automations.c.workspace_id,
+    runs.c.workspace_id,
     automations.c.resource_id,
     triggers.c.trigger_id,
 )
@@ -38,15 +44,40 @@ async def add(connection: AsyncConnection, values: dict[str, Any]) -> None:
     await connection.execute(sa.insert(runs).values(**values))
 
 
-async def active(connection: AsyncConnection, automation_id: UUID) -> tuple[int, int]:
-    """How many runs wait, and how many go on."""
-    rows = await connection.execute(
-        sa.select(runs.c.status, sa.func.count().label("held"))
-        .where(runs.c.automation_id == automation_id, runs.c.status.in_(ACTIVE_RUNS))
-        .group_by(runs.c.status)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Active:
+    """How many runs of an automation wait and go on, and the one that has to end first."""
+
+    waiting: int = 0
+    running: int = 0
+    first: UUID | None = None
+
+
+async def active(connection: AsyncConnection, automation_id: UUID) -> Active:
+    going_on = runs.c.status == RunStatus.RUNNING
+    order = (going_on.desc(), runs.c.slot_time, runs.c.id)
+    chosen = (
+        sa.select(runs.c.id, runs.c.slot_time, going_on.label("going_on"))
+        .where(runs.c.automation_id == automation_id, ACTIVE_RUN)
+        .subquery()
     )
-    found: dict[RunStatus, int] = {row.status: row.held for row in rows}
-    return found.get(RunStatus.PENDING, 0), found.get(RunStatus.RUNNING, 0)
+    row = (
+        await connection.execute(
+            sa.select(
+                sa.func.count().filter(~chosen.c.going_on).label("waiting"),
+                sa.func.count().filter(chosen.c.going_on).label("running"),
+            ).select_from(chosen)
+        )
+    ).one()
+    if row.waiting + row.running == 0:
+        return Active()
+    first = await connection.scalar(
+        sa.select(runs.c.id)
+        .where(runs.c.automation_id == automation_id, ACTIVE_RUN)
+        .order_by(*order)
+        .limit(1)
+    )
+    return Active(waiting=row.waiting, running=row.running, first=first)
 
 
 async def find(
@@ -76,24 +107,19 @@ async def page(
     where: Sequence[sa.ColumnElement[bool]] = (),
 ) -> list[Run]:
     """Newest first, of one automation or of all; one more than `size` if there is more."""
-    query = (
-        sa.select(*_BASIC).select_from(_FROM).where(automations.c.workspace_id == workspace, *where)
-    )
+    query = sa.select(*_BASIC).select_from(_FROM).where(runs.c.workspace_id == workspace, *where)
     if automation is not None:
-        query = query.where(automations.c.resource_id == automation)
+        # As a value, so that the rows of the automation are read in the order of its index.
+        owner = (
+            sa.select(automations.c.id)
+            .where(automations.c.workspace_id == workspace, automations.c.resource_id == automation)
+            .scalar_subquery()
+        )
+        query = query.where(runs.c.automation_id == owner)
     if after is not None:
         query = query.where(sa.tuple_(runs.c.create_time, runs.c.id) < sa.tuple_(*after))
     query = query.order_by(runs.c.create_time.desc(), runs.c.id.desc()).limit(size + 1)
     return [_run(row, large=False) for row in await connection.execute(query)]
-
-
-async def unfinished(connection: AsyncConnection, automation_id: UUID) -> list[UUID]:
-    found = await connection.execute(
-        sa.select(runs.c.id).where(
-            runs.c.automation_id == automation_id, runs.c.status.in_(ACTIVE_RUNS)
-        )
-    )
-    return list(found.scalars())
 
 
 async def is_over(connection: AsyncConnection, run: UUID) -> bool:
@@ -102,6 +128,14 @@ async def is_over(connection: AsyncConnection, run: UUID) -> bool:
         sa.select(runs.c.status).where(runs.c.id == run)
     )
     return status is None or status.finished
+
+
+async def events_floor(connection: AsyncConnection, run: UUID) -> int:
+    """The last of its events that is no longer kept; 0 while all are."""
+    found: int | None = await connection.scalar(
+        sa.select(runs.c.events_floor).where(runs.c.id == run)
+    )
+    return found or 0
 
 
 async def events_after(

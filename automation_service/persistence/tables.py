@@ -46,6 +46,9 @@ automations = sa.Table(
     sa.Column("update_time", _TIME, nullable=False, index=True),
     sa.UniqueConstraint("workspace_id", "resource_id"),
 )
+sa.Index(
+    "ix_automations_workspace_id_create_time", automations.c.workspace_id, automations.c.create_time
+)
 
 revisions = sa.Table(
     "automation_revisions",
@@ -93,6 +96,10 @@ runs = sa.Table(
     "automation_runs",
     METADATA,
     sa.Column("id", UUID, primary_key=True),
+    # That of its automation, so that the runs of a workspace are one index range.
+    sa.Column(
+        "workspace_id", sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"), nullable=False
+    ),
     sa.Column("automation_id", sa.ForeignKey(automations.c.id, ondelete="CASCADE"), nullable=False),
     sa.Column("trigger", sa.ForeignKey(triggers.c.id, ondelete="SET NULL"), index=True),
     sa.Column("slot_time", _TIME, nullable=False),
@@ -114,6 +121,8 @@ runs = sa.Table(
     _json("error"),
     _json("usage", default="{}"),
     sa.Column("events", sa.Integer, nullable=False, server_default="0"),
+    # Events up to here are no longer kept.
+    sa.Column("events_floor", sa.Integer, nullable=False, server_default="0"),
     sa.Column("create_time", _TIME, nullable=False),
     sa.Column("start_time", _TIME),
     sa.Column("end_time", _TIME),
@@ -121,6 +130,31 @@ runs = sa.Table(
 )
 sa.Index("ix_automation_runs_automation_id_create_time", runs.c.automation_id, runs.c.create_time)
 sa.Index("ix_automation_runs_status_create_time", runs.c.status, runs.c.create_time)
+sa.Index(
+    "ix_automation_runs_workspace_id_create_time",
+    runs.c.workspace_id,
+    runs.c.create_time,
+    runs.c.id,
+)
+# Spelled out, not bound: a prepared statement can only use an index whose condition it shows.
+ACTIVE_RUN = sa.text("automation_runs.status in ('pending', 'running')")
+sa.Index(
+    "ix_automation_runs_active",
+    runs.c.automation_id,
+    runs.c.slot_time,
+    runs.c.id,
+    postgresql_where=sa.text("status in ('pending', 'running')"),
+)
+sa.Index(
+    "ix_automation_runs_end_time",
+    runs.c.end_time,
+    postgresql_where=sa.text("end_time is not null"),
+)
+sa.Index(
+    "ix_automation_runs_events_kept",
+    runs.c.end_time,
+    postgresql_where=sa.text("end_time is not null and events_floor < events"),
+)
 sa.Index(
     "uq_automation_runs_running",
     runs.c.automation_id,
@@ -146,6 +180,7 @@ slots = sa.Table(
     sa.UniqueConstraint("trigger", "slot_time"),
 )
 sa.Index("ix_automation_slots_automation_id_slot_time", slots.c.automation_id, slots.c.slot_time)
+sa.Index("ix_automation_slots_slot_time", slots.c.slot_time)
 
 run_events = sa.Table(
     "run_events",
@@ -172,6 +207,24 @@ sa.Index(
     "ix_audit_events_workspace_id_create_time",
     audit_events.c.workspace_id,
     audit_events.c.create_time,
+)
+
+sa.Index("ix_audit_events_create_time", audit_events.c.create_time)
+
+# One row: when some scheduler was last seen at work.
+beats = sa.Table(
+    "scheduler_beats",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seen_time", _TIME, nullable=False),
+)
+
+# Spans in which no scheduler ran.
+gaps = sa.Table(
+    "scheduler_gaps",
+    METADATA,
+    sa.Column("from_time", _TIME, primary_key=True),
+    sa.Column("to_time", _TIME, nullable=False),
 )
 
 catalogue = sa.Table(

@@ -96,12 +96,14 @@ async def next_due(connection: AsyncConnection) -> datetime | None:
 
 
 async def claim_computed_elsewhere(
-    connection: AsyncConnection, version: str, limit: int
+    connection: AsyncConnection, version: str, limit: int, *, after: UUID | None = None
 ) -> list[tuple[UUID, Trigger]]:
-    """Locks triggers whose next time was computed by an older time zone database."""
+    """Locks triggers whose next time was computed by an older time zone database, by id."""
+    chosen = sa.select(triggers)
+    if after is not None:
+        chosen = chosen.where(triggers.c.id > after)
     rows = await connection.execute(
-        sa.select(triggers)
-        .where(triggers.c.next_fire_time.is_not(None), triggers.c.tzdata_version < version)
+        chosen.where(triggers.c.next_fire_time.is_not(None), triggers.c.tzdata_version < version)
         .order_by(triggers.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True)

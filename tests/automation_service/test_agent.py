@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -102,6 +103,19 @@ async def test_it_attaches_again_when_the_connection_breaks(keys: Keys, agent: F
             assert (await running).text == "at last"
     assert (len(before.requests), len(after.requests)) == (1, 1)
     assert len(agent.begun) == 1
+
+
+async def test_what_the_agent_does_is_told_with_its_place_in_the_stream(served: Served) -> None:
+    remote, servicer = served
+    servicer.progress = ["Calling fetch_url", "Calling now"]
+    told: list[tuple[int, str]] = []
+
+    async def progress(position: int, title: str) -> None:
+        told.append((position, title))
+
+    for _ in range(2):  # a repeat is told the same
+        await remote.run_task(replace(task(), progress=progress))
+    assert told == [(2, "Calling fetch_url"), (3, "Calling now")] * 2
 
 
 async def test_a_refusal_is_not_tried_again(keys: Keys, agent: FakeAgent) -> None:

@@ -44,29 +44,6 @@ async def outcomes(rota: Running, name: str, count: int) -> list[str]:
     return [Slot.Outcome.Name(s.outcome) for s in reversed(await until(enough))]
 
 
-async def test_slots_within_the_catch_up_window_are_caught_up_and_older_ones_missed(
-    url: str, keys: Keys
-) -> None:
-    clock = ManualClock(START)
-    async with running(url, keys, clock=clock, roles="api") as rota:
-        name = (await rota.create(every_minute("always", catchup_window_seconds=180))).name
-    clock.set(FIRST + 5 * MINUTE)
-    async with running(url, keys, clock=clock) as rota:
-        assert await outcomes(rota, name, 6) == [
-            "MISSED",
-            "MISSED",
-            "CAUGHT_UP",
-            "CAUGHT_UP",
-            "FIRED",
-            "FIRED",
-        ]
-        assert len(await rota.ended(name, 4)) == 4
-        missed = (await rota.slots(name))[-1]
-        assert missed.reason == "It was found 0:05:00 late; the catch-up window is 0:03:00."
-        fresh = (await rota.get(name)).triggers[0]
-        assert fresh.next_fire_time.ToDatetime(tzinfo=START.tzinfo) == FIRST + 6 * MINUTE
-
-
 async def test_slots_of_a_paused_automation_are_skipped_and_stay_so(
     rota: Running, clock: ManualClock
 ) -> None:
@@ -125,8 +102,10 @@ async def test_queued_runs_go_one_by_one_in_order(
 
 async def test_a_full_queue_rejects(url: str, keys: Keys) -> None:
     clock = ManualClock(START)
-    async with running(url, keys, clock=clock, roles="api,ticker") as rota:  # nothing works
-        name = (await rota.create(every_minute("queue", catchup_window_seconds=86400))).name
+    async with running(
+        url, keys, clock=clock, roles="api,ticker", on_time_seconds=86400
+    ) as rota:  # nothing works
+        name = (await rota.create(every_minute("queue"))).name
         clock.set(FIRST + 101 * MINUTE)
         found = await outcomes(rota, name, 102)
         assert found.count("REJECTED") == 2

@@ -80,6 +80,7 @@ def _task(config: AgentTaskActionConfig, context: ActionContext) -> AgentTask:
         auto_approve=config.auto_approve,
         time_zone=context.time_zone,
         session_started=context.record_session,
+        progress=context.progress,
     )
 
 

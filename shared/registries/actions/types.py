@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 ConfigModel = type[BaseModel]
+# Told, in a few words, what an agent does; the position is the same when it is told again.
+Progress = Callable[[int, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class AgentTask:
     auto_approve: bool = False
     time_zone: str = ""  # empty: UTC
     session_started: Callable[[str], Awaitable[None]] | None = None
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ class ActionContext:
     record_session: Callable[[str], Awaitable[None]]
     budget_micros_left: int | None = None  # None: the run has no cap
     time_zone: str = "UTC"
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,53 @@
+"""When schedulers were at work, and when none was."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.persistence.tables import beats, gaps
+
+_ONE = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A span in which no scheduler ran."""
+
+    start: datetime
+    end: datetime
+
+
+async def beat(connection: AsyncConnection, now: datetime, silence: timedelta) -> Gap | None:
+    """Says that a scheduler is at work; writes down and gives a silence longer than `silence`."""
+    seen = await connection.scalar(
+        sa.select(beats.c.seen_time).where(beats.c.id == _ONE).with_for_update()
+    )
+    moved = {"seen_time": sa.func.greatest(beats.c.seen_time, now)}
+    await connection.execute(
+        insert(beats)
+        .values(id=_ONE, seen_time=now)
+        .on_conflict_do_update(index_elements=["id"], set_=moved)
+    )
+    if seen is None or now - seen <= silence:
+        return None
+    await connection.execute(
+        insert(gaps).values(from_time=seen, to_time=now).on_conflict_do_nothing()
+    )
+    return Gap(start=seen, end=now)
+
+
+async def gaps_after(
+    connection: AsyncConnection, moment: datetime, limit: int = 100
+) -> Sequence[Gap]:
+    """Gaps that ended after a moment, the latest first."""
+    rows = await connection.execute(
+        sa.select(gaps)
+        .where(gaps.c.to_time > moment)
+        .order_by(gaps.c.from_time.desc())
+        .limit(limit)
+    )
+    return [Gap(start=row.from_time, end=row.to_time) for row in rows]

@@ -1,0 +1,157 @@
+"""The hot queries read their indexes, with a million triggers beside them."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.persistence import execution, retention, runs, slots, triggers
+from devstack.postgres_roles import ServiceDatabases
+from shared import database
+from tests.support.automation import START, migrated
+from tests.support.postgres import SuiteServer
+
+OWNER = UUID(int=1)
+TRIGGERS = 1_000_000
+# 1,000 automations with 1,000 triggers each, and a history of 20,000 slots and runs. Keys and
+# foreign keys are checked when a row comes from the service; here they would only cost time.
+FILL = f"""
+set session_replication_role = replica;
+set search_path = automation;
+insert into workspaces (id, create_time) select 'w' || n, now() from generate_series(0, 9) n;
+insert into automations
+    (id, workspace_id, resource_id, name, description, status, definition, revision, version,
+     create_time, update_time)
+select lpad(to_hex(n), 32, '0')::uuid, 'w' || n % 10, 'a' || n, 'a', '', 'active', '{{}}', 1, 1,
+       now() - n * interval '1 minute', now()
+from generate_series(1, 1000) n;
+insert into automation_triggers
+    (id, automation_id, trigger_id, type, enabled, decided_until, next_fire_time, tzdata_version,
+     create_time)
+select lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n % 1000 + 1), 32, '0')::uuid, n::text,
+       'schedule', true, now(), now() + n * interval '1 second', '2026a', now()
+from generate_series(1, {TRIGGERS}) n;
+insert into automation_runs
+    (id, workspace_id, automation_id, slot_time, status, exclusive, definition_snapshot, revision,
+     events, create_time, end_time)
+select lpad(to_hex(n), 32, '0')::uuid, 'w' || (n % 1000 + 1) % 10,
+       lpad(to_hex(n % 1000 + 1), 32, '0')::uuid, now() - n * interval '1 minute', 'succeeded',
+       true, '{{}}', 1, 5, now() - n * interval '1 minute', now() - n * interval '1 minute'
+from generate_series(1, 20000) n;
+insert into automation_slots
+    (id, automation_id, trigger, trigger_id, slot_time, fire_time, local_time, outcome, decide_time)
+select lpad(to_hex(n), 32, '0')::uuid, lpad(to_hex(n % 1000 + 1), 32, '0')::uuid,
+       lpad(to_hex(n), 32, '0')::uuid, n::text, now() - n * interval '1 minute', now(), '', 'fired',
+       now()
+from generate_series(1, 20000) n;
+analyze automations; analyze automation_triggers; analyze automation_runs;
+analyze automation_slots;
+"""
+
+
+INDEXES = """
+select indexname, indexdef from pg_indexes
+where schemaname = 'automation' and tablename = 'automation_triggers' and indexname like 'ix_%'
+"""
+
+
+def filled(databases: ServiceDatabases) -> None:
+    migrated(databases)
+    with psycopg.connect(databases.superuser, autocommit=True) as connection:
+        held = connection.execute(INDEXES).fetchall()
+        # Built at the end, as for any large load.
+        for name, _ in held:
+            connection.execute(f"drop index automation.{name}".encode())
+        connection.execute(FILL.encode())
+        for _, definition in held:
+            connection.execute(definition.encode())
+
+
+@pytest.fixture(scope="module")
+def million(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
+    """Built in place: a copy of it would take as long again."""
+    databases = postgres_server.create()
+    filled(databases)
+    yield databases
+    postgres_server.drop(databases)
+
+
+@pytest.fixture
+async def connection(million: ServiceDatabases) -> AsyncIterator[AsyncConnection]:
+    engine = database.engine(million.automation, schema="automation")
+    async with engine.connect() as opened:
+        yield opened
+        await opened.rollback()
+    await engine.dispose()
+
+
+@contextlib.contextmanager
+def seen(connection: AsyncConnection) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that are run, with their values."""
+    found: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
+        found.append((statement, values))
+
+    sa.event.listen(connection.sync_connection, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        sa.event.remove(connection.sync_connection, "before_cursor_execute", note)
+
+
+async def plans(connection: AsyncConnection, statements: list[tuple[str, Any]]) -> list[str]:
+    under = await database.raw(connection)
+    found = []
+    for statement, values in statements:
+        rows = await under.fetch(f"explain {statement}", *values)
+        found.append("\n".join(row[0] for row in rows))
+    return found
+
+
+QUERIES: dict[str, tuple[str, Any]] = {
+    "claim due": ("ix_automation_triggers_due", lambda c: triggers.claim_due(c, START, 50)),
+    "next due": ("ix_automation_triggers_due", triggers.next_due),
+    "active runs": ("ix_automation_runs_active", lambda c: runs.active(c, OWNER)),
+    "next waiting": ("ix_automation_runs_active", lambda c: execution.next_waiting(c, OWNER)),
+    "runs to wake": ("ix_automation_runs_active", execution.startable),
+    "runs of an automation": (
+        "ix_automation_runs_automation_id_create_time",
+        lambda c: runs.page(c, "w2", "a2", size=10, after=None),
+    ),
+    "runs of a workspace": (
+        "ix_automation_runs_workspace_id_create_time",
+        lambda c: runs.page(c, "w2", None, size=10, after=None),
+    ),
+    "slots of an automation": (
+        "ix_automation_slots_automation_id_slot_time",
+        lambda c: slots.page(c, OWNER, size=10, after=None),
+    ),
+    "a slot at a moment": (
+        "ix_automation_slots_automation_id_slot_time",
+        lambda c: slots.at(c, OWNER, "1", START),
+    ),
+    "old runs": ("ix_automation_runs_end_time", lambda c: retention.runs_before(c, START, 10)),
+    "old events": (
+        "ix_automation_runs_events_kept",
+        lambda c: retention.events_of_runs_before(c, START.replace(year=2000), 10),
+    ),
+    "old slots": ("ix_automation_slots_slot_time", lambda c: retention.slots_before(c, START, 10)),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_a_hot_query_reads_its_index(connection: AsyncConnection, name: str) -> None:
+    index, ask = QUERIES[name]
+    with seen(connection) as statements:
+        await ask(connection)
+    for plan in await plans(connection, statements):
+        assert index in plan, plan
+        # Of small or few rows PostgreSQL may read all; of these never.
+        for table in ("automation_triggers", "automation_runs", "automation_slots"):
+            assert f"Seq Scan on {table}" not in plan, plan

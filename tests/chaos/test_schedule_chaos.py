@@ -1,0 +1,178 @@
+"""Three schedulers and workers killed at random: every slot has one row and at most one run.
+
+`ROTA_CHAOS_SLOTS` sets how many slots there are (2000 is the full size), `ROTA_CHAOS_SEED` who
+is killed when.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.postgres_roles import ServiceDatabases
+from shared.clock import ManualClock
+from shared.registries.actions.types import AgentResult, AgentTask
+from tests.support.agent_server import agent_server
+from tests.support.agents import FakeAgent, answer
+from tests.support.automation import START, execute, migrated, news, running, schedule
+from tests.support.pair import free_port
+from tests.support.postgres import SuiteServer
+from tests.support.processes import FileClock, Process
+from tests.support.tokens import Keys
+
+SLOTS = int(os.environ.get("ROTA_CHAOS_SLOTS", "120"))
+SEED = int(os.environ.get("ROTA_CHAOS_SEED", "7"))
+AUTOMATIONS = 20
+MINUTES = -(-SLOTS // AUTOMATIONS)
+KILLS = max(4, MINUTES // 4)
+# No part of it may take longer; the whole is bounded by the test's own timeout.
+SECONDS = 45 + SLOTS / 10
+MINUTE = timedelta(minutes=1)
+FIRST = START + timedelta(seconds=30)
+CONCURRENCIES = ("always", "queue", "drop_if_running")
+
+
+@pytest.fixture
+def databases(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
+    with postgres_server.fresh_database("automation_migrated", migrated) as fresh:
+        yield fresh
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    return Keys(folder=tmp_path)
+
+
+@contextlib.asynccontextmanager
+async def three(url: str, keys: Keys, peer: str, clock: FileClock) -> AsyncIterator[list[Process]]:
+    found = [
+        Process(
+            name="automation_service",
+            port=(port := free_port()),
+            clock=clock,
+            log=keys.folder / f"automation-{number}.log",
+            environment={
+                "DATABASE_URL": url,
+                "ROTA_LISTEN": f"127.0.0.1:{port}",
+                "ROTA_PEER_ADDRESS": peer,
+                "ROTA_JWKS_FILE": str(keys.jwks_file),
+                "ROTA_SERVICE_JWKS_FILE": str(keys.service_jwks_file),
+                "ROTA_SERVICE_KEY_FILE": str(keys.service_key_file("automation_service")),
+                "ROTA_LEASE_SECONDS": "2",
+                "ROTA_LOOK_SECONDS": "0.5",
+                "ROTA_RECONCILE_SECONDS": "1",
+                # Slots that nobody saw in time run all the same: all of them are wanted here.
+                "ROTA_ON_TIME_SECONDS": "86400",
+                "ROTA_LOG_LEVEL": "WARNING",
+            },
+        )
+        for number in range(3)
+    ]
+    try:
+        await asyncio.gather(*(process.start() for process in found))
+        yield found
+    finally:
+        await asyncio.gather(*(process.kill() for process in found))
+
+
+async def planned(url: str, keys: Keys) -> None:
+    """Automations of every minute, all kinds of concurrency, two steps each."""
+    steps = [
+        {"step_id": s, "action": "agent_task", "config": {"prompt": s}} for s in ("one", "two")
+    ]
+    async with running(url, keys, clock=ManualClock(START), roles="api") as rota:
+        for number in range(AUTOMATIONS):
+            execution = {"concurrency": CONCURRENCIES[number % 3]}
+            trigger = schedule("* * * * *", max_fires=SLOTS)
+            await rota.create(news(triggers=[trigger], plan=steps, execution=execution))
+
+
+async def work(request: AgentTask) -> AgentResult:
+    await asyncio.sleep(0.05)  # long enough to be killed in
+    return answer(cost=1)
+
+
+async def tick(clock: FileClock) -> None:
+    for minute in range(MINUTES):
+        clock.set(FIRST + minute * MINUTE)
+        await asyncio.sleep(0.4)  # the pace, not a wait for anything
+
+
+async def kill_at_random(processes: list[Process], chance: random.Random) -> None:
+    for _ in range(KILLS):
+        await asyncio.sleep(chance.uniform(0.2, 1.0))
+        victims = chance.sample(processes, chance.choice((1, 1, 2)))
+        await asyncio.gather(*(process.kill() for process in victims))
+        await asyncio.gather(*(process.start() for process in victims))
+
+
+async def all_ended(url: str) -> None:
+    async with asyncio.timeout(SECONDS):
+        while True:
+            [row] = await execute(
+                url,
+                "select (select count(*) from automation_slots) as slots, (select count(*)"
+                " from automation_runs where status in ('pending', 'running')) as active",
+            )
+            if row["slots"] >= AUTOMATIONS * MINUTES and row["active"] == 0:
+                return
+            await asyncio.sleep(0.2)
+
+
+@pytest.mark.timeout(300)
+async def test_every_slot_has_one_row_and_at_most_one_run_whoever_is_killed(
+    databases: ServiceDatabases, keys: Keys, tmp_path: Path
+) -> None:
+    url = databases.automation
+    clock = FileClock(tmp_path / "now")
+    clock.set(START)
+    agent = FakeAgent(work)
+    await planned(url, keys)
+    async with agent_server(keys, agent) as (peer, _), three(url, keys, peer, clock) as processes:
+        await asyncio.gather(tick(clock), kill_at_random(processes, random.Random(SEED)))
+        await all_ended(url)
+    await check(url, agent)
+
+
+async def check(url: str, agent: FakeAgent) -> None:
+    slots = await execute(
+        url,
+        "select s.slot_time, s.trigger, s.outcome, s.run_id, count(r.id) as runs"
+        " from automation_slots s left join automation_runs r"
+        " on r.trigger = s.trigger and r.slot_time = s.slot_time group by 1, 2, 3, 4",
+    )
+    assert len(slots) == len({(s["trigger"], s["slot_time"]) for s in slots})
+    assert len(slots) == AUTOMATIONS * MINUTES
+    times = {s["slot_time"] for s in slots}
+    assert times == {FIRST + minute * MINUTE for minute in range(MINUTES)}
+    for slot in slots:
+        ran = slot["outcome"] == "fired"
+        assert (slot["runs"], slot["run_id"] is not None) == (ran, ran), slot
+        assert ran or slot["outcome"] == "skipped_overlap", slot
+    await check_runs(url, agent)
+
+
+async def check_runs(url: str, agent: FakeAgent) -> None:
+    runs = await execute(url, "select id, status, error from automation_runs")
+    assert [dict(run) for run in runs if run["status"] != "succeeded"] == []
+    asked = [task.request_id for task in agent.begun]
+    # A step cut short is taken up under the key it had, so no key ever began two tasks.
+    assert len(asked) == len(set(asked))
+    assert set(asked) == {f"{run['id']}:{step}:1" for run in runs for step in ("one", "two")}
+    ended = await execute(
+        url,
+        "select run_id, event->'step_updated'->>'step_id' as step, count(*) as times"
+        " from run_events where event->'step_updated'->>'status' = 'succeeded' group by 1, 2",
+    )
+    assert len(ended) == 2 * len(runs)
+    assert {row["times"] for row in ended} == {1}
+    numbered: list[Any] = await execute(
+        url, "select run_id from run_events group by 1 having max(sequence) <> count(*)"
+    )
+    assert numbered == []
