@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     look_seconds: float = Field(2, gt=0, description="how often an idle worker looks for runs")
     reconcile_seconds: float = Field(5, gt=0, description="how often lost wake-ups are made good")
     concurrent_runs: int = Field(50, ge=20, description="most runs that this process carries out")
-    pool_size: int = Field(10, ge=1, description="database connections kept open")
+    pool_size: int = Field(20, ge=4, description="most database connections, kept open")
     on_time_seconds: int = Field(
         60, ge=0, description="a slot that fires this late still counts as on time"
     )

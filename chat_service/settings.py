@@ -71,8 +71,8 @@ class Settings(BaseSettings):
         Field(alias="ROTA_DRAIN_SECONDS", ge=0, description="NOT_SERVING before the port closes"),
     ] = 0.0
     pool_size: Annotated[
-        int, Field(alias="ROTA_POOL_SIZE", ge=2, description="database connections kept open")
-    ] = 10
+        int, Field(alias="ROTA_POOL_SIZE", ge=4, description="most database connections, kept open")
+    ] = 20
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         Field(alias="ROTA_LOG_LEVEL", description="least severe level that is logged"),

@@ -41,7 +41,7 @@ def settings(databases: ServiceDatabases, keys: Keys, model_url: str, **more: An
         openai_base_url=model_url,
         default_model="demo",
         grace_seconds=0.0,
-        pool_size=4,
+        pool_size=8,
         **more,
     )
 

@@ -44,7 +44,7 @@ def automation_settings(
         service_jwks_file=keys.service_jwks_file,
         service_key_file=keys.service_key_file("automation_service"),
         grace_seconds=0,
-        pool_size=4,
+        pool_size=8,
         **more,
     )
 

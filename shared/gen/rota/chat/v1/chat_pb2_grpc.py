@@ -172,8 +172,9 @@ class ChatServiceServicer:
 
     def DeleteThread(self, request, context):
         """Deletes a thread with its messages, turns and approvals, for good.
-        Automations that came of it stay. An open turn is
-        FAILED_PRECONDITION / TURN_IN_PROGRESS.
+        Automations that came of it stay. A turn that runs is
+        FAILED_PRECONDITION / TURN_IN_PROGRESS, one that waits
+        FAILED_PRECONDITION / APPROVALS_UNDECIDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -193,7 +193,8 @@ class SlotOutcome(betterproto2.Enum):
 
     MISSED = 6
     """
-    No run: no scheduler was there inside the catch-up window.
+    No run: it was found later than the catch-up window, or a later slot that
+    was missed too caught up for it.
     """
 
     REJECTED = 7

@@ -2143,8 +2143,9 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "___google__protobuf__.Empty":
         """
         Deletes a thread with its messages, turns and approvals, for good.
-        Automations that came of it stay. An open turn is
-        FAILED_PRECONDITION / TURN_IN_PROGRESS.
+        Automations that came of it stay. A turn that runs is
+        FAILED_PRECONDITION / TURN_IN_PROGRESS, one that waits
+        FAILED_PRECONDITION / APPROVALS_UNDECIDED.
         """
 
         return await self._unary_unary(
