@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from rota.agent.v1 import agent_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.persistence import tables
+from chat_service.persistence import cooldowns, tables
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
 from tests.support.chat import SCHEDULE, WORKSPACE, Chat, approval_of, approve, thread_of
@@ -159,10 +159,10 @@ async def test_leftover_checkpoints_are_forgotten_and_those_in_use_kept(serve: S
     assert left == {waiting[0].started.turn.rpartition("/")[2]}
 
 
-async def test_cooldowns_that_are_over_leave_no_row(serve: Serving, demo: DemoServer) -> None:
+async def test_cooldowns_that_are_over_leave_no_row(serve: Serving) -> None:
     chat = await serve()
-    demo.controls.fail(3, kind="chat")
-    await chat.send("hello")
+    async with chat.engine.begin() as connection:
+        await cooldowns.cool(connection, -1, serve.clock.now() + timedelta(seconds=600))
     assert await count(chat, tables.model_cooldowns.name) == 1
     serve.clock.advance(timedelta(seconds=601))
     await chat.service.tick()

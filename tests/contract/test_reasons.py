@@ -102,7 +102,8 @@ def test_a_reason_is_given_over_the_wire(stage: Stage, reason: str) -> None:
 
 
 def test_while_every_model_cools_down_none_is_eligible(stage: Stage) -> None:
-    stage.said("hello <<status=429;retry_after=0.1>>")
+    until = stage.live.clock.now() + timedelta(minutes=10)
+    stage.live.execute("insert into chat.model_cooldowns values (-1, %s)", until)
     try:
         status = stage.who.refusal("ChatService/SendMessage", stage.saying("hello"))
         assert reason_of(status) == "NO_ELIGIBLE_MODEL"
