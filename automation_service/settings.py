@@ -19,7 +19,6 @@ class Settings(BaseSettings):
     )
     listen: str = Field("127.0.0.1:7002", description="host:port to serve on; port 0 picks one")
     peer_address: str = Field("127.0.0.1:7001", description="host:port of chat_service")
-    env: Literal["dev", "prod"] = Field("prod", description="dev allows development keys")
     jwks_file: Path = Field(description="JWKS of the issuer of people's tokens")
     service_jwks_file: Path = Field(description="JWKS of the services, by service name")
     service_key_file: Path = Field(description="this service's private key, PEM")

@@ -61,7 +61,6 @@ class Programs:
         if name == AUTOMATION:
             listen, peer = peer, listen
         told = {
-            "ROTA_ENV": "dev",
             "ROTA_LISTEN": listen,
             "ROTA_PEER_ADDRESS": peer,
             "ROTA_JWKS_FILE": str(self.keys.users_jwks),

@@ -48,7 +48,6 @@ def test_each_service_runs_twice_and_knows_the_other(name: str) -> None:
     assert service["command"] == [f"{name}_service"]
     listen = COMPOSE["services"][other]["environment"]["ROTA_LISTEN"]
     assert service["environment"]["ROTA_PEER_ADDRESS"] == f"{other}:{listen.split(':')[1]}"
-    assert "ROTA_ENV" not in service["environment"]  # production is the default
 
 
 def test_the_gateway_of_the_compose_file_has_all_it_is_rendered_from() -> None:
