@@ -7,9 +7,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+import jinja2
 from jinja2 import ChainableUndefined, TemplateError, Undefined
 from jinja2.environment import TemplateExpression
 from jinja2.filters import FILTERS
@@ -23,6 +25,7 @@ from shared.definition.templates import environment as checked_in
 MAX_SECONDS: Final = 0.1
 MAX_RENDERED: Final = 1 << 20
 _CACHED: Final = 512
+_TRACED: Final = ("<template>", str(Path(jinja2.__file__).parent), __file__)
 # Filters that make text as wide as they are told.
 _WIDENING: Final = ("batch", "center", "format", "indent", "slice", "truncate", "wordwrap")
 
@@ -254,6 +257,9 @@ class _Limit:
             ) from None
 
     def _trace(self, frame: FrameType, event: str, arg: object) -> Any:
+        # A finaliser that happens to run here would swallow the error, and the limit with it.
+        if not frame.f_code.co_filename.startswith(_TRACED):
+            return None
         if time.perf_counter() > self._until:
             raise _TooLong
         return self._trace
