@@ -207,7 +207,7 @@ def port_is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    for port in random.sample(_PORTS, 200):
+    for port in random.SystemRandom().sample(_PORTS, 200):
         if port_is_free(port):
             return port
     raise PostgresError(f"No free port found between {_PORTS.start} and {_PORTS.stop}.")

@@ -17,7 +17,8 @@ from devstack.demo_model import DemoServer, demo_server
 from devstack.postgres_roles import ServiceDatabases
 from shared.rpc import client
 from tests.support.chat import START, WORKSPACE, approval_of, approve, asking, kinds, until
-from tests.support.pair import free_port, migrated
+from tests.support.pair import migrated
+from tests.support.ports import free_port
 from tests.support.postgres import SuiteServer
 from tests.support.processes import FileClock, Process, processes
 from tests.support.tokens import Keys

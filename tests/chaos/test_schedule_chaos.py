@@ -21,7 +21,7 @@ from shared.registries.actions.types import AgentResult, AgentTask
 from tests.support.agent_server import agent_server
 from tests.support.agents import FakeAgent, answer
 from tests.support.automation import START, execute, migrated, news, running, schedule
-from tests.support.pair import free_port
+from tests.support.ports import free_port
 from tests.support.postgres import SuiteServer
 from tests.support.processes import FileClock, Process
 from tests.support.tokens import Keys

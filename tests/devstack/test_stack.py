@@ -20,8 +20,8 @@ import jwt
 import pytest
 
 from devstack import child, probe, state
-from devstack.postgres_process import free_port
 from devstack.programs import AUTOMATION, CHAT, SERVED
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKES = "tests.devstack.fakes"

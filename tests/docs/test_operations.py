@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from devstack import probe
-from devstack.postgres_process import free_port
 from tests.contract.stage import Stage, until
 from tests.support.live import AUTOMATION, Live, Tenant
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "operations.md"

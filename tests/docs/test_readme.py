@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from devstack.postgres_process import free_port
+from tests.support.ports import free_port
 from tests.support.processes import FileClock
 
 ROOT = Path(__file__).resolve().parents[2]

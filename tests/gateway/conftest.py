@@ -26,7 +26,7 @@ from rota.automation.v1 import automation_pb2, automation_pb2_grpc
 from rota.chat.v1 import chat_pb2, chat_pb2_grpc
 
 from devstack import dev_token, keys
-from devstack.postgres_process import free_port
+from tests.support.ports import free_port
 
 FRAMES = 4
 GAP = 0.15

@@ -31,7 +31,7 @@ from rota.chat.v1 import chat_pb2
 from devstack import probe
 from devstack.postgres_roles import ServiceDatabases
 from tests.support.chat import START
-from tests.support.pair import free_port
+from tests.support.ports import free_port
 from tests.support.processes import FileClock
 from tests.support.tokens import Keys
 

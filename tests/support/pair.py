@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from shared.rpc import client
 from tests.support.chat import Chat
 from tests.support.chat import migrated as chat_migrated
 from tests.support.chat import settings as chat_settings
+from tests.support.ports import free_port
 from tests.support.tokens import Keys
 
 
@@ -60,12 +60,6 @@ def migrated(databases: ServiceDatabases) -> None:
         service_key_file=nowhere,
     )
     asyncio.run(automation_root.migrate(settings))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.asynccontextmanager

@@ -12,9 +12,9 @@ from typing import Final
 from uuid import uuid4
 
 from devstack import dev_token, keys, settings
-from devstack.postgres_process import free_port
 from devstack.programs import SERVED, run_module
 from devstack.stack import Stack
+from tests.support.ports import free_port
 from tests.support.processes import FileClock
 
 ZONE: Final = "Europe/Paris"
