@@ -10,8 +10,11 @@ from tests.web.conftest import Open
 from tests.web.site import Site
 
 
-async def raw(card: Locator) -> dict[str, object]:
-    return dict(json.loads(await card.get_by_label("JSON", exact=True).input_value()))
+async def raw(card: Locator, saying: str) -> dict[str, object]:
+    """The payload as JSON, once it says this."""
+    box = card.get_by_label("JSON", exact=True)
+    await expect(box).to_have_value(re.compile(re.escape(saying)))
+    return dict(json.loads(await box.input_value()))
 
 
 async def test_it_says_when_what_with_which_tools_and_what_follows(page: Page) -> None:
@@ -67,7 +70,7 @@ async def test_a_clock_change_is_told_on_the_card(page: Page) -> None:
 async def test_form_and_json_stay_the_same(page: Page) -> None:
     card = await editing(page)
     await card.get_by_label("Name", exact=True).fill("News at nine")
-    payload = await raw(card)
+    payload = await raw(card, "News at nine")
     assert payload["display_name"] == "News at nine"
     definition = payload["definition"]
     assert isinstance(definition, dict)
