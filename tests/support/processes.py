@@ -63,6 +63,17 @@ class Process:
             )
         await self._until_serving()
 
+    @property
+    def alive(self) -> bool:
+        return self._running is not None
+
+    def another(self, port: int, log: Path) -> "Process":
+        """A replica, not yet started."""
+        environment = {**self.environment, "ROTA_LISTEN": f"127.0.0.1:{port}"}
+        return Process(
+            name=self.name, port=port, clock=self.clock, environment=environment, log=log
+        )
+
     async def kill(self) -> None:
         """SIGKILL: it gets no chance to say goodbye."""
         if self._running is not None:
@@ -106,7 +117,9 @@ async def processes(
     model_url: str,
     clock: FileClock,
     ports: tuple[int, int],
+    more: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Processes]:
+    """Both services; `more` is told to both."""
     chat_port, automation_port = ports
     common = {
         "ROTA_JWKS_FILE": str(keys.jwks_file),
@@ -114,6 +127,7 @@ async def processes(
         "OPENAI_API_KEY": "demo",
         "OPENAI_BASE_URL": model_url,
         "ROTA_DEFAULT_MODEL": "demo",
+        **(more or {}),
     }
     chat = Process(
         name="chat_service",
