@@ -268,6 +268,18 @@ class NotServed(RotaError):
         super().__init__(f"{method} is not served by this version", metadata={"method": method})
 
 
+class EncryptionUnavailable(RotaError):
+    """A secret can't be kept, or one that is kept can't be read again."""
+
+    code, reason = Code.FAILED_PRECONDITION, "ENCRYPTION_UNAVAILABLE"
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(
+            f"the service has no key for secrets; its operator sets one in {setting}",
+            metadata={"setting": setting},
+        )
+
+
 class Cancelled(RotaError):
     code, reason = Code.CANCELLED, "CANCELLED"
 

@@ -5,6 +5,7 @@ import warnings
 
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from rota.automation.v1 import automation_pb2 as rota_dot_automation_dot_v1_dot_automation__pb2
+from rota.automation.v1 import webhook_pb2 as rota_dot_automation_dot_v1_dot_webhook__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -169,6 +170,36 @@ class AutomationServiceStub:
                 '/rota.automation.v1.AutomationService/ListCapabilities',
                 request_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.ListCapabilitiesRequest.SerializeToString,
                 response_deserializer=rota_dot_automation_dot_v1_dot_automation__pb2.ListCapabilitiesResponse.FromString,
+                _registered_method=True)
+        self.GetWebhook = channel.unary_unary(
+                '/rota.automation.v1.AutomationService/GetWebhook',
+                request_serializer=rota_dot_automation_dot_v1_dot_webhook__pb2.GetWebhookRequest.SerializeToString,
+                response_deserializer=rota_dot_automation_dot_v1_dot_webhook__pb2.Webhook.FromString,
+                _registered_method=True)
+        self.UpdateWebhook = channel.unary_unary(
+                '/rota.automation.v1.AutomationService/UpdateWebhook',
+                request_serializer=rota_dot_automation_dot_v1_dot_webhook__pb2.UpdateWebhookRequest.SerializeToString,
+                response_deserializer=rota_dot_automation_dot_v1_dot_webhook__pb2.Webhook.FromString,
+                _registered_method=True)
+        self.RotateWebhookSecret = channel.unary_unary(
+                '/rota.automation.v1.AutomationService/RotateWebhookSecret',
+                request_serializer=rota_dot_automation_dot_v1_dot_webhook__pb2.RotateWebhookSecretRequest.SerializeToString,
+                response_deserializer=rota_dot_automation_dot_v1_dot_webhook__pb2.Webhook.FromString,
+                _registered_method=True)
+        self.TestWebhook = channel.unary_unary(
+                '/rota.automation.v1.AutomationService/TestWebhook',
+                request_serializer=rota_dot_automation_dot_v1_dot_webhook__pb2.TestWebhookRequest.SerializeToString,
+                response_deserializer=rota_dot_automation_dot_v1_dot_webhook__pb2.WebhookDelivery.FromString,
+                _registered_method=True)
+        self.GetWebhookDelivery = channel.unary_unary(
+                '/rota.automation.v1.AutomationService/GetWebhookDelivery',
+                request_serializer=rota_dot_automation_dot_v1_dot_webhook__pb2.GetWebhookDeliveryRequest.SerializeToString,
+                response_deserializer=rota_dot_automation_dot_v1_dot_webhook__pb2.WebhookDelivery.FromString,
+                _registered_method=True)
+        self.ListWebhookDeliveries = channel.unary_unary(
+                '/rota.automation.v1.AutomationService/ListWebhookDeliveries',
+                request_serializer=rota_dot_automation_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesRequest.SerializeToString,
+                response_deserializer=rota_dot_automation_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesResponse.FromString,
                 _registered_method=True)
 
 
@@ -377,6 +408,55 @@ class AutomationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetWebhook(self, request, context):
+        """Gets the webhook of a workspace. Every workspace has one; one that was never
+        set has no uri. All calls on it need the role owner.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateWebhook(self, request, context):
+        """Changes where a workspace is told, and of what. The first change makes the
+        secret, which this answer alone shows. A service that has no key to encrypt
+        it with refuses: FAILED_PRECONDITION / ENCRYPTION_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateWebhookSecret(self, request, context):
+        """Makes a new secret, which this answer alone shows. The one before it signs
+        too for 24 hours, unless it is revoked. A webhook that was never set is
+        FAILED_PRECONDITION / STATE_CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TestWebhook(self, request, context):
+        """Sends a message of type `webhook.test`, on the road that all messages take;
+        GetWebhookDelivery says what became of it. A webhook that is turned off or
+        has no uri is FAILED_PRECONDITION / STATE_CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWebhookDelivery(self, request, context):
+        """Gets a message to the webhook, with its body.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListWebhookDeliveries(self, request, context):
+        """Lists the messages to the webhook, newest first, without their bodies.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AutomationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -509,6 +589,36 @@ def add_AutomationServiceServicer_to_server(servicer, server):
                     servicer.ListCapabilities,
                     request_deserializer=rota_dot_automation_dot_v1_dot_automation__pb2.ListCapabilitiesRequest.FromString,
                     response_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.ListCapabilitiesResponse.SerializeToString,
+            ),
+            'GetWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWebhook,
+                    request_deserializer=rota_dot_automation_dot_v1_dot_webhook__pb2.GetWebhookRequest.FromString,
+                    response_serializer=rota_dot_automation_dot_v1_dot_webhook__pb2.Webhook.SerializeToString,
+            ),
+            'UpdateWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateWebhook,
+                    request_deserializer=rota_dot_automation_dot_v1_dot_webhook__pb2.UpdateWebhookRequest.FromString,
+                    response_serializer=rota_dot_automation_dot_v1_dot_webhook__pb2.Webhook.SerializeToString,
+            ),
+            'RotateWebhookSecret': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateWebhookSecret,
+                    request_deserializer=rota_dot_automation_dot_v1_dot_webhook__pb2.RotateWebhookSecretRequest.FromString,
+                    response_serializer=rota_dot_automation_dot_v1_dot_webhook__pb2.Webhook.SerializeToString,
+            ),
+            'TestWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestWebhook,
+                    request_deserializer=rota_dot_automation_dot_v1_dot_webhook__pb2.TestWebhookRequest.FromString,
+                    response_serializer=rota_dot_automation_dot_v1_dot_webhook__pb2.WebhookDelivery.SerializeToString,
+            ),
+            'GetWebhookDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWebhookDelivery,
+                    request_deserializer=rota_dot_automation_dot_v1_dot_webhook__pb2.GetWebhookDeliveryRequest.FromString,
+                    response_serializer=rota_dot_automation_dot_v1_dot_webhook__pb2.WebhookDelivery.SerializeToString,
+            ),
+            'ListWebhookDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWebhookDeliveries,
+                    request_deserializer=rota_dot_automation_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesRequest.FromString,
+                    response_serializer=rota_dot_automation_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1218,6 +1328,168 @@ class AutomationService:
             '/rota.automation.v1.AutomationService/ListCapabilities',
             rota_dot_automation_dot_v1_dot_automation__pb2.ListCapabilitiesRequest.SerializeToString,
             rota_dot_automation_dot_v1_dot_automation__pb2.ListCapabilitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.automation.v1.AutomationService/GetWebhook',
+            rota_dot_automation_dot_v1_dot_webhook__pb2.GetWebhookRequest.SerializeToString,
+            rota_dot_automation_dot_v1_dot_webhook__pb2.Webhook.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.automation.v1.AutomationService/UpdateWebhook',
+            rota_dot_automation_dot_v1_dot_webhook__pb2.UpdateWebhookRequest.SerializeToString,
+            rota_dot_automation_dot_v1_dot_webhook__pb2.Webhook.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateWebhookSecret(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.automation.v1.AutomationService/RotateWebhookSecret',
+            rota_dot_automation_dot_v1_dot_webhook__pb2.RotateWebhookSecretRequest.SerializeToString,
+            rota_dot_automation_dot_v1_dot_webhook__pb2.Webhook.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.automation.v1.AutomationService/TestWebhook',
+            rota_dot_automation_dot_v1_dot_webhook__pb2.TestWebhookRequest.SerializeToString,
+            rota_dot_automation_dot_v1_dot_webhook__pb2.WebhookDelivery.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWebhookDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.automation.v1.AutomationService/GetWebhookDelivery',
+            rota_dot_automation_dot_v1_dot_webhook__pb2.GetWebhookDeliveryRequest.SerializeToString,
+            rota_dot_automation_dot_v1_dot_webhook__pb2.WebhookDelivery.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWebhookDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.automation.v1.AutomationService/ListWebhookDeliveries',
+            rota_dot_automation_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesRequest.SerializeToString,
+            rota_dot_automation_dot_v1_dot_webhook__pb2.ListWebhookDeliveriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -264,32 +264,40 @@ class Decision(_message.Message):
     def __init__(self, approval: _Optional[str] = ..., payload_digest: _Optional[str] = ..., approve: _Optional[_Union[Decision.Approve, _Mapping]] = ..., edit: _Optional[_Union[Decision.Edit, _Mapping]] = ..., reject: _Optional[_Union[Decision.Reject, _Mapping]] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("input_tokens", "output_tokens", "cached_tokens", "cost_micros", "by_model")
+    __slots__ = ("input_tokens", "output_tokens", "cached_tokens", "cost_micros", "by_model", "estimated", "model_calls")
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COST_MICROS_FIELD_NUMBER: _ClassVar[int]
     BY_MODEL_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_FIELD_NUMBER: _ClassVar[int]
+    MODEL_CALLS_FIELD_NUMBER: _ClassVar[int]
     input_tokens: int
     output_tokens: int
     cached_tokens: int
     cost_micros: int
     by_model: _containers.RepeatedCompositeFieldContainer[ModelUsage]
-    def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ..., by_model: _Optional[_Iterable[_Union[ModelUsage, _Mapping]]] = ...) -> None: ...
+    estimated: bool
+    model_calls: int
+    def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ..., by_model: _Optional[_Iterable[_Union[ModelUsage, _Mapping]]] = ..., estimated: _Optional[bool] = ..., model_calls: _Optional[int] = ...) -> None: ...
 
 class ModelUsage(_message.Message):
-    __slots__ = ("model", "input_tokens", "output_tokens", "cached_tokens", "cost_micros")
+    __slots__ = ("model", "input_tokens", "output_tokens", "cached_tokens", "cost_micros", "estimated", "model_calls")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COST_MICROS_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_FIELD_NUMBER: _ClassVar[int]
+    MODEL_CALLS_FIELD_NUMBER: _ClassVar[int]
     model: str
     input_tokens: int
     output_tokens: int
     cached_tokens: int
     cost_micros: int
-    def __init__(self, model: _Optional[str] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ...) -> None: ...
+    estimated: bool
+    model_calls: int
+    def __init__(self, model: _Optional[str] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ..., estimated: _Optional[bool] = ..., model_calls: _Optional[int] = ...) -> None: ...
 
 class TurnEvent(_message.Message):
     __slots__ = ("sequence", "create_time", "started", "step", "text_delta", "reasoning_delta", "tool_call_started", "tool_call_args_delta", "tool_call_finished", "approval_requested", "approval_decided", "thread_updated", "model_rerouted", "retrying", "text_retracted", "usage", "heartbeat", "completed", "suspended", "failed", "cancelled")
@@ -499,7 +507,7 @@ class TurnCancelled(_message.Message):
     def __init__(self) -> None: ...
 
 class ModelConfig(_message.Message):
-    __slots__ = ("id", "display_name", "model", "image_support", "premium", "auto_eligible")
+    __slots__ = ("id", "display_name", "model", "image_support", "premium", "auto_eligible", "name", "base_url", "api_key", "key_hint", "own", "create_time", "update_time", "etag")
     class ImageSupport(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         IMAGE_SUPPORT_UNSPECIFIED: _ClassVar[ModelConfig.ImageSupport]
@@ -514,13 +522,29 @@ class ModelConfig(_message.Message):
     IMAGE_SUPPORT_FIELD_NUMBER: _ClassVar[int]
     PREMIUM_FIELD_NUMBER: _ClassVar[int]
     AUTO_ELIGIBLE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    BASE_URL_FIELD_NUMBER: _ClassVar[int]
+    API_KEY_FIELD_NUMBER: _ClassVar[int]
+    KEY_HINT_FIELD_NUMBER: _ClassVar[int]
+    OWN_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
     id: int
     display_name: str
     model: str
     image_support: ModelConfig.ImageSupport
     premium: bool
     auto_eligible: bool
-    def __init__(self, id: _Optional[int] = ..., display_name: _Optional[str] = ..., model: _Optional[str] = ..., image_support: _Optional[_Union[ModelConfig.ImageSupport, str]] = ..., premium: _Optional[bool] = ..., auto_eligible: _Optional[bool] = ...) -> None: ...
+    name: str
+    base_url: str
+    api_key: str
+    key_hint: str
+    own: bool
+    create_time: _timestamp_pb2.Timestamp
+    update_time: _timestamp_pb2.Timestamp
+    etag: str
+    def __init__(self, id: _Optional[int] = ..., display_name: _Optional[str] = ..., model: _Optional[str] = ..., image_support: _Optional[_Union[ModelConfig.ImageSupport, str]] = ..., premium: _Optional[bool] = ..., auto_eligible: _Optional[bool] = ..., name: _Optional[str] = ..., base_url: _Optional[str] = ..., api_key: _Optional[str] = ..., key_hint: _Optional[str] = ..., own: _Optional[bool] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
 
 class CreateThreadRequest(_message.Message):
     __slots__ = ("parent", "thread", "request_id", "validate_only")
@@ -705,6 +729,46 @@ class DecideApprovalRequest(_message.Message):
     decision: Decision
     request_id: str
     def __init__(self, name: _Optional[str] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class CreateModelConfigRequest(_message.Message):
+    __slots__ = ("parent", "model_config", "request_id", "validate_only")
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    MODEL_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    model_config: ModelConfig
+    request_id: str
+    validate_only: bool
+    def __init__(self, parent: _Optional[str] = ..., model_config: _Optional[_Union[ModelConfig, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class GetModelConfigRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class UpdateModelConfigRequest(_message.Message):
+    __slots__ = ("model_config", "update_mask", "request_id", "validate_only")
+    MODEL_CONFIG_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    model_config: ModelConfig
+    update_mask: _field_mask_pb2.FieldMask
+    request_id: str
+    validate_only: bool
+    def __init__(self, model_config: _Optional[_Union[ModelConfig, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class DeleteModelConfigRequest(_message.Message):
+    __slots__ = ("name", "etag", "request_id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    etag: str
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ListModelConfigsRequest(_message.Message):
     __slots__ = ("parent", "page_size", "page_token")

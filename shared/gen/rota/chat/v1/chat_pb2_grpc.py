@@ -121,10 +121,30 @@ class ChatServiceStub:
                 request_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.DecideApprovalRequest.SerializeToString,
                 response_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.Approval.FromString,
                 _registered_method=True)
+        self.CreateModelConfig = channel.unary_unary(
+                '/rota.chat.v1.ChatService/CreateModelConfig',
+                request_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.CreateModelConfigRequest.SerializeToString,
+                response_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.ModelConfig.FromString,
+                _registered_method=True)
+        self.GetModelConfig = channel.unary_unary(
+                '/rota.chat.v1.ChatService/GetModelConfig',
+                request_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.GetModelConfigRequest.SerializeToString,
+                response_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.ModelConfig.FromString,
+                _registered_method=True)
         self.ListModelConfigs = channel.unary_unary(
                 '/rota.chat.v1.ChatService/ListModelConfigs',
                 request_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.ListModelConfigsRequest.SerializeToString,
                 response_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.ListModelConfigsResponse.FromString,
+                _registered_method=True)
+        self.UpdateModelConfig = channel.unary_unary(
+                '/rota.chat.v1.ChatService/UpdateModelConfig',
+                request_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.UpdateModelConfigRequest.SerializeToString,
+                response_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.ModelConfig.FromString,
+                _registered_method=True)
+        self.DeleteModelConfig = channel.unary_unary(
+                '/rota.chat.v1.ChatService/DeleteModelConfig',
+                request_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.DeleteModelConfigRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
 
 
@@ -264,8 +284,47 @@ class ChatServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateModelConfig(self, request, context):
+        """Adds a model of the caller's own: an OpenAI-compatible endpoint and the key
+        to it. The key is stored encrypted and never given back. A service that has
+        nothing to encrypt it with takes none: FAILED_PRECONDITION /
+        ENCRYPTION_UNAVAILABLE. A person has at most 50 in a workspace; one more is
+        FAILED_PRECONDITION / STATE_CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModelConfig(self, request, context):
+        """Gets a model that may be chosen. Another person's own model is NOT_FOUND /
+        RESOURCE_NOT_FOUND, as one that does not exist.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModelConfigs(self, request, context):
-        """Lists the models that may be chosen, and what each can do.
+        """Lists the models that may be chosen, and what each can do: those of the
+        service's file, the best first, then the caller's own, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateModelConfig(self, request, context):
+        """Changes a model of the caller's own. Turns that begin or go on later use it
+        as it is then. A model of the service's file is PERMISSION_DENIED, since it
+        is the operator's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteModelConfig(self, request, context):
+        """Deletes a model of the caller's own with its key, for good, and clears the
+        pins of threads to it. A turn that uses it and goes on later fails with
+        FAILED_PRECONDITION / MODEL_GONE. A model of the service's file is
+        PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -349,10 +408,30 @@ def add_ChatServiceServicer_to_server(servicer, server):
                     request_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.DecideApprovalRequest.FromString,
                     response_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.Approval.SerializeToString,
             ),
+            'CreateModelConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateModelConfig,
+                    request_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.CreateModelConfigRequest.FromString,
+                    response_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.ModelConfig.SerializeToString,
+            ),
+            'GetModelConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModelConfig,
+                    request_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.GetModelConfigRequest.FromString,
+                    response_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.ModelConfig.SerializeToString,
+            ),
             'ListModelConfigs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModelConfigs,
                     request_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.ListModelConfigsRequest.FromString,
                     response_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.ListModelConfigsResponse.SerializeToString,
+            ),
+            'UpdateModelConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateModelConfig,
+                    request_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.UpdateModelConfigRequest.FromString,
+                    response_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.ModelConfig.SerializeToString,
+            ),
+            'DeleteModelConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteModelConfig,
+                    request_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.DeleteModelConfigRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -782,6 +861,60 @@ class ChatService:
             _registered_method=True)
 
     @staticmethod
+    def CreateModelConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.chat.v1.ChatService/CreateModelConfig',
+            rota_dot_chat_dot_v1_dot_chat__pb2.CreateModelConfigRequest.SerializeToString,
+            rota_dot_chat_dot_v1_dot_chat__pb2.ModelConfig.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModelConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.chat.v1.ChatService/GetModelConfig',
+            rota_dot_chat_dot_v1_dot_chat__pb2.GetModelConfigRequest.SerializeToString,
+            rota_dot_chat_dot_v1_dot_chat__pb2.ModelConfig.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListModelConfigs(request,
             target,
             options=(),
@@ -798,6 +931,60 @@ class ChatService:
             '/rota.chat.v1.ChatService/ListModelConfigs',
             rota_dot_chat_dot_v1_dot_chat__pb2.ListModelConfigsRequest.SerializeToString,
             rota_dot_chat_dot_v1_dot_chat__pb2.ListModelConfigsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateModelConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.chat.v1.ChatService/UpdateModelConfig',
+            rota_dot_chat_dot_v1_dot_chat__pb2.UpdateModelConfigRequest.SerializeToString,
+            rota_dot_chat_dot_v1_dot_chat__pb2.ModelConfig.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteModelConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.chat.v1.ChatService/DeleteModelConfig',
+            rota_dot_chat_dot_v1_dot_chat__pb2.DeleteModelConfigRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INTERNAL: _ClassVar[ErrorReason]
     PEER_UNAVAILABLE: _ClassVar[ErrorReason]
     CANCELLED: _ClassVar[ErrorReason]
+    ENCRYPTION_UNAVAILABLE: _ClassVar[ErrorReason]
+    RATE_LIMITED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 UNAUTHENTICATED: ErrorReason
 PERMISSION_DENIED: ErrorReason
@@ -72,3 +74,5 @@ NOT_SERVED: ErrorReason
 INTERNAL: ErrorReason
 PEER_UNAVAILABLE: ErrorReason
 CANCELLED: ErrorReason
+ENCRYPTION_UNAVAILABLE: ErrorReason
+RATE_LIMITED: ErrorReason

@@ -10,14 +10,17 @@ __all__ = (
     "ApprovalState",
     "CancelTurnRequest",
     "ChatServiceStub",
+    "CreateModelConfigRequest",
     "CreateThreadRequest",
     "DecideApprovalRequest",
     "Decision",
     "DecisionApprove",
     "DecisionEdit",
     "DecisionReject",
+    "DeleteModelConfigRequest",
     "DeleteThreadRequest",
     "GetApprovalRequest",
+    "GetModelConfigRequest",
     "GetThreadRequest",
     "GetTurnRequest",
     "Heartbeat",
@@ -65,6 +68,7 @@ __all__ = (
     "TurnStarted",
     "TurnState",
     "TurnSuspended",
+    "UpdateModelConfigRequest",
     "UpdateThreadRequest",
     "Usage",
     "WatchTurnRequest",
@@ -264,7 +268,8 @@ class Approval(betterproto2.Message):
 
     action_type: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    What kind of act it is, such as `automation_create`.
+    What kind of act it is: `automation_create`, `automation_update`,
+    `automation_pause`, `automation_resume` or `tool_call`. More may come.
     """
 
     turn: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
@@ -274,7 +279,8 @@ class Approval(betterproto2.Message):
 
     tool_call_id: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
     """
-    The tool call that waits.
+    The tool call that waits. For a tool of a subagent, the call of `delegate`
+    that it works for.
     """
 
     summary: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
@@ -307,13 +313,21 @@ class Approval(betterproto2.Message):
         10, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    Why the agent wants it: for `automation_create` the intent and what happens
-    as a consequence.
+    Why the agent wants it, and what a person should know. `automation_create`:
+    `intent` and `consequences`. `automation_update`: `automation`, `change`,
+    `difference` (path, before and after of each changed field), `fires`
+    (summary and slots `before` and `after`) and `consequences`.
+    `automation_pause`, `automation_resume`: `automation` and `display_name`,
+    the latter with `consequences`. `tool_call`: `tool` and its `description`.
+    What a subagent wants has `subagent` and its `task` besides. `consequences`
+    has `runs_per_month`; `estimated_cost` in words (`unknown: …` where a model
+    has no price) and, when it is known, `estimated_cost_usd` a month; `tools`
+    that are granted; `auto_approve`; `on_failure` and `warnings` in words.
     """
 
     preview: "Preview | None" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    When it would fire.
+    When it would fire; for a change, after it. Empty for `tool_call`.
     """
 
     requested_by: "str" = betterproto2.field(12, betterproto2.TYPE_STRING)
@@ -421,6 +435,42 @@ class CancelTurnRequest(betterproto2.Message):
 
 
 default_message_pool.register_message("rota.chat.v1", "CancelTurnRequest", CancelTurnRequest)
+
+
+@dataclass(eq=False, repr=False)
+class CreateModelConfigRequest(betterproto2.Message):
+    """
+    Adds a model of the caller's own.
+    """
+
+    parent: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Required. `workspaces/{w}`.
+    """
+
+    model_config: "ModelConfig | None" = betterproto2.field(
+        2, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    Required. The model; display_name, model, base_url, api_key and
+    image_support are taken from it. model and base_url are required.
+    """
+
+    request_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    UUID that makes a repeat answer with the same model. Kept for 30 days; with
+    another body it is ALREADY_EXISTS / REQUEST_ID_REUSED.
+    """
+
+    validate_only: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
+    """
+    Check and answer, and save nothing. The endpoint is not called.
+    """
+
+
+default_message_pool.register_message(
+    "rota.chat.v1", "CreateModelConfigRequest", CreateModelConfigRequest
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -574,6 +624,33 @@ default_message_pool.register_message("rota.chat.v1", "Decision.Reject", Decisio
 
 
 @dataclass(eq=False, repr=False)
+class DeleteModelConfigRequest(betterproto2.Message):
+    """
+    Deletes a model of the caller's own.
+    """
+
+    name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Required. `workspaces/{w}/modelConfigs/{id}`.
+    """
+
+    etag: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    When set, a stale one is ABORTED / ETAG_MISMATCH.
+    """
+
+    request_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    Makes a repeat harmless.
+    """
+
+
+default_message_pool.register_message(
+    "rota.chat.v1", "DeleteModelConfigRequest", DeleteModelConfigRequest
+)
+
+
+@dataclass(eq=False, repr=False)
 class DeleteThreadRequest(betterproto2.Message):
     """
     Deletes a thread.
@@ -611,6 +688,23 @@ class GetApprovalRequest(betterproto2.Message):
 
 
 default_message_pool.register_message("rota.chat.v1", "GetApprovalRequest", GetApprovalRequest)
+
+
+@dataclass(eq=False, repr=False)
+class GetModelConfigRequest(betterproto2.Message):
+    """
+    Names a model.
+    """
+
+    name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Required. `workspaces/{w}/modelConfigs/{id}`.
+    """
+
+
+default_message_pool.register_message(
+    "rota.chat.v1", "GetModelConfigRequest", GetModelConfigRequest
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -817,7 +911,7 @@ class ListModelConfigsResponse(betterproto2.Message):
         1, betterproto2.TYPE_MESSAGE, repeated=True
     )
     """
-    The models, by id.
+    The models.
     """
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -1012,18 +1106,18 @@ class ModelConfig(betterproto2.Message):
 
     id: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
-    What SendMessage.model_config_id takes: below 0 from the service's file,
-    above 0 the caller's own.
+    Output only. What SendMessage.model_config_id takes: below 0 from the
+    service's file, above 0 the caller's own.
     """
 
     display_name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Name for people.
+    Name for people: 1 to 200 characters. Left out at creation: the model.
     """
 
     model: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    The model as its provider names it.
+    The model as its provider names it: 1 to 200 characters.
     """
 
     image_support: "ModelConfigImageSupport" = betterproto2.field(
@@ -1035,12 +1129,68 @@ class ModelConfig(betterproto2.Message):
 
     premium: "bool" = betterproto2.field(5, betterproto2.TYPE_BOOL)
     """
-    Whether its use is charged against the user's credit.
+    Output only. Whether its use is charged against the user's credit; never
+    for the caller's own.
     """
 
     auto_eligible: "bool" = betterproto2.field(6, betterproto2.TYPE_BOOL)
     """
-    Whether `auto` may choose it.
+    Output only. Whether `auto` may choose it; never the caller's own, which is
+    used where a message or a thread names it.
+    """
+
+    name: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
+    """
+    Output only, but names the resource in UpdateModelConfig:
+    `workspaces/{w}/modelConfigs/{id}`.
+    """
+
+    base_url: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)
+    """
+    Where the caller's own is served: an OpenAI-compatible address that usually
+    ends in `/v1`, https, at most 500 characters, without user, query or
+    fragment. It must be on the open internet, at every call, unless the
+    service allows local ones, which may be http too. Empty for models of the
+    service's file.
+    """
+
+    api_key: "str" = betterproto2.field(9, betterproto2.TYPE_STRING)
+    """
+    Input only. The key to it: at most 500 visible ASCII characters. Stored
+    encrypted; no call, frame, log or error ever shows it. Left out at
+    creation: an endpoint that wants none. In an update it replaces the key; to
+    take the key away, name `api_key` in the mask and leave it empty.
+    """
+
+    key_hint: "str" = betterproto2.field(10, betterproto2.TYPE_STRING)
+    """
+    Output only. The last 4 characters of the key, to tell keys apart. Empty
+    when there is none, or when it has fewer than 16 characters.
+    """
+
+    own: "bool" = betterproto2.field(11, betterproto2.TYPE_BOOL)
+    """
+    Output only. Whether it is the caller's own.
+    """
+
+    create_time: "datetime.datetime | None" = betterproto2.field(
+        12, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    Output only. When it was created. Absent for models of the service's file.
+    """
+
+    update_time: "datetime.datetime | None" = betterproto2.field(
+        13, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    Output only. When it last changed. Absent for models of the service's file.
+    """
+
+    etag: "str" = betterproto2.field(14, betterproto2.TYPE_STRING)
+    """
+    Changes with every change. When set in an update or a delete, a stale one
+    is ABORTED / ETAG_MISMATCH. Empty for models of the service's file.
     """
 
 
@@ -1101,6 +1251,16 @@ class ModelUsage(betterproto2.Message):
     cost_micros: "int" = betterproto2.field(5, betterproto2.TYPE_INT64)
     """
     Cost in millionths of a US dollar.
+    """
+
+    estimated: "bool" = betterproto2.field(6, betterproto2.TYPE_BOOL)
+    """
+    Whether some of it is an estimate; as in Usage.
+    """
+
+    model_calls: "int" = betterproto2.field(7, betterproto2.TYPE_INT32)
+    """
+    Number of calls, cut off ones included.
     """
 
 
@@ -1326,7 +1486,7 @@ class SendMessageRequest(betterproto2.Message):
 
     disabled_tools: "list[str]" = betterproto2.field(4, betterproto2.TYPE_STRING, repeated=True)
     """
-    Names of tools the agent must not use in this turn.
+    Names of tools that the agent and its subagents must not use in this turn.
     """
 
     time_zone: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
@@ -1353,7 +1513,8 @@ default_message_pool.register_message("rota.chat.v1", "SendMessageRequest", Send
 @dataclass(eq=False, repr=False)
 class Step(betterproto2.Message):
     """
-    A step worth showing.
+    A step worth showing: the first thoughts (`thinking-1`), or a subagent's work
+    (such as `researcher-1`) with a line for each of its tool calls, the last 20.
     """
 
     id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
@@ -1584,7 +1745,9 @@ class ToolCallFinished(betterproto2.Message):
     )
     """
     What it gave. For `create_automation`: `status` (saved, rejected, invalid
-    or error) and what the status needs.
+    or error) and what the status needs. For `delegate`: `status` done,
+    `subagent`, its `answer` and whether that is `truncated`. An `error` with the
+    `reason` may_have_run: the call was cut off, and was not made again.
     """
 
     resource: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
@@ -1946,6 +2109,45 @@ default_message_pool.register_message("rota.chat.v1", "TurnSuspended", TurnSuspe
 
 
 @dataclass(eq=False, repr=False)
+class UpdateModelConfigRequest(betterproto2.Message):
+    """
+    Changes a model of the caller's own.
+    """
+
+    model_config: "ModelConfig | None" = betterproto2.field(
+        1, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    Required. The model with the new values; `name` says which.
+    """
+
+    update_mask: "___google__protobuf__.FieldMask | None" = betterproto2.field(
+        2, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    Which of display_name, model, image_support, base_url and api_key to change.
+    Empty: those that are present. `*`: all. Any other path is refused.
+    A new base_url without a new api_key takes the key away, so that no key
+    goes to an endpoint that it was not given for.
+    """
+
+    request_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    Makes a repeat harmless; as in CreateModelConfigRequest.
+    """
+
+    validate_only: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
+    """
+    Check and answer, and save nothing.
+    """
+
+
+default_message_pool.register_message(
+    "rota.chat.v1", "UpdateModelConfigRequest", UpdateModelConfigRequest
+)
+
+
+@dataclass(eq=False, repr=False)
 class UpdateThreadRequest(betterproto2.Message):
     """
     Changes a thread.
@@ -2007,6 +2209,19 @@ class Usage(betterproto2.Message):
     by_model: "list[ModelUsage]" = betterproto2.field(5, betterproto2.TYPE_MESSAGE, repeated=True)
     """
     The same by model.
+    """
+
+    estimated: "bool" = betterproto2.field(6, betterproto2.TYPE_BOOL)
+    """
+    Whether some of it is an estimate. A provider tells what a call used when it
+    ends; of a call that was cut off by a cancel, a failure or a crash the tokens
+    are estimated, one for every four bytes of text sent and streamed, and
+    charged.
+    """
+
+    model_calls: "int" = betterproto2.field(7, betterproto2.TYPE_INT32)
+    """
+    Number of model calls, cut off ones included.
     """
 
 
@@ -2384,6 +2599,53 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
             metadata=metadata,
         )
 
+    async def create_model_config(
+        self,
+        message: "CreateModelConfigRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "ModelConfig":
+        """
+        Adds a model of the caller's own: an OpenAI-compatible endpoint and the key
+        to it. The key is stored encrypted and never given back. A service that has
+        nothing to encrypt it with takes none: FAILED_PRECONDITION /
+        ENCRYPTION_UNAVAILABLE. A person has at most 50 in a workspace; one more is
+        FAILED_PRECONDITION / STATE_CONFLICT.
+        """
+
+        return await self._unary_unary(
+            "/rota.chat.v1.ChatService/CreateModelConfig",
+            message,
+            ModelConfig,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def get_model_config(
+        self,
+        message: "GetModelConfigRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "ModelConfig":
+        """
+        Gets a model that may be chosen. Another person's own model is NOT_FOUND /
+        RESOURCE_NOT_FOUND, as one that does not exist.
+        """
+
+        return await self._unary_unary(
+            "/rota.chat.v1.ChatService/GetModelConfig",
+            message,
+            ModelConfig,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
     async def list_model_configs(
         self,
         message: "ListModelConfigsRequest",
@@ -2393,13 +2655,61 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "ListModelConfigsResponse":
         """
-        Lists the models that may be chosen, and what each can do.
+        Lists the models that may be chosen, and what each can do: those of the
+        service's file, the best first, then the caller's own, oldest first.
         """
 
         return await self._unary_unary(
             "/rota.chat.v1.ChatService/ListModelConfigs",
             message,
             ListModelConfigsResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def update_model_config(
+        self,
+        message: "UpdateModelConfigRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "ModelConfig":
+        """
+        Changes a model of the caller's own. Turns that begin or go on later use it
+        as it is then. A model of the service's file is PERMISSION_DENIED, since it
+        is the operator's.
+        """
+
+        return await self._unary_unary(
+            "/rota.chat.v1.ChatService/UpdateModelConfig",
+            message,
+            ModelConfig,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def delete_model_config(
+        self,
+        message: "DeleteModelConfigRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "___google__protobuf__.Empty":
+        """
+        Deletes a model of the caller's own with its key, for good, and clears the
+        pins of threads to it. A turn that uses it and goes on later fails with
+        FAILED_PRECONDITION / MODEL_GONE. A model of the service's file is
+        PERMISSION_DENIED.
+        """
+
+        return await self._unary_unary(
+            "/rota.chat.v1.ChatService/DeleteModelConfig",
+            message,
+            ___google__protobuf__.Empty,
             timeout=timeout,
             deadline=deadline,
             metadata=metadata,

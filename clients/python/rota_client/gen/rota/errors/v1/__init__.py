@@ -227,3 +227,18 @@ class ErrorReason(betterproto2.Enum):
     CANCELLED. The run, the step or the task was cancelled.
     {"reason": "CANCELLED", "metadata": {}}
     """
+
+    ENCRYPTION_UNAVAILABLE = 33
+    """
+    FAILED_PRECONDITION. The service has no key to encrypt a secret with, so it
+    takes none, or no longer has the key that one was encrypted with. The
+    operator sets one in the setting that metadata names.
+    {"reason": "ENCRYPTION_UNAVAILABLE", "metadata": {"setting": "ROTA_SECRET_KEYS"}}
+    """
+
+    RATE_LIMITED = 34
+    """
+    RESOURCE_EXHAUSTED. The caller made more calls in a short time than the
+    gateway takes of one person; RetryInfo says how long to wait.
+    {"reason": "RATE_LIMITED", "metadata": {}}
+    """
