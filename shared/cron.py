@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from copy import copy
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from croniter import (
     CroniterBadDateError,
@@ -22,8 +24,11 @@ FIELDS = (
 _ITEM = re.compile(r"(\*|[0-9]{1,2}|[A-Z]{3})(?:-([0-9]{1,2}|[A-Z]{3}))?(?:/([0-9]{1,2}))?")
 _NTH = re.compile(r"([0-7]|[A-Z]{3})#([1-5])")
 _ANY_DAY = datetime.fromisoformat("2024-01-01")
+# Expressions that were read: to read one takes longer than to find its next minute.
+_KEPT = 4_096
 
 
+@lru_cache(maxsize=_KEPT)
 def valid(expression: str) -> str:
     """The expression in upper case with single spaces.
 
@@ -48,7 +53,8 @@ def valid(expression: str) -> str:
 def minutes_from(expression: str, start: datetime) -> Iterator[datetime]:
     """Naive local minutes at or after `start` that match, in order, until the calendar ends."""
     try:
-        walk = croniter(expression, start - timedelta(microseconds=1), ret_type=datetime)
+        walk = copy(_read(expression))
+        walk.set_current(start - timedelta(microseconds=1), force=True)
         while True:
             yield walk.get_next()
     except (CroniterBadDateError, OverflowError, ValueError):
@@ -70,6 +76,11 @@ def either_day(expression: str) -> bool:
     """Whether day of month and day of week are both restricted, so that either is enough."""
     _, _, day, _, weekday = expression.split()
     return day != "*" and weekday != "*"
+
+
+@lru_cache(maxsize=_KEPT)
+def _read(expression: str) -> croniter:
+    return croniter(expression, _ANY_DAY, ret_type=datetime)
 
 
 def _check_item(item: str, name: str, low: int, high: int, names: tuple[str, ...]) -> None:

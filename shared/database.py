@@ -46,15 +46,29 @@ def engine(url: str, *, schema: str, pool_size: int = 20) -> AsyncEngine:
             dsn, server_settings={"search_path": schema, "timezone": "UTC"}, command_timeout=60
         )
 
-    return create_async_engine(
+    made = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
         pool_size=pool_size,
         max_overflow=0,
-        pool_pre_ping=True,
         pool_recycle=1800,
-        json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
+        json_serializer=to_json,
     )
+    sa.event.listen(made.sync_engine, "checkout", _refuse_closed)
+    return made
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:
+    """Has the pool open a new connection for one that the server has closed.
+
+    The loop has seen the close, so that nobody need ask the server first.
+    """
+    if connection.driver_connection.is_closed():
+        raise sa.exc.InvalidatePoolError("closed by the server")
 
 
 @contextlib.asynccontextmanager
@@ -65,12 +79,20 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def raw(connection: AsyncConnection) -> asyncpg.Connection:
-    """The asyncpg connection under one that `transaction` gave, inside its transaction."""
+    """The asyncpg connection under one of SQLAlchemy's: in its transaction, if it is in one."""
+    adapted: Any = (connection.sync_connection or await connection.start()).connection
+    under: asyncpg.Connection = adapted.driver_connection
     # SQLAlchemy's BEGIN is lazy: before a first statement a raw call would commit alone.
-    await connection.execute(sa.text("select 1"))
-    under = (await connection.get_raw_connection()).driver_connection
-    assert under is not None
+    if connection.in_transaction() and not under.is_in_transaction():
+        await adapted.dbapi_connection._start_transaction()
     return under
+
+
+@contextlib.asynccontextmanager
+async def statements(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection on which each statement is a transaction of its own."""
+    async with engine.connect() as connection:
+        yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def violated(error: IntegrityError) -> str:
@@ -94,7 +116,9 @@ def translate(error: BaseException) -> errors.RotaError | None:
         | asyncpg.TooManyConnectionsError
         | asyncpg.AdminShutdownError,
     )
-    if lost or refused or (isinstance(error, DBAPIError) and _is_connection_fault(error)):
+    closed = isinstance(error, asyncpg.InterfaceError) and "closed" in str(error)
+    fault = isinstance(error, DBAPIError) and _is_connection_fault(error)
+    if lost or refused or closed or fault:
         return errors.ServiceUnavailable("the database can't be reached; try again")
     return None
 

@@ -33,11 +33,14 @@ THREAD = Pattern("workspaces/{workspace}/threads/{thread}")
 MESSAGE = Pattern("workspaces/{workspace}/threads/{thread}/messages/{message}")
 TURN = Pattern("workspaces/{workspace}/threads/{thread}/turns/{turn}")
 APPROVAL = Pattern("workspaces/{workspace}/approvals/{approval}")
+MODEL_CONFIG = Pattern("workspaces/{workspace}/modelConfigs/{model_config}")
 AUTOMATION = Pattern("workspaces/{workspace}/automations/{automation}")
 TRIGGER = Pattern("workspaces/{workspace}/automations/{automation}/triggers/{trigger}")
 REVISION = Pattern("workspaces/{workspace}/automations/{automation}/revisions/{revision}")
 SLOT = Pattern("workspaces/{workspace}/automations/{automation}/slots/{slot}")
 RUN = Pattern("workspaces/{workspace}/automations/{automation}/runs/{run}")
+WEBHOOK = Pattern("workspaces/{workspace}/webhook")
+DELIVERY = Pattern("workspaces/{workspace}/webhook/deliveries/{delivery}")
 
 
 def new_id() -> UUID:

@@ -47,6 +47,9 @@ def notes(config: ScheduleTriggerConfig) -> list[str]:
         found.append("Local times that a clock change skips do not fire.")
     if config.on_fold == "both":
         found.append("Local times that a clock change repeats fire twice.")
+    if config.max_fires is not None:
+        times = "once" if config.max_fires == 1 else f"at most {config.max_fires} times"
+        found.append(f"It fires {times}, then no more.")
     return found
 
 

@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -12,9 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from shared import errors
 from shared.caller import Caller
 from shared.resources import WORKSPACE
+from shared.statements import Statement
 
 _KNOWN_FOR = timedelta(minutes=1)
 _MOST_KNOWN = 100_000
+_TAKE_TURNS = Statement(
+    sa.select(
+        sa.func.pg_advisory_xact_lock(
+            sa.func.hashtextextended(sa.bindparam("key", type_=sa.Text), 0)
+        )
+    )
+)
 KEPT_FOR = timedelta(days=30)
 
 
@@ -79,6 +86,31 @@ class Tenancy:
 
     tables: TenantTables
     _known: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    _is_member: Statement = field(init=False)
+    _served: Statement = field(init=False)
+    _remember: Statement = field(init=False)
+
+    def __post_init__(self) -> None:
+        members, requests = self.tables.memberships, self.tables.requests
+        self._is_member = Statement(
+            sa.select(members.c.revoked_time.is_(None)).where(
+                members.c.workspace_id == sa.bindparam("workspace"),
+                members.c.user_id == sa.bindparam("user"),
+            )
+        )
+        self._served = Statement(
+            sa.select(requests.c.body_hash, requests.c.resource).where(
+                requests.c.workspace_id == sa.bindparam("workspace"),
+                requests.c.rpc == sa.bindparam("rpc"),
+                requests.c.user_id == sa.bindparam("user"),
+                requests.c.request_id == sa.bindparam("request_id"),
+            )
+        )
+        self._remember = Statement(
+            sa.insert(requests).values(
+                {c.name: sa.bindparam(c.name, type_=c.type) for c in requests.columns}
+            )
+        )
 
     async def admit(
         self, engine: AsyncEngine, caller: Caller, workspace: str, now: datetime
@@ -88,8 +120,9 @@ class Tenancy:
         It has a transaction of its own, so what is remembered here is committed.
         """
         key = (workspace, caller.user, caller.workspaces[workspace])
-        async with engine.begin() as connection:
-            fresh = self._known.get(key, 0.0) < time.monotonic()
+        fresh = self._known.get(key, 0.0) < time.monotonic()
+        # Nothing but a look needs no transaction.
+        async with engine.begin() if fresh else engine.connect() as connection:
             if fresh:
                 await self._record(connection, caller, workspace, now)
             if not await self.is_member(connection, workspace, caller.user):
@@ -100,12 +133,7 @@ class Tenancy:
             self._known[key] = time.monotonic() + _KNOWN_FOR.total_seconds()
 
     async def is_member(self, connection: AsyncConnection, workspace: str, user: str) -> bool:
-        members = self.tables.memberships
-        found = await connection.scalar(
-            sa.select(members.c.revoked_time.is_(None)).where(
-                members.c.workspace_id == workspace, members.c.user_id == user
-            )
-        )
+        found = await self._is_member.scalar(connection, workspace=workspace, user=user)
         return bool(found)
 
     async def served(
@@ -123,29 +151,15 @@ class Tenancy:
         Two equal requests at once take turns here until the first one's transaction ends. An
         empty hash on either side stands for any body.
         """
-        await connection.execute(
-            sa.select(
-                sa.func.pg_advisory_xact_lock(
-                    sa.func.hashtextextended(f"{workspace}|{rpc}|{user}|{request_id}", 0)
-                )
-            )
+        await _TAKE_TURNS.run(connection, key=f"{workspace}|{rpc}|{user}|{request_id}")
+        row = await self._served.row(
+            connection, workspace=workspace, rpc=rpc, user=user, request_id=request_id
         )
-        requests = self.tables.requests
-        row: Any = (
-            await connection.execute(
-                sa.select(requests.c.body_hash, requests.c.resource).where(
-                    requests.c.workspace_id == workspace,
-                    requests.c.rpc == rpc,
-                    requests.c.user_id == user,
-                    requests.c.request_id == request_id,
-                )
-            )
-        ).one_or_none()
         if row is None:
             return None
-        if body_hash and row.body_hash and row.body_hash != body_hash:
+        if body_hash and row["body_hash"] and row["body_hash"] != body_hash:
             raise errors.RequestIdReused(request_id)
-        return str(row.resource)
+        return str(row["resource"])
 
     async def remember(
         self,
@@ -160,16 +174,15 @@ class Tenancy:
         now: datetime,
     ) -> None:
         """Writes down what a request made, in the transaction that made it."""
-        await connection.execute(
-            sa.insert(self.tables.requests).values(
-                workspace_id=workspace,
-                rpc=rpc,
-                user_id=user,
-                request_id=request_id,
-                body_hash=body_hash,
-                resource=resource,
-                create_time=now,
-            )
+        await self._remember.run(
+            connection,
+            workspace_id=workspace,
+            rpc=rpc,
+            user_id=user,
+            request_id=request_id,
+            body_hash=body_hash,
+            resource=resource,
+            create_time=now,
         )
 
     async def forget(self, connection: AsyncConnection, before: datetime, *, most: int) -> int:

@@ -6,12 +6,16 @@ from typing import Any, Final
 
 import grpc
 
+from shared import measures
 from shared.caller import ServiceIdentity
+from shared.rpc.tls import Tls
 
 DEADLINE_SECONDS: Final = 15.0
 
 
-def channel(address: str, *, retried: tuple[str, ...] = ()) -> grpc.aio.Channel:
+def channel(
+    address: str, *, retried: tuple[str, ...] = (), tls: Tls | None = None
+) -> grpc.aio.Channel:
     """Opens lazily. `retried` are services all of whose calls are safe to repeat.
 
     Only UNAVAILABLE is retried, by gRPC itself, up to four times within the deadline.
@@ -41,7 +45,9 @@ def channel(address: str, *, retried: tuple[str, ...] = ()) -> grpc.aio.Channel:
     ]
     if retried:
         options.append(("grpc.service_config", json.dumps(config)))
-    return grpc.aio.insecure_channel(address, options=options)
+    if tls is None:
+        return grpc.aio.insecure_channel(address, options=options)
+    return grpc.aio.secure_channel(address, tls.channel(), options=options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,4 +59,4 @@ class Behalf:
 
     def metadata(self, *, user: str = "", workspace: str = "") -> list[tuple[str, str]]:
         token = self.identity.token(audience=self.audience, user=user, workspace=workspace)
-        return [("authorization", f"Bearer {token}")]
+        return [("authorization", f"Bearer {token}"), *measures.carried()]

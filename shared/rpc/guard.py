@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, cast
 
@@ -12,7 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from grpc_status import rpc_status
 
-from shared import caller, errors, resources, telemetry
+from shared import caller, errors, measures, resources, telemetry
 from shared.rpc import status
 
 OPEN: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.")
@@ -59,14 +60,15 @@ class Guard(grpc.aio.ServerInterceptor):
     def _unary(self, details: grpc.HandlerCallDetails, serve: Any) -> Any:
         async def guarded(request: Message, context: Any) -> Any:
             began = time.perf_counter()
-            try:
-                with caller.acting_as(self._admitted(details, request)):
-                    async with asyncio.timeout(UNARY_LIMIT_SECONDS):
-                        answer = await serve(request, context)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - a caller always gets a status
-                await self._refuse(context, details.method, error)
+            with self._serving(details) as call:
+                try:
+                    with caller.acting_as(self._admitted(details, request)):
+                        async with asyncio.timeout(UNARY_LIMIT_SECONDS):
+                            answer = await serve(request, context)
+                except asyncio.CancelledError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a caller always gets a status
+                    await self._refuse(context, details.method, error, call)
             log.info("rpc_served", method=details.method, ms=_since(began))
             return answer
 
@@ -76,22 +78,26 @@ class Guard(grpc.aio.ServerInterceptor):
         async def guarded(request: Message, context: Any) -> AsyncIterator[Any]:
             began = time.perf_counter()
             frames = None
-            try:
-                who = self._admitted(details, request)
-                with caller.acting_as(who):
-                    frames = serve(request, context)
-                    async for frame in frames:
-                        yield frame
-            except (asyncio.CancelledError, GeneratorExit):
-                raise
-            except Exception as error:  # noqa: BLE001 - a caller always gets a status
-                await self._refuse(context, details.method, error)
-            finally:
-                if frames is not None:
-                    await frames.aclose()
+            with self._serving(details) as call:
+                try:
+                    who = self._admitted(details, request)
+                    with caller.acting_as(who):
+                        frames = serve(request, context)
+                        async for frame in frames:
+                            yield frame
+                except (asyncio.CancelledError, GeneratorExit):
+                    raise
+                except Exception as error:  # noqa: BLE001 - a caller always gets a status
+                    await self._refuse(context, details.method, error, call)
+                finally:
+                    if frames is not None:
+                        await frames.aclose()
             log.info("rpc_served", method=details.method, ms=_since(began))
 
         return guarded
+
+    def _serving(self, details: grpc.HandlerCallDetails) -> AbstractContextManager[measures.Call]:
+        return measures.serving(details.method, details.invocation_metadata or ())
 
     def _admitted(self, details: grpc.HandlerCallDetails, request: Message) -> caller.Caller:
         headers = dict(details.invocation_metadata or ())
@@ -108,8 +114,11 @@ class Guard(grpc.aio.ServerInterceptor):
         check(request)
         return who
 
-    async def _refuse(self, context: Any, method: str, error: Exception) -> NoReturn:
+    async def _refuse(
+        self, context: Any, method: str, error: Exception, call: measures.Call
+    ) -> NoReturn:
         refusal = self._refusal(method, error)
+        call.refused(refusal.code.name, refusal.reason)
         log.info("rpc_refused", method=method, code=refusal.code.name, reason=refusal.reason)
         await context.abort_with_status(rpc_status.to_status(status.to_status(refusal)))
         raise AssertionError("abort raises")
@@ -194,9 +203,9 @@ def _map_with_nul(value: Any, at: str) -> Iterator[str]:
             yield from strings_with_nul(item, f"{at}[{key}].")
 
 
-def _same_bytes(frame: Message) -> bytes:
-    """A frame is the same bytes from every replica, whatever order its maps are in."""
-    return frame.SerializeToString(deterministic=True)
+def _same_bytes(frame: Message | bytes) -> bytes:
+    """A frame is the same bytes from every replica: as it was stored, or with its maps in order."""
+    return frame if isinstance(frame, bytes) else frame.SerializeToString(deterministic=True)
 
 
 def _path(field: Any) -> str:

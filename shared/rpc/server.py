@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from shared import telemetry
 from shared.rpc.guard import Guard
+from shared.rpc.tls import Tls
 
 OPTIONS: Final = [
     # Two servers on one port would share it silently.
@@ -42,6 +43,7 @@ class RpcServer:
     add: Sequence[Callable[[Any], None]]
     grace_seconds: float = 10.0
     drain_seconds: float = 0.0
+    tls: Tls | None = None
     port: int = 0
     _server: Any = field(default=None, init=False)
     _health: Any = field(default=None, init=False)
@@ -59,13 +61,18 @@ class RpcServer:
             pool=cast(descriptor_pool.DescriptorPool, _Pool(descriptor_pool.Default())),
         )
         try:
-            self.port = self._server.add_insecure_port(self.listen)
+            self.port = self._bind()
         except RuntimeError:
             raise RuntimeError(f"{self.listen} can't be bound; is it taken?") from None
         await self._server.start()
         for name in ("", *self.names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         log.info("server_started", listen=self.listen, port=self.port)
+
+    def _bind(self) -> int:
+        if self.tls is None:
+            return int(self._server.add_insecure_port(self.listen))
+        return int(self._server.add_secure_port(self.listen, self.tls.server()))
 
     async def stop(self) -> None:
         if self._server is None:

@@ -6,7 +6,7 @@ from shared.registries.triggers.schedule import ScheduleTriggerConfig
 from shared.schedule_words import describe, notes
 
 
-def _config(cron: str, **more: str) -> ScheduleTriggerConfig:
+def _config(cron: str, **more: str | int) -> ScheduleTriggerConfig:
     return ScheduleTriggerConfig.model_validate({"cron": cron, "timezone": "Europe/Paris", **more})
 
 
@@ -49,3 +49,8 @@ def test_days_that_some_months_lack_are_said() -> None:
 def test_unusual_rules_for_clock_changes_are_said() -> None:
     found = notes(_config("0 9 * * *", on_gap="skip", on_fold="both"))
     assert len(found) == 2
+
+
+def test_a_schedule_that_ends_by_itself_is_said_to() -> None:
+    assert notes(_config("0 9 * * *", max_fires=1)) == ["It fires once, then no more."]
+    assert notes(_config("0 9 * * *", max_fires=3)) == ["It fires at most 3 times, then no more."]

@@ -1,0 +1,138 @@
+"""Spans and metrics, as the OpenTelemetry API takes them; they go nowhere unless exported.
+
+Attributes are ids, states and names of ours: never what a person or a model said.
+"""
+
+import time
+from asyncio import CancelledError
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from opentelemetry import context as contexts
+from opentelemetry import metrics, propagate, trace
+from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
+
+NAME: Final = "rota"
+# seconds: from a fast call to a slow run
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+
+Attributes = Mapping[str, str | int | float | bool]
+
+
+def count(name: str, by: int = 1, **attributes: str | int | bool) -> None:
+    """Adds to a counter, such as `rota.turns`."""
+    _counter(name).add(by, attributes)
+
+
+def level(name: str, by: int, **attributes: str | int | bool) -> None:
+    """Moves what goes up and down in this process, such as `rota.turns.open`."""
+    _level(name).add(by, attributes)
+
+
+def gauge(name: str, value: float, **attributes: str | int | bool) -> None:
+    """Sets what was just read, such as `rota.runs.waiting`."""
+    _gauge(name).set(value, attributes)
+
+
+def seconds(name: str, value: float, **attributes: str | int | bool) -> None:
+    """Records a span of time, such as `rota.turn.first_token`."""
+    _seconds(name).record(value, attributes)
+
+
+def start(name: str, attributes: Attributes, *, kind: SpanKind = SpanKind.INTERNAL) -> Span:
+    """A span that its maker ends. It has no parent, but is linked with what began it."""
+    began_by = trace.get_current_span().get_span_context()
+    return _tracer().start_span(
+        name,
+        context=contexts.Context(),
+        kind=kind,
+        attributes=attributes,
+        links=[Link(began_by)] if began_by.is_valid else None,
+    )
+
+
+@dataclass(slots=True)
+class Call:
+    """A call that is served: its span, and how it ended."""
+
+    span: Span
+    code: str = "OK"
+
+    def refused(self, code: str, reason: str) -> None:
+        self.code = code
+        failed(self.span, code, reason)
+
+
+@contextmanager
+def serving(method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Iterator[Call]:
+    """The span of a call, within that of its caller, and its time."""
+    carried = {key: str(value) for key, value in metadata if key in _CARRIED}
+    parent = propagate.extract(carried) if carried else None
+    service, _, rpc = method.strip("/").partition("/")
+    call = Call(
+        _tracer().start_span(
+            method.strip("/"),
+            context=parent,
+            kind=SpanKind.SERVER,
+            attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": rpc},
+        )
+    )
+    token = contexts.attach(trace.set_span_in_context(call.span, parent))
+    began = time.perf_counter()
+    try:
+        yield call
+    except (CancelledError, GeneratorExit):
+        call.code = "CANCELLED"
+        raise
+    finally:
+        contexts.detach(token)
+        call.span.end()
+        seconds("rota.rpc.duration", time.perf_counter() - began, method=rpc, code=call.code)
+
+
+def carried() -> list[tuple[str, str]]:
+    """Metadata that makes the callee's span part of the present trace."""
+    found: dict[str, str] = {}
+    propagate.inject(found)
+    return list(found.items())
+
+
+def failed(span: Span, code: str, reason: str) -> None:
+    span.set_attributes({"code": code, "reason": reason})
+    span.set_status(Status(StatusCode.ERROR, reason))
+
+
+_CARRIED: Final = ("traceparent", "tracestate")
+
+
+def _tracer() -> trace.Tracer:
+    return trace.get_tracer(NAME)
+
+
+def _meter() -> metrics.Meter:
+    return metrics.get_meter(NAME)
+
+
+@cache
+def _counter(name: str) -> metrics.Counter:
+    return _meter().create_counter(name)
+
+
+@cache
+def _level(name: str) -> metrics.UpDownCounter:
+    return _meter().create_up_down_counter(name)
+
+
+@cache
+def _gauge(name: str) -> Any:
+    return _meter().create_gauge(name)
+
+
+@cache
+def _seconds(name: str) -> metrics.Histogram:
+    return _meter().create_histogram(
+        name, unit="s", explicit_bucket_boundaries_advisory=list(_SECONDS)
+    )

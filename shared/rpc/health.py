@@ -1,0 +1,60 @@
+"""`python -m shared.rpc.health`: ends with 0 when the service that runs here is well.
+
+Reads ROTA_LISTEN and the ROTA_TLS_ settings of that service; a health check for containers.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from shared.rpc import tls
+
+TIMEOUT_SECONDS: Final = 4.0
+
+
+def is_well(address: str, own: tls.Tls | None) -> bool:
+    with _channel(address, own) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT_SECONDS)
+        except grpc.RpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _channel(address: str, own: tls.Tls | None) -> grpc.Channel:
+    if own is None:
+        return grpc.insecure_channel(address)
+    # Dialled on this machine, and known by the name on its certificate.
+    options = [("grpc.ssl_target_name_override", tls.name_on(own.certificate))]
+    return grpc.secure_channel(address, own.channel(), options)
+
+
+def near(listen: str) -> str:
+    """Where this machine reaches what listens there."""
+    host, _, port = listen.rpartition(":")
+    return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]") else listen
+
+
+def _own(environment: Mapping[str, str]) -> tls.Tls | None:
+    names = ("ROTA_TLS_CERT_FILE", "ROTA_TLS_KEY_FILE", "ROTA_TLS_CA_FILE")
+    files = [Path(environment[name]) if environment.get(name) else None for name in names]
+    return tls.read(*files)
+
+
+def main() -> int:
+    listen = os.environ.get("ROTA_LISTEN", "")
+    try:
+        return 0 if is_well(near(listen), _own(os.environ)) else 1
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
