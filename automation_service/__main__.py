@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -10,8 +11,10 @@ from pydantic import ValidationError
 
 from automation_service import bootstrap
 from automation_service.settings import Settings, described
-from shared import database, telemetry
+from automation_service.webhook_secrets import SETTING
+from shared import database, exporting, telemetry
 from shared.rpc.server import settle_memory, stop_signal
+from shared.secretbox import BadKeys
 
 
 def main() -> int:
@@ -26,6 +29,9 @@ def main() -> int:
     act = serve if arguments.command == "serve" else bootstrap.migrate
     try:
         _run(act(settings), uvloop=settings.uvloop)
+    except BadKeys as error:
+        print(f"automation_service: {SETTING}: {error}", file=sys.stderr)
+        return 2
     except (RuntimeError, OSError) as error:
         print(f"automation_service: {error}", file=sys.stderr)
         return 1
@@ -39,9 +45,12 @@ def main() -> int:
 
 async def serve(settings: Settings) -> None:
     stopped = stop_signal()
-    async with bootstrap.service(settings):
-        settle_memory()
-        await stopped.wait()
+    with exporting.exported(
+        bootstrap.NAME, os.environ, port=settings.metrics_port, listen=settings.listen
+    ):
+        async with bootstrap.service(settings):
+            settle_memory()
+            await stopped.wait()
 
 
 def _run(act: Coroutine[Any, Any, None], *, uvloop: bool) -> None:

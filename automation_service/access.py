@@ -42,3 +42,7 @@ def automation_of(name: str) -> tuple[str, str]:
     """The workspace and the id of an automation."""
     parts = resources.AUTOMATION.parse(name)
     return parts["workspace"], parts["automation"]
+
+
+def webhook_workspace(name: str) -> str:
+    return resources.WEBHOOK.parse(name)["workspace"]

@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 from google.protobuf import empty_pb2
 from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
+from rota.automation.v1 import webhook_pb2 as pb_webhook
 
 from automation_service import convert, edits
-from automation_service.access import Access, Role, automation_of, workspace_of
+from automation_service.access import Access, Role, automation_of, webhook_workspace, workspace_of
 from automation_service.automations import Automations, etag_of
 from automation_service.capabilities import Capabilities
 from automation_service.changes import Changes
@@ -18,6 +19,8 @@ from automation_service.requests import Request
 from automation_service.revisions import Revisions
 from automation_service.runs import Runs
 from automation_service.slots import Slots
+from automation_service.webhooks import Shown, Webhooks
+from automation_service.webhooks import etag_of as webhook_etag
 from shared import errors, requests, resources
 from shared.registries.actions import all_actions
 from shared.registries.triggers import all_triggers
@@ -33,6 +36,7 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
     revisions: Revisions
     runs: Runs
     slots: Slots
+    webhooks: Webhooks
     capabilities: Capabilities
 
     async def CreateAutomation(self, request: Any, context: Any) -> pb.Automation:
@@ -222,6 +226,44 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
         shown, token = _sliced(request, known)
         return pb.ListCapabilitiesResponse(capabilities=shown, next_page_token=token)
 
+    async def GetWebhook(self, request: Any, context: Any) -> pb_webhook.Webhook:
+        await self.access.enter(request.name, "owner")
+        found = await self.webhooks.get(webhook_workspace(request.name))
+        return _webhook(Shown(webhook=found))
+
+    async def UpdateWebhook(self, request: Any, context: Any) -> pb_webhook.Webhook:
+        name, etag = request.webhook.name, request.webhook.etag
+        act = await self._change("UpdateWebhook", request, name, "owner")
+        workspace = webhook_workspace(name)
+        said = convert.webhook_values(request.webhook, request.update_mask.paths)
+        if request.validate_only:
+            found = await self.webhooks.validated(workspace, said, etag=etag)
+            return _webhook(Shown(webhook=found))
+        return _webhook(await self.webhooks.update(act, said, etag=etag))
+
+    async def RotateWebhookSecret(self, request: Any, context: Any) -> pb_webhook.Webhook:
+        act = await self._change("RotateWebhookSecret", request, request.name, "owner")
+        revoked = request.revoke_previous
+        return _webhook(await self.webhooks.rotate(act, etag=request.etag, revoke_previous=revoked))
+
+    async def TestWebhook(self, request: Any, context: Any) -> pb_webhook.WebhookDelivery:
+        act = await self._change("TestWebhook", request, request.name, "owner")
+        return convert.delivery(await self.webhooks.test(act))
+
+    async def GetWebhookDelivery(self, request: Any, context: Any) -> pb_webhook.WebhookDelivery:
+        await self.access.enter(request.name, "owner")
+        return convert.delivery(await self.webhooks.delivery(request.name))
+
+    async def ListWebhookDeliveries(self, request: Any, context: Any) -> Any:
+        await self.access.enter(request.parent, "owner")
+        found, token = await self.webhooks.list_deliveries(
+            webhook_workspace(request.parent), _page(request), request.filter
+        )
+        shown = [convert.delivery(d, full=False) for d in found]
+        return pb_webhook.ListWebhookDeliveriesResponse(
+            webhook_deliveries=shown, next_page_token=token
+        )
+
     async def _owner(self, name: str) -> Automation:
         owner, _ = _parent(name)
         try:
@@ -242,6 +284,11 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
 
 def _shown(found: Automation) -> pb.Automation:
     return convert.automation(found, etag=etag_of(found))
+
+
+def _webhook(shown: Shown) -> pb_webhook.Webhook:
+    etag = webhook_etag(shown.webhook)
+    return convert.webhook(shown.webhook, etag=etag, secret=shown.secret)
 
 
 def _trigger(owner: Automation, name: str) -> pb.Trigger:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from rota.automation.v1 import automation_pb2, automation_pb2_grpc
+from rota.notice.v1 import notice_pb2, notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.access import Access
@@ -18,11 +19,15 @@ from automation_service.api import Api
 from automation_service.automations import Automations
 from automation_service.capabilities import PEER, Capabilities, Source
 from automation_service.changes import Changes
+from automation_service.deliveries import Deliveries
 from automation_service.engine import Engine, PgQueuer
 from automation_service.firing import Policy
+from automation_service.journal import Journal
+from automation_service.notice_api import NoticeApi
 from automation_service.persistence.enums import SCHEMA
 from automation_service.persistence.tables import TENANTS
 from automation_service.persistence.version import is_migrated
+from automation_service.posting import Poster
 from automation_service.requests import Once
 from automation_service.retention import Kept, Retention
 from automation_service.revisions import Revisions
@@ -32,16 +37,21 @@ from automation_service.scheduler import Scheduler
 from automation_service.settings import Settings
 from automation_service.slots import Slots
 from automation_service.tries import StoppableAgent
+from automation_service.webhook_secrets import Secrets
+from automation_service.webhooks import Webhooks
 from shared import caller, database, telemetry
 from shared.clock import Clock, CorrectedClock
 from shared.registries import register_builtins
+from shared.rpc import tls
 from shared.rpc.client import Behalf, channel
 from shared.rpc.guard import Guard
 from shared.rpc.server import RpcServer
+from shared.secretbox import SecretBox
 from shared.tenancy import Tenancy
 
 NAME: Final = "automation_service"
 SERVICE: Final = automation_pb2.DESCRIPTOR.services_by_name["AutomationService"].full_name
+NOTICES: Final = notice_pb2.DESCRIPTOR.services_by_name["NoticeService"].full_name
 
 log = telemetry.logger(__name__)
 
@@ -54,6 +64,7 @@ class Service:
     scheduler: Scheduler
     runner: Runner
     capabilities: Capabilities
+    deliveries: Deliveries
     store: AsyncEngine
 
 
@@ -73,6 +84,7 @@ async def service(
     agent: StoppableAgent | None = None,
     source: Source | None = None,
     engine: Engine | None = None,
+    poster: Poster | None = None,
 ) -> AsyncIterator[Service]:
     """The service, serving until the context is left; then it drains.
 
@@ -85,7 +97,7 @@ async def service(
     async with contextlib.AsyncExitStack() as closers:
         store = database.engine(settings.database_url, schema=SCHEMA, pool_size=settings.pool_size)
         closers.push_async_callback(store.dispose)
-        peer = channel(settings.peer_address)
+        peer = channel(settings.peer_address, tls=_tls(settings))
         closers.push_async_callback(peer.close)
         remote = GrpcAgent(channel=peer, behalf=_behalf(settings))
         engine = engine or PgQueuer(
@@ -93,6 +105,15 @@ async def service(
             lease=timedelta(seconds=settings.lease_seconds),
             look=timedelta(seconds=settings.look_seconds),
             concurrency=settings.concurrent_runs,
+        )
+        poster = poster or Poster(local=settings.local_webhooks)
+        secrets = Secrets(box=SecretBox.parse(settings.secret_keys.get_secret_value()))
+        deliveries = Deliveries(
+            store=store,
+            clock=clock,
+            secrets=secrets,
+            poster=poster,
+            look=timedelta(seconds=settings.look_seconds),
         )
         tenancy = Tenancy(TENANTS)
         retention = timedelta(days=settings.slot_retention_days)
@@ -102,21 +123,24 @@ async def service(
             clock=clock,
             policy=Policy(on_time=timedelta(seconds=settings.on_time_seconds), retention=retention),
         )
-        runner = Runner(
+        journal = Journal(
             store=store,
             engine=engine,
-            agent=agent or remote,
             clock=clock,
-            tenancy=tenancy,
             most_failures=settings.max_consecutive_failures,
             most_events=settings.events_kept,
+        )
+        closers.push_async_callback(journal.close)
+        runner = Runner(
+            store=store, engine=engine, agent=agent or remote, clock=clock, journal=journal
         )
         capabilities = Capabilities(store=store, source=source or remote, clock=clock)
         await _require_migrated(store)
         await capabilities.load()
         once = Once(store=store, tenancy=tenancy, clock=clock)
+        access = Access(store=store, tenancy=tenancy, clock=clock)
         api = Api(
-            access=Access(store=store, tenancy=tenancy, clock=clock),
+            access=access,
             automations=Automations(
                 store=store,
                 clock=clock,
@@ -134,6 +158,7 @@ async def service(
             revisions=Revisions(store=store),
             runs=Runs(store=store, engine=engine, clock=clock, once=once),
             slots=Slots(store=store, clock=clock, retention=retention),
+            webhooks=Webhooks(store=store, clock=clock, once=once, secrets=secrets, poster=poster),
             capabilities=capabilities,
         )
         stop = asyncio.Event()
@@ -141,6 +166,8 @@ async def service(
         sweeper = Retention(store=store, clock=clock, kept=_kept(settings))
         if "ticker" in settings.roles:
             loops.append(sweeper.run(stop, settings.retention_seconds))
+        if "worker" in settings.roles:
+            loops.append(deliveries.run(stop))
         if follows:
             measure = partial(_database_time, store)
             await corrected.correct(measure)
@@ -148,7 +175,7 @@ async def service(
         await closers.enter_async_context(_running(stop, loops))
         port = 0
         if "api" in settings.roles:
-            server = _server(settings, api)
+            server = _server(settings, api, NoticeApi(access=access, store=store, clock=clock))
             closers.push_async_callback(server.stop)
             await server.start()
             port = server.port
@@ -160,6 +187,7 @@ async def service(
             scheduler=scheduler,
             runner=runner,
             capabilities=capabilities,
+            deliveries=deliveries,
             store=store,
         )
 
@@ -190,6 +218,7 @@ def _kept(settings: Settings) -> Kept:
         events=timedelta(days=settings.event_retention_days),
         requests=timedelta(days=settings.request_retention_days),
         audits=timedelta(days=settings.audit_retention_days),
+        deliveries=timedelta(days=settings.delivery_retention_days),
     )
 
 
@@ -229,7 +258,7 @@ async def _running(
                 log.error("loop_failed", exc_info=ended)
 
 
-def _server(settings: Settings, api: Api) -> RpcServer:
+def _server(settings: Settings, api: Api, notices: NoticeApi) -> RpcServer:
     verifier = caller.Verifier(
         users=caller.read_key_set(settings.jwks_file),
         services=caller.read_key_set(settings.service_jwks_file),
@@ -237,11 +266,26 @@ def _server(settings: Settings, api: Api) -> RpcServer:
     )
     return RpcServer(
         listen=settings.listen,
-        guard=Guard(verifier=verifier, translate=database.translate),
-        names=[SERVICE],
-        add=[partial(automation_pb2_grpc.add_AutomationServiceServicer_to_server, api)],
+        guard=Guard(
+            verifier=verifier, translate=database.translate, services_only=(f"/{NOTICES}/",)
+        ),
+        names=[SERVICE, NOTICES],
+        add=[
+            partial(automation_pb2_grpc.add_AutomationServiceServicer_to_server, api),
+            partial(notice_pb2_grpc.add_NoticeServiceServicer_to_server, notices),
+        ],
         grace_seconds=settings.grace_seconds,
         drain_seconds=settings.drain_seconds,
+        tls=_tls(settings),
+    )
+
+
+def _tls(settings: Settings) -> tls.Tls | None:
+    return tls.read(
+        settings.tls_cert_file,
+        settings.tls_key_file,
+        settings.tls_ca_file,
+        clients_show=settings.tls_clients_show,
     )
 
 

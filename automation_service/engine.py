@@ -27,7 +27,9 @@ from shared import database, telemetry
 SCHEMA: Final = "pgqueuer"
 ENTRYPOINT: Final = "run"
 CHANNEL: Final = "rota_runs"
-BATCH: Final = 10
+# Tokens taken at once, at most; after a crash up to so many ended runs are delivered again.
+MOST_AT_ONCE: Final = 100
+LEAST_AT_ONCE: Final = 10
 KEPT_LOG: Final = timedelta(days=1)
 PRUNE_SECONDS: Final = 3600.0
 
@@ -58,10 +60,10 @@ class Engine(Protocol):
 class PgQueuer:
     """pgqueuer in a schema of its own. `lease` is how long a dead worker keeps its runs."""
 
-    url: str
+    url: str = field(repr=False)
     lease: timedelta = timedelta(seconds=8)
     look: timedelta = timedelta(seconds=2)
-    concurrency: int = 50
+    concurrency: int = 400
     _settings: DBSettings = field(init=False)
     _held: dict[UUID, "asyncio.Task[None]"] = field(init=False, default_factory=dict)
 
@@ -131,6 +133,7 @@ class PgQueuer:
         pool = await asyncpg.create_pool(
             database.plain_dsn(self.url), min_size=2, max_size=6, command_timeout=30
         )
+        batch = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, self.concurrency // 4))
         try:
             manager = QueueManager(
                 self._queries(Queries.from_asyncpg_pool(pool).driver),
@@ -140,8 +143,8 @@ class PgQueuer:
             ends = asyncio.create_task(self._hand_back(manager, stop))
             try:
                 await manager.run(
-                    batch_size=BATCH,
-                    max_concurrent_tasks=max(self.concurrency, 2 * BATCH),
+                    batch_size=batch,
+                    max_concurrent_tasks=max(self.concurrency, 2 * batch),
                     dequeue_timeout=self.look,
                     heartbeat_timeout=self.lease,
                     shutdown_on_listener_failure=True,

@@ -4,17 +4,19 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum, auto
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service import steps, templates
+from automation_service import planning, steps, templates
 from automation_service.agent import TaskFailed
-from automation_service.persistence import execution as rows
+from automation_service.persistence import upkeep as rows
 from automation_service.persistence.execution import Claim
+from automation_service.run_log import RunLog
 from automation_service.steps import Result
 from automation_service.tries import InHand, StoppableAgent, call, timed_out
-from shared import database, errors
+from shared import errors
 from shared.clock import Clock
 from shared.definition import AutomationDefinition, PlanStep, RunStatus
 from shared.registries.actions import get_action
@@ -29,6 +31,8 @@ from shared.registries.actions.types import (
 # Of one try of a step; what comes after is not written down.
 MOST_PROGRESS: Final = 200
 MOST_TITLE: Final = 200
+# An agent that is further ahead of the database than this waits.
+MOST_PENDING: Final = 64
 
 
 class StopReason(Enum):
@@ -38,22 +42,25 @@ class StopReason(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Execution:
-    claim: Claim
+    log: RunLog
     store: AsyncEngine
     agent: StoppableAgent
     clock: Clock
     stopped_for: StopReason | None = None
     output: Any = None
     definition: AutomationDefinition = field(init=False)
-    results: list[Result] = field(init=False)
     _in_hand: InHand | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.definition = AutomationDefinition.model_validate(self.claim.definition)
-        self.results = [dict(result) for result in self.claim.step_results]
-        for result in self.results:
+        self.definition = planning.read(self.claim.snapshot).definition
+        self.log.artifacts = partial(steps.artifacts, self.definition)
+        for result in self.log.results:
             if result["status"] == "succeeded":
                 self.output = result.get("output")
+
+    @property
+    def claim(self) -> Claim:
+        return self.log.claim
 
     async def carry_out(self) -> errors.RotaError | None:
         """Does the plan, and on_failure if a step fails for good; gives that step's error."""
@@ -73,16 +80,15 @@ class Execution:
             return
         if self._in_hand is not None:
             await self._in_hand.stop()
-        for result in self.results:
+        now = steps.text(self.clock.now())
+        for result in list(self.log.results):
             if result["status"] == "running":
-                await self._store(
-                    {**result, "status": status.value, "finished_at": steps.text(self.clock.now())}
-                )
+                self.log.put({**result, "status": status.value, "finished_at": now})
 
     async def _on_failure(self, failed: errors.RotaError) -> None:
         for step in self.definition.execution.on_failure:
             if failed.reason == "BUDGET_EXCEEDED" and step.action == "agent_task":
-                await self._skip(step)
+                self._skip(step)
             elif await self._ended(step, failed) is not None:
                 return
 
@@ -97,11 +103,11 @@ class Execution:
             return steps.error_of(before["error"])
         try:
             if step.when is not None and not templates.truthy(step.when, self._names(failed)):
-                await self._skip(step)
+                self._skip(step)
                 return None
             action, config = self._prepared(step, failed)
         except errors.RotaError as error:
-            return await self._fail(steps.begun(step, before, self.clock.now()), error)
+            return self._fail(steps.begun(step, before, self.clock.now()), error)
         return await self._try_until_it_ends(step, action, config)
 
     def _prepared(
@@ -127,25 +133,27 @@ class Execution:
         self, step: PlanStep, action: ActionDefinition, config: dict[str, Any]
     ) -> errors.RotaError | None:
         while True:
+            # Committed before the call, and all it takes: a crash repeats this very try, under
+            # its request_id, whether or not it was seen to begin.
+            await self.log.settle()
             result = steps.begun(step, self._result(step), self.clock.now())
-            # Committed before the call: a crash repeats this very try, under its request_id.
-            await self._store(result)
+            self.log.put(result)
             try:
                 done = await self._call(step, action, config, result)
-                output = steps.checked_output(done.output, self.results)
+                output = steps.checked_output(done.output, self.log.results)
             except errors.RotaError as error:
                 result = self._charged(self._result(step) or result, error)
                 last = result["attempts"] > steps.retries(step, self.definition)
                 if last or not steps.transient(error):
-                    return await self._fail(result, error)
+                    return self._fail(result, error)
                 wait = steps.backoff(
                     self.definition.execution.retry_backoff, result["attempts"], error
                 )
                 again = self.clock.now() + timedelta(seconds=wait)
-                await self._store({**result, "error": steps.error_json(error)})
+                self.log.put({**result, "error": steps.error_json(error)})
                 await self.clock.wait_until(again, asyncio.Event())
                 continue
-            await self._succeed(self._result(step) or result, done, output)
+            self._succeed(self._result(step) or result, done, output)
             return None
 
     async def _call(
@@ -167,9 +175,9 @@ class Execution:
         self, step: PlanStep, result: Result, left: int | None, agent: Agent
     ) -> ActionContext:
         async def record_session(session_id: str) -> None:
-            held = self._result(step)
-            if held is not None and held.get("session_id") != session_id:
-                await self._store({**held, "session_id": session_id})
+            held, said = self._result(step), steps.clean(session_id)
+            if held is not None and held.get("session_id") != said:
+                self.log.put({**held, "session_id": said})
 
         return ActionContext(
             agent=agent,
@@ -203,14 +211,12 @@ class Execution:
                 "try": result["attempts"],
                 "position": position,
             }
-            async with database.transaction(self.store) as connection:
-                await rows.write(
-                    connection, self.claim, {}, {"step_progress": event}, self.clock.now()
-                )
+            self.log.tell({"step_progress": event})
+            await self.log.settle(most=MOST_PENDING)
 
         return progress
 
-    async def _succeed(self, result: Result, done: ActionResult, output: Any) -> None:
+    def _succeed(self, result: Result, done: ActionResult, output: Any) -> None:
         ended = {
             **{key: value for key, value in result.items() if key != "error"},
             "status": "succeeded",
@@ -219,10 +225,10 @@ class Execution:
             "usage": steps.added(result.get("usage"), done.usage),
         }
         self.output = output
-        await self._store(ended)
+        self.log.put(ended)
 
-    async def _fail(self, result: Result, error: errors.RotaError) -> errors.RotaError:
-        await self._store(
+    def _fail(self, result: Result, error: errors.RotaError) -> errors.RotaError:
+        self.log.put(
             {
                 **result,
                 "status": "timed_out" if error.reason == "TIMED_OUT" else "failed",
@@ -232,10 +238,10 @@ class Execution:
         )
         return error
 
-    async def _skip(self, step: PlanStep) -> None:
+    def _skip(self, step: PlanStep) -> None:
         if self._result(step) is None:
             now = steps.text(self.clock.now())
-            await self._store(
+            self.log.put(
                 {
                     "step_id": step.step_id,
                     "action": step.action,
@@ -246,32 +252,6 @@ class Execution:
                 }
             )
 
-    async def _store(self, result: Result) -> None:
-        """Commits a step's result, unless another worker holds the run by now."""
-        kept = [r for r in self.results if r["step_id"] != result["step_id"]]
-        at = next(
-            (i for i, r in enumerate(self.results) if r["step_id"] == result["step_id"]), len(kept)
-        )
-        changed = [*kept[:at], result, *kept[at:]]
-        shown = {key: value for key, value in result.items() if key != "output"}
-        usage: dict[str, int] = {}
-        for entry in changed:
-            for key, value in (entry.get("usage") or {}).items():
-                usage[key] = usage.get(key, 0) + value
-        async with database.transaction(self.store) as connection:
-            await rows.write(
-                connection,
-                self.claim,
-                {
-                    "step_results": changed,
-                    "usage": usage,
-                    "artifacts": steps.artifacts(self.definition, changed),
-                },
-                {"step_updated": shown},
-                self.clock.now(),
-            )
-        self.results = changed
-
     def _charged(self, result: Result, error: errors.RotaError) -> Result:
         if not isinstance(error, TaskFailed):
             return result
@@ -279,17 +259,17 @@ class Execution:
         return {**charged, "session_id": error.session_id} if error.session_id else charged
 
     def _result(self, step: PlanStep) -> Result | None:
-        return next((r for r in self.results if r["step_id"] == step.step_id), None)
+        return next((r for r in self.log.results if r["step_id"] == step.step_id), None)
 
     def _names(self, failed: errors.RotaError | None) -> dict[str, Any]:
-        found = steps.names(self.claim, self.definition, self.results)
+        found = steps.names(self.claim, self.definition, self.log.results)
         return found if failed is None else {**found, "error": steps.error_json(failed)}
 
     def _budget_left(self) -> int | None:
         cap = self.definition.execution.budget_cap_usd
         if cap is None:
             return None
-        spent: int = sum((r.get("usage") or {}).get("cost_micros", 0) for r in self.results)
+        spent: int = sum((r.get("usage") or {}).get("cost_micros", 0) for r in self.log.results)
         return round(cap * 1_000_000) - spent
 
     def _time_zone(self) -> str:

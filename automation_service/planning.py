@@ -1,13 +1,20 @@
 """A definition's triggers → the rows that come due."""
 
+import json
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from automation_service.persistence.records import Trigger
 from shared import resources, schedule, zones
-from shared.definition import TriggerSpec, TriggerType
+from shared.definition import AutomationDefinition, TriggerSpec, TriggerType
 from shared.registries.triggers.schedule import ScheduleTriggerConfig
 from shared.schedule import PlannedSlot
+
+# Definitions that were read: how many, and of how many characters, are kept.
+MOST_KEPT: Final = 1_000
+LARGEST_KEPT: Final = 16_384
 
 
 def new_trigger(spec: TriggerSpec, now: datetime) -> Trigger:
@@ -23,6 +30,36 @@ def new_trigger(spec: TriggerSpec, now: datetime) -> Trigger:
         tzdata_version=zones.VERSION,
         create_time=now,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A stored definition as the dispatcher reads it."""
+
+    definition: AutomationDefinition
+    _configs: dict[str, ScheduleTriggerConfig] = field(default_factory=dict)
+
+    def trigger(self, trigger_id: str) -> tuple[TriggerSpec, ScheduleTriggerConfig]:
+        """Raises for a trigger that it has not, or that can't be read."""
+        spec = next(t for t in self.definition.triggers if t.trigger_id == trigger_id)
+        if (config := self._configs.get(trigger_id)) is None:
+            config = self._configs[trigger_id] = config_of(spec.config)
+        return spec, config
+
+
+def read(definition: str) -> Plan:
+    """Reads JSON text. Raises for what is no definition.
+
+    What was read is kept by its very text, so that a row changed by hand is read again.
+    """
+    return _kept(definition) if len(definition) <= LARGEST_KEPT else _read(definition)
+
+
+def _read(definition: str) -> Plan:
+    return Plan(AutomationDefinition.model_validate(json.loads(definition)))
+
+
+_kept = lru_cache(maxsize=MOST_KEPT)(_read)
 
 
 def config_of(config: dict[str, Any]) -> ScheduleTriggerConfig:

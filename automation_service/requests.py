@@ -50,11 +50,17 @@ class Once:
         self, request: Request, delete: Callable[[AsyncConnection], Awaitable[str]]
     ) -> None:
         """Deletes something; a repeat of the request does nothing."""
+        await self.act(request, delete)
+
+    async def act(self, request: Request, act: Callable[[AsyncConnection], Awaitable[str]]) -> str:
+        """Does what gives a resource's name, and gives it; a repeat of the request only that."""
         async with database.transaction(self.store) as connection:
-            if await self._served(connection, request) is None:
-                resource = await delete(connection)
-                await self._remember(connection, request, resource)
-                await self._audit(connection, request, resource)
+            if (before := await self._served(connection, request)) is not None:
+                return before
+            resource = await act(connection)
+            await self._remember(connection, request, resource)
+            await self._audit(connection, request, resource)
+        return resource
 
     async def _served(self, connection: AsyncConnection, request: Request) -> str | None:
         if not request.request_id:

@@ -35,6 +35,7 @@ class Kept:
     events: timedelta = timedelta(days=7)
     requests: timedelta = timedelta(days=30)
     audits: timedelta = timedelta(days=400)
+    deliveries: timedelta = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,9 @@ class Retention:
             "slots": partial(rows.slots_before, moment=now - kept.slots, limit=BATCH),
             "requests": partial(rows.requests_before, moment=now - kept.requests, limit=BATCH),
             "audits": partial(rows.audits_before, moment=now - kept.audits, limit=BATCH),
+            "deliveries": partial(
+                rows.deliveries_before, moment=now - kept.deliveries, limit=BATCH
+            ),
             "gaps": partial(rows.gaps_before, moment=now - kept.slots, limit=BATCH),
         }
 

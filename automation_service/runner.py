@@ -1,29 +1,28 @@
-"""Pending → finished: a run carried out durably, step by step."""
+"""Pending → finished: runs carried out durably, step by step."""
 
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service import steps
 from automation_service.engine import Engine
 from automation_service.execution import Execution, StopReason
-from automation_service.persistence import execution as rows
-from automation_service.persistence import retention
+from automation_service.journal import Journal
+from automation_service.persistence import upkeep as rows
 from automation_service.persistence.execution import Claim, Fenced
+from automation_service.run_log import Unstored
 from automation_service.tries import StoppableAgent
-from shared import database, errors, resources, telemetry
+from shared import database, errors, measures, resources, telemetry
 from shared.clock import Clock
 from shared.definition import RunStatus
-from shared.tenancy import Tenancy
 
 WATCH_SECONDS: Final = 0.5
 # Past its deadline by this, a run's own worker is taken for hung.
 OVERDUE_GRACE_SECONDS: Final = 5.0
+WOKEN_AT_ONCE: Final = 1000
 
 _CANCELLED: Final = "the run was cancelled"
 
@@ -36,19 +35,17 @@ class Runner:
     engine: Engine
     agent: StoppableAgent
     clock: Clock
-    tenancy: Tenancy
-    most_failures: int = 10
-    most_events: int = 10_000  # kept of a run that has ended
+    journal: Journal
     _held: dict[UUID, Execution] = field(default_factory=dict, init=False)
 
     async def carry_out(self, run: UUID) -> None:
         """Does what is left of a run. Delivered twice, it is claimed once and done once."""
-        claim = await self._claim(run)
+        claim = await self.journal.claim(run)
         if claim is None:
             return
         log.info("run_claimed", run=str(run), attempt=claim.attempt)
         try:
-            execution = Execution(claim=claim, store=self.store, agent=self.agent, clock=self.clock)
+            execution = self._execution(claim)
         except ValueError as error:
             await self._give_up(claim, error)
             return
@@ -61,19 +58,18 @@ class Runner:
             if self._held.get(run) is execution:
                 del self._held[run]
 
+    def _execution(self, claim: Claim) -> Execution:
+        """Raises ValueError for a snapshot that can't be read."""
+        return Execution(
+            log=self.journal.log(claim), store=self.store, agent=self.agent, clock=self.clock
+        )
+
     async def _give_up(self, claim: Claim, error: ValueError) -> None:
         error_id = str(resources.new_id())
         log.error("run_unreadable", run=str(claim.run), error_id=error_id, exc_info=error)
         with contextlib.suppress(Fenced):
-            await self._finish(claim, RunStatus.FAILED, errors.Internal(error_id))
-
-    async def _claim(self, run: UUID) -> Claim | None:
-        async with database.transaction(self.store) as connection:
-            claimed = await rows.claim(connection, run, now=self.clock.now())
-            if isinstance(claimed, UUID):
-                await self.engine.wake(connection, [claimed])
-                return None
-        return claimed
+            await self.journal.log(claim).end(RunStatus.FAILED, errors.Internal(error_id))
+            _say_ended(claim, RunStatus.FAILED)
 
     async def _to_its_end(self, execution: Execution) -> None:
         status: RunStatus = RunStatus.SUCCEEDED
@@ -81,7 +77,7 @@ class Runner:
         limit = asyncio.timeout(max(0.0, execution.claim.seconds_left))
         try:
             _unless_cancelled(execution.claim)
-            await self._check_creator(execution.claim)
+            _check_creator(execution.claim)
             async with limit:
                 error = await execution.carry_out()
             if error is not None:
@@ -103,71 +99,27 @@ class Runner:
         except errors.RotaError as refusal:
             status, error = RunStatus.FAILED, refusal
         await execution.end_step(status)
-        await self._finish(execution.claim, status, error, execution.output)
-
-    async def _check_creator(self, claim: Claim) -> None:
-        async with self.store.connect() as connection:
-            if claim.creator and await self.tenancy.is_member(
-                connection, claim.workspace, claim.creator
-            ):
-                return
-        raise errors.CreatorAccessLost(
-            "the automation's creator has no access to its workspace",
-            metadata={"user": claim.creator or ""},
-        )
-
-    async def _finish(
-        self,
-        claim: Claim,
-        status: RunStatus,
-        error: errors.RotaError | None,
-        output: Any = None,
-    ) -> None:
-        said = None if error is None else steps.error_json(error)
-        now = self.clock.now()
-        async with database.transaction(self.store) as connection:
-            # As everyone who decides on overlap has it.
-            await rows.lock_owner(connection, claim.automation_id)
-            last = await rows.write(
-                connection,
-                claim,
-                {"status": status, "error": said, "output": output, "end_time": now},
-                {"ended": {"state": status, "error": said}},
-                now,
-            )
-            if last > self.most_events:
-                await retention.take_events(connection, claim.run, last - self.most_events)
-            await self._ended(connection, claim.automation_id, status, now)
-        log.info("run_ended", run=str(claim.run), status=status.value)
-
-    async def _ended(
-        self, connection: AsyncConnection, automation_id: UUID, status: RunStatus, now: datetime
-    ) -> None:
-        await rows.count_ending(
-            connection, automation_id, status, most_failures=self.most_failures, now=now
-        )
-        following = await rows.next_waiting(connection, automation_id)
-        if following is not None:
-            await self.engine.wake(connection, [following])
+        await execution.log.end(status, error, execution.output)
+        _say_ended(execution.claim, status)
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Stops runs in hand that were cancelled, or that another worker has taken over."""
         while not stop.is_set():
             await _pause(stop, WATCH_SECONDS)
-            # Only those asked about: a run taken up meanwhile is in no answer, yet not gone.
+            # Only those asked about: a run taken up meanwhile is in no answer.
             asked = dict(self._held)
             if not asked:
                 continue
+            attempts = {run: execution.claim.attempt for run, execution in asked.items()}
             try:
                 async with self.store.connect() as connection:
-                    seen = await rows.watched(connection, list(asked))
+                    seen = await rows.disturbed(connection, attempts)
             except Exception as error:
                 if database.translate(error) is None:
                     log.error("watch_failed", exc_info=error)
                 continue
-            for run, execution in asked.items():
-                # A run that is gone was deleted: what it does elsewhere stops too.
-                attempt, cancelled = seen.get(run, (execution.claim.attempt, True))
+            for run, (attempt, cancelled) in seen.items():
+                execution = asked[run]
                 if execution.stopped_for is not None or self._held.get(run) is not execution:
                     continue
                 if attempt != execution.claim.attempt:
@@ -191,32 +143,54 @@ class Runner:
     async def reconcile_once(self) -> None:
         async with self.store.connect() as connection:
             late = await rows.overdue(connection, OVERDUE_GRACE_SECONDS)
+            measures.gauge("rota.runs.waiting", await rows.waiting(connection))
         for run in late:
-            await self._time_out(run)
-        async with database.transaction(self.store) as connection:
-            await self.engine.wake(connection, await rows.startable(connection))
+            try:
+                await self._time_out(run)
+            except Unstored as fault:  # it stays overdue; the others are not to wait for it
+                log.warning("run_not_timed_out", run=str(run), exc_info=fault)
+        last: UUID | None = None
+        while True:
+            async with database.transaction(self.store) as connection:
+                found = await rows.startable(connection, last, WOKEN_AT_ONCE)
+                await self.engine.wake(connection, found)
+            if len(found) < WOKEN_AT_ONCE:
+                return
+            last = found[-1]
 
     async def _time_out(self, run: UUID) -> None:
-        claim = await self._claim(run)  # fences whoever holds it
+        claim = await self.journal.claim(run)  # fences whoever holds it
         if claim is None or claim.seconds_left > 0:
             return
         with contextlib.suppress(Fenced):
             try:
-                execution = Execution(
-                    claim=claim, store=self.store, agent=self.agent, clock=self.clock
-                )
+                execution = self._execution(claim)
             except ValueError as error:
                 await self._give_up(claim, error)
                 return
             await execution.end_step(RunStatus.TIMED_OUT)
-            await self._finish(
-                claim, RunStatus.TIMED_OUT, execution.run_timed_out(), execution.output
+            await execution.log.end(
+                RunStatus.TIMED_OUT, execution.run_timed_out(), execution.output
             )
+            _say_ended(claim, RunStatus.TIMED_OUT)
 
 
 def _unless_cancelled(claim: Claim) -> None:
     if claim.cancel_requested:
         raise errors.Cancelled(_CANCELLED)
+
+
+def _check_creator(claim: Claim) -> None:
+    if not claim.welcome:
+        raise errors.CreatorAccessLost(
+            "the automation's creator has no access to its workspace",
+            metadata={"user": claim.creator or ""},
+        )
+
+
+def _say_ended(claim: Claim, status: RunStatus) -> None:
+    log.info("run_ended", run=str(claim.run), status=status.value)
+    measures.count("rota.runs", outcome=status.value)
 
 
 def _forget_cancellation() -> None:

@@ -13,7 +13,7 @@ from automation_service import steps
 from automation_service.automations import compared, moment_and_id, one_page, state_named
 from automation_service.engine import Engine
 from automation_service.persistence import automations as automation_rows
-from automation_service.persistence import execution, records
+from automation_service.persistence import endings, records
 from automation_service.persistence import runs as rows
 from automation_service.persistence.records import Run, RunEvent
 from automation_service.persistence.tables import runs as table
@@ -111,17 +111,15 @@ class Runs:
 
     async def _cancel(self, connection: AsyncConnection, owner: UUID, run: Run) -> None:
         now = self.clock.now()
-        status = await execution.request_cancel(connection, owner, run.id)
+        status = await endings.request_cancel(connection, owner, run.id)
         if status.finished:
             raise errors.StateConflict(run.resource, status.name)
         if status is RunStatus.PENDING:
             error = steps.error_json(errors.Cancelled("the run was cancelled"))
-            await execution.end_pending(connection, run.id, error, now)
-            await execution.count_ending(
-                connection, owner, RunStatus.CANCELLED, most_failures=0, now=now
-            )
-            following = await execution.next_waiting(connection, owner)
-            await self.engine.wake(connection, [following] if following else [])
+            await endings.end_pending(connection, run.id, error, now)
+            ended = {owner: RunStatus.CANCELLED}
+            await endings.count(connection, ended, most_failures=1, now=now)
+            await self.engine.wake(connection, await endings.following(connection, [owner]))
 
 
 def parsed(name: str) -> tuple[str, str, UUID]:

@@ -2,27 +2,31 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from automation_service import firing, planning
+from automation_service.dispatch import UNWRITABLE, Dispatcher, recompute, say
 from automation_service.engine import Engine
-from automation_service.firing import Busy, Decision, Outcome, Policy
-from automation_service.persistence import automations, beats, runs, slots, triggers
-from automation_service.persistence.beats import Gap
-from automation_service.persistence.records import Automation, Trigger
-from shared import database, telemetry, zones
+from automation_service.firing import Policy
+from automation_service.persistence import beats, triggers
+from automation_service.persistence import dispatch as rows
+from automation_service.persistence.records import Automation
+from shared import database, measures, telemetry, zones
 from shared.clock import Clock
 from shared.definition import AutomationStatus
 
-BATCH: Final = 50
+# How many triggers a transaction takes; others wait for its locks as long as it lasts.
+BATCH: Final = 500
+# Triggers that come due one shortly after the other are taken together.
+GATHER_SECONDS: Final = 0.025
 # Another replica's writes are seen within this.
 RELOOK: Final = timedelta(seconds=1)
+# How often rows of an older time zone database are looked for again.
+REFRESH: Final = timedelta(hours=1)
 # How often it is written down that a scheduler is at work, and what counts as a gap.
 BEAT: Final = timedelta(seconds=5)
 SILENCE: Final = timedelta(seconds=30)
@@ -38,10 +42,15 @@ class Scheduler:
     engine: Engine
     clock: Clock
     policy: Policy = field(default_factory=Policy)
+    _dispatcher: Dispatcher = field(init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _beaten: datetime | None = field(default=None, init=False)
     _refreshing: bool = field(default=True, init=False)
+    _refreshed: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
     _refreshed_to: UUID | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._dispatcher = Dispatcher(engine=self.engine, policy=self.policy)
 
     def wake(self) -> None:
         """Makes it look again now: something was written."""
@@ -63,19 +72,38 @@ class Scheduler:
             looking.cancel()
 
     async def fire_due(self, now: datetime) -> int:
-        """Decides due slots of up to 50 triggers in one transaction; says how many triggers."""
-        async with database.transaction(self.store) as connection:
-            claimed = await triggers.claim_due(connection, now, BATCH)
-            await self._each(connection, claimed, now, self._fire)
-        return len(claimed)
+        """Decides due slots of many triggers in one transaction; says of how many triggers."""
+        ids: list[UUID] = []
+        measures.count("rota.ticks")
+        try:
+            async with database.transaction(self.store) as connection:
+                claimed = await triggers.claim_due(connection, now, BATCH)
+                ids = [trigger.id for _, trigger in claimed]
+                if old := [one for one in claimed if one[1].tzdata_version < zones.VERSION]:
+                    # Perhaps they are not due at all; the others come in the next round.
+                    await recompute(connection, old, now)
+                    return len(ids)
+                decided = await self._dispatcher.fire(connection, claimed, now)
+        except Exception as error:
+            if not ids or _passes(error):
+                raise
+            log.warning("batch_failed", triggers=len(ids), exc_info=error)
+            for trigger in ids:
+                await self._fire_alone(trigger, now)
+            return len(ids)
+        say(decided)
+        return len(ids)
 
     async def settle(self, connection: AsyncConnection, owner: Automation, now: datetime) -> None:
         """Decides what is due of one locked automation, before its state changes."""
         if owner.status is AutomationStatus.ARCHIVED:
             return
-        for trigger in owner.triggers:
-            if trigger.enabled and trigger.next_fire_time and trigger.next_fire_time <= now:
-                await self._fire(connection, owner, trigger, now)
+        due = [
+            (owner.id, trigger)
+            for trigger in owner.triggers
+            if trigger.enabled and trigger.next_fire_time and trigger.next_fire_time <= now
+        ]
+        say(await self._dispatcher.fire(connection, due, now))
 
     async def refresh(self) -> int:
         """Computes again what an older time zone database computed: a batch, and how many."""
@@ -83,10 +111,35 @@ class Scheduler:
             claimed = await triggers.claim_computed_elsewhere(
                 connection, zones.VERSION, BATCH, after=self._refreshed_to
             )
-            await self._each(connection, claimed, self.clock.now(), self._recompute)
+            if claimed:
+                await recompute(connection, claimed, self.clock.now())
         if claimed:
             self._refreshed_to = claimed[-1][1].id
         return len(claimed)
+
+    async def _keep_fresh(self) -> None:
+        """One batch; after the last one a while passes: older replicas may still be writing."""
+        now = self.clock.now()
+        if not self._refreshing and timedelta(0) <= now - self._refreshed < REFRESH:
+            return
+        self._refreshing = await self.refresh() == BATCH
+        if not self._refreshing:
+            self._refreshed, self._refreshed_to = now, None
+
+    async def _fire_alone(self, trigger: UUID, now: datetime) -> None:
+        """Fires a trigger of a batch that failed; the one at fault is disabled."""
+        try:
+            async with database.transaction(self.store) as connection:
+                claimed = await triggers.claim_due(connection, now, 1, only=trigger)
+                decided = await self._dispatcher.fire(connection, claimed, now)
+        except Exception as error:
+            if _passes(error):
+                raise
+            log.error("trigger_disabled", trigger=str(trigger), exc_info=error)
+            async with database.transaction(self.store) as connection:
+                await rows.disable(connection, [trigger], UNWRITABLE)
+            return
+        say(decided)
 
     async def _beat(self) -> None:
         now = self.clock.now()
@@ -103,17 +156,23 @@ class Scheduler:
         if stop.is_set():
             return  # nobody wakes it again
         await self._beat()
-        if self._refreshing and await self.refresh() < BATCH:
-            self._refreshing = False
+        await self._keep_fresh()
         async with self.store.connect() as connection:
             due = await triggers.next_due(connection)
         now = self.clock.now()
-        if self._refreshing and (due is None or due > now):
-            return  # what an older version computed may be due before
-        if due is None or due > now:
+        if due is not None and due <= now:
+            await self._fire_all(stop)
+        elif not self._refreshing:  # else what an older version computed may be due before
             await self.clock.wait_until(due or now + timedelta(days=1), self._woken)
-        elif not await self.fire_due(now):
-            await asyncio.sleep(0.05)  # another replica holds what is due
+
+    async def _fire_all(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            fired = await self.fire_due(self.clock.now())
+            if fired < BATCH:
+                # Nothing more is due, or another replica holds it.
+                await asyncio.sleep(GATHER_SECONDS if fired else 2 * GATHER_SECONDS)
+                return
+            await self._beat()
 
     async def _relook(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -122,108 +181,11 @@ class Scheduler:
             self._woken.set()
         self._woken.set()
 
-    async def _each(
-        self,
-        connection: AsyncConnection,
-        claimed: list[tuple[UUID, Trigger]],
-        now: datetime,
-        act: Callable[..., object],
-    ) -> None:
-        if not claimed:
-            return
-        owners: dict[UUID, Automation | None] = {}
-        await automations.lock_many(connection, sorted({owner for owner, _ in claimed}))
-        for owner_id, trigger in claimed:
-            if owner_id not in owners:
-                owners[owner_id] = await automations.find_by_id(connection, owner_id)
-            if (owner := owners[owner_id]) is not None:
-                await act(connection, owner, trigger, now)  # type: ignore[misc]
 
-    async def _fire(
-        self, connection: AsyncConnection, owner: Automation, trigger: Trigger, now: datetime
-    ) -> None:
-        active = await runs.active(connection, owner.id)
-        busy = Busy(waiting=active.waiting, running=active.running, first=active.first)
-        gaps = await self._gaps(connection, trigger, now)
-        try:
-            outcome = firing.decide(owner, trigger, busy, self.policy, now, gaps)
-        except Exception as error:  # noqa: BLE001 - one bad row stops nobody else
-            await self._disable(connection, trigger, error)
-            return
-        await self._record(connection, owner, trigger, outcome, now)
-
-    async def _gaps(
-        self, connection: AsyncConnection, trigger: Trigger, now: datetime
-    ) -> Sequence[Gap]:
-        due = trigger.next_fire_time
-        if due is None or now - due <= self.policy.on_time:
-            return ()
-        return await beats.gaps_after(connection, due)
-
-    async def _record(
-        self,
-        connection: AsyncConnection,
-        owner: Automation,
-        trigger: Trigger,
-        outcome: Outcome,
-        now: datetime,
-    ) -> None:
-        rows = [(d, firing.slot_row(owner.id, trigger, d, now)) for d in outcome.decisions]
-        fresh = await slots.add(connection, [row for _, row in rows])
-        wakes: list[UUID] = []
-        for decision, row in rows:
-            if decision.run is None or decision.slot.slot_time not in fresh:
-                continue
-            await runs.add(connection, decision.run)
-            await slots.set_run(connection, row["id"], decision.run["id"])
-            if decision.wakes:
-                wakes.append(decision.run["id"])
-        await self.engine.wake(connection, wakes)
-        await triggers.change(connection, trigger.id, outcome.trigger)
-        _say(owner, trigger, outcome.decisions)
-
-    async def _recompute(
-        self, connection: AsyncConnection, owner: Automation, trigger: Trigger, now: datetime
-    ) -> None:
-        try:
-            spec = next(
-                t for t in owner.definition["triggers"] if t["trigger_id"] == trigger.trigger_id
-            )
-            due = planning.next_fire_time(
-                planning.config_of(spec["config"]),
-                str(trigger.id),
-                trigger.decided_until,
-                fires=trigger.fires,
-            )
-        except Exception as error:  # noqa: BLE001 - one bad row stops nobody else
-            await self._disable(connection, trigger, error)
-            return
-        await triggers.change(
-            connection, trigger.id, {"next_fire_time": due, "tzdata_version": zones.VERSION}
-        )
-
-    async def _disable(
-        self, connection: AsyncConnection, trigger: Trigger, error: Exception
-    ) -> None:
-        log.error("trigger_disabled", trigger=str(trigger.id), exc_info=error)
-        await triggers.change(
-            connection,
-            trigger.id,
-            {
-                "enabled": False,
-                "next_fire_time": None,
-                "disabled_reason": "Its definition can't be read; save it again to enable it.",
-            },
-        )
-
-
-def _say(owner: Automation, trigger: Trigger, decisions: list[Decision]) -> None:
-    for decision in decisions:
-        log.info(
-            "slot_decided",
-            automation=owner.resource,
-            trigger=trigger.trigger_id,
-            slot_time=decision.slot.slot_time.isoformat(),
-            outcome=decision.outcome.value,
-            run=str(decision.run["id"]) if decision.run else None,
-        )
+def _passes(error: Exception) -> bool:
+    """Whether it is no fault of what was written, so that trying again may help."""
+    if database.translate(error) is not None:
+        return True
+    state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+    # transaction rollback, insufficient resources, operator intervention, system error
+    return state.startswith(("40", "53", "55", "57", "58"))

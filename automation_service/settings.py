@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Role = Literal["api", "worker", "ticker"]
@@ -11,7 +11,11 @@ Role = Literal["api", "worker", "ticker"]
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="ROTA_", extra="ignore", frozen=True, populate_by_name=True
+        env_prefix="ROTA_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
     )
 
     database_url: str = Field(
@@ -22,9 +26,25 @@ class Settings(BaseSettings):
     jwks_file: Path = Field(description="JWKS of the issuer of people's tokens")
     service_jwks_file: Path = Field(description="JWKS of the services, by service name")
     service_key_file: Path = Field(description="this service's private key, PEM")
+    tls_cert_file: Path | None = Field(
+        None, description="PEM, this service's certificate, shown to callers and to the peer"
+    )
+    tls_key_file: Path | None = Field(None, description="PEM, the key of ROTA_TLS_CERT_FILE")
+    tls_ca_file: Path | None = Field(
+        None, description="PEM, who signs certificates of callers and peer; empty: no TLS"
+    )
+    tls_clients_show: bool = Field(
+        True, description="with TLS: callers must show a certificate of ROTA_TLS_CA_FILE"
+    )
     roles: Annotated[frozenset[Role], NoDecode] = Field(
         frozenset({"api", "worker", "ticker"}),
         description="what this process does, separated by commas: api, worker, ticker",
+    )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="port of /metrics for Prometheus, on the host of ROTA_LISTEN; 0: none",
     )
     log_level: str = Field("INFO", description="least severe level that is logged")
     uvloop: bool = Field(True, description="whether to run on uvloop")
@@ -34,9 +54,9 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         8, ge=1, description="how long a dead worker keeps its runs; equal on all replicas"
     )
-    look_seconds: float = Field(2, gt=0, description="how often an idle worker looks for runs")
+    look_seconds: float = Field(2, gt=0, description="how often an idle worker looks for work")
     reconcile_seconds: float = Field(5, gt=0, description="how often lost wake-ups are made good")
-    concurrent_runs: int = Field(50, ge=20, description="most runs that this process carries out")
+    concurrent_runs: int = Field(400, ge=20, description="most runs that this process carries out")
     pool_size: int = Field(20, ge=4, description="most database connections, kept open")
     on_time_seconds: int = Field(
         60, ge=0, description="a slot that fires this late still counts as on time"
@@ -55,6 +75,17 @@ class Settings(BaseSettings):
     audit_retention_days: int = Field(400, ge=1, description="audit events are kept this long")
     retention_seconds: float = Field(
         300, gt=0, description="how often what is no longer kept is taken away"
+    )
+    delivery_retention_days: int = Field(
+        30, ge=1, description="messages to webhooks are kept this long after their end"
+    )
+    secret_keys: SecretStr = Field(
+        SecretStr(""),
+        description="keys that encrypt the secrets of webhooks: 32 bytes each, base64, "
+        "comma-separated; the first encrypts, all decrypt; empty: webhooks are refused",
+    )
+    local_webhooks: bool = Field(
+        False, description="webhooks may be at local addresses and over http"
     )
     drain_seconds: float = Field(
         0, ge=0, description="wait between NOT_SERVING and refusing new calls"
@@ -79,6 +110,6 @@ def described() -> str:
         elif name == "roles":
             default = "default api,worker,ticker"
         else:
-            default = f"default {field.default}"
+            default = f"default {field.default if str(field.default or '') else 'empty'}"
         lines.append(f"  {variable:<32} {field.description} ({default})")
     return "\n".join(lines)

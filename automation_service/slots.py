@@ -63,7 +63,9 @@ class Slots:
         wanted = min(count or DEFAULT_COUNT, LARGEST_COUNT)
         found = schedule.next_slots(read, after or self.clock.now(), wanted)[:wanted]
         return Preview(
-            slots=found, summary=schedule_words.describe(read), notes=schedule_words.notes(read)
+            slots=_at_most(found, read.max_fires),
+            summary=schedule_words.describe(read),
+            notes=schedule_words.notes(read),
         )
 
     async def list(
@@ -113,6 +115,14 @@ class Slots:
         if moment <= trigger.create_time:
             return Explanation(text="The trigger did not exist yet.")
         return Explanation(text=_undecided(trigger))
+
+
+def _at_most(found: Sequence[PlannedSlot], fires: int | None) -> Sequence[PlannedSlot]:
+    """Those until the schedule has fired so often, from a start where it has not fired yet."""
+    if fires is None:
+        return found
+    spent = [n for n, slot in enumerate(found) if not slot.skipped][fires - 1 : fires]
+    return found[: spent[0] + 1] if spent else found
 
 
 def _said(slot: Slot) -> str:

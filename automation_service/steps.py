@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from shared.resources import RUN
 MOST_OUTPUT: Final = 256 << 10
 MOST_OF_RUN: Final = 3 << 20
 _TRANSIENT: Final = (errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED)
+_COUNTED: Final = tuple(field.name for field in fields(Usage))
 
 Result = dict[str, Any]
 
@@ -145,7 +146,16 @@ def error_of(value: Mapping[str, Any]) -> errors.RotaError:
 
 def added(before: Mapping[str, int] | None, usage: Usage) -> dict[str, int]:
     held = before or {}
-    return {key: held.get(key, 0) + value for key, value in asdict(usage).items()}
+    return {key: held.get(key, 0) + getattr(usage, key) for key in _COUNTED}
+
+
+def used(results: list[Result]) -> dict[str, int]:
+    """What all steps used together."""
+    found: dict[str, int] = {}
+    for result in results:
+        for key, value in (result.get("usage") or {}).items():
+            found[key] = found.get(key, 0) + value
+    return found
 
 
 def text(moment: datetime) -> str:

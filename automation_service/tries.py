@@ -4,9 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from automation_service.persistence.execution import Fenced
+from automation_service.run_log import Unstored
 from shared import errors, resources, telemetry
 from shared.registries.actions.types import (
     ActionContext,
@@ -58,8 +57,8 @@ async def call(
     except TimeoutError:
         await in_hand.stop()
         raise timed_out("the step", seconds if limit.expired() else None) from None
-    except (errors.RotaError, Fenced, SQLAlchemyError):
-        raise  # a fault of the database is not the step's: the run is handed back
+    except (errors.RotaError, Fenced, Unstored):
+        raise  # that it could not be stored is not the step's fault: the run is handed back
     except Exception as error:
         error_id = str(resources.new_id())
         log.error("step_failed", step=context.step_id, error_id=error_id, exc_info=error)

@@ -1,52 +1,75 @@
 """Slots and runs: how many, how late, at what cost; beside procrastinate and DBOS.
 
-`ROTA_BENCH_DUE` sets how many fall due within a minute (default 2000, the goal is 10000),
-`ROTA_BENCH_MILLION=1` adds the tick beside a million triggers, `ROTA_BENCH_PEERS=0` leaves the
-peers out.
+The service runs in processes of its own on a real clock. `ROTA_BENCH_PROCESSES` gives the roles
+of each, separated by spaces (default one process, `ticker,worker`); `ROTA_BENCH_DUE` how many
+slots fall due within a minute (default 2000; the goal is 10000), `ROTA_BENCH_AT_ONCE` how many at
+one moment. `ROTA_BENCH_MILLION=1` adds the tick beside a million triggers, `ROTA_BENCH_PEERS=0`
+leaves the peers out.
 """
 
 import asyncio
 import contextlib
 import os
+import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
-import psycopg
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service import bootstrap
+from automation_service.engine import PgQueuer
 from automation_service.persistence import triggers
-from bench.peers import runs_a_second
+from automation_service.scheduler import BATCH, Scheduler
+from bench import processes
+from bench.automation_rows import clock_before, fill, next_minute, waiting
+from bench.peers import ask, installed
 from bench.table import Table, ratio
 from devstack.postgres_roles import ServiceDatabases
 from shared import database, telemetry
 from shared.clock import CorrectedClock
-from tests.support.agents import FakeAgent, FixedCatalogue
-from tests.support.automation import migrated, news, settings_for
-from tests.support.automation import schedule as trigger_of
+from shared.schedule import jitter
+from tests.support.automation import migrated
 from tests.support.postgres import SuiteServer, suite_server
 from tests.support.tokens import Keys
 
-DUE = int(os.environ.get("ROTA_BENCH_DUE", "2000"))
-RUNS = 1000
-WAITING = (1_000, 100_000, *((1_000_000,) if os.environ.get("ROTA_BENCH_MILLION") else ()))
-MINUTE = timedelta(minutes=1)
-ROUNDS = 50
+PROCESSES: Final = os.environ.get("ROTA_BENCH_PROCESSES", "ticker,worker").split()
+DUE: Final = int(os.environ.get("ROTA_BENCH_DUE", "2000"))
+AT_ONCE: Final = int(os.environ.get("ROTA_BENCH_AT_ONCE", "2000"))
+RUNS: Final = 1000
+WAITING: Final = (
+    1_000,
+    100_000,
+    *((1_000_000,) if os.environ.get("ROTA_BENCH_MILLION") else ()),
+)
+PEERS: Final = ("procrastinate", "dbos")
+ROUNDS: Final = 50
+FEW_ROUNDS: Final = 7
+FIRED: Final = 100  # by a tick that is timed
+# Until the first slot is due: the processes start meanwhile.
+START_SECONDS: Final = 12.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lateness:
     """Of runs: how long after their due time they were made, and had begun, in seconds."""
 
     made: list[float]
     begun: list[float]
+    cpu_ms: float  # of the service's processes, a run
+
+
+RAN = """
+select trigger, slot_time, create_time, start_time, end_time,
+       coalesce((definition_snapshot #>> '{triggers,0,config,jitter_seconds}')::int, 0) as jitter
+from automation_runs
+"""
 
 
 async def run() -> Table:
@@ -54,142 +77,186 @@ async def run() -> Table:
     rows = [["", "ours", "", "", ""]]
     with suite_server() as server:
         await asyncio.to_thread(server.template, "bench_automation", migrated)
-        rows += await _at_once(server)
+        whole, runs_a_second = await _whole_runs(server)
+        burst, late = await _at_once(server)
+        rows += [*whole, *burst]
         rows += await _over_a_minute(server)
         rows += await _ticks(server)
-        with _fresh(server) as peers_database:
-            rows += _beside(rows[1][1], peers_database.superuser)
-    return Table(rows, "PostgreSQL without fsync, agents that answer at once, one process a side.")
+        rows += await _beside(server, runs_a_second, late)
+    return Table(
+        rows,
+        f"PostgreSQL without fsync; {os.cpu_count()} processors for all; agents that answer at "
+        f"once; processes of ours: {' + '.join(PROCESSES)}; a peer has one.",
+    )
 
 
-async def _at_once(server: SuiteServer) -> list[list[str]]:
-    """Slots all due at one moment, each a run of three steps."""
+async def _whole_runs(server: SuiteServer) -> tuple[list[list[str]], float]:
+    """Runs of three steps, from the first slot to the last end."""
     with _fresh(server) as databases:
-        clock = _clock(seconds_before=2.0)
-        _fill(databases, clock, RUNS, steps=3)
-        async with _service(databases, clock) as store:
-            await _all_ended(store, RUNS)
-            late = await _lateness(store)
-            async with store.connect() as connection:
-                took: Any = await connection.scalar(
-                    sa.text(
-                        "select extract(epoch from max(end_time) - min(create_time))"
-                        " from automation_runs"
-                    )
-                )
-    return [
-        ["three-step runs a second", f"{RUNS / float(took):.0f}", "", "", ""],
-        [f"{RUNS} due at once, started a second", f"{RUNS / max(late.made):.0f}", "", "", ""],
-        [f"{RUNS} due at once, fired late by", *_percentiles(late.made), ""],
+        _, took = await _fired(databases, RUNS, steps=3)
+    return [["three-step runs a second", f"{RUNS / took:.0f}", "", "", ""]], RUNS / took
+
+
+async def _at_once(server: SuiteServer) -> tuple[list[list[str]], list[float]]:
+    """Slots all due at one moment."""
+    with _fresh(server) as databases:
+        late, _ = await _fired(databases, AT_ONCE, steps=1)
+    what = f"{AT_ONCE} due at once"
+    rows = [
+        [f"{what}, fired a second", f"{AT_ONCE / max(late.made):.0f}", "", "", ""],
+        [f"{what}, started a second", f"{AT_ONCE / max(late.begun):.0f}", "", "", ""],
+        [f"{what}, fired late by", *_percentiles(late.made), ""],
+        [f"{what}, started late by", *_percentiles(late.begun), ""],
     ]
+    return rows, late.begun
 
 
 async def _over_a_minute(server: SuiteServer) -> list[list[str]]:
     """Slots spread over a minute by jitter."""
     with _fresh(server) as databases:
-        clock = _clock(seconds_before=2.0)
-        _fill(databases, clock, DUE, steps=1, jitter_seconds=60)
-        async with _service(databases, clock) as store:
-            await _all_ended(store, DUE)
-            late = await _lateness(store)
+        late, _ = await _fired(databases, DUE, steps=1, jitter_seconds=60)
+    what = f"{DUE} due in a minute"
     return [
-        [f"{DUE} due in a minute, fired late by", *_percentiles(late.made), ""],
-        [f"{DUE} due in a minute, begun late by", *_percentiles(late.begun), ""],
+        [f"{what}, fired late by", *_percentiles(late.made), ""],
+        [f"{what}, started late by", *_percentiles(late.begun), ""],
+        [f"{what}, CPU ms a run", f"{late.cpu_ms:.1f}", "", "", ""],
     ]
+
+
+async def _fired(
+    databases: ServiceDatabases, count: int, *, steps: int, jitter_seconds: int = 0
+) -> tuple[Lateness, float]:
+    """How late slots were, and the seconds from the first run's making to the last one's end."""
+    minute = next_minute()
+    fill(databases, minute, count, steps=steps, jitter_seconds=jitter_seconds)
+    clock = clock_before(minute, START_SECONDS)
+    store = database.engine(databases.automation, schema="automation")
+    try:
+        async with _services(databases, clock) as pids:
+            if clock.now() > minute:
+                raise RuntimeError("the services took too long to start")
+            before = sum(processes.weigh(pid).cpu_seconds for pid in pids)
+            await _all_ended(store, count)
+            cpu = sum(processes.weigh(pid).cpu_seconds for pid in pids) - before
+        return await _measured(store, cpu / count * 1000)
+    finally:
+        await store.dispose()
 
 
 async def _ticks(server: SuiteServer) -> list[list[str]]:
-    """What looking for due triggers costs beside many that wait."""
-    found: list[tuple[int, float]] = []
+    """What a tick costs beside many triggers that wait: one that finds nothing, one that fires."""
+    rows: list[list[str]] = []
+    least: tuple[float, float] | None = None
     for count in WAITING:
         with _fresh(server) as databases:
-            with psycopg.connect(databases.superuser, autocommit=True) as connection:
-                connection.execute(_waiting(count).encode())
-            engine = database.engine(databases.automation, schema="automation")
-            async with engine.connect() as connection:
-                found.append((count, await _tick(connection)))
-            await engine.dispose()
-    least = found[0][1]
-    return [
-        [f"tick beside {count} triggers, ms", f"{took:.2f}", ratio(took, least), "", ""]
-        for count, took in found
-    ]
+            await asyncio.to_thread(waiting, databases, count)
+            store = database.engine(databases.automation, schema="automation")
+            try:
+                idle, busy = await _idle_tick(store), await _busy_tick(databases, store)
+            finally:
+                await store.dispose()
+        least = least or (idle, busy)
+        what = f"beside {count} triggers, ms"
+        rows.append([f"tick {what}", f"{idle:.2f}", ratio(idle, least[0]), "", ""])
+        rows.append(
+            [f"tick that fires {FIRED} {what}", f"{busy:.1f}", ratio(busy, least[1]), "", ""]
+        )
+    return rows
 
 
-async def _tick(connection: AsyncConnection) -> float:
+async def _idle_tick(store: AsyncEngine) -> float:
     times = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        await triggers.next_due(connection)
-        await triggers.claim_due(connection, datetime.now(UTC), 50)
-        await connection.rollback()
-        times.append((time.perf_counter() - began) * 1000)
+    async with store.connect() as connection:
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            await triggers.next_due(connection)
+            await triggers.claim_due(connection, datetime.now(UTC), BATCH)
+            await connection.rollback()
+            times.append((time.perf_counter() - began) * 1000)
     return median(times)
 
 
-def _beside(ours: str, dsn: str) -> list[list[str]]:
-    rows = []
-    for peer in ("procrastinate", "dbos"):
-        figure = runs_a_second(peer, dsn, RUNS)
-        said = "not available" if figure is None else f"{figure:.0f}"
-        more = "" if figure is None else ratio(float(ours), figure)
-        rows.append([f"three-step runs a second, {peer}", said, f"ours/theirs {more}", "", ""])
+async def _busy_tick(databases: ServiceDatabases, store: AsyncEngine) -> float:
+    times = []
+    for _ in range(FEW_ROUNDS):
+        minute = next_minute()
+        fill(databases, minute, FIRED, steps=1, jitter_seconds=0)
+        scheduler = Scheduler(
+            store=store,
+            engine=PgQueuer(url=databases.automation),
+            clock=clock_before(minute, 0),
+        )
+        began = time.perf_counter()
+        fired = await scheduler.fire_due(minute)
+        times.append((time.perf_counter() - began) * 1000)
+        assert fired == FIRED
+    return median(times)
+
+
+async def _beside(server: SuiteServer, runs: float, late: list[float]) -> list[list[str]]:
+    """The peers' figures, and ours over theirs."""
+    rows: list[list[str]] = []
+    with installed() as python:
+        if python is None:
+            return rows
+        for peer in PEERS:
+            found = []
+            for what, count in (("runs", RUNS), ("due", AT_ONCE)):
+                with _fresh(server) as databases:
+                    found.append(
+                        await asyncio.to_thread(ask, python, peer, what, databases.superuser, count)
+                    )
+            if found[0]:
+                rate = found[0][0]
+                label = f"three-step runs a second, {peer}"
+                rows.append([label, f"{rate:.0f}", f"ours/theirs {ratio(runs, rate)}", "", ""])
+            if found[1]:
+                label = f"{AT_ONCE} due at once, started late by, {peer}"
+                more = f"ours/theirs p99 {ratio(_p99(late), _p99(found[1]))}"
+                rows.append([label, *_percentiles(found[1]), more])
     return rows
 
 
 @contextlib.contextmanager
-def _fresh(server: SuiteServer) -> Any:
+def _fresh(server: SuiteServer) -> Iterator[ServiceDatabases]:
     with server.fresh_database("bench_automation", migrated) as databases:
         yield databases
 
 
 @contextlib.asynccontextmanager
-async def _service(databases: ServiceDatabases, clock: CorrectedClock) -> AsyncIterator[Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        settings = settings_for(
-            databases.automation, Keys(folder=Path(folder)), roles="ticker,worker", pool_size=20
-        )
-        quiet = settings.model_copy(update={"concurrent_runs": 100})
-        async with bootstrap.service(
-            quiet, clock=clock, agent=FakeAgent(), source=FixedCatalogue()
-        ) as service:
-            yield service.store
+async def _services(databases: ServiceDatabases, clock: CorrectedClock) -> AsyncIterator[list[int]]:
+    offset = str(clock.offset.total_seconds())
+    command = [sys.executable, "-m", "bench.automation_service", offset]
+    async with contextlib.AsyncExitStack() as closers:
+        folder = Path(closers.enter_context(tempfile.TemporaryDirectory()))
+        keys = Keys(folder=folder)
+        environ = {
+            "DATABASE_URL": databases.automation,
+            "ROTA_PEER_ADDRESS": "127.0.0.1:1",
+            "ROTA_JWKS_FILE": str(keys.jwks_file),
+            "ROTA_SERVICE_JWKS_FILE": str(keys.service_jwks_file),
+            "ROTA_SERVICE_KEY_FILE": str(keys.service_key_file("automation_service")),
+            "ROTA_CONCURRENT_RUNS": "100",
+        }
+        pids = []
+        for number, roles in enumerate(PROCESSES):
+            log = folder / f"{number}.log"
+            started = processes.running(command, log=log, environ={**environ, "ROTA_ROLES": roles})
+            pids.append(await closers.enter_async_context(started))
+            await _serving(log)
+        yield pids
 
 
-def _clock(seconds_before: float) -> CorrectedClock:
-    """A clock on which the next minute is so many seconds away."""
-    clock = CorrectedClock()
-    now = clock.now()
-    minute = now.replace(second=0, microsecond=0) + MINUTE
-    clock.offset = minute - timedelta(seconds=seconds_before) - now
-    return clock
+async def _serving(log: Path) -> None:
+    async with asyncio.timeout(60):
+        while "serving" not in (said := log.read_text()):
+            if "Traceback" in said:
+                raise RuntimeError(said)
+            await asyncio.sleep(0.05)
 
 
-def _fill(
-    databases: ServiceDatabases, clock: CorrectedClock, count: int, *, steps: int, **config: Any
-) -> None:
-    """Automations with one slot each, at the next minute of the clock."""
-    plan = [
-        {"step_id": f"s{n}", "action": "agent_task", "config": {"prompt": "go"}}
-        for n in range(steps)
-    ]
-    trigger = trigger_of(max_fires=1, **config)
-    definition = _canonical(news(triggers=[trigger], plan=plan))
-    with psycopg.connect(databases.superuser, autocommit=True) as connection:
-        connection.execute(
-            _AUTOMATIONS.encode(), {"count": count, "now": clock.now(), "said": definition}
-        )
-
-
-def _canonical(said: dict[str, Any]) -> str:
-    from shared.canonical import canonical_bytes
-    from shared.definition import AutomationCreate, dump
-
-    return canonical_bytes(dump(AutomationCreate.model_validate(said).definition)).decode()
-
-
-async def _all_ended(store: Any, count: int) -> None:
-    async with asyncio.timeout(60 + count / 20):
+async def _all_ended(store: AsyncEngine, count: int) -> None:
+    async with asyncio.timeout(120 + count / 20):
         while True:
             async with store.connect() as connection:
                 ended = await connection.scalar(
@@ -200,72 +267,26 @@ async def _all_ended(store: Any, count: int) -> None:
             await asyncio.sleep(0.25)
 
 
-async def _lateness(store: Any) -> Lateness:
-    from shared.schedule import jitter
-
+async def _measured(store: AsyncEngine, cpu_ms: float) -> tuple[Lateness, float]:
     async with store.connect() as connection:
-        rows = await connection.execute(
-            sa.text(
-                "select trigger, slot_time, create_time, start_time,"
-                " definition_snapshot->'triggers'->0->'config'->'jitter_seconds' as jitter"
-                " from automation_runs"
-            )
-        )
-        found = [
-            (row.slot_time + jitter(str(row.trigger), row.slot_time, int(row.jitter or 0)), row)
-            for row in rows
-        ]
-    return Lateness(
-        [(row.create_time - due).total_seconds() for due, row in found],
-        [(row.start_time - due).total_seconds() for due, row in found],
+        rows: list[Any] = list(await connection.execute(sa.text(RAN)))
+    found = [
+        (row.slot_time + jitter(str(UUID(str(row.trigger))), row.slot_time, row.jitter), row)
+        for row in rows
+    ]
+    late = Lateness(
+        made=[(row.create_time - due).total_seconds() for due, row in found],
+        begun=[(row.start_time - due).total_seconds() for due, row in found],
+        cpu_ms=cpu_ms,
     )
+    took = max(row.end_time for row in rows) - min(row.create_time for row in rows)
+    return late, took.total_seconds()
 
 
 def _percentiles(found: list[float]) -> list[str]:
-    cuts = quantiles(found, n=100)
-    return [f"p50 {cuts[49]:.2f} s", f"p99 {cuts[98]:.2f} s", f"max {max(found):.2f} s"]
+    middle = quantiles(found, n=100)[49]
+    return [f"p50 {middle:.2f} s", f"p99 {_p99(found):.2f} s", f"max {max(found):.2f} s"]
 
 
-_OWNERS = """
-set session_replication_role = replica;
-set search_path = automation;
-insert into workspaces (id, create_time) values ('w', now());
-"""
-_AUTOMATIONS = """
-with tenants as (
-  insert into automation.workspaces values ('w', now()) returning 1
-), people as (
-  insert into automation.users values ('ada', '', '', now()) returning 1
-), members as (
-  insert into automation.memberships (workspace_id, user_id, role, seen_time)
-  values ('w', 'ada', 'owner', now()) returning 1
-), made as (
-  insert into automation.automations
-    (id, workspace_id, resource_id, creator_id, name, description, status, definition, revision,
-     version, create_time, update_time)
-  select gen_random_uuid(), 'w', 'a' || n, 'ada', 'a', '', 'active', %(said)s::jsonb, 1, 1,
-         %(now)s, %(now)s
-  from generate_series(1, %(count)s) n returning id
-)
-insert into automation.automation_triggers
-  (id, automation_id, trigger_id, type, enabled, decided_until, next_fire_time, tzdata_version,
-   create_time)
-select gen_random_uuid(), id, 't', 'schedule', true, %(now)s,
-       date_trunc('minute', %(now)s::timestamptz) + interval '1 minute', '0', %(now)s
-from made
-"""
-
-
-def _waiting(count: int) -> str:
-    return f"""{_OWNERS}
-    insert into automations (id, workspace_id, resource_id, name, description, status, definition,
-      revision, version, create_time, update_time)
-    select lpad(to_hex(n), 32, '0')::uuid, 'w', 'a' || n, 'a', '', 'active', '{{}}', 1, 1, now(),
-      now() from generate_series(0, 999) n;
-    insert into automation_triggers (id, automation_id, trigger_id, type, enabled, decided_until,
-      next_fire_time, tzdata_version, create_time)
-    select gen_random_uuid(), lpad(to_hex(n % 1000), 32, '0')::uuid, n::text, 'schedule', true,
-      now(), now() + interval '1 day' + n * interval '1 second', '2026a', now()
-    from generate_series(1, {count}) n;
-    analyze automation_triggers;
-    """
+def _p99(found: list[float]) -> float:
+    return quantiles(found, n=100)[98]

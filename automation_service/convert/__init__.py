@@ -14,6 +14,7 @@ from automation_service.convert.common import instant, open_json
 from automation_service.convert.registries import action_type, capability, trigger_type
 from automation_service.convert.runs import event, run
 from automation_service.convert.slots import planned, slot
+from automation_service.convert.webhooks import delivery, webhook, webhook_values
 
 __all__ = [
     "action_type",
@@ -22,6 +23,7 @@ __all__ = [
     "create_json",
     "definition",
     "definition_json",
+    "delivery",
     "event",
     "instant",
     "open_json",
@@ -33,4 +35,6 @@ __all__ = [
     "trigger_json",
     "trigger_type",
     "triggers",
+    "webhook",
+    "webhook_values",
 ]

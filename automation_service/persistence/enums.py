@@ -10,6 +10,14 @@ from shared.definition.states import AutomationStatus, RunStatus, SlotOutcome, T
 SCHEMA: Final = "automation"
 
 
+class DeliveryStatus(StrEnum):
+    """Where a message to a webhook is."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
 def _type(name: str, values: type[StrEnum]) -> sa.Enum:
     return sa.Enum(
         values,
@@ -23,5 +31,6 @@ AUTOMATION_STATUS: Final = _type("automation_status", AutomationStatus)
 TRIGGER_TYPE: Final = _type("automation_trigger_type", TriggerType)
 RUN_STATUS: Final = _type("automation_run_status", RunStatus)
 SLOT_OUTCOME: Final = _type("automation_slot_outcome", SlotOutcome)
+DELIVERY_STATUS: Final = _type("webhook_delivery_status", DeliveryStatus)
 
 ACTIVE_RUNS: Final = (RunStatus.PENDING, RunStatus.RUNNING)

@@ -1,22 +1,77 @@
-"""A run while it is carried out: every write is fenced by the attempt that makes it."""
+"""Runs as workers take them up: many in one transaction, each under a new attempt."""
 
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.enums import ACTIVE_RUNS
-from automation_service.persistence.tables import (
-    ACTIVE_RUN,
-    automations,
-    run_events,
-    runs,
-    triggers,
+# What may begin next of an automation: the first exclusive run that waits, while none goes on.
+NEXT_WAITING: Final = """
+select n.id
+  from automation.automation_runs n
+ where n.automation_id = {automation} and n.status in ('pending', 'running')
+   and n.status = 'pending' and n.exclusive
+   and not exists (
+     select from automation.automation_runs g
+      where g.automation_id = {automation} and g.status in ('pending', 'running')
+        and g.status = 'running')
+ order by n.slot_time, n.id
+ limit 1
+"""
+# In id order, so that two transactions never wait for each other in a circle.
+LOCK_OWNERS: Final = """
+select a.id from automation.automations a where a.id = any($1::uuid[])
+ order by a.id for no key update
+"""
+SKIP_LOCKED: Final = " skip locked"
+
+_OWNERS: Final = """
+select distinct automation_id as id from automation.automation_runs
+ where id = any($1::uuid[]) and status in ('pending', 'running')
+"""
+_TAKE: Final = f"""
+with asked as (
+  select r.id, r.automation_id,
+         case when r.status = 'pending' and r.exclusive
+              then ({NEXT_WAITING.format(automation="r.automation_id")})
+              else r.id end as first
+    from automation.automation_runs r
+   where r.id = any($1::uuid[]) and r.automation_id = any($2::uuid[])
+     and r.status in ('pending', 'running')
+), taken as (
+  update automation.automation_runs r
+     set status = 'running', attempt = r.attempt + 1, events = r.events + 1,
+         start_time = coalesce(r.start_time, $3),
+         deadline = coalesce(r.deadline, clock_timestamp() + make_interval(secs =>
+           case jsonb_typeof(r.definition_snapshot #> '{{execution,timeout_seconds}}')
+             when 'number' then least(greatest(
+               (r.definition_snapshot #>> '{{execution,timeout_seconds}}')::numeric, 0), 1e7)
+             else 600 end))
+    from asked where r.id = asked.id and asked.first = r.id
+  returning r.*
+), told as (
+  insert into automation.run_events (run_id, sequence, create_time, event)
+  select id, events, $3, jsonb_build_object('started', jsonb_build_object('attempt', attempt))
+    from taken
 )
-from shared.definition.states import AutomationStatus, RunStatus
+select asked.id, asked.first, taken.attempt, taken.events, taken.automation_id,
+       taken.definition_snapshot::text as snapshot, taken.inputs::text as inputs,
+       taken.trigger_payload::text as trigger_payload, taken.step_results::text as step_results,
+       taken.slot_time, taken.cancel_requested,
+       extract(epoch from taken.deadline - clock_timestamp())::float8 as seconds_left,
+       a.resource_id, a.workspace_id, a.creator_id, coalesce(t.trigger_id, '') as trigger_id,
+       m.user_id is not null and m.revoked_time is null as welcome
+  from asked
+  join automation.automations a on a.id = asked.automation_id
+  left join taken on taken.id = asked.id
+  left join automation.automation_triggers t on t.id = taken.trigger
+  left join automation.memberships m
+    on m.workspace_id = a.workspace_id and m.user_id = a.creator_id
+"""
 
 
 class Fenced(Exception):
@@ -29,298 +84,75 @@ class Claim:
 
     run: UUID
     attempt: int
+    events: int  # stored so far
     automation_id: UUID
     automation: str
     workspace: str
     creator: str | None
-    definition: dict[str, Any]
+    welcome: bool  # whether the creator is a member of the workspace
+    snapshot: str  # the definition, as JSON
     inputs: dict[str, Any]
     trigger_payload: dict[str, Any]
     trigger_id: str
     slot_time: datetime
     step_results: list[dict[str, Any]]
-    artifacts: list[dict[str, Any]]
-    usage: dict[str, Any]
     seconds_left: float
     cancel_requested: bool
 
 
-async def claim(connection: AsyncConnection, run: UUID, *, now: datetime) -> Claim | UUID | None:
-    """Takes the run over under a new attempt.
+async def claim(
+    connection: AsyncConnection, runs: Sequence[UUID], *, now: datetime, wait: bool
+) -> dict[UUID, Claim | UUID | None]:
+    """Takes runs over under a new attempt, in a transaction.
 
-    None when it has ended or must wait; an id when another run of its automation comes first.
+    None when a run has ended or must wait; an id when another run of its automation comes
+    first. Unless it shall `wait`, those whose automation is locked are left out.
     """
-    automation_id = await connection.scalar(sa.select(runs.c.automation_id).where(runs.c.id == run))
-    if automation_id is None:
-        return None
-    owner = (
-        await connection.execute(
-            sa.select(automations)
-            .where(automations.c.id == automation_id)
-            .with_for_update(key_share=True)
-        )
-    ).one_or_none()
-    row = (
-        await connection.execute(
-            sa.select(runs).where(runs.c.id == run).with_for_update(key_share=True)
-        )
-    ).one_or_none()
-    if owner is None or row is None or row.status not in ACTIVE_RUNS:
-        return None
-    if row.status == RunStatus.PENDING and row.exclusive:
-        first = await next_waiting(connection, automation_id)
-        if first != run:
-            return first
-    seconds = _timeout(row.definition_snapshot)
-    taken: Any = (
-        await connection.execute(
-            sa.update(runs)
-            .where(runs.c.id == run)
-            .values(
-                status=RunStatus.RUNNING,
-                attempt=runs.c.attempt + 1,
-                events=runs.c.events + 1,
-                start_time=sa.func.coalesce(runs.c.start_time, now),
-                deadline=sa.func.coalesce(
-                    runs.c.deadline,
-                    sa.func.clock_timestamp() + sa.func.make_interval(0, 0, 0, 0, 0, 0, seconds),
-                ),
-            )
-            .returning(
-                runs.c.attempt,
-                runs.c.events,
-                sa.extract("epoch", runs.c.deadline - sa.func.clock_timestamp()).label("left"),
-            )
-        )
-    ).one()
-    trigger_id = await connection.scalar(
-        sa.select(triggers.c.trigger_id).where(triggers.c.id == row.trigger)
-    )
-    started = {"started": {"attempt": taken.attempt}}
-    await _add_event(connection, run, taken.events, started, now)
+    owners = [row.id for row in await run_sql(connection, _OWNERS, runs)]
+    held = await lock_owners(connection, owners, wait=wait)
+    # A statement of its own: it sees what those who had the locks before have written.
+    rows = await run_sql(connection, _TAKE, runs, list(held), now)
+    found: dict[UUID, Claim | UUID | None] = {_plain(row.id): _answer(row) for row in rows}
+    if len(held) == len(owners):
+        return {run: found.get(run) for run in runs}
+    return found
+
+
+async def lock_owners(
+    connection: AsyncConnection, automations: Iterable[UUID], *, wait: bool = True
+) -> set[UUID]:
+    """Locks automations as everyone does who decides which of their runs may go on."""
+    statement = LOCK_OWNERS if wait else LOCK_OWNERS + SKIP_LOCKED
+    return {_plain(row.id) for row in await run_sql(connection, statement, list(automations))}
+
+
+async def run_sql(connection: AsyncConnection, statement: str, *values: Any) -> Any:
+    """A statement as PostgreSQL has it, with $1 and on: these are too much for a builder."""
+    return await connection.exec_driver_sql(statement, values)
+
+
+def _answer(row: Any) -> Claim | UUID | None:
+    if row.attempt is None:
+        return None if row.first is None else _plain(row.first)
     return Claim(
-        run=run,
-        attempt=taken.attempt,
-        automation_id=automation_id,
-        automation=owner.resource_id,
-        workspace=owner.workspace_id,
-        creator=owner.creator_id,
-        definition=row.definition_snapshot,
-        inputs=row.inputs,
-        trigger_payload=row.trigger_payload,
-        trigger_id=trigger_id or "",
+        run=_plain(row.id),
+        attempt=row.attempt,
+        events=row.events,
+        automation_id=_plain(row.automation_id),
+        automation=row.resource_id,
+        workspace=row.workspace_id,
+        creator=row.creator_id,
+        welcome=row.welcome,
+        snapshot=row.snapshot,
+        inputs=json.loads(row.inputs),
+        trigger_payload=json.loads(row.trigger_payload),
+        trigger_id=row.trigger_id,
         slot_time=row.slot_time,
-        step_results=row.step_results,
-        artifacts=row.artifacts,
-        usage=row.usage,
-        seconds_left=float(taken.left),
+        step_results=json.loads(row.step_results),
+        seconds_left=row.seconds_left,
         cancel_requested=row.cancel_requested,
     )
 
 
-def _timeout(definition: dict[str, Any]) -> int:
-    try:
-        return int(definition["execution"]["timeout_seconds"])
-    except (KeyError, TypeError, ValueError):
-        return 600
-
-
-async def next_waiting(connection: AsyncConnection, automation_id: UUID) -> UUID | None:
-    """The exclusive run to begin now: the first that waits, and none while another goes on."""
-    going_on = await connection.scalar(
-        sa.select(sa.literal(1))
-        .where(
-            runs.c.automation_id == automation_id, ACTIVE_RUN, runs.c.status == RunStatus.RUNNING
-        )
-        .limit(1)
-    )
-    if going_on:
-        return None
-    found: UUID | None = await connection.scalar(
-        sa.select(runs.c.id)
-        .where(
-            runs.c.automation_id == automation_id,
-            ACTIVE_RUN,
-            runs.c.status == RunStatus.PENDING,
-            runs.c.exclusive,
-        )
-        .order_by(runs.c.slot_time, runs.c.id)
-        .limit(1)
-    )
-    return found
-
-
-async def write(
-    connection: AsyncConnection,
-    claim: Claim,
-    values: dict[str, Any],
-    event: dict[str, Any],
-    now: datetime,
-) -> int:
-    """Changes the run if this attempt still holds it, and adds a frame to its history.
-
-    Gives the frame's sequence. Raises Fenced.
-    """
-    # One update: a second one in the transaction would lock what its foreign keys name.
-    sequence: int | None = await connection.scalar(
-        sa.update(runs)
-        .where(
-            runs.c.id == claim.run,
-            runs.c.attempt == claim.attempt,
-            runs.c.status == RunStatus.RUNNING,
-        )
-        .values(**values, events=runs.c.events + 1)
-        .returning(runs.c.events)
-    )
-    if sequence is None:
-        raise Fenced
-    await _add_event(connection, claim.run, sequence, event, now)
-    return sequence
-
-
-async def progress_seen(connection: AsyncConnection, run: UUID, step_id: str, attempt: int) -> int:
-    """The last of what the agent said of a try of a step that is stored; 0 for nothing."""
-    progress = run_events.c.event["step_progress"]
-    found: int | None = await connection.scalar(
-        sa.select(sa.func.max(progress["position"].as_integer())).where(
-            run_events.c.run_id == run,
-            progress["step_id"].as_string() == step_id,
-            progress["try"].as_integer() == attempt,
-        )
-    )
-    return found or 0
-
-
-async def request_cancel(connection: AsyncConnection, automation_id: UUID, run: UUID) -> RunStatus:
-    """Marks a run to be stopped, unless it has ended; gives its status."""
-    await lock_owner(connection, automation_id)
-    status: RunStatus = (
-        await connection.execute(
-            sa.select(runs.c.status).where(runs.c.id == run).with_for_update(key_share=True)
-        )
-    ).scalar_one()
-    if status in ACTIVE_RUNS:
-        await connection.execute(
-            sa.update(runs).where(runs.c.id == run).values(cancel_requested=True)
-        )
-    return status
-
-
-async def end_pending(
-    connection: AsyncConnection, run: UUID, error: dict[str, Any], now: datetime
-) -> None:
-    """Ends a run that never began, as cancelled."""
-    sequence: Any = await connection.scalar(
-        sa.update(runs)
-        .where(runs.c.id == run)
-        .values(status=RunStatus.CANCELLED, end_time=now, error=error, events=runs.c.events + 1)
-        .returning(runs.c.events)
-    )
-    ended = {"ended": {"state": RunStatus.CANCELLED, "error": error}}
-    await _add_event(connection, run, sequence, ended, now)
-
-
-async def lock_owner(connection: AsyncConnection, automation_id: UUID) -> None:
-    await connection.execute(
-        sa.select(automations.c.id)
-        .where(automations.c.id == automation_id)
-        .with_for_update(key_share=True)
-    )
-
-
-async def count_ending(
-    connection: AsyncConnection,
-    automation_id: UUID,
-    status: RunStatus,
-    *,
-    most_failures: int,
-    now: datetime,
-) -> None:
-    """Writes down how a run of the automation ended; too many failures in a row pause it."""
-    failures = automations.c.consecutive_failures
-    counted: Any = {
-        RunStatus.SUCCEEDED: sa.literal(0),
-        RunStatus.FAILED: failures + 1,
-        RunStatus.TIMED_OUT: failures + 1,
-    }.get(status, failures)
-    count = await connection.scalar(
-        sa.update(automations)
-        .where(automations.c.id == automation_id)
-        .values(last_run_status=status, consecutive_failures=counted)
-        .returning(failures)
-    )
-    failed = status in (RunStatus.FAILED, RunStatus.TIMED_OUT)
-    # Each time that many have gathered, so that one who resumes it gets as many tries again.
-    if failed and count and count % most_failures == 0:
-        await connection.execute(
-            sa.update(automations)
-            .where(
-                automations.c.id == automation_id,
-                automations.c.status == AutomationStatus.ACTIVE,
-            )
-            .values(
-                status=AutomationStatus.PAUSED,
-                pause_note=f"Paused by the service: {count} runs in a row failed.",
-                version=automations.c.version + 1,
-                update_time=now,
-            )
-        )
-
-
-async def watched(connection: AsyncConnection, held: list[UUID]) -> dict[UUID, tuple[int, bool]]:
-    """Of runs in hand: the attempt that holds each, 0 when it has ended, and if it shall stop."""
-    rows = await connection.execute(
-        sa.select(runs.c.id, runs.c.attempt, runs.c.status, runs.c.cancel_requested).where(
-            runs.c.id.in_(held)
-        )
-    )
-    return {
-        row.id: (row.attempt if row.status == RunStatus.RUNNING else 0, row.cancel_requested)
-        for row in rows
-    }
-
-
-async def startable(connection: AsyncConnection, limit: int = 1000) -> list[UUID]:
-    """Runs that should have a token: those going on, and those that wait for nobody."""
-    other = runs.alias("other")
-    before = sa.exists().where(
-        other.c.automation_id == runs.c.automation_id,
-        other.c.id != runs.c.id,
-        (other.c.status == RunStatus.RUNNING)
-        | (
-            (other.c.status == RunStatus.PENDING)
-            & other.c.exclusive
-            & (sa.tuple_(other.c.slot_time, other.c.id) < sa.tuple_(runs.c.slot_time, runs.c.id))
-        ),
-    )
-    found = await connection.execute(
-        sa.select(runs.c.id)
-        .where(
-            ACTIVE_RUN,
-            (runs.c.status == RunStatus.RUNNING)
-            | ((runs.c.status == RunStatus.PENDING) & (~runs.c.exclusive | ~before)),
-        )
-        .order_by(runs.c.create_time)
-        .limit(limit)
-    )
-    return list(found.scalars())
-
-
-async def overdue(connection: AsyncConnection, grace_seconds: float) -> list[UUID]:
-    """Runs past their deadline by the database's clock, whose worker did not end them."""
-    found = await connection.execute(
-        sa.select(runs.c.id).where(
-            runs.c.status == RunStatus.RUNNING,
-            runs.c.deadline
-            < sa.func.clock_timestamp() - sa.func.make_interval(0, 0, 0, 0, 0, 0, grace_seconds),
-        )
-    )
-    return list(found.scalars())
-
-
-async def _add_event(
-    connection: AsyncConnection, run: UUID, sequence: int, what: dict[str, Any], now: datetime
-) -> None:
-    await connection.execute(
-        sa.insert(run_events).values(run_id=run, sequence=sequence, create_time=now, event=what)
-    )
+def _plain(found: UUID) -> UUID:
+    return UUID(int=found.int)

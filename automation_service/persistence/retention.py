@@ -16,6 +16,7 @@ from automation_service.persistence.tables import (
     TENANTS,
     audit_events,
     automations,
+    deliveries,
     gaps,
     run_events,
     runs,
@@ -126,6 +127,18 @@ async def audits_before(connection: AsyncConnection, moment: datetime, limit: in
         .limit(limit)
     )
     return await _deleted(connection, audit_events, audit_events.c.id, old)
+
+
+async def deliveries_before(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+    """Messages to webhooks that ended before a moment."""
+    old = (
+        sa.select(deliveries.c.id)
+        .where(deliveries.c.end_time < moment)
+        .order_by(deliveries.c.end_time)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return await _deleted(connection, deliveries, deliveries.c.id, old)
 
 
 async def gaps_before(connection: AsyncConnection, moment: datetime, limit: int) -> int:

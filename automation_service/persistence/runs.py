@@ -1,7 +1,6 @@
-"""Runs as callers read them, and as the scheduler makes them: every query."""
+"""Runs as callers read them: every query."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.records import Run, RunEvent
 from automation_service.persistence.tables import (
-    ACTIVE_RUN,
     automations,
     run_events,
     runs,
@@ -38,46 +36,6 @@ _BASIC = (
 )
 _LARGE = ("definition_snapshot", "step_results", "output", "artifacts")
 _FROM = runs.join(automations).outerjoin(triggers, triggers.c.id == runs.c.trigger)
-
-
-async def add(connection: AsyncConnection, values: dict[str, Any]) -> None:
-    await connection.execute(sa.insert(runs).values(**values))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Active:
-    """How many runs of an automation wait and go on, and the one that has to end first."""
-
-    waiting: int = 0
-    running: int = 0
-    first: UUID | None = None
-
-
-async def active(connection: AsyncConnection, automation_id: UUID) -> Active:
-    going_on = runs.c.status == RunStatus.RUNNING
-    order = (going_on.desc(), runs.c.slot_time, runs.c.id)
-    chosen = (
-        sa.select(runs.c.id, runs.c.slot_time, going_on.label("going_on"))
-        .where(runs.c.automation_id == automation_id, ACTIVE_RUN)
-        .subquery()
-    )
-    row = (
-        await connection.execute(
-            sa.select(
-                sa.func.count().filter(~chosen.c.going_on).label("waiting"),
-                sa.func.count().filter(chosen.c.going_on).label("running"),
-            ).select_from(chosen)
-        )
-    ).one()
-    if row.waiting + row.running == 0:
-        return Active()
-    first = await connection.scalar(
-        sa.select(runs.c.id)
-        .where(runs.c.automation_id == automation_id, ACTIVE_RUN)
-        .order_by(*order)
-        .limit(1)
-    )
-    return Active(waiting=row.waiting, running=row.running, first=first)
 
 
 async def find(

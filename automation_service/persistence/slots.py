@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.records import Slot
@@ -16,23 +15,6 @@ _FAR = timedelta(hours=26)
 _SELECT = sa.select(slots, automations.c.workspace_id, automations.c.resource_id).join_from(
     slots, automations
 )
-
-
-async def add(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> set[datetime]:
-    """Adds rows of one trigger; gives the slot times that had none before."""
-    if not rows:
-        return set()
-    added = await connection.execute(
-        insert(slots)
-        .values(list(rows))
-        .on_conflict_do_nothing(constraint="uq_automation_slots_trigger_slot_time")
-        .returning(slots.c.slot_time)
-    )
-    return set(added.scalars())
-
-
-async def set_run(connection: AsyncConnection, slot: UUID, run: UUID) -> None:
-    await connection.execute(sa.update(slots).where(slots.c.id == slot).values(run_id=run))
 
 
 async def page(

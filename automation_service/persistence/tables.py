@@ -235,3 +235,69 @@ catalogue = sa.Table(
     sa.Column("entries", JSONB, nullable=False),
     sa.Column("fetch_time", _TIME, nullable=False),
 )
+
+webhooks = sa.Table(
+    "webhooks",
+    METADATA,
+    sa.Column(
+        "workspace_id",
+        sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("uri", sa.Text, nullable=False),
+    sa.Column("event_types", JSONB, nullable=False),
+    sa.Column("disabled", sa.Boolean, nullable=False),
+    sa.Column("disabled_reason", sa.Text, nullable=False),
+    # Encrypted, and bound to the workspace.
+    sa.Column("secret", sa.LargeBinary, nullable=False),
+    sa.Column("secret_create_time", _TIME, nullable=False),
+    sa.Column("previous_secret", sa.LargeBinary),
+    sa.Column("previous_secret_expire_time", _TIME),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("create_time", _TIME, nullable=False),
+    sa.Column("update_time", _TIME, nullable=False),
+)
+
+# Messages to webhooks: written with what they tell of, sent afterwards.
+deliveries = sa.Table(
+    "webhook_deliveries",
+    METADATA,
+    sa.Column("id", UUID, primary_key=True),
+    sa.Column(
+        "workspace_id", sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"), nullable=False
+    ),
+    sa.Column("event_type", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    # Text, since a signature is over its very bytes.
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("status", enums.DELIVERY_STATUS, nullable=False),
+    # Fencing: what came of a try counts only while no other has begun.
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("status_code", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.Column("create_time", _TIME, nullable=False),
+    sa.Column("next_attempt_time", _TIME),
+    sa.Column("end_time", _TIME),
+)
+sa.Index(
+    "ix_webhook_deliveries_waiting",
+    deliveries.c.workspace_id,
+    deliveries.c.next_attempt_time,
+    postgresql_where=sa.text("status = 'pending'"),
+)
+sa.Index(
+    "ix_webhook_deliveries_due",
+    deliveries.c.next_attempt_time,
+    postgresql_where=sa.text("status = 'pending'"),
+)
+sa.Index(
+    "ix_webhook_deliveries_workspace_id_create_time",
+    deliveries.c.workspace_id,
+    deliveries.c.create_time,
+    deliveries.c.id,
+)
+sa.Index(
+    "ix_webhook_deliveries_end_time",
+    deliveries.c.end_time,
+    postgresql_where=sa.text("end_time is not null"),
+)

@@ -75,13 +75,14 @@ async def of_automations(
 
 
 async def claim_due(
-    connection: AsyncConnection, now: datetime, limit: int
+    connection: AsyncConnection, now: datetime, limit: int, *, only: UUID | None = None
 ) -> list[tuple[UUID, Trigger]]:
     """Locks triggers that are due, with their automations' ids; leaves out those others hold."""
+    due = sa.select(triggers).where(triggers.c.enabled, triggers.c.next_fire_time <= now)
+    if only is not None:
+        due = due.where(triggers.c.id == only)
     rows = await connection.execute(
-        sa.select(triggers)
-        .where(triggers.c.enabled, triggers.c.next_fire_time <= now)
-        .order_by(triggers.c.next_fire_time)
+        due.order_by(triggers.c.next_fire_time)
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True)
     )

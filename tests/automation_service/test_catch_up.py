@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rota.automation.v1 import automation_pb2 as pb
 
+from automation_service import dispatch, due
 from shared.clock import ManualClock
 from tests.support.automation import START, Running, execute, news, running, schedule, until
 from tests.support.tokens import Keys
@@ -33,22 +34,31 @@ async def caught_up_with(rota: Running, name: str, clock: ManualClock) -> None:
     await until(nothing_is_due)
 
 
-async def test_of_the_slots_in_the_window_only_the_latest_is_caught_up(
-    url: str, keys: Keys
-) -> None:
+async def test_of_the_slots_that_are_due_only_the_latest_runs(url: str, keys: Keys) -> None:
     name = await created(url, keys, catchup_window_seconds=240)
     clock = ManualClock(FIRST + 6 * MINUTE)
     async with running(url, keys, clock=clock) as rota:
         await caught_up_with(rota, name, clock)
-        assert await outcomes(rota, name) == [*["MISSED"] * 4, "CAUGHT_UP", "FIRED", "FIRED"]
+        assert await outcomes(rota, name) == [*["MISSED"] * 6, "FIRED"]
         reasons = [s.reason for s in reversed(await rota.slots(name))]
         assert reasons[1] == "It was found 0:05:00 late; the catch-up window is 0:04:00."
         assert reasons[2] == (
-            "It was found 0:04:00 late; of the late slots only the latest is caught up, "
-            "which is 2026-11-23T08:04:00Z."
+            "It was found 0:04:00 late; of the slots that were due only the latest runs, "
+            "which is 2026-11-23T08:06:00Z."
         )
-        assert reasons[4:] == ["It fired 0:02:00 late.", "", ""]
-        assert len(await rota.ended(name, 3)) == 3
+        assert reasons[6] == ""
+        assert len(await rota.ended(name)) == 1
+
+
+async def test_the_latest_slot_is_caught_up_when_it_is_late_itself(url: str, keys: Keys) -> None:
+    said = news(triggers=[schedule("*/5 * * * *", catchup_window_seconds=3600)])
+    async with running(url, keys, clock=ManualClock(START), roles="api") as rota:
+        name = (await rota.create(said)).name
+    clock = ManualClock(FIRST + 12 * MINUTE)
+    async with running(url, keys, clock=clock) as rota:
+        await caught_up_with(rota, name, clock)
+        assert await outcomes(rota, name) == ["MISSED", "MISSED", "CAUGHT_UP"]
+        assert (await rota.slots(name))[0].reason == "It fired 0:02:00 late."
 
 
 @pytest.mark.parametrize("concurrency", ["always", "queue", "drop_if_running"])
@@ -57,20 +67,16 @@ async def test_a_long_downtime_does_not_end_in_a_burst(
 ) -> None:
     name = await created(url, keys, concurrency, catchup_window_seconds=7 * 24 * 3600)
     slots = 20 * 60
-    # Half a minute after a slot, so that one slot is on time.
+    # Half a minute after a slot, which is on time then.
     clock = ManualClock(FIRST + slots * MINUTE - MINUTE / 2)
     async with running(url, keys, clock=clock) as rota:
         await caught_up_with(rota, name, clock)
         [counted] = await execute(
             url, "select count(*) as n, count(run_id) as ran from automation_slots"
         )
-        assert counted["n"] == slots
-        assert counted["ran"] == (1 if concurrency == "drop_if_running" else 2)
-        assert await outcomes(rota, name, "outcome = CAUGHT_UP") == ["CAUGHT_UP"]
-        last = (await outcomes(rota, name))[-2:]
-        assert last[0] == "CAUGHT_UP"
-        assert last[1] == ("SKIPPED_OVERLAP" if concurrency == "drop_if_running" else "FIRED")
-        await rota.ended(name, counted["ran"])
+        assert (counted["n"], counted["ran"]) == (slots, 1)
+        assert (await outcomes(rota, name))[-2:] == ["MISSED", "FIRED"]
+        await rota.ended(name)
 
 
 async def test_the_reason_says_from_when_to_when_no_scheduler_ran(url: str, keys: Keys) -> None:
@@ -99,7 +105,7 @@ async def test_a_window_of_zero_catches_nothing_up(url: str, keys: Keys) -> None
     clock = ManualClock(FIRST + 3 * MINUTE)
     async with running(url, keys, clock=clock) as rota:
         await caught_up_with(rota, name, clock)
-        assert await outcomes(rota, name) == ["MISSED", "MISSED", "FIRED", "FIRED"]
+        assert await outcomes(rota, name) == [*["MISSED"] * 3, "FIRED"]
 
 
 async def test_a_late_slot_that_a_gap_shifted_away_is_not_the_one_that_is_caught_up(
@@ -133,3 +139,33 @@ async def test_a_dropped_slot_names_the_run_that_was_still_going_on(url: str, ke
         assert dropped.reason == (
             f"Run {run_id} was still going on; concurrency is drop_if_running."
         )
+
+
+async def test_weeks_of_downtime_are_worked_off_in_small_steps_and_end_in_one_run(
+    url: str, keys: Keys
+) -> None:
+    weeks = {"catchup_window_seconds": 7 * 24 * 3600}
+    name = await created(url, keys, "always", **weeks)
+    other = await created(url, keys, "always", **weeks)
+    away, kept = timedelta(days=21), timedelta(days=3)
+    clock = ManualClock(FIRST + away)
+    days = {"roles": "api", "slot_retention_days": kept.days}
+    async with running(url, keys, clock=clock, **days) as rota:
+        before, steps = 0, 0
+        while await rota.service.scheduler.fire_due(clock.now()):
+            [row] = await execute(url, "select count(*) as n from automation_slots")
+            assert 0 < row["n"] - before <= dispatch.MOST_SLOTS + due.MOST_SLOTS
+            before, steps = row["n"], steps + 1
+            assert steps < 100
+        minutes = int(kept / MINUTE)
+        # Both ends: of what is kept, the first minute and the one that is due now.
+        assert before in (2 * minutes, 2 * (minutes + 1))
+        assert steps >= before / (dispatch.MOST_SLOTS + due.MOST_SLOTS)
+        for automation in (name, other):
+            following = (await rota.get(automation)).triggers[0].next_fire_time
+            assert following.ToDatetime(tzinfo=START.tzinfo) == clock.now() + MINUTE
+            assert [run.slot_time.seconds for run in await rota.runs(automation)] == [
+                int(clock.now().timestamp())
+            ]
+        tokens = await execute(url, "select count(*) as n from pgqueuer.pgqueuer")
+        assert [row["n"] for row in tokens] == [2]

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,10 +14,11 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from automation_service import convert, firing, planning
 from automation_service.automations import checked_create
-from automation_service.firing import Busy, Policy
-from automation_service.persistence.records import Automation
+from automation_service.firing import Policy
+from automation_service.persistence.dispatch import Active, Owner, SlotRow
 from shared import errors, resources, schedule
-from shared.definition import AutomationCreate, AutomationStatus, TriggerSpec, dump
+from shared.canonical import canonical_bytes
+from shared.definition import AutomationCreate, AutomationStatus, SlotOutcome, TriggerSpec, dump
 from shared.registries import current_catalogue, register_builtins
 from shared.registries.triggers import ScheduleTriggerConfig
 from shared.schedule import PlannedSlot
@@ -150,51 +151,56 @@ def test_what_is_previewed_is_stored_and_is_what_fires(
     config = ScheduleTriggerConfig.model_validate(said)
     more = {key: value for key, value in said.items() if key not in ("cron", "timezone")}
     trigger = trigger_of(said["cron"], said["timezone"], **more)
-    owner = _automation(trigger, start)
+    owner = _owner(trigger)
     row = planning.new_trigger(TriggerSpec.model_validate(trigger), start)
     preview = schedule.next_slots(config, start, 8)
-    decided: list[tuple[PlannedSlot, str, datetime]] = []
+    plan = planning.read(owner.definition)
+    decided: list[tuple[SlotRow, datetime]] = []
     for _ in range(40):
         if row.next_fire_time is None or len(decided) >= len(preview):
             break
         now = row.next_fire_time
-        outcome = firing.decide(owner, row, Busy(waiting=0, running=0), Policy(), now)
-        assert outcome.decisions or outcome.trigger["decided_until"] > row.decided_until
-        decided += [(d.slot, d.outcome.value, now) for d in outcome.decisions]
-        row = replace(row, **outcome.trigger)
+        outcome = firing.decide(owner, plan, row, Active(), Policy(), now)
+        advance = asdict(outcome.trigger)
+        assert advance.pop("trigger") == row.id
+        assert outcome.decisions or outcome.trigger.decided_until > row.decided_until
+        decided += [(d.row, now) for d in outcome.decisions]
+        row = replace(row, **advance)
         assert row.next_fire_time is None or row.next_fire_time > now
     _same(said, preview, decided, str(row.id))
 
 
-def _same(said: dict[str, Any], preview: list[Any], decided: list[Any], seed: str) -> None:
-    ran = [slot for slot, outcome, _ in decided if outcome == "fired"]
+def _same(
+    said: dict[str, Any],
+    preview: list[PlannedSlot],
+    decided: list[tuple[SlotRow, datetime]],
+    seed: str,
+) -> None:
+    ran = [slot for slot, _ in decided if slot.outcome is SlotOutcome.FIRED]
     most = said.get("max_fires")
     assert most is None or len(ran) <= most
     # A pass may decide a few more than were previewed.
-    assert [slot for slot, _, _ in decided][: len(preview)] == preview[: len(decided)]
+    told = [(slot.slot_time, slot.fire_time, slot.local_time) for slot, _ in decided]
+    expected = [(s.slot_time, s.fire_time, s.local_time[:16]) for s in preview]
+    assert told[: len(expected)] == expected[: len(told)]
     assert len(decided) >= len(preview) or len(ran) == most
-    for slot, outcome, now in decided:
-        assert outcome == ("skipped_dst" if slot.skipped else "fired")
+    skipped = {slot.slot_time for slot in preview if slot.skipped}
+    for slot, now in decided[: len(preview)]:
+        gone = slot.slot_time in skipped
+        assert slot.outcome is (SlotOutcome.SKIPPED_DST if gone else SlotOutcome.FIRED)
         late = schedule.jitter(seed, slot.slot_time, said.get("jitter_seconds", 0))
-        if outcome == "fired":
+        if not gone:
             # A slot of the same jittered span may bring it with it, never before its own time.
             assert slot.fire_time + late <= now <= slot.fire_time + timedelta(seconds=1200)
 
 
-def _automation(trigger: dict[str, Any], now: datetime) -> Automation:
+def _owner(trigger: dict[str, Any]) -> Owner:
     said = news(triggers=[trigger], execution={"concurrency": "always"})
     definition = dump(AutomationCreate.model_validate(said).definition)
-    return Automation(
+    return Owner(
         id=resources.new_id(),
         workspace="w",
         resource_id="a",
-        creator="ada",
-        name="a",
-        description="",
         status=AutomationStatus.ACTIVE,
-        definition=definition,
-        revision=1,
-        version=1,
-        create_time=now,
-        update_time=now,
+        definition=canonical_bytes(definition).decode(),
     )

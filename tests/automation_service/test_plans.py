@@ -10,13 +10,25 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence import execution, retention, runs, slots, triggers
+from automation_service.persistence import (
+    checkpoints,
+    dispatch,
+    endings,
+    execution,
+    retention,
+    runs,
+    slots,
+    triggers,
+    upkeep,
+)
+from automation_service.persistence.checkpoints import Checkpoint
 from devstack.postgres_roles import ServiceDatabases
 from shared import database
 from tests.support.automation import START, migrated
 from tests.support.postgres import SuiteServer
 
 OWNER = UUID(int=1)
+OWNERS = [UUID(int=n) for n in range(1, 201)]  # a batch of the scheduler's
 TRIGGERS = 1_000_000
 # 1,000 automations with 1,000 triggers each, and a history of 20,000 slots and runs. Keys and
 # foreign keys are checked when a row comes from the service; here they would only cost time.
@@ -114,12 +126,44 @@ async def plans(connection: AsyncConnection, statements: list[tuple[str, Any]]) 
     return found
 
 
+def advance(number: int) -> dispatch.Advance:
+    return dispatch.Advance(
+        trigger=UUID(int=number),
+        decided_until=START,
+        fires=1,
+        last_fired_at=START,
+        last_fire_time=START,
+        next_fire_time=START,
+    )
+
+
+def checkpoint(number: int) -> Checkpoint:
+    return Checkpoint(run=UUID(int=number), attempt=1, base=1, events=[(START, "{}")])
+
+
 QUERIES: dict[str, tuple[str, Any]] = {
     "claim due": ("ix_automation_triggers_due", lambda c: triggers.claim_due(c, START, 50)),
     "next due": ("ix_automation_triggers_due", triggers.next_due),
-    "active runs": ("ix_automation_runs_active", lambda c: runs.active(c, OWNER)),
-    "next waiting": ("ix_automation_runs_active", lambda c: execution.next_waiting(c, OWNER)),
-    "runs to wake": ("ix_automation_runs_active", execution.startable),
+    "active runs": ("ix_automation_runs_active", lambda c: dispatch.active(c, OWNERS)),
+    "owners of due triggers": ("pk_automations", lambda c: dispatch.lock_owners(c, OWNERS)),
+    "what becomes of triggers": (
+        "pk_automation_triggers",
+        lambda c: dispatch.advance(c, [advance(n) for n in range(200)], "2026a"),
+    ),
+    "runs that follow": ("ix_automation_runs_active", lambda c: endings.following(c, OWNERS)),
+    "runs to wake": ("ix_automation_runs_active", upkeep.startable),
+    "runs taken up": (
+        "Index",
+        lambda c: execution.claim(c, OWNERS[:9], now=START, wait=False),
+    ),
+    "what runs have done": (
+        "pk_automation_runs",
+        lambda c: checkpoints.store(c, [checkpoint(n) for n in range(9)], wait=False),
+    ),
+    "runs in hand": (
+        "pk_automation_runs",
+        lambda c: upkeep.disturbed(c, dict.fromkeys(OWNERS[:9], 1)),
+    ),
     "runs of an automation": (
         "ix_automation_runs_automation_id_create_time",
         lambda c: runs.page(c, "w2", "a2", size=10, after=None),
@@ -150,6 +194,7 @@ async def test_a_hot_query_reads_its_index(connection: AsyncConnection, name: st
     index, ask = QUERIES[name]
     with seen(connection) as statements:
         await ask(connection)
+    assert statements
     for plan in await plans(connection, statements):
         assert index in plan, plan
         # Of small or few rows PostgreSQL may read all; of these never.

@@ -1,15 +1,14 @@
 """What was lost is made good: tokens, workers, attempts."""
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-import pytest
 from rota.automation.v1 import automation_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.persistence import execution
-from automation_service.persistence.execution import Claim, Fenced
+from automation_service.persistence import checkpoints, execution
+from automation_service.persistence.checkpoints import Checkpoint, Results
+from automation_service.persistence.execution import Claim
 from shared import database
 from shared.clock import ManualClock
 from tests.support.agents import FakeAgent, Gate
@@ -30,7 +29,7 @@ async def pending(rota: Running, clock: ManualClock) -> tuple[str, UUID]:
 
 async def claimed(store: AsyncEngine, run: UUID) -> Claim | UUID | None:
     async with database.transaction(store) as connection:
-        return await execution.claim(connection, run, now=FIRST)
+        return (await execution.claim(connection, [run], now=FIRST, wait=True))[run]
 
 
 async def test_a_run_whose_token_was_lost_is_woken_again(
@@ -54,14 +53,22 @@ async def test_a_worker_that_was_overtaken_writes_nothing(
     assert isinstance(first, Claim)
     assert isinstance(second, Claim)
     assert (first.attempt, second.attempt) == (1, 2)
-    event: dict[str, Any] = {"step_updated": {}}
-    with pytest.raises(Fenced):
-        async with database.transaction(store) as connection:
-            await execution.write(connection, first, {"output": "zombie"}, event, FIRST)
-    async with database.transaction(store) as connection:
-        await execution.write(connection, second, {"output": "owner"}, event, FIRST)
-    [row] = await execute(url, "select output from automation_runs")
-    assert row["output"] == '"owner"'
+    async with database.statements(store) as connection:
+        assert await checkpoints.store(connection, [said(first, "zombie")], wait=True) == set()
+        assert await checkpoints.store(connection, [said(second, "owner")], wait=True) == {run}
+    [row] = await execute(url, "select usage from automation_runs")
+    assert row["usage"] == '{"by": "owner"}'
+
+
+def said(claim: Claim, who: str) -> Checkpoint:
+    """What a worker writes under its claim."""
+    return Checkpoint(
+        run=claim.run,
+        attempt=claim.attempt,
+        base=claim.events,
+        events=[(FIRST, '{"step_updated": {}}')],
+        results=Results(step_results="[]", usage=f'{{"by": "{who}"}}', artifacts="[]"),
+    )
 
 
 async def test_a_run_that_has_ended_can_not_be_claimed(

@@ -79,9 +79,11 @@ async def test_events_below_the_floor_are_out_of_range(
 
 
 async def test_a_run_that_goes_on_is_kept_however_old(
-    url: str, rota: Running, clock: ManualClock, store: AsyncEngine
+    url: str, keys: Keys, clock: ManualClock, store: AsyncEngine
 ) -> None:
-    await with_runs(rota, clock, 1)
+    async with running(url, keys, clock=clock) as rota:
+        await with_runs(rota, clock, 1)
+    # Once nobody is there who would carry it out.
     await execute(url, "update automation_runs set status = 'running', end_time = null")
     later = ManualClock(FIRST + 1000 * DAY)
     swept = await sweeper(store, later, most_runs=0).sweep()
@@ -145,7 +147,7 @@ async def test_two_replicas_may_sweep_at_once(
 async def test_of_a_long_history_the_first_events_go_when_the_run_ends(
     rota: Running, clock: ManualClock
 ) -> None:
-    rota.service.runner.most_events = 2
+    rota.service.runner.journal.most_events = 2
     name = await with_runs(rota, clock, 1)
     [run] = await rota.runs(name)
     found = await refusal(watched(rota, run.name))

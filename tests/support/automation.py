@@ -105,6 +105,7 @@ class Running:
     stub: Any
     keys: Keys
     url: str
+    channel: Any = None
 
     async def call(
         self, rpc: str, request: Any, *, headers: list[tuple[str, str]] | None = None
@@ -169,7 +170,7 @@ async def running(
         await service.capabilities.refresh()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as channel:
             stub = automation_pb2_grpc.AutomationServiceStub(channel)
-            yield Running(service=service, stub=stub, keys=keys, url=url)
+            yield Running(service=service, stub=stub, keys=keys, url=url, channel=channel)
 
 
 async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> Any:

@@ -1,0 +1,230 @@
+"""Messages to webhooks, an outbox: every query."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.persistence.enums import DeliveryStatus
+from automation_service.persistence.tables import deliveries, webhooks
+from shared.resources import DELIVERY
+
+# Of one workspace; what comes on top is given up at once.
+MOST_WAITING: Final = 1000
+CROWDED: Final = f"{MOST_WAITING} messages waited already"
+
+# Spelled out as in the indexes that serve it.
+_WAITS = sa.text("webhook_deliveries.status = 'pending'")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    id: UUID
+    workspace: str
+    event_type: str
+    subject: str
+    body: str
+    status: DeliveryStatus
+    attempts: int = 0
+    status_code: int = 0
+    error: str = ""
+    create_time: datetime
+    next_attempt_time: datetime | None = None
+    end_time: datetime | None = None
+
+    @property
+    def resource(self) -> str:
+        return DELIVERY.format(workspace=self.workspace, delivery=self.id)
+
+
+async def add(
+    connection: AsyncConnection,
+    *,
+    delivery: UUID,
+    workspace: str,
+    event_type: str,
+    subject: str,
+    body: str,
+    now: datetime,
+    wanted: bool = False,
+) -> None:
+    """Writes a message if the workspace's webhook is on and told of such; one id, one message.
+
+    `wanted`: whatever types the webhook names.
+    """
+    waiting = sa.select(deliveries.c.id).where(deliveries.c.workspace_id == workspace, _WAITS)
+    count = sa.select(sa.func.count()).select_from(waiting.limit(MOST_WAITING).subquery())
+    crowded = count.scalar_subquery() >= MOST_WAITING
+
+    def unless_crowded(value: Any, otherwise: Any, kind: Any) -> Any:
+        return sa.case((crowded, sa.literal(otherwise, kind)), else_=sa.literal(value, kind)).cast(
+            kind
+        )
+
+    time, status = deliveries.c.create_time.type, deliveries.c.status.type
+    message = {
+        deliveries.c.id: sa.literal(delivery, deliveries.c.id.type),
+        deliveries.c.workspace_id: webhooks.c.workspace_id,
+        deliveries.c.event_type: sa.literal(event_type),
+        deliveries.c.subject: sa.literal(subject),
+        deliveries.c.body: sa.literal(body),
+        deliveries.c.create_time: sa.literal(now, time),
+        deliveries.c.status: unless_crowded(DeliveryStatus.PENDING, DeliveryStatus.FAILED, status),
+        deliveries.c.error: unless_crowded("", CROWDED, sa.Text()),
+        deliveries.c.next_attempt_time: unless_crowded(now, None, time),
+        deliveries.c.end_time: unless_crowded(None, now, time),
+    }
+    types = webhooks.c.event_types
+    told = (
+        sa.true()
+        if wanted
+        else (sa.func.jsonb_array_length(types) == 0) | types.has_key(event_type)
+    )
+    source = sa.select(*message.values()).where(
+        webhooks.c.workspace_id == workspace, webhooks.c.uri != "", ~webhooks.c.disabled, told
+    )
+    await connection.execute(
+        insert(deliveries).from_select(list(message), source).on_conflict_do_nothing()
+    )
+
+
+async def claim_due(
+    connection: AsyncConnection,
+    now: datetime,
+    *,
+    lease: timedelta,
+    of_one: int,
+    workspaces: int,
+    busy: Collection[str],
+) -> list[Delivery]:
+    """Begins a try of messages that are due, at most `of_one` of each of some workspaces.
+
+    They are due again after `lease`, should this process die. `busy` workspaces are left out.
+    """
+    due = sa.and_(_WAITS, deliveries.c.next_attempt_time <= now)
+    with_due = sa.select(deliveries.c.workspace_id).where(
+        due, deliveries.c.workspace_id.not_in(list(busy))
+    )
+    chosen = with_due.distinct().limit(workspaces).subquery("chosen")
+    first = (
+        sa.select(deliveries.c.id)
+        .where(deliveries.c.workspace_id == chosen.c.workspace_id, due)
+        .order_by(deliveries.c.next_attempt_time)
+        .limit(of_one)
+        .with_for_update(skip_locked=True, key_share=True)
+        .lateral("first")
+    )
+    ids = sa.select(first.c.id).select_from(chosen.join(first, sa.true())).cte("ids")
+    rows = await connection.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id.in_(sa.select(ids.c.id)))
+        .values(
+            attempts=deliveries.c.attempts + 1,
+            next_attempt_time=now + lease,
+            status_code=0,
+            error="",
+        )
+        .returning(deliveries)
+    )
+    return [_delivery(row) for row in rows]
+
+
+async def end(
+    connection: AsyncConnection,
+    tried: Delivery,
+    *,
+    status: DeliveryStatus,
+    status_code: int,
+    error: str,
+    now: datetime,
+) -> bool:
+    """Writes how a message ended; False when another try has begun, or it ended before."""
+    values = {
+        "status": status,
+        "status_code": status_code,
+        "error": error,
+        "next_attempt_time": None,
+        "end_time": now,
+    }
+    return await _write(connection, tried, values)
+
+
+async def put_off(
+    connection: AsyncConnection, tried: Delivery, *, status_code: int, error: str, until: datetime
+) -> bool:
+    values = {"status_code": status_code, "error": error, "next_attempt_time": until}
+    return await _write(connection, tried, values)
+
+
+async def end_waiting(
+    connection: AsyncConnection, workspace: str, error: str, now: datetime
+) -> None:
+    """Gives up all that waits of a workspace."""
+    await connection.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.workspace_id == workspace, _WAITS)
+        .values(status=DeliveryStatus.FAILED, error=error, next_attempt_time=None, end_time=now)
+    )
+
+
+async def find(connection: AsyncConnection, workspace: str, delivery: UUID) -> Delivery | None:
+    row = (
+        await connection.execute(
+            sa.select(deliveries).where(
+                deliveries.c.workspace_id == workspace, deliveries.c.id == delivery
+            )
+        )
+    ).one_or_none()
+    return None if row is None else _delivery(row)
+
+
+async def page(
+    connection: AsyncConnection,
+    workspace: str,
+    *,
+    size: int,
+    after: tuple[datetime, UUID] | None,
+    where: Sequence[sa.ColumnElement[bool]] = (),
+) -> list[Delivery]:
+    """Newest first; one more than `size` when there is another page."""
+    query = sa.select(deliveries).where(deliveries.c.workspace_id == workspace, *where)
+    if after is not None:
+        key = sa.tuple_(deliveries.c.create_time, deliveries.c.id)
+        query = query.where(key < sa.tuple_(*after))
+    query = query.order_by(deliveries.c.create_time.desc(), deliveries.c.id.desc())
+    return [_delivery(row) for row in await connection.execute(query.limit(size + 1))]
+
+
+async def _write(connection: AsyncConnection, tried: Delivery, values: dict[str, Any]) -> bool:
+    answer = await connection.execute(
+        sa.update(deliveries)
+        .where(
+            deliveries.c.id == tried.id,
+            deliveries.c.attempts == tried.attempts,
+            deliveries.c.status == DeliveryStatus.PENDING,
+        )
+        .values(values)
+    )
+    return bool(answer.rowcount)
+
+
+def _delivery(row: Any) -> Delivery:
+    return Delivery(
+        id=row.id,
+        workspace=row.workspace_id,
+        event_type=row.event_type,
+        subject=row.subject,
+        body=row.body,
+        status=row.status,
+        attempts=row.attempts,
+        status_code=row.status_code,
+        error=row.error,
+        create_time=row.create_time,
+        next_attempt_time=row.next_attempt_time,
+        end_time=row.end_time,
+    )

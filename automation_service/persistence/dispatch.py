@@ -1,0 +1,238 @@
+"""What the dispatcher reads and writes of many triggers at once: a statement for all of them.
+
+Columns go as arrays, so that a statement is the same however many rows it is about.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.definition.states import AutomationStatus, SlotOutcome
+from shared.resources import AUTOMATION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """An automation as the dispatcher needs it; `definition` is JSON text."""
+
+    id: UUID
+    workspace: str
+    resource_id: str
+    status: AutomationStatus
+    definition: str
+
+    @property
+    def resource(self) -> str:
+        return AUTOMATION.format(workspace=self.workspace, automation=self.resource_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Active:
+    """How many runs of an automation wait and go on, and the one that has to end first."""
+
+    waiting: int = 0
+    running: int = 0
+    first: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotRow:
+    """A slot of the ledger and the run it starts, if any; `inputs` and `payload` are JSON."""
+
+    id: UUID
+    automation_id: UUID
+    trigger: UUID
+    trigger_id: str
+    slot_time: datetime
+    fire_time: datetime
+    local_time: str
+    outcome: SlotOutcome
+    reason: str
+    run: UUID | None = None
+    exclusive: bool = True
+    inputs: str = "{}"
+    payload: str = "{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastSlot:
+    """The newest slot of a trigger in the ledger; `local_time` to the minute."""
+
+    slot_time: datetime
+    fire_time: datetime
+    local_time: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """What becomes of a trigger's row when its slots have been decided."""
+
+    trigger: UUID
+    decided_until: datetime
+    fires: int
+    last_fired_at: datetime | None
+    last_fire_time: datetime | None
+    next_fire_time: datetime | None
+
+
+async def lock_owners(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Owner]:
+    """Locks automations in the order of their ids, as everyone does; those gone are left out."""
+    rows = await _execute(connection, _LOCK_OWNERS, sorted(ids))
+    return {
+        row.id: Owner(
+            id=row.id,
+            workspace=row.workspace_id,
+            resource_id=row.resource_id,
+            status=AutomationStatus(row.status),
+            definition=row.definition,
+        )
+        for row in rows
+    }
+
+
+async def active(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Active]:
+    """Of automations that have runs which wait or go on: how many."""
+    rows = await _execute(connection, _ACTIVE, list(ids))
+    return {
+        row.automation_id: Active(waiting=row.waiting, running=row.running, first=row.first)
+        for row in rows
+    }
+
+
+async def record(
+    connection: AsyncConnection, decided: Sequence[SlotRow], now: datetime
+) -> set[UUID]:
+    """Adds slots that have no row yet, with their runs; gives the runs that were added."""
+    if not decided:
+        return set()
+    rows = await _execute(connection, _RECORD, *_columns(decided, SlotRow), now)
+    return {row.id for row in rows}
+
+
+async def advance(
+    connection: AsyncConnection, changes: Sequence[Advance], tzdata_version: str
+) -> None:
+    if changes:
+        await _execute(connection, _ADVANCE, *_columns(changes, Advance), tzdata_version)
+
+
+async def reschedule(
+    connection: AsyncConnection,
+    times: dict[UUID, datetime | None],
+    until: dict[UUID, datetime],
+    tzdata_version: str,
+) -> None:
+    """Writes when triggers come due, as a time zone database has it.
+
+    `until`: of some of them, up to when slots are decided now.
+    """
+    if times:
+        decided = [until.get(trigger) for trigger in times]
+        values = (list(times), list(times.values()), decided, tzdata_version)
+        await _execute(connection, _RESCHEDULE, *values)
+
+
+async def last_slots(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, LastSlot]:
+    """Of triggers that have slots in the ledger: the newest."""
+    rows = await _execute(connection, _LAST_SLOTS, list(ids))
+    return {
+        row.trigger: LastSlot(
+            slot_time=row.slot_time, fire_time=row.fire_time, local_time=row.local_time
+        )
+        for row in rows
+    }
+
+
+async def disable(connection: AsyncConnection, ids: Sequence[UUID], reason: str) -> None:
+    if ids:
+        await _execute(connection, _DISABLE, list(ids), reason)
+
+
+async def _execute(connection: AsyncConnection, statement: str, *values: Any) -> Any:
+    return await connection.exec_driver_sql(statement, values)
+
+
+def _columns(rows: Sequence[Any], of: Any) -> list[list[Any]]:
+    read = attrgetter(*of.__slots__)
+    return [list(column) for column in zip(*map(read, rows), strict=True)]
+
+
+_LOCK_OWNERS = """
+select id, workspace_id, resource_id, status::text as status, definition::text as definition
+from automation.automations where id = any($1::uuid[]) order by id for no key update
+"""
+
+_ACTIVE = """
+select automation_id,
+       count(*) filter (where status = 'pending') as waiting,
+       count(*) filter (where status = 'running') as running,
+       (array_agg(id order by status = 'running' desc, slot_time, id))[1] as first
+from automation.automation_runs
+where automation_id = any($1::uuid[]) and status in ('pending', 'running')
+group by automation_id
+"""
+
+# The run's snapshot is copied where it lies: its automation is locked, so it is what was read.
+# A foreign key is checked when the whole statement is done, so the slot may come first.
+_RECORD = """
+with decided as materialized (
+  select * from unnest(
+    $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[],
+    $7::text[], $8::text[], $9::text[], $10::uuid[], $11::boolean[], $12::text[], $13::text[]
+  ) as row (id, automation_id, trigger, trigger_id, slot_time, fire_time, local_time, outcome,
+            reason, run_id, exclusive, inputs, payload)
+), ledger as (
+  insert into automation.automation_slots
+    (id, automation_id, trigger, trigger_id, slot_time, fire_time, local_time, outcome, reason,
+     run_id, decide_time)
+  select id, automation_id, trigger, trigger_id, slot_time, fire_time, local_time,
+         outcome::automation.automation_slot_outcome, reason, run_id, $14::timestamptz
+  from decided
+  on conflict on constraint uq_automation_slots_trigger_slot_time do nothing
+  returning run_id
+)
+insert into automation.automation_runs
+  (id, workspace_id, automation_id, trigger, slot_time, status, exclusive, definition_snapshot,
+   revision, inputs, trigger_payload, create_time)
+select decided.run_id, owner.workspace_id, owner.id, decided.trigger, decided.slot_time, 'pending',
+       decided.exclusive, owner.definition, owner.revision, decided.inputs::jsonb,
+       decided.payload::jsonb, $14::timestamptz
+from ledger
+join decided on decided.run_id = ledger.run_id
+join automation.automations owner on owner.id = decided.automation_id
+returning id
+"""
+
+_ADVANCE = """
+update automation.automation_triggers as held
+set decided_until = decided.until, fires = decided.fires, last_fired_at = decided.fired_at,
+    last_fire_time = decided.fire_time, next_fire_time = decided.next_time, tzdata_version = $7
+from unnest($1::uuid[], $2::timestamptz[], $3::int[], $4::timestamptz[], $5::timestamptz[],
+            $6::timestamptz[]) as decided (id, until, fires, fired_at, fire_time, next_time)
+where held.id = decided.id
+"""
+
+_RESCHEDULE = """
+update automation.automation_triggers as held
+set next_fire_time = computed.due, tzdata_version = $4,
+    decided_until = coalesce(computed.until, held.decided_until)
+from unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) as computed (id, due, until)
+where held.id = computed.id
+"""
+
+_LAST_SLOTS = """
+select asked.id as trigger, last.* from unnest($1::uuid[]) as asked (id)
+cross join lateral (
+  select slot_time, fire_time, local_time from automation.automation_slots
+  where trigger = asked.id order by slot_time desc limit 1) last
+"""
+
+_DISABLE = """
+update automation.automation_triggers
+set enabled = false, next_fire_time = null, disabled_reason = $2 where id = any($1::uuid[])
+"""

@@ -1,0 +1,134 @@
+"""Many triggers are decided in one transaction, and each as if it were alone."""
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from rota.automation.v1 import automation_pb2 as pb
+
+from shared.clock import ManualClock
+from tests.support.automation import START, Running, execute, news, running, schedule
+from tests.support.tokens import Keys
+
+MINUTE = timedelta(minutes=1)
+FIRST = START + timedelta(seconds=30)
+
+
+def every_minute(*trigger_ids: str, concurrency: str = "always", **config: Any) -> dict[str, Any]:
+    triggers = [
+        {**schedule("* * * * *", **config), "trigger_id": trigger_id}
+        for trigger_id in trigger_ids or ("t",)
+    ]
+    return news(triggers=triggers, execution={"concurrency": concurrency})
+
+
+async def outcomes(rota: Running, name: str) -> list[str]:
+    return sorted(pb.Slot.Outcome.Name(slot.outcome) for slot in await rota.slots(name))
+
+
+async def statements(rota: Running, moment: Any) -> int:
+    """How many statements it takes to fire what is due."""
+    seen: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        seen.append(statement)
+
+    engine = rota.service.store.sync_engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert await rota.service.scheduler.fire_due(moment)
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    return len(seen)
+
+
+async def test_forty_triggers_take_no_more_statements_than_two(url: str, keys: Keys) -> None:
+    async with running(url, keys, clock=ManualClock(START), roles="api") as rota:
+        names = [(await rota.create(every_minute("a", "b"))).name]
+        few = await statements(rota, FIRST)
+        names += [(await rota.create(every_minute("a", "b"))).name for _ in range(20)]
+        assert await statements(rota, FIRST) == few
+        assert [len(await rota.runs(name)) for name in names] == [2] * 21
+        [tokens] = await execute(url, "select count(*) as n from pgqueuer.pgqueuer")
+        assert tokens["n"] == 42
+
+
+async def test_triggers_of_one_automation_that_are_due_together_see_each_other(
+    url: str, keys: Keys
+) -> None:
+    async with running(url, keys, clock=ManualClock(START), roles="api") as rota:
+        alone = every_minute("a", "b", "c", concurrency="drop_if_running")
+        in_turn = every_minute("a", "b", "c", concurrency="queue")
+        dropping, queueing = [(await rota.create(said)).name for said in (alone, in_turn)]
+        assert await rota.service.scheduler.fire_due(FIRST) == 6
+        assert await outcomes(rota, dropping) == ["FIRED", "SKIPPED_OVERLAP", "SKIPPED_OVERLAP"]
+        [run] = await rota.runs(dropping)
+        reasons = {slot.reason for slot in await rota.slots(dropping)}
+        run_id = run.name.rpartition("/")[2]
+        assert reasons == {
+            "",
+            f"Run {run_id} was still going on; concurrency is drop_if_running.",
+        }
+        assert await outcomes(rota, queueing) == ["FIRED"] * 3
+        # One of each may begin; the others wait for it.
+        [tokens] = await execute(url, "select count(*) as n from pgqueuer.pgqueuer")
+        assert tokens["n"] == 2
+
+
+async def test_a_trigger_whose_slot_can_not_be_written_is_disabled_and_hurts_nobody(
+    url: str, keys: Keys
+) -> None:
+    async with running(url, keys, clock=ManualClock(START), roles="api") as rota:
+        bad = (await rota.create(every_minute())).name
+        await rota.service.scheduler.fire_due(FIRST)
+        good = (await rota.create(every_minute())).name
+        # A run of a slot without a row: the same slot again would be a second run.
+        await execute(
+            url,
+            "with owner as (select id from automations where resource_id = $1), gone as ("
+            " delete from automation_slots using owner where automation_id = owner.id)"
+            " update automation_triggers set next_fire_time = $2, decided_until = $3"
+            " from owner where automation_id = owner.id",
+            bad.rpartition("/")[2],
+            FIRST,
+            START,
+        )
+        assert await rota.service.scheduler.fire_due(FIRST) == 2
+        assert await outcomes(rota, good) == ["FIRED"]
+        trigger = (await rota.get(bad)).triggers[0]
+        assert not trigger.enabled
+        assert trigger.disabled_reason == "Its slots can't be written; save it again to enable it."
+        assert await outcomes(rota, bad) == []
+        assert len(await rota.runs(bad)) == 1
+
+
+async def test_very_many_slots_are_decided_over_several_transactions(url: str, keys: Keys) -> None:
+    async def ledger() -> int:
+        [counted] = await execute(url, "select count(*) as n from automation_slots")
+        return int(counted["n"])
+
+    async with running(url, keys, clock=ManualClock(START), roles="api") as rota:
+        names = [(await rota.create(every_minute())).name for _ in range(3)]
+        late = FIRST + 799 * MINUTE
+        assert await rota.service.scheduler.fire_due(late) == 3
+        assert await ledger() == 1000
+        while await rota.service.scheduler.fire_due(late):
+            pass
+        assert await ledger() == 2400
+        # One run each, though their slots came in several transactions.
+        assert [len(await rota.runs(name)) for name in names] == [1, 1, 1]
+
+
+async def test_a_definition_changed_by_hand_is_read_again(url: str, keys: Keys) -> None:
+    async with running(url, keys, clock=ManualClock(START), roles="api") as rota:
+        name = (await rota.create(every_minute())).name
+        await rota.service.scheduler.fire_due(FIRST)
+        await execute(
+            url,
+            "update automations set definition ="
+            """ jsonb_set(definition, '{triggers,0,static_inputs,topic}', '"ships"')""",
+        )
+        await rota.service.scheduler.fire_due(FIRST + MINUTE)
+        latest, _ = [await rota.run(run.name) for run in await rota.runs(name)]
+        assert latest.inputs["topic"] == "ships"
+        assert latest.definition_snapshot.triggers[0].static_inputs["topic"] == "ships"
