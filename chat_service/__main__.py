@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 
 from pydantic import ValidationError
@@ -9,10 +10,12 @@ from pydantic import ValidationError
 from chat_service import bootstrap
 from chat_service.agent import checkpoints
 from chat_service.agent.model import BadModelsFile
+from chat_service.flows.llm_bundle import SECRET_KEYS
 from chat_service.persistence import tables
 from chat_service.settings import Settings
-from shared import database, telemetry
+from shared import database, exporting, telemetry
 from shared.rpc.server import stop_signal
+from shared.secretbox import BadKeys
 from shared.settings import describe, explain
 
 
@@ -36,8 +39,16 @@ def main() -> int:
             migrate(settings)
         else:
             _run(settings)
+    except BadKeys as error:
+        print(f"chat_service: {SECRET_KEYS}: {error}", file=sys.stderr)
+        return 2
     except (RuntimeError, OSError, BadModelsFile) as error:
         print(f"chat_service: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if (refusal := database.translate(error)) is None:
+            raise
+        print(f"chat_service: {refusal.message}", file=sys.stderr)
         return 1
     return 0
 
@@ -61,8 +72,11 @@ def _run(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     stopped = stop_signal()
-    async with bootstrap.service(settings):
-        await stopped.wait()
+    with exporting.exported(
+        bootstrap.NAME, os.environ, port=settings.metrics_port, listen=settings.listen
+    ):
+        async with bootstrap.service(settings):
+            await stopped.wait()
 
 
 if __name__ == "__main__":

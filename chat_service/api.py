@@ -47,17 +47,13 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
     ) -> pb.ListMessagesResponse:
         return await self._threads.list_messages(request)
 
-    def SendMessage(
-        self, request: pb.SendMessageRequest, context: Any
-    ) -> AsyncIterator[pb.TurnEvent]:
+    def SendMessage(self, request: pb.SendMessageRequest, context: Any) -> AsyncIterator[bytes]:
         return self._turns.send(request)
 
-    def ResumeTurn(
-        self, request: pb.ResumeTurnRequest, context: Any
-    ) -> AsyncIterator[pb.TurnEvent]:
+    def ResumeTurn(self, request: pb.ResumeTurnRequest, context: Any) -> AsyncIterator[bytes]:
         return self._turns.resume(request)
 
-    def WatchTurn(self, request: pb.WatchTurnRequest, context: Any) -> AsyncIterator[pb.TurnEvent]:
+    def WatchTurn(self, request: pb.WatchTurnRequest, context: Any) -> AsyncIterator[bytes]:
         return self._turns.watch(request)
 
     async def GetTurn(self, request: pb.GetTurnRequest, context: Any) -> pb.Turn:
@@ -79,6 +75,26 @@ class ChatServicer(chat_pb2_grpc.ChatServiceServicer):
 
     async def DecideApproval(self, request: pb.DecideApprovalRequest, context: Any) -> pb.Approval:
         return await self._decisions.decide_one(request)
+
+    async def CreateModelConfig(
+        self, request: pb.CreateModelConfigRequest, context: Any
+    ) -> pb.ModelConfig:
+        return await self._models.create(request)
+
+    async def GetModelConfig(
+        self, request: pb.GetModelConfigRequest, context: Any
+    ) -> pb.ModelConfig:
+        return await self._models.get(request)
+
+    async def UpdateModelConfig(
+        self, request: pb.UpdateModelConfigRequest, context: Any
+    ) -> pb.ModelConfig:
+        return await self._models.update(request)
+
+    async def DeleteModelConfig(
+        self, request: pb.DeleteModelConfigRequest, context: Any
+    ) -> empty_pb2.Empty:
+        return await self._models.delete(request)
 
     async def ListModelConfigs(
         self, request: pb.ListModelConfigsRequest, context: Any

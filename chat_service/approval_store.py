@@ -10,7 +10,7 @@ from chat_service.agent.ports import ApprovalDraft, StoredApproval
 from chat_service.persistence import approvals, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
-from shared import canonical, database, resources
+from shared import canonical, database, measures, resources
 from shared.clock import Clock
 
 
@@ -55,6 +55,8 @@ class ApprovalStore:
             await approvals.insert_once(connection, row)
             kept = await approvals.by_key(connection, turn, draft.key)
         assert kept is not None
+        if kept.id == row.id:
+            measures.count("rota.approvals.requested", action_type=row.action_type)
         return _stored(kept)
 
     async def get(self, approval: UUID) -> StoredApproval | None:

@@ -1,27 +1,30 @@
 """The one place that builds the service."""
 
-import asyncio
 import contextlib
+import functools
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from rota.agent.v1 import agent_pb2_grpc
 from rota.automation.v1 import automation_pb2_grpc
 from rota.chat.v1 import chat_pb2_grpc
+from rota.notice.v1 import notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import members
+from chat_service.act_store import ActStore
+from chat_service.agent import own_endpoint
 from chat_service.agent.capabilities.fetch_url import Fetcher
-from chat_service.agent.capabilities.register import register_capabilities
 from chat_service.agent.checkpoints import open_checkpoints
+from chat_service.agent.checkpoints import version as checkpoints_version
 from chat_service.agent.discovery import default_model
 from chat_service.agent.graph import Agent, prepare_process
-from chat_service.agent.mcp_tools import LOOK_AGAIN_SECONDS, McpTools
+from chat_service.agent.mcp_tools import LOOK_AGAIN_SECONDS
 from chat_service.agent.model import ModelConfig, Models, load_models
 from chat_service.agent.patience import Patience
 from chat_service.agent.ports import Automations
+from chat_service.agent.toolbox import filled
 from chat_service.api import AgentServicer, ChatServicer
 from chat_service.approval_store import ApprovalStore
 from chat_service.automations import PEER, AutomationClient
@@ -34,10 +37,13 @@ from chat_service.flows.converse import Frames
 from chat_service.flows.ending import Ending
 from chat_service.flows.frame_log import FrameLog
 from chat_service.flows.intake import Intake
+from chat_service.flows.llm_bundle import Bundles
 from chat_service.flows.new_chat import stream_new_chat
 from chat_service.flows.opening import Opening
 from chat_service.flows.parts import Flows
 from chat_service.flows.quota import Quota
+from chat_service.flows.reckoning import reckon
+from chat_service.flows.resealing import Resealing
 from chat_service.flows.resume_chat import stream_resume_chat
 from chat_service.flows.resume_routing import Routing
 from chat_service.flows.retention import Retention
@@ -45,9 +51,12 @@ from chat_service.flows.tail import Tails
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
 from chat_service.image_store import ImageStore
+from chat_service.loops import in_background, regularly
 from chat_service.members import Members
 from chat_service.model_configs import ModelConfigs
+from chat_service.notices import Notices
 from chat_service.persistence import tables
+from chat_service.persistence.version import require_migrated
 from chat_service.settings import Settings
 from chat_service.tasks import Tasks
 from chat_service.threads import Threads
@@ -55,17 +64,16 @@ from chat_service.turns import Turns
 from shared import caller, database, telemetry
 from shared.clock import Clock, SystemClock
 from shared.registries import Catalogue, register_builtins
-from shared.registries.actions import all_actions
-from shared.registries.capabilities.store import new_registry
-from shared.registries.triggers import all_triggers
-from shared.rpc import client
+from shared.rpc import client, tls
 from shared.rpc.client import Behalf
 from shared.rpc.guard import Guard
 from shared.rpc.server import RpcServer, settle_memory
+from shared.secretbox import SecretBox
 
 NAME = "chat_service"
 SERVICES = ("rota.chat.v1.ChatService", "rota.agent.v1.AgentService")
 EXPIRY_SECONDS = 5.0
+NOTICE_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
 LARGEST_MESSAGE = 8 << 20
 
@@ -96,36 +104,58 @@ async def service(
     prepare_process()
     register_builtins()
     fetcher = fetcher or Fetcher()
+    box = SecretBox.parse(settings.secret_keys.get_secret_value())
+    secured = _tls(settings)
     models = models or await _models(settings)
-    mcp = _mcp(models)
-    catalogue = _catalogue(clock, fetcher, mcp)
+    toolbox = filled(models, clock, fetcher, os.environ)
+    catalogue = toolbox.catalogue
     url = settings.database_url.get_secret_value()
     async with contextlib.AsyncExitStack() as stack:
         engine = database.engine(url, schema=tables.SCHEMA, pool_size=settings.pool_size)
         stack.push_async_callback(engine.dispose)
+        await require_migrated(engine, checkpoints=checkpoints_version())
         checkpoints = await stack.enter_async_context(open_checkpoints(url))
         if automations is None:
-            channel = client.channel(settings.peer_address)
+            channel = client.channel(settings.peer_address, tls=secured)
             stack.push_async_callback(channel.close)
+            behalf = Behalf(identity=_identity(settings), audience=PEER)
             automations = AutomationClient(
                 stub=automation_pb2_grpc.AutomationServiceStub(channel),
-                behalf=Behalf(identity=_identity(settings), audience=PEER),
+                behalf=behalf,
                 catalogue=catalogue,
             )
+            notices = Notices(
+                engine=engine,
+                clock=clock,
+                stub=notice_pb2_grpc.NoticeServiceStub(channel),
+                behalf=behalf,
+            )
+            await in_background(stack, regularly(NOTICE_SECONDS, notices.tell))
         store = ApprovalStore(
             engine=engine, clock=clock, expire_after=settings.approvals_expire_after
         )
         agent = Agent(
             checkpoints=checkpoints,
             approvals=store,
+            acts=ActStore(engine=engine),
             automations=automations,
             catalogue=catalogue,
             clock=clock,
             patience=patience,
             images=ImageStore(engine=engine),
-            more_tools=mcp.definitions,
+            more_tools=toolbox.definitions,
+            models=models,
+            subagents=models.subagents if isinstance(models, Models) else (),
         )
-        flows = _flows(engine, clock, agent, automations, models)
+        bundles = Bundles(
+            engine=engine,
+            models=models,
+            client=own_endpoint.client(local=settings.local_models),
+            box=box,
+            local=settings.local_models,
+        )
+        stack.push_async_callback(bundles.client.aclose)
+        flows = _flows(engine, clock, agent, automations, bundles)
         stack.push_async_callback(title_gen.stop, flows)
         frame_log = FrameLog(engine, clock)
         tails = Tails(engine, frame_log, clock, heartbeat_seconds=settings.heartbeat_seconds)
@@ -137,6 +167,7 @@ async def service(
             flow=lambda work: _flow(flows, work),
             quota=flows.quota,
             forget=agent.forget,
+            reckon=functools.partial(reckon, flows),
             lease=settings.turn_lease,
         )
         ending = Ending(engine=engine, clock=clock, log=frame_log, forget=agent.forget)
@@ -147,16 +178,18 @@ async def service(
             forget=agent.forget,
             frames_kept=settings.frames_kept,
         )
+        resealing = Resealing(bundles=bundles)
         loops = (
             frame_log.run(),
             tails.run(),
             turn_engine.run(),
-            _regularly(EXPIRY_SECONDS, ending.expire),
-            _regularly(SWEEP_SECONDS, retention.sweep),
-            _regularly(LOOK_AGAIN_SECONDS, mcp.look),
+            regularly(EXPIRY_SECONDS, ending.expire),
+            regularly(SWEEP_SECONDS, retention.sweep),
+            regularly(SWEEP_SECONDS, resealing.sweep),
+            regularly(LOOK_AGAIN_SECONDS, toolbox.mcp.look),
         )
         for loop in loops:
-            await _in_background(stack, loop)
+            await in_background(stack, loop)
         stack.push_async_callback(turn_engine.stop, settings.grace_seconds)
         server = _server(
             settings,
@@ -169,6 +202,7 @@ async def service(
         async def tick() -> None:
             await ending.expire()
             await retention.sweep()
+            await resealing.sweep()
 
         yield Service(port=server.port, engine=engine, tick=tick)
 
@@ -178,8 +212,9 @@ def _flows(
     clock: Clock,
     agent: Agent,
     automations: Automations,
-    models: Mapping[int, ModelConfig],
+    bundles: Bundles,
 ) -> Flows:
+    models = bundles.models
     credit = models.monthly_credit_micros if isinstance(models, Models) else None
     quota = Quota(monthly_credit_micros=credit, clock=clock)
     return Flows(
@@ -187,25 +222,9 @@ def _flows(
         clock=clock,
         agent=agent,
         automations=automations,
-        models=models,
-        pins=AutoPin(models=models, quota=quota, clock=clock),
+        bundles=bundles,
+        pins=AutoPin(bundles=bundles, quota=quota, clock=clock),
         quota=quota,
-    )
-
-
-def _mcp(models: Mapping[int, ModelConfig]) -> McpTools:
-    servers = models.mcp_servers if isinstance(models, Models) else ()
-    return McpTools(servers=servers, environ=os.environ)
-
-
-def _catalogue(clock: Clock, fetcher: Fetcher, mcp: McpTools) -> Callable[[], Catalogue]:
-    """What this service offers. Capabilities are its own: their handlers hold its clock."""
-    capabilities = new_registry()
-    register_capabilities(capabilities, clock, fetcher)
-    return lambda: Catalogue(
-        actions=all_actions(),
-        triggers=all_triggers(),
-        capabilities={**mcp.capabilities(), **capabilities.all()},
     )
 
 
@@ -261,11 +280,11 @@ def _servicers(
         engine=turn_engine,
         tails=tails,
         ending=ending,
-        models=flows.models,
+        bundles=flows.bundles,
         catalogue=catalogue,
     )
-    threads = Threads(members=who, models=flows.models)
-    models = ModelConfigs(members=who, models=flows.models)
+    threads = Threads(members=who, bundles=flows.bundles)
+    models = ModelConfigs(members=who, bundles=flows.bundles)
     return ChatServicer(threads, turns, decisions, models), AgentServicer(tasks)
 
 
@@ -291,6 +310,16 @@ def _server(settings: Settings, servicers: tuple[ChatServicer, AgentServicer]) -
         ],
         grace_seconds=settings.grace_seconds,
         drain_seconds=settings.drain_seconds,
+        tls=_tls(settings),
+    )
+
+
+def _tls(settings: Settings) -> tls.Tls | None:
+    return tls.read(
+        settings.tls_cert_file,
+        settings.tls_key_file,
+        settings.tls_ca_file,
+        clients_show=settings.tls_clients_show,
     )
 
 
@@ -312,22 +341,3 @@ async def _models(settings: Settings) -> Mapping[int, ModelConfig]:
         default_model=default,
         environ=os.environ,
     )
-
-
-async def _regularly(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
-    while True:
-        try:
-            await do()
-        except Exception as error:  # noqa: BLE001 - the database is away; the loop goes on
-            log.warning("sweep_failed", what=do.__qualname__, error=type(error).__name__)
-        await asyncio.sleep(seconds)
-
-
-async def _in_background(stack: contextlib.AsyncExitStack, loop: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.create_task(loop)
-
-    async def end() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    stack.push_async_callback(end)

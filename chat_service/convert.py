@@ -12,6 +12,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
 from chat_service.persistence.messages import Message
+from chat_service.persistence.model_configs import OwnModel
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
 from shared import requests, resources
@@ -31,6 +32,12 @@ _APPROVAL_STATES = {
     ApprovalState.EXPIRED: pb.Approval.EXPIRED,
     ApprovalState.CANCELLED: pb.Approval.CANCELLED,
 }
+IMAGE_SUPPORT = {
+    None: pb.ModelConfig.IMAGE_SUPPORT_UNSPECIFIED,
+    True: pb.ModelConfig.IMAGES,
+    False: pb.ModelConfig.TEXT_ONLY,
+}
+IMAGE_SUPPORTS = {shown: stored for stored, shown in IMAGE_SUPPORT.items()}
 _ROLES = {MessageRole.USER: pb.Message.USER, MessageRole.AGENT: pb.Message.AGENT}
 
 
@@ -127,6 +134,31 @@ def approval(row: Approval, *, full: bool = True) -> pb.Approval:
         edited_payload=None if row.edited_payload is None else struct.struct(row.edited_payload),
         resource=row.resource,
         etag=requests.etag(row.state, row.resource),
+    )
+
+
+def model_config_name(workspace: str, config_id: int) -> str:
+    return resources.MODEL_CONFIG.format(workspace=workspace, model_config=config_id)
+
+
+def model_config_etag(row: OwnModel) -> str:
+    return requests.etag(row.id, row.revision)
+
+
+def own_model(row: OwnModel) -> pb.ModelConfig:
+    """Everything but its key."""
+    return pb.ModelConfig(
+        id=row.id,
+        name=model_config_name(row.workspace_id, row.id),
+        display_name=row.display_name,
+        model=row.model,
+        image_support=IMAGE_SUPPORT[row.supports_images],
+        base_url=row.base_url,
+        key_hint=row.key_hint,
+        own=True,
+        create_time=moment(row.create_time),
+        update_time=moment(row.update_time),
+        etag=model_config_etag(row),
     )
 
 

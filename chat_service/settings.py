@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Every setting, by the name of its environment variable."""
 
-    model_config = SettingsConfigDict(populate_by_name=True, extra="ignore")
+    model_config = SettingsConfigDict(populate_by_name=True, env_ignore_empty=True, extra="ignore")
 
     database_url: Annotated[
         SecretStr, Field(alias="DATABASE_URL", description="PostgreSQL 15 or later: postgresql://…")
@@ -31,6 +31,31 @@ class Settings(BaseSettings):
     service_key_file: Annotated[
         Path, Field(alias="ROTA_SERVICE_KEY_FILE", description="this service's private key, PEM")
     ]
+    tls_cert_file: Annotated[
+        Path | None,
+        Field(
+            alias="ROTA_TLS_CERT_FILE",
+            description="PEM, this service's certificate, shown to callers and to the peer",
+        ),
+    ] = None
+    tls_key_file: Annotated[
+        Path | None,
+        Field(alias="ROTA_TLS_KEY_FILE", description="PEM, the key of ROTA_TLS_CERT_FILE"),
+    ] = None
+    tls_ca_file: Annotated[
+        Path | None,
+        Field(
+            alias="ROTA_TLS_CA_FILE",
+            description="PEM, who signs certificates of callers and peer; empty: no TLS",
+        ),
+    ] = None
+    tls_clients_show: Annotated[
+        bool,
+        Field(
+            alias="ROTA_TLS_CLIENTS_SHOW",
+            description="with TLS: callers must show a certificate of ROTA_TLS_CA_FILE",
+        ),
+    ] = True
     models_file: Annotated[
         Path | None, Field(alias="ROTA_MODELS", description="YAML file of models")
     ] = None
@@ -47,6 +72,21 @@ class Settings(BaseSettings):
             description="the model where there is no file; empty: what the endpoint lists",
         ),
     ] = ""
+    secret_keys: Annotated[
+        SecretStr,
+        Field(
+            alias="ROTA_SECRET_KEYS",
+            description="keys that encrypt people's model keys: 32 bytes each, base64, "
+            "comma-separated; the first encrypts, all decrypt; empty: such keys are refused",
+        ),
+    ] = SecretStr("")
+    local_models: Annotated[
+        bool,
+        Field(
+            alias="ROTA_LOCAL_MODELS",
+            description="people's own models may be at local addresses and over http",
+        ),
+    ] = False
     approval_days: Annotated[
         float, Field(alias="ROTA_APPROVAL_DAYS", gt=0, description="until an approval expires")
     ] = 7.0
@@ -73,6 +113,15 @@ class Settings(BaseSettings):
     pool_size: Annotated[
         int, Field(alias="ROTA_POOL_SIZE", ge=4, description="most database connections, kept open")
     ] = 20
+    metrics_port: Annotated[
+        int,
+        Field(
+            alias="ROTA_METRICS_PORT",
+            ge=0,
+            le=65_535,
+            description="port of /metrics for Prometheus, on the host of ROTA_LISTEN; 0: none",
+        ),
+    ] = 0
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         Field(alias="ROTA_LOG_LEVEL", description="least severe level that is logged"),

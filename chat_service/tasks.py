@@ -12,10 +12,9 @@ from rota.chat.v1 import chat_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
-from chat_service.agent.model import ModelConfig
 from chat_service.agent.text import read_object
-from chat_service.flows import llm_bundle
 from chat_service.flows.ending import Ending
+from chat_service.flows.llm_bundle import Bundles
 from chat_service.flows.opening import Asked, Opening
 from chat_service.flows.tail import TERMINAL, Tails
 from chat_service.flows.turn import TurnEngine
@@ -40,7 +39,7 @@ class Tasks:
     engine: TurnEngine
     tails: Tails
     ending: Ending
-    models: Mapping[int, ModelConfig]
+    bundles: Bundles
     catalogue: Callable[[], Catalogue]
 
     async def run(self, request: pb.RunTaskRequest) -> AsyncIterator[pb.TaskEvent]:
@@ -49,7 +48,7 @@ class Tasks:
         if request.on_behalf_of != convert.user_name(who.user):
             raise errors.invalid("on_behalf_of", "is not the user of the service token")
         once = self._request(request, workspace, who.user, request.request_id)
-        asked = self._asked(request, workspace, who.user)
+        asked = await self._asked(request, workspace, who.user)
         opened: list[tuple[Work, list[bytes]]] = []
 
         async def make() -> str:
@@ -91,7 +90,8 @@ class Tasks:
         if not turn.frames_kept:
             yield await self._remembered(turn)
             return
-        async for frame in self.tails.follow(turn_id, 0):
+        async for stored in self.tails.follow(turn_id, 0):
+            frame = chat_pb2.TurnEvent.FromString(stored)
             event = await self._event(turn, frame)
             if event is None:
                 continue
@@ -173,14 +173,16 @@ class Tasks:
             request, workspace=workspace, rpc=_RPC, user=user, request_id=request_id
         )
 
-    def _asked(self, request: pb.RunTaskRequest, workspace: str, user: str) -> Asked:
+    async def _asked(self, request: pb.RunTaskRequest, workspace: str, user: str) -> Asked:
         task: dict[str, Any] = {
             "tools": list(request.tools),
             "output_schema": _schema(request),
             "budget_micros": request.budget_micros,
             "auto_approve": request.auto_approve,
         }
-        model = llm_bundle.named(self.models, request.model) if request.model else 0
+        model = 0
+        if request.model:
+            model = await self.bundles.named(request.model, workspace=workspace, user=user)
         return Asked(
             workspace=workspace,
             user=user,
@@ -230,7 +232,7 @@ def _failed(error: errors.RotaError) -> pb.TaskResult:
 
 
 def _usage(stored: Mapping[str, Any]) -> pb.TaskUsage:
-    counts = {k: int(v) for k, v in stored.items() if k != "by_model"}
+    counts = {k: int(v) for k, v in stored.items() if k not in ("by_model", "estimated")}
     return pb.TaskUsage(**counts)
 
 

@@ -1,6 +1,6 @@
 """Threads and their messages, as callers see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,8 +10,8 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
-from chat_service.agent.model import ModelConfig
 from chat_service.flows import auto_pin
+from chat_service.flows.llm_bundle import Bundles
 from chat_service.flows.opening import refuse_open_turn
 from chat_service.members import Members
 from chat_service.persistence import images, messages, threads
@@ -25,11 +25,12 @@ _CREATED = {"create_time": "= < <= > >="}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threads:
     members: Members
-    models: Mapping[int, ModelConfig]
+    bundles: Bundles
 
     async def create(self, request: pb.CreateThreadRequest) -> pb.Thread:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         who = await self.members.admit(workspace, "editor", name=request.parent)
+        await self._check_model(request.thread.model_config_id, workspace, who.user)
         thread = self._new(workspace, who.user, request.thread)
         if request.validate_only:
             return convert.thread(thread)
@@ -78,7 +79,9 @@ class Threads:
             present=present,
             prefix="thread",
         )
-        changes = self._changes(request.thread, fields)
+        if "model_config_id" in fields:
+            await self._check_model(request.thread.model_config_id, workspace, who.user)
+        changes = _changes(request.thread, fields)
         once = self.members.request(
             request,
             workspace=workspace,
@@ -159,7 +162,6 @@ class Threads:
 
     def _new(self, workspace: str, user: str, asked: pb.Thread) -> Thread:
         now = self.members.clock.now()
-        self._check_model(asked.model_config_id)
         return Thread(
             id=resources.new_id(),
             workspace_id=workspace,
@@ -172,19 +174,24 @@ class Threads:
             update_time=now,
         )
 
-    def _changes(self, asked: pb.Thread, fields: Sequence[str]) -> dict[str, Any]:
-        changes: dict[str, Any] = {}
-        if "display_name" in fields:
-            changes["title"] = asked.display_name
-            changes["title_state"] = TitleState.SET if asked.display_name else TitleState.NONE
-        if "model_config_id" in fields:
-            self._check_model(asked.model_config_id)
-            changes["model_config_id"] = asked.model_config_id
-        return changes
-
-    def _check_model(self, config_id: int) -> None:
-        if config_id != auto_pin.AUTO and config_id not in self.models:
+    async def _check_model(self, config_id: int, workspace: str, user: str) -> None:
+        if config_id == auto_pin.AUTO:
+            return
+        async with self.members.engine.connect() as connection:
+            found = await self.bundles.find(connection, config_id, workspace=workspace, user=user)
+        if found is None:
             raise errors.invalid("thread.model_config_id", f"{config_id} is not configured")
+
+
+def _changes(asked: pb.Thread, fields: Sequence[str]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if "display_name" in fields:
+        changes["title"] = asked.display_name
+        changes["title_state"] = TitleState.SET if asked.display_name else TitleState.NONE
+        changes["titled_by"] = None
+    if "model_config_id" in fields:
+        changes["model_config_id"] = asked.model_config_id
+    return changes
 
 
 def check_etag(row: Thread, etag: str) -> None:

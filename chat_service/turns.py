@@ -39,7 +39,7 @@ class Turns:
     decisions: Decisions
     intake: Intake
 
-    async def send(self, request: pb.SendMessageRequest) -> AsyncIterator[pb.TurnEvent]:
+    async def send(self, request: pb.SendMessageRequest) -> AsyncIterator[bytes]:
         workspace = resources.THREAD.parse(request.name)["workspace"]
         who = await self.members.admit(workspace, "editor", name=request.name)
         once = self.members.request(
@@ -53,8 +53,8 @@ class Turns:
         made = await self.members.made(once) if asks_others(request.message) else None
         if made is None:
             made = await self._open(await self._asked(request, workspace, who), once)
-        async for event in self._segment(made):
-            yield event
+        async for frame in self._segment(made):
+            yield frame
 
     async def _asked(self, request: pb.SendMessageRequest, workspace: str, who: Caller) -> Asked:
         thread = resources.THREAD.parse(request.name)["thread"]
@@ -88,7 +88,7 @@ class Turns:
             self.engine.begin(work, stored)
         return made
 
-    async def resume(self, request: pb.ResumeTurnRequest) -> AsyncIterator[pb.TurnEvent]:
+    async def resume(self, request: pb.ResumeTurnRequest) -> AsyncIterator[bytes]:
         workspace, turn = await self._find(request.name, "editor")
         who = await self.members.admit(workspace, "editor", name=request.name)
         once = self.members.request(
@@ -101,15 +101,19 @@ class Turns:
         made = await self.decisions.decide(
             turn, request.decisions, field="decisions", by=who, once=once, whole=True
         )
-        async for event in self._segment(made):
-            yield event
+        async for frame in self._segment(made):
+            yield frame
 
-    async def watch(self, request: pb.WatchTurnRequest) -> AsyncIterator[pb.TurnEvent]:
+    async def watch(self, request: pb.WatchTurnRequest) -> AsyncIterator[bytes]:
+        async for frame in self.tails.follow(await self._watched(request), request.after_sequence):
+            yield frame
+
+    async def _watched(self, request: pb.WatchTurnRequest) -> UUID:
+        # Apart, so that a watcher who waits for days holds no more than an id.
         _, turn = await self._find(request.name, "viewer")
         if request.after_sequence > turn.last_sequence:
             raise errors.invalid("after_sequence", f"the last frame is {turn.last_sequence}")
-        async for event in self.tails.follow(turn.id, request.after_sequence):
-            yield event
+        return turn.id
 
     async def get(self, name: str) -> pb.Turn:
         _, turn = await self._find(name, "viewer")
@@ -175,11 +179,11 @@ class Turns:
         async with self.members.engine.connect() as connection:
             return await self._shown(connection, turn.id)
 
-    async def _segment(self, made: str) -> AsyncIterator[pb.TurnEvent]:
+    async def _segment(self, made: str) -> AsyncIterator[bytes]:
         """The frames of a segment named `turn@sequence before it`."""
         turn, _, after = made.partition("@")
-        async for event in self.tails.follow(UUID(turn), int(after)):
-            yield event
+        async for frame in self.tails.follow(UUID(turn), int(after)):
+            yield frame
 
     async def _shown(self, connection: AsyncConnection, turn: UUID) -> pb.Turn:
         row = await turns.get(connection, turn)

@@ -1,4 +1,7 @@
-"""The signing keys of one state folder, made on first use: people's tokens, and each service's."""
+"""The keys of one state folder, made on first use.
+
+They sign people's tokens and each service's, and encrypt what each service keeps secret.
+"""
 
 import json
 import os
@@ -9,6 +12,8 @@ from typing import Any, Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
+
+from shared.secretbox import new_key
 
 SERVICES: Final = ("chat_service", "automation_service")
 USERS: Final = "users"
@@ -30,11 +35,21 @@ class Keys:
         """A PEM file; its key id in the key set is the name: `users` or a service's."""
         return self.folder / f"{name}.pem"
 
+    def secret(self, name: str) -> str:
+        """What a service encrypts with."""
+        return self.secret_file(name).read_text().strip()
+
+    def secret_file(self, name: str) -> Path:
+        return self.folder / f"{name}.secret"
+
 
 def ensure(state: Path) -> Keys:
     keys = Keys(folder=state / "keys")
     keys.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     public = {name: _public(keys.private(name), name) for name in (USERS, *SERVICES)}
+    for name in SERVICES:
+        if not keys.secret_file(name).exists():
+            _write(keys.secret_file(name), new_key())
     _write(keys.users_jwks, json.dumps({"keys": [public[USERS]]}))
     _write(keys.services_jwks, json.dumps({"keys": [public[name] for name in SERVICES]}))
     return keys

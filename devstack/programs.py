@@ -15,8 +15,16 @@ SERVED: Final = {
     CHAT: "rota.chat.v1.ChatService",
     AUTOMATION: "rota.automation.v1.AutomationService",
 }
+METRICS_PORT: Final = "ROTA_METRICS_PORT"
+SECRET_KEYS: Final = "ROTA_SECRET_KEYS"
+# A person's own model often runs on their own machine.
+LOCAL_MODELS: Final = "ROTA_LOCAL_MODELS"
+# And so does what one tries a webhook with.
+LOCAL_WEBHOOKS: Final = "ROTA_LOCAL_WEBHOOKS"
 # Only chat_service talks to a model.
-_SECRET: Final = (*MODEL_SETTINGS, "DATABASE_URL", "ROTA_SERVICE_KEY_FILE")
+_SECRET: Final = (*MODEL_SETTINGS, "DATABASE_URL", "ROTA_SERVICE_KEY_FILE", SECRET_KEYS)
+# On loopback everything is spoken in clear, whatever the shell is set up for.
+_TLS: Final = ("ROTA_TLS_", "ROTA_GATEWAY_TLS_")
 
 # (module, arguments) → command line
 Run = Callable[[str, list[str]], list[str]]
@@ -57,6 +65,7 @@ class Programs:
         return child
 
     def _told(self, name: str) -> dict[str, str]:
+        given = self.settings.environment
         listen, peer = self.settings.chat_address, self.settings.automation_address
         if name == AUTOMATION:
             listen, peer = peer, listen
@@ -67,8 +76,18 @@ class Programs:
             "ROTA_SERVICE_JWKS_FILE": str(self.keys.services_jwks),
             "ROTA_SERVICE_KEY_FILE": str(self.keys.private(name)),
             "DATABASE_URL": self.databases[name],
+            SECRET_KEYS: given.get(SECRET_KEYS) or self.keys.secret(name),
         }
-        return {**told, **self._model()} if name == CHAT else told
+        if name != CHAT:
+            local = {LOCAL_WEBHOOKS: given.get(LOCAL_WEBHOOKS, "true")}
+            return {**told, **self._next_metrics_port(), **local}
+        return {**told, **self._model(), LOCAL_MODELS: given.get(LOCAL_MODELS, "true")}
+
+    def _next_metrics_port(self) -> dict[str, str]:
+        """Both services are on one machine here, and each serves its own."""
+        given = self.settings.environment.get(METRICS_PORT, "")
+        taken = given.isdecimal() and int(given) > 0
+        return {METRICS_PORT: str(int(given) + 1)} if taken else {}
 
     def _model(self) -> dict[str, str]:
         if self.model_port:
@@ -90,7 +109,7 @@ class Programs:
         grace: float = 5,
     ) -> Child:
         given = self.settings.environment
-        kept = {key: value for key, value in given.items() if key not in _SECRET}
+        kept = {k: v for k, v in given.items() if k not in _SECRET and not k.startswith(_TLS)}
         return Child(
             name=name,
             command=self.run(module, arguments),

@@ -68,28 +68,41 @@ async def request_approval(
     gave first is what is shown and what is approved. Whatever is not clearly an approval is a
     rejection. In a task nobody is asked: ApprovalNotGranted unless its step granted it.
     """
-    key = f"{call.place}:{next(call.ordinals)}"
+    key = f"{place_of(run, call)}:{next(call.ordinals)}"
     if run.task is not None:
         return await _unattended(run, key, tool, prepare)
     approvals, turn = run.desk.approvals, run.context.turn
     stored = await approvals.find(turn, key)
     if stored is None:
-        stored = await approvals.store(turn, _draft(key, action_type, call, await prepare()))
-    answer = interrupt({"approval": str(stored.id)})
+        draft = _draft(run, key, action_type, call, await prepare())
+        stored = await approvals.store(turn, draft)
+    answer = interrupt({"approval": str(stored.id), "segment": run.segment})
     if answer != {"approval": str(stored.id)}:
         return Rejected(reason=UNREADABLE)
     return _outcome(await approvals.get(stored.id))
 
 
-def _draft(key: str, action_type: str, call: ToolCall, proposal: Proposal) -> ApprovalDraft:
+def place_of(run: Run, call: ToolCall) -> str:
+    """A call's place in its turn."""
+    # a subagent's graph has places of its own
+    return f"{run.assigned.number}/{call.place}" if run.assigned else call.place
+
+
+def _draft(
+    run: Run, key: str, action_type: str, call: ToolCall, proposal: Proposal
+) -> ApprovalDraft:
+    wanted_by, tool_call_id = {}, call.id
+    if run.assigned:
+        wanted_by = {"subagent": run.assigned.subagent, "task": run.assigned.task}
+        tool_call_id = run.assigned.tool_call_id
     return ApprovalDraft(
         key=key,
         action_type=action_type,
-        tool_call_id=call.id,
+        tool_call_id=tool_call_id,
         summary=proposal.summary,
         payload=proposal.payload,
         payload_schema=proposal.payload_schema,
-        context=proposal.context,
+        context={**proposal.context, **wanted_by},
         preview=proposal.preview,
     )
 

@@ -5,7 +5,8 @@ is most of what a token costs. Here the chunk's JSON goes straight to the same c
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 
+from chat_service.agent.gathering import handfuls, joined
 from chat_service.agent.text import clean
 
 
@@ -31,6 +33,8 @@ class Watch:
 
     taken: set[str] = field(default_factory=set)
     streamed: bool = False
+    asked: dict[str, Any] = field(default_factory=dict)  # the request
+    written: int = 0  # bytes of what it said
 
 
 class StreamingChat(ChatOpenAI):
@@ -50,17 +54,25 @@ class StreamingChat(ChatOpenAI):
         calls = _ToolCalls(watch.taken | _ids_in(messages))
         kwargs |= {"stream": True, "stream_options": {"include_usage": True}}
         payload = self._get_request_payload(messages, stop=stop, **kwargs)
-        async for data in self._chunks(payload):
-            chunk = self._convert(data, calls)
-            if chunk is None:
-                continue
-            watch.taken |= calls.given
-            watch.streamed = watch.streamed or _says_something(chunk.message)
-            if run_manager:
-                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-            yield chunk
+        watch.asked = payload
+        async with aclosing(self._pieces(payload)) as pieces:
+            async for data in pieces:
+                chunk = self._convert(data, calls, watch)
+                if chunk is None:
+                    continue
+                watch.taken |= calls.given
+                watch.streamed = watch.streamed or _says_something(chunk.message)
+                if run_manager:
+                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
 
-    async def _chunks(self, payload: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _pieces(self, payload: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        async with aclosing(handfuls(self._chunks(payload))) as came:
+            async for chunks in came:
+                for piece in joined(chunks):
+                    yield piece
+
+    async def _chunks(self, payload: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         finished = False
         async with self.async_client.with_streaming_response.create(**payload) as response:
             request = response.http_request
@@ -83,9 +95,12 @@ class StreamingChat(ChatOpenAI):
         if not finished:
             raise openai.APIConnectionError(message="the stream ended early", request=request)
 
-    def _convert(self, data: dict[str, Any], calls: "_ToolCalls") -> ChatGenerationChunk | None:
+    def _convert(
+        self, data: dict[str, Any], calls: "_ToolCalls", watch: Watch
+    ) -> ChatGenerationChunk | None:
         try:
             delta = _prepare(data, calls)
+            watch.written += _size(delta)
             chunk = self._convert_chunk_to_generation_chunk(data, AIMessageChunk, {})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             raise BrokenStream from exc
@@ -165,6 +180,17 @@ def _raise_error(data: dict[str, Any], request: Any) -> None:
     if error:
         body = error if isinstance(error, dict) else {"message": str(error)}
         raise openai.APIError(str(body.get("message", "")), request=request, body=body)
+
+
+def _size(delta: dict[str, Any]) -> int:
+    """Bytes of what a chunk says."""
+    content = delta.get("content")
+    if isinstance(content, str) and len(delta) == 1:  # nearly every chunk
+        return len(content.encode(errors="replace"))
+    said = [content, delta.get("reasoning_content") or delta.get("reasoning")]
+    for call in delta.get("tool_calls") or ():
+        said += [call["function"].get("name"), call["function"].get("arguments")]
+    return sum(len(text.encode(errors="replace")) for text in said if isinstance(text, str))
 
 
 def _finishes(data: dict[str, Any]) -> bool:

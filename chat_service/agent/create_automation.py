@@ -7,10 +7,11 @@ from langchain_core.tools import BaseTool
 
 from chat_service.agent.acting import act_with_approval, summary
 from chat_service.agent.approval import Approved, Proposal
+from chat_service.agent.consequences import consequences
 from chat_service.agent.drafter import draft, payload_schema
 from chat_service.agent.outcomes import Failed, Invalid, Outcome, Stopped
 from chat_service.agent.ports import ActionType, SavedAutomation
-from chat_service.agent.preview import consequences, preview_of
+from chat_service.agent.preview import preview_of
 from chat_service.agent.run import Emit, Run
 from chat_service.agent.text_tool import Argument, Texts, text_tool
 

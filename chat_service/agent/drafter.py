@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.func import task
 
 from chat_service.agent import faults
+from chat_service.agent.chat_model import Watch
 from chat_service.agent.header import facts
 from chat_service.agent.model import SILENT
 from chat_service.agent.outcomes import MAX_ISSUES, issues_of, listed
@@ -109,11 +110,14 @@ async def _ask(run: Run, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
     attempt = 0
     while True:
         attempt += 1
+        watch = Watch()
+        call = run.meter.begin(config, watch)
         try:
-            answer = await model.ainvoke(list(said))
-            emit(config.used(answer))
+            answer = await model.ainvoke(list(said), watch=watch)
+            emit(run.meter.told(call, answer))
             return answer
         except faults.PROVIDER_FAULTS as exc:
+            run.meter.failed(call)
             fault = faults.read(exc)
             wait = patience.wait(attempt, fault.retry_after) if fault.passing else None
             if wait is None:

@@ -41,6 +41,16 @@ class ToolCallFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepChanged:
+    """A subagent's work. A later one with the same id replaces it."""
+
+    id: str  # unique in the turn
+    title: str
+    items: tuple[str, ...] = ()
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retrying:
     after: timedelta
     reason: str
@@ -63,6 +73,9 @@ class ModelUsed:
     cached_tokens: int
     cost_micros: int
     config: int = 0  # id of the model's configuration
+    premium: bool = False
+    call: str = ""  # tells it from every other call, however often it is told of
+    estimated: bool = False  # the provider never told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +91,7 @@ AgentEvent = (
     | ToolCallStarted
     | ToolCallArgs
     | ToolCallFinished
+    | StepChanged
     | Retrying
     | TextRetracted
     | ModelUsed

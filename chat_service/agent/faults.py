@@ -11,6 +11,7 @@ import httpx2
 import openai
 
 from chat_service.agent.chat_model import BrokenStream
+from chat_service.agent.own_endpoint import NotPublic
 from shared import errors
 
 PROVIDER_FAULTS: Final = (openai.OpenAIError, httpx2.HTTPError, TimeoutError, BrokenStream)
@@ -71,6 +72,8 @@ def _is_rate_limit(exc: BaseException) -> bool:
 
 
 def _is_passing(exc: BaseException) -> bool:
+    if isinstance(exc.__cause__, NotPublic):
+        return False
     match exc:
         case openai.APIStatusError():
             return exc.status_code in _PASSING

@@ -1,31 +1,34 @@
 """The agent: one stream of events for each segment of a turn."""
 
+import asyncio
 import json
 import os
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, cast
 from uuid import UUID
 
 import psycopg
-from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
-from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import StateSnapshot
 from langsmith import utils as langsmith_utils
 from psycopg_pool import PoolTimeout
 
-from chat_service.agent import history, telling
+from chat_service.agent import history, left_behind, telling
 from chat_service.agent.begun import Begun, messages_of
-from chat_service.agent.checkpoints import Checkpoints
+from chat_service.agent.checkpoints import Checkpoints, thread_id
+from chat_service.agent.compiled import Graph, agent_graph, run_config
+from chat_service.agent.delegate import delegate
 from chat_service.agent.events import AgentEvent, Paused, TextRetracted
 from chat_service.agent.header import header
-from chat_service.agent.middleware import ModelCalls, ToolCalls
-from chat_service.agent.model import ModelBundle
+from chat_service.agent.left_behind import LeftBehind
+from chat_service.agent.meter import Meter
+from chat_service.agent.model import ModelBundle, ModelConfig
 from chat_service.agent.output import read_output
 from chat_service.agent.patience import Patience
 from chat_service.agent.ports import (
+    Acts,
     Approvals,
     Automations,
     Images,
@@ -35,16 +38,14 @@ from chat_service.agent.ports import (
 )
 from chat_service.agent.prompts import prompt
 from chat_service.agent.run import STAMP, Desk, Run, segment_key, stamp_of
+from chat_service.agent.subagent import Subagent
 from chat_service.agent.tools import MAIN_AGENT, ToolDefinition, tools_for
 from shared import errors
 from shared.clock import Clock
 from shared.registries import Catalogue
 
-_Graph = CompiledStateGraph[Any, Any, Any, Any]
 # in the metadata of the error that another model would not help with
 BAD_OUTPUT = "output_schema"
-# twice the steps that the bound on model calls allows
-_MOST_STEPS = 100
 
 
 def prepare_process() -> None:
@@ -64,22 +65,32 @@ class Agent:
         *,
         checkpoints: Checkpoints,
         approvals: Approvals,
+        acts: Acts,
         automations: Automations,
         catalogue: Callable[[], Catalogue],
         clock: Clock,
         patience: Patience | None = None,
         images: Images | None = None,
         more_tools: Callable[[], Sequence[ToolDefinition]] = tuple,
+        subagents: Sequence[Subagent] = (),
+        models: Mapping[int, ModelConfig] | None = None,
     ) -> None:
         self._checkpoints = checkpoints
+        self._building = asyncio.Lock()
         self._more_tools = more_tools
+        self._own: tuple[ToolDefinition, ...] = MAIN_AGENT
+        if subagents:
+            self._own += (delegate(subagents, checkpoints, more_tools),)
         self._desk = Desk(
             approvals=approvals,
+            acts=acts,
             automations=automations,
             catalogue=catalogue,
             clock=clock,
             patience=patience or Patience(),
             images=images,
+            models=lambda: models or {},
+            rules=lambda: {tool.name: tool.approval for tool in more_tools()},
         )
 
     async def stream(
@@ -93,6 +104,8 @@ class Agent:
         disabled_tools: Collection[str] = (),
         first_block: int = 0,
         replay: bool = True,
+        fresh: bool = False,
+        meter: Meter | None = None,
     ) -> AsyncGenerator[AgentEvent, None]:
         """One segment of a turn: it starts, or goes on from its checkpoint.
 
@@ -104,6 +117,10 @@ class Agent:
         `first_block` says that there is something to retract, then what its checkpoint holds,
         in new blocks and with its usage, then what follows. `replay=False` leaves that out, for
         a caller that already has it: the one who goes on with another model after a refusal.
+        `fresh` promises that the turn was never streamed before.
+
+        `meter` knows what was used when the stream is cut off too; a call told of by both has
+        one id.
 
         A pause ends the stream with Paused. Raises errors of shared.errors: ModelRateLimited
         (what its call had streamed is retracted by then), ModelUnavailable, ApprovalsUndecided,
@@ -118,39 +135,59 @@ class Agent:
             task=task,
             segment=segment_key(resume),
             next_block=first_block,
+            decided=tuple(resume),
+            disabled=frozenset(disabled_tools),
+            replays=replay,
+            fresh=fresh,
+            meter=meter or Meter(),
         )
         async with (
             _database_faults(),
-            aclosing(self._segment(run, said, resume, disabled_tools, replay)) as events,
+            aclosing(self._segment(run, said)) as events,
         ):
             async for event in events:
                 yield event
 
+    async def left_behind(
+        self,
+        *,
+        context: RuntimeContext,
+        model: ModelBundle,
+        resume: Sequence[UUID] = (),
+        task: TaskLimits | None = None,
+    ) -> LeftBehind:
+        """What a segment used whose stream was lost with its process."""
+        run = Run(
+            desk=self._desk,
+            context=context,
+            model=model,
+            task=task,
+            segment=segment_key(resume),
+            next_block=0,
+        )
+        async with _database_faults():
+            return await left_behind.read(run, self._checkpoints, self._system_prompt(run))
+
     async def forget(self, turn: UUID) -> None:
-        """Drops the checkpoint of a turn that has ended."""
+        """Drops the checkpoints of a turn that has ended."""
         async with _database_faults():
             await self._checkpoints.forget(turn)
 
-    async def _segment(
-        self,
-        run: Run,
-        said: Sequence[Said],
-        resume: Sequence[UUID],
-        disabled: Collection[str],
-        replay: bool,
-    ) -> AsyncGenerator[AgentEvent, None]:
-        graph, config = self._graph(run, disabled), _config(run)
+    async def _segment(self, run: Run, said: Sequence[Said]) -> AsyncGenerator[AgentEvent, None]:
+        graph, config = await self._built(run), run_config(thread_id(run.context.turn))
         state = await graph.aget_state(config)
         if state.created_at is None:
-            if resume:
+            if run.decided:
                 raise errors.StateConflict(run.context.turn_name, "not waiting for a decision")
+            if run.replays and run.next_block > 0:
+                yield TextRetracted(from_block=0)
             given: Any = {"messages": history.messages(said)}
         else:
-            begun = Begun.read(state, run, resume)
-            if replay and not begun.first_resume:
+            begun = Begun.read(state, run, run.decided)
+            if run.replays and not begun.first_resume:
                 for event in begun.told_anew(run):
                     yield event
-            if begun.undecided and begun.only_waits:
+            if begun.must_wait:
                 yield Paused(approvals=begun.undecided)
                 return
             given = begun.onward()
@@ -164,7 +201,7 @@ class Agent:
                 yield event
 
     async def _work(
-        self, graph: _Graph, config: RunnableConfig, run: Run, given: Any
+        self, graph: Graph, config: RunnableConfig, run: Run, given: Any
     ) -> AsyncGenerator[AgentEvent, None]:
         """Runs the graph until it pauses or its answer stands."""
         while True:
@@ -210,31 +247,30 @@ class Agent:
         said = prompt("output_again", faults="\n".join(f"- {fault}" for fault in found))
         return {"messages": [HumanMessage(said, response_metadata={STAMP: run.stamp()})]}
 
-    def _graph(self, run: Run, disabled: Collection[str]) -> _Graph:
+    async def _built(self, run: Run) -> Graph:
+        # It takes milliseconds of nothing else: many turns that begin at once would hold up
+        # the words of all others, so they take turns with those.
+        async with self._building:
+            graph = self._graph(run)
+            await asyncio.sleep(0)
+            return graph
+
+    def _graph(self, run: Run) -> Graph:
         capabilities = run.desk.catalogue().capabilities or {}
-        return create_agent(
-            run.model.chat(),
-            tools_for(run, disabled, capabilities, self._more_tools()),
-            system_prompt=_system_prompt(run, disabled),
-            middleware=[ModelCalls(run), ToolCalls(run)],
-            checkpointer=self._checkpoints.saver(),
-        )
+        tools = tools_for(run, run.disabled, capabilities, self._more_tools(), self._own)
+        return agent_graph(run, self._checkpoints, tools, self._system_prompt(run))
 
-
-def _system_prompt(run: Run, disabled: Collection[str]) -> str:
-    if run.task is None:
-        examples = [prompt(f"{t.name}/example") for t in MAIN_AGENT if t.name not in disabled]
+    def _system_prompt(self, run: Run) -> str:
+        if run.task is not None:
+            return _task_prompt(run, run.task)
+        examples = [prompt(f"{t.name}/example") for t in self._own if t.name not in run.disabled]
         return prompt("system", header=header(run.context), tools="\n\n".join(examples)).strip()
-    schema = run.task.output_schema
+
+
+def _task_prompt(run: Run, task: TaskLimits) -> str:
+    schema = task.output_schema
     output = "" if schema is None else prompt("output", schema=json.dumps(dict(schema)))
     return prompt("task", header=header(run.context), output=output).strip()
-
-
-def _config(run: Run) -> RunnableConfig:
-    return {
-        "configurable": {"thread_id": str(run.context.turn)},
-        "recursion_limit": _MOST_STEPS,
-    }
 
 
 @asynccontextmanager

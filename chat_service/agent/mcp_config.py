@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+# whether a person is asked before a tool acts; `off` takes it away
 Rule = Literal["always", "never", "off"]
 
 

@@ -18,8 +18,9 @@ from mcp import ClientSession
 from mcp.types import CallToolResult, TextContent, Tool
 from pydantic import SecretStr
 
-from chat_service.agent.asked_tool import asked_tool
+from chat_service.agent.asked_tool import Offered, offered
 from chat_service.agent.mcp_config import McpServer
+from chat_service.agent.once import present_key
 from chat_service.agent.text import clean, one_line
 from chat_service.agent.tools import ToolDefinition
 from shared import errors, json_schema, telemetry
@@ -29,7 +30,8 @@ LIST_SECONDS: Final = 10.0
 MOST_TOOLS: Final = 64  # of one server
 MOST_DESCRIPTION: Final = 2_000
 LOOK_AGAIN_SECONDS: Final = 60.0
-_ASKS: Final = "A person is asked before it acts; an agent_task that uses it needs auto_approve."
+# in `_meta` of a call: the same whenever one call is made again
+IDEMPOTENCY_KEY: Final = "rota.dev/idempotency-key"
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # keywords that our checks don't apply; the server's own do
 _LEFT_OUT: Final = frozenset({"pattern", "patternProperties", "$id", "$anchor", "$schema"})
@@ -38,19 +40,13 @@ _NAMED: Final = frozenset({"properties", "$defs", "definitions"})
 log = telemetry.logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Offered:
-    capability: Capability
-    definition: ToolDefinition
-
-
 @dataclass(slots=True, kw_only=True)
 class McpTools:
     """Empty until `look` has reached a server; one that is away keeps what it last offered."""
 
     servers: Sequence[McpServer]
     environ: Mapping[str, str]
-    _offered: dict[str, list[_Offered]] = field(default_factory=dict)
+    _offered: dict[str, list[Offered]] = field(default_factory=dict)
 
     def capabilities(self) -> dict[str, Capability]:
         return {one.capability.id: one.capability for one in self._all()}
@@ -72,7 +68,7 @@ class McpTools:
         found = [self._offer(server, tool) for tool in listed.tools[:MOST_TOOLS]]
         self._offered[server.id] = [one for one in found if one is not None]
 
-    def _offer(self, server: McpServer, tool: Tool) -> _Offered | None:
+    def _offer(self, server: McpServer, tool: Tool) -> Offered | None:
         name, rule = f"{server.id}_{tool.name}", server.rule(tool.name)
         if rule == "off":
             return None
@@ -81,21 +77,14 @@ class McpTools:
             return None
         capability = Capability(
             id=name,
-            description=_description(tool, asks=rule == "always"),
+            description=clean(tool.description or tool.title or tool.name)[:MOST_DESCRIPTION],
             input_schema=_schema(tool.inputSchema),
             output_schema={"type": "object"},
             handler=partial(_call, server, self.environ, tool.name),
         )
-        return _Offered(
-            capability=capability,
-            definition=ToolDefinition(
-                name=name,
-                factory=lambda run: asked_tool(run, capability, ask=rule == "always"),
-                approval=rule,
-            ),
-        )
+        return offered(capability, rule, repeatable=_repeatable(tool))
 
-    def _all(self) -> list[_Offered]:
+    def _all(self) -> list[Offered]:
         return [one for server in self.servers for one in self._offered.get(server.id, ())]
 
 
@@ -108,9 +97,11 @@ async def _call(
             asyncio.timeout(server.timeout_seconds),
             _session(server, environ) as session,
         ):
-            answer = await session.call_tool(tool, arguments)
+            meta = {IDEMPOTENCY_KEY: key} if (key := present_key()) else None
+            answer = await session.call_tool(tool, arguments, meta=meta)
     except TimeoutError:
-        raise errors.ServiceUnavailable(f"{server.id} took too long") from None
+        said = f"{server.id} took too long; it may have done it or not"
+        raise errors.ServiceUnavailable(said) from None
     except Exception as error:
         raise errors.ServiceUnavailable(f"{server.id} can't be reached") from error
     if answer.isError:
@@ -139,9 +130,10 @@ def _connection(server: McpServer, environ: Mapping[str, str]) -> Connection:
     return StreamableHttpConnection(transport="streamable_http", url=server.url, headers=secrets)
 
 
-def _description(tool: Tool, *, asks: bool) -> str:
-    said = clean(tool.description or tool.title or tool.name)[:MOST_DESCRIPTION]
-    return f"{said}\n{_ASKS}" if asks else said
+def _repeatable(tool: Tool) -> bool:
+    """What its server says; one that says nothing may do more when it is called again."""
+    hints = tool.annotations
+    return bool(hints and (hints.readOnlyHint or hints.idempotentHint))
 
 
 def _plain(secret: SecretStr) -> str:

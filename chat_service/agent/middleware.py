@@ -5,24 +5,36 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+import psycopg
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
+from psycopg_pool import PoolTimeout
 
 from chat_service.agent import faults, pictures
 from chat_service.agent.chat_model import Watch
 from chat_service.agent.events import Retrying, TextRetracted
+from chat_service.agent.meter import Call
 from chat_service.agent.run import STAMP, BlockOpened, Emit, Run, spent_micros, stamp_of
 from chat_service.agent.text import clean, clean_json
 from chat_service.agent.tools import failed
-from shared import errors, telemetry
+from shared import errors, measures, telemetry
 
 # from this call on the model has no tools, so that every stream comes to an end
 LAST_CALL: Final = 24
-# refusals that end a task rather than become a tool's answer
-_ENDS_THE_STREAM = (errors.ApprovalNotGranted, errors.BudgetExceeded, errors.CapabilityGone)
+# what ends the stream rather than become a tool's answer: refusals of a task, and what a
+# subagent's model or checkpoints do, which is the same as if the main agent's had done it
+_ENDS_THE_STREAM = (
+    errors.ApprovalNotGranted,
+    errors.BudgetExceeded,
+    errors.CapabilityGone,
+    errors.ModelRateLimited,
+    errors.ModelUnavailable,
+    psycopg.Error,
+    PoolTimeout,
+)
 
 ModelHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
@@ -48,12 +60,14 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
         while True:
             attempt += 1
             watch, block = Watch(taken=run.taken), run.open_block()
+            call = run.meter.begin(run.model.config, watch)
             emit(BlockOpened(block=block))
             try:
                 async with asyncio.timeout(patience.call_seconds):
                     response = await handler(_watched(bounded, watch))
-                return _accepted(response, run, emit)
+                return _accepted(response, run, call, emit)
             except faults.PROVIDER_FAULTS as exc:
+                run.meter.failed(call)
                 fault = faults.read(exc)
                 wait = patience.wait(attempt, fault.retry_after) if fault.passing else None
                 log.warning(
@@ -69,6 +83,7 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
                 if wait is None:
                     raise fault.refusal(run.model.config.id) from exc
             emit(Retrying(after=wait, reason=fault.reason))
+            measures.count("rota.model.retries", rate_limited=fault.rate_limited)
             await patience.sleep(wait.total_seconds())
 
 
@@ -101,7 +116,8 @@ class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
         if isinstance(message, ToolMessage):
             given = message.artifact if isinstance(message.artifact, dict) else {}
             ok = bool(given.get("ok", True)) and message.status != "error"
-            message.artifact = self._run.stamp(ok=ok, resource=given.get("resource", ""))
+            spent = {"spent": given["spent"]} if "spent" in given else {}
+            message.artifact = self._run.stamp(ok=ok, resource=given.get("resource", ""), **spent)
         return message
 
 
@@ -143,7 +159,7 @@ def _bounded(request: ModelRequest[Any], run: Run) -> ModelRequest[Any]:
 
 def _within_budget(request: ModelRequest[Any], run: Run, budget: int) -> dict[str, Any]:
     config = run.model.config
-    left = budget - spent_micros(request.messages)
+    left = budget - spent_micros(request.messages) - run.meter.cut_micros()
     left -= config.cost_micros(input_tokens=_about_tokens(request.messages), output_tokens=0)
     if left <= 0:
         raise errors.BudgetExceeded(
@@ -162,10 +178,10 @@ def _watched(request: ModelRequest[Any], watch: Watch) -> ModelRequest[Any]:
     return request.override(model_settings={**request.model_settings, "watch": watch})
 
 
-def _accepted(response: ModelResponse[Any], run: Run, emit: Emit) -> ModelResponse[Any]:
+def _accepted(response: ModelResponse[Any], run: Run, call: Call, emit: Emit) -> ModelResponse[Any]:
     for message in response.result:
         if isinstance(message, AIMessage):
-            used = run.model.config.used(message)
+            used = run.meter.told(call, message)
             emit(used)
             _tidy(message)
             message.response_metadata[STAMP] = run.stamp(used=asdict(used))

@@ -3,21 +3,26 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
+from uuid import uuid4
 
+import httpx2
 import yaml
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from chat_service.agent.chat_model import StreamingChat
 from chat_service.agent.events import ModelUsed
-from chat_service.agent.mcp_config import McpServer
+from chat_service.agent.mcp_config import McpServer, Rule
+from chat_service.agent.subagent import Subagent, researcher
 
 DEFAULT_ID: Final = -1
 # the longest silence within an answer
 IDLE_SECONDS: Final = 60.0
 # keeps a model out of the `messages` stream of a graph
 SILENT: Final = "nostream"
+# what the SDK would take from this process's environment for a person's own model
+_NOT_OURS: Final = {"openai_proxy": "", "organization": ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,11 @@ class ModelConfig:
     cached_price: int | None = None  # None: the price of input
     reserve_tokens: int = 4_000
 
+    @property
+    def own(self) -> bool:
+        """Whether it is a person's own, and not of the service's file."""
+        return self.id > 0
+
     def cost_micros(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
         cached_price = self.input_price if self.cached_price is None else self.cached_price
         fresh = max(input_tokens - cached_tokens, 0)
@@ -47,13 +57,15 @@ class ModelConfig:
         )
         return -(-total // 1_000_000)
 
-    def used(self, message: AIMessage) -> ModelUsed:
+    def used(self, message: AIMessage, call: str = "") -> ModelUsed:
         usage: Mapping[str, Any] = message.usage_metadata or {}
         tokens_in, tokens_out = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
         cached = (usage.get("input_token_details") or {}).get("cache_read") or 0
         return ModelUsed(
             model=self.model,
             config=self.id,
+            premium=self.premium,
+            call=call or uuid4().hex,
             input_tokens=tokens_in,
             output_tokens=tokens_out,
             cached_tokens=cached,
@@ -65,9 +77,10 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelBundle:
-    """A configuration, ready to be called."""
+    """A configuration, ready to be called. `client` is set for a person's own."""
 
     config: ModelConfig
+    client: httpx2.AsyncClient | None = None
 
     def chat(self, *tags: str, temperature: float | None = None) -> StreamingChat:
         return StreamingChat(
@@ -83,6 +96,7 @@ class ModelBundle:
             stream_chunk_timeout=None,
             use_responses_api=False,
             tags=list(tags) or None,
+            **({} if self.client is None else {"http_async_client": self.client, **_NOT_OURS}),
         )
 
 
@@ -94,10 +108,14 @@ class Models(Mapping[int, ModelConfig]):
         configs: list[ModelConfig],
         monthly_credit_micros: int | None,
         mcp_servers: Sequence[McpServer] = (),
+        tools: Mapping[str, Rule] | None = None,
+        subagents: Sequence[Subagent] | None = None,
     ) -> None:
         self._configs = {config.id: config for config in configs}
         self.monthly_credit_micros = monthly_credit_micros
         self.mcp_servers = tuple(mcp_servers)
+        self.tools = tools or {}
+        self.subagents = (researcher(),) if subagents is None else tuple(subagents)
 
     def __getitem__(self, config_id: int) -> ModelConfig:
         return self._configs[config_id]
@@ -139,6 +157,8 @@ def load_models(
         [entry.config(openai_api_key, openai_base_url, environ, path) for entry in found.models],
         found.monthly_credit_micros,
         [_reachable(server, environ, path) for server in found.mcp_servers],
+        {str(name): rule for name, rule in found.tools.items()},
+        found.subagents,
     )
 
 
@@ -190,6 +210,8 @@ class _File(BaseModel):
     monthly_credit_micros: Annotated[int, Field(ge=0)] | None = None
     models: Annotated[list[_Entry], Field(min_length=1)]
     mcp_servers: list[McpServer] = Field(default_factory=list)
+    tools: dict[Literal["now", "fetch_url"], Rule] = Field(default_factory=dict)
+    subagents: list[Subagent] | None = None
 
 
 def _read(path: Path) -> _File:
@@ -211,4 +233,7 @@ def _read(path: Path) -> _File:
     servers = [server.id for server in found.mcp_servers]
     if len(set(servers)) != len(servers):
         raise BadModelsFile(f"{path}: mcp_servers: each id may be used once")
+    named = [subagent.name for subagent in found.subagents or ()]
+    if len(set(named)) != len(named):
+        raise BadModelsFile(f"{path}: subagents: each name may be used once")
     return found

@@ -47,6 +47,15 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MayHaveRun:
+    """A tool's act was begun, and nobody knows how it ended; it is not begun again."""
+
+    message: str
+    reason: Literal["may_have_run"] = "may_have_run"
+    status: Literal["error"] = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     automations: list[dict[str, Any]]
     more: bool  # there are others, which are not shown
@@ -64,7 +73,19 @@ class Explained:
     status: Literal["explained"] = "explained"
 
 
-Outcome = Saved | Declined | Invalid | Failed | Conflict | Listed | Explained
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """What a subagent answered."""
+
+    subagent: str
+    answer: str
+    truncated: bool
+    status: Literal["done"] = "done"
+
+
+Outcome = (
+    MayHaveRun | Saved | Declined | Invalid | Failed | Conflict | Listed | Explained | Reported
+)
 
 
 class Stopped(Exception):
@@ -101,7 +122,7 @@ def refused(exc: errors.RotaError) -> Invalid | Failed | Conflict:
 def result_of(outcome: Outcome) -> ToolResult:
     return ToolResult(
         output=asdict(outcome),
-        ok=not isinstance(outcome, Invalid | Failed | Conflict),
+        ok=not isinstance(outcome, Invalid | Failed | Conflict | MayHaveRun),
         resource=outcome.automation if isinstance(outcome, Saved) else "",
     )
 

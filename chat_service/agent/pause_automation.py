@@ -1,5 +1,6 @@
 """`pause_automation` and `resume_automation`: stopped for now and started again, once approved."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from langchain.tools import ToolRuntime
@@ -7,6 +8,7 @@ from langchain_core.tools import BaseTool
 
 from chat_service.agent.acting import act_with_approval, summary
 from chat_service.agent.approval import Approved, Proposal
+from chat_service.agent.consequences import consequences
 from chat_service.agent.known import AUTOMATION, find
 from chat_service.agent.outcomes import Invalid, Outcome, Stopped
 from chat_service.agent.ports import ActionType, KnownAutomation, SavedAutomation
@@ -31,6 +33,7 @@ def pause_automation_tool(run: Run) -> BaseTool:
                 verb="Pause",
                 payload={"name": found.name, "note": texts["note"]},
                 note="While it is paused these times are skipped, and not made up for later.",
+                more={},
             )
 
         async def act(approved: Approved) -> SavedAutomation:
@@ -65,6 +68,7 @@ def resume_automation_tool(run: Run) -> BaseTool:
                 verb="Resume",
                 payload={"name": found.name},
                 note="What was skipped while it was paused stays skipped.",
+                more={"consequences": consequences(run, found.payload)},
             )
 
         async def act(approved: Approved) -> SavedAutomation:
@@ -98,7 +102,13 @@ async def _in_state(run: Run, called: str, state: str) -> KnownAutomation:
 
 
 async def _proposal(
-    run: Run, found: KnownAutomation, *, verb: str, payload: dict[str, Any], note: str
+    run: Run,
+    found: KnownAutomation,
+    *,
+    verb: str,
+    payload: dict[str, Any],
+    note: str,
+    more: Mapping[str, Any],
 ) -> Proposal:
     preview = await preview_of(run, found.payload, "", known_zones=zones_of(found.payload))
     preview["notes"].append(note)
@@ -106,7 +116,7 @@ async def _proposal(
         summary=summary(f"{verb} {found.display_name}", preview["summary"]),
         payload=payload,
         payload_schema=_schema(payload),
-        context={"automation": found.name, "display_name": found.display_name},
+        context={"automation": found.name, "display_name": found.display_name, **more},
         preview=preview,
     )
 

@@ -92,6 +92,12 @@ class Approvals(Protocol):
     async def set_resource(self, approval: UUID, resource: str) -> None: ...
 
 
+class Acts(Protocol):
+    async def begin(self, turn: UUID, key: str) -> bool:
+        """Whether it is begun for the first time; kept before it answers."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedAutomation:
     name: str  # workspaces/{w}/automations/{a}

@@ -1,22 +1,14 @@
-"""What a person should know before approving an automation: when it fires and what follows."""
+"""When an automation would fire, as a person should know before approving it."""
 
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from itertools import islice
 from typing import Any, Final
-
-from pydantic import ValidationError
 
 from chat_service.agent.ports import SchedulePreview, Slot
 from chat_service.agent.run import Run
-from shared.registries.triggers import ScheduleTriggerConfig
-from shared.schedule import slots_after
 
 SHOWN: Final = 5
-MONTH: Final = timedelta(days=30)
-_SAMPLE: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +25,7 @@ async def preview_of(
 
     A zone that neither `said` names nor `known_zones` has is marked as assumed.
     """
-    found = [await _preview(run, trigger) for trigger in _schedules(payload)]
+    found = [await _preview(run, trigger) for trigger in schedules(payload)]
     slots = sorted(
         ((slot, one) for one in found for slot in one.preview.slots if not slot.skipped),
         key=lambda pair: pair[0].fire_time,
@@ -51,25 +43,16 @@ async def preview_of(
     }
 
 
+def schedules(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [
+        trigger
+        for trigger in payload["definition"].get("triggers", [])
+        if trigger.get("type") == "schedule" and trigger.get("enabled", True)
+    ]
+
+
 def zones_of(payload: Mapping[str, Any]) -> set[str]:
-    return {str(trigger["config"].get("timezone", "")) for trigger in _schedules(payload)}
-
-
-def consequences(run: Run, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """What approving means: how often it runs, with which tools, and what if it fails."""
-    definition = payload["definition"]
-    steps = [*definition.get("plan", []), *definition.get("execution", {}).get("on_failure", [])]
-    configs = [step.get("config", {}) for step in steps]
-    retries = definition.get("execution", {}).get("max_retries", 2)
-    return {
-        "runs_per_month": sum(_runs_per_month(run, t["config"]) for t in _schedules(payload)),
-        "tools": sorted({str(tool) for config in configs for tool in config.get("tools", [])}),
-        "auto_approve": any(config.get("auto_approve") for config in configs),
-        "on_failure": (
-            f"A failed step is tried again up to {retries} times; "
-            "after ten failed runs in a row the automation pauses."
-        ),
-    }
+    return {str(trigger["config"].get("timezone", "")) for trigger in schedules(payload)}
 
 
 async def _preview(run: Run, trigger: Mapping[str, Any]) -> _Found:
@@ -80,14 +63,6 @@ async def _preview(run: Run, trigger: Mapping[str, Any]) -> _Found:
         )
     )
     return _Found(trigger_id=trigger["trigger_id"], config=config, preview=preview)
-
-
-def _schedules(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [
-        trigger
-        for trigger in payload["definition"].get("triggers", [])
-        if trigger.get("type") == "schedule" and trigger.get("enabled", True)
-    ]
 
 
 def _zone_assumed(run: Run, found: list[_Found], said: str) -> bool:
@@ -115,22 +90,3 @@ def _slot(slot: Slot, found: _Found) -> dict[str, Any]:
         "utc_offset": f"{int(slot.utc_offset.total_seconds())}s",
         "dst_note": slot.dst_note,
     }
-
-
-def _runs_per_month(run: Run, config: Mapping[str, Any]) -> int:
-    """An estimate: a frequent schedule is counted for a while and extrapolated."""
-    try:
-        schedule = ScheduleTriggerConfig.model_validate(config)
-    except ValidationError:
-        return 0
-    now = run.context.now
-    fires = [
-        slot.fire_time
-        for slot in islice(slots_after(schedule, now), _SAMPLE)
-        if not slot.skipped and slot.fire_time <= now + MONTH
-    ]
-    runs = len(fires)
-    if runs == _SAMPLE:
-        apart = (fires[-1] - fires[0]) / (_SAMPLE - 1)
-        runs = round(MONTH / max(apart, timedelta(minutes=1)))
-    return min(runs, schedule.max_fires or runs)

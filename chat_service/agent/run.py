@@ -1,16 +1,18 @@
 """What one stream of an agent knows and counts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from chat_service.agent.events import AgentEvent
-from chat_service.agent.model import ModelBundle
+from chat_service.agent.meter import Meter
+from chat_service.agent.model import ModelBundle, ModelConfig
 from chat_service.agent.patience import Patience
 from chat_service.agent.ports import (
+    Acts,
     Approvals,
     Automations,
     Images,
@@ -22,17 +24,24 @@ from shared.registries import Catalogue
 
 STAMP = "rota"  # our key in a message's metadata
 
+# whether a person is asked before a tool acts
+Rule = Literal["always", "never"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """What every stream of a process shares."""
 
     approvals: Approvals
+    acts: Acts
     automations: Automations
     catalogue: Callable[[], Catalogue]
     clock: Clock
     patience: Patience
     images: Images | None = None
+    # how each tool that is offered beside chat's own acts, by name
+    rules: Callable[[], Mapping[str, Rule]] = dict
+    models: Callable[[], Mapping[int, ModelConfig]] = dict  # those that tasks may have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +52,16 @@ class BlockOpened:
 
 
 Emit = Callable[[AgentEvent | BlockOpened], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assigned:
+    """What a subagent works on. `number` counts the tasks of a turn from 1."""
+
+    subagent: str
+    task: str
+    number: int
+    tool_call_id: str  # the main agent's call, which waits for it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +77,14 @@ class Run:
     taken: set[str] = field(default_factory=set)
     images: dict[str, str | None] = field(default_factory=dict)  # data URLs by reference
     told: set[str] = field(default_factory=set)  # tool calls whose end was told
+    decided: tuple[UUID, ...] = ()  # approvals that were decided before the segment
+    disabled: frozenset[str] = frozenset()
+    # whether what a checkpoint holds of the segment is told, and counted, once more
+    replays: bool = True
+    fresh: bool = False  # nothing of the turn was ever checkpointed
+    accounted: set[str] = field(default_factory=set)  # tool calls that tell their own usage
+    assigned: Assigned | None = None  # None: the main agent
+    meter: Meter = field(default_factory=Meter)
 
     def open_block(self) -> int:
         block = self.next_block

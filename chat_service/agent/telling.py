@@ -46,7 +46,7 @@ class Telling:
             case {"type": "custom", "data": event}:
                 yield event
             case {"type": "updates", "data": {"__interrupt__": interrupts}}:
-                self.paused += [approval_of(i) for i in interrupts]
+                self.paused += [a for i in interrupts for a in approvals_of(i)]
             case {"type": "updates", "data": {"tools": update}}:
                 for message in _messages(update):
                     yield from _finished(message, self._run)
@@ -94,6 +94,9 @@ def _finished(message: ToolMessage, run: Run) -> Iterator[AgentEvent]:
         return
     run.told.add(message.tool_call_id)
     stamp = stamp_of(message)
+    fresh = stamp.get("segment") == run.segment and message.tool_call_id not in run.accounted
+    if run.replays and fresh:
+        yield from (ModelUsed(**used) for used in stamp.get("spent", ()))
     yield ToolCallFinished(
         tool_call_id=message.tool_call_id,
         ok=bool(stamp.get("ok", True)) and message.status != "error",
@@ -102,8 +105,13 @@ def _finished(message: ToolMessage, run: Run) -> Iterator[AgentEvent]:
     )
 
 
-def approval_of(interrupt: Any) -> UUID:
-    return UUID(interrupt.value["approval"])
+def approvals_of(interrupt: Any) -> tuple[UUID, ...]:
+    """What an interrupt waits for: a tool for one, a subagent for one or more."""
+    match interrupt.value:
+        case {"approvals": list(several)}:
+            return tuple(UUID(one) for one in several)
+        case value:
+            return (UUID(value["approval"]),)
 
 
 def _spoken(message: AIMessage, block: int) -> Iterator[AgentEvent]:

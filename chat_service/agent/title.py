@@ -5,7 +5,8 @@ from typing import Final
 from langchain_core.messages import HumanMessage, SystemMessage
 
 from chat_service.agent import faults
-from chat_service.agent.events import ModelUsed
+from chat_service.agent.chat_model import Watch
+from chat_service.agent.meter import Meter
 from chat_service.agent.model import SILENT, ModelBundle
 from chat_service.agent.prompts import prompt
 from chat_service.agent.text import one_line
@@ -15,15 +16,18 @@ LONGEST: Final = 100
 _QUOTES = "\"'`“”„‟‘’‚‛«»‹›「」『』"
 
 
-async def title(model: ModelBundle, text: str) -> tuple[str, ModelUsed] | None:
-    """At most 100 characters, without quotation marks. None when the model gave none."""
+async def title(model: ModelBundle, text: str, meter: Meter) -> str:
+    """At most 100 characters, without quotation marks. Empty when the model gave none."""
     if not text.strip():
-        return None
+        return ""
+    watch = Watch()
+    call = meter.begin(model.config, watch)
     try:
         answer = await model.chat(SILENT).ainvoke(
-            [SystemMessage(prompt("title")), HumanMessage(text[:READ])]
+            [SystemMessage(prompt("title")), HumanMessage(text[:READ])], watch=watch
         )
     except faults.PROVIDER_FAULTS:
-        return None
-    found = one_line(one_line(answer.text, 2 * LONGEST).strip(_QUOTES + " "), LONGEST)
-    return (found, model.config.used(answer)) if found else None
+        meter.failed(call)
+        return ""
+    meter.told(call, answer)
+    return one_line(one_line(answer.text, 2 * LONGEST).strip(_QUOTES + " "), LONGEST)

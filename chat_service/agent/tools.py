@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 from langchain_core.tools import BaseTool, StructuredTool
 
-from chat_service.agent.run import Run
+from chat_service.agent.events import ModelUsed
+from chat_service.agent.run import Rule, Run
 from chat_service.agent.text import clean_json
 from shared import canonical, errors, json_schema
 from shared.registries.capabilities import Capability
@@ -17,11 +18,11 @@ MAX_OUTPUT: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolDefinition:
-    """One of chat's own tools. `approval` says whether a person is asked before it acts."""
+    """A tool of chats. `approval` says whether a person is asked before it acts."""
 
     name: str
     factory: Callable[[Run], BaseTool]
-    approval: Literal["always", "never"]
+    approval: Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +32,15 @@ class ToolResult:
     output: Mapping[str, Any]
     ok: bool = True
     resource: str = ""
+    spent: Sequence[ModelUsed] = ()  # by models that the tool called in this segment
 
     def pair(self) -> tuple[str, dict[str, Any]]:
         """Content and artifact, as LangChain takes them."""
         content = json.dumps(clean_json(dict(self.output)), ensure_ascii=False)
-        return content, {"ok": self.ok, "resource": self.resource}
+        artifact: dict[str, Any] = {"ok": self.ok, "resource": self.resource}
+        if self.spent:
+            artifact["spent"] = [asdict(used) for used in self.spent]
+        return content, artifact
 
 
 def failed(message: str) -> ToolResult:
@@ -97,13 +102,14 @@ def tools_for(
     disabled: Collection[str],
     capabilities: Mapping[str, Capability],
     more: Sequence[ToolDefinition] = (),
+    own: Sequence[ToolDefinition] = MAIN_AGENT,
 ) -> list[BaseTool]:
-    """`more`: tools with an approval rule that are configured, for chats and for tasks.
+    """`own`: the main agent's; `more`: those that chats, subagents and tasks may have.
 
     Raises CapabilityGone for a task's tool that is not registered.
     """
     if run.task is None:
-        return [tool.factory(run) for tool in (*MAIN_AGENT, *more) if tool.name not in disabled]
+        return [tool.factory(run) for tool in (*own, *more) if tool.name not in disabled]
     ruled = {tool.name: tool for tool in more}
     return [
         ruled[name].factory(run)

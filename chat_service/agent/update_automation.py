@@ -8,12 +8,13 @@ from langchain_core.tools import BaseTool
 
 from chat_service.agent.acting import act_with_approval, summary
 from chat_service.agent.approval import Approved, Proposal
+from chat_service.agent.consequences import consequences
 from chat_service.agent.difference import difference
 from chat_service.agent.drafter import payload_schema
 from chat_service.agent.known import AUTOMATION
 from chat_service.agent.outcomes import Conflict, Failed, Invalid, Outcome, Stopped
 from chat_service.agent.ports import ActionType, SavedAutomation
-from chat_service.agent.preview import consequences, preview_of, zones_of
+from chat_service.agent.preview import preview_of, zones_of
 from chat_service.agent.reviser import revise
 from chat_service.agent.run import Emit, Run
 from chat_service.agent.text_tool import Argument, Texts, text_tool

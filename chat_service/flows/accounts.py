@@ -6,16 +6,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.agent.events import ModelUsed
-from chat_service.agent.model import ModelConfig
 from chat_service.flows.quota import Quota
 from chat_service.flows.work import UsageSum, Work
 from chat_service.persistence import credits, messages, turns
 from chat_service.persistence.turns import Turn
 
 
-async def add(
-    connection: AsyncConnection, turn: Turn, used: ModelUsed, config: ModelConfig
-) -> None:
+async def add(connection: AsyncConnection, turn: Turn, used: ModelUsed) -> None:
     """Counts a call beside the segment's work, whether the segment goes on or is over."""
     row = await turns.get(connection, turn.id, lock=True)
     if row is None:
@@ -25,7 +22,7 @@ async def add(
     this.add(used)
     await messages.set_usage(connection, turn.agent_message_id, _sum(before, this.stored()))
     await turns.set_usage(connection, turn.id, _sum(row.usage, this.stored()))
-    if config.premium:
+    if used.premium:
         await credits.use(connection, turn.id, turn.segment, used.cost_micros)
 
 
@@ -33,6 +30,8 @@ async def close(
     connection: AsyncConnection, row: Turn, work: Work, quota: Quota
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settles a segment under its turn's lock: the usage of its message, and of the whole turn."""
+    for call in work.meter.used():
+        work.account(call)
     before = await messages.usage_of(connection, work.turn.agent_message_id)
     await quota.settle(connection, work.turn, work.premium_micros)
     used = work.usage.stored()

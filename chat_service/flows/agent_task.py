@@ -26,6 +26,7 @@ async def stream_agent_task(flows: Flows, work: Work) -> Frames:
             task=runtime_context.limits(work),
             first_block=work.fold.next_block,
             replay=replay,
+            meter=work.meter,
         )
 
     working = rate_limit_recovery.frames(flows, work, start, None)

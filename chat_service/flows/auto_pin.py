@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.agent.model import ModelConfig
-from chat_service.flows import llm_bundle
+from chat_service.flows.llm_bundle import Bundles
 from chat_service.flows.llm_capability import has_images
 from chat_service.flows.quota import Quota
 from chat_service.persistence import cooldowns, messages, threads
@@ -29,7 +29,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoPin:
-    models: Mapping[int, ModelConfig]
+    bundles: Bundles
     quota: Quota
     clock: Clock
 
@@ -41,17 +41,21 @@ class AutoPin:
         An explicit choice is used as it is and clears the pin; an unknown one is
         InvalidRequest. What a person pinned need not be open to auto. Raises as `best` does.
         """
+        pin = thread.model_config_id
         if asked != AUTO:
-            if asked not in self.models:
+            found = await self._find(connection, asked, thread, wanted)
+            if found is None:
                 raise errors.invalid("model_config_id", f"{asked} is not configured")
-            if thread.model_config_id != AUTO:
-                await threads.pin(connection, thread.id, was=thread.model_config_id, now_is=AUTO)
-            return self.models[asked]
-        pinned = self.models.get(thread.model_config_id)
+            if pin != AUTO:
+                await threads.pin(connection, thread.id, was=pin, now_is=AUTO)
+            return found
+        pinned = await self._find(connection, pin, thread, wanted)
         if pinned is not None and await self._may_stay(connection, pinned, wanted):
             return pinned
         best = await self.best(connection, wanted)
-        await threads.pin(connection, thread.id, was=thread.model_config_id, now_is=best.id)
+        # Another person's own model stays pinned for them.
+        if pinned is not None or pin <= AUTO:
+            await threads.pin(connection, thread.id, was=pin, now_is=best.id)
         return best
 
     async def best(self, connection: AsyncConnection, wanted: Wanted) -> ModelConfig:
@@ -62,7 +66,7 @@ class AutoPin:
         """
         open_to_auto = [
             config
-            for config in self.models.values()
+            for config in self.bundles.models.values()
             if config.auto_eligible and config.id not in wanted.excluded
         ]
         able = [config for config in open_to_auto if _reads(config, wanted)]
@@ -83,9 +87,9 @@ class AutoPin:
 
         ModelGone and QuotaExceeded when the person had chosen it.
         """
-        config = self.models.get(turn.model_config_id)
         if not turn.model_auto:
-            return llm_bundle.load(self.models, turn.model_config_id).config
+            return await self.bundles.of_turn(connection, turn)
+        config = self.bundles.models.get(turn.model_config_id)
         if config is not None and await self.quota.affords(connection, turn.requested_by, config):
             return config
         return await self.another(connection, turn, ())
@@ -98,6 +102,13 @@ class AutoPin:
         images = any(has_images(message.parts) for message in said)
         wanted = Wanted(user=turn.requested_by, images=images, excluded=frozenset(tried))
         return await self.best(connection, wanted)
+
+    async def _find(
+        self, connection: AsyncConnection, config_id: int, thread: Thread, wanted: Wanted
+    ) -> ModelConfig | None:
+        return await self.bundles.find(
+            connection, config_id, workspace=thread.workspace_id, user=wanted.user
+        )
 
     async def _may_stay(
         self, connection: AsyncConnection, pinned: ModelConfig, wanted: Wanted

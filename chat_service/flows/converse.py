@@ -34,7 +34,7 @@ async def frames(
         async for event in events:
             match event:
                 case agent.ModelUsed():
-                    _account(flows, work, event)
+                    work.account(event)
                     continue
                 case agent.Paused(approvals=paused):
                     continue
@@ -52,18 +52,13 @@ async def frames(
         yield Completed()
 
 
-def _account(flows: Flows, work: Work, used: agent.ModelUsed) -> None:
-    work.usage.add(used)
-    work.standing = None
-    config = flows.models.get(used.config or work.turn.model_config_id)
-    if config is not None and config.premium:
-        work.premium_micros += used.cost_micros
-
-
 def _follow(work: Work, event: agent.AgentEvent) -> None:
     """Keeps in mind what a model call has streamed that has not ended."""
     match event:
-        case agent.TextDelta() | agent.ReasoningDelta() | agent.ToolCallStarted():
+        case agent.TextDelta():
+            work.standing = event.block
+            work.spoke()
+        case agent.ReasoningDelta() | agent.ToolCallStarted():
             work.standing = event.block
         case agent.TextRetracted() | agent.ToolCallFinished():
             work.standing = None
@@ -85,6 +80,8 @@ def frame(work: Work, event: agent.AgentEvent) -> pb.TurnEvent:
             return pb.TurnEvent(tool_call_args_delta=piece)
         case agent.ToolCallFinished():
             return pb.TurnEvent(tool_call_finished=_finished(event))
+        case agent.StepChanged():
+            return pb.TurnEvent(step=_step(event))
         case agent.Retrying(after=after, reason=reason):
             delay = duration_pb2.Duration()
             delay.FromTimedelta(after)
@@ -102,6 +99,11 @@ def _finished(event: agent.ToolCallFinished) -> pb.ToolCallFinished:
         output=struct.struct(event.output),
         resource=event.resource,
     )
+
+
+def _step(event: agent.StepChanged) -> pb.Step:
+    state = pb.Step.COMPLETED if event.done else pb.Step.IN_PROGRESS
+    return pb.Step(id=event.id, title=event.title, items=event.items, state=state)
 
 
 async def _requests(

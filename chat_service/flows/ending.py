@@ -13,7 +13,7 @@ from chat_service.flows.work import Work
 from chat_service.persistence import approvals, frames, turns
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
-from shared import database
+from shared import database, measures
 from shared.clock import Clock
 
 _MOST = 100
@@ -37,6 +37,7 @@ class Ending:
         for row in await approvals.of_turn(connection, turn.id, lock=True):
             if row.state is ApprovalState.PENDING:
                 await approvals.decide(connection, row.id, state=state, now=now)
+                measures.count("rota.approvals.decided", state=state.value)
         ended = replace(
             turn, state=TurnState.CANCELLED, segments=[*turn.segments, turn.last_sequence]
         )

@@ -15,7 +15,7 @@ from chat_service.flows.work import Cancelled, Completed, Failed, Outcome, Suspe
 from chat_service.persistence import approvals, frames, messages, threads, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
-from shared import database
+from shared import database, measures
 from shared.clock import Clock
 from shared.rpc import status
 
@@ -98,6 +98,7 @@ async def _pending(
         return waiting
     for approval in waiting:
         await approvals.decide(connection, approval.id, state=ApprovalState.CANCELLED, now=now)
+        measures.count("rota.approvals.decided", state=ApprovalState.CANCELLED.value)
     return ()
 
 

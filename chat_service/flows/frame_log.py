@@ -10,8 +10,9 @@ from google.protobuf import timestamp_pb2
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chat_service.flows.bell import Bell
 from chat_service.persistence import frames, turns
-from shared import database, telemetry
+from shared import telemetry
 from shared.clock import Clock
 
 # The first delta goes at once; what comes within the gap goes together.
@@ -38,7 +39,7 @@ class TurnLog:
     pending: list[pb.TurnEvent] = field(default_factory=list)
     writing: list[bytes] = field(default_factory=list)
     lost: asyncio.Event = field(default_factory=asyncio.Event)
-    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    moved: Bell = field(default_factory=Bell)
 
     @property
     def stored(self) -> int:
@@ -49,8 +50,7 @@ class TurnLog:
         self.wake()
 
     def wake(self) -> None:
-        moved, self.moved = self.moved, asyncio.Event()
-        moved.set()
+        self.moved.ring()
 
 
 class FrameLog:
@@ -81,13 +81,13 @@ class FrameLog:
             to.pending.append(event)
         self._dirty.set()
         while len(to.pending) >= MOST_PENDING and not to.lost.is_set():
-            await to.moved.wait()
+            await to.moved.heard(to.moved.rung)
 
     async def drain(self, of: TurnLog) -> bool:
         """Waits until all is stored; False when the turn was lost first."""
         while (of.pending or of.writing) and not of.lost.is_set():
             self._dirty.set()
-            await of.moved.wait()
+            await of.moved.heard(of.moved.rung)
         return not of.lost.is_set()
 
     def number(self, events: Sequence[pb.TurnEvent], base: int) -> list[bytes]:
@@ -130,7 +130,8 @@ class FrameLog:
             for one in logs
         ]
         try:
-            async with database.transaction(self._engine) as connection:
+            # One statement, so a transaction of its own without asking for one.
+            async with self._engine.connect() as connection:
                 accepted = await frames.append(connection, batches)
                 for one in logs:
                     if one.turn not in accepted and await _was_stored(connection, one):

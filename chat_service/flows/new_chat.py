@@ -31,6 +31,8 @@ async def stream_new_chat(flows: Flows, work: Work) -> Frames:
             disabled_tools=frozenset(work.turn.disabled_tools),
             first_block=work.fold.next_block,
             replay=replay,
+            fresh=replay and not work.recovered,
+            meter=work.meter,
         )
 
     async with title_gen.titling(flows, work, said) as title:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
+from chat_service.agent.model import ModelConfig
 from chat_service.flows import auto_pin, initial_thinking_step, llm_capability
 from chat_service.flows.auto_pin import AutoPin, Wanted
 from chat_service.flows.frame_log import FrameLog
@@ -27,7 +27,7 @@ from chat_service.persistence.images import Image
 from chat_service.persistence.messages import Message
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
-from shared import database, errors, resources
+from shared import errors, resources
 from shared.clock import Clock
 
 
@@ -68,15 +68,9 @@ class Opening:
         wanted = Wanted(user=asked.user, images=llm_capability.has_images(asked.parts))
         config = await self.pins.choose(connection, thread, asked.model_config_id, wanted)
         llm_capability.check(config, asked.parts)
-        turn = self._turn(asked, thread, config.id)
-        try:
-            async with connection.begin_nested():
-                await turns.insert(connection, turn, self.engine.lease)
-        except IntegrityError as error:
-            if database.violated(error) != "uq_turns_open":
-                raise
-            await refuse_open_turn(connection, thread)
-            raise
+        turn = self._turn(asked, thread, config)
+        while not await turns.insert(connection, turn, self.engine.lease):
+            await refuse_open_turn(connection, thread)  # or it has just ended
         await self.quota.reserve(connection, turn, config)
         await images.keep(connection, asked.workspace, thread.id, asked.images, self.clock.now())
         await self._messages(connection, asked, turn)
@@ -104,7 +98,7 @@ class Opening:
             raise errors.ResourceNotFound(name)
         return found
 
-    def _turn(self, asked: Asked, thread: Thread, model: int) -> Turn:
+    def _turn(self, asked: Asked, thread: Thread, config: ModelConfig) -> Turn:
         now = self.clock.now()
         return Turn(
             id=resources.new_id(),
@@ -115,8 +109,9 @@ class Opening:
             segments=[0],
             user_message_id=resources.new_id(),
             agent_message_id=resources.new_id(),
-            model_config_id=model,
-            model_auto=asked.model_config_id == auto_pin.AUTO,
+            model_config_id=config.id,
+            # What was said to a model of one's own goes to no other.
+            model_auto=asked.model_config_id == auto_pin.AUTO and not config.own,
             time_zone=asked.time_zone,
             time_zone_assumed=asked.time_zone_assumed,
             locale=asked.locale,

@@ -1,15 +1,14 @@
 """What flows are made of."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.agent.graph import Agent
-from chat_service.agent.model import ModelConfig
 from chat_service.agent.ports import Automations
 from chat_service.flows.auto_pin import AutoPin
+from chat_service.flows.llm_bundle import Bundles
 from chat_service.flows.quota import Quota
 from shared.clock import Clock
 
@@ -20,7 +19,7 @@ class Flows:
     clock: Clock
     agent: Agent
     automations: Automations
-    models: Mapping[int, ModelConfig]
+    bundles: Bundles
     pins: AutoPin
     quota: Quota
     # What goes on beside the turns, such as a title that comes late.

@@ -11,7 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.agent.events import AgentEvent
 from chat_service.agent.graph import BAD_OUTPUT
 from chat_service.agent.model import ModelBundle, ModelConfig
-from chat_service.flows import converse, llm_bundle
+from chat_service.flows import converse
 from chat_service.flows.converse import Frames
 from chat_service.flows.parts import Flows
 from chat_service.flows.work import Work
@@ -34,7 +34,7 @@ async def frames(flows: Flows, work: Work, start: Start, thinking: pb.Step | Non
     replay = True
     while True:
         try:
-            bundle = llm_bundle.load(flows.models, work.turn.model_config_id)
+            bundle = await flows.bundles.load(work.turn)
             working = converse.frames(flows, work, start(bundle, replay), thinking)
             async with contextlib.aclosing(working):
                 async for event in working:
@@ -83,6 +83,7 @@ async def _kept(flows: Flows, work: Work, found: ModelConfig) -> bool:
         kept = await turns.reroute(connection, work.turn.id, work.turn.fence, found.id)
     work.turn = replace(work.turn, model_config_id=found.id)
     work.rerouted = True
+    work.switched(found.id)
     return kept
 
 

@@ -31,6 +31,7 @@ async def stream_resume_chat(flows: Flows, work: Work) -> Frames:
             disabled_tools=frozenset(work.turn.disabled_tools),
             first_block=work.fold.next_block,
             replay=replay,
+            meter=work.meter,
         )
 
     working = rate_limit_recovery.frames(flows, work, start, None)

@@ -21,7 +21,7 @@ from chat_service.persistence import approvals, frames, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
-from shared import canonical, errors, resources
+from shared import canonical, errors, measures, resources
 from shared.clock import Clock
 
 # Gives the canonical form of an edited payload, or raises InvalidRequest.
@@ -130,6 +130,7 @@ class Routing:
                 reason=decision.reason,
                 edited_payload=decision.payload,
             )
+            measures.count("rota.approvals.decided", state=decision.state.value)
 
     async def _go_on(self, connection: AsyncConnection, turn: Turn) -> tuple[Work, list[bytes]]:
         """Takes the lease and opens the next segment, whose first frames tell the decisions.

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat_service.persistence import cooldowns, credits, turns
-from shared import database, tenancy
+from chat_service.persistence import acts, approvals, cooldowns, credits, turns
+from shared import database, measures, tenancy
 from shared.clock import Clock
 from shared.tenancy import Tenancy
 
@@ -42,7 +42,10 @@ class Retention:
         await self._batches(_ROWS, lambda c: credits.settle_lost(c, now, most=_ROWS))
         async with database.transaction(self.engine) as connection:
             await cooldowns.drop_over(connection, now)
+            await acts.drop_over(connection)
         await self._forget_leftovers()
+        async with self.engine.connect() as connection:
+            measures.gauge("rota.approvals.pending", await approvals.pending(connection))
 
     async def _batches(self, size: int, batch: Batch) -> None:
         """One transaction each, until one was not full."""

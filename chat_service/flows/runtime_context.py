@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-from zoneinfo import available_timezones
 
 from chat_service.agent.ports import RuntimeContext, TaskLimits
 from chat_service.flows.work import Work
-from shared import errors
+from shared import errors, zones
 
 
 def of(work: Work, now: datetime, parts: Sequence[Mapping[str, Any]] = ()) -> RuntimeContext:
@@ -41,10 +40,10 @@ def limits(work: Work) -> TaskLimits | None:
 
 def zone(asked: str, of_token: str) -> tuple[str, bool]:
     """The person's zone, and whether nobody named one."""
-    if asked and asked not in available_timezones():
+    if asked and asked not in zones.all_names():
         raise errors.invalid("time_zone", f"{asked!r} is no IANA time zone")
     if asked:
         return asked, False
-    if of_token in available_timezones():
+    if of_token in zones.all_names():
         return of_token, False
     return "UTC", True

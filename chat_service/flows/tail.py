@@ -11,6 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import convert
+from chat_service.flows.bell import Bell
 from chat_service.flows.frame_log import FrameLog
 from chat_service.persistence import frames, turns
 from chat_service.persistence.enums import TurnState
@@ -27,7 +28,7 @@ PAGE: Final = 500
 class _Watch:
     seen: tuple[int, TurnState] | None = None
     watchers: int = 0
-    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    moved: Bell = field(default_factory=Bell)
 
 
 class Tails:
@@ -43,8 +44,8 @@ class Tails:
         self._watched: dict[UUID, _Watch] = {}
         self._any = asyncio.Event()
 
-    async def follow(self, turn: UUID, after: int) -> AsyncIterator[pb.TurnEvent]:
-        """Frames from `after` + 1 on, up to and with the first terminal one.
+    async def follow(self, turn: UUID, after: int) -> AsyncIterator[bytes]:
+        """Frames from `after` + 1 on, as they are stored, up to and with the first terminal one.
 
         Ends at once when the turn is over and has no frame left; while it goes on or waits,
         heartbeats repeat the last sequence. StreamTruncated below what is kept.
@@ -56,18 +57,19 @@ class Tails:
             beat = time.monotonic() + self._heartbeat
             while True:
                 moved = self._movement(turn, watch)
+                rung = moved.rung
                 found, over = await self._next(turn, after)
                 for sequence, frame in found:
-                    event = pb.TurnEvent.FromString(frame)
-                    after, beat = sequence, time.monotonic() + self._heartbeat
-                    yield event
-                    if event.WhichOneof("event") in TERMINAL:
+                    after = sequence
+                    yield frame
+                    if pb.TurnEvent.FromString(frame).WhichOneof("event") in TERMINAL:
                         return
                 if found:
+                    beat = time.monotonic() + self._heartbeat
                     continue
                 if over:
                     return
-                if not await _wait(moved, beat - time.monotonic()):
+                if not await moved.heard(rung, beat - time.monotonic()):
                     beat = time.monotonic() + self._heartbeat
                     yield self._beat(after)
         finally:
@@ -91,8 +93,7 @@ class Tails:
         """Makes watchers look again, because the turn now runs here."""
         watch = self._watched.get(turn)
         if watch is not None:
-            moved, watch.moved = watch.moved, asyncio.Event()
-            moved.set()
+            watch.moved.ring()
 
     async def _poll(self, remote: list[UUID]) -> None:
         try:
@@ -106,7 +107,7 @@ class Tails:
                 watch.seen = progress.get(turn)
                 self.nudge(turn)
 
-    def _movement(self, turn: UUID, watch: _Watch) -> asyncio.Event:
+    def _movement(self, turn: UUID, watch: _Watch) -> Bell:
         local = self._log.find(turn)
         return watch.moved if local is None else local.moved
 
@@ -128,17 +129,10 @@ class Tails:
             raise errors.StreamTruncated(found[0][0] - 1 if found else row.last_sequence)
         return found, False
 
-    def _beat(self, after: int) -> pb.TurnEvent:
-        return pb.TurnEvent(
+    def _beat(self, after: int) -> bytes:
+        beat = pb.TurnEvent(
             sequence=after,
             create_time=convert.moment(self._clock.now()),
             heartbeat=pb.Heartbeat(),
         )
-
-
-async def _wait(moved: asyncio.Event, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(moved.wait(), max(seconds, 0))
-    except TimeoutError:
-        return False
-    return True
+        return beat.SerializeToString()

@@ -8,7 +8,7 @@ from typing import Final
 
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.agent.model import ModelBundle
+from chat_service.agent.meter import Meter
 from chat_service.agent.ports import Said
 from chat_service.agent.title import title
 from chat_service.flows import accounts
@@ -16,6 +16,7 @@ from chat_service.flows.parts import Flows
 from chat_service.flows.work import Work
 from chat_service.persistence import threads
 from chat_service.persistence.enums import TitleState
+from chat_service.persistence.threads import Thread
 from shared import database, telemetry
 
 WAIT_SECONDS: Final = 2.0
@@ -41,11 +42,11 @@ class Titling:
 async def titling(flows: Flows, work: Work, said: Sequence[Said]) -> AsyncIterator[Titling]:
     """A title that comes after this changes the thread only; its usage counts all the same."""
     search = Titling()
-    config = flows.models.get(work.turn.model_config_id)
     text = " ".join(part.get("text", "") for part in said[-1].parts).strip()
-    if config is not None and text and await _wanted(flows, work):
-        bundle = ModelBundle(config=config)
-        search.task = asyncio.create_task(_search(flows, work, bundle, text, search))
+    thread = await _thread(flows, work)
+    await _tell_if_found(work, thread)
+    if text and thread is not None and thread.title_state is TitleState.NONE:
+        search.task = asyncio.create_task(_search(flows, work, text, search))
         flows.background.add(search.task)
         search.task.add_done_callback(flows.background.discard)
     try:
@@ -64,27 +65,41 @@ async def stop(flows: Flows) -> None:
         await asyncio.gather(*late, return_exceptions=True)
 
 
-async def _wanted(flows: Flows, work: Work) -> bool:
+async def _thread(flows: Flows, work: Work) -> Thread | None:
     async with flows.engine.connect() as connection:
-        thread = await threads.get(connection, work.turn.workspace_id, work.turn.thread_id)
-    return thread is not None and thread.title_state is TitleState.NONE
+        return await threads.get(connection, work.turn.workspace_id, work.turn.thread_id)
 
 
-async def _search(
-    flows: Flows, work: Work, bundle: ModelBundle, text: str, search: Titling
-) -> None:
-    try:
-        found = await title(bundle, text[:MOST_CHARACTERS])
-        if found is None:
-            return
-        name, used = found
+async def _tell_if_found(work: Work, thread: Thread | None) -> None:
+    """Tells of a title that this turn found and whoever found it did not live to tell of."""
+    if thread is not None and thread.titled_by == work.turn.id and not work.fold.titled:
+        await work.show(pb.TurnEvent(thread_updated=pb.ThreadUpdated(display_name=thread.title)))
+
+
+async def _count(flows: Flows, work: Work, meter: Meter) -> None:
+    for used in meter.used():
         async with database.transaction(flows.engine) as connection:
-            await accounts.add(connection, work.turn, used, bundle.config)
+            await accounts.add(connection, work.turn, used)
+
+
+async def _search(flows: Flows, work: Work, text: str, search: Titling) -> None:
+    meter = Meter()
+    try:
+        bundle = await flows.bundles.load(work.turn)
+        try:
+            name = await title(bundle, text[:MOST_CHARACTERS], meter)
+        finally:  # also when it is cut off
+            await _count(flows, work, meter)
+        if not name:
+            return
         # On its own: who deletes the thread locks it before its turns.
         async with flows.engine.begin() as connection:
-            given = await threads.give_title(connection, work.turn.thread_id, name)
-        if given and search.shown:
-            updated = pb.ThreadUpdated(display_name=name)
-            await work.show(pb.TurnEvent(thread_updated=updated))
+            given = await threads.give_title(connection, work.turn.thread_id, name, work.turn.id)
+        if search.shown:
+            if given:
+                updated = pb.ThreadUpdated(display_name=name)
+                await work.show(pb.TurnEvent(thread_updated=updated))
+            else:
+                await _tell_if_found(work, await _thread(flows, work))
     except Exception as error:  # noqa: BLE001 - tried again with the next turn
         log.warning("title_not_found", turn=work.name, error=type(error).__name__)

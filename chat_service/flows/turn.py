@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.flows.finalize import finalize
 from chat_service.flows.frame_log import FrameLog, TurnLog
+from chat_service.flows.observed import Observed
 from chat_service.flows.quota import Quota
 from chat_service.flows.tail import Tails
 from chat_service.flows.work import Cancelled, Failed, Outcome, Suspended, Work
@@ -27,6 +28,7 @@ RENEW_SECONDS: Final = 2.0
 CANCEL_LOOK_SECONDS: Final = 0.4
 ADOPT_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 0.5
+RECKON_SECONDS: Final = 2.0
 # How long a stop waits for the end of a segment to be written.
 END_SECONDS: Final = 5.0
 
@@ -57,6 +59,7 @@ class TurnEngine:
         flow: Flow,
         quota: Quota,
         forget: Callable[[UUID], Awaitable[None]],
+        reckon: Callable[[Work, list[bytes]], Awaitable[None]],
         lease: timedelta = LEASE,
     ) -> None:
         self.owner = uuid4()
@@ -68,6 +71,7 @@ class TurnEngine:
         self._flow = flow
         self._quota = quota
         self._forget = forget
+        self._reckon = reckon
         self._running: dict[UUID, _Running] = {}
         self._stopping = False
 
@@ -79,7 +83,9 @@ class TurnEngine:
         to = self._log.open(turn.id, fence=turn.fence, first=turn.segments[-1], stored=stored)
         work.show = functools.partial(self._show, work, to)
         work.stored = functools.partial(self._log.drain, to)
-        task = asyncio.create_task(self._run(work, to), name=f"turn {turn.id}")
+        observed = Observed(work)
+        work.spoke, work.switched = observed.spoke, observed.rerouted
+        task = asyncio.create_task(self._run(work, to, observed), name=f"turn {turn.id}")
         self._running[turn.id] = _Running(work=work, log=to, task=task)
         self._tails.nudge(turn.id)
 
@@ -115,7 +121,7 @@ class TurnEngine:
                 async with self._engine.begin() as connection:
                     await turns.renew(connection, self.owner, left, timedelta(0))
 
-    async def _run(self, work: Work, to: TurnLog) -> None:
+    async def _run(self, work: Work, to: TurnLog, observed: Observed) -> None:
         try:
             watch = asyncio.create_task(self._stop_when_lost(to))
             try:
@@ -123,8 +129,9 @@ class TurnEngine:
             finally:
                 watch.cancel()
             if outcome is not None:
-                await self._to_its_end(self._finish(work, to, outcome))
+                await self._to_its_end(self._finish(work, to, outcome, observed))
         finally:
+            observed.ended(None)
             self._log.close(to)
             self._running.pop(work.turn.id, None)
 
@@ -162,7 +169,7 @@ class TurnEngine:
             log.error("turn_failed", turn=work.name, error_id=error_id, exc_info=error)
             return Failed(database.translate(error) or errors.Internal(error_id))
 
-    async def _finish(self, work: Work, to: TurnLog, outcome: Outcome) -> None:
+    async def _finish(self, work: Work, to: TurnLog, outcome: Outcome, observed: Observed) -> None:
         while not to.lost.is_set():
             try:
                 ended = await finalize(
@@ -173,6 +180,7 @@ class TurnEngine:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if ended:
+                observed.ended(outcome)
                 _tell(work, outcome)
                 if not isinstance(outcome, Suspended):
                     with contextlib.suppress(errors.ServiceUnavailable):  # swept later
@@ -221,16 +229,25 @@ class TurnEngine:
                 await frames.after(connection, turn.id, turn.segments[-1], most=1_000_000)
                 for turn in adopted
             ]
-        for turn, stored in zip(adopted, segments, strict=True):
-            self._take_over(turn, [frame for _, frame in stored])
+        await asyncio.gather(
+            *(
+                self._take_over(turn, [frame for _, frame in stored])
+                for turn, stored in zip(adopted, segments, strict=True)
+            )
+        )
 
-    def _take_over(self, turn: Turn, stored: list[bytes]) -> None:
+    async def _take_over(self, turn: Turn, stored: list[bytes]) -> None:
         stale = self._running.get(turn.id)
         if stale is not None:
             stale.log.lost.set()
             stale.log.wake()
         work = Work(turn=turn, recovered=True)
         log.info("turn_recovered", turn=work.name, fence=turn.fence)
+        try:
+            async with asyncio.timeout(RECKON_SECONDS):
+                await self._reckon(work, stored)
+        except Exception as error:  # noqa: BLE001 - the turn goes on whatever it cost before
+            log.warning("turn_not_reckoned", turn=work.name, error=type(error).__name__)
         self.begin(work, stored)
         if turn.cancel_requested:
             self.stop_model(turn.id)

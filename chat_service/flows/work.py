@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from google.protobuf import json_format
@@ -10,6 +10,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service import convert
 from chat_service.agent.events import ModelUsed
+from chat_service.agent.meter import Meter
 from chat_service.persistence.turns import Turn
 from shared import errors
 
@@ -42,22 +43,25 @@ class UsageSum:
     """What models used, by model."""
 
     models: dict[str, dict[str, int]] = field(default_factory=dict)
+    estimated: set[str] = field(default_factory=set)  # models of which some is an estimate
 
     def add(self, used: ModelUsed) -> None:
         self._add(
             used.model,
+            used.estimated,
             {
                 "input_tokens": used.input_tokens,
                 "output_tokens": used.output_tokens,
                 "cached_tokens": used.cached_tokens,
                 "cost_micros": used.cost_micros,
+                "model_calls": 1,
             },
         )
 
     def include(self, stored: Mapping[str, Any]) -> None:
         for model in stored.get("by_model", ()):
-            counts = {k: int(v) for k, v in model.items() if k != "model"}
-            self._add(model["model"], counts)
+            counts = {k: int(v) for k, v in model.items() if k not in ("model", "estimated")}
+            self._add(model["model"], bool(model.get("estimated")), counts)
 
     def stored(self) -> dict[str, Any]:
         """As JSON of the proto's Usage; empty when no model was called."""
@@ -67,13 +71,22 @@ class UsageSum:
         for counts in self.models.values():
             for key, count in counts.items():
                 total[key] = total.get(key, 0) + count
-        by_model = [{"model": model, **counts} for model, counts in self.models.items()]
-        return {**total, "by_model": by_model}
+        by_model = [
+            {"model": model, **counts, **_marked(model in self.estimated)}
+            for model, counts in self.models.items()
+        ]
+        return {**total, "by_model": by_model, **_marked(bool(self.estimated))}
 
-    def _add(self, model: str, counts: Mapping[str, int]) -> None:
+    def _add(self, model: str, estimated: bool, counts: Mapping[str, int]) -> None:
+        if estimated:
+            self.estimated.add(model)
         had = self.models.setdefault(model, {})
         for key, count in counts.items():
             had[key] = had.get(key, 0) + count
+
+
+def _marked(estimated: bool) -> dict[str, bool]:
+    return {"estimated": True} if estimated else {}
 
 
 @dataclass(slots=True)
@@ -81,6 +94,9 @@ class _Block:
     reasoning: str = ""
     text: str = ""
     calls: list[str] = field(default_factory=list)
+
+
+_WRITTEN: Final = ("tool", "args_json")
 
 
 @dataclass(slots=True)
@@ -95,6 +111,7 @@ class Fold:
     calls: dict[str, dict[str, Any]] = field(default_factory=dict)
     approvals: set[str] = field(default_factory=set)
     thinking_done: bool = False
+    titled: bool = False
     # Tool and arguments of calls that an earlier segment began.
     earlier: dict[str, dict[str, Any]] = field(default_factory=dict)
     last_block: int = -1  # the highest number ever used; retracted ones are not used again
@@ -118,6 +135,8 @@ class Fold:
                 self._finish(event.tool_call_finished)
             case "text_retracted":
                 self._retract(event.text_retracted.from_block)
+            case "thread_updated":
+                self.titled = True
             case "approval_requested":
                 self.approvals.add(event.approval_requested.approval.name)
             case _:
@@ -137,6 +156,14 @@ class Fold:
                 parts.append({"text": block.text})
             parts.extend(self._tool_part(call) for call in block.calls)
         return parts
+
+    def sizes(self) -> list[int]:
+        """Bytes that each block's model call wrote."""
+        return [self._size(block) for _, block in sorted(self.blocks.items())]
+
+    def _size(self, block: _Block) -> int:
+        called = [found[k] for c in block.calls for found in [self.calls[c]] for k in _WRITTEN]
+        return sum(len(text.encode()) for text in (block.reasoning, block.text, *called))
 
     def _tool_part(self, call: str) -> dict[str, Any]:
         found = self.calls[call]
@@ -167,6 +194,10 @@ async def _nowhere(event: pb.TurnEvent) -> None:
     """Where frames go of a segment that is not run here."""
 
 
+def _unseen(*_: object) -> None:
+    """Nobody observes a segment that is not run here."""
+
+
 async def _at_once() -> bool:
     """Nothing is to be stored of a segment that is not run here."""
     return True
@@ -181,12 +212,17 @@ class Work:
     fold: Fold = field(default_factory=Fold)
     usage: UsageSum = field(default_factory=UsageSum)
     premium_micros: int = 0  # the part of the usage that is charged against credit
+    counted: set[str] = field(default_factory=set)  # the model calls in the usage
+    meter: Meter = field(default_factory=Meter)  # also of calls that the flow was not told of
     standing: int | None = None  # the block of a model call that has not ended
     rerouted: bool = False
     # Puts a frame between those of the flow, and waits for all frames to be stored. The engine
     # sets both.
     show: Callable[[pb.TurnEvent], Awaitable[None]] = _nowhere
     stored: Callable[[], Awaitable[bool]] = _at_once
+    # Text came; another model goes on. Also set by the engine.
+    spoke: Callable[[], None] = _unseen
+    switched: Callable[[int], None] = _unseen
 
     @property
     def flow(self) -> str:
@@ -209,6 +245,16 @@ class Work:
     @property
     def user_message(self) -> str:
         return self._message(self.turn.user_message_id)
+
+    def account(self, used: ModelUsed) -> None:
+        """Counts a model call once, however often it is told of."""
+        self.standing = None
+        if used.call and used.call in self.counted:
+            return
+        self.counted.add(used.call)
+        self.usage.add(used)
+        if used.premium:
+            self.premium_micros += used.cost_micros
 
     def text(self) -> str:
         """What the agent said, without its thoughts."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
 from chat_service.persistence.enums import ApprovalState
+from shared.statements import Statement
 
 t = tables.approvals
 
@@ -40,12 +41,16 @@ class Approval:
     create_time: datetime
     decide_time: datetime | None = None
     expire_time: datetime
+    notice_time: datetime | None = None
     thread_id: UUID | None = None  # of its turn; read, never written
 
 
 _SELECT = sa.select(t, tables.turns.c.thread_id).join_from(
     t, tables.turns, t.c.turn_id == tables.turns.c.id
 )
+_OF_TURN: Final = _SELECT.where(t.c.turn_id == sa.bindparam("turn")).order_by(t.c.id)
+_OF_TURN_READ: Final = Statement(_OF_TURN)
+_OF_TURN_LOCKED: Final = Statement(_OF_TURN.with_for_update(of=t, key_share=True))
 
 
 async def insert_once(connection: AsyncConnection, approval: Approval) -> None:
@@ -71,10 +76,8 @@ async def get(
 
 async def of_turn(connection: AsyncConnection, turn: UUID, *, lock: bool = False) -> list[Approval]:
     """A turn's approvals, oldest first."""
-    query = _SELECT.where(t.c.turn_id == turn).order_by(t.c.id)
-    if lock:
-        query = query.with_for_update(of=t, key_share=True)
-    return [Approval(**row) for row in (await connection.execute(query)).mappings()]
+    statement = _OF_TURN_LOCKED if lock else _OF_TURN_READ
+    return [Approval(**row) for row in await statement.rows(connection, turn=turn)]
 
 
 async def newest(
@@ -134,6 +137,24 @@ async def expired(connection: AsyncConnection, now: datetime, *, most: int) -> l
         .limit(most)
     )
     return list(await connection.scalars(query))
+
+
+async def pending(connection: AsyncConnection) -> int:
+    """How many wait, in all workspaces."""
+    query = sa.select(sa.func.count()).where(t.c.state == ApprovalState.PENDING)
+    return int(await connection.scalar(query) or 0)
+
+
+async def without_notice(connection: AsyncConnection, *, most: int) -> list[Approval]:
+    """Those that the other service was not told of, oldest first, decided ones too."""
+    query = _SELECT.where(t.c.notice_time.is_(None)).order_by(t.c.id).limit(most)
+    return [Approval(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def noticed(connection: AsyncConnection, ids: Sequence[UUID], now: datetime) -> None:
+    await connection.execute(
+        sa.update(t).where(t.c.id.in_(ids), t.c.notice_time.is_(None)).values(notice_time=now)
+    )
 
 
 async def _one(connection: AsyncConnection, query: "sa.Select[Any]") -> Approval | None:

@@ -1,14 +1,20 @@
 """Models that are left alone for a while, for all replicas."""
 
 from datetime import datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
+from shared.statements import Statement
 
 t = tables.model_cooldowns
+
+_COOLING: Final = Statement(
+    sa.select(t.c.model_config_id, t.c.until).where(t.c.until > sa.bindparam("now"))
+)
 
 
 async def cool(connection: AsyncConnection, config_id: int, until: datetime) -> None:
@@ -24,10 +30,8 @@ async def cool(connection: AsyncConnection, config_id: int, until: datetime) -> 
 
 async def cooling(connection: AsyncConnection, now: datetime) -> dict[int, datetime]:
     """The models to leave alone, and until when."""
-    rows = await connection.execute(
-        sa.select(t.c.model_config_id, t.c.until).where(t.c.until > now)
-    )
-    return {row.model_config_id: row.until for row in rows}
+    rows = await _COOLING.rows(connection, now=now)
+    return {row["model_config_id"]: row["until"] for row in rows}
 
 
 async def drop_over(connection: AsyncConnection, now: datetime) -> None:

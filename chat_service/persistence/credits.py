@@ -10,12 +10,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
 from chat_service.persistence.enums import TurnState
+from shared.statements import Statement
 
 # another replica takes over long before
 _GRACE: Final = sa.cast(timedelta(minutes=1), sa.Interval)
 
 t = tables.credit_reservations
 turns = tables.turns
+
+_SETTLE: Final = Statement(
+    sa.update(t)
+    .where(t.c.turn_id == sa.bindparam("turn"), t.c.segment == sa.bindparam("in_segment"))
+    .values(
+        used_micros=t.c.used_micros + sa.bindparam("micros", type_=sa.BigInteger),
+        settle_time=sa.func.coalesce(
+            t.c.settle_time, sa.bindparam("now", type_=t.c.settle_time.type)
+        ),
+    )
+)
 
 
 async def lock(connection: AsyncConnection, user: str) -> None:
@@ -74,14 +86,7 @@ async def settle(
     connection: AsyncConnection, turn: UUID, segment: int, micros: int, now: datetime
 ) -> None:
     """Adds the rest of what a segment used and lets go of what was held."""
-    await connection.execute(
-        sa.update(t)
-        .where(t.c.turn_id == turn, t.c.segment == segment)
-        .values(
-            used_micros=t.c.used_micros + micros,
-            settle_time=sa.func.coalesce(t.c.settle_time, now),
-        )
-    )
+    await _SETTLE.run(connection, turn=turn, in_segment=segment, micros=micros, now=now)
 
 
 async def settle_lost(connection: AsyncConnection, now: datetime, *, most: int) -> int:

@@ -37,6 +37,19 @@ select id from advanced
 """
 
 
+_INSERT: Final = """
+insert into chat.turn_events (turn_id, sequence, frame)
+select $1, $2::int + f.number, f.frame
+  from unnest($3::bytea[]) with ordinality as f(frame, number)
+"""
+
+_AFTER: Final = """
+select sequence, frame from chat.turn_events
+ where turn_id = $1 and sequence > $2 and ($3::int is null or sequence <= $3)
+ order by sequence limit $4
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """New frames of one turn, numbered from base + 1."""
@@ -72,23 +85,16 @@ async def insert(
     connection: AsyncConnection, turn: UUID, base: int, frames: Sequence[bytes]
 ) -> None:
     """Stores frames in a transaction that holds the turn's row and sets last_sequence itself."""
-    await connection.execute(
-        sa.insert(t),
-        [
-            {"turn_id": turn, "sequence": base + offset, "frame": frame}
-            for offset, frame in enumerate(frames, start=1)
-        ],
-    )
+    under = await database.raw(connection)
+    await under.execute(_INSERT, turn, base, list(frames))
 
 
 async def after(
     connection: AsyncConnection, turn: UUID, sequence: int, *, most: int, upto: int | None = None
 ) -> list[tuple[int, bytes]]:
-    query = sa.select(t.c.sequence, t.c.frame).where(t.c.turn_id == turn, t.c.sequence > sequence)
-    if upto is not None:
-        query = query.where(t.c.sequence <= upto)
-    rows = await connection.execute(query.order_by(t.c.sequence).limit(most))
-    return [(row.sequence, row.frame) for row in rows]
+    under = await database.raw(connection)
+    rows = await under.fetch(_AFTER, turn, sequence, upto, most)
+    return [(row["sequence"], row["frame"]) for row in rows]
 
 
 async def first(connection: AsyncConnection, turn: UUID) -> int | None:

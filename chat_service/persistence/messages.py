@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
 from chat_service.persistence.enums import MessageRole
+from shared.statements import Statement
 
 t = tables.messages
 
@@ -30,9 +31,29 @@ class Message:
     finish_time: datetime | None = None
 
 
+def _given(*columns: str) -> dict[str, "sa.BindParameter[Any]"]:
+    return {name: sa.bindparam(name, type_=t.c[name].type) for name in columns}
+
+
+_ID: Final = t.c.id == sa.bindparam("message")
+_INSERT: Final = Statement(sa.insert(t).values(_given(*(c.name for c in t.columns))))
+_FINISH: Final = Statement(sa.update(t).where(_ID).values(_given("parts", "usage", "finish_time")))
+_USAGE: Final = Statement(sa.select(t.c.usage).where(_ID))
+_OF_TURN: Final = Statement(
+    sa.select(t).where(t.c.turn_id == sa.bindparam("turn")).order_by(t.c.id)
+)
+_FINISHED: Final = sa.select(t).where(
+    t.c.thread_id == sa.bindparam("thread"), t.c.finish_time.is_not(None)
+)
+_SIZE: Final = sa.bindparam("size", type_=sa.Integer)
+_NEWEST: Final = Statement(_FINISHED.order_by(t.c.id.desc()).limit(_SIZE))
+_NEWEST_BEFORE: Final = Statement(
+    _FINISHED.where(t.c.id < sa.bindparam("before")).order_by(t.c.id.desc()).limit(_SIZE)
+)
+
+
 async def insert(connection: AsyncConnection, message: Message) -> None:
-    values = {c.name: getattr(message, c.name) for c in t.columns}
-    await connection.execute(sa.insert(t).values(values))
+    await _INSERT.run(connection, **{c.name: getattr(message, c.name) for c in t.columns})
 
 
 async def finish(
@@ -43,25 +64,21 @@ async def finish(
     usage: Mapping[str, Any],
     now: datetime,
 ) -> None:
-    await connection.execute(
-        sa.update(t).where(t.c.id == message).values(parts=parts, usage=usage, finish_time=now)
-    )
+    await _FINISH.run(connection, message=message, parts=parts, usage=usage, finish_time=now)
 
 
 async def newest(
     connection: AsyncConnection, thread: UUID, *, size: int, before: UUID | None
 ) -> list[Message]:
-    query = sa.select(t).where(t.c.thread_id == thread, t.c.finish_time.is_not(None))
-    if before is not None:
-        query = query.where(t.c.id < before)
-    rows = await connection.execute(query.order_by(t.c.id.desc()).limit(size))
-    return [Message(**row) for row in rows.mappings()]
+    if before is None:
+        rows = await _NEWEST.rows(connection, thread=thread, size=size)
+    else:
+        rows = await _NEWEST_BEFORE.rows(connection, thread=thread, size=size, before=before)
+    return [Message(**row) for row in rows]
 
 
 async def usage_of(connection: AsyncConnection, message: UUID) -> Mapping[str, Any]:
-    found: Mapping[str, Any] | None = await connection.scalar(
-        sa.select(t.c.usage).where(t.c.id == message)
-    )
+    found: Mapping[str, Any] | None = await _USAGE.scalar(connection, message=message)
     return found or {}
 
 
@@ -70,5 +87,4 @@ async def set_usage(connection: AsyncConnection, message: UUID, usage: Mapping[s
 
 
 async def of_turn(connection: AsyncConnection, turn: UUID) -> list[Message]:
-    query = sa.select(t).where(t.c.turn_id == turn).order_by(t.c.id)
-    return [Message(**row) for row in (await connection.execute(query)).mappings()]
+    return [Message(**row) for row in await _OF_TURN.rows(connection, turn=turn)]

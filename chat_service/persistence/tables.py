@@ -42,6 +42,8 @@ threads = sa.Table(
     sa.Column("kind", _enum(ThreadKind, "thread_kind"), nullable=False),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("title_state", _enum(TitleState, "title_state"), nullable=False),
+    # The turn that found the title; null for one that a person set.
+    sa.Column("titled_by", UUID(as_uuid=True)),
     sa.Column("model_config_id", sa.BigInteger, nullable=False),
     _time("create_time"),
     _time("update_time"),
@@ -153,9 +155,12 @@ approvals = sa.Table(
     _time("create_time"),
     _time("decide_time", nullable=True),
     _time("expire_time"),
+    # When the other service took it, to tell the workspace's webhook.
+    _time("notice_time", nullable=True),
     sa.UniqueConstraint("turn_id", "key"),
     sa.Index("ix_approvals_workspace_newest", "workspace_id", "state", sa.text("id desc")),
     sa.Index("ix_approvals_expiry", "expire_time", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index("ix_approvals_notices", "id", postgresql_where=sa.text("notice_time is null")),
 )
 
 images = sa.Table(
@@ -181,6 +186,36 @@ thread_images = sa.Table(
     sa.Column("sha256", sa.Text, primary_key=True),
     sa.ForeignKeyConstraint(["workspace_id", "sha256"], [images.c.workspace_id, images.c.sha256]),
     sa.Index("ix_thread_images_image", "workspace_id", "sha256"),
+)
+
+# People's own, so their ids are above 0; those of the service's file are below.
+model_configs = sa.Table(
+    "model_configs",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    sa.Column(
+        "workspace_id",
+        sa.ForeignKey(tenants.workspaces.c.id, ondelete="CASCADE"),
+        nullable=False,
+    ),
+    sa.Column("user_id", sa.ForeignKey(tenants.users.c.id, ondelete="CASCADE"), nullable=False),
+    sa.Column("display_name", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("base_url", sa.Text, nullable=False),
+    sa.Column("api_key", sa.LargeBinary),  # sealed, see shared/secretbox.py
+    sa.Column("key_hint", sa.Text, nullable=False),
+    sa.Column("supports_images", sa.Boolean),
+    sa.Column("revision", sa.Integer, nullable=False),
+    _time("create_time"),
+    _time("update_time"),
+    sa.Index("ix_model_configs_owner", "workspace_id", "user_id", "id"),
+)
+
+tool_acts = sa.Table(
+    "tool_acts",
+    metadata,
+    sa.Column("turn_id", sa.ForeignKey(turns.c.id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
 )
 
 model_cooldowns = sa.Table(

@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
-from chat_service.persistence.enums import ThreadKind, TitleState, TurnState
+from chat_service.persistence.enums import ThreadKind, TitleState
+from chat_service.persistence.turns import IS_OPEN
+from shared.statements import Statement
 
 t = tables.threads
 
@@ -23,6 +26,7 @@ class Thread:
     kind: ThreadKind
     title: str
     title_state: TitleState
+    titled_by: UUID | None = None  # the turn that found the title
     model_config_id: int
     create_time: datetime
     update_time: datetime
@@ -34,29 +38,48 @@ _OPEN_TURN = (
     sa.select(tables.turns.c.id)
     .where(
         tables.turns.c.thread_id == t.c.id,
-        tables.turns.c.state.in_([TurnState.RUNNING, TurnState.AWAITING_APPROVAL]),
+        IS_OPEN,
     )
     .scalar_subquery()
     .label("open_turn")
 )
 _SELECT = sa.select(t, _OPEN_TURN)
+_CHAT: Final = _SELECT.where(
+    t.c.id == sa.bindparam("thread"),
+    t.c.workspace_id == sa.bindparam("workspace"),
+    t.c.kind == ThreadKind.CHAT,
+)
+_GET: Final = Statement(_CHAT)
+_GET_LOCKED: Final = Statement(_CHAT.with_for_update(of=t, key_share=True))
+_INSERT: Final = Statement(
+    sa.insert(t).values({c.name: sa.bindparam(c.name, type_=c.type) for c in t.columns})
+)
+_PIN: Final = Statement(
+    sa.update(t)
+    .where(t.c.id == sa.bindparam("thread"))
+    .values(
+        model_config_id=sa.case(
+            (
+                t.c.model_config_id == sa.bindparam("was", type_=sa.BigInteger),
+                sa.bindparam("now_is", type_=sa.BigInteger),
+            ),
+            else_=t.c.model_config_id,
+        )
+    )
+    .returning(t.c.model_config_id)
+)
 
 
 async def insert(connection: AsyncConnection, thread: Thread) -> None:
-    values = {c.name: getattr(thread, c.name) for c in t.columns}
-    await connection.execute(sa.insert(t).values(values))
+    await _INSERT.run(connection, **{c.name: getattr(thread, c.name) for c in t.columns})
 
 
 async def get(
     connection: AsyncConnection, workspace: str, thread: UUID, *, lock: bool = False
 ) -> Thread | None:
     """A chat thread of the workspace; threads of tasks are not found."""
-    query = _SELECT.where(
-        t.c.id == thread, t.c.workspace_id == workspace, t.c.kind == ThreadKind.CHAT
-    )
-    if lock:
-        query = query.with_for_update(of=t, key_share=True)
-    row = (await connection.execute(query)).mappings().one_or_none()
+    statement = _GET_LOCKED if lock else _GET
+    row = await statement.row(connection, thread=thread, workspace=workspace)
     return None if row is None else Thread(**row)
 
 
@@ -80,26 +103,26 @@ async def newest(
 async def change(
     connection: AsyncConnection, thread: UUID, now: datetime, values: Mapping[str, Any]
 ) -> None:
-    await connection.execute(sa.update(t).where(t.c.id == thread).values(update_time=now, **values))
+    await _change(tuple(values)).run(connection, thread=thread, update_time=now, **values)
+
+
+@cache
+def _change(columns: Sequence[str]) -> Statement:
+    given = {name: sa.bindparam(name, type_=t.c[name].type) for name in ("update_time", *columns)}
+    return Statement(sa.update(t).where(t.c.id == sa.bindparam("thread")).values(given))
 
 
 async def pin(connection: AsyncConnection, thread: UUID, *, was: int, now_is: int) -> int:
     """Pins a model if the pin is still `was`; answers with the pin as it is then."""
-    await connection.execute(
-        sa.update(t)
-        .where(t.c.id == thread, t.c.model_config_id == was)
-        .values(model_config_id=now_is)
-    )
-    pinned = await connection.scalar(sa.select(t.c.model_config_id).where(t.c.id == thread))
-    return int(pinned or 0)
+    return int(await _PIN.scalar(connection, thread=thread, was=was, now_is=now_is) or 0)
 
 
-async def give_title(connection: AsyncConnection, thread: UUID, title: str) -> bool:
-    """Gives a thread without a title one; False when it has one by now."""
+async def give_title(connection: AsyncConnection, thread: UUID, title: str, turn: UUID) -> bool:
+    """Gives a thread without a title the one its turn found; False when it has one by now."""
     done = await connection.execute(
         sa.update(t)
         .where(t.c.id == thread, t.c.title_state == TitleState.NONE)
-        .values(title=title, title_state=TitleState.GENERATED)
+        .values(title=title, title_state=TitleState.GENERATED, titled_by=turn)
     )
     return bool(done.rowcount)
 

@@ -3,16 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import cache
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as UUID_COLUMN
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
 from chat_service.persistence.enums import TurnState
+from shared.statements import Statement
 
 t = tables.turns
+
+# In the words of the index, and without parameters, so that the index is used.
+IS_OPEN: Final = sa.text("chat.turns.state in ('running', 'awaiting_approval')")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +57,38 @@ class Turn:
         return len(self.segments) - 1
 
 
-def lease_end(lease: timedelta) -> "sa.ColumnElement[datetime]":
+def lease_end(lease: "timedelta | sa.ColumnElement[Any]") -> "sa.ColumnElement[datetime]":
     # The database's own clock: replicas need not agree on the time.
     return sa.func.clock_timestamp() + sa.cast(lease, sa.Interval)
 
 
-async def insert(connection: AsyncConnection, turn: Turn, lease: timedelta) -> None:
+_INSERT: Final = Statement(
+    upsert(t)
+    .values(
+        {c.name: sa.bindparam(c.name, type_=c.type) for c in t.columns}
+        | {"lease_expire_time": lease_end(sa.bindparam("lease", type_=sa.Interval))}
+    )
+    .on_conflict_do_nothing(
+        index_elements=["thread_id"],
+        index_where=sa.text("state in ('running', 'awaiting_approval')"),
+    )
+    .returning(t.c.id)
+)
+_BY_ID: Final = sa.select(t).where(t.c.id == sa.bindparam("turn"))
+_GET: Final = Statement(_BY_ID)
+_GET_LOCKED: Final = Statement(_BY_ID.with_for_update(key_share=True))
+_OPEN_TURN: Final = Statement(sa.select(t).where(t.c.thread_id == sa.bindparam("thread"), IS_OPEN))
+
+
+_THESE: Final = t.c.id == sa.func.any(sa.bindparam("turns", type_=ARRAY(UUID_COLUMN)))
+_CANCEL_REQUESTS: Final = Statement(sa.select(t.c.id).where(_THESE, t.c.cancel_requested))
+_PROGRESS: Final = Statement(sa.select(t.c.id, t.c.last_sequence, t.c.state).where(_THESE))
+
+
+async def insert(connection: AsyncConnection, turn: Turn, lease: timedelta) -> bool:
+    """False when the thread has an open turn."""
     values = {c.name: getattr(turn, c.name) for c in t.columns}
-    values["lease_expire_time"] = lease_end(lease)
-    await connection.execute(sa.insert(t).values(values))
+    return await _INSERT.row(connection, **values, lease=lease) is not None
 
 
 async def get(
@@ -68,23 +99,14 @@ async def get(
     thread: UUID | None = None,
     lock: bool = False,
 ) -> Turn | None:
-    query = sa.select(t).where(t.c.id == turn)
-    if workspace is not None:
-        query = query.where(t.c.workspace_id == workspace)
-    if thread is not None:
-        query = query.where(t.c.thread_id == thread)
-    if lock:
-        query = query.with_for_update(key_share=True)
-    row = (await connection.execute(query)).mappings().one_or_none()
-    return None if row is None else Turn(**row)
+    row = await (_GET_LOCKED if lock else _GET).row(connection, turn=turn)
+    if row is None or workspace not in (None, row["workspace_id"]):
+        return None
+    return None if thread not in (None, row["thread_id"]) else Turn(**row)
 
 
 async def open_turn(connection: AsyncConnection, thread: UUID) -> Turn | None:
-    query = sa.select(t).where(
-        t.c.thread_id == thread,
-        t.c.state.in_([TurnState.RUNNING, TurnState.AWAITING_APPROVAL]),
-    )
-    row = (await connection.execute(query)).mappings().one_or_none()
+    row = await _OPEN_TURN.row(connection, thread=thread)
     return None if row is None else Turn(**row)
 
 
@@ -109,7 +131,13 @@ async def newest(
 
 
 async def change(connection: AsyncConnection, turn: UUID, now: datetime, **values: Any) -> None:
-    await connection.execute(sa.update(t).where(t.c.id == turn).values(update_time=now, **values))
+    await _change(tuple(values)).run(connection, turn=turn, update_time=now, **values)
+
+
+@cache
+def _change(columns: Sequence[str]) -> Statement:
+    given = {name: sa.bindparam(name, type_=t.c[name].type) for name in ("update_time", *columns)}
+    return Statement(sa.update(t).where(t.c.id == sa.bindparam("turn")).values(given))
 
 
 async def set_usage(connection: AsyncConnection, turn: UUID, usage: Mapping[str, Any]) -> None:
@@ -160,8 +188,8 @@ async def renew(
 
 
 async def cancel_requests(connection: AsyncConnection, turns: Sequence[UUID]) -> list[UUID]:
-    query = sa.select(t.c.id).where(t.c.id.in_(turns), t.c.cancel_requested)
-    return list(await connection.scalars(query))
+    rows = await _CANCEL_REQUESTS.rows(connection, turns=list(turns))
+    return [row["id"] for row in rows]
 
 
 async def adopt(
@@ -189,8 +217,8 @@ async def progress(
     connection: AsyncConnection, turns: Sequence[UUID]
 ) -> dict[UUID, tuple[int, TurnState]]:
     """How far turns are: turn → (last sequence, state). A deleted one is missing."""
-    query = sa.select(t.c.id, t.c.last_sequence, t.c.state).where(t.c.id.in_(turns))
-    return {row.id: (row.last_sequence, row.state) for row in await connection.execute(query)}
+    rows = await _PROGRESS.rows(connection, turns=list(turns))
+    return {row["id"]: (row["last_sequence"], row["state"]) for row in rows}
 
 
 async def drop_frames(connection: AsyncConnection, before: datetime, *, most: int) -> int:
@@ -215,7 +243,8 @@ async def with_leftovers(connection: AsyncConnection, *, most: int) -> list[UUID
     rows = await connection.execute(
         sa.text(
             "with kept as materialized ("
-            " select distinct thread_id from checkpoints where thread_id ~ '^[0-9a-f-]{36}$')"
+            " select distinct left(thread_id, 36) as thread_id from checkpoints"
+            " where thread_id ~ '^[0-9a-f-]{36}(/[0-9]+)?$')"
             " select k.thread_id from kept k left join turns t on t.id = k.thread_id::uuid"
             " where t.id is null or t.end_time is not null limit :most"
         ),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from devstack.demo import drafter, reviser
+from devstack.demo.delegating import DELEGATE_TOOL, delegating
 from devstack.demo.managing import managing
 from devstack.demo.request import (
     CREATE_TOOL,
@@ -74,6 +75,9 @@ def _chat(request: Request) -> Reply:
     asked = without_directives(request.asked)
     if calls := _calls_by_directive(request):
         return Reply(calls=calls)
+    if tasks := delegating(_ALSO.split(asked), request.tools):
+        asked_for = tuple(_call(DELEGATE_TOOL, task) for task in tasks)
+        return Reply(calls=asked_for if request.parallel else asked_for[:1])
     if found := managing(asked, request.tools):
         if found.question:
             return Reply(text=found.question)
@@ -155,6 +159,12 @@ def _acknowledge(result: Message) -> str:
             return _listed(automations)
         case {"status": "explained", **rest}:
             return f"“{rest.get('display_name')}” at {rest.get('moment')}: {rest['explanation']}"
+        case {"status": "done", "subagent": str(subagent), "answer": str(answer)}:
+            return f"The {subagent} says: {answer}"
+        case {"now": _, "local": str(local), "weekday": str(weekday)}:
+            return f"It is {weekday}, {local}."
+        case {"url": str(url), "text": str(text)}:
+            return f"[demo] I read {url}. It begins: {_short(text)}"
         case {"status": "rejected", **rest}:
             reason = str(rest.get("reason") or "").strip().rstrip(".")
             return f"Understood, I leave it at that{f' ({reason})' if reason else ''}."

@@ -16,6 +16,7 @@ CHAT_TOOLS = frozenset(
         "resume_automation",
         "list_automations",
         "explain_slot",
+        "delegate",
     }
 )
 _DIRECTIVES = re.compile(r"\s*<<(.*?)>>", re.S)

@@ -10,7 +10,7 @@ from tests.support.chat import Chat, kinds, said
 def drop_connections(databases: ServiceDatabases) -> int:
     with psycopg.connect(databases.superuser, autocommit=True) as connection:
         row = connection.execute(
-            "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+            "select count(pg_terminate_backend(pid, 10000)) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid()"
         ).fetchone()
     assert row is not None

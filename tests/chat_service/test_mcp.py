@@ -7,14 +7,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from rota.agent.v1 import agent_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
+from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.rpc import struct
 from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import Chat, approval_of, chat_service, edit, until
+from tests.support.chat import Chat, approval_of, approve, chat_service, edit, until
 from tests.support.mcp_server import Shelf, mcp_server
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
@@ -93,3 +95,21 @@ async def test_another_tool_can_not_be_slipped_in(noting: Chat, shelf: Shelf) ->
 
     assert [v.field for v in refused.violations] == ["decisions[0].edit.payload.tool"]
     assert not shelf.written
+
+
+async def test_that_an_act_was_begun_is_kept_as_long_as_its_turn_goes_on(
+    noting: Chat, shelf: Shelf
+) -> None:
+    approval = approval_of(await noting.send(writing("b")))
+    await noting.resume(approval.turn, approve(approval))
+    assert (await _acts(noting), shelf.written) == (1, [("a", "b")])
+
+    await noting.service.tick()
+
+    assert await _acts(noting) == 0
+
+
+async def _acts(chat: Chat) -> int:
+    async with chat.engine.connect() as connection:
+        found = await connection.execute(sa.select(sa.func.count()).select_from(tables.tool_acts))
+    return int(found.scalar_one())

@@ -42,6 +42,7 @@ async def test_a_task_ends_with_its_answer_and_what_it_used(
     assert "[demo]" in result.text
     assert result.session_id == events[0].started.session_id
     assert result.usage.output_tokens > 0
+    assert result.usage.model_calls == 1
 
 
 async def test_the_same_request_replays_the_stored_result(

@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.flows import title_gen
 from devstack.demo_model import DemoServer
+from devstack.postgres_roles import ServiceDatabases
+from shared import resources
+from tests.chat_service.conftest import Serving
 from tests.support.chat import (
     SCHEDULE,
     WORKSPACE,
@@ -167,3 +171,34 @@ async def test_a_message_without_text_waits_for_the_next_turn(chat: Chat, demo: 
     first = [e async for e in chat.stub.SendMessage(request, metadata=chat.metadata)]
     assert demo.controls.log("title") == []
     assert len(titles(await chat.send("hello", name=thread_of(first)))) == 1
+
+
+async def test_a_title_whose_finder_died_before_telling_is_told_by_who_takes_over(
+    serve: Serving, demo: DemoServer, chat_databases: ServiceDatabases
+) -> None:
+    async with serve.start() as first:
+        demo.controls.hold()
+        turn = (await anext(aiter(first.stream("hello")))).started.turn
+        await demo.controls.until_held("chat")
+    with psycopg.connect(chat_databases.superuser, autocommit=True) as connection:
+        connection.execute(
+            "update chat.threads set title = 'Found', title_state = 'generated', titled_by = %s",
+            [resources.TURN.parse(turn)["turn"]],
+        )
+    demo.controls.release()
+    events = await (await serve()).watch(turn)
+    assert events[-1].HasField("completed")
+    assert titles(events) == ["Found"]
+
+
+async def test_a_title_that_was_told_is_not_told_again_by_who_takes_over(
+    serve: Serving, demo: DemoServer
+) -> None:
+    async with serve.start() as first:
+        demo.controls.hold(kind="chat")
+        turn = (await anext(aiter(first.stream("hello")))).started.turn
+        await first.watch_for(turn, "thread_updated")
+    demo.controls.release()
+    events = await (await serve()).watch(turn)
+    assert events[-1].HasField("completed")
+    assert len(titles(events)) == 1

@@ -12,10 +12,10 @@ import pytest
 from devstack import child
 from devstack.child import Child
 
-PATIENT = "import time; print('up', flush=True); time.sleep(60)"
+PATIENT = "import time; print('up', flush=True); time.sleep(300)"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    "print('up', flush=True); time.sleep(60)"
+    "print('up', flush=True); time.sleep(300)"
 )
 
 
@@ -32,7 +32,7 @@ def started(tmp_path: Path, code: str, grace: float = 5) -> Child:
 
 
 def until_it_says(log: Path, text: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while text not in (log.read_text() if log.exists() else ""):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -63,7 +63,7 @@ command = [sys.executable, "-c", {PATIENT!r}]
 made = Child(name="x", command=command, environment=os.environ, log=Path({str(tmp_path / "log")!r}))
 made.start()
 print(made.pid, flush=True)
-time.sleep(60)
+time.sleep(300)
 """
     process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -73,7 +73,7 @@ time.sleep(60)
     process.kill()
     process.wait()
     process.stdout.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while child.start_time(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -10,6 +10,7 @@ import pytest
 from devstack import dev_token, keys
 from shared.caller import ServiceIdentity, Verifier, read_key_set
 from shared.errors import Unauthenticated
+from shared.secretbox import SecretBox
 
 
 def verifier(made: keys.Keys) -> Verifier:
@@ -51,6 +52,14 @@ def test_keys_are_made_once_and_are_for_their_owner_only(tmp_path: Path) -> None
     assert {path.name: path.read_bytes() for path in made.folder.iterdir()} == before
     assert {stat.S_IMODE(path.stat().st_mode) for path in made.folder.iterdir()} == {0o600}
     assert stat.S_IMODE(made.folder.stat().st_mode) == 0o700
+
+
+def test_each_service_encrypts_with_a_key_of_its_own(tmp_path: Path) -> None:
+    made = keys.ensure(tmp_path)
+    chat, automation = (SecretBox.parse(made.secret(name)) for name in keys.SERVICES)
+    assert chat is not None
+    assert automation is not None
+    assert chat.prefix != automation.prefix
 
 
 def test_a_token_lives_for_thirty_days_unless_told_otherwise(tmp_path: Path) -> None:

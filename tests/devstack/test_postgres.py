@@ -76,6 +76,16 @@ def _rows(server: Server) -> int:
     return int(row[0])
 
 
+def _await_active(server: Server, pid: int) -> None:
+    """Until that session is at work."""
+    deadline = time.monotonic() + 60
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        asked = "select 1 from pg_stat_activity where pid = %s and state = 'active'"
+        while connection.execute(asked, [pid]).fetchone() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+
 def _log_of(server: Server, text: str) -> int:
     return server.data_dir.with_name("log").read_text().count(text)
 
@@ -97,7 +107,7 @@ def test_rows_are_there_after_the_server_was_killed_and_left_a_zombie(folder: Pa
         assert not second.adopted
         assert _rows(second) == 1
     assert first.process
-    first.process.wait(5)
+    first.process.wait(60)
 
 
 def test_a_start_waits_for_what_a_killed_server_left_at_work(folder: Path) -> None:
@@ -105,14 +115,20 @@ def test_a_start_waits_for_what_a_killed_server_left_at_work(folder: Path) -> No
     _write(first)
     with closing(psycopg.connect(first.dsn)) as busy:
         # A session that computes does not see at once that its server has gone.
-        busy.pgconn.send_query(b"select count(*) from generate_series(1, 10000000)")
+        busy.execute("set statement_timeout = '4s'")
+        busy.commit()
+        busy.pgconn.send_query(
+            b"select 1 from generate_series(1, 99999) a, lateral (select "
+            b"count(*) from generate_series(1, 9999) b where a + b < 0) c"
+        )
+        _await_active(first, busy.info.backend_pid)
         assert _log_of(first, "pre-existing shared memory block") == 0
         os.kill(first.pid, signal.SIGKILL)
         with postgres.running(folder) as second:
             assert _rows(second) == 1
     assert _log_of(first, "pre-existing shared memory block") > 0
     assert first.process
-    first.process.wait(5)
+    first.process.wait(60)
 
 
 def test_a_pid_that_another_program_has_now_does_not_stop_the_start(folder: Path) -> None:
@@ -199,7 +215,7 @@ def test_starts_at_the_same_moment_share_one_server(bare: Path) -> None:
         subprocess.Popen([sys.executable, "-c", code, str(bare)], stdout=subprocess.PIPE)
         for _ in range(3)
     ]
-    answers = [starter.communicate(timeout=60)[0].split() for starter in starters]
+    answers = [starter.communicate(timeout=90)[0].split() for starter in starters]
     server = postgres.start(bare)
     postgres.stop(server)
     assert {int(answer[0]) for answer in answers} == {server.pid}
@@ -209,7 +225,7 @@ def test_starts_at_the_same_moment_share_one_server(bare: Path) -> None:
 def test_the_server_ends_when_its_starter_is_killed(folder: Path) -> None:
     code = (
         "import sys, time; from devstack import postgres;"
-        "print(postgres.start(sys.argv[1]).pid, flush=True); time.sleep(60)"
+        "print(postgres.start(sys.argv[1]).pid, flush=True); time.sleep(300)"
     )
     starter = subprocess.Popen(
         [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True
@@ -218,7 +234,7 @@ def test_the_server_ends_when_its_starter_is_killed(folder: Path) -> None:
     pid = int(starter.stdout.readline())
     starter.kill()
     starter.communicate()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 90
     while (folder / "postgres" / "data" / "postmaster.pid").exists():  # removed by a clean stop
         assert time.monotonic() < deadline, f"{pid} is still there"
         time.sleep(0.02)

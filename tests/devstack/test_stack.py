@@ -28,6 +28,9 @@ FAKES = "tests.devstack.fakes"
 REAL = "devstack"
 PARTS = {"devstack", "postgres", "demo_model", "automation_service", "chat_service", "gateway"}
 
+# Processes start slowly where much else runs.
+pytestmark = pytest.mark.timeout(600)
+
 
 @dataclass(kw_only=True)
 class Run:
@@ -51,7 +54,7 @@ class Run:
         return process
 
     def until_ready(self, process: subprocess.Popen[str]) -> dict[str, Any]:
-        found = until(lambda: self.ready() or process.poll() is not None, "ready.json", 90)
+        found = until(lambda: self.ready() or process.poll() is not None, "ready.json", 150)
         assert isinstance(found, dict), process.communicate()[0]
         self.seen |= {(pid, child.start_time(pid)) for pid in found["pids"].values()}
         return found
@@ -64,7 +67,7 @@ class Run:
         return [pid for pid, began in self.seen if child.start_time(pid) == began]
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 90) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
@@ -121,7 +124,7 @@ def prepared(place: Path, module: str) -> Iterator[Run]:
 
 def stopped(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> str:
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=120)
     return output
 
 
@@ -153,7 +156,7 @@ def test_a_terminal_that_goes_away_ends_every_process_too(fakes: Run) -> None:
     assert process.stdout is not None
     process.stdout.close()
     process.send_signal(signal.SIGHUP)
-    assert process.wait(60) == 0
+    assert process.wait(120) == 0
     assert fakes.left() == []
     assert fakes.ready() is None
 
@@ -162,7 +165,7 @@ def test_a_second_one_in_the_same_folder_says_so_and_harms_nothing(fakes: Run) -
     first = fakes.start()
     ready = fakes.until_ready(first)
     second = fakes.start()
-    output, _ = second.communicate(timeout=30)
+    output, _ = second.communicate(timeout=120)
     assert second.returncode == 1
     assert f"process {first.pid}" in output
     assert ready["gateway_url"] in output
@@ -178,7 +181,7 @@ def test_a_killed_stack_takes_its_processes_along_and_is_no_obstacle(fakes: Run)
     until(lambda: not fakes.left(), "end of the orphans")
     assert fakes.ready() == ready  # stale: nobody could remove it
     process = fakes.start()
-    found = until(lambda: (r := fakes.ready()) and r != ready and r, "ready.json", 60)
+    found = until(lambda: (r := fakes.ready()) and r != ready and r, "ready.json", 150)
     assert found["pids"]["devstack"] == process.pid
     fakes.seen |= {(pid, child.start_time(pid)) for pid in found["pids"].values()}
     stopped(process)
@@ -205,7 +208,7 @@ def test_a_taken_port_is_named_before_anything_starts(fakes: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         process = fakes.start(ROTA_CHAT_PORT=port)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert f"port {port} (ROTA_CHAT_PORT)" in output
     assert not (fakes.folder / "postgres.json").exists()
@@ -214,7 +217,7 @@ def test_a_taken_port_is_named_before_anything_starts(fakes: Run) -> None:
 
 def test_a_failed_migration_is_shown_and_everything_ends(fakes: Run) -> None:
     process = fakes.start(FAKE_MIGRATION_FAILS="1")
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "no such column" in output
     assert fakes.ready() is None
@@ -231,6 +234,7 @@ def test_each_process_is_told_only_what_it_needs(fakes: Run) -> None:
     for log in logs.values():
         assert "'ROTA_SERVICE_KEY_FILE'" in log
         assert "'DATABASE_URL'" in log
+        assert "'ROTA_SECRET_KEYS'" in log
 
 
 def test_the_real_services_run_and_stop(real: Run) -> None:

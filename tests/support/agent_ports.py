@@ -70,6 +70,16 @@ class MemoryApprovals:
         return self._stored[approval]
 
 
+@dataclass
+class MemoryActs:
+    begun: set[tuple[UUID, str]] = field(default_factory=set)
+
+    async def begin(self, turn: UUID, key: str) -> bool:
+        first = (turn, key) not in self.begun
+        self.begun.add((turn, key))
+        return first
+
+
 @dataclass(kw_only=True)
 class Held:
     """An automation; `version` grows with every change of it, `revision` with its definition."""

@@ -4,6 +4,7 @@ The tests of a session share it; each has a workspace of its own, and the clock 
 """
 
 import contextlib
+import importlib
 import os
 import subprocess
 import sys
@@ -24,13 +25,10 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 from grpc_status import rpc_status
-from rota.agent.v1 import agent_pb2
-from rota.automation.v1 import automation_pb2
-from rota.chat.v1 import chat_pb2
 
 from devstack import probe
 from devstack.postgres_roles import ServiceDatabases
-from tests.support.chat import START
+from tests.support.chat import SECRET_KEY, START
 from tests.support.ports import free_port
 from tests.support.processes import FileClock
 from tests.support.tokens import Keys
@@ -38,16 +36,28 @@ from tests.support.tokens import Keys
 CHAT: Final = "rota.chat.v1.ChatService"
 AUTOMATION: Final = "rota.automation.v1.AutomationService"
 AGENT: Final = "rota.agent.v1.AgentService"
+NOTICES: Final = "rota.notice.v1.NoticeService"
 NOBODY: Final = "127.0.0.1:1"
 Metadata = list[tuple[str, str]]
 
+GENERATED: Final = Path(__file__).parents[2] / "shared" / "gen"
+
+
+def _methods() -> Iterator[tuple[str, MethodDescriptor]]:
+    """Of whatever the contract has: a new service needs no line here."""
+    for file in sorted(GENERATED.glob("rota/*/*/*_pb2.py")):
+        module = ".".join(file.relative_to(GENERATED).with_suffix("").parts)
+        for service in importlib.import_module(module).DESCRIPTOR.services_by_name.values():
+            for method in service.methods:
+                yield f"{service.name}/{method.name}", method
+
+
 # `ChatService/GetThread` → its descriptor
-METHODS: Final[Mapping[str, MethodDescriptor]] = {
-    f"{service.name}/{method.name}": method
-    for module in (chat_pb2, automation_pb2, agent_pb2)
-    for service in module.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-}
+METHODS: Final[Mapping[str, MethodDescriptor]] = dict(_methods())
+# Which service calls those that only services may call.
+CALLERS: Final = {"AgentService": "automation_service", "NoticeService": "chat_service"}
+INTERNAL: Final = [name for name in METHODS if name.partition("/")[0] in CALLERS]
+PUBLIC: Final = [name for name in METHODS if name not in INTERNAL]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +83,8 @@ class Live:
         return Tenant(self, workspace or f"w{uuid4().hex[:12]}", user)
 
     def address(self, method: str) -> str:
-        return self.automation if method.startswith("AutomationService/") else self.chat
+        ours = method.startswith(("AutomationService/", "NoticeService/"))
+        return self.automation if ours else self.chat
 
     def call(self, method: str, request: Message, metadata: Metadata, address: str = "") -> Any:
         """The answer; of a stream all its frames."""
@@ -144,11 +155,13 @@ class Tenant:
         return self.live.keys.user_token(self.user, {self.id: role}, expires_in=timedelta(days=1))
 
     def metadata(self, method: str = "", role: str = "owner") -> Metadata:
-        """Of a person's call; of automation_service's own where only services may call."""
-        if not method.startswith("AgentService/"):
+        """Of a person's call; of the other service's own where only services may call."""
+        calls = CALLERS.get(method.partition("/")[0])
+        if calls is None:
             return [("authorization", f"Bearer {self.token(role)}")]
+        called = next(service for service in CALLERS.values() if service != calls)
         return self.live.keys.service_headers(
-            "automation_service", audience="chat_service", user=self.user, workspace=self.id
+            calls, audience=called, user=self.user, workspace=self.id
         )
 
     def call(self, method: str, request: Message, address: str = "") -> Any:
@@ -219,6 +232,9 @@ def _told(made: Live, name: str, listen: str, peer: str, model: str) -> dict[str
         "ROTA_APPROVAL_DAYS": "0.5",
         "ROTA_POOL_SIZE": "4",
         "ROTA_LOOK_SECONDS": "0.2",
+        "ROTA_SECRET_KEYS": SECRET_KEY,
+        "ROTA_LOCAL_MODELS": "true",
+        "ROTA_LOCAL_WEBHOOKS": "true",
         "OPENAI_API_KEY": "demo",
         "OPENAI_BASE_URL": f"http://{model}/v1",
         "ROTA_DEFAULT_MODEL": "demo",

@@ -8,34 +8,45 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
-from mcp.server.fastmcp import FastMCP
+from mcp.server.fastmcp import Context, FastMCP
 from mcp.server.fastmcp.exceptions import ToolError
 from mcp.types import ToolAnnotations
 
 
 @dataclass(slots=True)
 class Shelf:
-    """What the tools were called with."""
+    """What the tools were called with. While `held`, a call that has acted does not answer."""
 
     written: list[tuple[str, str]] = field(default_factory=list)
     searched: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)  # that calls came with
+    held: bool = False
+
+    async def answer(self, context: Any) -> None:
+        meta = context.request_context.meta
+        extra = (meta.model_extra or {}) if meta else {}
+        self.keys.append(extra.get("rota.dev/idempotency-key", ""))
+        while self.held:
+            await asyncio.sleep(0.01)
 
 
 def server(shelf: Shelf) -> FastMCP[Any]:
     made: FastMCP[Any] = FastMCP("shelf", stateless_http=True)
 
     @made.tool(annotations=ToolAnnotations(readOnlyHint=True))
-    def search(words: str) -> dict[str, Any]:
+    async def search(words: str, context: Context[Any, Any, Any]) -> dict[str, Any]:
         """Finds notes by their words."""
         shelf.searched.append(words)
+        await shelf.answer(context)
         return {"found": [title for title, text in shelf.written if words in text]}
 
     @made.tool(structured_output=False)
-    def write(title: str, text: str) -> str:
+    async def write(title: str, text: str, context: Context[Any, Any, Any]) -> str:
         """Writes a note."""
         if not text:
             raise ToolError("an empty note is no note")
         shelf.written.append((title, text))
+        await shelf.answer(context)
         return f"wrote {title}"
 
     @made.tool(name="burn")

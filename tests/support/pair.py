@@ -16,7 +16,8 @@ from automation_service.settings import Settings as AutomationSettings
 from chat_service import bootstrap as chat_root
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
-from shared.rpc import client
+from shared.rpc import client, tls
+from tests.support.certificates import Authority
 from tests.support.chat import Chat
 from tests.support.chat import migrated as chat_migrated
 from tests.support.chat import settings as chat_settings
@@ -64,17 +65,32 @@ def migrated(databases: ServiceDatabases) -> None:
 
 @contextlib.asynccontextmanager
 async def pair(
-    databases: ServiceDatabases, keys: Keys, model_url: str, clock: ManualClock
+    databases: ServiceDatabases,
+    keys: Keys,
+    model_url: str,
+    clock: ManualClock,
+    authority: Authority | None = None,
+    /,
+    **automation: Any,
 ) -> AsyncIterator[Pair]:
+    """`automation` are settings of automation_service. With an authority both speak mTLS."""
     chat_port, automation_port = free_port(), free_port()
     chat_address = f"127.0.0.1:{chat_port}"
     automation_address = f"127.0.0.1:{automation_port}"
     metadata = [("authorization", f"Bearer {keys.user_token()}")]
+    chat_tls, automation_tls, own = ({}, {}, None) if authority is None else _secured(authority)
     async with (
         automation_root.service(
-            automation_settings(databases, keys, listen=automation_address, peer=chat_address),
+            automation_settings(
+                databases,
+                keys,
+                listen=automation_address,
+                peer=chat_address,
+                **automation,
+                **automation_tls,
+            ),
             clock=clock,
-        ) as automation,
+        ) as automations,
         chat_root.service(
             chat_settings(
                 databases,
@@ -82,11 +98,12 @@ async def pair(
                 model_url,
                 listen=chat_address,
                 peer_address=automation_address,
+                **chat_tls,
             ),
             clock=clock,
         ) as chat,
-        client.channel(chat_address) as to_chat,
-        client.channel(automation_address) as to_automation,
+        client.channel(chat_address, tls=own) as to_chat,
+        client.channel(automation_address, tls=own) as to_automation,
     ):
         yield Pair(
             chat=Chat(
@@ -97,7 +114,19 @@ async def pair(
                 metadata=metadata,
             ),
             automations=automation_pb2_grpc.AutomationServiceStub(to_automation),
-            automation=automation,
+            automation=automations,
             clock=clock,
             metadata=metadata,
         )
+
+
+def _secured(authority: Authority) -> tuple[dict[str, Any], dict[str, Any], tls.Tls | None]:
+    """Settings of each service, and what a caller shows."""
+
+    def told(name: str) -> dict[str, Any]:
+        own = authority.issue(name)
+        return {"tls_cert_file": own.cert, "tls_key_file": own.key, "tls_ca_file": authority.file}
+
+    caller = authority.issue("caller")
+    own = tls.read(caller.cert, caller.key, authority.file)
+    return told("chat_service"), told("automation_service"), own

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,20 +14,27 @@ Reply = Sequence[Any]
 
 @dataclass
 class ScriptedModel:
-    """Answers the n-th request with the n-th reply; `asked` holds the requests' bodies."""
+    """Answers the n-th request with the n-th reply; `asked` holds the requests' bodies.
+
+    With `answer` the reply depends on the request instead.
+    """
 
     replies: list[Reply]
+    answer: Callable[[dict[str, Any]], Reply] | None = None
     base_url: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
+    heads: list[str] = field(default_factory=list)  # of the requests, in lower case
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        self.heads.append(head)
         length = int(head.split("content-length:")[1].split("\r\n")[0])
         self.asked.append(json.loads(await reader.readexactly(length)))
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
         )
-        for chunk in self.replies[len(self.asked) - 1]:
+        number = len(self.asked) - 1
+        for chunk in self.answer(self.asked[-1]) if self.answer else self.replies[number]:
             text = chunk if isinstance(chunk, str) else json.dumps(chunk)
             writer.write(f"data: {text}\n\n".encode())
         await writer.drain()
@@ -56,8 +63,10 @@ def ends(reason: str = "stop") -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def scripted_model(*replies: Reply) -> AsyncIterator[ScriptedModel]:
-    model = ScriptedModel(replies=list(replies))
+async def scripted_model(
+    *replies: Reply, answer: Callable[[dict[str, Any]], Reply] | None = None
+) -> AsyncIterator[ScriptedModel]:
+    model = ScriptedModel(replies=list(replies), answer=answer)
     server = await asyncio.start_server(model.serve, "127.0.0.1", 0)
     async with server:
         model.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"

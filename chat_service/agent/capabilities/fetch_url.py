@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import httpx
 
-from chat_service.agent.capabilities.addresses import Address, Resolve, is_public, resolve
 from chat_service.agent.capabilities.page_text import page_text
 from shared import errors
+from shared.addresses import Address, Resolve, is_public, resolve
 from shared.registries.capabilities.types import Capability
 
 MAX_BYTES: Final = 1024 * 1024

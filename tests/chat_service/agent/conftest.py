@@ -16,10 +16,12 @@ from chat_service.agent.graph import Agent
 from chat_service.agent.model import ModelBundle, ModelConfig
 from chat_service.agent.patience import Patience
 from chat_service.agent.ports import RuntimeContext, Said, TaskLimits
+from chat_service.agent.subagent import Subagent
+from chat_service.agent.tools import ToolDefinition
 from devstack.demo_model import DemoServer, demo_server
 from shared.clock import ManualClock
 from shared.registries import current_catalogue, register_builtins
-from tests.support.agent_ports import MemoryApprovals, MemoryAutomations
+from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
 
 NOW = datetime(2026, 11, 22, 16, tzinfo=UTC)
 KEY = "sk-a-key-nobody-may-see"
@@ -43,20 +45,26 @@ class Bench:
     checkpoints: Checkpoints
     dsn: str
     approvals: MemoryApprovals = field(default_factory=MemoryApprovals)
+    acts: MemoryActs = field(default_factory=MemoryActs)
     automations: MemoryAutomations = field(default_factory=lambda: MemoryAutomations(now=NOW))
     waits: Waits = field(default_factory=Waits)
     turn: UUID = field(default_factory=uuid4)
     time_zone: str = "Europe/Paris"
     time_zone_assumed: bool = False
+    more_tools: Sequence[ToolDefinition] = ()
+    subagents: Sequence[Subagent] = ()
 
     def agent(self) -> Agent:
         return Agent(
             checkpoints=self.checkpoints,
             approvals=self.approvals,
+            acts=self.acts,
             automations=self.automations,
             catalogue=current_catalogue,
             clock=ManualClock(NOW),
             patience=Patience(sleep=self.waits.sleep),
+            more_tools=lambda: self.more_tools,
+            subagents=self.subagents,
         )
 
     def model(self, name: str = "demo", **more: Any) -> ModelBundle:

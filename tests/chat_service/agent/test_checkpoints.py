@@ -74,7 +74,7 @@ async def test_connections_the_server_has_closed_are_replaced(bench: Bench) -> N
     await bench.all("hello")
     with psycopg.connect(bench.dsn, autocommit=True) as connection:
         connection.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity "
             "where pid <> pg_backend_pid() and datname = current_database()"
         )
 

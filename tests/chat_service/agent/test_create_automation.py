@@ -168,6 +168,7 @@ async def test_a_call_without_an_intent_is_answered(bench: Bench, intent: str) -
 def test_tasks_never_get_chats_own_tools(bench: Bench) -> None:
     desk = Desk(
         approvals=bench.approvals,
+        acts=bench.acts,
         automations=bench.automations,
         catalogue=current_catalogue,
         clock=ManualClock(NOW + timedelta(0)),

@@ -3,23 +3,17 @@
 import asyncio
 import ipaddress
 import ssl
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
-from chat_service.agent.capabilities import addresses
-from chat_service.agent.capabilities.addresses import Address, is_public
 from chat_service.agent.capabilities.fetch_url import MAX_BYTES, Fetcher
 from chat_service.agent.capabilities.page_text import page_text
-from shared import errors
+from shared import addresses, errors
+from shared.addresses import Address, is_public
+from tests.support.tls import contexts
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 PUBLIC = ipaddress.ip_address("93.184.215.14")
@@ -160,8 +154,10 @@ async def test_the_next_address_is_tried_when_the_first_is_not_there() -> None:
         assert (await fetcher.fetch(f"http://example.org:{port}/"))["text"] == "ok"
 
 
-async def test_a_certificate_is_judged_by_name_though_the_connection_is_by_address() -> None:
-    server, client = _certificate("example.org")
+async def test_a_certificate_is_judged_by_name_though_the_connection_is_by_address(
+    tmp_path: Path,
+) -> None:
+    server, client = contexts(tmp_path, "example.org")
     fetcher = Fetcher(resolve=_to_loopback, allowed=_loopback_only, verify=client)
 
     async with _site({"/": _answer(b"ok")}, tls=server) as port:
@@ -254,31 +250,6 @@ def _answer(
 ) -> bytes:
     head = f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n"
     return (head + (f"location: {location}\r\n" if location else "") + "\r\n").encode() + body
-
-
-def _certificate(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context with a certificate for `name`, and a client's that trusts it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .sign(key, hashes.SHA256())
-    ).public_bytes(Encoding.PEM)
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(secret + made)
-        file.flush()
-        server.load_cert_chain(file.name)
-    return server, ssl.create_default_context(cadata=made.decode())
 
 
 @asynccontextmanager

@@ -31,7 +31,6 @@ async def test_small_talk_streams_as_one_block_and_its_usage(bench: Bench) -> No
     events = await bench.all("hello", model=bench.model(input_price=1_000_000))
 
     assert text_of(events).startswith("Hello!")
-    assert len([e for e in events if isinstance(e, TextDelta)]) > 3
     assert {e.block for e in events if isinstance(e, TextDelta)} == {0}
     used = events[-1]
     assert isinstance(used, ModelUsed)

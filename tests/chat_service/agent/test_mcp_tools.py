@@ -1,5 +1,6 @@
 """Tools of MCP servers: offered by their rule, asked for, called, and told when they fail."""
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -51,6 +52,7 @@ def agent_with(bench: Bench, tools: McpTools) -> Agent:
     return Agent(
         checkpoints=bench.checkpoints,
         approvals=bench.approvals,
+        acts=bench.acts,
         automations=bench.automations,
         catalogue=lambda: Catalogue(
             actions=all_actions(), triggers=all_triggers(), capabilities=tools.capabilities()
@@ -223,3 +225,50 @@ def test_servers_stand_in_the_models_file(tmp_path: Path) -> None:
 def test_a_server_that_can_not_be_used_is_told(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(BadModelsFile, match=said):
         read(tmp_path / "m.yaml", text, {})
+
+
+async def killed_during(bench: Bench, shelf: Shelf, agent: Agent, **how: Any) -> None:
+    """Goes on until a call has acted and not answered, and dies."""
+    before, shelf.held = len(shelf.keys), True
+    task = asyncio.create_task(bench.all(agent=agent, **how))
+    async with asyncio.timeout(20):
+        while len(shelf.keys) == before:
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    shelf.held = False
+
+
+async def test_an_act_that_was_cut_off_is_not_begun_again(
+    bench: Bench, notes: McpTools, shelf: Shelf
+) -> None:
+    agent = agent_with(bench, notes)
+    (approval,) = await bench.paused(calling("notes_write", title="a", text="b"), agent=agent)
+    bench.approvals.decide(approval, "approved")
+    await killed_during(bench, shelf, agent, resume=[approval])
+
+    (result,) = finished(await bench.all(resume=[approval], agent=agent_with(bench, notes)))
+
+    assert (result.ok, result.output["reason"]) == (False, "may_have_run")
+    assert shelf.written == [("a", "b")]
+
+
+async def test_what_only_reads_is_asked_again_with_the_same_key(
+    bench: Bench, notes: McpTools, shelf: Shelf
+) -> None:
+    asked = calling("notes_search", words="late")
+    await killed_during(bench, shelf, agent_with(bench, notes), text=asked)
+
+    (result,) = finished(await bench.all(asked, agent=agent_with(bench, notes)))
+
+    assert result.output == {"found": []}
+    assert shelf.searched == ["late", "late"]
+    first, second = shelf.keys
+    assert first == second != ""
+
+
+async def test_two_calls_have_two_keys(bench: Bench, notes: McpTools, shelf: Shelf) -> None:
+    search = {"name": "notes_search", "args": {"words": "late"}}
+    await bench.all(f"go <<calls={json.dumps([search, search])}>>", agent=agent_with(bench, notes))
+
+    assert len(set(shelf.keys)) == 2

@@ -32,6 +32,9 @@ models:
 """
 
 
+CLERK = "{name: clerk, description: files, instructions: You file., tools: [now]}"
+
+
 def _load(path: Path | None, **environ: str) -> Models:
     return load_models(
         path,
@@ -71,6 +74,17 @@ def test_a_file_names_models_and_where_their_keys_are(tmp_path: Path) -> None:
     )
 
 
+def test_a_file_says_how_tools_act_and_which_subagents_there_are(tmp_path: Path) -> None:
+    said = f"{GOOD}tools: {{fetch_url: always}}\nsubagents: [{CLERK}]"
+    models = _load(_file(tmp_path, said), SMALL_KEY="x")
+
+    assert models.tools == {"fetch_url": "always"}
+    (clerk,) = models.subagents
+    assert (clerk.name, clerk.tools) == ("clerk", ("now",))
+    assert [one.name for one in _load(None).subagents] == ["researcher"]
+    assert not _load(_file(tmp_path, f"{GOOD}subagents: []"), SMALL_KEY="x").subagents
+
+
 def test_a_key_is_never_shown(tmp_path: Path) -> None:
     models = _load(_file(tmp_path, GOOD), SMALL_KEY="small secret")
 
@@ -89,6 +103,13 @@ def test_a_key_is_never_shown(tmp_path: Path) -> None:
         (GOOD.replace("150000", "-1"), "models.0.input_price"),
         (GOOD, "SMALL_KEY is not set"),
         ("", "file: Input should be"),
+        (f"{GOOD}tools: {{write: never}}", "tools.write"),
+        (f"{GOOD}tools: {{now: sometimes}}", "tools.now"),
+        (f"{GOOD}subagents: [{{name: A, description: a, instructions: a}}]", "subagents.0.name"),
+        (
+            f"{GOOD}subagents: [{CLERK}, {CLERK}]".replace("api_key_env: SMALL_KEY", ""),
+            "subagents: each name may be used once",
+        ),
     ],
 )
 def test_a_bad_file_says_where_it_is_bad(tmp_path: Path, text: str, said: str) -> None:

@@ -206,3 +206,28 @@ async def test_arguments_are_told_as_they_come(bench: Bench) -> None:
 
     told = [(e.tool_call_id, e.json) for e in events if isinstance(e, ToolCallArgs)]
     assert told == [("c", '{"a"'), ("c", ": 1}")]
+
+
+async def test_arguments_of_calls_side_by_side_go_each_to_its_own(bench: Bench) -> None:
+    pieces = [
+        calls(call("nothing", "", index=0, id="a")),
+        calls(call("nothing", "", index=1, id="b")),
+        calls({"index": 1, "function": {"arguments": '{"b"'}}),
+        calls({"index": 0, "function": {"arguments": '{"a"'}}),
+        calls(
+            {"index": 1, "function": {"arguments": ": 2}"}},
+            {"index": 0, "function": {"arguments": ": 1}"}},
+        ),
+        ends(),
+        DONE,
+    ]
+    async with scripted_model(pieces, [says("ok"), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go")
+
+    told = {"a": "", "b": ""}
+    for event in events:
+        if isinstance(event, ToolCallArgs):
+            told[event.tool_call_id] += event.json
+    assert told == {"a": '{"a": 1}', "b": '{"b": 2}'}
+    assert {e.tool_call_id for e in finished(events)} == {"a", "b"}

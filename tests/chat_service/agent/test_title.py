@@ -2,6 +2,7 @@
 
 import pytest
 
+from chat_service.agent.meter import Meter
 from chat_service.agent.model import ModelBundle, ModelConfig
 from chat_service.agent.title import title
 from tests.chat_service.agent.conftest import Bench
@@ -13,11 +14,13 @@ def _model(base_url: str) -> ModelBundle:
 
 
 async def test_a_title_is_found_and_accounted_for(bench: Bench) -> None:
-    found = await title(bench.model(), "every weekday at nine summarise the news from Paris")
+    meter = Meter()
+    found = await title(bench.model(), "every weekday at nine summarise the news from Paris", meter)
 
-    assert found is not None
-    assert found[0] == "Every weekday at nine summarise the"
-    assert found[1].output_tokens > 0
+    assert found == "Every weekday at nine summarise the"
+    (used,) = meter.used()
+    assert used.output_tokens > 0
+    assert not used.estimated
     assert bench.demo.controls.log()[0].kind == "title"
 
 
@@ -32,34 +35,37 @@ async def test_a_title_is_found_and_accounted_for(bench: Bench) -> None:
 )
 async def test_quotes_and_breaks_are_taken_off(said: str, title_: str) -> None:
     async with scripted_model([says(said), ends(), DONE]) as model:
-        found = await title(_model(model.base_url), "hello")
+        found = await title(_model(model.base_url), "hello", Meter())
 
-    assert found is not None
-    assert found[0] == title_
+    assert found == title_
 
 
 async def test_a_long_title_is_cut() -> None:
     async with scripted_model([says("long " * 100), ends(), DONE]) as model:
-        found = await title(_model(model.base_url), "hello")
+        found = await title(_model(model.base_url), "hello", Meter())
 
-    assert found is not None
-    assert len(found[0]) <= 100
+    assert 0 < len(found) <= 100
 
 
 async def test_only_the_beginning_is_read() -> None:
     async with scripted_model([says("T"), ends(), DONE]) as model:
-        await title(_model(model.base_url), "x" * 900)
+        await title(_model(model.base_url), "x" * 900, Meter())
 
     assert model.asked[0]["messages"][1]["content"] == "x" * 500
 
 
 async def test_a_model_that_fails_gives_none(bench: Bench) -> None:
     bench.demo.controls.fail(1, status=500)
+    meter = Meter()
 
-    assert await title(bench.model(), "hello") is None
-    assert await title(bench.model(), "   ") is None
+    assert await title(bench.model(), "hello", meter) == ""
+    assert await title(bench.model(), "   ", meter) == ""
+    assert meter.used() == []
 
 
-async def test_a_model_that_says_nothing_gives_none() -> None:
+async def test_a_model_that_says_nothing_gives_none_and_is_accounted_for() -> None:
+    meter = Meter()
     async with scripted_model([says('""'), ends(), DONE]) as model:
-        assert await title(_model(model.base_url), "hello") is None
+        assert await title(_model(model.base_url), "hello", meter) == ""
+
+    assert [used.output_tokens for used in meter.used()] == [5]

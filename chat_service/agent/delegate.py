@@ -1,0 +1,158 @@
+"""`delegate`: a task that a subagent works on, on its own thread, while the main agent waits."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
+from dataclasses import replace
+from typing import Any, Final
+
+from langchain.tools import ToolRuntime
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.types import interrupt
+
+from chat_service.agent.assignment import Answered, Assignment, Waits
+from chat_service.agent.checkpoints import MOST_ASSIGNMENTS, Checkpoints, thread_id
+from chat_service.agent.compiled import agent_graph
+from chat_service.agent.header import header
+from chat_service.agent.outcomes import Failed, Invalid, Reported, result_of
+from chat_service.agent.prompts import prompt
+from chat_service.agent.run import Assigned, Emit, Run, stamp_of
+from chat_service.agent.subagent import Subagent
+from chat_service.agent.text import clean
+from chat_service.agent.tools import ToolDefinition, ToolResult
+
+NAME: Final = "delegate"
+MOST_TASK: Final = 8_000
+MOST_ANSWER: Final = 32_000  # characters, of what the main agent reads
+
+Tools = Callable[[], Sequence[ToolDefinition]]
+
+
+def delegate(
+    subagents: Sequence[Subagent], checkpoints: Checkpoints, tools: Tools
+) -> ToolDefinition:
+    """`tools` are those that chats have beside chat's own, each with its approval rule."""
+    named = {one.name: one for one in subagents}
+    description = prompt(
+        f"{NAME}/description",
+        subagents="\n".join(f"- `{one.name}`: {one.description}" for one in subagents),
+    )
+
+    def factory(run: Run) -> BaseTool:
+        async def call(runtime: ToolRuntime[Any, Any], **given: Any) -> tuple[str, dict[str, Any]]:
+            result = _read(run, named, runtime, given)
+            if isinstance(result, Assigned):
+                work = _assignment(run, named[result.subagent], result, checkpoints, tools, runtime)
+                result = await _carried_out(run, work, result)
+            return result.pair()
+
+        return StructuredTool(
+            name=NAME,
+            description=description,
+            args_schema=_schema(list(named)),
+            coroutine=call,
+            response_format="content_and_artifact",
+        )
+
+    return ToolDefinition(name=NAME, factory=factory, approval="never")
+
+
+def _schema(names: Sequence[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {
+            "subagent": {"type": "string", "enum": list(names), "description": "who does it"},
+            "task": {"type": "string", "description": "everything it needs to know"},
+        },
+        "required": ["subagent", "task"],
+        "additionalProperties": False,
+    }
+
+
+def _read(
+    run: Run,
+    named: Mapping[str, Subagent],
+    runtime: ToolRuntime[Any, Any],
+    given: Mapping[str, Any],
+) -> Assigned | ToolResult:
+    """The assignment that a call stands for, or what is wrong with it."""
+    name, task = given.get("subagent"), given.get("task")
+    issues = []
+    if name not in named:
+        issues.append(f"subagent: is one of {', '.join(named)}")
+    if not isinstance(task, str) or not 1 <= len(task.strip()) <= MOST_TASK:
+        issues.append(f"task: a text of 1 to {MOST_TASK:,} characters is needed")
+    if issues:
+        return result_of(Invalid(issues=issues))
+    number = _number(runtime.state["messages"], str(runtime.tool_call_id))
+    if number > MOST_ASSIGNMENTS:
+        return result_of(
+            Failed(message=f"a turn has at most {MOST_ASSIGNMENTS} tasks of subagents")
+        )
+    return Assigned(
+        subagent=str(name),
+        task=clean(str(task)).strip(),
+        number=number,
+        tool_call_id=str(runtime.tool_call_id),
+    )
+
+
+def _number(messages: Sequence[BaseMessage], tool_call_id: str) -> int:
+    """Which of the turn's calls it is, from 1: the same whenever the tool runs again."""
+    calls = [
+        call["id"]
+        for message in messages
+        if isinstance(message, AIMessage) and stamp_of(message)
+        for call in message.tool_calls
+        if call["name"] == NAME
+    ]
+    return calls.index(tool_call_id) + 1
+
+
+def _assignment(
+    run: Run,
+    subagent: Subagent,
+    assigned: Assigned,
+    checkpoints: Checkpoints,
+    tools: Tools,
+    runtime: ToolRuntime[Any, Any],
+) -> Assignment:
+    its = replace(run, assigned=assigned, next_block=0, taken=set(), told=set(), accounted=set())
+    offered = [
+        tool.factory(its)
+        for tool in tools()
+        if subagent.may_use(tool.name) and tool.name not in run.disabled
+    ]
+    said = prompt("subagent", instructions=subagent.instructions, header=header(run.context))
+    return Assignment(
+        run=its,
+        graph=agent_graph(its, checkpoints, offered, said),
+        thread=thread_id(run.context.turn, assigned.number),
+        emit=_from_outside(runtime.stream_writer),
+    )
+
+
+def _from_outside(write: Emit) -> Emit:
+    # a writer finds its stream by the context it is called in
+    outside = copy_context()
+    return lambda event: outside.run(write, event)
+
+
+async def _carried_out(run: Run, work: Assignment, assigned: Assigned) -> ToolResult:
+    run.accounted.add(assigned.tool_call_id)
+    while True:
+        match await work.work():
+            case Waits(approvals=approvals):
+                # gives back at once what an earlier pause was answered with: the loop looks again
+                waited = [str(approval) for approval in approvals]
+                interrupt({"approvals": waited, "segment": run.segment})
+            case Answered(text="", spent=spent):
+                failed = Failed(message=f"the {assigned.subagent} gave no answer")
+                return replace(result_of(failed), spent=spent)
+            case Answered(text=text, spent=spent):
+                reported = Reported(
+                    subagent=assigned.subagent,
+                    answer=text[:MOST_ANSWER],
+                    truncated=len(text) > MOST_ANSWER,
+                )
+                return replace(result_of(reported), spent=spent)

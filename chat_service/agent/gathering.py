@@ -1,0 +1,80 @@
+"""What a stream has brought by the time somebody looks: read ahead, taken in handfuls.
+
+A provider's tokens that came while the process was busy are then worked on as one piece of text,
+and one that comes alone is not kept waiting.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from typing import Any, Final, TypeVar
+
+# A stream that is further ahead than this waits.
+MOST_AHEAD: Final = 1_000
+_TEXTS: Final = ("content", "reasoning_content", "reasoning")
+
+T = TypeVar("T")
+
+
+async def handfuls(stream: AsyncGenerator[T, None]) -> AsyncGenerator[list[T], None]:
+    """Everything that is there, each time; what the stream raises comes after what it gave."""
+    ahead: list[T] = []
+    came, taken = asyncio.Event(), asyncio.Event()
+
+    async def read() -> None:
+        try:
+            async with contextlib.aclosing(stream):
+                async for one in stream:
+                    ahead.append(one)
+                    came.set()
+                    if len(ahead) >= MOST_AHEAD:
+                        taken.clear()
+                        await taken.wait()
+        finally:
+            came.set()
+
+    reading = asyncio.create_task(read())
+    try:
+        while ahead or not reading.done():
+            if not ahead:
+                came.clear()
+                await came.wait()
+            if ahead:
+                found, ahead[:] = list(ahead), []
+                taken.set()
+                yield found
+        await reading
+    finally:
+        reading.cancel()
+        await asyncio.wait([reading])
+
+
+def joined(chunks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Chat completion chunks, with those that only add to the same text as one."""
+    last: dict[str, Any] | None = None
+    for chunk in chunks:
+        if last is not None and (key := _text_of(last)) and key == _text_of(chunk):
+            last["choices"][0]["delta"][key] += chunk["choices"][0]["delta"][key]
+            continue
+        if last is not None:
+            yield last
+        last = chunk
+    if last is not None:
+        yield last
+
+
+def _text_of(chunk: dict[str, Any]) -> str:
+    """Which text a chunk adds to, when it does nothing else; empty for any other."""
+    choices = chunk.get("choices")
+    if not isinstance(choices, list) or len(choices) != 1 or chunk.get("usage"):
+        return ""
+    choice = choices[0]
+    if not isinstance(choice, dict) or choice.get("finish_reason") or choice.get("logprobs"):
+        return ""
+    delta = choice.get("delta")
+    if not isinstance(delta, dict):
+        return ""
+    said = [key for key, value in delta.items() if value is not None]
+    if len(said) != 1 or said[0] not in _TEXTS or not isinstance(delta[said[0]], str):
+        return ""
+    return str(said[0])

@@ -1,0 +1,113 @@
+"""Models of people's own. Every query is for one person in one workspace."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service.persistence import tables
+
+t = tables.model_configs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnModel:
+    """`api_key` is sealed and bound to `bound_to`; None for an endpoint that wants none."""
+
+    id: int
+    workspace_id: str
+    user_id: str
+    display_name: str
+    model: str
+    base_url: str
+    api_key: bytes | None
+    key_hint: str
+    supports_images: bool | None
+    revision: int
+    create_time: datetime
+    update_time: datetime
+
+    @property
+    def bound_to(self) -> str:
+        return f"chat.model_configs/{self.workspace_id}/{self.user_id}/{self.id}"
+
+
+async def new_id(connection: AsyncConnection) -> int:
+    found = await connection.scalar(
+        sa.text("select nextval(pg_get_serial_sequence('model_configs', 'id'))")
+    )
+    assert found is not None
+    return int(found)
+
+
+async def insert(connection: AsyncConnection, row: OwnModel) -> None:
+    values = {c.name: getattr(row, c.name) for c in t.columns}
+    await connection.execute(sa.insert(t).values(values))
+
+
+async def get(
+    connection: AsyncConnection, config_id: int, *, workspace: str, user: str, lock: bool = False
+) -> OwnModel | None:
+    query = sa.select(t).where(
+        t.c.id == config_id, t.c.workspace_id == workspace, t.c.user_id == user
+    )
+    if lock:
+        query = query.with_for_update()
+    row = (await connection.execute(query)).mappings().one_or_none()
+    return None if row is None else OwnModel(**row)
+
+
+async def of_owner(connection: AsyncConnection, *, workspace: str, user: str) -> list[OwnModel]:
+    """All of a person's, oldest first."""
+    query = sa.select(t).where(t.c.workspace_id == workspace, t.c.user_id == user).order_by(t.c.id)
+    return [OwnModel(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def lock_owner(connection: AsyncConnection, *, workspace: str, user: str) -> None:
+    """A person's additions take turns until the end of the transaction."""
+    key = sa.func.hashtextextended(f"model_configs|{workspace}|{user}", 0)
+    await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+
+
+async def change(
+    connection: AsyncConnection, config_id: int, now: datetime, values: dict[str, Any]
+) -> None:
+    await connection.execute(
+        sa.update(t)
+        .where(t.c.id == config_id)
+        .values(update_time=now, revision=t.c.revision + 1, **values)
+    )
+
+
+async def delete(connection: AsyncConnection, row: OwnModel) -> None:
+    """Also clears the pins to it."""
+    threads = tables.threads
+    await connection.execute(
+        sa.update(threads)
+        .where(threads.c.workspace_id == row.workspace_id, threads.c.model_config_id == row.id)
+        .values(model_config_id=0)
+    )
+    await connection.execute(sa.delete(t).where(t.c.id == row.id))
+
+
+async def sealed_otherwise(
+    connection: AsyncConnection, prefix: bytes, *, after: int, most: int
+) -> Sequence[OwnModel]:
+    """Rows with keys that do not begin with `prefix`, locked, in the order of their ids."""
+    begins = sa.func.substring(t.c.api_key, 1, len(prefix))
+    query = (
+        sa.select(t)
+        .where(t.c.api_key.is_not(None), begins != prefix, t.c.id > after)
+        .order_by(t.c.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    return [OwnModel(**row) for row in (await connection.execute(query)).mappings()]
+
+
+async def reseal(connection: AsyncConnection, config_id: int, api_key: bytes) -> None:
+    """Keeps the same key sealed anew, which is no change that anybody sees."""
+    await connection.execute(sa.update(t).where(t.c.id == config_id).values(api_key=api_key))

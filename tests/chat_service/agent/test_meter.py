@@ -1,0 +1,69 @@
+"""What a model call used when nobody told: by a stated estimate."""
+
+import pytest
+
+from chat_service.agent.chat_model import Watch
+from chat_service.agent.meter import Meter, about_tokens
+from chat_service.agent.model import SILENT, ModelBundle, ModelConfig
+from tests.support.scripted_model import DONE, ends, says, scripted_model
+
+CONFIG = ModelConfig(
+    id=-1, display_name="m", model="m", premium=True, input_price=1_000_000, output_price=2_000_000
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "tokens"),
+    [
+        ({}, 0),
+        ({"messages": [{"role": "user", "content": "12345678"}]}, 6),  # 23 bytes, names included
+        ({"messages": [{"content": "ééé"}]}, 4),  # 13 bytes
+        ({"model": "m" * 400, "stream": True}, 0),
+        ({"tools": [{"function": {"name": "now", "strict": None}}]}, 6),  # 21 bytes
+        ({"messages": [{"image_url": {"url": "data:image/png;base64,AAAA"}}]}, 1_003),
+    ],
+)
+def test_a_token_is_four_bytes_of_what_is_sent_and_an_image_a_thousand(
+    asked: dict[str, object], tokens: int
+) -> None:
+    assert about_tokens(asked) == tokens
+
+
+async def test_a_call_in_hand_is_estimated_and_one_that_ended_is_not() -> None:
+    meter, watch = Meter(), Watch()
+    call = meter.begin(CONFIG, watch)
+    assert meter.used() == []
+    async with scripted_model([says("a word and another"), ends(), DONE]) as model:
+        config = ModelConfig(id=-1, display_name="m", model="m", base_url=model.base_url)
+        chunks = ModelBundle(config=config).chat(SILENT).astream("hello", watch=watch)
+        await anext(aiter(chunks))
+        (cut,) = meter.used()
+        rest = [chunk async for chunk in chunks]
+    assert (cut.estimated, cut.premium, cut.call) == (True, True, call.id)
+    assert cut.output_tokens == 5  # 18 bytes
+    assert cut.cost_micros == cut.input_tokens + 2 * cut.output_tokens
+    assert meter.cut_micros() == cut.cost_micros
+    told = meter.told(call, next(c for c in rest if c.usage_metadata))
+    assert (told.estimated, told.input_tokens, told.call) == (False, 10, call.id)
+    assert meter.used() == [told]
+    assert meter.cut_micros() == 0
+
+
+async def test_a_provider_that_tells_no_usage_is_estimated() -> None:
+    meter, watch = Meter(), Watch()
+    call = meter.begin(CONFIG, watch)
+    end = {**ends(), "usage": None}
+    async with scripted_model([says("a word and another"), end, DONE]) as model:
+        config = ModelConfig(id=-1, display_name="m", model="m", base_url=model.base_url)
+        answer = await ModelBundle(config=config).chat(SILENT).ainvoke("hello", watch=watch)
+    told = meter.told(call, answer)
+    assert (told.estimated, told.output_tokens) == (True, 5)
+
+
+def test_a_call_that_failed_before_a_word_cost_nothing() -> None:
+    meter = Meter()
+    silent = meter.begin(CONFIG, Watch(asked={"messages": ["hello"]}))
+    spoke = meter.begin(CONFIG, Watch(asked={"messages": ["hello"]}, written=3))
+    for call in (silent, spoke):
+        meter.failed(call)
+    assert [used.call for used in meter.used()] == [spoke.id]

@@ -1,0 +1,121 @@
+"""Endpoints that people name: only public ones are called, at the very address that was judged."""
+
+import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+
+from chat_service.agent import faults, own_endpoint
+from chat_service.agent.model import ModelBundle, ModelConfig
+from shared.addresses import Address
+from tests.support.scripted_model import ScriptedModel, ends, says, scripted_model
+
+LOOPBACK = ipaddress.ip_address("127.0.0.1")
+PUBLIC = ipaddress.ip_address("93.184.215.14")
+
+
+class Names:
+    """A name server that knows one answer, and remembers what was asked."""
+
+    def __init__(self, *found: Address) -> None:
+        self.found = list(found)
+        self.asked: list[tuple[str, int]] = []
+
+    async def resolve(self, host: str, port: int) -> list[Address]:
+        self.asked.append((host, port))
+        if not self.found:
+            raise OSError("no such name")
+        return self.found
+
+
+@asynccontextmanager
+async def calling(names: Names, *, local: bool, **more: int) -> AsyncIterator[httpx2.AsyncClient]:
+    client = own_endpoint.client(local=local, resolve=names.resolve, **more)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def named(model: ScriptedModel) -> str:
+    """The model's address under a name."""
+    return model.base_url.replace("127.0.0.1", "models.example.org")
+
+
+@pytest.mark.parametrize("found", [[LOOPBACK], [PUBLIC, LOOPBACK], [ipaddress.ip_address("::1")]])
+async def test_a_name_with_an_inner_address_is_not_called(found: list[Address]) -> None:
+    async with scripted_model([says("never"), ends()]) as model:
+        async with calling(Names(*found), local=False) as client:
+            with pytest.raises(own_endpoint.NotPublic):
+                await client.post(named(model) + "/chat/completions", json={})
+        assert model.asked == []
+
+
+async def test_a_refused_endpoint_is_not_tried_again_and_says_nothing_of_the_network() -> None:
+    config = ModelConfig(id=7, display_name="m", model="m", base_url="https://models.example.org")
+    async with calling(Names(LOOPBACK), local=False) as client:
+        with pytest.raises(faults.PROVIDER_FAULTS) as caught:
+            await ModelBundle(config=config, client=client).chat().ainvoke("hello")
+    fault = faults.read(caught.value)
+    assert not fault.passing
+    assert fault.refusal(7).message == "the model's provider refused the request"
+
+
+async def test_a_name_that_nobody_knows_can_not_be_reached() -> None:
+    async with calling(Names(), local=False) as client:
+        with pytest.raises(httpx2.ConnectError):
+            await client.get("https://models.example.org/v1")
+
+
+async def test_it_is_called_at_the_address_judged_with_its_own_name_and_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "the-operators")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "the-operators")
+    monkeypatch.setenv("OPENAI_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    names = Names(LOOPBACK)
+    async with scripted_model([says("hi"), ends()]) as model, calling(names, local=True) as client:
+        config = ModelConfig(
+            id=7, display_name="m", model="m", base_url=named(model), api_key=SecretStr("sk-hers")
+        )
+        answer = await ModelBundle(config=config, client=client).chat().ainvoke("hello")
+        port = int(model.base_url.split(":")[2].partition("/")[0])
+        (head,) = model.heads
+    assert answer.text == "hi"
+    assert names.asked == [("models.example.org", port)]
+    assert f"host: models.example.org:{port}" in head
+    assert "authorization: bearer sk-hers" in head
+    assert "the-operators" not in head
+
+
+async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
+    nobody = ipaddress.ip_address("127.0.0.2")
+    async with (
+        scripted_model([says("hi"), ends()]) as model,
+        calling(Names(nobody, LOOPBACK), local=True) as client,
+    ):
+        answer = await client.post(named(model) + "/chat/completions", json={})
+    assert answer.status_code == 200
+
+
+async def test_an_answer_without_end_is_cut() -> None:
+    async with (
+        scripted_model([says("x" * 4000)] * 2) as model,
+        calling(Names(LOOPBACK), local=True, most_bytes=2000) as client,
+    ):
+        with pytest.raises(httpx2.ReadError):
+            await client.post(named(model) + "/chat/completions", json={})
+
+
+def test_the_address_is_kept_without_what_it_does_not_need() -> None:
+    kept = own_endpoint.checked(" https://Models.Example.org/v1/ ", local=False)
+    assert kept == "https://models.example.org/v1"
+
+
+def test_local_endpoints_may_be_named_where_they_are_allowed() -> None:
+    for url in ("http://127.0.0.1:11434/v1", "http://localhost/v1", "https://10.0.0.8/v1"):
+        assert own_endpoint.checked(url, local=True) == url

@@ -1,0 +1,218 @@
+"""The calls that add, show, change and delete models of people's own."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+from rota.chat.v1 import chat_pb2 as pb
+
+from chat_service import model_configs
+from tests.chat_service.conftest import Serving
+from tests.chat_service.own_models import KEY, add, change, config, listed, remove, sealed
+from tests.support.chat import WORKSPACE, Chat
+from tests.support.models import model
+from tests.support.refusals import refusal
+from tests.support.tokens import Keys
+
+PUBLIC = "https://models.example.org/v1"
+
+
+@pytest.fixture
+async def chat(serve: Serving) -> Chat:
+    return await serve(model(-1, "large"), model(-2, "small"))
+
+
+def creating(**more: Any) -> pb.CreateModelConfigRequest:
+    more.setdefault("model_config", config(PUBLIC))
+    return pb.CreateModelConfigRequest(parent=WORKSPACE, **more)
+
+
+async def test_a_model_is_shown_without_its_key(chat: Chat) -> None:
+    made = await add(chat, PUBLIC, display_name="Mine", image_support=pb.ModelConfig.IMAGES)
+    assert made.name == f"{WORKSPACE}/modelConfigs/{made.id}"
+    assert (made.display_name, made.model, made.base_url) == ("Mine", "demo-mine", PUBLIC)
+    assert (made.api_key, made.key_hint) == ("", KEY[-4:])
+    assert (made.own, made.premium, made.auto_eligible) == (True, False, False)
+    assert made.image_support == pb.ModelConfig.IMAGES
+    request = pb.GetModelConfigRequest(name=made.name)
+    assert await chat.stub.GetModelConfig(request, metadata=chat.metadata) == made
+
+
+async def test_without_a_name_for_people_it_has_its_models(chat: Chat) -> None:
+    assert (await add(chat, PUBLIC)).display_name == "demo-mine"
+
+
+async def test_a_short_key_has_no_hint(chat: Chat) -> None:
+    assert (await add(chat, PUBLIC, api_key="fifteen-letters")).key_hint == ""
+
+
+async def test_ones_own_come_after_those_of_the_file_page_by_page(chat: Chat) -> None:
+    own = [(await add(chat, PUBLIC)).id for _ in range(2)]
+    assert await listed(chat) == [-1, -2, *own]
+    found: list[int] = []
+    request = pb.ListModelConfigsRequest(parent=WORKSPACE, page_size=3)
+    for _ in range(2):
+        page = await chat.stub.ListModelConfigs(request, metadata=chat.metadata)
+        found += [one.id for one in page.model_configs]
+        request.page_token = page.next_page_token
+    assert (found, request.page_token) == ([-1, -2, *own], "")
+
+
+async def test_a_model_of_the_file_has_a_name_too(chat: Chat) -> None:
+    request = pb.GetModelConfigRequest(name=f"{WORKSPACE}/modelConfigs/-2")
+    found = await chat.stub.GetModelConfig(request, metadata=chat.metadata)
+    assert (found.id, found.model, found.own, found.base_url) == (-2, "small", False, "")
+
+
+@pytest.mark.parametrize("name", ["0", "-3", "007", "x", "99999999999999999999", "+1", "-"])
+async def test_what_is_no_id_of_a_model_is_not_found(chat: Chat, name: str) -> None:
+    request = pb.GetModelConfigRequest(name=f"{WORKSPACE}/modelConfigs/{name}")
+    refused = await refusal(chat.stub.GetModelConfig(request, metadata=chat.metadata))
+    assert refused.reason == "RESOURCE_NOT_FOUND"
+
+
+async def test_a_colleague_neither_sees_nor_changes_it(chat: Chat, keys: Keys) -> None:
+    own = await add(chat, PUBLIC)
+    bob = [("authorization", f"Bearer {keys.user_token('bob')}")]
+    assert await listed(chat, bob) == [-1, -2]
+    nobodys = f"{WORKSPACE}/modelConfigs/{own.id + 1}"
+    stub = chat.stub
+    for name in (own.name, nobodys):
+        asked = pb.ModelConfig(name=name, display_name="Taken")
+        for call in (
+            stub.GetModelConfig(pb.GetModelConfigRequest(name=name), metadata=bob),
+            stub.UpdateModelConfig(pb.UpdateModelConfigRequest(model_config=asked), metadata=bob),
+            stub.DeleteModelConfig(pb.DeleteModelConfigRequest(name=name), metadata=bob),
+        ):
+            refused = await refusal(call)
+            assert (refused.reason, refused.metadata) == ("RESOURCE_NOT_FOUND", {"resource": name})
+    assert await listed(chat) == [-1, -2, own.id]
+
+
+async def test_only_what_the_mask_names_changes(chat: Chat) -> None:
+    own = await add(chat, PUBLIC)
+    changed = await change(
+        chat, "model", "image_support", name=own.name, model="next", display_name="ignored",
+        image_support=pb.ModelConfig.TEXT_ONLY,
+    )  # fmt: skip
+    assert (changed.model, changed.display_name) == ("next", own.display_name)
+    assert changed.image_support == pb.ModelConfig.TEXT_ONLY
+    assert changed.key_hint == own.key_hint
+    assert changed.etag != own.etag
+
+
+async def test_writing_back_all_that_was_read_keeps_the_key(chat: Chat) -> None:
+    own = await add(chat, PUBLIC)
+    before = await sealed(chat)
+    own.display_name = "Renamed"
+    request = pb.UpdateModelConfigRequest(model_config=own, update_mask=FieldMask(paths=["*"]))
+    changed = await chat.stub.UpdateModelConfig(request, metadata=chat.metadata)
+    assert (changed.display_name, changed.key_hint) == ("Renamed", KEY[-4:])
+    assert await sealed(chat) == before
+
+
+async def test_the_key_is_taken_away_where_the_mask_says_so(chat: Chat) -> None:
+    own = await add(chat, PUBLIC)
+    changed = await change(chat, "api_key", name=own.name)
+    assert changed.key_hint == ""
+    assert await sealed(chat) == [None]
+
+
+async def test_a_key_does_not_follow_to_another_endpoint(chat: Chat) -> None:
+    own = await add(chat, PUBLIC)
+    changed = await change(chat, "base_url", name=own.name, base_url="https://evil.example.org/v1")
+    assert changed.key_hint == ""
+    assert await sealed(chat) == [None]
+
+
+async def test_a_stale_etag_changes_and_deletes_nothing(chat: Chat) -> None:
+    own = await add(chat, PUBLIC)
+    await change(chat, name=own.name, display_name="Newer")
+    asked = pb.ModelConfig(name=own.name, display_name="Older", etag=own.etag)
+    request = pb.UpdateModelConfigRequest(model_config=asked)
+    refused = await refusal(chat.stub.UpdateModelConfig(request, metadata=chat.metadata))
+    assert refused.reason == "ETAG_MISMATCH"
+    delete = pb.DeleteModelConfigRequest(name=own.name, etag=own.etag)
+    refused = await refusal(chat.stub.DeleteModelConfig(delete, metadata=chat.metadata))
+    assert refused.reason == "ETAG_MISMATCH"
+    assert await listed(chat) == [-1, -2, own.id]
+
+
+async def test_validate_only_saves_nothing(chat: Chat) -> None:
+    request = creating(validate_only=True)
+    made = await chat.stub.CreateModelConfig(request, metadata=chat.metadata)
+    assert (made.id, made.key_hint) == (0, KEY[-4:])
+    assert await listed(chat) == [-1, -2]
+    own = await add(chat, PUBLIC)
+    asked = pb.ModelConfig(name=own.name, display_name="Tried")
+    update = pb.UpdateModelConfigRequest(model_config=asked, validate_only=True)
+    changed = await chat.stub.UpdateModelConfig(update, metadata=chat.metadata)
+    assert changed.display_name == "Tried"
+    request_ = pb.GetModelConfigRequest(name=own.name)
+    assert await chat.stub.GetModelConfig(request_, metadata=chat.metadata) == own
+
+
+async def test_a_repeat_answers_with_the_same_model_and_never_makes_it_again(chat: Chat) -> None:
+    request = creating(request_id=str(uuid4()))
+    first = await chat.stub.CreateModelConfig(request, metadata=chat.metadata)
+    assert await chat.stub.CreateModelConfig(request, metadata=chat.metadata) == first
+    assert await listed(chat) == [-1, -2, first.id]
+    await remove(chat, first.name)
+    refused = await refusal(chat.stub.CreateModelConfig(request, metadata=chat.metadata))
+    assert refused.reason == "RESOURCE_NOT_FOUND"
+
+
+async def test_there_is_room_for_only_so_many(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_configs, "MOST", 1)
+    await add(chat, PUBLIC)
+    refused = await refusal(chat.stub.CreateModelConfig(creating(), metadata=chat.metadata))
+    assert (refused.code.name, refused.reason) == ("FAILED_PRECONDITION", "STATE_CONFLICT")
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "http://models.example.org/v1",
+        "https://127.0.0.1/v1",
+        "https://[::1]/v1",
+        "https://10.0.0.8/v1",
+        "https://169.254.169.254/v1",
+        "https://[::ffff:10.0.0.1]/v1",
+        "https://localhost:8080/v1",
+        "https://LOCALHOST./v1",
+        "https://vault.internal/v1",
+        "https://user:pass@models.example.org/v1",
+        "https://models.example.org/v1?key=1",
+        "https://models.example.org/v1#x",
+        "file:///etc/passwd",
+        "models.example.org/v1",
+        "https://",
+        "https://[",
+        "https://models.example.org:99999/v1",
+    ],
+)
+async def test_an_endpoint_that_may_not_be_named_is_refused(chat: Chat, base_url: str) -> None:
+    request = creating(model_config=config(base_url))
+    refused = await refusal(chat.stub.CreateModelConfig(request, metadata=chat.metadata))
+    assert refused.reason == "INVALID_REQUEST"
+    assert [v.field for v in refused.violations] == ["model_config.base_url"]
+    own = await add(chat, PUBLIC)
+    asked = pb.ModelConfig(name=own.name, base_url=base_url)
+    update = pb.UpdateModelConfigRequest(model_config=asked)
+    refused = await refusal(chat.stub.UpdateModelConfig(update, metadata=chat.metadata))
+    assert refused.reason == "INVALID_REQUEST"
+
+
+async def test_a_service_without_keys_takes_none(serve: Serving) -> None:
+    chat = await serve(secret_keys="")
+    for validate_only in (True, False):
+        request = creating(validate_only=validate_only)
+        refused = await refusal(chat.stub.CreateModelConfig(request, metadata=chat.metadata))
+        assert (refused.code.name, refused.reason, refused.metadata) == (
+            "FAILED_PRECONDITION",
+            "ENCRYPTION_UNAVAILABLE",
+            {"setting": "ROTA_SECRET_KEYS"},
+        )
+    own = await add(chat, PUBLIC, api_key="")
+    assert await listed(chat) == [-1, own.id]
