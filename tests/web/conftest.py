@@ -1,12 +1,16 @@
-"""A stack for the session, and a browser for each test."""
+"""A stack and a browser for the session, and windows of their own for each test."""
 
 import os
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, expect
 
+from devstack.demo.controls import Controls
+from devstack.demo.server import DemoServer, demo_server
 from tests.web.browser import MISSING, Scheme, chromium, found, opened
 from tests.web.site import Site, site
 
@@ -23,27 +27,51 @@ expect.set_options(timeout=20_000)
 Open = Callable[..., Awaitable[Page]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # A browser belongs to the event loop it was started in.
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def demo() -> AsyncIterator[DemoServer]:
+    async with demo_server(controls=False) as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Site]:
-    with site() as running:
+def stack(demo: DemoServer) -> Iterator[Site]:
+    with site(demo.base_url) as running:
         yield running
 
 
 @pytest.fixture
+def model(demo: DemoServer) -> Iterator[Controls]:
+    """What the model does, and has been asked; afterwards it goes on as ever."""
+    demo.controls.reset()
+    yield demo.controls
+    demo.controls.reset()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_page(stack: Site, browser: Browser) -> AsyncIterator[Open]:
     """Opens windows; at the end none of them may have complained."""
     complaints: list[str] = []
+    contexts: list[BrowserContext] = []
 
     async def open_one(
         width: int = 1440, scheme: Scheme = "light", token: str | None = None
     ) -> Page:
         page = await opened(browser, width, scheme)
+        contexts.append(page.context)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
             "console",
@@ -54,9 +82,11 @@ async def open_page(stack: Site, browser: Browser) -> AsyncIterator[Open]:
         return page
 
     yield open_one
+    for context in contexts:
+        await context.close()
     assert not complaints
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(open_page: Open) -> Page:
     return await open_page()

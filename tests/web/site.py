@@ -1,15 +1,19 @@
 """The whole stack with a clock that tests move, and people who look at its page."""
 
 import contextlib
+import json
 import os
 import sys
 import tempfile
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
+
+import httpx
 
 from devstack import dev_token, keys, settings
 from devstack.programs import SERVED, run_module
@@ -18,6 +22,22 @@ from tests.support.ports import free_port
 from tests.support.processes import FileClock
 
 ZONE: Final = "Europe/Paris"
+# Two models to choose from, and tools that ask before they act.
+_MODELS: Final = {
+    "models": [
+        {"id": -1, "display_name": "Demo", "model": "demo", "supports_images": True},
+        {
+            "id": -2,
+            "display_name": "Demo for text",
+            "model": "demo-text",
+            "supports_images": False,
+            "auto_eligible": False,
+        },
+    ],
+    "mcp_servers": [
+        {"id": "shelf", "command": [sys.executable, "-m", "tests.support.mcp_server"]},
+    ],
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,19 +46,31 @@ class Site:
     folder: Path
     clock: FileClock
 
-    def token(self, workspace: str = "", life: timedelta = dev_token.LIFE) -> str:
+    def token(self, workspace: str = "", life: timedelta = dev_token.LIFE, zone: str = ZONE) -> str:
         """Of a person who is alone in a workspace."""
         name = workspace or f"w{uuid4().hex[:12]}"
         return dev_token.mint(
-            keys.ensure(self.folder), workspaces={name: "owner"}, user="ada", zone=ZONE, life=life
+            keys.ensure(self.folder), workspaces={name: "owner"}, user="ada", zone=zone, life=life
         )
+
+    async def say(self, workspace: str, text: str, zone: str = "") -> None:
+        """A message from another device, that of somebody whose time zone is `zone` or unknown."""
+        token = self.token(workspace, zone=zone)
+        async with httpx.AsyncClient(base_url=self.url, timeout=60) as client:
+            answer = await client.post(
+                f"/v1/workspaces/{workspace}/threads/-:sendMessage",
+                headers={"authorization": f"Bearer {token}"},
+                json={"message": {"parts": [{"text": text}]}, "request_id": str(uuid4())},
+            )
+        answer.raise_for_status()
 
     def forward(self, span: timedelta) -> None:
         self.clock.set(self.clock.now() + span)
 
 
 @contextlib.contextmanager
-def site() -> Iterator[Site]:
+def site(model_url: str = "") -> Iterator[Site]:
+    """Without `model_url` it has a demo model of its own."""
     # Where PostgreSQL's own user can go; pytest's folders are for one user only.
     with tempfile.TemporaryDirectory(prefix="rota-web-") as place:
         Path(place).chmod(0o755)
@@ -46,7 +78,16 @@ def site() -> Iterator[Site]:
         clock = FileClock(Path(place) / "clock")
         clock.set(datetime.now(UTC))
         ports = {name: str(free_port()) for name in settings.PORTS}
-        chosen = settings.read({**_kept(), "ROTA_STATE_DIR": str(folder), "TZ": ZONE, **ports})
+        models = Path(place) / "models.yaml"
+        models.write_text(json.dumps(_MODELS))
+        told = {
+            "ROTA_STATE_DIR": str(folder),
+            "ROTA_MODELS": str(models),
+            "ROTA_SECRET_KEYS": b64encode(os.urandom(32)).decode(),
+            "TZ": ZONE,
+            **({"OPENAI_BASE_URL": model_url, "OPENAI_API_KEY": "demo"} if model_url else {}),
+        }
+        chosen = settings.read({**_kept(), **told, **ports})
         folder.mkdir()
 
         def clocked(module: str, arguments: list[str]) -> list[str]:

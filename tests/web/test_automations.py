@@ -2,23 +2,24 @@
 
 import re
 from datetime import timedelta
+from typing import Final
 
 from playwright.async_api import Page, expect
 
-from tests.web.acts import approved, editing, open_automation
+from devstack.demo.controls import Controls
+from tests.web.acts import NAME, approved, editing, open_automation
 from tests.web.site import Site
 
-MINUTELY = "every minute summarise the news"
-NAME = "Summarise the news"
+MINUTELY: Final = "every minute summarise the news"
 
 
-async def fired(page: Page, stack: Site) -> None:
-    """An automation that runs each minute, after its first run."""
+async def fired(page: Page, stack: Site, state: str = "Succeeded") -> None:
+    """An automation that runs each minute, after its first run was begun."""
     await approved(page, MINUTELY)
-    await open_automation(page, NAME)
+    await open_automation(page)
     await expect(page.get_by_text("None yet.")).to_be_visible()
     stack.forward(timedelta(minutes=1))
-    runs = page.get_by_role("link", name=re.compile("^Succeeded"))
+    runs = page.get_by_role("link", name=re.compile(f"^{state}"))
     await expect(runs.first).to_be_visible(timeout=30_000)
 
 
@@ -75,3 +76,66 @@ async def test_the_first_revision_shows_what_was_approved(page: Page) -> None:
     await page.get_by_role("button", name="Revision 1").click()
     await expect(page.get_by_text("As it was approved")).to_be_visible()
     await expect(page.get_by_text('"cron": "15 6 * * *"')).to_be_visible()
+
+
+async def test_a_revision_shows_what_it_changed_and_can_be_made_current_again(page: Page) -> None:
+    await approved(page)
+    await approved(page, f"move {NAME} to 10:30")
+    await open_automation(page)
+    await page.get_by_role("button", name="Revision 2").click()
+    await expect(page.get_by_text("What changed since revision 1")).to_be_visible()
+    await expect(page.locator(".diff .removed").filter(has_text="cron")).to_contain_text("0 9 * *")
+    await expect(page.locator(".diff .added").filter(has_text="cron")).to_contain_text("30 10 * *")
+    await page.get_by_role("button", name="Revision 1").click()
+    await page.get_by_role("button", name="Make revision 1 current again").click()
+    current = page.get_by_role("button", name=re.compile("Revision 3.*Current"))
+    await expect(current).to_be_visible()
+    await expect(page.get_by_text("At 09:00 on Monday through Friday")).to_be_visible()
+
+
+async def test_a_run_is_cancelled_while_it_goes_on(
+    page: Page, stack: Site, model: Controls
+) -> None:
+    model.hold(kind="task")
+    await fired(page, stack, "Running")
+    await page.get_by_role("link", name=re.compile("^Running")).first.click()
+    await expect(page.get_by_role("heading", name=re.compile("^Run of"))).to_be_visible()
+    await page.get_by_role("button", name="Cancel this run").click()
+    head = page.locator(".screen-head")
+    await expect(head.get_by_text("Cancelled", exact=True)).to_be_visible()
+    await expect(page.get_by_role("button", name="Cancel this run")).to_be_hidden()
+
+
+async def test_slots_stay_in_sight_however_far_the_clock_goes(page: Page, stack: Site) -> None:
+    await approved(page, "every hour summarise the news")
+    await open_automation(page)
+    strip = page.get_by_role("group", name="Slots")
+    past = strip.get_by_role("button", name=re.compile(": (?!Planned)"))
+    for hours, far in ((1, 1), (2, 1), (9, 7)):
+        stack.forward(timedelta(hours=far))
+        await expect(past).to_have_count(hours, timeout=30_000)
+    await expect(past.last).to_be_in_viewport()
+    await expect(past.nth(6)).to_be_in_viewport()
+    await expect(strip.get_by_role("button", name=re.compile("Planned$")).first).to_be_in_viewport()
+    await page.reload()
+    await expect(past.nth(6)).to_be_in_viewport()
+
+
+async def test_the_next_fires_are_those_still_to_come(page: Page, stack: Site) -> None:
+    await approved(page, "every hour summarise the news")
+    await open_automation(page)
+    first = page.get_by_role("list", name="Next fires").get_by_role("listitem").first
+    await expect(first).to_have_text(re.compile(r"\d:00"))
+    before = (await first.inner_text()).split("\n")[0]
+    stack.forward(timedelta(hours=2))
+    await expect(first).not_to_contain_text(before)
+
+
+async def test_what_has_fired_for_the_last_time_says_so(page: Page, stack: Site) -> None:
+    await approved(page, "in two minutes tell me a joke")
+    await open_automation(page, "Tell me a joke")
+    await expect(page.get_by_role("button", name=re.compile("Planned$"))).to_have_count(1)
+    stack.forward(timedelta(minutes=3))
+    await expect(page.get_by_text("No fire is left.")).to_be_visible(timeout=30_000)
+    await expect(page.get_by_role("button", name=re.compile(": (?!Planned)"))).to_have_count(1)
+    await expect(page.get_by_role("button", name=re.compile("Planned$"))).to_have_count(0)

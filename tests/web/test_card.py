@@ -2,10 +2,21 @@
 
 import json
 import re
+from uuid import uuid4
 
 from playwright.async_api import Locator, Page, expect
 
-from tests.web.acts import approved, asked, editing, open_automation
+from tests.web.acts import (
+    NAME,
+    NEWS,
+    approve,
+    approved,
+    asked,
+    called,
+    editing,
+    ended,
+    open_automation,
+)
 from tests.web.conftest import Open
 from tests.web.site import Site
 
@@ -22,7 +33,8 @@ async def test_it_says_when_what_with_which_tools_and_what_follows(page: Page) -
     await expect(
         card.get_by_text("At 09:00 on Monday through Friday, Europe/Paris")
     ).to_be_visible()
-    assert await card.get_by_role("list", name="Next fires").get_by_role("listitem").count() == 5
+    fires = card.get_by_role("list", name="Next fires").get_by_role("listitem")
+    await expect(fires).to_have_count(5)
     for words in (
         "Summarise the news.",
         "None. It can only think",
@@ -91,8 +103,7 @@ async def test_what_the_server_refuses_is_told_at_its_field(page: Page) -> None:
     await expect(prompt).to_have_attribute("aria-invalid", "true")
     await expect(prompt).to_be_focused()
     await expect(card.get_by_role("alert")).to_contain_text("definition.plan[0].config.prompt")
-    helped = await prompt.get_attribute("aria-describedby")
-    await expect(page.locator(f'[id="{helped}"] .error')).to_be_visible()
+    await expect(prompt).to_have_accessible_description(re.compile(r"\S"))
     await prompt.fill("Say what is new.")
     await expect(prompt).not_to_have_attribute("aria-invalid", "true")
     await card.get_by_role("button", name="Approve with changes").click()
@@ -118,8 +129,122 @@ async def test_a_rejection_carries_its_reason_to_the_agent(page: Page) -> None:
     told = page.get_by_role("region", name=re.compile("^Rejected"))
     await expect(told).to_contain_text("not before next month")
     await expect(page.locator(".say")).to_contain_text("I leave it at that (not before next month)")
+    await ended(page)
     await page.get_by_role("link", name="Automations").click()
     await expect(page.get_by_text("No automations yet")).to_be_visible()
+
+
+async def test_a_zone_that_nobody_named_is_said_to_be_assumed(open_page: Open, stack: Site) -> None:
+    workspace = f"w{uuid4().hex[:12]}"
+    await stack.say(workspace, "every day at 9 summarise the news")
+    page = await open_page(token=stack.token(workspace))
+    await page.get_by_role("navigation", name="Main").get_by_role("link", name="Approvals").click()
+    await page.get_by_role("link", name=re.compile(NAME)).click()
+    card = page.get_by_role("region", name="Approval wanted")
+    await expect(card.get_by_text("You named no time zone, so UTC is assumed.")).to_be_visible()
+    await card.get_by_role("button", name="Edit", exact=True).click()
+    await card.get_by_label("Time zone", exact=True).fill("Europe/Paris")
+    await expect(card.get_by_text("You named no time zone")).to_be_hidden()
+    await card.get_by_role("button", name="Approve with changes").click()
+    decided = page.get_by_role("region", name=re.compile("^Approved"))
+    await decided.get_by_text("What it was about").click()
+    await expect(decided.get_by_role("deletion").get_by_text("UTC", exact=True)).to_be_visible()
+
+
+async def test_what_fires_once_shows_one_fire(page: Page) -> None:
+    card = await asked(page, "in two minutes tell me a joke")
+    fires = card.get_by_role("list", name="Next fires").get_by_role("listitem")
+    await expect(fires).to_have_count(1)
+    await expect(card.get_by_text("It fires once, then no more.")).to_be_visible()
+
+
+async def test_a_change_is_shown_field_by_field_with_the_fires_before_and_after(
+    page: Page,
+) -> None:
+    await approved(page)
+    card = await asked(page, f"move {NAME} to 10:30")
+    await expect(card.get_by_role("heading", name=f"Change {NAME}")).to_be_visible()
+    cron = card.get_by_role("definition").filter(has_text="0 9 * * 1-5")
+    await expect(cron.get_by_role("deletion")).to_contain_text("0 9 * * 1-5")
+    await expect(cron.get_by_role("insertion")).to_contain_text("30 10 * * 1-5")
+    now, then = (
+        card.locator("section").filter(has=page.get_by_role("heading", name=name, exact=True))
+        for name in ("It fires now", "It would fire")
+    )
+    await expect(now.get_by_role("listitem").first).to_contain_text("09:00")
+    await expect(then.get_by_role("listitem").first).to_contain_text("10:30")
+    await expect(card.get_by_role("link", name="Open the automation as it is")).to_be_visible()
+    await approve(page, card)
+    await open_automation(page)
+    await expect(page.get_by_text("At 10:30 on Monday through Friday")).to_be_visible()
+
+
+async def test_a_change_that_is_edited_says_what_the_person_changed(page: Page) -> None:
+    await approved(page)
+    card = await asked(page, f"move {NAME} to 10:30")
+    await card.get_by_role("button", name="Edit", exact=True).click()
+    await expect(card.locator("[data-ready=true]")).to_be_visible()
+    await card.get_by_label("Cron", exact=True).fill("45 11 * * 1-5")
+    await card.get_by_role("button", name="Done editing").click()
+    mine = card.locator("section").filter(has=page.get_by_role("heading", name="Your changes"))
+    await expect(mine.get_by_role("deletion")).to_contain_text("30 10 * * 1-5")
+    await expect(mine.get_by_role("insertion")).to_contain_text("45 11 * * 1-5")
+    then = card.locator("section").filter(has=page.get_by_role("heading", name="It would fire"))
+    await expect(then.get_by_role("listitem").first).to_contain_text("11:45")
+    await card.get_by_role("button", name="Approve with changes").click()
+    await open_automation(page)
+    await expect(page.get_by_text("At 11:45 on Monday through Friday")).to_be_visible()
+
+
+async def test_pausing_says_which_and_what_is_skipped_and_resuming_what_comes(page: Page) -> None:
+    await approved(page)
+    card = await asked(page, f"pause {NAME} because of the holidays")
+    await expect(card.get_by_role("heading", name=f"Pause {NAME}")).to_be_visible()
+    await expect(card.get_by_text("of the holidays")).to_be_visible()
+    skipped = card.locator("section").filter(has_text="These fires are skipped")
+    await expect(skipped.get_by_role("listitem")).to_have_count(5)
+    await card.get_by_role("button", name="Edit", exact=True).click()
+    await expect(card.get_by_label("Name", exact=True)).to_be_hidden()
+    await card.get_by_label("Note", exact=True).fill("a long holiday")
+    await card.get_by_role("button", name="Approve with changes").click()
+    await expect(page.get_by_role("region", name=f"Approved: Pause {NAME}")).to_be_visible()
+    await ended(page)
+    card = await asked(page, f"resume {NAME}")
+    await expect(card.get_by_role("heading", name=f"Resume {NAME}")).to_be_visible()
+    await expect(card.get_by_text("It fires again")).to_be_visible()
+    await card.get_by_role("link", name="Open the automation as it is").click()
+    await expect(page.get_by_text("Paused: a long holiday")).to_be_visible()
+    await page.go_back()
+    await approve(page, card)
+    await open_automation(page)
+    await expect(page.get_by_text("Active", exact=True)).to_be_visible()
+
+
+async def test_a_tool_is_asked_for_by_name_with_its_arguments(page: Page) -> None:
+    card = await called(page, "shelf_write", title="Shopping", text="bread\nmilk")
+    await expect(card.get_by_role("heading", name="Use shelf_write")).to_be_visible()
+    await expect(card.get_by_text("Writes a note.")).to_be_visible()
+    await expect(card.get_by_role("definition").get_by_text("Shopping")).to_be_visible()
+    await expect(card.get_by_role("definition").get_by_text("bread")).to_be_visible()
+    await card.get_by_role("button", name="Edit", exact=True).click()
+    await card.get_by_label("Title", exact=True).fill("Groceries")
+    await card.get_by_role("button", name="Approve with changes").click()
+    await expect(page.get_by_role("region", name="Approved: Use shelf_write")).to_be_visible()
+    await ended(page)
+    await page.get_by_text("Used shelf_write").click()
+    await expect(page.locator(".step pre").last).to_contain_text("wrote Groceries")
+
+
+async def test_what_is_said_elsewhere_waits_here(open_page: Open, stack: Site) -> None:
+    workspace = f"w{uuid4().hex[:12]}"
+    page = await open_page(token=stack.token(workspace))
+    approvals = page.get_by_role("navigation", name="Main").get_by_role("link", name="Approvals")
+    await approvals.click()
+    await expect(page.get_by_text("Nothing waits for you")).to_be_visible()
+    await stack.say(workspace, NEWS, zone="Asia/Tokyo")
+    await expect(page.get_by_role("link", name=re.compile(f"{NAME}.*asked"))).to_be_visible()
+    await expect(approvals.get_by_label("1 waiting")).to_be_visible()
+    await expect(page).to_have_title("(1) Rota")
 
 
 async def test_what_waits_is_decided_from_another_device(open_page: Open, stack: Site) -> None:
@@ -135,15 +260,37 @@ async def test_what_waits_is_decided_from_another_device(open_page: Open, stack:
 
 
 async def test_the_keyboard_alone_asks_and_approves(page: Page) -> None:
-    await asked(page)
-    approve = page.get_by_role("button", name="Approve")
-    for _ in range(12):
+    await expect(page.get_by_label("Message", exact=True)).to_be_focused()
+    await page.keyboard.type(NEWS)
+    await page.keyboard.press("Enter")
+    card = page.get_by_role("region", name="Approval wanted")
+    await expect(card).to_be_visible()
+    approve = card.get_by_role("button", name="Approve")
+    # Backwards from where one wrote: what is below the card, then its buttons.
+    for _ in range(20):
         await page.keyboard.press("Shift+Tab")
         if await approve.evaluate("here => here === document.activeElement"):
             break
     await expect(approve).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("region", name=re.compile("^Approved"))).to_be_visible()
+
+
+async def test_the_keyboard_alone_rejects_and_may_think_again(page: Page) -> None:
+    card = await asked(page)
+    reject = card.get_by_role("button", name="Reject")
+    await reject.press("Enter")
+    why = card.get_by_label("Why not?")
+    await expect(why).to_be_focused()
+    await page.keyboard.press("Escape")
+    await expect(reject).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(why).to_be_focused()
+    await page.keyboard.type("not now")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("region", name=re.compile("^Rejected"))).to_contain_text(
+        "not now"
+    )
 
 
 async def test_a_decision_stays_readable_after_a_reload(page: Page) -> None:

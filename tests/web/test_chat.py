@@ -5,51 +5,34 @@ from datetime import timedelta
 
 from playwright.async_api import Page, Route, expect
 
-from tests.web.acts import NEWS, asked, say
+from devstack.demo.controls import Controls
+from tests.web.acts import NEWS, approve, asked, begun, ended, say, told
 from tests.web.conftest import Open
 from tests.web.site import Site
 
-SLOW = "hello <<tokens=40;delay=0.1>>"
 
-
-async def last_words(page: Page) -> str:
-    return (await page.locator(".say").last.inner_text()).strip()
-
-
-async def whole(page: Page) -> str:
-    """What was said when it is all there."""
-    turn = page.locator(".turn").last
-    await expect(turn).to_have_attribute("data-state", "done", timeout=20_000)
-    return await last_words(page)
-
-
-async def test_words_appear_while_they_are_being_said(page: Page) -> None:
-    await say(page, SLOW)
-    await expect(page.locator(".say.live")).to_be_visible()
-    early = await last_words(page)
-    late = await whole(page)
-    assert late.startswith(early.rstrip())
-    assert len(late) > len(early)
-    assert len(late.split()) == 40
+async def test_words_appear_while_they_are_being_said(page: Page, model: Controls) -> None:
+    await begun(page, model, 40)
+    model.release()
+    await told(page, 40)
 
 
 async def test_the_thread_gets_its_title_where_threads_are_listed(page: Page) -> None:
     await say(page, "hello there, tell me what you can do")
     threads = page.get_by_role("navigation", name="Threads")
     await expect(threads.get_by_role("link", name=re.compile("Hello there"))).to_be_visible()
-    assert "#/chat/" in page.url
+    await expect(page).to_have_url(re.compile("#/chat/.+"))
 
 
-async def test_a_reload_in_mid_sentence_goes_on_in_place(page: Page) -> None:
-    await say(page, SLOW)
-    await expect(page.locator(".say.live")).to_be_visible()
+async def test_a_reload_in_mid_sentence_goes_on_in_place(page: Page, model: Controls) -> None:
+    await begun(page, model, 40)
     await page.reload()
-    await expect(page.locator(".say.live")).to_be_visible()
-    assert len((await whole(page)).split()) == 40
-    assert await page.locator(".turn").count() == 1
-    said = await whole(page)
+    await expect(page.locator(".turn[data-state=running] .say.live")).to_be_visible()
+    model.release()
+    await told(page, 40)
+    await expect(page.locator(".turn")).to_have_count(1)
     await page.reload()
-    assert await whole(page) == said
+    await told(page, 40)
 
 
 async def test_a_message_cut_off_before_its_first_frame_is_said_once(page: Page) -> None:
@@ -59,33 +42,46 @@ async def test_a_message_cut_off_before_its_first_frame_is_said_once(page: Page)
 
     await page.route("**/SendMessage", swallow, times=1)
     await say(page, "hello")
-    assert "demo model" in await whole(page)
-    assert await page.locator(".turn").count() == 1
-    await expect(page.get_by_role("navigation", name="Threads").get_by_role("link")).to_have_count(
-        1
-    )
+    await expect(page.locator(".say").last).to_contain_text("demo model")
+    await ended(page)
+    await expect(page.locator(".turn")).to_have_count(1)
+    threads = page.get_by_role("navigation", name="Threads")
+    await expect(threads.get_by_role("link")).to_have_count(1)
 
 
-async def test_a_dropped_network_is_told_and_then_nothing_is_missing_or_twice(page: Page) -> None:
-    await say(page, "hello <<tokens=60;delay=0.1>>")
-    await expect(page.locator(".say.live")).to_be_visible()
+async def test_a_reload_before_the_first_frame_says_it_once_too(page: Page) -> None:
+    async def never(route: Route) -> None:
+        await route.abort("connectionreset")
+
+    await page.route("**/SendMessage", never)
+    await say(page, "hello <<tokens=7>>")
+    await expect(page.get_by_text("No connection.")).to_be_visible()
+    await page.unroute("**/SendMessage")
+    await page.reload()
+    await told(page, 7)
+    await expect(page.locator(".turn")).to_have_count(1)
+
+
+async def test_a_dropped_network_is_told_and_then_nothing_is_missing_or_twice(
+    page: Page, model: Controls
+) -> None:
+    await begun(page, model, 60)
     await page.context.set_offline(True)
     await expect(page.get_by_text("No connection.")).to_be_visible()
+    model.release()
     await page.context.set_offline(False)
     await expect(page.get_by_text("No connection.")).to_be_hidden()
-    assert len((await whole(page)).split()) == 60
-    said = await last_words(page)
+    await told(page, 60)
+    await expect(page.locator(".turn")).to_have_count(1)
     await page.reload()
-    assert await whole(page) == said
+    await told(page, 60)
 
 
-async def test_escape_cancels_what_is_being_said(page: Page) -> None:
-    await say(page, "hello <<tokens=400;delay=0.1>>")
-    await expect(page.locator(".say.live")).to_be_visible()
+async def test_escape_cancels_what_is_being_said(page: Page, model: Controls) -> None:
+    await begun(page, model, 400)
     await page.get_by_label("Message", exact=True).press("Escape")
-    turn = page.locator(".turn")
-    await expect(turn).to_have_attribute("data-state", "cancelled")
-    await expect(turn.get_by_text("Cancelled.")).to_be_visible()
+    await ended(page, "cancelled")
+    await expect(page.locator(".turn").get_by_text("Cancelled.")).to_be_visible()
 
 
 async def test_shift_enter_makes_a_line_and_enter_sends(page: Page) -> None:
@@ -93,10 +89,24 @@ async def test_shift_enter_makes_a_line_and_enter_sends(page: Page) -> None:
     await box.press_sequentially("hello")
     await box.press("Shift+Enter")
     await box.press_sequentially("again")
-    assert await box.input_value() == "hello\nagain"
+    await expect(box).to_have_value("hello\nagain")
     await box.press("Enter")
     await expect(page.locator(".mine p")).to_have_text("hello\nagain", use_inner_text=True)
     await expect(box).to_have_value("")
+
+
+async def test_what_is_being_written_waits_in_its_thread(page: Page) -> None:
+    await say(page, "hello")
+    await ended(page)
+    box = page.get_by_label("Message", exact=True)
+    await box.fill("not yet said")
+    await page.get_by_role("link", name="New chat").click()
+    await expect(box).to_have_value("")
+    await box.fill("something else")
+    await page.get_by_role("navigation", name="Threads").get_by_role("link").click()
+    await expect(box).to_have_value("not yet said")
+    await page.reload()
+    await expect(box).to_have_value("not yet said")
 
 
 async def test_two_windows_show_the_same_and_one_decision_is_seen_in_both(
@@ -108,20 +118,33 @@ async def test_two_windows_show_the_same_and_one_decision_is_seen_in_both(
     await two.get_by_role("navigation", name="Threads").get_by_role("link").click()
     card = two.get_by_role("region", name="Approval wanted")
     await expect(card).to_be_visible()
-    await card.get_by_role("button", name="Approve").click()
+    await approve(two, card)
     for window in (one, two):
         await expect(window.get_by_role("region", name=re.compile("^Approved"))).to_be_visible()
         await expect(window.locator(".say")).to_contain_text("is saved")
-        await expect(window.locator(".turn")).to_have_attribute("data-state", "done")
+        await ended(window)
+
+
+async def test_two_windows_see_the_same_words_come(
+    open_page: Open, stack: Site, model: Controls
+) -> None:
+    token = stack.token()
+    one, two = await open_page(token=token), await open_page(token=token)
+    await begun(one, model, 30)
+    await two.get_by_role("navigation", name="Threads").get_by_role("link").click()
+    await expect(two.locator(".turn[data-state=running] .say.live")).to_be_visible()
+    model.release()
+    for window in (one, two):
+        await told(window, 30)
 
 
 async def test_a_message_said_elsewhere_turns_up_here(open_page: Open, stack: Site) -> None:
     token = stack.token()
     one, two = await open_page(token=token), await open_page(token=token)
     await say(one, "hello")
-    await whole(one)
+    await ended(one)
     await two.goto(one.url)
-    await whole(two)
+    await ended(two)
     await say(one, "thanks")
     await expect(two.locator(".turn")).to_have_count(2)
     await expect(two.locator(".say").last).to_have_text("You are welcome!")
@@ -129,7 +152,7 @@ async def test_a_message_said_elsewhere_turns_up_here(open_page: Open, stack: Si
 
 async def test_the_token_leaves_the_address_and_lasts_over_a_reload(page: Page) -> None:
     await expect(page.get_by_role("heading", name="What should happen")).to_be_visible()
-    assert "token" not in page.url
+    await expect(page).not_to_have_url(re.compile("token"))
     await page.reload()
     await expect(page.get_by_role("heading", name="What should happen")).to_be_visible()
 
@@ -155,7 +178,7 @@ async def test_a_token_that_is_refused_leads_back_to_signing_in(
 
 async def test_a_thread_is_deleted_only_when_one_is_sure(page: Page) -> None:
     await say(page, "hello")
-    await whole(page)
+    await ended(page)
     threads = page.get_by_role("navigation", name="Threads")
     await threads.get_by_role("listitem").hover()
     await threads.get_by_role("button", name=re.compile("^Delete")).click()

@@ -5,56 +5,17 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.web.acts import approved, asked, open_automation
+from tests.web.access import for_everybody
+from tests.web.acts import NAME, approved, asked, called, ended, open_automation
 from tests.web.browser import Scheme, pictured
 from tests.web.conftest import Open
 from tests.web.site import Site
 
 LOOKS = [(360, "light"), (360, "dark"), (1440, "light"), (1440, "dark")]
 
-# What can be pressed or filled in and has no name that a screen reader could say.
-_NAMELESS = """() => [...document.querySelectorAll('button, a[href], input, textarea, select')]
-  .filter(each => each.checkVisibility({visibilityProperty: true}))
-  .filter(each => !(each.getAttribute('aria-label') || each.innerText?.trim()
-    || [...(each.labels ?? [])].some(label => label.innerText.trim())))
-  .map(each => each.outerHTML.slice(0, 120))"""
-# Text that is too faint on what is behind it: below 4.5 to 1.
-_FAINT = """() => {
-  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgba = (colour) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = colour;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const light = (rgb) => rgb.slice(0, 3).map(v => v / 255)
-    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, n) => sum + v * [0.2126, 0.7152, 0.0722][n], 0);
-  const behind = (here) => {
-    for (let up = here; up; up = up.parentElement) {
-      const colour = rgba(getComputedStyle(up).backgroundColor);
-      if (colour[3] === 255) return colour;
-    }
-    return [255, 255, 255, 255];
-  };
-  const faint = [];
-  for (const here of document.querySelectorAll('body *')) {
-    const own = [...here.childNodes].some(node => node.nodeType === 3 && node.data.trim());
-    if (!own || !here.checkVisibility({visibilityProperty: true})) continue;
-    if (here.closest(':disabled, .unseen, .empty')) continue;
-    const [a, b] = [light(rgba(getComputedStyle(here).color)), light(behind(here))];
-    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (contrast < 4.5) faint.push(`${contrast.toFixed(2)} ${here.outerHTML.slice(0, 100)}`);
-  }
-  return faint;
-}"""
-
 
 async def looked_at(page: Page, name: str) -> None:
-    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert await page.evaluate(_NAMELESS) == []
-    assert await page.evaluate(_FAINT) == []
-    assert await page.get_by_role("main").count() == 1
+    await for_everybody(page)
     await pictured(page, name)
 
 
@@ -83,6 +44,38 @@ async def test_every_screen_fits_and_can_be_read(
     await expect(page.get_by_role("button", name=re.compile(": Planned$")).first).to_be_visible()
     await expect(page.get_by_text("At 09:00 on Monday through Friday")).to_be_visible()
     await looked_at(page, f"{look}-6-automation")
+    await page.goto(f"{stack.url}/#/models")
+    await expect(page.get_by_text("Demo for text")).to_be_visible()
+    await looked_at(page, f"{look}-7-models")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1440, "light")])
+async def test_every_kind_of_card_fits_and_can_be_read(
+    open_page: Open, width: int, scheme: Scheme
+) -> None:
+    page, look = await open_page(width=width, scheme=scheme), f"{scheme}-{width}"
+    await approved(page)
+    for number, words in enumerate((f"move {NAME} to 10:30", f"pause {NAME} because of May"), 8):
+        card = await asked(page, words)
+        await looked_at(page, f"{look}-{number}-card")
+        await card.get_by_role("button", name="Reject").click()
+        await card.get_by_label("Why not?").press("Enter")
+        await ended(page)
+    card = await called(page, "shelf_write", title="A" * 90, text="a long note\nof two lines")
+    await looked_at(page, f"{look}-10-tool")
+
+
+async def test_what_is_open_above_the_composer_fits_too(open_page: Open) -> None:
+    page = await open_page(width=360, scheme="dark")
+    await approved(page)
+    await page.get_by_label("Tools", exact=True).click()
+    await expect(page.get_by_label("Draft automations")).to_be_visible()
+    await for_everybody(page)
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Mention an automation or a thread").click()
+    await expect(page.get_by_role("listbox", name="Mention")).to_be_visible()
+    await for_everybody(page)
+    await pictured(page, "dark-360-11-mention")
 
 
 async def test_on_a_phone_the_menu_opens_and_closes_by_key(open_page: Open) -> None:

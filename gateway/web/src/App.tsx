@@ -10,6 +10,7 @@ import { keepLists, waiting } from "./lib/lists.js";
 import { online } from "./lib/network.js";
 import { route } from "./lib/router.js";
 import { token, workspace } from "./lib/session.js";
+import { Models } from "./settings/Models.js";
 import { Sidebar, sidebarOpen } from "./Sidebar.js";
 import { SignIn } from "./SignIn.js";
 import { Icon } from "./ui/Icon.js";
@@ -64,6 +65,8 @@ function Screen() {
     case "automations":
       if (id && sub === "runs" && subId) return <RunDetail key={subId} automation={id} run={subId} />;
       return id ? <AutomationDetail key={id} id={id} /> : <AutomationList />;
+    case "models":
+      return <Models />;
     default:
       return <Chat id={area === "chat" ? (id ?? "") : ""} />;
   }

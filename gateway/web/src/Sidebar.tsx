@@ -32,6 +32,7 @@ export function Sidebar() {
           <a class="new" href={href("chat")} onClick={close}><Icon name="plus" />New chat</a>
           <Place to="approvals" icon="inbox" label="Approvals" count={waiting.value?.length} />
           <Place to="automations" icon="clock" label="Automations" />
+          <Place to="models" icon="spark" label="Models" />
         </nav>
         <nav class="threads" aria-label="Threads">
           <h2>Threads</h2>

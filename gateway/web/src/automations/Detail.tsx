@@ -11,6 +11,7 @@ import {
   type Run,
 } from "../gen/rota/automation/v1/automation_pb.js";
 import { announce } from "../lib/announce.js";
+import { objectOf } from "../lib/json.js";
 import { useLoaded } from "../lib/load.js";
 import { changed } from "../lib/network.js";
 import { type Problem, problemOf } from "../lib/problem.js";
@@ -108,13 +109,22 @@ function Verbs({ it, again }: { it: Automation; again: () => void }) {
 
 /** Asked of the service by the same call as on the card. */
 function Fires({ it, definition }: { it: Automation; definition: JsonObject }) {
-  const { preview } = usePreview(it.state === State.ARCHIVED ? {} : { definition }, undefined);
+  const next = it.triggers.map((trigger) => trigger.nextFireTime?.seconds ?? 0n).join();
+  const { preview } = usePreview(firing(it, definition), undefined, next);
   return (
     <>
       {preview ? <When preview={preview} /> : it.triggers.length ? <Loading rows={2} /> : <p class="faint">It has no schedule.</p>}
+      {it.state === State.ACTIVE && it.triggers.length > 0 && !next.replaceAll(/[0,]/g, "") && <p class="note">No fire is left.</p>}
       {it.state === State.PAUSED && <p class="note">While it is paused these slots are skipped, and the ledger says so.</p>}
     </>
   );
+}
+
+/** The definition with those triggers only that have a fire left. */
+function firing(it: Automation, definition: JsonObject): JsonObject {
+  if (it.state === State.ARCHIVED || !Array.isArray(definition.triggers)) return {};
+  const left = (id: unknown) => it.state === State.PAUSED || it.triggers.some((each) => each.triggerId === id && each.nextFireTime);
+  return { definition: { ...definition, triggers: definition.triggers.filter((each) => left(objectOf(each).trigger_id)) } };
 }
 
 function Runs({ parent }: { parent: string }) {

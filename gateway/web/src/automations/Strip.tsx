@@ -24,7 +24,7 @@ const PLANNED = 12;
 const HOUR = 3_600_000;
 
 export function Strip({ it }: { it: Automation }) {
-  const { value, problem, again } = useLoaded(() => squares(it), `${it.name} ${it.etag}`, 3000);
+  const { value, problem, again } = useLoaded(() => squares(it), it.name, 3000);
   const [chosen, choose] = useState<string>();
   const square = value?.find((each) => each.key === chosen);
   return (
@@ -55,9 +55,11 @@ async function squares(it: Automation): Promise<Square[]> {
 }
 
 async function upcoming(it: Automation, trigger: Automation["triggers"][number]): Promise<Square[]> {
-  if (trigger.enabled === false || trigger.disabledReason || trigger.type !== "schedule") return [];
+  const rests = it.state === State.ACTIVE && !trigger.nextFireTime;
+  if (trigger.enabled === false || trigger.disabledReason || trigger.type !== "schedule" || rests) return [];
   const parent = it.name.slice(0, it.name.indexOf("/automations/"));
-  const { slots } = await automations.previewSchedule({ parent, config: trigger.config, count: PLANNED });
+  // What has become of slots is shown even where what is planned can't be.
+  const { slots } = await automations.previewSchedule({ parent, config: trigger.config, count: PLANNED }).catch(() => ({ slots: [] }));
   return slots.map((slot): Square => {
     const time = timestampDate(slot.slotTime!);
     const key = `${trigger.name} ${time.toISOString()}`;
@@ -71,12 +73,13 @@ function Calendar({ squares, chosen, choose }: { squares: Square[]; chosen: stri
   const groups = grouped(squares);
   const now = squares.findIndex((each) => each.tone === "planned");
   const landing = chosen ?? squares[now > 0 ? now - 1 : Math.max(0, now)]?.key;
+  const next = now >= 0 ? squares[now]!.key : "";
   useEffect(() => {
-    // Begin where past and future meet.
+    // Where past and future meet, unless one looks elsewhere.
     const here = frame.current;
     const first = here?.querySelector<HTMLElement>(".planned")?.closest<HTMLElement>(".day");
-    if (here && first) here.scrollLeft = first.offsetLeft - here.clientWidth * 0.6;
-  }, []);
+    if (here && first && !here.matches(":hover, :focus-within")) here.scrollLeft = first.offsetLeft - here.clientWidth * 0.6;
+  }, [next]);
   const move = (event: KeyboardEvent) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!by) return;

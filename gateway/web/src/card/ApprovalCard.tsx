@@ -3,18 +3,18 @@ import type { JsonValue, MessageInitShape } from "@bufbuild/protobuf";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Approval, Approval_State as State, type DecisionSchema } from "../gen/rota/chat/v1/chat_pb.js";
 import { announce } from "../lib/announce.js";
-import { objectOf, pretty, same } from "../lib/json.js";
-import { type Problem, problemOf, type Violation } from "../lib/problem.js";
+import { changes, objectOf, same } from "../lib/json.js";
+import { type Problem, problemOf } from "../lib/problem.js";
 import { chat, requestId } from "../lib/rpc.js";
 import { resourceHref } from "../lib/router.js";
 import { dateOf, nearby, relative } from "../lib/time.js";
-import { Diff } from "../ui/Diff.js";
 import { Icon } from "../ui/Icon.js";
 import { Asking, Badge, type Tone, Trouble } from "../ui/parts.js";
+import { ActBody, titleOf } from "./Acts.js";
+import { Changes, changesOf } from "./Changes.js";
 import { Editor } from "./Editor.js";
 import { usePreview } from "./preview.js";
-import { Consequences, Steps, Tools } from "./Summary.js";
-import { When } from "./When.js";
+import { Steps } from "./Summary.js";
 
 type Choice = MessageInitShape<typeof DecisionSchema>["decision"];
 
@@ -83,9 +83,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
       : decide({ case: "approve", value: {} }, "Approved.");
 
   const whole = objectOf(payload);
-  const definition = objectOf(whole.definition);
-  const known = approval.actionType === "automation_create";
-  const title = String(whole.display_name || definition.name || approval.summary);
+  const title = titleOf(approval, whole);
   const expires = dateOf(approval.expireTime);
   return (
     <section ref={card} class={editing ? "card editing" : "card"} aria-label={`Approval wanted: ${title}`} data-approval={approval.name}>
@@ -93,7 +91,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
         <Badge tone="wait">Waits for you</Badge>
         <span class="faint">{expires && `expires ${relative(expires)}`}</span>
       </header>
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       {editing && schema ? (
         <Editor
           schema={schema}
@@ -104,21 +102,8 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
           previewing={previewing}
           readable={setReadable}
         />
-      ) : known ? (
-        <>
-          {typeof whole.description === "string" && whole.description && <p class="about">{whole.description}</p>}
-          <div class="sections">
-            <section><h4>When</h4><When preview={preview} /></section>
-            <section><h4>What it does</h4><Steps definition={definition} /></section>
-            <section><h4>Tools granted</h4><Tools definition={definition} /></section>
-            <section>
-              <h4>What follows</h4>
-              <Consequences context={objectOf(approval.context)} definition={definition} who={approval.requestedBy} />
-            </section>
-          </div>
-        </>
       ) : (
-        <Other approval={approval} payload={payload} preview={preview} />
+        <ActBody approval={approval} payload={whole} preview={preview} busy={previewing} />
       )}
       {problem && !problem.violations.length && <Trouble problem={problem} />}
       <footer>
@@ -145,21 +130,6 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   );
 }
 
-/** An act this page has no words of its own for: what the service says of it. */
-function Other({ approval, payload, preview }: { approval: Approval; payload: JsonValue; preview: Approval["preview"] }) {
-  const context = approval.context ?? {};
-  return (
-    <>
-      <p class="about">{approval.summary}</p>
-      <div class="sections">
-        {preview?.summary && <section><h4>When</h4><When preview={preview} /></section>}
-        <section><h4>What would be done</h4><pre tabIndex={0}>{pretty(payload)}</pre></section>
-        {Object.keys(context).length > 0 && <section><h4>Why, and what follows</h4><pre tabIndex={0}>{pretty(context)}</pre></section>}
-      </div>
-    </>
-  );
-}
-
 /** Lists leave the schema out; then it is asked for. */
 function useSchema(approval: Approval) {
   const [schema, hold] = useState(approval.payloadSchema);
@@ -174,7 +144,9 @@ function Decided({ approval }: { approval: Approval }) {
   const [word, tone] = STATES[approval.state] ?? ["Unknown", "calm"];
   const saved = objectOf(approval.editedPayload ?? approval.payload);
   const definition = objectOf(saved.definition);
-  const title = String(saved.display_name || definition.name || approval.summary);
+  const title = titleOf(approval, saved);
+  const differences = changesOf(objectOf(approval.context).difference);
+  const edits = approval.editedPayload ? changes(approval.payload ?? {}, approval.editedPayload) : [];
   const link = approval.resource && resourceHref(approval.resource);
   const when = dateOf(approval.decideTime);
   const by = approval.decidedBy.replace("users/", "");
@@ -184,16 +156,14 @@ function Decided({ approval }: { approval: Approval }) {
         <Badge tone={tone}>{word}{approval.editedPayload ? " with changes" : ""}</Badge>
         <span class="faint">{[by && `by ${by}`, when && nearby(when)].filter(Boolean).join(", ")}</span>
       </header>
-      <h3>{link ? <a href={link}>{title}</a> : title}</h3>
+      <h2>{link ? <a href={link}>{title}</a> : title}</h2>
       {approval.reason && <p class="about">“{approval.reason}”</p>}
       <details>
         <summary>What it was about</summary>
-        {approval.editedPayload
-          ? <Diff before={pretty(approval.payload ?? {})} after={pretty(approval.editedPayload)} />
-          : <><p>{approval.summary}</p><Steps definition={definition} /></>}
+        <p>{approval.summary}</p>
+        {differences.length > 0 ? <Changes list={differences} /> : <Steps definition={definition} />}
+        {edits.length > 0 && <><h3>Changed before it was decided</h3><Changes list={edits} /></>}
       </details>
     </section>
   );
 }
-
-export type { Violation };

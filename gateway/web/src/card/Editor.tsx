@@ -67,16 +67,16 @@ function AutomationForm({ schema, payload, preview, previewing }: Props) {
         <Field {...top("description")} />
       </div>
       <section aria-label="When">
-        <h4>When</h4>
+        <h3>When</h3>
         <Field {...part("triggers")} />
         <When preview={preview} busy={previewing} />
       </section>
       <section aria-label="What it does">
-        <h4>What it does</h4>
+        <h3>What it does</h3>
         <Field {...part("plan")} />
       </section>
       <section aria-label="How it runs">
-        <h4>How it runs</h4>
+        <h3>How it runs</h3>
         <Field {...part("execution")} name="Limits, retries, failure" />
         <details class="group">
           <summary>Everything else</summary>

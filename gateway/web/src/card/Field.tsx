@@ -68,7 +68,7 @@ export function Properties(props: FieldProps & { leave?: string[] }) {
   const required = Array.isArray(schema.required) ? schema.required : [];
   const rank = (key: string) => (FIRST.includes(key) ? FIRST.indexOf(key) : FIRST.length);
   const keys = Object.keys(properties)
-    .filter((key) => !props.leave?.includes(key))
+    .filter((key) => !props.leave?.includes(key) && objectOf(properties[key]).const === undefined)
     .sort((a, b) => rank(a) - rank(b));
   return (
     <>
@@ -265,7 +265,7 @@ function Group(props: FieldProps) {
   if (props.path.at(-1) === "config") return <ConfigFields {...props} />;
   const wrong = violations.some((each) => each.field.startsWith(`${name}.`));
   return (
-    <details class="group wide" open={wrong || undefined}>
+    <details class="group wide" open={wrong || props.path.length === 1 || undefined}>
       <summary>{props.name ?? label(String(props.path.at(-1)))}</summary>
       <div class="grid"><Properties {...props} /></div>
     </details>

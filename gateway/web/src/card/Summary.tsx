@@ -1,7 +1,9 @@
 /** A definition as a person reads it: steps, tools, what follows. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { objectOf } from "../lib/json.js";
-import { WHILE_RUNNING } from "./words.js";
+import { isObject, objectOf } from "../lib/json.js";
+import { Icon } from "../ui/Icon.js";
+import { Values } from "../ui/Values.js";
+import { label, WHILE_RUNNING } from "./words.js";
 
 const list = (value: JsonValue | undefined): JsonObject[] => (Array.isArray(value) ? value.map(objectOf) : []);
 
@@ -56,18 +58,35 @@ export function Tools({ definition }: { definition: JsonObject }) {
 }
 
 /** `context.consequences`, and what the execution block means. */
-export function Consequences({ context, definition, who }: { context: JsonObject; definition: JsonObject; who: string }) {
+export function Consequences({ context, definition, who }: { context: JsonObject; definition?: JsonObject; who: string }) {
   const said = objectOf(context.consequences);
   const runs = Number(said.runs_per_month ?? 0);
-  const execution = objectOf(definition.execution);
+  const execution = objectOf(definition?.execution);
   const cap = execution.budget_cap_usd;
   const lines = [
     runs > 0 && (runs === 1 ? "It runs once in the next month." : `About ${runs.toLocaleString("en")} runs a month.`),
     who && `It runs on behalf of ${who.replace("users/", "")}.`,
-    WHILE_RUNNING[String(execution.concurrency ?? "drop_if_running")],
+    typeof said.estimated_cost === "string" && `Estimated cost: ${said.estimated_cost.replace(/\.$/, "")}.`,
+    definition && WHILE_RUNNING[String(execution.concurrency ?? "drop_if_running")],
     typeof said.on_failure === "string" && said.on_failure,
-    typeof cap === "number" ? `A run may spend at most ${cap} USD.` : "What a run may spend is not capped.",
+    definition && (typeof cap === "number" ? `A run may spend at most ${cap} USD.` : "What a run may spend is not capped."),
     said.auto_approve === true && "It approves by itself what its tools ask for.",
   ];
-  return <ul class="plain">{lines.filter((line): line is string => !!line).map((line) => <li key={line}>{line}</li>)}</ul>;
+  const { runs_per_month: _runs, tools: _tools, auto_approve: _auto, on_failure: _failure, warnings, ...rest } = said;
+  const { estimated_cost: cost, estimated_cost_usd: usd, ...others } = rest;
+  const more = typeof cost === "string" ? others : { ...others, ...(usd === undefined ? {} : { estimated_cost_usd: usd }) };
+  return (
+    <>
+      <Warnings value={warnings} />
+      <Warnings value={context.warnings} />
+      <ul class="plain">{lines.filter((line): line is string => !!line).map((line) => <li key={line}>{line}</li>)}</ul>
+      {Object.keys(more).length > 0 && <Values value={more} name={label} />}
+    </>
+  );
+}
+
+export function Warnings({ value }: { value: JsonValue | undefined }) {
+  const list = (Array.isArray(value) ? value : value ? [value] : []).map((each) => (isObject(each) ? String(each.message ?? each.text ?? Object.values(each).join(": ")) : String(each)));
+  if (!list.length) return null;
+  return <div class="warnings">{list.map((each) => <p key={each} class="assumed"><Icon name="warning" />{each}</p>)}</div>;
 }

@@ -4,7 +4,8 @@ import { zone } from "../lib/session.js";
 import { dateOf, moment, offset, relative, wallClock } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 
-export function When({ preview, busy }: { preview: Preview | undefined; busy?: boolean }) {
+/** `brief`: beside another one, so without how long it is until then. */
+export function When({ preview, busy, brief }: { preview: Preview | undefined; busy?: boolean; brief?: boolean }) {
   if (!preview) return <p class="faint">It has no schedule: nothing starts it.</p>;
   const elsewhere = preview.slots.some((slot) => slot.timeZone !== zone);
   return (
@@ -15,7 +16,7 @@ export function When({ preview, busy }: { preview: Preview | undefined; busy?: b
       )}
       {preview.slots.length > 0 && (
         <ol class="fires" aria-label="Next fires">
-          {preview.slots.map((slot, n) => <Fire key={n} slot={slot} elsewhere={elsewhere} />)}
+          {preview.slots.map((slot, n) => <Fire key={n} slot={slot} elsewhere={elsewhere} brief={brief} />)}
         </ol>
       )}
       {preview.summary && !preview.slots.length && <p class="assumed"><Icon name="warning" />It would never fire.</p>}
@@ -24,16 +25,16 @@ export function When({ preview, busy }: { preview: Preview | undefined; busy?: b
   );
 }
 
-function Fire({ slot, elsewhere }: { slot: PreviewSlot; elsewhere: boolean }) {
+function Fire({ slot, elsewhere, brief }: { slot: PreviewSlot; elsewhere: boolean; brief?: boolean }) {
   const date = dateOf(slot.fireTime);
   if (!date) return null;
   return (
     <li>
       <time dateTime={date.toISOString()}>{elsewhere ? moment(date) : wallClock(slot.localTime)}</time>
-      <span class="faint">
+      {(elsewhere || !brief) && <span class="faint">
         {elsewhere ? `your time; ${wallClock(slot.localTime)} in ${slot.timeZone}` : relative(date)}
         {elsewhere && ` (${offset(Number(slot.utcOffset?.seconds ?? 0n))})`}
-      </span>
+      </span>}
       {slot.dstNote && <span class="dst">{slot.dstNote}</span>}
     </li>
   );

@@ -16,8 +16,9 @@ export interface Previewed {
   busy: boolean;
 }
 
-export function usePreview(payload: JsonValue, first: Preview | undefined): Previewed {
-  const key = JSON.stringify(triggers(payload).map(({ config, enabled, type }) => [config, enabled, type]));
+/** `moment`: asked anew too when that changes. */
+export function usePreview(payload: JsonValue, first: Preview | undefined, moment = ""): Previewed {
+  const key = JSON.stringify([moment, ...triggers(payload).map(({ config, enabled, type }) => [config, enabled, type])]);
   const [start] = useState(key);
   const [found, hold] = useState<Previewed>({ preview: first, violations: [], busy: false });
   const asks = useRef(0);

@@ -1,4 +1,6 @@
 /** What things of a definition are called on the card. */
+import { parsed } from "../lib/json.js";
+
 export const LABELS: Record<string, string> = {
   display_name: "Name",
   cron: "Cron",
@@ -25,6 +27,9 @@ export const LABELS: Record<string, string> = {
   output_schema: "Shape of the answer",
   created_from_nl: "Made from a sentence",
   schema_version: "Schema version",
+  runs_per_month: "Runs a month",
+  plan: "Steps",
+  estimated_cost_usd: "Estimated cost a month (USD)",
 };
 
 const VALUES: Record<string, string> = {
@@ -49,6 +54,21 @@ export function label(key: string): string {
 export function choice(value: string): string {
   return VALUES[value] ?? value.replaceAll("_", " ");
 }
+
+/** `definition.plan[0].config.prompt` → `Step 1 · Prompt` */
+export function place(path: string): string {
+  const words: string[] = [];
+  const keys = parsed(path);
+  keys.forEach((key, n) => {
+    const next = keys[n + 1];
+    if (typeof key === "number" || key === "definition" || key === "config") return;
+    if (typeof next === "number") words.push(`${ONE[key] ?? label(key)} ${next + 1}`);
+    else if (key !== "execution" || n === keys.length - 1) words.push(label(key));
+  });
+  return words.join(" · ") || "The whole";
+}
+
+const ONE: Record<string, string> = { plan: "Step", triggers: "Trigger", on_failure: "After a failure, step" };
 
 export const WHILE_RUNNING: Record<string, string> = {
   drop_if_running: "If the last run still goes on, the new one is skipped and the ledger says so.",

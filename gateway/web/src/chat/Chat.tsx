@@ -5,8 +5,10 @@ import { watching } from "../lib/network.js";
 import { workspace } from "../lib/session.js";
 import { Icon } from "../ui/Icon.js";
 import { Loading, Trouble } from "../ui/parts.js";
-import { Composer } from "./Composer.js";
-import { remembered } from "./saying.js";
+import { remembered } from "./attach.js";
+import { type Choices, Composer } from "./Composer.js";
+import { type Draft, EMPTY, keep, recalled } from "./draft.js";
+import { remembered as onItsWay } from "./saying.js";
 import { ThreadModel } from "./thread.js";
 import { TurnBlock } from "./TurnBlock.js";
 import type { TurnView } from "./turn.js";
@@ -30,7 +32,12 @@ function modelOf(id: string): ThreadModel {
 
 export function Chat({ id }: { id: string }) {
   const model = useMemo(() => modelOf(id), [id]);
-  const [draft, write] = useState("");
+  const [draft, hold] = useState<Draft>(() => recalled(model.name));
+  const write = (next: Draft) => {
+    keep(model.name, next);
+    hold(next);
+  };
+  useEffect(() => hold(recalled(model.name)), [model]);
   useEffect(() => () => {
     // Leaving the chat ends the tail, never the turn.
     if (kept === model && !location.hash.startsWith("#/chat")) {
@@ -39,14 +46,16 @@ export function Chat({ id }: { id: string }) {
     }
   }, [model]);
   useEffect(() => {
-    const saying = remembered();
+    const saying = onItsWay();
     if (!model.name && saying?.thread.endsWith("/-") && !model.turns.value.length) void model.carry(saying);
     return watching(() => void model.look(), 3000);
   }, [model]);
   const turns = model.turns.value;
-  const say = async (text: string, config: bigint) => {
-    write("");
-    if (!(await model.say(text, config))) write(text);
+  const say = async ({ config, without }: Choices) => {
+    const said = draft;
+    write(EMPTY);
+    said.images.forEach((each) => void remembered(each));
+    if (!(await model.say(said, config, without))) write(said);
   };
   useSpoken(turns.at(-1));
   return (
@@ -56,16 +65,17 @@ export function Chat({ id }: { id: string }) {
       </header>
       <Log turns={turns}>
         {model.loading.value && !model.problem.value && <Loading rows={5} what="Loading the thread" />}
-        {!model.loading.value && !turns.length && !model.problem.value && <Welcome pick={write} />}
+        {!model.loading.value && !turns.length && !model.problem.value && <Welcome pick={(text) => write({ ...draft, text })} />}
         {turns.map((turn, n) => <TurnBlock key={turn.name || `new-${n}`} turn={turn} />)}
         {model.refused.value && <Trouble problem={model.refused.value} />}
         {model.problem.value && <Trouble problem={model.problem.value} again={() => void model.look()} />}
       </Log>
       <Composer
+        thread={model.name}
         draft={draft}
         write={write}
         open={model.open.value?.state}
-        say={(text, config) => void say(text, config)}
+        say={(choices) => void say(choices)}
         cancel={() => void model.cancel()}
       />
     </section>

@@ -1,15 +1,21 @@
 /** One turn: what the person said and everything that answered it. */
 import { ApprovalCard } from "../card/ApprovalCard.js";
-import { type Part, ToolCallFinished_Outcome as Outcome } from "../gen/rota/chat/v1/chat_pb.js";
+import { ToolCallFinished_Outcome as Outcome } from "../gen/rota/chat/v1/chat_pb.js";
 import { changed } from "../lib/network.js";
 import { resourceHref } from "../lib/router.js";
 import { Icon } from "../ui/Icon.js";
 import { Markdown } from "../ui/Markdown.js";
 import { pretty } from "../lib/json.js";
+import { Said } from "./Said.js";
 import type { Item, Tool, TurnView } from "./turn.js";
 
 const TOOLS: Record<string, [string, string]> = {
   create_automation: ["Drafting an automation", "Drafted an automation"],
+  update_automation: ["Drafting a change", "Drafted a change"],
+  pause_automation: ["Pausing an automation", "Asked to pause an automation"],
+  resume_automation: ["Resuming an automation", "Asked to resume an automation"],
+  list_automations: ["Looking through the automations", "Looked through the automations"],
+  explain_slot: ["Looking into the ledger", "Looked into the ledger"],
   fetch_url: ["Reading a page", "Read a page"],
   now: ["Looking at the clock", "Looked at the clock"],
 };
@@ -22,11 +28,11 @@ export function TurnBlock({ turn }: { turn: TurnView }) {
   return (
     <article class="turn" aria-busy={working} data-state={turn.state}>
       <div class="mine">
-        <h3 class="unseen">You</h3>
-        {turn.said.map((part, n) => <Said key={n} part={part} />)}
+        <h2 class="unseen">You</h2>
+        <Said parts={turn.said} />
       </div>
       <div class="theirs">
-        <h3 class="unseen">Rota</h3>
+        <h2 class="unseen">Rota</h2>
         {items.map((item, n) => <Shown key={keyOf(item, n)} item={item} live={working && n === items.length - 1} linked={linked} />)}
         {idle && <p class="working"><span class="pulse" />{turn.state === "sending" ? "Sending" : "Working"}</p>}
         {turn.state === "failed" && <p class="ended bad"><Icon name="warning" />{turn.failure}</p>}
@@ -39,19 +45,6 @@ export function TurnBlock({ turn }: { turn: TurnView }) {
 function keyOf(item: Item, n: number): string {
   if (item.kind === "approval") return item.approval.name;
   return item.kind === "tool" || item.kind === "step" ? item.id : `${item.kind}-${n}`;
-}
-
-function Said({ part }: { part: Part }) {
-  switch (part.part.case) {
-    case "text":
-      return <p>{part.part.value}</p>;
-    case "image":
-      return <p class="faint">[an image]</p>;
-    case "mention":
-      return <p class="faint">@{part.part.value.displayName || part.part.value.name}</p>;
-    default:
-      return null;
-  }
 }
 
 function Shown({ item, live, linked }: { item: Item; live: boolean; linked: Set<string> }) {

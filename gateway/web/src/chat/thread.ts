@@ -2,13 +2,15 @@
 import { create } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { computed, signal } from "@preact/signals";
-import { type Message, MessageSchema, PartSchema, type Turn } from "../gen/rota/chat/v1/chat_pb.js";
+import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
+import { type Message, MessageSchema, type Part, PartSchema, type Turn } from "../gen/rota/chat/v1/chat_pb.js";
 import { announce } from "../lib/announce.js";
 import { changed } from "../lib/network.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { chat, idOf, requestId } from "../lib/rpc.js";
 import { replace } from "../lib/router.js";
 import { workspace, zone } from "../lib/session.js";
+import { type Draft, mentionsOf } from "./draft.js";
 import { follow } from "./follow.js";
 import { forget, remember, remembered, type Saying } from "./saying.js";
 import { fromMessages, isOpen, opening, type TurnView, withFrame } from "./turn.js";
@@ -54,12 +56,15 @@ export class ThreadModel {
     }
   }
 
-  async say(text: string, modelConfigId: bigint): Promise<boolean> {
+  async say(draft: Draft, modelConfigId: bigint, disabledTools: string[]): Promise<boolean> {
     const thread = this.name || `${workspace.value}/threads/-`;
     const saying: Saying = {
       thread,
-      text,
+      text: draft.text.trim(),
+      images: draft.images.map((each) => base64Encode(each.bytes)),
+      mentions: mentionsOf(draft),
       modelConfigId: String(modelConfigId),
+      disabledTools,
       requestId: requestId(),
       timeZone: zone,
     };
@@ -70,7 +75,7 @@ export class ThreadModel {
 
   /** Says it, or says it again after a reload: the same request id makes it once. */
   async carry(saying: Saying): Promise<boolean> {
-    const parts = [create(PartSchema, { part: { case: "text", value: saying.text } })];
+    const parts = partsOf(saying);
     const view = opening(parts);
     const place = this.turns.value.length;
     this.turns.value = [...this.turns.value, view];
@@ -80,6 +85,7 @@ export class ThreadModel {
           name: saying.thread,
           message: create(MessageSchema, { parts }),
           modelConfigId: BigInt(saying.modelConfigId),
+          disabledTools: saying.disabledTools,
           timeZone: saying.timeZone,
           locale: navigator.language,
           requestId: saying.requestId,
@@ -202,6 +208,14 @@ export class ThreadModel {
       this.refused.value = problem;
     }
   }
+}
+
+/** The words, then pictures, then what is mentioned, whose titles stand in the words. */
+function partsOf(saying: Saying): Part[] {
+  const text = saying.text ? [create(PartSchema, { part: { case: "text", value: saying.text } })] : [];
+  const images = saying.images.map((data) => create(PartSchema, { part: { case: "image", value: { data: base64Decode(data) } } }));
+  const mentions = saying.mentions.map(({ name, title }) => create(PartSchema, { part: { case: "mention", value: { name, displayName: title } } }));
+  return [...text, ...images, ...mentions];
 }
 
 function textOf(view: TurnView | undefined): string {

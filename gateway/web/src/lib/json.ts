@@ -68,6 +68,32 @@ export function written(path: Path): string {
     .replace(/^\./, "");
 }
 
+export interface Change {
+  path: string;
+  /** Absent: it was not there. */
+  before?: JsonValue;
+  /** Absent: it is gone. */
+  after?: JsonValue;
+}
+
+/** What differs field by field; lists of another length differ as a whole. */
+export function changes(before: JsonValue | undefined, after: JsonValue | undefined, path: Path = []): Change[] {
+  if (before !== undefined && after !== undefined && same(before, after)) return [];
+  if (isObject(before) && isObject(after)) {
+    const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+    return keys.flatMap((key) => (before[key] === undefined && after[key] === undefined ? [] : changes(before[key], after[key], [...path, key])));
+  }
+  if (Array.isArray(before) && Array.isArray(after) && before.length === after.length && before.some(isObject)) {
+    return before.flatMap((each, n) => changes(each, after[n], [...path, n]));
+  }
+  return [{ path: written(path), before, after }];
+}
+
+/** `definition.plan[0].config.prompt` → its keys and places. */
+export function parsed(path: string): Path {
+  return [...path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)].map(([, key, place]) => key ?? Number(place));
+}
+
 export interface Line {
   kind: "same" | "added" | "removed";
   text: string;
@@ -75,7 +101,11 @@ export interface Line {
 
 /** The longest common lines stay; the rest was removed or added. */
 export function difference(before: string, after: string): Line[] {
-  const [a, b] = [before.split("\n"), after.split("\n")];
+  return compared(before.split("\n"), after.split("\n"));
+}
+
+/** The same over any pieces, such as words. */
+export function compared(a: string[], b: string[]): Line[] {
   const length = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
   for (let i = a.length - 1; i >= 0; i--) {
     for (let j = b.length - 1; j >= 0; j--) {

@@ -16,7 +16,7 @@ export interface Problem {
   violations: Violation[];
 }
 
-const PREFIX = /^(?:decision\.edit\.payload|automation|config)\.?/;
+const PREFIX = /^(?:decision\.edit\.payload|automation|model_config|config)\.?/;
 
 export function problemOf(thrown: unknown): Problem {
   const error = ConnectError.from(thrown);

@@ -18,10 +18,17 @@ export function dateOf(stamp: Timestamp | undefined): Date | undefined {
   return stamp && timestampDate(stamp);
 }
 
-/** `Mon 23 Nov, 09:00` */
+/** `Mon 23 Nov, 09:00`; with the year when it is far from now. */
 export function moment(date: Date, place = zone): string {
-  const day = format({ weekday: "short", day: "numeric", month: "short" }, place).format(date);
-  return `${day}, ${clock(date, place)}`;
+  return `${dated(date, place)}, ${clock(date, place)}`;
+}
+
+const NEAR = 300 * 86_400_000;
+
+function dated(date: Date, place = zone): string {
+  const far = Math.abs(date.getTime() - Date.now()) > NEAR;
+  const year = far ? ({ year: "numeric" } as const) : {};
+  return format({ weekday: "short", day: "numeric", month: "short", ...year }, place).format(date);
 }
 
 export function clock(date: Date, place = zone): string {
@@ -37,7 +44,7 @@ export function dayOf(date: Date, place = zone): string {
 export function day(date: Date): string {
   const away = daysAway(date, new Date());
   const near: Record<number, string> = { [-1]: "yesterday", 0: "today", 1: "tomorrow" };
-  return near[away] ?? format({ weekday: "short", day: "numeric", month: "short" }).format(date);
+  return near[away] ?? dated(date);
 }
 
 function daysAway(date: Date, now: Date): number {

@@ -71,10 +71,15 @@ export function Asking(props: {
   const id = useId();
   const field = useRef<HTMLInputElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
-  useEffect(() => field.current?.focus(), [open]);
+  const back = useRef(false);
+  useEffect(() => {
+    if (open) field.current?.focus();
+    else if (back.current) opener.current?.focus();
+    back.current = false;
+  }, [open]);
   const close = () => {
+    back.current = true;
     show(false);
-    opener.current?.focus();
   };
   if (!open) {
     return (

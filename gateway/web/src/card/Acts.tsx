@@ -1,0 +1,192 @@
+/** What an act other than making an automation would do. */
+import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
+import { type Approval, type Preview, PreviewSchema } from "../gen/rota/chat/v1/chat_pb.js";
+import { changes, isObject, objectOf } from "../lib/json.js";
+import { resourceHref } from "../lib/router.js";
+import { Icon } from "../ui/Icon.js";
+import { Values } from "../ui/Values.js";
+import { Changes, changesOf } from "./Changes.js";
+import { Consequences, Steps, Tools, Warnings } from "./Summary.js";
+import { When } from "./When.js";
+import { label } from "./words.js";
+
+interface Act {
+  approval: Approval;
+  payload: JsonObject;
+  preview: Preview | undefined;
+  busy: boolean;
+}
+
+/** Everything that is shown of an act while it is not being edited. */
+export function ActBody(act: Act) {
+  switch (act.approval.actionType) {
+    case "automation_create":
+      return <Creating {...act} />;
+    case "automation_update":
+      return <Updating {...act} />;
+    case "automation_pause":
+    case "automation_resume":
+      return <Turning {...act} />;
+    case "tool_call":
+      return <Calling {...act} />;
+    default:
+      return <Other {...act} />;
+  }
+}
+
+export function titleOf(approval: Approval, payload: JsonObject): string {
+  const context = objectOf(approval.context);
+  const named = String(context.display_name || payload.display_name || objectOf(payload.definition).name || "");
+  switch (approval.actionType) {
+    case "automation_create":
+      return named || approval.summary;
+    case "automation_update":
+      return `Change ${named || "an automation"}`;
+    case "automation_pause":
+      return `Pause ${named || "an automation"}`;
+    case "automation_resume":
+      return `Resume ${named || "an automation"}`;
+    case "tool_call":
+      return `Use ${payload.tool ?? "a tool"}`;
+    default:
+      return approval.summary || label(approval.actionType);
+  }
+}
+
+function Creating({ approval, payload, preview, busy }: Act) {
+  const definition = objectOf(payload.definition);
+  return (
+    <>
+      {typeof payload.description === "string" && payload.description && <p class="about">{payload.description}</p>}
+      <div class="sections">
+        <Mine approval={approval} payload={payload} />
+        <section><h3>When</h3><When preview={preview} busy={busy} /></section>
+        <section><h3>What it does</h3><Steps definition={definition} /></section>
+        <section><h3>Tools granted</h3><Tools definition={definition} /></section>
+        <section><h3>What follows</h3><Consequences context={objectOf(approval.context)} definition={definition} who={approval.requestedBy} /></section>
+      </div>
+    </>
+  );
+}
+
+function Updating({ approval, payload, preview, busy }: Act) {
+  const context = objectOf(approval.context);
+  const definition = objectOf(payload.definition);
+  const before = firesOf(objectOf(context.fires).before);
+  const differences = changesOf(context.difference);
+  const moved = differences.some((each) => /^definition\.triggers/.test(each.path)) || !isProposed(approval, payload);
+  return (
+    <>
+      <WhichOne context={context} />
+      {typeof context.change === "string" && context.change && <p class="about">“{context.change}”</p>}
+      <div class="sections">
+        <section><h3>What changes</h3><Changes list={differences} /></section>
+        <Mine approval={approval} payload={payload} />
+        {moved && before ? (
+          <div class="beside">
+            <section><h3>It fires now</h3><When preview={before} brief /></section>
+            <section><h3>It would fire</h3><When preview={preview} busy={busy} brief /></section>
+          </div>
+        ) : (
+          <section><h3>It fires as before</h3><When preview={preview} busy={busy} /></section>
+        )}
+        <section>
+          <details>
+            <summary>All it would do then</summary>
+            <Steps definition={definition} />
+            <h3>Tools granted</h3>
+            <Tools definition={definition} />
+          </details>
+        </section>
+        <section><h3>What follows</h3><Consequences context={context} definition={definition} who={approval.requestedBy} /></section>
+      </div>
+    </>
+  );
+}
+
+function Turning({ approval, payload, preview, busy }: Act) {
+  const context = objectOf(approval.context);
+  const pausing = approval.actionType === "automation_pause";
+  const note = typeof payload.note === "string" ? payload.note : "";
+  return (
+    <>
+      <WhichOne context={context} />
+      <div class="sections">
+        {pausing && <section><h3>Why, for whoever finds it paused</h3><p>{note ? `“${note}”` : <span class="faint">No reason is given.</span>}</p></section>}
+        <Mine approval={approval} payload={payload} />
+        <section><h3>{pausing ? "These fires are skipped" : "It fires again"}</h3><When preview={preview} busy={busy} /></section>
+        {isObject(context.consequences)
+          ? <section><h3>What follows</h3><Consequences context={context} who={approval.requestedBy} /></section>
+          : <Warnings value={context.warnings} />}
+      </div>
+    </>
+  );
+}
+
+function Calling({ approval, payload }: Act) {
+  const context = objectOf(approval.context);
+  const given = objectOf(payload.arguments);
+  return (
+    <>
+      {typeof context.description === "string" && <p class="about multi">{context.description}</p>}
+      <div class="sections">
+        <section><h3>Tool</h3><p><code class="chip">{String(payload.tool ?? context.tool ?? "")}</code></p></section>
+        <section><h3>With</h3>{Object.keys(given).length ? <Values value={given} name={label} /> : <p>Nothing: it takes no arguments.</p>}</section>
+        <Mine approval={approval} payload={payload} />
+        <Rest context={context} known={["tool", "description"]} />
+      </div>
+    </>
+  );
+}
+
+/** An act this page has no words of its own for: what the service says of it. */
+function Other({ approval, payload, preview, busy }: Act) {
+  return (
+    <>
+      <p class="about">{approval.summary}</p>
+      <div class="sections">
+        {preview?.summary && <section><h3>When</h3><When preview={preview} busy={busy} /></section>}
+        <section><h3>What would be done</h3><Values value={payload} name={label} /></section>
+        <Mine approval={approval} payload={payload} />
+        <Rest context={objectOf(approval.context)} known={[]} />
+      </div>
+    </>
+  );
+}
+
+/** What the person has changed on the card so far. */
+function Mine({ approval, payload }: { approval: Approval; payload: JsonObject }) {
+  const mine = changes(approval.payload ?? {}, payload);
+  if (!mine.length) return null;
+  return <section><h3>Your changes</h3><Changes list={mine} /></section>;
+}
+
+function WhichOne({ context }: { context: JsonObject }) {
+  const link = typeof context.automation === "string" ? resourceHref(context.automation) : undefined;
+  return link ? <p class="which"><Icon name="clock" /><a href={link}>Open the automation as it is</a></p> : null;
+}
+
+/** Whatever else the service tells about it. */
+export function Rest({ context, known }: { context: JsonObject; known: string[] }) {
+  const { warnings, ...more } = context;
+  const keys = Object.keys(more).filter((key) => !known.includes(key));
+  return (
+    <>
+      <Warnings value={warnings} />
+      {keys.length > 0 && <section><h3>What else is known</h3><Values value={Object.fromEntries(keys.map((key) => [key, more[key]!]))} name={label} /></section>}
+    </>
+  );
+}
+
+function firesOf(value: JsonValue | undefined): Preview | undefined {
+  if (!isObject(value)) return undefined;
+  try {
+    return fromJson(PreviewSchema, value, { ignoreUnknownFields: true });
+  } catch {
+    return undefined;
+  }
+}
+
+function isProposed(approval: Approval, payload: JsonObject): boolean {
+  return !changes(approval.payload ?? {}, payload).some((each) => each.path.startsWith("definition.triggers"));
+}

@@ -1,0 +1,90 @@
+/** The list that `@` opens: up and down move, Enter or Tab picks, Esc closes. */
+import type { RefObject } from "preact";
+import { useState } from "preact/hooks";
+import { announce } from "../lib/announce.js";
+import { Icon } from "../ui/Icon.js";
+import type { Draft } from "./draft.js";
+import { begun, matching, type Mentionable, refresh } from "./mention.js";
+
+export function useMentions(field: RefObject<HTMLTextAreaElement>, draft: Draft, write: (draft: Draft) => void, thread: string) {
+  const [begin, say] = useState<string>();
+  const [place, move] = useState(0);
+  const list = begin === undefined ? [] : matching(begin, thread);
+  const open = list.length > 0;
+  const at = Math.min(place, list.length - 1);
+  const look = () => {
+    const here = field.current!;
+    const now = begun(here.value, here.selectionStart);
+    if (now === begin) return;
+    if (begin === undefined) void refresh();
+    move(0);
+    say(now);
+  };
+  const close = () => say(undefined);
+  const pick = (one: Mentionable) => {
+    const here = field.current!;
+    const [from, to] = [here.selectionStart - (begin?.length ?? 0), here.selectionStart];
+    const text = `${here.value.slice(0, from)}${one.title} ${here.value.slice(to).replace(/^ /, "")}`;
+    write({ ...draft, text, mentions: [...draft.mentions, { name: one.name, title: one.title }] });
+    close();
+    announce(`${one.title} is mentioned.`);
+    const caret = from + one.title.length + 1;
+    requestAnimationFrame(() => {
+      here.focus();
+      here.setSelectionRange(caret, caret);
+    });
+  };
+  const pressed = (event: KeyboardEvent): boolean => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!open || event.isComposing) return false;
+    if (step) move((at + step + list.length) % list.length);
+    else if ((event.key === "Enter" && !event.shiftKey) || event.key === "Tab") pick(list[at]!);
+    else if (event.key === "Escape") close();
+    else return false;
+    event.preventDefault();
+    return true;
+  };
+  /** As if one had typed `@`. */
+  const start = () => {
+    const here = field.current!;
+    const before = draft.text.slice(0, here.selectionStart);
+    const sign = /(^|[\s(])$/.test(before) ? "@" : " @";
+    write({ ...draft, text: before + sign + draft.text.slice(here.selectionStart) });
+    void refresh();
+    move(0);
+    say("");
+    requestAnimationFrame(() => {
+      here.focus();
+      here.setSelectionRange(before.length + sign.length, before.length + sign.length);
+    });
+  };
+  const marks = {
+    "aria-autocomplete": "list" as const,
+    "aria-haspopup": "listbox" as const,
+    "aria-controls": open ? "mentions" : undefined,
+    "aria-activedescendant": open ? `mention-${at}` : undefined,
+  };
+  return { open, list, at, look, close, pick, pressed, begin: start, marks };
+}
+
+export function MentionList({ list, at, pick }: { list: Mentionable[]; at: number; pick: (one: Mentionable) => void }) {
+  return (
+    <ul class="mentions" id="mentions" role="listbox" aria-label="Mention">
+      {list.map((each, n) => (
+        <li
+          key={each.name}
+          id={`mention-${n}`}
+          role="option"
+          aria-selected={n === at}
+          // The text keeps the focus.
+          onMouseDown={(event) => event.preventDefault()}
+          onClick={() => pick(each)}
+        >
+          <Icon name={each.kind === "automation" ? "clock" : "chat"} />
+          <span class="line">{each.title}</span>
+          <span class="faint">{each.kind}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}

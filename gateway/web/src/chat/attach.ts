@@ -1,0 +1,76 @@
+/** Pictures that go with a message: what may be one, and what it looks like here. */
+import { base64Encode } from "@bufbuild/protobuf/wire";
+
+export interface Attached {
+  id: number;
+  name: string;
+  bytes: Uint8Array<ArrayBuffer>;
+  /** `data:` address of it. */
+  shown: string;
+}
+
+const MIB = 1024 * 1024;
+const LARGEST = 5 * MIB;
+// A whole message may have 8 MiB.
+const ALL = 7.5 * MIB;
+const MOST = 20;
+const START: [string, RegExp][] = [
+  ["image/png", /^\x89PNG\r\n\x1a\n/],
+  ["image/jpeg", /^\xff\xd8\xff/],
+  ["image/gif", /^GIF8[79]a/],
+  ["image/webp", /^RIFF.{4}WEBP/s],
+];
+
+let last = 0;
+
+/** Those that may go along, and why others may not. */
+export async function attached(files: File[], before: Attached[]): Promise<{ images: Attached[]; refused: string[] }> {
+  const [images, refused] = [[...before], [] as string[]];
+  for (const file of files) {
+    const name = file.name || "The picture";
+    if (images.length >= MOST) refused.push(`${name}: at most ${MOST} pictures go with a message.`);
+    else if (file.size > LARGEST) refused.push(`${name} is larger than 5 MiB.`);
+    else if (total(images) + file.size > ALL) refused.push(`${name}: pictures of one message may have 7.5 MiB together.`);
+    else {
+      const bytes = new Uint8Array(await file.arrayBuffer());
+      const type = typeOf(bytes);
+      if (type) images.push({ id: ++last, name, bytes, shown: addressOf(bytes) });
+      else refused.push(`${name} is not a png, jpeg, webp or gif.`);
+    }
+  }
+  return { images, refused };
+}
+
+/** By its first bytes, whatever the file is called; empty when it is none that is taken. */
+export function typeOf(bytes: Uint8Array): string {
+  const start = String.fromCharCode(...bytes.subarray(0, 16));
+  return START.find(([, is]) => is.test(start))?.[0] ?? "";
+}
+
+const addresses = new WeakMap<Uint8Array, string>();
+
+export function addressOf(bytes: Uint8Array): string {
+  // Once: it is asked for whenever something beside it is drawn anew.
+  const address = addresses.get(bytes) ?? `data:${typeOf(bytes)};base64,${base64Encode(bytes)}`;
+  addresses.set(bytes, address);
+  return address;
+}
+
+const seen = new Map<string, string>();
+
+/** Keeps how it looks for as long as the page is open: the service gives back its hash only. */
+export async function remembered(image: Attached): Promise<void> {
+  // Only https and localhost have `subtle`.
+  const digest = await globalThis.crypto.subtle?.digest("SHA-256", image.bytes);
+  if (!digest) return;
+  const hex = [...new Uint8Array(digest)].map((each) => each.toString(16).padStart(2, "0")).join("");
+  seen.set(`sha256:${hex}`, image.shown);
+}
+
+export function shownOf(uri: string): string | undefined {
+  return seen.get(uri);
+}
+
+function total(images: Attached[]): number {
+  return images.reduce((sum, each) => sum + each.bytes.length, 0);
+}

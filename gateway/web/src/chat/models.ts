@@ -1,0 +1,27 @@
+/** The models that may be chosen. */
+import { signal } from "@preact/signals";
+import type { ModelConfig } from "../gen/rota/chat/v1/chat_pb.js";
+import { chat } from "../lib/rpc.js";
+import { watching } from "../lib/network.js";
+import { workspace } from "../lib/session.js";
+
+export const TEXT_ONLY = "text only";
+export const models = signal<ModelConfig[]>([]);
+
+/** While it is wanted; ends with what it gives. */
+export function learnModels(): () => void {
+  return watching(() => void ask(), 60_000);
+}
+
+/** One was added or removed. */
+export function modelsAgain(): void {
+  void ask();
+}
+
+async function ask(): Promise<void> {
+  try {
+    models.value = (await chat.listModelConfigs({ parent: workspace.value, pageSize: 200 })).modelConfigs;
+  } catch {
+    // Without the list the service chooses.
+  }
+}

@@ -1,0 +1,142 @@
+/** The person's own models: added here, removed here. A key goes in and never comes out. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { learnModels, models, modelsAgain } from "../chat/models.js";
+import { ModelConfig_ImageSupport as Images, type ModelConfig } from "../gen/rota/chat/v1/chat_pb.js";
+import { announce } from "../lib/announce.js";
+import { type Problem, problemOf } from "../lib/problem.js";
+import { chat, requestId } from "../lib/rpc.js";
+import { workspace } from "../lib/session.js";
+import { Icon } from "../ui/Icon.js";
+import { Badge, Trouble } from "../ui/parts.js";
+
+export function Models() {
+  useEffect(learnModels, []);
+  const own = models.value.filter((each) => each.own);
+  const given = models.value.filter((each) => !each.own);
+  return (
+    <section class="screen" aria-label="Models">
+      <header class="screen-head"><h1>Models</h1></header>
+      <div class="scroll">
+        <div class="column">
+          <section class="panel">
+            <h2>Your own</h2>
+            {!own.length && <p class="faint">None yet. Yours are seen and used by you alone, where you choose them under a message.</p>}
+            {own.length > 0 && <ul class="rows tight">{own.map((each) => <Own key={each.name} model={each} />)}</ul>}
+          </section>
+          <AddModel />
+          {given.length > 0 && (
+            <section class="panel">
+              <h2>Of this service</h2>
+              <ul class="rows tight">
+                {given.map((each) => (
+                  <li key={String(each.id)} class="row still">
+                    <span class="row-main"><span class="row-title">{each.displayName}</span><span class="faint">{each.model}</span></span>
+                    <span class="badges">{each.premium && <Badge tone="wait">Premium</Badge>}{each.imageSupport === Images.TEXT_ONLY && <Badge tone="calm">Text only</Badge>}{each.autoEligible && <Badge tone="good">Auto</Badge>}</span>
+                  </li>
+                ))}
+              </ul>
+            </section>
+          )}
+        </div>
+      </div>
+    </section>
+  );
+}
+
+function Own({ model }: { model: ModelConfig }) {
+  const [sure, ask] = useState(false);
+  const [problem, blame] = useState<Problem>();
+  const remove = async () => {
+    if (!sure) return ask(true);
+    try {
+      await chat.deleteModelConfig({ name: model.name, etag: model.etag, requestId: requestId() });
+      announce(`${model.displayName} is removed.`);
+    } catch (thrown) {
+      blame(problemOf(thrown));
+    }
+    ask(false);
+    modelsAgain();
+  };
+  return (
+    <li>
+      <div class="row still">
+        <span class="row-main">
+          <span class="row-title">{model.displayName}</span>
+          <span class="faint text">{model.model} at {model.baseUrl}</span>
+          <span class="faint">{model.keyHint ? `Key …${model.keyHint}` : "Without a key, or with a short one"}</span>
+        </span>
+        <button type="button" class={sure ? "quiet danger small" : "quiet small"} onBlur={() => ask(false)} onClick={() => void remove()} aria-label={sure ? `Really remove ${model.displayName}` : `Remove ${model.displayName}`}>
+          <Icon name="trash" />{sure ? "Really remove?" : "Remove"}
+        </button>
+      </div>
+      {problem && <Trouble problem={problem} />}
+    </li>
+  );
+}
+
+function AddModel() {
+  const form = useRef<HTMLFormElement>(null);
+  const [problem, blame] = useState<Problem>();
+  const [busy, setBusy] = useState(false);
+  const add = async () => {
+    const given = new FormData(form.current!);
+    const text = (name: string) => String(given.get(name) ?? "").trim();
+    setBusy(true);
+    blame(undefined);
+    try {
+      const made = await chat.createModelConfig({
+        parent: workspace.value,
+        requestId: requestId(),
+        modelConfig: {
+          displayName: text("display_name"),
+          model: text("model"),
+          baseUrl: text("base_url"),
+          apiKey: text("api_key"),
+          imageSupport: Number(text("image_support")) as Images,
+        },
+      });
+      form.current!.reset();
+      announce(`${made.displayName} is added.`);
+      modelsAgain();
+    } catch (thrown) {
+      blame(problemOf(thrown));
+      requestAnimationFrame(() => form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
+    }
+    setBusy(false);
+  };
+  const wrong = (name: string) => problem?.violations.find((each) => each.field === name)?.description;
+  return (
+    <section class="panel">
+      <h2>Add one of your own</h2>
+      <form ref={form} class="form" onSubmit={(event) => { event.preventDefault(); void add(); }}>
+        <div class="grid">
+          <Text name="model" label="Model" help="As its provider names it" wrong={wrong("model")} required />
+          <Text name="base_url" label="Address" help="OpenAI-compatible; usually ends in /v1" wrong={wrong("base_url")} type="url" required />
+          <Text name="api_key" label="Key" help="Stored encrypted, and never shown again" wrong={wrong("api_key")} type="password" />
+          <Text name="display_name" label="Name" help="Left out: the model's" wrong={wrong("display_name")} />
+          <div class="field">
+            <label for="own-image_support">Pictures</label>
+            <select id="own-image_support" name="image_support">
+              <option value={Images.IMAGE_SUPPORT_UNSPECIFIED}>not known: try</option>
+              <option value={Images.IMAGES}>it reads them</option>
+              <option value={Images.TEXT_ONLY}>text only</option>
+            </select>
+          </div>
+        </div>
+        {problem && !problem.violations.length && <Trouble problem={problem} />}
+        <p><button type="submit" class="primary" disabled={busy} aria-busy={busy}><Icon name="plus" />Add</button></p>
+      </form>
+    </section>
+  );
+}
+
+function Text(props: { name: string; label: string; help: string; wrong: string | undefined; type?: string; required?: boolean }) {
+  const id = `own-${props.name}`;
+  return (
+    <div class={props.wrong ? "field wrong" : "field"}>
+      <label for={id}>{props.label}</label>
+      <input id={id} name={props.name} type={props.type ?? "text"} required={props.required} maxLength={500} spellcheck={false} autocomplete={props.type === "password" ? "new-password" : "off"} aria-invalid={props.wrong ? "true" : undefined} aria-describedby={`${id}-help`} />
+      <span id={`${id}-help`} class="help">{props.wrong ? <span class="error">{props.wrong}</span> : props.help}</span>
+    </div>
+  );
+}

@@ -1,0 +1,171 @@
+"""Where one writes: pictures, mentions, the model and the tools."""
+
+import re
+import struct
+import zlib
+from typing import Final
+
+from playwright.async_api import FilePayload, Page, expect
+
+from devstack.demo.controls import Controls
+from tests.web.acts import NAME, approved, ended, say
+
+_HAND_OVER: Final = """([bytes, how]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], 'held.png', {type: 'image/png'}));
+  const box = document.getElementById('message');
+  const told = {bubbles: true, cancelable: true};
+  box.dispatchEvent(how === 'paste'
+    ? new ClipboardEvent('paste', {...told, clipboardData: data})
+    : new DragEvent('drop', {...told, dataTransfer: data}));
+}"""
+
+
+def png(side: int = 40) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    rows = (b"\0" + b"\x3c\x8c\x78" * side) * side
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+async def chosen(page: Page, *files: FilePayload) -> None:
+    async with page.expect_file_chooser() as chooser:
+        await page.get_by_role("button", name="Attach pictures").click()
+    await (await chooser.value).set_files(list(files))
+
+
+def file(name: str, content: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "image/png", "buffer": content}
+
+
+async def test_a_picture_is_shown_before_and_after_it_is_sent(page: Page, model: Controls) -> None:
+    await chosen(page, file("chart.png", png()))
+    await expect(page.get_by_role("img", name="chart.png")).to_be_visible()
+    await say(page, "what is on this?")
+    await expect(page.locator(".mine").get_by_role("img")).to_be_visible()
+    await expect(page.locator(".say")).to_contain_text("I cannot see images")
+    await expect(page.get_by_role("list", name="Attached pictures")).to_be_hidden()
+    await page.get_by_role("link", name="New chat").click()
+    await page.get_by_role("navigation", name="Threads").get_by_role("link").click()
+    await expect(page.locator(".mine").get_by_role("img")).to_be_visible()
+    await page.reload()
+    await expect(page.locator(".mine")).to_contain_text("A picture (png)")
+
+
+async def test_pictures_can_be_pasted_and_dropped_and_taken_away_again(page: Page) -> None:
+    pictures = page.get_by_role("list", name="Attached pictures").get_by_role("listitem")
+    for count, how in enumerate(("paste", "drop"), start=1):
+        await page.get_by_label("Message", exact=True).evaluate(
+            f"(_, given) => ({_HAND_OVER})(given)", [list(png(8)), how]
+        )
+        await expect(pictures).to_have_count(count)
+    await pictures.first.get_by_role("button", name="Remove held.png").click()
+    await expect(pictures).to_have_count(1)
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator(".mine").get_by_role("img")).to_have_count(1)
+    await ended(page)
+
+
+async def test_what_is_no_picture_or_too_large_is_told_and_left_out(page: Page) -> None:
+    large = png() + bytes(5 * 1024 * 1024)
+    await chosen(page, file("words.png", b"words"), file("large.png", large), file("ok.png", png()))
+    told = page.get_by_role("alert")
+    await expect(told).to_contain_text("words.png is not a png, jpeg, webp or gif.")
+    await expect(told).to_contain_text("large.png is larger than 5 MiB.")
+    await expect(
+        page.get_by_role("list", name="Attached pictures").get_by_role("img")
+    ).to_have_count(1)
+
+
+async def test_an_automation_is_mentioned_by_keyboard_and_linked(
+    page: Page, model: Controls
+) -> None:
+    await approved(page)
+    threads = page.get_by_role("navigation", name="Threads")
+    await expect(threads.get_by_role("link", name=re.compile("Every weekday"))).to_be_visible()
+    await page.get_by_role("link", name="New chat").click()
+    box = page.get_by_label("Message", exact=True)
+    await box.press_sequentially("look at @e")
+    options = page.get_by_role("listbox", name="Mention").get_by_role("option")
+    await expect(options).to_have_count(2)
+    await expect(page.get_by_role("option", name=re.compile(f"{NAME}.*automation"))).to_be_visible()
+    first = options.first
+    await expect(first).to_have_attribute("aria-selected", "true")
+    await box.press("ArrowDown")
+    await expect(first).to_have_attribute("aria-selected", "false")
+    await box.press("ArrowUp")
+    await expect(first).to_have_attribute("aria-selected", "true")
+    await box.press("Enter")
+    await expect(box).to_have_value(f"look at @{NAME} ")
+    await expect(page.get_by_role("listbox")).to_be_hidden()
+    await box.press_sequentially("please")
+    await box.press("Enter")
+    await ended(page)
+    await page.reload()
+    await page.get_by_role("link", name=f"@{NAME}").click()
+    await expect(page.get_by_role("heading", name=NAME, level=1)).to_be_visible()
+    assert any(
+        "/automations/" in text for seen in model.log("chat") for text in seen.texts if NAME in text
+    )
+
+
+async def test_escape_closes_the_list_and_leaves_what_is_written(page: Page) -> None:
+    await say(page, "hello there")
+    await ended(page)
+    threads = page.get_by_role("navigation", name="Threads")
+    await expect(threads.get_by_role("link", name=re.compile("Hello"))).to_be_visible()
+    await page.get_by_role("link", name="New chat").click()
+    box = page.get_by_label("Message", exact=True)
+    await box.press_sequentially("as in @hel")
+    await expect(page.get_by_role("option", name=re.compile("Hello.*thread"))).to_be_visible()
+    await box.press("Escape")
+    await expect(page.get_by_role("listbox")).to_be_hidden()
+    await expect(box).to_have_value("as in @hel")
+
+
+async def test_the_model_that_is_chosen_is_the_one_that_answers(
+    page: Page, model: Controls
+) -> None:
+    await page.get_by_label("Model", exact=True).select_option("Demo for text · text only")
+    await say(page, "hello")
+    await ended(page)
+    assert {seen.model for seen in model.log("chat")} == {"demo-text"}
+
+
+async def test_a_model_that_reads_no_pictures_is_told_beside_one(page: Page) -> None:
+    await page.get_by_label("Model", exact=True).select_option("Demo for text · text only")
+    await chosen(page, file("chart.png", png()))
+    await expect(page.get_by_text("Demo for text reads text only.")).to_be_visible()
+
+
+async def test_a_tool_that_is_switched_off_is_not_offered(page: Page, model: Controls) -> None:
+    await page.get_by_label("Tools", exact=True).click()
+    await page.get_by_label("Draft automations").uncheck()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_label("Tools, 1 off")).to_be_focused()
+    await say(page, "hello")
+    await ended(page)
+    (seen,) = model.log("chat")
+    assert "create_automation" not in seen.tools
+    assert "update_automation" in seen.tools
+
+
+async def test_what_the_service_refuses_stays_where_it_was_written(page: Page) -> None:
+    await page.route("**/SendMessage", lambda route: route.fulfill(
+        status=200, headers={"content-type": "application/grpc-web+proto", "grpc-status": "3",
+                             "grpc-message": "no%20such%20thing"}, body="",
+    ))  # fmt: skip
+    await chosen(page, file("chart.png", png()))
+    await say(page, "a long message")
+    await expect(page.get_by_role("alert")).to_contain_text("No such thing")
+    await expect(page.get_by_label("Message", exact=True)).to_have_value("a long message")
+    await expect(page.get_by_role("img", name="chart.png")).to_be_visible()
