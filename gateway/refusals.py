@@ -4,7 +4,8 @@ import base64
 from dataclasses import dataclass
 from typing import Any, Final
 
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 DOMAIN: Final = "rota.dev"
@@ -16,11 +17,21 @@ class Refusal:
     code: int
     reason: str
     message: str
+    retry_seconds: int = 0
+    answered: int = 0  # with this HTTP status, where it is not Envoy's own
 
 
 REFUSALS: Final = (
     Refusal(
         http=401,
+        code=code_pb2.UNAUTHENTICATED,
+        reason="UNAUTHENTICATED",
+        message="a valid bearer token is required",
+    ),
+    # A token that is good for somebody else.
+    Refusal(
+        http=403,
+        answered=401,
         code=code_pb2.UNAUTHENTICATED,
         reason="UNAUTHENTICATED",
         message="a valid bearer token is required",
@@ -42,6 +53,13 @@ REFUSALS: Final = (
         code=code_pb2.INVALID_ARGUMENT,
         reason="INVALID_REQUEST",
         message="the request is too large",
+    ),
+    Refusal(
+        http=429,
+        code=code_pb2.RESOURCE_EXHAUSTED,
+        reason="RATE_LIMITED",
+        message="too many calls in a short time, try again in a second",
+        retry_seconds=1,
     ),
     Refusal(
         http=503,
@@ -72,7 +90,8 @@ def _mappers(refusal: Refusal) -> list[dict[str, Any]]:
         _header("grpc-status", str(refusal.code)),
         _header("grpc-message", refusal.message),
     ]
-    json = {"filter": status, "body_format_override": {"json_format": _json(refusal)}}
+    other = {"status_code": refusal.answered} if refusal.answered else {}
+    json = {"filter": status, "body_format_override": {"json_format": _json(refusal)}, **other}
     return [
         # Once translated it looks like gRPC, but its caller waits for JSON.
         {**json, "filter": _both(status, _has("x-envoy-original-path"))},
@@ -82,11 +101,19 @@ def _mappers(refusal: Refusal) -> list[dict[str, Any]]:
             "headers_to_add": web,
             "body_format_override": _text(""),
         },
+        # Once it has passed the filter for gRPC-Web, which looks at what is answered again.
+        {
+            "filter": _both(status, _has("x-grpc-web")),
+            "status_code": 200,
+            "headers_to_add": [_header("content-type", "application/grpc"), *web[:1], *web[2:]],
+            "body_format_override": _text(""),
+        },
         {
             "filter": _both(status, _content_type("application/grpc")),
             # Envoy derives its own code from the HTTP status; only the text is ours.
             "headers_to_add": [details] if refusal.http in _SAME_CODE else [],
             "body_format_override": _text(refusal.message),
+            **other,
         },
         json,
     ]
@@ -103,22 +130,35 @@ def _any_other() -> dict[str, Any]:
 
 
 # A details header whose code is not the call's would be refused by clients.
-_SAME_CODE: Final = (401, 404, 503)
+_SAME_CODE: Final = (401, 403, 404, 429, 503, 504)
 
 
 def _details(refusal: Refusal) -> str:
-    info = any_pb2.Any()
-    info.Pack(error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN))
-    status = status_pb2.Status(code=refusal.code, message=refusal.message, details=[info])
+    found: list[Message] = [error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN)]
+    if refusal.retry_seconds:
+        delay = duration_pb2.Duration(seconds=refusal.retry_seconds)
+        found.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    status = status_pb2.Status(code=refusal.code, message=refusal.message)
+    status.details.extend(_packed(detail) for detail in found)
     return base64.b64encode(status.SerializeToString()).decode().rstrip("=")
+
+
+def _packed(message: Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)
+    return packed
 
 
 def _json(refusal: Refusal) -> dict[str, Any]:
     info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo"}
     info |= {"reason": refusal.reason, "domain": DOMAIN}
+    details = [info]
+    if refusal.retry_seconds:
+        retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo"}
+        details.append(retry | {"retryDelay": f"{refusal.retry_seconds}s"})
     # The transcoder says what is wrong with a body or a path.
     message = "%LOCAL_REPLY_BODY%" if refusal.http == 400 else refusal.message
-    return {"code": refusal.code, "message": message, "details": [info]}
+    return {"code": refusal.code, "message": message, "details": details}
 
 
 def _both(*filters: dict[str, Any]) -> dict[str, Any]:

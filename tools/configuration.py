@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings
 from automation_service.settings import Settings as AutomationSettings
 from chat_service.settings import Settings as ChatSettings
 from devstack.settings import PORTS
-from gateway.__main__ import DEFAULTS
+from gateway.rendering import DEFAULTS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = "docs/configuration.md"
@@ -34,13 +34,40 @@ GATEWAY: Final[tuple[Row, ...]] = (
     (
         "ROTA_CHAT_ADDRESS",
         DEFAULTS["ROTA_CHAT_ADDRESS"],
-        "chat_service; a name with several addresses is balanced over them",
+        "chat_service; several are separated by commas, and a name with several addresses is "
+        "balanced over them",
     ),
     ("ROTA_AUTOMATION_ADDRESS", DEFAULTS["ROTA_AUTOMATION_ADDRESS"], "automation_service, alike"),
     (
         "ROTA_CORS_ORIGINS",
         DEFAULTS["ROTA_CORS_ORIGINS"],
         "regular expression of the pages that may call",
+    ),
+    (
+        "ROTA_RATE_PER_SECOND",
+        DEFAULTS["ROTA_RATE_PER_SECOND"],
+        "calls that each person may make, for long; counted by each gateway for itself",
+    ),
+    ("ROTA_RATE_BURST", DEFAULTS["ROTA_RATE_BURST"], "calls that each person may make at once"),
+    (
+        "ROTA_CALL_SECONDS",
+        DEFAULTS["ROTA_CALL_SECONDS"],
+        "how long a call may take; streams are not calls",
+    ),
+    (
+        "ROTA_IDLE_SECONDS",
+        DEFAULTS["ROTA_IDLE_SECONDS"],
+        "how long a stream may be silent; three heartbeats at least",
+    ),
+    ("ROTA_GATEWAY_TLS_CERT_FILE", "", "PEM, the certificate that callers see; empty: no TLS"),
+    ("ROTA_GATEWAY_TLS_KEY_FILE", "", "PEM, its key"),
+    ("ROTA_TLS_CA_FILE", "", "PEM, who signs the services' certificates; empty: no TLS to them"),
+    ("ROTA_TLS_CERT_FILE", "", "PEM, the certificate that services see"),
+    ("ROTA_TLS_KEY_FILE", "", "PEM, its key"),
+    (
+        "ROTA_GATEWAY_ADMIN_PORT",
+        DEFAULTS["ROTA_GATEWAY_ADMIN_PORT"],
+        "Envoy's own interface, on loopback; 0 picks a port",
     ),
     ("ROTA_GATEWAY_WORKERS", "2", "threads"),
     ("ROTA_GATEWAY_CONFIG", "", "where the rendered configuration goes; empty: a temporary file"),

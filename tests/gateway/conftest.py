@@ -29,7 +29,6 @@ from devstack import dev_token, keys
 from tests.support.ports import free_port
 
 FRAMES = 4
-GAP = 0.15
 
 
 class Chat(chat_pb2_grpc.ChatServiceServicer):
@@ -59,7 +58,6 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
         for sequence in range(1, FRAMES):
             delta = chat_pb2.TextDelta(message="m", text=said[:20])
             yield chat_pb2.TurnEvent(sequence=sequence, text_delta=delta)
-            await asyncio.sleep(GAP)
         yield chat_pb2.TurnEvent(sequence=FRAMES, completed=chat_pb2.TurnCompleted())
 
 
@@ -93,7 +91,7 @@ class Backends:
 
     def run(self, coroutine: Any) -> Any:
         future: Future[Any] = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
-        return future.result(20)
+        return future.result(60)
 
     async def start(self) -> None:
         chat, automation = grpc.aio.server(), grpc.aio.server()
@@ -147,7 +145,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         yield made
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         backends.run(backends.stop())
         backends.loop.call_soon_threadsafe(backends.loop.stop)
         thread.join(5)
@@ -164,7 +162,7 @@ def deserted(tmp_path: Path) -> Iterator[Gateway]:
         yield made
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         backends.loop.close()
 
 
@@ -194,7 +192,7 @@ def await_ready(made: Gateway, process: subprocess.Popen[bytes], folder: Path) -
 def await_status(
     made: Gateway, process: subprocess.Popen[bytes], folder: Path, status: int, path: str
 ) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(made.url + path, headers=made.auth()).status_code == status:

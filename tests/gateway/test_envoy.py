@@ -3,12 +3,12 @@
 import base64
 import json
 import struct
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 
 import grpc
 import httpx
+import jwt
 import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
@@ -17,7 +17,7 @@ from rota.agent.v1 import agent_pb2, agent_pb2_grpc
 from rota.automation.v1 import automation_pb2, automation_pb2_grpc
 from rota.chat.v1 import chat_pb2, chat_pb2_grpc
 
-from tests.gateway.conftest import FRAMES, GAP, Gateway
+from tests.gateway.conftest import FRAMES, Gateway
 
 THREAD = "workspaces/dev/threads/t"
 AUTOMATION = "workspaces/dev/automations/a"
@@ -71,13 +71,10 @@ class TestGrpc:
         )
         assert (thread.name, automation.name) == (THREAD, AUTOMATION)
 
-    def test_a_stream_arrives_frame_by_frame(self, gateway: Gateway, channel: grpc.Channel) -> None:
+    def test_a_stream_is_read_to_its_end(self, gateway: Gateway, channel: grpc.Channel) -> None:
         stub = chat_pb2_grpc.ChatServiceStub(channel)
-        times = [
-            time.monotonic() for _ in stub.SendMessage(message("hi"), metadata=metadata(gateway))
-        ]
-        assert len(times) == FRAMES
-        assert times[-1] - times[0] > GAP * (FRAMES - 2)
+        frames = list(stub.SendMessage(message("hi"), metadata=metadata(gateway)))
+        assert len(frames) == FRAMES
 
     def test_error_details_come_through(self, gateway: Gateway, channel: grpc.Channel) -> None:
         stub = chat_pb2_grpc.ChatServiceStub(channel)
@@ -140,6 +137,14 @@ class TestGrpcWeb:
             assert allowed("http://localhost:5173", path) == "http://localhost:5173"
             assert allowed("https://evil.example", path) == ""
 
+    def test_a_page_elsewhere_may_read_what_is_answered_and_refused(self, gateway: Gateway) -> None:
+        origin = {"origin": "http://localhost:5173"}
+        for headers in (gateway.auth(), {}):
+            answer = httpx.get(f"{gateway.url}/v1/{THREAD}", headers=origin | headers)
+            assert answer.headers["access-control-allow-origin"] == origin["origin"]
+            exposed = set(answer.headers["access-control-expose-headers"].split(","))
+            assert {"grpc-status", "grpc-status-details-bin", "retry-after"} <= exposed
+
 
 class TestJson:
     def test_a_resource_is_read_under_v1_with_the_names_of_the_proto(
@@ -161,19 +166,17 @@ class TestJson:
         )
         assert paused.json()["pause_note"] == "rest"
 
-    def test_a_stream_comes_as_server_sent_events_as_they_happen(self, gateway: Gateway) -> None:
+    def test_a_stream_comes_as_server_sent_events(self, gateway: Gateway) -> None:
         body = {"message": {"parts": [{"text": "hi"}]}}
         url = f"{gateway.url}/v1/{THREAD}:sendMessage"
-        events, times = [], []
+        events = []
         with httpx.stream("POST", url, json=body, headers=gateway.auth()) as answer:
             assert answer.headers["content-type"].startswith("text/event-stream")
             for line in filter(None, answer.iter_lines()):
                 assert line.startswith("data: ")
                 events.append(json.loads(line.removeprefix("data: ")))
-                times.append(time.monotonic())
         assert [event["sequence"] for event in events] == list(range(1, FRAMES + 1))
         assert events[0]["text_delta"]["text"] == "hi"
-        assert times[-1] - times[0] > GAP * (FRAMES - 2)
 
     def test_an_error_has_its_details(self, gateway: Gateway) -> None:
         answer = httpx.get(f"{gateway.url}/v1/workspaces/dev/threads/none", headers=gateway.auth())
@@ -235,15 +238,33 @@ class TestAuthentication:
         assert answer.json()["code"] == 16
         assert answer.json()["details"][0]["reason"] == "UNAUTHENTICATED"
 
-    def test_expired_and_foreign_tokens_are_refused(self, gateway: Gateway) -> None:
+    def test_expired_and_foreign_tokens_are_refused(
+        self, gateway: Gateway, channel: grpc.Channel
+    ) -> None:
         expired = gateway.token(life=timedelta(hours=-1))
+        good = {"authorization": f"Bearer {signed(gateway, claims_of(gateway.token()))}"}
+        assert httpx.get(f"{gateway.url}/v1/{THREAD}", headers=good).status_code == 200
         head, body, signature = gateway.token().split(".")
         claims = json.loads(base64.urlsafe_b64decode(body + "=="))
         claims["workspaces"] = {"other": "owner"}
         forged = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-        for token in (expired, f"{head}.{forged}.{signature}", "nonsense", "x.y.z"):
+        unsigned = jwt.encode(claims, "", algorithm="none")
+        others = [signed(gateway, claims | {"aud": "b"}), signed(gateway, claims | {"iss": "b"})]
+        for_ever = signed(gateway, {key: claims[key] for key in claims if key != "exp"})
+        strange = [f"{head}.{forged}.{signature}", "nonsense", "x.y.z"]
+        for token in (expired, unsigned, for_ever, *others, *strange):
             headers = {"authorization": f"Bearer {token}"}
-            assert httpx.get(f"{gateway.url}/v1/{THREAD}", headers=headers).status_code == 401
+            answer = httpx.get(f"{gateway.url}/v1/{THREAD}", headers=headers)
+            assert answer.status_code == 401
+            assert answer.json()["details"][0]["reason"] == "UNAUTHENTICATED"
+            request = chat_pb2.GetThreadRequest(name=THREAD)
+            by_web = web(gateway, f"{CHAT}/GetThread", request, **headers)
+            assert by_web.headers["grpc-status"] == "16"
+            with pytest.raises(grpc.RpcError) as failed:
+                chat_pb2_grpc.ChatServiceStub(channel).GetThread(
+                    request, metadata=list(headers.items())
+                )
+            assert reason(failed.value) == "UNAUTHENTICATED"
 
     def test_the_front_page_and_the_health_check_need_none(self, gateway: Gateway) -> None:
         page = httpx.get(f"{gateway.url}/")
@@ -315,6 +336,16 @@ def raw_status(gateway: Gateway, path: str, headers: dict[str, str]) -> int:
     """Of a POST whose path is sent as it is written."""
     url = httpx.URL(gateway.url).copy_with(raw_path=path.encode())
     return httpx.post(url, content=b"{}", headers=headers).status_code
+
+
+def claims_of(token: str) -> dict[str, object]:
+    found: dict[str, object] = jwt.decode(token, options={"verify_signature": False})
+    return found
+
+
+def signed(gateway: Gateway, claims: dict[str, object]) -> str:
+    pem = gateway.signing.private("users").read_text()
+    return jwt.encode(claims, pem, algorithm="ES256", headers={"kid": "users"})
 
 
 def reason(failed: grpc.RpcError) -> str:

@@ -6,8 +6,8 @@ import re
 
 import httpx
 
-from gateway.__main__ import PAGE
 from gateway.page import policy
+from gateway.rendering import PAGE
 from tests.gateway.conftest import Gateway
 
 

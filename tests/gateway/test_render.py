@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gateway import refusals
-from gateway.__main__ import DEFAULTS, address, render
+from gateway import refusals, rendering, routes
+from gateway.rendering import DEFAULTS, address, addresses, render
 
 SETTINGS = {**DEFAULTS, "ROTA_JWKS_FILE": "/keys/users.jwks.json"}
 
@@ -33,3 +34,40 @@ def test_an_address_is_a_host_and_a_port(value: str) -> None:
 def test_the_admin_interface_is_for_this_machine_only() -> None:
     admin = yaml.safe_load(render(SETTINGS))["admin"]["address"]["socket_address"]
     assert admin == {"address": "127.0.0.1", "port_value": 0}
+
+
+def test_several_addresses_are_separated_by_commas() -> None:
+    config = yaml.safe_load(render({**SETTINGS, "ROTA_CHAT_ADDRESS": "a:1, b:2"}))
+    (endpoints,) = config["static_resources"]["clusters"][0]["load_assignment"]["endpoints"]
+    found = [e["endpoint"]["address"]["socket_address"] for e in endpoints["lb_endpoints"]]
+    assert found == [{"address": "a", "port_value": 1}, {"address": "b", "port_value": 2}]
+    with pytest.raises(ValueError, match="ROTA_CHAT_ADDRESS"):
+        addresses("ROTA_CHAT_ADDRESS", {"ROTA_CHAT_ADDRESS": "a:1,b"})
+
+
+@pytest.mark.parametrize("name", ["ROTA_RATE_BURST", "ROTA_CALL_SECONDS", "ROTA_IDLE_SECONDS"])
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many"])
+def test_a_number_that_is_none_is_named(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        render({**SETTINGS, name: value})
+
+
+HALF_OF_TLS = [
+    ({"ROTA_GATEWAY_TLS_CERT_FILE": "c"}, "ROTA_GATEWAY_TLS_KEY_FILE"),
+    ({"ROTA_TLS_CA_FILE": "a", "ROTA_TLS_KEY_FILE": "k"}, "ROTA_TLS_CERT_FILE"),
+    ({"ROTA_TLS_CERT_FILE": "c", "ROTA_TLS_KEY_FILE": "k"}, "ROTA_TLS_CA_FILE"),
+]
+
+
+@pytest.mark.parametrize(("given", "missing"), HALF_OF_TLS)
+def test_half_of_tls_is_none_and_what_is_missing_is_named(
+    given: dict[str, str], missing: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{missing} is missing"):
+        render({**SETTINGS, **given})
+
+
+def test_the_descriptors_hold_what_is_public_and_nothing_else() -> None:
+    files = FileDescriptorSet.FromString(rendering.DESCRIPTORS.read_bytes())
+    served = {f"{file.package}.{each.name}" for file in files.file for each in file.service}
+    assert served == set(routes.PUBLIC.values())

@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic_settings import BaseSettings
 
-from gateway.__main__ import DEFAULTS, render
+from automation_service.settings import Settings as AutomationSettings
+from chat_service.settings import Settings as ChatSettings
+from gateway.rendering import DEFAULTS, render
 from tests.tools.test_lock import entries, pins
+from tools.configuration import GATEWAY, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -52,7 +56,9 @@ def test_each_service_runs_twice_and_knows_the_other(name: str) -> None:
 
 def test_the_gateway_of_the_compose_file_has_all_it_is_rendered_from() -> None:
     told = COMPOSE["services"]["gateway"]["environment"]
-    config = yaml.safe_load(render({**DEFAULTS, **told}))
+    # As it is when nothing is set: what is asked of the environment is empty.
+    plain = {name: value for name, value in told.items() if not value.startswith("${")}
+    config = yaml.safe_load(render({**DEFAULTS, **plain}))
     clusters = config["static_resources"]["clusters"]
     for cluster in clusters:
         endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
@@ -60,6 +66,55 @@ def test_the_gateway_of_the_compose_file_has_all_it_is_rendered_from() -> None:
         port = endpoint["address"]["socket_address"]["port_value"]
         listen = COMPOSE["services"][host]["environment"]["ROTA_LISTEN"]
         assert listen == f"0.0.0.0:{port}"
+
+
+OURS = {name: service for name, service in COMPOSE["services"].items() if name != "postgres"}
+
+
+def test_there_is_one_image() -> None:
+    assert {(service["image"], service["build"]) for service in OURS.values()} == {
+        ("rota:${ROTA_VERSION:-latest}", ".")
+    }
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_nothing_of_ours_may_write_or_gain_rights(name: str) -> None:
+    service = OURS[name]
+    assert service["read_only"] is True
+    assert service["tmpfs"] == ["/tmp"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert all(volume.endswith(":ro") for volume in service["volumes"])
+
+
+def test_what_stays_up_has_a_health_check_and_what_needs_it_waits() -> None:
+    staying = {n: s for n, s in COMPOSE["services"].items() if s.get("restart")}
+    assert set(staying) == {"postgres", "chat", "automation", "gateway"}
+    for service in staying.values():
+        assert {"test", "interval", "timeout", "retries"} <= set(service["healthcheck"])
+    for service in COMPOSE["services"].values():
+        for name, when in service.get("depends_on", {}).items():
+            stays = name in staying
+            wanted = "service_healthy" if stays else "service_completed_successfully"
+            assert when == {"condition": wanted}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("chat", ChatSettings), ("automation", AutomationSettings)]
+)
+def test_a_service_is_told_what_it_requires_and_nothing_it_does_not_read(
+    name: str, kind: type[BaseSettings]
+) -> None:
+    told = set(COMPOSE["services"][name]["environment"])
+    known = {variable: default for variable, default, _ in settings(kind)}
+    required = {variable for variable, default in known.items() if default == "required"}
+    secret = {"ROTA_SECRET_KEYS"} & set(known)
+    assert required | secret <= told <= set(known)
+
+
+def test_the_gateway_is_told_nothing_it_does_not_read() -> None:
+    told = set(COMPOSE["services"]["gateway"]["environment"])
+    assert told <= {variable for variable, _, _ in GATEWAY}
 
 
 def test_docker_itself_accepts_the_compose_file_where_it_is_installed() -> None:

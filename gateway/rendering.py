@@ -1,0 +1,75 @@
+"""envoy.yaml, filled in from the environment."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+
+from gateway import page, refusals, routes, tls
+
+HERE: Final = Path(__file__).resolve().parent
+PAGE: Final = HERE / "page.html"
+DESCRIPTORS: Final = HERE / "rota.binpb"
+DEFAULTS: Final = {
+    "ROTA_GATEWAY_LISTEN": "127.0.0.1:8080",
+    "ROTA_GATEWAY_ADMIN_PORT": "0",
+    "ROTA_CHAT_ADDRESS": "127.0.0.1:7001",
+    "ROTA_AUTOMATION_ADDRESS": "127.0.0.1:7002",
+    "ROTA_CORS_ORIGINS": r"https?://(localhost|127\.0\.0\.1)(:[0-9]+)?",
+    "ROTA_RATE_PER_SECOND": "50",
+    "ROTA_RATE_BURST": "200",
+    "ROTA_CALL_SECONDS": "30",
+    "ROTA_IDLE_SECONDS": "60",
+}
+
+
+def render(settings: Mapping[str, str]) -> str:
+    """The whole configuration; a missing setting is a KeyError, an odd one a ValueError."""
+    host, port = address("ROTA_GATEWAY_LISTEN", settings)
+    values = {
+        "gateway_host": host,
+        "gateway_port": port,
+        "admin_port": _number("ROTA_GATEWAY_ADMIN_PORT", settings, least=0),
+        "gateway_tls": json.dumps(tls.downstream(settings)),
+        "descriptors": str(DESCRIPTORS),
+        "jwks_file": str(Path(settings["ROTA_JWKS_FILE"]).absolute()),
+        "cors_origins": settings["ROTA_CORS_ORIGINS"],
+        "rate_per_second": _number("ROTA_RATE_PER_SECOND", settings),
+        "rate_burst": _number("ROTA_RATE_BURST", settings),
+        "call_seconds": _number("ROTA_CALL_SECONDS", settings),
+        "idle_seconds": _number("ROTA_IDLE_SECONDS", settings),
+        # JSON is YAML, so what is made here goes in as it is.
+        "refusals": json.dumps(refusals.mappers()),
+        "page": str(PAGE),
+        "page_policy": page.policy(PAGE.read_text()),
+        **routes.patterns(DESCRIPTORS.read_bytes()),
+    }
+    for cluster in routes.PUBLIC:
+        given = addresses(f"ROTA_{cluster.upper()}_ADDRESS", settings)
+        values[f"{cluster}_endpoints"] = json.dumps([_endpoint(*each) for each in given])
+        values[f"{cluster}_tls"] = json.dumps(tls.upstream(settings, [host for host, _ in given]))
+    return Template((HERE / "envoy.yaml").read_text()).substitute(values)
+
+
+def addresses(name: str, settings: Mapping[str, str]) -> list[tuple[str, str]]:
+    """One or more of host:port, separated by commas."""
+    return [address(name, {name: part.strip()}) for part in settings[name].split(",")]
+
+
+def address(name: str, settings: Mapping[str, str]) -> tuple[str, str]:
+    host, _, port = settings[name].rpartition(":")
+    if not host or not port.isdecimal():
+        raise ValueError(f"{name} is not host:port")
+    return host, port
+
+
+def _endpoint(host: str, port: str) -> dict[str, Any]:
+    return {"endpoint": {"address": {"socket_address": {"address": host, "port_value": int(port)}}}}
+
+
+def _number(name: str, settings: Mapping[str, str], least: int = 1) -> str:
+    value = settings[name]
+    if not value.isdecimal() or int(value) < least:
+        raise ValueError(f"{name} is not a whole number from {least}")
+    return value

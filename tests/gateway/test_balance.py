@@ -1,0 +1,104 @@
+"""Which of several replicas gets a call: one that is well by its own word and by its acts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.gateway.replicas import Calls, Front, Replica, front, serving, until
+
+# Chosen by chance, each of two gets one of so many.
+MANY = 30
+WRITE = "ChatService/CreateThread"
+
+
+@pytest.fixture
+def first() -> Replica:
+    return Replica()
+
+
+@pytest.fixture
+def second() -> Replica:
+    return Replica()
+
+
+@pytest.fixture
+def gateway(first: Replica, second: Replica, tmp_path: Path) -> Iterator[Front]:
+    with serving(first, second), front(tmp_path, [first.address, second.address]) as made:
+        yield made
+
+
+@pytest.fixture
+def calls(gateway: Front, first: Replica, second: Replica) -> Iterator[Calls]:
+    """Once both replicas get calls."""
+    with gateway.calls() as made:
+        until(lambda: made.code(WRITE) is grpc.StatusCode.OK, lambda: "no answer")
+        until(lambda: gets_calls(made, first, second), lambda: (first.calls, second.calls))
+        yield made
+
+
+def gets_calls(calls: Calls, *replicas: Replica) -> bool:
+    """Whether each of them gets one of many."""
+    for replica in replicas:
+        replica.calls.clear()
+    for _ in range(MANY):
+        calls.code(WRITE)
+    return all(replica.calls for replica in replicas)
+
+
+def all_answered(calls: Calls) -> bool:
+    return all(calls.code(WRITE) is grpc.StatusCode.OK for _ in range(MANY))
+
+
+def test_one_that_says_it_is_not_serving_gets_no_calls_until_it_is(
+    calls: Calls, second: Replica
+) -> None:
+    second.well(False)
+    until(lambda: not gets_calls(calls, second), lambda: "it still gets calls")
+    assert all_answered(calls)
+    second.well(True)
+    until(lambda: gets_calls(calls, second), lambda: "it gets no calls any more")
+
+
+def test_one_that_has_gone_costs_nobody_a_call_for_long(calls: Calls, second: Replica) -> None:
+    second.server.stop(None).wait(20)
+    until(lambda: all_answered(calls), lambda: "calls still fail")
+
+
+def test_one_that_is_well_by_its_own_word_but_fails_is_put_aside(
+    calls: Calls, second: Replica
+) -> None:
+    def fail(method: str, context: grpc.ServicerContext) -> None:
+        context.abort(grpc.StatusCode.UNAVAILABLE, "the database is away")
+
+    second.calls.clear()
+    second.act = fail
+    until(lambda: all_answered(calls), lambda: "calls still fail")
+    assert second.calls
+
+
+def test_one_that_refuses_what_callers_ask_is_not(calls: Calls, second: Replica) -> None:
+    def refuse(method: str, context: grpc.ServicerContext) -> None:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, "that is no thread")
+
+    second.act = refuse
+    for _ in range(3):
+        assert gets_calls(calls, second)
+
+
+def test_the_only_one_is_never_put_aside(first: Replica, tmp_path: Path) -> None:
+    def fail(method: str, context: grpc.ServicerContext) -> None:
+        context.abort(grpc.StatusCode.UNAVAILABLE, "the database is away")
+
+    with (
+        serving(first),
+        front(tmp_path, [first.address]) as gateway,
+        gateway.calls() as calls,
+    ):
+        until(lambda: calls.code(WRITE) is grpc.StatusCode.OK, lambda: "no answer")
+        first.act = fail
+        for _ in range(MANY):
+            calls.code(WRITE)
+        first.act = lambda method, context: None
+        assert calls.code(WRITE) is grpc.StatusCode.OK
