@@ -1,177 +1,193 @@
-"""Streaming an answer: through the service with its frames stored, beside what it is made of.
+"""Streaming answers: through the service with its frames stored, beside what else does it.
 
-One model server for all, in a process of its own: `model` reads its stream and does nothing,
-`agent` runs the same graph in this process without a service, `service` calls SendMessage.
+`in process` runs the same agent without a service, with its checkpoints; the peers serve the
+plainest agent of LangGraph there is, made with the stock chat model. Model server, client and
+each contender are processes of their own, and all ask the same model server on this machine.
+
+`ROTA_BENCH_PEERS=0` leaves the peers out, `ROTA_BENCH_STREAMS=1,50` chooses how many at once.
 """
 
 import asyncio
 import contextlib
-import sys
-import tempfile
-import time
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from statistics import median
-from uuid import uuid4
+from typing import Any, Final
 
-import httpx
+import orjson
 
+from bench import chat_peers, idle, inprocess, load, processes
+from bench.stage import Stage, stage
 from bench.table import Table, ratio
-from chat_service.agent.checkpoints import open_checkpoints
-from chat_service.agent.events import TextDelta
-from chat_service.agent.graph import Agent
-from chat_service.agent.model import ModelBundle, load_models
-from chat_service.agent.ports import RuntimeContext, Said
-from devstack.postgres_process import free_port
-from shared import resources
-from shared.clock import SystemClock
-from shared.registries import current_catalogue, register_builtins
-from tests.support.agent_ports import MemoryApprovals, MemoryAutomations
-from tests.support.chat import Chat, chat_service, migrated
-from tests.support.postgres import suite_server
-from tests.support.tokens import Keys
 
-TOKENS = 300
-SHAPES = (1, 20)
-ROUNDS = 3
-ASKED = f"<<tokens={TOKENS}>> go on"
-
-# Streams one answer and gives the seconds until its first text.
-Stream = Callable[[], Awaitable[float]]
+ROTA: Final = "rota"
+ALONE: Final = "in process"
+PACE_SECONDS: Final = 0.05
+# Tokens of each answer, by how many are streamed at once.
+TOKENS: Final = {1: 1000, 50: 300, 200: 300, 500: 100}
+ROUNDS: Final = {1: 5, 50: 3, 200: 2, 500: 1}
+PEER_ROUNDS: Final = 1
+PACED: Final = (50, 60)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    streams: int
+    tokens: int
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     tokens_per_second: float
-    first_ms: float
+    cpu_micros: float  # of the contender's processes, for each token
+    first_frame_ms: float
+    first_text_ms: float
+    worst_gap_ms: float
+
+
+Contender = Callable[[Shape], Awaitable[Figure]]
 
 
 async def run() -> Table:
-    rows = [["streams", "", "model", "agent", "service", "service/agent"]]
-    async with _contenders() as contenders:
-        for count in SHAPES:
-            found = await _measured(contenders, count)
-            rates = [figure.tokens_per_second for figure in found]
-            firsts = [figure.first_ms for figure in found]
-            rows.append(
-                [str(count), "tokens/s", *(f"{r:.0f}" for r in rates), ratio(rates[2], rates[1])]
-            )
-            rows.append(
-                ["", "first text, ms", *(f"{f:.1f}" for f in firsts), ratio(firsts[2], firsts[1])]
-            )
-    return Table(rows, "Median of three rounds; the contenders take turns in each.")
+    counts = [int(n) for n in os.environ.get("ROTA_BENCH_STREAMS", "1,50,200,500").split(",")]
+    shapes = [Shape(streams=n, tokens=TOKENS.get(n, 100)) for n in counts]
+    paced = Shape(streams=PACED[0], tokens=PACED[1], delay=PACE_SECONDS)
+    with chat_peers.installed() as homes:
+        async with stage() as on, _contenders(on) as ours:
+            found = {shape: await _ours(ours, shape) for shape in shapes}
+            gaps = {ROTA: (await ours[ROTA](paced)).worst_gap_ms}
+            memory = await idle.bytes_a_watcher(on)
+            for name, home in homes.items():
+                async with chat_peers.serving(name, home, on) as peer:
+                    theirs = _peer(peer)
+                    await theirs(Shape(streams=5, tokens=20))
+                    for shape in shapes:
+                        found[shape][name] = await _rounds(theirs, shape, PEER_ROUNDS)
+                    gaps[name] = (await theirs(paced)).worst_gap_ms
+    rows = [["streams x tokens", "", ROTA, ALONE, *homes]]
+    for shape, figures in found.items():
+        rows += _rows(shape, figures, [ROTA, ALONE, *homes])
+    rows.append(
+        [
+            f"{PACED[0]} paced at {1 / PACE_SECONDS:.0f}/s",
+            "worst gap, ms",
+            f"{gaps[ROTA]:.0f}",
+            "",
+            *(f"{gaps[name]:.0f}" for name in homes),
+        ]
+    )
+    rows.append(
+        [
+            f"{idle.WATCHERS} idle watchers",
+            "KB each",
+            f"{memory / 1000:.1f}",
+            "",
+            *("" for _ in homes),
+        ]
+    )
+    return Table(rows, "PostgreSQL with fsync. In brackets: the service beside it.")
 
 
-async def _measured(contenders: list[Stream], count: int) -> list[Figure]:
-    found: list[list[Figure]] = [[] for _ in contenders]
-    for _ in range(ROUNDS):
-        for stream, figures in zip(contenders, found, strict=True):
-            began = time.perf_counter()
-            firsts = await asyncio.gather(*(stream() for _ in range(count)))
-            took = time.perf_counter() - began
-            figures.append(Figure(count * TOKENS / took, median(firsts) * 1000))
+def _rows(shape: Shape, figures: dict[str, Figure], names: list[str]) -> list[list[str]]:
+    ours = figures[ROTA]
+
+    def row(label: str, what: str, of: Callable[[Figure], float], form: str) -> list[str]:
+        cells = [f"{of(figures[name]):{form}}" for name in names]
+        beside = ["", *(f" ({ratio(of(ours), of(figures[name]))})" for name in names[1:])]
+        return [label, what, *(a + b for a, b in zip(cells, beside, strict=True))]
+
     return [
-        Figure(median(f.tokens_per_second for f in figures), median(f.first_ms for f in figures))
-        for figures in found
+        row(
+            f"{shape.streams} x {shape.tokens}",
+            "tokens/s",
+            lambda f: f.tokens_per_second,
+            ".0f",
+        ),
+        row("", "CPU/token, us", lambda f: f.cpu_micros, ".0f"),
+        row("", "first frame, ms", lambda f: f.first_frame_ms, ".1f"),
+        row("", "first text, ms", lambda f: f.first_text_ms, ".1f"),
     ]
 
 
-@contextlib.asynccontextmanager
-async def _contenders() -> AsyncIterator[list[Stream]]:
-    register_builtins()
-    with tempfile.TemporaryDirectory() as folder, suite_server() as server:
-        keys = Keys(folder=Path(folder))
-        ports = MemoryAutomations(now=datetime.now(UTC))
-        # Migrations run a loop of their own.
-        await asyncio.to_thread(server.template, "chat_migrated", migrated)
-        with server.fresh_database("chat_migrated", migrated) as databases:
-            async with (
-                _model() as url,
-                open_checkpoints(databases.chat) as checkpoints,
-                chat_service(databases, keys, url, automations=ports, clock=SystemClock()) as chat,
-                httpx.AsyncClient(base_url=url, timeout=60) as http,
-            ):
-                agent = Agent(
-                    checkpoints=checkpoints,
-                    approvals=MemoryApprovals(),
-                    automations=ports,
-                    catalogue=current_catalogue,
-                    clock=SystemClock(),
-                )
-                models = load_models(
-                    None,
-                    openai_api_key="demo",
-                    openai_base_url=url,
-                    default_model="demo",
-                    environ={},
-                )
-                bundle = ModelBundle(config=models[-1])
-                yield [
-                    lambda: _from_model(http),
-                    lambda: _from_agent(agent, bundle),
-                    lambda: _from_service(chat),
-                ]
+async def _ours(ours: dict[str, Contender], shape: Shape) -> dict[str, Figure]:
+    """The contenders take turns, so that what else the machine does meets all of them."""
+    rounds: dict[str, list[Figure]] = {name: [] for name in ours}
+    for _ in range(ROUNDS.get(shape.streams, 1)):
+        for name, contender in ours.items():
+            rounds[name].append(await contender(shape))
+    return {name: _median(figures) for name, figures in rounds.items()}
+
+
+async def _rounds(contender: Contender, shape: Shape, count: int) -> Figure:
+    return _median([await contender(shape) for _ in range(count)])
+
+
+def _median(figures: list[Figure]) -> Figure:
+    names = Figure.__dataclass_fields__
+    return Figure(**{name: median(getattr(f, name) for f in figures) for name in names})
 
 
 @contextlib.asynccontextmanager
-async def _model() -> AsyncIterator[str]:
-    port = free_port()
-    command = [sys.executable, "-m", "devstack.demo_model", "--port", str(port), "--delay", "0"]
-    quiet = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(*command, stdout=quiet, stderr=quiet)
-    url = f"http://127.0.0.1:{port}/v1"
-    try:
-        async with asyncio.timeout(30), httpx.AsyncClient() as http:
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    await http.get(f"{url}/models")
-                    break
-                await asyncio.sleep(0.05)
-        yield url
-    finally:
-        process.terminate()
-        await process.wait()
+async def _contenders(on: Stage) -> AsyncIterator[dict[str, Contender]]:
+    async def service(shape: Shape) -> Figure:
+        order = load.Order(
+            kind=ROTA,
+            target=on.service,
+            threads=await on.threads(shape.streams),
+            tokens=shape.tokens,
+            delay=shape.delay,
+            token=on.token(),
+        )
+        return await _loaded(order, on.service_pid, shape)
+
+    async def alone(shape: Shape) -> Figure:
+        order = inprocess.Order(
+            database=on.databases.chat,
+            model=on.model,
+            streams=shape.streams,
+            tokens=shape.tokens,
+            delay=shape.delay,
+            warm=5,
+        )
+        process = await processes.told("bench.inprocess", orjson.dumps(asdict(order)).decode())
+        report = orjson.loads(await process.go())
+        return _figure(report, report["cpu_seconds"], shape)
+
+    await service(Shape(streams=5, tokens=20))
+    yield {ROTA: service, ALONE: alone}
 
 
-async def _from_model(http: httpx.AsyncClient) -> float:
-    body = {
-        "model": "demo",
-        "stream": True,
-        "messages": [{"role": "user", "content": ASKED}],
-    }
-    began, first = time.perf_counter(), 0.0
-    async with http.stream("POST", "/chat/completions", json=body) as answer:
-        async for line in answer.aiter_lines():
-            if not first and '"content":"' in line.replace(" ", "") and '""' not in line:
-                first = time.perf_counter() - began
-    return first
+def _peer(peer: chat_peers.Peer) -> Contender:
+    async def answer(shape: Shape) -> Figure:
+        order = load.Order(
+            kind=peer.name,
+            target=f"127.0.0.1:{peer.port}",
+            threads=await peer.threads(shape.streams),
+            tokens=shape.tokens,
+            delay=shape.delay,
+            assistant=peer.assistant,
+        )
+        return await _loaded(order, peer.pid, shape)
+
+    return answer
 
 
-async def _from_agent(agent: Agent, bundle: ModelBundle) -> float:
-    turn = resources.new_id()
-    context = RuntimeContext(
-        workspace="w",
-        user="ada",
-        turn=turn,
-        turn_name=f"workspaces/w/threads/t/turns/{turn}",
-        now=datetime.now(UTC),
-        time_zone="UTC",
-        time_zone_assumed=True,
+async def _loaded(order: load.Order, pid: int, shape: Shape) -> Figure:
+    process = await processes.told("bench.load", orjson.dumps(asdict(order)).decode())
+    before = processes.weigh(pid).cpu_seconds
+    report = orjson.loads(await process.go())
+    await asyncio.sleep(0.5)  # what is done after the last frame counts too
+    return _figure(report, processes.weigh(pid).cpu_seconds - before, shape)
+
+
+def _figure(report: dict[str, Any], cpu_seconds: float, shape: Shape) -> Figure:
+    tokens, streams = shape.streams * shape.tokens, report["streams"]
+    return Figure(
+        tokens_per_second=tokens / report["seconds"],
+        cpu_micros=cpu_seconds / tokens * 1e6,
+        first_frame_ms=median(s["first_frame"] for s in streams) * 1000,
+        first_text_ms=median(s["first_text"] for s in streams) * 1000,
+        worst_gap_ms=max(s["worst_gap"] for s in streams) * 1000,
     )
-    said = [Said(id=str(uuid4()), role="user", parts=[{"text": ASKED}])]
-    began, first = time.perf_counter(), 0.0
-    async for event in agent.stream(context=context, model=bundle, said=said):
-        if not first and isinstance(event, TextDelta):
-            first = time.perf_counter() - began
-    await agent.forget(turn)
-    return first
-
-
-async def _from_service(chat: Chat) -> float:
-    began, first = time.perf_counter(), 0.0
-    async for event in chat.stream(ASKED):
-        if not first and event.HasField("text_delta"):
-            first = time.perf_counter() - began
-    return first

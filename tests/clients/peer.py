@@ -44,6 +44,8 @@ class Automations(automation_pb2_grpc.AutomationServiceServicer):
 
     GetAutomation = ListAutomations = ListRuns = GetRun = ListSlots = PreviewSchedule = _answer
     PauseAutomation = ResumeAutomation = ArchiveAutomation = DeleteAutomation = _answer
+    GetWebhook = UpdateWebhook = RotateWebhookSecret = TestWebhook = _answer
+    GetWebhookDelivery = ListWebhookDeliveries = _answer
     ListRevisions = RollbackAutomation = ExplainSlot = CancelRun = _answer
 
 

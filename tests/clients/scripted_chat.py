@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import grpc
-from google.protobuf import any_pb2, duration_pb2, json_format
+from google.protobuf import any_pb2, duration_pb2, empty_pb2, json_format
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
@@ -104,6 +104,7 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
     refusals: deque[Refused] = field(default_factory=deque)
     approvals: dict[str, chat_pb2.Approval] = field(default_factory=dict)
     turns: dict[str, Told] = field(default_factory=dict)
+    models: list[chat_pb2.ModelConfig] = field(default_factory=list)
     begun: dict[str, tuple[Told, int]] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
@@ -156,6 +157,23 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
             await abort(context, Refused(grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED"))
         self.turns[request.name].add([Frame(cancelled=chat_pb2.TurnCancelled())])
         return chat_pb2.Turn(name=request.name, state=chat_pb2.Turn.CANCELLED)
+
+    async def ListModelConfigs(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        return chat_pb2.ListModelConfigsResponse(model_configs=self.models)
+
+    async def CreateModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        made = chat_pb2.ModelConfig()
+        made.CopyFrom(request.model_config)
+        made.id, made.own, made.key_hint = 7, True, made.api_key[-4:]
+        made.ClearField("api_key")
+        self.models.append(made)
+        return made
+
+    async def DeleteModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        return empty_pb2.Empty()
 
     async def GetApproval(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._enter(request, context)

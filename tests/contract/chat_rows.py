@@ -136,6 +136,11 @@ CHAT_ROWS: Final[list[Row]] = [
     refused(
         f"{C}UpdateThread", "INVALID_REQUEST", lambda s: _renaming(s, "open_turn"), "update_mask"
     ),
+    refused(
+        f"{C}DeleteThread",
+        "APPROVALS_UNDECIDED",
+        lambda s: cp.DeleteThreadRequest(name=s.waiting.turn.partition("/turns/")[0]),
+    ),
     ok(
         f"{C}DeleteThread",
         lambda s: cp.DeleteThreadRequest(name=s.new_thread().name),

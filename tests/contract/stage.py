@@ -12,6 +12,7 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.message_factory import GetMessageClass
 from rota.agent.v1 import agent_pb2 as gp
 from rota.automation.v1 import automation_pb2 as ap
+from rota.automation.v1 import webhook_pb2 as wp
 from rota.chat.v1 import chat_pb2 as cp
 
 from tests.support.chat import approve
@@ -71,7 +72,46 @@ class Stage:
     def run(self) -> ap.Run:
         return self.fired(self.new_automation(soon=True))
 
+    @cached_property
+    def own_model(self) -> cp.ModelConfig:
+        return self.new_own_model()
+
+    @cached_property
+    def webhook(self) -> str:
+        """The name of one whose endpoint is not there."""
+        name = f"{self.workspace}/webhook"
+        webhook = wp.Webhook(name=name, uri="http://127.0.0.1:1/")
+        self.call("AutomationService/UpdateWebhook", wp.UpdateWebhookRequest(webhook=webhook))
+        return name
+
+    @cached_property
+    def delivery(self) -> wp.WebhookDelivery:
+        found: wp.WebhookDelivery = self.call(
+            "AutomationService/TestWebhook", wp.TestWebhookRequest(name=self.webhook)
+        )
+        return found
+
     # What is made for one call
+
+    def adding_model(self, **fields: Any) -> cp.CreateModelConfigRequest:
+        fields = {
+            "model": "mine-1",
+            "base_url": "http://127.0.0.1:1/v1",
+            "api_key": "sk-a-key-of-her-own-1234",
+            **fields,
+        }
+        return cp.CreateModelConfigRequest(
+            parent=self.workspace, model_config=cp.ModelConfig(**fields), request_id=new_id()
+        )
+
+    def new_own_model(self) -> cp.ModelConfig:
+        # A number of ten digits is found by no accident in another text.
+        self.live.execute(
+            "select setval('chat.model_configs_id_seq',"
+            " greatest(nextval('chat.model_configs_id_seq'), 7100000000))"
+        )
+        found: cp.ModelConfig = self.call("ChatService/CreateModelConfig", self.adding_model())
+        return found
 
     def new_thread(self, **fields: Any) -> cp.Thread:
         request = cp.CreateThreadRequest(parent=self.workspace, thread=cp.Thread(**fields))
@@ -187,7 +227,7 @@ class Stage:
         return self.who.call(method, request)
 
 
-def until(found: Callable[[], Any], seconds: float = 30.0) -> Any:
+def until(found: Callable[[], Any], seconds: float = 90.0) -> Any:
     """What `found` gives once that is truthy."""
     deadline = time.monotonic() + seconds
     while not (answer := found()):

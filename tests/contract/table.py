@@ -4,15 +4,25 @@ from typing import Final
 
 from tests.contract.automation_rows import AUTOMATION_ROWS
 from tests.contract.chat_rows import AGENT_ROWS, CHAT_ROWS
+from tests.contract.model_rows import MODEL_ROWS
 from tests.contract.rows import Row
+from tests.contract.webhook_rows import NOTICE_ROWS, WEBHOOK_ROWS
 
-ROWS: Final[list[Row]] = [*CHAT_ROWS, *AUTOMATION_ROWS, *AGENT_ROWS]
+ROWS: Final[list[Row]] = [
+    *CHAT_ROWS,
+    *MODEL_ROWS,
+    *AUTOMATION_ROWS,
+    *WEBHOOK_ROWS,
+    *AGENT_ROWS,
+    *NOTICE_ROWS,
+]
 
 # Calls of the contract that this version answers with UNIMPLEMENTED / NOT_SERVED. One that is
 # served leaves this set and gets its rows above.
 NOT_SERVED: Final[frozenset[str]] = frozenset()
 
-# Calls that only read. A viewer may make them; every other public call needs an editor.
+# Calls that a viewer may make: they only read. Every other public call needs an editor or, on
+# the webhook, an owner.
 READS: Final = frozenset(
     {
         "ChatService/GetThread",
@@ -23,6 +33,7 @@ READS: Final = frozenset(
         "ChatService/ListTurns",
         "ChatService/GetApproval",
         "ChatService/ListApprovals",
+        "ChatService/GetModelConfig",
         "ChatService/ListModelConfigs",
         "AutomationService/GetAutomation",
         "AutomationService/ListAutomations",

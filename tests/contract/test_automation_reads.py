@@ -1,11 +1,12 @@
 """Reading automations, registries and schedules; and that nobody reads another's."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
 from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
@@ -133,6 +134,19 @@ async def test_a_preview_names_the_slots_with_their_offsets(rota: Running) -> No
     assert found.slots[0].utc_offset == Duration(seconds=3600)
     assert found.summary
     assert found.slots[0].fire_time.seconds == int((START + timedelta(seconds=30)).timestamp())
+
+
+async def test_a_preview_ends_where_the_schedule_does(rota: Running) -> None:
+    request = pb.PreviewScheduleRequest(
+        parent="workspaces/w",
+        config=config(cron="30 2 * 3 *", timezone="Europe/Paris", on_gap="skip", max_fires=28),
+        start_time=Timestamp(seconds=int(datetime(2027, 2, 28, tzinfo=UTC).timestamp())),
+        count=50,
+    )
+    found = await rota.call("PreviewSchedule", request)
+    assert len(found.slots) == 29
+    assert [s.local_time for s in found.slots if s.skipped] == ["2027-03-28T02:30"]
+    assert any("at most 28 times" in note for note in found.notes)
 
 
 async def test_a_preview_of_a_bad_schedule_names_the_field(rota: Running) -> None:

@@ -32,7 +32,7 @@ async def cancel(rota: Running, name: str, **fields: Any) -> Any:
 
 async def watched(rota: Running, name: str, after: int = 0) -> list[Any]:
     request = pb.WatchRunRequest(name=name, after_sequence=after)
-    call = rota.stub.WatchRun(request, metadata=rota.keys.user_headers(), timeout=20)
+    call = rota.stub.WatchRun(request, metadata=rota.keys.user_headers(), timeout=60)
     return [event async for event in call]
 
 

@@ -36,7 +36,7 @@ def web(who: Tenant, method: str, request: Message) -> tuple[list[bytes], dict[s
             "content-type": "application/grpc-web+proto",
             "x-grpc-web": "1",
         },
-        timeout=30,
+        timeout=60,
     )
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/grpc-web+proto"
@@ -89,7 +89,7 @@ def curl(who: Tenant, *arguments: str) -> tuple[int, str, str]:
             "--show-error",
             "--no-buffer",
             "--max-time",
-            "30",
+            "60",
             "--write-out",
             "\n%{http_code} %{content_type}",
             "--header",

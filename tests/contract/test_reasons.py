@@ -33,6 +33,7 @@ from tests.support.tokens import Keys
 # Why nothing here gives them.
 OUT_OF_REACH: Final = {
     "MODEL_TEXT_ONLY": "needs images and a models file; chat_service's own tests have both",
+    "ENCRYPTION_UNAVAILABLE": "needs a service without keys; chat_service's own tests have one",
     "QUOTA_EXCEEDED": "needs a models file with credit; chat_service's own tests have one",
     "APPROVAL_NOT_GRANTED": "no built-in capability wants an approval; see the agent's own tests",
 }
@@ -241,6 +242,7 @@ TESTS_OF_THEIR_OWN: Final = {
     "INTERNAL",
     "NO_ELIGIBLE_MODEL",
     "NOT_SERVED",
+    "RATE_LIMITED",  # tests/gateway/test_limits.py, by the gateway
     "RESOURCE_NOT_FOUND",  # tests/contract/test_tenancy.py, in every call
     "SERVICE_UNAVAILABLE",
 }

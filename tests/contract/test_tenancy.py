@@ -1,6 +1,7 @@
 """Another workspace's things answer exactly as things that do not exist, in every call."""
 
 import random
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 import pytest
 from google.protobuf.message import Message
 from google.rpc import status_pb2
+from rota.agent.v1 import agent_pb2 as gp
 from rota.chat.v1 import chat_pb2 as cp
 
 from tests.contract.rows import reason_of
@@ -17,7 +19,6 @@ from tests.contract.table import first_answer
 from tests.support.chat import approve
 from tests.support.live import METHODS, Live, Tenant
 
-PUBLIC = [method for method in METHODS if not method.startswith("AgentService/")]
 SEED = 20261122
 
 
@@ -29,7 +30,36 @@ def stranger(live: Live) -> Tenant:
     return bob
 
 
-@pytest.mark.parametrize("method", PUBLIC)
+# Names no workspace: it answers every service alike.
+EVERYWHERE = {"AgentService/ListCapabilities"}
+SCOPED = [method for method in METHODS if method not in EVERYWHERE]
+# Name what they are about by a key of the workspace's own: another's is simply a new one.
+BY_KEY = {"AgentService/RunTask", "AgentService/CancelTask", "NoticeService/Notify"}
+# What somebody may try in the place of a workspace: hers reached through theirs, and patterns.
+ODD = (
+    "{theirs}/../{hers}",
+    "{theirs}%2F..%2F{hers}",
+    "{theirs}/{hers}",
+    "./{hers}",
+    "{hers}.",
+    "{hers} ",
+    "{hers}\n",
+    "{hers}%00",
+    "{hers}\x00",
+    "{hers}\u200b",
+    "{upper}",
+    "{half}%",
+    "{half}*",
+    "{theirs},{hers}",
+    "{theirs}' or '1'='1",
+    "-",
+    "*",
+    "%",
+    "",
+)
+
+
+@pytest.mark.parametrize("method", SCOPED)
 def test_a_strange_workspace_is_no_workspace(stage: Stage, stranger: Tenant, method: str) -> None:
     request = first_answer(method).make(stage)
     nowhere = "w" + "0" * (len(stage.who.id) - 1)
@@ -39,7 +69,7 @@ def test_a_strange_workspace_is_no_workspace(stage: Stage, stranger: Tenant, met
     assert masked(found, stage.who.id) == masked(stranger.refusal(method, missing), nowhere)
 
 
-@pytest.mark.parametrize("method", PUBLIC)
+@pytest.mark.parametrize("method", sorted(set(SCOPED) - BY_KEY))
 def test_a_strange_id_under_an_own_workspace_is_no_id(
     stage: Stage, stranger: Tenant, method: str
 ) -> None:
@@ -47,16 +77,41 @@ def test_a_strange_id_under_an_own_workspace_is_no_id(
     hers = [name for name in names_in(request) if any(is_id(p) for p in name.split("/"))]
     if not hers:
         assert not names_with_resources(request), "a call on resources must be tried"
+        if re.search(r"/(Get|List)", method):
+            assert_nothing_of_hers(stage, stranger, method, request)
         return
     dice = random.Random(f"{SEED}{method}")
     moved = renamed(request, lambda name: name.replace(stage.who.id, stranger.id))
     found = stranger.refusal(method, moved)
     assert reason_of(found) == "RESOURCE_NOT_FOUND"
     for _ in range(3):
-        other = {part: str(UUID(int=dice.getrandbits(128), version=4)) for part in ids_in(hers)}
+        other = {part: another_id(part, dice) for part in ids_in(hers)}
         missing = renamed(moved, partial(swapped, other))
         status = stranger.refusal(method, missing)
         assert masked(status, *other.values()) == masked(found, *other)
+
+
+@pytest.mark.parametrize("method", SCOPED)
+def test_no_odd_spelling_of_a_strange_workspace_leads_there(
+    stage: Stage, stranger: Tenant, method: str
+) -> None:
+    request, hers = first_answer(method).make(stage), stage.who.id
+    told = {"hers": hers, "theirs": stranger.id, "upper": hers.upper(), "half": hers[:6]}
+    for odd in ODD:
+        said = odd.format(**told)
+        tried = renamed(request, lambda name, said=said: name.replace(hers, said))  # type: ignore[misc]
+        found = reason_of(stranger.refusal(method, tried))
+        assert found in ("RESOURCE_NOT_FOUND", "INVALID_REQUEST"), (odd, found)
+
+
+def test_a_strange_task_is_not_stopped(stage: Stage, stranger: Tenant) -> None:
+    request = stage.task("Say hello. <<ttft=1>>")
+    mine = stage.live.begin("AgentService/RunTask", request, stage.who.metadata("AgentService/"))
+    next(mine)  # it has begun
+    stop = gp.CancelTaskRequest(workspace=stranger.name, request_id=request.request_id)
+    stranger.call("AgentService/CancelTask", stop)
+    frames = [gp.TaskEvent.FromString(frame) for frame in mine]
+    assert not frames[-1].result.HasField("error"), frames[-1]
 
 
 def test_a_strange_approval_in_an_own_turn_is_no_approval(live: Live, stage: Stage) -> None:
@@ -74,6 +129,12 @@ def test_a_strange_approval_in_an_own_turn_is_no_approval(live: Live, stage: Sta
     assert len(set(answers)) == 1
 
 
+def assert_nothing_of_hers(stage: Stage, stranger: Tenant, method: str, request: Any) -> None:
+    own = renamed(request, lambda name: name.replace(stage.who.id, stranger.id))
+    answer = stranger.live.raw(method, own, stranger.metadata(method))
+    assert stage.who.id.encode() not in answer
+
+
 def names_in(request: Message) -> list[str]:
     found: list[str] = []
     renamed(request, lambda name: found.append(name) or name)  # type: ignore[func-returns-value]
@@ -81,7 +142,8 @@ def names_in(request: Message) -> list[str]:
 
 
 def names_with_resources(request: Message) -> list[str]:
-    return [n for n in names_in(request) if n.count("/") > 1 and not n.endswith("/-")]
+    """Those of what a workspace may lack: it always has a webhook, and `-` makes a thread."""
+    return [n for n in names_in(request) if n.count("/") > 1 and not n.endswith(("/-", "/webhook"))]
 
 
 def ids_in(names: list[str]) -> list[str]:
@@ -89,7 +151,14 @@ def ids_in(names: list[str]) -> list[str]:
 
 
 def is_id(part: str) -> bool:
-    return len(part) == 36 and part.count("-") == 4
+    """Of most resources a UUID, of a model a long number; that of a revision is short."""
+    return (len(part) == 36 and part.count("-") == 4) or (part.isdecimal() and len(part) >= 10)
+
+
+def another_id(part: str, dice: random.Random) -> str:
+    if part.isdecimal():
+        return str(dice.randrange(10**9, 10**10))
+    return str(UUID(int=dice.getrandbits(128), version=4))
 
 
 def swapped(other: dict[str, str], name: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from google.rpc import error_details_pb2
 
 from tests.contract.stage import Stage
-from tests.support.live import AGENT, AUTOMATION, CHAT, METHODS, Live, Tenant
+from tests.support.live import AGENT, AUTOMATION, CHAT, METHODS, NOTICES, Live, Tenant
 
 BIN = Path(executable).parent
 
@@ -23,7 +23,7 @@ def who(live: Live) -> Tenant:
 
 def tool(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [str(BIN / name), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, timeout=90)
 
 
 def grpcurl(who: Tenant, address: str, *arguments: str, data: Any = None) -> Any:
@@ -35,7 +35,7 @@ def grpcurl(who: Tenant, address: str, *arguments: str, data: Any = None) -> Any
 
 def test_grpcurl_lists_what_is_served(live: Live, who: Tenant) -> None:
     common = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
-    for address, served in ((live.chat, {CHAT, AGENT}), (live.automation, {AUTOMATION})):
+    for address, served in ((live.chat, {CHAT, AGENT}), (live.automation, {AUTOMATION, NOTICES})):
         done = grpcurl(who, address, "list")
         assert set(done.stdout.split()) == served | common
     listed = grpcurl(who, live.automation, "list", AUTOMATION).stdout.split()

@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings
 from automation_service.settings import Settings as AutomationSettings
 from chat_service.settings import Settings as ChatSettings
 from devstack import settings as devstack
-from gateway.__main__ import DEFAULTS, render
+from gateway.rendering import DEFAULTS, render
 from tools import configuration
 
 

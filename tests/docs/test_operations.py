@@ -20,6 +20,9 @@ SECTION = re.compile(r"^### (?P<title>.+?)\n(?P<body>.*?)(?=^#|\Z)", re.M | re.S
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
 SLOW = [{"step_id": "s", "action": "agent_task", "config": {"prompt": "Hello. <<ttft=30>>"}}]
 
+# Processes start slowly where much else runs.
+pytestmark = pytest.mark.timeout(600)
+
 # What each section's commands must print.
 PRINTED = {
     "What is served, and is it well": [
@@ -37,6 +40,7 @@ PRINTED = {
     "An approval from the shell": ['"state": "APPROVED"', "What", "0 9 * * 1-5"],
     "What a turn said, again": ['"suspended"', 'data: {"sequence":4'],
     "Out for maintenance": ["PAUSED: the office is closed", "ACTIVE"],
+    "Be told": ["not shown again", "run.failed", "webhook.test", "turned off"],
     "Take a process out": ["NOT_SERVING"],
 }
 
@@ -71,7 +75,7 @@ def leaving(live: Live) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         yield process, address
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +108,7 @@ def printed(
             "ROTA_GATEWAY": live.url,
             "ROTA_TOKEN": who.token(),
             "ROTA_WORKSPACE": who.name,
+            "RECEIVER": "http://127.0.0.1:1/hook",
             "PID": str(process.pid),
             "ADDRESS": address,
             "TZ": "UTC",
@@ -111,7 +116,7 @@ def printed(
         },
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=200,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     pieces = [part.partition("\n") for part in done.stdout.split(mark)[1:]]
@@ -135,4 +140,4 @@ def test_what_was_taken_out_ended_well(
     printed: dict[str, str], leaving: tuple[subprocess.Popen[bytes], str]
 ) -> None:
     assert printed
-    assert leaving[0].wait(20) == 0
+    assert leaving[0].wait(60) == 0

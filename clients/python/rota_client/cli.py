@@ -6,7 +6,7 @@ import typer
 
 from rota_client import decisions
 from rota_client.terminal import automations as acts
-from rota_client.terminal import tables
+from rota_client.terminal import models, tables, webhook
 from rota_client.terminal.card import card
 from rota_client.terminal.command import Given, Json, Limit, answer, connected, listed, shown
 from rota_client.terminal.talk import Talk, converse
@@ -46,6 +46,9 @@ def chat(
         typer.Option(metavar="REASON", help="With --message: reject whatever it asks for."),
     ] = None,
     zone: Annotated[str, typer.Option(help="Your IANA time zone. Else the machine's.")] = "",
+    model: Annotated[
+        int, typer.Option(help="Id of a model, as `rota models` lists it. Else the service picks.")
+    ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="With --message: print each frame, a line of JSON.")
     ] = False,
@@ -57,7 +60,15 @@ def chat(
         raise typer.BadParameter("--approve or --reject, not both")
     with connected(context.obj) as desk:
         tell = print_frame if as_json else desk.screen.tell
-        talk = Talk(desk.runner, desk.rota, desk.screen, thread=thread, zone=_zone(zone), tell=tell)
+        talk = Talk(
+            desk.runner,
+            desk.rota,
+            desk.screen,
+            thread=thread,
+            zone=_zone(zone),
+            tell=tell,
+            model=model,
+        )
         if message:
             say_once(talk, desk, message, decider(approve, reject), as_json=as_json)
         else:
@@ -153,6 +164,8 @@ def preview(
     shown(found, tables.preview, as_json)
 
 
+app.add_typer(models.app, name="models")
+app.add_typer(webhook.app, name="webhook")
 for act in acts.COMMANDS:
     app.command()(act)
 

@@ -10,11 +10,13 @@ from rota_client.calls import Calls, Patience, new_id, open_channel, translated
 from rota_client.connection import Endpoint
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.gen.rota.chat import v1 as chat_v1
+from rota_client.models import Models
 from rota_client.names import complete
 from rota_client.streams import OPEN, Position, follow
+from rota_client.webhook import Webhooks
 
 
-class RotaClient(Automations):
+class RotaClient(Automations, Models, Webhooks):
     """`async with RotaClient(address, token, workspace) as rota: …`
 
     Talks to the gateway, or straight to one of the services, which then serves its own calls only.

@@ -20,7 +20,7 @@ from rota_client.gen.rota.automation.v1 import (
     StepResult,
     Trigger,
 )
-from rota_client.gen.rota.chat.v1 import Approval
+from rota_client.gen.rota.chat.v1 import Approval, ModelConfig, ModelConfigImageSupport
 from rota_client.names import last, short
 from rota_client.terminal.card import grid
 from rota_client.terminal.definition import Row, definition_rows
@@ -41,6 +41,40 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, none: str) -
 def approvals(found: Iterable[Approval]) -> RenderableType:
     rows = [(last(a.name), a.state.name, a.summary) for a in found]
     return table(("Approval", "State", "What"), rows, none="No approval waits.")
+
+
+def models(found: Iterable[ModelConfig]) -> RenderableType:
+    rows = [
+        (str(m.id), m.display_name, m.model, _reads(m), "yours" if m.own else _paid(m))
+        for m in found
+    ]
+    return table(("Id", "Name", "Model", "Reads", "Whose"), rows, none="There are no models.")
+
+
+def model(one: ModelConfig) -> RenderableType:
+    rows = [
+        ("Name", f"{one.display_name} ({one.id})"),
+        ("Model", one.model),
+        ("Reads", _reads(one)),
+        ("Whose", "yours" if one.own else _paid(one)),
+    ]
+    if one.own:
+        rows.append(("Served at", one.base_url))
+        rows.append(("Key", f"…{one.key_hint}" if one.key_hint else "no hint"))
+    return grid(rows)
+
+
+def _reads(one: ModelConfig) -> str:
+    match one.image_support:
+        case ModelConfigImageSupport.IMAGES:
+            return "text, images"
+        case ModelConfigImageSupport.TEXT_ONLY:
+            return "text"
+    return "text, perhaps images"
+
+
+def _paid(one: ModelConfig) -> str:
+    return "the service's, premium" if one.premium else "the service's"
 
 
 def automations(found: Iterable[Automation]) -> RenderableType:

@@ -59,16 +59,22 @@ class Talk:
         thread: str,
         zone: str,
         tell: Callable[[TurnEvent], None],
+        model: int = 0,
     ) -> None:
         self._runner = runner
         self._rota = rota
         self._screen = screen
         self._zone = zone
         self._tell = tell
+        self._model = model
         self.thread = thread
 
     def say(self, text: str) -> Segment:
-        said = self._read(self._rota.send_message(text, thread=self.thread, time_zone=self._zone))
+        said = self._read(
+            self._rota.send_message(
+                text, thread=self.thread, time_zone=self._zone, model_config_id=self._model
+            )
+        )
         self.thread = said.turn.partition("/turns/")[0] or self.thread
         return said
 

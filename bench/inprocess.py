@@ -1,0 +1,107 @@
+"""`python -m bench.inprocess JSON`: the service's own graph without the service, streamed.
+
+The same agent, model and checkpoints in a process of its own; what it says goes nowhere.
+It prints `ready`, waits for a line, and prints one line of JSON as `bench.load` does.
+"""
+
+import asyncio
+import sys
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import orjson
+import uvloop
+
+from bench.load import Report, Timed
+from chat_service.agent.checkpoints import open_checkpoints
+from chat_service.agent.events import TextDelta
+from chat_service.agent.graph import Agent, prepare_process
+from chat_service.agent.model import ModelBundle, load_models
+from chat_service.agent.ports import RuntimeContext, Said
+from shared import resources
+from shared.clock import SystemClock
+from shared.registries import current_catalogue, register_builtins
+from shared.rpc.server import settle_memory
+from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    database: str
+    model: str
+    streams: int
+    tokens: int
+    delay: float = 0.0
+    warm: int = 0  # streams before it says `ready`
+
+
+@dataclass(slots=True, kw_only=True)
+class Weighed(Report):
+    cpu_seconds: float
+
+
+async def run(order: Order) -> Weighed:
+    prepare_process()
+    register_builtins()
+    async with open_checkpoints(order.database) as checkpoints:
+        agent = Agent(
+            checkpoints=checkpoints,
+            acts=MemoryActs(),
+            approvals=MemoryApprovals(),
+            automations=MemoryAutomations(now=datetime.now(UTC)),
+            catalogue=current_catalogue,
+            clock=SystemClock(),
+        )
+        models = load_models(
+            None,
+            openai_api_key="bench",
+            openai_base_url=order.model,
+            default_model="bench",
+            environ={},
+        )
+        bundle = ModelBundle(config=models[-1])
+        settle_memory()
+        await asyncio.gather(*(_one(agent, bundle, order) for _ in range(order.warm)))
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        cpu, began = time.process_time(), time.perf_counter()
+        streams = await asyncio.gather(*(_one(agent, bundle, order) for _ in range(order.streams)))
+        seconds = time.perf_counter() - began
+        return Weighed(seconds=seconds, streams=streams, cpu_seconds=time.process_time() - cpu)
+
+
+async def _one(agent: Agent, bundle: ModelBundle, order: Order) -> Timed:
+    turn = resources.new_id()
+    context = RuntimeContext(
+        workspace="w",
+        user="ada",
+        turn=turn,
+        turn_name=f"workspaces/w/threads/t/turns/{turn}",
+        now=datetime.now(UTC),
+        time_zone="UTC",
+        time_zone_assumed=True,
+    )
+    text = f"<<tokens={order.tokens};delay={order.delay}>> go on"
+    said = [Said(id=str(uuid4()), role="user", parts=[{"text": text}])]
+    timed, began, last = Timed(), time.perf_counter(), 0.0
+    async for event in agent.stream(context=context, model=bundle, said=said, fresh=True):
+        if isinstance(event, TextDelta):
+            now = time.perf_counter()
+            timed.first_text = timed.first_text or now - began
+            timed.worst_gap = max(timed.worst_gap, now - last if last else 0.0)
+            last = now
+    timed.first_frame = timed.first_text
+    await agent.forget(turn)
+    timed.end = time.perf_counter() - began
+    return timed
+
+
+def main() -> None:
+    order = Order(**orjson.loads(sys.argv[1]))
+    print(orjson.dumps(asdict(uvloop.run(run(order)))).decode(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""`python -m bench.load JSON`: streams of answers, asked of one server all at once, and timed.
+
+A process of its own, so that reading an answer costs its writer nothing. It prints `ready`,
+waits for a line, and prints one line of JSON.
+"""
+
+import asyncio
+import itertools
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+from uuid import uuid4
+
+import orjson
+import uvloop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """`threads` are names of the server's own, one a stream."""
+
+    kind: str
+    target: str
+    threads: list[str]
+    tokens: int
+    delay: float = 0.0
+    token: str = ""
+    assistant: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"<<tokens={self.tokens};delay={self.delay}>> go on"
+
+
+@dataclass(slots=True, kw_only=True)
+class Timed:
+    """Of one stream, in seconds since it was asked for."""
+
+    first_frame: float = 0.0
+    first_text: float = 0.0
+    worst_gap: float = 0.0  # between texts
+    end: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    seconds: float
+    streams: list[Timed] = field(default_factory=list)
+
+
+class Client(Protocol):
+    def stream(self, thread: str) -> AsyncIterator[str]:
+        """What the answer says, piece by piece; empty for what says nothing."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+async def run(order: Order) -> Report:
+    client = await _client(order)
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    began = time.perf_counter()
+    streams = await asyncio.gather(*(_one(client, order, thread) for thread in order.threads))
+    seconds = time.perf_counter() - began
+    await client.close()
+    return Report(seconds=seconds, streams=streams)
+
+
+async def _one(client: Client, order: Order, thread: str) -> Timed:
+    timed, began, last, said = Timed(), time.perf_counter(), 0.0, 0
+    async for text in client.stream(thread):
+        now = time.perf_counter()
+        timed.first_frame = timed.first_frame or now - began
+        if text:
+            timed.first_text = timed.first_text or now - began
+            timed.worst_gap = max(timed.worst_gap, now - last if last else 0.0)
+            last = now
+            said += text.count("word")
+    timed.end = time.perf_counter() - began
+    if said != order.tokens:
+        raise RuntimeError(f"{order.kind} said {said} of {order.tokens} words")
+    return timed
+
+
+async def _client(order: Order) -> Client:
+    if order.kind == "rota":
+        return await Rota.open(order)
+    return Peer(order)
+
+
+class Rota:
+    """SendMessage on one connection, as a gateway has it."""
+
+    def __init__(self, order: Order) -> None:
+        from rota.chat.v1 import chat_pb2_grpc
+
+        from shared.rpc import client
+
+        self._order = order
+        self._channel = client.channel(order.target)
+        self._stub = chat_pb2_grpc.ChatServiceStub(self._channel)
+
+    @classmethod
+    async def open(cls, order: Order) -> "Rota":
+        self = cls(order)
+        async with asyncio.timeout(30):
+            await self._channel.channel_ready()
+        return self
+
+    async def stream(self, thread: str) -> AsyncIterator[str]:
+        from rota.chat.v1 import chat_pb2 as pb
+
+        request = pb.SendMessageRequest(
+            name=thread,
+            request_id=str(uuid4()),
+            message=pb.Message(parts=[pb.Part(text=self._order.text)]),
+        )
+        metadata = [("authorization", f"Bearer {self._order.token}")]
+        async for event in self._stub.SendMessage(request, metadata=metadata):
+            yield event.text_delta.text
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+
+class Peer:
+    """`POST /threads/{id}/runs/stream` of servers that speak LangGraph's API, read as cheaply."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._host, _, port = order.target.rpartition(":")
+        self._port = int(port)
+
+    async def stream(self, thread: str) -> AsyncIterator[str]:
+        reader, writer = await asyncio.open_connection(self._host, self._port, limit=1 << 24)
+        writer.write(self._request(thread))
+        status = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1]
+        if status != b"200":
+            raise RuntimeError(f"{self._order.kind} answered {status!r}")
+        event = b""
+        async for line in _lines(reader):
+            if line.startswith(b"event:"):
+                event = line[6:].strip()
+            elif line.startswith(b"data:") and event.startswith(b"messages"):
+                for message in _messages(orjson.loads(line[5:])):
+                    yield message
+            elif line.startswith(b"data:"):
+                yield ""
+        writer.close()
+
+    def _request(self, thread: str) -> bytes:
+        body = orjson.dumps(
+            {
+                "assistant_id": self._order.assistant,
+                "input": {"messages": [{"role": "user", "content": self._order.text}]},
+                "stream_mode": ["messages-tuple"],
+            }
+        )
+        head = (
+            f"POST /threads/{thread}/runs/stream HTTP/1.1\r\nhost: {self._order.target}\r\n"
+            f"content-type: application/json\r\nconnection: close\r\n"
+            f"content-length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+    async def close(self) -> None:
+        pass
+
+
+async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of a chunked body."""
+    left = b""
+    while size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16):
+        data = left + (await reader.readexactly(size + 2))[:-2]
+        *lines, left = data.split(b"\n")
+        for line in lines:
+            yield line.strip()
+
+
+def _messages(data: Any) -> list[str]:
+    """Texts of an event: chunks of a message beside what is known of it."""
+    return [
+        str(part.get("content") or "")
+        for part in itertools.chain(data)
+        if isinstance(part, dict) and part.get("type") == "AIMessageChunk"
+    ]
+
+
+def main() -> None:
+    order = Order(**orjson.loads(sys.argv[1]))
+    print(orjson.dumps(asdict(uvloop.run(run(order)))).decode(), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Processes of a benchmark: started, waited for, weighed and ended."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """Of a process and those it started."""
+
+    cpu_seconds: float
+    memory: int  # bytes, resident
+
+
+@contextlib.asynccontextmanager
+async def running(
+    command: Sequence[str],
+    *,
+    log: Path,
+    environ: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> AsyncIterator[int]:
+    """A process and its pid; its output goes to a file, it ends with the context."""
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+            env={**os.environ, **(environ or {})},
+        )
+    try:
+        yield process.pid
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), 15)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+async def listening(port: int, pid: int, *, seconds: float = 60) -> None:
+    """Waits until a port takes connections; RuntimeError when its process ends first."""
+    async with asyncio.timeout(seconds):
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return
+            if not Path(f"/proc/{pid}").exists() or _stat(pid)[0] == "Z":
+                raise RuntimeError("it ended before it served")
+            await asyncio.sleep(0.05)
+
+
+def weigh(pid: int) -> Weight:
+    whole = [_stat(one) for one in _family(pid)]
+    return Weight(
+        cpu_seconds=sum(int(fields[11]) + int(fields[12]) for fields in whole) / _TICKS,
+        memory=sum(int(fields[21]) for fields in whole) * _PAGE,
+    )
+
+
+@dataclass(slots=True)
+class Told:
+    """A process that says `ready`, and answers with one line once it is told to go."""
+
+    process: asyncio.subprocess.Process
+
+    async def go(self) -> str:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(b"go\n")
+        line = await self.process.stdout.readline()
+        if await self.process.wait():
+            raise RuntimeError("a load ended early")
+        return line.decode()
+
+
+async def told(module: str, order: str) -> Told:
+    """Starts `python -m module order` and waits until it is ready."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        module,
+        order,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=1 << 24,
+    )
+    assert process.stdout is not None
+    if (await process.stdout.readline()).strip() != b"ready":
+        await process.wait()
+        raise RuntimeError(f"{module} did not get ready")
+    return Told(process)
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/pid/stat from the state on."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return ["Z", *["0"] * 30]
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for one in found:
+        with contextlib.suppress(FileNotFoundError):
+            children = Path(f"/proc/{one}/task/{one}/children").read_text()
+            found += map(int, children.split())
+    return found

@@ -1,0 +1,80 @@
+"""`rota models`: what may be chosen, and what one adds of one's own."""
+
+import sys
+from typing import Annotated, Final
+
+import typer
+
+from rota_client.gen.rota.chat.v1 import ModelConfig, ModelConfigImageSupport
+from rota_client.terminal import tables
+from rota_client.terminal.command import Json, answer, listed, print_json, shown
+
+app = typer.Typer(help="List the models, and add or remove one of your own.")
+_IMAGES: Final = {
+    None: ModelConfigImageSupport.IMAGE_SUPPORT_UNSPECIFIED,
+    True: ModelConfigImageSupport.IMAGES,
+    False: ModelConfigImageSupport.TEXT_ONLY,
+}
+
+
+@app.callback(invoke_without_command=True)
+def models(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_models(context)
+
+
+@app.command("list")
+def list_models(context: typer.Context, as_json: Json = False) -> None:
+    """List the models that may be chosen."""
+    found = answer(context, lambda rota: rota.list_models())
+    listed("model_configs", found, tables.models, as_json)
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    base_url: Annotated[
+        str, typer.Option(help="An OpenAI-compatible address, such as https://host/v1.")
+    ],
+    model: Annotated[str, typer.Option(help="The model as its provider names it.")],
+    name: Annotated[str, typer.Option(help="What people read. Else the model.")] = "",
+    images: Annotated[
+        bool | None,
+        typer.Option("--images/--text-only", help="Whether it reads images. Else not known."),
+    ] = None,
+    no_key: Annotated[bool, typer.Option("--no-key", help="The endpoint wants none.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Add a model of your own. Its key is asked for, or read from standard input."""
+    config = ModelConfig(
+        display_name=name,
+        model=model,
+        base_url=base_url,
+        api_key="" if no_key else _key(),
+        image_support=_IMAGES[images],
+    )
+    shown(answer(context, lambda rota: rota.add_model(config)), tables.model, as_json)
+
+
+@app.command()
+def remove(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(metavar="ID")],
+    as_json: Json = False,
+) -> None:
+    """Remove a model of your own, with its key."""
+    answer(context, lambda rota: rota.remove_model(model))
+    if as_json:
+        print_json({})
+    else:
+        typer.echo("Removed.")
+
+
+def _key() -> str:
+    # Never an argument: those are in the shell's history and in everybody's list of processes.
+    if sys.stdin.isatty():
+        return str(typer.prompt("API key", hide_input=True, err=True)).strip()
+    key = sys.stdin.readline().strip()
+    if not key:
+        raise typer.BadParameter("standard input has no key; --no-key for an endpoint without one")
+    return key

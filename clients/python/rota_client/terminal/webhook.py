@@ -1,0 +1,115 @@
+"""`rota webhook`: where the workspace is told of what needs a person."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+
+from rota_client.gen.rota.automation.v1 import Webhook, WebhookDelivery
+from rota_client.names import last, short
+from rota_client.terminal.card import grid
+from rota_client.terminal.command import Json, Limit, answer, listed, shown
+from rota_client.terminal.tables import table
+from rota_client.terminal.words import moment
+
+app = typer.Typer(help="See and set the workspace's webhook, and what it sent. For owners.")
+
+
+@app.callback(invoke_without_command=True)
+def webhook(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        show(context)
+
+
+@app.command()
+def show(context: typer.Context, as_json: Json = False) -> None:
+    """Show where messages go, and of what they tell."""
+    shown(answer(context, lambda rota: rota.get_webhook()), _webhook, as_json)
+
+
+@app.command("set")
+def set_(
+    context: typer.Context,
+    uri: Annotated[str, typer.Argument(metavar="HTTPS-ADDRESS")],
+    event: Annotated[
+        list[str] | None,
+        typer.Option(help="run.failed, automation.paused, approval.requested; else all of them."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say where messages go, and turn it on. The first time, its secret is shown, once."""
+    found = answer(context, lambda rota: rota.set_webhook(uri, event_types=event or []))
+    shown(found, _webhook, as_json)
+
+
+@app.command()
+def on(context: typer.Context, as_json: Json = False) -> None:
+    """Turn it on again."""
+    shown(answer(context, lambda rota: rota.turn_webhook(on=True)), _webhook, as_json)
+
+
+@app.command()
+def off(context: typer.Context, as_json: Json = False) -> None:
+    """Turn it off; what waits is given up."""
+    shown(answer(context, lambda rota: rota.turn_webhook(on=False)), _webhook, as_json)
+
+
+@app.command()
+def rotate(
+    context: typer.Context,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Stop the old secret at once: it leaked.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a new secret, which is shown once; the old one signs too for a day."""
+    found = answer(context, lambda rota: rota.rotate_webhook_secret(revoke_previous=revoke))
+    shown(found, _webhook, as_json)
+
+
+@app.command("test")
+def send_test(context: typer.Context, as_json: Json = False) -> None:
+    """Send a message that tells of nothing; `rota webhook deliveries` says what became of it."""
+    shown(answer(context, lambda rota: rota.test_webhook()), _delivery, as_json)
+
+
+@app.command()
+def deliveries(context: typer.Context, limit: Limit = 50, as_json: Json = False) -> None:
+    """List what was sent, newest first, and what became of it."""
+    found = answer(context, lambda rota: rota.list_webhook_deliveries(limit=limit))
+    listed("webhook_deliveries", found, _deliveries, as_json)
+
+
+def _webhook(one: Webhook) -> RenderableType:
+    rows = [
+        ("Address", one.uri or "none: nothing is sent"),
+        ("Tells of", ", ".join(one.event_types) or "everything"),
+    ]
+    if one.disabled:
+        rows.append(("Off", one.disabled_reason or "turned off"))
+    if one.secret:
+        rows.append(("Secret", one.secret))
+        rows.append(("", "Keep it now: it is not shown again."))
+    if one.previous_secret_expire_time:
+        rows.append(("Old secret", f"signs too until {moment(one.previous_secret_expire_time)}"))
+    return grid(rows)
+
+
+def _delivery(one: WebhookDelivery) -> RenderableType:
+    rows = [
+        ("Message", last(one.name)),
+        ("Type", one.event_type),
+        ("State", one.state.name),
+        ("Tries", str(one.attempts)),
+        ("Error", one.error),
+    ]
+    return grid([row for row in rows if row[1]])
+
+
+def _deliveries(found: Iterable[WebhookDelivery]) -> RenderableType:
+    rows = [
+        (last(d.name), d.event_type, f"{d.state.name} {d.error}".strip(), short(d.subject))
+        for d in found
+    ]
+    return table(("Message", "Type", "State", "About"), rows, none="Nothing was sent.")

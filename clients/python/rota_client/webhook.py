@@ -1,0 +1,77 @@
+"""Where a workspace is told of what needs a person, and what became of each message."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rota_client.calls import Calls, new_id
+from rota_client.gen.google.protobuf import FieldMask
+from rota_client.gen.rota.automation import v1 as automation_v1
+from rota_client.names import complete
+
+_LIMIT: Final = 50
+
+
+class Webhooks:
+    """The part of RotaClient that talks about the workspace's webhook, for owners."""
+
+    workspace: str
+    automations: automation_v1.AutomationServiceStub
+    _calls: Calls
+
+    @property
+    def webhook_name(self) -> str:
+        return f"{self.workspace}/webhook"
+
+    async def get_webhook(self) -> automation_v1.Webhook:
+        request = automation_v1.GetWebhookRequest(name=self.webhook_name)
+        return await self._calls.unary(self.automations.get_webhook, request)
+
+    async def set_webhook(
+        self, uri: str, *, event_types: Sequence[str] = ()
+    ) -> automation_v1.Webhook:
+        """Says where messages go, and turns it on. The first time the answer has its secret."""
+        webhook = automation_v1.Webhook(
+            name=self.webhook_name, uri=uri, event_types=list(event_types), disabled=False
+        )
+        return await self._change_webhook(webhook, "uri", "event_types", "disabled")
+
+    async def turn_webhook(self, *, on: bool) -> automation_v1.Webhook:
+        """Off, it sends nothing, and what waits is given up."""
+        webhook = automation_v1.Webhook(name=self.webhook_name, disabled=not on)
+        return await self._change_webhook(webhook, "disabled")
+
+    async def rotate_webhook_secret(
+        self, *, revoke_previous: bool = False
+    ) -> automation_v1.Webhook:
+        """Makes a new secret, which is in the answer; the old one signs too for a day."""
+        request = automation_v1.RotateWebhookSecretRequest(
+            name=self.webhook_name, revoke_previous=revoke_previous, request_id=new_id()
+        )
+        return await self._calls.unary(self.automations.rotate_webhook_secret, request)
+
+    async def test_webhook(self) -> automation_v1.WebhookDelivery:
+        request = automation_v1.TestWebhookRequest(name=self.webhook_name, request_id=new_id())
+        return await self._calls.unary(self.automations.test_webhook, request)
+
+    async def get_webhook_delivery(self, name: str) -> automation_v1.WebhookDelivery:
+        name = complete(self.webhook_name, "deliveries", name)
+        request = automation_v1.GetWebhookDeliveryRequest(name=name)
+        return await self._calls.unary(self.automations.get_webhook_delivery, request)
+
+    async def list_webhook_deliveries(
+        self, *, limit: int = _LIMIT
+    ) -> list[automation_v1.WebhookDelivery]:
+        return await self._calls.pages(
+            self.automations.list_webhook_deliveries,
+            automation_v1.ListWebhookDeliveriesRequest(parent=self.webhook_name),
+            lambda page: page.webhook_deliveries,
+            limit,
+        )
+
+    async def _change_webhook(
+        self, webhook: automation_v1.Webhook, *paths: str
+    ) -> automation_v1.Webhook:
+        request = automation_v1.UpdateWebhookRequest(
+            webhook=webhook, update_mask=FieldMask(paths=list(paths)), request_id=new_id()
+        )
+        return await self._calls.unary(self.automations.update_webhook, request)
