@@ -51,7 +51,7 @@ def _changed(
         return new
     moment = clock_of(system) or now
     fresh = when.config(moment if moment.tzinfo else moment.replace(tzinfo=UTC), config["timezone"])
-    once = ("start_time", "max_fires") if config.get("max_fires") == 1 else ()
+    once = ("start_time", "end_time", "max_fires") if config.get("max_fires") == 1 else ()
     kept = {key: value for key, value in config.items() if key not in once}
     new["definition"]["triggers"][0]["config"] = {**kept, **fresh}
     new["description"] = f"{new['display_name']}. {in_words(when)}"

@@ -32,6 +32,7 @@ class When:
             "timezone": zone,
             # In the year meant, and in no later one.
             "start_time": opening.replace(microsecond=0).isoformat(),
+            "end_time": (moment + timedelta(hours=1)).isoformat(),
             "max_fires": 1,
         }
 

@@ -58,17 +58,32 @@ PHRASES: list[tuple[str, str, dict[str, Any]]] = [
     (
         "in two minutes tell me a joke",
         "Tell me a joke.",
-        {"cron": "3 17 22 11 *", "max_fires": 1, "start_time": "2026-11-22T17:00:30+01:00"},
+        {
+            "cron": "3 17 22 11 *",
+            "max_fires": 1,
+            "start_time": "2026-11-22T17:00:30+01:00",
+            "end_time": "2026-11-22T18:03:00+01:00",
+        },
     ),
     (
         "in half an hour tell me a joke",
         "Tell me a joke.",
-        {"cron": "31 17 22 11 *", "max_fires": 1, "start_time": "2026-11-22T17:00:30+01:00"},
+        {
+            "cron": "31 17 22 11 *",
+            "max_fires": 1,
+            "start_time": "2026-11-22T17:00:30+01:00",
+            "end_time": "2026-11-22T18:31:00+01:00",
+        },
     ),
     (
         "tomorrow at 10 call the bank",
         "Call the bank.",
-        {"cron": "0 10 23 11 *", "max_fires": 1, "start_time": "2026-11-23T00:00:00+01:00"},
+        {
+            "cron": "0 10 23 11 *",
+            "max_fires": 1,
+            "start_time": "2026-11-23T00:00:00+01:00",
+            "end_time": "2026-11-23T11:00:00+01:00",
+        },
     ),
     (
         "next friday at 9:15 in Tokyo order flowers",
@@ -78,22 +93,38 @@ PHRASES: list[tuple[str, str, dict[str, Any]]] = [
             "timezone": "Asia/Tokyo",
             "max_fires": 1,
             "start_time": "2026-11-27T00:00:00+09:00",
+            "end_time": "2026-11-27T10:15:00+09:00",
         },
     ),
     (
         "on 2027-12-24 at 10:00 wrap the presents",
         "Wrap the presents.",
-        {"cron": "0 10 24 12 *", "max_fires": 1, "start_time": "2027-12-24T00:00:00+01:00"},
+        {
+            "cron": "0 10 24 12 *",
+            "max_fires": 1,
+            "start_time": "2027-12-24T00:00:00+01:00",
+            "end_time": "2027-12-24T11:00:00+01:00",
+        },
     ),
     (
         "remind me at 6pm to stretch",
         "Remind me to stretch.",
-        {"cron": "0 18 22 11 *", "max_fires": 1, "start_time": "2026-11-22T17:00:30+01:00"},
+        {
+            "cron": "0 18 22 11 *",
+            "max_fires": 1,
+            "start_time": "2026-11-22T17:00:30+01:00",
+            "end_time": "2026-11-22T19:00:00+01:00",
+        },
     ),
     (
         "at 4pm feed the cat",  # past for today
         "Feed the cat.",
-        {"cron": "0 16 23 11 *", "max_fires": 1, "start_time": "2026-11-23T00:00:00+01:00"},
+        {
+            "cron": "0 16 23 11 *",
+            "max_fires": 1,
+            "start_time": "2026-11-23T00:00:00+01:00",
+            "end_time": "2026-11-23T17:00:00+01:00",
+        },
     ),
 ]
 

@@ -203,8 +203,8 @@ class SlotOutcome(betterproto2.Enum):
 
     MISSED = 6
     """
-    No run: it was found later than the catch-up window, or a later slot that
-    was missed too caught up for it.
+    No run: it was found later than the catch-up window, or together with a
+    later slot of its trigger, which ran instead.
     """
 
     REJECTED = 7
