@@ -18,6 +18,8 @@ from typing import Any, Final
 
 import yaml
 
+from tests.support.apart import TIMEOUT_SECONDS, install
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 HOME: Final = ROOT / ".venv" / "betterproto-2.0.0b7"
 # The compiler's own needs, at versions that it still works with.
@@ -27,12 +29,7 @@ PACKAGES: Final = (
     "isort==5.13.2",
     "python-dateutil==2.9.0.post0",
 )
-TIMEOUT_SECONDS: Final = 100
 WIRE: Final = "wire"  # the package of what is generated; at the top it would shadow `google`
-
-
-class NotResolved(Exception):
-    """The registry no longer gives it; the message is the installer's."""
 
 
 def read(folder: Path) -> dict[str, str]:
@@ -61,7 +58,7 @@ def made() -> Path:
                 shutil.rmtree(old, ignore_errors=True)
             beside = HOME / "unfinished"
             shutil.rmtree(beside, ignore_errors=True)
-            install(beside)
+            install(beside, *PACKAGES)
             generate(beside)
             beside.rename(home)
     return home
@@ -72,25 +69,6 @@ def key() -> str:
     for path in sorted((ROOT / "proto" / "rota").rglob("*.proto")):
         digest.update(path.read_bytes())
     return f"made-{sys.version_info.major}{sys.version_info.minor}-{digest.hexdigest()[:16]}"
-
-
-def install(home: Path) -> None:
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input"]
-    flags = ["--disable-pip-version-check", "--no-warn-script-location", "--target", str(home)]
-    # A user's own settings may forbid --target.
-    settled = {**os.environ, "PIP_USER": "0"}
-    try:
-        done = subprocess.run(
-            [*pip, *flags, *PACKAGES],
-            env=settled,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-        )
-    except subprocess.TimeoutExpired as exc:
-        raise NotResolved(f"not within {TIMEOUT_SECONDS} s") from exc
-    if done.returncode:
-        raise NotResolved(done.stderr)
 
 
 def generate(home: Path) -> None:
