@@ -17,7 +17,7 @@ from automation_service.requests import Once, Request, new_name
 from shared import errors, registries
 from shared.caller import Caller
 from shared.clock import Clock
-from shared.definition import AutomationCreate, AutomationDefinition, AutomationStatus, dump
+from shared.definition import AutomationCreate, AutomationStatus, dump
 from shared.registries import Catalogue
 from shared.requests import Condition, Page, conditions, etag
 
@@ -120,10 +120,6 @@ def checked_create(
             ]
         )
     return AutomationCreate.model_validate(dict(said))
-
-
-def definition_of(found: Automation) -> AutomationDefinition:
-    return AutomationDefinition.model_validate(found.definition)
 
 
 def etag_of(found: Automation) -> str:

@@ -96,11 +96,6 @@ class Controls:
                 await self._change()
         return seen.outcome
 
-    async def until_seen(self, count: int, kind: Kind | None = None, timeout: float = 10) -> None:
-        async with asyncio.timeout(timeout):
-            while len(self.log(kind)) < count:
-                await self._change()
-
     def note(self, request: Request) -> Seen:
         seen = Seen(
             kind=request.kind,
