@@ -103,7 +103,7 @@ _SMALL: Final = """() => [...document.querySelectorAll('button, select, summary'
   })
   .map(each => `too small: ${each.outerHTML.slice(0, 100)}`)"""
 _RULES: Final = (_NAMELESS, _FAINT, _TANGLED, _UNORDERED, _WIDE, _SMALL)
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 30.0
 
 
 async def for_everybody(page: Page) -> None:

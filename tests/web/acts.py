@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from playwright.async_api import Locator, Page, expect
 
-from devstack.demo.controls import Controls
+from devstack.demo.controls import Controls, Seen
 
 NEWS: Final = "Every weekday at 9 in Paris, summarise the news"
 NAME: Final = "Summarise the news"
@@ -15,6 +15,8 @@ NAME: Final = "Summarise the news"
 async def say(page: Page, text: str) -> None:
     box = page.get_by_label("Message", exact=True)
     await box.fill(text)
+    # While a turn is open Enter sends nothing.
+    await expect(page.get_by_role("button", name="Send", exact=True)).to_be_enabled()
     await box.press("Enter")
 
 
@@ -25,6 +27,11 @@ async def begun(page: Page, model: Controls, words: int) -> None:
     await expect(page.locator(".turn[data-state=running] .say.live")).to_have_text(
         re.compile(r"\S+\s+\S+")
     )
+
+
+def requests(model: Controls, words: str) -> list[Seen]:
+    """What the model was asked in these words: turns of other tests may still go on."""
+    return [seen for seen in model.log("chat") if words in seen.asked]
 
 
 async def told(page: Page, words: int) -> None:
@@ -53,7 +60,7 @@ async def called(page: Page, tool: str, **arguments: Any) -> Locator:
 
 
 async def approve(page: Page, card: Locator) -> None:
-    await card.get_by_role("button", name="Approve").click()
+    await card.get_by_role("button", name="Approve", exact=True).click()
     await expect(page.get_by_role("region", name="Approval wanted")).to_have_count(0)
     await ended(page)
 
@@ -70,10 +77,43 @@ async def editing(page: Page, text: str = NEWS) -> Locator:
     return card
 
 
+async def go_to(page: Page, place: str) -> Locator:
+    """Follows a link of the main navigation; gives the screen once it is what is shown."""
+    main = page.get_by_role("navigation", name="Main", exact=True)
+    await main.get_by_role("link", name=re.compile(f"^{place}\\b")).click()
+    screen = page.get_by_role("main").get_by_role("region", name=place, exact=True)
+    await expect(screen.get_by_role("heading", name=place, level=1, exact=True)).to_be_visible()
+    return screen
+
+
+def row(screen: Locator, title: str) -> Locator:
+    """A line of a list, by the whole of its title."""
+    named = screen.page.get_by_text(title, exact=True)
+    return screen.get_by_role("listitem").get_by_role("link").filter(has=named)
+
+
 async def open_automation(page: Page, name: str = NAME) -> None:
-    await (
-        page.get_by_role("navigation", name="Main").get_by_role("link", name="Automations").click()
-    )
-    row = page.get_by_role("main").get_by_role("link", name=re.compile(name))
-    await row.click()
-    await expect(page.get_by_role("heading", name=name, level=1)).to_be_visible()
+    await row(await go_to(page, "Automations"), name).click()
+    await shown(page, name)
+
+
+async def shown(page: Page, name: str = NAME) -> None:
+    """An automation's own screen, with what became of its slots."""
+    screen = page.get_by_role("main").get_by_role("region", name=name, exact=True)
+    await expect(screen.get_by_role("heading", name=name, level=1, exact=True)).to_be_visible()
+
+
+async def new_chat(page: Page) -> Locator:
+    """Begins a new thread; gives the empty box where one writes."""
+    await page.get_by_role("link", name="New chat", exact=True).click()
+    await expect(page.get_by_role("heading", name="What should happen")).to_be_visible()
+    box = page.get_by_label("Message", exact=True)
+    await expect(box).to_have_value("")
+    return box
+
+
+async def open_thread(page: Page) -> None:
+    """The only one there is."""
+    threads = page.get_by_role("navigation", name="Threads", exact=True)
+    await threads.get_by_role("link").click()
+    await expect(page.locator(".turn").first).to_be_visible()

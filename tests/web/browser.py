@@ -36,7 +36,9 @@ def found() -> str | None:
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found(), args=list(_FLAGS))
+        browser = await playwright.chromium.launch(
+            executable_path=found(), args=list(_FLAGS), timeout=90_000
+        )
         try:
             yield browser
         finally:
@@ -52,7 +54,7 @@ async def opened(browser: Browser, width: int = 1440, scheme: Scheme = "light") 
         locale="en-GB",
         reduced_motion="reduce",
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(30_000)
     return await context.new_page()
 
 

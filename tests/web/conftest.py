@@ -21,7 +21,7 @@ if not found():
     warnings.warn(MISSING, stacklevel=1)
 
 # Not a wait: how long a busy machine may take before a condition counts as unmet.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=30_000)
 
 # (width, scheme, token): a window on the page; an empty token: nobody is signed in
 Open = Callable[..., Awaitable[Page]]
@@ -33,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            # The first of them waits for the whole stack, too.
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -76,7 +77,7 @@ def site(model_url: str = "") -> Iterator[Site]:
         Path(place).chmod(0o755)
         folder = Path(place) / "state"
         clock = FileClock(Path(place) / "clock")
-        clock.set(datetime.now(UTC))
+        clock.set(_quiet(datetime.now(UTC)))
         ports = {name: str(free_port()) for name in settings.PORTS}
         models = Path(place) / "models.yaml"
         models.write_text(json.dumps(_MODELS))
@@ -103,6 +104,12 @@ def site(model_url: str = "") -> Iterator[Site]:
             yield Site(url=chosen.gateway_url, folder=folder, clock=clock)
         finally:
             stack.stop()
+
+
+def _quiet(now: datetime) -> datetime:
+    """Now, or some days on when clocks change about now: slots of that night differ."""
+    around = [(now + timedelta(days=n)).astimezone(ZoneInfo(ZONE)).utcoffset() for n in (-1, 2)]
+    return now if around[0] == around[1] else now + timedelta(days=4)
 
 
 def _kept() -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Final
 from playwright.async_api import FilePayload, Page, expect
 
 from devstack.demo.controls import Controls
-from tests.web.acts import NAME, approved, ended, say
+from tests.web.acts import NAME, approved, ended, new_chat, open_thread, requests, say, shown
 
 _HAND_OVER: Final = """([bytes, how]) => {
   const data = new DataTransfer();
@@ -54,11 +54,31 @@ async def test_a_picture_is_shown_before_and_after_it_is_sent(page: Page, model:
     await expect(page.locator(".mine").get_by_role("img")).to_be_visible()
     await expect(page.locator(".say")).to_contain_text("I cannot see images")
     await expect(page.get_by_role("list", name="Attached pictures")).to_be_hidden()
-    await page.get_by_role("link", name="New chat").click()
-    await page.get_by_role("navigation", name="Threads").get_by_role("link").click()
+    await ended(page)
+    await new_chat(page)
+    await open_thread(page)
     await expect(page.locator(".mine").get_by_role("img")).to_be_visible()
     await page.reload()
     await expect(page.locator(".mine")).to_contain_text("A picture (png)")
+
+
+async def test_what_is_written_while_a_picture_is_read_stays(page: Page) -> None:
+    await page.evaluate(
+        """() => {
+          const [read, open] = [Blob.prototype.arrayBuffer, Promise.withResolvers()];
+          Blob.prototype.arrayBuffer = async function () {
+            await open.promise;
+            return read.call(this);
+          };
+          window.letRead = open.resolve;
+        }"""
+    )
+    await chosen(page, file("chart.png", png()))
+    box = page.get_by_label("Message", exact=True)
+    await box.fill("what is on this?")
+    await page.evaluate("window.letRead()")
+    await expect(page.get_by_role("img", name="chart.png")).to_be_visible()
+    await expect(box).to_have_value("what is on this?")
 
 
 async def test_pictures_can_be_pasted_and_dropped_and_taken_away_again(page: Page) -> None:
@@ -92,8 +112,7 @@ async def test_an_automation_is_mentioned_by_keyboard_and_linked(
     await approved(page)
     threads = page.get_by_role("navigation", name="Threads")
     await expect(threads.get_by_role("link", name=re.compile("Every weekday"))).to_be_visible()
-    await page.get_by_role("link", name="New chat").click()
-    box = page.get_by_label("Message", exact=True)
+    box = await new_chat(page)
     await box.press_sequentially("look at @e")
     options = page.get_by_role("listbox", name="Mention").get_by_role("option")
     await expect(options).to_have_count(2)
@@ -108,14 +127,15 @@ async def test_an_automation_is_mentioned_by_keyboard_and_linked(
     await expect(box).to_have_value(f"look at @{NAME} ")
     await expect(page.get_by_role("listbox")).to_be_hidden()
     await box.press_sequentially("please")
+    await expect(box).to_have_value(f"look at @{NAME} please")
+    await expect(page.get_by_role("listbox")).to_be_hidden()
     await box.press("Enter")
     await ended(page)
     await page.reload()
-    await page.get_by_role("link", name=f"@{NAME}").click()
-    await expect(page.get_by_role("heading", name=NAME, level=1)).to_be_visible()
-    assert any(
-        "/automations/" in text for seen in model.log("chat") for text in seen.texts if NAME in text
-    )
+    await page.locator(".mine").get_by_role("link", name=f"@{NAME}", exact=True).click()
+    await shown(page)
+    asked = requests(model, "look at")
+    assert any("/automations/" in text for seen in asked for text in seen.texts if NAME in text)
 
 
 async def test_escape_closes_the_list_and_leaves_what_is_written(page: Page) -> None:
@@ -123,8 +143,7 @@ async def test_escape_closes_the_list_and_leaves_what_is_written(page: Page) -> 
     await ended(page)
     threads = page.get_by_role("navigation", name="Threads")
     await expect(threads.get_by_role("link", name=re.compile("Hello"))).to_be_visible()
-    await page.get_by_role("link", name="New chat").click()
-    box = page.get_by_label("Message", exact=True)
+    box = await new_chat(page)
     await box.press_sequentially("as in @hel")
     await expect(page.get_by_role("option", name=re.compile("Hello.*thread"))).to_be_visible()
     await box.press("Escape")
@@ -136,9 +155,9 @@ async def test_the_model_that_is_chosen_is_the_one_that_answers(
     page: Page, model: Controls
 ) -> None:
     await page.get_by_label("Model", exact=True).select_option("Demo for text · text only")
-    await say(page, "hello")
+    await say(page, "hello, whoever answers")
     await ended(page)
-    assert {seen.model for seen in model.log("chat")} == {"demo-text"}
+    assert {seen.model for seen in requests(model, "whoever answers")} == {"demo-text"}
 
 
 async def test_a_model_that_reads_no_pictures_is_told_beside_one(page: Page) -> None:
@@ -152,11 +171,12 @@ async def test_a_tool_that_is_switched_off_is_not_offered(page: Page, model: Con
     await page.get_by_label("Draft automations").uncheck()
     await page.keyboard.press("Escape")
     await expect(page.get_by_label("Tools, 1 off")).to_be_focused()
-    await say(page, "hello")
+    await say(page, "hello, with fewer tools")
     await ended(page)
-    (seen,) = model.log("chat")
-    assert "create_automation" not in seen.tools
-    assert "update_automation" in seen.tools
+    offered = [seen.tools for seen in requests(model, "fewer tools")]
+    assert offered
+    assert all("create_automation" not in tools for tools in offered)
+    assert all("update_automation" in tools for tools in offered)
 
 
 async def test_what_the_service_refuses_stays_where_it_was_written(page: Page) -> None:
@@ -165,6 +185,7 @@ async def test_what_the_service_refuses_stays_where_it_was_written(page: Page) -
                              "grpc-message": "no%20such%20thing"}, body="",
     ))  # fmt: skip
     await chosen(page, file("chart.png", png()))
+    # Written while the picture is still being read.
     await say(page, "a long message")
     await expect(page.get_by_role("alert")).to_contain_text("No such thing")
     await expect(page.get_by_label("Message", exact=True)).to_have_value("a long message")

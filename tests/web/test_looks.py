@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.web.access import for_everybody
-from tests.web.acts import NAME, approved, asked, called, ended, open_automation
+from tests.web.acts import NAME, approved, asked, called, ended, open_automation, row, shown
 from tests.web.browser import Scheme, pictured
 from tests.web.conftest import Open
 from tests.web.site import Site
@@ -35,17 +35,21 @@ async def test_every_screen_fits_and_can_be_read(
     await expect(card.locator("[data-ready=true]")).to_be_visible()
     await looked_at(page, f"{look}-3-edit")
     await page.goto(f"{stack.url}/#/approvals")
-    await expect(page.get_by_role("link", name=re.compile("is due this week")).last).to_be_visible()
+    screen = page.get_by_role("region", name="Approvals", exact=True)
+    await expect(screen.get_by_role("link", name=re.compile("is due this week"))).to_be_visible()
     await looked_at(page, f"{look}-4-approvals")
     await page.goto(f"{stack.url}/#/automations")
-    await expect(page.get_by_role("link", name=re.compile("Summarise the news"))).to_be_visible()
+    news = row(page.get_by_role("region", name="Automations", exact=True), NAME)
+    await expect(news).to_be_visible()
     await looked_at(page, f"{look}-5-automations")
-    await page.get_by_role("link", name=re.compile("Summarise the news")).click()
+    await news.click()
+    await shown(page)
     await expect(page.get_by_role("button", name=re.compile(": Planned$")).first).to_be_visible()
     await expect(page.get_by_text("At 09:00 on Monday through Friday")).to_be_visible()
     await looked_at(page, f"{look}-6-automation")
     await page.goto(f"{stack.url}/#/models")
-    await expect(page.get_by_text("Demo for text")).to_be_visible()
+    screen = page.get_by_role("region", name="Models", exact=True)
+    await expect(screen.get_by_text("Demo for text", exact=True)).to_be_visible()
     await looked_at(page, f"{look}-7-models")
 
 
@@ -58,8 +62,9 @@ async def test_every_kind_of_card_fits_and_can_be_read(
     for number, words in enumerate((f"move {NAME} to 10:30", f"pause {NAME} because of May"), 8):
         card = await asked(page, words)
         await looked_at(page, f"{look}-{number}-card")
-        await card.get_by_role("button", name="Reject").click()
+        await card.get_by_role("button", name="Reject", exact=True).click()
         await card.get_by_label("Why not?").press("Enter")
+        await expect(card).to_have_count(0)
         await ended(page)
     card = await called(page, "shelf_write", title="A" * 90, text="a long note\nof two lines")
     await looked_at(page, f"{look}-10-tool")
@@ -87,13 +92,30 @@ async def test_on_a_phone_the_menu_opens_and_closes_by_key(open_page: Open) -> N
     await expect(page.get_by_role("link", name="New chat")).to_be_hidden()
 
 
+async def test_a_followed_link_shows_its_screen_before_anything_else_is_pressed(
+    page: Page,
+) -> None:
+    await expect(page.get_by_role("heading", name="What should happen")).to_be_visible()
+    at_once = await page.evaluate(
+        """async () => {
+          document.querySelector('nav a[href="#/automations"]').click();
+          await new Promise(queueMicrotask);
+          return [document.querySelector('h1').textContent, document.activeElement.id];
+        }"""
+    )
+    assert at_once == ["Automations", "main"]
+    await page.go_back()
+    await expect(page.get_by_role("heading", name="What should happen")).to_be_visible()
+
+
 async def test_an_automation_can_be_opened_by_its_address_alone(
     open_page: Open, stack: Site
 ) -> None:
     token = stack.token()
     page = await open_page(token=token)
     await approved(page)
-    await open_automation(page, "Summarise the news")
+    await open_automation(page)
+    await expect(page).to_have_url(re.compile("#/automations/.+"))
     other = await open_page(token=token)
     await other.goto(page.url)
-    await expect(other.get_by_role("heading", name="Summarise the news", level=1)).to_be_visible()
+    await shown(other)

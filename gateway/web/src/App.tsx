@@ -1,5 +1,5 @@
 /** The frame around every screen. */
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Approvals } from "./card/Approvals.js";
 import { AutomationDetail } from "./automations/Detail.js";
 import { AutomationList } from "./automations/List.js";
@@ -53,7 +53,8 @@ function Signed() {
 function Screen() {
   const [area, id, sub, subId] = route.value;
   const first = useRef(true);
-  useEffect(() => {
+  // With the new screen, not after it: what one opens or chooses there must not lose the focus again.
+  useLayoutEffect(() => {
     sidebarOpen.value = false;
     // A reader of the screen starts at the new content, not where the old link was.
     if (!first.current && area !== "chat") document.getElementById("main")?.focus({ preventScroll: true });

@@ -1,9 +1,10 @@
 /** Where one can go, and the threads. A drawer on a narrow screen. */
 import { signal } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Thread } from "./gen/rota/chat/v1/chat_pb.js";
 import { threads, trouble, waiting } from "./lib/lists.js";
 import { changed } from "./lib/network.js";
+import { type Problem, problemOf } from "./lib/problem.js";
 import { chat, idOf, requestId } from "./lib/rpc.js";
 import { go, href, route } from "./lib/router.js";
 import { claims, signOut } from "./lib/session.js";
@@ -16,7 +17,7 @@ export const sidebarOpen = signal(false);
 export function Sidebar() {
   const open = sidebarOpen.value;
   const drawer = useRef<HTMLElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (open) drawer.current?.querySelector<HTMLElement>("a")?.focus();
   }, [open]);
   const close = () => (sidebarOpen.value = false);
@@ -73,6 +74,7 @@ function Threads() {
 
 function Line({ thread, here }: { thread: Thread; here: boolean }) {
   const [sure, ask] = useState(false);
+  const [problem, blame] = useState<Problem>();
   const asks = waiting.value?.some((each) => each.turn.startsWith(`${thread.name}/`));
   const title = thread.displayName || "New thread";
   const date = dateOf(thread.updateTime);
@@ -84,6 +86,8 @@ function Line({ thread, here }: { thread: Thread; here: boolean }) {
     try {
       await chat.deleteThread({ name: thread.name, requestId: requestId() });
       if (here) go("chat");
+    } catch (thrown) {
+      blame(problemOf(thrown));
     } finally {
       ask(false);
       changed();
@@ -99,6 +103,7 @@ function Line({ thread, here }: { thread: Thread; here: boolean }) {
       <button type="button" class={sure ? "bare sure" : "bare"} onBlur={() => ask(false)} onClick={() => void remove()} aria-label={sure ? `Really delete ${title}` : `Delete ${title}`}>
         {sure ? "Delete?" : <Icon name="trash" />}
       </button>
+      {problem && <p class="error" role="alert">{problem.message}</p>}
     </li>
   );
 }

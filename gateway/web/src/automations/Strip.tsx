@@ -20,6 +20,13 @@ interface Square {
   run: string;
 }
 
+interface Group {
+  /** Its title changes when today becomes yesterday. */
+  key: string;
+  title: string;
+  list: Square[];
+}
+
 const PLANNED = 12;
 const HOUR = 3_600_000;
 
@@ -91,8 +98,8 @@ function Calendar({ squares, chosen, choose }: { squares: Square[]; chosen: stri
   };
   return (
     <div class="strip" ref={frame} onKeyDown={move} role="group" aria-label="Slots, oldest first. Left and right move.">
-      {groups.map(({ title, list }) => (
-        <div class="day" key={title}>
+      {groups.map(({ key, title, list }) => (
+        <div class="day" key={key}>
           <span class="day-name">{title}</span>
           <div class="squares">
             {list.map((each) => (
@@ -115,15 +122,15 @@ function Calendar({ squares, chosen, choose }: { squares: Square[]; chosen: stri
 }
 
 /** By day; by hour when everything is within a day and a half. */
-function grouped(squares: Square[]): { title: string; list: Square[] }[] {
+function grouped(squares: Square[]): Group[] {
   const ends = [squares[0]!.time.getTime(), squares.at(-1)!.time.getTime()] as const;
   const hourly = ends[1] - ends[0] < 36 * HOUR && squares.length > 6;
-  const groups = new Map<string, { title: string; list: Square[] }>();
+  const groups = new Map<string, Group>();
   for (const square of squares) {
     const hour = clock(square.time).slice(0, 2);
     const key = hourly ? `${dayOf(square.time)} ${hour}` : dayOf(square.time);
     const title = hourly ? `${day(square.time)}, ${hour} h` : day(square.time);
-    const group = groups.get(key) ?? { title, list: [] };
+    const group = groups.get(key) ?? { key, title, list: [] };
     groups.set(key, group);
     group.list.push(square);
   }

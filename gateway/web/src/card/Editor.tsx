@@ -1,7 +1,7 @@
 /** Everything of a payload in a form, and beside it the same as JSON. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { useEffect, useMemo, useState } from "preact/hooks";
-import { at, objectOf, type Path, pretty, put } from "../lib/json.js";
+import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
+import { at, meaning, objectOf, type Path, pretty, put } from "../lib/json.js";
 import type { Violation } from "../lib/problem.js";
 import type { Preview } from "../gen/rota/chat/v1/chat_pb.js";
 import { catalogue, learn } from "./catalogue.js";
@@ -123,7 +123,7 @@ function RawSide({ payload, change, readable }: { payload: JsonValue; change: (p
   const shown = pretty(payload);
   const [text, write] = useState(shown);
   const [bad, blame] = useState("");
-  useEffect(() => {
+  useLayoutEffect(() => {
     // What one types here is left as typed while it means the same.
     if (meaning(text) !== shown) {
       write(shown);
@@ -150,12 +150,4 @@ function RawSide({ payload, change, readable }: { payload: JsonValue; change: (p
       <p id="raw-help" class={bad ? "error" : "faint"}>{bad || "The same, as it will be saved."}</p>
     </div>
   );
-}
-
-function meaning(text: string): string {
-  try {
-    return pretty(JSON.parse(text) as JsonValue);
-  } catch {
-    return "";
-  }
 }

@@ -1,8 +1,8 @@
 /** A field of a form, made from the JSON Schema of its value. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { createContext } from "preact";
-import { useContext, useEffect, useState } from "preact/hooks";
-import { isObject, objectOf, type Path, pretty, written } from "../lib/json.js";
+import { useContext, useLayoutEffect, useState } from "preact/hooks";
+import { isObject, meaning, objectOf, type Path, pretty, written } from "../lib/json.js";
 import type { Violation } from "../lib/problem.js";
 import { zones } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
@@ -301,7 +301,9 @@ function Raw({ path, schema, value }: FieldProps) {
   const shown = value === undefined || value === null ? "" : pretty(value);
   const [text, write] = useState(shown);
   const [bad, blame] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
+    // What one types is left as typed while it means the same.
+    if (shown && meaning(text) === shown) return;
     write(shown);
     blame(false);
   }, [shown]);

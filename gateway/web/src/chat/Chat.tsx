@@ -1,5 +1,5 @@
 /** A thread: what was said, what is being said, and where to say more. */
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { announce } from "../lib/announce.js";
 import { watching } from "../lib/network.js";
 import { workspace } from "../lib/session.js";
@@ -7,7 +7,7 @@ import { Icon } from "../ui/Icon.js";
 import { Loading, Trouble } from "../ui/parts.js";
 import { remembered } from "./attach.js";
 import { type Choices, Composer } from "./Composer.js";
-import { type Draft, EMPTY, keep, recalled } from "./draft.js";
+import { EMPTY, joined } from "./draft.js";
 import { remembered as onItsWay } from "./saying.js";
 import { ThreadModel } from "./thread.js";
 import { TurnBlock } from "./TurnBlock.js";
@@ -32,12 +32,6 @@ function modelOf(id: string): ThreadModel {
 
 export function Chat({ id }: { id: string }) {
   const model = useMemo(() => modelOf(id), [id]);
-  const [draft, hold] = useState<Draft>(() => recalled(model.name));
-  const write = (next: Draft) => {
-    keep(model.name, next);
-    hold(next);
-  };
-  useEffect(() => hold(recalled(model.name)), [model]);
   useEffect(() => () => {
     // Leaving the chat ends the tail, never the turn.
     if (kept === model && !location.hash.startsWith("#/chat")) {
@@ -52,10 +46,10 @@ export function Chat({ id }: { id: string }) {
   }, [model]);
   const turns = model.turns.value;
   const say = async ({ config, without }: Choices) => {
-    const said = draft;
-    write(EMPTY);
+    const said = model.draft.value;
+    model.write(() => EMPTY);
     said.images.forEach((each) => void remembered(each));
-    if (!(await model.say(said, config, without))) write(said);
+    if (!(await model.say(said, config, without))) model.write((now) => joined(said, now));
   };
   useSpoken(turns.at(-1));
   return (
@@ -65,15 +59,16 @@ export function Chat({ id }: { id: string }) {
       </header>
       <Log turns={turns}>
         {model.loading.value && !model.problem.value && <Loading rows={5} what="Loading the thread" />}
-        {!model.loading.value && !turns.length && !model.problem.value && <Welcome pick={(text) => write({ ...draft, text })} />}
+        {!model.loading.value && !turns.length && !model.problem.value && <Welcome pick={(text) => model.write((now) => ({ ...now, text }))} />}
         {turns.map((turn, n) => <TurnBlock key={turn.name || `new-${n}`} turn={turn} />)}
         {model.refused.value && <Trouble problem={model.refused.value} />}
         {model.problem.value && <Trouble problem={model.problem.value} again={() => void model.look()} />}
       </Log>
       <Composer
         thread={model.name}
-        draft={draft}
-        write={write}
+        draft={model.draft.value}
+        write={(change) => model.write(change)}
+        attach={(files) => model.attach(files)}
         open={model.open.value?.state}
         say={(choices) => void say(choices)}
         cancel={() => void model.cancel()}

@@ -1,9 +1,9 @@
 /** Where one writes. Enter sends, Shift+Enter makes a line, Esc cancels what runs. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ModelConfig_ImageSupport as Images, type ModelConfig } from "../gen/rota/chat/v1/chat_pb.js";
 import { announce } from "../lib/announce.js";
 import { Icon } from "../ui/Icon.js";
-import { type Attached, attached } from "./attach.js";
+import type { Attached } from "./attach.js";
 import type { Draft } from "./draft.js";
 import { MentionList, useMentions } from "./Mentions.js";
 import { models, TEXT_ONLY, learnModels } from "./models.js";
@@ -18,7 +18,8 @@ export interface Choices {
 export function Composer(props: {
   thread: string;
   draft: Draft;
-  write: (draft: Draft) => void;
+  write: (change: (draft: Draft) => Draft) => void;
+  attach: (files: File[]) => Promise<{ fresh: number; refused: string[] }>;
   open: State | undefined;
   say: (choices: Choices) => void;
   cancel: () => void;
@@ -28,23 +29,21 @@ export function Composer(props: {
   const [config, choose] = useState("0");
   const [without, leave] = useState<string[]>([]);
   const [refused, refuse] = useState<string[]>([]);
-  const mentions = useMentions(field, draft, props.write, props.thread);
+  const mentions = useMentions(field, draft.text, props.write, props.thread);
   const working = props.open === "running" || props.open === "sending";
   const something = draft.text.trim() !== "" || draft.images.length > 0;
   useEffect(learnModels, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const here = field.current!;
     here.style.height = "auto";
     here.style.height = `${Math.min(here.scrollHeight, 220)}px`;
   }, [draft.text]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (matchMedia("(min-width: 800px)").matches) field.current?.focus();
   }, []);
   const attach = async (files: File[]) => {
-    const found = await attached(files, draft.images);
-    refuse(found.refused);
-    props.write({ ...draft, images: found.images });
-    const fresh = found.images.length - draft.images.length;
+    const { fresh, refused } = await props.attach(files);
+    refuse(refused);
     if (fresh) announce(fresh === 1 ? "A picture is attached." : `${fresh} pictures are attached.`);
   };
   const send = () => {
@@ -70,7 +69,7 @@ export function Composer(props: {
         <label class="unseen" for="message">Message</label>
         <div class={drop.over ? "box over" : "box"}>
           {mentions.open && <MentionList {...mentions} />}
-          <Pictures images={draft.images} remove={(id) => { props.write({ ...draft, images: draft.images.filter((each) => each.id !== id) }); field.current?.focus(); }} />
+          <Pictures images={draft.images} remove={(id) => { props.write((now) => ({ ...now, images: now.images.filter((each) => each.id !== id) })); field.current?.focus(); }} />
           <textarea
             ref={field}
             id="message"
@@ -78,7 +77,7 @@ export function Composer(props: {
             maxLength={100_000}
             placeholder={props.open === "waiting" ? "Decide above first, then go on here" : "Say what should happen, and when"}
             value={draft.text}
-            onInput={(event) => { props.write({ ...draft, text: event.currentTarget.value }); mentions.look(); }}
+            onInput={(event) => { const text = event.currentTarget.value; props.write((now) => ({ ...now, text })); mentions.look(); }}
             onKeyDown={pressed}
             onClick={mentions.look}
             onBlur={mentions.close}

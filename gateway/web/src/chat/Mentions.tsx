@@ -1,17 +1,25 @@
 /** The list that `@` opens: up and down move, Enter or Tab picks, Esc closes. */
 import type { RefObject } from "preact";
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../lib/announce.js";
 import { Icon } from "../ui/Icon.js";
 import type { Draft } from "./draft.js";
 import { begun, matching, type Mentionable, refresh } from "./mention.js";
 
-export function useMentions(field: RefObject<HTMLTextAreaElement>, draft: Draft, write: (draft: Draft) => void, thread: string) {
+export function useMentions(field: RefObject<HTMLTextAreaElement>, text: string, write: (change: (draft: Draft) => Draft) => void, thread: string) {
   const [begin, say] = useState<string>();
   const [place, move] = useState(0);
   const list = begin === undefined ? [] : matching(begin, thread);
   const open = list.length > 0;
   const at = Math.min(place, list.length - 1);
+  const caret = useRef<number>();
+  // Together with the text: what is typed next must not come before it.
+  useLayoutEffect(() => {
+    if (caret.current === undefined) return;
+    field.current!.focus();
+    field.current!.setSelectionRange(caret.current, caret.current);
+    caret.current = undefined;
+  }, [text]);
   const look = () => {
     const here = field.current!;
     const now = begun(here.value, here.selectionStart);
@@ -24,15 +32,11 @@ export function useMentions(field: RefObject<HTMLTextAreaElement>, draft: Draft,
   const pick = (one: Mentionable) => {
     const here = field.current!;
     const [from, to] = [here.selectionStart - (begin?.length ?? 0), here.selectionStart];
-    const text = `${here.value.slice(0, from)}${one.title} ${here.value.slice(to).replace(/^ /, "")}`;
-    write({ ...draft, text, mentions: [...draft.mentions, { name: one.name, title: one.title }] });
+    const whole = `${here.value.slice(0, from)}${one.title} ${here.value.slice(to).replace(/^ /, "")}`;
+    caret.current = from + one.title.length + 1;
+    write((now) => ({ ...now, text: whole, mentions: [...now.mentions, { name: one.name, title: one.title }] }));
     close();
     announce(`${one.title} is mentioned.`);
-    const caret = from + one.title.length + 1;
-    requestAnimationFrame(() => {
-      here.focus();
-      here.setSelectionRange(caret, caret);
-    });
   };
   const pressed = (event: KeyboardEvent): boolean => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -47,16 +51,14 @@ export function useMentions(field: RefObject<HTMLTextAreaElement>, draft: Draft,
   /** As if one had typed `@`. */
   const start = () => {
     const here = field.current!;
-    const before = draft.text.slice(0, here.selectionStart);
+    const before = here.value.slice(0, here.selectionStart);
     const sign = /(^|[\s(])$/.test(before) ? "@" : " @";
-    write({ ...draft, text: before + sign + draft.text.slice(here.selectionStart) });
+    const whole = before + sign + here.value.slice(here.selectionStart);
+    caret.current = before.length + sign.length;
+    write((now) => ({ ...now, text: whole }));
     void refresh();
     move(0);
     say("");
-    requestAnimationFrame(() => {
-      here.focus();
-      here.setSelectionRange(before.length + sign.length, before.length + sign.length);
-    });
   };
   const marks = {
     "aria-autocomplete": "list" as const,

@@ -23,22 +23,30 @@ const START: [string, RegExp][] = [
 
 let last = 0;
 
-/** Those that may go along, and why others may not. */
+/** Those that may go along with what is there before, and why others may not. */
 export async function attached(files: File[], before: Attached[]): Promise<{ images: Attached[]; refused: string[] }> {
-  const [images, refused] = [[...before], [] as string[]];
+  const [images, refused] = [[] as Attached[], [] as string[]];
   for (const file of files) {
     const name = file.name || "The picture";
-    if (images.length >= MOST) refused.push(`${name}: at most ${MOST} pictures go with a message.`);
+    if (before.length + images.length >= MOST) refused.push(`${name}: at most ${MOST} pictures go with a message.`);
     else if (file.size > LARGEST) refused.push(`${name} is larger than 5 MiB.`);
-    else if (total(images) + file.size > ALL) refused.push(`${name}: pictures of one message may have 7.5 MiB together.`);
+    else if (total([...before, ...images]) + file.size > ALL) refused.push(`${name}: pictures of one message may have 7.5 MiB together.`);
     else {
-      const bytes = new Uint8Array(await file.arrayBuffer());
-      const type = typeOf(bytes);
-      if (type) images.push({ id: ++last, name, bytes, shown: addressOf(bytes) });
+      const bytes = await read(file);
+      if (!bytes) refused.push(`${name} can't be read.`);
+      else if (typeOf(bytes)) images.push({ id: ++last, name, bytes, shown: addressOf(bytes) });
       else refused.push(`${name} is not a png, jpeg, webp or gif.`);
     }
   }
   return { images, refused };
+}
+
+async function read(file: File): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return new Uint8Array(await file.arrayBuffer());
+  } catch {
+    return undefined; // moved or deleted since it was chosen
+  }
 }
 
 /** By its first bytes, whatever the file is called; empty when it is none that is taken. */

@@ -30,6 +30,15 @@ export function keep(thread: string, draft: Draft): void {
   else sessionStorage.removeItem(key(thread));
 }
 
+/** What came back, and after it what has been written since. */
+export function joined(back: Draft, since: Draft): Draft {
+  return {
+    text: [back.text, since.text].filter(Boolean).join("\n"),
+    images: [...back.images, ...since.images],
+    mentions: [...back.mentions, ...since.mentions],
+  };
+}
+
 export function mentionsOf({ text, mentions }: Draft): Mentioned[] {
   const there = mentions.filter((each) => text.includes(`@${each.title}`));
   return [...new Map(there.map((each) => [each.name, each])).values()];

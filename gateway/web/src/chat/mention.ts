@@ -1,5 +1,6 @@
 /** What can be mentioned with `@`: automations and threads. */
 import { signal } from "@preact/signals";
+import { latest } from "../lib/latest.js";
 import { threads } from "../lib/lists.js";
 import { automations } from "../lib/rpc.js";
 import { workspace } from "../lib/session.js";
@@ -12,10 +13,14 @@ export interface Mentionable extends Mentioned {
 const SHOWN = 8;
 const known = signal<Mentionable[]>([]);
 
+const asking = latest();
+
 /** Asked whenever one begins to mention, so that what is new is there. */
 export async function refresh(): Promise<void> {
+  const isNews = asking();
   try {
     const found = await automations.listAutomations({ parent: workspace.value, pageSize: 200 });
+    if (!isNews()) return;
     known.value = found.automations.map(({ name, displayName }) => ({ kind: "automation", name, title: displayName }));
   } catch {
     // Threads can still be mentioned.

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import type { ModelConfig } from "../gen/rota/chat/v1/chat_pb.js";
 import { chat } from "../lib/rpc.js";
+import { latest } from "../lib/latest.js";
 import { watching } from "../lib/network.js";
 import { workspace } from "../lib/session.js";
 
@@ -18,9 +19,13 @@ export function modelsAgain(): void {
   void ask();
 }
 
+const asking = latest();
+
 async function ask(): Promise<void> {
+  const isNews = asking();
   try {
-    models.value = (await chat.listModelConfigs({ parent: workspace.value, pageSize: 200 })).modelConfigs;
+    const { modelConfigs } = await chat.listModelConfigs({ parent: workspace.value, pageSize: 200 });
+    if (isNews()) models.value = modelConfigs;
   } catch {
     // Without the list the service chooses.
   }

@@ -5,12 +5,14 @@ import { computed, signal } from "@preact/signals";
 import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import { type Message, MessageSchema, type Part, PartSchema, type Turn } from "../gen/rota/chat/v1/chat_pb.js";
 import { announce } from "../lib/announce.js";
+import { latest } from "../lib/latest.js";
 import { changed } from "../lib/network.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { chat, idOf, requestId } from "../lib/rpc.js";
 import { replace } from "../lib/router.js";
 import { workspace, zone } from "../lib/session.js";
-import { type Draft, mentionsOf } from "./draft.js";
+import { attached } from "./attach.js";
+import { type Draft, EMPTY, keep, mentionsOf, recalled } from "./draft.js";
 import { follow } from "./follow.js";
 import { forget, remember, remembered, type Saying } from "./saying.js";
 import { fromMessages, isOpen, opening, type TurnView, withFrame } from "./turn.js";
@@ -25,31 +27,56 @@ export class ThreadModel {
   /** Why the last thing one did here was refused. */
   readonly refused = signal<Problem | undefined>(undefined);
   readonly open = computed(() => this.turns.value.find(isOpen));
+  /** What is being written to it. */
+  readonly draft = signal<Draft>(EMPTY);
   private readonly stop = new AbortController();
+  private readonly asking = latest();
+  private attaching: Promise<unknown> = Promise.resolve();
   private seen = "";
 
   /** `name` is empty until a first message has made the thread. */
   constructor(public name: string) {
     this.loading.value = name !== "";
+    this.draft.value = recalled(name);
   }
 
   close(): void {
     this.stop.abort();
   }
 
+  write(change: (draft: Draft) => Draft): void {
+    this.draft.value = change(this.draft.value);
+    keep(this.name, this.draft.value);
+  }
+
+  /** One lot after the other; `fresh` says how many were taken. */
+  attach(files: File[]): Promise<{ fresh: number; refused: string[] }> {
+    const done = this.attaching.then(async () => {
+      const { images, refused } = await attached(files, this.draft.value.images);
+      this.write((now) => ({ ...now, images: [...now.images, ...images] }));
+      return { fresh: images.length, refused };
+    });
+    this.attaching = done;
+    return done;
+  }
+
   /** Looks whether something happened elsewhere: another tab, another device. */
   async look(): Promise<void> {
     if (!this.name || this.stop.signal.aborted) return;
+    const isNews = this.asking();
     try {
       const [thread, { turns }] = await Promise.all([
         chat.getThread({ name: this.name }),
         chat.listTurns({ parent: this.name, pageSize: 1 }),
       ]);
+      if (!isNews()) return;
       this.title.value = thread.displayName;
-      const news = `${turns[0]?.name} ${turns[0]?.state}`;
-      if (this.loading.value || (!this.open.value && news !== this.seen)) await this.load();
-      this.seen = news;
       this.problem.value = undefined;
+      const news = `${turns[0]?.name} ${turns[0]?.state}`;
+      if (this.loading.value || (!this.open.value && news !== this.seen)) {
+        if (!(await this.load())) return;
+      }
+      this.seen = news;
     } catch (thrown) {
       this.problem.value = problemOf(thrown);
       if (this.problem.value.code === Code.NotFound) this.loading.value = false;
@@ -114,9 +141,11 @@ export class ThreadModel {
     }
   }
 
-  private async load(): Promise<void> {
+  /** False: something was said or told here meanwhile, and what was stored may be older. */
+  private async load(): Promise<boolean> {
+    const before = this.turns.value;
     const [messages, turns] = await Promise.all([this.messages(), this.stored()]);
-    if (this.open.value) return;
+    if (this.open.value || this.turns.value !== before || this.stop.signal.aborted) return false;
     const views = turns.map((turn) => {
       const mine = messages.filter((message) => message.turn === turn.name);
       const view = fromMessages(turn, mine);
@@ -130,11 +159,12 @@ export class ThreadModel {
       const taken = textOf(views.at(-1)) === saying.text;
       this.turns.value = taken ? views.slice(0, -1) : views;
       void this.carry(saying);
-      return;
+      return true;
     }
     this.turns.value = views;
     const place = views.findIndex(isOpen);
     if (place >= 0) void this.tail(place);
+    return true;
   }
 
   private async messages(): Promise<Message[]> {
@@ -192,7 +222,9 @@ export class ThreadModel {
   private named(turn: string): void {
     forget();
     if (this.name) return;
+    keep("", EMPTY);
     this.name = turn.slice(0, turn.indexOf("/turns/"));
+    keep(this.name, this.draft.value);
     replace("chat", idOf(this.name));
     changed();
   }
@@ -200,12 +232,16 @@ export class ThreadModel {
   /** Its frames are no longer kept, or it can't be watched: show what was stored. */
   private async truncated(place: number, problem: Problem): Promise<void> {
     const view = this.turns.value[place]!;
-    if (problem.reason === "STREAM_TRUNCATED") {
+    if (problem.reason !== "STREAM_TRUNCATED") {
+      this.refused.value = problem;
+      return;
+    }
+    try {
       const turn = await chat.getTurn({ name: view.name });
       const mine = (await this.messages()).filter((message) => message.turn === view.name);
       this.turns.value = this.turns.value.with(place, fromMessages(turn, mine));
-    } else {
-      this.refused.value = problem;
+    } catch (thrown) {
+      this.refused.value = problemOf(thrown);
     }
   }
 }

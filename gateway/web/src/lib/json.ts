@@ -130,3 +130,12 @@ export function compared(a: string[], b: string[]): Line[] {
   }
   return lines;
 }
+
+/** As `pretty` writes it; empty when it is no JSON. */
+export function meaning(text: string): string {
+  try {
+    return pretty(JSON.parse(text) as JsonValue);
+  } catch {
+    return "";
+  }
+}

@@ -1,6 +1,7 @@
 /** What the whole page keeps an eye on: threads, and approvals that wait. */
 import { signal } from "@preact/signals";
 import type { Approval, Thread } from "../gen/rota/chat/v1/chat_pb.js";
+import { latest } from "./latest.js";
 import { watching } from "./network.js";
 import { type Problem, problemOf } from "./problem.js";
 import { chat } from "./rpc.js";
@@ -14,17 +15,21 @@ export function keepLists(): () => void {
   return watching(() => void look(), 4000);
 }
 
+const asking = latest();
+
 async function look(): Promise<void> {
+  const isNews = asking();
   const parent = workspace.value;
   try {
     const [talks, approvals] = await Promise.all([
       chat.listThreads({ parent, pageSize: 100 }),
       chat.listApprovals({ parent, pageSize: 100, filter: "state = PENDING" }),
     ]);
+    if (!isNews()) return;
     threads.value = talks.threads;
     waiting.value = approvals.approvals;
     trouble.value = undefined;
   } catch (thrown) {
-    trouble.value = problemOf(thrown);
+    if (isNews()) trouble.value = problemOf(thrown);
   }
 }

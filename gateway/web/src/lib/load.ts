@@ -1,5 +1,6 @@
 /** Something asked of a service, again and again while it is looked at. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { latest } from "./latest.js";
 import { watching } from "./network.js";
 import { problemOf, type Problem } from "./problem.js";
 
@@ -16,18 +17,17 @@ export function useLoaded<T>(ask: () => Promise<T>, key: string, every = 5000): 
   question.current = ask;
   const again = useRef(() => {});
   useEffect(() => {
-    let [live, asked, answered] = [true, 0, 0];
+    let live = true;
+    const asking = latest();
     const look = async () => {
-      const mine = ++asked;
+      const isNews = asking();
       try {
         const value = await question.current();
-        // A slow answer must not undo a later one.
-        if (live && mine > answered) hold({ key, value });
+        if (live && isNews()) hold({ key, value });
       } catch (thrown) {
         const problem = problemOf(thrown);
-        if (live && mine > answered) hold((last) => ({ ...(last.key === key ? last : { key }), problem }));
+        if (live && isNews()) hold((last) => ({ ...(last.key === key ? last : { key }), problem }));
       }
-      answered = Math.max(answered, mine);
     };
     again.current = () => void look();
     const stop = watching(again.current, every);

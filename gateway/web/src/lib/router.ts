@@ -2,7 +2,20 @@
 import { computed, signal } from "@preact/signals";
 
 const hash = signal(location.hash);
-addEventListener("hashchange", () => (hash.value = location.hash));
+addEventListener("hashchange", arrived);
+// The browser tells of a followed link late: till then the old screen would take what is pressed and typed.
+addEventListener("click", (event) => {
+  const link = event.target instanceof Element && event.target.closest<HTMLAnchorElement>('a[href^="#/"]');
+  const elsewhere = event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || event.button !== 0;
+  if (!link || elsewhere || event.defaultPrevented) return;
+  event.preventDefault();
+  if (link.hash !== location.hash) history.pushState(null, "", link.hash);
+  arrived();
+});
+
+function arrived(): void {
+  hash.value = location.hash;
+}
 
 export const route = computed(() =>
   hash.value.replace(/^#\/?/, "").split("/").filter(Boolean).map(decodeURIComponent),
@@ -14,12 +27,13 @@ export function href(...parts: string[]): string {
 
 export function go(...parts: string[]): void {
   location.hash = href(...parts);
+  arrived();
 }
 
 /** As `go`, but Back does not come here again. */
 export function replace(...parts: string[]): void {
   history.replaceState(null, "", href(...parts));
-  hash.value = location.hash;
+  arrived();
 }
 
 /** The page's address of an automation or a run. */

@@ -1,6 +1,6 @@
 /** Pieces that several screens are made of. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Problem } from "../lib/problem.js";
 import { Icon, type IconName } from "./Icon.js";
 
@@ -72,7 +72,7 @@ export function Asking(props: {
   const field = useRef<HTMLInputElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const back = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (open) field.current?.focus();
     else if (back.current) opener.current?.focus();
     back.current = false;
