@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,12 +10,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from automation_service.dispatch import UNWRITABLE, Dispatcher, recompute, say
+from automation_service.dispatch import UNWRITABLE, Claimed, Decided, Dispatcher, recompute, say
 from automation_service.engine import Engine
 from automation_service.firing import Policy
 from automation_service.persistence import beats, triggers
 from automation_service.persistence import dispatch as rows
-from automation_service.persistence.records import Automation
+from automation_service.persistence.records import Automation, Trigger
 from shared import database, measures, telemetry, zones
 from shared.clock import Clock
 from shared.definition import AutomationStatus
@@ -79,11 +80,7 @@ class Scheduler:
             async with database.transaction(self.store) as connection:
                 claimed = await triggers.claim_due(connection, now, BATCH)
                 ids = [trigger.id for _, trigger in claimed]
-                if old := [one for one in claimed if one[1].tzdata_version < zones.VERSION]:
-                    # Perhaps they are not due at all; the others come in the next round.
-                    await recompute(connection, old, now)
-                    return len(ids)
-                decided = await self._dispatcher.fire(connection, claimed, now)
+                decided = await self._decided(connection, claimed, now)
         except Exception as error:
             if not ids or _passes(error):
                 raise
@@ -98,9 +95,13 @@ class Scheduler:
         """Decides what is due of one locked automation, before its state changes."""
         if owner.status is AutomationStatus.ARCHIVED:
             return
+        held = owner.triggers
+        if old := _older((owner.id, t) for t in held if t.next_fire_time):
+            await recompute(connection, old, now)
+            held = (await triggers.of_automations(connection, [owner.id])).get(owner.id, ())
         due = [
             (owner.id, trigger)
-            for trigger in owner.triggers
+            for trigger in held
             if trigger.enabled and trigger.next_fire_time and trigger.next_fire_time <= now
         ]
         say(await self._dispatcher.fire(connection, due, now))
@@ -126,12 +127,21 @@ class Scheduler:
         if not self._refreshing:
             self._refreshed, self._refreshed_to = now, None
 
+    async def _decided(
+        self, connection: AsyncConnection, claimed: Claimed, now: datetime
+    ) -> Decided:
+        if old := _older(claimed):
+            # Perhaps they are not due at all; the others come in the next round.
+            await recompute(connection, old, now)
+            return Decided()
+        return await self._dispatcher.fire(connection, claimed, now)
+
     async def _fire_alone(self, trigger: UUID, now: datetime) -> None:
         """Fires a trigger of a batch that failed; the one at fault is disabled."""
         try:
             async with database.transaction(self.store) as connection:
                 claimed = await triggers.claim_due(connection, now, 1, only=trigger)
-                decided = await self._dispatcher.fire(connection, claimed, now)
+                decided = await self._decided(connection, claimed, now)
         except Exception as error:
             if _passes(error):
                 raise
@@ -180,6 +190,11 @@ class Scheduler:
                 await asyncio.wait_for(stop.wait(), RELOOK.total_seconds())
             self._woken.set()
         self._woken.set()
+
+
+def _older(claimed: Iterable[tuple[UUID, Trigger]]) -> Claimed:
+    """Those computed by an older time zone database, which are not to be fired by a newer one."""
+    return [one for one in claimed if one[1].tzdata_version < zones.VERSION]
 
 
 def _passes(error: Exception) -> bool:

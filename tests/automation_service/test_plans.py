@@ -24,6 +24,7 @@ from automation_service.persistence import (
 from automation_service.persistence.checkpoints import Checkpoint
 from devstack.postgres_roles import ServiceDatabases
 from shared import database
+from shared.definition import SlotOutcome
 from tests.support.automation import START, migrated
 from tests.support.postgres import SuiteServer
 
@@ -137,6 +138,21 @@ def advance(number: int) -> dispatch.Advance:
     )
 
 
+def slot(number: int) -> dispatch.SlotRow:
+    return dispatch.SlotRow(
+        id=UUID(int=TRIGGERS + number),
+        automation_id=UUID(int=number),
+        trigger=UUID(int=number),
+        trigger_id="t",
+        slot_time=START,
+        fire_time=START,
+        local_time="",
+        outcome=SlotOutcome.FIRED,
+        reason="",
+        run=UUID(int=TRIGGERS + number),
+    )
+
+
 def checkpoint(number: int) -> Checkpoint:
     return Checkpoint(run=UUID(int=number), attempt=1, base=1, events=[(START, "{}")])
 
@@ -146,9 +162,21 @@ QUERIES: dict[str, tuple[str, Any]] = {
     "next due": ("ix_automation_triggers_due", triggers.next_due),
     "active runs": ("ix_automation_runs_active", lambda c: dispatch.active(c, OWNERS)),
     "owners of due triggers": ("pk_automations", lambda c: dispatch.lock_owners(c, OWNERS)),
+    "slots that are decided, and their runs": (
+        "pk_automations",
+        lambda c: dispatch.record(c, [slot(n) for n in range(1, 201)], START),
+    ),
     "what becomes of triggers": (
         "pk_automation_triggers",
         lambda c: dispatch.advance(c, [advance(n) for n in range(200)], "2026a"),
+    ),
+    "what another time zone database makes of triggers": (
+        "pk_automation_triggers",
+        lambda c: dispatch.reschedule(c, dict.fromkeys(OWNERS, START), {}, "2026a"),
+    ),
+    "the last slots of triggers": (
+        "uq_automation_slots_trigger_slot_time",
+        lambda c: dispatch.last_slots(c, OWNERS),
     ),
     "runs that follow": ("ix_automation_runs_active", lambda c: endings.following(c, OWNERS)),
     "runs to wake": ("ix_automation_runs_active", upkeep.startable),

@@ -6,7 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from rota.automation.v1 import automation_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service import scheduler
+from automation_service.dispatch import Claimed, recompute
 from shared import zones
 from shared.clock import ManualClock
 from tests.support.automation import START, Running, execute, news, running, schedule, until
@@ -15,6 +18,7 @@ from tests.support.tokens import Keys
 NINE = START + timedelta(seconds=30)  # in Paris, as its rules are
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+NINE_AND_TEN = "0 9,10 * * *"
 
 
 def moved(monkeypatch: pytest.MonkeyPatch, to: str) -> None:
@@ -81,6 +85,49 @@ async def test_a_time_that_moved_later_on_its_day_does_not_fire_again(
         clock.set(NINE + HOUR + DAY)
         await rota.ended(name, 2)
         assert (await told(rota, name))[2:] == [("2026-11-24T09:00", "FIRED")]
+
+
+async def test_a_change_settles_what_is_due_by_the_new_rules(
+    url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = await created(url, keys, START, NINE_AND_TEN)
+    async with running(url, keys, clock=ManualClock(NINE)) as rota:
+        await rota.ended(name)
+    moved(monkeypatch, "Europe/London")  # what was to be ten o'clock is nine once more
+    clock = ManualClock(NINE + HOUR + timedelta(seconds=30))
+    async with running(url, keys, clock=clock, roles="api") as rota:
+        await rota.call("PauseAutomation", pb.PauseAutomationRequest(name=name))
+        assert await told(rota, name) == [
+            ("2026-11-23T09:00", "FIRED"),
+            ("2026-11-23T09:00", "SKIPPED_DST"),
+        ]
+        assert await next_fire(rota, name) == NINE + 2 * HOUR
+
+
+async def test_a_trigger_that_is_fired_alone_goes_by_the_new_rules(
+    url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = await created(url, keys, START, NINE_AND_TEN)
+    async with running(url, keys, clock=ManualClock(NINE)) as rota:
+        await rota.ended(name)
+    moved(monkeypatch, "Europe/London")
+    failed: list[int] = []
+
+    async def fails_at_first(connection: AsyncConnection, claimed: Claimed, now: datetime) -> None:
+        if not failed:
+            failed.append(len(claimed))
+            raise ValueError
+        await recompute(connection, claimed, now)
+
+    monkeypatch.setattr(scheduler, "recompute", fails_at_first)
+    now = NINE + HOUR + timedelta(seconds=30)
+    async with running(url, keys, clock=ManualClock(now), roles="api") as rota:
+        assert await rota.service.scheduler.fire_due(now) == 1
+        assert failed == [1]
+        assert await told(rota, name) == [
+            ("2026-11-23T09:00", "FIRED"),
+            ("2026-11-23T09:00", "SKIPPED_DST"),
+        ]
 
 
 async def test_a_time_that_moved_earlier_and_has_passed_is_accounted_for(
