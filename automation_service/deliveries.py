@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import random
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,7 +16,7 @@ from automation_service.persistence.enums import DeliveryStatus
 from automation_service.persistence.webhooks import Webhook
 from automation_service.posting import Answer, Poster, signed
 from automation_service.webhook_secrets import Secrets
-from shared import database, errors, telemetry
+from shared import database, errors, measures, telemetry
 from shared.clock import Clock
 
 # How long to wait after each try that was no receipt; after the last there is none.
@@ -35,6 +35,8 @@ WAITS: Final = (
 LEASE: Final = timedelta(seconds=60)
 # At once: of one workspace, and of how many, so that a slow endpoint holds up only its own.
 OF_ONE: Final = 4
+# How often it is read how long messages wait.
+READ: Final = timedelta(minutes=1)
 WORKSPACES: Final = 20
 
 TURNED_OFF: Final = "the webhook was turned off"
@@ -54,6 +56,7 @@ class Deliveries:
     look: timedelta = timedelta(seconds=2)
     _sending: dict[str, set["asyncio.Task[None]"]] = field(default_factory=dict, init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _read: datetime | None = field(default=None, init=False)
 
     async def run(self, stop: asyncio.Event) -> None:
         await self._reseal()
@@ -61,6 +64,7 @@ class Deliveries:
             self._woken.clear()
             try:
                 await self.begin()
+                await self._measure()
             except Exception as error:
                 if database.translate(error) is None:
                     log.error("deliveries_failed", exc_info=error)
@@ -92,6 +96,16 @@ class Deliveries:
             for task in tasks:
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _measure(self) -> None:
+        now = self.clock.now()
+        if self._read is not None and timedelta(0) <= now - self._read < READ:
+            return
+        async with self.store.connect() as connection:
+            since = await rows.oldest(connection)
+        age = max(now - since, timedelta(0)) if since else timedelta(0)
+        measures.gauge("rota.webhook.oldest", age.total_seconds())
+        self._read = now
 
     async def _reseal(self) -> None:
         try:
@@ -148,7 +162,7 @@ class Deliveries:
 
     async def _end(self, tried: Delivery, status: DeliveryStatus, answer: Answer) -> None:
         async with database.transaction(self.store) as connection:
-            await rows.end(
+            ended = await rows.end(
                 connection,
                 tried,
                 status=status,
@@ -157,11 +171,13 @@ class Deliveries:
                 now=self.clock.now(),
             )
         _say(tried, status.value, answer)
+        delivered = status is DeliveryStatus.DELIVERED
+        counted("delivered" if delivered else "given_up", int(ended))
 
     async def _put_off(self, tried: Delivery, answer: Answer) -> None:
         until = self.clock.now() + _wait(tried.attempts, answer)
         async with database.transaction(self.store) as connection:
-            await rows.put_off(
+            written = await rows.put_off(
                 connection,
                 tried,
                 status_code=answer.status_code,
@@ -169,12 +185,13 @@ class Deliveries:
                 until=until,
             )
         _say(tried, "put_off", answer)
+        counted("retried", int(written))
 
     async def _turn_off(self, sent: Webhook, tried: Delivery, answer: Answer) -> None:
-        now = self.clock.now()
+        now, others = self.clock.now(), 0
         async with database.transaction(self.store) as connection:
             webhook = await webhooks.get(connection, tried.workspace, lock=True)
-            await rows.end(
+            ended = await rows.end(
                 connection,
                 tried,
                 status=DeliveryStatus.FAILED,
@@ -185,8 +202,15 @@ class Deliveries:
             # Unless it was sent elsewhere meanwhile: then the answer is not about it.
             if webhook.uri == sent.uri and not webhook.disabled:
                 await webhooks.disable(connection, tried.workspace, GONE, now)
-                await rows.end_waiting(connection, tried.workspace, TURNED_OFF, now)
+                others = await rows.end_waiting(connection, tried.workspace, TURNED_OFF, now)
         _say(tried, "turned_off", answer)
+        counted("given_up", int(ended) + others)
+
+
+def counted(outcome: Literal["delivered", "retried", "given_up"], messages: int = 1) -> None:
+    """`retried` once for each try that was no receipt, the others once for each message."""
+    if messages:
+        measures.count("rota.webhook.deliveries", messages, outcome=outcome)
 
 
 def _wait(attempts: int, answer: Answer) -> timedelta:

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence import deliveries
+from automation_service.persistence.enums import DeliveryStatus
 from automation_service.persistence.execution import Claim
-from shared import errors, resources
+from shared import errors, measures, resources
 from shared.definition import RunStatus
 
 RUN_FAILED = "run.failed"
@@ -99,7 +100,7 @@ async def _tell(
 ) -> None:
     said = {"workspace": resources.WORKSPACE.format(workspace=workspace), **data}
     body = {"type": event_type, "timestamp": _text(happened or now), "data": said}
-    await deliveries.add(
+    written = await deliveries.add(
         connection,
         delivery=notice or resources.new_id(),
         workspace=workspace,
@@ -109,6 +110,8 @@ async def _tell(
         now=now,
         wanted=wanted,
     )
+    if written is DeliveryStatus.FAILED:
+        measures.count("rota.webhook.deliveries", outcome="given_up")
 
 
 def _automation(claim: Claim) -> str:

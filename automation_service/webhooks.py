@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service import notices
 from automation_service.automations import compared, moment_and_id, one_page
-from automation_service.deliveries import TURNED_OFF
+from automation_service.deliveries import TURNED_OFF, counted
 from automation_service.persistence import deliveries, webhooks
 from automation_service.persistence.deliveries import Delivery
 from automation_service.persistence.enums import DeliveryStatus
@@ -25,10 +25,14 @@ from shared.requests import Condition, Page, conditions, etag
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A webhook, and in the one answer that may show it, its new secret."""
+    """A webhook, and in the one answer that may show it, its new secret.
+
+    `given_up`: how many messages that waited for it go nowhere now.
+    """
 
     webhook: Webhook
     secret: str = ""
+    given_up: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,9 @@ class Webhooks:
             made.append(await self._update(connection, request.workspace, said, etag))
             return resources.WEBHOOK.format(workspace=request.workspace)
 
-        return await self._once(request, act, made)
+        shown = await self._once(request, act, made)
+        counted("given_up", shown.given_up)
+        return shown
 
     async def validated(self, workspace: str, said: dict[str, Any], *, etag: str) -> Webhook:
         """What `update` would save; nothing is."""
@@ -112,7 +118,7 @@ class Webhooks:
     async def _update(
         self, connection: AsyncConnection, workspace: str, said: dict[str, Any], etag: str
     ) -> Shown:
-        now, secret = self.clock.now(), ""
+        now, secret, given_up = self.clock.now(), "", 0
         found = await webhooks.get(connection, workspace, lock=True)
         _require_etag(found, etag)
         values = self._checked(found, said)
@@ -121,8 +127,8 @@ class Webhooks:
             values |= kept
         changed = await webhooks.put(connection, found, values, now)
         if not changed.sends:
-            await deliveries.end_waiting(connection, workspace, TURNED_OFF, now)
-        return Shown(webhook=changed, secret=secret)
+            given_up = await deliveries.end_waiting(connection, workspace, TURNED_OFF, now)
+        return Shown(webhook=changed, secret=secret, given_up=given_up)
 
     def _checked(self, found: Webhook, said: dict[str, Any]) -> dict[str, Any]:
         values = dict(said)

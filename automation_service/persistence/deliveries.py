@@ -52,10 +52,11 @@ async def add(
     body: str,
     now: datetime,
     wanted: bool = False,
-) -> None:
+) -> DeliveryStatus | None:
     """Writes a message if the workspace's webhook is on and told of such; one id, one message.
 
-    `wanted`: whatever types the webhook names.
+    `wanted`: whatever types the webhook names. Says what it is: PENDING, or FAILED since too
+    many wait; None when nothing is written.
     """
     waiting = sa.select(deliveries.c.id).where(deliveries.c.workspace_id == workspace, _WAITS)
     count = sa.select(sa.func.count()).select_from(waiting.limit(MOST_WAITING).subquery())
@@ -88,9 +89,13 @@ async def add(
     source = sa.select(*message.values()).where(
         webhooks.c.workspace_id == workspace, webhooks.c.uri != "", ~webhooks.c.disabled, told
     )
-    await connection.execute(
-        insert(deliveries).from_select(list(message), source).on_conflict_do_nothing()
+    written: DeliveryStatus | None = await connection.scalar(
+        insert(deliveries)
+        .from_select(list(message), source)
+        .on_conflict_do_nothing()
+        .returning(deliveries.c.status)
     )
+    return written
 
 
 async def claim_due(
@@ -163,13 +168,22 @@ async def put_off(
 
 async def end_waiting(
     connection: AsyncConnection, workspace: str, error: str, now: datetime
-) -> None:
-    """Gives up all that waits of a workspace."""
-    await connection.execute(
+) -> int:
+    """Gives up all that waits of a workspace, and says how many messages."""
+    answer = await connection.execute(
         sa.update(deliveries)
         .where(deliveries.c.workspace_id == workspace, _WAITS)
         .values(status=DeliveryStatus.FAILED, error=error, next_attempt_time=None, end_time=now)
     )
+    return int(answer.rowcount)
+
+
+async def oldest(connection: AsyncConnection) -> datetime | None:
+    """Since when the message waits that waits longest."""
+    found: datetime | None = await connection.scalar(
+        sa.select(sa.func.min(deliveries.c.create_time)).where(_WAITS)
+    )
+    return found
 
 
 async def find(connection: AsyncConnection, workspace: str, delivery: UUID) -> Delivery | None:
