@@ -14,7 +14,7 @@ from automation_service.persistence import automations as rows
 from automation_service.persistence.records import Automation
 from automation_service.persistence.tables import automations as table
 from automation_service.requests import Once, Request, new_name
-from shared import errors, registries
+from shared import errors, fires_left, registries
 from shared.caller import Caller
 from shared.clock import Clock
 from shared.definition import AutomationCreate, AutomationStatus, dump
@@ -43,9 +43,10 @@ class Automations:
         body: bytes,
     ) -> Automation:
         """Saves an automation whose creator is the caller; at once it is active."""
-        made = self._made(who, workspace, said, automation_id)
 
         async def add(connection: AsyncConnection) -> Automation:
+            # Not before: a repeat is answered even when it could no longer be saved anew.
+            made = self._made(who, workspace, said, automation_id)
             await rows.add(connection, made)
             return made
 
@@ -90,6 +91,8 @@ class Automations:
     ) -> Automation:
         checked = checked_create(said, self.catalogue())
         now = self.clock.now()
+        definition = checked.definition
+        fires_left.require(definition, now, fires_left.unfired(definition), field="automation")
         made_id, resource_id = new_name(workspace, chosen)
         return Automation(
             id=made_id,
@@ -99,12 +102,12 @@ class Automations:
             name=checked.display_name,
             description=checked.description,
             status=AutomationStatus.ACTIVE,
-            definition=dump(checked.definition),
+            definition=dump(definition),
             revision=1,
             version=1,
             create_time=now,
             update_time=now,
-            triggers=tuple(planning.new_trigger(spec, now) for spec in checked.definition.triggers),
+            triggers=tuple(planning.new_trigger(spec, now) for spec in definition.triggers),
         )
 
 

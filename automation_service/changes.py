@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -13,9 +14,9 @@ from automation_service.persistence import triggers as trigger_rows
 from automation_service.persistence.records import Automation
 from automation_service.requests import Once, Request
 from automation_service.scheduler import Scheduler
-from shared import errors, resources
+from shared import errors, fires_left, resources
 from shared.clock import Clock
-from shared.definition import AutomationCreate, AutomationStatus, TriggerSpec, dump
+from shared.definition import AutomationDefinition, AutomationStatus, TriggerSpec, dump
 from shared.registries import Catalogue
 
 # The automation as it was → what is said of it now, as JSON of AutomationCreate.
@@ -147,34 +148,38 @@ class Changes:
         now = self.clock.now()
         await self.scheduler.settle(connection, found, now)
         found = await _read(connection, found)
+        anew = _computed_anew(found, checked.definition)
+        fires_left.require(checked.definition, now, anew, field=field)
         values: dict[str, Any] = {"name": checked.display_name, "description": checked.description}
         definition = dump(checked.definition)
         fresh = definition != found.definition
         if fresh:
             values |= {"definition": definition, "revision": found.revision + 1}
         await rows.change(connection, found, values, now)
-        await self._match_triggers(connection, found, checked)
+        await self._match_triggers(connection, found, checked.definition, anew, now)
         saved = await _read(connection, found)
         if fresh:
             await rows.add_revision(connection, saved, author=request.user, now=now)
         return saved
 
     async def _match_triggers(
-        self, connection: AsyncConnection, found: Automation, checked: AutomationCreate
+        self,
+        connection: AsyncConnection,
+        found: Automation,
+        new: AutomationDefinition,
+        anew: Mapping[str, int],
+        now: datetime,
     ) -> None:
-        now = self.clock.now()
-        before = {spec["trigger_id"]: spec for spec in _specs(found)}
         held = {trigger.trigger_id: trigger for trigger in found.triggers}
         kept: set[str] = set()
         added: list[TriggerSpec] = []
-        for spec in checked.definition.triggers:
-            row, was = held.get(spec.trigger_id), before.get(spec.trigger_id, {})
+        for spec in new.triggers:
+            row = held.get(spec.trigger_id)
             if row is None or row.type != spec.type:
                 added.append(spec)
                 continue
             kept.add(spec.trigger_id)
-            same = was.get("config") == spec.config and was.get("enabled") == spec.enabled
-            if not same or row.disabled_reason:
+            if spec.trigger_id in anew:
                 values = planning.reschedule(row, spec, now)
                 await trigger_rows.change(connection, row.id, values)
         gone = [row.id for trigger_id, row in held.items() if trigger_id not in kept]
@@ -194,3 +199,19 @@ async def _read(connection: AsyncConnection, found: Automation) -> Automation:
 def _specs(found: Automation) -> list[dict[str, Any]]:
     specs = found.definition.get("triggers", [])
     return [spec for spec in specs if isinstance(spec, dict) and "trigger_id" in spec]
+
+
+def _computed_anew(found: Automation, new: AutomationDefinition) -> dict[str, int]:
+    """The triggers whose schedule begins now, and how often each has fired already."""
+    before = {spec["trigger_id"]: spec for spec in _specs(found)}
+    held = {trigger.trigger_id: trigger for trigger in found.triggers}
+    anew: dict[str, int] = {}
+    for spec in new.triggers:
+        row, was = held.get(spec.trigger_id), before.get(spec.trigger_id, {})
+        if row is None or row.type != spec.type:
+            anew[spec.trigger_id] = 0
+            continue
+        same = was.get("config") == spec.config and was.get("enabled") == spec.enabled
+        if not same or row.disabled_reason:
+            anew[spec.trigger_id] = row.fires
+    return anew

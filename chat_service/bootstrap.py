@@ -263,7 +263,7 @@ def _servicers(
             quota=flows.quota,
         ),
         engine=turn_engine,
-        edited=EditedPayloads(automations=flows.automations),
+        edited=EditedPayloads(automations=flows.automations, clock=flows.clock),
     )
     turns = Turns(
         members=who,

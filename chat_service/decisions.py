@@ -93,7 +93,7 @@ class Decisions:
         if (made := await self.members.made_before(once)) is not None:
             return made
         async with self.members.engine.connect() as connection:
-            checked = await self.routing.checked(connection, turn, read, self.edited.checked)
+            checked = await self.routing.checked(connection, turn, read, self.edited)
         begun: list[tuple[Work, list[bytes]]] = []
 
         async def make() -> str:

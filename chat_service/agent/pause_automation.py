@@ -22,6 +22,9 @@ _NOTE: Final = Argument(
     name="note", description="why, in the person's words", most=1_000, required=False
 )
 
+_SKIPPED: Final = "What was skipped while it was paused stays skipped."
+_NO_FIRE_LEFT: Final = "No fire is left: it does nothing more until its schedule is changed."
+
 
 def pause_automation_tool(run: Run) -> BaseTool:
     async def pause(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
@@ -67,7 +70,7 @@ def resume_automation_tool(run: Run) -> BaseTool:
                 found,
                 verb="Resume",
                 payload={"name": found.name},
-                note="What was skipped while it was paused stays skipped.",
+                note=_NO_FIRE_LEFT if _over(found) else _SKIPPED,
                 more={"consequences": consequences(run, found.payload)},
             )
 
@@ -99,6 +102,11 @@ async def _in_state(run: Run, called: str, state: str) -> KnownAutomation:
             Invalid(issues=[f"automation: “{found.display_name}” is {found.state} already"])
         )
     return found
+
+
+def _over(found: KnownAutomation) -> bool:
+    enabled = [trigger for trigger in found.triggers if trigger.enabled]
+    return bool(enabled) and not any(trigger.next_fire for trigger in enabled)
 
 
 async def _proposal(

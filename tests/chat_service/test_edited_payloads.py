@@ -11,6 +11,7 @@ from chat_service.edited_payloads import EditedPayloads
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from shared import errors
+from shared.clock import ManualClock
 from shared.registries import register_builtins
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.automation import news
@@ -39,7 +40,7 @@ async def automations() -> MemoryAutomations:
 
 @pytest.fixture
 def edited(automations: MemoryAutomations) -> EditedPayloads:
-    return EditedPayloads(automations=automations)
+    return EditedPayloads(automations=automations, clock=ManualClock(START))
 
 
 @pytest.fixture

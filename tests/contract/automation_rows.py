@@ -72,7 +72,7 @@ def _previewing(stage: Stage, cron: str) -> ap.PreviewScheduleRequest:
 
 def _slow_run(stage: Stage) -> ap.CancelRunRequest:
     plan = [
-        {"step_id": "s", "action": "agent_task", "config": {"prompt": "Say hello. <<ttft=20>>"}}
+        {"step_id": "s", "action": "agent_task", "config": {"prompt": "Say hello. <<ttft=50>>"}}
     ]
     run = stage.begun(stage.new_automation(soon=True, plan=plan))
     return ap.CancelRunRequest(name=run.name)

@@ -11,7 +11,7 @@ from tests.contract.rows import Row, again, ok, refused
 from tests.contract.stage import ASKED_TWICE, Stage, new_id
 from tests.support.chat import approve, edit, reject
 
-SLOW: Final = "hello <<ttft=10>>"
+SLOW: Final = "hello <<ttft=50>>"
 C: Final = "ChatService/"
 A: Final = "AgentService/"
 

@@ -227,7 +227,7 @@ class Stage:
         return self.who.call(method, request)
 
 
-def until(found: Callable[[], Any], seconds: float = 90.0) -> Any:
+def until(found: Callable[[], Any], seconds: float = 180.0) -> Any:
     """What `found` gives once that is truthy."""
     deadline = time.monotonic() + seconds
     while not (answer := found()):

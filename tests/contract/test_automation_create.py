@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
@@ -228,9 +228,3 @@ async def test_while_no_catalogue_was_ever_fetched_tools_go_unchecked(url: str, 
         request = pb.ListCapabilitiesRequest(parent="workspaces/w")
         found = await refusal(alone.call("ListCapabilities", request))
         assert (found.code, found.reason) == (Code.UNAVAILABLE, "PEER_UNAVAILABLE")
-
-
-async def test_a_schedule_that_has_ended_has_no_next_time(rota: Running) -> None:
-    ended = datetime(2026, 1, 1, tzinfo=UTC).isoformat()
-    created = await rota.create(news(triggers=[schedule(end_time=ended)]))
-    assert not created.triggers[0].HasField("next_fire_time")

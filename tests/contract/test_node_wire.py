@@ -38,7 +38,7 @@ def printed(live: Live, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
         env=environment,
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

@@ -15,6 +15,6 @@ def read() -> dict[str, str]:
         missing("betterproto 2.0.0b7 CAN'T BE INSTALLED, so nothing decodes by it", exc)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_it_reads_the_golden_bytes_and_writes_them_again(read: dict[str, str]) -> None:
     assert read == {name: golden.wire(name).hex() for name in golden.names()}

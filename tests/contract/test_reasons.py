@@ -192,7 +192,7 @@ async def test_a_lost_database_is_unavailable_and_comes_back(
     request = ap.ListAutomationsRequest(parent="workspaces/w")
     postgres_server.connection.execute(f"{limit} 0".encode())
     postgres_server.connection.execute(
-        "select pg_terminate_backend(pid, 2000) from pg_stat_activity where datname = %s",
+        "select pg_terminate_backend(pid, 60000) from pg_stat_activity where datname = %s",
         [database],
     )
     with capture_logs() as logged:

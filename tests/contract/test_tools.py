@@ -23,11 +23,11 @@ def who(live: Live) -> Tenant:
 
 def tool(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [str(BIN / name), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=90)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240)
 
 
 def grpcurl(who: Tenant, address: str, *arguments: str, data: Any = None) -> Any:
-    before = ["-plaintext", "-H", f"authorization: Bearer {who.token()}"]
+    before = ["-plaintext", "-connect-timeout", "60", "-H", f"authorization: Bearer {who.token()}"]
     if data is not None:
         before += ["-d", json.dumps(data)]
     return tool("grpcurl", *before, address, *arguments)

@@ -17,7 +17,7 @@ from chat_service.agent.ports import (
     Slot,
     StoredApproval,
 )
-from shared import errors, schedule_words
+from shared import errors, fires_left, schedule_words
 from shared.definition import AutomationCreate, dump
 from shared.registries import check, current_catalogue
 from shared.registries.triggers import ScheduleTriggerConfig
@@ -109,7 +109,7 @@ class MemoryAutomations:
     async def validate(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]
     ) -> SavedAutomation:
-        return self._shown(f"workspaces/{workspace}/automations/-", _canonical(payload))
+        return self._shown(f"workspaces/{workspace}/automations/-", self._to_save(payload))
 
     async def create(
         self, *, workspace: str, user: str, payload: Mapping[str, Any], request_id: UUID
@@ -118,7 +118,7 @@ class MemoryAutomations:
 
         def change() -> str:
             name = f"workspaces/{workspace}/automations/a{len(self.held)}"
-            self.held[name] = Held(payload=_canonical(payload))
+            self.held[name] = Held(payload=self._to_save(payload))
             return name
 
         return self._once(request_id, change)
@@ -177,14 +177,15 @@ class MemoryAutomations:
     ) -> SavedAutomation:
         held = self._fresh(payload)
         kept = {"name": payload["name"], "etag": _etag(held)}
-        shown = self._shown(payload["name"], _canonical(payload))
+        shown = self._shown(payload["name"], self._to_save(payload, held.payload))
         return replace(shown, payload={**kept, **shown.payload})
 
     async def update(
         self, *, workspace: str, user: str, payload: Mapping[str, Any], request_id: UUID
     ) -> SavedAutomation:
         def change() -> str:
-            held, new = self._fresh(payload), _canonical(payload)
+            held = self._fresh(payload)
+            new = self._to_save(payload, held.payload)
             held.revision += new["definition"] != held.payload["definition"]
             held.payload = new
             held.version += 1
@@ -201,6 +202,17 @@ class MemoryAutomations:
         self, *, workspace: str, user: str, name: str, request_id: UUID
     ) -> SavedAutomation:
         return self._once(request_id, lambda: self._turned(name, "paused", "active", ""))
+
+    def _to_save(
+        self, payload: Mapping[str, Any], before: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Its canonical form; a trigger that is new or changed has a fire left."""
+        new = _canonical(payload)
+        definition = AutomationCreate.model_validate(new).definition
+        kept = before["definition"]["triggers"] if before else []
+        changed = {t["trigger_id"]: 0 for t in new["definition"]["triggers"] if t not in kept}
+        fires_left.require(definition, self.now, changed, field="automation")
+        return new
 
     def _once(self, request_id: UUID, change: Callable[[], str]) -> SavedAutomation:
         if self.failures:
@@ -243,7 +255,7 @@ class MemoryAutomations:
                     type=one["type"],
                     config=one["config"],
                     enabled=one["enabled"],
-                    next_fire=self._fires(one["config"])[0],
+                    next_fire=next(iter(self._fires(one["config"])), None),
                 )
                 for one in held.payload["definition"]["triggers"]
             ),

@@ -1,6 +1,7 @@
 """Pausing and resuming by talking, each with a card of its own."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -66,6 +67,20 @@ async def test_a_resumed_automation_says_when_it_fires_next(bench: Bench, news: 
     assert held(bench, news).state == "active"
     assert finished(events)[0].output["next_fires"][0] == "2026-11-23T08:00:00+00:00"
     assert "goes on" in text_of(events)
+
+
+async def test_a_card_says_that_what_is_resumed_has_no_fire_left(bench: Bench, news: str) -> None:
+    over = deepcopy(dict(held(bench, news).payload))
+    over["definition"]["triggers"][0]["config"]["end_time"] = "2026-01-01T00:00:00Z"
+    held(bench, news).payload = over
+    held(bench, news).state = "paused"
+
+    draft, _ = await decided(bench, "resume the news")
+
+    assert draft.preview["notes"][-1] == (
+        "No fire is left: it does nothing more until its schedule is changed."
+    )
+    assert held(bench, news).state == "active"
 
 
 @pytest.mark.parametrize(("text", "state"), [("pause", "paused"), ("resume", "active")])

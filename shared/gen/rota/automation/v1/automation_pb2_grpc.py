@@ -213,7 +213,9 @@ class AutomationServiceServicer:
 
     def CreateAutomation(self, request, context):
         """Creates an automation, its first revision and its triggers. It is ACTIVE at
-        once. A taken automation_id is ALREADY_EXISTS / RESOURCE_EXISTS.
+        once. A taken automation_id is ALREADY_EXISTS / RESOURCE_EXISTS. An enabled
+        schedule that would never fire is invalid: its violation has the reason
+        `never_fires`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,8 +237,9 @@ class AutomationServiceServicer:
 
     def UpdateAutomation(self, request, context):
         """Changes the fields named in update_mask. A changed definition makes a new
-        revision; a changed schedule is computed anew from now. ARCHIVED is
-        FAILED_PRECONDITION / STATE_CONFLICT.
+        revision; a changed schedule is computed anew from now, and one that would
+        never fire is invalid (`never_fires`). Triggers that stay as they are may be
+        over. ARCHIVED is FAILED_PRECONDITION / STATE_CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -261,7 +264,8 @@ class AutomationServiceServicer:
 
     def ResumeAutomation(self, request, context):
         """Resumes a paused automation. From PAUSED to ACTIVE; any other state is
-        FAILED_PRECONDITION / STATE_CONFLICT. Slots skipped meanwhile stay skipped.
+        FAILED_PRECONDITION / STATE_CONFLICT. Slots skipped meanwhile stay skipped;
+        whether a fire is left is not asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -326,7 +330,8 @@ class AutomationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RollbackAutomation(self, request, context):
-        """Makes the definition of an earlier revision current, as a new revision.
+        """Makes the definition of an earlier revision current, as a new revision. It
+        is refused like an update: a trigger that it brings back has a fire left.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -2229,7 +2229,8 @@ class TriggerSpec(betterproto2.Message):
     """
     Required. Config of the type; for `schedule`: cron (five fields) and
     timezone (IANA), and optionally start_time, end_time, max_fires,
-    jitter_seconds, catchup_window_seconds, on_gap and on_fold.
+    jitter_seconds, catchup_window_seconds, on_gap and on_fold. When it is
+    saved enabled, a fire after now must be left.
     """
 
     static_inputs: "___google__protobuf__.Struct | None" = betterproto2.field(
@@ -2637,7 +2638,9 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "Automation":
         """
         Creates an automation, its first revision and its triggers. It is ACTIVE at
-        once. A taken automation_id is ALREADY_EXISTS / RESOURCE_EXISTS.
+        once. A taken automation_id is ALREADY_EXISTS / RESOURCE_EXISTS. An enabled
+        schedule that would never fire is invalid: its violation has the reason
+        `never_fires`.
         """
 
         return await self._unary_unary(
@@ -2701,8 +2704,9 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "Automation":
         """
         Changes the fields named in update_mask. A changed definition makes a new
-        revision; a changed schedule is computed anew from now. ARCHIVED is
-        FAILED_PRECONDITION / STATE_CONFLICT.
+        revision; a changed schedule is computed anew from now, and one that would
+        never fire is invalid (`never_fires`). Triggers that stay as they are may be
+        over. ARCHIVED is FAILED_PRECONDITION / STATE_CONFLICT.
         """
 
         return await self._unary_unary(
@@ -2769,7 +2773,8 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "Automation":
         """
         Resumes a paused automation. From PAUSED to ACTIVE; any other state is
-        FAILED_PRECONDITION / STATE_CONFLICT. Slots skipped meanwhile stay skipped.
+        FAILED_PRECONDITION / STATE_CONFLICT. Slots skipped meanwhile stay skipped;
+        whether a fire is left is not asked.
         """
 
         return await self._unary_unary(
@@ -2960,7 +2965,8 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "Automation":
         """
-        Makes the definition of an earlier revision current, as a new revision.
+        Makes the definition of an earlier revision current, as a new revision. It
+        is refused like an update: a trigger that it brings back has a fire left.
         """
 
         return await self._unary_unary(

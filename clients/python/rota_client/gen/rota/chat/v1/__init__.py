@@ -557,7 +557,9 @@ class Decision(betterproto2.Message):
         3, betterproto2.TYPE_MESSAGE, optional=True, group="decision"
     )
     """
-    Approve what was shown.
+    Approve what was shown. What would never fire by now is INVALID_ARGUMENT as
+    if it had been sent as an edit, with paths under `edit.payload`, and the
+    approval stays PENDING.
     """
 
     edit: "DecisionEdit | None" = betterproto2.field(
@@ -2214,7 +2216,7 @@ class Usage(betterproto2.Message):
     estimated: "bool" = betterproto2.field(6, betterproto2.TYPE_BOOL)
     """
     Whether some of it is an estimate. A provider tells what a call used when it
-    ends; of a call that was cut off by a cancel, a failure or a crash the tokens
+    ends; of a call that was cut off, or given up before its first word, the tokens
     are estimated, one for every four bytes of text sent and streamed, and
     charged.
     """
