@@ -73,7 +73,12 @@ class Assignment:
         self._worked = True
         self._show()
         parts = self.graph.astream(
-            given, config, stream_mode=["updates", "custom"], version="v2", durability="sync"
+            given,
+            config,
+            context=self.run,
+            stream_mode=["updates", "custom"],
+            version="v2",
+            durability="sync",
         )
         async with aclosing(cast(AsyncGenerator[Any, None], parts)) as stream:
             async for part in stream:

@@ -5,7 +5,7 @@ is most of what a token costs. Here the chunk's JSON goes straight to the same c
 """
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,13 +14,14 @@ from uuid import uuid4
 import httpx2
 import openai
 import orjson
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
+from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 
-from chat_service.agent.gathering import handfuls, joined
+from chat_service.agent.gathering import handfuls, joined, text_of
 from chat_service.agent.text import clean
+from chat_service.agent.tool_call_ids import ToolCallIds
 
 
 class BrokenStream(Exception):
@@ -37,51 +38,46 @@ class Watch:
     written: int = 0  # bytes of what it said
 
 
+# A piece of an answer: plain text, or anything else.
+Piece = str | AIMessageChunk
+
+
 class StreamingChat(ChatOpenAI):
-    """Takes a `watch` among its call arguments."""
+    """Holds nothing of a call, so one may serve many at once."""
 
-    async def _astream(
+    async def answer(
         self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        messages: Sequence[BaseMessage],
         *,
-        stream_usage: bool | None = None,
-        watch: Watch | None = None,
-        **kwargs: Any,
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        watch = watch or Watch()
-        calls = _ToolCalls(watch.taken | _ids_in(messages))
-        kwargs |= {"stream": True, "stream_options": {"include_usage": True}}
-        payload = self._get_request_payload(messages, stop=stop, **kwargs)
+        watch: Watch,
+        hear: Callable[[Piece], None] = lambda _: None,
+        **settings: Any,
+    ) -> AIMessage:
+        """What `ainvoke` gives for the same settings; `hear` is told each piece as it comes."""
+        asked = {"stream": True, "stream_options": {"include_usage": True}, **settings}
+        payload = self._get_request_payload(list(messages), **asked)
         watch.asked = payload
-        async with aclosing(self._pieces(payload)) as pieces:
-            async for data in pieces:
-                chunk = self._convert(data, calls, watch)
-                if chunk is None:
-                    continue
-                watch.taken |= calls.given
-                watch.streamed = watch.streamed or _says_something(chunk.message)
-                if run_manager:
-                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
-
-    async def _pieces(self, payload: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        gathered = _Gathered(self, ToolCallIds(watch.taken | _ids_in(messages)), watch)
         async with aclosing(handfuls(self._chunks(payload))) as came:
             async for chunks in came:
-                for piece in joined(chunks):
-                    yield piece
+                for data in joined(chunks):
+                    piece = gathered.take(data)
+                    if piece is not None:
+                        hear(piece)
+        return gathered.message()
 
     async def _chunks(self, payload: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         finished = False
-        async with self.async_client.with_streaming_response.create(**payload) as response:
+        # The SDK would walk through all of a body that is given as arguments, for nothing.
+        given = {"model": payload["model"], "messages": (), "stream": True, "extra_body": payload}
+        async with self.async_client.with_streaming_response.create(**given) as response:
             request = response.http_request
             try:
-                async for line in response.iter_lines():
-                    if not line.startswith("data:"):
+                async for line in lines(response.iter_bytes()):
+                    if not line.startswith(b"data:"):
                         continue
                     text = line[5:].strip()
-                    if text == "[DONE]":
+                    if text == b"[DONE]":
                         finished = True
                         break
                     data = _parse(text)
@@ -95,9 +91,10 @@ class StreamingChat(ChatOpenAI):
         if not finished:
             raise openai.APIConnectionError(message="the stream ended early", request=request)
 
-    def _convert(
-        self, data: dict[str, Any], calls: "_ToolCalls", watch: Watch
+    def piece(
+        self, data: dict[str, Any], calls: ToolCallIds, watch: Watch
     ) -> ChatGenerationChunk | None:
+        """A chunk as LangChain has it; raises BrokenStream."""
         try:
             delta = _prepare(data, calls)
             watch.written += _size(delta)
@@ -110,47 +107,70 @@ class StreamingChat(ChatOpenAI):
         return chunk
 
 
-class _ToolCalls:
-    """Gives every tool call of a stream one id, said once, that nobody else has."""
+class _Gathered:
+    """The answer of one call, piece by piece. Plain text is not converted until it must be."""
 
-    def __init__(self, taken: set[str]) -> None:
-        self.given: set[str] = set()
-        self._taken = taken
-        self._ids: dict[int, str] = {}  # what the provider called it, by index
-        self._names: dict[int, str] = {}
+    def __init__(self, chat: StreamingChat, calls: ToolCallIds, watch: Watch) -> None:
+        self._chat = chat
+        self._calls = calls
+        self._watch = watch
+        self._plain: dict[str, Any] = {}  # the first of the chunks that brought `_texts`
+        self._texts: list[str] = []
+        self._whole: list[ChatGenerationChunk] = []
 
-    def tidy(self, call: dict[str, Any]) -> None:
-        index = self._index(call)
-        call["index"] = index
-        if index in self._ids:
-            call["id"] = None  # repeated ids would be joined to one long one
-        else:
-            self._ids[index] = str(call.get("id") or "")
-            call["id"] = self._unique(self._ids[index])
-        function = call.setdefault("function", {})
-        if function.get("name") and function["name"] == self._names.get(index):
-            function["name"] = None
-        elif function.get("name"):
-            self._names[index] = function["name"]
+    def take(self, data: dict[str, Any]) -> Piece | None:
+        """What there is to hear of a chunk."""
+        if text_of(data) == "content":
+            return self._text(data)
+        self._settle()
+        chunk = self._chat.piece(data, self._calls, self._watch)
+        if chunk is None:
+            return None
+        self._watch.taken |= self._calls.given
+        self._whole.append(chunk)
+        message = chunk.message
+        if not isinstance(message, AIMessageChunk) or not _says_something(message):
+            return None
+        self._watch.streamed = True
+        return message
 
-    def _index(self, call: dict[str, Any]) -> int:
-        if isinstance(call.get("index"), int):
-            return int(call["index"])
-        known = [index for index, sent in self._ids.items() if sent == call.get("id")]
-        new = len(self._ids) if call.get("id") else max(len(self._ids) - 1, 0)
-        return known[0] if known else new
+    def message(self) -> AIMessage:
+        """Raises ValueError when nothing came at all."""
+        self._settle()
+        for chunk in self._whole:
+            told = chunk.generation_info or {}
+            chunk.message.response_metadata = {**told, **chunk.message.response_metadata}
+        if self._whole:
+            last = AIMessageChunk(content="", chunk_position="last")
+            self._whole.append(ChatGenerationChunk(message=last))
+        (generation,) = generate_from_stream(iter(self._whole)).generations
+        assert isinstance(generation.message, AIMessage)
+        generation.message.id = f"answer-{uuid4()}"
+        return generation.message
 
-    def _unique(self, sent: str) -> str:
-        wanted = clean(sent) or f"call_{uuid4().hex[:16]}"
-        unique, number = wanted, 1
-        while unique in self._taken or unique in self.given:
-            number += 1
-            unique = f"{wanted}-{number}"
-        self.given.add(unique)
-        return unique
+    def _text(self, data: dict[str, Any]) -> str | None:
+        text = clean(data["choices"][0]["delta"]["content"])
+        if not self._texts:
+            self._plain = data
+        self._texts.append(text)
+        if not text:
+            return None
+        self._watch.written += len(text.encode())
+        self._watch.streamed = True
+        return text
+
+    def _settle(self) -> None:
+        if not self._texts:
+            return
+        self._plain["choices"][0]["delta"]["content"] = "".join(self._texts)
+        self._texts = []
+        # what it says is counted already
+        chunk = self._chat.piece(self._plain, self._calls, Watch())
+        assert chunk is not None
+        self._whole.append(chunk)
 
 
-def _prepare(data: dict[str, Any], calls: _ToolCalls) -> dict[str, Any]:
+def _prepare(data: dict[str, Any], calls: ToolCallIds) -> dict[str, Any]:
     """Makes a chunk fit to be converted; returns its delta."""
     choices = data.get("choices") or []
     delta: dict[str, Any] = (choices[0].get("delta") or {}) if choices else {}
@@ -161,13 +181,23 @@ def _prepare(data: dict[str, Any], calls: _ToolCalls) -> dict[str, Any]:
     return delta
 
 
-def _parse(text: str) -> dict[str, Any]:
+async def lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Of a stream of events: any of the three line ends, and blank lines that mean nothing."""
+    rest = b""
+    async for some in read:
+        *lines, rest = (rest + some).replace(b"\r", b"\n").split(b"\n")
+        for line in lines:
+            yield line
+    yield rest
+
+
+def _parse(text: bytes) -> dict[str, Any]:
     try:
         data = orjson.loads(text)
     except orjson.JSONDecodeError:
         # lone surrogates, which orjson refuses
         try:
-            data = json.loads(text)
+            data = json.loads(text.decode(errors="replace"))
         except ValueError as exc:
             raise BrokenStream from exc
     if not isinstance(data, dict):
@@ -198,7 +228,7 @@ def _finishes(data: dict[str, Any]) -> bool:
     return bool(choices[0].get("finish_reason"))
 
 
-def _ids_in(messages: list[BaseMessage]) -> set[str]:
+def _ids_in(messages: Sequence[BaseMessage]) -> set[str]:
     return {
         str(call["id"])
         for message in messages
@@ -207,7 +237,5 @@ def _ids_in(messages: list[BaseMessage]) -> set[str]:
     }
 
 
-def _says_something(message: BaseMessage) -> bool:
-    return isinstance(message, AIMessageChunk) and bool(
-        message.content or message.tool_call_chunks or message.additional_kwargs
-    )
+def _says_something(message: AIMessageChunk) -> bool:
+    return bool(message.content or message.tool_call_chunks or message.additional_kwargs)

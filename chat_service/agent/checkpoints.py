@@ -16,6 +16,7 @@ from chat_service.agent.late_saver import LateSaver
 from shared.database import plain_dsn
 
 MOST_ASSIGNMENTS: Final = 16  # of subagents, in one turn
+_MOST_NOTED: Final = 10_000
 _FORGET: Final = """
     WITH states AS (DELETE FROM checkpoints WHERE thread_id = ANY(%(threads)s)),
          blobs AS (DELETE FROM checkpoint_blobs WHERE thread_id = ANY(%(threads)s))
@@ -39,13 +40,35 @@ class Checkpoints:
 
     def __init__(self, pool: _Pool) -> None:
         self._pool = pool
+        self._serde = serde()
+        # Turns of which nothing is written, as far as this process knows. One that is missing
+        # here costs a statement that deletes nothing.
+        self._unwritten: dict[UUID, None] = {}
 
-    def saver(self, *, fresh: bool = False) -> LateSaver:
-        """One for each stream: a saver lets only one of its calls through at a time."""
-        return LateSaver(self._pool, serde=serde(), fresh=fresh)
+    def saver(self, turn: UUID, *, fresh: bool = False, brief: bool = False) -> LateSaver:
+        """One for each stream: a saver lets only one of its calls through at a time.
+
+        `fresh` promises that nothing of the turn was ever written.
+        """
+        if fresh:
+            self._unwritten[turn] = None
+            if len(self._unwritten) > _MOST_NOTED:
+                self._unwritten.pop(next(iter(self._unwritten)))
+        else:
+            self._unwritten.pop(turn, None)
+        return LateSaver(
+            self._pool,
+            serde=self._serde,
+            fresh=fresh,
+            brief=brief,
+            writes=lambda: self._unwritten.pop(turn, None),
+        )
 
     async def forget(self, turn: UUID) -> None:
         """Drops what all agents of a turn keep."""
+        if turn in self._unwritten:
+            del self._unwritten[turn]
+            return
         threads = [thread_id(turn, number) for number in range(MOST_ASSIGNMENTS + 1)]
         async with self._pool.connection() as connection:
             await connection.execute(_FORGET, {"threads": threads})

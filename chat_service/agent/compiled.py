@@ -1,33 +1,95 @@
-"""An agent as LangGraph runs it: the main one and subagents alike."""
+"""Agents as LangGraph runs them, the main one and subagents alike: compiled once, used by all.
 
+A kept graph holds nothing of a run. What a run brings comes with it as LangGraph's context:
+its model, its prompt, its tools; and its saver is put into a copy of the graph.
+"""
+
+from collections import OrderedDict
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any, Final
 
 from langchain.agents import create_agent
+from langchain.tools import ToolRuntime
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.graph.state import CompiledStateGraph
 
-from chat_service.agent.checkpoints import Checkpoints
+from chat_service.agent.late_saver import LateSaver
 from chat_service.agent.middleware import ModelCalls, ToolCalls
 from chat_service.agent.run import Run
+from chat_service.agent.tools import ToolDefinition
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 # twice the steps that the bound on model calls allows
 _MOST_STEPS: Final = 100
+MOST_KEPT: Final = 32
 
 
-def agent_graph(
-    run: Run, checkpoints: Checkpoints, tools: Sequence[BaseTool], system_prompt: str
-) -> Graph:
-    return create_agent(
-        run.model.chat(),
-        list(tools),
-        system_prompt=system_prompt,
-        middleware=[ModelCalls(run), ToolCalls(run)],
-        checkpointer=checkpoints.saver(fresh=run.fresh and run.assigned is None),
-    )
+class Graphs:
+    """One for a process. The graphs that were used last are kept, by the tools they have."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[ToolDefinition, ...], Graph] = OrderedDict()
+
+    def graph(self, run: Run, tools: Sequence[ToolDefinition], saver: LateSaver) -> Graph:
+        """For one stream of the run. Give it the run as its context too."""
+        wanted = tuple(tools)
+        found = self._kept.get(wanted)
+        if found is None:
+            found = self._kept[wanted] = _compiled(run, wanted)
+            if len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(wanted)
+        return found.copy(update={"checkpointer": saver})
 
 
 def run_config(thread_id: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread_id}, "recursion_limit": _MOST_STEPS}
+
+
+def _compiled(run: Run, tools: Sequence[ToolDefinition]) -> Graph:
+    named = {tool.name: tool for tool in tools}
+    faces = [_face(tool.factory(run)) for tool in named.values()]
+    return create_agent(
+        _NoModel(), faces, middleware=[ModelCalls(faces), ToolCalls(named)], checkpointer=None
+    )
+
+
+def _face(tool: BaseTool) -> BaseTool:
+    """What a model sees of a tool, without the run that the tool was made for."""
+    return StructuredTool(
+        name=tool.name,
+        description=tool.description,
+        args_schema=tool.args_schema,
+        # what LangGraph hands to a tool it tells by the face, so that asks for the same
+        coroutine=_nobody_there if _takes_runtime(tool) else _nobody,
+        response_format="content_and_artifact",
+    )
+
+
+def _takes_runtime(tool: BaseTool) -> bool:
+    called = tool.coroutine if isinstance(tool, StructuredTool) else None
+    return called is not None and "runtime" in signature(called).parameters
+
+
+async def _nobody(**_: Any) -> tuple[str, dict[str, Any]]:
+    raise RuntimeError("a tool was called without its run")
+
+
+async def _nobody_there(runtime: ToolRuntime[Any, Any], **_: Any) -> tuple[str, dict[str, Any]]:
+    return await _nobody()
+
+
+class _NoModel(BaseChatModel):
+    """Stands where every run puts its own model."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "none"
+
+    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        raise RuntimeError("a model was called without its run")

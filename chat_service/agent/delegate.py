@@ -12,7 +12,7 @@ from langgraph.types import interrupt
 
 from chat_service.agent.assignment import Answered, Assignment, Waits
 from chat_service.agent.checkpoints import MOST_ASSIGNMENTS, Checkpoints, thread_id
-from chat_service.agent.compiled import agent_graph
+from chat_service.agent.compiled import Graphs
 from chat_service.agent.header import header
 from chat_service.agent.outcomes import Failed, Invalid, Reported, result_of
 from chat_service.agent.prompts import prompt
@@ -29,7 +29,7 @@ Tools = Callable[[], Sequence[ToolDefinition]]
 
 
 def delegate(
-    subagents: Sequence[Subagent], checkpoints: Checkpoints, tools: Tools
+    subagents: Sequence[Subagent], checkpoints: Checkpoints, graphs: Graphs, tools: Tools
 ) -> ToolDefinition:
     """`tools` are those that chats have beside chat's own, each with its approval rule."""
     named = {one.name: one for one in subagents}
@@ -42,7 +42,15 @@ def delegate(
         async def call(runtime: ToolRuntime[Any, Any], **given: Any) -> tuple[str, dict[str, Any]]:
             result = _read(run, named, runtime, given)
             if isinstance(result, Assigned):
-                work = _assignment(run, named[result.subagent], result, checkpoints, tools, runtime)
+                subagent = named[result.subagent]
+                its = _its_run(run, subagent, result)
+                offered = [tool for tool in tools() if _has(subagent, tool.name, run)]
+                work = Assignment(
+                    run=its,
+                    graph=graphs.graph(its, offered, checkpoints.saver(run.context.turn)),
+                    thread=thread_id(run.context.turn, result.number),
+                    emit=_from_outside(runtime.stream_writer),
+                )
                 result = await _carried_out(run, work, result)
             return result.pair()
 
@@ -109,27 +117,21 @@ def _number(messages: Sequence[BaseMessage], tool_call_id: str) -> int:
     return calls.index(tool_call_id) + 1
 
 
-def _assignment(
-    run: Run,
-    subagent: Subagent,
-    assigned: Assigned,
-    checkpoints: Checkpoints,
-    tools: Tools,
-    runtime: ToolRuntime[Any, Any],
-) -> Assignment:
-    its = replace(run, assigned=assigned, next_block=0, taken=set(), told=set(), accounted=set())
-    offered = [
-        tool.factory(its)
-        for tool in tools()
-        if subagent.may_use(tool.name) and tool.name not in run.disabled
-    ]
+def _its_run(run: Run, subagent: Subagent, assigned: Assigned) -> Run:
     said = prompt("subagent", instructions=subagent.instructions, header=header(run.context))
-    return Assignment(
-        run=its,
-        graph=agent_graph(its, checkpoints, offered, said),
-        thread=thread_id(run.context.turn, assigned.number),
-        emit=_from_outside(runtime.stream_writer),
+    return replace(
+        run,
+        assigned=assigned,
+        next_block=0,
+        taken=set(),
+        told=set(),
+        accounted=set(),
+        system_prompt=said,
     )
+
+
+def _has(subagent: Subagent, tool: str, run: Run) -> bool:
+    return subagent.may_use(tool) and tool not in run.disabled
 
 
 def _from_outside(write: Emit) -> Emit:

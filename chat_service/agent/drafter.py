@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -9,8 +10,8 @@ from langgraph.func import task
 
 from chat_service.agent import faults
 from chat_service.agent.chat_model import Watch
+from chat_service.agent.events import UsedAside
 from chat_service.agent.header import facts
-from chat_service.agent.model import SILENT
 from chat_service.agent.outcomes import MAX_ISSUES, issues_of, listed
 from chat_service.agent.ports import SavedAutomation
 from chat_service.agent.prompts import prompt
@@ -97,27 +98,26 @@ def payload_schema() -> dict[str, Any]:
 async def _ask(run: Run, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
     """One answer of the drafter, retried like any model call."""
     config, patience = run.model.config, run.desk.patience
-    model = run.model.chat(SILENT, temperature=0).bind(
-        response_format={
-            "type": "json_schema",
-            "json_schema": {
-                "name": "AutomationCreate",
-                "schema": payload_schema(),
-                "strict": False,
-            },
-        }
-    )
+    model = run.model.chat(temperature=0)
+    form = {
+        "type": "json_schema",
+        "json_schema": {
+            "name": "AutomationCreate",
+            "schema": payload_schema(),
+            "strict": False,
+        },
+    }
     attempt = 0
     while True:
         attempt += 1
         watch = Watch()
         call = run.meter.begin(config, watch)
         try:
-            answer = await model.ainvoke(list(said), watch=watch)
-            emit(run.meter.told(call, answer))
+            answer = await model.answer(said, watch=watch, response_format=form)
+            emit(UsedAside(**asdict(run.meter.told(call, answer))))
             return answer
         except faults.PROVIDER_FAULTS as exc:
-            run.meter.failed(call)
+            run.meter.failed(call, given_up=faults.given_up(exc))
             fault = faults.read(exc)
             wait = patience.wait(attempt, fault.retry_after) if fault.passing else None
             if wait is None:

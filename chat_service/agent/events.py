@@ -79,6 +79,11 @@ class ModelUsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UsedAside(ModelUsed):
+    """A call whose usage no checkpoint holds, such as a drafter's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Paused:
     """Last event of a stream that waits: the approvals stored and undecided."""
 

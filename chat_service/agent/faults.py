@@ -49,6 +49,13 @@ class Fault:
         return errors.ModelUnavailable(f"the model's provider {said}", metadata=metadata)
 
 
+def given_up(exc: BaseException) -> bool:
+    """Whether it was we who waited no longer, for what the provider had been sent."""
+    if isinstance(exc.__cause__, (httpx2.ConnectTimeout, httpx2.PoolTimeout)):
+        return False
+    return isinstance(exc, (TimeoutError, openai.APITimeoutError))
+
+
 def read(exc: BaseException) -> Fault:
     limited = _is_rate_limit(exc)
     return Fault(

@@ -7,7 +7,11 @@ and one that comes alone is not kept waiting.
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextvars import Context, copy_context
+from itertools import groupby
 from typing import Any, Final, TypeVar
+
+from langchain_core.runnables.config import var_child_runnable_config
 
 # A stream that is further ahead than this waits.
 MOST_AHEAD: Final = 1_000
@@ -33,7 +37,7 @@ async def handfuls(stream: AsyncGenerator[T, None]) -> AsyncGenerator[list[T], N
         finally:
             came.set()
 
-    reading = asyncio.create_task(read())
+    reading = asyncio.create_task(read(), context=_outside())
     try:
         while ahead or not reading.done():
             if not ahead:
@@ -49,21 +53,28 @@ async def handfuls(stream: AsyncGenerator[T, None]) -> AsyncGenerator[list[T], N
         await asyncio.wait([reading])
 
 
+def _outside() -> Context:
+    """This context without the run: a connection that is kept open keeps what it is opened in."""
+    outside = copy_context()
+    outside.run(var_child_runnable_config.set, None)
+    return outside
+
+
 def joined(chunks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Chat completion chunks, with those that only add to the same text as one."""
-    last: dict[str, Any] | None = None
-    for chunk in chunks:
-        if last is not None and (key := _text_of(last)) and key == _text_of(chunk):
-            last["choices"][0]["delta"][key] += chunk["choices"][0]["delta"][key]
+    for key, alike in groupby(chunks, text_of):
+        if not key:
+            yield from alike
             continue
-        if last is not None:
-            yield last
-        last = chunk
-    if last is not None:
-        yield last
+        first, *more = alike
+        if more:
+            delta = first["choices"][0]["delta"]
+            texts = [one["choices"][0]["delta"][key] for one in more]
+            delta[key] += "".join(texts)
+        yield first
 
 
-def _text_of(chunk: dict[str, Any]) -> str:
+def text_of(chunk: dict[str, Any]) -> str:
     """Which text a chunk adds to, when it does nothing else; empty for any other."""
     choices = chunk.get("choices")
     if not isinstance(choices, list) or len(choices) != 1 or chunk.get("usage"):
@@ -74,6 +85,8 @@ def _text_of(chunk: dict[str, Any]) -> str:
     delta = choice.get("delta")
     if not isinstance(delta, dict):
         return ""
+    if len(delta) == 1 and isinstance(delta.get("content"), str):  # nearly every chunk
+        return "content"
     said = [key for key, value in delta.items() if value is not None]
     if len(said) != 1 or said[0] not in _TEXTS or not isinstance(delta[said[0]], str):
         return ""

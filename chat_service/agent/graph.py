@@ -18,7 +18,7 @@ from psycopg_pool import PoolTimeout
 from chat_service.agent import history, left_behind, telling
 from chat_service.agent.begun import Begun, messages_of
 from chat_service.agent.checkpoints import Checkpoints, thread_id
-from chat_service.agent.compiled import Graph, agent_graph, run_config
+from chat_service.agent.compiled import Graph, Graphs, run_config
 from chat_service.agent.delegate import delegate
 from chat_service.agent.events import AgentEvent, Paused, TextRetracted
 from chat_service.agent.header import header
@@ -76,11 +76,12 @@ class Agent:
         models: Mapping[int, ModelConfig] | None = None,
     ) -> None:
         self._checkpoints = checkpoints
-        self._building = asyncio.Lock()
+        self._graphs = Graphs()
+        self._beginning = asyncio.Lock()
         self._more_tools = more_tools
         self._own: tuple[ToolDefinition, ...] = MAIN_AGENT
         if subagents:
-            self._own += (delegate(subagents, checkpoints, more_tools),)
+            self._own += (delegate(subagents, checkpoints, self._graphs, more_tools),)
         self._desk = Desk(
             approvals=approvals,
             acts=acts,
@@ -174,9 +175,9 @@ class Agent:
             await self._checkpoints.forget(turn)
 
     async def _segment(self, run: Run, said: Sequence[Said]) -> AsyncGenerator[AgentEvent, None]:
-        graph, config = await self._built(run), run_config(thread_id(run.context.turn))
-        state = await graph.aget_state(config)
-        if state.created_at is None:
+        graph, config = await self._ready(run), run_config(thread_id(run.context.turn))
+        state = None if run.fresh else await graph.aget_state(config)
+        if state is None or state.created_at is None:
             if run.decided:
                 raise errors.StateConflict(run.context.turn_name, "not waiting for a decision")
             if run.replays and run.next_block > 0:
@@ -209,7 +210,8 @@ class Agent:
             parts = graph.astream(
                 given,
                 config,
-                stream_mode=["messages", "updates", "custom"],
+                context=run,
+                stream_mode=["updates", "custom"],
                 version="v2",
                 durability="sync",
             )
@@ -247,18 +249,18 @@ class Agent:
         said = prompt("output_again", faults="\n".join(f"- {fault}" for fault in found))
         return {"messages": [HumanMessage(said, response_metadata={STAMP: run.stamp()})]}
 
-    async def _built(self, run: Run) -> Graph:
-        # It takes milliseconds of nothing else: many turns that begin at once would hold up
-        # the words of all others, so they take turns with those.
-        async with self._building:
-            graph = self._graph(run)
+    async def _ready(self, run: Run) -> Graph:
+        # A beginning takes a millisecond or more of nothing else: many turns that begin at once
+        # would hold up the words of all others, so they take turns with those.
+        async with self._beginning:
             await asyncio.sleep(0)
-            return graph
-
-    def _graph(self, run: Run) -> Graph:
-        capabilities = run.desk.catalogue().capabilities or {}
-        tools = tools_for(run, run.disabled, capabilities, self._more_tools(), self._own)
-        return agent_graph(run, self._checkpoints, tools, self._system_prompt(run))
+            capabilities = run.desk.catalogue().capabilities or {}
+            tools = tools_for(run, run.disabled, capabilities, self._more_tools(), self._own)
+            run.system_prompt = self._system_prompt(run)
+            # a task's answer is looked at once more
+            brief = run.task is None or run.task.output_schema is None
+            saver = self._checkpoints.saver(run.context.turn, fresh=run.fresh, brief=brief)
+            return self._graphs.graph(run, tools, saver)
 
     def _system_prompt(self, run: Run) -> str:
         if run.task is not None:

@@ -8,6 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from chat_service.agent.checkpoints import MOST_ASSIGNMENTS, Checkpoints, thread_id
 from chat_service.agent.compiled import run_config
 from chat_service.agent.events import ModelUsed
+from chat_service.agent.late_saver import LateSaver
 from chat_service.agent.meter import tokens_of
 from chat_service.agent.run import Run, stamp_of
 
@@ -25,11 +26,12 @@ class LeftBehind:
 
 
 async def read(run: Run, checkpoints: Checkpoints, system_prompt: str) -> LeftBehind:
-    main = await _messages(checkpoints, thread_id(run.context.turn))
+    saver = checkpoints.saver(run.context.turn)
+    main = await _messages(saver, thread_id(run.context.turn))
     mine = _of_segment(main, run)
     assigned: list[BaseMessage] = []
     for number in range(1, min(_delegated(main), MOST_ASSIGNMENTS) + 1):
-        assigned += await _messages(checkpoints, thread_id(run.context.turn, number))
+        assigned += await _messages(saver, thread_id(run.context.turn, number))
     told = [ModelUsed(**stamp_of(m)["used"]) for m in mine + _of_segment(assigned, run)]
     return LeftBehind(
         # Without an id it would be counted again when it is told again.
@@ -39,9 +41,9 @@ async def read(run: Run, checkpoints: Checkpoints, system_prompt: str) -> LeftBe
     )
 
 
-async def _messages(checkpoints: Checkpoints, thread: str) -> list[BaseMessage]:
+async def _messages(saver: LateSaver, thread: str) -> list[BaseMessage]:
     """Those of the last checkpoint, and those that a step wrote which has no checkpoint yet."""
-    found = await checkpoints.saver().aget_tuple(run_config(thread))
+    found = await saver.aget_tuple(run_config(thread))
     if found is None:
         return []
     messages = list(found.checkpoint["channel_values"].get("messages", ()))

@@ -47,6 +47,7 @@ class McpTools:
     servers: Sequence[McpServer]
     environ: Mapping[str, str]
     _offered: dict[str, list[Offered]] = field(default_factory=dict)
+    _seen: dict[str, list[Tool]] = field(default_factory=dict)
 
     def capabilities(self) -> dict[str, Capability]:
         return {one.capability.id: one.capability for one in self._all()}
@@ -65,8 +66,12 @@ class McpTools:
         except Exception as error:  # noqa: BLE001 - whatever a foreign server does, we go on
             log.warning("mcp_server_unreachable", server=server.id, error=type(error).__name__)
             return
-        found = [self._offer(server, tool) for tool in listed.tools[:MOST_TOOLS]]
-        self._offered[server.id] = [one for one in found if one is not None]
+        # what has not changed stays the very same, and so do the graphs that know of it
+        known = self._seen.get(server.id, [])
+        if known != (seen := listed.tools[:MOST_TOOLS]):
+            found = [self._offer(server, tool) for tool in seen]
+            self._offered[server.id] = [one for one in found if one is not None]
+            self._seen[server.id] = seen
 
     def _offer(self, server: McpServer, tool: Tool) -> Offered | None:
         name, rule = f"{server.id}_{tool.name}", server.rule(tool.name)

@@ -53,15 +53,23 @@ class Meter:
         call.told, call.watch.asked = used, {}
         return used
 
-    def failed(self, call: Call) -> None:
-        """A provider that fails before it says anything charges nothing."""
-        if not call.watch.written:
+    def failed(self, call: Call, *, given_up: bool = False) -> None:
+        """A provider that fails before it says anything charges nothing.
+
+        One that was `given_up` on while it still worked charges what it read.
+        """
+        if not given_up and not call.watch.written:
             self.calls.pop(call.id, None)
 
     def used(self) -> list[ModelUsed]:
         """Every call that was made, in order. One still in hand is taken as cut off."""
         made = [call for call in self.calls.values() if call.told or call.watch.asked]
         return [call.used() for call in made]
+
+    def silent(self) -> list[ModelUsed]:
+        """Calls that were cut off before a word, of which nothing that is stored can tell."""
+        cut = [call for call in self.calls.values() if call.told is None and call.watch.asked]
+        return [call.used() for call in cut if not call.watch.written]
 
     def cut_micros(self) -> int:
         """What the calls cost whose provider did not tell."""

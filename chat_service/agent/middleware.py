@@ -1,25 +1,29 @@
 """What is done around every call of a model and of a tool."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import psycopg
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
+from langchain_core.runnables.base import RunnableBinding
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 from psycopg_pool import PoolTimeout
 
 from chat_service.agent import faults, pictures
-from chat_service.agent.chat_model import Watch
+from chat_service.agent.chat_model import Piece, StreamingChat, Watch
 from chat_service.agent.events import Retrying, TextRetracted
 from chat_service.agent.meter import Call
-from chat_service.agent.run import STAMP, BlockOpened, Emit, Run, spent_micros, stamp_of
+from chat_service.agent.run import STAMP, Emit, Run, spent_micros, stamp_of
+from chat_service.agent.speech import Speech
 from chat_service.agent.text import clean, clean_json
-from chat_service.agent.tools import failed
+from chat_service.agent.tools import ToolDefinition, failed
 from shared import errors, measures, telemetry
 
 # from this call on the model has no tools, so that every stream comes to an end
@@ -43,31 +47,36 @@ log = telemetry.logger(__name__)
 
 
 class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
-    """Numbers, retries, bounds and accounts for the calls of the main model."""
+    """Makes, numbers, retries, bounds and accounts for the calls of a run's model.
 
-    def __init__(self, run: Run) -> None:
+    It makes them itself: LangChain's own way round costs more than all else at a call's
+    beginning, and again for every word.
+    """
+
+    def __init__(self, tools: Sequence[BaseTool]) -> None:
         super().__init__()
-        self._run = run
+        self._offered = [convert_to_openai_tool(tool) for tool in tools]
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: ModelHandler
     ) -> ModelResponse[Any]:
-        run, patience = self._run, self._run.desk.patience
-        emit: Emit = request.runtime.stream_writer
-        bounded = _bounded(request, run)
-        bounded = bounded.override(messages=await pictures.shown(bounded.messages, run))
+        run = _run_of(request.runtime.context)
+        patience, emit = run.desk.patience, request.runtime.stream_writer
+        chat = run.model.chat()
+        settings = self._settings(_bounded(request, run), chat)
+        said = [SystemMessage(run.system_prompt), *await pictures.shown(request.messages, run)]
         attempt = 0
         while True:
             attempt += 1
             watch, block = Watch(taken=run.taken), run.open_block()
             call = run.meter.begin(run.model.config, watch)
-            emit(BlockOpened(block=block))
+            hear = Speech(block, emit).hear if run.assigned is None else _unheard
             try:
                 async with asyncio.timeout(patience.call_seconds):
-                    response = await handler(_watched(bounded, watch))
-                return _accepted(response, run, call, emit)
+                    message = await chat.answer(said, watch=watch, hear=hear, **settings)
+                return ModelResponse(result=[_accepted(message, run, call, emit)])
             except faults.PROVIDER_FAULTS as exc:
-                run.meter.failed(call)
+                run.meter.failed(call, given_up=faults.given_up(exc))
                 fault = faults.read(exc)
                 wait = patience.wait(attempt, fault.retry_after) if fault.passing else None
                 log.warning(
@@ -86,17 +95,30 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
             measures.count("rota.model.retries", rate_limited=fault.rate_limited)
             await patience.sleep(wait.total_seconds())
 
+    def _settings(self, request: ModelRequest[Any], chat: StreamingChat) -> dict[str, Any]:
+        settings = request.model_settings
+        if not request.tools:
+            return settings
+        if "response_format" in settings:  # the two together have rules of their own
+            bound = cast(RunnableBinding[Any, Any], chat.bind_tools(request.tools, **settings))
+            return dict(bound.kwargs)
+        return {"tools": self._offered, **settings}
+
 
 class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
-    """Turns whatever a tool does into an answer for the model."""
+    """Has a run's own tool carry out a call, and turns whatever it does into an answer."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, tools: Mapping[str, ToolDefinition]) -> None:
         super().__init__()
-        self._run = run
+        self._known = dict(tools)
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: ToolHandler
     ) -> ToolMessage | Command[Any]:
+        run = _run_of(request.runtime.context)
+        known = self._known.get(request.tool_call["name"])
+        if known is not None:
+            request = request.override(tool=known.factory(run))
         try:
             message = await handler(request)
         except GraphBubbleUp:
@@ -117,8 +139,18 @@ class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
             given = message.artifact if isinstance(message.artifact, dict) else {}
             ok = bool(given.get("ok", True)) and message.status != "error"
             spent = {"spent": given["spent"]} if "spent" in given else {}
-            message.artifact = self._run.stamp(ok=ok, resource=given.get("resource", ""), **spent)
+            message.artifact = run.stamp(ok=ok, resource=given.get("resource", ""), **spent)
         return message
+
+
+def _run_of(context: object) -> Run:
+    if not isinstance(context, Run):
+        raise TypeError("a graph was used without its run")
+    return context
+
+
+def _unheard(_: Piece) -> None:
+    """What a subagent says is for the main agent only."""
 
 
 def _answer(request: ToolCallRequest, said: str) -> ToolMessage:
@@ -174,18 +206,12 @@ def _about_tokens(messages: Sequence[BaseMessage]) -> int:
     return sum(len(message.text) for message in messages) // 4
 
 
-def _watched(request: ModelRequest[Any], watch: Watch) -> ModelRequest[Any]:
-    return request.override(model_settings={**request.model_settings, "watch": watch})
-
-
-def _accepted(response: ModelResponse[Any], run: Run, call: Call, emit: Emit) -> ModelResponse[Any]:
-    for message in response.result:
-        if isinstance(message, AIMessage):
-            used = run.meter.told(call, message)
-            emit(used)
-            _tidy(message)
-            message.response_metadata[STAMP] = run.stamp(used=asdict(used))
-    return response
+def _accepted(message: AIMessage, run: Run, call: Call, emit: Emit) -> AIMessage:
+    used = run.meter.told(call, message)
+    emit(used)
+    _tidy(message)
+    message.response_metadata[STAMP] = run.stamp(used=asdict(used))
+    return message
 
 
 def _tidy(message: AIMessage) -> None:

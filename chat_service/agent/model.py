@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from uuid import uuid4
@@ -19,8 +20,6 @@ from chat_service.agent.subagent import Subagent, researcher
 DEFAULT_ID: Final = -1
 # the longest silence within an answer
 IDLE_SECONDS: Final = 60.0
-# keeps a model out of the `messages` stream of a graph
-SILENT: Final = "nostream"
 # what the SDK would take from this process's environment for a person's own model
 _NOT_OURS: Final = {"openai_proxy": "", "organization": ""}
 
@@ -82,22 +81,38 @@ class ModelBundle:
     config: ModelConfig
     client: httpx2.AsyncClient | None = None
 
-    def chat(self, *tags: str, temperature: float | None = None) -> StreamingChat:
-        return StreamingChat(
-            model=self.config.model,
-            base_url=self.config.base_url or None,
-            # keyless servers still want the header
-            api_key=SecretStr(self.config.api_key.get_secret_value() or "none"),
-            temperature=temperature,
-            max_retries=0,
-            timeout=IDLE_SECONDS,
-            streaming=True,
-            stream_usage=True,
-            stream_chunk_timeout=None,
-            use_responses_api=False,
-            tags=list(tags) or None,
-            **({} if self.client is None else {"http_async_client": self.client, **_NOT_OURS}),
-        )
+    def chat(self, *, temperature: float | None = None) -> StreamingChat:
+        """One of the service's own is kept for all its calls; a person's serves one bundle."""
+        config, key = self.config, self.config.api_key.get_secret_value()
+        if self.client is None:
+            return _service_chat(config.model, config.base_url, key, temperature)
+        own = {"http_async_client": self.client, **_NOT_OURS}
+        return _chat(config.model, config.base_url, key, temperature, **own)
+
+
+def _chat(
+    model: str, base_url: str, key: str, temperature: float | None, **more: Any
+) -> StreamingChat:
+    return StreamingChat(
+        model=model,
+        base_url=base_url or None,
+        # keyless servers still want the header
+        api_key=SecretStr(key or "none"),
+        temperature=temperature,
+        max_retries=0,
+        timeout=IDLE_SECONDS,
+        streaming=True,
+        stream_usage=True,
+        stream_chunk_timeout=None,
+        use_responses_api=False,
+        **more,
+    )
+
+
+# Making one takes as long as many tokens, and it holds nothing but what it was made from.
+@lru_cache(maxsize=64)
+def _service_chat(model: str, base_url: str, key: str, temperature: float | None) -> StreamingChat:
+    return _chat(model, base_url, key, temperature)
 
 
 class Models(Mapping[int, ModelConfig]):

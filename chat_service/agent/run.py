@@ -44,14 +44,7 @@ class Desk:
     models: Callable[[], Mapping[int, ModelConfig]] = dict  # those that tasks may have
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BlockOpened:
-    """What a model says from here on belongs to this block. Stays inside the agent."""
-
-    block: int
-
-
-Emit = Callable[[AgentEvent | BlockOpened], None]
+Emit = Callable[[AgentEvent], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +78,7 @@ class Run:
     accounted: set[str] = field(default_factory=set)  # tool calls that tell their own usage
     assigned: Assigned | None = None  # None: the main agent
     meter: Meter = field(default_factory=Meter)
+    system_prompt: str = ""
 
     def open_block(self) -> int:
         block = self.next_block

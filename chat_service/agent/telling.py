@@ -5,13 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    BaseMessage,
-    HumanMessage,
-    ToolMessage,
-)
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from chat_service.agent.events import (
     AgentEvent,
@@ -23,8 +17,7 @@ from chat_service.agent.events import (
     ToolCallFinished,
     ToolCallStarted,
 )
-from chat_service.agent.run import BlockOpened, Run, stamp_of
-from chat_service.agent.text import clean
+from chat_service.agent.run import Run, stamp_of
 
 
 class Telling:
@@ -33,16 +26,9 @@ class Telling:
     def __init__(self, run: Run) -> None:
         self._run = run
         self.paused: list[UUID] = []
-        self._block = 0
-        self._calls: dict[int | None, str] = {}
 
     def events(self, part: Mapping[str, Any]) -> Iterator[AgentEvent]:
         match part:
-            case {"type": "messages", "data": (AIMessageChunk() as chunk, _)}:
-                yield from self._chunk(chunk)
-            case {"type": "custom", "data": BlockOpened(block=block)}:
-                self._block = block
-                self._calls.clear()
             case {"type": "custom", "data": event}:
                 yield event
             case {"type": "updates", "data": {"__interrupt__": interrupts}}:
@@ -50,23 +36,6 @@ class Telling:
             case {"type": "updates", "data": {"tools": update}}:
                 for message in _messages(update):
                     yield from _finished(message, self._run)
-
-    def _chunk(self, chunk: AIMessageChunk) -> Iterator[AgentEvent]:
-        thought = chunk.additional_kwargs.get("reasoning_content")
-        if thought:
-            yield ReasoningDelta(block=self._block, text=thought)
-        if chunk.text:
-            yield TextDelta(block=self._block, text=chunk.text)
-        for call in chunk.tool_call_chunks:
-            if call["id"]:
-                self._calls[call["index"]] = call["id"]
-                yield ToolCallStarted(
-                    block=self._block, tool_call_id=call["id"], tool=call["name"] or ""
-                )
-            if call["args"] and call["index"] in self._calls:
-                yield ToolCallArgs(
-                    tool_call_id=self._calls[call["index"]], json=clean(call["args"])
-                )
 
 
 def replay(messages: Sequence[BaseMessage], run: Run) -> Iterator[AgentEvent]:

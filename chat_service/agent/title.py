@@ -7,7 +7,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from chat_service.agent import faults
 from chat_service.agent.chat_model import Watch
 from chat_service.agent.meter import Meter
-from chat_service.agent.model import SILENT, ModelBundle
+from chat_service.agent.model import ModelBundle
 from chat_service.agent.prompts import prompt
 from chat_service.agent.text import one_line
 
@@ -23,11 +23,11 @@ async def title(model: ModelBundle, text: str, meter: Meter) -> str:
     watch = Watch()
     call = meter.begin(model.config, watch)
     try:
-        answer = await model.chat(SILENT).ainvoke(
+        answer = await model.chat().answer(
             [SystemMessage(prompt("title")), HumanMessage(text[:READ])], watch=watch
         )
-    except faults.PROVIDER_FAULTS:
-        meter.failed(call)
+    except faults.PROVIDER_FAULTS as exc:
+        meter.failed(call, given_up=faults.given_up(exc))
         return ""
     meter.told(call, answer)
     return one_line(one_line(answer.text, 2 * LONGEST).strip(_QUOTES + " "), LONGEST)

@@ -18,7 +18,10 @@ MAX_OUTPUT: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolDefinition:
-    """A tool of chats. `approval` says whether a person is asked before it acts."""
+    """A tool of chats. `approval` says whether a person is asked before it acts.
+
+    What `factory` makes looks the same for every run: its description and its schema.
+    """
 
     name: str
     factory: Callable[[Run], BaseTool]
@@ -103,21 +106,39 @@ def tools_for(
     capabilities: Mapping[str, Capability],
     more: Sequence[ToolDefinition] = (),
     own: Sequence[ToolDefinition] = MAIN_AGENT,
-) -> list[BaseTool]:
+) -> list[ToolDefinition]:
     """`own`: the main agent's; `more`: those that chats, subagents and tasks may have.
 
     Raises CapabilityGone for a task's tool that is not registered.
     """
     if run.task is None:
-        return [tool.factory(run) for tool in (*own, *more) if tool.name not in disabled]
+        return [tool for tool in (*own, *more) if tool.name not in disabled]
     ruled = {tool.name: tool for tool in more}
     return [
-        ruled[name].factory(run)
-        if name in ruled
-        else capability_tool(_registered(name, capabilities))
+        ruled[name] if name in ruled else _unruled(_registered(name, capabilities))
         for name in run.task.tools
         if name not in disabled
     ]
+
+
+def _unruled(capability: Capability) -> ToolDefinition:
+    return ToolDefinition(name=capability.id, factory=_Bare(capability), approval="never")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Bare:
+    """Makes a capability's tool; equal to another one of the very same capability."""
+
+    capability: Capability
+
+    def __call__(self, run: Run) -> BaseTool:
+        return capability_tool(self.capability)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Bare) and other.capability is self.capability
+
+    def __hash__(self) -> int:
+        return id(self.capability)
 
 
 def capability_tool(capability: Capability) -> BaseTool:

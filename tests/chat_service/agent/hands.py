@@ -104,7 +104,7 @@ def one_call(name: str, index: int, **arguments: str) -> Reply:
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)
 

@@ -134,7 +134,7 @@ async def test_a_draft_survives_a_crash_before_it_is_stored(bench: Bench) -> Non
     reached = asyncio.Event()
     kept, bench.approvals = bench.approvals, Slow()
     task = asyncio.create_task(bench.all(WEEKDAYS))
-    await asyncio.wait_for(reached.wait(), 10)
+    await asyncio.wait_for(reached.wait(), 60)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     bench.approvals = kept

@@ -232,7 +232,7 @@ async def test_a_crash_between_two_acts_repeats_only_the_open_one(bench: Bench) 
     whole, bench.automations = bench.automations, Stuck(now=NOW)
     stream = bench.stream(resume=[news, joke])
     task = asyncio.create_task(stream.all())
-    await asyncio.wait_for(reached.wait(), 10)
+    await asyncio.wait_for(reached.wait(), 60)
     while not finished(stream.events):
         await asyncio.sleep(0.01)
     task.cancel()

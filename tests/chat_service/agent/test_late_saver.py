@@ -1,12 +1,16 @@
 """When checkpoints are written."""
 
 import asyncio
+import json
 
 import psycopg
 
+from chat_service.agent.checkpoints import open_checkpoints
 from chat_service.agent.events import TextDelta, TextRetracted
-from tests.chat_service.agent.conftest import Bench
+from chat_service.agent.ports import TaskLimits
+from tests.chat_service.agent.conftest import Bench, text_of
 
+TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
 HOURLY = "every weekday at 9 in Paris summarise the news"
 
 
@@ -17,10 +21,62 @@ def _rows(bench: Bench, table: str) -> int:
     return int(found[0])
 
 
-async def test_a_plain_answer_is_written_once(bench: Bench) -> None:
+async def test_a_plain_answer_is_not_written(bench: Bench) -> None:
     await bench.all("hello", fresh=True)
 
+    assert (_rows(bench, "checkpoints"), _rows(bench, "checkpoint_writes")) == (0, 0)
+
+
+async def test_a_plain_answer_is_written_once_where_one_may_have_been_begun(bench: Bench) -> None:
+    await bench.all("hello")
+
     assert (_rows(bench, "checkpoints"), _rows(bench, "checkpoint_writes")) == (1, 0)
+
+
+async def test_a_plain_answer_needs_no_database(bench: Bench) -> None:
+    async with open_checkpoints("postgresql://nobody@127.0.0.1:1/none") as nowhere:
+        bench.checkpoints = nowhere
+        assert text_of(await bench.all("hello", fresh=True))
+        await bench.agent().forget(bench.turn)
+
+
+async def test_an_answer_that_is_looked_at_again_is_written(bench: Bench) -> None:
+    schema = {"type": "object", "properties": {"headline": {"type": "string"}}}
+
+    await bench.task("Summarise the news.", TaskLimits(output_schema=schema), fresh=True)
+
+    assert _rows(bench, "checkpoints") >= 1
+
+
+async def test_what_follows_a_tool_is_written_and_then_forgotten(bench: Bench) -> None:
+    called = json.dumps([{"name": "list_automations", "args": {}}])
+    await bench.all(f"go <<calls={called}>>", fresh=True)
+    assert _rows(bench, "checkpoints") >= 3
+
+    await bench.agent().forget(bench.turn)
+
+    assert [_rows(bench, table) for table in TABLES] == [0, 0, 0]
+
+
+async def test_what_another_replica_wrote_is_forgotten_too(bench: Bench) -> None:
+    async with open_checkpoints(bench.dsn) as own:
+        here, bench.checkpoints = bench.checkpoints, own
+        await bench.all("hello")
+        bench.checkpoints = here
+
+    await bench.agent().forget(bench.turn)
+
+    assert [_rows(bench, table) for table in TABLES] == [0, 0, 0]
+
+
+async def test_a_stream_that_goes_on_after_a_fresh_one_is_forgotten(bench: Bench) -> None:
+    await bench.all("hello", fresh=True)
+    await bench.all("hello", first_block=1)
+    assert _rows(bench, "checkpoints") == 1
+
+    await bench.agent().forget(bench.turn)
+
+    assert [_rows(bench, table) for table in TABLES] == [0, 0, 0]
 
 
 async def test_a_pause_is_kept_with_what_led_to_it(bench: Bench) -> None:

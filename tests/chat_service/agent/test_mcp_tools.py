@@ -231,7 +231,7 @@ async def killed_during(bench: Bench, shelf: Shelf, agent: Agent, **how: Any) ->
     """Goes on until a call has acted and not answered, and dies."""
     before, shelf.held = len(shelf.keys), True
     task = asyncio.create_task(bench.all(agent=agent, **how))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(shelf.keys) == before:
             await asyncio.sleep(0.01)
     task.cancel()

@@ -1,12 +1,20 @@
 """What a model call used when nobody told: by a stated estimate."""
 
-import pytest
+from typing import Any
 
+import httpx2
+import openai
+import pytest
+from langchain_core.messages import HumanMessage
+
+from chat_service.agent import faults
 from chat_service.agent.chat_model import Watch
+from chat_service.agent.events import ModelUsed
 from chat_service.agent.meter import Meter, about_tokens
-from chat_service.agent.model import SILENT, ModelBundle, ModelConfig
+from chat_service.agent.model import ModelBundle, ModelConfig
 from tests.support.scripted_model import DONE, ends, says, scripted_model
 
+HELLO = [HumanMessage("hello")]
 CONFIG = ModelConfig(
     id=-1, display_name="m", model="m", premium=True, input_price=1_000_000, output_price=2_000_000
 )
@@ -35,15 +43,18 @@ async def test_a_call_in_hand_is_estimated_and_one_that_ended_is_not() -> None:
     assert meter.used() == []
     async with scripted_model([says("a word and another"), ends(), DONE]) as model:
         config = ModelConfig(id=-1, display_name="m", model="m", base_url=model.base_url)
-        chunks = ModelBundle(config=config).chat(SILENT).astream("hello", watch=watch)
-        await anext(aiter(chunks))
-        (cut,) = meter.used()
-        rest = [chunk async for chunk in chunks]
+        heard: list[list[ModelUsed]] = []
+        answer = (
+            await ModelBundle(config=config)
+            .chat()
+            .answer(HELLO, watch=watch, hear=lambda _: heard.append(meter.used()))
+        )
+    (cut,) = heard[0]
     assert (cut.estimated, cut.premium, cut.call) == (True, True, call.id)
     assert cut.output_tokens == 5  # 18 bytes
     assert cut.cost_micros == cut.input_tokens + 2 * cut.output_tokens
     assert meter.cut_micros() == cut.cost_micros
-    told = meter.told(call, next(c for c in rest if c.usage_metadata))
+    told = meter.told(call, answer)
     assert (told.estimated, told.input_tokens, told.call) == (False, 10, call.id)
     assert meter.used() == [told]
     assert meter.cut_micros() == 0
@@ -55,9 +66,41 @@ async def test_a_provider_that_tells_no_usage_is_estimated() -> None:
     end = {**ends(), "usage": None}
     async with scripted_model([says("a word and another"), end, DONE]) as model:
         config = ModelConfig(id=-1, display_name="m", model="m", base_url=model.base_url)
-        answer = await ModelBundle(config=config).chat(SILENT).ainvoke("hello", watch=watch)
+        answer = await ModelBundle(config=config).chat().answer(HELLO, watch=watch)
     told = meter.told(call, answer)
     assert (told.estimated, told.output_tokens) == (True, 5)
+
+
+def test_a_call_that_was_given_up_before_a_word_costs_what_it_was_sent() -> None:
+    meter = Meter()
+    call = meter.begin(CONFIG, Watch(asked={"messages": ["12345678"]}))
+    meter.failed(call, given_up=True)
+    (used,) = meter.used()
+    assert (used.input_tokens, used.output_tokens, used.estimated) == (2, 0, True)
+    assert meter.silent() == [used]
+    assert meter.cut_micros() == used.cost_micros == 2
+
+
+def caused(exc: Exception, by: Exception) -> Exception:
+    exc.__cause__ = by
+    return exc
+
+
+REQUEST: Any = httpx2.Request("POST", "http://127.0.0.1/")
+
+
+@pytest.mark.parametrize(
+    ("fault", "given_up"),
+    [
+        (TimeoutError(), True),
+        (caused(openai.APITimeoutError(REQUEST), httpx2.ReadTimeout("")), True),
+        (caused(openai.APITimeoutError(REQUEST), httpx2.ConnectTimeout("")), False),
+        (openai.APIConnectionError(request=REQUEST), False),
+    ],
+    ids=["our deadline", "no answer", "no connection", "a broken connection"],
+)
+def test_what_was_sent_and_not_waited_for_was_given_up(fault: Exception, given_up: bool) -> None:
+    assert faults.given_up(fault) is given_up
 
 
 def test_a_call_that_failed_before_a_word_cost_nothing() -> None:

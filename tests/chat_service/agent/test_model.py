@@ -1,17 +1,21 @@
-"""The models file, prices, and the stream beside the stock one."""
+"""The models file, prices, and answers beside those of the stock model."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from chat_service.agent.chat_model import StreamingChat
-from chat_service.agent.model import BadModelsFile, ModelConfig, Models, load_models
+from chat_service.agent.chat_model import Piece, StreamingChat, Watch, lines
+from chat_service.agent.model import BadModelsFile, ModelBundle, ModelConfig, Models, load_models
 from tests.chat_service.agent.conftest import KEY, Bench
-from tests.support.scripted_model import DONE, call, calls, ends, says, scripted_model
+from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
 
 GOOD = """
 monthly_credit_micros: 5000000
@@ -153,7 +157,12 @@ def test_a_call_is_never_rounded_down_to_nothing() -> None:
     assert config.cost_micros(input_tokens=1, output_tokens=0) == 1
 
 
-REPLY = [
+def _word(text: str) -> dict[str, Any]:
+    return {"model": "scripted", "choices": [{"index": 0, "delta": {"content": text}}]}
+
+
+BOTH = [
+    _word("Well: "),
     says("Hel"),
     says("lo"),
     calls(call("a", '{"x"', index=0, id="c1"), call("b", "{}", index=1, id="c2")),
@@ -161,30 +170,107 @@ REPLY = [
     ends("tool_calls"),
     DONE,
 ]
+PLAIN = [
+    says(""),
+    *[_word(f" word{number}") for number in range(20)],
+    _word(""),
+    says("\n"),
+    _word("end"),
+    ends(),
+    DONE,
+]
+EARLIER = [SystemMessage("be kind"), HumanMessage("go", id="m1")]
+ASKED: list[dict[str, Any]] = [
+    {},
+    {"max_tokens": 7},
+    {"tools": [{"type": "function", "function": {"name": "a", "parameters": {}}}]},
+]
 
 
-async def test_the_lean_stream_gives_what_the_stock_one_gives() -> None:
-    async with scripted_model(REPLY, REPLY) as model:
-        stock = await _message(ChatOpenAI, model.base_url)
-        lean = await _message(StreamingChat, model.base_url)
+@pytest.mark.parametrize("reply", [BOTH, PLAIN, [says("a word"), ends()]])
+@pytest.mark.parametrize("settings", ASKED)
+async def test_an_answer_is_what_the_stock_model_would_have_made_of_it(
+    reply: Reply, settings: dict[str, Any]
+) -> None:
+    async with scripted_model(reply, reply) as model:
+        chat = _chat(model.base_url)
+        lean = await chat.answer(EARLIER, watch=Watch(), **settings)
+        # the stock model's own way to the same provider
+        stock = await _chat(model.base_url, ChatOpenAI).bind(**settings).ainvoke(EARLIER)
 
-    assert (lean.content, lean.tool_calls, lean.usage_metadata, lean.response_metadata) == (
-        stock.content,
-        stock.tool_calls,
-        stock.usage_metadata,
-        stock.response_metadata,
-    )
+    left_out = {"id"}
+    assert lean.model_dump(exclude=left_out) == stock.model_dump(exclude=left_out)
+    assert lean.id
     assert model.asked[0] == model.asked[1]
 
 
-async def _message(kind: type[ChatOpenAI], base_url: str) -> AIMessage:
-    chat: Any = kind(model="scripted", base_url=base_url, api_key=SecretStr("k"), stream_usage=True)
-    found: AIMessageChunk | None = None
-    async for chunk in chat.astream("go"):
-        found = chunk if found is None else found + chunk
-    assert found is not None
-    return found
+async def test_what_is_heard_is_all_that_is_said_and_in_order() -> None:
+    heard: list[Piece] = []
+    async with scripted_model(BOTH) as model:
+        answer = await _chat(model.base_url).answer(EARLIER, watch=Watch(), hear=heard.append)
+
+    said = [p if isinstance(p, str) else p.text for p in heard]
+    assert "".join(said) == answer.text == "Well: Hello"
+    chunks = [piece for piece in heard if isinstance(piece, AIMessageChunk)]
+    told = [c["args"] for chunk in chunks for c in chunk.tool_call_chunks]
+    assert told == ['{"x"', "{}", ": 1}"]
+
+
+async def test_answers_given_at_once_by_one_model_stay_apart() -> None:
+    def reply(asked: dict[str, Any]) -> Reply:
+        return [says(asked["messages"][-1]["content"]), ends(), DONE]
+
+    async with scripted_model(answer=reply) as model:
+        chat = _chat(model.base_url)
+        asked = [[HumanMessage(f"{number}")] for number in range(8)]
+        answers = await asyncio.gather(*(chat.answer(one, watch=Watch()) for one in asked))
+
+    assert [one.text for one in answers] == [f"{number}" for number in range(8)]
+    assert len({one.id for one in answers}) == 8
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+async def test_lines_end_as_they_may_and_come_in_any_pieces(end: bytes) -> None:
+    said = ["data: 1", "", "data: é\u2028ü", "", "data: [DONE]"]
+    sent = end.join(line.encode() for line in said)
+
+    async def read(size: int) -> AsyncIterator[bytes]:
+        for start in range(0, len(sent), size):
+            yield sent[start : start + size]
+
+    for size in (1, 2, 3, 1000):
+        found = [line.decode() async for line in lines(read(size)) if line]
+        assert found == [line for line in said if line]
+
+
+def _chat(base_url: str, kind: type[Any] = StreamingChat) -> Any:
+    return kind(
+        model="scripted",
+        base_url=base_url,
+        api_key=SecretStr("k"),
+        stream_usage=True,
+        streaming=True,
+    )
 
 
 async def test_the_key_goes_to_the_provider(bench: Bench) -> None:
     assert bench.model().chat().openai_api_key == SecretStr(KEY)
+
+
+def test_the_services_own_model_is_made_once_for_each_configuration(bench: Bench) -> None:
+    one = bench.model()
+    other = ModelBundle(config=replace(one.config, api_key=SecretStr("another")))
+
+    assert one.chat() is bench.model().chat()
+    assert one.chat() is not other.chat()
+    assert one.chat() is not one.chat(temperature=0)
+
+
+async def test_a_persons_own_model_is_shared_with_nobody(bench: Bench) -> None:
+    config = bench.model().config
+    async with httpx2.AsyncClient() as client:
+        own = ModelBundle(config=config, client=client)
+
+        assert own.chat() is not own.chat()
+        assert own.chat() is not bench.model().chat()
+    assert bench.model().chat().http_async_client is None

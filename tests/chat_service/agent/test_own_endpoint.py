@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
+from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import SecretStr
 
 from chat_service.agent import faults, own_endpoint
+from chat_service.agent.chat_model import Watch
 from chat_service.agent.model import ModelBundle, ModelConfig
 from shared.addresses import Address
 from tests.support.scripted_model import ScriptedModel, ends, says, scripted_model
@@ -29,6 +31,10 @@ class Names:
         if not self.found:
             raise OSError("no such name")
         return self.found
+
+
+async def _answer(bundle: ModelBundle) -> AIMessage:
+    return await bundle.chat().answer([HumanMessage("hello")], watch=Watch())
 
 
 @asynccontextmanager
@@ -58,7 +64,7 @@ async def test_a_refused_endpoint_is_not_tried_again_and_says_nothing_of_the_net
     config = ModelConfig(id=7, display_name="m", model="m", base_url="https://models.example.org")
     async with calling(Names(LOOPBACK), local=False) as client:
         with pytest.raises(faults.PROVIDER_FAULTS) as caught:
-            await ModelBundle(config=config, client=client).chat().ainvoke("hello")
+            await _answer(ModelBundle(config=config, client=client))
     fault = faults.read(caught.value)
     assert not fault.passing
     assert fault.refusal(7).message == "the model's provider refused the request"
@@ -82,7 +88,7 @@ async def test_it_is_called_at_the_address_judged_with_its_own_name_and_key(
         config = ModelConfig(
             id=7, display_name="m", model="m", base_url=named(model), api_key=SecretStr("sk-hers")
         )
-        answer = await ModelBundle(config=config, client=client).chat().ainvoke("hello")
+        answer = await _answer(ModelBundle(config=config, client=client))
         port = int(model.base_url.split(":")[2].partition("/")[0])
         (head,) = model.heads
     assert answer.text == "hi"

@@ -235,7 +235,7 @@ async def test_a_draft_and_its_etag_are_of_one_revision_over_a_crash(
     reached = asyncio.Event()
     kept, bench.approvals = bench.approvals, Slow()
     task = asyncio.create_task(bench.all("change the news to 10:30"))
-    await asyncio.wait_for(reached.wait(), 10)
+    await asyncio.wait_for(reached.wait(), 60)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     bench.approvals = kept
