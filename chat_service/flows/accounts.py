@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.agent.events import ModelUsed
-from chat_service.flows.quota import Quota
 from chat_service.flows.work import UsageSum, Work
 from chat_service.persistence import credits, messages, turns
 from chat_service.persistence.turns import Turn
+from shared import database, telemetry
+
+log = telemetry.logger(__name__)
 
 
 async def add(connection: AsyncConnection, turn: Turn, used: ModelUsed) -> None:
@@ -26,16 +28,34 @@ async def add(connection: AsyncConnection, turn: Turn, used: ModelUsed) -> None:
         await credits.use(connection, turn.id, turn.segment, used.cost_micros)
 
 
-async def close(
-    connection: AsyncConnection, row: Turn, work: Work, quota: Quota
+async def write_down(engine: AsyncEngine, work: Work, used: ModelUsed) -> None:
+    """Counts a call at once, since nobody could tell of it if this process died."""
+    if used.call in work.counted:
+        return
+    try:
+        async with database.transaction(engine) as connection:
+            await add(connection, work.turn, used)
+    except Exception as error:  # noqa: BLE001 - then it is counted at the end
+        log.warning("usage_not_written", turn=work.name, error=type(error).__name__)
+        work.account(used)
+    work.counted.add(used.call)
+
+
+async def leave(engine: AsyncEngine, work: Work) -> None:
+    """Counts calls of a segment left to another owner who can't know of them: nothing was said."""
+    for used in work.meter.silent():
+        async with database.transaction(engine) as connection:
+            await add(connection, work.turn, used)
+
+
+def close(
+    work: Work, message: Mapping[str, Any], turn: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settles a segment under its turn's lock: the usage of its message, and of the whole turn."""
+    """The usage of a segment's message and of its turn, by what was counted to both before."""
     for call in work.meter.used():
         work.account(call)
-    before = await messages.usage_of(connection, work.turn.agent_message_id)
-    await quota.settle(connection, work.turn, work.premium_micros)
     used = work.usage.stored()
-    return _sum(before, used), _sum(row.usage, used)
+    return _sum(message, used), _sum(turn, used)
 
 
 def _sum(*usages: Mapping[str, Any]) -> dict[str, Any]:

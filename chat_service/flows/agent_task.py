@@ -16,7 +16,7 @@ from shared import errors
 
 async def stream_agent_task(flows: Flows, work: Work) -> Frames:
     """Frames of a task; last, how it ends. One that wants a person's approval fails."""
-    said = await input_state.said(flows, work.turn)
+    said = await input_state.said(flows, work)
 
     def start(bundle: ModelBundle, replay: bool) -> AsyncGenerator[AgentEvent, None]:
         return flows.agent.stream(
@@ -26,6 +26,7 @@ async def stream_agent_task(flows: Flows, work: Work) -> Frames:
             task=runtime_context.limits(work),
             first_block=work.fold.next_block,
             replay=replay,
+            fresh=replay and not work.recovered,
             meter=work.meter,
         )
 

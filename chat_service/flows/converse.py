@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import convert
 from chat_service.agent import events as agent
-from chat_service.flows import initial_thinking_step
+from chat_service.flows import accounts, initial_thinking_step
 from chat_service.flows.parts import Flows
 from chat_service.flows.work import Completed, Outcome, Suspended, Work
 from chat_service.persistence import approvals
@@ -33,6 +33,9 @@ async def frames(
     async with contextlib.aclosing(events):
         async for event in events:
             match event:
+                case agent.UsedAside():
+                    await accounts.write_down(flows.engine, work, event)
+                    continue
                 case agent.ModelUsed():
                     work.account(event)
                     continue

@@ -1,6 +1,6 @@
 """The end of a segment: message, usage, state, lease and terminal frame in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat_service import convert
 from chat_service.flows import accounts
 from chat_service.flows.frame_log import FrameLog, TurnLog
-from chat_service.flows.quota import Quota
 from chat_service.flows.work import Cancelled, Completed, Failed, Outcome, Suspended, Work
-from chat_service.persistence import approvals, frames, messages, threads, turns
+from chat_service.persistence import approvals, messages, segments, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
 from shared import database, measures
@@ -31,7 +30,6 @@ async def finalize(
     engine: AsyncEngine,
     log: FrameLog,
     clock: Clock,
-    quota: Quota,
     work: Work,
     to: TurnLog,
     outcome: Outcome,
@@ -40,38 +38,76 @@ async def finalize(
     if not await log.drain(to):
         return False
     now = clock.now()
-    async with database.transaction(engine) as connection:
-        turn = await turns.get(connection, work.turn.id, lock=True)
-        if turn is None or turn.fence != to.fence or turn.state is not TurnState.RUNNING:
-            return False
-        usage, whole = await accounts.close(connection, turn, work, quota)
-        events = await _end(connection, work, outcome, usage, now)
-        numbered = log.number(events, turn.last_sequence)
-        await frames.insert(connection, turn.id, turn.last_sequence, numbered)
-        last = turn.last_sequence + len(numbered)
-        await _write_turn(connection, work, outcome, whole, now, last)
-    to.show(numbered)
+    ended = await _at_once(engine, log, work, to, outcome, now)
+    if ended is None:
+        ended = await _in_turn(engine, log, work, to, outcome, now)
+    if ended is None:
+        return False
+    to.show(ended)
     return True
 
 
-async def _end(
-    connection: AsyncConnection,
+async def _at_once(
+    engine: AsyncEngine, log: FrameLog, work: Work, to: TurnLog, outcome: Outcome, now: datetime
+) -> Sequence[bytes] | None:
+    """The last frames of a plain turn, ended unseen; None when there is more to it.
+
+    It takes one statement where to look first takes five.
+    """
+    if work.resumed or work.recovered or isinstance(outcome, Suspended):
+        return None
+    how = _end(log, work, outcome, {}, {}, (), to.stored, now)
+    async with engine.connect() as connection:
+        done = await segments.end(connection, work.turn, how, now, fence=to.fence, base=to.stored)
+    return how.frames if done else None
+
+
+async def _in_turn(
+    engine: AsyncEngine, log: FrameLog, work: Work, to: TurnLog, outcome: Outcome, now: datetime
+) -> Sequence[bytes] | None:
+    async with database.transaction(engine) as connection:
+        turn = await turns.get(connection, work.turn.id, lock=True)
+        if turn is None or turn.fence != to.fence or turn.state is not TurnState.RUNNING:
+            return None
+        before, waits = await segments.so_far(connection, turn)
+        if work.resumed:
+            work.fold.earlier = await _begun_before(connection, work)
+        pending = await _pending(connection, work, outcome, now) if waits else ()
+        base = turn.last_sequence
+        how = _end(log, work, outcome, before, turn.usage, pending, base, now)
+        await segments.end(connection, turn, how, now, fence=to.fence, base=base)
+    return how.frames
+
+
+def _end(
+    log: FrameLog,
     work: Work,
     outcome: Outcome,
-    usage: dict[str, Any],
+    before: Mapping[str, Any],
+    whole: Mapping[str, Any],
+    pending: Sequence[Approval],
+    base: int,
     now: datetime,
-) -> list[pb.TurnEvent]:
-    """Writes message and approvals, and gives the last frames."""
-    if work.resumed:
-        work.fold.earlier = await _begun_before(connection, work)
-    await messages.finish(
-        connection, work.turn.agent_message_id, parts=work.fold.parts(), usage=usage, now=now
-    )
-    await threads.change(connection, work.turn.thread_id, now, {})
-    pending = await _pending(connection, work, outcome, now)
+) -> segments.End:
+    """`before` and `whole` are what was counted to the message and to the turn by others."""
+    usage, of_turn = accounts.close(work, before, whole)
+    parts = work.fold.parts()
     events = [pb.TurnEvent(usage=convert.usage(usage))] if usage else []
-    events.append(_terminal(work, outcome, pending, usage, now))
-    return events
+    events.append(_terminal(work, outcome, pending, parts, usage, now))
+    error = status.to_status(outcome.error) if isinstance(outcome, Failed) else None
+    suspended = isinstance(outcome, Suspended)
+    return segments.End(
+        state=_STATES[type(outcome)],
+        parts=parts,
+        message_usage=usage,
+        usage=of_turn,
+        usage_before=whole,
+        premium_micros=work.premium_micros,
+        error=None if error is None else error.SerializeToString(),
+        frames=log.number(events, base),
+        end_time=None if suspended else now,
+        may_wait=suspended,
+    )
 
 
 async def _begun_before(connection: AsyncConnection, work: Work) -> dict[str, dict[str, Any]]:
@@ -103,7 +139,12 @@ async def _pending(
 
 
 def _terminal(
-    work: Work, outcome: Outcome, pending: Sequence[Approval], usage: dict[str, Any], now: datetime
+    work: Work,
+    outcome: Outcome,
+    pending: Sequence[Approval],
+    parts: Sequence[Mapping[str, Any]],
+    usage: Mapping[str, Any],
+    now: datetime,
 ) -> pb.TurnEvent:
     match outcome:
         case Suspended():
@@ -120,33 +161,10 @@ def _terminal(
                 turn_id=work.turn.id,
                 segment=work.turn.segment,
                 role=MessageRole.AGENT,
-                parts=work.fold.parts(),
+                parts=parts,
                 usage=usage,
                 create_time=now,
                 finish_time=now,
             )
             shown_message = convert.message(message, work.turn.workspace_id)
             return pb.TurnEvent(completed=pb.TurnCompleted(message=shown_message))
-
-
-async def _write_turn(
-    connection: AsyncConnection,
-    work: Work,
-    outcome: Outcome,
-    usage: dict[str, Any],
-    now: datetime,
-    last: int,
-) -> None:
-    error = status.to_status(outcome.error) if isinstance(outcome, Failed) else None
-    await turns.change(
-        connection,
-        work.turn.id,
-        now,
-        state=_STATES[type(outcome)],
-        last_sequence=last,
-        usage=usage,
-        error=None if error is None else error.SerializeToString(),
-        end_time=None if isinstance(outcome, Suspended) else now,
-        lease_owner=None,
-        lease_expire_time=None,
-    )

@@ -8,33 +8,47 @@ from uuid import UUID
 from chat_service.agent.ports import Said
 from chat_service.flows import mentions
 from chat_service.flows.parts import Flows
+from chat_service.flows.work import Work
 from chat_service.persistence import messages
 from chat_service.persistence.enums import MessageRole
 from chat_service.persistence.messages import Message
-from chat_service.persistence.turns import Turn
 
 MOST_MESSAGES: Final = 200
 _NOTHING: Final = "(message)"
 
 
-async def said(flows: Flows, turn: Turn) -> list[Said]:
+async def said(flows: Flows, work: Work) -> list[Said]:
     """Finished messages before this turn, oldest first, then the turn's user message.
 
     What the message refers to stands right before it, as a message of its own. What the agent
     said in earlier segments of this turn is in its checkpoint, not here.
     """
+    found, parts = await _read(flows, work)
+    asked = work.turn.user_message_id
+    shown = await mentions.blocks(flows.engine, flows.automations, work.turn, parts)
+    context = [
+        Said(id=f"{asked}-{number}", role="user", parts=[{"text": block}])
+        for number, block in enumerate(shown, start=1)
+    ]
+    # A message whose every part was dropped is still to be answered.
+    present = Said(id=str(asked), role="user", parts=parts or [{"text": _NOTHING}])
+    return [*earlier([*reversed(found)]), *context, present]
+
+
+async def _read(flows: Flows, work: Work) -> tuple[Sequence[Message], Sequence[Mapping[str, Any]]]:
+    """The messages before the turn's, newest first, and what its own says."""
+    turn, opened = work.turn, work.opened
+    if opened is not None and opened.new_thread:
+        return (), opened.parts
     async with flows.engine.connect() as connection:
         found = await messages.newest(
             connection, turn.thread_id, size=MOST_MESSAGES, before=turn.user_message_id
         )
+        if opened is not None:
+            return found, opened.parts
         own = await messages.of_turn(connection, turn.id)
     (asked,) = [m for m in own if m.id == turn.user_message_id]
-    shown = await mentions.blocks(flows.engine, flows.automations, turn, asked.parts)
-    context = [
-        Said(id=f"{asked.id}-{number}", role="user", parts=[{"text": block}])
-        for number, block in enumerate(shown, start=1)
-    ]
-    return [*earlier([*reversed(found)]), *context, _present(asked)]
+    return found, asked.parts
 
 
 def earlier(found: Sequence[Message]) -> list[Said]:
@@ -67,13 +81,6 @@ def _calls(message: Message) -> list[Mapping[str, Any]]:
 
 def _begun(call: Mapping[str, Any]) -> dict[str, Any]:
     return {key: call[key] for key in ("tool", "args_json") if call.get(key)}
-
-
-def _present(message: Message) -> Said:
-    """A message whose every part was dropped is still to be answered."""
-    if message.parts:
-        return _said(message)
-    return Said(id=str(message.id), role="user", parts=[{"text": _NOTHING}])
 
 
 def _said(message: Message) -> Said:

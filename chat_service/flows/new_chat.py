@@ -21,7 +21,7 @@ from chat_service.flows.work import Work
 
 async def stream_new_chat(flows: Flows, work: Work) -> Frames:
     """Frames of a new turn after its first two; last, how it ends."""
-    said = await input_state.said(flows, work.turn)
+    said = await input_state.said(flows, work)
 
     def start(bundle: ModelBundle, replay: bool) -> AsyncGenerator[AgentEvent, None]:
         return flows.agent.stream(

@@ -1,7 +1,8 @@
 """The beginning of a turn: one transaction, after which the work is the server's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,8 @@ from chat_service.flows.auto_pin import AutoPin, Wanted
 from chat_service.flows.frame_log import FrameLog
 from chat_service.flows.quota import Quota
 from chat_service.flows.turn import TurnEngine
-from chat_service.flows.work import Work
-from chat_service.persistence import approvals, frames, images, messages, threads, turns
+from chat_service.flows.work import Opened, Work
+from chat_service.persistence import approvals, images, segments, threads, turns
 from chat_service.persistence.enums import (
     ApprovalState,
     MessageRole,
@@ -64,17 +65,22 @@ class Opening:
         commits, then begins the work with the frames given.
         """
         thread = await self._thread(connection, asked)
-        await refuse_open_turn(connection, thread)
+        if thread.open_turn is not None:
+            await refuse_open_turn(connection, thread)
         wanted = Wanted(user=asked.user, images=llm_capability.has_images(asked.parts))
         config = await self.pins.choose(connection, thread, asked.model_config_id, wanted)
         llm_capability.check(config, asked.parts)
-        turn = self._turn(asked, thread, config)
-        while not await turns.insert(connection, turn, self.engine.lease):
+        opened = Opened(
+            parts=list(asked.parts),
+            new_thread=asked.thread is None,
+            titled=thread.title_state is not TitleState.NONE,
+        )
+        work, stored = self._begun(asked, self._turn(asked, thread, config), opened)
+        while not await self._store(connection, asked, work.turn, stored):
             await refuse_open_turn(connection, thread)  # or it has just ended
-        await self.quota.reserve(connection, turn, config)
+        await self.quota.reserve(connection, work.turn, config)
         await images.keep(connection, asked.workspace, thread.id, asked.images, self.clock.now())
-        await self._messages(connection, asked, turn)
-        return await self._first_frames(connection, asked, turn)
+        return work, stored
 
     async def _thread(self, connection: AsyncConnection, asked: Asked) -> Thread:
         if asked.thread is None:
@@ -129,34 +135,35 @@ class Opening:
             end_time=None,
         )
 
-    async def _messages(self, connection: AsyncConnection, asked: Asked, turn: Turn) -> None:
-        now = self.clock.now()
-        await messages.insert(
-            connection,
-            Message(
-                id=turn.user_message_id,
-                thread_id=turn.thread_id,
-                turn_id=turn.id,
-                segment=0,
-                role=MessageRole.USER,
-                parts=list(asked.parts),
-                create_time=now,
-                finish_time=now,
-            ),
-        )
-        await agent_shell(connection, turn, self.clock)
-
-    async def _first_frames(
-        self, connection: AsyncConnection, asked: Asked, turn: Turn
-    ) -> tuple[Work, list[bytes]]:
-        work = Work(turn=turn)
-        events = [work.started()]
+    def _begun(self, asked: Asked, turn: Turn, opened: Opened) -> tuple[Work, list[bytes]]:
+        events = [Work(turn=turn).started()]
         if asked.kind is ThreadKind.CHAT:
             events.append(initial_thinking_step.begun(asked.parts))
         stored = self.log.number(events, 0)
-        await frames.insert(connection, turn.id, 0, stored)
-        await turns.change(connection, turn.id, self.clock.now(), last_sequence=len(stored))
-        return work, stored
+        return Work(turn=replace(turn, last_sequence=len(stored)), opened=opened), stored
+
+    async def _store(
+        self, connection: AsyncConnection, asked: Asked, turn: Turn, stored: Sequence[bytes]
+    ) -> bool:
+        now = self.clock.now()
+        said = Message(
+            id=turn.user_message_id,
+            thread_id=turn.thread_id,
+            turn_id=turn.id,
+            segment=0,
+            role=MessageRole.USER,
+            parts=list(asked.parts),
+            create_time=now,
+            finish_time=now,
+        )
+        return await segments.begin(
+            connection,
+            turn,
+            self.engine.lease,
+            said=said,
+            answer=agent_shell(turn, now),
+            frames=stored,
+        )
 
 
 async def refuse_open_turn(connection: AsyncConnection, thread: Thread) -> None:
@@ -174,14 +181,13 @@ async def refuse_open_turn(connection: AsyncConnection, thread: Thread) -> None:
     raise errors.ApprovalsUndecided(name, waiting)
 
 
-async def agent_shell(connection: AsyncConnection, turn: Turn, clock: Clock) -> None:
+def agent_shell(turn: Turn, now: datetime) -> Message:
     """The agent's message of a segment, to be finished when the segment ends."""
-    shell = Message(
+    return Message(
         id=turn.agent_message_id,
         thread_id=turn.thread_id,
         turn_id=turn.id,
         segment=turn.segment,
         role=MessageRole.AGENT,
-        create_time=clock.now(),
+        create_time=now,
     )
-    await messages.insert(connection, shell)

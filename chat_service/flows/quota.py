@@ -1,4 +1,4 @@
-"""A person's credit for premium models: held before a segment, settled when it ends."""
+"""A person's credit for premium models: held before a segment begins."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,11 +47,6 @@ class Quota:
             micros=micros,
             now=self.clock.now(),
         )
-
-    async def settle(self, connection: AsyncConnection, turn: Turn, used_micros: int) -> None:
-        """Replaces what was held for the turn's segment by what it used."""
-        now = self.clock.now()
-        await credits.settle(connection, turn.id, turn.segment, used_micros, now)
 
     def estimate(self, config: ModelConfig) -> int:
         """The price of reading and writing the config's reserve, at most a whole month's credit."""

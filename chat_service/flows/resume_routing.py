@@ -1,9 +1,9 @@
 """Decisions: every check first, then all of them at once, then the turn goes on."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from rota.chat.v1 import chat_pb2 as pb
@@ -17,15 +17,24 @@ from chat_service.flows.opening import agent_shell
 from chat_service.flows.quota import Quota
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
-from chat_service.persistence import approvals, frames, turns
+from chat_service.persistence import approvals, frames, messages, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
 from shared import canonical, errors, measures, resources
 from shared.clock import Clock
 
-# Gives the canonical form of an edited payload, or raises InvalidRequest.
-Check = Callable[[Approval, Mapping[str, Any], str], Awaitable[Mapping[str, Any]]]
+
+class Payloads(Protocol):
+    """What is approved, looked at once more. Both raise InvalidRequest with paths under `field`."""
+
+    async def checked(
+        self, row: Approval, payload: Mapping[str, Any], field: str
+    ) -> Mapping[str, Any]:
+        """The canonical form of an edited payload."""
+        ...
+
+    async def still_holds(self, row: Approval, field: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +48,11 @@ class Decided:
     field: str
     payload: Mapping[str, Any] | None = None
     reason: str = ""
+
+    def approves(self, row: Approval) -> bool:
+        """Whether it approves just what was shown, and nobody has decided before."""
+        undecided = row.state is ApprovalState.PENDING
+        return undecided and self.state is ApprovalState.APPROVED and self.payload is None
 
     def is_what_was_decided(self, row: Approval) -> bool:
         return (
@@ -57,7 +71,11 @@ class Routing:
     quota: Quota
 
     async def checked(
-        self, connection: AsyncConnection, turn: Turn, decisions: Sequence[Decided], check: Check
+        self,
+        connection: AsyncConnection,
+        turn: Turn,
+        decisions: Sequence[Decided],
+        payloads: Payloads,
     ) -> list[Decided]:
         """The decisions with edits in canonical form. Reads only; refuses what can't hold."""
         rows = {row.id: row for row in await approvals.of_turn(connection, turn.id)}
@@ -66,10 +84,13 @@ class Routing:
             row = rows.get(decision.approval)
             if row is None:
                 raise errors.ResourceNotFound(decision.name)
+            field = f"{decision.field}.edit.payload"
             if decision.payload is not None:
-                payload = await check(row, decision.payload, f"{decision.field}.edit.payload")
+                payload = await payloads.checked(row, decision.payload, field)
                 decision = replace(decision, payload=payload)
             self._refuse(row, decision)
+            if decision.approves(row):
+                await payloads.still_holds(row, field)
             found.append(decision)
         return found
 
@@ -150,7 +171,7 @@ class Routing:
             fence=fence,
         )
         await self.quota.reserve(connection, going_on, config)
-        await agent_shell(connection, going_on, self.clock)
+        await messages.insert(connection, agent_shell(going_on, self.clock.now()))
         work = Work(turn=going_on)
         more = []
         if config.id != turn.model_config_id:

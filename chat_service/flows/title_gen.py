@@ -43,9 +43,7 @@ async def titling(flows: Flows, work: Work, said: Sequence[Said]) -> AsyncIterat
     """A title that comes after this changes the thread only; its usage counts all the same."""
     search = Titling()
     text = " ".join(part.get("text", "") for part in said[-1].parts).strip()
-    thread = await _thread(flows, work)
-    await _tell_if_found(work, thread)
-    if text and thread is not None and thread.title_state is TitleState.NONE:
+    if text and await _is_wanted(flows, work):
         search.task = asyncio.create_task(_search(flows, work, text, search))
         flows.background.add(search.task)
         search.task.add_done_callback(flows.background.discard)
@@ -63,6 +61,14 @@ async def stop(flows: Flows) -> None:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+
+
+async def _is_wanted(flows: Flows, work: Work) -> bool:
+    if work.opened is not None:
+        return not work.opened.titled
+    thread = await _thread(flows, work)
+    await _tell_if_found(work, thread)
+    return thread is not None and thread.title_state is TitleState.NONE
 
 
 async def _thread(flows: Flows, work: Work) -> Thread | None:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from chat_service.flows import accounts
 from chat_service.flows.finalize import finalize
 from chat_service.flows.frame_log import FrameLog, TurnLog
 from chat_service.flows.observed import Observed
@@ -130,6 +131,8 @@ class TurnEngine:
                 watch.cancel()
             if outcome is not None:
                 await self._to_its_end(self._finish(work, to, outcome, observed))
+            elif not to.lost.is_set():
+                await self._to_its_end(self._leave(work))
         finally:
             observed.ended(None)
             self._log.close(to)
@@ -172,9 +175,7 @@ class TurnEngine:
     async def _finish(self, work: Work, to: TurnLog, outcome: Outcome, observed: Observed) -> None:
         while not to.lost.is_set():
             try:
-                ended = await finalize(
-                    self._engine, self._log, self._clock, self._quota, work, to, outcome
-                )
+                ended = await finalize(self._engine, self._log, self._clock, work, to, outcome)
             except Exception as error:  # noqa: BLE001 - tried again while the lease is ours
                 log.warning("turn_not_ended", turn=work.name, error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
@@ -186,6 +187,13 @@ class TurnEngine:
                     with contextlib.suppress(errors.ServiceUnavailable):  # swept later
                         await self._forget(work.turn.id)
             return
+
+    async def _leave(self, work: Work) -> None:
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                await accounts.leave(self._engine, work)
+        except Exception as error:  # noqa: BLE001 - whoever goes on needs none of it
+            log.warning("turn_not_accounted", turn=work.name, error=type(error).__name__)
 
     async def _stop_when_lost(self, to: TurnLog) -> None:
         await to.lost.wait()

@@ -1,6 +1,6 @@
 """A segment of a turn in hand: what it has said and used, and how it ends."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -203,11 +203,21 @@ async def _at_once() -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What is known of a turn that has just been opened, and need not be read again."""
+
+    parts: Sequence[Mapping[str, Any]]  # what was said
+    new_thread: bool
+    titled: bool  # the thread has a title, or was told to have none
+
+
 @dataclass(slots=True, kw_only=True)
 class Work:
-    """A segment in hand. `recovered` when its first owner died."""
+    """A segment in hand. `recovered` when its first owner died, `opened` while it is the first."""
 
     turn: Turn
+    opened: Opened | None = None
     recovered: bool = False
     fold: Fold = field(default_factory=Fold)
     usage: UsageSum = field(default_factory=UsageSum)

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
 from chat_service.persistence.enums import TurnState
-from shared.statements import Statement
 
 # another replica takes over long before
 _GRACE: Final = sa.cast(timedelta(minutes=1), sa.Interval)
@@ -18,7 +17,8 @@ _GRACE: Final = sa.cast(timedelta(minutes=1), sa.Interval)
 t = tables.credit_reservations
 turns = tables.turns
 
-_SETTLE: Final = Statement(
+# Adds the rest of what a segment used, and lets go of what was held for it.
+SETTLE: Final = (
     sa.update(t)
     .where(t.c.turn_id == sa.bindparam("turn"), t.c.segment == sa.bindparam("in_segment"))
     .values(
@@ -80,13 +80,6 @@ async def use(connection: AsyncConnection, turn: UUID, segment: int, micros: int
         .where(t.c.turn_id == turn, t.c.segment == segment)
         .values(used_micros=t.c.used_micros + micros)
     )
-
-
-async def settle(
-    connection: AsyncConnection, turn: UUID, segment: int, micros: int, now: datetime
-) -> None:
-    """Adds the rest of what a segment used and lets go of what was held."""
-    await _SETTLE.run(connection, turn=turn, in_segment=segment, micros=micros, now=now)
 
 
 async def settle_lost(connection: AsyncConnection, now: datetime, *, most: int) -> int:

@@ -37,7 +37,6 @@ def _given(*columns: str) -> dict[str, "sa.BindParameter[Any]"]:
 
 _ID: Final = t.c.id == sa.bindparam("message")
 _INSERT: Final = Statement(sa.insert(t).values(_given(*(c.name for c in t.columns))))
-_FINISH: Final = Statement(sa.update(t).where(_ID).values(_given("parts", "usage", "finish_time")))
 _USAGE: Final = Statement(sa.select(t.c.usage).where(_ID))
 _OF_TURN: Final = Statement(
     sa.select(t).where(t.c.turn_id == sa.bindparam("turn")).order_by(t.c.id)
@@ -54,17 +53,6 @@ _NEWEST_BEFORE: Final = Statement(
 
 async def insert(connection: AsyncConnection, message: Message) -> None:
     await _INSERT.run(connection, **{c.name: getattr(message, c.name) for c in t.columns})
-
-
-async def finish(
-    connection: AsyncConnection,
-    message: UUID,
-    *,
-    parts: Sequence[Mapping[str, Any]],
-    usage: Mapping[str, Any],
-    now: datetime,
-) -> None:
-    await _FINISH.run(connection, message=message, parts=parts, usage=usage, finish_time=now)
 
 
 async def newest(

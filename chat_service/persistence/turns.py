@@ -62,7 +62,7 @@ def lease_end(lease: "timedelta | sa.ColumnElement[Any]") -> "sa.ColumnElement[d
     return sa.func.clock_timestamp() + sa.cast(lease, sa.Interval)
 
 
-_INSERT: Final = Statement(
+INSERT: Final = (
     upsert(t)
     .values(
         {c.name: sa.bindparam(c.name, type_=c.type) for c in t.columns}
@@ -85,10 +85,9 @@ _CANCEL_REQUESTS: Final = Statement(sa.select(t.c.id).where(_THESE, t.c.cancel_r
 _PROGRESS: Final = Statement(sa.select(t.c.id, t.c.last_sequence, t.c.state).where(_THESE))
 
 
-async def insert(connection: AsyncConnection, turn: Turn, lease: timedelta) -> bool:
-    """False when the thread has an open turn."""
-    values = {c.name: getattr(turn, c.name) for c in t.columns}
-    return await _INSERT.row(connection, **values, lease=lease) is not None
+def values(turn: Turn) -> dict[str, Any]:
+    """A row's columns."""
+    return {c.name: getattr(turn, c.name) for c in t.columns}
 
 
 async def get(

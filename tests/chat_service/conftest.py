@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from chat_service.agent import mcp_tools
 from chat_service.agent.patience import Patience
+from chat_service.flows import title_gen
 from devstack.demo_model import DemoServer, demo_server
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
@@ -19,6 +21,19 @@ from tests.support.chat import START, Chat, chat_service, migrated
 from tests.support.models import models_file
 from tests.support.postgres import SuiteServer
 from tests.support.tokens import Keys
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not held up comes in time, however busy the machine is."""
+    monkeypatch.setattr(title_gen, "WAIT_SECONDS", 30.0)
+    monkeypatch.setattr(mcp_tools, "LIST_SECONDS", 60.0)
+
+
+@pytest.fixture
+def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a title."""
+    monkeypatch.setattr(title_gen, "WAIT_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -94,6 +109,6 @@ async def chat(
     chat_databases: ServiceDatabases, keys: Keys, demo: DemoServer, automations: MemoryAutomations
 ) -> AsyncIterator[Chat]:
     async with chat_service(
-        chat_databases, keys, demo.base_url, automations=automations, heartbeat_seconds=1.0
+        chat_databases, keys, demo.base_url, automations=automations
     ) as running:
         yield running

@@ -35,7 +35,7 @@ class Taker(notice_pb2_grpc.NoticeServiceServicer):
 
 @pytest.fixture
 async def taker() -> AsyncIterator[tuple[Taker, str]]:
-    taker, server = Taker(), grpc.aio.server()
+    taker, server = Taker(), grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     notice_pb2_grpc.add_NoticeServiceServicer_to_server(taker, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -232,6 +232,7 @@ async def test_the_sweeper_leaves_a_running_segment_alone(serve: Serving, demo: 
     assert [e async for e in call][-1].HasField("completed")
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_title_that_comes_late_is_charged_too(serve: Serving, demo: DemoServer) -> None:
     chat = await serve(PREMIUM, credit=PLENTY)
     demo.controls.hold(kind="title")

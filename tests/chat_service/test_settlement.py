@@ -1,5 +1,6 @@
 """However a segment ends, what its model calls used is written down, charged and never held on."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +10,15 @@ import pytest
 import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
+from chat_service.flows import accounts
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared import resources
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import pin
-from tests.support.chat import SCHEDULE, Chat, approval_of, approve, said
+from tests.support.agent_ports import MemoryAutomations
+from tests.support.chat import SCHEDULE, Chat, approval_of, approve, said, until
 from tests.support.models import model
 
 # a dollar for a million tokens either way: a token costs a micro
@@ -171,6 +174,62 @@ async def test_an_estimate_is_a_token_for_four_bytes_of_what_was_sent_and_said(
     assert usage.input_tokens > whole.input_tokens / 2
 
 
+async def nothing(*_: Any) -> None:
+    """What a process does that is killed."""
+
+
+async def test_a_call_without_a_word_yet_is_charged_by_the_replica_that_leaves_its_turn(
+    serve: Serving, demo: DemoServer
+) -> None:
+    models = serve.write(*ONE, credit=PLENTY)
+    async with serve.start(models_file=models) as first:
+        scene = Scene(serve=serve, demo=demo, chat=first, thread=await pin(first, 0))
+        turn = await scene.begin("hello")
+    demo.controls.release()
+    chat = await serve(models_file=models)
+    events = await chat.watch(turn)
+    assert events[-1].WhichOneof("event") == "completed"
+    _, usage = await books(chat, turn)
+    assert (estimated(usage), usage.model_calls) == ({"demo-a"}, 2)
+    undisturbed = await chat.send("hello", name=await pin(chat, 0))
+    whole = next(e.usage for e in undisturbed if e.HasField("usage"))
+    assert usage.output_tokens == whole.output_tokens
+    assert usage.input_tokens > whole.input_tokens
+
+
+async def test_a_draft_is_charged_though_its_replica_dies_before_the_card_is_stored(
+    serve: Serving,
+    demo: DemoServer,
+    automations: MemoryAutomations,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(accounts, "leave", nothing)
+    models = serve.write(*ONE, credit=PLENTY)
+    validate = automations.validate
+
+    async def slow(**_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(automations, "validate", slow)
+    async with serve.start(models_file=models) as first:
+        thread = await pin(first, 0)
+        stream = aiter(first.stream(SCHEDULE, name=thread))
+        turn = (await anext(stream)).started.turn
+
+        async def written_down() -> bool:
+            return (await first.turn(turn)).usage.model_calls == 1
+
+        await until(written_down)
+    monkeypatch.setattr(automations, "validate", validate)
+    chat = await serve(models_file=models)
+    events = await chat.watch(turn)
+    assert events[-1].WhichOneof("event") == "suspended"
+    _, usage = await books(chat, turn)
+    assert len(demo.controls.log("drafter")) == 2
+    # the agent's, and two drafts of which the first was lost
+    assert (estimated(usage), usage.model_calls) == (set(), 3)
+
+
 def cancel_meanwhile(databases: ServiceDatabases, turn: str) -> None:
     """What a replica without the turn writes down while nobody owns it."""
     with psycopg.connect(databases.superuser, autocommit=True) as connection:
@@ -204,8 +263,13 @@ async def test_a_call_that_died_with_its_replica_is_estimated_and_charged(
 
 @pytest.mark.parametrize("ends", ["suspended", "cancelled"])
 async def test_a_call_that_ended_before_its_replica_died_is_counted_once_and_exactly(
-    serve: Serving, demo: DemoServer, chat_databases: ServiceDatabases, ends: str
+    serve: Serving,
+    demo: DemoServer,
+    chat_databases: ServiceDatabases,
+    ends: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(accounts, "leave", nothing)  # as when it is killed
     models = serve.write(*ONE, credit=PLENTY)
     async with serve.start(models_file=models) as first:
         scene = Scene(serve=serve, demo=demo, chat=first, thread=await pin(first, 0))
@@ -226,6 +290,7 @@ async def test_a_call_that_ended_before_its_replica_died_is_counted_once_and_exa
         assert 0 < usage.input_tokens < whole.input_tokens
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_title_that_was_cut_off_is_estimated_and_charged(
     serve: Serving, demo: DemoServer
 ) -> None:

@@ -31,7 +31,7 @@ def start(url: str, keys: Keys, **more: str) -> "subprocess.CompletedProcess[str
     }
     command = [sys.executable, "-m", "chat_service"]
     return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
     )
 
 

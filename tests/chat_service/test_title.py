@@ -6,7 +6,6 @@ import psycopg
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.flows import title_gen
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared import resources
@@ -39,11 +38,6 @@ async def titled(chat: Chat, thread: str) -> None:
         return bool(await title_of(chat, thread))
 
     await until(done)
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(title_gen, "WAIT_SECONDS", 0.0)
 
 
 async def test_a_title_is_told_while_the_answer_goes_on(chat: Chat, demo: DemoServer) -> None:
@@ -173,6 +167,7 @@ async def test_a_message_without_text_waits_for_the_next_turn(chat: Chat, demo: 
     assert len(titles(await chat.send("hello", name=thread_of(first)))) == 1
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_title_whose_finder_died_before_telling_is_told_by_who_takes_over(
     serve: Serving, demo: DemoServer, chat_databases: ServiceDatabases
 ) -> None:

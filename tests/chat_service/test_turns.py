@@ -6,6 +6,7 @@ import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
+from tests.chat_service.conftest import Serving
 from tests.support.chat import WORKSPACE, Chat, asking, kinds, said, until
 from tests.support.refusals import refusal
 
@@ -202,9 +203,8 @@ async def test_a_thread_that_does_not_exist_is_not_found(chat: Chat) -> None:
     assert refused.reason == "RESOURCE_NOT_FOUND"
 
 
-async def test_heartbeats_repeat_the_last_sequence(
-    chat: Chat, demo: DemoServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_heartbeats_repeat_the_last_sequence(serve: Serving) -> None:
+    chat = await serve(heartbeat_seconds=0.1)
     events = await chat.send(SCHEDULE)
     last = events[-1].sequence
     request = pb.WatchTurnRequest(name=events[0].started.turn, after_sequence=last)

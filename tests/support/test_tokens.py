@@ -1,5 +1,6 @@
 """Tokens for tests are what the services' verifier accepts."""
 
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -54,3 +55,36 @@ def test_expired_and_forged_tokens_are_refused(keys: Keys, verifier: caller.Veri
     ):
         with pytest.raises(errors.Unauthenticated):
             verifier.verify(f"Bearer {token}")
+
+
+def test_a_known_token_lends_its_signature_to_no_other(
+    keys: Keys, verifier: caller.Verifier
+) -> None:
+    known = keys.user_token("ada")
+    verifier.verify(f"Bearer {known}")
+    header, _, signature = known.split(".")
+    _, claims, _ = keys.user_token("eve", key=new_key()).split(".")
+    with pytest.raises(errors.Unauthenticated):
+        verifier.verify(f"Bearer {header}.{claims}.{signature}")
+    assert verifier.verify(f"Bearer {known}").user == "ada"
+
+
+def test_a_known_token_is_looked_at_again_when_its_time_is_over(
+    keys: Keys, verifier: caller.Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = keys.user_token(expires_in=timedelta(hours=1))
+    seen: list[str] = []
+    check = caller.Verifier._checked
+
+    def counted(self: caller.Verifier, one: str) -> tuple[float, caller.Caller]:
+        seen.append(one)
+        return check(self, one)
+
+    monkeypatch.setattr(caller.Verifier, "_checked", counted)
+    verifier.verify(f"Bearer {token}")
+    verifier.verify(f"Bearer {token}")
+    assert seen == [token]
+    later = time.time() + timedelta(hours=2).total_seconds()
+    monkeypatch.setattr("shared.caller.time.time", lambda: later)
+    verifier.verify(f"Bearer {token}")
+    assert seen == [token, token]

@@ -1,0 +1,126 @@
+"""The end of a segment in one statement: all of it, or nothing where it isn't as was thought."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from chat_service.flows.turn import LEASE
+from chat_service.persistence import frames, messages, segments, tables, turns
+from chat_service.persistence.enums import TurnState
+from chat_service.persistence.turns import Turn
+from tests.support.chat import SCHEDULE, START, Chat
+
+USAGE = {"input_tokens": 5, "output_tokens": 7, "cost_micros": 0, "model_calls": 1}
+END = segments.End(
+    state=TurnState.SUCCEEDED,
+    parts=[{"text": "the end"}],
+    message_usage=USAGE,
+    usage=USAGE,
+    usage_before={},
+    premium_micros=0,
+    error=None,
+    frames=[b"last but one", b"last"],
+    end_time=START,
+    may_wait=False,
+)
+
+
+async def running(chat: Chat, text: str) -> Turn:
+    """A turn that is made to look as if it still ran, with nothing counted."""
+    events = await chat.send(text)
+    found = UUID(events[0].started.turn.rpartition("/")[2])
+    t = tables.turns
+    async with chat.engine.begin() as connection:
+        await connection.execute(
+            sa.update(t).where(t.c.id == found).values(state=TurnState.RUNNING, usage={})
+        )
+        turn = await turns.get(connection, found)
+    assert turn is not None
+    return turn
+
+
+async def stored(chat: Chat, turn: Turn) -> tuple[Any, ...]:
+    async with chat.engine.connect() as connection:
+        row = await turns.get(connection, turn.id)
+        said = await messages.of_turn(connection, turn.id)
+        shown = await frames.after(connection, turn.id, turn.last_sequence, most=10)
+    assert row is not None
+    return row.state, row.last_sequence, row.usage, said[-1].parts, said[-1].usage, shown
+
+
+async def ended(chat: Chat, turn: Turn, how: segments.End = END, **thought: int) -> bool:
+    given = {"fence": turn.fence, "base": turn.last_sequence, **thought}
+    async with chat.engine.connect() as connection:
+        return await segments.end(connection, turn, how, START, **given)
+
+
+async def test_a_segment_ends_in_one_statement(chat: Chat) -> None:
+    turn = await running(chat, "hello")
+    assert await ended(chat, turn)
+    base = turn.last_sequence
+    last = [(base + 1, b"last but one"), (base + 2, b"last")]
+    assert await stored(chat, turn) == (
+        TurnState.SUCCEEDED,
+        base + 2,
+        USAGE,
+        [{"text": "the end"}],
+        USAGE,
+        last,
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "thought"),
+    [
+        (END, {"fence": 99}),
+        (END, {"base": 1}),
+        (replace(END, usage_before=USAGE), {}),
+    ],
+)
+async def test_one_that_is_not_as_was_thought_stays_as_it_is(
+    chat: Chat, how: segments.End, thought: dict[str, int]
+) -> None:
+    turn = await running(chat, "hello")
+    before = await stored(chat, turn)
+    assert not await ended(chat, turn, how, **thought)
+    assert await stored(chat, turn) == before
+    assert before[0] is TurnState.RUNNING
+
+
+async def test_an_undecided_approval_stays_with_a_segment_that_may_wait_only(chat: Chat) -> None:
+    turn = await running(chat, SCHEDULE)
+    assert not await ended(chat, turn)
+    waiting = replace(END, state=TurnState.AWAITING_APPROVAL, end_time=None, may_wait=True)
+    assert await ended(chat, turn, waiting)
+
+
+async def test_a_thread_takes_no_second_open_turn_and_keeps_nothing_of_it(chat: Chat) -> None:
+    turn = await running(chat, "hello")
+    other = replace(turn, id=made_up(1), user_message_id=made_up(2), agent_message_id=made_up(3))
+    said = replace((await said_of(chat, turn))[0], id=other.user_message_id, turn_id=other.id)
+    answer = replace((await said_of(chat, turn))[1], id=other.agent_message_id, turn_id=other.id)
+    async with chat.engine.begin() as connection:
+        begun = await segments.begin(
+            connection,
+            other,
+            LEASE,
+            said=said,
+            answer=answer,
+            frames=[b"first"],
+        )
+    assert not begun
+    assert await said_of(chat, other) == []
+    async with chat.engine.connect() as connection:
+        assert await frames.after(connection, other.id, 0, most=10) == []
+
+
+def made_up(number: int) -> UUID:
+    return UUID(int=number)
+
+
+async def said_of(chat: Chat, turn: Turn) -> list[messages.Message]:
+    async with chat.engine.connect() as connection:
+        return await messages.of_turn(connection, turn.id)
