@@ -26,7 +26,9 @@ ALONE: Final = "in process"
 PACE_SECONDS: Final = 0.05
 # Tokens of each answer, by how many are streamed at once.
 TOKENS: Final = {1: 1000, 50: 300, 200: 300, 500: 100}
-ROUNDS: Final = {1: 5, 50: 3, 200: 2, 500: 1}
+# Answers that each stream gives, one after another.
+ANSWERS: Final = {1: 10}
+ROUNDS: Final = {1: 3, 50: 3, 200: 2, 500: 1}
 PEER_ROUNDS: Final = 1
 PACED: Final = (50, 60)
 
@@ -35,7 +37,12 @@ PACED: Final = (50, 60)
 class Shape:
     streams: int
     tokens: int
+    answers: int = 1
     delay: float = 0.0
+
+    @property
+    def words(self) -> int:
+        return self.streams * self.answers * self.tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +59,9 @@ Contender = Callable[[Shape], Awaitable[Figure]]
 
 async def run() -> Table:
     counts = [int(n) for n in os.environ.get("ROTA_BENCH_STREAMS", "1,50,200,500").split(",")]
-    shapes = [Shape(streams=n, tokens=TOKENS.get(n, 100)) for n in counts]
+    shapes = [
+        Shape(streams=n, tokens=TOKENS.get(n, 100), answers=ANSWERS.get(n, 1)) for n in counts
+    ]
     paced = Shape(streams=PACED[0], tokens=PACED[1], delay=PACE_SECONDS)
     with chat_peers.installed() as homes:
         async with stage() as on, _contenders(on) as ours:
@@ -135,7 +144,8 @@ async def _contenders(on: Stage) -> AsyncIterator[dict[str, Contender]]:
         order = load.Order(
             kind=ROTA,
             target=on.service,
-            threads=await on.threads(shape.streams),
+            threads=await on.threads(shape.streams * shape.answers),
+            streams=shape.streams,
             tokens=shape.tokens,
             delay=shape.delay,
             token=on.token(),
@@ -147,6 +157,7 @@ async def _contenders(on: Stage) -> AsyncIterator[dict[str, Contender]]:
             database=on.databases.chat,
             model=on.model,
             streams=shape.streams,
+            answers=shape.answers,
             tokens=shape.tokens,
             delay=shape.delay,
             warm=5,
@@ -164,7 +175,8 @@ def _peer(peer: chat_peers.Peer) -> Contender:
         order = load.Order(
             kind=peer.name,
             target=f"127.0.0.1:{peer.port}",
-            threads=await peer.threads(shape.streams),
+            threads=await peer.threads(shape.streams * shape.answers),
+            streams=shape.streams,
             tokens=shape.tokens,
             delay=shape.delay,
             assistant=peer.assistant,
@@ -183,10 +195,10 @@ async def _loaded(order: load.Order, pid: int, shape: Shape) -> Figure:
 
 
 def _figure(report: dict[str, Any], cpu_seconds: float, shape: Shape) -> Figure:
-    tokens, streams = shape.streams * shape.tokens, report["streams"]
+    streams = report["streams"]
     return Figure(
-        tokens_per_second=tokens / report["seconds"],
-        cpu_micros=cpu_seconds / tokens * 1e6,
+        tokens_per_second=shape.words / report["seconds"],
+        cpu_micros=cpu_seconds / shape.words * 1e6,
         first_frame_ms=median(s["first_frame"] for s in streams) * 1000,
         first_text_ms=median(s["first_text"] for s in streams) * 1000,
         worst_gap_ms=max(s["worst_gap"] for s in streams) * 1000,

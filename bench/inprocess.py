@@ -32,6 +32,7 @@ class Order:
     database: str
     model: str
     streams: int
+    answers: int  # of each stream, one after another
     tokens: int
     delay: float = 0.0
     warm: int = 0  # streams before it says `ready`
@@ -67,9 +68,14 @@ async def run(order: Order) -> Weighed:
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
         cpu, began = time.process_time(), time.perf_counter()
-        streams = await asyncio.gather(*(_one(agent, bundle, order) for _ in range(order.streams)))
+        told = await asyncio.gather(*(_told(agent, bundle, order) for _ in range(order.streams)))
+        streams = [timed for stream in told for timed in stream]
         seconds = time.perf_counter() - began
         return Weighed(seconds=seconds, streams=streams, cpu_seconds=time.process_time() - cpu)
+
+
+async def _told(agent: Agent, bundle: ModelBundle, order: Order) -> list[Timed]:
+    return [await _one(agent, bundle, order) for _ in range(order.answers)]
 
 
 async def _one(agent: Agent, bundle: ModelBundle, order: Order) -> Timed:

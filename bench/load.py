@@ -19,11 +19,12 @@ import uvloop
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """`threads` are names of the server's own, one a stream."""
+    """`threads` are names of the server's own, one an answer; streams share them out evenly."""
 
     kind: str
     target: str
     threads: list[str]
+    streams: int
     tokens: int
     delay: float = 0.0
     token: str = ""
@@ -36,7 +37,7 @@ class Order:
 
 @dataclass(slots=True, kw_only=True)
 class Timed:
-    """Of one stream, in seconds since it was asked for."""
+    """Of one answer, in seconds since it was asked for."""
 
     first_frame: float = 0.0
     first_text: float = 0.0
@@ -63,10 +64,17 @@ async def run(order: Order) -> Report:
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     began = time.perf_counter()
-    streams = await asyncio.gather(*(_one(client, order, thread) for thread in order.threads))
+    told = await asyncio.gather(
+        *(_told(client, order, order.threads[n :: order.streams]) for n in range(order.streams))
+    )
+    streams = [timed for stream in told for timed in stream]
     seconds = time.perf_counter() - began
     await client.close()
     return Report(seconds=seconds, streams=streams)
+
+
+async def _told(client: Client, order: Order, threads: list[str]) -> list[Timed]:
+    return [await _one(client, order, thread) for thread in threads]
 
 
 async def _one(client: Client, order: Order, thread: str) -> Timed:
