@@ -53,7 +53,7 @@ def start(
     *,
     system_root: Path = SYSTEM_ROOT,
     ends_with_caller: bool = True,
-    timeout: float = 60,
+    timeout: float = 180,
 ) -> Server:
     """The server of this state folder, started unless it runs already (then `settings` wait).
 

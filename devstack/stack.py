@@ -38,7 +38,7 @@ class Stack:
     say: Callable[[str], None]
     stopping: threading.Event = field(default_factory=threading.Event)
     run_program: Run = run_module
-    start_timeout: float = 90
+    start_timeout: float = 240
     token: str = field(default="", repr=False)
     _server: postgres.Server | None = field(default=None, init=False)
     _children: list[Child] = field(default_factory=list, init=False)

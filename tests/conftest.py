@@ -3,12 +3,19 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from devstack.postgres_roles import ServiceDatabases
 from tests.support.live import Live
 from tests.support.live import live as started
 from tests.support.pair import migrated
 from tests.support.postgres import SuiteServer, suite_server
+
+# The same examples in every run, and no clock on any of them.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -81,7 +81,7 @@ class Controls:
         self._orders.clear()
         self.release()
 
-    async def until_held(self, kind: Kind | None = None, timeout: float = 10) -> Seen:
+    async def until_held(self, kind: Kind | None = None, timeout: float = 60) -> Seen:
         """Waits until a reply stands at the gate."""
         async with asyncio.timeout(timeout):
             while True:
@@ -89,7 +89,7 @@ class Controls:
                     return held[-1]
                 await self._change()
 
-    async def until_over(self, seen: Seen, timeout: float = 10) -> Outcome:
+    async def until_over(self, seen: Seen, timeout: float = 60) -> Outcome:
         """Waits until a request is answered, broken off or abandoned."""
         async with asyncio.timeout(timeout):
             while seen.outcome == "open":

@@ -13,6 +13,7 @@ from shared.registries.actions.types import AgentResult, AgentTask
 from shared.rpc.client import Behalf, channel
 from tests.support.agent_server import AgentServicer, agent_server
 from tests.support.agents import FakeAgent, Gate, answer
+from tests.support.ports import free_port
 from tests.support.tokens import Keys
 
 Served = tuple[GrpcAgent, AgentServicer]
@@ -92,7 +93,10 @@ async def test_it_attaches_again_when_the_connection_breaks(keys: Keys, agent: F
     agent.act = gate
     behalf = Behalf(identity=keys.identity("automation_service"), audience="chat_service")
     async with contextlib.AsyncExitStack() as first:
-        address, before = await first.enter_async_context(agent_server(keys, agent))
+        address, before = await first.enter_async_context(
+            # not one that the kernel could give to somebody in between
+            agent_server(keys, agent, port=free_port())
+        )
         peer = await first.enter_async_context(channel(address))
         running = asyncio.create_task(GrpcAgent(channel=peer, behalf=behalf).run_task(task()))
         await gate.entered.wait()
@@ -125,7 +129,7 @@ async def test_a_refusal_is_not_tried_again(keys: Keys, agent: FakeAgent) -> Non
             channel=peer, behalf=Behalf(identity=stranger, audience="automation_service")
         )
         with pytest.raises(errors.RotaError) as caught:
-            await asyncio.wait_for(remote.run_task(task()), 5)
+            await asyncio.wait_for(remote.run_task(task()), 60)
     assert caught.value.code not in (errors.Code.UNAVAILABLE,)
     assert agent.begun == []
 

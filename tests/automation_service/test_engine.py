@@ -31,7 +31,7 @@ async def serving(
         yield stop
     finally:
         stop.set()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
 
 async def woken(store: AsyncEngine, engine: PgQueuer, *runs: UUID) -> None:
@@ -99,7 +99,7 @@ async def test_a_run_in_hand_goes_back_when_the_worker_stops(
     run = resources.new_id()
     async with serving(engine, handler):
         await woken(store, engine, run)
-        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(begun.wait(), 60)
     assert ended.is_set()
     assert [tuple(row) for row in await execute(url, TOKENS)] == [("queued", f"run:{run}")]
 
@@ -117,9 +117,9 @@ async def test_a_run_in_hand_can_be_interrupted(store: AsyncEngine, engine: PgQu
     run = resources.new_id()
     async with serving(engine, handler):
         await woken(store, engine, run)
-        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(begun.wait(), 60)
         await engine.cancel(run)
-        await asyncio.wait_for(interrupted.wait(), 10)
+        await asyncio.wait_for(interrupted.wait(), 60)
         await engine.cancel(resources.new_id())  # one that is not here is nothing
 
 

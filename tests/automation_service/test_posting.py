@@ -139,7 +139,7 @@ async def test_an_endpoint_may_ask_for_time(said: str, wait: timedelta) -> None:
 
 async def test_nobody_there_nonsense_and_silence_are_told_apart_from_answers() -> None:
     async with receiver() as endpoint:
-        poster = Poster(local=True, seconds=0.5)
+        poster = Poster(local=True)
         gone = endpoint.url
         endpoint.answers = lambda _: b""
         assert await post(poster, endpoint.url) == Answer(error="it can't be reached")
@@ -153,7 +153,7 @@ async def test_nobody_there_nonsense_and_silence_are_told_apart_from_answers() -
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        answer = await post(poster, f"http://127.0.0.1:{port}/")
+        answer = await post(Poster(local=True, seconds=0.5), f"http://127.0.0.1:{port}/")
     assert answer.error in ("no answer within 0.5 s", "it can't be reached")
 
 

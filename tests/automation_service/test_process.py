@@ -59,9 +59,9 @@ class Process:
         async def bound() -> Any:
             return self.event("server_started")
 
-        return int((await until(bound))["port"])
+        return int((await until(bound, 90))["port"])
 
-    async def ended(self, seconds: float = 20) -> int:
+    async def ended(self, seconds: float = 90) -> int:
         return await asyncio.wait_for(self.inner.wait(), seconds)
 
 
@@ -105,7 +105,7 @@ async def test_it_migrates_serves_and_drains_on_sigterm(
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             health: Any = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest(service="rota.automation.v1.AutomationService")
-            answer = await health.Check(request, timeout=10)
+            answer = await health.Check(request, timeout=60)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
         serving.inner.send_signal(signal.SIGTERM)
         assert await serving.ended() == 0
@@ -148,10 +148,13 @@ async def test_help_lists_every_setting_and_a_missing_one_is_named(keys: Keys) -
 
 
 @pytest.mark.parametrize(
-    ("end", "seconds"), [(signal.SIGKILL, 15.0), (signal.SIGTERM, 6.0)], ids=["killed", "drained"]
+    # What a drained one hands back need not wait for its lease.
+    ("end", "lease"),
+    [(signal.SIGKILL, "3"), (signal.SIGTERM, "3600")],
+    ids=["killed", "drained"],
 )
 async def test_a_run_of_a_worker_that_ends_goes_on_elsewhere(
-    url: str, keys: Keys, end: signal.Signals, seconds: float
+    url: str, keys: Keys, end: signal.Signals, lease: str
 ) -> None:
     agent = FakeAgent()
     gate = Gate()
@@ -165,17 +168,15 @@ async def test_a_run_of_a_worker_that_ends_goes_on_elsewhere(
         running(url, keys, clock=clock, roles="api,ticker") as rota,
     ):
         name = (await rota.create(news(triggers=[schedule()], plan=steps))).name
-        env = environment(url, keys, peer, ROTA_ROLES="worker")
+        env = environment(url, keys, peer, ROTA_ROLES="worker", ROTA_LEASE_SECONDS=lease)
         async with process(env) as first:
             clock.set(FIRST)
-            await asyncio.wait_for(gate.entered.wait(), 30)
+            await asyncio.wait_for(gate.entered.wait(), 90)
             async with process(env) as second:
-                await until(lambda: _event(second, "service_started"))
+                await until(lambda: _event(second, "service_started"), 90)
                 first.inner.send_signal(end)
                 await first.ended()
-                ended_at = asyncio.get_running_loop().time()
-                await until(lambda: _event(second, "run_claimed"), seconds)
-                assert asyncio.get_running_loop().time() - ended_at < seconds
+                await until(lambda: _event(second, "run_claimed"))
                 gate.opened.set()
                 [run] = await rota.ended(name)
         assert run.state == pb.Run.SUCCEEDED

@@ -30,7 +30,7 @@ async def fired(rota: Running, clock: ManualClock, **definition: Any) -> Any:
 
 async def progress(rota: Running, run: str) -> list[tuple[str, str]]:
     request = pb.WatchRunRequest(name=run)
-    call = rota.stub.WatchRun(request, metadata=rota.keys.user_headers(), timeout=20)
+    call = rota.stub.WatchRun(request, metadata=rota.keys.user_headers(), timeout=60)
     events = [event async for event in call]
     assert [e.sequence for e in events] == list(range(1, len(events) + 1))
     said = [e.step_progress for e in events if e.HasField("step_progress")]

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from shared import fires_left
+from shared.definition import AutomationCreate
 from shared.errors import Code
 from shared.registries import Catalogue, check, register_builtins
 from shared.registries.actions import all_actions
 from shared.registries.capabilities.types import Capability
 from shared.registries.triggers import all_triggers
 from shared.registries.violations import Violation
-from tests.support.automation import NEWS, Running
+from tests.support.automation import NEWS, START, Running
 from tests.support.refusals import refusal
 
 PAGE = Path(__file__).parents[2] / "docs" / "refusals.md"
@@ -63,7 +65,10 @@ def faults(said: dict[str, Any]) -> list[Violation]:
         for name in ("now", "fetch_url")
     }
     catalogue = Catalogue(actions=all_actions(), triggers=all_triggers(), capabilities=known)
-    return check(said, catalogue)
+    if found := check(said, catalogue):
+        return found
+    definition = AutomationCreate.model_validate(said).definition
+    return list(fires_left.faults(definition, START, fires_left.unfired(definition)))
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row[0]}={row[1][:40]}")

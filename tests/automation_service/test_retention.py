@@ -45,7 +45,7 @@ def sweeper(store: AsyncEngine, clock: ManualClock, **kept: Any) -> Retention:
 
 async def watched(rota: Running, run: str, after: int = 0) -> list[Any]:
     request = pb.WatchRunRequest(name=run, after_sequence=after)
-    call = rota.stub.WatchRun(request, metadata=rota.keys.user_headers(), timeout=20)
+    call = rota.stub.WatchRun(request, metadata=rota.keys.user_headers(), timeout=60)
     return [event async for event in call]
 
 

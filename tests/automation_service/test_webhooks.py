@@ -295,4 +295,4 @@ async def test_only_a_service_may_tell_and_only_of_its_workspace(rota: Running, 
 
 def notify(rota: Running, request: Any, headers: list[tuple[str, str]]) -> Any:
     stub = notice_pb2_grpc.NoticeServiceStub(rota.channel)
-    return stub.Notify(request, metadata=headers, timeout=20)
+    return stub.Notify(request, metadata=headers, timeout=60)

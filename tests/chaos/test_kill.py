@@ -26,6 +26,9 @@ from tests.support.tokens import Keys
 ASKED = "every weekday at 9 in Paris summarise the news"
 SLOT = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
+# Processes start slowly where much else runs.
+pytestmark = pytest.mark.timeout(900)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Road:
@@ -46,7 +49,7 @@ class Road:
         request = chat_pb2.ResumeTurnRequest(
             name=approval.turn, decisions=[approve(approval)], request_id=str(uuid4())
         )
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while True:
                 call = self.stub.ResumeTurn(request, metadata=self.metadata, wait_for_ready=True)
                 try:
@@ -57,7 +60,7 @@ class Road:
 
     async def watch(self, turn: str, after: int = 0) -> list[chat_pb2.TurnEvent]:
         request = chat_pb2.WatchTurnRequest(name=turn, after_sequence=after)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             call = self.stub.WatchTurn(request, metadata=self.metadata, wait_for_ready=True)
             return [event async for event in call if event.WhichOneof("event") != "heartbeat"]
 
@@ -83,7 +86,7 @@ class Road:
             runs = await self._runs()
             return bool(runs) and all(run.HasField("end_time") for run in runs)
 
-        await until(ended, seconds=60)
+        await until(ended, seconds=240)
         (run,) = await self._runs()
         (slot,) = (
             await self.automations.ListSlots(
@@ -224,7 +227,7 @@ async def test_automation_dies_while_a_run_is_in_hand(road: Road) -> None:
     await road.approved()
     road.demo.controls.hold(kind="task")
     road.clock.set(SLOT + timedelta(seconds=1))
-    await road.demo.controls.until_held(timeout=30)
+    await road.demo.controls.until_held()
     await road.automation.kill()
     await road.automation.start()
     road.demo.controls.release()
@@ -237,7 +240,7 @@ async def test_chat_dies_while_a_run_is_in_hand(road: Road) -> None:
     await road.approved()
     road.demo.controls.hold(kind="task")
     road.clock.set(SLOT + timedelta(seconds=1))
-    await road.demo.controls.until_held(timeout=30)
+    await road.demo.controls.until_held()
     await road.chat.kill()
     road.demo.controls.release()
     await road.chat.start()

@@ -21,6 +21,6 @@ def peer() -> Iterator[Peer]:
 
 @pytest.fixture
 async def rota(peer: Peer) -> AsyncIterator[RotaClient]:
-    patience = Patience(give_up_after=5, first_wait=0.01, longest_wait=0.05, silence=5)
+    patience = Patience(first_wait=0.01, longest_wait=0.05)
     async with RotaClient(peer.address, TOKEN, WORKSPACE, patience=patience) as client:
         yield client

@@ -117,9 +117,9 @@ def serving() -> Iterator[Peer]:
     peer = Peer()
     thread = threading.Thread(target=peer.run, daemon=True)
     thread.start()
-    assert peer._ready.wait(10)
+    assert peer._ready.wait(60)
     try:
         yield peer
     finally:
         peer.stop()
-        thread.join(10)
+        thread.join(60)

@@ -3,12 +3,13 @@
 import asyncio
 from contextlib import aclosing
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import pytest
 
-from rota_client import RotaClient, approve, errors
+from rota_client import RotaClient, approve, errors, streams
 from rota_client.calls import Patience
 from rota_client.streams import kind_of
 from tests.clients.frames import approval, called, completed, suspended, text, unknown
@@ -129,24 +130,27 @@ async def test_a_refusal_is_told_at_once_and_not_tried_again(rota: RotaClient, p
     assert names(peer) == ["SendMessage"]
 
 
-async def test_patience_ends(peer: Peer) -> None:
+async def test_patience_ends(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
 
     async def note(seconds: float) -> None:
         waits.append(seconds)
 
+    # Time passes only while it waits, so that it never has waited for too long already.
+    monkeypatch.setattr("tenacity.time", SimpleNamespace(monotonic=lambda: sum(waits)))
     peer.chat.refusals.extend(
         Refused(grpc.StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE", retry_seconds=3)
-        for _ in range(2000)
+        for _ in range(20)
     )
     tried: list[str] = []
     patience = Patience(
-        give_up_after=0.3, sleep=note, noticed=lambda failure: tried.append(failure.reason)
+        give_up_after=30, sleep=note, noticed=lambda failure: tried.append(failure.reason)
     )
     async with RotaClient(peer.address, TOKEN, WORKSPACE, patience=patience) as rota:
         with pytest.raises(errors.Unavailable):
             await read(rota.send_message("hello"))
     assert min(waits) >= 3
+    assert sum(waits) >= 30
     assert set(tried) == {"SERVICE_UNAVAILABLE"}
 
 
@@ -192,10 +196,13 @@ async def test_a_stream_that_is_left_early_is_cancelled(rota: RotaClient, peer: 
         async for event in events:
             if event.text_delta:
                 break
-    assert await asyncio.to_thread(peer.chat.left.wait, 5)
+    assert await asyncio.to_thread(peer.chat.left.wait, 60)
 
 
-async def test_a_stream_that_ended_was_not_left(rota: RotaClient, peer: Peer) -> None:
+async def test_a_stream_that_ended_was_not_left(
+    rota: RotaClient, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_FAREWELL_SECONDS", 60.0)
     peer.chat.segments.append(told())
     await read(rota.send_message("hello"))
     assert (await rota.get_turn("t/turns/u1")).last_sequence == 7

@@ -1,11 +1,13 @@
 """`rota chat` on a real terminal, in a process of its own."""
 
+import contextlib
 import fcntl
 import os
 import pty
 import re
 import select
 import struct
+import subprocess
 import sys
 import termios
 import time
@@ -19,7 +21,12 @@ from tests.clients.frames import approval, completed, requested, suspended, text
 from tests.clients.peer import Peer
 
 ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 90.0
+# Its terminal is the one whose Ctrl-C it gets.
+LAUNCH = (
+    "import fcntl, os, sys, termios;"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 class Terminal:
@@ -27,10 +34,17 @@ class Terminal:
 
     def __init__(self, env: dict[str, str], *args: str) -> None:
         command = [str(Path(sys.executable).with_name("rota")), *args]
-        self.pid, self._fd = pty.fork()
-        if self.pid == 0:
-            os.execvpe(command[0], command, {**os.environ, **env, "TERM": "xterm"})
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self._fd, its = pty.openpty()
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", LAUNCH, *command],
+            stdin=its,
+            stdout=its,
+            stderr=its,
+            env={**os.environ, **env, "TERM": "xterm"},
+            start_new_session=True,
+        )
+        os.close(its)
         self.said = ""
 
     def type(self, keys: str) -> None:
@@ -40,24 +54,29 @@ class Terminal:
         """Reads until `what` has been said since the last time."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while what not in self.said:
-            ready, _, _ = select.select([self._fd], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f"{what!r} was not said: {self.said}"
-            self._read()
+            self._read(deadline, what)
         self.said = self.said.partition(what)[2]
+
+    def expect_to_be_asked(self) -> None:
+        """Until it waits at its prompt: a Ctrl-C just before that only counts with the next key."""
+        self.expect("> ")
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        while stat.read_text().rpartition(")")[2].split()[0] != "S":
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def leave(self) -> int:
         """The exit code, when it has ended."""
-        try:
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        with contextlib.suppress(EOFError):
             while True:
-                self._read()
-        except EOFError:
-            pass
-        _, status = os.waitpid(self.pid, 0)
-        os.close(self._fd)
-        self.pid = 0
-        return os.waitstatus_to_exitcode(status)
+                self._read(deadline, "the end")
+        return self._process.wait(DEADLINE_SECONDS)
 
-    def _read(self) -> None:
+    def _read(self, deadline: float, what: str) -> None:
+        ready, _, _ = select.select([self._fd], [], [], max(0, deadline - time.monotonic()))
+        assert ready, f"{what!r} was not said: {self.said}"
         try:
             chunk = os.read(self._fd, 65536)
         except OSError:
@@ -67,9 +86,9 @@ class Terminal:
         self.said += ESCAPES.sub(b"", chunk).decode(errors="replace")
 
     def kill(self) -> None:
-        if self.pid:
-            os.kill(self.pid, 9)
-            os.waitpid(self.pid, 0)
+        self._process.kill()
+        self._process.wait()
+        os.close(self._fd)
 
 
 Open = Callable[..., Terminal]
@@ -115,7 +134,7 @@ def test_ctrl_c_cancels_the_turn_and_the_talk_goes_on(open_terminal: Open, peer:
     terminal.expect("Once upon")
     terminal.type("\x03")
     terminal.expect("cancelled")
-    terminal.expect("> ")
+    terminal.expect_to_be_asked()
     terminal.type("\x03")
     assert terminal.leave() == 0
 

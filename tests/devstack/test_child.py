@@ -19,7 +19,7 @@ STUBBORN = (
 )
 
 
-def started(tmp_path: Path, code: str, grace: float = 5) -> Child:
+def started(tmp_path: Path, code: str, grace: float = 60) -> Child:
     made = Child(
         name="x",
         command=[sys.executable, "-c", code],
@@ -84,7 +84,7 @@ def test_a_leftover_is_ended_and_a_stranger_with_its_pid_is_not(tmp_path: Path) 
     until_it_says(made.log, "up")
     assert not child.end_leftover(made.pid, "12345")
     assert made.alive
-    assert child.end_leftover(made.pid, child.start_time(made.pid))
+    assert child.end_leftover(made.pid, child.start_time(made.pid), grace=60)
     assert made.exit_code == -signal.SIGTERM
 
 

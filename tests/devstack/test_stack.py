@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 
 from devstack import child, probe, state
 from devstack.programs import AUTOMATION, CHAT, SERVED
+from tests.support import patient
 from tests.support.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ REAL = "devstack"
 PARTS = {"devstack", "postgres", "demo_model", "automation_service", "chat_service", "gateway"}
 
 # Processes start slowly where much else runs.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @dataclass(kw_only=True)
@@ -54,7 +54,7 @@ class Run:
         return process
 
     def until_ready(self, process: subprocess.Popen[str]) -> dict[str, Any]:
-        found = until(lambda: self.ready() or process.poll() is not None, "ready.json", 150)
+        found = until(lambda: self.ready() or process.poll() is not None, "ready.json", 240)
         assert isinstance(found, dict), process.communicate()[0]
         self.seen |= {(pid, child.start_time(pid)) for pid in found["pids"].values()}
         return found
@@ -67,7 +67,7 @@ class Run:
         return [pid for pid, began in self.seen if child.start_time(pid) == began]
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 90) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 180) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
@@ -79,7 +79,7 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 90) -> Any:
 @pytest.fixture
 def place() -> Iterator[Path]:
     """Where PostgreSQL's own user can go; pytest's folders are for one user only."""
-    with tempfile.TemporaryDirectory(prefix="rota-") as folder:
+    with tempfile.TemporaryDirectory(prefix="rota-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
@@ -124,7 +124,7 @@ def prepared(place: Path, module: str) -> Iterator[Run]:
 
 def stopped(process: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> str:
     process.send_signal(number)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=240)
     return output
 
 
@@ -134,9 +134,9 @@ def test_it_says_how_to_reach_it_and_ctrl_c_ends_every_process(fakes: Run) -> No
     assert set(ready["pids"]) == PARTS
     assert ready["workspace"] == "workspaces/dev"
     assert ready["gateway_url"] == f"http://127.0.0.1:{fakes.environment['ROTA_GATEWAY_PORT']}"
-    assert probe.is_serving(ready["chat_address"], SERVED[CHAT])
-    assert probe.is_serving(ready["automation_address"], SERVED[AUTOMATION])
-    assert httpx.get(f"{ready['gateway_url']}/healthz").status_code == 200
+    until(lambda: probe.is_serving(ready["chat_address"], SERVED[CHAT]), CHAT)
+    until(lambda: probe.is_serving(ready["automation_address"], SERVED[AUTOMATION]), AUTOMATION)
+    assert patient.get(f"{ready['gateway_url']}/healthz").status_code == 200
     claims = jwt.decode(ready["token"], options={"verify_signature": False})
     assert claims["workspaces"] == {"dev": "owner"}
     assert claims["zoneinfo"] == "Europe/Paris"
@@ -156,7 +156,7 @@ def test_a_terminal_that_goes_away_ends_every_process_too(fakes: Run) -> None:
     assert process.stdout is not None
     process.stdout.close()
     process.send_signal(signal.SIGHUP)
-    assert process.wait(120) == 0
+    assert process.wait(240) == 0
     assert fakes.left() == []
     assert fakes.ready() is None
 
@@ -165,7 +165,7 @@ def test_a_second_one_in_the_same_folder_says_so_and_harms_nothing(fakes: Run) -
     first = fakes.start()
     ready = fakes.until_ready(first)
     second = fakes.start()
-    output, _ = second.communicate(timeout=120)
+    output, _ = second.communicate(timeout=240)
     assert second.returncode == 1
     assert f"process {first.pid}" in output
     assert ready["gateway_url"] in output
@@ -181,7 +181,7 @@ def test_a_killed_stack_takes_its_processes_along_and_is_no_obstacle(fakes: Run)
     until(lambda: not fakes.left(), "end of the orphans")
     assert fakes.ready() == ready  # stale: nobody could remove it
     process = fakes.start()
-    found = until(lambda: (r := fakes.ready()) and r != ready and r, "ready.json", 150)
+    found = until(lambda: (r := fakes.ready()) and r != ready and r, "ready.json", 240)
     assert found["pids"]["devstack"] == process.pid
     fakes.seen |= {(pid, child.start_time(pid)) for pid in found["pids"].values()}
     stopped(process)
@@ -208,7 +208,7 @@ def test_a_taken_port_is_named_before_anything_starts(fakes: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         process = fakes.start(ROTA_CHAT_PORT=port)
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=240)
     assert process.returncode == 1
     assert f"port {port} (ROTA_CHAT_PORT)" in output
     assert not (fakes.folder / "postgres.json").exists()
@@ -217,7 +217,7 @@ def test_a_taken_port_is_named_before_anything_starts(fakes: Run) -> None:
 
 def test_a_failed_migration_is_shown_and_everything_ends(fakes: Run) -> None:
     process = fakes.start(FAKE_MIGRATION_FAILS="1")
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 1
     assert "no such column" in output
     assert fakes.ready() is None
@@ -244,8 +244,8 @@ def test_the_real_services_run_and_stop(real: Run) -> None:
     headers = {"authorization": f"Bearer {ready['token']}"}
     for noun in ("threads", "automations"):
         url = f"{ready['gateway_url']}/v1/{ready['workspace']}/{noun}"
-        assert httpx.get(url, headers=headers).status_code == 200
-        assert httpx.get(url).status_code == 401
+        assert patient.get(url, headers=headers).status_code == 200
+        assert patient.get(url).status_code == 401
     output = stopped(process)
     assert process.returncode == 0, output
     assert "Ctrl-C stops everything" in output

@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "operations.md"
 SECTION = re.compile(r"^### (?P<title>.+?)\n(?P<body>.*?)(?=^#|\Z)", re.M | re.S)
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
-SLOW = [{"step_id": "s", "action": "agent_task", "config": {"prompt": "Hello. <<ttft=30>>"}}]
+SLOW = [{"step_id": "s", "action": "agent_task", "config": {"prompt": "Hello. <<ttft=300>>"}}]
 
 # Processes start slowly where much else runs.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 # What each section's commands must print.
 PRINTED = {
@@ -66,7 +66,7 @@ def leaving(live: Live) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         "ROTA_SERVICE_JWKS_FILE": str(live.keys.service_jwks_file),
         "ROTA_SERVICE_KEY_FILE": str(live.keys.service_key_file("automation_service")),
         "ROTA_ROLES": "api",
-        "ROTA_DRAIN_SECONDS": "2",
+        "ROTA_DRAIN_SECONDS": "8",
         "ROTA_GRACE_SECONDS": "0",
     }
     process = subprocess.Popen([sys.executable, "-m", "automation_service"], env=environment)
@@ -92,7 +92,7 @@ def who(live: Live) -> Tenant:
 
 @pytest.fixture(scope="module")
 def printed(
-    live: Live, who: Tenant, leaving: tuple[subprocess.Popen[bytes], str]
+    live: Live, leaving: tuple[subprocess.Popen[bytes], str], who: Tenant
 ) -> dict[str, str]:
     """What each section printed; all of them run in one shell, as a person would."""
     process, address = leaving
@@ -116,7 +116,7 @@ def printed(
         },
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=400,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     pieces = [part.partition("\n") for part in done.stdout.split(mark)[1:]]

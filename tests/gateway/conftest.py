@@ -94,7 +94,8 @@ class Backends:
         return future.result(60)
 
     async def start(self) -> None:
-        chat, automation = grpc.aio.server(), grpc.aio.server()
+        options = [("grpc.so_reuseport", 0)]
+        chat, automation = grpc.aio.server(options=options), grpc.aio.server(options=options)
         chat_pb2_grpc.add_ChatServiceServicer_to_server(self.chat, chat)
         agent_pb2_grpc.add_AgentServiceServicer_to_server(Agent(), chat)
         automation_pb2_grpc.add_AutomationServiceServicer_to_server(Automation(), automation)
@@ -148,7 +149,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         process.wait(60)
         backends.run(backends.stop())
         backends.loop.call_soon_threadsafe(backends.loop.stop)
-        thread.join(5)
+        thread.join(60)
 
 
 @pytest.fixture
@@ -192,10 +193,16 @@ def await_ready(made: Gateway, process: subprocess.Popen[bytes], folder: Path) -
 def await_status(
     made: Gateway, process: subprocess.Popen[bytes], folder: Path, status: int, path: str
 ) -> None:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(made.url + path, headers=made.auth()).status_code == status:
                 return
         time.sleep(0.05)
     raise AssertionError((folder / "log").read_text()[-3000:])
+
+
+@pytest.fixture
+def channel(gateway: Gateway) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(f"127.0.0.1:{gateway.port}") as channel:
+        yield channel

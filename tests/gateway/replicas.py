@@ -210,7 +210,7 @@ def _await_up(made: Front, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def until(
-    condition: Callable[[], object], what: Callable[[], object], seconds: float = 90.0
+    condition: Callable[[], object], what: Callable[[], object], seconds: float = 180.0
 ) -> None:
     deadline = time.monotonic() + seconds
     while not condition():

@@ -62,7 +62,7 @@ def test_one_that_says_it_is_not_serving_gets_no_calls_until_it_is(
 
 
 def test_one_that_has_gone_costs_nobody_a_call_for_long(calls: Calls, second: Replica) -> None:
-    second.server.stop(None).wait(20)
+    second.server.stop(None).wait(60)
     until(lambda: all_answered(calls), lambda: "calls still fail")
 
 

@@ -1,5 +1,6 @@
 """Headers that a caller can't forge, headers that a caller doesn't see, and who listens where."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,7 +113,10 @@ def test_only_the_front_door_listens_where_it_was_told(gateway: Front) -> None:
 
 def listening(pid: int) -> set[tuple[str, int]]:
     """The IPv4 and IPv6 addresses that a process listens on."""
-    links = [fd.readlink().name for fd in Path(f"/proc/{pid}/fd").iterdir()]
+    links = []
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            links.append(fd.readlink().name)
     mine = {name.removeprefix("socket:[").rstrip("]") for name in links if "socket:" in name}
     found = set()
     for table in ("tcp", "tcp6"):

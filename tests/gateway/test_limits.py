@@ -15,6 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from tests.gateway.replicas import Front, Replica, front, serving, until
+from tests.support import patient
 
 PATH = "/v1/workspaces/w/threads/t"
 T = TypeVar("T")
@@ -116,4 +117,4 @@ def test_who_waits_is_served_again(gateway: Front) -> None:
 
 def test_the_page_and_the_health_check_are_not_counted(gateway: Front) -> None:
     for _ in range(20):
-        assert httpx.get(f"{gateway.url}/healthz").status_code == 200
+        assert patient.get(f"{gateway.url}/healthz").status_code == 200

@@ -4,22 +4,21 @@ import base64
 import hashlib
 import re
 
-import httpx
-
 from gateway.page import policy
 from gateway.rendering import PAGE
 from tests.gateway.conftest import Gateway
+from tests.support import patient
 
 
 def test_the_page_is_served_whole_without_a_token(gateway: Gateway) -> None:
-    answer = httpx.get(gateway.url + "/")
+    answer = patient.get(gateway.url + "/")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.text == PAGE.read_text()
 
 
 def test_the_page_may_run_only_what_it_was_built_with(gateway: Gateway) -> None:
-    told = httpx.get(gateway.url + "/").headers["content-security-policy"]
+    told = patient.get(gateway.url + "/").headers["content-security-policy"]
     assert told == policy(PAGE.read_text())
     script = re.findall(r"<script[^>]*>(.*?)</script>", PAGE.read_text(), re.DOTALL)
     assert len(script) == 1

@@ -17,8 +17,8 @@ from gateway.rendering import DEFAULTS
 from tests.gateway.replicas import Front, Replica, front, serving, until
 
 CALL_SECONDS = 1
-IDLE_SECONDS = 4
-BEATS = 20
+IDLE_SECONDS = 6
+BEATS = 24
 GAP = 0.3
 GRPC_PATH = "/rota.chat.v1.ChatService/WatchTurn"
 JSON_PATH = "/v1/workspaces/w/threads/t/turns/u:watch"
@@ -89,7 +89,7 @@ def test_a_frame_arrives_before_the_next_is_sent(
         for sequence in range(1, 4):
             yield beat(sequence)
             # A frame that is held back somewhere never arrives, and the stream ends too soon.
-            if not arrived.acquire(timeout=30):
+            if not arrived.acquire(timeout=50):
                 return
 
     replica.frames = frames

@@ -38,7 +38,7 @@ def run(environ: Mapping[str, str], *, port: int = 0) -> str:
         env={"PYTHONPATH": ":".join(sys.path), **environ},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=True,
     )
     return done.stdout

@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 
 import pytest
 
-TIMEOUT_SECONDS: Final = 100
+TIMEOUT_SECONDS: Final = 240
 
 
 class NotResolved(Exception):

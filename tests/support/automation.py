@@ -111,7 +111,7 @@ class Running:
         self, rpc: str, request: Any, *, headers: list[tuple[str, str]] | None = None
     ) -> Any:
         headers = self.keys.user_headers() if headers is None else headers
-        return await getattr(self.stub, rpc)(request, metadata=headers, timeout=20)
+        return await getattr(self.stub, rpc)(request, metadata=headers, timeout=60)
 
     async def create(self, said: dict[str, Any] | None = None, **fields: Any) -> Any:
         return await self.call(
@@ -173,7 +173,7 @@ async def running(
             yield Running(service=service, stub=stub, keys=keys, url=url, channel=channel)
 
 
-async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 20.0) -> Any:
+async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:
     """What `condition` gives once it is truthy."""
     async with asyncio.timeout(seconds):
         while True:

@@ -28,7 +28,7 @@ from grpc_status import rpc_status
 
 from devstack import probe
 from devstack.postgres_roles import ServiceDatabases
-from tests.support.chat import SECRET_KEY, START
+from tests.support.chat import QUIET_SECONDS, SECRET_KEY, START
 from tests.support.ports import free_port
 from tests.support.processes import FileClock
 from tests.support.tokens import Keys
@@ -232,6 +232,7 @@ def _told(made: Live, name: str, listen: str, peer: str, model: str) -> dict[str
         "ROTA_APPROVAL_DAYS": "0.5",
         "ROTA_POOL_SIZE": "4",
         "ROTA_LOOK_SECONDS": "0.2",
+        "ROTA_HEARTBEAT_SECONDS": str(QUIET_SECONDS),
         "ROTA_SECRET_KEYS": SECRET_KEY,
         "ROTA_LOCAL_MODELS": "true",
         "ROTA_LOCAL_WEBHOOKS": "true",
@@ -256,7 +257,7 @@ class _Starter:
         self.stack.callback(_end, process)
         self.started.append((process, path))
 
-    def until(self, condition: Callable[[], bool], seconds: float = 90.0) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = 180.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             for process, path in self.started:
@@ -268,4 +269,4 @@ class _Starter:
 def _end(process: subprocess.Popen[bytes]) -> None:
     # Nobody waits for what they were doing.
     process.kill()
-    process.wait(20)
+    process.wait(60)

@@ -1,14 +1,19 @@
 """Ports that tests give to servers they start: free, and never the same one twice."""
 
+import random
 from typing import Final
 
-from devstack import postgres_process
+from devstack.postgres_process import port_is_free
 
+# Below those that the programs under test choose for themselves, and below any that a kernel
+# gives to outgoing connections.
+_PORTS: Final = range(10_000, 16_000)
 _given: Final[set[int]] = set()
 
 
 def free_port() -> int:
-    while (port := postgres_process.free_port()) in _given:
-        pass
-    _given.add(port)
-    return port
+    for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+        if port not in _given and port_is_free(port):
+            _given.add(port)
+            return port
+    raise AssertionError(f"no port is free between {_PORTS.start} and {_PORTS.stop}")

@@ -84,10 +84,15 @@ class Process:
 
     async def _until_serving(self) -> None:
         async with (
-            asyncio.timeout(60),
+            asyncio.timeout(240),
             grpc.aio.insecure_channel(
                 f"127.0.0.1:{self.port}",
-                options=[("grpc.use_local_subchannel_pool", 1)],
+                options=[
+                    ("grpc.use_local_subchannel_pool", 1),
+                    # it would look ever less often, and a start takes as long as it takes
+                    ("grpc.initial_reconnect_backoff_ms", 100),
+                    ("grpc.max_reconnect_backoff_ms", 500),
+                ],
             ) as channel,
         ):
             stub: Any = health_pb2_grpc.HealthStub(channel)
@@ -96,7 +101,7 @@ class Process:
                 if self._running.returncode is not None:
                     raise AssertionError(self.log.read_text()[-3000:])
                 try:
-                    await stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
+                    await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
                 except grpc.aio.AioRpcError:
                     await asyncio.sleep(0.1)
                 else:
@@ -140,7 +145,8 @@ async def processes(
             "ROTA_LISTEN": f"127.0.0.1:{chat_port}",
             "ROTA_PEER_ADDRESS": f"127.0.0.1:{automation_port}",
             "ROTA_SERVICE_KEY_FILE": str(keys.service_key_file("chat_service")),
-            "ROTA_TURN_LEASE_SECONDS": "3",
+            # Renewed every two seconds, on a machine that may have none to spare.
+            "ROTA_TURN_LEASE_SECONDS": "6",
         },
     )
     automation = Process(

@@ -97,7 +97,7 @@ class Replay:
                 env={**os.environ, "PATH": f"{self.place / 'bin'}:{os.environ['PATH']}"},
                 capture_output=True,
                 text=True,
-                timeout=240,
+                timeout=600,
             )
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
             self._hasten()

@@ -40,7 +40,7 @@ def faults(schema: dict[str, Any], compose: dict[str, Any]) -> list[str]:
     return [error.json_path for error in Draft201909Validator(schema).iter_errors(compose)]
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 def test_the_compose_file_is_what_the_specification_allows(schema: dict[str, Any]) -> None:
     compose = yaml.safe_load(COMPOSE.read_text())
     assert faults(schema, compose) == []

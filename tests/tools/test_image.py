@@ -23,7 +23,7 @@ BUILD, FINAL = dockerfile.stages((ROOT / "Dockerfile").read_text())
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = ("chat_service", "automation_service")
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Image:
             env=self.environment(**told),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
         )
 
 
@@ -150,12 +150,12 @@ def running(image: Image, *words: str, **told: str) -> Iterator[None]:
         yield
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(60)
 
 
 def serves(image: Image, *check: str, **told: str) -> None:
     """Until the health check that the compose file names is content."""
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 240
     while image.run(*check, **told).returncode:
         assert time.monotonic() < deadline, check
 

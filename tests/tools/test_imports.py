@@ -65,7 +65,7 @@ ROOTS = ("shared", "chat_service", "automation_service", "devstack", "clients/py
 
 def watch(root: Path, *folders: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", WATCH, str(root), *folders]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=100)
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=240)
 
 
 def test_importing_our_modules_opens_nothing_and_reads_no_environment() -> None:

@@ -12,6 +12,7 @@ from tests.devstack.demo.calls import (
     pieces,
     user,
 )
+from tests.support import patient
 
 
 async def test_a_held_reply_waits_where_it_is_told_to(
@@ -38,7 +39,7 @@ async def test_a_caller_who_leaves_is_noticed(demo: DemoServer, client: openai.A
 async def test_failures_can_be_ordered_for_one_kind_of_call(demo: DemoServer) -> None:
     root = demo.base_url.removesuffix("/v1")
     title = [{"role": "system", "content": "Write a title"}, *user("the weather of today")]
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=patient.SECONDS) as http:
         fail = {"fail": {"times": 1, "status": 503, "kind": "title"}}
         await http.post(f"{root}/__control", json=fail)
         statuses = []
@@ -55,7 +56,10 @@ async def test_failures_can_be_ordered_for_one_kind_of_call(demo: DemoServer) ->
 
 
 async def test_the_control_surface_is_closed_unless_asked_for() -> None:
-    async with demo_server(controls=False) as server, httpx.AsyncClient() as http:
+    async with (
+        demo_server(controls=False) as server,
+        httpx.AsyncClient(timeout=patient.SECONDS) as http,
+    ):
         answer = await http.get(server.base_url.removesuffix("/v1") + "/__log")
     assert answer.status_code == 404
 
@@ -66,11 +70,11 @@ def test_it_runs_as_a_program_and_says_when_its_port_is_taken() -> None:
     try:
         assert first.stdout
         base_url = first.stdout.readline().split()[-1]
-        assert httpx.get(f"{base_url}/models").json()["data"][0]["id"] == "demo"
+        assert patient.get(f"{base_url}/models").json()["data"][0]["id"] == "demo"
         port = str(httpx.URL(base_url).port)
-        second = subprocess.run([*command, port], capture_output=True, text=True, timeout=60)
+        second = subprocess.run([*command, port], capture_output=True, text=True, timeout=240)
         assert second.returncode == 1
         assert second.stderr.startswith(f"Port {port} is not free")
     finally:
         first.terminate()
-        first.wait(20)
+        first.wait(60)

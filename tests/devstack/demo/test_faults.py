@@ -12,6 +12,7 @@ from tests.devstack.demo.calls import (
     chat_model,
     user,
 )
+from tests.support import patient
 
 
 async def test_a_limited_model_always_says_429_and_when_to_come_back(
@@ -73,13 +74,13 @@ async def test_a_wrong_key_is_refused_when_one_is_set() -> None:
     async with demo_server(api_key="right") as server:
         for key, expected in (("wrong", 401), ("right", 200)):
             headers = {"authorization": f"Bearer {key}"}
-            async with httpx.AsyncClient(headers=headers) as http:
+            async with httpx.AsyncClient(headers=headers, timeout=patient.SECONDS) as http:
                 answer = await http.get(f"{server.base_url}/models")
             assert answer.status_code == expected
 
 
 async def test_a_body_that_is_no_request_is_refused(demo: DemoServer) -> None:
-    async with httpx.AsyncClient(base_url=demo.base_url) as http:
+    async with httpx.AsyncClient(base_url=demo.base_url, timeout=patient.SECONDS) as http:
         for body in (b"{", b"[]", b"{}", b'{"messages": []}', b'{"messages": [7]}'):
             answer = await http.post("/chat/completions", content=body)
             assert answer.status_code == 400
