@@ -35,11 +35,11 @@ async def finalize(
     outcome: Outcome,
 ) -> bool:
     """Ends the segment; False when another owner took the turn and will end it."""
-    if not await log.drain(to):
-        return False
     now = clock.now()
     ended = await _at_once(engine, log, work, to, outcome, now)
     if ended is None:
+        if not await log.drain(to):
+            return False
         ended = await _in_turn(engine, log, work, to, outcome, now)
     if ended is None:
         return False
@@ -52,13 +52,23 @@ async def _at_once(
 ) -> Sequence[bytes] | None:
     """The last frames of a plain turn, ended unseen; None when there is more to it.
 
-    It takes one statement where to look first takes five.
+    It takes one statement where to look first takes five, and stores what is not stored yet.
     """
     if work.resumed or work.recovered or isinstance(outcome, Suspended):
         return None
-    how = _end(log, work, outcome, {}, {}, (), to.stored, now)
-    async with engine.connect() as connection:
-        done = await segments.end(connection, work.turn, how, now, fence=to.fence, base=to.stored)
+    left = await log.take(to)
+    if left is None:
+        return None
+    done = False
+    try:
+        how = _end(log, work, outcome, {}, {}, (), left, to.stored, now)
+        async with engine.connect() as connection:
+            done = await segments.end(
+                connection, work.turn, how, now, fence=to.fence, base=to.stored
+            )
+    finally:
+        if not done:
+            log.give_back(to, left)
     return how.frames if done else None
 
 
@@ -74,7 +84,7 @@ async def _in_turn(
             work.fold.earlier = await _begun_before(connection, work)
         pending = await _pending(connection, work, outcome, now) if waits else ()
         base = turn.last_sequence
-        how = _end(log, work, outcome, before, turn.usage, pending, base, now)
+        how = _end(log, work, outcome, before, turn.usage, pending, (), base, now)
         await segments.end(connection, turn, how, now, fence=to.fence, base=base)
     return how.frames
 
@@ -86,13 +96,17 @@ def _end(
     before: Mapping[str, Any],
     whole: Mapping[str, Any],
     pending: Sequence[Approval],
+    left: Sequence[pb.TurnEvent],
     base: int,
     now: datetime,
 ) -> segments.End:
-    """`before` and `whole` are what was counted to the message and to the turn by others."""
+    """`before` and `whole` are what was counted to the message and to the turn by others.
+
+    `left` is what was said and is not stored yet.
+    """
     usage, of_turn = accounts.close(work, before, whole)
     parts = work.fold.parts()
-    events = [pb.TurnEvent(usage=convert.usage(usage))] if usage else []
+    events = [*left, *([pb.TurnEvent(usage=convert.usage(usage))] if usage else [])]
     events.append(_terminal(work, outcome, pending, parts, usage, now))
     error = status.to_status(outcome.error) if isinstance(outcome, Failed) else None
     suspended = isinstance(outcome, Suspended)

@@ -61,6 +61,7 @@ class FrameLog:
         self._clock = clock
         self._logs: dict[UUID, TurnLog] = {}
         self._dirty = asyncio.Event()
+        self._hurry = Bell()
 
     def open(self, turn: UUID, *, fence: int, first: int, stored: Sequence[bytes]) -> TurnLog:
         opened = TurnLog(turn=turn, fence=fence, first=first, frames=list(stored))
@@ -87,8 +88,24 @@ class FrameLog:
         """Waits until all is stored; False when the turn was lost first."""
         while (of.pending or of.writing) and not of.lost.is_set():
             self._dirty.set()
+            self._hurry.ring()
             await of.moved.heard(of.moved.rung)
         return not of.lost.is_set()
+
+    async def take(self, of: TurnLog) -> list[pb.TurnEvent] | None:
+        """What is not stored yet, for the caller to store; None when the turn was lost first.
+
+        What the caller can't store it gives back (`give_back`).
+        """
+        while of.writing and not of.lost.is_set():
+            await of.moved.heard(of.moved.rung)
+        if of.lost.is_set():
+            return None
+        taken, of.pending = of.pending, []
+        return taken
+
+    def give_back(self, to: TurnLog, taken: Sequence[pb.TurnEvent]) -> None:
+        to.pending[:0] = taken
 
     def number(self, events: Sequence[pb.TurnEvent], base: int) -> list[bytes]:
         now = timestamp_pb2.Timestamp()
@@ -108,7 +125,7 @@ class FrameLog:
                 self._dirty.set()
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                await asyncio.sleep(GAP_SECONDS)
+                await self._hurry.heard(self._hurry.rung, GAP_SECONDS)
 
     async def _write(self) -> bool:
         """Stores what is pending; False when some of it must be tried again."""
