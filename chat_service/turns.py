@@ -82,7 +82,7 @@ class Turns:
             opened.append(await self.opening.open(connection, asked))
             return f"{opened[0][0].turn.id}@0"
 
-        async with database.transaction(self.members.engine) as connection:
+        async with self.engine.opening, database.transaction(self.members.engine) as connection:
             made, _ = await self.members.once(connection, once, make)
         for work, stored in opened:
             self.engine.begin(work, stored)

@@ -15,8 +15,10 @@ from chat_service.persistence import frames, turns
 from shared import telemetry
 from shared.clock import Clock
 
-# The first delta goes at once; what comes within the gap goes together.
+# A turn's delta goes at once when none went lately; what comes within the gap goes together.
 GAP_SECONDS: Final = 0.025
+# Between two writes, so that what several turns say at about the same time goes together.
+REST_SECONDS: Final = 0.001
 RETRY_SECONDS: Final = 0.25
 # An agent that is further ahead of the database than this waits.
 MOST_PENDING: Final = 256
@@ -40,6 +42,8 @@ class TurnLog:
     writing: list[bytes] = field(default_factory=list)
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     moved: Bell = field(default_factory=Bell)
+    due: float = 0.0  # by the loop's clock: what comes before is gathered until then
+    timer: asyncio.TimerHandle | None = None
 
     @property
     def stored(self) -> int:
@@ -71,6 +75,8 @@ class FrameLog:
     def close(self, of: TurnLog) -> None:
         if self._logs.get(of.turn) is of:
             del self._logs[of.turn]
+        if of.timer is not None:
+            of.timer.cancel()
         of.wake()
 
     def find(self, turn: UUID) -> TurnLog | None:
@@ -80,13 +86,14 @@ class FrameLog:
         """Takes a frame; waits while the database is far behind."""
         if not (to.pending and _merge(to.pending[-1], event)):
             to.pending.append(event)
-        self._dirty.set()
+            self._when_due(to)
         while len(to.pending) >= MOST_PENDING and not to.lost.is_set():
             await to.moved.heard(to.moved.rung)
 
     async def drain(self, of: TurnLog) -> bool:
         """Waits until all is stored; False when the turn was lost first."""
         while (of.pending or of.writing) and not of.lost.is_set():
+            of.due = 0.0
             self._dirty.set()
             self._hurry.ring()
             await of.moved.heard(of.moved.rung)
@@ -125,11 +132,31 @@ class FrameLog:
                 self._dirty.set()
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                await self._hurry.heard(self._hurry.rung, GAP_SECONDS)
+                await self._hurry.heard(self._hurry.rung, REST_SECONDS)
+
+    def _when_due(self, of: TurnLog) -> None:
+        if of.timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        if of.due <= loop.time():
+            self._dirty.set()
+        else:
+            of.timer = loop.call_at(of.due, self._now_due, of)
+
+    def _now_due(self, of: TurnLog) -> None:
+        of.timer = None
+        self._dirty.set()
 
     async def _write(self) -> bool:
-        """Stores what is pending; False when some of it must be tried again."""
-        ready = [one for one in self._logs.values() if one.pending or one.writing]
+        """Stores what is pending and due; False when some of it must be tried again."""
+        # Timers come up to a tick of the clock before their time.
+        now = asyncio.get_running_loop().time() + REST_SECONDS
+        ready = []
+        for one in self._logs.values():
+            if one.writing or (one.pending and one.due <= now):
+                ready.append(one)
+            elif one.pending:
+                self._when_due(one)
         for one in ready:
             if not one.writing:
                 one.writing = self.number(one.pending, one.stored)
@@ -156,13 +183,17 @@ class FrameLog:
         except Exception as error:  # noqa: BLE001 - whatever it is, the frames are kept and tried again
             log.warning("frames_not_stored", turns=len(logs), error=type(error).__name__)
             return False
+        due = asyncio.get_running_loop().time() + GAP_SECONDS
         for one in logs:
+            one.due = due
             stored, one.writing = one.writing, []
             if one.turn in accepted:
                 one.show(stored)
             else:
                 one.lost.set()
                 one.wake()
+            if one.pending:
+                self._when_due(one)
         return True
 
 

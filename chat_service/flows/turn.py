@@ -29,6 +29,8 @@ RENEW_SECONDS: Final = 2.0
 CANCEL_LOOK_SECONDS: Final = 0.4
 ADOPT_SECONDS: Final = 2.0
 RETRY_SECONDS: Final = 0.5
+# Turns that begin at the same moment take turns with the words of those that stream.
+OPENED_AT_ONCE: Final = 3
 RECKON_SECONDS: Final = 2.0
 # How long a stop waits for the end of a segment to be written.
 END_SECONDS: Final = 5.0
@@ -75,6 +77,7 @@ class TurnEngine:
         self._reckon = reckon
         self._running: dict[UUID, _Running] = {}
         self._stopping = False
+        self.opening = asyncio.Semaphore(OPENED_AT_ONCE)
 
     def begin(self, work: Work, stored: list[bytes]) -> None:
         """Runs a segment whose lease this replica holds; `stored` are its first frames."""

@@ -1,0 +1,106 @@
+"""When frames are written: at once, together, or with the end of their turn."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+from rota.chat.v1 import chat_pb2 as pb
+
+from chat_service.flows import frame_log
+from chat_service.flows.frame_log import FrameLog, TurnLog
+from shared.clock import ManualClock
+from tests.support.chat import START
+
+
+class Written(FrameLog):
+    """Keeps what is written instead of storing it."""
+
+    def __init__(self) -> None:
+        super().__init__(engine=None, clock=ManualClock(START))  # type: ignore[arg-type]
+        self.texts: list[tuple[int, str]] = []
+
+    async def _store(self, logs: Sequence[TurnLog]) -> bool:
+        for one in logs:
+            said = [pb.TurnEvent.FromString(frame).text_delta.text for frame in one.writing]
+            self.texts += [(one.turn.int, text) for text in said]
+        return await super()._store(logs)
+
+
+@pytest.fixture
+async def log(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Written]:
+    """With a gap that never ends by itself."""
+
+    async def append(_: Any, batches: Sequence[Any]) -> set[UUID]:
+        return {batch.turn for batch in batches}
+
+    @contextlib.asynccontextmanager
+    async def connect() -> AsyncIterator[None]:
+        yield
+
+    monkeypatch.setattr(frame_log, "GAP_SECONDS", 3600.0)
+    monkeypatch.setattr("chat_service.flows.frame_log.frames.append", append)
+    written = Written()
+    monkeypatch.setattr(written, "_engine", type("Engine", (), {"connect": staticmethod(connect)}))
+    running = asyncio.create_task(written.run())
+    yield written
+    running.cancel()
+    await asyncio.wait([running])
+
+
+def opened(log: FrameLog, number: int) -> TurnLog:
+    return log.open(UUID(int=number), fence=1, first=0, stored=[])
+
+
+def delta(text: str) -> pb.TurnEvent:
+    return pb.TurnEvent(text_delta=pb.TextDelta(message="m", block=0, text=text))
+
+
+async def written(of: TurnLog, frames: int) -> None:
+    async with asyncio.timeout(60):
+        while len(of.frames) < frames:
+            await of.moved.heard(of.moved.rung)
+
+
+async def test_a_first_word_goes_at_once_and_those_right_after_it_together(log: Written) -> None:
+    turn = opened(log, 1)
+    await log.add(turn, delta("a"))
+    await written(turn, 1)
+    await log.add(turn, delta("b"))
+    await log.add(turn, delta("c"))
+    assert await log.drain(turn)
+    assert log.texts == [(1, "a"), (1, "bc")]
+
+
+async def test_a_turn_that_has_just_spoken_holds_up_no_other(log: Written) -> None:
+    first, second = opened(log, 1), opened(log, 2)
+    await log.add(first, delta("a"))
+    await written(first, 1)
+    await log.add(first, delta("b"))
+    await log.add(second, delta("z"))
+    await written(second, 1)
+    assert log.texts == [(1, "a"), (2, "z")]
+    assert await log.drain(first)
+    assert log.texts == [(1, "a"), (2, "z"), (1, "b")]
+
+
+async def test_what_is_taken_is_stored_by_whoever_took_it_or_given_back(log: Written) -> None:
+    turn = opened(log, 1)
+    await log.add(turn, delta("a"))
+    await written(turn, 1)
+    await log.add(turn, delta("b"))
+    taken = await log.take(turn)
+    assert taken is not None
+    assert [event.text_delta.text for event in taken] == ["b"]
+    assert await log.take(turn) == []
+    log.give_back(turn, taken)
+    assert await log.drain(turn)
+    assert log.texts == [(1, "a"), (1, "b")]
+
+
+async def test_nothing_is_taken_of_a_turn_that_is_lost(log: Written) -> None:
+    turn = opened(log, 1)
+    turn.lost.set()
+    assert await log.take(turn) is None
