@@ -12,6 +12,7 @@ from shared.clock import ManualClock
 from tests.support.agents import FakeAgent
 from tests.support.automation import START, Running, migrated, running
 from tests.support.postgres import SuiteServer
+from tests.support.receiver import Receiver, receiver
 from tests.support.tokens import Keys
 
 
@@ -60,6 +61,13 @@ def clock() -> ManualClock:
 @pytest.fixture
 def agent() -> FakeAgent:
     return FakeAgent()
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Receiver]:
+    """Where a webhook may send to."""
+    async with receiver() as made:
+        yield made
 
 
 @pytest.fixture

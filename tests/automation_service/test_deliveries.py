@@ -15,7 +15,7 @@ from shared.clock import ManualClock
 from shared.secretbox import new_key
 from tests.support.agents import FakeAgent
 from tests.support.automation import Running, execute, running, until
-from tests.support.receiver import Receiver, receiver
+from tests.support.receiver import Receiver
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
 from tests.support.webhooks import (
@@ -35,12 +35,6 @@ from tests.support.webhooks import (
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Receiver]:
-    async with receiver() as made:
-        yield made
 
 
 @pytest.fixture

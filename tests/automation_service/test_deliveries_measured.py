@@ -10,19 +10,13 @@ from automation_service.persistence import deliveries as rows
 from shared.clock import ManualClock
 from tests.support.agents import FakeAgent
 from tests.support.automation import Running, running, until
-from tests.support.receiver import Receiver, receiver
+from tests.support.receiver import Receiver
 from tests.support.telescope import Telescope
 from tests.support.tokens import Keys
 from tests.support.webhooks import SETTINGS, ended, tried, try_it, update
 
 DELIVERIES = "rota.webhook.deliveries"
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Receiver]:
-    async with receiver() as made:
-        yield made
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from shared.errors import Code
 from tests.automation_service.test_runner import FIRST, failing, plan, step
 from tests.support.agents import FakeAgent, answer
 from tests.support.automation import Running, execute, new_request_id, running, until
-from tests.support.receiver import Receiver, receiver
+from tests.support.receiver import Receiver
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
 from tests.support.webhooks import (
@@ -37,12 +37,6 @@ from tests.support.webhooks import (
 
 MINUTE = timedelta(minutes=1)
 GONE = errors.CapabilityGone("the tool is gone")
-
-
-@pytest.fixture
-async def endpoint() -> AsyncIterator[Receiver]:
-    async with receiver() as made:
-        yield made
 
 
 @pytest.fixture
