@@ -165,7 +165,6 @@ async def service(
             frame_log,
             tails,
             flow=lambda work: _flow(flows, work),
-            quota=flows.quota,
             forget=agent.forget,
             reckon=functools.partial(reckon, flows),
             lease=settings.turn_lease,

@@ -16,7 +16,6 @@ from chat_service.flows import accounts
 from chat_service.flows.finalize import finalize
 from chat_service.flows.frame_log import FrameLog, TurnLog
 from chat_service.flows.observed import Observed
-from chat_service.flows.quota import Quota
 from chat_service.flows.tail import Tails
 from chat_service.flows.work import Cancelled, Failed, Outcome, Suspended, Work
 from chat_service.persistence import frames, turns
@@ -60,7 +59,6 @@ class TurnEngine:
         tails: Tails,
         *,
         flow: Flow,
-        quota: Quota,
         forget: Callable[[UUID], Awaitable[None]],
         reckon: Callable[[Work, list[bytes]], Awaitable[None]],
         lease: timedelta = LEASE,
@@ -72,7 +70,6 @@ class TurnEngine:
         self._log = frame_log
         self._tails = tails
         self._flow = flow
-        self._quota = quota
         self._forget = forget
         self._reckon = reckon
         self._running: dict[UUID, _Running] = {}
