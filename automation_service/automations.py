@@ -14,7 +14,7 @@ from automation_service.persistence import automations as rows
 from automation_service.persistence.records import Automation
 from automation_service.persistence.tables import automations as table
 from automation_service.requests import Once, Request, new_name
-from shared import errors, fires_left, registries
+from shared import errors, fires_left, refusal, registries
 from shared.caller import Caller
 from shared.clock import Clock
 from shared.definition import AutomationCreate, AutomationStatus, dump
@@ -115,13 +115,7 @@ def checked_create(
     said: Mapping[str, Any], catalogue: Catalogue, *, field: str = "automation"
 ) -> AutomationCreate:
     """The automation that was said, or InvalidRequest with each fault's path."""
-    if faults := registries.check(said, catalogue):
-        raise errors.InvalidRequest(
-            [
-                errors.FieldViolation(field=at.field, description=at.message, reason=at.reason)
-                for at in (fault.under(field) for fault in faults)
-            ]
-        )
+    refusal.refuse(registries.check(said, catalogue), field=field)
     return AutomationCreate.model_validate(dict(said))
 
 

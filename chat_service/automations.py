@@ -20,7 +20,7 @@ from chat_service.agent.ports import (
     SchedulePreview,
     Slot,
 )
-from shared import errors
+from shared import errors, refusal
 from shared.definition import AutomationCreate, dump
 from shared.registries import Catalogue, check
 from shared.resources import WORKSPACE
@@ -164,13 +164,7 @@ class AutomationClient:
         return _saved(await self._call(self.stub.UpdateAutomation, request, workspace, user))
 
     def _check(self, payload: Mapping[str, Any]) -> None:
-        if found := check(dict(payload), self.catalogue()):
-            raise errors.InvalidRequest(
-                [
-                    errors.FieldViolation(field=v.field, description=v.message, reason=v.reason)
-                    for v in (one.under("automation") for one in found)
-                ]
-            )
+        refusal.refuse(check(dict(payload), self.catalogue()), field="automation")
 
     async def _call(
         self,

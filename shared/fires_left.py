@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shared import errors, schedule
+from shared import refusal, schedule
 from shared.definition import AutomationDefinition, TriggerType
 from shared.registries import Violation
 from shared.registries.triggers import ScheduleTriggerConfig
@@ -36,14 +36,7 @@ def require(
     definition: AutomationDefinition, now: datetime, fires: Mapping[str, int], *, field: str
 ) -> None:
     """InvalidRequest with paths under `field` when there are such faults."""
-    found = [fault.under(field) for fault in faults(definition, now, fires)]
-    if found:
-        raise errors.InvalidRequest(
-            [
-                errors.FieldViolation(field=v.field, description=v.message, reason=v.reason)
-                for v in found
-            ]
-        )
+    refusal.refuse(faults(definition, now, fires), field=field)
 
 
 def unfired(definition: AutomationDefinition) -> dict[str, int]:

@@ -40,7 +40,7 @@ def delegate(
 
     def factory(run: Run) -> BaseTool:
         async def call(runtime: ToolRuntime[Any, Any], **given: Any) -> tuple[str, dict[str, Any]]:
-            result = _read(run, named, runtime, given)
+            result = _read(named, runtime, given)
             if isinstance(result, Assigned):
                 subagent = named[result.subagent]
                 its = _its_run(run, subagent, result)
@@ -78,7 +78,6 @@ def _schema(names: Sequence[str]) -> dict[str, Any]:
 
 
 def _read(
-    run: Run,
     named: Mapping[str, Subagent],
     runtime: ToolRuntime[Any, Any],
     given: Mapping[str, Any],
