@@ -30,10 +30,15 @@ class Members:
     clock: Clock
     tenancy: Tenancy
 
-    async def admit(self, workspace: str, role: str, *, name: str) -> Caller:
-        """The caller, who has at least `role` in the workspace and was not revoked."""
+    def named(self, workspace: str, role: str, *, name: str) -> Caller:
+        """The caller, whose token gives at least `role` in the workspace."""
         who = caller.current()
         who.require(workspace, role, name=name)
+        return who
+
+    async def admit(self, workspace: str, role: str, *, name: str) -> Caller:
+        """The caller, who has at least `role` in the workspace and was not revoked."""
+        who = self.named(workspace, role, name=name)
         await self.tenancy.admit(self.engine, who, workspace, self.clock.now())
         return who
 

@@ -18,7 +18,7 @@ from chat_service.flows.tail import Tails
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
 from chat_service.members import Members, Request
-from chat_service.persistence import approvals, threads, turns
+from chat_service.persistence import approvals, openings, threads, turns
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.threads import before, next_token, page_of
@@ -41,7 +41,7 @@ class Turns:
 
     async def send(self, request: pb.SendMessageRequest) -> AsyncIterator[bytes]:
         workspace = resources.THREAD.parse(request.name)["workspace"]
-        who = await self.members.admit(workspace, "editor", name=request.name)
+        who = self.members.named(workspace, "editor", name=request.name)
         once = self.members.request(
             request,
             workspace=workspace,
@@ -49,12 +49,24 @@ class Turns:
             user=who.user,
             request_id=request.request_id,
         )
+        async for frame in self._segment(await self._made(request, workspace, who, once)):
+            yield frame
+
+    async def _made(
+        self, request: pb.SendMessageRequest, workspace: str, who: Caller, once: Request
+    ) -> str:
+        """What the request makes, or made before."""
+        others = asks_others(request.message)
+        if once.request_id and not others and self.members.tenancy.recorded(who, workspace):
+            asked = await self._asked(request, workspace, who)
+            if (made := await self._open_plain(asked, once)) is not None:
+                return made
+        await self.members.admit(workspace, "editor", name=request.name)
         # What was asked for before is not fetched and judged again.
-        made = await self.members.made(once) if asks_others(request.message) else None
+        made = await self.members.made(once) if others else None
         if made is None:
             made = await self._open(await self._asked(request, workspace, who), once)
-        async for frame in self._segment(made):
-            yield frame
+        return made
 
     async def _asked(self, request: pb.SendMessageRequest, workspace: str, who: Caller) -> Asked:
         thread = resources.THREAD.parse(request.name)["thread"]
@@ -74,13 +86,33 @@ class Turns:
             disabled_tools=list(request.disabled_tools),
         )
 
+    async def _open_plain(self, asked: Asked, once: Request) -> str | None:
+        """As `_open`, where two statements do it; None, and nothing is done, where not."""
+
+        def remembered(turn: Turn) -> openings.Request:
+            return openings.Request(
+                rpc=once.rpc,
+                user=once.user,
+                request_id=once.request_id,
+                body_hash=once.body_hash,
+                resource=_first(turn),
+            )
+
+        async with self.engine.opening, self.members.engine.connect() as connection:
+            opened = await self.opening.open_plain(connection, asked, remembered)
+        if opened is None:
+            return None
+        work, stored = opened
+        self.engine.begin(work, stored)
+        return _first(work.turn)
+
     async def _open(self, asked: Asked, once: Request) -> str:
         """Opens the turn and begins its work: `turn@sequence before it`."""
         opened: list[tuple[Work, list[bytes]]] = []
 
         async def make() -> str:
             opened.append(await self.opening.open(connection, asked))
-            return f"{opened[0][0].turn.id}@0"
+            return _first(opened[0][0].turn)
 
         async with self.engine.opening, database.transaction(self.members.engine) as connection:
             made, _ = await self.members.once(connection, once, make)
@@ -205,6 +237,11 @@ class Turns:
         if turn is None or turn.task is not None:
             raise errors.ResourceNotFound(name)
         return workspace, turn
+
+
+def _first(turn: Turn) -> str:
+    """The first segment of a turn, as requests remember it."""
+    return f"{turn.id}@0"
 
 
 def state_named(kind: type[Any], text: str) -> Any:

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -15,13 +16,11 @@ from shared.statements import Statement
 
 _KNOWN_FOR = timedelta(minutes=1)
 _MOST_KNOWN = 100_000
-_TAKE_TURNS = Statement(
-    sa.select(
-        sa.func.pg_advisory_xact_lock(
-            sa.func.hashtextextended(sa.bindparam("key", type_=sa.Text), 0)
-        )
-    )
+# Equal requests wait here for the end of each other's transactions; `key` names the request.
+TAKE_TURNS: Final = sa.func.pg_advisory_xact_lock(
+    sa.func.hashtextextended(sa.bindparam("key", type_=sa.Text), 0)
 )
+_TAKE_TURNS: Final = Statement(sa.select(TAKE_TURNS))
 KEPT_FOR = timedelta(days=30)
 
 
@@ -80,6 +79,11 @@ def tenant_tables(metadata: sa.MetaData) -> TenantTables:
     return TenantTables(workspaces, users, memberships, requests)
 
 
+def key(workspace: str, rpc: str, user: str, request_id: str) -> str:
+    """What `TAKE_TURNS` knows a request by."""
+    return f"{workspace}|{rpc}|{user}|{request_id}"
+
+
 @dataclass(slots=True)
 class Tenancy:
     """Members of workspaces as tokens name them, and requests served before."""
@@ -119,8 +123,7 @@ class Tenancy:
 
         It has a transaction of its own, so what is remembered here is committed.
         """
-        key = (workspace, caller.user, caller.workspaces[workspace])
-        fresh = self._known.get(key, 0.0) < time.monotonic()
+        fresh = not self.recorded(caller, workspace)
         # Nothing but a look needs no transaction.
         async with engine.begin() if fresh else engine.connect() as connection:
             if fresh:
@@ -130,7 +133,13 @@ class Tenancy:
         if fresh:
             if len(self._known) > _MOST_KNOWN:
                 self._known.clear()
-            self._known[key] = time.monotonic() + _KNOWN_FOR.total_seconds()
+            known = (workspace, caller.user, caller.workspaces[workspace])
+            self._known[known] = time.monotonic() + _KNOWN_FOR.total_seconds()
+
+    def recorded(self, caller: Caller, workspace: str) -> bool:
+        """Whether `admit` recorded the member lately; not whether it is one still."""
+        known = (workspace, caller.user, caller.workspaces[workspace])
+        return self._known.get(known, 0.0) >= time.monotonic()
 
     async def is_member(self, connection: AsyncConnection, workspace: str, user: str) -> bool:
         found = await self._is_member.scalar(connection, workspace=workspace, user=user)
@@ -151,7 +160,7 @@ class Tenancy:
         Two equal requests at once take turns here until the first one's transaction ends. An
         empty hash on either side stands for any body.
         """
-        await _TAKE_TURNS.run(connection, key=f"{workspace}|{rpc}|{user}|{request_id}")
+        await _TAKE_TURNS.run(connection, key=key(workspace, rpc, user, request_id))
         row = await self._served.row(
             connection, workspace=workspace, rpc=rpc, user=user, request_id=request_id
         )

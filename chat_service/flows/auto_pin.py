@@ -11,13 +11,15 @@ from chat_service.agent.model import ModelConfig
 from chat_service.flows.llm_bundle import Bundles
 from chat_service.flows.llm_capability import has_images
 from chat_service.flows.quota import Quota
-from chat_service.persistence import cooldowns, messages, threads
+from chat_service.persistence import cooldowns, messages
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
 from shared import errors
 from shared.clock import Clock
 
 AUTO: Final = 0
+
+Cooling = Mapping[int, datetime]  # models to leave alone, and until when
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,14 @@ class Wanted:
     excluded: frozenset[int] = field(default=frozenset())
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A turn's model, and the pin that its thread is to have from then on."""
+
+    config: ModelConfig
+    pin: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoPin:
     bundles: Bundles
@@ -34,9 +44,14 @@ class AutoPin:
     clock: Clock
 
     async def choose(
-        self, connection: AsyncConnection, thread: Thread, asked: int, wanted: Wanted
-    ) -> ModelConfig:
-        """The model of a new turn, pinned to the thread when the choice was auto.
+        self,
+        connection: AsyncConnection,
+        thread: Thread,
+        asked: int,
+        wanted: Wanted,
+        cooling: Cooling | None = None,
+    ) -> Choice:
+        """The model of a new turn, to be pinned to the thread when the choice was auto.
 
         An explicit choice is used as it is and clears the pin; an unknown one is
         InvalidRequest. What a person pinned need not be open to auto. Raises as `best` does.
@@ -46,19 +61,19 @@ class AutoPin:
             found = await self._find(connection, asked, thread, wanted)
             if found is None:
                 raise errors.invalid("model_config_id", f"{asked} is not configured")
-            if pin != AUTO:
-                await threads.pin(connection, thread.id, was=pin, now_is=AUTO)
-            return found
+            return Choice(found, AUTO)
         pinned = await self._find(connection, pin, thread, wanted)
-        if pinned is not None and await self._may_stay(connection, pinned, wanted):
-            return pinned
-        best = await self.best(connection, wanted)
+        if cooling is None:
+            cooling = await cooldowns.cooling(connection, self.clock.now())
+        if pinned is not None and await self._may_stay(connection, pinned, wanted, cooling):
+            return Choice(pinned, pin)
+        best = await self.best(connection, wanted, cooling)
         # Another person's own model stays pinned for them.
-        if pinned is not None or pin <= AUTO:
-            await threads.pin(connection, thread.id, was=pin, now_is=best.id)
-        return best
+        return Choice(best, best.id if pinned is not None or pin <= AUTO else pin)
 
-    async def best(self, connection: AsyncConnection, wanted: Wanted) -> ModelConfig:
+    async def best(
+        self, connection: AsyncConnection, wanted: Wanted, cooling: Cooling | None = None
+    ) -> ModelConfig:
         """The best model that auto may choose now.
 
         NoEligibleModel when there is none, with the wait when waiting helps; QuotaExceeded when
@@ -73,7 +88,8 @@ class AutoPin:
         if not able:
             raise _none(wanted.images and bool(open_to_auto))
         now = self.clock.now()
-        cooling = await cooldowns.cooling(connection, now)
+        if cooling is None:
+            cooling = await cooldowns.cooling(connection, now)
         rested = [config for config in able if config.id not in cooling]
         if not rested:
             raise _all_cool(able, cooling, now)
@@ -111,11 +127,9 @@ class AutoPin:
         )
 
     async def _may_stay(
-        self, connection: AsyncConnection, pinned: ModelConfig, wanted: Wanted
+        self, connection: AsyncConnection, pinned: ModelConfig, wanted: Wanted, cooling: Cooling
     ) -> bool:
-        if not _reads(pinned, wanted):
-            return False
-        if pinned.id in await cooldowns.cooling(connection, self.clock.now()):
+        if not _reads(pinned, wanted) or pinned.id in cooling:
             return False
         return await self.quota.affords(connection, wanted.user, pinned)
 
@@ -138,7 +152,7 @@ def _none(for_images: bool) -> errors.NoEligibleModel:
 
 
 def _all_cool(
-    able: Sequence[ModelConfig], cooling: Mapping[int, datetime], now: datetime
+    able: Sequence[ModelConfig], cooling: Cooling, now: datetime
 ) -> errors.NoEligibleModel:
     first = min(cooling[config.id] for config in able)
     return errors.NoEligibleModel(

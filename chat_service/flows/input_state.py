@@ -38,7 +38,7 @@ async def said(flows: Flows, work: Work) -> list[Said]:
 async def _read(flows: Flows, work: Work) -> tuple[Sequence[Message], Sequence[Mapping[str, Any]]]:
     """The messages before the turn's, newest first, and what its own says."""
     turn, opened = work.turn, work.opened
-    if opened is not None and opened.new_thread:
+    if opened is not None and opened.first:
         return (), opened.parts
     async with flows.engine.connect() as connection:
         found = await messages.newest(

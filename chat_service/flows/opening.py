@@ -1,6 +1,6 @@
-"""The beginning of a turn: one transaction, after which the work is the server's."""
+"""The beginning of a turn: all of it or nothing, after which the work is the server's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat_service import convert
 from chat_service.agent.model import ModelConfig
 from chat_service.flows import auto_pin, initial_thinking_step, llm_capability
-from chat_service.flows.auto_pin import AutoPin, Wanted
+from chat_service.flows.auto_pin import AutoPin, Choice, Cooling, Wanted
 from chat_service.flows.frame_log import FrameLog
 from chat_service.flows.quota import Quota
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Opened, Work
-from chat_service.persistence import approvals, images, segments, threads, turns
+from chat_service.persistence import approvals, images, openings, threads, turns
 from chat_service.persistence.enums import (
     ApprovalState,
     MessageRole,
@@ -67,20 +67,66 @@ class Opening:
         thread = await self._thread(connection, asked)
         if thread.open_turn is not None:
             await refuse_open_turn(connection, thread)
-        wanted = Wanted(user=asked.user, images=llm_capability.has_images(asked.parts))
-        config = await self.pins.choose(connection, thread, asked.model_config_id, wanted)
-        llm_capability.check(config, asked.parts)
-        opened = Opened(
-            parts=list(asked.parts),
-            new_thread=asked.thread is None,
-            titled=thread.title_state is not TitleState.NONE,
-        )
-        work, stored = self._begun(asked, self._turn(asked, thread, config), opened)
-        while not await self._store(connection, asked, work.turn, stored):
+        choice = await self._chosen(connection, asked, thread)
+        if choice.pin != thread.model_config_id:
+            await threads.pin(connection, thread.id, was=thread.model_config_id, now_is=choice.pin)
+        work, new = self._new(asked, thread, choice.config, first=asked.thread is None)
+        while not await openings.begin(connection, new):
             await refuse_open_turn(connection, thread)  # or it has just ended
-        await self.quota.reserve(connection, work.turn, config)
+        await self.quota.reserve(connection, work.turn, choice.config)
         await images.keep(connection, asked.workspace, thread.id, asked.images, self.clock.now())
-        return work, stored
+        return work, list(new.frames)
+
+    async def open_plain(
+        self,
+        connection: AsyncConnection,
+        asked: Asked,
+        remembered: Callable[[Turn], openings.Request],
+    ) -> tuple[Work, list[bytes]] | None:
+        """Opens a turn in two statements, where that is all it takes: it is then committed.
+
+        None, and nothing is done, wherever there is more to it, be it a refusal: `open` knows.
+        The connection is one without a transaction.
+        """
+        if asked.thread is None or asked.images:
+            return None
+        seen = await openings.look(
+            connection,
+            workspace=asked.workspace,
+            user=asked.user,
+            thread=asked.thread,
+            now=self.clock.now(),
+        )
+        if seen is None or seen.thread.open_turn is not None:
+            return None
+        try:
+            choice = await self._chosen(connection, asked, seen.thread, seen.cooling)
+        except errors.RotaError:
+            return None
+        # Credit is held in a transaction, and so is what more there was to ask for the choice.
+        if choice.config.premium or connection.in_transaction():
+            return None
+        work, new = self._new(asked, seen.thread, choice.config, first=seen.first)
+        begun = await openings.begin_as_seen(
+            connection,
+            new,
+            remembered(work.turn),
+            pin_was=seen.thread.model_config_id,
+            pin=choice.pin,
+        )
+        return (work, list(new.frames)) if begun else None
+
+    async def _chosen(
+        self,
+        connection: AsyncConnection,
+        asked: Asked,
+        thread: Thread,
+        cooling: Cooling | None = None,
+    ) -> Choice:
+        wanted = Wanted(user=asked.user, images=llm_capability.has_images(asked.parts))
+        choice = await self.pins.choose(connection, thread, asked.model_config_id, wanted, cooling)
+        llm_capability.check(choice.config, asked.parts)
+        return choice
 
     async def _thread(self, connection: AsyncConnection, asked: Asked) -> Thread:
         if asked.thread is None:
@@ -135,17 +181,15 @@ class Opening:
             end_time=None,
         )
 
-    def _begun(self, asked: Asked, turn: Turn, opened: Opened) -> tuple[Work, list[bytes]]:
+    def _new(
+        self, asked: Asked, thread: Thread, config: ModelConfig, *, first: bool
+    ) -> tuple[Work, openings.New]:
+        turn = self._turn(asked, thread, config)
         events = [Work(turn=turn).started()]
         if asked.kind is ThreadKind.CHAT:
             events.append(initial_thinking_step.begun(asked.parts))
         stored = self.log.number(events, 0)
-        return Work(turn=replace(turn, last_sequence=len(stored)), opened=opened), stored
-
-    async def _store(
-        self, connection: AsyncConnection, asked: Asked, turn: Turn, stored: Sequence[bytes]
-    ) -> bool:
-        now = self.clock.now()
+        turn = replace(turn, last_sequence=len(stored))
         said = Message(
             id=turn.user_message_id,
             thread_id=turn.thread_id,
@@ -153,17 +197,22 @@ class Opening:
             segment=0,
             role=MessageRole.USER,
             parts=list(asked.parts),
-            create_time=now,
-            finish_time=now,
+            create_time=turn.create_time,
+            finish_time=turn.create_time,
         )
-        return await segments.begin(
-            connection,
-            turn,
-            self.engine.lease,
+        new = openings.New(
+            turn=turn,
+            lease=self.engine.lease,
             said=said,
-            answer=agent_shell(turn, now),
+            answer=agent_shell(turn, turn.create_time),
             frames=stored,
         )
+        opened = Opened(
+            parts=list(asked.parts),
+            first=first,
+            titled=thread.title_state is not TitleState.NONE,
+        )
+        return Work(turn=turn, opened=opened), new
 
 
 async def refuse_open_turn(connection: AsyncConnection, thread: Thread) -> None:

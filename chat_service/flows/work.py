@@ -208,7 +208,7 @@ class Opened:
     """What is known of a turn that has just been opened, and need not be read again."""
 
     parts: Sequence[Mapping[str, Any]]  # what was said
-    new_thread: bool
+    first: bool  # nothing was said in the thread before
     titled: bool  # the thread has a title, or was told to have none
 
 

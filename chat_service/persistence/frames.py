@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
@@ -87,6 +88,16 @@ async def insert(
     """Stores frames in a transaction that holds the turn's row and sets last_sequence itself."""
     under = await database.raw(connection)
     await under.execute(_INSERT, turn, base, list(frames))
+
+
+def written(turn: "sa.ColumnElement[UUID]", *where: "sa.ColumnElement[bool]") -> sa.CTE:
+    """Stores the `frames` given, numbered from the `base` given, within another statement."""
+    given = sa.func.unnest(sa.bindparam("frames", type_=ARRAY(t.c.frame.type)))
+    frame = given.table_valued("frame", with_ordinality="number", name="given").render_derived()
+    sequence = sa.bindparam("base", type_=sa.Integer) + sa.cast(frame.c.number, sa.Integer)
+    rows = sa.select(turn, sequence, frame.c.frame).where(*where)
+    names = [t.c.turn_id, t.c.sequence, t.c.frame]
+    return sa.insert(t).from_select(names, rows).cte("shown")
 
 
 async def after(

@@ -1,25 +1,21 @@
-"""Segments of turns: what is written when a turn begins and when a segment ends, as one statement.
+"""The end of a segment: what is written then, as one statement.
 
 A statement costs the service more than what it does costs PostgreSQL.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat_service.persistence import credits, tables, turns
+from chat_service.persistence import credits, frames, tables
 from chat_service.persistence.enums import ApprovalState, TurnState
-from chat_service.persistence.messages import Message
 from chat_service.persistence.turns import Turn
 from shared.statements import Statement
 
-_FRAMES: Final = tables.turn_events
 _MESSAGES: Final = tables.messages
 
 
@@ -37,28 +33,6 @@ class End:
     frames: Sequence[bytes]  # the last ones
     end_time: datetime | None
     may_wait: bool  # whether approvals may be left undecided
-
-
-async def begin(
-    connection: AsyncConnection,
-    turn: Turn,
-    lease: timedelta,
-    *,
-    said: Message,
-    answer: Message,
-    frames: Sequence[bytes],
-) -> bool:
-    """Stores a new turn with its two messages and first frames; False when the thread has one."""
-    found = await _BEGIN.row(
-        connection,
-        **turns.values(turn),
-        lease=lease,
-        **_prefixed("said", said),
-        **_prefixed("answer", answer),
-        base=0,
-        frames=list(frames),
-    )
-    return found is not None
 
 
 async def so_far(connection: AsyncConnection, turn: Turn) -> tuple[Mapping[str, Any], bool]:
@@ -97,35 +71,6 @@ async def end(
         now=now,
     )
     return found is not None
-
-
-def _prefixed(prefix: str, message: Message) -> dict[str, Any]:
-    return {f"{prefix}_{c.name}": getattr(message, c.name) for c in _MESSAGES.columns}
-
-
-def _message(prefix: str, begun: sa.CTE) -> sa.CTE:
-    given = [sa.bindparam(f"{prefix}_{c.name}", type_=c.type) for c in _MESSAGES.columns]
-    rows = sa.select(*given).where(sa.exists(sa.select(begun.c.id)))
-    names = [c.name for c in _MESSAGES.columns]
-    return sa.insert(_MESSAGES).from_select(names, rows).cte(prefix)
-
-
-def _shown(turn: "sa.ColumnElement[UUID]", *when: "sa.ColumnElement[bool]") -> sa.CTE:
-    kind = ARRAY(_FRAMES.c.frame.type)
-    given = sa.func.unnest(sa.bindparam("frames", type_=kind))
-    frame = given.table_valued("frame", with_ordinality="number", name="given").render_derived()
-    sequence = sa.bindparam("base", type_=sa.Integer) + sa.cast(frame.c.number, sa.Integer)
-    rows = sa.select(turn, sequence, frame.c.frame).where(*when)
-    names = [_FRAMES.c.turn_id, _FRAMES.c.sequence, _FRAMES.c.frame]
-    return sa.insert(_FRAMES).from_select(names, rows).cte("shown")
-
-
-def _begin() -> "sa.Select[Any]":
-    begun = turns.INSERT.cte("begun")
-    new = sa.select(begun.c.id).scalar_subquery()
-    return sa.select(begun.c.id).add_cte(
-        _message("said", begun), _message("answer", begun), _shown(new, new.is_not(None))
-    )
 
 
 def _waiting() -> "sa.Select[Any]":
@@ -177,7 +122,7 @@ def _end() -> "sa.Update":
             finished.cte("finished"),
             touched.cte("touched"),
             credits.SETTLE.where(holds).cte("settled"),
-            _shown(sa.bindparam("turn", type_=row.c.id.type), holds),
+            frames.written(sa.bindparam("turn", type_=row.c.id.type), holds),
         )
     )
 
@@ -187,6 +132,5 @@ def _so_far() -> "sa.Select[Any]":
     return sa.select(usage.scalar_subquery().label("usage"), sa.exists(_waiting()).label("waits"))
 
 
-_BEGIN: Final = Statement(_begin())
 _SO_FAR: Final = Statement(_so_far())
 _END: Final = Statement(_end())

@@ -34,23 +34,23 @@ class Thread:
 
 
 # Derived from the turns, so that it can't disagree with them.
-_OPEN_TURN = (
+_OPEN_TURN: Final = (
     sa.select(tables.turns.c.id)
     .where(
         tables.turns.c.thread_id == t.c.id,
         IS_OPEN,
     )
     .scalar_subquery()
-    .label("open_turn")
 )
-_SELECT = sa.select(t, _OPEN_TURN)
-_CHAT: Final = _SELECT.where(
+_SELECT = sa.select(t, _OPEN_TURN.label("open_turn"))
+# A chat thread of a workspace; threads of tasks are not found.
+CHAT: Final = _SELECT.where(
     t.c.id == sa.bindparam("thread"),
     t.c.workspace_id == sa.bindparam("workspace"),
     t.c.kind == ThreadKind.CHAT,
 )
-_GET: Final = Statement(_CHAT)
-_GET_LOCKED: Final = Statement(_CHAT.with_for_update(of=t, key_share=True))
+_GET: Final = Statement(CHAT)
+_GET_LOCKED: Final = Statement(CHAT.with_for_update(of=t, key_share=True))
 _INSERT: Final = Statement(
     sa.insert(t).values({c.name: sa.bindparam(c.name, type_=c.type) for c in t.columns})
 )

@@ -62,18 +62,9 @@ def lease_end(lease: "timedelta | sa.ColumnElement[Any]") -> "sa.ColumnElement[d
     return sa.func.clock_timestamp() + sa.cast(lease, sa.Interval)
 
 
-INSERT: Final = (
-    upsert(t)
-    .values(
-        {c.name: sa.bindparam(c.name, type_=c.type) for c in t.columns}
-        | {"lease_expire_time": lease_end(sa.bindparam("lease", type_=sa.Interval))}
-    )
-    .on_conflict_do_nothing(
-        index_elements=["thread_id"],
-        index_where=sa.text("state in ('running', 'awaiting_approval')"),
-    )
-    .returning(t.c.id)
-)
+_GIVEN: Final = {c.name: sa.bindparam(c.name, type_=c.type) for c in t.columns} | {
+    "lease_expire_time": lease_end(sa.bindparam("lease", type_=sa.Interval))
+}
 _BY_ID: Final = sa.select(t).where(t.c.id == sa.bindparam("turn"))
 _GET: Final = Statement(_BY_ID)
 _GET_LOCKED: Final = Statement(_BY_ID.with_for_update(key_share=True))
@@ -88,6 +79,19 @@ _PROGRESS: Final = Statement(sa.select(t.c.id, t.c.last_sequence, t.c.state).whe
 def values(turn: Turn) -> dict[str, Any]:
     """A row's columns."""
     return {c.name: getattr(turn, c.name) for c in t.columns}
+
+
+def inserted(*where: "sa.ColumnElement[bool]") -> sa.CTE:
+    """The id of a new turn of the `values` given, where its thread has no other open one."""
+    insert = upsert(t).from_select(list(_GIVEN), sa.select(*_GIVEN.values()).where(*where))
+    return (
+        insert.on_conflict_do_nothing(
+            index_elements=["thread_id"],
+            index_where=sa.text("state in ('running', 'awaiting_approval')"),
+        )
+        .returning(t.c.id)
+        .cte("begun")
+    )
 
 
 async def get(

@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from chat_service.flows.turn import LEASE
 from chat_service.persistence import frames, messages, segments, tables, turns
 from chat_service.persistence.enums import TurnState
 from chat_service.persistence.turns import Turn
@@ -95,30 +94,6 @@ async def test_an_undecided_approval_stays_with_a_segment_that_may_wait_only(cha
     assert not await ended(chat, turn)
     waiting = replace(END, state=TurnState.AWAITING_APPROVAL, end_time=None, may_wait=True)
     assert await ended(chat, turn, waiting)
-
-
-async def test_a_thread_takes_no_second_open_turn_and_keeps_nothing_of_it(chat: Chat) -> None:
-    turn = await running(chat, "hello")
-    other = replace(turn, id=made_up(1), user_message_id=made_up(2), agent_message_id=made_up(3))
-    said = replace((await said_of(chat, turn))[0], id=other.user_message_id, turn_id=other.id)
-    answer = replace((await said_of(chat, turn))[1], id=other.agent_message_id, turn_id=other.id)
-    async with chat.engine.begin() as connection:
-        begun = await segments.begin(
-            connection,
-            other,
-            LEASE,
-            said=said,
-            answer=answer,
-            frames=[b"first"],
-        )
-    assert not begun
-    assert await said_of(chat, other) == []
-    async with chat.engine.connect() as connection:
-        assert await frames.after(connection, other.id, 0, most=10) == []
-
-
-def made_up(number: int) -> UUID:
-    return UUID(int=number)
 
 
 async def said_of(chat: Chat, turn: Turn) -> list[messages.Message]:

@@ -1,0 +1,214 @@
+"""How turns are opened: a plain one in two statements, any other in a transaction."""
+
+import asyncio
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service import members
+from chat_service.flows.opening import Opening
+from chat_service.flows.turn import LEASE
+from chat_service.persistence import frames, messages, openings, threads, turns
+from chat_service.persistence.enums import TurnState
+from chat_service.persistence.openings import New, Request
+from devstack.demo_model import DemoServer
+from shared import errors
+from tests.chat_service import own_models
+from tests.chat_service.conftest import Serving
+from tests.support.chat import START, Chat, kinds, thread_of
+from tests.support.models import model
+
+PREMIUM = {"premium": True, "input_price": 1_000_000, "output_price": 1_000_000}
+
+
+async def new_turn(chat: Chat) -> tuple[New, Request, int]:
+    """A turn to be opened after one that has ended, its request, and the thread's pin."""
+    events = await chat.send("hello")
+    before = UUID(events[0].started.turn.rpartition("/")[2])
+    async with chat.engine.connect() as connection:
+        old = await turns.get(connection, before)
+        assert old is not None
+        asked, answered = await messages.of_turn(connection, before)
+        thread = await threads.get(connection, old.workspace_id, old.thread_id)
+    assert thread is not None
+    turn = replace(
+        old,
+        id=uuid4(),
+        user_message_id=uuid4(),
+        agent_message_id=uuid4(),
+        state=TurnState.RUNNING,
+        end_time=None,
+        usage={},
+    )
+    new = New(
+        turn=turn,
+        lease=LEASE,
+        said=replace(asked, id=turn.user_message_id, turn_id=turn.id),
+        answer=replace(answered, id=turn.agent_message_id, turn_id=turn.id, finish_time=None),
+        frames=[b"first", b"second"],
+    )
+    request = Request(
+        rpc="SendMessage", user="ada", request_id="r", body_hash=b"h", resource=f"{turn.id}@0"
+    )
+    return new, request, thread.model_config_id
+
+
+async def opened(chat: Chat, new: New, request: Request, pin_was: int, pin: int) -> bool:
+    async with chat.engine.connect() as connection:
+        return await openings.begin_as_seen(connection, new, request, pin_was=pin_was, pin=pin)
+
+
+async def pin_of(chat: Chat, new: New) -> int | None:
+    async with chat.engine.connect() as connection:
+        thread = await threads.get(connection, new.turn.workspace_id, new.turn.thread_id)
+    return None if thread is None else thread.model_config_id
+
+
+async def kept(chat: Chat, new: New) -> tuple[bool, int, list[tuple[int, bytes]]]:
+    """Whether the turn is there, its messages and its frames."""
+    async with chat.engine.connect() as connection:
+        turn = await turns.get(connection, new.turn.id)
+        spoken = await messages.of_turn(connection, new.turn.id)
+        shown = await frames.after(connection, new.turn.id, 0, most=10)
+    return turn is not None, len(spoken), shown
+
+
+async def made(connection: AsyncConnection, request: Request) -> str | None:
+    return await members.tenancy().served(
+        connection,
+        workspace="w",
+        rpc=request.rpc,
+        user=request.user,
+        request_id=request.request_id,
+        body_hash=request.body_hash,
+    )
+
+
+async def make_another(connection: AsyncConnection, request: Request) -> None:
+    """The request was served: it made something else."""
+    await members.tenancy().remember(
+        connection,
+        workspace="w",
+        rpc=request.rpc,
+        user=request.user,
+        request_id=request.request_id,
+        body_hash=request.body_hash,
+        resource="another",
+        now=START,
+    )
+
+
+async def what_was_made(chat: Chat, request: Request) -> str | None:
+    async with chat.engine.begin() as connection:
+        return await made(connection, request)
+
+
+async def test_a_turn_its_request_and_the_pin_are_stored_by_one_statement(chat: Chat) -> None:
+    new, request, pin = await new_turn(chat)
+    assert await opened(chat, new, request, pin_was=pin, pin=-7)
+    assert await kept(chat, new) == (True, 2, [(1, b"first"), (2, b"second")])
+    assert await what_was_made(chat, request) == request.resource
+    assert await pin_of(chat, new) == -7
+
+
+@pytest.mark.parametrize("otherwise", ["open turn", "other pin", "served before", "no thread"])
+async def test_where_it_is_not_as_was_seen_nothing_is_stored(chat: Chat, otherwise: str) -> None:
+    new, request, pin = await new_turn(chat)
+    before = await what_was_made(chat, request)
+    match otherwise:
+        case "open turn":
+            other = replace(request, request_id="another")
+            first = replace(new, turn=replace(new.turn, id=uuid4()), frames=[])
+            first = replace(first, said=replace(new.said, id=uuid4(), turn_id=first.turn.id))
+            first = replace(first, answer=replace(new.answer, id=uuid4(), turn_id=first.turn.id))
+            assert await opened(chat, first, other, pin_was=pin, pin=pin)
+        case "other pin":
+            async with chat.engine.begin() as connection:
+                await threads.pin(connection, new.turn.thread_id, was=pin, now_is=-9)
+        case "served before":
+            async with chat.engine.begin() as connection:
+                await make_another(connection, request)
+            before = "another"
+        case "no thread":
+            async with chat.engine.begin() as connection:
+                await threads.delete(connection, new.turn.thread_id)
+    pinned = await pin_of(chat, new)
+    assert not await opened(chat, new, request, pin_was=pin, pin=-7)
+    assert await kept(chat, new) == (False, 0, [])
+    assert await what_was_made(chat, request) == before
+    assert await pin_of(chat, new) == pinned
+
+
+async def test_a_thread_that_is_being_deleted_takes_no_turn(chat: Chat) -> None:
+    new, request, pin = await new_turn(chat)
+    async with chat.engine.begin() as connection:
+        await threads.get(connection, "w", new.turn.thread_id, lock=True)
+        opening = asyncio.create_task(opened(chat, new, request, pin_was=pin, pin=pin))
+        await until_waiting(chat)
+        await threads.delete(connection, new.turn.thread_id)
+    assert not await opening
+    assert await kept(chat, new) == (False, 0, [])
+
+
+async def test_equal_requests_wait_for_each_other(chat: Chat) -> None:
+    new, request, pin = await new_turn(chat)
+    async with chat.engine.begin() as connection:
+        assert await made(connection, request) is None
+        opening = asyncio.create_task(opened(chat, new, request, pin_was=pin, pin=pin))
+        await until_waiting(chat)
+        await make_another(connection, request)
+    assert not await opening
+    assert await kept(chat, new) == (False, 0, [])
+
+
+async def until_waiting(chat: Chat) -> None:
+    """Until a statement waits for a lock."""
+    waits = "select count(*) from pg_locks where not granted"
+    async with asyncio.timeout(60), chat.engine.connect() as connection:
+        while not (await connection.exec_driver_sql(waits)).scalar():
+            await connection.rollback()
+            await asyncio.sleep(0.01)
+
+
+async def test_a_plain_message_is_taken_without_a_transaction(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = thread_of(await chat.send("hello"))
+
+    async def refuse(*_: object) -> None:
+        raise errors.NotServed("a transaction")
+
+    monkeypatch.setattr(Opening, "open", refuse)
+    assert kinds(await chat.send("again", name=thread))[-1] == "completed"
+
+
+async def test_a_thread_in_which_nothing_was_said_has_no_history(
+    chat: Chat, demo: DemoServer
+) -> None:
+    thread = await own_models.pin(chat, 0)
+    await chat.send("hello", name=thread)
+    await chat.send("again", name=thread)
+    first, second = (len(seen.roles) for seen in demo.controls.log("chat"))
+    assert second == first + 2
+
+
+async def test_a_thread_pinned_to_a_model_of_ones_own_takes_messages(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve(local_models=True)
+    mine = await own_models.add(chat, demo)
+    thread = await own_models.pin(chat, mine.id)
+    events = await chat.send("hello", name=thread)
+    assert kinds(events)[-1] == "completed"
+    turn = await chat.turn(events[0].started.turn)
+    assert (turn.state, turn.model_config_id) == (pb.Turn.SUCCEEDED, mine.id)
+
+
+async def test_a_thread_whose_best_model_is_not_afforded_takes_messages(serve: Serving) -> None:
+    chat = await serve(model(-1, "demo-a", **PREMIUM), model(-2, "demo-b"), credit=0)
+    events = await chat.send("hello", name=await own_models.pin(chat, 0))
+    assert kinds(events)[-1] == "completed"
+    assert (await chat.turn(events[0].started.turn)).model_config_id == -2
