@@ -3,8 +3,8 @@
 import contextlib
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,15 +54,21 @@ def current() -> Caller:
     return _current.get()
 
 
-@contextlib.contextmanager
-def acting_as(caller: Caller) -> Iterator[None]:
-    token = _current.set(caller)
-    try:
-        yield
-    finally:
+@dataclass(slots=True)
+class acting_as:  # noqa: N801 - a context manager; thousands of open streams keep one each
+    """Makes a caller the current one."""
+
+    caller: Caller
+    _token: Token[Caller] | None = None
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self.caller)
+
+    def __exit__(self, *_: object) -> None:
+        assert self._token is not None
         # A stream that was cut short is closed in another context.
         with contextlib.suppress(ValueError):
-            _current.reset(token)
+            _current.reset(self._token)
 
 
 class Verifier:

@@ -3,16 +3,18 @@
 Attributes are ids, states and names of ours: never what a person or a model said.
 """
 
+import sys
 import time
 from asyncio import CancelledError
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextvars import Token
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from opentelemetry import context as contexts
 from opentelemetry import metrics, propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 
 NAME: Final = "rota"
@@ -56,41 +58,46 @@ def start(name: str, attributes: Attributes, *, kind: SpanKind = SpanKind.INTERN
 
 @dataclass(slots=True)
 class Call:
-    """A call that is served: its span, and how it ended."""
+    """A call while it is served: its span, how it ended, and its time.
 
+    Thousands of open streams keep one each.
+    """
+
+    rpc: str
     span: Span
+    token: Token[Context]
+    began: float
     code: str = "OK"
 
     def refused(self, code: str, reason: str) -> None:
         self.code = code
         failed(self.span, code, reason)
 
+    def __enter__(self) -> Self:
+        return self
 
-@contextmanager
-def serving(method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Iterator[Call]:
-    """The span of a call, within that of its caller, and its time."""
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, CancelledError | GeneratorExit):
+            self.code = "CANCELLED"
+        contexts.detach(self.token)
+        self.span.end()
+        passed = time.perf_counter() - self.began
+        seconds("rota.rpc.duration", passed, method=self.rpc, code=self.code)
+
+
+def serving(method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Call:
+    """Begins the span of a call, within that of its caller; it ends with the context."""
     carried = {key: str(value) for key, value in metadata if key in _CARRIED}
     parent = propagate.extract(carried) if carried else None
     service, _, rpc = method.strip("/").partition("/")
-    call = Call(
-        _tracer().start_span(
-            method.strip("/"),
-            context=parent,
-            kind=SpanKind.SERVER,
-            attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": rpc},
-        )
+    span = _tracer().start_span(
+        method.strip("/"),
+        context=parent,
+        kind=SpanKind.SERVER,
+        attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": rpc},
     )
-    token = contexts.attach(trace.set_span_in_context(call.span, parent))
-    began = time.perf_counter()
-    try:
-        yield call
-    except (CancelledError, GeneratorExit):
-        call.code = "CANCELLED"
-        raise
-    finally:
-        contexts.detach(token)
-        call.span.end()
-        seconds("rota.rpc.duration", time.perf_counter() - began, method=rpc, code=call.code)
+    token = contexts.attach(trace.set_span_in_context(span, parent))
+    return Call(sys.intern(rpc), span, token, time.perf_counter())
 
 
 def carried() -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import convert
 from chat_service.flows.bell import Bell
-from chat_service.flows.frame_log import FrameLog
+from chat_service.flows.frame_log import FrameLog, TurnLog
 from chat_service.persistence import frames, turns
 from chat_service.persistence.enums import TurnState
 from shared import errors
@@ -24,11 +24,15 @@ POLL_SECONDS: Final = 0.1
 PAGE: Final = 500
 
 
+Place = tuple[UUID, int]  # a turn, and the sequence of its last frame that is known
+
+
 @dataclass(slots=True)
 class _Watch:
     seen: tuple[int, TurnState] | None = None
     watchers: int = 0
     moved: Bell = field(default_factory=Bell)
+    local: TurnLog | None = None  # the segment that last ran here, also when it has ended
 
 
 class Tails:
@@ -44,21 +48,27 @@ class Tails:
         self._watched: dict[UUID, _Watch] = {}
         self._any = asyncio.Event()
 
-    async def follow(self, turn: UUID, after: int) -> AsyncIterator[bytes]:
-        """Frames from `after` + 1 on, as they are stored, up to and with the first terminal one.
+    async def follow(self, place: Place | Awaitable[Place]) -> AsyncIterator[bytes]:
+        """A turn's frames after a place, as they are stored, up to and with the first terminal one.
 
         Ends at once when the turn is over and has no frame left; while it goes on or waits,
-        heartbeats repeat the last sequence. StreamTruncated below what is kept.
+        heartbeats repeat the last sequence. StreamTruncated below what is kept. A place that is
+        still to be found is awaited first: what finds it is gone by the time that somebody waits
+        for days.
         """
+        turn, after = place if isinstance(place, tuple) else await place
+        del place
         watch = self._watched.setdefault(turn, _Watch())
         watch.watchers += 1
         self._any.set()
         try:
             beat = time.monotonic() + self._heartbeat
             while True:
-                moved = self._movement(turn, watch)
+                running = self._log.find(turn)
+                watch.local = running or watch.local
+                moved = watch.moved if running is None else running.moved
                 rung = moved.rung
-                found, over = await self._next(turn, after)
+                found, over = await self._next(turn, after, watch.local)
                 for sequence, frame in found:
                     after = sequence
                     yield frame
@@ -107,17 +117,15 @@ class Tails:
                 watch.seen = progress.get(turn)
                 self.nudge(turn)
 
-    def _movement(self, turn: UUID, watch: _Watch) -> Bell:
-        local = self._log.find(turn)
-        return watch.moved if local is None else local.moved
-
-    async def _next(self, turn: UUID, after: int) -> tuple[list[tuple[int, bytes]], bool]:
+    async def _next(
+        self, turn: UUID, after: int, local: TurnLog | None
+    ) -> tuple[list[tuple[int, bytes]], bool]:
         """The next frames, and whether the turn is over without more."""
-        local = self._log.find(turn)
         if local is not None and after >= local.first:
             start = after - local.first
             fresh = local.frames[start : start + PAGE]
-            return list(enumerate(fresh, start=after + 1)), False
+            if fresh or self._log.find(turn) is local:
+                return list(enumerate(fresh, start=after + 1)), False
         async with self._engine.connect() as connection:
             row = await turns.get(connection, turn)
             if row is None:

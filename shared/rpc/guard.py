@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, cast
 
@@ -18,6 +17,8 @@ from shared.rpc import status
 
 OPEN: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 UNARY_LIMIT_SECONDS: Final = 60.0
+
+Headers = Sequence[tuple[str, str | bytes]]
 
 log = telemetry.logger(__name__)
 
@@ -47,64 +48,64 @@ class Guard(grpc.aio.ServerInterceptor):
             return handler
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(
-                self._stream(details, handler.unary_stream),
+                self._stream(details.method, _headers(details), handler.unary_stream),
                 handler.request_deserializer,
                 _same_bytes,
             )
         return grpc.unary_unary_rpc_method_handler(
-            self._unary(details, handler.unary_unary),
+            self._unary(details.method, _headers(details), handler.unary_unary),
             handler.request_deserializer,
             handler.response_serializer,
         )
 
-    def _unary(self, details: grpc.HandlerCallDetails, serve: Any) -> Any:
+    def _unary(self, method: str, headers: Headers, serve: Any) -> Any:
         async def guarded(request: Message, context: Any) -> Any:
-            began = time.perf_counter()
-            with self._serving(details) as call:
+            with measures.serving(method, headers) as call:
                 try:
-                    with caller.acting_as(self._admitted(details, request)):
+                    with caller.acting_as(self._admitted(method, headers, request)):
                         async with asyncio.timeout(UNARY_LIMIT_SECONDS):
                             answer = await serve(request, context)
                 except asyncio.CancelledError:
                     raise
                 except Exception as error:  # noqa: BLE001 - a caller always gets a status
-                    await self._refuse(context, details.method, error, call)
-            log.info("rpc_served", method=details.method, ms=_since(began))
+                    await self._refuse(context, method, error, call)
+            log.info("rpc_served", method=method, ms=_since(call.began))
             return answer
 
         return guarded
 
-    def _stream(self, details: grpc.HandlerCallDetails, serve: Any) -> Any:
+    def _stream(self, method: str, headers: Headers, serve: Any) -> Any:
+        # Taken once: a stream that stays open for days keeps no token.
+        given = [headers]
+        del headers
+
         async def guarded(request: Message, context: Any) -> AsyncIterator[Any]:
-            began = time.perf_counter()
-            frames = None
-            with self._serving(details) as call:
+            frames, headers = None, given.pop()
+            with measures.serving(method, headers) as call:
                 try:
-                    who = self._admitted(details, request)
+                    who = self._admitted(method, headers, request)
+                    del headers
                     with caller.acting_as(who):
                         frames = serve(request, context)
+                        del request
                         async for frame in frames:
                             yield frame
                 except (asyncio.CancelledError, GeneratorExit):
                     raise
                 except Exception as error:  # noqa: BLE001 - a caller always gets a status
-                    await self._refuse(context, details.method, error, call)
+                    await self._refuse(context, method, error, call)
                 finally:
                     if frames is not None:
                         await frames.aclose()
-            log.info("rpc_served", method=details.method, ms=_since(began))
+            log.info("rpc_served", method=method, ms=_since(call.began))
 
         return guarded
 
-    def _serving(self, details: grpc.HandlerCallDetails) -> AbstractContextManager[measures.Call]:
-        return measures.serving(details.method, details.invocation_metadata or ())
-
-    def _admitted(self, details: grpc.HandlerCallDetails, request: Message) -> caller.Caller:
-        headers = dict(details.invocation_metadata or ())
-        who = self.verifier.verify(str(headers.get("authorization", "")))
-        if details.method.startswith(self.services_only or ("\0",)) and not who.service:
+    def _admitted(self, method: str, headers: Headers, request: Message) -> caller.Caller:
+        who = self.verifier.verify(str(dict(headers).get("authorization", "")))
+        if method.startswith(self.services_only or ("\0",)) and not who.service:
             raise errors.Unauthenticated("only a service may call this")
-        limit = dict(self.limits).get(details.method, self.limit)
+        limit = dict(self.limits).get(method, self.limit)
         if (size := request.ByteSize()) > limit:
             raise errors.RotaError(
                 f"the request has {size} bytes; the limit is {limit}",
@@ -201,6 +202,10 @@ def _map_with_nul(value: Any, at: str) -> Iterator[str]:
             yield at
         elif isinstance(item, Message):
             yield from strings_with_nul(item, f"{at}[{key}].")
+
+
+def _headers(details: grpc.HandlerCallDetails) -> Headers:
+    return tuple(details.invocation_metadata or ())
 
 
 def _same_bytes(frame: Message | bytes) -> bytes:
