@@ -55,6 +55,7 @@ from chat_service.loops import in_background, regularly
 from chat_service.members import Members
 from chat_service.model_configs import ModelConfigs
 from chat_service.notices import Notices
+from chat_service.offer_store import OfferStore
 from chat_service.persistence import tables
 from chat_service.persistence.version import require_migrated
 from chat_service.settings import Settings
@@ -75,6 +76,8 @@ SERVICES = ("rota.chat.v1.ChatService", "rota.agent.v1.AgentService")
 EXPIRY_SECONDS = 5.0
 NOTICE_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
+# how long a start waits for MCP servers of which nothing is known
+SETTLE_SECONDS = 5.0
 LARGEST_MESSAGE = 8 << 20
 
 log = telemetry.logger(__name__)
@@ -107,14 +110,16 @@ async def service(
     box = SecretBox.parse(settings.secret_keys.get_secret_value())
     secured = _tls(settings)
     models = models or await _models(settings)
-    toolbox = filled(models, clock, fetcher, os.environ)
-    catalogue = toolbox.catalogue
     url = settings.database_url.get_secret_value()
     async with contextlib.AsyncExitStack() as stack:
         engine = database.engine(url, schema=tables.SCHEMA, pool_size=settings.pool_size)
         stack.push_async_callback(engine.dispose)
         await require_migrated(engine, checkpoints=checkpoints_version())
         checkpoints = await stack.enter_async_context(open_checkpoints(url))
+        toolbox = filled(models, clock, fetcher, os.environ, OfferStore(engine=engine))
+        catalogue = toolbox.catalogue
+        await toolbox.mcp.recall()
+        await in_background(stack, regularly(LOOK_AGAIN_SECONDS, toolbox.mcp.look))
         if automations is None:
             channel = client.channel(settings.peer_address, tls=secured)
             stack.push_async_callback(channel.close)
@@ -144,6 +149,7 @@ async def service(
             patience=patience,
             images=ImageStore(engine=engine),
             more_tools=toolbox.definitions,
+            may_come=toolbox.mcp.may_have,
             models=models,
             subagents=models.subagents if isinstance(models, Models) else (),
         )
@@ -185,8 +191,9 @@ async def service(
             regularly(EXPIRY_SECONDS, ending.expire),
             regularly(SWEEP_SECONDS, retention.sweep),
             regularly(SWEEP_SECONDS, resealing.sweep),
-            regularly(LOOK_AGAIN_SECONDS, toolbox.mcp.look),
         )
+        # so that what goes on after a restart finds its tools
+        await toolbox.mcp.settled(SETTLE_SECONDS)
         for loop in loops:
             await in_background(stack, loop)
         stack.push_async_callback(turn_engine.stop, settings.grace_seconds)

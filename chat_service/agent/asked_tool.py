@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from langchain.tools import ToolRuntime
-from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.tools import BaseTool
 
 from chat_service.agent import once
 from chat_service.agent.approval import (
@@ -14,6 +13,7 @@ from chat_service.agent.approval import (
     ToolCall,
     request_approval,
 )
+from chat_service.agent.mapping_tool import mapping_tool
 from chat_service.agent.outcomes import Declined, MayHaveRun, result_of
 from chat_service.agent.ports import ActionType
 from chat_service.agent.run import Rule, Run
@@ -25,12 +25,9 @@ from chat_service.agent.tools import (
     failed,
     misfit,
 )
+from shared import canonical
 from shared.registries.capabilities import Capability
 
-INTERRUPTED: Final = (
-    "The service was interrupted during this call, so it may have been carried out and may not. "
-    "Find out before it is done again."
-)
 ASKS: Final = "A person is asked before it acts; an agent_task that uses it needs auto_approve."
 
 
@@ -60,24 +57,31 @@ def offered(capability: Capability, rule: Rule, *, repeatable: bool = True) -> O
 def asked_tool(run: Run, capability: Capability, *, ask: bool, repeatable: bool = True) -> BaseTool:
     """Without `ask` it acts at once."""
 
-    async def call(runtime: ToolRuntime[Any, Any], **arguments: Any) -> tuple[str, dict[str, Any]]:
-        wanted, tool_call = clean_json(arguments), ToolCall.of(runtime)
-        if said := misfit(capability, wanted):
-            return failed(said).pair()
-        if ask:
-            decision = await _decided(run, capability, tool_call, wanted)
-            if isinstance(decision, Rejected):
-                return result_of(Declined(reason=decision.reason)).pair()
-            wanted = dict(decision.payload["arguments"])
-        return (await _acted(run, capability, tool_call, wanted, repeatable)).pair()
+    async def carry(arguments: dict[str, Any], call: ToolCall) -> ToolResult:
+        wanted = clean_json(arguments)
+        if said := misfit(capability, wanted) or (ask and _unshowable(wanted)):
+            return failed(said)
+        if not ask:
+            return await _acted(run, capability, call, wanted, repeatable)
+        decision = await _decided(run, capability, call, wanted)
+        if isinstance(decision, Rejected):
+            return result_of(Declined(reason=decision.reason))
+        wanted = dict(decision.payload["arguments"])
+        # what a person has approved waits for its server a little
+        return await run.desk.patience.peer(
+            lambda: _acted(run, capability, call, wanted, repeatable)
+        )
 
-    return StructuredTool(
-        name=capability.id,
-        description=capability.description,
-        args_schema=capability.input_schema,
-        coroutine=call,
-        response_format="content_and_artifact",
-    )
+    return mapping_tool(capability, carry)
+
+
+def _unshowable(arguments: dict[str, Any]) -> str:
+    """Why a card can't hold the arguments; empty when it can."""
+    try:
+        canonical.normalise(arguments)
+    except canonical.NotCanonical as exc:
+        return f"the arguments are invalid: {exc}"
+    return ""
 
 
 async def _decided(
@@ -104,10 +108,11 @@ async def _acted(
     arguments: dict[str, Any],
     repeatable: bool,
 ) -> ToolResult:
-    if not repeatable and not await once.begins(run, call):
-        return result_of(MayHaveRun(message=INTERRUPTED))
-    with once.keyed(run, call):
-        return await called(capability, arguments)
+    try:
+        with once.in_hand(run, call, repeatable=repeatable):
+            return await called(capability, arguments)
+    except once.Unsure as exc:
+        return failed(exc.message) if repeatable else result_of(MayHaveRun(message=exc.message))
 
 
 def _payload_schema(capability: Capability) -> dict[str, Any]:

@@ -20,7 +20,6 @@ class RuntimeContext:
     time_zone: str
     time_zone_assumed: bool
     locale: str = ""
-    mentions: tuple[str, ...] = ()  # names that the requester may read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +80,8 @@ class StoredApproval:
 
 
 class Approvals(Protocol):
+    """May all be repeated, and are ServiceUnavailable while the database can't be reached."""
+
     async def find(self, turn: UUID, key: str) -> StoredApproval | None: ...
 
     async def store(self, turn: UUID, draft: ApprovalDraft) -> StoredApproval:
@@ -94,8 +95,21 @@ class Approvals(Protocol):
 
 class Acts(Protocol):
     async def begin(self, turn: UUID, key: str) -> bool:
-        """Whether it is begun for the first time; kept before it answers."""
+        """Whether it is begun for the first time; kept before it answers.
+
+        ServiceUnavailable while the database can't be reached.
+        """
         ...
+
+
+class Offers(Protocol):
+    """What MCP servers told of their tools, kept beyond the life of a process."""
+
+    async def kept(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """By the server's id."""
+        ...
+
+    async def keep(self, server: str, tools: Sequence[Mapping[str, Any]]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,5 +239,7 @@ class Automations(Protocol):
     ) -> SavedAutomation: ...
 
     async def resume(
-        self, *, workspace: str, user: str, name: str, request_id: UUID
-    ) -> SavedAutomation: ...
+        self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID
+    ) -> SavedAutomation:
+        """Refused with ETAG_MISMATCH when it has changed since; not when `etag` is empty."""
+        ...

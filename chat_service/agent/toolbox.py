@@ -8,7 +8,8 @@ from chat_service.agent.capabilities.fetch_url import Fetcher
 from chat_service.agent.capabilities.register import register_capabilities
 from chat_service.agent.mcp_tools import McpTools
 from chat_service.agent.model import ModelConfig, Models
-from chat_service.agent.tools import ToolDefinition
+from chat_service.agent.ports import Offers
+from chat_service.agent.tools import MAIN_AGENT, ToolDefinition
 from shared.clock import Clock
 from shared.registries import Catalogue
 from shared.registries.actions import all_actions
@@ -34,13 +35,15 @@ class Toolbox:
         return {**self.mcp.capabilities(), **own}
 
     def definitions(self) -> tuple[ToolDefinition, ...]:
-        own = tuple(one.definition for one in self.own)
-        taken = {one.name for one in own}
-        return (*own, *(one for one in self.mcp.definitions() if one.name not in taken))
+        return (*(one.definition for one in self.own), *self.mcp.definitions())
 
 
 def filled(
-    models: Mapping[int, ModelConfig], clock: Clock, fetcher: Fetcher, environ: Mapping[str, str]
+    models: Mapping[int, ModelConfig],
+    clock: Clock,
+    fetcher: Fetcher,
+    environ: Mapping[str, str],
+    offers: Offers | None = None,
 ) -> Toolbox:
     """Capabilities are the process's own, since their handlers hold its clock.
 
@@ -55,5 +58,10 @@ def filled(
             for name, capability in capabilities.all().items()
             if (rule := found.tools.get(name, "never")) != "off"
         ),
-        mcp=McpTools(servers=found.mcp_servers, environ=environ),
+        mcp=McpTools(
+            servers=found.mcp_servers,
+            environ=environ,
+            offers=offers,
+            reserved={tool.name for tool in MAIN_AGENT} | set(capabilities.all()),
+        ),
     )

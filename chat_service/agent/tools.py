@@ -5,8 +5,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.tools import BaseTool
 
+from chat_service.agent.carried import carried
 from chat_service.agent.events import ModelUsed
 from chat_service.agent.run import Rule, Run
 from chat_service.agent.text import clean_json
@@ -14,6 +15,9 @@ from shared import canonical, errors, json_schema
 from shared.registries.capabilities import Capability
 
 MAX_OUTPUT: Final = 256 * 1024
+BEGINNING: Final = 8_000  # characters that are told of an output that is larger
+# protobuf reads a Struct of 32, and less of one that stands within other messages
+MAX_DEPTH: Final = 28
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,16 +110,18 @@ def tools_for(
     capabilities: Mapping[str, Capability],
     more: Sequence[ToolDefinition] = (),
     own: Sequence[ToolDefinition] = MAIN_AGENT,
+    may_come: Callable[[str], bool] = lambda _: False,
 ) -> list[ToolDefinition]:
     """`own`: the main agent's; `more`: those that chats, subagents and tasks may have.
 
-    Raises CapabilityGone for a task's tool that is not registered.
+    Raises CapabilityGone for a task's tool that is not registered, and ServiceUnavailable for
+    one that `may_come`.
     """
     if run.task is None:
         return [tool for tool in (*own, *more) if tool.name not in disabled]
     ruled = {tool.name: tool for tool in more}
     return [
-        ruled[name] if name in ruled else _unruled(_registered(name, capabilities))
+        ruled[name] if name in ruled else _unruled(_registered(name, capabilities, may_come))
         for name in run.task.tools
         if name not in disabled
     ]
@@ -142,37 +148,60 @@ class _Bare:
 
 
 def capability_tool(capability: Capability) -> BaseTool:
-    async def call(**arguments: Any) -> tuple[str, dict[str, Any]]:
-        said = misfit(capability, arguments)
-        return (failed(said) if said else await called(capability, arguments)).pair()
+    from chat_service.agent.mapping_tool import mapping_tool
 
-    return StructuredTool(
-        name=capability.id,
-        description=capability.description,
-        args_schema=capability.input_schema,
-        coroutine=call,
-        response_format="content_and_artifact",
-    )
+    async def carry(arguments: dict[str, Any], _: object) -> ToolResult:
+        said = misfit(capability, arguments)
+        return failed(said) if said else await called(capability, arguments)
+
+    return mapping_tool(capability, carry)
 
 
 def misfit(capability: Capability, arguments: Mapping[str, Any]) -> str:
     """What is wrong with the arguments of a call; empty when they fit."""
+    if _deeper(arguments, MAX_DEPTH):
+        return f"the arguments are nested deeper than {MAX_DEPTH} levels"
     faults = json_schema.faults(capability.input_schema, arguments)
     said = "; ".join(f"{path}: {what}" if path else what for path, what in faults)
     return f"the arguments are invalid: {said}" if said else ""
 
 
 async def called(capability: Capability, arguments: dict[str, Any]) -> ToolResult:
+    """Whatever comes back: the call was carried out, and is not told as one that failed."""
     assert capability.handler is not None
-    answer = clean_json(await capability.handler(arguments))
+    answer = carried(await capability.handler(arguments), MAX_DEPTH - 1)
     output = answer if isinstance(answer, dict) else {"result": answer}
     if len(canonical.canonical_bytes(output)) > MAX_OUTPUT:
-        return failed(f"the result is larger than {MAX_OUTPUT} bytes")
+        return ToolResult(output=_cut(output))
     return ToolResult(output=output)
 
 
-def _registered(name: str, capabilities: Mapping[str, Capability]) -> Capability:
+def _cut(output: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "status": "done",
+        "message": f"It was carried out. Its result is larger than {MAX_OUTPUT} bytes and cut.",
+        "beginning": json.dumps(output, ensure_ascii=False)[:BEGINNING],
+    }
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    match value:
+        case dict():
+            return levels == 0 or any(_deeper(item, levels - 1) for item in value.values())
+        case list():
+            return levels == 0 or any(_deeper(item, levels - 1) for item in value)
+    return False
+
+
+def _registered(
+    name: str, capabilities: Mapping[str, Capability], may_come: Callable[[str], bool]
+) -> Capability:
     found = capabilities.get(name)
+    if found is None and may_come(name):
+        raise errors.ServiceUnavailable(
+            f"the server of the tool {name} was not reached yet; try again",
+            metadata={"capability": name},
+        )
     if found is None or found.handler is None:
         raise errors.CapabilityGone(
             f"the tool {name} is no longer registered", metadata={"capability": name}

@@ -218,6 +218,14 @@ tool_acts = sa.Table(
     sa.Column("key", sa.Text, primary_key=True),
 )
 
+# Of the service, whatever the workspace: its models file names the servers.
+mcp_offers = sa.Table(
+    "mcp_offers",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("tools", JSONB, nullable=False),
+)
+
 model_cooldowns = sa.Table(
     "model_cooldowns",
     metadata,

@@ -1,7 +1,10 @@
 """An MCP server in the models file: its tools are offered, asked for, edited and granted."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,14 +13,19 @@ import pytest
 import sqlalchemy as sa
 from rota.agent.v1 import agent_pb2
 from rota.chat.v1 import chat_pb2 as pb
+from structlog.testing import capture_logs
 
+from chat_service import bootstrap
+from chat_service.agent.patience import Patience
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
-from shared.rpc import struct
+from shared.rpc import status, struct
+from tests.chat_service.conftest import no_wait
 from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import Chat, approval_of, approve, chat_service, edit, until
-from tests.support.mcp_server import Shelf, mcp_server
+from tests.support.chat import WORKSPACE, Chat, approval_of, approve, chat_service, edit, until
+from tests.support.mcp_server import Shelf, mcp_server, served
+from tests.support.odd_mcp import OddMcp, tool
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
 
@@ -32,23 +40,36 @@ def shelf() -> Shelf:
     return Shelf()
 
 
+Start = Callable[..., AbstractAsyncContextManager[Chat]]
+
+
 @pytest.fixture
-async def noting(
+async def start(
     chat_databases: ServiceDatabases,
     keys: Keys,
     demo: DemoServer,
     automations: MemoryAutomations,
     shelf: Shelf,
     tmp_path: Path,
-) -> AsyncIterator[Chat]:
+) -> AsyncIterator[Start]:
+    """Starts the service, and starts it again, on one database."""
     async with mcp_server(shelf) as url:
         models = tmp_path / "models.yaml"
         models.write_text(FILE.format(url=url))
-        async with chat_service(
-            chat_databases, keys, demo.base_url, automations=automations, models_file=models
-        ) as running:
-            await until(lambda: _offered(running, keys))
-            yield running
+        yield partial(
+            chat_service,
+            chat_databases,
+            keys,
+            demo.base_url,
+            automations=automations,
+            models_file=models,
+        )
+
+
+@pytest.fixture
+async def noting(start: Start) -> AsyncIterator[Chat]:
+    async with start() as running:
+        yield running
 
 
 async def _offered(chat: Chat, keys: Keys) -> bool:
@@ -57,6 +78,24 @@ async def _offered(chat: Chat, keys: Keys) -> bool:
         metadata=keys.service_headers("automation_service", audience="chat_service"),
     )
     return "notes_write" in {one.id for one in listed.capabilities}
+
+
+async def _task(chat: Chat, keys: Keys) -> agent_pb2.TaskResult:
+    """What becomes of one that searches the notes."""
+    call = {"name": "notes_search", "args": {"words": "late"}}
+    request = agent_pb2.RunTaskRequest(
+        request_id=f"{uuid4()}:step:1",
+        workspace=WORKSPACE,
+        on_behalf_of="users/ada",
+        prompt=f"go <<calls={json.dumps([call])}>>",
+        tools=["notes_search"],
+    )
+    headers = keys.service_headers(
+        "automation_service", audience="chat_service", user="ada", workspace="w"
+    )
+    events = [event async for event in chat.agent.RunTask(request, metadata=headers)]
+    result: agent_pb2.TaskResult = events[-1].result
+    return result
 
 
 def writing(text: str) -> str:
@@ -107,6 +146,134 @@ async def test_that_an_act_was_begun_is_kept_as_long_as_its_turn_goes_on(
     await noting.service.tick()
 
     assert await _acts(noting) == 0
+
+
+async def test_a_start_waits_for_what_its_servers_offer(
+    chat_databases: ServiceDatabases,
+    keys: Keys,
+    demo: DemoServer,
+    automations: MemoryAutomations,
+    tmp_path: Path,
+) -> None:
+    slow = OddMcp(hangs=True, pages=[[tool("search")]])
+    models = tmp_path / "models.yaml"
+
+    async def think() -> None:
+        await until(lambda: _asked(slow))
+        await asyncio.sleep(0.3)
+        slow.hangs = False
+
+    async with served(slow) as url, asyncio.TaskGroup() as group:
+        models.write_text(FILE.format(url=url))
+        group.create_task(think())
+        async with chat_service(
+            chat_databases, keys, demo.base_url, automations=automations, models_file=models
+        ) as chat:
+            result = await _task(chat, keys)
+
+    assert not result.HasField("error")
+    assert [call["name"] for call in slow.called] == ["search"]
+
+
+async def _asked(odd: OddMcp) -> bool:
+    return bool(odd.headers)
+
+
+async def test_a_server_that_is_away_at_a_restart_keeps_its_tools(
+    start: Start, keys: Keys, shelf: Shelf
+) -> None:
+    async with start():
+        pass
+    shelf.away = True
+
+    async with start() as chat:
+        assert await _offered(chat, keys)
+        away = await _task(chat, keys)
+        shelf.away = False
+        back = await _task(chat, keys)
+
+    assert not away.HasField("error")
+    assert not back.HasField("error")
+    assert shelf.searched == ["late"]
+
+
+async def test_what_is_approved_after_a_restart_waits_for_its_server(
+    start: Start, shelf: Shelf
+) -> None:
+    async with start() as chat:
+        approval = approval_of(await chat.send(writing("b")))
+    shelf.away = True
+
+    async def comes_back(_: float) -> None:
+        shelf.away = False
+
+    async with start(patience=Patience(sleep=comes_back)) as chat:
+        events = await chat.resume(approval.turn, approve(approval))
+
+    assert events[-1].WhichOneof("event") == "completed"
+    assert _outcomes(events) == [pb.ToolCallFinished.OK]
+    assert shelf.written == [("a", "b")]
+
+
+async def test_an_act_whose_server_stays_away_is_told_as_not_done(
+    start: Start, shelf: Shelf
+) -> None:
+    async with start() as chat:
+        approval = approval_of(await chat.send(writing("b")))
+    shelf.away = True
+
+    async with start(patience=Patience(sleep=no_wait)) as chat:
+        events = await chat.resume(approval.turn, approve(approval))
+
+    assert events[-1].WhichOneof("event") == "completed"
+    assert _outcomes(events) == [pb.ToolCallFinished.ERROR]
+    said = next(e.tool_call_finished for e in events if e.HasField("tool_call_finished"))
+    assert said.output["message"] == "notes can't be reached, so nothing was done"
+    assert not shelf.written
+
+
+async def test_a_server_that_was_never_reached_is_no_tool_that_is_gone(
+    start: Start, keys: Keys, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "LOOK_AGAIN_SECONDS", 0.2)
+    shelf.away = True
+
+    async with start() as chat:
+        failed = await _task(chat, keys)
+        assert not await _offered(chat, keys)
+        shelf.away = False
+        await until(lambda: _offered(chat, keys))
+        found = await _task(chat, keys)
+
+    assert status.from_status(failed.error).reason == "SERVICE_UNAVAILABLE"
+    assert not found.HasField("error")
+
+
+async def test_a_server_that_hangs_does_not_keep_the_service_from_serving(
+    chat_databases: ServiceDatabases,
+    keys: Keys,
+    demo: DemoServer,
+    automations: MemoryAutomations,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bootstrap, "SETTLE_SECONDS", 0.2)
+    models = tmp_path / "models.yaml"
+    async with served(OddMcp(hangs=True)) as url:
+        models.write_text(FILE.format(url=url))
+        with capture_logs() as logs:
+            async with chat_service(
+                chat_databases, keys, demo.base_url, automations=automations, models_file=models
+            ) as chat:
+                events = await chat.send("hello")
+
+    assert events[-1].WhichOneof("event") == "completed"
+    told = [line for line in logs if line["event"] == "mcp_servers_not_awaited"]
+    assert [line["servers"] for line in told] == [["notes"]]
+
+
+def _outcomes(events: list[pb.TurnEvent]) -> list[int]:
+    return [e.tool_call_finished.outcome for e in events if e.HasField("tool_call_finished")]
 
 
 async def _acts(chat: Chat) -> int:

@@ -1,7 +1,9 @@
 """A small MCP server: over HTTP inside a test, or on stdio as a process of its own."""
 
 import asyncio
+import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -11,16 +13,23 @@ import uvicorn
 from mcp.server.fastmcp import Context, FastMCP
 from mcp.server.fastmcp.exceptions import ToolError
 from mcp.types import ToolAnnotations
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 @dataclass(slots=True)
 class Shelf:
-    """What the tools were called with. While `held`, a call that has acted does not answer."""
+    """What the tools were called with. While `held`, a call that has acted does not answer.
+
+    While `away` its server answers nobody. One that `falls` dies of its first act.
+    """
 
     written: list[tuple[str, str]] = field(default_factory=list)
     searched: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)  # that calls came with
     held: bool = False
+    away: bool = False
+    falls: bool = False
 
     async def answer(self, context: Any) -> None:
         meta = context.request_context.meta
@@ -46,6 +55,8 @@ def server(shelf: Shelf) -> FastMCP[Any]:
         if not text:
             raise ToolError("an empty note is no note")
         shelf.written.append((title, text))
+        if shelf.falls:
+            os._exit(1)
         await shelf.answer(context)
         return f"wrote {title}"
 
@@ -68,10 +79,23 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def mcp_server(shelf: Shelf) -> AsyncIterator[str]:
     """The URL of a server inside this process."""
+    app = server(shelf).streamable_http_app()
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if shelf.away and scope["type"] == "http":
+            await Response(status_code=503)(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    async with served(answer) as url:
+        yield url
+
+
+@asynccontextmanager
+async def served(app: ASGIApp) -> AsyncIterator[str]:
     config = uvicorn.Config(
-        server(shelf).streamable_http_app(), log_config=None, log_level="critical",
-        timeout_graceful_shutdown=1, loop="none",
-    )  # fmt: skip
+        app, log_config=None, log_level="critical", timeout_graceful_shutdown=1, loop="none"
+    )
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         running = _Server(config)
         serving = asyncio.create_task(running.serve(sockets=[listener]))
@@ -83,4 +107,4 @@ async def mcp_server(shelf: Shelf) -> AsyncIterator[str]:
 
 
 if __name__ == "__main__":
-    server(Shelf()).run("stdio")
+    server(Shelf(falls="falls" in sys.argv)).run("stdio")

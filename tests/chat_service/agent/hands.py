@@ -38,7 +38,7 @@ class Hands:
 
     async def _look(self, arguments: dict[str, Any]) -> dict[str, Any]:
         if arguments["at"] == "nothing":
-            raise errors.ServiceUnavailable("there is nothing to see")
+            raise errors.RotaError("there is nothing to see")
         self.looked.append(arguments["at"])
         self.on_look()
         if self.gate is not None:

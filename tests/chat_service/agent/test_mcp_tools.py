@@ -14,7 +14,7 @@ from chat_service.agent.graph import Agent
 from chat_service.agent.mcp_config import McpServer
 from chat_service.agent.mcp_tools import McpTools
 from chat_service.agent.model import BadModelsFile, load_models
-from chat_service.agent.patience import Patience
+from chat_service.agent.patience import Patience, Sleep
 from chat_service.agent.ports import TaskLimits
 from shared import errors
 from shared.clock import ManualClock
@@ -48,7 +48,7 @@ async def notes(url: str) -> McpTools:
     return await looked(McpServer(id="notes", url=url, tools=rules))
 
 
-def agent_with(bench: Bench, tools: McpTools) -> Agent:
+def agent_with(bench: Bench, tools: McpTools, *, sleep: Sleep | None = None) -> Agent:
     return Agent(
         checkpoints=bench.checkpoints,
         approvals=bench.approvals,
@@ -58,8 +58,9 @@ def agent_with(bench: Bench, tools: McpTools) -> Agent:
             actions=all_actions(), triggers=all_triggers(), capabilities=tools.capabilities()
         ),
         clock=ManualClock(NOW),
-        patience=Patience(sleep=bench.waits.sleep),
+        patience=Patience(sleep=sleep or bench.waits.sleep),
         more_tools=tools.definitions,
+        may_come=tools.may_have,
     )
 
 
@@ -177,7 +178,7 @@ async def test_a_server_that_goes_away_keeps_its_tools_and_fails_in_words(
 
     events = await bench.all(calling("notes_search", words="x"), agent=agent_with(bench, tools))
 
-    assert finished(events)[0].output["message"] == "notes can't be reached"
+    assert finished(events)[0].output["message"] == "notes can't be reached, so nothing was done"
     assert not isinstance(events[-1], Paused)
 
 

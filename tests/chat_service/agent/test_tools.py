@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
+from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.agent.events import Paused
-from chat_service.agent.tools import MAIN_AGENT, ToolDefinition
+from chat_service.agent.tools import MAIN_AGENT, MAX_DEPTH, ToolDefinition, called, misfit
+from shared.registries.capabilities import Capability
+from shared.rpc import struct
 from tests.chat_service.agent.conftest import Bench, finished, text_of
 from tests.chat_service.agent.test_update_automation import WEEKDAYS, held, there
 
@@ -68,6 +72,38 @@ async def test_the_main_agent_is_told_of_words_and_never_of_the_schema(bench: Be
     assert seen.tools == [tool.name for tool in MAIN_AGENT]
     assert "trigger_id" not in seen.system
     assert "cron" not in seen.system
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH, MAX_DEPTH + 1, 500])
+async def test_what_is_nested_deeper_than_a_message_can_be_is_refused_or_flattened(
+    levels: int,
+) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(levels - 1):
+        deep = {"a": deep}
+
+    async def give(_: Mapping[str, Any]) -> Any:
+        return deep
+
+    capability = Capability(
+        id="deep",
+        description="Gives something deep.",
+        input_schema={"type": "object"},
+        output_schema={"type": "object"},
+        handler=give,
+    )
+    refused = f"the arguments are nested deeper than {MAX_DEPTH} levels"
+    assert misfit(capability, deep) == ("" if levels <= MAX_DEPTH else refused)
+
+    result = await called(capability, {})
+    assert result.ok
+    part = pb.Part(tool_call=pb.ToolCall(output=struct.struct(result.output)))
+    completed = pb.TurnEvent(completed=pb.TurnCompleted(message=pb.Message(parts=[part])))
+    listed = pb.ListMessagesResponse(messages=[completed.completed.message])
+    approval = pb.Approval(payload=struct.struct({"tool": "deep", "arguments": result.output}))
+    turns = pb.ListTurnsResponse(turns=[pb.Turn(approvals=[approval])])
+    for message in (completed, listed, turns):
+        assert type(message).FromString(message.SerializeToString()) == message
 
 
 def _calling(tool: str, arguments: Mapping[str, object]) -> str:

@@ -1,0 +1,185 @@
+"""Speaking with an MCP server: what it offers, and calls of its tools."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+from langchain_mcp_adapters.sessions import (
+    Connection,
+    StdioConnection,
+    StreamableHttpConnection,
+    create_session,
+)
+from mcp import ClientSession, McpError, types
+from mcp.types import CONNECTION_CLOSED, CallToolResult, ErrorData, TextContent, Tool
+from pydantic import SecretStr, ValidationError
+
+from chat_service.agent import once
+from chat_service.agent.mcp_config import McpServer
+from chat_service.agent.text import clean, one_line
+from shared import errors, telemetry
+
+# how long a server may take to begin to speak, and to tell what it offers
+REACH_SECONDS: Final = 10.0
+MOST_TOOLS: Final = 64  # of one server
+MOST_WORDS: Final = 2_000
+# in `_meta` of a call: the same whenever one call is made again
+IDEMPOTENCY_KEY: Final = "rota.dev/idempotency-key"
+INTERRUPTED: Final = (
+    "The service was interrupted during this call, so it may have been carried out and may not. "
+    "Find out before it is done again."
+)
+_UNSURE: Final = "it may have done it or not"
+
+log = telemetry.logger(__name__)
+
+
+async def tools_of(server: McpServer, environ: Mapping[str, str]) -> tuple[list[Tool], bool]:
+    """What it offers, at most MOST_TOOLS; whether there is more. Raises whatever goes wrong."""
+    found: list[Tool] = []
+    cursor: str | None = None
+    async with asyncio.timeout(REACH_SECONDS), _session(server, environ) as session:
+        for _ in range(MOST_TOOLS):
+            page = await session.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
+            found += page.tools
+            cursor = page.nextCursor
+            if not cursor or len(found) >= MOST_TOOLS:
+                break
+    return found[:MOST_TOOLS], bool(cursor) or len(found) > MOST_TOOLS
+
+
+async def call(
+    server: McpServer, environ: Mapping[str, str], tool: str, arguments: dict[str, Any]
+) -> dict[str, Any]:
+    """Raises RotaError with the tool's own words when it fails.
+
+    NotReached: nothing was done. Unsure: it broke off.
+    """
+    asked = _Asked(tool=tool, arguments=arguments)
+    try:
+        async with asyncio.timeout(REACH_SECONDS) as limit, _session(server, environ) as session:
+            limit.reschedule(asyncio.get_running_loop().time() + server.timeout_seconds)
+            await asked.of(session)
+    except Exception as error:
+        # once it has answered, what happens to the connection is of no matter
+        if asked.answer is None:
+            raise _broken(server, asked, error) from error
+    return _read(server, tool, asked.answer)
+
+
+def cause(error: BaseException) -> BaseException:
+    """The first of what a session's tasks ended with."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+@dataclass(slots=True, kw_only=True)
+class _Asked:
+    """One call. What is raised inside a session comes out in a group, so it is kept instead."""
+
+    tool: str
+    arguments: dict[str, Any]
+    sent: bool = False
+    answer: CallToolResult | Exception | None = field(default=None)
+
+    async def of(self, session: ClientSession) -> None:
+        try:
+            if await once.begins():
+                self.sent = True
+                # its own `call_tool` would ask for the list again, and judge what was done
+                self.answer = await session.send_request(self._request(), CallToolResult)
+            else:
+                self.answer = once.Unsure(INTERRUPTED)
+        except Exception as error:  # noqa: BLE001 - raised outside of the session
+            self.answer = error
+
+    def _request(self) -> types.ClientRequest:
+        key = present if (present := once.present_key()) else None
+        meta = types.RequestParams.Meta.model_validate({IDEMPOTENCY_KEY: key}) if key else None
+        params = types.CallToolRequestParams(name=self.tool, arguments=self.arguments, _meta=meta)
+        return types.ClientRequest(types.CallToolRequest(params=params))
+
+
+def _broken(server: McpServer, asked: _Asked, error: Exception) -> errors.RotaError:
+    """What to say of a call that has no answer."""
+    found = cause(error)
+    log.warning(
+        "mcp_call_failed",
+        server=server.id,
+        tool=asked.tool,
+        sent=asked.sent,
+        error=type(found).__name__,
+        status=_status(found),
+    )
+    if (status := _status(found)) is not None and 400 <= status < 500:
+        return errors.RotaError(f"{server.id} refused the call with HTTP {status}")
+    if not asked.sent:
+        return once.NotReached(f"{server.id} can't be reached, so nothing was done")
+    said = "took too long" if isinstance(found, TimeoutError) else "broke off"
+    return once.Unsure(f"{server.id} {said}; {_UNSURE}")
+
+
+def _status(error: BaseException) -> int | None:
+    return error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+
+
+def _read(
+    server: McpServer, tool: str, answer: CallToolResult | Exception | None
+) -> dict[str, Any]:
+    match answer:
+        case CallToolResult(isError=True):
+            raise errors.RotaError(one_line(_text(answer), MOST_WORDS) or f"{tool} failed")
+        case CallToolResult(structuredContent=dict(structured)):
+            return structured
+        case CallToolResult():
+            return {"text": _text(answer)}
+        case McpError(error=ErrorData(code=code, message="Connection closed")) if (
+            code == CONNECTION_CLOSED  # which servers may use for errors of their own too
+        ):
+            raise once.Unsure(f"{server.id} broke off; {_UNSURE}") from answer
+        case McpError():
+            said = one_line(answer.error.message, MOST_WORDS) or f"error {answer.error.code}"
+            raise errors.RotaError(f"{server.id} refused the call: {said}") from answer
+        case ValidationError():
+            raise once.Unsure(
+                f"{server.id} answered with what is no result of a tool; {_UNSURE}"
+            ) from answer
+        case errors.RotaError():
+            raise answer
+    raise once.Unsure(f"{server.id} broke off; {_UNSURE}") from answer
+
+
+@contextlib.asynccontextmanager
+async def _session(server: McpServer, environ: Mapping[str, str]) -> AsyncIterator[ClientSession]:
+    """One for each call: nothing to mend when a server restarts."""
+    async with create_session(_connection(server, environ)) as session:
+        await session.initialize()
+        yield session
+
+
+def _connection(server: McpServer, environ: Mapping[str, str]) -> Connection:
+    secrets = {k: _plain(v) for k, v in server.secrets(environ).items()}
+    if server.command is not None:
+        command, *arguments = server.command
+        return StdioConnection(
+            transport="stdio", command=command, args=arguments, env=secrets or None
+        )
+    assert server.url is not None
+    return StreamableHttpConnection(transport="streamable_http", url=server.url, headers=secrets)
+
+
+def _plain(secret: SecretStr) -> str:
+    return secret.get_secret_value()
+
+
+def _text(answer: CallToolResult) -> str:
+    return clean(
+        "\n".join(
+            block.text if isinstance(block, TextContent) else f"[{block.type}]"
+            for block in answer.content
+        )
+    )

@@ -1,0 +1,83 @@
+"""An MCP server that tells and answers whatever a test wants, however odd."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+Answer = dict[str, Any] | int | None
+
+
+def text(said: str, **more: Any) -> dict[str, Any]:
+    """What a call answers when all is well."""
+    return {"result": {"content": [{"type": "text", "text": said}], **more}}
+
+
+def refused(code: int, message: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message}}
+
+
+def tool(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "description": f"Does {name}.", "inputSchema": {"type": "object"}, **more}
+
+
+@dataclass(slots=True)
+class OddMcp:
+    """`answer` gives a part of a JSON-RPC answer, an HTTP status, or None: it never answers.
+
+    One answers nothing while it `hangs`, one that is `away` with 503. Serve it with `served`.
+    """
+
+    pages: list[list[dict[str, Any]]] = field(default_factory=lambda: [[tool("act")]])
+    answer: Callable[[dict[str, Any]], Answer] = lambda _: text("done")
+    called: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    hangs: bool = False
+    away: bool = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            request = Request(scope, receive)
+            response = await self._response(request)
+            await response(scope, receive, send)
+
+    async def _response(self, request: Request) -> Response:
+        if request.method != "POST":
+            return Response(status_code=405)
+        self.headers.append(dict(request.headers))
+        asked = json.loads(await request.body())
+        if self.away:
+            return Response(status_code=503)
+        if "id" not in asked:
+            return Response(status_code=202)
+        while self.hangs and not await request.is_disconnected():
+            await asyncio.sleep(0.01)
+        found = self._answer(asked["method"], asked.get("params") or {})
+        while found is None and not await request.is_disconnected():
+            await asyncio.sleep(0.01)
+        if isinstance(found, int):
+            return Response(status_code=found)
+        return JSONResponse({"jsonrpc": "2.0", "id": asked["id"], **(found or {})})
+
+    def _answer(self, method: str, params: dict[str, Any]) -> Answer:
+        match method:
+            case "initialize":
+                told = {
+                    "protocolVersion": params["protocolVersion"],
+                    "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "odd", "version": "1"},
+                }
+                return {"result": told}
+            case "tools/list":
+                at = int(params.get("cursor") or 0)
+                more = {"nextCursor": str(at + 1)} if at + 1 < len(self.pages) else {}
+                return {"result": {"tools": self.pages[at], **more}}
+            case "tools/call":
+                self.called.append(params)
+                return self.answer(params)
+        return refused(-32601, "no such method")
