@@ -12,7 +12,7 @@ from rota.chat.v1 import chat_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
-from chat_service.agent.text import read_object
+from chat_service.agent.output import read_output
 from chat_service.flows.ending import Ending
 from chat_service.flows.llm_bundle import Bundles
 from chat_service.flows.opening import Asked, Opening
@@ -20,7 +20,7 @@ from chat_service.flows.tail import TERMINAL, Tails
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
 from chat_service.members import Members, Request
-from chat_service.persistence import messages, turns
+from chat_service.persistence import messages, threads, turns
 from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
 from shared import canonical, database, errors, resources
@@ -49,6 +49,16 @@ class Tasks:
             raise errors.invalid("on_behalf_of", "is not the user of the service token")
         once = self._request(request, workspace, who.user, request.request_id)
         asked = await self._asked(request, workspace, who.user)
+        made = await self.engine.errands.carry_out(self._begun(asked, once))
+        if made == _NEVER:
+            yield pb.TaskEvent(
+                sequence=1, result=_failed(errors.Cancelled("the task was cancelled"))
+            )
+            return
+        async for event in self._events(UUID(made)):
+            yield event
+
+    async def _begun(self, asked: Asked, once: Request) -> str:
         opened: list[tuple[Work, list[bytes]]] = []
 
         async def make() -> str:
@@ -59,13 +69,7 @@ class Tasks:
             made, _ = await self.members.once(connection, once, make)
         for work, stored in opened:
             self.engine.begin(work, stored)
-        if made == _NEVER:
-            yield pb.TaskEvent(
-                sequence=1, result=_failed(errors.Cancelled("the task was cancelled"))
-            )
-            return
-        async for event in self._events(UUID(made)):
-            yield event
+        return made
 
     async def cancel(self, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
         workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
@@ -90,7 +94,7 @@ class Tasks:
         if not turn.frames_kept:
             yield await self._remembered(turn)
             return
-        async for stored in self.tails.follow(turn_id, 0):
+        async for stored in self.tails.follow((turn_id, 0)):
             frame = chat_pb2.TurnEvent.FromString(stored)
             event = await self._event(turn, frame)
             if event is None:
@@ -186,9 +190,7 @@ class Tasks:
         return Asked(
             workspace=workspace,
             user=user,
-            thread=resources.uuid_of(request.session_id, "session_id")
-            if request.session_id
-            else None,
+            thread=await self._session(request, workspace),
             parts=[{"text": request.prompt}],
             model_config_id=model,
             time_zone=request.time_zone or "UTC",
@@ -196,6 +198,16 @@ class Tasks:
             task=task,
             kind=ThreadKind.TASK,
         )
+
+    async def _session(self, request: pb.RunTaskRequest, workspace: str) -> UUID | None:
+        if not request.session_id:
+            return None
+        session = resources.uuid_of(request.session_id, "session_id")
+        async with self.members.engine.connect() as connection:
+            chat = await threads.get(connection, workspace, session)
+        if chat is not None:  # what people talk about is nothing for a task to read or go on with
+            raise errors.ResourceNotFound(request.session_id)
+        return session
 
 
 def list_capabilities(
@@ -221,10 +233,18 @@ def list_capabilities(
 
 def _answer(turn: Turn, message: chat_pb2.Message) -> pb.TaskResult:
     # What it said before its last call of a tool led up to the answer.
-    text = next((part.text for part in reversed(message.parts) if part.text), "")
+    text = message.parts[-1].text if message.parts else ""
     assert turn.task is not None
-    found = None if turn.task["output_schema"] is None else read_object(text)
-    return pb.TaskResult(text=text, output=None if found is None else struct.struct(found))
+    schema = turn.task["output_schema"]
+    if not text:
+        return _failed(errors.ModelUnavailable("the model gave no answer"))
+    if schema is None:
+        return pb.TaskResult(text=text)
+    found = read_output(text, schema)
+    if isinstance(found, list):
+        unfit = errors.ModelUnavailable("the model's answer does not satisfy the output schema")
+        return _failed(unfit)
+    return pb.TaskResult(text=text, output=struct.struct(found))
 
 
 def _failed(error: errors.RotaError) -> pb.TaskResult:

@@ -19,9 +19,10 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 
+from chat_service.agent import told_usage
 from chat_service.agent.gathering import handfuls, joined, text_of
 from chat_service.agent.text import clean
-from chat_service.agent.tool_call_ids import ToolCallIds
+from chat_service.agent.tool_call_pieces import ToolCallPieces
 
 
 class BrokenStream(Exception):
@@ -57,13 +58,16 @@ class StreamingChat(ChatOpenAI):
         asked = {"stream": True, "stream_options": {"include_usage": True}, **settings}
         payload = self._get_request_payload(list(messages), **asked)
         watch.asked = payload
-        gathered = _Gathered(self, ToolCallIds(watch.taken | _ids_in(messages)), watch)
+        gathered = _Gathered(self, ToolCallPieces(watch.taken | _ids_in(messages)), watch)
         async with aclosing(handfuls(self._chunks(payload))) as came:
             async for chunks in came:
                 for data in joined(chunks):
                     piece = gathered.take(data)
                     if piece is not None:
                         hear(piece)
+        rest = gathered.rest()
+        if rest is not None:
+            hear(rest)
         return gathered.message()
 
     async def _chunks(self, payload: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
@@ -82,7 +86,7 @@ class StreamingChat(ChatOpenAI):
                         break
                     data = _parse(text)
                     _raise_error(data, request)
-                    finished = finished or _finishes(data)
+                    finished = finished or bool(_finish_reason(data))
                     yield data
             except httpx2.TimeoutException as exc:
                 raise openai.APITimeoutError(request) from exc
@@ -92,7 +96,7 @@ class StreamingChat(ChatOpenAI):
             raise openai.APIConnectionError(message="the stream ended early", request=request)
 
     def piece(
-        self, data: dict[str, Any], calls: ToolCallIds, watch: Watch
+        self, data: dict[str, Any], calls: ToolCallPieces, watch: Watch
     ) -> ChatGenerationChunk | None:
         """A chunk as LangChain has it; raises BrokenStream."""
         try:
@@ -110,13 +114,14 @@ class StreamingChat(ChatOpenAI):
 class _Gathered:
     """The answer of one call, piece by piece. Plain text is not converted until it must be."""
 
-    def __init__(self, chat: StreamingChat, calls: ToolCallIds, watch: Watch) -> None:
+    def __init__(self, chat: StreamingChat, calls: ToolCallPieces, watch: Watch) -> None:
         self._chat = chat
         self._calls = calls
         self._watch = watch
         self._plain: dict[str, Any] = {}  # the first of the chunks that brought `_texts`
         self._texts: list[str] = []
         self._whole: list[ChatGenerationChunk] = []
+        self._finish = ""
 
     def take(self, data: dict[str, Any]) -> Piece | None:
         """What there is to hear of a chunk."""
@@ -126,27 +131,47 @@ class _Gathered:
         chunk = self._chat.piece(data, self._calls, self._watch)
         if chunk is None:
             return None
+        self._finish = self._finish or str(_finish_reason(data) or "")
         self._watch.taken |= self._calls.given
+        return self._keep(chunk)
+
+    def rest(self) -> Piece | None:
+        """What there is to hear at the end: calls of tools of which nothing was told."""
+        untold = list(self._calls.untold())
+        if not untold:
+            return None
+        self._settle()
+        data = {"choices": [{"index": 0, "delta": {"tool_calls": untold}}]}
+        chunk = self._chat._convert_chunk_to_generation_chunk(data, AIMessageChunk, {})
+        return None if chunk is None else self._keep(chunk)
+
+    def message(self) -> AIMessage:
+        """Raises BrokenStream when nothing came at all."""
+        self._settle()
+        if not self._whole:
+            raise BrokenStream
+        for chunk in self._whole:
+            told = chunk.generation_info or {}
+            if isinstance(chunk.message, AIMessageChunk) and chunk.message.tool_call_chunks:
+                # they are read below
+                chunk.message = chunk.message.model_copy(update={"tool_call_chunks": []})
+            chunk.message.response_metadata = {**told, **chunk.message.response_metadata}
+        (generation,) = generate_from_stream(iter(self._whole)).generations
+        message = generation.message
+        assert isinstance(message, AIMessage)
+        # not by LangChain, which completes arguments that were cut off
+        message.tool_calls, message.invalid_tool_calls = self._calls.read(self._finish)
+        message.response_metadata["finish_reason"] = self._finish
+        message.id = f"answer-{uuid4()}"
+        return message
+
+    def _keep(self, chunk: ChatGenerationChunk) -> Piece | None:
         self._whole.append(chunk)
         message = chunk.message
         if not isinstance(message, AIMessageChunk) or not _says_something(message):
             return None
         self._watch.streamed = True
         return message
-
-    def message(self) -> AIMessage:
-        """Raises ValueError when nothing came at all."""
-        self._settle()
-        for chunk in self._whole:
-            told = chunk.generation_info or {}
-            chunk.message.response_metadata = {**told, **chunk.message.response_metadata}
-        if self._whole:
-            last = AIMessageChunk(content="", chunk_position="last")
-            self._whole.append(ChatGenerationChunk(message=last))
-        (generation,) = generate_from_stream(iter(self._whole)).generations
-        assert isinstance(generation.message, AIMessage)
-        generation.message.id = f"answer-{uuid4()}"
-        return generation.message
 
     def _text(self, data: dict[str, Any]) -> str | None:
         text = clean(data["choices"][0]["delta"]["content"])
@@ -170,25 +195,35 @@ class _Gathered:
         self._whole.append(chunk)
 
 
-def _prepare(data: dict[str, Any], calls: ToolCallIds) -> dict[str, Any]:
+def _prepare(data: dict[str, Any], calls: ToolCallPieces) -> dict[str, Any]:
     """Makes a chunk fit to be converted; returns its delta."""
+    if data.get("usage"):
+        data["usage"] = told_usage.readable(data["usage"])
     choices = data.get("choices") or []
     delta: dict[str, Any] = (choices[0].get("delta") or {}) if choices else {}
+    if isinstance(delta.get("refusal"), str):  # said to the person, like any answer
+        delta["content"] = (delta.get("content") or "") + delta["refusal"]
     if isinstance(delta.get("content"), str):
         delta["content"] = clean(delta["content"])
-    for call in delta.get("tool_calls") or ():
-        calls.tidy(call)
+    if delta.get("tool_calls"):
+        delta["tool_calls"] = [call for call in delta["tool_calls"] if calls.tidy(call)]
     return delta
 
 
 async def lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Of a stream of events: any of the three line ends, and blank lines that mean nothing."""
-    rest = b""
+    begun: list[bytes] = []
     async for some in read:
-        *lines, rest = (rest + some).replace(b"\r", b"\n").split(b"\n")
-        for line in lines:
+        first, *more = some.replace(b"\r", b"\n").split(b"\n")
+        begun.append(first)
+        if not more:
+            continue
+        yield b"".join(begun)
+        *whole, last = more
+        for line in whole:
             yield line
-    yield rest
+        begun = [last]
+    yield b"".join(begun)
 
 
 def _parse(text: bytes) -> dict[str, Any]:
@@ -223,9 +258,13 @@ def _size(delta: dict[str, Any]) -> int:
     return sum(len(text.encode(errors="replace")) for text in said if isinstance(text, str))
 
 
-def _finishes(data: dict[str, Any]) -> bool:
+def _finish_reason(data: dict[str, Any]) -> Any:
+    """Why an answer ended, in the chunk that ends it; raises BrokenStream."""
     choices = data.get("choices") or [{}]
-    return bool(choices[0].get("finish_reason"))
+    try:
+        return choices[0].get("finish_reason")
+    except (AttributeError, KeyError, TypeError) as exc:
+        raise BrokenStream from exc
 
 
 def _ids_in(messages: Sequence[BaseMessage]) -> set[str]:

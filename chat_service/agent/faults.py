@@ -14,7 +14,26 @@ from chat_service.agent.chat_model import BrokenStream
 from chat_service.agent.own_endpoint import NotPublic
 from shared import errors
 
-PROVIDER_FAULTS: Final = (openai.OpenAIError, httpx2.HTTPError, TimeoutError, BrokenStream)
+
+class NoAnswer(Exception):
+    """A model ended without a word; `reason` is what its provider said of the end."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+PROVIDER_FAULTS: Final = (
+    openai.OpenAIError,
+    httpx2.HTTPError,
+    TimeoutError,
+    BrokenStream,
+    NoAnswer,
+)
+_NO_ANSWER: Final = {
+    "length": "the model's answer was cut off before its first word",
+    "content_filter": "the model's provider withheld the answer",
+}
 _RATE_CODES = frozenset({"rate_limit_exceeded", "rate_limited", "too_many_requests", "429"})
 _RATE_TEXT = re.compile(r"HTTP 429|rate limit exceeded|Error code: 429|too many requests", re.I)
 _PASSING = frozenset({408, 409, 425, 500, 502, 503, 504, 529})
@@ -26,11 +45,12 @@ _LONGEST_WAIT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """`passing`: the same call may succeed later."""
+    """`passing`: the same call may succeed later. `said` is our word for it, where there is one."""
 
     rate_limited: bool
     passing: bool
     retry_after: timedelta | None = None
+    said: str = ""
 
     @property
     def reason(self) -> str:
@@ -45,8 +65,9 @@ class Fault:
                 metadata=metadata,
                 retry_after=self.retry_after or timedelta(seconds=30),
             )
-        said = "could not be reached or failed" if self.passing else "refused the request"
-        return errors.ModelUnavailable(f"the model's provider {said}", metadata=metadata)
+        what = "could not be reached or failed" if self.passing else "refused the request"
+        said = self.said or f"the model's provider {what}"
+        return errors.ModelUnavailable(said, metadata=metadata)
 
 
 def given_up(exc: BaseException) -> bool:
@@ -57,6 +78,11 @@ def given_up(exc: BaseException) -> bool:
 
 
 def read(exc: BaseException) -> Fault:
+    if isinstance(exc, NoAnswer):
+        final = _NO_ANSWER.get(exc.reason)
+        return Fault(
+            rate_limited=False, passing=final is None, said=final or "the model gave no answer"
+        )
     limited = _is_rate_limit(exc)
     return Fault(
         rate_limited=limited,

@@ -74,11 +74,14 @@ class Agent:
         more_tools: Callable[[], Sequence[ToolDefinition]] = tuple,
         subagents: Sequence[Subagent] = (),
         models: Mapping[int, ModelConfig] | None = None,
+        may_come: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        """`may_come`: whether a tool that is not there may be one of a server not yet reached."""
         self._checkpoints = checkpoints
         self._graphs = Graphs()
         self._beginning = asyncio.Lock()
         self._more_tools = more_tools
+        self._may_come = may_come
         self._own: tuple[ToolDefinition, ...] = MAIN_AGENT
         if subagents:
             self._own += (delegate(subagents, checkpoints, self._graphs, more_tools),)
@@ -182,7 +185,8 @@ class Agent:
                 raise errors.StateConflict(run.context.turn_name, "not waiting for a decision")
             if run.replays and run.next_block > 0:
                 yield TextRetracted(from_block=0)
-            given: Any = {"messages": history.messages(said)}
+            context_tokens = run.model.config.context_tokens
+            given: Any = {"messages": history.messages(said, context_tokens)}
         else:
             begun = Begun.read(state, run, run.decided)
             if run.replays and not begun.first_resume:
@@ -255,7 +259,8 @@ class Agent:
         async with self._beginning:
             await asyncio.sleep(0)
             capabilities = run.desk.catalogue().capabilities or {}
-            tools = tools_for(run, run.disabled, capabilities, self._more_tools(), self._own)
+            more, own = self._more_tools(), self._own
+            tools = tools_for(run, run.disabled, capabilities, more, own, self._may_come)
             run.system_prompt = self._system_prompt(run)
             # a task's answer is looked at once more
             brief = run.task is None or run.task.output_schema is None

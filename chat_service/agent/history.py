@@ -9,27 +9,34 @@ from langchain_core.messages.tool import tool_call
 
 from chat_service.agent.pictures import REFERENCE
 from chat_service.agent.ports import Said
+from chat_service.agent.text import read_arguments
+from chat_service.agent.tool_call_pieces import tool_name
+from chat_service.agent.window import Group, newest
 
 _SHOWN = (REFERENCE, "https://", "http://", "data:")
 UNKNOWN_OUTCOME = '{"status": "error", "message": "It is not known how this ended."}'
 
 
-def messages(said: Sequence[Said]) -> list[BaseMessage]:
-    """Every tool call is followed by its result, as providers demand."""
+def messages(said: Sequence[Said], context_tokens: int) -> list[BaseMessage]:
+    """The newest of it, in at most half of a model's context, and the last message in any case.
+
+    Every tool call is followed by its result, as providers demand.
+    """
     taken: set[str] = set()
-    result: list[BaseMessage] = []
+    groups: list[Group] = []
     for one in said:
-        result += _user(one) if one.role == "user" else _agent(one, taken)
-    return result
+        groups += _user(one) if one.role == "user" else _agent(one, taken)
+    # The other half is for the prompt, the tools, and what comes in the turn itself.
+    return newest(groups, context_tokens // 2)
 
 
-def _user(said: Said) -> list[BaseMessage]:
+def _user(said: Said) -> list[Group]:
     blocks = [block for part in said.parts if (block := _block(part))]
     if not blocks:
         return []
     if all(block["type"] == "text" for block in blocks):
-        return [HumanMessage("\n\n".join(block["text"] for block in blocks), id=said.id)]
-    return [HumanMessage(list(blocks), id=said.id)]
+        return [[HumanMessage("\n\n".join(block["text"] for block in blocks), id=said.id)]]
+    return [[HumanMessage(list(blocks), id=said.id)]]
 
 
 def _block(part: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -48,9 +55,9 @@ def _block(part: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _agent(said: Said, taken: set[str]) -> list[BaseMessage]:
+def _agent(said: Said, taken: set[str]) -> list[Group]:
     """Text and the tool calls that follow it are one message; then come the results."""
-    result: list[BaseMessage] = []
+    result: list[Group] = []
     text = ""
     calls: list[Mapping[str, Any]] = []
     for part in said.parts:
@@ -65,22 +72,22 @@ def _agent(said: Said, taken: set[str]) -> list[BaseMessage]:
     return result + _spoken(text, calls, taken)
 
 
-def _spoken(text: str, calls: list[Mapping[str, Any]], taken: set[str]) -> list[BaseMessage]:
+def _spoken(text: str, calls: list[Mapping[str, Any]], taken: set[str]) -> list[Group]:
     if not text and not calls:
         return []
     ids = [_unique(str(call.get("tool_call_id") or "call"), taken) for call in calls]
     spoken = AIMessage(
         text,
         tool_calls=[
-            tool_call(name=str(call.get("tool", "")), args=_arguments(call), id=unique)
+            tool_call(name=tool_name(str(call.get("tool", ""))), args=_arguments(call), id=unique)
             for call, unique in zip(calls, ids, strict=True)
         ],
     )
     results = [
-        ToolMessage(_output(call), tool_call_id=unique, name=str(call.get("tool", "")))
+        ToolMessage(_output(call), tool_call_id=unique, name=tool_name(str(call.get("tool", ""))))
         for call, unique in zip(calls, ids, strict=True)
     ]
-    return [spoken, *results]
+    return [[spoken, *results]]
 
 
 def _unique(wanted: str, taken: set[str]) -> str:
@@ -94,11 +101,7 @@ def _unique(wanted: str, taken: set[str]) -> str:
 
 
 def _arguments(call: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        found = json.loads(call.get("args_json") or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    return read_arguments(call.get("args_json") or "") or {}
 
 
 def _output(call: Mapping[str, Any]) -> str:

@@ -18,12 +18,16 @@ IMAGE_TOKENS: Final = 1_000
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """One model call; `told` when its provider said what it used."""
+    """One model call; `told` when its provider said what it used.
+
+    The answer of one that is `wasted` is not kept, and what it used is paid all the same.
+    """
 
     id: str
     config: ModelConfig
     watch: Watch
     told: ModelUsed | None = None
+    wasted: bool = False
 
     def used(self) -> ModelUsed:
         if self.told is not None:
@@ -58,7 +62,7 @@ class Meter:
 
         One that was `given_up` on while it still worked charges what it read.
         """
-        if not given_up and not call.watch.written:
+        if call.told is None and not given_up and not call.watch.written:
             self.calls.pop(call.id, None)
 
     def used(self) -> list[ModelUsed]:
@@ -71,10 +75,11 @@ class Meter:
         cut = [call for call in self.calls.values() if call.told is None and call.watch.asked]
         return [call.used() for call in cut if not call.watch.written]
 
-    def cut_micros(self) -> int:
-        """What the calls cost whose provider did not tell."""
+    def lost_micros(self) -> int:
+        """What the calls cost whose answer is not kept: cut off, or of no use."""
         cut = [call for call in self.calls.values() if call.told is None and call.watch.asked]
-        return sum(call.used().cost_micros for call in cut)
+        wasted = [call for call in self.calls.values() if call.wasted]
+        return sum(call.used().cost_micros for call in (*cut, *wasted))
 
 
 def estimate(config: ModelConfig, *, input_tokens: int, output_tokens: int, call: str) -> ModelUsed:
@@ -99,7 +104,12 @@ def tokens_of(size: int) -> int:
 def about_tokens(asked: Mapping[str, Any]) -> int:
     """What a provider reads of a request: messages, tools and the schema of the answer."""
     read = (asked.get("messages"), asked.get("tools"), asked.get("response_format"))
-    size, images = _measured(read)
+    return tokens_in(read)
+
+
+def tokens_in(value: Any) -> int:
+    """About as many tokens as a JSON value is to a model."""
+    size, images = _measured(value)
     return tokens_of(size) + images * IMAGE_TOKENS
 
 

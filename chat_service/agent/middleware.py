@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Final, cast
 
 import psycopg
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
-from langchain_core.messages import AIMessage, BaseMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
 from langchain_core.runnables.base import RunnableBinding
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -16,26 +15,29 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 from psycopg_pool import PoolTimeout
 
-from chat_service.agent import faults, pictures
+from chat_service.agent import answers, budget, faults, pictures
+from chat_service.agent.answers import Asked
 from chat_service.agent.chat_model import Piece, StreamingChat, Watch
 from chat_service.agent.events import Retrying, TextRetracted
-from chat_service.agent.meter import Call
-from chat_service.agent.run import STAMP, Emit, Run, spent_micros, stamp_of
+from chat_service.agent.run import Run, stamp_of, unreadable_of
 from chat_service.agent.speech import Speech
-from chat_service.agent.text import clean, clean_json
+from chat_service.agent.text import one_line
 from chat_service.agent.tools import ToolDefinition, failed
 from shared import errors, measures, telemetry
 
 # from this call on the model has no tools, so that every stream comes to an end
 LAST_CALL: Final = 24
-# what ends the stream rather than become a tool's answer: refusals of a task, and what a
-# subagent's model or checkpoints do, which is the same as if the main agent's had done it
+_SHOWN: Final = 200  # characters of arguments that can't be read
+# what ends the stream rather than become a tool's answer: refusals of a task, a database that
+# stays away, and what a drafter's or subagent's model or checkpoints do, which is the same as if
+# the main agent's had done it
 _ENDS_THE_STREAM = (
     errors.ApprovalNotGranted,
     errors.BudgetExceeded,
     errors.CapabilityGone,
     errors.ModelRateLimited,
     errors.ModelUnavailable,
+    errors.ServiceUnavailable,
     psycopg.Error,
     PoolTimeout,
 )
@@ -68,13 +70,23 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
         attempt = 0
         while True:
             attempt += 1
+            asked = settings | budget.limit(run, said, settings)
             watch, block = Watch(taken=run.taken), run.open_block()
             call = run.meter.begin(run.model.config, watch)
-            hear = Speech(block, emit).hear if run.assigned is None else _unheard
+            speech = Speech(block, emit, tools="tools" in asked)
+            hear = speech.hear if run.assigned is None else _unheard
             try:
                 async with asyncio.timeout(patience.call_seconds):
-                    message = await chat.answer(said, watch=watch, hear=hear, **settings)
-                return ModelResponse(result=[_accepted(message, run, call, emit)])
+                    message = await chat.answer(said, watch=watch, hear=hear, **asked)
+                ended = Asked(
+                    run=run,
+                    call=call,
+                    block=block,
+                    messages=request.messages,
+                    settings=asked,
+                    emit=emit,
+                )
+                return ModelResponse(result=[answers.accepted(message, ended)])
             except faults.PROVIDER_FAULTS as exc:
                 run.meter.failed(call, given_up=faults.given_up(exc))
                 fault = faults.read(exc)
@@ -119,8 +131,9 @@ class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
         known = self._known.get(request.tool_call["name"])
         if known is not None:
             request = request.override(tool=known.factory(run))
+        unreadable = _unreadable(request)
         try:
-            message = await handler(request)
+            message = _answer(request, unreadable) if unreadable else await handler(request)
         except GraphBubbleUp:
             raise
         except _ENDS_THE_STREAM:
@@ -164,8 +177,20 @@ def _answer(request: ToolCallRequest, said: str) -> ToolMessage:
     )
 
 
+def _unreadable(request: ToolCallRequest) -> str:
+    """What is wrong with a call whose arguments nobody can read; empty for any other."""
+    asked = next(m for m in reversed(request.state["messages"]) if isinstance(m, AIMessage))
+    sent = unreadable_of(asked).get(str(request.tool_call["id"]))
+    if sent is None:
+        return ""
+    cut = asked.response_metadata.get("finish_reason") == "length"
+    why = "were cut off: the answer was too long" if cut else "are not a JSON object"
+    shown = one_line(sent, _SHOWN)
+    return f"nothing was done: the arguments {why}. They were: {shown or '(empty)'}"
+
+
 def _bounded(request: ModelRequest[Any], run: Run) -> ModelRequest[Any]:
-    """The same request within the limits of its stream; raises BudgetExceeded."""
+    """The same request within the limits of its stream."""
     calls = sum(1 for m in request.messages if isinstance(m, AIMessage) and stamp_of(m))
     if calls + 1 >= LAST_CALL:
         request = request.override(tools=[])
@@ -184,46 +209,4 @@ def _bounded(request: ModelRequest[Any], run: Run) -> ModelRequest[Any]:
         }
         if request.tools:
             settings["strict"] = False  # else every tool's schema would be made strict too
-    if task.budget_micros is not None:
-        settings |= _within_budget(request, run, task.budget_micros)
     return request.override(model_settings=settings)
-
-
-def _within_budget(request: ModelRequest[Any], run: Run, budget: int) -> dict[str, Any]:
-    config = run.model.config
-    left = budget - spent_micros(request.messages) - run.meter.cut_micros()
-    left -= config.cost_micros(input_tokens=_about_tokens(request.messages), output_tokens=0)
-    if left <= 0:
-        raise errors.BudgetExceeded(
-            "the budget of the task is used up", metadata={"budget_micros": str(budget)}
-        )
-    if config.output_price == 0:
-        return {}
-    return {"max_tokens": max(left * 1_000_000 // config.output_price, 1)}
-
-
-def _about_tokens(messages: Sequence[BaseMessage]) -> int:
-    return sum(len(message.text) for message in messages) // 4
-
-
-def _accepted(message: AIMessage, run: Run, call: Call, emit: Emit) -> AIMessage:
-    used = run.meter.told(call, message)
-    emit(used)
-    _tidy(message)
-    message.response_metadata[STAMP] = run.stamp(used=asdict(used))
-    return message
-
-
-def _tidy(message: AIMessage) -> None:
-    """Makes a model's message storable, with no tool call that nobody would answer."""
-    for call in message.tool_calls:
-        call["args"] = clean_json(call["args"])
-    # unreadable arguments: called without any, so that the model is told instead of nobody
-    message.tool_calls += [
-        {"name": call["name"] or "", "args": {}, "id": call["id"], "type": "tool_call"}
-        for call in message.invalid_tool_calls
-    ]
-    message.invalid_tool_calls = []
-    thought = message.additional_kwargs.get("reasoning_content")
-    if thought is not None:
-        message.additional_kwargs["reasoning_content"] = clean(str(thought))

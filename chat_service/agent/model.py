@@ -16,6 +16,7 @@ from chat_service.agent.chat_model import StreamingChat
 from chat_service.agent.events import ModelUsed
 from chat_service.agent.mcp_config import McpServer, Rule
 from chat_service.agent.subagent import Subagent, researcher
+from chat_service.agent.told_usage import MOST_TOKENS, believable
 
 DEFAULT_ID: Final = -1
 # the longest silence within an answer
@@ -40,6 +41,7 @@ class ModelConfig:
     output_price: int = 0
     cached_price: int | None = None  # None: the price of input
     reserve_tokens: int = 4_000
+    context_tokens: int = 128_000  # what it can read and write in one call
 
     @property
     def own(self) -> bool:
@@ -57,9 +59,10 @@ class ModelConfig:
         return -(-total // 1_000_000)
 
     def used(self, message: AIMessage, call: str = "") -> ModelUsed:
-        usage: Mapping[str, Any] = message.usage_metadata or {}
-        tokens_in, tokens_out = usage.get("input_tokens", 0), usage.get("output_tokens", 0)
-        cached = (usage.get("input_token_details") or {}).get("cache_read") or 0
+        """What its provider told. Counts that can't be so become ones that can, also in it."""
+        message.usage_metadata = usage = believable(message.usage_metadata or {})
+        tokens_in, tokens_out = usage["input_tokens"], usage["output_tokens"]
+        cached = usage["input_token_details"]["cache_read"]
         return ModelUsed(
             model=self.model,
             config=self.id,
@@ -185,7 +188,7 @@ def _reachable(server: McpServer, environ: Mapping[str, str], path: Path) -> Mcp
     return server
 
 
-_Price = Annotated[int, Field(ge=0)]
+_Price = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
 
 
 class _Entry(BaseModel):
@@ -202,7 +205,8 @@ class _Entry(BaseModel):
     input_price: _Price = 0
     output_price: _Price = 0
     cached_price: _Price | None = None
-    reserve_tokens: Annotated[int, Field(gt=0)] = 4_000
+    reserve_tokens: Annotated[int, Field(gt=0, le=MOST_TOKENS)] = 4_000
+    context_tokens: Annotated[int, Field(ge=1_000)] = 128_000
 
     def config(
         self, key: str, base_url: str, environ: Mapping[str, str], path: Path

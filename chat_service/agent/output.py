@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chat_service.agent.text import read_object
-from shared import json_schema
+from shared import canonical, json_schema
 
 
 def read_output(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | list[str]:
@@ -12,5 +12,10 @@ def read_output(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | list[s
     found = read_object(text)
     if found is None:
         return ["the answer is not a JSON object"]
+    try:
+        # what a message between our services cannot carry
+        canonical.normalise(found)
+    except canonical.NotCanonical as exc:
+        return [str(exc)]
     faults = json_schema.faults(schema, found)
     return [f"{path}: {what}" if path else what for path, what in faults] or found

@@ -104,6 +104,11 @@ def stamp_of(message: BaseMessage) -> dict[str, Any]:
     return found
 
 
+def unreadable_of(message: BaseMessage) -> dict[str, str]:
+    """The arguments that a model sent and nobody can read, by tool call."""
+    return stamp_of(message).get("unreadable") or {}
+
+
 def spent_micros(messages: Sequence[BaseMessage]) -> int:
     return sum(
         stamp_of(message).get("used", {}).get("cost_micros", 0)

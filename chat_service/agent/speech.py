@@ -9,11 +9,15 @@ from chat_service.agent.text import clean
 
 
 class Speech:
-    """`hear` takes what `StreamingChat.answer` gives."""
+    """`hear` takes what `StreamingChat.answer` gives.
 
-    def __init__(self, block: int, emit: Emit) -> None:
+    Calls of a model that was offered no tools are not told: nobody carries them out.
+    """
+
+    def __init__(self, block: int, emit: Emit, *, tools: bool) -> None:
         self._block = block
         self._emit = emit
+        self._tools = tools
         self._calls: dict[int | None, str] = {}
 
     def hear(self, piece: Piece) -> None:
@@ -28,7 +32,7 @@ class Speech:
             emit(ReasoningDelta(block=block, text=thought))
         if chunk.text:
             emit(TextDelta(block=block, text=chunk.text))
-        for call in chunk.tool_call_chunks:
+        for call in chunk.tool_call_chunks if self._tools else ():
             index, tool_call_id = call["index"], call["id"]
             if tool_call_id:
                 self._calls[index] = tool_call_id

@@ -17,7 +17,7 @@ from chat_service.agent.events import (
     ToolCallFinished,
     ToolCallStarted,
 )
-from chat_service.agent.run import Run, stamp_of
+from chat_service.agent.run import Run, stamp_of, unreadable_of
 
 
 class Telling:
@@ -88,10 +88,11 @@ def _spoken(message: AIMessage, block: int) -> Iterator[AgentEvent]:
         yield ReasoningDelta(block=block, text=thought)
     if message.text:
         yield TextDelta(block=block, text=message.text)
+    unreadable = unreadable_of(message)
     for call in message.tool_calls:
         tool_call_id = str(call["id"])
         yield ToolCallStarted(block=block, tool_call_id=tool_call_id, tool=call["name"])
-        arguments = json.dumps(call["args"], ensure_ascii=False)
+        arguments = unreadable.get(tool_call_id) or json.dumps(call["args"], ensure_ascii=False)
         yield ToolCallArgs(tool_call_id=tool_call_id, json=arguments)
     if used := stamp_of(message).get("used"):
         yield ModelUsed(**used)

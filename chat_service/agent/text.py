@@ -1,12 +1,15 @@
 """Text as models give it → text that can be stored."""
 
 import json
+import math
 import re
 from typing import Any
 
 REPLACEMENT = "\ufffd"
 # NUL and lone surrogates, which neither PostgreSQL nor UTF-8 can hold
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# where an object begins, well-formed or not: a brace, and nothing or a key with its colon
+_OBJECT = re.compile(r"""\{\s*(?:\}|(?:"(?:[^"\\]|\\.)*"|'[^'{}]*'|\w+)\s*:)""", re.S)
 
 
 def clean(text: str) -> str:
@@ -26,17 +29,41 @@ def clean_json(value: Any) -> Any:
 
 
 def read_object(text: str) -> dict[str, Any] | None:
-    """The first JSON object in a text, whatever fences or prose surround it."""
-    decoder = json.JSONDecoder()
-    for start in (match.start() for match in re.finditer(r"\{", text)):
-        try:
-            found, _ = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(found, dict):
-            cleaned: dict[str, Any] = clean_json(found)
-            return cleaned
-    return None
+    """The first JSON object in a text, whatever fences or prose surround it.
+
+    None when it is broken or cut off: what is inside of it is not the answer.
+    """
+    start = _OBJECT.search(text)
+    if start is None:
+        return None
+    try:
+        found, _ = json.JSONDecoder(strict=False).raw_decode(text, start.start())
+        cleaned: dict[str, Any] = clean_json(found)
+    except (ValueError, RecursionError):
+        return None
+    return cleaned
+
+
+def read_arguments(text: str) -> dict[str, Any] | None:
+    """A tool call's arguments, storable; none at all are empty ones. None when they are no JSON."""
+    if text.strip() in ("", "null"):
+        return {}
+    try:
+        found = json.loads(text, strict=False, parse_constant=_refused, parse_float=_finite)
+        return clean_json(found) if isinstance(found, dict) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def one_line(text: str, limit: int) -> str:

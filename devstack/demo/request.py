@@ -19,6 +19,7 @@ CHAT_TOOLS = frozenset(
         "delegate",
     }
 )
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]+")
 _DIRECTIVES = re.compile(r"\s*<<(.*?)>>", re.S)
 
 
@@ -42,6 +43,7 @@ class Message:
     text: str
     images: int = 0
     call_ids: tuple[str, ...] = ()  # of an assistant's calls
+    called: tuple[str, ...] = ()  # the tools of those
     answers: str = ""  # the call that a tool message answers
 
 
@@ -136,14 +138,16 @@ def _message(raw: dict[str, Any]) -> Message:
         text="".join(part.get("text", "") for part in parts if part.get("type") == "text"),
         images=sum(part.get("type") == "image_url" for part in parts),
         call_ids=tuple(call["id"] for call in raw.get("tool_calls") or ()),
+        called=tuple(str(call["function"]["name"]) for call in raw.get("tool_calls") or ()),
         answers=str(raw.get("tool_call_id", "")),
     )
 
 
 def _check_history(messages: tuple[Message, ...]) -> None:
-    """Every call of an assistant is answered by the tool messages right after it."""
+    """Every call of an assistant has a name a tool may have, and its answer right after it."""
     wanted: set[str] = set()
     for index, message in enumerate(messages):
+        _named_well(message, index)
         if message.role == "tool":
             if message.answers not in wanted:
                 raise BadRequest(
@@ -155,6 +159,16 @@ def _check_history(messages: tuple[Message, ...]) -> None:
             _none_unanswered(wanted)
             wanted = set(message.call_ids)
     _none_unanswered(wanted)
+
+
+def _named_well(message: Message, index: int) -> None:
+    for number, name in enumerate(message.called):
+        if not _TOOL_NAME.fullmatch(name):
+            param = f"messages[{index}].tool_calls[{number}].function.name"
+            raise BadRequest(
+                f"Invalid '{param}': string does not match pattern. Expected a string that matches "
+                f"the pattern '^{_TOOL_NAME.pattern}$'.", param,
+            )  # fmt: skip
 
 
 def _none_unanswered(wanted: set[str]) -> None:

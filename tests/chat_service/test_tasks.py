@@ -9,7 +9,7 @@ from rota.chat.v1 import chat_pb2
 
 from devstack.demo_model import DemoServer
 from shared.rpc import status, struct
-from tests.support.chat import WORKSPACE, Chat
+from tests.support.chat import WORKSPACE, Chat, thread_of
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
 
@@ -122,6 +122,19 @@ async def test_tasks_are_not_seen_among_the_threads(
         chat_pb2.ListThreadsRequest(parent=WORKSPACE), metadata=chat.metadata
     )
     assert not found.threads
+
+
+async def test_a_task_goes_on_with_nobodys_chat(
+    chat: Chat, headers: list[tuple[str, str]], demo: DemoServer
+) -> None:
+    thread = thread_of(await chat.send("hello"))
+    asked = len(demo.controls.log())
+    session = thread.rpartition("/")[2]
+
+    refused = await refusal(chat.agent.RunTask(asking(session_id=session), metadata=headers))
+
+    assert refused.reason == "RESOURCE_NOT_FOUND"
+    assert len(demo.controls.log()) == asked
 
 
 async def test_only_a_service_may_run_tasks(chat: Chat) -> None:

@@ -1,11 +1,19 @@
 """What was said, as a model reads it."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from chat_service.agent.history import UNKNOWN_OUTCOME, messages
+from chat_service.agent import history
+from chat_service.agent.history import UNKNOWN_OUTCOME
 from chat_service.agent.ports import Said
+from chat_service.agent.window import CUT, LEFT_OUT
+
+
+def messages(said: Sequence[Said], context_tokens: int = 128_000) -> list[BaseMessage]:
+    return history.messages(said, context_tokens)
 
 
 def _call(call_id: str, **more: Any) -> dict[str, Any]:
@@ -87,3 +95,93 @@ def test_images_are_shown_and_mentions_named() -> None:
         {"type": "text", "text": "[an image]"},
         {"type": "text", "text": "[News: workspaces/w/automations/a]"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent"),
+    [
+        ("multi_tool_use.parallel", "multi_tool_use_parallel"),
+        ("te\ufffdle", "te_le"),
+        ("", "unknown"),
+        ("create_automation", "create_automation"),
+    ],
+)
+def test_tools_have_names_that_every_provider_takes(stored: str, sent: str) -> None:
+    called = {"tool_call": {"tool_call_id": "a", "tool": stored, "args_json": "{}"}}
+
+    spoken, result = messages([_agent(called)], 1_000_000)
+
+    assert isinstance(spoken, AIMessage)
+    assert [spoken.tool_calls[0]["name"], result.name] == [sent, sent]
+
+
+def test_arguments_that_cannot_be_read_are_none() -> None:
+    for sent in ('{"cut', '{"a":' * 5_000, "[1]"):
+        spoken, _ = messages([_agent(_call("a", args_json=sent))], 1_000_000)
+
+        assert isinstance(spoken, AIMessage)
+        assert spoken.tool_calls[0]["args"] == {}
+
+
+WORD = "0123456789abcdef" * 25  # 400 characters: a hundred tokens
+
+
+def _texts(found: Sequence[BaseMessage]) -> list[str]:
+    return [message.text for message in found]
+
+
+def test_of_what_is_too_long_the_newest_is_kept_and_the_rest_is_said_to_be_left_out() -> None:
+    said = [part for i in range(9) for part in (_user({"text": f"{i}"}), _agent({"text": WORD}))]
+    said.append(_user({"text": "now"}))
+
+    found = messages(said, context_tokens=660)
+
+    assert _texts(found) == [LEFT_OUT, *_texts(messages(said))[-7:]]
+    assert _texts(found)[1:3] == ["6", WORD]
+
+
+def test_the_present_message_is_there_however_long_it_is() -> None:
+    said = [_user({"text": "before"}), _user({"text": WORD * 10})]
+
+    assert _texts(messages(said, context_tokens=1_000)) == [LEFT_OUT, WORD * 10]
+    assert _texts(messages(said[1:], context_tokens=1_000)) == [WORD * 10]
+
+
+def test_a_call_and_its_results_are_kept_or_left_out_together() -> None:
+    asked = _agent({"text": "I look."}, _call("a", output={"n": WORD}), _call("b", output={"n": 2}))
+    said = [_user({"text": "go"}), asked, _user({"text": "thanks"})]
+    for context_tokens in range(0, 400, 10):
+        found = messages(said, context_tokens)
+        called = [c["id"] for m in found if isinstance(m, AIMessage) for c in m.tool_calls]
+        answered = [m.tool_call_id for m in found if isinstance(m, ToolMessage)]
+        assert called == answered
+        assert answered in ([], ["a", "b"])
+
+
+def test_old_results_are_cut_before_anything_is_left_out_for_them() -> None:
+    said = [
+        _user({"text": "read it"}),
+        _agent(_call("a", output={"page": WORD * 100}), {"text": "It is about numbers."}),
+        _user({"text": "which?"}),
+    ]
+
+    found = messages(said, context_tokens=4_000)
+
+    assert [type(m) for m in found] == [
+        HumanMessage,
+        AIMessage,
+        ToolMessage,
+        AIMessage,
+        HumanMessage,
+    ]
+    assert found[2].text.endswith(CUT)
+    assert len(found[2].text) < 5_000
+    assert found[0].text == "read it"
+
+
+def test_an_image_takes_as_much_of_the_context_as_a_page_of_text() -> None:
+    picture = _user({"image": {"uri": "sha256:00"}})
+    said = [picture, _user({"text": "and now?"})]
+
+    assert len(messages(said, context_tokens=2_100)) == 2
+    assert _texts(messages(said, context_tokens=1_900)) == [LEFT_OUT, "and now?"]

@@ -53,11 +53,11 @@ async def test_a_call_in_hand_is_estimated_and_one_that_ended_is_not() -> None:
     assert (cut.estimated, cut.premium, cut.call) == (True, True, call.id)
     assert cut.output_tokens == 5  # 18 bytes
     assert cut.cost_micros == cut.input_tokens + 2 * cut.output_tokens
-    assert meter.cut_micros() == cut.cost_micros
+    assert meter.lost_micros() == cut.cost_micros
     told = meter.told(call, answer)
     assert (told.estimated, told.input_tokens, told.call) == (False, 10, call.id)
     assert meter.used() == [told]
-    assert meter.cut_micros() == 0
+    assert meter.lost_micros() == 0
 
 
 async def test_a_provider_that_tells_no_usage_is_estimated() -> None:
@@ -78,7 +78,7 @@ def test_a_call_that_was_given_up_before_a_word_costs_what_it_was_sent() -> None
     (used,) = meter.used()
     assert (used.input_tokens, used.output_tokens, used.estimated) == (2, 0, True)
     assert meter.silent() == [used]
-    assert meter.cut_micros() == used.cost_micros == 2
+    assert meter.lost_micros() == used.cost_micros == 2
 
 
 def caused(exc: Exception, by: Exception) -> Exception:

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from chat_service.agent.events import (
+    ModelUsed,
     ReasoningDelta,
     TextRetracted,
-    ToolCallArgs,
     ToolCallStarted,
 )
 from chat_service.agent.output import read_output
@@ -17,51 +17,6 @@ from tests.chat_service.agent.conftest import Bench, finished, text_of
 from tests.support.scripted_model import DONE, call, calls, ends, says, scripted_model
 
 NO_INTENT = call("create_automation", "{}", index=0, id="call_1")
-
-
-async def test_a_repeated_tool_call_id_is_made_unique(bench: Bench) -> None:
-    twice = [calls(NO_INTENT), ends("tool_calls"), DONE]
-    async with scripted_model(twice, twice, [says("Done."), ends(), DONE]) as model:
-        bench.ask_at(model.base_url)
-        events = await bench.all("go")
-
-    assert [e.tool_call_id for e in events if isinstance(e, ToolCallStarted)] == [
-        "call_1",
-        "call_1-2",
-    ]
-    assert [e.tool_call_id for e in finished(events)] == ["call_1", "call_1-2"]
-    sent = [m["tool_call_id"] for m in model.asked[2]["messages"] if m["role"] == "tool"]
-    assert sent == ["call_1", "call_1-2"]
-
-
-async def test_ids_repeated_in_every_piece_and_missing_indexes_are_put_right(
-    bench: Bench,
-) -> None:
-    pieces = [
-        calls(call("create_automation", '{"x":', id="a")),
-        calls(call("create_automation", "1}", id="a")),
-        calls(call("create_automation", "{}", id="")),
-        ends("tool_calls"),
-        DONE,
-    ]
-    async with scripted_model(pieces, [says("Done."), ends(), DONE]) as model:
-        bench.ask_at(model.base_url)
-        events = await bench.all("go")
-
-    assert [(e.tool_call_id, e.tool) for e in events if isinstance(e, ToolCallStarted)] == [
-        ("a", "create_automation")
-    ]
-    assert [e.tool_call_id for e in finished(events)] == ["a"]
-
-
-async def test_arguments_that_are_no_json_are_answered_not_swallowed(bench: Bench) -> None:
-    broken = [calls(call("create_automation", '{"intent": ', index=0, id="c")), ends(), DONE]
-    async with scripted_model(broken, [says("Sorry."), ends(), DONE]) as model:
-        bench.ask_at(model.base_url)
-        events = await bench.all("go")
-
-    assert finished(events)[0].ok is False
-    assert text_of(events) == "Sorry."
 
 
 async def test_an_unknown_tool_is_answered(bench: Bench) -> None:
@@ -105,7 +60,21 @@ async def test_thoughts_are_told_and_not_sent_back(bench: Bench) -> None:
     assert "Hm" not in json.dumps(model.asked[1])
 
 
-@pytest.mark.parametrize("bad", [[says("Hel")], ["nonsense"], [says("Hel"), "[1]"]])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        [says("Hel")],
+        ["nonsense"],
+        [says("Hel"), "[1]"],
+        [DONE],
+        [{"choices": [None]}, DONE],
+        [{"choices": {"a": 1}}, DONE],
+        [says("Hel"), {"choices": [{"delta": "lo"}]}, ends(), DONE],
+        [{"choices": []}, DONE],
+        [ends(), DONE],
+        [says("", reasoning_content="Hm."), says("  "), ends(), DONE],
+    ],
+)
 async def test_a_stream_that_breaks_off_is_tried_again(bench: Bench, bad: list[object]) -> None:
     async with scripted_model(bad, [says("Hello."), ends(), DONE]) as model:
         bench.ask_at(model.base_url)
@@ -192,42 +161,77 @@ async def test_a_response_with_an_error_inside_is_a_fault(bench: Bench) -> None:
     assert "secret" not in caught.value.message
 
 
-async def test_arguments_are_told_as_they_come(bench: Bench) -> None:
-    pieces = [
-        calls(call("nothing", "", index=0, id="c")),
-        calls({"index": 0, "function": {"arguments": '{"a"'}}),
-        calls({"index": 0, "function": {"arguments": ": 1}"}}),
-        ends(),
-        DONE,
-    ]
-    async with scripted_model(pieces, [says("ok"), ends(), DONE]) as model:
+async def test_a_model_that_never_answers_is_refused_and_what_it_used_is_told(
+    bench: Bench,
+) -> None:
+    async with scripted_model(*[[ends(), DONE]] * 3) as model:
+        bench.ask_at(model.base_url)
+        stream = bench.stream("hello")
+        with pytest.raises(errors.ModelUnavailable, match="gave no answer"):
+            await stream.all()
+
+    used = [e for e in stream.events if isinstance(e, ModelUsed)]
+    assert [(u.input_tokens, u.output_tokens) for u in used] == [(10, 5)] * 3
+    assert len({u.call for u in used}) == 3
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"), [("length", "cut off"), ("content_filter", "withheld")]
+)
+async def test_an_answer_that_ends_before_its_first_word_is_not_asked_for_again(
+    bench: Bench, reason: str, said: str
+) -> None:
+    async with scripted_model([ends(reason), DONE]) as model:
+        bench.ask_at(model.base_url)
+        with pytest.raises(errors.ModelUnavailable, match=said):
+            await bench.all("hello")
+
+    assert len(model.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("reason", "note"),
+    [
+        ("length", "[The answer ends here: it is as long as the model's answers may be.]"),
+        ("content_filter", "[The answer ends here: the model's provider withheld the rest.]"),
+    ],
+)
+async def test_an_answer_that_is_cut_off_says_so(bench: Bench, reason: str, note: str) -> None:
+    async with scripted_model([says("Half a sent"), ends(reason), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("hello")
+        again = await bench.all("hello", first_block=1)
+
+    assert text_of(events, block=0) == text_of(again, block=1) == f"Half a sent\n\n{note}"
+
+
+async def test_a_refusal_is_said(bench: Bench) -> None:
+    refused = [says("", refusal="I can't "), says("", refusal="do that."), ends(), DONE]
+    async with scripted_model(refused) as model:
+        bench.ask_at(model.base_url)
+        assert text_of(await bench.all("hello")) == "I can't do that."
+
+
+async def test_tools_that_were_not_offered_are_not_used(bench: Bench) -> None:
+    again = [calls(NO_INTENT), ends("tool_calls"), DONE]
+    last = [says("Enough."), calls(NO_INTENT), ends("tool_calls"), DONE]
+    async with scripted_model(*[again] * 23, last) as model:
         bench.ask_at(model.base_url)
         events = await bench.all("go")
 
-    told = [(e.tool_call_id, e.json) for e in events if isinstance(e, ToolCallArgs)]
-    assert told == [("c", '{"a"'), ("c", ": 1}")]
+    assert text_of(events) == "Enough."
+    assert len(model.asked) == 24
+    started = [e.tool_call_id for e in events if isinstance(e, ToolCallStarted)]
+    assert started == [e.tool_call_id for e in finished(events)]
 
 
-async def test_arguments_of_calls_side_by_side_go_each_to_its_own(bench: Bench) -> None:
-    pieces = [
-        calls(call("nothing", "", index=0, id="a")),
-        calls(call("nothing", "", index=1, id="b")),
-        calls({"index": 1, "function": {"arguments": '{"b"'}}),
-        calls({"index": 0, "function": {"arguments": '{"a"'}}),
-        calls(
-            {"index": 1, "function": {"arguments": ": 2}"}},
-            {"index": 0, "function": {"arguments": ": 1}"}},
-        ),
-        ends(),
-        DONE,
-    ]
-    async with scripted_model(pieces, [says("ok"), ends(), DONE]) as model:
+async def test_a_model_that_only_ever_calls_tools_gives_no_answer(bench: Bench) -> None:
+    again = [calls(NO_INTENT), ends("tool_calls"), DONE]
+    async with scripted_model(*[again] * 26) as model:
         bench.ask_at(model.base_url)
-        events = await bench.all("go")
+        stream = bench.stream("go")
+        with pytest.raises(errors.ModelUnavailable, match="gave no answer"):
+            await stream.all()
 
-    told = {"a": "", "b": ""}
-    for event in events:
-        if isinstance(event, ToolCallArgs):
-            told[event.tool_call_id] += event.json
-    assert told == {"a": '{"a": 1}', "b": '{"b": 2}'}
-    assert {e.tool_call_id for e in finished(events)} == {"a", "b"}
+    started = [e.tool_call_id for e in stream.events if isinstance(e, ToolCallStarted)]
+    assert started == [e.tool_call_id for e in finished(stream.events)]

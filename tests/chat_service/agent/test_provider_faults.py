@@ -1,16 +1,23 @@
 """What a provider does wrong: tried again, retracted, and refused without its words."""
 
-from datetime import timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import httpx2
 import openai
 import pytest
 
 from chat_service.agent import faults
+from chat_service.agent.drafter import drafted
 from chat_service.agent.events import Retrying, TextDelta, TextRetracted
 from chat_service.agent.patience import Patience
+from chat_service.agent.ports import SavedAutomation
+from chat_service.agent.run import Desk, Run
 from shared import errors
-from tests.chat_service.agent.conftest import Bench, text_of
+from shared.clock import ManualClock
+from shared.registries import current_catalogue
+from tests.chat_service.agent.conftest import NOW, Bench, text_of
 
 
 async def test_a_rate_limit_before_the_first_word_is_waited_out(bench: Bench) -> None:
@@ -112,13 +119,47 @@ async def test_a_drafter_that_is_limited_is_waited_for(bench: Bench) -> None:
     assert await bench.paused("every weekday at 9 in Paris summarise the news")
 
 
-async def test_a_drafter_that_fails_for_good_is_an_error_the_model_can_tell(bench: Bench) -> None:
-    bench.demo.controls.fail(9, status=500, kind="drafter")
+@pytest.mark.parametrize(
+    ("status", "refusal"), [(429, errors.ModelRateLimited), (500, errors.ModelUnavailable)]
+)
+async def test_a_drafter_that_fails_for_good_ends_the_stream_so_that_another_model_drafts(
+    bench: Bench, status: int, refusal: type[errors.RotaError]
+) -> None:
+    asked = "every weekday at 9 in Paris summarise the news"
+    bench.demo.controls.fail(3, status=status, kind="drafter")
+    with pytest.raises(refusal):
+        await bench.all(asked)
 
-    events = await bench.all("every weekday at 9 in Paris summarise the news")
+    (approval,) = await bench.paused(asked, replay=False, model=bench.model("demo-b"))
 
-    assert "that went wrong" in text_of(events)
-    assert not bench.approvals.drafts
+    assert [seen.model for seen in bench.demo.controls.log("drafter")][-1] == "demo-b"
+    assert list(bench.approvals.drafts) == [approval]
+    # what the main agent had said and called is in the checkpoint
+    assert len(bench.demo.controls.log("chat")) == 1
+
+
+async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
+    bench.demo.controls.hold(kind="drafter")
+    desk = Desk(
+        approvals=bench.approvals,
+        acts=bench.acts,
+        automations=bench.automations,
+        catalogue=current_catalogue,
+        clock=ManualClock(NOW),
+        patience=Patience(model_tries=1, call_seconds=0.2),
+    )
+    run = Run(
+        desk=desk, context=bench.context(), model=bench.model(), task=None, segment="", next_block=0
+    )
+
+    async def accept(found: object) -> SavedAutomation:
+        raise AssertionError
+
+    async with asyncio.timeout(30):
+        with pytest.raises(errors.ModelUnavailable):
+            await drafted(run, "create_automation", "every day at nine", accept, lambda _: None)
+
+    assert run.meter.used()[0].estimated
 
 
 def _status(status: int, body: object = None, **headers: str) -> openai.APIStatusError:
@@ -130,6 +171,11 @@ def _status(status: int, body: object = None, **headers: str) -> openai.APIStatu
 def _midway(code: str) -> openai.APIError:
     request = httpx2.Request("POST", "http://model/")
     return openai.APIError("said by the provider", request=request, body={"code": code})
+
+
+def _texted(message: str) -> openai.APIError:
+    request = httpx2.Request("POST", "http://model/")
+    return openai.APIError(message, request=request, body=None)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +191,15 @@ def _midway(code: str) -> openai.APIError:
         (_status(422), False, False),
         (TimeoutError(), False, True),
         (openai.APITimeoutError(httpx2.Request("POST", "http://model/")), False, True),
+        (_texted("upstream said: HTTP 429"), True, True),
+        (_texted("Rate limit exceeded, slow down"), True, True),
+        (_texted("Error code: 429 - {'error': {}}"), True, True),
+        (_texted("Too Many Requests"), True, True),
+        (_texted("Error code: 429 - insufficient_quota"), False, True),
+        (_texted("the moderate limit"), False, True),
+        (faults.NoAnswer("stop"), False, True),
+        (faults.NoAnswer("length"), False, False),
+        (faults.NoAnswer("content_filter"), False, False),
     ],
 )
 def test_faults_are_told_apart(exc: Exception, limited: bool, passing: bool) -> None:
@@ -160,6 +215,18 @@ def test_retry_after_is_read_with_care(header: str, seconds: float | None) -> No
     found = faults.read(_status(429, **{"retry-after": header})).retry_after
 
     assert found == (None if seconds is None else timedelta(seconds=seconds))
+
+
+@pytest.mark.parametrize(
+    ("ahead", "least", "most"), [(1800, 60, 1800), (-90, 0, 0), (9e6, 3600, 3600)]
+)
+def test_retry_after_may_be_a_date(ahead: float, least: float, most: float) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)
+
+    found = faults.read(_status(429, **{"retry-after": date})).retry_after
+
+    assert found is not None
+    assert timedelta(seconds=least) <= found <= timedelta(seconds=most)
 
 
 def test_waits_double_and_end() -> None:

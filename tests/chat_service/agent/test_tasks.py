@@ -1,5 +1,6 @@
 """A task: its tools, its output and its bounds."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from chat_service.agent.approval import Proposal, ToolCall, request_approval
 from chat_service.agent.capabilities import register_capabilities
-from chat_service.agent.events import TextRetracted
+from chat_service.agent.events import ModelUsed, TextRetracted
+from chat_service.agent.model import ModelBundle
 from chat_service.agent.output import read_output
 from chat_service.agent.ports import TaskLimits
 from chat_service.agent.run import Run
@@ -16,6 +18,7 @@ from shared.clock import ManualClock
 from shared.registries.capabilities import Capability
 from shared.registries.capabilities.store import capabilities
 from tests.chat_service.agent.conftest import NOW, Bench, finished, text_of
+from tests.support.scripted_model import DONE, call, calls, ends, says, scripted_model
 
 CITY = {
     "type": "object",
@@ -125,10 +128,125 @@ async def test_a_task_out_of_budget_makes_no_further_call(bench: Bench) -> None:
 
     with pytest.raises(errors.BudgetExceeded):
         await bench.task(
-            "what time is it?", TaskLimits(tools=("now",), budget_micros=120), model=model
+            "what time is it?", TaskLimits(tools=("now",), budget_micros=300), model=model
         )
 
     assert len(bench.demo.controls.log()) == 1
+
+
+def _priced(bench: Bench) -> ModelBundle:
+    """A millionth of a dollar for a token."""
+    return bench.model(input_price=1_000_000, output_price=1_000_000)
+
+
+async def test_a_budget_bounds_how_much_a_model_may_say(bench: Bench) -> None:
+    async with scripted_model([says("Hello."), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        await bench.task("hello", TaskLimits(budget_micros=1_000), model=_priced(bench))
+
+    (asked,) = model.asked
+    sent = sum(len(m["content"].encode()) for m in asked["messages"])
+    assert asked["max_completion_tokens"] == 1_000 - -(-sent // 4)
+
+
+async def test_a_budget_counts_what_calls_read_besides_their_messages(bench: Bench) -> None:
+    answer = [says('{"city": "Paris"}'), ends(), DONE]
+    limits = TaskLimits(tools=("now",), output_schema=CITY, budget_micros=10_000)
+    async with scripted_model(answer) as model:
+        bench.ask_at(model.base_url)
+        await bench.task("where?", limits, model=_priced(bench))
+
+    (asked,) = model.asked
+    sent = sum(len(m["content"].encode()) for m in asked["messages"])
+    assert 10_000 - asked["max_completion_tokens"] > sent // 4 + 50
+
+
+async def test_a_budget_goes_by_what_the_last_call_told(bench: Bench) -> None:
+    asks = [calls(call("now", "{}", index=0, id="c")), _used(3_000, 200), DONE]
+    async with scripted_model(asks, [says("Noon."), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        limits = TaskLimits(tools=("now",), budget_micros=10_000)
+        events = await bench.task("what time is it?", limits, model=_priced(bench))
+
+    output = json.dumps(finished(events)[0].output).encode()
+    left = 10_000 - 3_200 - 3_200 - -(-len(output) // 4)
+    assert model.asked[1]["max_completion_tokens"] == left
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [says("Half a sent"), ends("length"), DONE],
+        [calls(call("now", '{"ti', index=0, id="c")), ends("length"), DONE],
+    ],
+    ids=["text", "a call"],
+)
+async def test_an_answer_that_the_budget_cut_off_is_no_answer(
+    bench: Bench, answer: list[Any]
+) -> None:
+    async with scripted_model(answer) as model:
+        bench.ask_at(model.base_url)
+        limits = TaskLimits(tools=("now",), budget_micros=3)
+        with pytest.raises(errors.BudgetExceeded):
+            # `ends` tells of 5 tokens said
+            await bench.task("hello", limits, model=bench.model(output_price=1_000_000))
+
+    assert model.asked[0]["max_completion_tokens"] == 3
+
+
+async def test_an_answer_that_the_model_cut_off_itself_is_no_answer(bench: Bench) -> None:
+    async with scripted_model([says("Half a sent"), ends("length"), DONE]) as model:
+        bench.ask_at(model.base_url)
+        with pytest.raises(errors.ModelUnavailable, match="cut off"):
+            await bench.task("hello", TaskLimits(budget_micros=9_000), model=_priced(bench))
+
+
+async def test_an_answer_that_cost_more_than_was_left_exceeds_the_budget(bench: Bench) -> None:
+    async with scripted_model([says("Hello."), _used(900, 200), DONE]) as model:
+        bench.ask_at(model.base_url)
+        stream = bench.stream("hello", task=TaskLimits(budget_micros=1_000), model=_priced(bench))
+        with pytest.raises(errors.BudgetExceeded):
+            await stream.all()
+
+    assert [e.cost_micros for e in stream.events if isinstance(e, ModelUsed)] == [1_100]
+
+
+async def test_an_answer_of_nothing_counts_against_the_budget(bench: Bench) -> None:
+    async with scripted_model([_used(900, 0), DONE], [says("Hi."), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        with pytest.raises(errors.BudgetExceeded):
+            await bench.task("hello", TaskLimits(budget_micros=1_000), model=_priced(bench))
+
+    assert len(model.asked) == 1
+
+
+def _used(read: int, written: int) -> dict[str, Any]:
+    """The end of an answer, with what it used."""
+    usage = {
+        "prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written,
+    }  # fmt: skip
+    return {**ends(), "usage": usage}
+
+
+@pytest.mark.parametrize("number", ["1234567890123456789", "NaN", "1e999"])
+async def test_a_number_that_cannot_be_carried_is_corrected(bench: Bench, number: str) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": ["number", "string"]}}}
+    odd = [says(f'{{"n": {number}}}'), ends(), DONE]
+    async with scripted_model(odd, [says('{"n": "many"}'), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.task("count", TaskLimits(output_schema=schema))
+
+    assert read_output(text_of(events, block=1), schema) == {"n": "many"}
+    assert "- n: " in model.asked[1]["messages"][-1]["content"]
+
+
+async def test_a_task_without_tools_has_none(bench: Bench) -> None:
+    tries = [calls(call("now", "{}", index=0, id="c")), ends("tool_calls"), DONE]
+    async with scripted_model(tries, [says("Noon."), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.task("what time is it?", TaskLimits())
+
+    assert (text_of(events), finished(events)) == ("Noon.", [])
 
 
 class _Asking:

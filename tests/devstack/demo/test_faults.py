@@ -70,6 +70,20 @@ async def test_an_unanswered_tool_call_in_the_history_is_refused(
     assert fine.content == "Understood, I leave it at that."
 
 
+@pytest.mark.parametrize("name", ["", "multi_tool_use.parallel", "te\0le"])
+async def test_a_tool_with_a_name_that_none_may_have_is_refused_in_the_history(
+    client: openai.AsyncOpenAI, name: str
+) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": "{}"}}
+    history = [
+        *user("hello"),
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "{}"},
+    ]
+    with pytest.raises(openai.BadRequestError, match="does not match pattern"):
+        await ask(client, "", messages=history)
+
+
 async def test_a_wrong_key_is_refused_when_one_is_set() -> None:
     async with demo_server(api_key="right") as server:
         for key, expected in (("wrong", 401), ("right", 200)):
