@@ -15,7 +15,7 @@ from chat_service.flows.work import Work
 from chat_service.members import Members, Request
 from chat_service.persistence import approvals, turns
 from chat_service.persistence.approvals import Approval
-from chat_service.persistence.enums import ApprovalState, TurnState
+from chat_service.persistence.enums import ApprovalState
 from chat_service.persistence.turns import Turn
 from chat_service.threads import before, next_token, page_of
 from shared import canonical, database, errors, requests, resources
@@ -73,7 +73,8 @@ class Decisions:
         decision.approval = name
         async with self.members.engine.connect() as connection:
             turn = await turns.get(connection, row.turn_id)
-        assert turn is not None
+        if turn is None:  # its thread was deleted meanwhile
+            raise errors.ResourceNotFound(name)
         await self.decide(turn, [decision], field="decision", by=who, once=once, whole=False)
         return await self.get(name)
 
@@ -94,6 +95,13 @@ class Decisions:
             return made
         async with self.members.engine.connect() as connection:
             checked = await self.routing.checked(connection, turn, read, self.edited)
+        return await self.engine.errands.carry_out(
+            self._decided(turn, checked, by=by, once=once, whole=whole)
+        )
+
+    async def _decided(
+        self, turn: Turn, checked: Sequence[Decided], *, by: Caller, once: Request, whole: bool
+    ) -> str:
         begun: list[tuple[Work, list[bytes]]] = []
 
         async def make() -> str:
@@ -117,9 +125,9 @@ class Decisions:
         """The segment that followed decisions made before, or the end when none has yet."""
         row = await turns.get(connection, turn.id)
         asked = await approvals.get(connection, decisions[0].approval)
-        assert row is not None
-        assert asked is not None
-        if row.state is TurnState.AWAITING_APPROVAL or asked.segment + 1 >= len(row.segments):
+        if row is None or asked is None:
+            raise errors.ResourceNotFound(decisions[0].name)
+        if asked.segment + 1 >= len(row.segments):
             return f"{turn.id}@{row.last_sequence}"
         return f"{turn.id}@{row.segments[asked.segment + 1]}"
 

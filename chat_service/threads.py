@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from google.protobuf import empty_pb2
@@ -20,6 +20,8 @@ from chat_service.persistence.threads import Thread
 from shared import database, errors, requests, resources
 
 _CREATED = {"create_time": "= < <= > >="}
+# half of what a message on the wire may have: the largest of a thread's is three quarters
+_MOST_BYTES: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,9 +141,10 @@ class Threads:
             rows = await messages.newest(
                 connection, thread, size=page.size + 1, before=before(page)
             )
+        shown = _sendable([convert.message(row, workspace) for row in rows[: page.size]])
+        last = rows[len(shown) - 1] if len(shown) < len(rows) else None
         return pb.ListMessagesResponse(
-            messages=[convert.message(row, workspace) for row in rows[: page.size]],
-            next_page_token=next_token(page, [row.id for row in rows]),
+            messages=shown, next_page_token=page.token([last.id] if last else None)
         )
 
     async def find(self, name: str, role: str) -> tuple[str, UUID]:
@@ -199,6 +202,17 @@ def check_etag(row: Thread, etag: str) -> None:
     if etag and etag != now_is:
         name = resources.THREAD.format(workspace=row.workspace_id, thread=row.id)
         raise errors.EtagMismatch(name, now_is)
+
+
+def _sendable(found: Sequence[pb.Message]) -> list[pb.Message]:
+    """As many as one answer holds, at least one."""
+    left, shown = _MOST_BYTES, list[pb.Message]()
+    for message in found:
+        left -= message.ByteSize()
+        if left < 0 and shown:
+            break
+        shown.append(message)
+    return shown
 
 
 def page_of(request: Any) -> requests.Page:

@@ -14,7 +14,7 @@ from chat_service.flows import runtime_context
 from chat_service.flows.ending import Ending
 from chat_service.flows.intake import Intake, asks_others
 from chat_service.flows.opening import Asked, Opening
-from chat_service.flows.tail import Tails
+from chat_service.flows.tail import Place, Tails
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
 from chat_service.members import Members, Request
@@ -39,7 +39,10 @@ class Turns:
     decisions: Decisions
     intake: Intake
 
-    async def send(self, request: pb.SendMessageRequest) -> AsyncIterator[bytes]:
+    def send(self, request: pb.SendMessageRequest) -> AsyncIterator[bytes]:
+        return self.tails.follow(self._sent(request))
+
+    async def _sent(self, request: pb.SendMessageRequest) -> Place:
         workspace = resources.THREAD.parse(request.name)["workspace"]
         who = self.members.named(workspace, "editor", name=request.name)
         once = self.members.request(
@@ -49,8 +52,7 @@ class Turns:
             user=who.user,
             request_id=request.request_id,
         )
-        async for frame in self._segment(await self._made(request, workspace, who, once)):
-            yield frame
+        return _place(await self._made(request, workspace, who, once))
 
     async def _made(
         self, request: pb.SendMessageRequest, workspace: str, who: Caller, once: Request
@@ -98,29 +100,38 @@ class Turns:
                 resource=_first(turn),
             )
 
-        async with self.engine.opening, self.members.engine.connect() as connection:
-            opened = await self.opening.open_plain(connection, asked, remembered)
-        if opened is None:
-            return None
-        work, stored = opened
-        self.engine.begin(work, stored)
-        return _first(work.turn)
+        async def begins() -> str | None:
+            async with self.members.engine.connect() as connection:
+                opened = await self.opening.open_plain(connection, asked, remembered)
+            if opened is None:
+                return None
+            self.engine.begin(*opened)
+            return _first(opened[0].turn)
+
+        return await self.engine.errands.queue(begins)
 
     async def _open(self, asked: Asked, once: Request) -> str:
         """Opens the turn and begins its work: `turn@sequence before it`."""
-        opened: list[tuple[Work, list[bytes]]] = []
 
-        async def make() -> str:
-            opened.append(await self.opening.open(connection, asked))
-            return _first(opened[0][0].turn)
+        async def begins() -> str:
+            opened: list[tuple[Work, list[bytes]]] = []
 
-        async with self.engine.opening, database.transaction(self.members.engine) as connection:
-            made, _ = await self.members.once(connection, once, make)
-        for work, stored in opened:
-            self.engine.begin(work, stored)
-        return made
+            async def make() -> str:
+                opened.append(await self.opening.open(connection, asked))
+                return _first(opened[0][0].turn)
 
-    async def resume(self, request: pb.ResumeTurnRequest) -> AsyncIterator[bytes]:
+            async with database.transaction(self.members.engine) as connection:
+                made, _ = await self.members.once(connection, once, make)
+            for work, stored in opened:
+                self.engine.begin(work, stored)
+            return made
+
+        return await self.engine.errands.queue(begins)
+
+    def resume(self, request: pb.ResumeTurnRequest) -> AsyncIterator[bytes]:
+        return self.tails.follow(self._resumed(request))
+
+    async def _resumed(self, request: pb.ResumeTurnRequest) -> Place:
         workspace, turn = await self._find(request.name, "editor")
         who = await self.members.admit(workspace, "editor", name=request.name)
         once = self.members.request(
@@ -133,19 +144,16 @@ class Turns:
         made = await self.decisions.decide(
             turn, request.decisions, field="decisions", by=who, once=once, whole=True
         )
-        async for frame in self._segment(made):
-            yield frame
+        return _place(made)
 
-    async def watch(self, request: pb.WatchTurnRequest) -> AsyncIterator[bytes]:
-        async for frame in self.tails.follow(await self._watched(request), request.after_sequence):
-            yield frame
+    def watch(self, request: pb.WatchTurnRequest) -> AsyncIterator[bytes]:
+        return self.tails.follow(self._watched(request))
 
-    async def _watched(self, request: pb.WatchTurnRequest) -> UUID:
-        # Apart, so that a watcher who waits for days holds no more than an id.
+    async def _watched(self, request: pb.WatchTurnRequest) -> Place:
         _, turn = await self._find(request.name, "viewer")
         if request.after_sequence > turn.last_sequence:
             raise errors.invalid("after_sequence", f"the last frame is {turn.last_sequence}")
-        return turn.id
+        return turn.id, request.after_sequence
 
     async def get(self, name: str) -> pb.Turn:
         _, turn = await self._find(name, "viewer")
@@ -191,7 +199,8 @@ class Turns:
 
         async def make() -> str:
             row = await turns.get(connection, turn.id, lock=True)
-            assert row is not None
+            if row is None:  # its thread was deleted meanwhile
+                raise errors.ResourceNotFound(request.name)
             if row.state is TurnState.AWAITING_APPROVAL:
                 await self.ending.end_waiting(connection, row, ApprovalState.CANCELLED)
             elif row.state is TurnState.RUNNING:
@@ -206,16 +215,10 @@ class Turns:
             await self.members.once(connection, once, make)
         self.engine.stop_model(turn.id)
         await self.ending.forget_if_over(turn.id)
-        async for _ in self.tails.follow(turn.id, turn.last_sequence):
+        async for _ in self.tails.follow((turn.id, turn.last_sequence)):
             pass
         async with self.members.engine.connect() as connection:
             return await self._shown(connection, turn.id)
-
-    async def _segment(self, made: str) -> AsyncIterator[bytes]:
-        """The frames of a segment named `turn@sequence before it`."""
-        turn, _, after = made.partition("@")
-        async for frame in self.tails.follow(UUID(turn), int(after)):
-            yield frame
 
     async def _shown(self, connection: AsyncConnection, turn: UUID) -> pb.Turn:
         row = await turns.get(connection, turn)
@@ -237,6 +240,12 @@ class Turns:
         if turn is None or turn.task is not None:
             raise errors.ResourceNotFound(name)
         return workspace, turn
+
+
+def _place(made: str) -> Place:
+    """Where a segment begins that is named `turn@sequence before it`."""
+    turn, _, after = made.partition("@")
+    return UUID(turn), int(after)
 
 
 def _first(turn: Turn) -> str:

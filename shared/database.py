@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 import asyncpg
@@ -23,6 +23,10 @@ NAMING: Final = {
 }
 
 
+# A process that is held up in a transaction must not hold its rows for ever.
+_LIMITS: Final = {"idle_in_transaction_session_timeout": "60s"}
+
+
 def metadata(schema: str) -> sa.MetaData:
     return sa.MetaData(schema=schema, naming_convention=NAMING)
 
@@ -41,10 +45,10 @@ def engine(url: str, *, schema: str, pool_size: int = 20) -> AsyncEngine:
     """
     dsn = plain_dsn(url)
 
+    given = {"search_path": schema, "timezone": "UTC", **_LIMITS}
+
     async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(
-            dsn, server_settings={"search_path": schema, "timezone": "UTC"}, command_timeout=60
-        )
+        return await asyncpg.connect(dsn, server_settings=given, command_timeout=60)
 
     made = create_async_engine(
         "postgresql+asyncpg://",
@@ -118,9 +122,22 @@ def translate(error: BaseException) -> errors.RotaError | None:
     )
     closed = isinstance(error, asyncpg.InterfaceError) and "closed" in str(error)
     fault = isinstance(error, DBAPIError) and _is_connection_fault(error)
-    if lost or refused or closed or fault:
+    none_free = isinstance(error, sa.exc.TimeoutError)
+    if lost or refused or closed or fault or none_free:
         return errors.ServiceUnavailable("the database can't be reached; try again")
     return None
+
+
+@contextlib.contextmanager
+def faults_told() -> Iterator[None]:
+    """Raises ServiceUnavailable for a lost or unreachable database."""
+    try:
+        yield
+    except Exception as error:
+        refusal = translate(error)
+        if refusal is None:
+            raise
+        raise refusal from error
 
 
 def upgrade(url: str, *, package: str, schema: str, revision: str = "head") -> None:

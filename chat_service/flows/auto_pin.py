@@ -27,6 +27,7 @@ class Wanted:
     user: str
     images: bool
     excluded: frozenset[int] = field(default=frozenset())
+    within: Turn | None = None  # a turn that is to go on with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,9 @@ class AutoPin:
                 raise errors.invalid("model_config_id", f"{asked} is not configured")
             return Choice(found, AUTO)
         pinned = await self._find(connection, pin, thread, wanted)
+        # What was said to a model of one's own goes to no other, so nothing takes its place.
+        if pinned is not None and pinned.own:
+            return Choice(pinned, pin)
         if cooling is None:
             cooling = await cooldowns.cooling(connection, self.clock.now())
         if pinned is not None and await self._may_stay(connection, pinned, wanted, cooling):
@@ -94,7 +98,7 @@ class AutoPin:
         if not rested:
             raise _all_cool(able, cooling, now)
         for config in sorted(rested, key=lambda config: _rank(config, wanted)):
-            if await self.quota.affords(connection, wanted.user, config):
+            if await self.quota.affords(connection, wanted.user, config, wanted.within):
                 return config
         raise errors.QuotaExceeded(wanted.user)
 
@@ -116,7 +120,9 @@ class AutoPin:
         """The best model besides those tried. Raises as `best` does."""
         said = [m for m in await messages.of_turn(connection, turn.id) if m.segment == 0]
         images = any(has_images(message.parts) for message in said)
-        wanted = Wanted(user=turn.requested_by, images=images, excluded=frozenset(tried))
+        wanted = Wanted(
+            user=turn.requested_by, images=images, excluded=frozenset(tried), within=turn
+        )
         return await self.best(connection, wanted)
 
     async def _find(

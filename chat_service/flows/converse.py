@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import convert
 from chat_service.agent import events as agent
-from chat_service.flows import accounts, initial_thinking_step
+from chat_service.flows import accounts, fitting, initial_thinking_step
 from chat_service.flows.parts import Flows
 from chat_service.flows.work import Completed, Outcome, Suspended, Work
 from chat_service.persistence import approvals
@@ -30,6 +30,7 @@ async def frames(
     The step `thinking` is done at the first thing the agent says or does.
     """
     paused: Sequence[UUID] = ()
+    saying = fitting.Saying(work)
     async with contextlib.aclosing(events):
         async for event in events:
             match event:
@@ -46,7 +47,10 @@ async def frames(
                 case _ if thinking is not None and not work.fold.thinking_done:
                     yield initial_thinking_step.done(thinking)
             _follow(work, event)
+            saying.add(event)
             yield frame(work, event)
+    if thinking is not None and not work.fold.thinking_done:  # it had nothing to say
+        yield initial_thinking_step.done(thinking)
     if paused:
         async for asked in _requests(flows.engine, work, paused):
             yield asked

@@ -1,19 +1,24 @@
 """Turns that end without the agent: cancelled while they wait, or expired."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chat_service.flows import undone
+from chat_service.flows.finalize import begun_before
 from chat_service.flows.frame_log import FrameLog
+from chat_service.flows.opening import agent_shell
 from chat_service.flows.resume_routing import first_frames
-from chat_service.flows.work import Work
-from chat_service.persistence import approvals, frames, turns
+from chat_service.flows.work import Fold, Work
+from chat_service.persistence import approvals, frames, messages, turns
+from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
-from shared import database, measures
+from shared import database, measures, resources
 from shared.clock import Clock
 
 _MOST = 100
@@ -34,18 +39,38 @@ class Ending:
         The caller holds the turn's row. Its pending approvals get `state`.
         """
         now = self.clock.now()
+        waited = []
         for row in await approvals.of_turn(connection, turn.id, lock=True):
             if row.state is ApprovalState.PENDING:
                 await approvals.decide(connection, row.id, state=state, now=now)
                 measures.count("rota.approvals.decided", state=state.value)
+                row = replace(row, state=state)
+            if row.segment == turn.segment:
+                waited.append(row)
         ended = replace(
-            turn, state=TurnState.CANCELLED, segments=[*turn.segments, turn.last_sequence]
+            turn,
+            state=TurnState.CANCELLED,
+            segments=[*turn.segments, turn.last_sequence],
+            agent_message_id=resources.new_id(),
         )
+        results = await self._results(connection, ended, waited, now)
         stored = await first_frames(connection, self.log, now, Work(turn=ended))
         base = turn.last_sequence + len(stored)
-        last = self.log.number([pb.TurnEvent(cancelled=pb.TurnCancelled())], base)
-        await frames.insert(connection, turn.id, base, last)
-        await turns.change(connection, turn.id, now, last_sequence=base + 1, end_time=now)
+        last = [*results, pb.TurnEvent(cancelled=pb.TurnCancelled())]
+        await frames.insert(connection, turn.id, base, self.log.number(last, base))
+        await turns.change(connection, turn.id, now, last_sequence=base + len(last), end_time=now)
+
+    async def _results(
+        self, connection: AsyncConnection, turn: Turn, waited: Sequence[Approval], now: datetime
+    ) -> list[pb.TurnEvent]:
+        """What the calls that waited say, also in a message of the segment."""
+        fold = Fold(earlier=await begun_before(connection, turn.id))
+        results = list(undone.finished(waited, fold))
+        for event in results:
+            fold.add(event)
+        shell = agent_shell(turn, now)
+        await messages.insert(connection, replace(shell, parts=fold.parts(), finish_time=now))
+        return results
 
     async def expire(self) -> list[UUID]:
         """Ends the turns whose approvals nobody decided in time; answers with them."""

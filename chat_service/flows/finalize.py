@@ -1,16 +1,19 @@
 """The end of a segment: message, usage, state, lease and terminal frame in one transaction."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service import convert
-from chat_service.flows import accounts
+from chat_service.flows import accounts, fitting, undone
 from chat_service.flows.frame_log import FrameLog, TurnLog
-from chat_service.flows.work import Cancelled, Completed, Failed, Outcome, Suspended, Work
+from chat_service.flows.work import Cancelled, Completed, Failed, Fold, Outcome, Suspended, Work
 from chat_service.persistence import approvals, messages, segments, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
@@ -33,18 +36,22 @@ async def finalize(
     work: Work,
     to: TurnLog,
     outcome: Outcome,
-) -> bool:
-    """Ends the segment; False when another owner took the turn and will end it."""
+) -> Outcome | None:
+    """Ends the segment; None when another owner took the turn and will end it.
+
+    Answers with how it ended: a turn that was to pause and is to be cancelled is cancelled.
+    """
     now = clock.now()
     ended = await _at_once(engine, log, work, to, outcome, now)
     if ended is None:
         if not await log.drain(to):
-            return False
-        ended = await _in_turn(engine, log, work, to, outcome, now)
-    if ended is None:
-        return False
+            return None
+        found = await _in_turn(engine, log, work, to, outcome, now)
+        if found is None:
+            return None
+        ended, outcome = found
     to.show(ended)
-    return True
+    return outcome
 
 
 async def _at_once(
@@ -61,7 +68,7 @@ async def _at_once(
         return None
     done = False
     try:
-        how = _end(log, work, outcome, {}, {}, (), left, to.stored, now)
+        how = _end(log, work, outcome, {}, {}, (), left, to.stored, now, work.fold)
         async with engine.connect() as connection:
             done = await segments.end(
                 connection, work.turn, how, now, fence=to.fence, base=to.stored
@@ -74,19 +81,25 @@ async def _at_once(
 
 async def _in_turn(
     engine: AsyncEngine, log: FrameLog, work: Work, to: TurnLog, outcome: Outcome, now: datetime
-) -> Sequence[bytes] | None:
+) -> tuple[Sequence[bytes], Outcome] | None:
     async with database.transaction(engine) as connection:
         turn = await turns.get(connection, work.turn.id, lock=True)
         if turn is None or turn.fence != to.fence or turn.state is not TurnState.RUNNING:
             return None
+        if isinstance(outcome, Suspended) and turn.cancel_requested:
+            outcome = Cancelled()
         before, waits = await segments.so_far(connection, turn)
         if work.resumed:
-            work.fold.earlier = await _begun_before(connection, work)
-        pending = await _pending(connection, work, outcome, now) if waits else ()
+            work.fold.earlier = await begun_before(connection, turn.id)
+        waiting = await _waiting(connection, work) if waits else ()
+        fold, left = work.fold, []
+        if waiting and not isinstance(outcome, Suspended):
+            fold = deepcopy(fold)  # this may have to be done again
+            left = await _given_up(connection, fold, waiting, now)
         base = turn.last_sequence
-        how = _end(log, work, outcome, before, turn.usage, pending, (), base, now)
+        how = _end(log, work, outcome, before, turn.usage, waiting, left, base, now, fold)
         await segments.end(connection, turn, how, now, fence=to.fence, base=base)
-    return how.frames
+    return how.frames, outcome
 
 
 def _end(
@@ -99,13 +112,14 @@ def _end(
     left: Sequence[pb.TurnEvent],
     base: int,
     now: datetime,
+    fold: Fold,
 ) -> segments.End:
     """`before` and `whole` are what was counted to the message and to the turn by others.
 
     `left` is what was said and is not stored yet.
     """
     usage, of_turn = accounts.close(work, before, whole)
-    parts = work.fold.parts()
+    parts = fitting.kept(fold.parts())
     events = [*left, *([pb.TurnEvent(usage=convert.usage(usage))] if usage else [])]
     events.append(_terminal(work, outcome, pending, parts, usage, now))
     error = status.to_status(outcome.error) if isinstance(outcome, Failed) else None
@@ -124,9 +138,9 @@ def _end(
     )
 
 
-async def _begun_before(connection: AsyncConnection, work: Work) -> dict[str, dict[str, Any]]:
+async def begun_before(connection: AsyncConnection, turn: UUID) -> dict[str, dict[str, Any]]:
     """What earlier segments say of the calls they began."""
-    said = await messages.of_turn(connection, work.turn.id)
+    said = await messages.of_turn(connection, turn)
     calls = [part["tool_call"] for m in said for part in m.parts if "tool_call" in part]
     return {
         call["tool_call_id"]: {"tool": call["tool"], "args_json": call["args_json"]}
@@ -135,21 +149,23 @@ async def _begun_before(connection: AsyncConnection, work: Work) -> dict[str, di
     }
 
 
-async def _pending(
-    connection: AsyncConnection, work: Work, outcome: Outcome, now: datetime
-) -> Sequence[Approval]:
-    """The approvals that wait. A turn that ends otherwise leaves none undecided."""
-    waiting = [
-        a
-        for a in await approvals.of_turn(connection, work.turn.id)
-        if a.state is ApprovalState.PENDING
-    ]
-    if isinstance(outcome, Suspended):
-        return waiting
-    for approval in waiting:
-        await approvals.decide(connection, approval.id, state=ApprovalState.CANCELLED, now=now)
-        measures.count("rota.approvals.decided", state=ApprovalState.CANCELLED.value)
-    return ()
+async def _waiting(connection: AsyncConnection, work: Work) -> Sequence[Approval]:
+    rows = await approvals.of_turn(connection, work.turn.id)
+    return [row for row in rows if row.state is ApprovalState.PENDING]
+
+
+async def _given_up(
+    connection: AsyncConnection, fold: Fold, waiting: Sequence[Approval], now: datetime
+) -> list[pb.TurnEvent]:
+    """A turn that does not pause leaves no approval undecided: what tells of those it cancels."""
+    cancelled = [replace(a, state=ApprovalState.CANCELLED, decide_time=now) for a in waiting]
+    for approval in cancelled:
+        await approvals.decide(connection, approval.id, state=approval.state, now=now)
+        measures.count("rota.approvals.decided", state=approval.state.value)
+    events = [*undone.decided(cancelled), *undone.finished(cancelled, fold)]
+    for event in events:
+        fold.add(event)
+    return events
 
 
 def _terminal(

@@ -14,7 +14,8 @@ from chat_service.persistence.enums import MessageRole
 from chat_service.persistence.messages import Message
 
 MOST_MESSAGES: Final = 200
-_NOTHING: Final = "(message)"
+# Stands for a message whose every part was dropped: it is still to be answered.
+_NOTHING: Final = ({"text": "(message)"},)
 
 
 async def said(flows: Flows, work: Work) -> list[Said]:
@@ -30,9 +31,15 @@ async def said(flows: Flows, work: Work) -> list[Said]:
         Said(id=f"{asked}-{number}", role="user", parts=[{"text": block}])
         for number, block in enumerate(shown, start=1)
     ]
-    # A message whose every part was dropped is still to be answered.
-    present = Said(id=str(asked), role="user", parts=parts or [{"text": _NOTHING}])
+    present = Said(id=str(asked), role="user", parts=parts or _NOTHING)
     return [*earlier([*reversed(found)]), *context, present]
+
+
+def words(of: Said) -> str:
+    """What a person wrote, without what we put in its place."""
+    if of.parts is _NOTHING:
+        return ""
+    return " ".join(part.get("text", "") for part in of.parts).strip()
 
 
 async def _read(flows: Flows, work: Work) -> tuple[Sequence[Message], Sequence[Mapping[str, Any]]]:

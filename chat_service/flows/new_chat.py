@@ -25,7 +25,7 @@ async def stream_new_chat(flows: Flows, work: Work) -> Frames:
 
     def start(bundle: ModelBundle, replay: bool) -> AsyncGenerator[AgentEvent, None]:
         return flows.agent.stream(
-            context=runtime_context.of(work, flows.clock.now(), said[-1].parts),
+            context=runtime_context.of(work, flows.clock.now()),
             model=bundle,
             said=said,
             disabled_tools=frozenset(work.turn.disabled_tools),

@@ -10,7 +10,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
-from chat_service.flows import rate_limit_recovery
+from chat_service.flows import rate_limit_recovery, undone
 from chat_service.flows.auto_pin import AutoPin
 from chat_service.flows.frame_log import FrameLog
 from chat_service.flows.opening import agent_shell
@@ -109,20 +109,24 @@ class Routing:
         more is to be decided, or all of it was decided the same way before.
         """
         turn = await turns.get(connection, turn_id, lock=True)
-        assert turn is not None
+        if turn is None:  # its thread was deleted meanwhile
+            raise errors.ResourceNotFound(decisions[0].name)
         rows = {row.id: row for row in await approvals.of_turn(connection, turn_id, lock=True)}
         for decision in decisions:
             self._refuse(rows[decision.approval], decision)
+        named = {decision.approval for decision in decisions}
         pending = {i for i, row in rows.items() if row.state is ApprovalState.PENDING}
-        if not pending & {decision.approval for decision in decisions}:
-            return None
         name = convert.turn_name(turn.workspace_id, turn.thread_id, turn.id)
-        if turn.state is not TurnState.AWAITING_APPROVAL:
+        # What was decided in an earlier pause is told again, whatever waits by now.
+        pauses = {rows[i].segment for i in named}
+        left = {i for i in pending - named if named & pending or rows[i].segment in pauses}
+        if named & pending and turn.state is not TurnState.AWAITING_APPROVAL:
             raise errors.TurnInProgress(name)
-        left = pending - {decision.approval for decision in decisions}
         if whole and left:
             waiting = [convert.approval_name(turn.workspace_id, i) for i in sorted(left)]
             raise errors.ApprovalsUndecided(name, waiting)
+        if not named & pending:
+            return None
         await self._store(connection, decisions, by)
         return None if left else await self._go_on(connection, turn)
 
@@ -169,6 +173,7 @@ class Routing:
             agent_message_id=resources.new_id(),
             model_config_id=config.id,
             fence=fence,
+            cancel_requested=False,
         )
         await self.quota.reserve(connection, going_on, config)
         await messages.insert(connection, agent_shell(going_on, self.clock.now()))
@@ -192,12 +197,7 @@ async def first_frames(
     turn = work.turn
     rows = await approvals.of_turn(connection, turn.id)
     decided = [row for row in rows if row.segment == turn.segment - 1]
-    events = [work.started()] + [
-        pb.TurnEvent(
-            approval_decided=pb.ApprovalDecided(approval=convert.approval(row, full=False))
-        )
-        for row in decided
-    ]
+    events = [work.started(), *undone.decided(decided)]
     stored = log.number([*events, *more], turn.last_sequence)
     await frames.insert(connection, turn.id, turn.last_sequence, stored)
     await turns.change(
@@ -208,6 +208,7 @@ async def first_frames(
         segments=list(turn.segments),
         agent_message_id=turn.agent_message_id,
         model_config_id=turn.model_config_id,
+        cancel_requested=turn.cancel_requested,
         last_sequence=turn.last_sequence + len(stored),
     )
     return stored

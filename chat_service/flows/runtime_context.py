@@ -1,16 +1,13 @@
 """What the agent may know of the turn it works in."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from chat_service.agent.ports import RuntimeContext, TaskLimits
 from chat_service.flows.work import Work
 from shared import errors, zones
 
 
-def of(work: Work, now: datetime, parts: Sequence[Mapping[str, Any]] = ()) -> RuntimeContext:
-    """`parts` are those of the message that is answered; a resume has none."""
+def of(work: Work, now: datetime) -> RuntimeContext:
     turn = work.turn
     return RuntimeContext(
         workspace=turn.workspace_id,
@@ -21,7 +18,6 @@ def of(work: Work, now: datetime, parts: Sequence[Mapping[str, Any]] = ()) -> Ru
         time_zone=turn.time_zone,
         time_zone_assumed=turn.time_zone_assumed,
         locale=turn.locale,
-        mentions=tuple(part["mention"]["name"] for part in parts if "mention" in part),
     )
 
 

@@ -11,7 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.agent.meter import Meter
 from chat_service.agent.ports import Said
 from chat_service.agent.title import title
-from chat_service.flows import accounts
+from chat_service.flows import accounts, input_state
 from chat_service.flows.parts import Flows
 from chat_service.flows.work import Work
 from chat_service.persistence import threads
@@ -42,7 +42,7 @@ class Titling:
 async def titling(flows: Flows, work: Work, said: Sequence[Said]) -> AsyncIterator[Titling]:
     """A title that comes after this changes the thread only; its usage counts all the same."""
     search = Titling()
-    text = " ".join(part.get("text", "") for part in said[-1].parts).strip()
+    text = input_state.words(said[-1])
     if text and await _is_wanted(flows, work):
         search.task = asyncio.create_task(_search(flows, work, text, search))
         flows.background.add(search.task)

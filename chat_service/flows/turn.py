@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -13,24 +13,30 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.flows import accounts
+from chat_service.flows.errands import Errands
 from chat_service.flows.finalize import finalize
 from chat_service.flows.frame_log import FrameLog, TurnLog
 from chat_service.flows.observed import Observed
 from chat_service.flows.tail import Tails
+from chat_service.flows.takeover import Takeover
 from chat_service.flows.work import Cancelled, Failed, Outcome, Suspended, Work
-from chat_service.persistence import frames, turns
+from chat_service.persistence import turns
 from chat_service.persistence.turns import Turn
 from shared import database, errors, resources, telemetry
 from shared.clock import Clock
 
 LEASE: Final = timedelta(seconds=8)
-RENEW_SECONDS: Final = 2.0
+# A lease is renewed this often before it would run out.
+RENEWALS: Final = 4
 CANCEL_LOOK_SECONDS: Final = 0.4
 ADOPT_SECONDS: Final = 2.0
+ADOPTED_AT_ONCE: Final = 50
 RETRY_SECONDS: Final = 0.5
+# How often the database may refuse the end of a turn before what it said is cleaned, and left out.
+CLEANED_AT: Final = 3
+EMPTIED_AT: Final = 6
 # Turns that begin at the same moment take turns with the words of those that stream.
 OPENED_AT_ONCE: Final = 3
-RECKON_SECONDS: Final = 2.0
 # How long a stop waits for the end of a segment to be written.
 END_SECONDS: Final = 5.0
 
@@ -44,8 +50,12 @@ log = telemetry.logger(__name__)
 class _Running:
     work: Work
     log: TurnLog
-    task: "asyncio.Task[None]"
+    task: "asyncio.Task[None]" = field(init=False)
     cancelled: bool = False
+
+    def lose(self) -> None:
+        self.log.lost.set()
+        self.log.wake()
 
 
 class TurnEngine:
@@ -71,14 +81,21 @@ class TurnEngine:
         self._tails = tails
         self._flow = flow
         self._forget = forget
-        self._reckon = reckon
+        self._takeover = Takeover(engine, reckon)
         self._running: dict[UUID, _Running] = {}
+        self._taken: dict[UUID, int] = {}  # adopted, not begun yet: turn → fence
         self._stopping = False
-        self.opening = asyncio.Semaphore(OPENED_AT_ONCE)
+        # Changes that begin segments: once one is committed it must be begun too.
+        self.errands = Errands(at_once=OPENED_AT_ONCE)
 
     def begin(self, work: Work, stored: list[bytes]) -> None:
         """Runs a segment whose lease this replica holds; `stored` are its first frames."""
         turn = work.turn
+        before = self._running.get(turn.id)
+        if before is not None:
+            if before.log.fence >= turn.fence:  # taken over before it began
+                return
+            before.lose()
         for frame in stored:
             work.fold.add(pb.TurnEvent.FromString(frame))
         to = self._log.open(turn.id, fence=turn.fence, first=turn.segments[-1], stored=stored)
@@ -86,8 +103,8 @@ class TurnEngine:
         work.stored = functools.partial(self._log.drain, to)
         observed = Observed(work)
         work.spoke, work.switched = observed.spoke, observed.rerouted
-        task = asyncio.create_task(self._run(work, to, observed), name=f"turn {turn.id}")
-        self._running[turn.id] = _Running(work=work, log=to, task=task)
+        mine = self._running[turn.id] = _Running(work=work, log=to)
+        mine.task = asyncio.create_task(self._run(mine, observed), name=f"turn {turn.id}")
         self._tails.nudge(turn.id)
 
     def stop_model(self, turn: UUID) -> bool:
@@ -103,30 +120,79 @@ class TurnEngine:
     async def run(self) -> None:
         """Keeps leases, looks for cancellations, adopts orphans; until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._every(RENEW_SECONDS, self._renew))
+            group.create_task(self._every(self.renew_seconds, self.renew))
             group.create_task(self._every(CANCEL_LOOK_SECONDS, self._look_for_cancels))
-            group.create_task(self._every(ADOPT_SECONDS, self._adopt))
+            group.create_task(self._every(ADOPT_SECONDS, self.adopt))
 
     async def stop(self, grace_seconds: float) -> None:
         """Lets turns end for a while, then leaves the rest to another replica at once."""
         self._stopping = True
+        await self.errands.stop(END_SECONDS)
         tasks = [r.task for r in self._running.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=grace_seconds)
-        left = {turn: running.log.fence for turn, running in self._running.items()}
+        left = self._held()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if left:
-            with contextlib.suppress(Exception):  # the lease runs out by itself soon
-                async with self._engine.begin() as connection:
-                    await turns.renew(connection, self.owner, left, timedelta(0))
+        await self._let_go(left)
 
-    async def _run(self, work: Work, to: TurnLog, observed: Observed) -> None:
+    async def renew(self) -> None:
+        """Renews the leases of what runs here, and stops what was lost."""
+        held = self._held()
+        if not held:
+            return
+        async with self._engine.connect() as connection:
+            renewed = await turns.renew(connection, self.owner, held, self.lease)
+        for turn in held.keys() - renewed:
+            # A segment may have ended, and its lease with it, since the list was made.
+            running = self._running.get(turn)
+            if running is not None and running.log.fence == held[turn]:
+                await self._check_lost(running)
+
+    async def adopt(self) -> None:
+        """Takes over all turns whose owner died. They begin soon, beside this."""
+        adopted: list[Turn] | None = None
+        while adopted is None or len(adopted) == ADOPTED_AT_ONCE:
+            if self._stopping:
+                return
+            # What runs here is not orphaned, however late its lease is renewed.
+            live = [turn for turn, r in self._running.items() if not r.log.lost.is_set()]
+            async with self._engine.connect() as connection:
+                adopted = await turns.adopt(
+                    connection,
+                    owner=self.owner,
+                    lease=self.lease,
+                    live=[*live, *self._taken],
+                    most=ADOPTED_AT_ONCE,
+                )
+            if self._stopping:
+                await self._let_go({turn.id: turn.fence for turn in adopted})
+                return
+            for turn in adopted:
+                self._taken[turn.id] = turn.fence
+                self.errands.send(self._take_over(turn))
+
+    @property
+    def renew_seconds(self) -> float:
+        return self.lease.total_seconds() / RENEWALS
+
+    def _held(self) -> dict[UUID, int]:
+        # One that was lost here may have been taken over here, and not have begun again yet.
+        return {**{turn: r.log.fence for turn, r in self._running.items()}, **self._taken}
+
+    async def _let_go(self, held: dict[UUID, int]) -> None:
+        if held:
+            with contextlib.suppress(Exception):  # the lease runs out by itself soon
+                async with self._engine.connect() as connection:
+                    await turns.renew(connection, self.owner, held, timedelta(0))
+
+    async def _run(self, mine: _Running, observed: Observed) -> None:
+        work, to = mine.work, mine.log
         try:
-            watch = asyncio.create_task(self._stop_when_lost(to))
+            watch = asyncio.create_task(self._stop_when_lost(mine))
             try:
-                outcome = await self._outcome(work, to)
+                outcome = await self._outcome(mine)
             finally:
                 watch.cancel()
             if outcome is not None:
@@ -134,9 +200,12 @@ class TurnEngine:
             elif not to.lost.is_set():
                 await self._to_its_end(self._leave(work))
         finally:
+            if to.lost.is_set():
+                log.warning("turn_lost", turn=work.name)
             observed.ended(None)
             self._log.close(to)
-            self._running.pop(work.turn.id, None)
+            if self._running.get(work.turn.id) is mine:  # and not of a later segment
+                del self._running[work.turn.id]
 
     async def _to_its_end(self, finish: Coroutine[Any, Any, None]) -> None:
         """A cancellation waits for the end to be written; it is not cut off."""
@@ -151,8 +220,9 @@ class TurnEngine:
         work.fold.add(event)
         await self._log.add(to, event)
 
-    async def _outcome(self, work: Work, to: TurnLog) -> Outcome | None:
+    async def _outcome(self, mine: _Running) -> Outcome | None:
         """Runs the flow; None when the turn is left to another owner."""
+        work, to = mine.work, mine.log
         try:
             async with contextlib.aclosing(self._flow(work)) as events:
                 async for event in events:
@@ -161,10 +231,7 @@ class TurnEngine:
                     await self._show(work, to, event)
             raise AssertionError("a flow ends with its outcome")
         except asyncio.CancelledError:
-            running = self._running.get(work.turn.id)
-            if running is None or not running.cancelled or to.lost.is_set():
-                return None
-            return Cancelled()
+            return Cancelled() if mine.cancelled and not to.lost.is_set() else None
         except errors.RotaError as error:
             return Failed(error)
         except Exception as error:
@@ -173,17 +240,23 @@ class TurnEngine:
             return Failed(database.translate(error) or errors.Internal(error_id))
 
     async def _finish(self, work: Work, to: TurnLog, outcome: Outcome, observed: Observed) -> None:
+        refused = 0
         while not to.lost.is_set():
             try:
                 ended = await finalize(self._engine, self._log, self._clock, work, to, outcome)
             except Exception as error:  # noqa: BLE001 - tried again while the lease is ours
                 log.warning("turn_not_ended", turn=work.name, error=type(error).__name__)
+                refused += database.translate(error) is None
+                if refused in (CLEANED_AT, EMPTIED_AT):
+                    outcome = _unstorable(work, error, whole=refused < EMPTIED_AT)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            if ended:
-                observed.ended(outcome)
-                _tell(work, outcome)
-                if not isinstance(outcome, Suspended):
+            if ended is None:  # another owner has it
+                to.lost.set()
+            else:
+                observed.ended(ended)
+                _tell(work, ended)
+                if not isinstance(ended, Suspended):
                     with contextlib.suppress(errors.ServiceUnavailable):  # swept later
                         await self._forget(work.turn.id)
             return
@@ -195,31 +268,15 @@ class TurnEngine:
         except Exception as error:  # noqa: BLE001 - whoever goes on needs none of it
             log.warning("turn_not_accounted", turn=work.name, error=type(error).__name__)
 
-    async def _stop_when_lost(self, to: TurnLog) -> None:
-        await to.lost.wait()
-        running = self._running.get(to.turn)
-        if running is not None:
-            log.warning("turn_lost", turn=running.work.name)
-            running.task.cancel()
-
-    async def _renew(self) -> None:
-        held = {turn: r.log.fence for turn, r in self._running.items()}
-        if not held:
-            return
-        async with self._engine.begin() as connection:
-            renewed = await turns.renew(connection, self.owner, held, self.lease)
-        for turn in held.keys() - renewed.keys():
-            # A segment may have ended, and its lease with it, since the list was made.
-            running = self._running.get(turn)
-            if running is not None and running.log.fence == held[turn]:
-                await self._check_lost(running)
+    async def _stop_when_lost(self, mine: _Running) -> None:
+        await mine.log.lost.wait()
+        mine.task.cancel()
 
     async def _check_lost(self, running: _Running) -> None:
         async with self._engine.connect() as connection:
             turn = await turns.get(connection, running.work.turn.id)
         if turn is None or turn.fence != running.log.fence:
-            running.log.lost.set()
-            running.log.wake()
+            running.lose()
 
     async def _look_for_cancels(self) -> None:
         if self._running:
@@ -228,37 +285,16 @@ class TurnEngine:
             for turn in asked:
                 self.stop_model(turn)
 
-    async def _adopt(self) -> None:
-        if self._stopping:
-            return
-        async with self._engine.begin() as connection:
-            adopted = await turns.adopt(connection, owner=self.owner, lease=self.lease, most=50)
-            segments = [
-                await frames.after(connection, turn.id, turn.segments[-1], most=1_000_000)
-                for turn in adopted
-            ]
-        await asyncio.gather(
-            *(
-                self._take_over(turn, [frame for _, frame in stored])
-                for turn, stored in zip(adopted, segments, strict=True)
-            )
-        )
-
-    async def _take_over(self, turn: Turn, stored: list[bytes]) -> None:
-        stale = self._running.get(turn.id)
-        if stale is not None:
-            stale.log.lost.set()
-            stale.log.wake()
-        work = Work(turn=turn, recovered=True)
-        log.info("turn_recovered", turn=work.name, fence=turn.fence)
+    async def _take_over(self, turn: Turn) -> None:
         try:
-            async with asyncio.timeout(RECKON_SECONDS):
-                await self._reckon(work, stored)
-        except Exception as error:  # noqa: BLE001 - the turn goes on whatever it cost before
-            log.warning("turn_not_reckoned", turn=work.name, error=type(error).__name__)
-        self.begin(work, stored)
-        if turn.cancel_requested:
-            self.stop_model(turn.id)
+            self.begin(*await self._takeover.prepared(turn))
+            if turn.cancel_requested:
+                self.stop_model(turn.id)
+        except Exception as error:  # noqa: BLE001 - adopted again once the lease has run out
+            log.warning("turn_not_recovered", turn=str(turn.id), error=type(error).__name__)
+        finally:
+            if self._taken.get(turn.id) == turn.fence:
+                del self._taken[turn.id]
 
     async def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -267,6 +303,14 @@ class TurnEngine:
             except Exception as error:  # noqa: BLE001 - the database is away; the loop goes on
                 log.warning("turn_keeping_failed", error=type(error).__name__)
             await asyncio.sleep(seconds)
+
+
+def _unstorable(work: Work, error: Exception, *, whole: bool) -> Outcome:
+    """How a turn ends whose database is there and refuses what it said: with what can be stored."""
+    error_id = str(resources.new_id())
+    log.error("turn_not_storable", turn=work.name, error_id=error_id, exc_info=error)
+    work.fold.salvage(whole=whole)
+    return Failed(errors.Internal(error_id))
 
 
 def _tell(work: Work, outcome: Outcome) -> None:

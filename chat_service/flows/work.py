@@ -11,6 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service import convert
 from chat_service.agent.events import ModelUsed
 from chat_service.agent.meter import Meter
+from chat_service.agent.text import clean, clean_json
 from chat_service.persistence.turns import Turn
 from shared import errors
 
@@ -146,6 +147,9 @@ class Fold:
     def next_block(self) -> int:
         return self.last_block + 1
 
+    def has_ended(self, call: str) -> bool:
+        return "outcome" in self.calls.get(call, ())
+
     def parts(self) -> list[dict[str, Any]]:
         in_blocks = {call for block in self.blocks.values() for call in block.calls}
         parts = [self._tool_part(c) for c in self.calls if c not in in_blocks]
@@ -156,6 +160,15 @@ class Fold:
                 parts.append({"text": block.text})
             parts.extend(self._tool_part(call) for call in block.calls)
         return parts
+
+    def salvage(self, *, whole: bool) -> None:
+        """Keeps of what was said what a database can store, or nothing at all."""
+        if not whole:
+            self.blocks, self.calls = {}, {}
+        for block in self.blocks.values():
+            block.reasoning, block.text = clean(block.reasoning), clean(block.text)
+            block.calls = [clean(call) for call in block.calls]
+        self.calls = clean_json(self.calls)
 
     def sizes(self) -> list[int]:
         """Bytes that each block's model call wrote."""

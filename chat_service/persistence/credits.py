@@ -36,10 +36,22 @@ async def lock(connection: AsyncConnection, user: str) -> None:
     await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
-async def taken(connection: AsyncConnection, user: str, since: datetime) -> int:
-    """What was used and what is held, in micros, since a moment."""
+async def taken(
+    connection: AsyncConnection,
+    user: str,
+    since: datetime,
+    *,
+    but_held_for: tuple[UUID, int] | None = None,
+) -> int:
+    """What was used and what is held, in micros, since a moment.
+
+    `but_held_for`: a turn and segment of which only what was used counts.
+    """
+    holds: sa.ColumnElement[bool] = t.c.settle_time.is_(None)
+    if but_held_for is not None:
+        holds = holds & (sa.tuple_(t.c.turn_id, t.c.segment) != sa.tuple_(*but_held_for))
     weighs = sa.case(
-        (t.c.settle_time.is_(None), sa.func.greatest(t.c.held_micros, t.c.used_micros)),
+        (holds, sa.func.greatest(t.c.held_micros, t.c.used_micros)),
         else_=t.c.used_micros,
     )
     query = sa.select(sa.func.coalesce(sa.func.sum(weighs), 0)).where(

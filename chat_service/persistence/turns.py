@@ -21,6 +21,7 @@ t = tables.turns
 
 # In the words of the index, and without parameters, so that the index is used.
 IS_OPEN: Final = sa.text("chat.turns.state in ('running', 'awaiting_approval')")
+IS_RUNNING: Final = sa.text("chat.turns.state = 'running'")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,55 @@ _OPEN_TURN: Final = Statement(sa.select(t).where(t.c.thread_id == sa.bindparam("
 _THESE: Final = t.c.id == sa.func.any(sa.bindparam("turns", type_=ARRAY(UUID_COLUMN)))
 _CANCEL_REQUESTS: Final = Statement(sa.select(t.c.id).where(_THESE, t.c.cancel_requested))
 _PROGRESS: Final = Statement(sa.select(t.c.id, t.c.last_sequence, t.c.state).where(_THESE))
+
+
+def _renew() -> "sa.Update":
+    fences = sa.bindparam("fences", type_=ARRAY(sa.Integer))
+    turns = sa.bindparam("turns", type_=ARRAY(UUID_COLUMN))
+    held = sa.func.unnest(turns, fences).table_valued("id", "fence").render_derived()
+    # Locked in the order that frames are stored in: neither waits for the other in a circle.
+    still = (
+        sa.select(t.c.id)
+        .join(held, t.c.id == held.c.id)
+        .where(t.c.fence == held.c.fence)
+        .where(t.c.lease_owner == sa.bindparam("owner", type_=UUID_COLUMN))
+        .order_by(t.c.id)
+        .with_for_update(of=t, key_share=True)
+        .cte("still")
+    )
+    return (
+        sa.update(t)
+        .where(t.c.id.in_(sa.select(still.c.id)))
+        .values(lease_expire_time=lease_end(sa.bindparam("lease", type_=sa.Interval)))
+        .returning(t.c.id)
+    )
+
+
+def _adopt() -> "sa.Update":
+    live = sa.bindparam("live", type_=ARRAY(UUID_COLUMN))
+    orphans = (
+        sa.select(t.c.id)
+        .where(IS_RUNNING, t.c.lease_expire_time < sa.func.clock_timestamp())
+        .where(t.c.id != sa.func.all(live))
+        .order_by(t.c.lease_expire_time)
+        .limit(sa.bindparam("most", type_=sa.Integer))
+        .with_for_update(skip_locked=True, key_share=True)
+        .cte("orphans")
+    )
+    return (
+        sa.update(t)
+        .where(t.c.id.in_(sa.select(orphans.c.id)))
+        .values(
+            fence=t.c.fence + 1,
+            lease_owner=sa.bindparam("owner", type_=UUID_COLUMN),
+            lease_expire_time=lease_end(sa.bindparam("lease", type_=sa.Interval)),
+        )
+        .returning(t)
+    )
+
+
+_RENEW: Final = Statement(_renew())
+_ADOPT: Final = Statement(_adopt())
 
 
 def values(turn: Turn) -> dict[str, Any]:
@@ -174,20 +224,16 @@ async def take_lease(
 
 async def renew(
     connection: AsyncConnection, owner: UUID, turns: Mapping[UUID, int], lease: timedelta
-) -> dict[UUID, bool]:
-    """Renews the leases that are still the owner's: turn → whether it is to be cancelled."""
-    if not turns:
-        return {}
-    held = sa.values(
-        sa.column("id", t.c.id.type), sa.column("fence", sa.Integer), name="held"
-    ).data(list(turns.items()))
-    rows = await connection.execute(
-        sa.update(t)
-        .where(t.c.id == held.c.id, t.c.fence == held.c.fence, t.c.lease_owner == owner)
-        .values(lease_expire_time=lease_end(lease))
-        .returning(t.c.id, t.c.cancel_requested)
+) -> set[UUID]:
+    """Renews the leases that are still the owner's under the fences given: those turns.
+
+    On a connection without a transaction, as `adopt`: an owner that freezes in between must not
+    hold rows that others are to take over.
+    """
+    rows = await _RENEW.rows(
+        connection, owner=owner, turns=list(turns), fences=list(turns.values()), lease=lease
     )
-    return {row.id: row.cancel_requested for row in rows}
+    return {row["id"] for row in rows}
 
 
 async def cancel_requests(connection: AsyncConnection, turns: Sequence[UUID]) -> list[UUID]:
@@ -196,24 +242,16 @@ async def cancel_requests(connection: AsyncConnection, turns: Sequence[UUID]) ->
 
 
 async def adopt(
-    connection: AsyncConnection, *, owner: UUID, lease: timedelta, most: int
+    connection: AsyncConnection,
+    *,
+    owner: UUID,
+    lease: timedelta,
+    live: Sequence[UUID],
+    most: int,
 ) -> list[Turn]:
-    """Takes over running turns whose owner let the lease run out."""
-    orphans = (
-        sa.select(t.c.id)
-        .where(t.c.state == TurnState.RUNNING, t.c.lease_expire_time < sa.func.clock_timestamp())
-        .order_by(t.c.lease_expire_time)
-        .limit(most)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    rows = await connection.execute(
-        sa.update(t)
-        .where(t.c.id.in_(orphans))
-        .values(fence=t.c.fence + 1, lease_owner=owner, lease_expire_time=lease_end(lease))
-        .returning(t)
-    )
-    return [Turn(**row) for row in rows.mappings()]
+    """Takes over running turns whose owner let the lease run out, but for `live` ones."""
+    rows = await _ADOPT.rows(connection, owner=owner, lease=lease, live=list(live), most=most)
+    return [Turn(**row) for row in rows]
 
 
 async def progress(

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from chat_service.agent import mcp_tools
+from chat_service import bootstrap
+from chat_service.agent import mcp_client
 from chat_service.agent.patience import Patience
 from chat_service.flows import title_gen
 from devstack.demo_model import DemoServer, demo_server
@@ -27,7 +28,8 @@ from tests.support.tokens import Keys
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not held up comes in time, however busy the machine is."""
     monkeypatch.setattr(title_gen, "WAIT_SECONDS", 30.0)
-    monkeypatch.setattr(mcp_tools, "LIST_SECONDS", 60.0)
+    monkeypatch.setattr(mcp_client, "REACH_SECONDS", 60.0)
+    monkeypatch.setattr(bootstrap, "SETTLE_SECONDS", 60.0)
 
 
 @pytest.fixture

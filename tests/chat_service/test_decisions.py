@@ -2,16 +2,22 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
+from chat_service.members import Members
+from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared import canonical
 from shared.clock import ManualClock
 from shared.rpc import struct
+from tests.chat_service.asking_first import ASK, asking_first
+from tests.chat_service.conftest import Serving
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import (
     START,
@@ -141,6 +147,60 @@ async def test_deciding_the_same_again_answers_the_same(
     assert automations.creates == 1
 
 
+async def test_a_first_decision_is_told_again_while_the_turn_waits_for_a_second(
+    serve: Serving,
+) -> None:
+    async with asking_first(serve, 1, 1) as asking:
+        approval = approval_of(await asking.chat.send(ASK))
+        first = await asking.chat.resume(approval.turn, approve(approval))
+        assert first[-1].HasField("suspended")
+        again = await asking.chat.resume(approval.turn, approve(approval))
+        assert again == first
+
+
+async def test_a_decision_made_before_does_not_stand_for_the_others_of_its_pause(
+    serve: Serving,
+) -> None:
+    async with asking_first(serve, 2) as asking:
+        chat = asking.chat
+        first, second = (await chat.send(ASK))[-1].suspended.approvals
+        decide = pb.DecideApprovalRequest(decision=approve(first), request_id=str(uuid4()))
+        await chat.stub.DecideApproval(decide, metadata=chat.metadata)
+        resume = pb.ResumeTurnRequest(
+            name=first.turn, decisions=[approve(first)], request_id=str(uuid4())
+        )
+        refused = await refusal(chat.stub.ResumeTurn(resume, metadata=chat.metadata))
+        assert (refused.reason, refused.metadata["approvals"]) == (
+            "APPROVALS_UNDECIDED",
+            second.name,
+        )
+
+
+@pytest.mark.parametrize("call", ["CancelTurn", "ResumeTurn", "DecideApproval"])
+async def test_what_is_deleted_in_the_middle_of_a_call_is_not_found(
+    chat: Chat, asked: list[pb.TurnEvent], monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    approval, once = approval_of(asked), Members.once
+    request: Any = {
+        "CancelTurn": pb.CancelTurnRequest(name=approval.turn),
+        "ResumeTurn": pb.ResumeTurnRequest(
+            name=approval.turn, decisions=[approve(approval)], request_id=str(uuid4())
+        ),
+        "DecideApproval": pb.DecideApprovalRequest(
+            decision=approve(approval), request_id=str(uuid4())
+        ),
+    }[call]
+
+    async def after_a_delete(self: Members, *given: Any) -> Any:
+        async with chat.engine.begin() as connection:
+            await connection.execute(sa.delete(tables.threads))
+        return await once(self, *given)
+
+    monkeypatch.setattr(Members, "once", after_a_delete)
+    refused = await refusal(getattr(chat.stub, call)(request, metadata=chat.metadata))
+    assert refused.reason == "RESOURCE_NOT_FOUND"
+
+
 async def test_deciding_another_way_is_refused(chat: Chat, asked: list[pb.TurnEvent]) -> None:
     approval = approval_of(asked)
     await chat.resume(approval.turn, approve(approval))
@@ -239,7 +299,7 @@ async def test_an_approval_that_nobody_decides_expires(
         await chat.service.tick()
         approval = approval_of(events)
         after = await chat.watch(approval.turn, events[-1].sequence)
-        assert kinds(after) == ["started", "approval_decided", "cancelled"]
+        assert kinds(after) == ["started", "approval_decided", "tool_call_finished", "cancelled"]
         assert after[1].approval_decided.approval.state == pb.Approval.EXPIRED
         request = pb.DecideApprovalRequest(decision=approve(approval), request_id=str(uuid4()))
         refused = await refusal(chat.stub.DecideApproval(request, metadata=chat.metadata))

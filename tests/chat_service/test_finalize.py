@@ -8,14 +8,17 @@ import structlog
 from rota.chat.v1 import chat_pb2 as pb
 from structlog.testing import capture_logs
 
+from chat_service.agent.events import TextDelta, ToolCallStarted
 from chat_service.agent.graph import Agent
 from chat_service.flows import finalize, turn
+from chat_service.flows.work import Work
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from shared.rpc import status
 from tests.chat_service.conftest import Serving
 from tests.support.chat import SCHEDULE, Chat, kinds, thread_of
 from tests.support.models import model
+from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
 
 PRICE = {"input_price": 1_000_000, "output_price": 1_000_000}
 PREMIUM = model(-1, "demo-a", premium=True, **PRICE)
@@ -36,7 +39,7 @@ async def test_an_end_that_can_not_be_written_is_written_again(
     failures = [ConnectionError("away"), ConnectionError("still away")]
     monkeypatch.setattr(turn, "RETRY_SECONDS", 0.0)
 
-    async def flaky(*args: Any) -> bool:
+    async def flaky(*args: Any) -> Any:
         ended = await finalize.finalize(*args) if not failures else False
         if failures:
             raise failures.pop()
@@ -46,6 +49,47 @@ async def test_an_end_that_can_not_be_written_is_written_again(
     events = await chat.send("hello")
     assert kinds(events)[-2:] == ["usage", "completed"]
     assert await settled(chat) == [events[-2].usage.cost_micros]
+
+
+async def test_what_the_database_refuses_to_hold_is_cleaned_and_the_turn_ends(
+    serve: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await serve(PREMIUM)
+    monkeypatch.setattr(turn, "RETRY_SECONDS", 0.0)
+
+    async def unstorable(self: Any, **asked: Any) -> Any:
+        yield TextDelta(block=0, text="Hello.")
+        yield ToolCallStarted(block=0, tool_call_id="c\0", tool="te\0le")
+
+    monkeypatch.setattr(Agent, "stream", unstorable)
+    events = await chat.send("hello")
+    assert status.from_status(events[-1].failed.status).reason == "INTERNAL"
+    found = await chat.turn(events[0].started.turn)
+    assert found.state == pb.Turn.FAILED
+    assert len(await settled(chat)) == 1
+    stored = await chat.stub.ListMessages(
+        pb.ListMessagesRequest(parent=thread_of(events)), metadata=chat.metadata
+    )
+    text, called = stored.messages[0].parts
+    assert (text.text, called.tool_call.tool) == ("Hello.", "te\ufffdle")
+
+
+async def test_a_turn_ends_even_when_nothing_it_said_can_be_stored(
+    serve: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await serve(PREMIUM)
+    monkeypatch.setattr(turn, "RETRY_SECONDS", 0.0)
+
+    async def picky(*args: Any) -> Any:
+        work = next(arg for arg in args if isinstance(arg, Work))
+        if work.fold.parts():
+            raise ValueError("not this")
+        return await finalize.finalize(*args)
+
+    monkeypatch.setattr(turn, "finalize", picky)
+    events = await chat.send("hello")
+    assert status.from_status(events[-1].failed.status).reason == "INTERNAL"
+    assert (await chat.turn(events[0].started.turn)).state == pb.Turn.FAILED
 
 
 async def test_a_fault_of_our_own_ends_the_turn_and_settles_it(
@@ -127,3 +171,26 @@ async def test_what_a_cancelled_turn_said_and_used_is_kept(
     said = "".join(e.text_delta.text for e in events if e.HasField("text_delta"))
     assert found.messages[0].parts[0].text == said
     assert len(await settled(chat)) == 2
+
+
+@pytest.mark.parametrize("told", [2**63, 2**70, 0.5, "many", -1])
+async def test_counts_that_can_not_be_so_end_the_turn_all_the_same(
+    serve: Serving, told: Any
+) -> None:
+    usage = {"prompt_tokens": told, "completion_tokens": told, "total_tokens": told}
+
+    def answer(body: dict[str, Any]) -> Reply:
+        first = body["messages"][-1]["role"] == "user" and "tools" in body
+        said = calls(call("list_automations", "{}", index=0, id="c")) if first else says("Done.")
+        return [said, {**ends("tool_calls" if first else "stop"), "usage": usage}, DONE]
+
+    async with scripted_model(answer=answer) as provider:
+        chat = await serve({**PREMIUM, "base_url": provider.base_url}, credit=10**18)
+        events = await chat.send("hello")
+        assert events[-1].HasField("completed")
+        used = events[-2].usage
+        assert used.model_calls == 3  # two of the turn, one for its title
+        assert 0 <= used.input_tokens < 2**53
+        assert used.cost_micros >= 0
+        assert (await chat.turn(events[0].started.turn)).usage == used
+        assert await settled(chat) == [used.cost_micros]

@@ -11,6 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.flows import frame_log
 from chat_service.flows.frame_log import FrameLog, TurnLog
+from chat_service.flows.tail import Tails
 from shared.clock import ManualClock
 from tests.support.chat import START
 
@@ -104,3 +105,40 @@ async def test_nothing_is_taken_of_a_turn_that_is_lost(log: Written) -> None:
     turn = opened(log, 1)
     turn.lost.set()
     assert await log.take(turn) is None
+
+
+async def test_nobody_sees_a_frame_before_it_is_stored(
+    log: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    seen_before: list[list[str]] = []
+
+    async def append(_: Any, batches: Sequence[Any]) -> set[UUID]:
+        for _ in range(20):  # a watcher has time to look
+            await asyncio.sleep(0)
+        seen_before.append(list(seen))
+        if len(seen_before) <= 3:
+            raise OSError("the database is away")
+        return {batch.turn for batch in batches}
+
+    monkeypatch.setattr(frame_log, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr("chat_service.flows.frame_log.frames.append", append)
+    turn = opened(log, 1)
+    tails = Tails(log._engine, log, ManualClock(START), heartbeat_seconds=3600.0)
+
+    async def watch() -> None:
+        async for frame in tails.follow((turn.turn, 0)):
+            event = pb.TurnEvent.FromString(frame)
+            seen.append(f"{event.sequence} {event.text_delta.text}")
+
+    watching = asyncio.create_task(watch())
+    await log.add(turn, delta("a"))
+    await log.add(turn, delta("b"))
+    assert await log.drain(turn)
+    async with asyncio.timeout(60):
+        while not seen:
+            await asyncio.sleep(0)
+    assert seen_before == [[], [], [], []]
+    assert seen == ["1 ab"]
+    watching.cancel()
+    await asyncio.wait([watching])

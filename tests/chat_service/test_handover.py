@@ -1,15 +1,31 @@
 """A replica stops in the middle; another one ends what it began."""
 
 import asyncio
+from uuid import uuid4
 
 import grpc
+import pytest
+import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
+from chat_service.flows import turn as turn_engine
+from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.rpc import status
+from tests.chat_service.asking_first import ASK, asking_first
+from tests.chat_service.conftest import Serving
 from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import approval_of, approve, chat_service, kinds
+from tests.support.chat import (
+    Chat,
+    approval_of,
+    approve,
+    chat_service,
+    kinds,
+    thread_of,
+    told,
+    until,
+)
 from tests.support.tokens import Keys
 
 SCHEDULE = "every weekday at 9 in Paris summarise the news"
@@ -109,3 +125,88 @@ async def test_two_replicas_racing_for_a_thread_open_one_turn(
         demo.controls.release()
         for call in calls:
             call.cancel()
+
+
+async def test_a_cancel_that_meets_a_pause_cancels_the_turn(
+    serve: Serving, demo: DemoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turn_engine, "CANCEL_LOOK_SECONDS", 86_400.0)  # it never looks again
+    first, second = await serve(), await serve()
+    thread = thread_of(await first.send("hello"))  # by now it has looked
+    demo.controls.hold(kind="drafter")
+    call = first.stream(SCHEDULE, name=thread)
+    frames = aiter(call)
+    events = [await anext(frames)]
+    turn = events[0].started.turn
+    await demo.controls.until_held("drafter")
+    cancel = asyncio.ensure_future(
+        second.stub.CancelTurn(pb.CancelTurnRequest(name=turn), metadata=second.metadata)
+    )
+
+    async def asked_for() -> bool:
+        query = sa.select(sa.func.count()).where(tables.turns.c.cancel_requested)
+        async with first.engine.connect() as connection:
+            return bool(await connection.scalar(query))
+
+    await until(asked_for)
+    demo.controls.release()
+    answered = await cancel
+    assert answered.state == pb.Turn.CANCELLED
+    assert [a.state for a in answered.approvals] == [pb.Approval.CANCELLED]
+    events += await told(frames)
+    assert kinds(events)[-5:] == [
+        "approval_requested",
+        "approval_decided",
+        "tool_call_finished",
+        "usage",
+        "cancelled",
+    ]
+    finished = next(e.tool_call_finished for e in events if e.HasField("tool_call_finished"))
+    assert (finished.outcome, finished.output["reason"]) == (
+        pb.ToolCallFinished.ERROR,
+        "cancelled",
+    )
+    found = await first.stub.ListMessages(
+        pb.ListMessagesRequest(parent=thread, page_size=1), metadata=first.metadata
+    )
+    (called,) = [p.tool_call for p in found.messages[0].parts if p.HasField("tool_call")]
+    assert (called.outcome, called.output) == (finished.outcome, finished.output)
+
+
+async def test_two_replicas_that_resume_at_once_act_once(
+    serve: Serving, automations: MemoryAutomations
+) -> None:
+    first, second = await serve(), await serve()
+    approval = approval_of(await first.send(SCHEDULE))
+    here, there = await asyncio.gather(
+        *(one.resume(approval.turn, approve(approval)) for one in (first, second))
+    )
+    assert here == there
+    assert here[-1].HasField("completed")
+    assert automations.creates == 1
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same one", "one each"])
+async def test_two_replicas_that_decide_the_last_approvals_at_once_go_on_once(
+    serve: Serving, same: bool
+) -> None:
+    async with asking_first(serve, 2) as asking:
+        first, second = asking.chat, await serve(models_file=serve.folder / "models.yaml")
+        events = await first.send(ASK)
+        one, other = events[-1].suspended.approvals
+        if same:
+            await decide(first, one)
+            one = other
+        both = await asyncio.gather(decide(first, one), decide(second, other))
+        assert [a.state for a in both] == [pb.Approval.APPROVED] * 2
+        after = await second.watch(events[0].started.turn, events[-1].sequence)
+        assert kinds(after).count("started") == 1
+        assert kinds(after).count("tool_call_finished") == 2
+        assert after[-1].HasField("completed")
+        assert await first.watch(events[0].started.turn, after[-1].sequence) == []
+
+
+async def decide(chat: Chat, approval: pb.Approval) -> pb.Approval:
+    request = pb.DecideApprovalRequest(decision=approve(approval), request_id=str(uuid4()))
+    decided: pb.Approval = await chat.stub.DecideApproval(request, metadata=chat.metadata)
+    return decided

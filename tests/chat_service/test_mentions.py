@@ -9,9 +9,10 @@ import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.agent.ports import KnownRun
+from devstack.demo_model import DemoServer
 from shared import errors
 from tests.chat_service.conftest import Serving
-from tests.support.agent_ports import MemoryAutomations
+from tests.support.agent_ports import Held, MemoryAutomations
 from tests.support.chat import (
     SCHEDULE,
     START,
@@ -20,6 +21,7 @@ from tests.support.chat import (
     approval_of,
     approve,
     asking,
+    kinds,
     thread_of,
 )
 from tests.support.models import model
@@ -186,6 +188,33 @@ async def test_a_message_of_dropped_mentions_alone_is_still_answered(chat: Chat)
     events = await send(chat, mentioning(f"{WORKSPACE}/threads/{uuid4()}", text=""))
     assert list(events[1].step.items) == ["Processing: (message)"]
     assert events[-1].HasField("completed")
+
+
+async def test_a_message_of_dropped_mentions_alone_gives_the_thread_no_title(
+    chat: Chat, demo: DemoServer
+) -> None:
+    events = await send(chat, mentioning(f"{WORKSPACE}/threads/{uuid4()}", text=""))
+    assert "thread_updated" not in kinds(events)
+    assert demo.controls.log("title") == []
+    after = await chat.send("hello", name=thread_of(events))
+    assert "thread_updated" in kinds(after)
+
+
+async def test_many_mentions_share_the_room_and_short_ones_stay_whole(
+    reading: Reading, automations: MemoryAutomations
+) -> None:
+    def add(name: str, size: int) -> str:
+        payload = {"display_name": name, "definition": {"goal": "g" * size, "triggers": []}}
+        automations.held[f"{WORKSPACE}/automations/{name}"] = Held(payload=payload)
+        return f"{WORKSPACE}/automations/{name}"
+
+    names = [add(f"long{i}", 30_000) for i in range(12)] + [add("short", 10)]
+    await send(reading.chat, mentioning(*names))
+    shown = reading.user_messages()[:-1]
+    assert len(shown) == len(names)
+    assert sum(map(len, shown)) <= 100_000
+    assert min(map(len, shown[:-1])) > 8_000
+    assert shown[-1].endswith("}")
 
 
 async def test_a_mention_that_nobody_can_judge_refuses_the_message(

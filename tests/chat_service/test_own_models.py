@@ -198,6 +198,20 @@ async def test_images_are_refused_for_a_model_that_reads_text_only(
     )
 
 
+async def test_images_for_a_pinned_model_of_ones_own_that_reads_text_only_go_to_no_other(
+    chat: Chat, mine: DemoServer, demo: DemoServer
+) -> None:
+    own = await add(chat, mine, image_support=pb.ModelConfig.TEXT_ONLY)
+    thread = await pin(chat, own.id)
+    await chat.send("my secret", name=thread)
+    request = asking("look", name=thread)
+    request.message.parts.add(image=pb.Image(data=b"GIF89a" + b"g" * 9))
+    refused = await refusal(chat.stub.SendMessage(request, metadata=chat.metadata))
+    assert refused.reason == "MODEL_TEXT_ONLY"
+    assert demo.controls.log() == []
+    assert await pinned(chat, thread) == own.id
+
+
 def run_task(chat: Chat, keys: Keys, model: str, user: str = "ada") -> Any:
     request = gp.RunTaskRequest(
         workspace=WORKSPACE,

@@ -12,6 +12,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
+from tests.chat_service.own_models import pinned
 from tests.support.chat import SCHEDULE, Chat, approval_of, approve, thread_of, until
 from tests.support.models import model
 from tests.support.refusals import refusal
@@ -20,6 +21,7 @@ from tests.support.refusals import refusal
 PRICE = {"input_price": 1_000_000, "output_price": 1_000_000}
 PREMIUM = model(-1, "demo-a", premium=True, reserve_tokens=50_000, **PRICE)
 FREE = model(-2, "demo-b")
+CHEAPER = model(-3, "demo-c", premium=True, reserve_tokens=10_000, **PRICE)
 HELD = 100_000
 PLENTY = 10_000_000
 t = tables.credit_reservations
@@ -112,6 +114,46 @@ async def test_auto_falls_back_to_a_free_model_when_the_credit_is_spent(
     assert asked(demo) == ["demo-a", "demo-b"]
     assert cost(events) == 0
     assert len(await reservations(chat)) == 1
+
+
+async def test_a_thread_whose_premium_pin_gave_way_stays_with_what_took_its_place(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve(PREMIUM, FREE, credit=HELD)
+    thread = thread_of(await chat.send("hello"))
+    assert await pinned(chat, thread) == -1
+    await chat.send("thanks", name=thread)
+    assert await pinned(chat, thread) == -2
+    serve.clock.set(datetime(2026, 12, 1, tzinfo=UTC))
+    await chat.send("hello again", name=thread)
+    assert asked(demo) == ["demo-a", "demo-b", "demo-b"]
+
+
+async def test_a_cheaper_premium_model_that_takes_the_place_of_a_pin_is_held_for(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve(PREMIUM, CHEAPER, credit=HELD)
+    first = await chat.send("hello")
+    second = await chat.send("thanks", name=thread_of(first))
+    assert asked(demo) == ["demo-a", "demo-c"]
+    assert await pinned(chat, thread_of(first)) == -3
+    assert [row.held_micros for row in await reservations(chat)] == [HELD, 20_000]
+    assert await settled(chat) == [cost(first), cost(second)]
+
+
+@pytest.mark.parametrize("dearer", [False, True])
+async def test_another_premium_model_in_the_middle_is_held_for_and_settled_with_the_first(
+    serve: Serving, demo: DemoServer, dearer: bool
+) -> None:
+    limited = {**(CHEAPER if dearer else PREMIUM), "id": -1, "model": "demo-limited"}
+    other = model(-2, "demo-b", premium=True, reserve_tokens=50_000 if dearer else 10_000, **PRICE)
+    chat = await serve(limited, other, credit=HELD)
+    events = await chat.send("hello")
+    assert [e.model_rerouted.to for e in events if e.HasField("model_rerouted")] == [-2]
+    assert events[-1].HasField("completed")
+    assert [row.held_micros for row in await reservations(chat)] == [HELD]
+    assert await settled(chat) == [cost(events)]
+    assert cost(events) > 0
 
 
 async def test_credit_comes_back_with_the_month(serve: Serving, demo: DemoServer) -> None:

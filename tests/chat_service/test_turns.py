@@ -1,5 +1,7 @@
 """Turns over a socket: what is streamed, stored, replayed and refused."""
 
+import asyncio
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -7,8 +9,10 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
-from tests.support.chat import WORKSPACE, Chat, asking, kinds, said, until
+from tests.support.chat import WORKSPACE, Chat, asking, kinds, said, thread_of, told, until
+from tests.support.models import model
 from tests.support.refusals import refusal
+from tests.support.scripted_model import DONE, Reply, ends, says, scripted_model
 
 SCHEDULE = "every weekday at 9 in Paris summarise the news"
 
@@ -100,11 +104,56 @@ async def test_a_client_that_leaves_stops_nothing(chat: Chat, demo: DemoServer) 
     assert events[-1].WhichOneof("event") == "completed"
 
 
+async def test_all_who_watch_a_turn_see_the_same_frames(chat: Chat, demo: DemoServer) -> None:
+    demo.controls.hold(after=3, kind="chat")
+    call = chat.stream("<<tokens=9>> go on")
+    turn = (await anext(aiter(call))).started.turn
+    before = await chat.watch_for(turn, "text_delta")
+    watching = [asyncio.create_task(chat.watch(turn, after)) for after in (0, 0, 1, len(before))]
+    demo.controls.release()
+    from_start, again, from_first, from_middle = await asyncio.gather(*watching)
+    assert from_start[-1].WhichOneof("event") == "completed"
+    assert again == from_start
+    assert from_first == from_start[1:] == await told(call)
+    assert from_middle == from_start[len(before) :]
+
+
+async def test_one_who_reads_slowly_holds_nobody_up(serve: Serving) -> None:
+    def answer(body: dict[str, Any]) -> Reply:
+        # More than a connection takes in ahead of its reader.
+        long = [says("word " * 10_000) for _ in range(60)]
+        return [*(long if "tools" in body else [says("Title")]), ends(), DONE]
+
+    async with scripted_model(answer=answer) as provider:
+        chat = await serve(model(-1, "long", base_url=provider.base_url))
+        slow = chat.stream("go on")
+        first = await anext(aiter(slow))
+        events = await chat.watch(first.started.turn)
+        assert events[-1].WhichOneof("event") == "completed"
+        assert (await chat.turn(first.started.turn)).state == pb.Turn.SUCCEEDED
+        assert [first, *await told(slow)] == events
+
+
 async def test_what_was_said_before_is_given_to_the_model(chat: Chat, demo: DemoServer) -> None:
     first = await chat.send("hello")
     thread = first[0].started.turn.partition("/turns/")[0]
     await chat.send("thanks", name=thread)
     assert demo.controls.log("chat")[-1].roles == ["system", "user", "assistant", "user"]
+
+
+async def test_of_a_long_thread_a_model_is_given_as_much_as_its_context_holds(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve(model(-1, "demo-a", context_tokens=1_000), model(-2, "demo-b"))
+    long = "0123456789abcdef" * 70  # nearly 300 tokens
+    thread = thread_of(await chat.send(long))
+    await chat.send(long, name=thread)
+    await chat.send(long, name=thread)
+    await chat.send("thanks", name=thread)
+    await chat.send("thanks", name=thread, model_config_id=-2)
+    short, whole = demo.controls.log("chat")[-2:]
+    assert short.roles == ["system", *["user", "assistant"] * 2, "user"]
+    assert whole.roles == ["system", *["user", "assistant"] * 4, "user"]
 
 
 async def test_messages_are_listed_newest_first(chat: Chat) -> None:
@@ -135,7 +184,7 @@ async def test_cancelling_a_turn_that_waits_cancels_its_approval(chat: Chat) -> 
     assert cancelled.state == pb.Turn.CANCELLED
     assert cancelled.approvals[0].state == pb.Approval.CANCELLED
     after = await chat.watch(events[0].started.turn, events[-1].sequence)
-    assert kinds(after) == ["started", "approval_decided", "cancelled"]
+    assert kinds(after) == ["started", "approval_decided", "tool_call_finished", "cancelled"]
 
 
 async def test_cancelling_a_finished_turn_is_refused(chat: Chat) -> None:

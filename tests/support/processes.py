@@ -82,6 +82,17 @@ class Process:
             await self._running.wait()
             self._running = None
 
+    def freeze(self) -> None:
+        """SIGSTOP: it does nothing, and knows nothing of the time that passes."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._running is not None
+        self._running.send_signal(number)
+
     async def _until_serving(self) -> None:
         async with (
             asyncio.timeout(240),
@@ -145,7 +156,7 @@ async def processes(
             "ROTA_LISTEN": f"127.0.0.1:{chat_port}",
             "ROTA_PEER_ADDRESS": f"127.0.0.1:{automation_port}",
             "ROTA_SERVICE_KEY_FILE": str(keys.service_key_file("chat_service")),
-            # Renewed every two seconds, on a machine that may have none to spare.
+            # Renewed four times in that, on a machine that may have no time to spare.
             "ROTA_TURN_LEASE_SECONDS": "6",
         },
     )

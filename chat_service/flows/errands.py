@@ -1,0 +1,40 @@
+"""Errands: what is carried out to its end, even when whoever asked for it has left."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Errands:
+    """Tasks of their own, known until they end, so that a stop waits for them."""
+
+    def __init__(self, *, at_once: int) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._queue = asyncio.Semaphore(at_once)
+
+    def send(self, errand: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.create_task(errand)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def carry_out(self, errand: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.shield(self.send(errand))
+
+    async def queue(self, errand: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """As `carry_out`, a few at a time; not begun for one who leaves while it queues."""
+        await self._queue.acquire()
+        task = self.send(errand())
+        task.add_done_callback(lambda _: self._queue.release())
+        return await asyncio.shield(task)
+
+    async def stop(self, seconds: float) -> None:
+        """Waits for those on their way, and cuts off what takes longer."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        left = list(self._tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)

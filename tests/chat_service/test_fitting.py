@@ -1,0 +1,103 @@
+"""What is too large for a message or for one answer: it is bounded before it can't be sent."""
+
+from typing import Any
+
+import pytest
+from rota.chat.v1 import chat_pb2 as pb
+
+from chat_service import convert
+from chat_service import threads as listing
+from chat_service.agent.events import TextDelta, TextRetracted
+from chat_service.flows import fitting
+from chat_service.flows.work import Work
+from shared import errors
+from shared.rpc import status
+from tests.chat_service.conftest import Serving
+from tests.chat_service.stored_turns import store
+from tests.support.chat import Chat, thread_of
+from tests.support.models import model
+from tests.support.scripted_model import DONE, Reply, ends, says, scripted_model
+
+WIRE = 16 << 20  # bytes of a message on the wire
+LARGE = {"page": "x" * (1 << 20)}
+NUMBERS = {"n": [7] * 120_000}  # short as JSON and long on the wire
+
+
+async def test_an_answer_that_could_never_be_sent_ends_the_turn(serve: Serving) -> None:
+    def answer(body: dict[str, Any]) -> Reply:
+        if body["messages"][-1]["content"] != "go on":
+            return [says("Short."), ends(), DONE]
+        return [*[says("x" * (1 << 20))] * 17, ends(), DONE]
+
+    async with scripted_model(answer=answer) as provider:
+        chat = await serve(model(-1, "endless", base_url=provider.base_url))
+        events = await chat.send("go on")
+        error = status.from_status(events[-1].failed.status)
+        assert (error.reason, error.message) == (
+            "MODEL_UNAVAILABLE",
+            "the model's answer is too long",
+        )
+        after = await chat.send("be short", name=thread_of(events))
+        assert after[-1].completed.message.parts[0].text == "Short."
+
+
+async def test_what_was_said_is_added_up_and_what_was_retracted_is_not(chat: Chat) -> None:
+    (turn,) = await store(chat.engine)
+    work = Work(turn=turn)
+    saying = fitting.Saying(work)
+
+    def say(letters: int, block: int) -> None:
+        saying.add(TextDelta(block=block, text="é" * (letters // 2)))
+        delta = pb.TextDelta(block=block, text="é" * (letters // 2))
+        work.fold.add(pb.TurnEvent(text_delta=delta))
+
+    say(fitting.MOST_SAID - 10, 0)
+    saying.add(TextRetracted(from_block=0))
+    work.fold.add(pb.TurnEvent(text_retracted=pb.TextRetracted(from_block=0)))
+    say(fitting.MOST_SAID, 1)
+    with pytest.raises(errors.ModelUnavailable):
+        say(2, 2)
+
+
+def test_of_results_that_are_too_much_for_a_message_the_newest_are_kept() -> None:
+    calls: list[dict[str, Any]] = [
+        {"tool_call": {"tool_call_id": str(i), "tool": "t", "args_json": "{}", "output": LARGE}}
+        for i in range(20)
+    ]
+    parts: list[dict[str, Any]] = [{"text": "first"}, *calls, {"text": "last"}]
+    kept = fitting.kept(parts)
+    whole = pb.Message(parts=[convert.part(part) for part in kept])
+    assert (
+        whole.ByteSize()
+        < WIRE
+        < pb.Message(parts=[convert.part(part) for part in parts]).ByteSize()
+    )
+    assert (kept[0], kept[-2:], len(kept)) == (parts[0], parts[-2:], len(parts))
+    assert kept[1]["tool_call"] == {**calls[0]["tool_call"], "output": fitting.LEFT_OUT}
+
+
+def test_a_result_is_measured_as_it_is_on_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
+    part = {"tool_call": {"tool_call_id": "c", "tool": "t", "args_json": "{}", "output": NUMBERS}}
+    size = convert.part(part).ByteSize()
+    monkeypatch.setattr(fitting, "MOST_OUTPUTS", size)
+    assert fitting.kept([part]) == [part]
+    monkeypatch.setattr(fitting, "MOST_OUTPUTS", size - 1)
+    assert fitting.kept([part]) != [part]
+
+
+async def test_a_page_of_messages_ends_where_an_answer_would_be_too_large(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = await chat.send("hello")
+    await chat.send("thanks", name=thread_of(events))
+    request = pb.ListMessagesRequest(parent=thread_of(events))
+    whole = await chat.stub.ListMessages(request, metadata=chat.metadata)
+    two = sum(message.ByteSize() for message in whole.messages[:2])
+    monkeypatch.setattr(listing, "_MOST_BYTES", two)
+    pages: list[list[pb.Message]] = []
+    while not pages or request.page_token:
+        page = await chat.stub.ListMessages(request, metadata=chat.metadata)
+        pages.append(list(page.messages))
+        request.page_token = page.next_page_token
+    assert len(pages) > 1
+    assert [message for page in pages for message in page] == list(whole.messages)
