@@ -14,5 +14,6 @@ class ActStore:
     engine: AsyncEngine
 
     async def begin(self, turn: UUID, key: str) -> bool:
-        async with database.transaction(self.engine) as connection:
-            return await acts.begin(connection, turn, key)
+        with database.faults_told():
+            async with database.transaction(self.engine) as connection:
+                return await acts.begin(connection, turn, key)

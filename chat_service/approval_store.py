@@ -1,10 +1,12 @@
 """Approvals as the agent stores and reads them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.agent.ports import ApprovalDraft, StoredApproval
 from chat_service.persistence import approvals, turns
@@ -16,19 +18,22 @@ from shared.clock import Clock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalStore:
-    """The agent's port `Approvals`, on the table of approvals."""
+    """The agent's port `Approvals`, on the table of approvals.
+
+    Each of its methods may be repeated; ServiceUnavailable says that its connection was lost.
+    """
 
     engine: AsyncEngine
     clock: Clock
     expire_after: timedelta
 
     async def find(self, turn: UUID, key: str) -> StoredApproval | None:
-        async with self.engine.connect() as connection:
+        async with self._transaction() as connection:
             row = await approvals.by_key(connection, turn, key)
         return None if row is None else _stored(row)
 
     async def store(self, turn: UUID, draft: ApprovalDraft) -> StoredApproval:
-        async with database.transaction(self.engine) as connection:
+        async with self._transaction() as connection:
             owner = await turns.get(connection, turn)
             assert owner is not None
             now = self.clock.now()
@@ -60,13 +65,19 @@ class ApprovalStore:
         return _stored(kept)
 
     async def get(self, approval: UUID) -> StoredApproval | None:
-        async with self.engine.connect() as connection:
+        async with self._transaction() as connection:
             row = await approvals.get(connection, approval)
         return None if row is None else _stored(row)
 
     async def set_resource(self, approval: UUID, resource: str) -> None:
-        async with self.engine.begin() as connection:
+        async with self._transaction() as connection:
             await approvals.set_resource(connection, approval, resource)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        with database.faults_told():
+            async with database.transaction(self.engine) as connection:
+                yield connection
 
 
 def _stored(row: Approval) -> StoredApproval:

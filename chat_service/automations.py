@@ -135,9 +135,9 @@ class AutomationClient:
         return _saved(await self._call(self.stub.PauseAutomation, request, workspace, user))
 
     async def resume(
-        self, *, workspace: str, user: str, name: str, request_id: UUID
+        self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID
     ) -> SavedAutomation:
-        request = pb.ResumeAutomationRequest(name=name, request_id=str(request_id))
+        request = pb.ResumeAutomationRequest(name=name, etag=etag, request_id=str(request_id))
         return _saved(await self._call(self.stub.ResumeAutomation, request, workspace, user))
 
     async def _create(

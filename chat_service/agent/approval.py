@@ -71,15 +71,16 @@ async def request_approval(
     key = f"{place_of(run, call)}:{next(call.ordinals)}"
     if run.task is not None:
         return await _unattended(run, key, tool, prepare)
-    approvals, turn = run.desk.approvals, run.context.turn
-    stored = await approvals.find(turn, key)
+    approvals, again, turn = run.desk.approvals, run.desk.patience.peer, run.context.turn
+    stored = await again(lambda: approvals.find(turn, key))
     if stored is None:
         draft = _draft(run, key, action_type, call, await prepare())
-        stored = await approvals.store(turn, draft)
-    answer = interrupt({"approval": str(stored.id), "segment": run.segment})
-    if answer != {"approval": str(stored.id)}:
+        stored = await again(lambda: approvals.store(turn, draft))
+    shown = stored.id
+    answer = interrupt({"approval": str(shown), "segment": run.segment})
+    if answer != {"approval": str(shown)}:
         return Rejected(reason=UNREADABLE)
-    return _outcome(await approvals.get(stored.id))
+    return _outcome(await again(lambda: approvals.get(shown)))
 
 
 def place_of(run: Run, call: ToolCall) -> str:

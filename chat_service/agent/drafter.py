@@ -1,5 +1,6 @@
 """Plain words → a whole automation that the other service would accept."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -12,7 +13,7 @@ from chat_service.agent import faults
 from chat_service.agent.chat_model import Watch
 from chat_service.agent.events import UsedAside
 from chat_service.agent.header import facts
-from chat_service.agent.outcomes import MAX_ISSUES, issues_of, listed
+from chat_service.agent.outcomes import MAX_ISSUES, NO_OUTCOME, issues_of, listed
 from chat_service.agent.ports import SavedAutomation
 from chat_service.agent.prompts import prompt
 from chat_service.agent.run import Emit, Run
@@ -32,7 +33,8 @@ Accept = Callable[[Mapping[str, Any]], Awaitable[SavedAutomation]]
 async def draft(run: Run, intent: str, emit: Emit) -> dict[str, Any]:
     """{"payload": canonical} or {"issues": […]} or {"error": …}.
 
-    A checkpointed step: what it gave is kept over a pause, a crash and a resume.
+    A checkpointed step: what it gave is kept over a pause, a crash and a resume. Raises what
+    is no outcome of a tool.
     """
     context, automations = run.context, run.desk.automations
 
@@ -43,6 +45,8 @@ async def draft(run: Run, intent: str, emit: Emit) -> dict[str, Any]:
 
     try:
         return await drafted(run, "create_automation", intent, accept, emit)
+    except NO_OUTCOME:
+        raise
     except errors.RotaError as exc:
         return {"error": exc.message}
 
@@ -113,7 +117,8 @@ async def _ask(run: Run, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
         watch = Watch()
         call = run.meter.begin(config, watch)
         try:
-            answer = await model.answer(said, watch=watch, response_format=form)
+            async with asyncio.timeout(patience.call_seconds):
+                answer = await model.answer(said, watch=watch, response_format=form)
             emit(UsedAside(**asdict(run.meter.told(call, answer))))
             return answer
         except faults.PROVIDER_FAULTS as exc:

@@ -9,6 +9,7 @@ from chat_service.agent.ports import KnownAutomation
 from chat_service.agent.run import Run
 from chat_service.agent.text import one_line
 from chat_service.agent.text_tool import Argument
+from shared import errors, resources
 
 LOOKED_THROUGH: Final = 1_000
 SHOWN: Final = 10
@@ -20,20 +21,43 @@ _FILLERS: Final = frozenset({"a", "an", "the", "my", "our", "automation", "pleas
 
 
 async def find(run: Run, called: str) -> KnownAutomation:
-    """The one automation that is meant, with its payload. Stops the tool unless it is one."""
+    """The one automation that is meant, with its payload. Stops the tool unless it is one.
+
+    By its resource name always, by what it is called among the newest `LOOKED_THROUGH`.
+    """
+    if (named := await _named(run, called)) is not None:
+        return named
     context, automations = run.context, run.desk.automations
-    found, _ = await run.desk.patience.peer(
+    found, more = await run.desk.patience.peer(
         lambda: automations.list(
             workspace=context.workspace, user=context.user, limit=LOOKED_THROUGH
         )
     )
-    chosen = _only(called, found)
+    return await _get(run, _only(called, found, more).name)
+
+
+async def _named(run: Run, called: str) -> KnownAutomation | None:
+    try:
+        workspace = resources.AUTOMATION.parse(called)["workspace"]
+    except errors.RotaError:
+        return None
+    try:
+        found = await _get(run, called) if workspace == run.context.workspace else None
+    except errors.RotaError as error:
+        if error.code not in (errors.Code.NOT_FOUND, errors.Code.INVALID_ARGUMENT):
+            raise
+        return None  # no name of any, so it may be what one is called
+    return None if found is None or found.state == "archived" else found
+
+
+async def _get(run: Run, name: str) -> KnownAutomation:
+    context, automations = run.context, run.desk.automations
     return await run.desk.patience.peer(
-        lambda: automations.get(workspace=context.workspace, user=context.user, name=chosen.name)
+        lambda: automations.get(workspace=context.workspace, user=context.user, name=name)
     )
 
 
-def _only(called: str, found: Sequence[KnownAutomation]) -> KnownAutomation:
+def _only(called: str, found: Sequence[KnownAutomation], more: bool) -> KnownAutomation:
     meant = _meant(called, found)
     if len(meant) == 1:
         return meant[0]
@@ -41,7 +65,8 @@ def _only(called: str, found: Sequence[KnownAutomation]) -> KnownAutomation:
         several = f"{called!r} may be any of these, so ask which is meant: {_names(meant)}"
         raise Stopped(Invalid(issues=[f"automation: {several}"]))
     there = _names(found) if found else "there are none"
-    nothing = f"no automation is called {called!r}; those there are: {there}"
+    those = f"the newest {len(found):,}" if more else "those there are"
+    nothing = f"no automation is called {called!r}; {those}: {there}"
     raise Stopped(Invalid(issues=[f"automation: {nothing}"]))
 
 

@@ -96,13 +96,22 @@ class Stopped(Exception):
         self.outcome = outcome
 
 
+# what no tool answers for: the turn goes on with another model, or ends
+NO_OUTCOME: Final = (
+    errors.ApprovalNotGranted,
+    errors.ModelRateLimited,
+    errors.ModelUnavailable,
+    errors.ServiceUnavailable,
+)
+
+
 async def outcome_of(act: Callable[[], Awaitable[Outcome]]) -> Outcome:
-    """What an act came to. Only ApprovalNotGranted, which ends a task, goes on."""
+    """What an act came to; raises what is none."""
     try:
         return await act()
     except Stopped as exc:
         return exc.outcome
-    except errors.ApprovalNotGranted:
+    except NO_OUTCOME:
         raise
     except errors.RotaError as exc:
         return refused(exc)
@@ -113,8 +122,8 @@ def refused(exc: errors.RotaError) -> Invalid | Failed | Conflict:
         return Invalid(issues=issues_of(exc))
     if exc.reason == errors.EtagMismatch.reason:
         return Conflict(
-            message="The automation has changed since this was drafted, so nothing was saved. "
-            "The person may ask for the change again."
+            message="The automation has changed since the card was made, so nothing was done. "
+            "The person may ask for it again."
         )
     return Failed(message=exc.message)
 

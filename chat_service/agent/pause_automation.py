@@ -21,6 +21,7 @@ RESUME: Final = "resume_automation"
 _NOTE: Final = Argument(
     name="note", description="why, in the person's words", most=1_000, required=False
 )
+_HELD: Final = ("name", "etag")  # which automation, and as it was when this was shown
 
 _SKIPPED: Final = "What was skipped while it was paused stays skipped."
 _NO_FIRE_LEFT: Final = "No fire is left: it does nothing more until its schedule is changed."
@@ -69,7 +70,7 @@ def resume_automation_tool(run: Run) -> BaseTool:
                 run,
                 found,
                 verb="Resume",
-                payload={"name": found.name},
+                payload={"name": found.name, "etag": found.etag},
                 note=_NO_FIRE_LEFT if _over(found) else _SKIPPED,
                 more={"consequences": consequences(run, found.payload)},
             )
@@ -79,6 +80,8 @@ def resume_automation_tool(run: Run) -> BaseTool:
                 workspace=run.context.workspace,
                 user=approved.requested_by,
                 name=approved.payload["name"],
+                # cards of an older version have none
+                etag=approved.payload.get("etag", ""),
                 request_id=approved.approval,
             )
 
@@ -130,7 +133,8 @@ async def _proposal(
 
 
 def _schema(payload: dict[str, Any]) -> dict[str, Any]:
-    fields: dict[str, Any] = {"name": {"type": "string", "const": payload["name"]}}
+    held = [key for key in _HELD if key in payload]
+    fields: dict[str, Any] = {key: {"type": "string", "const": payload[key]} for key in held}
     if "note" in payload:
         fields["note"] = {
             "type": "string",
@@ -140,6 +144,6 @@ def _schema(payload: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": fields,
-        "required": ["name"],
+        "required": held,
         "additionalProperties": False,
     }

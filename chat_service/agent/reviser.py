@@ -9,7 +9,7 @@ from langgraph.func import task
 
 from chat_service.agent.drafter import drafted
 from chat_service.agent.known import find
-from chat_service.agent.outcomes import Stopped, refused
+from chat_service.agent.outcomes import NO_OUTCOME, Stopped, refused
 from chat_service.agent.ports import SavedAutomation
 from chat_service.agent.run import Emit, Run
 from shared import errors
@@ -20,12 +20,14 @@ async def revise(run: Run, automation: str, change: str, emit: Emit) -> dict[str
     """{"payload", "before", "state"} or the outcome that ends the tool, by its status.
 
     A checkpointed step with the reading of the automation in it: what a draft is made of and
-    the etag it is bound to are never of two revisions.
+    the etag it is bound to are never of two revisions. Raises what is no outcome of a tool.
     """
     try:
         return await _revise(run, automation, change, emit)
     except Stopped as exc:
         return asdict(exc.outcome)
+    except NO_OUTCOME:
+        raise
     except errors.RotaError as exc:
         return asdict(refused(exc))
 

@@ -1,5 +1,6 @@
 """A title for a thread that has none."""
 
+import asyncio
 from typing import Final
 
 from langchain_core.messages import HumanMessage, SystemMessage
@@ -12,20 +13,24 @@ from chat_service.agent.prompts import prompt
 from chat_service.agent.text import one_line
 
 READ: Final = 500
+CALL_SECONDS: Final = 120.0
 LONGEST: Final = 100
 _QUOTES = "\"'`“”„‟‘’‚‛«»‹›「」『』"
 
 
-async def title(model: ModelBundle, text: str, meter: Meter) -> str:
-    """At most 100 characters, without quotation marks. Empty when the model gave none."""
+async def title(
+    model: ModelBundle, text: str, meter: Meter, *, seconds: float = CALL_SECONDS
+) -> str:
+    """At most 100 characters, without quotation marks. Empty when the model gave none in time."""
     if not text.strip():
         return ""
     watch = Watch()
     call = meter.begin(model.config, watch)
     try:
-        answer = await model.chat().answer(
-            [SystemMessage(prompt("title")), HumanMessage(text[:READ])], watch=watch
-        )
+        async with asyncio.timeout(seconds):
+            answer = await model.chat().answer(
+                [SystemMessage(prompt("title")), HumanMessage(text[:READ])], watch=watch
+            )
     except faults.PROVIDER_FAULTS as exc:
         meter.failed(call, given_up=faults.given_up(exc))
         return ""

@@ -166,6 +166,53 @@ async def test_tools_that_were_called_are_not_called_again(
     assert [tool.tool for tool in tools] == ["create_automation"]
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"), [(429, "the model is rate limited"), (500, "the model did not answer")]
+)
+async def test_another_model_drafts_when_one_refuses_to(
+    serve: Serving, demo: DemoServer, code: int, reason: str
+) -> None:
+    chat = await serve(*BOTH)
+    demo.controls.fail(3, status=code, kind="drafter")
+
+    events = await chat.send(SCHEDULE)
+
+    assert reroutes(events) == [(-1, -2, reason)]
+    assert kinds(events).count("tool_call_started") == 1
+    assert kinds(events).count("approval_requested") == 1
+    assert [seen.model for seen in demo.controls.log("drafter")] == ["demo-a"] * 3 + ["demo-b"]
+    assert list(await cooling(chat)) == ([-1] if code == 429 else [])
+    approval = approval_of(events)
+    after = await chat.resume(approval.turn, approve(approval))
+    assert after[-1].HasField("completed")
+
+
+async def test_another_model_revises_when_one_refuses_to(serve: Serving, demo: DemoServer) -> None:
+    chat = await serve(*BOTH)
+    approval = approval_of(await chat.send(SCHEDULE))
+    await chat.resume(approval.turn, approve(approval))
+    demo.controls.fail(3, kind="drafter")
+
+    events = await chat.send("change summarise the news to 10:30")
+
+    assert reroutes(events) == [(-1, -2, "the model is rate limited")]
+    assert approval_of(events).action_type == "automation_update"
+
+
+async def test_a_draft_that_no_model_gives_says_how_long_to_wait(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve(*BOTH)
+    demo.controls.fail(99, kind="drafter", retry_after=40)
+
+    events = await chat.send(SCHEDULE)
+
+    error = status.from_status(events[-1].failed.status)
+    assert error.reason == "MODEL_RATE_LIMITED"
+    assert error.retry_after is not None
+    assert error.retry_after.total_seconds() == 40
+
+
 async def test_a_call_that_a_later_segment_answered_is_told_once_in_the_next_turn(
     serve: Serving, demo: DemoServer
 ) -> None:

@@ -73,7 +73,7 @@ async def test_what_changed_meanwhile_is_not_written_over(road: Pair, news: str)
     assert result(events).outcome == chat_pb2.ToolCallFinished.ERROR
     output = struct.to_json(result(events).output)
     assert (output["status"], output["reason"]) == ("error", "conflict")
-    assert "ask for the change again" in said(events)
+    assert "ask for it again" in said(events)
     assert (await automation(road, news)).revision == 1
 
 

@@ -199,9 +199,14 @@ class MemoryAutomations:
         return self._once(request_id, lambda: self._turned(name, "active", "paused", note))
 
     async def resume(
-        self, *, workspace: str, user: str, name: str, request_id: UUID
+        self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID
     ) -> SavedAutomation:
-        return self._once(request_id, lambda: self._turned(name, "paused", "active", ""))
+        def change() -> str:
+            if etag:
+                self._fresh({"name": name, "etag": etag})
+            return self._turned(name, "paused", "active", "")
+
+        return self._once(request_id, change)
 
     def _to_save(
         self, payload: Mapping[str, Any], before: Mapping[str, Any] | None = None

@@ -62,7 +62,10 @@ async def test_a_resumed_automation_says_when_it_fires_next(bench: Bench, news: 
 
     draft, events = await decided(bench, "resume the news")
 
-    assert (draft.action_type, draft.payload) == ("automation_resume", {"name": news})
+    assert draft.action_type == "automation_resume"
+    assert draft.payload == {"name": news, "etag": "etag-1"}
+    assert draft.payload_schema["properties"]["etag"] == {"type": "string", "const": "etag-1"}
+    assert draft.payload_schema["required"] == ["name", "etag"]
     assert draft.preview["notes"] == ["What was skipped while it was paused stays skipped."]
     assert held(bench, news).state == "active"
     assert finished(events)[0].output["next_fires"][0] == "2026-11-23T08:00:00+00:00"
@@ -104,3 +107,26 @@ async def test_one_that_was_paused_between_card_and_decision_is_an_error(
     (result,) = finished(await bench.all(resume=[approval]))
 
     assert (result.ok, result.output["status"]) == (False, "error")
+
+
+async def test_what_changed_after_it_was_shown_is_not_resumed(bench: Bench, news: str) -> None:
+    held(bench, news).state = "paused"
+    approval, _ = await asked(bench, "resume the news")
+    held(bench, news).version += 1
+    bench.approvals.decide(approval, "approved")
+
+    (result,) = finished(await bench.all(resume=[approval]))
+
+    assert (result.ok, result.output["reason"]) == (False, "conflict")
+    assert held(bench, news).state == "paused"
+
+
+async def test_a_card_from_before_etags_were_held_is_resumed(bench: Bench, news: str) -> None:
+    held(bench, news).state = "paused"
+    approval, _ = await asked(bench, "resume the news")
+    bench.approvals.decide(approval, "approved", payload={"name": news})
+
+    (result,) = finished(await bench.all(resume=[approval]))
+
+    assert result.ok
+    assert held(bench, news).state == "active"

@@ -1,5 +1,7 @@
 """A title for a thread."""
 
+import asyncio
+
 import pytest
 
 from chat_service.agent.meter import Meter
@@ -61,6 +63,16 @@ async def test_a_model_that_fails_gives_none(bench: Bench) -> None:
     assert await title(bench.model(), "hello", meter) == ""
     assert await title(bench.model(), "   ", meter) == ""
     assert meter.used() == []
+
+
+async def test_a_model_that_never_ends_gives_none_and_is_accounted_for(bench: Bench) -> None:
+    bench.demo.controls.hold(kind="title")
+    meter = Meter()
+
+    async with asyncio.timeout(30):
+        assert await title(bench.model(), "hello", meter, seconds=0.2) == ""
+
+    assert [used.estimated for used in meter.used()] == [True]
 
 
 async def test_a_model_that_says_nothing_gives_none_and_is_accounted_for() -> None:

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chat_service.agent import known
 from chat_service.agent.ports import ApprovalDraft, StoredApproval
 from shared import errors
 from tests.chat_service.agent.conftest import Bench, finished, text_of
@@ -109,7 +110,7 @@ async def test_an_automation_that_changed_meanwhile_is_left_alone(bench: Bench, 
     (result,) = finished(events)
     assert (result.ok, result.output["status"]) == (False, "error")
     assert result.output["reason"] == "conflict"
-    assert "ask for the change again" in text_of(events)
+    assert "ask for it again" in text_of(events)
     assert cron(bench, news) == "0 9 * * 1-5"
 
 
@@ -149,6 +150,38 @@ async def test_a_resource_name_says_which_one(bench: Bench, news: str) -> None:
     _, draft = await asked(bench, f"change {news} to 10:30")
 
     assert draft.payload["name"] == news
+
+
+async def test_a_resource_name_is_found_however_many_newer_ones_there_are(
+    bench: Bench, news: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await there(bench, "every day at 18:30 in Paris tell me a joke")
+    monkeypatch.setattr(known, "LOOKED_THROUGH", 1)
+
+    _, draft = await asked(bench, f"change {news} to 10:30")
+    bench.turn = uuid4()
+    (result,) = finished(await bench.all("change summarise the news to 10:30"))
+
+    assert draft.payload["name"] == news
+    (issue,) = result.output["issues"]
+    assert "no automation is called 'summarise the news'; the newest 1: “Tell me a joke”" in issue
+
+
+@pytest.mark.parametrize("state", ["archived", "gone"])
+async def test_a_resource_name_of_nothing_is_told_with_those_there_are(
+    bench: Bench, news: str, state: Any
+) -> None:
+    other = await there(bench, "every day at 18:30 in Paris tell me a joke")
+    if state == "gone":
+        del bench.automations.held[news]
+    else:
+        held(bench, news).state = state
+
+    (result,) = finished(await bench.all(f"change {news} to 10:30"))
+
+    (issue,) = result.output["issues"]
+    assert issue.startswith(f"automation: no automation is called {news!r}; those there are: ")
+    assert other in issue
 
 
 async def test_a_name_that_nothing_has_is_told_with_those_there_are(bench: Bench) -> None:
