@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+# What takes longer waits for a lock or for a database that is far away.
+MOST_HELD_UP_SECONDS: Final = 0.05
 
 T = TypeVar("T")
 
@@ -24,10 +27,21 @@ class Errands:
         return await asyncio.shield(self.send(errand))
 
     async def queue(self, errand: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """As `carry_out`, a few at a time; not begun for one who leaves while it queues."""
+        """As `carry_out`, a few at a time; not begun for one who leaves while it queues.
+
+        One that waits for something itself does not keep the others waiting.
+        """
         await self._queue.acquire()
         task = self.send(errand())
-        task.add_done_callback(lambda _: self._queue.release())
+        place = [self._queue]
+
+        def leave(*_: object) -> None:
+            if place:
+                place.pop().release()
+
+        timer = asyncio.get_running_loop().call_later(MOST_HELD_UP_SECONDS, leave)
+        task.add_done_callback(leave)
+        task.add_done_callback(lambda _: timer.cancel())
         return await asyncio.shield(task)
 
     async def stop(self, seconds: float) -> None:

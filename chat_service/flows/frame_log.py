@@ -20,6 +20,8 @@ GAP_SECONDS: Final = 0.025
 # Between two writes, so that what several turns say at about the same time goes together.
 REST_SECONDS: Final = 0.001
 RETRY_SECONDS: Final = 0.25
+# A turn's words wait for a write of its own only, and hardly ever for one of others.
+WRITES_AT_ONCE: Final = 2
 # An agent that is further ahead of the database than this waits.
 MOST_PENDING: Final = 256
 LARGEST_DELTA: Final = 16_384
@@ -40,6 +42,7 @@ class TurnLog:
     frames: list[bytes] = field(default_factory=list)
     pending: list[pb.TurnEvent] = field(default_factory=list)
     writing: list[bytes] = field(default_factory=list)
+    on_its_way: bool = False  # what is `writing`; else it has failed and is tried again
     lost: asyncio.Event = field(default_factory=asyncio.Event)
     moved: Bell = field(default_factory=Bell)
     due: float = 0.0  # by the loop's clock: what comes before is gathered until then
@@ -66,6 +69,7 @@ class FrameLog:
         self._logs: dict[UUID, TurnLog] = {}
         self._dirty = asyncio.Event()
         self._hurry = Bell()
+        self._writes = asyncio.Semaphore(WRITES_AT_ONCE)
 
     def open(self, turn: UUID, *, fence: int, first: int, stored: Sequence[bytes]) -> TurnLog:
         opened = TurnLog(turn=turn, fence=fence, first=first, frames=list(stored))
@@ -125,13 +129,12 @@ class FrameLog:
         return numbered
 
     async def run(self) -> None:
-        while True:
-            await self._dirty.wait()
-            self._dirty.clear()
-            if not await self._write():
-                self._dirty.set()
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
+        async with asyncio.TaskGroup() as writes:
+            while True:
+                await self._dirty.wait()
+                await self._writes.acquire()
+                self._dirty.clear()
+                writes.create_task(self._write(self._ready()))
                 await self._hurry.heard(self._hurry.rung, REST_SECONDS)
 
     def _when_due(self, of: TurnLog) -> None:
@@ -147,26 +150,38 @@ class FrameLog:
         of.timer = None
         self._dirty.set()
 
-    async def _write(self) -> bool:
-        """Stores what is pending and due; False when some of it must be tried again."""
+    def _ready(self) -> list[TurnLog]:
+        """The turns to be written now; what they have to say is on its way from here on."""
         # Timers come up to a tick of the clock before their time.
         now = asyncio.get_running_loop().time() + REST_SECONDS
         ready = []
         for one in self._logs.values():
-            if one.writing or (one.pending and one.due <= now):
-                ready.append(one)
-            elif one.pending:
+            if one.on_its_way or not (one.writing or one.pending):
+                continue
+            if one.due > now:
                 self._when_due(one)
-        for one in ready:
+                continue
             if not one.writing:
                 one.writing = self.number(one.pending, one.stored)
                 one.pending = []
-        if not ready:
-            return True
-        if await self._store(ready):
-            return True
-        # One turn's frames must not hold up another's.
-        return all([await self._store([one]) for one in ready if one.writing])
+            one.on_its_way = True
+            ready.append(one)
+        return ready
+
+    async def _write(self, ready: Sequence[TurnLog]) -> None:
+        try:
+            if ready and not await self._store(ready):
+                # One turn's frames must not hold up another's.
+                for one in ready:
+                    await self._store([one])
+        finally:
+            self._writes.release()
+            for one in ready:
+                one.on_its_way = False
+                if one.writing:
+                    one.due = asyncio.get_running_loop().time() + RETRY_SECONDS
+                if one.writing or one.pending:
+                    self._when_due(one)
 
     async def _store(self, logs: Sequence[TurnLog]) -> bool:
         batches = [
@@ -192,8 +207,6 @@ class FrameLog:
             else:
                 one.lost.set()
                 one.wake()
-            if one.pending:
-                self._when_due(one)
         return True
 
 

@@ -36,7 +36,7 @@ RETRY_SECONDS: Final = 0.5
 CLEANED_AT: Final = 3
 EMPTIED_AT: Final = 6
 # Turns that begin at the same moment take turns with the words of those that stream.
-OPENED_AT_ONCE: Final = 3
+OPENED_AT_ONCE: Final = 1
 # How long a stop waits for the end of a segment to be written.
 END_SECONDS: Final = 5.0
 

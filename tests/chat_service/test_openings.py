@@ -153,6 +153,16 @@ async def test_a_thread_that_is_being_deleted_takes_no_turn(chat: Chat) -> None:
     assert await kept(chat, new) == (False, 0, [])
 
 
+async def test_a_message_that_waits_for_its_thread_holds_up_no_other(chat: Chat) -> None:
+    one, other = thread_of(await chat.send("hello")), thread_of(await chat.send("hello"))
+    async with chat.engine.begin() as connection:
+        await threads.get(connection, "w", UUID(one.rpartition("/")[2]), lock=True)
+        waiting = asyncio.create_task(chat.send("again", name=one))
+        await until_waiting(chat)
+        assert kinds(await chat.send("again", name=other))[-1] == "completed"
+    assert kinds(await waiting)[-1] == "completed"
+
+
 async def test_equal_requests_wait_for_each_other(chat: Chat) -> None:
     new, request, pin = await new_turn(chat)
     async with chat.engine.begin() as connection:
