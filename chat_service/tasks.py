@@ -20,7 +20,7 @@ from chat_service.flows.tail import TERMINAL, Tails
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
 from chat_service.members import Members, Request
-from chat_service.persistence import messages, threads, turns
+from chat_service.persistence import messages, turns
 from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
 from shared import canonical, database, errors, resources
@@ -190,7 +190,7 @@ class Tasks:
         return Asked(
             workspace=workspace,
             user=user,
-            thread=await self._session(request, workspace),
+            thread=_session(request),
             parts=[{"text": request.prompt}],
             model_config_id=model,
             time_zone=request.time_zone or "UTC",
@@ -199,15 +199,9 @@ class Tasks:
             kind=ThreadKind.TASK,
         )
 
-    async def _session(self, request: pb.RunTaskRequest, workspace: str) -> UUID | None:
-        if not request.session_id:
-            return None
-        session = resources.uuid_of(request.session_id, "session_id")
-        async with self.members.engine.connect() as connection:
-            chat = await threads.get(connection, workspace, session)
-        if chat is not None:  # what people talk about is nothing for a task to read or go on with
-            raise errors.ResourceNotFound(request.session_id)
-        return session
+
+def _session(request: pb.RunTaskRequest) -> UUID | None:
+    return resources.uuid_of(request.session_id, "session_id") if request.session_id else None
 
 
 def list_capabilities(

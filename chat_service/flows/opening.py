@@ -144,7 +144,9 @@ class Opening:
             )
             await threads.insert(connection, thread)
             return thread
-        found = await threads.get(connection, asked.workspace, asked.thread, lock=True)
+        found = await threads.get(
+            connection, asked.workspace, asked.thread, kind=asked.kind, lock=True
+        )
         if found is None:
             name = resources.THREAD.format(workspace=asked.workspace, thread=asked.thread)
             raise errors.ResourceNotFound(name)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import frames as turn_frames
 from chat_service.persistence import tables, threads, turns
+from chat_service.persistence.enums import ThreadKind
 from chat_service.persistence.messages import Message
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
@@ -68,7 +69,9 @@ async def look(
     connection: AsyncConnection, *, workspace: str, user: str, thread: UUID, now: datetime
 ) -> Seen | None:
     """None unless the user is a member and the chat thread is there."""
-    row = await _LOOK.row(connection, workspace=workspace, user=user, thread=thread, now=now)
+    row = await _LOOK.row(
+        connection, workspace=workspace, user=user, thread=thread, kind=ThreadKind.CHAT, now=now
+    )
     if row is None:
         return None
     first, models, until = (row.pop(name) for name in ("first", "models", "until"))
@@ -158,7 +161,7 @@ def _look() -> "sa.Select[Any]":
         each = sa.select(column).where(_COOLING.c.until > now)
         return sa.func.array(each.order_by(_COOLING.c.model_config_id).scalar_subquery())
 
-    return threads.CHAT.add_columns(
+    return threads.OF_WORKSPACE.add_columns(
         (~sa.exists(said)).label("first"),
         cooling(_COOLING.c.model_config_id).label("models"),
         cooling(_COOLING.c.until).label("until"),

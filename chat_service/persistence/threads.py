@@ -43,14 +43,13 @@ _OPEN_TURN: Final = (
     .scalar_subquery()
 )
 _SELECT = sa.select(t, _OPEN_TURN.label("open_turn"))
-# A chat thread of a workspace; threads of tasks are not found.
-CHAT: Final = _SELECT.where(
+OF_WORKSPACE: Final = _SELECT.where(
     t.c.id == sa.bindparam("thread"),
     t.c.workspace_id == sa.bindparam("workspace"),
-    t.c.kind == ThreadKind.CHAT,
+    t.c.kind == sa.bindparam("kind", type_=t.c.kind.type),
 )
-_GET: Final = Statement(CHAT)
-_GET_LOCKED: Final = Statement(CHAT.with_for_update(of=t, key_share=True))
+_GET: Final = Statement(OF_WORKSPACE)
+_GET_LOCKED: Final = Statement(OF_WORKSPACE.with_for_update(of=t, key_share=True))
 _INSERT: Final = Statement(
     sa.insert(t).values({c.name: sa.bindparam(c.name, type_=c.type) for c in t.columns})
 )
@@ -75,11 +74,16 @@ async def insert(connection: AsyncConnection, thread: Thread) -> None:
 
 
 async def get(
-    connection: AsyncConnection, workspace: str, thread: UUID, *, lock: bool = False
+    connection: AsyncConnection,
+    workspace: str,
+    thread: UUID,
+    *,
+    kind: ThreadKind = ThreadKind.CHAT,
+    lock: bool = False,
 ) -> Thread | None:
-    """A chat thread of the workspace; threads of tasks are not found."""
+    """A thread of the workspace; chats and tasks do not find each other's."""
     statement = _GET_LOCKED if lock else _GET
-    row = await statement.row(connection, thread=thread, workspace=workspace)
+    row = await statement.row(connection, thread=thread, workspace=workspace, kind=kind)
     return None if row is None else Thread(**row)
 
 

@@ -137,6 +137,17 @@ async def test_a_task_goes_on_with_nobodys_chat(
     assert len(demo.controls.log()) == asked
 
 
+async def test_a_task_goes_on_with_the_session_of_an_earlier_one(
+    chat: Chat, headers: list[tuple[str, str]], demo: DemoServer
+) -> None:
+    first = (await run(chat, headers, asking()))[-1].result
+    second = (await run(chat, headers, asking(session_id=first.session_id)))[-1].result
+    assert second.session_id == first.session_id
+    assert not second.HasField("error")
+    before, after = (len(seen.roles) for seen in demo.controls.log())
+    assert after == before + 2
+
+
 async def test_only_a_service_may_run_tasks(chat: Chat) -> None:
     refused = await refusal(chat.agent.RunTask(asking(), metadata=chat.metadata))
     assert refused.reason == "UNAUTHENTICATED"
