@@ -87,6 +87,30 @@ async def test_a_turn_that_has_just_spoken_holds_up_no_other(log: Written) -> No
     assert log.texts == [(1, "a"), (2, "z"), (1, "b")]
 
 
+async def test_a_write_that_takes_long_holds_up_no_other_turn(
+    log: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = opened(log, 1), opened(log, 2)
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def append(_: Any, batches: Sequence[Any]) -> set[UUID]:
+        if any(batch.turn == first.turn for batch in batches):
+            begun.set()
+            await over.wait()
+        return {batch.turn for batch in batches}
+
+    monkeypatch.setattr("chat_service.flows.frame_log.frames.append", append)
+    await log.add(first, delta("a"))
+    await begun.wait()
+    await log.add(first, delta("b"))
+    await log.add(second, delta("z"))
+    await written(second, 1)
+    assert not first.frames
+    over.set()
+    assert await log.drain(first)
+    assert log.texts == [(1, "a"), (2, "z"), (1, "b")]
+
+
 async def test_what_is_taken_is_stored_by_whoever_took_it_or_given_back(log: Written) -> None:
     turn = opened(log, 1)
     await log.add(turn, delta("a"))
