@@ -107,11 +107,23 @@ async def test_a_pause_repeated_after_a_resume_does_not_pause_again(
 ) -> None:
     pause: dict[str, Any] = {**ADA, "name": news.name, "note": "", "request_id": uuid4()}
     await client.pause(**pause)
-    await client.resume(**ADA, name=news.name, request_id=uuid4())
+    etag = (await client.get(**ADA, name=news.name)).etag
+    await client.resume(**ADA, name=news.name, etag=etag, request_id=uuid4())
 
     await client.pause(**pause)
 
     assert (await client.get(**ADA, name=news.name)).state == "active"
+
+
+async def test_what_has_changed_since_it_was_seen_is_not_resumed(
+    client: AutomationClient, news: KnownAutomation
+) -> None:
+    etag = (await client.get(**ADA, name=news.name)).etag
+    await client.pause(**ADA, name=news.name, note="", request_id=uuid4())
+    with pytest.raises(errors.RotaError) as refused:
+        await client.resume(**ADA, name=news.name, etag=etag, request_id=uuid4())
+    assert refused.value.reason == "ETAG_MISMATCH"
+    assert (await client.get(**ADA, name=news.name)).state == "paused"
 
 
 async def test_another_persons_workspace_has_nothing(
