@@ -1,8 +1,8 @@
 """Rows as the messages of the contract."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 from uuid import UUID
 
 from google.protobuf import json_format, timestamp_pb2
@@ -17,6 +17,9 @@ from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
 from shared import requests, resources
 from shared.rpc import struct
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_SECONDS: Final = 86_400
 
 _TURN_STATES = {
     TurnState.RUNNING: pb.Turn.RUNNING,
@@ -87,6 +90,8 @@ def message(row: Message, workspace: str) -> pb.Message:
 
 
 def part(stored: Mapping[str, Any]) -> pb.Part:
+    if stored.keys() == {"text"}:
+        return pb.Part(text=stored["text"])
     return json_format.ParseDict(dict(stored), pb.Part(), ignore_unknown_fields=True)
 
 
@@ -163,12 +168,16 @@ def own_model(row: OwnModel) -> pb.ModelConfig:
 
 
 def usage(stored: Mapping[str, Any]) -> pb.Usage:
-    return json_format.ParseDict(dict(stored), pb.Usage())
+    by_model = [pb.ModelUsage(**of_model) for of_model in stored.get("by_model", ())]
+    return pb.Usage(**{**stored, "by_model": by_model})
 
 
 def moment(of: datetime | None) -> timestamp_pb2.Timestamp | None:
-    if of is None:
-        return None
-    stamp = timestamp_pb2.Timestamp()
-    stamp.FromDatetime(of)
-    return stamp
+    return None if of is None else stamp(of)
+
+
+def stamp(of: datetime) -> timestamp_pb2.Timestamp:
+    since = of - _EPOCH
+    return timestamp_pb2.Timestamp(
+        seconds=since.days * _DAY_SECONDS + since.seconds, nanos=since.microseconds * 1000
+    )

@@ -17,7 +17,7 @@ from chat_service.flows.work import Cancelled, Completed, Failed, Fold, Outcome,
 from chat_service.persistence import approvals, messages, segments, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
-from shared import database, measures
+from shared import database, kept, measures
 from shared.clock import Clock
 from shared.rpc import status
 
@@ -69,7 +69,7 @@ async def _at_once(
     done = False
     try:
         how = _end(log, work, outcome, {}, {}, (), left, to.stored, now, work.fold)
-        async with engine.connect() as connection:
+        async with kept.connection(engine) as connection:
             done = await segments.end(
                 connection, work.turn, how, now, fence=to.fence, base=to.stored
             )

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from google.protobuf import timestamp_pb2
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chat_service import convert
 from chat_service.flows.bell import Bell
 from chat_service.persistence import frames, turns
-from shared import telemetry
+from shared import kept, telemetry
 from shared.clock import Clock
 
 # A turn's delta goes at once when none went lately; what comes within the gap goes together.
@@ -119,8 +119,7 @@ class FrameLog:
         to.pending[:0] = taken
 
     def number(self, events: Sequence[pb.TurnEvent], base: int) -> list[bytes]:
-        now = timestamp_pb2.Timestamp()
-        now.FromDatetime(self._clock.now())
+        now = convert.stamp(self._clock.now())
         numbered = []
         for sequence, event in enumerate(events, start=base + 1):
             event.sequence = sequence
@@ -134,7 +133,10 @@ class FrameLog:
                 await self._dirty.wait()
                 await self._writes.acquire()
                 self._dirty.clear()
-                writes.create_task(self._write(self._ready()))
+                if ready := self._ready():
+                    writes.create_task(self._write(ready))
+                else:
+                    self._writes.release()
                 await self._hurry.heard(self._hurry.rung, REST_SECONDS)
 
     def _when_due(self, of: TurnLog) -> None:
@@ -170,7 +172,7 @@ class FrameLog:
 
     async def _write(self, ready: Sequence[TurnLog]) -> None:
         try:
-            if ready and not await self._store(ready):
+            if not await self._store(ready):
                 # One turn's frames must not hold up another's.
                 for one in ready:
                     await self._store([one])
@@ -190,7 +192,7 @@ class FrameLog:
         ]
         try:
             # One statement, so a transaction of its own without asking for one.
-            async with self._engine.connect() as connection:
+            async with kept.connection(self._engine) as connection:
                 accepted = await frames.append(connection, batches)
                 for one in logs:
                     if one.turn not in accepted and await _was_stored(connection, one):
