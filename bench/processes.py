@@ -98,6 +98,8 @@ async def told(module: str, order: str) -> Told:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=1 << 24,
+        # Unbuffered, a line longer than the pipe would be cut off.
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
     )
     assert process.stdout is not None
     if (await process.stdout.readline()).strip() != b"ready":
