@@ -4,11 +4,12 @@ The stock stream builds the SDK's typed object for every chunk and takes it apar
 is most of what a token costs. Here the chunk's JSON goes straight to the same conversion.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import httpx2
@@ -23,6 +24,9 @@ from chat_service.agent import told_usage
 from chat_service.agent.gathering import handfuls, joined, text_of
 from chat_service.agent.text import clean
 from chat_service.agent.tool_call_pieces import ToolCallPieces
+
+# The end of a body comes with the end of the answer, or is not worth waiting for.
+READ_OUT_SECONDS: Final = 0.1
 
 
 class BrokenStream(Exception):
@@ -75,9 +79,9 @@ class StreamingChat(ChatOpenAI):
         # The SDK would walk through all of a body that is given as arguments, for nothing.
         given = {"model": payload["model"], "messages": (), "stream": True, "extra_body": payload}
         async with self.async_client.with_streaming_response.create(**given) as response:
-            request = response.http_request
+            request, body = response.http_request, response.iter_bytes()
             try:
-                async for line in lines(response.iter_bytes()):
+                async for line in lines(body):
                     if not line.startswith(b"data:"):
                         continue
                     text = line[5:].strip()
@@ -92,6 +96,8 @@ class StreamingChat(ChatOpenAI):
                 raise openai.APITimeoutError(request) from exc
             except httpx2.HTTPError as exc:
                 raise openai.APIConnectionError(request=request) from exc
+            if finished:
+                await _read_out(body)
         if not finished:
             raise openai.APIConnectionError(message="the stream ended early", request=request)
 
@@ -224,6 +230,14 @@ async def lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
             yield line
         begun = [last]
     yield b"".join(begun)
+
+
+async def _read_out(body: AsyncIterator[bytes]) -> None:
+    """Reads what is left of a body: its connection serves the next call only when it has ended."""
+    with suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout(READ_OUT_SECONDS):
+            async for _ in body:
+                pass
 
 
 def _parse(text: bytes) -> dict[str, Any]:

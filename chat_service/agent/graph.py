@@ -5,9 +5,11 @@ import json
 import os
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from contextvars import Context
 from typing import Any, cast
 from uuid import UUID
 
+import langsmith
 import psycopg
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
@@ -55,6 +57,14 @@ def prepare_process() -> None:
     os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
     # it remembers what it once read
     cast(Any, langsmith_utils.get_env_var).cache_clear()
+    # To find out that nothing is traced it would change threads four times a model call.
+    langsmith.set_runtime_overrides(aio_to_thread=_here)
+
+
+async def _here(
+    _elsewhere: Any, context: Context, do: Callable[..., Any], /, *args: Any, **named: Any
+) -> Any:
+    return context.run(do, *args, **named)
 
 
 class Agent:
