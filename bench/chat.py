@@ -4,6 +4,10 @@
 plainest agent of LangGraph there is, made with the stock chat model. Model server, client and
 each contender are processes of their own, and all ask the same model server on this machine.
 
+The same code costs a third more CPU while others keep the cores and their caches busy, as client
+and database do while a service is measured. So there is a second pair of CPU figures, of service
+and agent in process at the same time: as many streams each, side by side from beginning to end.
+
 `ROTA_BENCH_PEERS=0` leaves the peers out, `ROTA_BENCH_STREAMS=1,50` chooses how many at once.
 """
 
@@ -25,10 +29,11 @@ ROTA: Final = "rota"
 ALONE: Final = "in process"
 PACE_SECONDS: Final = 0.05
 # Tokens of each answer, by how many are streamed at once.
-TOKENS: Final = {1: 1000, 50: 300, 200: 300, 500: 100}
+TOKENS: Final = {1: 1000, 50: 300, 200: 300, 500: 300}
 # Answers that each stream gives, one after another.
-ANSWERS: Final = {1: 10}
+ANSWERS: Final = {1: 30, 50: 4}
 ROUNDS: Final = {1: 3, 50: 3, 200: 2, 500: 1}
+PAIR_ROUNDS: Final = 3
 PEER_ROUNDS: Final = 1
 PACED: Final = (50, 60)
 
@@ -55,6 +60,7 @@ class Figure:
 
 
 Contender = Callable[[Shape], Awaitable[Figure]]
+Pair = Callable[[Shape], Awaitable[dict[str, float]]]
 
 
 async def run() -> Table:
@@ -64,8 +70,9 @@ async def run() -> Table:
     ]
     paced = Shape(streams=PACED[0], tokens=PACED[1], delay=PACE_SECONDS)
     with chat_peers.installed() as homes:
-        async with stage() as on, _contenders(on) as ours:
+        async with stage() as on, _contenders(on) as (ours, pair):
             found = {shape: await _ours(ours, shape) for shape in shapes}
+            at_once = {shape: await _at_once(pair, shape) for shape in shapes}
             gaps = {ROTA: (await ours[ROTA](paced)).worst_gap_ms}
             memory = await idle.bytes_a_watcher(on)
             for name, home in homes.items():
@@ -77,7 +84,7 @@ async def run() -> Table:
                     gaps[name] = (await theirs(paced)).worst_gap_ms
     rows = [["streams x tokens", "", ROTA, ALONE, *homes]]
     for shape, figures in found.items():
-        rows += _rows(shape, figures, [ROTA, ALONE, *homes])
+        rows += _rows(shape, figures, at_once[shape], [ROTA, ALONE, *homes])
     rows.append(
         [
             f"{PACED[0]} paced at {1 / PACE_SECONDS:.0f}/s",
@@ -99,8 +106,11 @@ async def run() -> Table:
     return Table(rows, "PostgreSQL with fsync. In brackets: the service beside it.")
 
 
-def _rows(shape: Shape, figures: dict[str, Figure], names: list[str]) -> list[list[str]]:
+def _rows(
+    shape: Shape, figures: dict[str, Figure], at_once: dict[str, float], names: list[str]
+) -> list[list[str]]:
     ours = figures[ROTA]
+    side_by_side = ratio(at_once[ROTA], at_once[ALONE])
 
     def row(label: str, what: str, of: Callable[[Figure], float], form: str) -> list[str]:
         cells = [f"{of(figures[name]):{form}}" for name in names]
@@ -115,6 +125,13 @@ def _rows(shape: Shape, figures: dict[str, Figure], names: list[str]) -> list[li
             ".0f",
         ),
         row("", "CPU/token, us", lambda f: f.cpu_micros, ".0f"),
+        [
+            "",
+            "at the same time",
+            f"{at_once[ROTA]:.0f}",
+            f"{at_once[ALONE]:.0f} ({side_by_side})",
+            *("" for _ in names[2:]),
+        ],
         row("", "first frame, ms", lambda f: f.first_frame_ms, ".1f"),
         row("", "first text, ms", lambda f: f.first_text_ms, ".1f"),
     ]
@@ -129,6 +146,11 @@ async def _ours(ours: dict[str, Contender], shape: Shape) -> dict[str, Figure]:
     return {name: _median(figures) for name, figures in rounds.items()}
 
 
+async def _at_once(pair: Pair, shape: Shape) -> dict[str, float]:
+    rounds = [await pair(shape) for _ in range(PAIR_ROUNDS)]
+    return {name: median(each[name] for each in rounds) for name in (ROTA, ALONE)}
+
+
 async def _rounds(contender: Contender, shape: Shape, count: int) -> Figure:
     return _median([await contender(shape) for _ in range(count)])
 
@@ -139,9 +161,9 @@ def _median(figures: list[Figure]) -> Figure:
 
 
 @contextlib.asynccontextmanager
-async def _contenders(on: Stage) -> AsyncIterator[dict[str, Contender]]:
-    async def service(shape: Shape) -> Figure:
-        order = load.Order(
+async def _contenders(on: Stage) -> AsyncIterator[tuple[dict[str, Contender], Pair]]:
+    async def order(shape: Shape) -> load.Order:
+        return load.Order(
             kind=ROTA,
             target=on.service,
             threads=await on.threads(shape.streams * shape.answers),
@@ -150,24 +172,38 @@ async def _contenders(on: Stage) -> AsyncIterator[dict[str, Contender]]:
             delay=shape.delay,
             token=on.token(),
         )
-        return await _loaded(order, on.service_pid, shape)
 
-    async def alone(shape: Shape) -> Figure:
-        order = inprocess.Order(
+    async def service(shape: Shape) -> Figure:
+        return await _loaded(await order(shape), on.service_pid, shape)
+
+    async def in_process(shape: Shape, answers: int) -> processes.Told:
+        asked = inprocess.Order(
             database=on.databases.chat,
             model=on.model,
             streams=shape.streams,
-            answers=shape.answers,
+            answers=answers,
             tokens=shape.tokens,
             delay=shape.delay,
             warm=5,
         )
-        process = await processes.told("bench.inprocess", orjson.dumps(asdict(order)).decode())
-        report = orjson.loads(await process.go())
+        return await processes.told("bench.inprocess", orjson.dumps(asdict(asked)).decode())
+
+    async def alone(shape: Shape) -> Figure:
+        report = orjson.loads(await (await in_process(shape, shape.answers)).go())
         return _figure(report, report["cpu_seconds"], shape)
 
+    async def pair(shape: Shape) -> dict[str, float]:
+        beside = await in_process(shape, inprocess.UNTIL_TOLD)
+        serving = asyncio.create_task(_loaded(await order(shape), on.service_pid, shape))
+        report = orjson.loads(await beside.go(during=serving))
+        words = len(report["streams"]) * shape.tokens
+        return {
+            ROTA: (await serving).cpu_micros,
+            ALONE: report["cpu_seconds"] / words * 1e6,
+        }
+
     await service(Shape(streams=5, tokens=20))
-    yield {ROTA: service, ALONE: alone}
+    yield {ROTA: service, ALONE: alone}, pair
 
 
 def _peer(peer: chat_peers.Peer) -> Contender:

@@ -1,7 +1,8 @@
 """`python -m bench.inprocess JSON`: the service's own graph without the service, streamed.
 
 The same agent, model and checkpoints in a process of its own; what it says goes nowhere.
-It prints `ready`, waits for a line, and prints one line of JSON as `bench.load` does.
+It prints `ready`, waits for a line, and prints one line of JSON as `bench.load` does. With
+`UNTIL_TOLD` answers it goes on until it reads another line.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Final
 from uuid import uuid4
 
 import orjson
@@ -26,13 +28,15 @@ from shared.registries import current_catalogue, register_builtins
 from shared.rpc.server import settle_memory
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
 
+UNTIL_TOLD: Final = 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     database: str
     model: str
     streams: int
-    answers: int  # of each stream, one after another
+    answers: int  # of each stream, one after another; or `UNTIL_TOLD`
     tokens: int
     delay: float = 0.0
     warm: int = 0  # streams before it says `ready`
@@ -66,16 +70,28 @@ async def run(order: Order) -> Weighed:
         settle_memory()
         await asyncio.gather(*(_one(agent, bundle, order) for _ in range(order.warm)))
         print("ready", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
+        await _line()
+        enough = _line() if order.answers == UNTIL_TOLD else None
         cpu, began = time.process_time(), time.perf_counter()
-        told = await asyncio.gather(*(_told(agent, bundle, order) for _ in range(order.streams)))
+        told = await asyncio.gather(
+            *(_told(agent, bundle, order, enough) for _ in range(order.streams))
+        )
         streams = [timed for stream in told for timed in stream]
-        seconds = time.perf_counter() - began
-        return Weighed(seconds=seconds, streams=streams, cpu_seconds=time.process_time() - cpu)
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+        return Weighed(seconds=seconds, streams=streams, cpu_seconds=cpu)
 
 
-async def _told(agent: Agent, bundle: ModelBundle, order: Order) -> list[Timed]:
-    return [await _one(agent, bundle, order) for _ in range(order.answers)]
+async def _told(
+    agent: Agent, bundle: ModelBundle, order: Order, enough: "asyncio.Task[str] | None"
+) -> list[Timed]:
+    told: list[Timed] = []
+    while len(told) < order.answers if enough is None else not enough.done():
+        told.append(await _one(agent, bundle, order))
+    return told
+
+
+def _line() -> "asyncio.Task[str]":
+    return asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
 
 
 async def _one(agent: Agent, bundle: ModelBundle, order: Order) -> Timed:

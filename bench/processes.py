@@ -5,10 +5,10 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -78,10 +78,14 @@ class Told:
 
     process: asyncio.subprocess.Process
 
-    async def go(self) -> str:
+    async def go(self, during: Awaitable[Any] | None = None) -> str:
+        """What it answers; one that goes on until told to stop is told so after `during`."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(b"go\n")
+        if during is not None:
+            await during
+            self.process.stdin.write(b"enough\n")
         line = await self.process.stdout.readline()
         if await self.process.wait():
             raise RuntimeError("a load ended early")
