@@ -161,6 +161,7 @@ def own_model(row: OwnModel) -> pb.ModelConfig:
         base_url=row.base_url,
         key_hint=row.key_hint,
         own=True,
+        context_tokens=row.context_tokens or 0,
         create_time=moment(row.create_time),
         update_time=moment(row.update_time),
         etag=model_config_etag(row),

@@ -23,7 +23,7 @@ from shared import caller, database, errors, requests, resources
 MOST: Final = 50  # of one person in one workspace
 _HINT: Final = 4
 _HINTED_FROM: Final = 16
-_FIELDS: Final = ("display_name", "model", "image_support", "base_url", "api_key")
+_FIELDS: Final = ("display_name", "model", "image_support", "base_url", "api_key", "context_tokens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +182,7 @@ class ModelConfigs:
             api_key=None,
             key_hint=_hint(asked.api_key),
             supports_images=convert.IMAGE_SUPPORTS[asked.image_support],
+            context_tokens=asked.context_tokens or None,
             revision=1,
             create_time=now,
             update_time=now,
@@ -197,6 +198,8 @@ class ModelConfigs:
             changes["base_url"] = own_endpoint.checked(asked.base_url, local=self.bundles.local)
         if "image_support" in fields:
             changes["supports_images"] = convert.IMAGE_SUPPORTS[asked.image_support]
+        if "context_tokens" in fields:
+            changes["context_tokens"] = asked.context_tokens or None
         moved = changes.get("base_url", row.base_url) != row.base_url
         if "api_key" in fields or moved:
             key = asked.api_key if "api_key" in fields else ""
@@ -220,6 +223,7 @@ def _of_file(config: ModelConfig, workspace: str) -> pb.ModelConfig:
         image_support=convert.IMAGE_SUPPORT[config.supports_images],
         premium=config.premium,
         auto_eligible=config.auto_eligible,
+        context_tokens=config.context_tokens,
     )
 
 

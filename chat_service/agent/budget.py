@@ -13,6 +13,7 @@ from shared import errors
 def limit(run: Run, messages: Sequence[BaseMessage], asked: Mapping[str, Any]) -> dict[str, Any]:
     """The most tokens that an answer may have; raises BudgetExceeded when nothing is left.
 
+    None are said when more can be paid for than the model's context holds.
     `asked` is what a call is asked with besides the messages.
     """
     budget = run.task.budget_micros if run.task is not None else None
@@ -25,7 +26,8 @@ def limit(run: Run, messages: Sequence[BaseMessage], asked: Mapping[str, Any]) -
         raise exceeded(budget)
     if config.output_price == 0:
         return {}
-    return {"max_tokens": max(left * 1_000_000 // config.output_price, 1)}
+    most = max(left * 1_000_000 // config.output_price, 1)
+    return {"max_tokens": most} if most < config.context_tokens else {}
 
 
 def settle(run: Run, messages: Sequence[BaseMessage], cost_micros: int) -> None:

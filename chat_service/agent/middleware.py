@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final, cast
 
 import psycopg
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
-from langchain_core.messages import AIMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.runnables.base import RunnableBinding
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -15,8 +16,9 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 from psycopg_pool import PoolTimeout
 
-from chat_service.agent import answers, budget, faults, pictures
+from chat_service.agent import answers, faults
 from chat_service.agent.answers import Asked
+from chat_service.agent.asking import Asking
 from chat_service.agent.chat_model import Piece, StreamingChat, Watch
 from chat_service.agent.events import Retrying, TextRetracted
 from chat_service.agent.run import Run, stamp_of, unreadable_of
@@ -27,6 +29,8 @@ from shared import errors, measures, telemetry
 
 # from this call on the model has no tools, so that every stream comes to an end
 LAST_CALL: Final = 24
+# calls of one answer; the others are told that they are too many
+MOST_AT_ONCE: Final = 64
 _SHOWN: Final = 200  # characters of arguments that can't be read
 # what ends the stream rather than become a tool's answer: refusals of a task, a database that
 # stays away, and what a drafter's or subagent's model or checkpoints do, which is the same as if
@@ -66,18 +70,19 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
         patience, emit = run.desk.patience, request.runtime.stream_writer
         chat = run.model.chat()
         settings = self._settings(_bounded(request, run), chat)
-        said = [SystemMessage(run.system_prompt), *await pictures.shown(request.messages, run)]
+        asking = Asking(run=run, messages=request.messages, settings=settings)
+        await asking.prepare()
         attempt = 0
         while True:
             attempt += 1
-            asked = settings | budget.limit(run, said, settings)
+            asked = asking.again()
             watch, block = Watch(taken=run.taken), run.open_block()
             call = run.meter.begin(run.model.config, watch)
             speech = Speech(block, emit, tools="tools" in asked)
             hear = speech.hear if run.assigned is None else _unheard
             try:
                 async with asyncio.timeout(patience.call_seconds):
-                    message = await chat.answer(said, watch=watch, hear=hear, **asked)
+                    message = await chat.answer(asking.said, watch=watch, hear=hear, **asked)
                 ended = Asked(
                     run=run,
                     call=call,
@@ -91,6 +96,8 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
                 run.meter.failed(call, given_up=faults.given_up(exc))
                 fault = faults.read(exc)
                 wait = patience.wait(attempt, fault.retry_after) if fault.passing else None
+                if await asking.otherwise(fault):
+                    wait = timedelta(0)
                 log.warning(
                     "model_call_failed",
                     model=run.model.config.id,
@@ -128,12 +135,12 @@ class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
         self, request: ToolCallRequest, handler: ToolHandler
     ) -> ToolMessage | Command[Any]:
         run = _run_of(request.runtime.context)
-        known = self._known.get(request.tool_call["name"])
-        if known is not None:
-            request = request.override(tool=known.factory(run))
-        unreadable = _unreadable(request)
+        refusal = _unreadable(request) or _beyond(request)
         try:
-            message = _answer(request, unreadable) if unreadable else await handler(request)
+            known = None if refusal else await self._tool(run, request)
+            if known is not None:
+                request = request.override(tool=known.factory(run))
+            message = _answer(request, refusal) if refusal else await handler(request)
         except GraphBubbleUp:
             raise
         except _ENDS_THE_STREAM:
@@ -154,6 +161,20 @@ class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
             spent = {"spent": given["spent"]} if "spent" in given else {}
             message.artifact = run.stamp(ok=ok, resource=given.get("resource", ""), **spent)
         return message
+
+    async def _tool(self, run: Run, request: ToolCallRequest) -> ToolDefinition | None:
+        found = self._known.get(request.tool_call["name"])
+        if found is not None:
+            return found
+
+        async def late() -> ToolDefinition | None:
+            found: ToolDefinition | None = run.desk.late(request.tool_call["name"])
+            return found
+
+        if stamp_of(_asked(request)).get("segment") == run.segment:
+            return await late()
+        # what waited for a person waits for its server a little
+        return await run.desk.patience.peer(late)
 
 
 def _run_of(context: object) -> Run:
@@ -177,9 +198,14 @@ def _answer(request: ToolCallRequest, said: str) -> ToolMessage:
     )
 
 
+def _asked(request: ToolCallRequest) -> AIMessage:
+    """What the model said when it made the call."""
+    return next(m for m in reversed(request.state["messages"]) if isinstance(m, AIMessage))
+
+
 def _unreadable(request: ToolCallRequest) -> str:
     """What is wrong with a call whose arguments nobody can read; empty for any other."""
-    asked = next(m for m in reversed(request.state["messages"]) if isinstance(m, AIMessage))
+    asked = _asked(request)
     sent = unreadable_of(asked).get(str(request.tool_call["id"]))
     if sent is None:
         return ""
@@ -187,6 +213,14 @@ def _unreadable(request: ToolCallRequest) -> str:
     why = "were cut off: the answer was too long" if cut else "are not a JSON object"
     shown = one_line(sent, _SHOWN)
     return f"nothing was done: the arguments {why}. They were: {shown or '(empty)'}"
+
+
+def _beyond(request: ToolCallRequest) -> str:
+    """What is said of a call that comes after those that are carried out together."""
+    ids = [call["id"] for call in _asked(request).tool_calls[:MOST_AT_ONCE]]
+    if request.tool_call["id"] in ids:
+        return ""
+    return f"nothing was done: at most {MOST_AT_ONCE} tools may be called at once"
 
 
 def _bounded(request: ModelRequest[Any], run: Run) -> ModelRequest[Any]:

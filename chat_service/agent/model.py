@@ -19,6 +19,9 @@ from chat_service.agent.subagent import Subagent, researcher
 from chat_service.agent.told_usage import MOST_TOKENS, believable
 
 DEFAULT_ID: Final = -1
+# what a model holds in one call where nobody has said it, and the most that may be said
+CONTEXT_TOKENS: Final = 128_000
+MOST_CONTEXT_TOKENS: Final = 10_000_000
 # the longest silence within an answer
 IDLE_SECONDS: Final = 60.0
 # what the SDK would take from this process's environment for a person's own model
@@ -41,7 +44,7 @@ class ModelConfig:
     output_price: int = 0
     cached_price: int | None = None  # None: the price of input
     reserve_tokens: int = 4_000
-    context_tokens: int = 128_000  # what it can read and write in one call
+    context_tokens: int = CONTEXT_TOKENS  # what it can read and write in one call
 
     @property
     def own(self) -> bool:
@@ -206,7 +209,7 @@ class _Entry(BaseModel):
     output_price: _Price = 0
     cached_price: _Price | None = None
     reserve_tokens: Annotated[int, Field(gt=0, le=MOST_TOKENS)] = 4_000
-    context_tokens: Annotated[int, Field(ge=1_000)] = 128_000
+    context_tokens: Annotated[int, Field(ge=1_000, le=MOST_CONTEXT_TOKENS)] = CONTEXT_TOKENS
 
     def config(
         self, key: str, base_url: str, environ: Mapping[str, str], path: Path

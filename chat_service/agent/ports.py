@@ -116,7 +116,7 @@ class Offers(Protocol):
 class SavedAutomation:
     name: str  # workspaces/{w}/automations/{a}
     payload: Mapping[str, Any]  # display_name, description, definition; canonical
-    next_fires: tuple[str, ...] = ()  # RFC 3339, the earliest first
+    next_fires: tuple[str, ...] = ()  # RFC 3339, the earliest first; none while it is paused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

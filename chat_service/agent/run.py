@@ -41,6 +41,8 @@ class Desk:
     images: Images | None = None
     # how each tool that is offered beside chat's own acts, by name
     rules: Callable[[], Mapping[str, Rule]] = dict
+    # the definition of a tool that a graph does not have; see late_tools.py
+    late: Callable[[str], Any] = lambda _: None
     models: Callable[[], Mapping[int, ModelConfig]] = dict  # those that tasks may have
 
 
@@ -69,6 +71,8 @@ class Run:
     next_block: int
     taken: set[str] = field(default_factory=set)
     images: dict[str, str | None] = field(default_factory=dict)  # data URLs by reference
+    earlier_refused: bool = False  # images of earlier messages are named only
+    most_tokens: int | None = None  # of messages, as a provider that refused more has taught
     told: set[str] = field(default_factory=set)  # tool calls whose end was told
     decided: tuple[UUID, ...] = ()  # approvals that were decided before the segment
     disabled: frozenset[str] = frozenset()

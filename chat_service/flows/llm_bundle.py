@@ -8,7 +8,7 @@ import httpx2
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat_service.agent.model import ModelBundle, ModelConfig
+from chat_service.agent.model import CONTEXT_TOKENS, ModelBundle, ModelConfig
 from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
 from chat_service.persistence.turns import Turn
@@ -115,6 +115,7 @@ def _config(row: OwnModel, api_key: str = "") -> ModelConfig:
         api_key=SecretStr(api_key),
         supports_images=row.supports_images,
         auto_eligible=False,
+        context_tokens=row.context_tokens or CONTEXT_TOKENS,
     )
 
 

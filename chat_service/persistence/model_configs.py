@@ -26,6 +26,7 @@ class OwnModel:
     api_key: bytes | None
     key_hint: str
     supports_images: bool | None
+    context_tokens: int | None
     revision: int
     create_time: datetime
     update_time: datetime

@@ -48,6 +48,7 @@ threads = sa.Table(
     _time("create_time"),
     _time("update_time"),
     sa.Index("ix_threads_workspace_newest", "workspace_id", "kind", sa.text("id desc")),
+    sa.Index("ix_threads_tasks", "update_time", postgresql_where=sa.text("kind = 'task'")),
 )
 
 turns = sa.Table(
@@ -205,6 +206,7 @@ model_configs = sa.Table(
     sa.Column("api_key", sa.LargeBinary),  # sealed, see shared/secretbox.py
     sa.Column("key_hint", sa.Text, nullable=False),
     sa.Column("supports_images", sa.Boolean),
+    sa.Column("context_tokens", sa.Integer),  # absent: not known
     sa.Column("revision", sa.Integer, nullable=False),
     _time("create_time"),
     _time("update_time"),

@@ -14,7 +14,7 @@ from shared import errors
 from shared.rpc import status
 from tests.chat_service.conftest import Serving
 from tests.chat_service.stored_turns import store
-from tests.support.chat import Chat, thread_of
+from tests.support.chat import SCHEDULE, WORKSPACE, Chat, approval_of, reject, thread_of
 from tests.support.models import model
 from tests.support.scripted_model import DONE, Reply, ends, says, scripted_model
 
@@ -101,3 +101,30 @@ async def test_a_page_of_messages_ends_where_an_answer_would_be_too_large(
         request.page_token = page.next_page_token
     assert len(pages) > 1
     assert [message for page in pages for message in page] == list(whole.messages)
+
+
+async def test_pages_of_approvals_and_turns_end_there_too(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = [approval_of(await chat.send(SCHEDULE)) for _ in range(2)]
+    again = await chat.send(SCHEDULE)
+    asked.append(approval_of(again))
+    await chat.resume(asked[-1].turn, reject(asked[-1], "no"))
+    await chat.send("hello", name=thread_of(again))
+    monkeypatch.setattr(listing, "_MOST_BYTES", 1)
+
+    request = pb.ListApprovalsRequest(parent=WORKSPACE)
+    found: list[str] = []
+    while not found or request.page_token:
+        page = await chat.stub.ListApprovals(request, metadata=chat.metadata)
+        found += [one.name for one in page.approvals]
+        assert len(page.approvals) == 1
+        request.page_token = page.next_page_token
+    assert sorted(found) == sorted(one.name for one in asked)
+
+    listed = pb.ListTurnsRequest(parent=thread_of(again))
+    first = await chat.stub.ListTurns(listed, metadata=chat.metadata)
+    listed.page_token = first.next_page_token
+    second = await chat.stub.ListTurns(listed, metadata=chat.metadata)
+    assert (len(first.turns), len(second.turns), second.next_page_token) == (1, 1, "")
+    assert second.turns[0].name == again[0].started.turn

@@ -12,11 +12,12 @@ import pytest
 import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
+from chat_service.agent import pictures
 from chat_service.agent.capabilities.fetch_url import Fetcher
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
-from tests.support.chat import SCHEDULE, Chat, approval_of, approve, asking, thread_of
+from tests.support.chat import SCHEDULE, Chat, approval_of, approve, asking, kinds, thread_of
 from tests.support.models import model
 from tests.support.refusals import refusal
 from tests.support.scripted_model import DONE, ScriptedModel, ends, says, scripted_model
@@ -25,6 +26,10 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"p" * 16
 JPEG = b"\xff\xd8\xff\xe0" + b"j" * 16
 WEBP = b"RIFF\x10\0\0\0WEBPVP8 " + b"w" * 16
 LARGEST = 5 << 20
+
+
+def data_url(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def sending(*images: pb.Image, text: str = "what is this?", **fields: Any) -> pb.SendMessageRequest:
@@ -189,8 +194,24 @@ async def test_the_model_is_given_the_bytes_again_in_later_turns(serve: Serving)
         chat = await serve(model(-1, "seeing", base_url=provider.base_url))
         thread = thread_of(await send(chat, sending(pb.Image(data=PNG))))
         await chat.send("and now?", name=thread)
-    shown = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    shown = data_url(PNG, "png")
     assert [images_in(body) for body in to_the_agent(provider)] == [[shown], [shown]]
+
+
+async def test_of_many_images_a_model_is_given_the_newest_that_fit(
+    serve: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most = 2 * len(data_url(PNG, "png")) + len(data_url(JPEG, "jpeg"))
+    monkeypatch.setattr(pictures, "MOST_BYTES", most)
+    async with scripted_model(*[[says("I see."), ends(), DONE]] * 8) as provider:
+        chat = await serve(model(-1, "seeing", base_url=provider.base_url))
+        thread = thread_of(await send(chat, sending(pb.Image(data=PNG), pb.Image(data=PNG))))
+        await send(chat, sending(pb.Image(data=JPEG), name=thread))
+        await send(chat, sending(pb.Image(data=PNG), name=thread))
+    png, jpeg = data_url(PNG, "png"), data_url(JPEG, "jpeg")
+    asked = to_the_agent(provider)
+    assert [images_in(body) for body in asked] == [[png] * 2, [png, png, jpeg], [png, jpeg, png]]
+    assert [str(body["messages"]).count(pictures.PLACEHOLDER) for body in asked] == [0, 0, 1]
 
 
 async def test_a_model_that_reads_text_only_is_told_of_earlier_images(serve: Serving) -> None:
@@ -240,6 +261,31 @@ async def test_a_model_of_unknown_ability_is_tried(serve: Serving, demo: DemoSer
     events = await send(chat, sending(pb.Image(data=PNG), model_config_id=-2))
     assert events[-1].failed.status.code == 14
     assert [seen.status for seen in demo.controls.log("chat")] == [400]
+
+
+async def test_an_image_that_a_model_refuses_does_not_end_its_thread(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve(model(-2, "demo-text"))
+    thread = thread_of(await send(chat, sending(pb.Image(data=PNG), model_config_id=-2)))
+    events = await chat.send("what time is it?", name=thread, model_config_id=-2)
+    assert kinds(events)[-1] == "completed"
+    assert [e.retrying.after.seconds for e in events if e.HasField("retrying")] == [0]
+    # once, whatever number of calls the answer takes
+    assert [seen.status for seen in demo.controls.log("chat")] == [400, 400, 200, 200]
+    shown = demo.controls.log("chat")[-1].texts
+    assert [text for text in shown if "[an image]" in text]
+
+
+async def test_a_refusal_that_no_earlier_image_is_the_cause_of_is_final(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve(model(-2, "demo"))
+    thread = thread_of(await send(chat, sending(pb.Image(data=PNG))))
+    demo.controls.fail(9, status=400, kind="chat")
+    events = await chat.send("hello", name=thread)
+    assert kinds(events)[-1] == "failed"
+    assert [seen.status for seen in demo.controls.log("chat")] == [200, 400, 400]
 
 
 async def test_a_message_of_images_alone_is_answered(chat: Chat) -> None:

@@ -102,6 +102,24 @@ async def test_only_what_the_mask_names_changes(chat: Chat) -> None:
     assert changed.etag != own.etag
 
 
+async def test_what_a_model_holds_is_said_changed_and_taken_back(chat: Chat) -> None:
+    own = await add(chat, PUBLIC, context_tokens=8_000)
+    assert own.context_tokens == 8_000
+    assert (await change(chat, name=own.name, display_name="Other")).context_tokens == 8_000
+    assert (await change(chat, name=own.name, context_tokens=1_000)).context_tokens == 1_000
+    assert (await change(chat, "context_tokens", name=own.name)).context_tokens == 0
+    of_file = pb.GetModelConfigRequest(name=f"{WORKSPACE}/modelConfigs/-2")
+    found = await chat.stub.GetModelConfig(of_file, metadata=chat.metadata)
+    assert found.context_tokens == 128_000
+
+
+@pytest.mark.parametrize("tokens", [-1, 999, 10_000_001])
+async def test_what_no_model_holds_is_refused(chat: Chat, tokens: int) -> None:
+    request = creating(model_config=config(PUBLIC, context_tokens=tokens))
+    refused = await refusal(chat.stub.CreateModelConfig(request, metadata=chat.metadata))
+    assert [v.field for v in refused.violations] == ["model_config.context_tokens"]
+
+
 async def test_writing_back_all_that_was_read_keeps_the_key(chat: Chat) -> None:
     own = await add(chat, PUBLIC)
     before = await sealed(chat)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from rota.agent.v1 import agent_pb2 as gp
 from rota.chat.v1 import chat_pb2 as pb
 
+from chat_service.agent.window import LEFT_OUT
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer, demo_server
 from shared import errors
@@ -167,6 +168,40 @@ async def test_deleting_a_model_clears_the_pins_to_it(
     assert await pinned(chat, thread) == 0
     await chat.send("hello", name=thread)
     assert asked(demo) == ["demo-file"]
+
+
+async def test_a_model_is_given_what_it_holds(chat: Chat, mine: DemoServer) -> None:
+    own = await add(chat, mine, context_tokens=8_000)
+    thread = await pin(chat, own.id)
+    for _ in range(4):
+        await chat.send("x" * 6_000, name=thread)
+    shown = mine.controls.log("chat")[-1].texts
+    assert len([text for text in shown if text.startswith("xxx")]) == 2
+    assert LEFT_OUT in shown
+
+    await change(chat, name=own.name, context_tokens=100_000)
+    await chat.send("hello", name=thread)
+
+    assert LEFT_OUT not in mine.controls.log("chat")[-1].texts
+
+
+async def test_a_repeat_is_answered_as_before_though_the_model_it_pinned_is_gone(
+    chat: Chat, demo: DemoServer
+) -> None:
+    mine = await add(chat, demo)
+    thread = pb.Thread(display_name="T", model_config_id=mine.id)
+    create = pb.CreateThreadRequest(parent=WORKSPACE, thread=thread, request_id=str(uuid4()))
+    made = await chat.stub.CreateThread(create, metadata=chat.metadata)
+    thread.name = made.name
+    update = pb.UpdateThreadRequest(thread=thread, request_id=str(uuid4()))
+    await chat.stub.UpdateThread(update, metadata=chat.metadata)
+    await remove(chat, mine.name)
+    for again in (
+        chat.stub.CreateThread(create, metadata=chat.metadata),
+        chat.stub.UpdateThread(update, metadata=chat.metadata),
+    ):
+        found = await again
+        assert (found.name, found.model_config_id) == (made.name, 0)
 
 
 async def test_a_new_key_is_used_from_the_next_turn_on(chat: Chat, mine: DemoServer) -> None:

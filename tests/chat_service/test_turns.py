@@ -144,8 +144,8 @@ async def test_what_was_said_before_is_given_to_the_model(chat: Chat, demo: Demo
 async def test_of_a_long_thread_a_model_is_given_as_much_as_its_context_holds(
     serve: Serving, demo: DemoServer
 ) -> None:
-    chat = await serve(model(-1, "demo-a", context_tokens=1_000), model(-2, "demo-b"))
-    long = "0123456789abcdef" * 70  # nearly 300 tokens
+    chat = await serve(model(-1, "demo-a", context_tokens=20_000), model(-2, "demo-b"))
+    long = "0123456789abcdef" * 1_400  # nearly 6,000 tokens
     thread = thread_of(await chat.send(long))
     await chat.send(long, name=thread)
     await chat.send(long, name=thread)

@@ -48,6 +48,19 @@ def test_a_model_is_added_with_the_key_from_standard_input(rota_command: Rota, p
     assert request.request_id
 
 
+def test_a_model_is_added_with_what_it_holds(rota_command: Rota, peer: Peer) -> None:
+    done = rota_command("models", "add", *OWN, "--no-key", "--context-tokens", "8000")
+    assert done.exit_code == 0, done.output
+    assert "8,000 tokens" in done.stdout
+    assert peer.chat.calls[-1][1].model_config.context_tokens == 8_000
+
+
+def test_a_model_that_holds_nothing_is_not_added(rota_command: Rota, peer: Peer) -> None:
+    done = rota_command("models", "add", *OWN, "--no-key", "--context-tokens", "10")
+    assert done.exit_code == 2
+    assert peer.chat.calls == []
+
+
 def test_a_key_is_no_argument(rota_command: Rota, peer: Peer) -> None:
     done = rota_command("models", "add", *OWN, "--api-key", KEY)
     assert done.exit_code == 2

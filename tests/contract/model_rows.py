@@ -53,6 +53,12 @@ MODEL_ROWS: Final[list[Row]] = [
         lambda s: s.adding_model(api_key="sk with blanks"),
         "model_config.api_key",
     ),
+    refused(
+        f"{C}CreateModelConfig",
+        "INVALID_REQUEST",
+        lambda s: s.adding_model(context_tokens=999),
+        "model_config.context_tokens",
+    ),
     ok(
         f"{C}GetModelConfig",
         lambda s: cp.GetModelConfigRequest(name=s.own_model.name),

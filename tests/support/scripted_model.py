@@ -12,6 +12,19 @@ DONE = "[DONE]"
 Reply = Sequence[Any]
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A reply of its own, as the only thing in one: a status and its error."""
+
+    status: int
+    error: dict[str, Any]
+
+    def wire(self) -> bytes:
+        body = json.dumps({"error": self.error}).encode()
+        head = f"HTTP/1.1 {self.status} No\r\ncontent-type: application/json\r\n"
+        return f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body
+
+
 @dataclass
 class ScriptedModel:
     """Answers the n-th request with the n-th reply; `asked` holds the requests' bodies.
@@ -30,15 +43,22 @@ class ScriptedModel:
         self.heads.append(head)
         length = int(head.split("content-length:")[1].split("\r\n")[0])
         self.asked.append(json.loads(await reader.readexactly(length)))
+        number = len(self.asked) - 1
+        reply = self.answer(self.asked[-1]) if self.answer else self.replies[number]
+        if isinstance(reply[0], Refused):
+            writer.write(reply[0].wire())
+        else:
+            self._stream(reply, writer)
+        await writer.drain()
+        writer.close()
+
+    def _stream(self, reply: Reply, writer: asyncio.StreamWriter) -> None:
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
         )
-        number = len(self.asked) - 1
-        for chunk in self.answer(self.asked[-1]) if self.answer else self.replies[number]:
+        for chunk in reply:
             text = chunk if isinstance(chunk, str) else json.dumps(chunk)
             writer.write(f"data: {text}\n\n".encode())
-        await writer.drain()
-        writer.close()
 
 
 def says(text: str, **delta: Any) -> dict[str, Any]:

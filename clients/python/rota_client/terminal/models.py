@@ -42,6 +42,14 @@ def add(
         bool | None,
         typer.Option("--images/--text-only", help="Whether it reads images. Else not known."),
     ] = None,
+    context_tokens: Annotated[
+        int | None,
+        typer.Option(
+            help="How many tokens it reads and writes in one call. Else taken as 128,000.",
+            min=1_000,
+            max=10_000_000,
+        ),
+    ] = None,
     no_key: Annotated[bool, typer.Option("--no-key", help="The endpoint wants none.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -52,6 +60,7 @@ def add(
         base_url=base_url,
         api_key="" if no_key else _key(),
         image_support=_IMAGES[images],
+        context_tokens=context_tokens or 0,
     )
     shown(answer(context, lambda rota: rota.add_model(config)), tables.model, as_json)
 

@@ -56,6 +56,7 @@ def model(one: ModelConfig) -> RenderableType:
         ("Name", f"{one.display_name} ({one.id})"),
         ("Model", one.model),
         ("Reads", _reads(one)),
+        ("Holds", f"{one.context_tokens:,} tokens" if one.context_tokens else "not known"),
         ("Whose", "yours" if one.own else _paid(one)),
     ]
     if one.own:

@@ -93,6 +93,7 @@ function AddModel() {
           baseUrl: text("base_url"),
           apiKey: text("api_key"),
           imageSupport: Number(text("image_support")) as Images,
+          contextTokens: Number(text("context_tokens")),
         },
       });
       form.current!.reset();
@@ -114,6 +115,7 @@ function AddModel() {
           <Text name="base_url" label="Address" help="OpenAI-compatible; usually ends in /v1" wrong={wrong("base_url")} type="url" required />
           <Text name="api_key" label="Key" help="Stored encrypted, and never shown again" wrong={wrong("api_key")} type="password" />
           <Text name="display_name" label="Name" help="Left out: the model's" wrong={wrong("display_name")} />
+          <Text name="context_tokens" label="Context" help="Tokens that it holds in one call; left out: 128,000" wrong={wrong("context_tokens")} type="number" />
           <div class="field">
             <label for="own-image_support">Pictures</label>
             <select id="own-image_support" name="image_support">

@@ -507,7 +507,7 @@ class TurnCancelled(_message.Message):
     def __init__(self) -> None: ...
 
 class ModelConfig(_message.Message):
-    __slots__ = ("id", "display_name", "model", "image_support", "premium", "auto_eligible", "name", "base_url", "api_key", "key_hint", "own", "create_time", "update_time", "etag")
+    __slots__ = ("id", "display_name", "model", "image_support", "premium", "auto_eligible", "name", "base_url", "api_key", "key_hint", "own", "create_time", "update_time", "etag", "context_tokens")
     class ImageSupport(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         IMAGE_SUPPORT_UNSPECIFIED: _ClassVar[ModelConfig.ImageSupport]
@@ -530,6 +530,7 @@ class ModelConfig(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     id: int
     display_name: str
     model: str
@@ -544,7 +545,8 @@ class ModelConfig(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
     etag: str
-    def __init__(self, id: _Optional[int] = ..., display_name: _Optional[str] = ..., model: _Optional[str] = ..., image_support: _Optional[_Union[ModelConfig.ImageSupport, str]] = ..., premium: _Optional[bool] = ..., auto_eligible: _Optional[bool] = ..., name: _Optional[str] = ..., base_url: _Optional[str] = ..., api_key: _Optional[str] = ..., key_hint: _Optional[str] = ..., own: _Optional[bool] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ...) -> None: ...
+    context_tokens: int
+    def __init__(self, id: _Optional[int] = ..., display_name: _Optional[str] = ..., model: _Optional[str] = ..., image_support: _Optional[_Union[ModelConfig.ImageSupport, str]] = ..., premium: _Optional[bool] = ..., auto_eligible: _Optional[bool] = ..., name: _Optional[str] = ..., base_url: _Optional[str] = ..., api_key: _Optional[str] = ..., key_hint: _Optional[str] = ..., own: _Optional[bool] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., context_tokens: _Optional[int] = ...) -> None: ...
 
 class CreateThreadRequest(_message.Message):
     __slots__ = ("parent", "thread", "request_id", "validate_only")

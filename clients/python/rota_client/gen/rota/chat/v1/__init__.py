@@ -559,7 +559,8 @@ class Decision(betterproto2.Message):
     """
     Approve what was shown. What would never fire by now is INVALID_ARGUMENT as
     if it had been sent as an edit, with paths under `edit.payload`, and the
-    approval stays PENDING.
+    approval stays PENDING. What one asked for who has lost access since is
+    PERMISSION_DENIED / CREATOR_ACCESS_LOST, edited or not.
     """
 
     edit: "DecisionEdit | None" = betterproto2.field(
@@ -1193,6 +1194,15 @@ class ModelConfig(betterproto2.Message):
     """
     Changes with every change. When set in an update or a delete, a stale one
     is ABORTED / ETAG_MISMATCH. Empty for models of the service's file.
+    """
+
+    context_tokens: "int" = betterproto2.field(15, betterproto2.TYPE_INT32)
+    """
+    How many tokens it reads and writes in one call: 1,000 to 10,000,000. The
+    history that a turn starts from has half of it, and results of tools are
+    shortened to what it holds. 0 or left out at creation: not known, and taken
+    as 128,000; a turn whose provider then refuses a call as too long asks
+    again with less.
     """
 
 

@@ -166,7 +166,8 @@ class ErrorReason(betterproto2.Enum):
     CREATOR_ACCESS_LOST = 23
     """
     PERMISSION_DENIED. The creator of an automation lost access to its
-    workspace, so its run did not start.
+    workspace, so its run did not start; or the one who asked for an approval
+    did, so it can only be rejected.
     {"reason": "CREATOR_ACCESS_LOST", "metadata": {"user": "…"}}
     """
 
