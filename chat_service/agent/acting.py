@@ -43,7 +43,7 @@ async def act_with_approval(
     return Saved(
         automation=saved.name,
         display_name=display_name(saved.payload),
-        next_fires=[] if change == "paused" else list(saved.next_fires),
+        next_fires=list(saved.next_fires),
         change=change,
     )
 

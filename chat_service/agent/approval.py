@@ -68,7 +68,7 @@ async def request_approval(
     gave first is what is shown and what is approved. Whatever is not clearly an approval is a
     rejection. In a task nobody is asked: ApprovalNotGranted unless its step granted it.
     """
-    key = f"{place_of(run, call)}:{next(call.ordinals)}"
+    key = _key(run, call, next(call.ordinals))
     if run.task is not None:
         return await _unattended(run, key, tool, prepare)
     approvals, again, turn = run.desk.approvals, run.desk.patience.peer, run.context.turn
@@ -81,6 +81,22 @@ async def request_approval(
     if answer != {"approval": str(shown)}:
         return Rejected(reason=UNREADABLE)
     return _outcome(await again(lambda: approvals.get(shown)))
+
+
+async def was_asked(run: Run, call: ToolCall) -> bool:
+    """Whether a person was asked about a call in an earlier segment, as rules were then."""
+    if not run.decided:
+        return False
+    key = _key(run, call, 0)
+    return await run.desk.patience.peer(lambda: _is_stored(run, key))
+
+
+async def _is_stored(run: Run, key: str) -> bool:
+    return await run.desk.approvals.find(run.context.turn, key) is not None
+
+
+def _key(run: Run, call: ToolCall, ordinal: int) -> str:
+    return f"{place_of(run, call)}:{ordinal}"
 
 
 def place_of(run: Run, call: ToolCall) -> str:

@@ -12,6 +12,7 @@ from chat_service.agent.approval import (
     Rejected,
     ToolCall,
     request_approval,
+    was_asked,
 )
 from chat_service.agent.mapping_tool import mapping_tool
 from chat_service.agent.outcomes import Declined, MayHaveRun, result_of
@@ -28,6 +29,7 @@ from chat_service.agent.tools import (
 from shared import canonical
 from shared.registries.capabilities import Capability
 
+MOST_SHOWN: Final = 256 * 1024  # bytes of arguments on a card
 ASKS: Final = "A person is asked before it acts; an agent_task that uses it needs auto_approve."
 
 
@@ -55,13 +57,14 @@ def offered(capability: Capability, rule: Rule, *, repeatable: bool = True) -> O
 
 
 def asked_tool(run: Run, capability: Capability, *, ask: bool, repeatable: bool = True) -> BaseTool:
-    """Without `ask` it acts at once."""
+    """Without `ask` it acts at once, unless it was asked for when a rule still said so."""
 
     async def carry(arguments: dict[str, Any], call: ToolCall) -> ToolResult:
         wanted = clean_json(arguments)
-        if said := misfit(capability, wanted) or (ask and _unshowable(wanted)):
+        asks = ask or await was_asked(run, call)
+        if said := misfit(capability, wanted) or (asks and _unshowable(wanted)):
             return failed(said)
-        if not ask:
+        if not asks:
             return await _acted(run, capability, call, wanted, repeatable)
         decision = await _decided(run, capability, call, wanted)
         if isinstance(decision, Rejected):
@@ -78,10 +81,10 @@ def asked_tool(run: Run, capability: Capability, *, ask: bool, repeatable: bool 
 def _unshowable(arguments: dict[str, Any]) -> str:
     """Why a card can't hold the arguments; empty when it can."""
     try:
-        canonical.normalise(arguments)
+        size = len(canonical.canonical_bytes(canonical.normalise(arguments)))
     except canonical.NotCanonical as exc:
         return f"the arguments are invalid: {exc}"
-    return ""
+    return f"the arguments are larger than {MOST_SHOWN} bytes" if size > MOST_SHOWN else ""
 
 
 async def _decided(

@@ -24,6 +24,7 @@ from chat_service.agent.compiled import Graph, Graphs, run_config
 from chat_service.agent.delegate import delegate
 from chat_service.agent.events import AgentEvent, Paused, TextRetracted
 from chat_service.agent.header import header
+from chat_service.agent.late_tools import Late
 from chat_service.agent.left_behind import LeftBehind
 from chat_service.agent.meter import Meter
 from chat_service.agent.model import ModelBundle, ModelConfig
@@ -105,6 +106,7 @@ class Agent:
             images=images,
             models=lambda: models or {},
             rules=lambda: {tool.name: tool.approval for tool in more_tools()},
+            late=Late(more_tools=more_tools, may_come=may_come),
         )
 
     async def stream(
@@ -169,8 +171,12 @@ class Agent:
         model: ModelBundle,
         resume: Sequence[UUID] = (),
         task: TaskLimits | None = None,
+        checkpointed: bool = True,
     ) -> LeftBehind:
-        """What a segment used whose stream was lost with its process."""
+        """What a segment used whose stream was lost with its process.
+
+        Not `checkpointed`: its turn is known to have no checkpoint, and none is looked for.
+        """
         run = Run(
             desk=self._desk,
             context=context,
@@ -179,8 +185,11 @@ class Agent:
             segment=segment_key(resume),
             next_block=0,
         )
+        system_prompt = self._system_prompt(run)
+        if not checkpointed:
+            return left_behind.nothing(system_prompt)
         async with _database_faults():
-            return await left_behind.read(run, self._checkpoints, self._system_prompt(run))
+            return await left_behind.read(run, self._checkpoints, system_prompt)
 
     async def forget(self, turn: UUID) -> None:
         """Drops the checkpoints of a turn that has ended."""

@@ -1,23 +1,16 @@
 """Speaking with an MCP server: what it offers, and calls of its tools."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
-from langchain_mcp_adapters.sessions import (
-    Connection,
-    StdioConnection,
-    StreamableHttpConnection,
-    create_session,
-)
 from mcp import ClientSession, McpError, types
 from mcp.types import CONNECTION_CLOSED, CallToolResult, ErrorData, TextContent, Tool
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 
-from chat_service.agent import once
+from chat_service.agent import mcp_session, once
 from chat_service.agent.mcp_config import McpServer
 from chat_service.agent.text import clean, one_line
 from shared import errors, telemetry
@@ -41,13 +34,17 @@ async def tools_of(server: McpServer, environ: Mapping[str, str]) -> tuple[list[
     """What it offers, at most MOST_TOOLS; whether there is more. Raises whatever goes wrong."""
     found: list[Tool] = []
     cursor: str | None = None
-    async with asyncio.timeout(REACH_SECONDS), _session(server, environ) as session:
-        for _ in range(MOST_TOOLS):
+
+    async def ask(session: ClientSession, _: asyncio.Timeout) -> None:
+        nonlocal cursor
+        for _page in range(MOST_TOOLS):
             page = await session.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
-            found += page.tools
+            found.extend(page.tools)
             cursor = page.nextCursor
             if not cursor or len(found) >= MOST_TOOLS:
                 break
+
+    await mcp_session.talk(server, environ, ask, seconds=REACH_SECONDS)
     return found[:MOST_TOOLS], bool(cursor) or len(found) > MOST_TOOLS
 
 
@@ -59,10 +56,13 @@ async def call(
     NotReached: nothing was done. Unsure: it broke off.
     """
     asked = _Asked(tool=tool, arguments=arguments)
+
+    async def ask(session: ClientSession, limit: asyncio.Timeout) -> None:
+        limit.reschedule(asyncio.get_running_loop().time() + server.timeout_seconds)
+        await asked.of(session)
+
     try:
-        async with asyncio.timeout(REACH_SECONDS) as limit, _session(server, environ) as session:
-            limit.reschedule(asyncio.get_running_loop().time() + server.timeout_seconds)
-            await asked.of(session)
+        await mcp_session.talk(server, environ, ask, seconds=REACH_SECONDS)
     except Exception as error:
         # once it has answered, what happens to the connection is of no matter
         if asked.answer is None:
@@ -151,29 +151,6 @@ def _read(
         case errors.RotaError():
             raise answer
     raise once.Unsure(f"{server.id} broke off; {_UNSURE}") from answer
-
-
-@contextlib.asynccontextmanager
-async def _session(server: McpServer, environ: Mapping[str, str]) -> AsyncIterator[ClientSession]:
-    """One for each call: nothing to mend when a server restarts."""
-    async with create_session(_connection(server, environ)) as session:
-        await session.initialize()
-        yield session
-
-
-def _connection(server: McpServer, environ: Mapping[str, str]) -> Connection:
-    secrets = {k: _plain(v) for k, v in server.secrets(environ).items()}
-    if server.command is not None:
-        command, *arguments = server.command
-        return StdioConnection(
-            transport="stdio", command=command, args=arguments, env=secrets or None
-        )
-    assert server.url is not None
-    return StreamableHttpConnection(transport="streamable_http", url=server.url, headers=secrets)
-
-
-def _plain(secret: SecretStr) -> str:
-    return secret.get_secret_value()
 
 
 def _text(answer: CallToolResult) -> str:

@@ -23,7 +23,16 @@ from devstack.postgres_roles import ServiceDatabases
 from shared.rpc import status, struct
 from tests.chat_service.conftest import no_wait
 from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import WORKSPACE, Chat, approval_of, approve, chat_service, edit, until
+from tests.support.chat import (
+    WORKSPACE,
+    Chat,
+    approval_of,
+    approve,
+    chat_service,
+    edit,
+    told,
+    until,
+)
 from tests.support.mcp_server import Shelf, mcp_server, served
 from tests.support.odd_mcp import OddMcp, tool
 from tests.support.refusals import refusal
@@ -270,6 +279,36 @@ async def test_a_server_that_hangs_does_not_keep_the_service_from_serving(
     assert events[-1].WhichOneof("event") == "completed"
     told = [line for line in logs if line["event"] == "mcp_servers_not_awaited"]
     assert [line["servers"] for line in told] == [["notes"]]
+
+
+async def test_a_turn_is_cancelled_while_a_server_that_died_is_waited_for(
+    chat_databases: ServiceDatabases,
+    keys: Keys,
+    demo: DemoServer,
+    automations: MemoryAutomations,
+    tmp_path: Path,
+) -> None:
+    dead = OddMcp(pages=[[tool("search")]], answer=lambda _: None, clings=True)
+    models = tmp_path / "models.yaml"
+    async with served(dead) as url:
+        models.write_text(FILE.format(url=url))
+        async with chat_service(
+            chat_databases, keys, demo.base_url, automations=automations, models_file=models
+        ) as chat:
+            call = chat.stream(f"go <<calls={json.dumps([{'name': 'notes_search', 'args': {}}])}>>")
+            first = await anext(aiter(call))
+            await until(lambda: _called(dead))
+            cancelling = pb.CancelTurnRequest(name=first.started.turn)
+            # long before the call's own minute is over, or a client gives up on taking leave
+            async with asyncio.timeout(30):
+                await chat.stub.CancelTurn(cancelling, metadata=chat.metadata)
+                events = await told(call)
+
+    assert events[-1].HasField("cancelled")
+
+
+async def _called(odd: OddMcp) -> bool:
+    return bool(odd.called)
 
 
 def _outcomes(events: list[pb.TurnEvent]) -> list[int]:

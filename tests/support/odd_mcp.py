@@ -30,7 +30,8 @@ def tool(name: str, **more: Any) -> dict[str, Any]:
 class OddMcp:
     """`answer` gives a part of a JSON-RPC answer, an HTTP status, or None: it never answers.
 
-    One answers nothing while it `hangs`, one that is `away` with 503. Serve it with `served`.
+    One answers nothing while it `hangs`, one that is `away` with 503. One that `clings` opens a
+    session and never answers its end. Serve it with `served`.
     """
 
     pages: list[list[dict[str, Any]]] = field(default_factory=lambda: [[tool("act")]])
@@ -39,6 +40,8 @@ class OddMcp:
     headers: list[dict[str, str]] = field(default_factory=list)
     hangs: bool = False
     away: bool = False
+    clings: bool = False
+    left: int = 0  # sessions that were ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -47,6 +50,11 @@ class OddMcp:
             await response(scope, receive, send)
 
     async def _response(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self.left += 1
+            while self.clings and not await request.is_disconnected():
+                await asyncio.sleep(0.01)
+            return Response(status_code=204)
         if request.method != "POST":
             return Response(status_code=405)
         self.headers.append(dict(request.headers))
@@ -62,7 +70,9 @@ class OddMcp:
             await asyncio.sleep(0.01)
         if isinstance(found, int):
             return Response(status_code=found)
-        return JSONResponse({"jsonrpc": "2.0", "id": asked["id"], **(found or {})})
+        session = {"mcp-session-id": "one"} if self.clings else {}
+        told = {"jsonrpc": "2.0", "id": asked["id"], **(found or {})}
+        return JSONResponse(told, headers=session)
 
     def _answer(self, method: str, params: dict[str, Any]) -> Answer:
         match method:

@@ -162,6 +162,24 @@ async def test_two_calls_of_one_model_turn_pause_together_and_go_on_together(
     assert "no jokes" in text_of(events)
 
 
+async def test_a_call_that_ended_before_a_pause_is_not_told_again_after_it(bench: Bench) -> None:
+    wanted = [
+        {"name": "list_automations", "args": {}},
+        {"name": "create_automation", "args": {"intent": f"{WEEKDAYS}."}},
+    ]
+    before = await bench.all(f"<<calls={json.dumps(wanted)}>>")
+    (listed,) = finished(before)
+    assert isinstance(before[-1], Paused)
+    (approval,) = before[-1].approvals
+    bench.approvals.decide(approval, "approved")
+
+    (saved,) = finished(await bench.all(resume=[approval]))
+
+    assert (listed.output["status"], saved.output["status"]) == ("listed", "saved")
+    taken_over = finished(await bench.all(resume=[approval], first_block=1))
+    assert [one.output["status"] for one in taken_over] == ["saved"]
+
+
 async def test_a_resume_said_twice_saves_once_and_tells_the_same(bench: Bench) -> None:
     (approval,) = await bench.paused(WEEKDAYS)
     bench.approvals.decide(approval, "approved")
@@ -280,27 +298,6 @@ async def test_a_forgotten_turn_starts_afresh(bench: Bench) -> None:
 
     assert len(bench.demo.controls.log()) == 2
     assert text_of(events).startswith("Hello!")
-
-
-async def test_closing_the_stream_stops_the_model(bench: Bench) -> None:
-    bench.demo.controls.hold(after=2, kind="chat")
-    stream = bench.stream("hello").start()
-    await anext(stream)
-    held = await bench.demo.controls.until_held("chat")
-
-    await stream.aclose()
-
-    assert await bench.demo.controls.until_over(held) == "abandoned"
-
-
-async def test_a_cancelled_draft_stops_the_drafter(bench: Bench) -> None:
-    bench.demo.controls.hold(after=1, kind="drafter")
-    task = asyncio.create_task(bench.all(WEEKDAYS))
-    held = await bench.demo.controls.until_held("drafter")
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-    assert await bench.demo.controls.until_over(held) == "abandoned"
 
 
 @pytest.mark.parametrize("disabled", [tool.name for tool in MAIN_AGENT])

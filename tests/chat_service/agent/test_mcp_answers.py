@@ -1,5 +1,6 @@
 """What odd MCP servers tell and answer: taken as it is meant, or told in words."""
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -11,7 +12,6 @@ from structlog.testing import capture_logs
 from chat_service.agent.events import ToolCallFinished
 from chat_service.agent.mcp_config import McpServer
 from chat_service.agent.mcp_tools import McpTools
-from chat_service.agent.ports import TaskLimits
 from tests.chat_service.agent.conftest import Bench, finished
 from tests.chat_service.agent.test_mcp_tools import agent_with, calling, looked
 from tests.support.mcp_server import served
@@ -80,6 +80,22 @@ async def test_a_call_that_hangs_ends_and_may_have_been_carried_out(
 
     assert (result.ok, result.output["reason"]) == (False, "may_have_run")
     assert result.output["message"] == "odd took too long; it may have done it or not"
+
+
+@pytest.mark.parametrize(
+    ("answer", "ok"), [(None, False), (text("done"), True)], ids=["in a call", "after it"]
+)
+async def test_a_server_that_dies_holds_nobody_up(
+    bench: Bench, odd: OddMcp, url: str, answer: Any, ok: bool
+) -> None:
+    odd.clings, odd.answer = True, lambda _: answer
+    seconds = 60.0 if ok else 0.3
+
+    # what a client waits by itself for the end of a session is five minutes
+    async with asyncio.timeout(120):
+        result = await result_of(bench, url, odd=odd, timeout_seconds=seconds)
+
+    assert result.ok == ok
 
 
 async def test_a_process_that_dies_in_a_call_may_have_carried_it_out(bench: Bench) -> None:
@@ -205,15 +221,23 @@ async def test_arguments_arrive_whatever_they_are_called(
     assert [one["arguments"] for one in odd.called] == [given]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"id": LARGEST}, "send it as a string"),
+        ({"text": "x" * 300_000}, "the arguments are larger than 262144 bytes"),
+    ],
+    ids=["a long number", "a long text"],
+)
 async def test_arguments_that_no_card_can_hold_are_told_and_not_shown(
-    bench: Bench, odd: OddMcp, url: str
+    bench: Bench, odd: OddMcp, url: str, arguments: dict[str, Any], said: str
 ) -> None:
     tools = await looked(McpServer(id="odd", url=url))
-    asked = calling("odd_act", id=LARGEST)
+    asked = calling("odd_act", **arguments)
 
     (result,) = finished(await bench.all(asked, agent=agent_with(bench, tools)))
 
-    assert "send it as a string" in result.output["message"]
+    assert said in result.output["message"]
     assert not bench.approvals.drafts
 
 
@@ -236,53 +260,3 @@ async def test_a_name_that_is_taken_or_odd_is_left_out(
     assert [one.name for one in tools.definitions()] == offered
     left_out = [line for line in logs if line["event"] == "mcp_tool_left_out"]
     assert len(left_out) == len(listed) - len(offered)
-
-
-async def approved_while_away(bench: Bench, odd: OddMcp, *, comes_back: bool) -> ToolCallFinished:
-    """An act that is approved when its server answers nobody."""
-    async with served(odd) as url:
-        tools = await looked(McpServer(id="odd", url=url))
-
-        async def sleep(seconds: float) -> None:
-            await bench.waits.sleep(seconds)
-            odd.away = not comes_back
-
-        agent = agent_with(bench, tools, sleep=sleep)
-        (approval,) = await bench.paused(calling("odd_act"), agent=agent)
-        bench.approvals.decide(approval, "approved")
-        odd.away = True
-        (result,) = finished(await bench.all(resume=[approval], agent=agent))
-    return result
-
-
-async def test_what_was_approved_waits_for_its_server(bench: Bench, odd: OddMcp) -> None:
-    result = await approved_while_away(bench, odd, comes_back=True)
-
-    assert (result.ok, result.output) == (True, {"text": "done"})
-    assert len(odd.called) == 1
-
-
-async def test_what_was_approved_waits_a_minute_and_is_told_as_not_done(
-    bench: Bench, odd: OddMcp
-) -> None:
-    result = await approved_while_away(bench, odd, comes_back=False)
-
-    assert not result.ok
-    assert result.output["message"] == "odd can't be reached, so nothing was done"
-    assert sum(bench.waits.seconds) >= 60
-    # not so much as begun: whoever took over could still do it
-    assert not bench.acts.begun
-
-
-async def test_an_auto_approved_act_of_a_task_waits_too(bench: Bench, odd: OddMcp) -> None:
-    async with served(odd) as url:
-        tools = await looked(McpServer(id="odd", url=url))
-        odd.away = True
-        limits = TaskLimits(tools=("odd_act",), auto_approve=True)
-
-        (result,) = finished(
-            await bench.task(calling("odd_act"), limits, agent=agent_with(bench, tools))
-        )
-
-    assert not result.ok
-    assert sum(bench.waits.seconds) >= 60

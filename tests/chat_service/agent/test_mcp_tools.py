@@ -124,6 +124,21 @@ async def test_a_rejected_tool_is_not_called(bench: Bench, notes: McpTools, shel
     assert not shelf.written
 
 
+@pytest.mark.parametrize("state", ["rejected", "approved"])
+async def test_a_decision_counts_although_nobody_would_be_asked_any_more(
+    bench: Bench, notes: McpTools, shelf: Shelf, url: str, state: Any
+) -> None:
+    asked = calling("notes_write", title="a", text="b")
+    (approval,) = await bench.paused(asked, agent=agent_with(bench, notes))
+    edited = {"tool": "notes_write", "arguments": {"title": "a", "text": "c"}}
+    bench.approvals.decide(approval, state, payload=edited)
+    unasked = await looked(McpServer(id="notes", url=url, approval="never"))
+
+    await bench.all(resume=[approval], agent=agent_with(bench, unasked))
+
+    assert shelf.written == ([("a", "c")] if state == "approved" else [])
+
+
 async def test_what_a_tool_refuses_is_its_answer(bench: Bench, url: str) -> None:
     tools = await looked(McpServer(id="notes", url=url, approval="never"))
 
