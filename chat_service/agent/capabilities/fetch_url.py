@@ -1,6 +1,7 @@
 """`fetch_url`: the text of a page on the open internet, and of no other."""
 
 import asyncio
+import codecs
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ MAX_TEXT: Final = 60_000  # what a model can still read
 MAX_REDIRECTS: Final = 5
 SECONDS: Final = 10.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# for names and for source code: slow, or with errors of their own
+_NO_CHARSETS = frozenset(
+    {"punycode", "idna", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"}
+)
 _TEXT = re.compile(r"text/|application/(?:json|xml|javascript|yaml)|\+(?:json|xml)\b", re.I)
 
 _INPUT = {
@@ -73,7 +78,8 @@ class Fetcher:
 
     async def fetch(self, url: str) -> dict[str, Any]:
         where, answer = await self._fetched(url, MAX_BYTES)
-        return _page(where, answer)
+        # a large one takes a while, which nobody else has to wait for
+        return await asyncio.to_thread(_page, where, answer)
 
     async def download(self, url: str, *, most: int) -> bytes:
         """The bytes at an address, whatever they are; refused when there are more than `most`."""
@@ -179,10 +185,7 @@ async def _read(response: httpx.Response, most: int) -> _Answer:
 def _page(url: httpx.URL, answer: _Answer) -> dict[str, Any]:
     if answer.content_type and not _TEXT.search(answer.content_type):
         raise _refused("it is not a text")
-    try:
-        text = answer.body.decode(answer.charset, errors="replace")
-    except LookupError:
-        text = answer.body.decode("utf-8", errors="replace")
+    text = answer.body.decode(_charset(answer.charset), errors="replace")
     if "html" in answer.content_type.lower():
         text = page_text(text)
     return {
@@ -192,6 +195,16 @@ def _page(url: httpx.URL, answer: _Answer) -> dict[str, Any]:
         "text": text[:MAX_TEXT],
         "truncated": answer.truncated or len(text) > MAX_TEXT,
     }
+
+
+def _charset(named: str) -> str:
+    """One that pages are written in; a page may name any other that Python has."""
+    try:
+        found = codecs.lookup(named).name
+        "".encode(found)
+    except (LookupError, UnicodeError, ValueError):
+        return "utf-8"
+    return "utf-8" if found in _NO_CHARSETS else found
 
 
 def _refused(why: str) -> errors.RotaError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import signal
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -227,6 +228,51 @@ async def test_a_page_that_takes_too_long_is_given_up() -> None:
 
 def test_scripts_are_not_text() -> None:
     assert page_text("<p>a<style>b</style><script>c<p>d</script>e") == "ae"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("a < b <3 x", "a < b <3 x"),
+        ("<!-->a<!-- <p>b</p> -->c<!x>d<?y?>e", "acde"),
+        ("""<p title="a>b" lang='c>d'>x</p>""", "x"),
+        ("<a href=it's>y</a>", "y"),
+        ("<script>if(a<b){'</p>'}</script>z", "z"),
+        ("<TITLE>a <b> c</TITLE><svg>d</svg>e", "a <b> c\ne"),
+        # the end of a head may be left out
+        ("<head><meta charset=utf-8><title>T</title><body>b", "T\nb"),
+        ("&amp;&#" + "9" * 5_000 + ";", "&amp;&#" + "9" * 5_000 + ";"),
+        ("x<a", "x"),
+    ],
+)
+def test_a_page_is_read_as_a_browser_does(page: str, text: str) -> None:
+    assert page_text(page) == text
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["<", "<a ", "<a b='", "<a b=c ", "<!--", "<!", "<?", "</a", "<svg>", "</x>", "&#", "<p>"],
+)
+def test_no_page_takes_long_to_read(unit: str) -> None:
+    def too_long(*_: object) -> None:
+        raise AssertionError("it took more than 20 seconds of CPU")
+
+    before = signal.signal(signal.SIGVTALRM, too_long)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 20)
+    try:
+        page_text(unit * (MAX_BYTES // len(unit)))
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "zlib", "undefined", "unheard-of"])
+async def test_a_charset_that_no_page_is_written_in_is_not_used(charset: str) -> None:
+    answer = _answer("Grüße".encode(), f"text/plain; charset={charset}")
+    async with _site({"/": answer}) as port:
+        found = await _local().fetch(f"http://example.org:{port}/")
+
+    assert found["text"] == "Grüße"
 
 
 async def _never(host: str, port: int) -> list[Address]:
