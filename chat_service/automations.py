@@ -199,7 +199,9 @@ def _payload(answer: pb.Automation) -> dict[str, Any]:
 
 
 def _saved(answer: pb.Automation) -> SavedAutomation:
-    times = sorted(time for one in answer.triggers if (time := _next_fire(one)))
+    # the triggers of a paused one tick on, and what they name is skipped
+    triggers = answer.triggers if answer.state == pb.Automation.ACTIVE else ()
+    times = sorted(time for one in triggers if (time := _next_fire(one)))
     return SavedAutomation(
         name=answer.name,
         payload=_payload(answer),

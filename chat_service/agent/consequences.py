@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from itertools import islice
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from chat_service.agent.frequency import runs_between
 from chat_service.agent.model import ModelConfig
 from chat_service.agent.preview import schedules
 from chat_service.agent.run import Run
+from shared import errors, resources
 from shared.registries.triggers import ScheduleTriggerConfig
-from shared.schedule import slots_after
 
 MONTH: Final = timedelta(days=30)
-_SAMPLE: Final = 200
 # tokens that a run is guessed to need: what every call is told, what a tool's description and
 # what it gives take, and what a call answers
 _TOLD: Final = 400
@@ -89,8 +88,22 @@ def _warnings(run: Run, steps: Sequence[Json], runs: int) -> Iterator[str]:
                 f"{named} uses {_listed(asks)}, which {verb} for an approval. Nobody is there to "
                 "give it, so the step fails unless auto_approve is set."
             )
+        model = step.get("config", {}).get("model")
+        if model and not _configured(run, model):
+            yield f"{named} names the model {model}, which is not configured, so the step fails."
     if not runs:
         yield "It does not run within the next month."
+
+
+def _configured(run: Run, model: str) -> bool:
+    """Whether a task may find it; models of people's own are named by their resource names."""
+    if any(model in (config.model, config.display_name) for config in run.desk.models().values()):
+        return True
+    try:
+        parts = resources.MODEL_CONFIG.parse(model)
+    except errors.RotaError:
+        return False
+    return parts["workspace"] == run.context.workspace
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -146,19 +159,9 @@ def _tokens(step: Json) -> tuple[int, int]:
 
 
 def _runs_per_month(run: Run, config: Json) -> int:
-    """An estimate: a frequent schedule is counted for a while and extrapolated."""
     try:
         schedule = ScheduleTriggerConfig.model_validate(config)
     except ValidationError:
         return 0
     now = run.context.now
-    fires = [
-        slot.fire_time
-        for slot in islice(slots_after(schedule, now), _SAMPLE)
-        if not slot.skipped and slot.fire_time <= now + MONTH
-    ]
-    runs = len(fires)
-    if runs == _SAMPLE:
-        apart = (fires[-1] - fires[0]) / (_SAMPLE - 1)
-        runs = round(MONTH / max(apart, timedelta(minutes=1)))
-    return min(runs, schedule.max_fires or runs)
+    return runs_between(schedule, now, now + MONTH)

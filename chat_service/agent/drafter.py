@@ -149,7 +149,7 @@ async def _judge(
 
 def _texts(found: Any) -> list[str]:
     items = found if isinstance(found, list) else [found]
-    return [str(item)[:500] for item in items][:MAX_ISSUES] or [_NO_OBJECT]
+    return [str(item)[:500] for item in items if item][:MAX_ISSUES] or [_NO_OBJECT]
 
 
 def _entry(name: str, description: str, schema: dict[str, Any]) -> str:

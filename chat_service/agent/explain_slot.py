@@ -19,7 +19,8 @@ _MOMENT: Final = Argument(
     name="moment", description="when it should have run, in ISO 8601 or plain words", most=200
 )
 _UNREADABLE: Final = (
-    "moment: give a date and a time of day, such as 2026-11-23T09:00 or yesterday at 9:00"
+    "moment: give a date and a time of day, such as 2026-11-23T09:00 or yesterday at 9:00, and a "
+    "zone, if one was named, as Europe/Paris"
 )
 
 

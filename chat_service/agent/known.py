@@ -1,6 +1,7 @@
 """What a person calls an automation → which one it is."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
@@ -71,18 +72,24 @@ def _only(called: str, found: Sequence[KnownAutomation], more: bool) -> KnownAut
 
 
 def _meant(called: str, found: Sequence[KnownAutomation]) -> list[KnownAutomation]:
-    """By resource name, else by the whole display name, else by words of it."""
+    """By resource name, else by the whole display name, to the letter first, else by its words."""
     if named := [one for one in found if called in (one.name, one.name.rpartition("/")[2])]:
         return named
-    words = _words(called)
-    if same := [one for one in found if _words(one.display_name) == words]:
+    if same := [one for one in found if _plain(one.display_name) == _plain(called)]:
+        return same
+    words = _words(called)  # none in a name of signs only
+    if words and (same := [one for one in found if _words(one.display_name) == words]):
         return same
     telling = set(words) - _FILLERS
     return [one for one in found if telling and telling <= set(_words(one.display_name))]
 
 
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())
+    return re.findall(r"\w+", _plain(text))
 
 
 def _names(found: Sequence[KnownAutomation]) -> str:

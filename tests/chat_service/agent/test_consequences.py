@@ -126,6 +126,17 @@ def test_tools_that_nobody_will_be_there_to_allow_are_warned_of() -> None:
     assert second == "The step s1 approves by itself what notes_burn would ask for."
 
 
+def test_models_that_are_not_there_are_warned_of() -> None:
+    own, others = "workspaces/dev/modelConfigs/7", "workspaces/other/modelConfigs/7"
+    steps = [{"model": name} for name in ("Large", "small", own, "gpt-5", others)]
+    said = of(automation(*steps), LARGE, SMALL)
+
+    assert said["warnings"] == [
+        f"The step s{n} names the model {name}, which is not configured, so the step fails."
+        for n, name in ((3, "gpt-5"), (4, others))
+    ]
+
+
 def test_what_never_runs_is_warned_of() -> None:
     paused = automation({})
     paused["definition"]["triggers"][0]["enabled"] = False

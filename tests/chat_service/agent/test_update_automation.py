@@ -231,9 +231,12 @@ async def test_a_paused_automation_may_be_changed_and_the_card_says_so(
 ) -> None:
     held(bench, news).state = "paused"
 
-    _, draft = await asked(bench, "change the news to 10:30")
+    approval, draft = await asked(bench, "change the news to 10:30")
 
     assert "It is paused, so it does not fire until it is resumed." in draft.preview["notes"]
+    bench.approvals.decide(approval, "approved")
+    (result,) = finished(await bench.all(resume=[approval]))
+    assert (result.output["change"], result.output["next_fires"]) == ("updated", [])
 
 
 async def test_a_zone_that_stays_is_not_said_to_be_assumed(bench: Bench) -> None:
