@@ -39,7 +39,7 @@ class ApprovalStore:
             now = self.clock.now()
             payload = canonical.normalise(dict(draft.payload))
             row = Approval(
-                id=resources.new_id(),
+                id=resources.new_id_at(now),
                 workspace_id=owner.workspace_id,
                 turn_id=turn,
                 key=draft.key,

@@ -17,7 +17,7 @@ from chat_service.persistence import approvals, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.persistence.turns import Turn
-from chat_service.threads import before, next_token, page_of
+from chat_service.threads import before, next_token, page_of, sendable
 from shared import canonical, database, errors, requests, resources
 from shared.caller import Caller
 from shared.rpc import struct
@@ -49,9 +49,9 @@ class Decisions:
                 states=[_state(c.value) for c in conditions if c.field == "state"],
                 created=[(c.operator, c.moment()) for c in conditions if c.field != "state"],
             )
+        shown = sendable([convert.approval(row, full=False) for row in rows[: page.size]])
         return pb.ListApprovalsResponse(
-            approvals=[convert.approval(row, full=False) for row in rows[: page.size]],
-            next_page_token=next_token(page, [row.id for row in rows]),
+            approvals=shown, next_page_token=next_token(page, [row.id for row in rows], len(shown))
         )
 
     async def decide_one(self, request: pb.DecideApprovalRequest) -> pb.Approval:

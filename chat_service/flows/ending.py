@@ -18,10 +18,12 @@ from chat_service.persistence import approvals, frames, messages, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
-from shared import database, measures, resources
+from shared import database, measures, resources, telemetry
 from shared.clock import Clock
 
 _MOST = 100
+
+log = telemetry.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ class Ending:
             turn,
             state=TurnState.CANCELLED,
             segments=[*turn.segments, turn.last_sequence],
-            agent_message_id=resources.new_id(),
+            agent_message_id=resources.new_id_at(now),
         )
         results = await self._results(connection, ended, waited, now)
         stored = await first_frames(connection, self.log, now, Work(turn=ended))
@@ -78,14 +80,22 @@ class Ending:
             late = await approvals.expired(connection, self.clock.now(), most=_MOST)
         ended = []
         for turn_id in late:
-            async with database.transaction(self.engine) as connection:
-                turn = await turns.get(connection, turn_id, lock=True)
-                if turn is not None and turn.state is TurnState.AWAITING_APPROVAL:
-                    await self.end_waiting(connection, turn, ApprovalState.EXPIRED)
+            try:
+                if await self._expired(turn_id):
                     ended.append(turn_id)
+            except Exception as error:  # noqa: BLE001 - tried again; it stops no other
+                log.warning("turn_not_expired", turn=str(turn_id), error=type(error).__name__)
         for turn_id in ended:
             await self.forget(turn_id)
         return ended
+
+    async def _expired(self, turn_id: UUID) -> bool:
+        async with database.transaction(self.engine) as connection:
+            turn = await turns.get(connection, turn_id, lock=True)
+            if turn is None or turn.state is not TurnState.AWAITING_APPROVAL:
+                return False
+            await self.end_waiting(connection, turn, ApprovalState.EXPIRED)
+        return True
 
     async def forget_if_over(self, turn_id: UUID) -> None:
         """Drops what the agent keeps of a turn that will not go on."""

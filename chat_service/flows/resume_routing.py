@@ -23,6 +23,7 @@ from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
 from shared import canonical, errors, measures, resources
 from shared.clock import Clock
+from shared.tenancy import Tenancy
 
 
 class Payloads(Protocol):
@@ -69,6 +70,7 @@ class Routing:
     engine: TurnEngine
     pins: AutoPin
     quota: Quota
+    tenancy: Tenancy
 
     async def checked(
         self,
@@ -79,20 +81,55 @@ class Routing:
     ) -> list[Decided]:
         """The decisions with edits in canonical form. Reads only; refuses what can't hold."""
         rows = {row.id: row for row in await approvals.of_turn(connection, turn.id)}
-        found = []
+        found: list[Decided] = []
+        invalid: list[errors.FieldViolation] = []
         for decision in decisions:
             row = rows.get(decision.approval)
             if row is None:
                 raise errors.ResourceNotFound(decision.name)
-            field = f"{decision.field}.edit.payload"
-            if decision.payload is not None:
-                payload = await payloads.checked(row, decision.payload, field)
-                decision = replace(decision, payload=payload)
-            self._refuse(row, decision)
-            if decision.approves(row):
-                await payloads.still_holds(row, field)
-            found.append(decision)
+            try:
+                found.append(await self._checked(connection, turn, row, decision, payloads))
+            except errors.InvalidRequest as error:
+                invalid += error.violations
+        if invalid:
+            raise errors.InvalidRequest(invalid)
         return found
+
+    async def _checked(
+        self,
+        connection: AsyncConnection,
+        turn: Turn,
+        row: Approval,
+        decision: Decided,
+        payloads: Payloads,
+    ) -> Decided:
+        undecided = row.state is ApprovalState.PENDING
+        if undecided:  # what can't be decided at all need not be mended
+            self._refuse(row, decision)
+            await self._require_requester(connection, turn, decision)
+        field = f"{decision.field}.edit.payload"
+        if decision.payload is not None:
+            payload = await payloads.checked(row, decision.payload, field)
+            decision = replace(decision, payload=payload)
+        if not undecided:
+            self._refuse(row, decision)
+        if decision.approves(row):
+            await payloads.still_holds(row, field)
+        return decision
+
+    async def _require_requester(
+        self, connection: AsyncConnection, turn: Turn, decision: Decided
+    ) -> None:
+        """What is approved is done on behalf of the one who asked for it."""
+        user, workspace = turn.requested_by, turn.workspace_id
+        if decision.state is ApprovalState.APPROVED and not await self.tenancy.is_member(
+            connection, workspace, user
+        ):
+            raise errors.CreatorAccessLost(
+                f"{convert.user_name(user)} has lost access to the workspace, so what they asked "
+                "for can't be approved",
+                metadata={"user": user},
+            )
 
     async def decide(
         self,
@@ -170,7 +207,7 @@ class Routing:
             turn,
             state=TurnState.RUNNING,
             segments=[*turn.segments, turn.last_sequence],
-            agent_message_id=resources.new_id(),
+            agent_message_id=resources.new_id_at(self.clock.now()),
             model_config_id=config.id,
             fence=fence,
             cancel_requested=False,

@@ -2,15 +2,11 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.members import Members
-from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared import canonical
@@ -127,16 +123,6 @@ async def test_an_invalid_edit_keeps_the_card_open_and_names_the_field(
     assert len(automations.saved) == 1
 
 
-async def test_a_digest_of_something_else_is_refused(chat: Chat, asked: list[pb.TurnEvent]) -> None:
-    decision = approve(approval_of(asked))
-    decision.payload_digest = "0" * 64
-    request = pb.ResumeTurnRequest(
-        name=asked[0].started.turn, decisions=[decision], request_id=str(uuid4())
-    )
-    refused = await refusal(chat.stub.ResumeTurn(request, metadata=chat.metadata))
-    assert refused.reason == "DIGEST_MISMATCH"
-
-
 async def test_deciding_the_same_again_answers_the_same(
     chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations
 ) -> None:
@@ -174,41 +160,6 @@ async def test_a_decision_made_before_does_not_stand_for_the_others_of_its_pause
             "APPROVALS_UNDECIDED",
             second.name,
         )
-
-
-@pytest.mark.parametrize("call", ["CancelTurn", "ResumeTurn", "DecideApproval"])
-async def test_what_is_deleted_in_the_middle_of_a_call_is_not_found(
-    chat: Chat, asked: list[pb.TurnEvent], monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
-    approval, once = approval_of(asked), Members.once
-    request: Any = {
-        "CancelTurn": pb.CancelTurnRequest(name=approval.turn),
-        "ResumeTurn": pb.ResumeTurnRequest(
-            name=approval.turn, decisions=[approve(approval)], request_id=str(uuid4())
-        ),
-        "DecideApproval": pb.DecideApprovalRequest(
-            decision=approve(approval), request_id=str(uuid4())
-        ),
-    }[call]
-
-    async def after_a_delete(self: Members, *given: Any) -> Any:
-        async with chat.engine.begin() as connection:
-            await connection.execute(sa.delete(tables.threads))
-        return await once(self, *given)
-
-    monkeypatch.setattr(Members, "once", after_a_delete)
-    refused = await refusal(getattr(chat.stub, call)(request, metadata=chat.metadata))
-    assert refused.reason == "RESOURCE_NOT_FOUND"
-
-
-async def test_deciding_another_way_is_refused(chat: Chat, asked: list[pb.TurnEvent]) -> None:
-    approval = approval_of(asked)
-    await chat.resume(approval.turn, approve(approval))
-    request = pb.ResumeTurnRequest(
-        name=approval.turn, decisions=[reject(approval, "no")], request_id=str(uuid4())
-    )
-    refused = await refusal(chat.stub.ResumeTurn(request, metadata=chat.metadata))
-    assert refused.reason == "APPROVAL_DECIDED"
 
 
 async def test_two_resumes_at_once_act_once(
@@ -305,28 +256,3 @@ async def test_an_approval_that_nobody_decides_expires(
         refused = await refusal(chat.stub.DecideApproval(request, metadata=chat.metadata))
         assert refused.reason == "APPROVAL_EXPIRED"
         assert len(demo.controls.log()) == calls
-
-
-async def test_a_viewer_may_look_and_not_decide(
-    chat: Chat, asked: list[pb.TurnEvent], keys: Keys
-) -> None:
-    approval = approval_of(asked)
-    viewer = keys.user_headers("eve", workspaces={"w": "viewer"})
-    await chat.stub.GetApproval(pb.GetApprovalRequest(name=approval.name), metadata=viewer)
-    request = pb.DecideApprovalRequest(decision=approve(approval), request_id=str(uuid4()))
-    refused = await refusal(chat.stub.DecideApproval(request, metadata=viewer))
-    assert refused.reason == "PERMISSION_DENIED"
-
-
-async def test_to_a_stranger_nothing_exists(
-    chat: Chat, asked: list[pb.TurnEvent], keys: Keys
-) -> None:
-    approval = approval_of(asked)
-    stranger = keys.user_headers("eve", workspaces={"other": "owner"})
-    for call in (
-        chat.stub.GetApproval(pb.GetApprovalRequest(name=approval.name), metadata=stranger),
-        chat.stub.GetTurn(pb.GetTurnRequest(name=approval.turn), metadata=stranger),
-        chat.stub.WatchTurn(pb.WatchTurnRequest(name=approval.turn), metadata=stranger),
-        chat.stub.ListApprovals(pb.ListApprovalsRequest(parent=WORKSPACE), metadata=stranger),
-    ):
-        assert (await refusal(call)).reason == "RESOURCE_NOT_FOUND"

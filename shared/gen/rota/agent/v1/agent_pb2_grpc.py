@@ -61,7 +61,8 @@ class AgentServiceServicer:
     def RunTask(self, request, context):
         """Runs one task to its end and streams its progress. The same request_id
         attaches to the running task, or replays the stored result of a finished
-        one; another body under it is ALREADY_EXISTS / REQUEST_ID_REUSED. The call
+        one, also when its model or tools are gone by then; another body under it
+        is ALREADY_EXISTS / REQUEST_ID_REUSED. The call
         ends OK after the frame that carries the result, because the task failed,
         not the call. A caller that goes away does not stop the task.
         """

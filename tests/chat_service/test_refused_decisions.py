@@ -1,0 +1,231 @@
+"""Decisions that are refused: why, and that nothing is stored of them."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from rota.chat.v1 import chat_pb2 as pb
+
+from chat_service.members import Members
+from chat_service.persistence import tables
+from shared.errors import Code
+from shared.rpc import struct
+from tests.chat_service.conftest import Serving
+from tests.support.agent_ports import MemoryAutomations
+from tests.support.chat import (
+    SCHEDULE,
+    START,
+    WORKSPACE,
+    Chat,
+    approval_of,
+    approve,
+    edit,
+    reject,
+    told,
+)
+from tests.support.refusals import refusal
+from tests.support.tokens import Keys
+
+
+@pytest.fixture
+async def asked(chat: Chat) -> list[pb.TurnEvent]:
+    return await chat.send(SCHEDULE)
+
+
+async def test_invalid_edits_of_several_cards_are_told_together(
+    chat: Chat, automations: MemoryAutomations
+) -> None:
+    events = await chat.send(f"{SCHEDULE} and also every day at 18:30 in Paris tell me a joke")
+    first, second = events[-1].suspended.approvals
+    decisions = [edit(first, _seconds(first)), edit(second, _seconds(second))]
+    refused = await refusal(
+        chat.stub.ResumeTurn(_resume(first.turn, *decisions), metadata=chat.metadata)
+    )
+    assert [v.field for v in refused.violations] == [
+        f"decisions[{i}].edit.payload.definition.triggers[0].config.cron" for i in (0, 1)
+    ]
+    await chat.resume(first.turn, approve(first), approve(second))
+    assert len(automations.saved) == 2
+
+
+async def test_what_can_not_be_decided_is_not_looked_at_for_faults(
+    serve: Serving,
+) -> None:
+    chat = await serve()
+    approval = approval_of(await chat.send(SCHEDULE))
+    decision = edit(approval, _seconds(approval))
+
+    async def reason() -> str:
+        request = pb.DecideApprovalRequest(decision=decision, request_id=str(uuid4()))
+        refused = await refusal(chat.stub.DecideApproval(request, metadata=chat.metadata))
+        return refused.reason
+
+    assert await reason() == "INVALID_REQUEST"
+    decision.payload_digest = "0" * 64
+    assert await reason() == "DIGEST_MISMATCH"
+    serve.clock.advance(timedelta(days=7))
+    assert await reason() == "APPROVAL_EXPIRED"
+
+
+@pytest.mark.parametrize("call", ["GetApproval", "DecideApproval", "ResumeTurn"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"{WORKSPACE}/approvals/{uuid4()}",
+        f"workspaces/other/approvals/{uuid4()}",
+        f"{WORKSPACE}/approvals/mine",
+    ],
+    ids=["of nothing", "of another workspace", "no id"],
+)
+async def test_an_approval_that_is_not_there_is_not_found(
+    chat: Chat, asked: list[pb.TurnEvent], call: str, name: str
+) -> None:
+    decision = approve(approval_of(asked))
+    decision.approval = name
+    request: Any = {
+        "GetApproval": pb.GetApprovalRequest(name=name),
+        "DecideApproval": pb.DecideApprovalRequest(decision=decision, request_id=str(uuid4())),
+        "ResumeTurn": _resume(asked[0].started.turn, decision),
+    }[call]
+    refused = await refusal(getattr(chat.stub, call)(request, metadata=chat.metadata))
+    assert (refused.code, refused.reason) == (Code.NOT_FOUND, "RESOURCE_NOT_FOUND")
+
+
+async def test_an_approval_of_another_turn_or_a_turn_of_another_thread_is_not_found(
+    chat: Chat, asked: list[pb.TurnEvent]
+) -> None:
+    decision, other = approve(approval_of(asked)), (await chat.send("hello"))[0].started.turn
+    thread, mine = other.partition("/turns/")[0], asked[0].started.turn.rpartition("/")[2]
+    for turn in (other, f"{thread}/turns/{mine}", f"{thread}/turns/{uuid4()}"):
+        refused = await refusal(
+            chat.stub.ResumeTurn(_resume(turn, decision), metadata=chat.metadata)
+        )
+        assert refused.reason == "RESOURCE_NOT_FOUND"
+    assert (await chat.turn(asked[0].started.turn)).state == pb.Turn.AWAITING_APPROVAL
+
+
+async def test_a_digest_of_something_else_is_refused(chat: Chat, asked: list[pb.TurnEvent]) -> None:
+    decision = approve(approval_of(asked))
+    decision.payload_digest = "0" * 64
+    request = pb.ResumeTurnRequest(
+        name=asked[0].started.turn, decisions=[decision], request_id=str(uuid4())
+    )
+    refused = await refusal(chat.stub.ResumeTurn(request, metadata=chat.metadata))
+    assert refused.reason == "DIGEST_MISMATCH"
+
+
+@pytest.mark.parametrize("call", ["CancelTurn", "ResumeTurn", "DecideApproval"])
+@pytest.mark.parametrize("when", ["admit", "once"])
+async def test_what_is_deleted_in_the_middle_of_a_call_is_not_found(
+    chat: Chat,
+    asked: list[pb.TurnEvent],
+    monkeypatch: pytest.MonkeyPatch,
+    when: str,
+    call: str,
+) -> None:
+    approval, go_on = approval_of(asked), getattr(Members, when)
+    before = iter({"admit": [False, True], "once": [True]}[when])  # it is admitted twice
+    request: Any = {
+        "CancelTurn": pb.CancelTurnRequest(name=approval.turn),
+        "ResumeTurn": _resume(approval.turn, approve(approval)),
+        "DecideApproval": pb.DecideApprovalRequest(
+            decision=approve(approval), request_id=str(uuid4())
+        ),
+    }[call]
+
+    async def after_a_delete(self: Members, *given: Any, **named: Any) -> Any:
+        if next(before):
+            async with chat.engine.begin() as connection:
+                await connection.execute(sa.delete(tables.threads))
+        return await go_on(self, *given, **named)
+
+    monkeypatch.setattr(Members, when, after_a_delete)
+    refused = await refusal(getattr(chat.stub, call)(request, metadata=chat.metadata))
+    assert refused.reason == "RESOURCE_NOT_FOUND"
+    assert next(before, None) is None
+
+
+async def test_deciding_another_way_is_refused(chat: Chat, asked: list[pb.TurnEvent]) -> None:
+    approval = approval_of(asked)
+    await chat.resume(approval.turn, approve(approval))
+    request = pb.ResumeTurnRequest(
+        name=approval.turn, decisions=[reject(approval, "no")], request_id=str(uuid4())
+    )
+    refused = await refusal(chat.stub.ResumeTurn(request, metadata=chat.metadata))
+    assert refused.reason == "APPROVAL_DECIDED"
+
+
+async def test_a_viewer_may_look_and_not_decide(
+    chat: Chat, asked: list[pb.TurnEvent], keys: Keys
+) -> None:
+    approval = approval_of(asked)
+    viewer = keys.user_headers("eve", workspaces={"w": "viewer"})
+    await chat.stub.GetApproval(pb.GetApprovalRequest(name=approval.name), metadata=viewer)
+    request = pb.DecideApprovalRequest(decision=approve(approval), request_id=str(uuid4()))
+    refused = await refusal(chat.stub.DecideApproval(request, metadata=viewer))
+    assert refused.reason == "PERMISSION_DENIED"
+
+
+async def test_to_a_stranger_nothing_exists(
+    chat: Chat, asked: list[pb.TurnEvent], keys: Keys
+) -> None:
+    approval = approval_of(asked)
+    stranger = keys.user_headers("eve", workspaces={"other": "owner"})
+    for call in (
+        chat.stub.GetApproval(pb.GetApprovalRequest(name=approval.name), metadata=stranger),
+        chat.stub.GetTurn(pb.GetTurnRequest(name=approval.turn), metadata=stranger),
+        chat.stub.WatchTurn(pb.WatchTurnRequest(name=approval.turn), metadata=stranger),
+        chat.stub.ListApprovals(pb.ListApprovalsRequest(parent=WORKSPACE), metadata=stranger),
+    ):
+        assert (await refusal(call)).reason == "RESOURCE_NOT_FOUND"
+
+
+@pytest.mark.parametrize("call", ["ResumeTurn", "DecideApproval"])
+async def test_what_one_who_lost_access_asked_for_may_be_rejected_and_not_approved(
+    chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations, keys: Keys, call: str
+) -> None:
+    approval = approval_of(asked)
+    bob = keys.user_headers("bob", workspaces={"w": "editor"})
+    await _revoke(chat, "ada")
+
+    async def decide(decision: pb.Decision) -> None:
+        if call == "DecideApproval":
+            one = pb.DecideApprovalRequest(decision=decision, request_id=str(uuid4()))
+            await chat.stub.DecideApproval(one, metadata=bob)
+        else:
+            await told(chat.stub.ResumeTurn(_resume(approval.turn, decision), metadata=bob))
+
+    for decision in (approve(approval), edit(approval, struct.to_json(approval.payload))):
+        refused = await refusal(decide(decision))
+        assert (refused.code, refused.reason) == (Code.PERMISSION_DENIED, "CREATOR_ACCESS_LOST")
+    await decide(reject(approval, "she has left"))
+    assert not automations.saved
+
+
+async def test_a_decision_is_told_again_when_the_one_who_asked_has_lost_access_since(
+    chat: Chat, asked: list[pb.TurnEvent], keys: Keys
+) -> None:
+    approval = approval_of(asked)
+    first = await chat.resume(approval.turn, approve(approval))
+    bob = keys.user_headers("bob", workspaces={"w": "editor"})
+    await _revoke(chat, "ada")
+    again = _resume(approval.turn, approve(approval))
+    assert await told(chat.stub.ResumeTurn(again, metadata=bob)) == first
+
+
+def _seconds(approval: pb.Approval) -> dict[str, Any]:
+    payload: dict[str, Any] = struct.to_json(approval.payload)
+    payload["definition"]["triggers"][0]["config"]["cron"] = "* * * * * *"
+    return payload
+
+
+def _resume(turn: str, *decisions: pb.Decision) -> pb.ResumeTurnRequest:
+    return pb.ResumeTurnRequest(name=turn, decisions=decisions, request_id=str(uuid4()))
+
+
+async def _revoke(chat: Chat, user: str) -> None:
+    t = tables.tenants.memberships
+    async with chat.engine.begin() as connection:
+        await connection.execute(sa.update(t).where(t.c.user_id == user).values(revoked_time=START))
