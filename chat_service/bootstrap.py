@@ -51,7 +51,7 @@ from chat_service.flows.tail import Tails
 from chat_service.flows.turn import TurnEngine
 from chat_service.flows.work import Work
 from chat_service.image_store import ImageStore
-from chat_service.loops import in_background, regularly
+from chat_service.loops import agreed_clock, in_background, regularly
 from chat_service.members import Members
 from chat_service.model_configs import ModelConfigs
 from chat_service.notices import Notices
@@ -63,7 +63,7 @@ from chat_service.tasks import Tasks
 from chat_service.threads import Threads
 from chat_service.turns import Turns
 from shared import caller, database, telemetry
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock
 from shared.registries import Catalogue, register_builtins
 from shared.rpc import client, tls
 from shared.rpc.client import Behalf
@@ -103,7 +103,6 @@ async def service(
     patience: Patience | None = None,
 ) -> AsyncIterator[Service]:
     """Builds and serves; on leaving, drains and closes in the opposite order."""
-    clock = clock or SystemClock()
     prepare_process()
     register_builtins()
     fetcher = fetcher or Fetcher()
@@ -114,7 +113,10 @@ async def service(
     async with contextlib.AsyncExitStack() as stack:
         engine = database.engine(url, schema=tables.SCHEMA, pool_size=settings.pool_size)
         stack.push_async_callback(engine.dispose)
+        leases = database.engine(url, schema=tables.SCHEMA, pool_size=1)
+        stack.push_async_callback(leases.dispose)
         await require_migrated(engine, checkpoints=checkpoints_version())
+        clock = clock or await agreed_clock(stack, engine)
         checkpoints = await stack.enter_async_context(open_checkpoints(url))
         toolbox = filled(models, clock, fetcher, os.environ, OfferStore(engine=engine))
         catalogue = toolbox.catalogue
@@ -170,6 +172,7 @@ async def service(
             clock,
             frame_log,
             tails,
+            leases=leases,
             flow=lambda work: _flow(flows, work),
             forget=agent.forget,
             reckon=functools.partial(reckon, flows),
@@ -267,6 +270,7 @@ def _servicers(
             engine=turn_engine,
             pins=flows.pins,
             quota=flows.quota,
+            tenancy=who.tenancy,
         ),
         engine=turn_engine,
         edited=EditedPayloads(automations=flows.automations, clock=flows.clock),
@@ -321,12 +325,8 @@ def _server(settings: Settings, servicers: tuple[ChatServicer, AgentServicer]) -
 
 
 def _tls(settings: Settings) -> tls.Tls | None:
-    return tls.read(
-        settings.tls_cert_file,
-        settings.tls_key_file,
-        settings.tls_ca_file,
-        clients_show=settings.tls_clients_show,
-    )
+    files = settings.tls_cert_file, settings.tls_key_file, settings.tls_ca_file
+    return tls.read(*files, clients_show=settings.tls_clients_show)
 
 
 def _identity(settings: Settings) -> caller.ServiceIdentity:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
@@ -97,6 +98,16 @@ async def statements(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection on which each statement is a transaction of its own."""
     async with engine.connect() as connection:
         yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+async def time_of(engine: AsyncEngine) -> datetime:
+    """What time it is by the database's clock, which all replicas share."""
+    async with engine.connect() as connection:
+        await connection.execute(sa.text("select 1"))  # what comes before the clock is read
+        now: datetime = (
+            await connection.execute(sa.select(sa.func.clock_timestamp()))
+        ).scalar_one()
+    return now
 
 
 def violated(error: IntegrityError) -> str:

@@ -25,6 +25,11 @@ class LeftBehind:
     prompt_tokens: int = 0
 
 
+def nothing(system_prompt: str) -> LeftBehind:
+    """Of a turn without a checkpoint. What was said in its thread comes on top."""
+    return LeftBehind(prompt_tokens=_prompt_tokens((), system_prompt))
+
+
 async def read(run: Run, checkpoints: Checkpoints, system_prompt: str) -> LeftBehind:
     saver = checkpoints.saver(run.context.turn)
     main = await _messages(saver, thread_id(run.context.turn))

@@ -58,13 +58,13 @@ def holds_any(messages: Sequence[BaseMessage], run: Run) -> bool:
 
 
 def _finished(message: ToolMessage, run: Run) -> Iterator[AgentEvent]:
-    """Once: a graph that goes on streams what its checkpoint already held."""
-    if message.tool_call_id in run.told:
+    """Once a turn: a graph that goes on streams what its checkpoint already held."""
+    stamp = stamp_of(message)
+    in_this_segment = stamp.get("segment", run.segment) == run.segment
+    if message.tool_call_id in run.told or not in_this_segment:
         return
     run.told.add(message.tool_call_id)
-    stamp = stamp_of(message)
-    fresh = stamp.get("segment") == run.segment and message.tool_call_id not in run.accounted
-    if run.replays and fresh:
+    if run.replays and message.tool_call_id not in run.accounted:
         yield from (ModelUsed(**used) for used in stamp.get("spent", ()))
     yield ToolCallFinished(
         tool_call_id=message.tool_call_id,

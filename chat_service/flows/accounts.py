@@ -1,6 +1,6 @@
 """What models used, as it is written down: by message, by turn, and against a person's credit."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -15,17 +15,18 @@ log = telemetry.logger(__name__)
 
 
 async def add(connection: AsyncConnection, turn: Turn, used: ModelUsed) -> None:
-    """Counts a call beside the segment's work, whether the segment goes on or is over."""
+    """Counts a call beside the segment's work, whether the segment goes on or is over.
+
+    Against a person's credit also when the turn is gone with its thread.
+    """
     row = await turns.get(connection, turn.id, lock=True)
+    if used.premium:
+        await credits.use(connection, turn.id, turn.segment, used.cost_micros)
     if row is None:
         return
     before = await messages.usage_of(connection, turn.agent_message_id)
-    this = UsageSum()
-    this.add(used)
-    await messages.set_usage(connection, turn.agent_message_id, _sum(before, this.stored()))
-    await turns.set_usage(connection, turn.id, _sum(row.usage, this.stored()))
-    if used.premium:
-        await credits.use(connection, turn.id, turn.segment, used.cost_micros)
+    await messages.set_usage(connection, turn.agent_message_id, with_calls(before, [used]))
+    await turns.set_usage(connection, turn.id, with_calls(row.usage, [used]))
 
 
 async def write_down(engine: AsyncEngine, work: Work, used: ModelUsed) -> None:
@@ -39,6 +40,14 @@ async def write_down(engine: AsyncEngine, work: Work, used: ModelUsed) -> None:
         log.warning("usage_not_written", turn=work.name, error=type(error).__name__)
         work.account(used)
     work.counted.add(used.call)
+
+
+def with_calls(before: Mapping[str, Any], calls: Iterable[ModelUsed]) -> dict[str, Any]:
+    """A usage as it is stored, and calls on top of it."""
+    more = UsageSum()
+    for call in calls:
+        more.add(call)
+    return _sum(before, more.stored())
 
 
 async def leave(engine: AsyncEngine, work: Work) -> None:

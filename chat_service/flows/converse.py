@@ -42,6 +42,10 @@ async def frames(
                     continue
                 case agent.Paused(approvals=paused):
                     continue
+                case agent.TextRetracted(from_block=from_block) if not work.fold.says_from(
+                    from_block
+                ):
+                    continue  # a turn that was taken over has told so before
                 case agent.Retrying() | agent.TextRetracted():
                     pass
                 case _ if thinking is not None and not work.fold.thinking_done:

@@ -45,9 +45,11 @@ class Errands:
         return await asyncio.shield(task)
 
     async def stop(self, seconds: float) -> None:
-        """Waits for those on their way, and cuts off what takes longer."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
+        """Waits for those on their way, and what they send, and cuts off what takes longer."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while self._tasks and (more := until - loop.time()) > 0:
+            await asyncio.wait(self._tasks, timeout=more)
         left = list(self._tasks)
         for task in left:
             task.cancel()

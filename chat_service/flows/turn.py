@@ -3,31 +3,34 @@
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 from rota.chat.v1 import chat_pb2 as pb
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat_service.flows import accounts
+from chat_service.flows import accounts, faults
 from chat_service.flows.errands import Errands
 from chat_service.flows.finalize import finalize
 from chat_service.flows.frame_log import FrameLog, TurnLog
 from chat_service.flows.observed import Observed
 from chat_service.flows.tail import Tails
-from chat_service.flows.takeover import Takeover
+from chat_service.flows.takeover import Ready, Reckon, Takeover
 from chat_service.flows.work import Cancelled, Failed, Outcome, Suspended, Work
 from chat_service.persistence import turns
 from chat_service.persistence.turns import Turn
-from shared import database, errors, resources, telemetry
+from shared import database, errors, telemetry
 from shared.clock import Clock
 
 LEASE: Final = timedelta(seconds=8)
 # A lease is renewed this often before it would run out.
 RENEWALS: Final = 4
+# Whoever writes a turn's frames holds its row for a moment, in which it can't be renewed.
+LOCKED_SECONDS: Final = 0.02
+LOCKED_AT_MOST: Final = 5
 CANCEL_LOOK_SECONDS: Final = 0.4
 ADOPT_SECONDS: Final = 2.0
 ADOPTED_AT_ONCE: Final = 50
@@ -52,6 +55,11 @@ class _Running:
     log: TurnLog
     task: "asyncio.Task[None]" = field(init=False)
     cancelled: bool = False
+    left: bool = False  # to another replica, since this one stops
+
+    @property
+    def cut_off(self) -> bool:
+        return self.cancelled or self.left or self.log.lost.is_set()
 
     def lose(self) -> None:
         self.log.lost.set()
@@ -68,25 +76,29 @@ class TurnEngine:
         frame_log: FrameLog,
         tails: Tails,
         *,
+        leases: AsyncEngine,
         flow: Flow,
         forget: Callable[[UUID], Awaitable[None]],
-        reckon: Callable[[Work, list[bytes]], Awaitable[None]],
+        reckon: Reckon,
         lease: timedelta = LEASE,
     ) -> None:
+        """`leases` has a connection that nothing else waits for or holds."""
         self.owner = uuid4()
         self.lease = lease
         self._engine = engine
+        self._leases = leases
         self._clock = clock
         self._log = frame_log
         self._tails = tails
         self._flow = flow
         self._forget = forget
-        self._takeover = Takeover(engine, reckon)
         self._running: dict[UUID, _Running] = {}
-        self._taken: dict[UUID, int] = {}  # adopted, not begun yet: turn → fence
         self._stopping = False
         # Changes that begin segments: once one is committed it must be begun too.
         self.errands = Errands(at_once=OPENED_AT_ONCE)
+        self._takeover = Takeover(
+            engine, frame_log, self.errands, reckon=reckon, begin=self._begin_again
+        )
 
     def begin(self, work: Work, stored: list[bytes]) -> None:
         """Runs a segment whose lease this replica holds; `stored` are its first frames."""
@@ -96,8 +108,9 @@ class TurnEngine:
             if before.log.fence >= turn.fence:  # taken over before it began
                 return
             before.lose()
-        for frame in stored:
-            work.fold.add(pb.TurnEvent.FromString(frame))
+        if not work.recovered:  # whoever took it over has read them
+            for frame in stored:
+                work.fold.add(pb.TurnEvent.FromString(frame))
         to = self._log.open(turn.id, fence=turn.fence, first=turn.segments[-1], stored=stored)
         work.show = functools.partial(self._show, work, to)
         work.stored = functools.partial(self._log.drain, to)
@@ -121,7 +134,7 @@ class TurnEngine:
         """Keeps leases, looks for cancellations, adopts orphans; until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._every(self.renew_seconds, self.renew))
-            group.create_task(self._every(CANCEL_LOOK_SECONDS, self._look_for_cancels))
+            group.create_task(self._every(CANCEL_LOOK_SECONDS, self.look_for_cancels))
             group.create_task(self._every(ADOPT_SECONDS, self.adopt))
 
     async def stop(self, grace_seconds: float) -> None:
@@ -132,8 +145,9 @@ class TurnEngine:
         if tasks:
             await asyncio.wait(tasks, timeout=grace_seconds)
         left = self._held()
-        for task in tasks:
-            task.cancel()
+        for running in self._running.values():
+            running.left = True
+            running.task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._let_go(left)
 
@@ -142,36 +156,55 @@ class TurnEngine:
         held = self._held()
         if not held:
             return
-        async with self._engine.connect() as connection:
-            renewed = await turns.renew(connection, self.owner, held, self.lease)
-        for turn in held.keys() - renewed:
-            # A segment may have ended, and its lease with it, since the list was made.
-            running = self._running.get(turn)
-            if running is not None and running.log.fence == held[turn]:
-                await self._check_lost(running)
+        async with self._keeping() as connection:
+            for _ in range(LOCKED_AT_MOST):
+                for turn in await turns.renew(connection, self.owner, held, self.lease):
+                    del held[turn]
+                if not held:
+                    return
+                await asyncio.sleep(LOCKED_SECONDS)
+            for turn, fence in held.items():
+                # A segment may have ended, and its lease with it, since the list was made.
+                running = self._running.get(turn)
+                if running is not None and running.log.fence == fence:
+                    await _check_lost(connection, running)
+
+    async def look_for_cancels(self) -> None:
+        """Stops the turns here of which somebody asked it elsewhere."""
+        if self._running:
+            async with self._keeping() as connection:
+                asked = await turns.cancel_requests(connection, list(self._running))
+            for turn in asked:
+                self.stop_model(turn)
 
     async def adopt(self) -> None:
-        """Takes over all turns whose owner died. They begin soon, beside this."""
-        adopted: list[Turn] | None = None
-        while adopted is None or len(adopted) == ADOPTED_AT_ONCE:
-            if self._stopping:
-                return
-            # What runs here is not orphaned, however late its lease is renewed.
-            live = [turn for turn, r in self._running.items() if not r.log.lost.is_set()]
-            async with self._engine.connect() as connection:
-                adopted = await turns.adopt(
-                    connection,
-                    owner=self.owner,
-                    lease=self.lease,
-                    live=[*live, *self._taken],
-                    most=ADOPTED_AT_ONCE,
-                )
-            if self._stopping:
-                await self._let_go({turn.id: turn.fence for turn in adopted})
-                return
-            for turn in adopted:
-                self._taken[turn.id] = turn.fence
-                self.errands.send(self._take_over(turn))
+        """Takes over all turns whose owner died. They begin now, or soon, beside this."""
+        ready: list[Ready] = []
+        try:
+            while len(adopted := await self._adopted()) == ADOPTED_AT_ONCE:
+                ready += await self._takeover.go_on(adopted)
+            ready += await self._takeover.go_on(adopted)
+        finally:  # words of the first would hold up the last
+            for work, stored in () if self._stopping else ready:
+                self._takeover.begin(work, stored)
+
+    async def _adopted(self) -> list[Turn]:
+        if self._stopping:
+            return []
+        # What runs here is not orphaned, however late its lease is renewed.
+        live = [turn for turn, r in self._running.items() if not r.log.lost.is_set()]
+        async with self._engine.connect() as connection:
+            adopted = await turns.adopt(
+                connection,
+                owner=self.owner,
+                lease=self.lease,
+                live=[*live, *self._takeover.taken],
+                most=ADOPTED_AT_ONCE,
+            )
+        if self._stopping:
+            await self._let_go({turn.id: turn.fence for turn in adopted})
+            return []
+        return adopted
 
     @property
     def renew_seconds(self) -> float:
@@ -179,7 +212,8 @@ class TurnEngine:
 
     def _held(self) -> dict[UUID, int]:
         # One that was lost here may have been taken over here, and not have begun again yet.
-        return {**{turn: r.log.fence for turn, r in self._running.items()}, **self._taken}
+        running = {turn: r.log.fence for turn, r in self._running.items()}
+        return {**running, **self._takeover.taken}
 
     async def _let_go(self, held: dict[UUID, int]) -> None:
         if held:
@@ -196,9 +230,9 @@ class TurnEngine:
             finally:
                 watch.cancel()
             if outcome is not None:
-                await self._to_its_end(self._finish(work, to, outcome, observed))
+                await self._to_its_end(mine, self._finish(work, to, outcome, observed))
             elif not to.lost.is_set():
-                await self._to_its_end(self._leave(work))
+                await self._to_its_end(mine, self._leave(work))
         finally:
             if to.lost.is_set():
                 log.warning("turn_lost", turn=work.name)
@@ -207,14 +241,17 @@ class TurnEngine:
             if self._running.get(work.turn.id) is mine:  # and not of a later segment
                 del self._running[work.turn.id]
 
-    async def _to_its_end(self, finish: Coroutine[Any, Any, None]) -> None:
-        """A cancellation waits for the end to be written; it is not cut off."""
+    async def _to_its_end(self, mine: _Running, finish: Coroutine[Any, Any, None]) -> None:
+        """A cancellation waits for the end to be written: for a while where the replica stops."""
         ending = asyncio.ensure_future(finish)
-        try:
-            await asyncio.shield(ending)
-        except asyncio.CancelledError:
-            await asyncio.wait([ending], timeout=END_SECONDS)
-            raise
+        while not ending.done():
+            try:
+                await asyncio.shield(ending)
+            except asyncio.CancelledError:
+                if mine.left:
+                    await asyncio.wait([ending], timeout=END_SECONDS)
+                    ending.cancel()
+                    raise
 
     async def _show(self, work: Work, to: TurnLog, event: pb.TurnEvent) -> None:
         work.fold.add(event)
@@ -230,14 +267,11 @@ class TurnEngine:
                         return event
                     await self._show(work, to, event)
             raise AssertionError("a flow ends with its outcome")
-        except asyncio.CancelledError:
-            return Cancelled() if mine.cancelled and not to.lost.is_set() else None
-        except errors.RotaError as error:
-            return Failed(error)
-        except Exception as error:
-            error_id = str(resources.new_id())
-            log.error("turn_failed", turn=work.name, error_id=error_id, exc_info=error)
-            return Failed(database.translate(error) or errors.Internal(error_id))
+        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - told to the person
+            # What is cut off may end in any fault.
+            if mine.cut_off or isinstance(error, asyncio.CancelledError):
+                return Cancelled() if mine.cancelled and not to.lost.is_set() else None
+            return faults.failed(work, error)
 
     async def _finish(self, work: Work, to: TurnLog, outcome: Outcome, observed: Observed) -> None:
         refused = 0
@@ -248,7 +282,7 @@ class TurnEngine:
                 log.warning("turn_not_ended", turn=work.name, error=type(error).__name__)
                 refused += database.translate(error) is None
                 if refused in (CLEANED_AT, EMPTIED_AT):
-                    outcome = _unstorable(work, error, whole=refused < EMPTIED_AT)
+                    outcome = faults.unstorable(work, error, whole=refused < EMPTIED_AT)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if ended is None:  # another owner has it
@@ -272,29 +306,16 @@ class TurnEngine:
         await mine.log.lost.wait()
         mine.task.cancel()
 
-    async def _check_lost(self, running: _Running) -> None:
-        async with self._engine.connect() as connection:
-            turn = await turns.get(connection, running.work.turn.id)
-        if turn is None or turn.fence != running.log.fence:
-            running.lose()
+    @contextlib.asynccontextmanager
+    async def _keeping(self) -> AsyncIterator[AsyncConnection]:
+        """The connection of the leases; another one instead of one that does not answer."""
+        async with asyncio.timeout(self.renew_seconds), self._leases.connect() as connection:
+            yield connection
 
-    async def _look_for_cancels(self) -> None:
-        if self._running:
-            async with self._engine.connect() as connection:
-                asked = await turns.cancel_requests(connection, list(self._running))
-            for turn in asked:
-                self.stop_model(turn)
-
-    async def _take_over(self, turn: Turn) -> None:
-        try:
-            self.begin(*await self._takeover.prepared(turn))
-            if turn.cancel_requested:
-                self.stop_model(turn.id)
-        except Exception as error:  # noqa: BLE001 - adopted again once the lease has run out
-            log.warning("turn_not_recovered", turn=str(turn.id), error=type(error).__name__)
-        finally:
-            if self._taken.get(turn.id) == turn.fence:
-                del self._taken[turn.id]
+    def _begin_again(self, work: Work, stored: list[bytes]) -> None:
+        self.begin(work, stored)
+        if work.turn.cancel_requested:
+            self.stop_model(work.turn.id)
 
     async def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -305,12 +326,10 @@ class TurnEngine:
             await asyncio.sleep(seconds)
 
 
-def _unstorable(work: Work, error: Exception, *, whole: bool) -> Outcome:
-    """How a turn ends whose database is there and refuses what it said: with what can be stored."""
-    error_id = str(resources.new_id())
-    log.error("turn_not_storable", turn=work.name, error_id=error_id, exc_info=error)
-    work.fold.salvage(whole=whole)
-    return Failed(errors.Internal(error_id))
+async def _check_lost(connection: AsyncConnection, running: _Running) -> None:
+    turn = await turns.get(connection, running.work.turn.id)
+    if turn is None or turn.fence != running.log.fence:
+        running.lose()
 
 
 def _tell(work: Work, outcome: Outcome) -> None:

@@ -147,6 +147,10 @@ class Fold:
     def next_block(self) -> int:
         return self.last_block + 1
 
+    def says_from(self, block: int) -> bool:
+        """Whether there is anything that a retraction from a block would take back."""
+        return any(number >= block for number in self.blocks)
+
     def has_ended(self, call: str) -> bool:
         return "outcome" in self.calls.get(call, ())
 

@@ -81,14 +81,15 @@ def _renew() -> "sa.Update":
     fences = sa.bindparam("fences", type_=ARRAY(sa.Integer))
     turns = sa.bindparam("turns", type_=ARRAY(UUID_COLUMN))
     held = sa.func.unnest(turns, fences).table_valued("id", "fence").render_derived()
-    # Locked in the order that frames are stored in: neither waits for the other in a circle.
+    # Whoever holds a row, and may have frozen there, costs no other turn its lease. Its own is
+    # renewed the next time; nobody adopts a row that is held.
     still = (
         sa.select(t.c.id)
         .join(held, t.c.id == held.c.id)
         .where(t.c.fence == held.c.fence)
         .where(t.c.lease_owner == sa.bindparam("owner", type_=UUID_COLUMN))
         .order_by(t.c.id)
-        .with_for_update(of=t, key_share=True)
+        .with_for_update(of=t, key_share=True, skip_locked=True)
         .cte("still")
     )
     return (

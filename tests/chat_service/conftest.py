@@ -9,14 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langchain_openai.chat_models._client_utils import _cached_async_httpx_client
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import bootstrap
 from chat_service.agent import mcp_client
+from chat_service.agent.model import _service_chat
 from chat_service.agent.patience import Patience
 from chat_service.flows import title_gen
+from chat_service.persistence import tables
 from devstack.demo_model import DemoServer, demo_server
 from devstack.postgres_roles import ServiceDatabases
+from shared import database
 from shared.clock import ManualClock
+from tests.chat_service.replica import POOL, Replica
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import START, Chat, chat_service, migrated
 from tests.support.models import models_file
@@ -30,6 +36,13 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(title_gen, "WAIT_SECONDS", 30.0)
     monkeypatch.setattr(mcp_client, "REACH_SECONDS", 60.0)
     monkeypatch.setattr(bootstrap, "SETTLE_SECONDS", 60.0)
+
+
+@pytest.fixture(autouse=True)
+def own_clients() -> None:
+    """A test's model may get the port of an earlier one, whose client was of another loop."""
+    _service_chat.cache_clear()
+    _cached_async_httpx_client.cache_clear()
 
 
 @pytest.fixture
@@ -114,3 +127,26 @@ async def chat(
         chat_databases, keys, demo.base_url, automations=automations
     ) as running:
         yield running
+
+
+@pytest.fixture
+async def engine(chat_databases: ServiceDatabases) -> AsyncIterator[AsyncEngine]:
+    made = database.engine(chat_databases.chat, schema=tables.SCHEMA, pool_size=POOL)
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
+async def leases(chat_databases: ServiceDatabases) -> AsyncIterator[AsyncEngine]:
+    made = database.engine(chat_databases.chat, schema=tables.SCHEMA, pool_size=1)
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
+async def replica(engine: AsyncEngine) -> AsyncIterator[Replica]:
+    one = Replica(engine=engine)
+    yield one
+    one.reckoning.set()
+    one.leaving.set()
+    await one.turns.stop(0)

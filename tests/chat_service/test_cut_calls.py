@@ -1,6 +1,5 @@
 """Callers who leave before they have heard anything: what they asked for goes on all the same."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -11,7 +10,6 @@ import sqlalchemy as sa
 from rota.agent.v1 import agent_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.flows.errands import Errands
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
 from tests.support.chat import (
@@ -149,50 +147,3 @@ async def test_a_task_whose_caller_leaves_while_it_is_committed_is_done(
     again = await told(chat.agent.RunTask(request, metadata=service))
     assert again[-1].WhichOneof("event") == "result"
     assert len(demo.controls.log("task")) == 1
-
-
-async def test_what_still_queues_is_not_begun_for_one_who_has_left() -> None:
-    errands = Errands(at_once=1)
-    done: list[str] = []
-    first_may_end = asyncio.Event()
-
-    async def first() -> None:
-        await first_may_end.wait()
-        done.append("first")
-
-    async def other(name: str) -> None:
-        done.append(name)
-
-    leaving = [
-        asyncio.create_task(errands.queue(first)),
-        asyncio.create_task(errands.queue(lambda: other("left while it queued"))),
-    ]
-    staying = asyncio.create_task(errands.queue(lambda: other("stayed")))
-    await asyncio.sleep(0)
-    for task in leaving:
-        task.cancel()
-    await asyncio.wait(leaving)
-    assert done == []
-    first_may_end.set()
-    await staying
-    assert done == ["first", "stayed"]
-
-
-async def test_a_stop_waits_for_what_is_under_way_and_cuts_off_what_takes_too_long() -> None:
-    errands = Errands(at_once=1)
-    begun, done = asyncio.Event(), asyncio.Event()
-
-    async def soon() -> None:
-        begun.set()
-        await asyncio.sleep(0)
-        done.set()
-
-    caller = asyncio.create_task(errands.carry_out(soon()))
-    await begun.wait()
-    caller.cancel()
-    await errands.stop(60)
-    assert done.is_set()
-
-    never = errands.send(asyncio.Event().wait())
-    await errands.stop(0)
-    assert never.cancelled()

@@ -1,0 +1,155 @@
+"""A turn engine by itself, and what it leaves in the database."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat_service.agent.events import ModelUsed
+from chat_service.flows.frame_log import FrameLog
+from chat_service.flows.opening import agent_shell
+from chat_service.flows.tail import Tails
+from chat_service.flows.turn import TurnEngine
+from chat_service.flows.work import Completed, Outcome, Work
+from chat_service.persistence import frames, messages, tables
+from chat_service.persistence.takeovers import Left
+from chat_service.persistence.turns import Turn
+from shared.clock import ManualClock
+from tests.chat_service.stored_turns import PAST, read
+from tests.support.chat import START, until
+
+LEASE = timedelta(minutes=10)
+POOL = 8
+T = tables.turns
+
+
+CUT = ModelUsed(
+    model="demo", input_tokens=5, output_tokens=7, cached_tokens=0, cost_micros=0, estimated=True
+)
+
+
+async def say(engine: AsyncEngine, turn: Turn, text: str) -> None:
+    """A first frame of a turn, and the message that it is of."""
+    event = pb.TurnEvent(sequence=1, text_delta=pb.TextDelta(block=0, text=text))
+    async with engine.begin() as connection:
+        await frames.insert(connection, turn.id, 0, [event.SerializeToString()])
+        await connection.execute(sa.update(T).where(T.c.id == turn.id).values(last_sequence=1))
+        await messages.insert(connection, agent_shell(turn, START))
+
+
+async def shown(engine: AsyncEngine, turn: Turn) -> list[pb.TurnEvent]:
+    async with engine.connect() as connection:
+        found = await frames.after(connection, turn.id, 0, most=100)
+    return [pb.TurnEvent.FromString(frame) for _, frame in found]
+
+
+@dataclass(slots=True, kw_only=True)
+class Replica:
+    """A turn engine whose loops stand still, and whose flows go on until they are cut off."""
+
+    engine: AsyncEngine
+    leases: AsyncEngine | None = None  # None: the same
+    turns: TurnEngine = field(init=False)
+    ran: list[tuple[UUID, int]] = field(default_factory=list)  # turn, fence
+    stopped: list[UUID] = field(default_factory=list)
+    reckoning: asyncio.Event = field(default_factory=asyncio.Event)  # may be done
+    reckoned: list[UUID] = field(default_factory=list)
+    faults: list[Exception] = field(default_factory=list)  # of the next reckonings
+    meanwhile: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # once each
+    cut: list[ModelUsed] | None = field(default_factory=list)  # what they find
+    outcome: asyncio.Event = field(default_factory=asyncio.Event)  # is there
+    raised: Exception | None = None  # by a flow that is cut off
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)  # flows may end
+
+    def __post_init__(self) -> None:
+        clock = ManualClock(START)
+        log = FrameLog(self.engine, clock)
+        self.turns = TurnEngine(
+            self.engine,
+            clock,
+            log,
+            Tails(self.engine, log, clock),
+            leases=self.leases or self.engine,
+            flow=self._flow,
+            forget=self._forget,
+            reckon=self._reckon,
+            lease=LEASE,
+        )
+        self.reckoning.set()
+        self.leaving.set()
+
+    async def _flow(self, work: Work) -> AsyncGenerator[pb.TurnEvent | Outcome, None]:
+        self.ran.append((work.turn.id, work.turn.fence))
+        try:
+            await self.outcome.wait()
+            yield Completed()
+        except asyncio.CancelledError:
+            if self.raised is not None:
+                raise self.raised from None
+            raise
+        finally:
+            self.stopped.append(work.turn.id)
+            await self.leaving.wait()
+
+    async def _reckon(self, work: Work, left: Left) -> list[ModelUsed] | None:
+        await self.reckoning.wait()
+        self.reckoned.append(work.turn.id)
+        if self.meanwhile:
+            await self.meanwhile.pop()()
+        if self.faults:
+            raise self.faults.pop()
+        return self.cut
+
+    async def _forget(self, turn: UUID) -> None:
+        """Nothing is kept of these."""
+
+    async def begun(self, count: int) -> list[tuple[UUID, int]]:
+        """What has begun here, in order of its ids, once it is so many."""
+
+        async def all_begun() -> bool:
+            return len(self.ran) >= count
+
+        await until(all_begun)
+        return sorted(self.ran)
+
+
+async def owned(engine: AsyncEngine, owner: UUID) -> int:
+    query = sa.select(sa.func.count()).where(T.c.lease_owner == owner, T.c.fence == 2)
+    async with engine.connect() as connection:
+        return int(await connection.scalar(query) or 0)
+
+
+async def taken_over(engine: AsyncEngine, turn: Turn) -> None:
+    async def owned_anew() -> bool:
+        return (await read(engine, turn.id)).fence == 2
+
+    await until(owned_anew)
+
+
+async def renewed(engine: AsyncEngine, turn: UUID) -> bool:
+    expires = (await read(engine, turn)).lease_expire_time
+    return expires is not None and expires > PAST
+
+
+def segment(turn: UUID) -> "asyncio.Task[object]":
+    """The only segment of a turn that runs."""
+    (found,) = (task for task in asyncio.all_tasks() if task.get_name() == f"turn {turn}")
+    return found
+
+
+async def waits_for_a_lock(engine: AsyncEngine) -> None:
+    query = sa.text(
+        "select count(*) from pg_stat_activity"
+        " where datname = current_database() and wait_event_type = 'Lock'"
+    )
+
+    async def waiting() -> bool:
+        async with engine.connect() as connection:
+            return bool(await connection.scalar(query))
+
+    await until(waiting)
