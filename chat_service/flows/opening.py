@@ -113,6 +113,7 @@ class Opening:
             remembered(work.turn),
             pin_was=seen.thread.model_config_id,
             pin=choice.pin,
+            first=seen.first,
         )
         return (work, list(new.frames)) if begun else None
 
@@ -132,7 +133,7 @@ class Opening:
         if asked.thread is None:
             now = self.clock.now()
             thread = Thread(
-                id=resources.new_id(),
+                id=resources.new_id_at(now),
                 workspace_id=asked.workspace,
                 created_by=asked.user,
                 kind=asked.kind,
@@ -155,14 +156,14 @@ class Opening:
     def _turn(self, asked: Asked, thread: Thread, config: ModelConfig) -> Turn:
         now = self.clock.now()
         return Turn(
-            id=resources.new_id(),
+            id=resources.new_id_at(now),
             thread_id=thread.id,
             workspace_id=asked.workspace,
             requested_by=asked.user,
             state=TurnState.RUNNING,
             segments=[0],
-            user_message_id=resources.new_id(),
-            agent_message_id=resources.new_id(),
+            user_message_id=resources.new_id_at(now),
+            agent_message_id=resources.new_id_at(now),
             model_config_id=config.id,
             # What was said to a model of one's own goes to no other.
             model_auto=asked.model_config_id == auto_pin.AUTO and not config.own,

@@ -80,12 +80,19 @@ async def look(
 
 
 async def begin_as_seen(
-    connection: AsyncConnection, new: New, request: Request, *, pin_was: int, pin: int
+    connection: AsyncConnection,
+    new: New,
+    request: Request,
+    *,
+    pin_was: int,
+    pin: int,
+    first: bool,
 ) -> bool:
     """Stores a new turn, the request that it was, and the model that its thread is pinned to.
 
-    False, and nothing, where anything isn't as was seen: the thread is gone, has an open turn or
-    another pin, or the request was served before. On a connection without a transaction.
+    False, and nothing, where anything isn't as was seen: the thread is gone, has an open turn,
+    another pin, or words though the turn was to be its `first`, or the request was served before.
+    On a connection without a transaction.
     """
     key = tenancy.key(new.turn.workspace_id, request.rpc, request.user, request.request_id)
     given = {
@@ -99,7 +106,13 @@ async def begin_as_seen(
     }
     try:
         found = await _BEGIN_AS_SEEN.row(
-            connection, **_given(new), **given, key=key, pin_was=pin_was, pin=pin
+            connection,
+            **_given(new),
+            **given,
+            key=key,
+            pin_was=pin_was,
+            pin=pin,
+            first=first,
         )
     except asyncpg.IntegrityConstraintViolationError:
         return False
@@ -135,9 +148,10 @@ def _begin_as_seen() -> "sa.Select[Any]":
     mine = sa.select(tenancy.TAKE_TURNS.label("mine")).cte("mine")
     was, pin = (sa.bindparam(name, type_=sa.BigInteger) for name in ("pin_was", "pin"))
     thread = _THREADS.c.id == sa.bindparam("thread_id", type_=_THREADS.c.id.type)
+    as_seen = sa.or_(~sa.bindparam("first", type_=sa.Boolean), ~sa.exists(_said()))
     held = (
         sa.select(_THREADS.c.id)
-        .where(thread, _THREADS.c.model_config_id == was, sa.exists(sa.select(mine)))
+        .where(thread, _THREADS.c.model_config_id == was, as_seen, sa.exists(sa.select(mine)))
         .with_for_update(key_share=True)
         .cte("held")
     )
@@ -147,6 +161,10 @@ def _begin_as_seen() -> "sa.Select[Any]":
     return _begin(begun, _row(_REQUESTS, "request", new), pinned.cte("pinned"))
 
 
+def _said() -> "sa.Select[Any]":
+    return sa.select(_MESSAGES.c.id).where(_MESSAGES.c.thread_id == _THREADS.c.id)
+
+
 def _look() -> "sa.Select[Any]":
     members = tables.tenants.memberships
     member = sa.select(members.c.user_id).where(
@@ -154,7 +172,6 @@ def _look() -> "sa.Select[Any]":
         members.c.user_id == sa.bindparam("user"),
         members.c.revoked_time.is_(None),
     )
-    said = sa.select(_MESSAGES.c.id).where(_MESSAGES.c.thread_id == _THREADS.c.id)
     now = sa.bindparam("now", type_=_COOLING.c.until.type)
 
     def cooling(column: "sa.Column[Any]") -> "sa.ColumnElement[Any]":
@@ -162,7 +179,7 @@ def _look() -> "sa.Select[Any]":
         return sa.func.array(each.order_by(_COOLING.c.model_config_id).scalar_subquery())
 
     return threads.OF_WORKSPACE.add_columns(
-        (~sa.exists(said)).label("first"),
+        (~sa.exists(_said())).label("first"),
         cooling(_COOLING.c.model_config_id).label("models"),
         cooling(_COOLING.c.until).label("until"),
     ).where(sa.exists(member))

@@ -18,8 +18,9 @@ from devstack.demo_model import DemoServer
 from shared import errors
 from tests.chat_service import own_models
 from tests.chat_service.conftest import Serving
-from tests.support.chat import START, Chat, kinds, thread_of
+from tests.support.chat import START, WORKSPACE, Chat, asking, kinds, thread_of, told
 from tests.support.models import model
+from tests.support.refusals import refusal
 
 PREMIUM = {"premium": True, "input_price": 1_000_000, "output_price": 1_000_000}
 
@@ -56,9 +57,13 @@ async def new_turn(chat: Chat) -> tuple[New, Request, int]:
     return new, request, thread.model_config_id
 
 
-async def opened(chat: Chat, new: New, request: Request, pin_was: int, pin: int) -> bool:
+async def opened(
+    chat: Chat, new: New, request: Request, pin_was: int, pin: int, *, first: bool = False
+) -> bool:
     async with chat.engine.connect() as connection:
-        return await openings.begin_as_seen(connection, new, request, pin_was=pin_was, pin=pin)
+        return await openings.begin_as_seen(
+            connection, new, request, pin_was=pin_was, pin=pin, first=first
+        )
 
 
 async def pin_of(chat: Chat, new: New) -> int | None:
@@ -114,17 +119,19 @@ async def test_a_turn_its_request_and_the_pin_are_stored_by_one_statement(chat: 
     assert await pin_of(chat, new) == -7
 
 
-@pytest.mark.parametrize("otherwise", ["open turn", "other pin", "served before", "no thread"])
+@pytest.mark.parametrize(
+    "otherwise", ["open turn", "other pin", "served before", "no thread", "words"]
+)
 async def test_where_it_is_not_as_was_seen_nothing_is_stored(chat: Chat, otherwise: str) -> None:
     new, request, pin = await new_turn(chat)
     before = await what_was_made(chat, request)
     match otherwise:
         case "open turn":
             other = replace(request, request_id="another")
-            first = replace(new, turn=replace(new.turn, id=uuid4()), frames=[])
-            first = replace(first, said=replace(new.said, id=uuid4(), turn_id=first.turn.id))
-            first = replace(first, answer=replace(new.answer, id=uuid4(), turn_id=first.turn.id))
-            assert await opened(chat, first, other, pin_was=pin, pin=pin)
+            one = replace(new, turn=replace(new.turn, id=uuid4()), frames=[])
+            one = replace(one, said=replace(new.said, id=uuid4(), turn_id=one.turn.id))
+            one = replace(one, answer=replace(new.answer, id=uuid4(), turn_id=one.turn.id))
+            assert await opened(chat, one, other, pin_was=pin, pin=pin)
         case "other pin":
             async with chat.engine.begin() as connection:
                 await threads.pin(connection, new.turn.thread_id, was=pin, now_is=-9)
@@ -136,7 +143,8 @@ async def test_where_it_is_not_as_was_seen_nothing_is_stored(chat: Chat, otherwi
             async with chat.engine.begin() as connection:
                 await threads.delete(connection, new.turn.thread_id)
     pinned = await pin_of(chat, new)
-    assert not await opened(chat, new, request, pin_was=pin, pin=-7)
+    first = otherwise == "words"
+    assert not await opened(chat, new, request, pin_was=pin, pin=-7, first=first)
     assert await kept(chat, new) == (False, 0, [])
     assert await what_was_made(chat, request) == before
     assert await pin_of(chat, new) == pinned
@@ -172,6 +180,26 @@ async def test_equal_requests_wait_for_each_other(chat: Chat) -> None:
         await make_another(connection, request)
     assert not await opening
     assert await kept(chat, new) == (False, 0, [])
+
+
+@pytest.mark.parametrize("how", ["new thread", "plain", "mention", "image"])
+async def test_a_request_id_with_another_body_opens_nothing_however_it_was_opened(
+    chat: Chat, demo: DemoServer, how: str
+) -> None:
+    thread = thread_of(await chat.send("hello"))
+    request = asking("again", name=f"{WORKSPACE}/threads/-" if how == "new thread" else thread)
+    if how == "mention":
+        request.message.parts.add(mention=pb.Mention(name=thread))
+    if how == "image":
+        request.message.parts.add(image=pb.Image(data=b"GIF89a" + b"g" * 9))
+    first = await told(chat.stub.SendMessage(request, metadata=chat.metadata))
+    calls = len(demo.controls.log())
+    request.message.parts[0].text = "something else"
+    refused = await refusal(chat.stub.SendMessage(request, metadata=chat.metadata))
+    assert (refused.reason, refused.code.name) == ("REQUEST_ID_REUSED", "ALREADY_EXISTS")
+    assert len(demo.controls.log()) == calls
+    request.message.parts[0].text = "again"
+    assert await told(chat.stub.SendMessage(request, metadata=chat.metadata)) == first
 
 
 async def until_waiting(chat: Chat) -> None:
