@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-import sqlalchemy as sa
 from rota.automation.v1 import automation_pb2, automation_pb2_grpc
 from rota.notice.v1 import notice_pb2, notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -169,7 +168,7 @@ async def service(
         if "worker" in settings.roles:
             loops.append(deliveries.run(stop))
         if follows:
-            measure = partial(_database_time, store)
+            measure = partial(database.time_of, store)
             await corrected.correct(measure)
             loops.append(corrected.follow(measure, stop))
         await closers.enter_async_context(_running(stop, loops))
@@ -198,15 +197,6 @@ async def _require_migrated(store: AsyncEngine) -> None:
             raise RuntimeError(
                 "the database is not at this version; run `python -m automation_service migrate`"
             )
-
-
-async def _database_time(store: AsyncEngine) -> datetime:
-    async with store.connect() as connection:
-        await connection.execute(sa.text("select 1"))  # what comes before the clock is read
-        now: datetime = (
-            await connection.execute(sa.select(sa.func.clock_timestamp()))
-        ).scalar_one()
-    return now
 
 
 def _kept(settings: Settings) -> Kept:

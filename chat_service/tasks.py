@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
 from chat_service.agent.output import read_output
+from chat_service.flows import runtime_context
 from chat_service.flows.ending import Ending
 from chat_service.flows.llm_bundle import Bundles
 from chat_service.flows.opening import Asked, Opening
@@ -23,7 +24,7 @@ from chat_service.members import Members, Request
 from chat_service.persistence import messages, turns
 from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
-from shared import canonical, database, errors, resources
+from shared import canonical, database, errors, json_schema, resources
 from shared.registries import Catalogue
 from shared.rpc import status, struct
 
@@ -48,8 +49,11 @@ class Tasks:
         if request.on_behalf_of != convert.user_name(who.user):
             raise errors.invalid("on_behalf_of", "is not the user of the service token")
         once = self._request(request, workspace, who.user, request.request_id)
-        asked = await self._asked(request, workspace, who.user)
-        made = await self.engine.errands.carry_out(self._begun(asked, once))
+        # What was asked for before is not judged again: its model may be gone by now.
+        made = await self.members.made(once)
+        if made is None:
+            asked = await self._asked(request, workspace, who.user)
+            made = await self.engine.errands.carry_out(self._begun(asked, once))
         if made == _NEVER:
             yield pb.TaskEvent(
                 sequence=1, result=_failed(errors.Cancelled("the task was cancelled"))
@@ -184,6 +188,7 @@ class Tasks:
             "budget_micros": request.budget_micros,
             "auto_approve": request.auto_approve,
         }
+        zone, _ = runtime_context.zone(request.time_zone, "UTC")
         model = 0
         if request.model:
             model = await self.bundles.named(request.model, workspace=workspace, user=user)
@@ -193,7 +198,7 @@ class Tasks:
             thread=_session(request),
             parts=[{"text": request.prompt}],
             model_config_id=model,
-            time_zone=request.time_zone or "UTC",
+            time_zone=zone,
             time_zone_assumed=False,
             task=task,
             kind=ThreadKind.TASK,
@@ -253,5 +258,10 @@ def _usage(stored: Mapping[str, Any]) -> pb.TaskUsage:
 def _schema(request: pb.RunTaskRequest) -> dict[str, Any] | None:
     if not request.HasField("output_schema"):
         return None
-    schema: dict[str, Any] = struct.to_json(request.output_schema)
+    try:
+        schema: dict[str, Any] = struct.to_json(request.output_schema)
+    except canonical.NotCanonical as exc:
+        raise errors.invalid("output_schema", str(exc)) from exc
+    if problem := json_schema.problem(schema):
+        raise errors.invalid("output_schema", problem)
     return schema

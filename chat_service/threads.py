@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from google.protobuf import empty_pb2
+from google.protobuf.message import Message
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,6 +23,7 @@ from shared import database, errors, requests, resources
 _CREATED = {"create_time": "= < <= > >="}
 # half of what a message on the wire may have: the largest of a thread's is three quarters
 _MOST_BYTES: Final = 8 << 20
+T = TypeVar("T", bound=Message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +34,7 @@ class Threads:
     async def create(self, request: pb.CreateThreadRequest) -> pb.Thread:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         who = await self.members.admit(workspace, "editor", name=request.parent)
-        await self._check_model(request.thread.model_config_id, workspace, who.user)
         thread = self._new(workspace, who.user, request.thread)
-        if request.validate_only:
-            return convert.thread(thread)
         once = self.members.request(
             request,
             workspace=workspace,
@@ -45,10 +44,15 @@ class Threads:
         )
 
         async def make() -> str:
+            await self._check_model(connection, thread.model_config_id, workspace, who.user)
             await threads.insert(connection, thread)
             return str(thread.id)
 
         async with database.transaction(self.members.engine) as connection:
+            if request.validate_only:
+                await make()
+                await connection.rollback()
+                return convert.thread(thread)
             made, _ = await self.members.once(connection, once, make)
             return convert.thread(await self._get(connection, workspace, UUID(made)))
 
@@ -81,8 +85,6 @@ class Threads:
             present=present,
             prefix="thread",
         )
-        if "model_config_id" in fields:
-            await self._check_model(request.thread.model_config_id, workspace, who.user)
         changes = _changes(request.thread, fields)
         once = self.members.request(
             request,
@@ -95,6 +97,8 @@ class Threads:
         async def make() -> str:
             row = await self._get(connection, workspace, thread, lock=True)
             check_etag(row, request.thread.etag)
+            model = changes.get("model_config_id", auto_pin.AUTO)
+            await self._check_model(connection, model, workspace, who.user)
             await threads.change(connection, thread, self.members.clock.now(), changes)
             return str(thread)
 
@@ -141,10 +145,9 @@ class Threads:
             rows = await messages.newest(
                 connection, thread, size=page.size + 1, before=before(page)
             )
-        shown = _sendable([convert.message(row, workspace) for row in rows[: page.size]])
-        last = rows[len(shown) - 1] if len(shown) < len(rows) else None
+        shown = sendable([convert.message(row, workspace) for row in rows[: page.size]])
         return pb.ListMessagesResponse(
-            messages=shown, next_page_token=page.token([last.id] if last else None)
+            messages=shown, next_page_token=next_token(page, [row.id for row in rows], len(shown))
         )
 
     async def find(self, name: str, role: str) -> tuple[str, UUID]:
@@ -166,7 +169,7 @@ class Threads:
     def _new(self, workspace: str, user: str, asked: pb.Thread) -> Thread:
         now = self.members.clock.now()
         return Thread(
-            id=resources.new_id(),
+            id=resources.new_id_at(now),
             workspace_id=workspace,
             created_by=user,
             kind=ThreadKind.CHAT,
@@ -177,11 +180,12 @@ class Threads:
             update_time=now,
         )
 
-    async def _check_model(self, config_id: int, workspace: str, user: str) -> None:
+    async def _check_model(
+        self, connection: AsyncConnection, config_id: int, workspace: str, user: str
+    ) -> None:
         if config_id == auto_pin.AUTO:
             return
-        async with self.members.engine.connect() as connection:
-            found = await self.bundles.find(connection, config_id, workspace=workspace, user=user)
+        found = await self.bundles.find(connection, config_id, workspace=workspace, user=user)
         if found is None:
             raise errors.invalid("thread.model_config_id", f"{config_id} is not configured")
 
@@ -204,9 +208,9 @@ def check_etag(row: Thread, etag: str) -> None:
         raise errors.EtagMismatch(name, now_is)
 
 
-def _sendable(found: Sequence[pb.Message]) -> list[pb.Message]:
+def sendable(found: Sequence[T]) -> list[T]:
     """As many as one answer holds, at least one."""
-    left, shown = _MOST_BYTES, list[pb.Message]()
+    left, shown = _MOST_BYTES, list[T]()
     for message in found:
         left -= message.ByteSize()
         if left < 0 and shown:
@@ -230,9 +234,10 @@ def before(page: requests.Page) -> UUID | None:
         raise errors.invalid("page_token", "is not a token of this service") from None
 
 
-def next_token(page: requests.Page, ids: Sequence[UUID]) -> str:
-    """The token of the next page, when one row more than the page was found."""
-    return page.token([ids[page.size - 1]] if len(ids) > page.size else None)
+def next_token(page: requests.Page, ids: Sequence[UUID], shown: int | None = None) -> str:
+    """The token of the next page, when one row more than what is `shown` was found."""
+    size = page.size if shown is None else shown
+    return page.token([ids[size - 1]] if len(ids) > size else None)
 
 
 def created_conditions(text: str) -> list[tuple[str, Any]]:

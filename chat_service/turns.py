@@ -21,8 +21,8 @@ from chat_service.members import Members, Request
 from chat_service.persistence import approvals, openings, threads, turns
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
-from chat_service.threads import before, next_token, page_of
-from shared import database, errors, requests, resources
+from chat_service.threads import before, next_token, page_of, sendable
+from shared import database, errors, kept, requests, resources
 from shared.caller import Caller
 
 _NEW = "-"
@@ -101,7 +101,7 @@ class Turns:
             )
 
         async def begins() -> str | None:
-            async with self.members.engine.connect() as connection:
+            async with kept.connection(self.members.engine) as connection:
                 opened = await self.opening.open_plain(connection, asked, remembered)
             if opened is None:
                 return None
@@ -177,12 +177,13 @@ class Turns:
                 states=[state_named(TurnState, c.value) for c in conditions if c.field == "state"],
                 created=[(c.operator, c.moment()) for c in conditions if c.field != "state"],
             )
-            shown = [
+            found = [
                 convert.turn(row, await approvals.of_turn(connection, row.id))
                 for row in rows[: page.size]
             ]
+        shown = sendable(found)
         return pb.ListTurnsResponse(
-            turns=shown, next_page_token=next_token(page, [row.id for row in rows])
+            turns=shown, next_page_token=next_token(page, [row.id for row in rows], len(shown))
         )
 
     async def cancel(self, request: pb.CancelTurnRequest) -> pb.Turn:

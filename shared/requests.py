@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared import errors
@@ -26,11 +26,11 @@ class Condition:
     def moment(self) -> datetime:
         try:
             found = datetime.fromisoformat(self.value)
-        except ValueError:
-            found = None
-        if found is None or found.tzinfo is None:
-            raise errors.invalid("filter", f"{self.value!r} is no RFC 3339 time")
-        return found
+            if found.tzinfo is not None:
+                return found.astimezone(UTC)
+        except (ValueError, OverflowError):  # the latter: in UTC it is of no year that there is
+            pass
+        raise errors.invalid("filter", f"{self.value!r} is no RFC 3339 time")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def page(*, size: int, token: str, bound_to: Iterable[str]) -> Page:
     if token:
         try:
             made_with, after = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             raise errors.invalid("page_token", "is not a token of this service") from None
         if made_with != bound or not isinstance(after, list):
             raise errors.invalid("page_token", "belongs to other arguments")

@@ -16,6 +16,8 @@ UNKNOWN: Final = "unknown"
 # what a provider accepts as the name of a tool when it is sent back
 _NO_NAME: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST: Final = 64
+# An answer with more is no answer: a model has lost its way.
+MOST_CALLS: Final = 500
 # ends of an answer that may have come in the middle of a call
 CUT: Final = frozenset({"length", "content_filter"})
 
@@ -52,7 +54,10 @@ class ToolCallPieces:
         self._at: dict[int, _Call] = {}  # the last one at each of the provider's indexes
 
     def tidy(self, piece: dict[str, Any]) -> bool:
-        """Makes a piece fit to be joined to the others; False when there is nothing to tell yet."""
+        """Makes a piece fit to be joined to the others; False when there is nothing to tell yet.
+
+        Raises ValueError for one call more than MOST_CALLS.
+        """
         function = piece.get("function") or {}
         name, arguments = function.get("name") or "", _text(function.get("arguments"))
         call = self._call(piece, name, arguments)
@@ -102,6 +107,8 @@ class ToolCallPieces:
             index = None
             known = self._by_id(sent)
         if known is None or _begins_another(known, sent, name, arguments):
+            if len(self._calls) >= MOST_CALLS:
+                raise ValueError("more calls than any model means")
             known = _Call(index=len(self._calls), sent=sent, id=self._unique(sent))
             self._calls.append(known)
         if index is not None:

@@ -57,15 +57,12 @@ async def blocks(
     Many are cut to what they may have together: the longest first.
     """
     found = []
-    for part in parts:
-        if "mention" not in part:
-            continue
-        name = part["mention"]["name"]
+    for name in dict.fromkeys(part["mention"]["name"] for part in parts if "mention" in part):
         try:
             found.append(await _block(engine, automations, turn, name))
         except errors.RotaError as error:
             log.warning("mention_not_shown", turn=str(turn.id), reason=error.reason)
-    return _cut_together([block for block in dict.fromkeys(found) if block])
+    return _cut_together([block for block in found if block])
 
 
 async def _title(

@@ -1,4 +1,4 @@
-"""What is dropped in time, in small batches: old frames, requests, leftovers and lost holds."""
+"""What is dropped in time, in small batches: old frames, requests, tasks, and what was lost."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat_service.persistence import acts, approvals, cooldowns, credits, turns
+from chat_service.persistence import acts, approvals, cooldowns, credits, threads, turns
 from shared import database, measures, tenancy
 from shared.clock import Clock
 from shared.tenancy import Tenancy
@@ -32,18 +32,47 @@ class Retention:
     frames_kept: timedelta
 
     async def sweep(self) -> None:
+        """What fails of one kind does not keep the others from being dropped."""
+        kinds = (
+            self._drop_frames,
+            self._forget_requests,
+            self._drop_tasks,
+            self._settle_lost,
+            self._drop_what_is_over,
+            self._forget_leftovers,
+            self._measure,
+        )
+        failed = []
+        for kind in kinds:
+            try:
+                await kind()
+            except Exception as error:  # noqa: BLE001 - raised when all had their turn
+                failed.append(error)
+        if failed:
+            raise ExceptionGroup("not all was swept", failed)
+
+    async def _drop_frames(self) -> None:
+        before = self.clock.now() - self.frames_kept
+        await self._batches(_TURNS, lambda c: turns.drop_frames(c, before, most=_TURNS))
+
+    async def _forget_requests(self) -> None:
+        before = self.clock.now() - tenancy.KEPT_FOR
+        await self._batches(_ROWS, lambda c: self.tenancy.forget(c, before, most=_ROWS))
+
+    async def _drop_tasks(self) -> None:
+        before = self.clock.now() - tenancy.KEPT_FOR
+        await self._batches(_TURNS, lambda c: threads.drop_tasks(c, before, most=_TURNS))
+
+    async def _settle_lost(self) -> None:
         now = self.clock.now()
-        await self._batches(
-            _TURNS, lambda c: turns.drop_frames(c, now - self.frames_kept, most=_TURNS)
-        )
-        await self._batches(
-            _ROWS, lambda c: self.tenancy.forget(c, now - tenancy.KEPT_FOR, most=_ROWS)
-        )
         await self._batches(_ROWS, lambda c: credits.settle_lost(c, now, most=_ROWS))
+
+    async def _drop_what_is_over(self) -> None:
         async with database.transaction(self.engine) as connection:
-            await cooldowns.drop_over(connection, now)
+            await cooldowns.drop_over(connection, self.clock.now())
             await acts.drop_over(connection)
-        await self._forget_leftovers()
+
+    async def _measure(self) -> None:
         async with self.engine.connect() as connection:
             measures.gauge("rota.approvals.pending", await approvals.pending(connection))
 

@@ -42,6 +42,8 @@ _OPEN_TURN: Final = (
     )
     .scalar_subquery()
 )
+# In the words of the index, and without parameters, so that the index is used.
+_IS_TASK: Final = sa.text("chat.threads.kind = 'task'")
 _SELECT = sa.select(t, _OPEN_TURN.label("open_turn"))
 OF_WORKSPACE: Final = _SELECT.where(
     t.c.id == sa.bindparam("thread"),
@@ -133,3 +135,18 @@ async def give_title(connection: AsyncConnection, thread: UUID, title: str, turn
 
 async def delete(connection: AsyncConnection, thread: UUID) -> None:
     await connection.execute(sa.delete(t).where(t.c.id == thread))
+
+
+async def drop_tasks(connection: AsyncConnection, before: datetime, *, most: int) -> int:
+    """Drops threads of tasks that did nothing since a moment; answers with how many."""
+    old = (
+        sa.select(t.c.id)
+        .where(_IS_TASK, t.c.update_time < before, _OPEN_TURN.is_(None))
+        .order_by(t.c.update_time)
+        .limit(most)
+        .with_for_update(of=t, skip_locked=True)
+    )
+    found = list(await connection.scalars(old))
+    if found:
+        await connection.execute(sa.delete(t).where(t.c.id.in_(found)))
+    return len(found)

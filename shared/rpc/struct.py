@@ -9,8 +9,15 @@ from shared import canonical
 
 
 def to_json(message: struct_pb2.Struct | struct_pb2.Value) -> Any:
-    """The JSON value in normal form: a Struct's numbers are doubles, here 3.0 is 3."""
-    return canonical.normalise(json_format.MessageToDict(message))
+    """The JSON value in normal form: a Struct's numbers are doubles, here 3.0 is 3.
+
+    Raises NotCanonical, also for the numbers that a Struct has and JSON has not.
+    """
+    try:
+        found = json_format.MessageToDict(message)
+    except ValueError as exc:
+        raise canonical.NotCanonical("", "holds a number that JSON can't say") from exc
+    return canonical.normalise(found)
 
 
 def struct(value: Mapping[str, Any]) -> struct_pb2.Struct:

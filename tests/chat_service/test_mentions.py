@@ -113,6 +113,24 @@ async def test_an_automation_is_shown_with_definition_next_fires_and_last_runs(
     assert '"cron": "0 9 * * 1-5"' in context
 
 
+async def test_what_is_mentioned_many_times_is_read_and_shown_once(
+    reading: Reading,
+    automations: MemoryAutomations,
+    automation: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+
+    async def runs(*, workspace: str, user: str, name: str, limit: int) -> list[KnownRun]:
+        read.append(name)
+        return []
+
+    monkeypatch.setattr(automations, "runs", runs)
+    await send(reading.chat, mentioning(*[automation] * 49))
+    assert read == [automation]
+    assert len(reading.user_messages()) == 2
+
+
 async def test_what_a_later_turn_is_given_is_the_reference_only(reading: Reading) -> None:
     other = await titled(reading.chat, "Holiday plans")
     await reading.chat.send("we want to see Lisbon", name=other)

@@ -13,7 +13,7 @@ from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import pinned
-from tests.support.chat import SCHEDULE, Chat, approval_of, approve, thread_of, until
+from tests.support.chat import SCHEDULE, START, Chat, approval_of, approve, thread_of, until
 from tests.support.models import model
 from tests.support.refusals import refusal
 
@@ -30,6 +30,14 @@ t = tables.credit_reservations
 async def reservations(chat: Chat) -> list[Any]:
     async with chat.engine.connect() as connection:
         return list(await connection.execute(sa.select(t).order_by(t.c.create_time, t.c.segment)))
+
+
+async def used(chat: Chat, micros: int) -> None:
+    """So much of this month's credit is spent."""
+    async with chat.engine.begin() as connection:
+        row = {"turn_id": uuid4(), "segment": 0, "user_id": "ada", "held_micros": 0}
+        times = {"create_time": START - timedelta(seconds=1), "settle_time": START}
+        await connection.execute(sa.insert(t).values(**row, **times, used_micros=micros))
 
 
 async def settled(chat: Chat) -> list[int]:
@@ -154,6 +162,21 @@ async def test_another_premium_model_in_the_middle_is_held_for_and_settled_with_
     assert [row.held_micros for row in await reservations(chat)] == [HELD]
     assert await settled(chat) == [cost(events)]
     assert cost(events) > 0
+
+
+async def test_a_free_model_goes_on_in_the_middle_where_credit_for_another_is_missing(
+    serve: Serving, demo: DemoServer
+) -> None:
+    limited = model(-1, "demo-a-limited", premium=True, reserve_tokens=10_000, **PRICE)
+    dear = {**PREMIUM, "id": -2, "model": "demo-dear"}
+    chat = await serve(limited, dear, model(-3, "demo-b"), credit=HELD + 10)
+    await used(chat, 50_000)
+    events = await chat.send("hello")
+    assert [e.model_rerouted.to for e in events if e.HasField("model_rerouted")] == [-3]
+    assert events[-1].HasField("completed")
+    assert asked(demo) == ["demo-a-limited"] * 3 + ["demo-b"]
+    assert [row.held_micros for row in await reservations(chat)] == [0, 20_000]
+    assert await settled(chat) == [50_000, cost(events)]
 
 
 async def test_credit_comes_back_with_the_month(serve: Serving, demo: DemoServer) -> None:
@@ -289,3 +312,21 @@ async def test_a_title_that_comes_late_is_charged_too(serve: Serving, demo: Demo
     await until(charged)
     turn = await chat.turn(events[0].started.turn)
     assert [turn.usage.cost_micros] == await settled(chat)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_title_is_charged_though_its_thread_was_deleted_meanwhile(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve(PREMIUM, credit=PLENTY)
+    demo.controls.hold(kind="title")
+    events = await chat.send("hello")
+    request = pb.DeleteThreadRequest(name=thread_of(events))
+    await chat.stub.DeleteThread(request, metadata=chat.metadata)
+    assert await settled(chat) == [cost(events)]
+    demo.controls.release()
+
+    async def charged() -> bool:
+        return (await settled(chat))[0] > cost(events)
+
+    await until(charged)

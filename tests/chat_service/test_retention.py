@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from rota.agent.v1 import agent_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.persistence import cooldowns, tables
+from chat_service.persistence import cooldowns, tables, turns
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
 from tests.support.chat import SCHEDULE, WORKSPACE, Chat, approval_of, approve, thread_of
@@ -28,6 +28,17 @@ async def count(chat: Chat, table: str) -> int:
 def watching(chat: Chat, turn: str, after: int) -> Any:
     request = pb.WatchTurnRequest(name=turn, after_sequence=after)
     return chat.stub.WatchTurn(request, metadata=chat.metadata)
+
+
+def task(chat: Chat, keys: Keys) -> Any:
+    """Always the same one."""
+    headers = keys.service_headers(
+        "automation_service", audience="chat_service", user="ada", workspace="w"
+    )
+    request = agent_pb2.RunTaskRequest(
+        workspace=WORKSPACE, on_behalf_of="users/ada", prompt="say hello", request_id="r:s:1"
+    )
+    return chat.agent.RunTask(request, metadata=headers)
 
 
 async def test_frames_of_a_finished_turn_are_kept_a_day(serve: Serving) -> None:
@@ -123,19 +134,44 @@ async def test_a_task_without_frames_is_answered_from_what_is_stored(
     serve: Serving, keys: Keys, demo: DemoServer
 ) -> None:
     chat = await serve()
-    headers = keys.service_headers(
-        "automation_service", audience="chat_service", user="ada", workspace="w"
-    )
-    request = agent_pb2.RunTaskRequest(
-        workspace=WORKSPACE, on_behalf_of="users/ada", prompt="say hello", request_id="r:s:1"
-    )
-    first = [e async for e in chat.agent.RunTask(request, metadata=headers)]
+    first = [e async for e in task(chat, keys)]
     serve.clock.advance(DAY + SECOND)
     await chat.service.tick()
-    again = [e async for e in chat.agent.RunTask(request, metadata=headers)]
+    again = [e async for e in task(chat, keys)]
     assert [e.WhichOneof("event") for e in again] == ["result"]
     assert again[-1].result == first[-1].result
     assert len(demo.controls.log("task")) == 1
+
+
+async def test_what_a_task_said_goes_with_its_request_id_and_a_chat_stays(
+    serve: Serving, keys: Keys, demo: DemoServer
+) -> None:
+    chat = await serve()
+    first = [e async for e in task(chat, keys)]
+    await chat.send("hello")
+    serve.clock.advance(30 * DAY)
+    await chat.service.tick()
+    again = [e async for e in task(chat, keys)]
+    assert again[-1].result == first[-1].result
+    serve.clock.advance(SECOND)
+    await chat.service.tick()
+    assert [await count(chat, table) for table in ("threads", "turns", "messages")] == [1, 1, 2]
+    anew = [e async for e in task(chat, keys)]
+    assert anew[-1].result.session_id != first[-1].result.session_id
+    assert len(demo.controls.log("task")) == 2
+
+
+async def test_a_task_that_runs_is_never_dropped(
+    serve: Serving, keys: Keys, demo: DemoServer
+) -> None:
+    chat = await serve()
+    demo.controls.hold()
+    call = task(chat, keys)
+    await anext(aiter(call))
+    serve.clock.advance(31 * DAY)
+    await chat.service.tick()
+    demo.controls.release()
+    assert [e async for e in call][-1].result.text
 
 
 async def test_leftover_checkpoints_are_forgotten_and_those_in_use_kept(serve: Serving) -> None:
@@ -167,3 +203,20 @@ async def test_cooldowns_that_are_over_leave_no_row(serve: Serving) -> None:
     serve.clock.advance(timedelta(seconds=601))
     await chat.service.tick()
     assert await count(chat, tables.model_cooldowns.name) == 0
+
+
+async def test_what_can_not_be_dropped_keeps_nothing_else_from_being_dropped(
+    serve: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = await serve()
+    await chat.send("hello")
+    serve.clock.advance(31 * DAY)
+
+    async def fails(*_: Any, **__: Any) -> int:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(turns, "drop_frames", fails)
+    with pytest.raises(ExceptionGroup):
+        await chat.service.tick()
+    assert await count(chat, "turn_events") > 0
+    assert await count(chat, "requests") == 0

@@ -29,6 +29,7 @@ BROKEN = (
     model(-2, "demo-b", premium=True, **PRICE),
 )
 PLENTY = 100_000_000
+LONG = "on and " * 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +247,7 @@ async def test_a_call_that_died_with_its_replica_is_estimated_and_charged(
     models = serve.write(*ONE, credit=PLENTY)
     async with serve.start(models_file=models) as first:
         scene = Scene(serve=serve, demo=demo, chat=first, thread=await pin(first, 0))
-        turn = await scene.begin("<<tokens=9>> go on", after=4)
+        turn = await scene.begin(f"<<tokens=9>> go on {LONG}", after=4)
         before = await first.watch_for(turn, "text_delta")
     demo.controls.release()
     if ends == "cancelled":
@@ -257,7 +258,7 @@ async def test_a_call_that_died_with_its_replica_is_estimated_and_charged(
     charged, usage = await books(chat, turn)
     assert estimated(usage) == {"demo-a"}
     assert usage.output_tokens >= -(-len(said(before).encode()) // 4) > 0
-    assert usage.input_tokens > 0
+    assert usage.input_tokens > len(LONG) / 4  # it had read that, and more
     assert sum(e.usage.cost_micros for e in events if e.HasField("usage")) == charged
 
 

@@ -8,6 +8,8 @@ from uuid import uuid4
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
+from chat_service.flows.ending import Ending
+from chat_service.persistence.turns import Turn
 from shared.rpc import struct
 from tests.chat_service.asking_first import ASK, asking_first
 from tests.chat_service.conftest import Serving
@@ -61,6 +63,27 @@ async def test_the_result_says_so_in_frames_message_and_the_next_turns_history(
 
         await chat.send("and now?", name=thread)
         assert [json.loads(result) for result in asking.results()] == [output]
+
+
+async def test_a_turn_that_can_not_be_expired_stops_no_other(
+    serve: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asking_first(serve, 1) as asking:
+        chat, sound = asking.chat, Ending.end_waiting
+        broken, other = [(await chat.send(ASK))[0].started.turn for _ in range(2)]
+
+        async def end_waiting(self: Ending, at: Any, turn: Turn, state: Any) -> None:
+            if broken.endswith(str(turn.id)):
+                raise ValueError("one of its rows is broken")
+            await sound(self, at, turn, state)
+
+        monkeypatch.setattr(Ending, "end_waiting", end_waiting)
+        await end(serve, chat, other, "expired")
+        states = [(await chat.turn(turn)).state for turn in (broken, other)]
+        assert states == [pb.Turn.AWAITING_APPROVAL, pb.Turn.CANCELLED]
+        monkeypatch.setattr(Ending, "end_waiting", sound)
+        await chat.service.tick()
+        assert (await chat.turn(broken)).state == pb.Turn.CANCELLED
 
 
 async def test_what_was_decided_in_vain_says_so_when_another_one_expires(serve: Serving) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shared import json_schema
 from shared.json_schema import MAX_FAULTS, faults, problem
 
 
@@ -75,3 +76,48 @@ def test_no_reference_is_ever_fetched() -> None:
     [(path, why)] = faults({"$ref": "http://127.0.0.1:1/x"}, {})
     assert path == ""
     assert "cannot be applied" in why
+
+
+@pytest.mark.parametrize(
+    ("items", "unique"),
+    [
+        ([{"a": n} for n in range(20_000)], True),
+        ([[n, {"a": n}] for n in range(20_000)], True),
+        ([{"a": n} for n in range(20_000)] + [{"a": 7}], False),
+        ([1, True, "1", None, 0, False, [], {}], True),
+        ([1, 1.0], False),
+        ([{"a": 1, "b": [True]}, {"b": [True], "a": 1.0}], False),
+        ([[1], [True]], True),
+    ],
+)
+def test_many_items_are_unique_or_not_without_comparing_each_with_each(
+    items: list[Any], unique: bool
+) -> None:
+    assert (faults({"uniqueItems": True}, items) == []) is unique
+    assert faults({"uniqueItems": False}, items) == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"items": {"anyOf": [{"const": [n]} for n in range(2_000)]}},
+        {"items": {"enum": [[n] for n in range(2_000)]}},
+        {"anyOf": [{"type": "string"}] * 2_000},
+    ],
+)
+def test_a_schema_that_takes_too_long_to_apply_is_broken_by_the_value(
+    schema: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_schema, "MAX_COST", 200_000)
+    assert problem(schema) is None
+    ((where, why),) = faults(schema, [[1_999]] * 2_000)
+    assert where == ""
+    assert "too long" in why
+
+
+def test_a_large_value_is_judged_by_a_plain_schema() -> None:
+    row = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
+    schema = {"type": "array", "items": row}
+    rows: list[Any] = [{"id": n, "text": "word " * 10} for n in range(10_000)]
+    assert faults(schema, rows) == []
+    assert len(faults(schema, [*rows, {"id": "x"}])) == 1

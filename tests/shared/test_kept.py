@@ -22,6 +22,11 @@ async def backend(connection: AsyncConnection) -> int:
     return int(await under.fetchval("select pg_backend_pid()"))
 
 
+def taken(engine: AsyncEngine) -> int:
+    assert isinstance(engine.pool, sa.QueuePool)
+    return engine.pool.checkedout()
+
+
 async def lent(engine: AsyncEngine) -> int:
     async with kept.connection(engine) as connection:
         return await backend(connection)
@@ -31,7 +36,7 @@ async def test_a_connection_is_lent_again_without_the_pool(engine: AsyncEngine) 
     first = await lent(engine)
 
     assert await lent(engine) == first
-    assert engine.pool.checkedout() == 1
+    assert taken(engine) == 1
 
 
 async def test_two_at_once_have_two(engine: AsyncEngine) -> None:
@@ -49,14 +54,14 @@ async def test_only_a_share_of_the_connections_is_kept(engine: AsyncEngine) -> N
 
     await asyncio.gather(*(hold() for _ in range(5)))
 
-    assert engine.pool.checkedout() == 2
+    assert taken(engine) == 2
 
 
 async def test_one_with_a_transaction_begun_is_not_kept(engine: AsyncEngine) -> None:
     async with kept.connection(engine) as connection:
         await connection.execute(sa.text("create table chat.half_done (id int)"))
 
-    assert engine.pool.checkedout() == 0
+    assert taken(engine) == 0
     async with engine.connect() as connection:
         found = await connection.scalar(sa.text("select to_regclass('chat.half_done')"))
     assert found is None
@@ -68,7 +73,7 @@ async def test_one_that_a_fault_was_met_on_is_not_kept(engine: AsyncEngine) -> N
             await backend(connection)
             raise KeyError
 
-    assert engine.pool.checkedout() == 0
+    assert taken(engine) == 0
 
 
 async def test_one_that_the_server_closed_is_replaced(
@@ -95,7 +100,7 @@ async def test_an_old_one_goes_back_to_the_pool(
 
     await lent(engine)
 
-    assert engine.pool.checkedout() == 0
+    assert taken(engine) == 0
 
 
 async def test_those_kept_are_closed_with_the_engine(

@@ -1,5 +1,7 @@
 """Pages, filters and masks."""
 
+import base64
+
 import pytest
 
 from shared import errors, requests
@@ -20,7 +22,10 @@ def test_the_last_page_has_no_token() -> None:
     assert requests.page(size=1, token="", bound_to=["a"]).token(None) == ""
 
 
-@pytest.mark.parametrize("token", ["!!!", "bm9uc2Vuc2U", "e30"])
+DEEP = base64.urlsafe_b64encode(b"[" * 1_400).decode()
+
+
+@pytest.mark.parametrize("token", ["!!!", "bm9uc2Vuc2U", "e30", DEEP])
 def test_a_token_of_nobody_is_refused(token: str) -> None:
     with pytest.raises(errors.InvalidRequest):
         requests.page(size=1, token=token, bound_to=["a"])
@@ -49,8 +54,12 @@ def test_a_filter_that_is_none_is_refused(text: str) -> None:
         requests.conditions(text, {"state": "="})
 
 
-def test_a_time_without_a_zone_is_refused() -> None:
-    (condition,) = requests.conditions("create_time > 2026-01-01", {"create_time": ">"})
+@pytest.mark.parametrize(
+    "time",
+    ["2026-01-01", "soon", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"],
+)
+def test_what_is_no_moment_is_refused(time: str) -> None:
+    (condition,) = requests.conditions(f"create_time > {time}", {"create_time": ">"})
     with pytest.raises(errors.InvalidRequest):
         condition.moment()
 

@@ -224,7 +224,8 @@ class MemoryAutomations:
             raise self.failures.pop(0)
         if request_id not in self.saved:
             name = change()
-            self.saved[request_id] = self._shown(name, self.held[name].payload)
+            held = self.held[name]
+            self.saved[request_id] = self._shown(name, held.payload, held.state)
         return self.saved[request_id]
 
     def _turned(self, name: str, before: str, after: Literal["active", "paused"], note: str) -> str:
@@ -267,8 +268,11 @@ class MemoryAutomations:
             payload=held.payload,
         )
 
-    def _shown(self, name: str, payload: Mapping[str, Any]) -> SavedAutomation:
-        fires = self._fires(payload["definition"]["triggers"][0]["config"])
+    def _shown(
+        self, name: str, payload: Mapping[str, Any], state: str = "active"
+    ) -> SavedAutomation:
+        config = payload["definition"]["triggers"][0]["config"]
+        fires = self._fires(config) if state == "active" else ()
         return SavedAutomation(
             name=name, payload=payload, next_fires=tuple(fire.isoformat() for fire in fires)
         )

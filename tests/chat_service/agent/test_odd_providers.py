@@ -10,11 +10,13 @@ from chat_service.agent.events import (
     TextRetracted,
     ToolCallStarted,
 )
+from chat_service.agent.middleware import MOST_AT_ONCE
 from chat_service.agent.output import read_output
 from chat_service.agent.ports import TaskLimits
+from chat_service.agent.tool_call_pieces import MOST_CALLS
 from shared import errors
 from tests.chat_service.agent.conftest import Bench, finished, text_of
-from tests.support.scripted_model import DONE, call, calls, ends, says, scripted_model
+from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
 
 NO_INTENT = call("create_automation", "{}", index=0, id="call_1")
 
@@ -235,3 +237,28 @@ async def test_a_model_that_only_ever_calls_tools_gives_no_answer(bench: Bench) 
 
     started = [e.tool_call_id for e in stream.events if isinstance(e, ToolCallStarted)]
     assert started == [e.tool_call_id for e in finished(stream.events)]
+
+
+def _listing(times: int) -> Reply:
+    made = [call("list_automations", "{}", index=n, id=f"c{n}") for n in range(times)]
+    return [calls(*made), ends("tool_calls"), DONE]
+
+
+async def test_of_a_great_many_calls_at_once_the_first_are_carried_out(bench: Bench) -> None:
+    async with scripted_model(_listing(MOST_AT_ONCE + 2), [says("ok"), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go")
+
+    ended = {one.tool_call_id: one for one in finished(events)}
+    assert [n for n in range(MOST_AT_ONCE + 2) if not ended[f"c{n}"].ok] == [64, 65]
+    assert "nothing was done" in ended["c64"].output["message"]
+    assert text_of(events) == "ok"
+
+
+async def test_an_answer_of_calls_without_end_is_no_answer(bench: Bench) -> None:
+    async with scripted_model(*[_listing(MOST_CALLS + 1)] * 3) as model:
+        bench.ask_at(model.base_url)
+        with pytest.raises(errors.ModelUnavailable):
+            await bench.all("go")
+
+    assert len(model.asked) == 3

@@ -1,0 +1,59 @@
+"""What the agent knows of the turn it works in: who asks, where, and in which zone."""
+
+import pytest
+from rota.chat.v1 import chat_pb2 as pb
+
+from devstack.demo_model import DemoServer
+from shared.rpc import struct
+from tests.chat_service.conftest import Serving
+from tests.support.chat import approval_of, approve
+from tests.support.refusals import refusal
+from tests.support.tokens import Keys
+
+SOMETIME = "every weekday at 9 summarise the news"
+
+
+@pytest.mark.parametrize(
+    ("asked", "of_token", "zone", "assumed"),
+    [
+        ("Asia/Tokyo", "Europe/Paris", "Asia/Tokyo", False),
+        ("", "Europe/Paris", "Europe/Paris", False),
+        ("", "Mars/Olympus", "UTC", True),
+        ("", "", "UTC", True),
+    ],
+)
+async def test_the_zone_is_the_one_that_was_named_first_and_stays_for_the_turn(
+    serve: Serving,
+    keys: Keys,
+    demo: DemoServer,
+    asked: str,
+    of_token: str,
+    zone: str,
+    assumed: bool,
+) -> None:
+    chat = await serve(token=keys.user_token(zoneinfo=of_token))
+    approval = approval_of(await chat.send(SOMETIME, time_zone=asked, locale="de-CH"))
+    assert approval.preview.time_zone_assumed is assumed
+    (trigger,) = struct.to_json(approval.payload)["definition"]["triggers"]
+    assert trigger["config"]["timezone"] == zone
+
+    await chat.resume(approval.turn, approve(approval))
+    told = {seen.system for seen in demo.controls.log("chat")}
+    assert len(demo.controls.log("chat")) > 1
+    assert all(f"Person's time zone: {zone}\n" in system for system in told)
+    assert all("Person's locale: de-CH" in system for system in told)
+    assert all("Workspace: w" in system for system in told)
+
+
+@pytest.mark.parametrize("zone", ["Europe", "Mars/Olympus", "../etc/localtime", "europe/paris"])
+async def test_a_zone_that_is_none_is_refused_before_the_turn_exists(
+    serve: Serving, demo: DemoServer, zone: str
+) -> None:
+    chat = await serve()
+    refused = await refusal(chat.stream("hello", time_zone=zone))
+    assert [v.field for v in refused.violations] == ["time_zone"]
+    assert demo.controls.log() == []
+    page = await chat.stub.ListThreads(
+        pb.ListThreadsRequest(parent="workspaces/w"), metadata=chat.metadata
+    )
+    assert not page.threads
