@@ -121,6 +121,7 @@ def _its_run(run: Run, subagent: Subagent, assigned: Assigned) -> Run:
     return replace(
         run,
         assigned=assigned,
+        only=subagent.tools,
         next_block=0,
         taken=set(),
         told=set(),

@@ -97,7 +97,8 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
                 fault = faults.read(exc)
                 wait = patience.wait(attempt, fault.retry_after) if fault.passing else None
                 if await asking.otherwise(fault):
-                    wait = timedelta(0)
+                    # another call, so it has all of its tries
+                    attempt, wait = 0, timedelta(0)
                 log.warning(
                     "model_call_failed",
                     model=run.model.config.id,
@@ -164,7 +165,7 @@ class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
 
     async def _tool(self, run: Run, request: ToolCallRequest) -> ToolDefinition | None:
         found = self._known.get(request.tool_call["name"])
-        if found is not None:
+        if found is not None or not run.may_have(request.tool_call["name"]):
             return found
 
         async def late() -> ToolDefinition | None:

@@ -76,6 +76,7 @@ class Run:
     told: set[str] = field(default_factory=set)  # tool calls whose end was told
     decided: tuple[UUID, ...] = ()  # approvals that were decided before the segment
     disabled: frozenset[str] = frozenset()
+    only: tuple[str, ...] | None = None  # the names that a subagent is held to
     # whether what a checkpoint holds of the segment is told, and counted, once more
     replays: bool = True
     fresh: bool = False  # nothing of the turn was ever checkpointed
@@ -91,6 +92,11 @@ class Run:
 
     def close_empty_block(self) -> None:
         self.next_block -= 1
+
+    def may_have(self, tool: str) -> bool:
+        """Whether a tool that comes late may be its. A task has all of its own from the start."""
+        held = self.only is not None and tool not in self.only
+        return self.task is None and tool not in self.disabled and not held
 
     def stamp(self, **more: Any) -> dict[str, Any]:
         return {"segment": self.segment, **more}

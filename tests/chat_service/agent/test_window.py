@@ -207,6 +207,21 @@ async def test_what_no_shortening_makes_short_enough_is_refused_in_plain_words(
     assert provider.sizes[1] < provider.sizes[0] - 8_000
 
 
+async def test_a_call_that_was_made_shorter_is_tried_as_often_as_any_other(bench: Bench) -> None:
+    refusal = refusing(400, "no", code="context_length_exceeded")
+    away: Reply = [refusing(503, "away")]
+    provider = Narrow([away, away, [says("Hello."), ends(), DONE]], 30_000, refusal)
+    said = [Said(id=str(n), role="user", parts=[{"text": "a" * 20_000}]) for n in range(8)]
+    said.append(Said(id="8", role="user", parts=[{"text": "hello"}]))
+    async with scripted_model(answer=provider.answer) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all(said=said)
+
+    assert text_of(events) == "Hello."
+    assert len([size for size in provider.sizes if size > 30_000]) == 2
+    assert len(provider.sizes) == 5
+
+
 def _limited(message: str, **more: Any) -> Callable[[dict[str, Any]], Reply]:
     def answer(asked: dict[str, Any]) -> Reply:
         if "max_completion_tokens" in asked:
