@@ -111,7 +111,12 @@ class Settings(BaseSettings):
         Field(alias="ROTA_DRAIN_SECONDS", ge=0, description="NOT_SERVING before the port closes"),
     ] = 0.0
     pool_size: Annotated[
-        int, Field(alias="ROTA_POOL_SIZE", ge=4, description="most database connections, kept open")
+        int,
+        Field(
+            alias="ROTA_POOL_SIZE",
+            ge=4,
+            description="most database connections, beside 1 of leases and 10 of checkpoints",
+        ),
     ] = 20
     metrics_port: Annotated[
         int,

@@ -37,8 +37,8 @@ log = telemetry.logger(__name__)
 class Takeover:
     """Has a dead replica's turns go on. What they tell first is that they do.
 
-    What the dead one's calls had cost is written with that, or neither is: so it is counted
-    once, whoever dies next.
+    What the dead one's calls had cost is written with that, or neither is; of a turn that only
+    ends, with its end. So it is counted once, whoever dies next.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class Takeover:
         return ready
 
     def begin(self, work: Work, stored: list[bytes]) -> None:
-        if self.taken.get(work.turn.id) == work.turn.fence:
+        if self.taken.get(work.turn.id) == work.turn.fence:  # else it was left to others
             del self.taken[work.turn.id]
-        self._begin(work, stored)
+            self._begin(work, stored)
 
     async def _one(self, turn: Turn) -> None:
         """Until it has begun, or is somebody else's."""
@@ -96,6 +96,7 @@ class Takeover:
                 log.warning("turn_not_reckoned", turn=str(turn.id), error=type(error).__name__)
                 late = isinstance(error, TimeoutError)
                 failures += late or database.translate(error) is None
+            if self.taken.get(turn.id) == turn.fence:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _another_try(self, turn: Turn, failures: int) -> list[Ready]:
@@ -140,6 +141,10 @@ class Takeover:
     async def _telling(self, work: Work, left: Left) -> Told | None:
         """What is to be written before the turn goes on; None for nothing."""
         cut = await self._reckon(work, left)
+        if work.turn.cancel_requested:  # what it said stays
+            for used in cut or ():
+                work.account(used)
+            return None
         frame = None if cut is None else self._retraction(work)
         if frame is None and not cut:
             return None
@@ -152,8 +157,8 @@ class Takeover:
         )
 
     def _retraction(self, work: Work) -> bytes | None:
-        """What was streamed is said again, but for a turn that only ends: its words stay."""
-        if work.turn.cancel_requested or not work.fold.blocks:
+        """What was streamed is said again."""
+        if not work.fold.blocks:
             return None
         retracted = pb.TextRetracted(message=work.agent_message, from_block=0)
         (frame,) = self._log.number(

@@ -145,6 +145,7 @@ class TurnEngine:
         if tasks:
             await asyncio.wait(tasks, timeout=grace_seconds)
         left = self._held()
+        self._takeover.taken.clear()
         for running in self._running.values():
             running.left = True
             running.task.cancel()
@@ -157,17 +158,21 @@ class TurnEngine:
         if not held:
             return
         async with self._keeping() as connection:
-            for _ in range(LOCKED_AT_MOST):
-                for turn in await turns.renew(connection, self.owner, held, self.lease):
-                    del held[turn]
-                if not held:
-                    return
-                await asyncio.sleep(LOCKED_SECONDS)
+            await self._renew(connection, held, self.lease)
             for turn, fence in held.items():
                 # A segment may have ended, and its lease with it, since the list was made.
                 running = self._running.get(turn)
                 if running is not None and running.log.fence == fence:
                     await _check_lost(connection, running)
+
+    async def _renew(self, on: AsyncConnection, held: dict[UUID, int], lease: timedelta) -> None:
+        """Leaves in `held` those that it could not renew."""
+        for _ in range(LOCKED_AT_MOST):
+            for turn in await turns.renew(on, self.owner, held, lease):
+                del held[turn]
+            if not held:
+                return
+            await asyncio.sleep(LOCKED_SECONDS)
 
     async def look_for_cancels(self) -> None:
         """Stops the turns here of which somebody asked it elsewhere."""
@@ -219,7 +224,7 @@ class TurnEngine:
         if held:
             with contextlib.suppress(Exception):  # the lease runs out by itself soon
                 async with self._engine.connect() as connection:
-                    await turns.renew(connection, self.owner, held, timedelta(0))
+                    await self._renew(connection, held, timedelta(0))
 
     async def _run(self, mine: _Running, observed: Observed) -> None:
         work, to = mine.work, mine.log

@@ -2,6 +2,8 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -73,6 +75,30 @@ async def test_a_replica_that_stops_leaves_its_turns_to_others_at_once(
     other = Replica(engine=engine)
     await other.turns.adopt()
     assert {(await read(engine, turn.id)).fence for turn in orphans} == {3}
+    await other.turns.stop(0)
+
+
+async def test_a_turn_is_left_though_somebody_holds_its_row_when_the_replica_stops(
+    engine: AsyncEngine, replica: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (turn,) = await store(engine)
+    await replica.turns.adopt()
+    await replica.begun(1)
+    renew = turns.renew
+    async with engine.connect() as holder:
+
+        async def renew_while_held(*given: Any) -> set[UUID]:
+            done = await renew(*given)
+            await holder.rollback()
+            return done
+
+        await holder.begin()
+        await turns.get(holder, turn.id, lock=True)
+        monkeypatch.setattr(turns, "renew", renew_while_held)
+        await replica.turns.stop(0)
+    other = Replica(engine=engine)
+    await other.turns.adopt()
+    assert (await read(engine, turn.id)).fence == 3
     await other.turns.stop(0)
 
 

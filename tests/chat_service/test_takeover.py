@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chat_service.flows import accounts, takeover
 from chat_service.persistence import frames, messages, takeovers
 from chat_service.persistence.takeovers import Told
+from chat_service.persistence.turns import Turn
 from tests.chat_service.replica import (
     CUT,
     Replica,
@@ -20,6 +21,13 @@ from tests.chat_service.replica import (
 )
 from tests.chat_service.stored_turns import leave, read, store
 from tests.support.chat import until
+
+
+async def ended(engine: AsyncEngine, turn: Turn) -> None:
+    async def is_over() -> bool:
+        return (await read(engine, turn.id)).end_time is not None
+
+    await until(is_over)
 
 
 async def test_all_turns_of_a_dead_replica_are_taken_over_in_one_look(
@@ -108,19 +116,51 @@ async def test_what_others_count_meanwhile_is_kept(engine: AsyncEngine, replica:
     assert [event.WhichOneof("event") for event in told] == ["text_delta", "text_retracted"]
 
 
-@pytest.mark.parametrize("why", ["it is cancelled", "its model is gone"])
-async def test_what_was_said_stands_when_it_will_not_be_said_again(
-    engine: AsyncEngine, replica: Replica, why: str
+async def test_what_was_said_stands_when_its_model_is_gone(
+    engine: AsyncEngine, replica: Replica
 ) -> None:
-    (turn,) = await store(engine, cancel_requested=why == "it is cancelled")
+    (turn,) = await store(engine)
     await say(engine, turn, "what was said")
-    replica.cut = [CUT] if why == "it is cancelled" else None
+    replica.cut = None
     await replica.turns.adopt()
-    await taken_over(engine, turn)
+    await replica.begun(1)
     told = [event.WhichOneof("event") for event in await shown(engine, turn)]
-    assert "text_retracted" not in told
-    counted = (await read(engine, turn.id)).usage.get("output_tokens", 0)
-    assert counted == (CUT.output_tokens if why == "it is cancelled" else 0)
+    assert told == ["text_delta"]
+    assert (await read(engine, turn.id)).usage == {}
+
+
+async def test_what_was_said_stands_in_a_cancelled_turn_and_is_counted_with_its_end(
+    engine: AsyncEngine, replica: Replica
+) -> None:
+    (turn,) = await store(engine, cancel_requested=True)
+    await say(engine, turn, "what was said")
+    replica.cut = [CUT]
+    await replica.turns.adopt()
+    await ended(engine, turn)
+    told = [event.WhichOneof("event") for event in await shown(engine, turn)]
+    assert told == ["text_delta", "usage", "cancelled"]
+    found = await read(engine, turn.id)
+    assert found.usage["output_tokens"] == CUT.output_tokens
+    async with engine.connect() as connection:
+        assert await messages.usage_of(connection, turn.agent_message_id) == found.usage
+
+
+async def test_a_cancelled_turn_is_counted_once_though_who_took_it_over_does_not_end_it(
+    engine: AsyncEngine, replica: Replica
+) -> None:
+    (turn,) = await store(engine, cancel_requested=True)
+    await say(engine, turn, "what was said")
+    other = Replica(engine=engine)
+    replica.cut = other.cut = [CUT]
+    replica.leaving.clear()  # as if it hung
+    await replica.turns.adopt()
+    await replica.begun(1)
+    await leave(engine, turn.id)
+    await other.turns.adopt()
+    await ended(engine, turn)
+    found = await read(engine, turn.id)
+    assert (found.fence, found.usage["output_tokens"]) == (3, CUT.output_tokens)
+    await other.turns.stop(0)
 
 
 @pytest.mark.parametrize("stale", ["fence", "last_sequence", "usage"])
@@ -176,18 +216,25 @@ async def test_a_reckoning_that_never_ends_holds_no_turn_up_for_ever(
     await replica.begun(3 * takeover.AT_ONCE)
 
 
+@pytest.mark.parametrize("faults", [[], [RuntimeError("odd")]], ids=["at once", "after a fault"])
 async def test_a_replica_that_stops_leaves_what_it_was_taking_over_too(
-    engine: AsyncEngine, replica: Replica
+    engine: AsyncEngine,
+    replica: Replica,
+    monkeypatch: pytest.MonkeyPatch,
+    faults: list[Exception],
 ) -> None:
+    monkeypatch.setattr(takeover, "RETRY_SECONDS", 0.0)
     (turn,) = await store(engine)
     replica.reckoning.clear()
+    replica.faults = [*faults]
     adopting = asyncio.create_task(replica.turns.adopt())
     await taken_over(engine, turn)
     await replica.turns.stop(0)
     replica.reckoning.set()
     await adopting
-    assert replica.ran == []
+    await replica.turns.errands.stop(60)
     other = Replica(engine=engine)
     await other.turns.adopt()
     assert await other.begun(1) == [(turn.id, 3)]
+    assert replica.ran == []
     await other.turns.stop(0)
