@@ -1,4 +1,4 @@
-"""A conversation with an MCP server: one for each call, so nothing to mend when it restarts."""
+"""Sessions with MCP servers: one for each call, so nothing to mend when a server restarts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -57,10 +57,8 @@ def _ended(said: asyncio.Future[None], talking: asyncio.Task[None]) -> None:
     error = None if talking.cancelled() else talking.exception()
     if said.done():
         return  # what happens to the connection after that is of no matter
-    if error is None:
-        said.cancel()
-    else:
-        said.set_exception(error)
+    # a library may cancel it, which cancels nobody who waits for it
+    said.set_exception(error or ConnectionError("the session ended before all was said"))
 
 
 def _leave(talking: asyncio.Task[None], *, heard: bool) -> None:

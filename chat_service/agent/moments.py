@@ -82,7 +82,7 @@ def _in_words(text: str, now: datetime) -> tuple[datetime | None, str]:
     part, text = _taken(_PART, text)
     later = part is not None and part["part"] != "morning"
     clock, text = _taken_clock(text, later=later)
-    if clock is None:
+    if clock is None or not _belongs(clock, part):
         return None, text
     if dated:
         return _at(date.fromisoformat(dated[0]), clock, now), text
@@ -107,6 +107,18 @@ def _taken_clock(text: str, *, later: bool) -> tuple[time | None, str]:
     if half and hour <= 12:
         hour = hour % 12 + (12 if half == "p" else 0)
     return time(hour, int(found["minute"] or 0)), text
+
+
+def _belongs(clock: time, part: "re.Match[str] | None") -> bool:
+    """False where it is another part of the day, or any: twelve in the evening may be midnight."""
+    match part and part["part"]:
+        case "morning":
+            return clock.hour < 12
+        case "afternoon":
+            return clock.hour >= 12
+        case "evening":
+            return clock.hour > 12
+    return True
 
 
 def _on_its_day(day: "re.Match[str] | None", clock: time, now: datetime) -> datetime:

@@ -65,7 +65,9 @@ def _pieces(page: str) -> Iterator[tuple[str, str]]:
         if end < 0:
             return
         at = end
-        if tag in _RAW:
+        if page[end - 2] == "/":
+            yield "", f"/{tag}"
+        elif tag in _RAW:
             found = _RAW_ENDS[tag].search(page, at)
             start = found.start() if found else len(page)
             yield page[at:start], ""

@@ -239,6 +239,7 @@ def test_scripts_are_not_text() -> None:
         ("<a href=it's>y</a>", "y"),
         ("<script>if(a<b){'</p>'}</script>z", "z"),
         ("<TITLE>a <b> c</TITLE><svg>d</svg>e", "a <b> c\ne"),
+        ("""a<svg class="icon" /><script src="x"/>b""", "ab"),
         # the end of a head may be left out
         ("<head><meta charset=utf-8><title>T</title><body>b", "T\nb"),
         ("&amp;&#" + "9" * 5_000 + ";", "&amp;&#" + "9" * 5_000 + ";"),

@@ -1,7 +1,13 @@
 """Acts whose MCP server does not answer when they are to be carried out."""
 
-import pytest
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+import pytest
+from mcp import ClientSession
+
+from chat_service.agent import mcp_session
 from chat_service.agent.events import ToolCallFinished
 from chat_service.agent.mcp_config import McpServer
 from chat_service.agent.mcp_tools import McpTools
@@ -95,6 +101,23 @@ async def test_a_tool_of_a_server_that_was_never_reached_is_told_as_such_at_once
 
     assert finished(events)[0].output == NEVER_REACHED
     assert not bench.waits.seconds
+
+
+@asynccontextmanager
+async def _cancelled(_: object) -> AsyncIterator[ClientSession]:
+    raise asyncio.CancelledError
+    yield
+
+
+async def test_a_session_that_is_cancelled_by_its_library_cancels_no_turn(
+    bench: Bench, odd: OddMcp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(odd) as url:
+        tools = await looked(McpServer(id="odd", url=url, approval="never"))
+        monkeypatch.setattr(mcp_session, "create_session", _cancelled)
+        (result,) = finished(await bench.all(calling("odd_act"), agent=agent_with(bench, tools)))
+
+    assert result.output["message"] == "odd can't be reached, so nothing was done"
 
 
 async def test_an_auto_approved_act_of_a_task_waits_too(bench: Bench, odd: OddMcp) -> None:

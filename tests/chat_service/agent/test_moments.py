@@ -71,6 +71,9 @@ def test_what_names_no_time_of_day_is_no_moment(text: str) -> None:
         "at 9 in Paris",
         "at 9 Later/Never",
         "2026-11-23T09:00 Paris time",
+        "yesterday evening at 12",
+        "at 12 in the morning",
+        "yesterday morning at 9 pm",
     ],
 )
 def test_what_may_mean_another_moment_is_not_guessed(text: str) -> None:
