@@ -38,13 +38,13 @@ async def log(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Written]:
         return {batch.turn for batch in batches}
 
     @contextlib.asynccontextmanager
-    async def connect() -> AsyncIterator[None]:
+    async def connection(_: Any) -> AsyncIterator[None]:
         yield
 
     monkeypatch.setattr(frame_log, "GAP_SECONDS", 3600.0)
     monkeypatch.setattr("chat_service.flows.frame_log.frames.append", append)
+    monkeypatch.setattr("chat_service.flows.frame_log.kept.connection", connection)
     written = Written()
-    monkeypatch.setattr(written, "_engine", type("Engine", (), {"connect": staticmethod(connect)}))
     running = asyncio.create_task(written.run())
     yield written
     running.cancel()
