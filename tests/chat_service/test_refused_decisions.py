@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -10,6 +10,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.members import Members
 from chat_service.persistence import tables
+from chat_service.persistence.enums import TurnState
 from shared.errors import Code
 from shared.rpc import struct
 from tests.chat_service.conftest import Serving
@@ -67,6 +68,33 @@ async def test_what_can_not_be_decided_is_not_looked_at_for_faults(
     assert await reason() == "DIGEST_MISMATCH"
     serve.clock.advance(timedelta(days=7))
     assert await reason() == "APPROVAL_EXPIRED"
+
+
+async def test_a_card_is_decided_once_its_turn_waits(
+    chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations
+) -> None:
+    """Not before: other tools of it may still run."""
+    approval = approval_of(asked)
+
+    async def turn_is(state: str, owner: UUID | None) -> None:
+        until = sa.func.clock_timestamp() + timedelta(hours=1) if owner else None
+        async with chat.engine.begin() as connection:
+            await connection.execute(
+                sa.update(tables.turns).values(
+                    state=TurnState(state), lease_owner=owner, lease_expire_time=until
+                )
+            )
+
+    async def decided() -> Any:
+        request = pb.DecideApprovalRequest(decision=approve(approval), request_id=str(uuid4()))
+        return await chat.stub.DecideApproval(request, metadata=chat.metadata)
+
+    await turn_is("running", uuid4())
+    refused = await refusal(decided())
+    assert (refused.reason, refused.metadata["turn"]) == ("TURN_IN_PROGRESS", approval.turn)
+    assert not automations.saved
+    await turn_is("awaiting_approval", None)
+    assert (await decided()).state == pb.Approval.APPROVED
 
 
 @pytest.mark.parametrize("call", ["GetApproval", "DecideApproval", "ResumeTurn"])

@@ -278,7 +278,9 @@ class ChatServiceServicer:
     def DecideApproval(self, request, context):
         """Decides one approval without streaming. The turn goes on when its last
         pending approval is decided. The same decision again answers the same;
-        another one is FAILED_PRECONDITION / APPROVAL_DECIDED.
+        another one is FAILED_PRECONDITION / APPROVAL_DECIDED. Before the turn
+        waits, since other tools of it still run, it is FAILED_PRECONDITION /
+        TURN_IN_PROGRESS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -2599,7 +2599,9 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
         """
         Decides one approval without streaming. The turn goes on when its last
         pending approval is decided. The same decision again answers the same;
-        another one is FAILED_PRECONDITION / APPROVAL_DECIDED.
+        another one is FAILED_PRECONDITION / APPROVAL_DECIDED. Before the turn
+        waits, since other tools of it still run, it is FAILED_PRECONDITION /
+        TURN_IN_PROGRESS.
         """
 
         return await self._unary_unary(
