@@ -165,7 +165,7 @@ async def service(
         stack.push_async_callback(bundles.client.aclose)
         flows = _flows(engine, clock, agent, automations, bundles)
         stack.push_async_callback(title_gen.stop, flows)
-        frame_log = FrameLog(engine, clock)
+        frame_log = FrameLog(engine, clock, lease=settings.turn_lease)
         tails = Tails(engine, frame_log, clock, heartbeat_seconds=settings.heartbeat_seconds)
         turn_engine = TurnEngine(
             engine,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from chat_service.persistence import frames, turns
 from shared import kept, telemetry
 from shared.clock import Clock
 
+LEASE: Final = timedelta(seconds=8)
 # A turn's delta goes at once when none went lately; what comes within the gap goes together.
 GAP_SECONDS: Final = 0.025
 # Between two writes, so that what several turns say at about the same time goes together.
@@ -63,7 +65,9 @@ class TurnLog:
 class FrameLog:
     """Writes the frames of all turns of this replica, many turns in one transaction."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+    def __init__(self, engine: AsyncEngine, clock: Clock, *, lease: timedelta = LEASE) -> None:
+        """`lease`: of the turns whose frames it writes, which renews them."""
+        self._lease = lease
         self._engine = engine
         self._clock = clock
         self._logs: dict[UUID, TurnLog] = {}
@@ -193,7 +197,7 @@ class FrameLog:
         try:
             # One statement, so a transaction of its own without asking for one.
             async with kept.connection(self._engine) as connection:
-                accepted = await frames.append(connection, batches)
+                accepted = await frames.append(connection, batches, self._lease)
                 for one in logs:
                     if one.turn not in accepted and await _was_stored(connection, one):
                         accepted.add(one.turn)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat_service.flows import accounts, faults
 from chat_service.flows.errands import Errands
 from chat_service.flows.finalize import finalize
-from chat_service.flows.frame_log import FrameLog, TurnLog
+from chat_service.flows.frame_log import LEASE, FrameLog, TurnLog
 from chat_service.flows.observed import Observed
 from chat_service.flows.tail import Tails
 from chat_service.flows.takeover import Ready, Reckon, Takeover
@@ -25,7 +25,6 @@ from chat_service.persistence.turns import Turn
 from shared import database, errors, telemetry
 from shared.clock import Clock
 
-LEASE: Final = timedelta(seconds=8)
 # A lease is renewed this often before it would run out.
 RENEWALS: Final = 4
 # Whoever writes a turn's frames holds its row for a moment, in which it can't be renewed.

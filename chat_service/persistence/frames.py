@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from shared import database
 t = tables.turn_events
 
 # Rows are locked in id order, so that two batches never wait for each other in a circle.
+# A lease that is half over, and not yet over, is renewed: with writes that take long a row may be
+# locked by them whenever the owner would renew it.
 _APPEND: Final = """
 with batch as (
   select * from unnest($1::uuid[], $2::int[], $3::int[], $4::int[])
@@ -24,7 +27,14 @@ with batch as (
    where u.fence = b.fence and u.last_sequence = b.base and u.state = 'running'
    order by u.id for no key update of u
 ), advanced as (
-  update chat.turns u set last_sequence = b.base + b.count
+  update chat.turns u
+     set last_sequence = b.base + b.count,
+         lease_expire_time = case
+           when u.lease_expire_time between clock_timestamp()
+                                        and clock_timestamp() + $8::interval / 2
+           then clock_timestamp() + $8::interval
+           else u.lease_expire_time
+         end
     from batch b where u.id = b.turn_id and u.id in (select id from held)
   returning u.id
 ), stored as (
@@ -61,7 +71,9 @@ class Batch:
     frames: Sequence[bytes]
 
 
-async def append(connection: AsyncConnection, batches: Sequence[Batch]) -> set[UUID]:
+async def append(
+    connection: AsyncConnection, batches: Sequence[Batch], lease: timedelta
+) -> set[UUID]:
     """Stores the batches whose fence and base still hold; answers with their turns."""
     under = await database.raw(connection)
     numbered = [
@@ -78,6 +90,7 @@ async def append(connection: AsyncConnection, batches: Sequence[Batch]) -> set[U
         [turn for turn, _, _ in numbered],
         [sequence for _, sequence, _ in numbered],
         [frame for _, _, frame in numbered],
+        lease,
     )
     return {UUID(bytes=row["id"].bytes) for row in rows}
 

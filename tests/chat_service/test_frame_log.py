@@ -34,7 +34,7 @@ class Written(FrameLog):
 async def log(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Written]:
     """With a gap that never ends by itself."""
 
-    async def append(_: Any, batches: Sequence[Any]) -> set[UUID]:
+    async def append(_: Any, batches: Sequence[Any], *__: Any) -> set[UUID]:
         return {batch.turn for batch in batches}
 
     @contextlib.asynccontextmanager
@@ -93,7 +93,7 @@ async def test_a_write_that_takes_long_holds_up_no_other_turn(
     first, second = opened(log, 1), opened(log, 2)
     begun, over = asyncio.Event(), asyncio.Event()
 
-    async def append(_: Any, batches: Sequence[Any]) -> set[UUID]:
+    async def append(_: Any, batches: Sequence[Any], *__: Any) -> set[UUID]:
         if any(batch.turn == first.turn for batch in batches):
             begun.set()
             await over.wait()
@@ -137,7 +137,7 @@ async def test_nobody_sees_a_frame_before_it_is_stored(
     seen: list[str] = []
     seen_before: list[list[str]] = []
 
-    async def append(_: Any, batches: Sequence[Any]) -> set[UUID]:
+    async def append(_: Any, batches: Sequence[Any], *__: Any) -> set[UUID]:
         for _ in range(20):  # a watcher has time to look
             await asyncio.sleep(0)
         seen_before.append(list(seen))

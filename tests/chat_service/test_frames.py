@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.flows.frame_log import FrameLog
+from chat_service.flows.frame_log import LEASE, FrameLog
 from chat_service.persistence import frames, tables
 from chat_service.persistence.enums import TurnState
 from chat_service.persistence.frames import Batch
@@ -40,7 +42,7 @@ def batch(turn: Turn, *said: bytes, fence: int = FENCE, base: int = BASE) -> Bat
 
 async def appended(engine: AsyncEngine, *batches: Batch) -> set[object]:
     async with engine.connect() as connection:
-        return set(await frames.append(connection, batches))
+        return set(await frames.append(connection, batches, LEASE))
 
 
 async def kept(engine: AsyncEngine, turn: Turn) -> tuple[int, list[tuple[int, bytes]]]:
@@ -83,6 +85,25 @@ async def test_two_who_take_themselves_for_the_owner_store_one_frame(engine: Asy
     assert [one for one in stored if one] == [{turn.id}]
     last, there = await kept(engine, turn)
     assert (last, len(there)) == (BASE + 1, 1)
+
+
+@pytest.mark.parametrize(("left", "renewed"), [(0.4, True), (0.9, False), (-0.1, False)])
+async def test_a_lease_that_is_half_over_is_renewed_with_what_is_written(
+    engine: AsyncEngine, left: float, renewed: bool
+) -> None:
+    long = timedelta(hours=1)
+    turn = await turn_of(engine)
+    t = tables.turns
+    ends = sa.func.clock_timestamp() + left * long
+    async with engine.begin() as connection:
+        await connection.execute(sa.update(t).values(lease_expire_time=ends))
+    before = (await read(engine, turn.id)).lease_expire_time
+    async with engine.connect() as connection:
+        assert await frames.append(connection, [batch(turn, b"a")], long)
+    after = (await read(engine, turn.id)).lease_expire_time
+    assert before is not None
+    assert after is not None
+    assert after - before > 0.5 * long if renewed else after == before
 
 
 @pytest.mark.parametrize(("fence", "base"), [(FENCE - 1, BASE), (FENCE, BASE - 2)])

@@ -9,8 +9,8 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import members
+from chat_service.flows.frame_log import LEASE
 from chat_service.flows.opening import Opening
-from chat_service.flows.turn import LEASE
 from chat_service.persistence import frames, messages, openings, threads, turns
 from chat_service.persistence.enums import TurnState
 from chat_service.persistence.openings import New, Request
