@@ -171,8 +171,9 @@ def _acknowledge(result: Message) -> str:
         case {"status": "invalid", **rest}:
             issues = rest.get("issues") or rest.get("violations") or []
             told = _sentence(issues)
-            if told.startswith("automation: "):
-                return f"I need to know more: {told.removeprefix('automation: ')}."
+            field, _, missing = told.partition(": ")
+            if field in ("automation", "moment"):
+                return f"I need to know more: {missing}."
             return f"That did not become a valid automation: {told}."
         case {"status": "error", **rest}:
             return f"I am sorry, that went wrong: {_sentence(rest.get('message', ''))}."

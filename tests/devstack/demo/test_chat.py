@@ -81,6 +81,10 @@ async def test_directives_stay_out_of_the_intent_but_for_the_drafters(
             "That did not become a valid automation: cron: six fields.",
         ),
         (
+            {"status": "invalid", "issues": ["moment: give a date and a time of day"]},
+            "I need to know more: give a date and a time of day.",
+        ),
+        (
             {"status": "error", "message": "The service is away."},
             "I am sorry, that went wrong: The service is away.",
         ),
