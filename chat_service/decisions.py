@@ -91,7 +91,7 @@ class Decisions:
         """Decides, and begins the segment that follows: `turn@sequence before it`."""
         read = _read(decisions, turn.workspace_id, field)
         # What was decided since must not hide that this very request decided it.
-        if (made := await self.members.made_before(once)) is not None:
+        if (made := await self.members.made(once)) is not None:
             return made
         async with self.members.engine.connect() as connection:
             checked = await self.routing.checked(connection, turn, read, self.edited)

@@ -54,14 +54,9 @@ class Members:
             body_hash=requests.body_hash(body),
         )
 
-    async def made_before(self, request: Request) -> str | None:
+    async def made(self, request: Request) -> str | None:
         """What the request made; None when it is new. RequestIdReused with another body."""
         async with database.transaction(self.engine) as connection:
-            return await self.tenancy.served(connection, **asdict(request))
-
-    async def made(self, request: Request) -> str | None:
-        """What the request made before, if it did."""
-        async with self.engine.begin() as connection:
             return await self.tenancy.served(connection, **asdict(request))
 
     async def once(
