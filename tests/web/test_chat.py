@@ -7,11 +7,31 @@ from typing import Final
 from playwright.async_api import Page, Route, expect
 
 from devstack.demo.controls import Controls
-from tests.web.acts import NEWS, approve, asked, begun, ended, new_chat, open_thread, say, told
+from tests.web.acts import (
+    NEWS,
+    approve,
+    asked,
+    begun,
+    ended,
+    go_to,
+    new_chat,
+    open_thread,
+    say,
+    told,
+)
 from tests.web.conftest import Open
 from tests.web.site import Site
 
 _ANY_CALL: Final = re.compile(r"/rota\.\w+\.v1\.")
+# Whether the element is on the page, and the errors that a scroll event raises there.
+_SCROLL: Final = """(element) => {
+  const errors = [];
+  const note = (event) => errors.push(event.message);
+  addEventListener("error", note);
+  element.dispatchEvent(new Event("scroll"));
+  removeEventListener("error", note);
+  return [element.isConnected, errors];
+}"""
 
 
 async def test_words_appear_while_they_are_being_said(page: Page, model: Controls) -> None:
@@ -110,6 +130,15 @@ async def test_what_is_being_written_waits_in_its_thread(page: Page) -> None:
     await expect(box).to_have_value("not yet said")
     await page.reload()
     await expect(box).to_have_value("not yet said")
+
+
+async def test_a_scroll_event_that_comes_after_the_thread_was_left_raises_no_error(
+    page: Page,
+) -> None:
+    log = await page.get_by_role("log", name="Messages").element_handle()
+    assert await log.evaluate(_SCROLL) == [True, []]
+    await go_to(page, "Automations")
+    assert await log.evaluate(_SCROLL) == [False, []]
 
 
 async def test_two_windows_show_the_same_and_one_decision_is_seen_in_both(

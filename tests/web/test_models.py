@@ -1,9 +1,10 @@
 """The person's own models: a key goes in and never comes out."""
 
+import asyncio
 import re
 from typing import Final
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.web.acts import ended, go_to, new_chat, say
 
@@ -67,6 +68,26 @@ async def test_a_slow_answer_does_not_undo_a_later_one(page: Page) -> None:
     await expect(mine).to_be_visible()
     await page.evaluate("window.letAnswer()")
     await expect(mine).to_be_visible()
+
+
+async def test_one_is_added_though_its_screen_was_left_before_the_answer(page: Page) -> None:
+    left = asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        answer = await route.fetch()
+        await left.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/CreateModelConfig", answer_late, times=1)
+    screen = await go_to(page, "Models")
+    await screen.get_by_label("Model", exact=True).fill("own-2028")
+    await screen.get_by_label("Address", exact=True).fill("https://models.example.org/v1")
+    await screen.get_by_role("button", name="Add", exact=True).click()
+    await new_chat(page)
+    left.set()
+    await expect(page.locator("#announcer")).to_have_text("own-2028 is added.")
+    option = page.get_by_label("Model", exact=True).get_by_role("option", name="own-2028")
+    await expect(option).to_be_attached()
 
 
 async def test_what_is_refused_is_told_at_its_field(page: Page) -> None:

@@ -87,11 +87,11 @@ function Calendar({ squares, chosen, choose }: { squares: Square[]; chosen: stri
     const first = here?.querySelector<HTMLElement>(".planned")?.closest<HTMLElement>(".day");
     if (here && first && !here.matches(":hover, :focus-within")) here.scrollLeft = first.offsetLeft - here.clientWidth * 0.6;
   }, [next]);
-  const move = (event: KeyboardEvent) => {
+  const move = (event: KeyboardEvent & { currentTarget: HTMLElement }) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!by) return;
     event.preventDefault();
-    const all = [...frame.current!.querySelectorAll<HTMLElement>("button")];
+    const all = [...event.currentTarget.querySelectorAll<HTMLElement>("button")];
     const next = all[all.indexOf(document.activeElement as HTMLElement) + by];
     next?.focus();
     next?.click();

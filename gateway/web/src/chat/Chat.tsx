@@ -104,8 +104,8 @@ function Log({ turns, children }: { turns: TurnView[]; children: preact.Componen
     if (here && (atEnd.current || turns.length > count.current)) here.scrollTop = endOf(here);
     count.current = turns.length;
   }, [turns]);
-  const scrolled = () => {
-    const here = log.current!;
+  // The event's element, not the ref: it comes a frame late, when the log may be gone.
+  const scrolled = ({ currentTarget: here }: { currentTarget: HTMLElement }) => {
     atEnd.current = here.scrollHeight - here.scrollTop - here.clientHeight < 80;
   };
   return (

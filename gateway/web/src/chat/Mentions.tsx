@@ -16,12 +16,13 @@ export function useMentions(field: RefObject<HTMLTextAreaElement>, text: string,
   // Together with the text: what is typed next must not come before it.
   useLayoutEffect(() => {
     if (caret.current === undefined) return;
-    field.current!.focus();
-    field.current!.setSelectionRange(caret.current, caret.current);
+    field.current?.focus();
+    field.current?.setSelectionRange(caret.current, caret.current);
     caret.current = undefined;
   }, [text]);
   const look = () => {
-    const here = field.current!;
+    const here = field.current;
+    if (!here) return;
     const now = begun(here.value, here.selectionStart);
     if (now === begin) return;
     if (begin === undefined) void refresh();
@@ -30,7 +31,8 @@ export function useMentions(field: RefObject<HTMLTextAreaElement>, text: string,
   };
   const close = () => say(undefined);
   const pick = (one: Mentionable) => {
-    const here = field.current!;
+    const here = field.current;
+    if (!here) return;
     const [from, to] = [here.selectionStart - (begin?.length ?? 0), here.selectionStart];
     const whole = `${here.value.slice(0, from)}${one.title} ${here.value.slice(to).replace(/^ /, "")}`;
     caret.current = from + one.title.length + 1;
@@ -50,7 +52,8 @@ export function useMentions(field: RefObject<HTMLTextAreaElement>, text: string,
   };
   /** As if one had typed `@`. */
   const start = () => {
-    const here = field.current!;
+    const here = field.current;
+    if (!here) return;
     const before = here.value.slice(0, here.selectionStart);
     const sign = /(^|[\s(])$/.test(before) ? "@" : " @";
     const whole = before + sign + here.value.slice(here.selectionStart);

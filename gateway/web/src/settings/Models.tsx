@@ -78,8 +78,8 @@ function AddModel() {
   const form = useRef<HTMLFormElement>(null);
   const [problem, blame] = useState<Problem>();
   const [busy, setBusy] = useState(false);
-  const add = async () => {
-    const given = new FormData(form.current!);
+  const add = async (filled: HTMLFormElement) => {
+    const given = new FormData(filled);
     const text = (name: string) => String(given.get(name) ?? "").trim();
     setBusy(true);
     blame(undefined);
@@ -96,7 +96,7 @@ function AddModel() {
           contextTokens: Number(text("context_tokens")),
         },
       });
-      form.current!.reset();
+      form.current?.reset(); // gone when one has left meanwhile
       announce(`${made.displayName} is added.`);
       modelsAgain();
     } catch (thrown) {
@@ -109,7 +109,7 @@ function AddModel() {
   return (
     <section class="panel">
       <h2>Add one of your own</h2>
-      <form ref={form} class="form" onSubmit={(event) => { event.preventDefault(); void add(); }}>
+      <form ref={form} class="form" onSubmit={(event) => { event.preventDefault(); void add(event.currentTarget); }}>
         <div class="grid">
           <Text name="model" label="Model" help="As its provider names it" wrong={wrong("model")} required />
           <Text name="base_url" label="Address" help="OpenAI-compatible; usually ends in /v1" wrong={wrong("base_url")} type="url" required />
