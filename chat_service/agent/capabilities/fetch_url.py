@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import httpx
 
-from chat_service.agent.capabilities.page_text import page_text
+from chat_service.agent.capabilities import page_text
 from shared import errors
 from shared.addresses import Address, Resolve, is_public, resolve
 from shared.registries.capabilities.types import Capability
@@ -23,6 +23,8 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_CHARSETS = frozenset(
     {"punycode", "idna", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"}
 )
+# in XHTML they end where they begin; in HTML the slash means nothing
+_EMPTY_ELEMENT = re.compile(r"<(script|style|title|textarea|iframe)\b([^<>]*)/>")
 _TEXT = re.compile(r"text/|application/(?:json|xml|javascript|yaml)|\+(?:json|xml)\b", re.I)
 
 _INPUT = {
@@ -187,7 +189,7 @@ def _page(url: httpx.URL, answer: _Answer) -> dict[str, Any]:
         raise _refused("it is not a text")
     text = answer.body.decode(_charset(answer.charset), errors="replace")
     if "html" in answer.content_type.lower():
-        text = page_text(text)
+        text = _html_text(text, xhtml="xhtml" in answer.content_type.lower())
     return {
         "url": str(url),
         "status": answer.status,
@@ -195,6 +197,15 @@ def _page(url: httpx.URL, answer: _Answer) -> dict[str, Any]:
         "text": text[:MAX_TEXT],
         "truncated": answer.truncated or len(text) > MAX_TEXT,
     }
+
+
+def _html_text(page: str, *, xhtml: bool) -> str:
+    if xhtml:
+        page = _EMPTY_ELEMENT.sub(r"<\1\2></\1>", page)
+    try:
+        return page_text.read(page)
+    except ValueError as exc:
+        raise _refused("it takes too much to read") from exc
 
 
 def _charset(named: str) -> str:

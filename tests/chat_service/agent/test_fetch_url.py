@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import resource
 import signal
 import ssl
 from collections.abc import AsyncIterator
@@ -239,11 +240,16 @@ def test_scripts_are_not_text() -> None:
         ("<a href=it's>y</a>", "y"),
         ("<script>if(a<b){'</p>'}</script>z", "z"),
         ("<TITLE>a <b> c</TITLE><svg>d</svg>e", "a <b> c\ne"),
-        ("""a<svg class="icon" /><script src="x"/>b""", "ab"),
+        ("""a<svg class="icon" />b<script src="x"/>c""", "ab"),
         # the end of a head may be left out
         ("<head><meta charset=utf-8><title>T</title><body>b", "T\nb"),
-        ("&amp;&#" + "9" * 5_000 + ";", "&amp;&#" + "9" * 5_000 + ";"),
+        ("&amp;&#" + "9" * 5_000 + ";", "&\N{REPLACEMENT CHARACTER}"),
         ("x<a", "x"),
+        ("<ul><li>a<li>b</ul>c<h1>d</h1>e<br>f", "a\nb\nc\nd\ne\nf"),
+        ("<iframe><p>a</iframe>b<noscript>c</noscript><template>d</template>", "b"),
+        ("<p>a</p><body><div>b</html>c", "a\nbc"),
+        ("\0a\0<b\0>\x1bc", "a\x1bc"),
+        ("", ""),
     ],
 )
 def test_a_page_is_read_as_a_browser_does(page: str, text: str) -> None:
@@ -265,6 +271,56 @@ def test_no_page_takes_long_to_read(unit: str) -> None:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<div>" * 150_000,
+        # each paragraph opens every one of them again
+        "<p>" + "".join(f"<b a={n}>" for n in range(5_000)) + "<p>x" * 5_000,
+        "<a " + " ".join(f"a{n}" for n in range(100_000)) + ">",
+    ],
+    ids=["deep", "unclosed", "attributes"],
+)
+async def test_a_page_that_takes_a_parser_too_much_is_refused(page: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    async with _site({"/": _answer(page.encode(), "text/html")}) as port:
+        with pytest.raises(errors.InvalidRequest, match="too much to read"):
+            await _local().fetch(f"http://example.org:{port}/")
+    after = resource.getrusage(resource.RUSAGE_SELF)
+
+    assert after.ru_utime - before.ru_utime < 1
+    assert after.ru_maxrss - before.ru_maxrss < 100 * 1024
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["<p " + "a" * (MAX_BYTES - 10), "<p a='" + "b" * (MAX_BYTES - 10) + "'>x", "<p>" * 300_000],
+    ids=["name", "value", "unclosed"],
+)
+async def test_a_page_that_only_looks_hostile_is_read(page: str) -> None:
+    async with _site({"/": _answer(page.encode(), "text/html")}) as port:
+        found = await _local().fetch(f"http://example.org:{port}/")
+
+    assert found["text"] in ("", "x")
+
+
+async def test_bytes_that_are_no_characters_spoil_no_page() -> None:
+    async with _site(
+        {"/": _answer(b"<p>a\xff\xc3<b>b\0</b>\xed\xa0\x80</p>", "text/html")}
+    ) as port:
+        found = await _local().fetch(f"http://example.org:{port}/")
+
+    assert found["text"].replace("\N{REPLACEMENT CHARACTER}", "") == "ab"
+
+
+async def test_an_element_of_xhtml_may_end_where_it_begins() -> None:
+    page = b"""a<script src="x"/>b<title/><svg/>c"""
+    async with _site({"/": _answer(page, "application/xhtml+xml")}) as port:
+        found = await _local().fetch(f"http://example.org:{port}/")
+
+    assert found["text"] == "ab\nc"
 
 
 @pytest.mark.parametrize("charset", ["punycode", "idna", "zlib", "undefined", "unheard-of"])
