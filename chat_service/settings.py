@@ -23,10 +23,11 @@ class Settings(BaseSettings):
         str, Field(alias="ROTA_PEER_ADDRESS", description="host:port of automation_service")
     ] = "127.0.0.1:7002"
     jwks_file: Annotated[
-        Path, Field(alias="ROTA_JWKS_FILE", description="JWKS that signs people's tokens")
+        Path, Field(alias="ROTA_JWKS_FILE", description="JWKS that verifies people's tokens")
     ]
     service_jwks_file: Annotated[
-        Path, Field(alias="ROTA_SERVICE_JWKS_FILE", description="JWKS of all services")
+        Path,
+        Field(alias="ROTA_SERVICE_JWKS_FILE", description="JWKS of the services, by service name"),
     ]
     service_key_file: Annotated[
         Path, Field(alias="ROTA_SERVICE_KEY_FILE", description="this service's private key, PEM")
@@ -35,7 +36,7 @@ class Settings(BaseSettings):
         Path | None,
         Field(
             alias="ROTA_TLS_CERT_FILE",
-            description="PEM, this service's certificate, shown to callers and to the peer",
+            description="PEM, this service's certificate for callers and for the peer",
         ),
     ] = None
     tls_key_file: Annotated[
@@ -46,21 +47,21 @@ class Settings(BaseSettings):
         Path | None,
         Field(
             alias="ROTA_TLS_CA_FILE",
-            description="PEM, who signs certificates of callers and peer; empty: no TLS",
+            description="PEM, the CA of the certificates of callers and peer; empty: no TLS",
         ),
     ] = None
     tls_clients_show: Annotated[
         bool,
         Field(
             alias="ROTA_TLS_CLIENTS_SHOW",
-            description="with TLS: callers must show a certificate of ROTA_TLS_CA_FILE",
+            description="with TLS: callers need a certificate of ROTA_TLS_CA_FILE",
         ),
     ] = True
     models_file: Annotated[
         Path | None, Field(alias="ROTA_MODELS", description="YAML file of models")
     ] = None
     openai_api_key: Annotated[
-        SecretStr, Field(alias="OPENAI_API_KEY", description="key where a model names no other")
+        SecretStr, Field(alias="OPENAI_API_KEY", description="API key of models that name no other")
     ] = SecretStr("")
     openai_base_url: Annotated[
         str, Field(alias="OPENAI_BASE_URL", description="OpenAI-compatible endpoint, with /v1")
@@ -69,7 +70,7 @@ class Settings(BaseSettings):
         str,
         Field(
             alias="ROTA_DEFAULT_MODEL",
-            description="the model where there is no file; empty: what the endpoint lists",
+            description="the model without ROTA_MODELS; empty: the one that the endpoint lists",
         ),
     ] = ""
     secret_keys: Annotated[
@@ -84,38 +85,53 @@ class Settings(BaseSettings):
         bool,
         Field(
             alias="ROTA_LOCAL_MODELS",
-            description="people's own models may be at local addresses and over http",
+            description="allow local addresses and http for people's own models",
         ),
     ] = False
     approval_days: Annotated[
-        float, Field(alias="ROTA_APPROVAL_DAYS", gt=0, description="until an approval expires")
+        float, Field(alias="ROTA_APPROVAL_DAYS", gt=0, description="days until an approval expires")
     ] = 7.0
     frames_kept_hours: Annotated[
         float,
         Field(
-            alias="ROTA_FRAMES_KEPT_HOURS", gt=0, description="frames are kept after a turn's end"
+            alias="ROTA_FRAMES_KEPT_HOURS",
+            gt=0,
+            description="hours that frames are kept after a turn's end",
         ),
     ] = 24.0
     turn_lease_seconds: Annotated[
         float,
-        Field(alias="ROTA_TURN_LEASE_SECONDS", ge=2, description="until a dead owner's turn moves"),
+        Field(
+            alias="ROTA_TURN_LEASE_SECONDS",
+            ge=2,
+            description="seconds until another replica takes over a turn whose replica died",
+        ),
     ] = 8.0
     heartbeat_seconds: Annotated[
-        float, Field(alias="ROTA_HEARTBEAT_SECONDS", gt=0, description="between heartbeats")
+        float, Field(alias="ROTA_HEARTBEAT_SECONDS", gt=0, description="seconds between heartbeats")
     ] = 15.0
     grace_seconds: Annotated[
-        float, Field(alias="ROTA_GRACE_SECONDS", ge=0, description="for calls in flight at a stop")
+        float,
+        Field(
+            alias="ROTA_GRACE_SECONDS",
+            ge=0,
+            description="seconds that calls in progress get at a stop",
+        ),
     ] = 10.0
     drain_seconds: Annotated[
         float,
-        Field(alias="ROTA_DRAIN_SECONDS", ge=0, description="NOT_SERVING before the port closes"),
+        Field(
+            alias="ROTA_DRAIN_SECONDS",
+            ge=0,
+            description="seconds between NOT_SERVING and closing the port",
+        ),
     ] = 0.0
     pool_size: Annotated[
         int,
         Field(
             alias="ROTA_POOL_SIZE",
             ge=4,
-            description="most database connections, beside 1 of leases and 10 of checkpoints",
+            description="maximum database connections, beside 1 for leases and 10 for checkpoints",
         ),
     ] = 20
     metrics_port: Annotated[

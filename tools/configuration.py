@@ -20,58 +20,66 @@ Row = tuple[str, str, str]
 
 # What is read without a settings class: variable, default, meaning.
 DEVSTACK: Final[tuple[Row, ...]] = (
-    ("ROTA_STATE_DIR", ".rota", "database, keys, logs and `ready.json`"),
-    ("ROTA_GATEWAY_PORT", str(PORTS["ROTA_GATEWAY_PORT"]), "the gateway, on loopback"),
-    ("ROTA_CHAT_PORT", str(PORTS["ROTA_CHAT_PORT"]), "chat_service, on loopback"),
-    ("ROTA_AUTOMATION_PORT", str(PORTS["ROTA_AUTOMATION_PORT"]), "automation_service, on loopback"),
+    ("ROTA_STATE_DIR", ".rota", "folder of database, keys, logs and `ready.json`"),
+    ("ROTA_GATEWAY_PORT", str(PORTS["ROTA_GATEWAY_PORT"]), "port of the gateway, on loopback"),
+    ("ROTA_CHAT_PORT", str(PORTS["ROTA_CHAT_PORT"]), "port of chat_service, on loopback"),
+    (
+        "ROTA_AUTOMATION_PORT",
+        str(PORTS["ROTA_AUTOMATION_PORT"]),
+        "port of automation_service, on loopback",
+    ),
     ("DATABASE_URL", "", "a PostgreSQL of your own, 15 or later; empty: the embedded one"),
-    ("OPENAI_API_KEY", "", "with OPENAI_BASE_URL empty too: the offline demo model"),
+    ("OPENAI_API_KEY", "", "API key; if OPENAI_BASE_URL is empty too: the offline demo model"),
     ("OPENAI_BASE_URL", "", "OpenAI-compatible endpoint, with /v1"),
 )
 GATEWAY: Final[tuple[Row, ...]] = (
-    ("ROTA_JWKS_FILE", "required", "JWKS that people's tokens are signed with"),
+    ("ROTA_JWKS_FILE", "required", "JWKS that verifies people's tokens"),
     ("ROTA_GATEWAY_LISTEN", DEFAULTS["ROTA_GATEWAY_LISTEN"], "host:port to serve on"),
     (
         "ROTA_CHAT_ADDRESS",
         DEFAULTS["ROTA_CHAT_ADDRESS"],
-        "chat_service; several are separated by commas, and a name with several addresses is "
-        "balanced over them",
+        "addresses of chat_service, comma-separated; calls are balanced over all addresses of a "
+        "name",
     ),
-    ("ROTA_AUTOMATION_ADDRESS", DEFAULTS["ROTA_AUTOMATION_ADDRESS"], "automation_service, alike"),
+    (
+        "ROTA_AUTOMATION_ADDRESS",
+        DEFAULTS["ROTA_AUTOMATION_ADDRESS"],
+        "addresses of automation_service, likewise",
+    ),
     (
         "ROTA_CORS_ORIGINS",
         DEFAULTS["ROTA_CORS_ORIGINS"],
-        "regular expression of the pages that may call",
+        "regular expression of the origins of pages that may call",
     ),
     (
         "ROTA_RATE_PER_SECOND",
         DEFAULTS["ROTA_RATE_PER_SECOND"],
-        "calls that each person may make, for long; counted by each gateway for itself",
+        "calls a second that each person may make; each gateway counts separately",
     ),
     ("ROTA_RATE_BURST", DEFAULTS["ROTA_RATE_BURST"], "calls that each person may make at once"),
     (
         "ROTA_CALL_SECONDS",
         DEFAULTS["ROTA_CALL_SECONDS"],
-        "how long a call may take; streams are not calls",
+        "seconds that a call may take; streams have no such limit",
     ),
     (
         "ROTA_IDLE_SECONDS",
         DEFAULTS["ROTA_IDLE_SECONDS"],
-        "how long a stream may be silent; three heartbeats at least",
+        "seconds that a stream may be silent; at least three heartbeats",
     ),
-    ("ROTA_GATEWAY_TLS_CERT_FILE", "", "PEM, the certificate that callers see; empty: no TLS"),
-    ("ROTA_GATEWAY_TLS_KEY_FILE", "", "PEM, its key"),
-    ("ROTA_TLS_CA_FILE", "", "PEM, who signs the services' certificates; empty: no TLS to them"),
-    ("ROTA_TLS_CERT_FILE", "", "PEM, the certificate that services see"),
-    ("ROTA_TLS_KEY_FILE", "", "PEM, its key"),
+    ("ROTA_GATEWAY_TLS_CERT_FILE", "", "PEM, the certificate for callers; empty: no TLS"),
+    ("ROTA_GATEWAY_TLS_KEY_FILE", "", "PEM, the key of ROTA_GATEWAY_TLS_CERT_FILE"),
+    ("ROTA_TLS_CA_FILE", "", "PEM, the CA of the services' certificates; empty: no TLS to them"),
+    ("ROTA_TLS_CERT_FILE", "", "PEM, the certificate for the services"),
+    ("ROTA_TLS_KEY_FILE", "", "PEM, the key of ROTA_TLS_CERT_FILE"),
     (
         "ROTA_GATEWAY_ADMIN_PORT",
         DEFAULTS["ROTA_GATEWAY_ADMIN_PORT"],
-        "Envoy's own interface, on loopback; 0 picks a port",
+        "port of Envoy's admin interface, on loopback; 0 picks one",
     ),
-    ("ROTA_GATEWAY_WORKERS", "2", "threads"),
-    ("ROTA_GATEWAY_CONFIG", "", "where the rendered configuration goes; empty: a temporary file"),
-    ("ENVOY", "", "the Envoy to run; empty: the one beside this Python"),
+    ("ROTA_GATEWAY_WORKERS", "2", "worker threads of Envoy"),
+    ("ROTA_GATEWAY_CONFIG", "", "file for the rendered configuration; empty: a temporary one"),
+    ("ENVOY", "", "path of Envoy; empty: the one beside this Python"),
 )
 CLIENT: Final[tuple[Row, ...]] = (
     ("ROTA_GATEWAY", "", "host:port or URL; empty: what `ready.json` says"),
@@ -81,10 +89,10 @@ CLIENT: Final[tuple[Row, ...]] = (
 INTRODUCTION: Final = """\
 # Configuration
 
-Made by `python tools/configuration.py` from the settings themselves; a test refuses a page that is
-not up to date. Everything is an environment variable. A service refuses to start without the
-required ones, and says which; `python -m chat_service --help` lists them too. What is secret is
-never logged.
+`python tools/configuration.py` generates this page from the settings; a test refuses a page that is
+not up to date. All settings are environment variables. A service does not start without the
+required ones, and names them; `python -m chat_service --help` lists them too. Secrets are never
+logged.
 """
 
 
