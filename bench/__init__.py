@@ -1,1 +1,1 @@
-"""What Rota costs, measured side by side in one run."""
+"""Benchmarks of Rota, each beside peers in the same run."""

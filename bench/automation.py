@@ -1,4 +1,4 @@
-"""Slots and runs: how many, how late, at what cost; beside procrastinate and DBOS.
+"""Slots and runs: throughput, lateness and cost, beside procrastinate and DBOS.
 
 The service runs in processes of its own on a real clock. `ROTA_BENCH_PROCESSES` gives the roles
 of each, separated by spaces (default one process, `ticker,worker`); `ROTA_BENCH_DUE` how many
@@ -28,9 +28,14 @@ from automation_service.engine import PgQueuer
 from automation_service.persistence import triggers
 from automation_service.scheduler import BATCH, Scheduler
 from bench import processes
-from bench.automation_rows import clock_before, fill, next_minute, waiting
-from bench.peers import ask, installed
-from bench.table import Table, ratio
+from bench.automation_rows import (
+    clock_before,
+    insert_due_automations,
+    insert_idle_triggers,
+    next_minute,
+)
+from bench.peers import install_peers, measure_peer
+from bench.table import Table, format_ratio
 from devstack.postgres_roles import ServiceDatabases
 from shared import database, telemetry
 from shared.clock import CorrectedClock
@@ -58,7 +63,7 @@ START_SECONDS: Final = 12.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lateness:
-    """Of runs: how long after their due time they were made, and had begun, in seconds."""
+    """Seconds from the due time of runs to their creation, and to their start."""
 
     made: list[float]
     begun: list[float]
@@ -128,16 +133,16 @@ async def _fired(
 ) -> tuple[Lateness, float]:
     """How late slots were, and the seconds from the first run's making to the last one's end."""
     minute = next_minute()
-    fill(databases, minute, count, steps=steps, jitter_seconds=jitter_seconds)
+    insert_due_automations(databases, minute, count, steps=steps, jitter_seconds=jitter_seconds)
     clock = clock_before(minute, START_SECONDS)
     store = database.engine(databases.automation, schema="automation")
     try:
         async with _services(databases, clock) as pids:
             if clock.now() > minute:
                 raise RuntimeError("the services took too long to start")
-            before = sum(processes.weigh(pid).cpu_seconds for pid in pids)
+            before = sum(processes.measure_usage(pid).cpu_seconds for pid in pids)
             await _all_ended(store, count)
-            cpu = sum(processes.weigh(pid).cpu_seconds for pid in pids) - before
+            cpu = sum(processes.measure_usage(pid).cpu_seconds for pid in pids) - before
         return await _measured(store, cpu / count * 1000)
     finally:
         await store.dispose()
@@ -149,7 +154,7 @@ async def _ticks(server: SuiteServer) -> list[list[str]]:
     least: tuple[float, float] | None = None
     for count in WAITING:
         with _fresh(server) as databases:
-            await asyncio.to_thread(waiting, databases, count)
+            await asyncio.to_thread(insert_idle_triggers, databases, count)
             store = database.engine(databases.automation, schema="automation")
             try:
                 idle, busy = await _idle_tick(store), await _busy_tick(databases, store)
@@ -157,9 +162,9 @@ async def _ticks(server: SuiteServer) -> list[list[str]]:
                 await store.dispose()
         least = least or (idle, busy)
         what = f"beside {count} triggers, ms"
-        rows.append([f"tick {what}", f"{idle:.2f}", ratio(idle, least[0]), "", ""])
+        rows.append([f"tick {what}", f"{idle:.2f}", format_ratio(idle, least[0]), "", ""])
         rows.append(
-            [f"tick that fires {FIRED} {what}", f"{busy:.1f}", ratio(busy, least[1]), "", ""]
+            [f"tick that fires {FIRED} {what}", f"{busy:.1f}", format_ratio(busy, least[1]), "", ""]
         )
     return rows
 
@@ -180,7 +185,7 @@ async def _busy_tick(databases: ServiceDatabases, store: AsyncEngine) -> float:
     times = []
     for _ in range(FEW_ROUNDS):
         minute = next_minute()
-        fill(databases, minute, FIRED, steps=1, jitter_seconds=0)
+        insert_due_automations(databases, minute, FIRED, steps=1, jitter_seconds=0)
         scheduler = Scheduler(
             store=store,
             engine=PgQueuer(url=databases.automation),
@@ -196,7 +201,7 @@ async def _busy_tick(databases: ServiceDatabases, store: AsyncEngine) -> float:
 async def _beside(server: SuiteServer, runs: float, late: list[float]) -> list[list[str]]:
     """The peers' figures, and ours over theirs."""
     rows: list[list[str]] = []
-    with installed() as python:
+    with install_peers() as python:
         if python is None:
             return rows
         for peer in PEERS:
@@ -204,15 +209,19 @@ async def _beside(server: SuiteServer, runs: float, late: list[float]) -> list[l
             for what, count in (("runs", RUNS), ("due", AT_ONCE)):
                 with _fresh(server) as databases:
                     found.append(
-                        await asyncio.to_thread(ask, python, peer, what, databases.superuser, count)
+                        await asyncio.to_thread(
+                            measure_peer, python, peer, what, databases.superuser, count
+                        )
                     )
             if found[0]:
                 rate = found[0][0]
                 label = f"three-step runs a second, {peer}"
-                rows.append([label, f"{rate:.0f}", f"ours/theirs {ratio(runs, rate)}", "", ""])
+                rows.append(
+                    [label, f"{rate:.0f}", f"ours/theirs {format_ratio(runs, rate)}", "", ""]
+                )
             if found[1]:
                 label = f"{AT_ONCE} due at once, started late by, {peer}"
-                more = f"ours/theirs p99 {ratio(_p99(late), _p99(found[1]))}"
+                more = f"ours/theirs p99 {format_ratio(_p99(late), _p99(found[1]))}"
                 rows.append([label, *_percentiles(found[1]), more])
     return rows
 
@@ -241,7 +250,9 @@ async def _services(databases: ServiceDatabases, clock: CorrectedClock) -> Async
         pids = []
         for number, roles in enumerate(PROCESSES):
             log = folder / f"{number}.log"
-            started = processes.running(command, log=log, environ={**environ, "ROTA_ROLES": roles})
+            started = processes.run_process(
+                command, log=log, environ={**environ, "ROTA_ROLES": roles}
+            )
             pids.append(await closers.enter_async_context(started))
             await _serving(log)
         yield pids

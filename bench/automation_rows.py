@@ -1,4 +1,4 @@
-"""Automations and triggers of a benchmark, written straight into the tables."""
+"""Inserts automations and triggers of a benchmark directly into the tables."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -18,7 +18,7 @@ MINUTE: Final = timedelta(minutes=1)
 
 
 def clock_before(moment: datetime, seconds: float) -> CorrectedClock:
-    """A clock on which a moment is so many seconds away."""
+    """Returns a clock on which `moment` is `seconds` away."""
     clock = CorrectedClock()
     clock.offset = moment - timedelta(seconds=seconds) - clock.now()
     return clock
@@ -28,7 +28,7 @@ def next_minute() -> datetime:
     return datetime.now(UTC).replace(second=0, microsecond=0) + MINUTE
 
 
-def fill(
+def insert_due_automations(
     databases: ServiceDatabases,
     minute: datetime,
     count: int,
@@ -36,7 +36,7 @@ def fill(
     steps: int,
     jitter_seconds: int,
 ) -> None:
-    """Automations with a slot each, due at a minute or later by jitter."""
+    """Inserts automations with one slot each, due at the minute plus jitter."""
     plan = [
         {"step_id": f"s{n}", "action": "agent_task", "config": {"prompt": "go"}}
         for n in range(steps)
@@ -57,8 +57,8 @@ def fill(
         connection.execute("analyze")
 
 
-def waiting(databases: ServiceDatabases, count: int) -> None:
-    """Triggers of which none is due for a day."""
+def insert_idle_triggers(databases: ServiceDatabases, count: int) -> None:
+    """Inserts triggers that are not due within a day."""
     with psycopg.connect(databases.superuser, autocommit=True) as connection:
         connection.execute(_WAITING.replace("COUNT", str(count)).encode())
 

@@ -1,4 +1,4 @@
-"""Streaming answers: through the service with its frames stored, beside what else does it.
+"""Streamed answers: the service, which stores their frames, beside peers.
 
 `in process` runs the same agent without a service, with its checkpoints; the peers serve the
 plainest agent of LangGraph there is, made with the stock chat model. Model server, client and
@@ -21,9 +21,9 @@ from typing import Any, Final
 
 import orjson
 
-from bench import chat_peers, idle, inprocess, load, processes
-from bench.stage import Stage, stage
-from bench.table import Table, ratio
+from bench import chat_peers, inprocess, load, processes, watchers
+from bench.environment import Environment, open_environment
+from bench.table import Table, format_ratio
 
 ROTA: Final = "rota"
 ALONE: Final = "in process"
@@ -39,7 +39,7 @@ PACED: Final = (50, 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class LoadShape:
     streams: int
     tokens: int
     answers: int = 1
@@ -51,7 +51,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class Measurement:
     tokens_per_second: float
     cpu_micros: float  # of the contender's processes, for each token
     first_frame_ms: float
@@ -59,26 +59,26 @@ class Figure:
     worst_gap_ms: float
 
 
-Contender = Callable[[Shape], Awaitable[Figure]]
-Pair = Callable[[Shape], Awaitable[dict[str, float]]]
+Contender = Callable[[LoadShape], Awaitable[Measurement]]
+Pair = Callable[[LoadShape], Awaitable[dict[str, float]]]
 
 
 async def run() -> Table:
     counts = [int(n) for n in os.environ.get("ROTA_BENCH_STREAMS", "1,50,200,500").split(",")]
     shapes = [
-        Shape(streams=n, tokens=TOKENS.get(n, 100), answers=ANSWERS.get(n, 1)) for n in counts
+        LoadShape(streams=n, tokens=TOKENS.get(n, 100), answers=ANSWERS.get(n, 1)) for n in counts
     ]
-    paced = Shape(streams=PACED[0], tokens=PACED[1], delay=PACE_SECONDS)
-    with chat_peers.installed() as homes:
-        async with stage() as on, _contenders(on) as (ours, pair):
+    paced = LoadShape(streams=PACED[0], tokens=PACED[1], delay=PACE_SECONDS)
+    with chat_peers.install_peers() as homes:
+        async with open_environment() as on, _contenders(on) as (ours, pair):
             found = {shape: await _ours(ours, shape) for shape in shapes}
             at_once = {shape: await _at_once(pair, shape) for shape in shapes}
             gaps = {ROTA: (await ours[ROTA](paced)).worst_gap_ms}
-            memory = await idle.bytes_a_watcher(on)
+            memory = await watchers.measure_bytes_per_watcher(on)
             for name, home in homes.items():
-                async with chat_peers.serving(name, home, on) as peer:
+                async with chat_peers.serve_peer(name, home, on) as peer:
                     theirs = _peer(peer)
-                    await theirs(Shape(streams=5, tokens=20))
+                    await theirs(LoadShape(streams=5, tokens=20))
                     for shape in shapes:
                         found[shape][name] = await _rounds(theirs, shape, PEER_ROUNDS)
                     gaps[name] = (await theirs(paced)).worst_gap_ms
@@ -96,7 +96,7 @@ async def run() -> Table:
     )
     rows.append(
         [
-            f"{idle.WATCHERS} idle watchers",
+            f"{watchers.WATCHERS} idle watchers",
             "KB each",
             f"{memory / 1000:.1f}",
             "",
@@ -107,14 +107,14 @@ async def run() -> Table:
 
 
 def _rows(
-    shape: Shape, figures: dict[str, Figure], at_once: dict[str, float], names: list[str]
+    shape: LoadShape, figures: dict[str, Measurement], at_once: dict[str, float], names: list[str]
 ) -> list[list[str]]:
     ours = figures[ROTA]
-    side_by_side = ratio(at_once[ROTA], at_once[ALONE])
+    side_by_side = format_ratio(at_once[ROTA], at_once[ALONE])
 
-    def row(label: str, what: str, of: Callable[[Figure], float], form: str) -> list[str]:
+    def row(label: str, what: str, of: Callable[[Measurement], float], form: str) -> list[str]:
         cells = [f"{of(figures[name]):{form}}" for name in names]
-        beside = ["", *(f" ({ratio(of(ours), of(figures[name]))})" for name in names[1:])]
+        beside = ["", *(f" ({format_ratio(of(ours), of(figures[name]))})" for name in names[1:])]
         return [label, what, *(a + b for a, b in zip(cells, beside, strict=True))]
 
     return [
@@ -137,33 +137,33 @@ def _rows(
     ]
 
 
-async def _ours(ours: dict[str, Contender], shape: Shape) -> dict[str, Figure]:
+async def _ours(ours: dict[str, Contender], shape: LoadShape) -> dict[str, Measurement]:
     """The contenders take turns, so that what else the machine does meets all of them."""
-    rounds: dict[str, list[Figure]] = {name: [] for name in ours}
+    rounds: dict[str, list[Measurement]] = {name: [] for name in ours}
     for _ in range(ROUNDS.get(shape.streams, 1)):
         for name, contender in ours.items():
             rounds[name].append(await contender(shape))
     return {name: _median(figures) for name, figures in rounds.items()}
 
 
-async def _at_once(pair: Pair, shape: Shape) -> dict[str, float]:
+async def _at_once(pair: Pair, shape: LoadShape) -> dict[str, float]:
     rounds = [await pair(shape) for _ in range(PAIR_ROUNDS)]
     return {name: median(each[name] for each in rounds) for name in (ROTA, ALONE)}
 
 
-async def _rounds(contender: Contender, shape: Shape, count: int) -> Figure:
+async def _rounds(contender: Contender, shape: LoadShape, count: int) -> Measurement:
     return _median([await contender(shape) for _ in range(count)])
 
 
-def _median(figures: list[Figure]) -> Figure:
-    names = Figure.__dataclass_fields__
-    return Figure(**{name: median(getattr(f, name) for f in figures) for name in names})
+def _median(figures: list[Measurement]) -> Measurement:
+    names = Measurement.__dataclass_fields__
+    return Measurement(**{name: median(getattr(f, name) for f in figures) for name in names})
 
 
 @contextlib.asynccontextmanager
-async def _contenders(on: Stage) -> AsyncIterator[tuple[dict[str, Contender], Pair]]:
-    async def order(shape: Shape) -> load.Order:
-        return load.Order(
+async def _contenders(on: Environment) -> AsyncIterator[tuple[dict[str, Contender], Pair]]:
+    async def order(shape: LoadShape) -> load.LoadSpec:
+        return load.LoadSpec(
             kind=ROTA,
             target=on.service,
             threads=await on.threads(shape.streams * shape.answers),
@@ -173,11 +173,11 @@ async def _contenders(on: Stage) -> AsyncIterator[tuple[dict[str, Contender], Pa
             token=on.token(),
         )
 
-    async def service(shape: Shape) -> Figure:
+    async def service(shape: LoadShape) -> Measurement:
         return await _loaded(await order(shape), on.service_pid, shape)
 
-    async def in_process(shape: Shape, answers: int) -> processes.Told:
-        asked = inprocess.Order(
+    async def in_process(shape: LoadShape, answers: int) -> processes.Worker:
+        asked = inprocess.GraphSpec(
             database=on.databases.chat,
             model=on.model,
             streams=shape.streams,
@@ -186,13 +186,13 @@ async def _contenders(on: Stage) -> AsyncIterator[tuple[dict[str, Contender], Pa
             delay=shape.delay,
             warm=5,
         )
-        return await processes.told("bench.inprocess", orjson.dumps(asdict(asked)).decode())
+        return await processes.start_worker("bench.inprocess", orjson.dumps(asdict(asked)).decode())
 
-    async def alone(shape: Shape) -> Figure:
+    async def alone(shape: LoadShape) -> Measurement:
         report = orjson.loads(await (await in_process(shape, shape.answers)).go())
         return _figure(report, report["cpu_seconds"], shape)
 
-    async def pair(shape: Shape) -> dict[str, float]:
+    async def pair(shape: LoadShape) -> dict[str, float]:
         beside = await in_process(shape, inprocess.UNTIL_TOLD)
         serving = asyncio.create_task(_loaded(await order(shape), on.service_pid, shape))
         report = orjson.loads(await beside.go(during=serving))
@@ -202,13 +202,13 @@ async def _contenders(on: Stage) -> AsyncIterator[tuple[dict[str, Contender], Pa
             ALONE: report["cpu_seconds"] / words * 1e6,
         }
 
-    await service(Shape(streams=5, tokens=20))
+    await service(LoadShape(streams=5, tokens=20))
     yield {ROTA: service, ALONE: alone}, pair
 
 
-def _peer(peer: chat_peers.Peer) -> Contender:
-    async def answer(shape: Shape) -> Figure:
-        order = load.Order(
+def _peer(peer: chat_peers.PeerServer) -> Contender:
+    async def answer(shape: LoadShape) -> Measurement:
+        order = load.LoadSpec(
             kind=peer.name,
             target=f"127.0.0.1:{peer.port}",
             threads=await peer.threads(shape.streams * shape.answers),
@@ -222,17 +222,17 @@ def _peer(peer: chat_peers.Peer) -> Contender:
     return answer
 
 
-async def _loaded(order: load.Order, pid: int, shape: Shape) -> Figure:
-    process = await processes.told("bench.load", orjson.dumps(asdict(order)).decode())
-    before = processes.weigh(pid).cpu_seconds
+async def _loaded(order: load.LoadSpec, pid: int, shape: LoadShape) -> Measurement:
+    process = await processes.start_worker("bench.load", orjson.dumps(asdict(order)).decode())
+    before = processes.measure_usage(pid).cpu_seconds
     report = orjson.loads(await process.go())
     await asyncio.sleep(0.5)  # what is done after the last frame counts too
-    return _figure(report, processes.weigh(pid).cpu_seconds - before, shape)
+    return _figure(report, processes.measure_usage(pid).cpu_seconds - before, shape)
 
 
-def _figure(report: dict[str, Any], cpu_seconds: float, shape: Shape) -> Figure:
+def _figure(report: dict[str, Any], cpu_seconds: float, shape: LoadShape) -> Measurement:
     streams = report["streams"]
-    return Figure(
+    return Measurement(
         tokens_per_second=shape.words / report["seconds"],
         cpu_micros=cpu_seconds / shape.words * 1e6,
         first_frame_ms=median(s["first_frame"] for s in streams) * 1000,

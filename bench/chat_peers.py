@@ -1,4 +1,4 @@
-"""Other servers of LangGraph agents, with the same model behind the plainest of graphs.
+"""Other servers of LangGraph agents, with the same model and a minimal graph.
 
 Their venvs are made outside the project, from the registry, and removed at the end.
 """
@@ -18,7 +18,7 @@ from typing import Any, Final
 import httpx
 
 from bench import processes
-from bench.stage import Stage
+from bench.environment import Environment
 from tests.support.ports import free_port
 
 PYTHON: Final = "3.12"
@@ -55,7 +55,7 @@ graph = create_agent(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
+class PeerServer:
     """A running server."""
 
     name: str
@@ -70,8 +70,8 @@ class Peer:
 
 
 @contextlib.contextmanager
-def installed() -> Iterator[dict[str, Path]]:
-    """Folders of venvs by peer; those that can't be installed are told of and left out."""
+def install_peers() -> Iterator[dict[str, Path]]:
+    """Yields the venv of each peer; prints and omits a peer that can't be installed."""
     python = None if os.environ.get("ROTA_BENCH_PEERS") == "0" else _python()
     if python is None:
         print(f"peers: left out, not wanted or without a Python {PYTHON} that runs")
@@ -95,7 +95,7 @@ def installed() -> Iterator[dict[str, Path]]:
 
 
 @contextlib.asynccontextmanager
-async def serving(name: str, home: Path, stage: Stage) -> AsyncIterator[Peer]:
+async def serve_peer(name: str, home: Path, stage: Environment) -> AsyncIterator[PeerServer]:
     folder = stage.folder / home.name
     folder.mkdir()
     (folder / "graph.py").write_text(_GRAPH)
@@ -103,14 +103,14 @@ async def serving(name: str, home: Path, stage: Stage) -> AsyncIterator[Peer]:
     for file in ("langgraph.json", "aegra.json"):
         (folder / file).write_text(json.dumps(graphs))
     port = free_port()
-    async with processes.running(
+    async with processes.run_process(
         _command(name, home, port),
         log=folder / "log",
         folder=folder,
         environ=_environ(name, stage),
     ) as pid:
-        await processes.listening(port, pid, seconds=90)
-        yield Peer(name=name, pid=pid, port=port, assistant=await _assistant(port))
+        await processes.wait_for_port(port, pid, seconds=90)
+        yield PeerServer(name=name, pid=pid, port=port, assistant=await _assistant(port))
 
 
 def _command(name: str, home: Path, port: int) -> list[str]:
@@ -123,7 +123,7 @@ def _command(name: str, home: Path, port: int) -> list[str]:
     return [str(programs / "langgraph"), "dev", *options]
 
 
-def _environ(name: str, stage: Stage) -> dict[str, str]:
+def _environ(name: str, stage: Environment) -> dict[str, str]:
     said = {
         "BENCH_MODEL": stage.model,
         "PYTHONDONTWRITEBYTECODE": "1",

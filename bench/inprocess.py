@@ -1,4 +1,4 @@
-"""`python -m bench.inprocess JSON`: the service's own graph without the service, streamed.
+"""`python -m bench.inprocess JSON`: streams the service's graph without the service.
 
 The same agent, model and checkpoints in a process of its own; what it says goes nowhere.
 It prints `ready`, waits for a line, and prints one line of JSON as `bench.load` does. With
@@ -16,7 +16,7 @@ from uuid import uuid4
 import orjson
 import uvloop
 
-from bench.load import Report, Timed
+from bench.load import AnswerTimes, Report
 from chat_service.agent.checkpoints import open_checkpoints
 from chat_service.agent.events import TextDelta
 from chat_service.agent.graph import Agent, prepare_process
@@ -32,7 +32,7 @@ UNTIL_TOLD: Final = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class GraphSpec:
     database: str
     model: str
     streams: int
@@ -43,11 +43,11 @@ class Order:
 
 
 @dataclass(slots=True, kw_only=True)
-class Weighed(Report):
+class GraphReport(Report):
     cpu_seconds: float
 
 
-async def run(order: Order) -> Weighed:
+async def run(order: GraphSpec) -> GraphReport:
     prepare_process()
     register_builtins()
     async with open_checkpoints(order.database) as checkpoints:
@@ -78,13 +78,13 @@ async def run(order: Order) -> Weighed:
         )
         streams = [timed for stream in told for timed in stream]
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-        return Weighed(seconds=seconds, streams=streams, cpu_seconds=cpu)
+        return GraphReport(seconds=seconds, streams=streams, cpu_seconds=cpu)
 
 
 async def _told(
-    agent: Agent, bundle: ModelBundle, order: Order, enough: "asyncio.Task[str] | None"
-) -> list[Timed]:
-    told: list[Timed] = []
+    agent: Agent, bundle: ModelBundle, order: GraphSpec, enough: "asyncio.Task[str] | None"
+) -> list[AnswerTimes]:
+    told: list[AnswerTimes] = []
     while len(told) < order.answers if enough is None else not enough.done():
         told.append(await _one(agent, bundle, order))
     return told
@@ -94,7 +94,7 @@ def _line() -> "asyncio.Task[str]":
     return asyncio.create_task(asyncio.to_thread(sys.stdin.readline))
 
 
-async def _one(agent: Agent, bundle: ModelBundle, order: Order) -> Timed:
+async def _one(agent: Agent, bundle: ModelBundle, order: GraphSpec) -> AnswerTimes:
     turn = resources.new_id()
     context = RuntimeContext(
         workspace="w",
@@ -107,7 +107,7 @@ async def _one(agent: Agent, bundle: ModelBundle, order: Order) -> Timed:
     )
     text = f"<<tokens={order.tokens};delay={order.delay}>> go on"
     said = [Said(id=str(uuid4()), role="user", parts=[{"text": text}])]
-    timed, began, last = Timed(), time.perf_counter(), 0.0
+    timed, began, last = AnswerTimes(), time.perf_counter(), 0.0
     async for event in agent.stream(context=context, model=bundle, said=said, fresh=True):
         if isinstance(event, TextDelta):
             now = time.perf_counter()
@@ -121,7 +121,7 @@ async def _one(agent: Agent, bundle: ModelBundle, order: Order) -> Timed:
 
 
 def main() -> None:
-    order = Order(**orjson.loads(sys.argv[1]))
+    order = GraphSpec(**orjson.loads(sys.argv[1]))
     print(orjson.dumps(asdict(uvloop.run(run(order)))).decode(), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""`python -m bench.load JSON`: streams of answers, asked of one server all at once, and timed.
+"""`python -m bench.load JSON`: requests streams of answers from one server at once, timed.
 
 A process of its own, so that reading an answer costs its writer nothing. It prints `ready`,
 waits for a line, and prints one line of JSON.
@@ -18,8 +18,8 @@ import uvloop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """`threads` are names of the server's own, one an answer; streams share them out evenly."""
+class LoadSpec:
+    """`threads` are names of the server, one an answer; streams share them evenly."""
 
     kind: str
     target: str
@@ -36,8 +36,8 @@ class Order:
 
 
 @dataclass(slots=True, kw_only=True)
-class Timed:
-    """Of one answer, in seconds since it was asked for."""
+class AnswerTimes:
+    """The times of one answer, in seconds since its request."""
 
     first_frame: float = 0.0
     first_text: float = 0.0
@@ -48,18 +48,18 @@ class Timed:
 @dataclass(slots=True, kw_only=True)
 class Report:
     seconds: float
-    streams: list[Timed] = field(default_factory=list)
+    streams: list[AnswerTimes] = field(default_factory=list)
 
 
 class Client(Protocol):
     def stream(self, thread: str) -> AsyncIterator[str]:
-        """What the answer says, piece by piece; empty for what says nothing."""
+        """Yields the text of each piece; empty for a piece without text."""
         ...
 
     async def close(self) -> None: ...
 
 
-async def run(order: Order) -> Report:
+async def run(order: LoadSpec) -> Report:
     client = await _client(order)
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
@@ -73,12 +73,12 @@ async def run(order: Order) -> Report:
     return Report(seconds=seconds, streams=streams)
 
 
-async def _told(client: Client, order: Order, threads: list[str]) -> list[Timed]:
+async def _told(client: Client, order: LoadSpec, threads: list[str]) -> list[AnswerTimes]:
     return [await _one(client, order, thread) for thread in threads]
 
 
-async def _one(client: Client, order: Order, thread: str) -> Timed:
-    timed, began, last, said = Timed(), time.perf_counter(), 0.0, 0
+async def _one(client: Client, order: LoadSpec, thread: str) -> AnswerTimes:
+    timed, began, last, said = AnswerTimes(), time.perf_counter(), 0.0, 0
     async for text in client.stream(thread):
         now = time.perf_counter()
         timed.first_frame = timed.first_frame or now - began
@@ -93,16 +93,16 @@ async def _one(client: Client, order: Order, thread: str) -> Timed:
     return timed
 
 
-async def _client(order: Order) -> Client:
+async def _client(order: LoadSpec) -> Client:
     if order.kind == "rota":
-        return await Rota.open(order)
-    return Peer(order)
+        return await GrpcClient.open(order)
+    return LangGraphClient(order)
 
 
-class Rota:
-    """SendMessage on one connection, as a gateway has it."""
+class GrpcClient:
+    """Calls SendMessage on one connection, as a gateway does."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: LoadSpec) -> None:
         from rota.chat.v1 import chat_pb2_grpc
 
         from shared.rpc import client
@@ -112,7 +112,7 @@ class Rota:
         self._stub = chat_pb2_grpc.ChatServiceStub(self._channel)
 
     @classmethod
-    async def open(cls, order: Order) -> "Rota":
+    async def open(cls, order: LoadSpec) -> "GrpcClient":
         self = cls(order)
         async with asyncio.timeout(30):
             await self._channel.channel_ready()
@@ -134,10 +134,10 @@ class Rota:
         await self._channel.close()
 
 
-class Peer:
-    """`POST /threads/{id}/runs/stream` of servers that speak LangGraph's API, read as cheaply."""
+class LangGraphClient:
+    """Calls `POST /threads/{id}/runs/stream` of LangGraph's API, with as little overhead."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: LoadSpec) -> None:
         self._order = order
         self._host, _, port = order.target.rpartition(":")
         self._port = int(port)
@@ -198,7 +198,7 @@ def _messages(data: Any) -> list[str]:
 
 
 def main() -> None:
-    order = Order(**orjson.loads(sys.argv[1]))
+    order = LoadSpec(**orjson.loads(sys.argv[1]))
     print(orjson.dumps(asdict(uvloop.run(run(order)))).decode(), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Other engines, each in a process and a venv of its own: whole runs, and runs due at one moment.
+"""Peers: other task queues, each in its own process and venv.
 
 The venv is made outside the project, from the registry, and removed at the end; without one a
 peer is left out. Run with an engine's name, `runs` or `due`, a database and a number, this file
@@ -26,8 +26,8 @@ AHEAD_SECONDS = 12.0
 
 
 @contextmanager
-def installed() -> Iterator[Path | None]:
-    """The peers' Python; None when they are not to be had."""
+def install_peers() -> Iterator[Path | None]:
+    """Yields the Python of the peers' venv; None when they can't be installed."""
     if os.environ.get("ROTA_BENCH_PEERS") == "0":
         yield None
         return
@@ -38,8 +38,8 @@ def installed() -> Iterator[Path | None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def ask(python: Path, peer: str, what: str, dsn: str, count: int) -> list[float] | None:
-    """Runs a second for `runs`, how late each began for `due`; None when the peer failed."""
+def measure_peer(python: Path, peer: str, what: str, dsn: str, count: int) -> list[float] | None:
+    """Returns runs a second for `runs`, lateness of each for `due`; None if the peer fails."""
     command = [str(python), __file__, peer, what, dsn, str(count)]
     try:
         answer = subprocess.run(

@@ -1,4 +1,4 @@
-"""Processes of a benchmark: started, waited for, weighed and ended."""
+"""Processes of a benchmark: start, readiness, resource usage, end."""
 
 import asyncio
 import contextlib
@@ -14,22 +14,22 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weight:
-    """Of a process and those it started."""
+class ResourceUsage:
+    """The CPU time and memory of a process and its children."""
 
     cpu_seconds: float
     memory: int  # bytes, resident
 
 
 @contextlib.asynccontextmanager
-async def running(
+async def run_process(
     command: Sequence[str],
     *,
     log: Path,
     environ: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> AsyncIterator[int]:
-    """A process and its pid; its output goes to a file, it ends with the context."""
+    """Runs a process inside the block and yields its pid; its output goes to a file."""
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -51,8 +51,8 @@ async def running(
                 await process.wait()
 
 
-async def listening(port: int, pid: int, *, seconds: float = 60) -> None:
-    """Waits until a port takes connections; RuntimeError when its process ends first."""
+async def wait_for_port(port: int, pid: int, *, seconds: float = 60) -> None:
+    """Waits until a port accepts connections. Raises RuntimeError if the process ends first."""
     async with asyncio.timeout(seconds):
         while True:
             with contextlib.suppress(OSError):
@@ -64,22 +64,22 @@ async def listening(port: int, pid: int, *, seconds: float = 60) -> None:
             await asyncio.sleep(0.05)
 
 
-def weigh(pid: int) -> Weight:
+def measure_usage(pid: int) -> ResourceUsage:
     family = _family(pid)
-    return Weight(
+    return ResourceUsage(
         cpu_seconds=sum(_worked(one) for one in family),
         memory=sum(int(_stat(one)[21]) for one in family) * _PAGE,
     )
 
 
 @dataclass(slots=True)
-class Told:
-    """A process that says `ready`, and answers with one line once it is told to go."""
+class Worker:
+    """A process that prints `ready`, and prints one line of results after `go`."""
 
     process: asyncio.subprocess.Process
 
     async def go(self, during: Awaitable[Any] | None = None) -> str:
-        """What it answers; one that goes on until told to stop is told so after `during`."""
+        """Starts the work and returns the result; `during`, if given, runs before the stop."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(b"go\n")
@@ -92,8 +92,8 @@ class Told:
         return line.decode()
 
 
-async def told(module: str, order: str) -> Told:
-    """Starts `python -m module order` and waits until it is ready."""
+async def start_worker(module: str, order: str) -> Worker:
+    """Starts `python -m MODULE ORDER` and waits until it is ready."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -109,7 +109,7 @@ async def told(module: str, order: str) -> Told:
     if (await process.stdout.readline()).strip() != b"ready":
         await process.wait()
         raise RuntimeError(f"{module} did not get ready")
-    return Told(process)
+    return Worker(process)
 
 
 def _worked(pid: int) -> float:

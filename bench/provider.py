@@ -1,4 +1,4 @@
-"""`python -m bench.provider --port N`: a model server that costs as little as one can.
+"""`python -m bench.provider --port N`: a model server with minimal overhead.
 
 Streams chat completions as OpenAI's wire has them. The last user message says how:
 `<<tokens=N;delay=S>>`. Every token is a chunk and a write of its own, as providers send them.

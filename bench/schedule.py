@@ -1,4 +1,4 @@
-"""The next ten slots of a schedule: ours, beside croniter and cronsim, which know no ledger."""
+"""The time to compute ten slots of a schedule, beside croniter and cronsim."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from statistics import median
 from croniter import croniter
 from cronsim import CronSim
 
-from bench.table import Table, ratio
+from bench.table import Table, format_ratio
 from shared import zones
 from shared.registries.triggers import ScheduleTriggerConfig
 from shared.schedule import next_slots
@@ -36,7 +36,14 @@ async def run() -> Table:
             partial(_cronsim, cron, local),
         )
         ours, theirs, sim = figures
-        rows.append([name, *(f"{f:.0f}" for f in figures), ratio(ours, theirs), ratio(ours, sim)])
+        rows.append(
+            [
+                name,
+                *(f"{f:.0f}" for f in figures),
+                format_ratio(ours, theirs),
+                format_ratio(ours, sim),
+            ]
+        )
     return Table(rows, "Ours also says fold, gap, offset and note of each slot.")
 
 

@@ -1,4 +1,4 @@
-"""Figures of one benchmark, each beside the one it is compared with."""
+"""The result table of a benchmark."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,5 +23,5 @@ class Table:
         return "\n".join([*lines, *([self.note] if self.note else [])])
 
 
-def ratio(a: float, b: float) -> str:
+def format_ratio(a: float, b: float) -> str:
     return f"{a / b:.2f}x" if b else "-"

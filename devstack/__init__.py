@@ -1,1 +1,1 @@
-"""`make run`: everything Rota needs on one machine, as one process tree."""
+"""`make run`: runs everything Rota needs on one machine, as one process tree."""

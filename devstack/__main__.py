@@ -1,4 +1,4 @@
-"""`python -m devstack`: runs everything; `token` and `env` help to talk to what runs."""
+"""`python -m devstack`: runs everything; `token` and `env` print what a client needs."""
 
 import argparse
 import contextlib
@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from types import FrameType
 
-from devstack import dev_token, greeting, keys, settings, state
+from devstack import banner, dev_token, keys, settings, state
 from devstack.postgres_state import PostgresError
 from devstack.programs import Run, run_module
 from devstack.settings import SettingsError
-from devstack.stack import WORKSPACE, Stack, StackError, Stopped
+from devstack.stack import WORKSPACE, Stack, StackError, StartInterrupted
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,15 +33,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run(chosen: settings.Settings, run_program: Run = run_module) -> int:
-    """Until Ctrl-C or SIGTERM; a second one does not wait for anything."""
-    with state.held(chosen.state_dir):
+    """Runs until Ctrl-C or SIGTERM; a second one stops at once."""
+    with state.lock_folder(chosen.state_dir):
         stack = Stack(settings=chosen, say=_say, run_program=run_program)
         stop_on_signals(stack)
         try:
             stack.start()
-            _print(greeting.text(chosen, stack.token))
+            _print(banner.render(chosen, stack.token))
             stack.supervise()
-        except Stopped:
+        except StartInterrupted:
             pass
         finally:
             _say("stopping")
@@ -73,7 +73,7 @@ def print_token(options: argparse.Namespace, environment: Mapping[str, str]) -> 
 
 
 def print_environment(environment: Mapping[str, str]) -> int:
-    """Shell lines, for `eval`."""
+    """Prints shell lines for `eval`."""
     folder = settings.state_dir(environment)
     ready = state.read_ready(folder)
     if ready is None:

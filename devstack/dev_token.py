@@ -1,4 +1,4 @@
-"""Tokens of made-up people, signed with the state folder's own key."""
+"""Tokens for development users, signed with the key in the state folder."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -23,7 +23,7 @@ def mint(
     zone: str = "UTC",
     life: timedelta = LIFE,
 ) -> str:
-    """A bearer token; `workspaces` maps ids to roles: viewer, editor or owner."""
+    """Returns a bearer token; `workspaces` maps ids to roles: viewer, editor or owner."""
     now = datetime.now(UTC)
     claims: dict[str, Any] = {
         "iss": ISSUER,
@@ -40,7 +40,7 @@ def mint(
 
 
 def machine_zone(environment: Mapping[str, str], etc: Path = Path("/etc")) -> str:
-    """The IANA name of this machine's zone, as far as it says; else UTC."""
+    """Returns the IANA name of this machine's zone; UTC when the machine names none."""
     for name in (environment.get("TZ", "").removeprefix(":"), _link(etc), _named(etc)):
         if name and _is_zone(name):
             return "UTC" if name == "Etc/UTC" else name

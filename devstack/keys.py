@@ -1,4 +1,4 @@
-"""The keys of one state folder, made on first use.
+"""The keys of one state folder, created on first use.
 
 They sign people's tokens and each service's, and encrypt what each service keeps secret.
 """
@@ -32,11 +32,11 @@ class Keys:
         return self.folder / "services.jwks.json"
 
     def private(self, name: str) -> Path:
-        """A PEM file; its key id in the key set is the name: `users` or a service's."""
+        """Returns a PEM file; its key id in the key set is `name`: `users` or a service."""
         return self.folder / f"{name}.pem"
 
     def secret(self, name: str) -> str:
-        """What a service encrypts with."""
+        """Returns the key with which a service encrypts."""
         return self.secret_file(name).read_text().strip()
 
     def secret_file(self, name: str) -> Path:

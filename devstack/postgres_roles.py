@@ -1,4 +1,4 @@
-"""One database for both services: a role each, its own schemas, no way into the other's."""
+"""One database for both services: each has a role that reaches only its own schemas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _LOCK = 0x526F7461  # any number, the same for every process that prepares a dat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceDatabases:
-    """DSNs (`postgresql://…`) of one database, as each role sees it."""
+    """DSNs (`postgresql://…`) of one database, one for each role."""
 
     database: str
     superuser: str
@@ -27,13 +27,13 @@ class ServiceDatabases:
 
 
 def create_role_and_schema(server: Server, database: str = DATABASE) -> ServiceDatabases:
-    """Makes what is missing of the database, the roles and their schemas; keeps what is there."""
+    """Creates the database, the roles and their schemas where they are missing."""
     with psycopg.connect(server.dsn, autocommit=True) as connection:
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
         create_roles(connection, server.passwords)
         if not _exists(connection, "pg_database", "datname", database):
             connection.execute(SQL("create database {}").format(Identifier(database)))
-        close_to_others(connection, database)
+        revoke_public_access(connection, database)
         with psycopg.connect(server.dsn_for("postgres", database), autocommit=True) as inside:
             create_schemas(inside)
     return dsns(server, database)
@@ -62,8 +62,8 @@ def create_roles(connection: psycopg.Connection, passwords: Mapping[str, str]) -
         connection.execute(SQL("alter role {} set search_path = {}").format(name, path))
 
 
-def close_to_others(connection: psycopg.Connection, database: str) -> None:
-    """Rights of the database itself; a copy from a template does not bring them along."""
+def revoke_public_access(connection: psycopg.Connection, database: str) -> None:
+    """Limits the database to its roles; a copy from a template does not keep these rights."""
     name, roles = Identifier(database), SQL(", ").join(map(Identifier, SCHEMAS))
     connection.execute(SQL("revoke all on database {} from public").format(name))
     # `create` lets a migration say `create schema if not exists`.

@@ -1,4 +1,4 @@
-"""What the launcher remembers of an embedded PostgreSQL: one 0600 file in the state folder."""
+"""The stored state of an embedded PostgreSQL: one 0600 file in the state folder."""
 
 import fcntl
 import json
@@ -16,7 +16,7 @@ FILE_NAME = "postgres.json"
 
 
 class PostgresError(RuntimeError):
-    """The embedded PostgreSQL cannot run; the message says why and what to do."""
+    """The embedded PostgreSQL cannot run; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,8 @@ def new_state(place: Literal["state", "system"], port: int) -> State:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Held while a server is looked for, made, started or stopped; others wait."""
+def lock_home(folder: Path) -> Iterator[None]:
+    """Locks the folder while a server is found, created, started or stopped; others wait."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = open(folder / "postgres.lock", "w")  # noqa: SIM115

@@ -1,12 +1,12 @@
-"""The processes of the stack, and what each is told."""
+"""The programs of the stack, with their arguments and environment."""
 
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from devstack.child import Child
 from devstack.keys import Keys
+from devstack.process import Process
 from devstack.settings import HOST, MODEL_SETTINGS, Settings
 
 CHAT: Final = "chat_service"
@@ -42,11 +42,11 @@ class Programs:
     model_port: int  # of the demo model; 0 when there is none
     run: Run = run_module
 
-    def model(self) -> Child:
+    def model(self) -> Process:
         arguments = ["--port", str(self.model_port)]
         return self._child("demo_model", "devstack.demo_model", arguments, {})
 
-    def gateway(self) -> Child:
+    def gateway(self) -> Process:
         told = {
             "ROTA_GATEWAY_LISTEN": f"{HOST}:{self.settings.gateway_port}",
             "ROTA_CHAT_ADDRESS": self.settings.chat_address,
@@ -56,10 +56,10 @@ class Programs:
         }
         return self._child("gateway", "gateway", [], told)
 
-    def service(self, name: str) -> Child:
+    def service(self, name: str) -> Process:
         return self._child(name, name, [], self._told(name), grace=15)
 
-    def migration(self, name: str) -> Child:
+    def migration(self, name: str) -> Process:
         child = self._child(f"{name}_migrate", name, ["migrate"], self._told(name))
         child.log = self.settings.logs / f"{name}.log"
         return child
@@ -107,10 +107,10 @@ class Programs:
         told: Mapping[str, str],
         *,
         grace: float = 5,
-    ) -> Child:
+    ) -> Process:
         given = self.settings.environment
         kept = {k: v for k, v in given.items() if k not in _SECRET and not k.startswith(_TLS)}
-        return Child(
+        return Process(
             name=name,
             command=self.run(module, arguments),
             environment={**kept, "PYTHONUNBUFFERED": "1", **told},

@@ -1,4 +1,4 @@
-"""What `make run` reads from the environment."""
+"""The settings that `make run` reads from the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ MODEL_SETTINGS: Final = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
 
 class SettingsError(ValueError):
-    """A setting that can't be meant; the message names it."""
+    """A setting has an invalid value; the message names the setting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Settings:
         return self.state_dir / "logs"
 
     def ports(self) -> dict[str, int]:
-        """By the setting that names each."""
+        """Returns the ports by the name of their setting."""
         values = (self.gateway_port, self.chat_port, self.automation_port)
         return dict(zip(PORTS, values, strict=True))
 

@@ -1,4 +1,4 @@
-"""The whole system as one process tree: started in order, kept alive, stopped in order."""
+"""The whole system as one process tree, which starts and stops in order."""
 
 import os
 import threading
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from devstack import dev_token, keys, postgres, postgres_roles, probe, state
-from devstack.child import Child, start_time
-from devstack.keeper import Keeper
+from devstack import dev_token, health, keys, postgres, postgres_roles, state
 from devstack.postgres_process import free_port, port_is_free
+from devstack.process import Process, start_time
 from devstack.programs import AUTOMATION, CHAT, SERVED, Programs, Run, run_module
 from devstack.settings import HOST, Settings
+from devstack.supervisor import Supervisor
 
 WORKSPACE: Final = "dev"
 _TICK: Final = 0.1
@@ -23,15 +23,15 @@ class StackError(RuntimeError):
     """The stack can't start; the message says why."""
 
 
-class Stopped(Exception):
-    """Asked to stop while starting."""
+class StartInterrupted(Exception):
+    """A stop was requested during the start."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Stack:
-    """Holds nothing until `start`; `say` gets a line for a person now and then.
+    """Opens nothing before `start`; `say` receives progress lines for a person.
 
-    Whoever sets `stopping` must still call `stop`, also after a failed start.
+    The caller that sets `stopping` must call `stop` too, also after a failed start.
     """
 
     settings: Settings
@@ -41,10 +41,10 @@ class Stack:
     start_timeout: float = 240
     token: str = field(default="", repr=False)
     _server: postgres.Server | None = field(default=None, init=False)
-    _children: list[Child] = field(default_factory=list, init=False)
+    _children: list[Process] = field(default_factory=list, init=False)
 
     def start(self) -> None:
-        """Until everything serves. A StackError or PostgresError says why it can't."""
+        """Returns when everything serves. Raises StackError or PostgresError."""
         folder = self.settings.state_dir
         for name in state.clear_leftovers(folder):
             self.say(f"ended {name}, which a stack that was killed had left running")
@@ -65,15 +65,15 @@ class Stack:
         self._publish()
 
     def supervise(self) -> None:
-        """Starts again whatever ends, until asked to stop."""
-        keeper = Keeper(children=self._children, say=self.say)
+        """Restarts every process that ends, until `stopping` is set."""
+        supervisor = Supervisor(children=self._children, say=self.say)
         while not self.stopping.wait(_TICK):
-            if self._revive_database() or keeper.tend():
+            if self._revive_database() or supervisor.restart_exited():
                 self._remember()
                 self._publish()
 
     def stop(self) -> None:
-        """Callers first, the database last; what does not end in its time is killed."""
+        """Stops callers first and the database last; kills what exceeds its grace."""
         state.remove_ready(self.settings.state_dir)
         for names in (("gateway",), (CHAT, AUTOMATION), ("demo_model",)):
             ending = [child for child in self._children if child.name in names]
@@ -86,7 +86,7 @@ class Stack:
         state.forget(self.settings.state_dir)
 
     def kill(self) -> None:
-        """For whoever can't wait for `stop`: everything at once, but the database."""
+        """Kills everything at once, except the database, without waiting."""
         for child in self._children:
             if child.process is not None:
                 child.process.kill()
@@ -145,8 +145,8 @@ class Stack:
             (AUTOMATION, settings.automation_address),
             (CHAT, settings.chat_address),
         ):
-            self._await(partial(probe.is_serving, address, SERVED[name]), name)
-        reached = partial(probe.is_reachable, settings.gateway_url, self.token, WORKSPACE)
+            self._await(partial(health.is_serving, address, SERVED[name]), name)
+        reached = partial(health.is_reachable, settings.gateway_url, self.token, WORKSPACE)
         self._await(reached, "the gateway")
 
     def _await(self, condition: Callable[[], bool], what: str) -> None:
@@ -160,7 +160,7 @@ class Stack:
                 logs = self.settings.logs
                 raise StackError(f"{what}: not ready after {self.start_timeout:g} s; see {logs}")
             if self.stopping.wait(_TICK):
-                raise Stopped
+                raise StartInterrupted
 
     def _remember(self) -> None:
         mine = {child.name: child.pid for child in self._children}
@@ -199,7 +199,7 @@ def _runs(server: postgres.Server) -> bool:
     return bool(start_time(server.pid))
 
 
-def _why(child: Child) -> str:
+def _why(child: Process) -> str:
     return (
         f"{child.name} ended with {child.exit_code}. The end of {child.log}:\n{child.last_lines()}"
     )

@@ -1,4 +1,4 @@
-"""What the stack keeps in its state folder: who runs here, what it started, and how to reach it."""
+"""The state folder of a stack: its lock, its processes, and its address and token."""
 
 import contextlib
 import fcntl
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from devstack import child
+from devstack import process
 
 LOCK = "devstack.lock"
 CHILDREN = "devstack.json"
@@ -17,12 +17,12 @@ READY = "ready.json"
 
 
 class AlreadyRunning(RuntimeError):
-    """Another stack holds this folder; the message says which."""
+    """Another stack uses this folder; the message names its process."""
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """The folder for one stack at a time; the kernel lets go of it however that stack ends."""
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Locks the folder for one stack; the kernel unlocks it however that stack ends."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / LOCK, "a+") as handle:
         try:
@@ -43,20 +43,20 @@ def _who(folder: Path, lock: str) -> str:
 
 
 def clear_leftovers(folder: Path) -> list[str]:
-    """Ends what a killed stack left running here and forgets it; the names of what it ended."""
+    """Ends the processes that a killed stack left running; returns their names."""
     remove_ready(folder)
     path = folder / CHILDREN
     try:
         known = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):  # a file torn by a crash names nobody
         known = {}
-    ended = [name for name, (pid, began) in known.items() if child.end_leftover(pid, began)]
+    ended = [name for name, (pid, began) in known.items() if process.end_leftover(pid, began)]
     path.unlink(missing_ok=True)
     return ended
 
 
 def remember_children(folder: Path, pids: Mapping[str, int]) -> None:
-    known = {name: (pid, child.start_time(pid)) for name, pid in pids.items()}
+    known = {name: (pid, process.start_time(pid)) for name, pid in pids.items()}
     write(folder / CHILDREN, known)
 
 
@@ -81,7 +81,7 @@ def forget(folder: Path) -> None:
 
 
 def write(path: Path, value: Mapping[str, Any]) -> None:
-    """Whole or not at all, and for nobody else to read."""
+    """Writes the file atomically, readable by its owner only."""
     beside = path.with_name(f".{path.name}.new")
     with contextlib.suppress(FileNotFoundError):
         beside.unlink()

@@ -1,1 +1,1 @@
-"""The front door: Envoy, its configuration, and what renders it."""
+"""The gateway: Envoy and its configuration."""

@@ -1,4 +1,4 @@
-"""`python -m gateway [serve | check]`: becomes Envoy, or says whether one serves here."""
+"""`python -m gateway [serve | check]`: runs Envoy, or checks that it serves."""
 
 import argparse
 import os
@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.rendering import DEFAULTS, address, render
+from gateway.envoy_config import DEFAULTS, address, render
 
 
 def main() -> int:
@@ -20,34 +20,34 @@ def main() -> int:
     environment = {**DEFAULTS, **given}
     try:
         if command == "check":
-            return 0 if serves(environment) else 1
+            return 0 if is_serving(environment) else 1
         config = render(environment)
     except KeyError as exc:
         sys.exit(f"gateway: {exc.args[0]} is missing")
     except ValueError as exc:
         sys.exit(f"gateway: {exc}")
-    become_envoy(config, environment)
+    exec_envoy(config, environment)
     return 1
 
 
-def become_envoy(config: str, environment: Mapping[str, str]) -> None:
+def exec_envoy(config: str, environment: Mapping[str, str]) -> None:
     envoy = environment.get("ENVOY") or str(Path(sys.executable).with_name("envoy"))
     workers = environment.get("ROTA_GATEWAY_WORKERS", "2")
     # Two gateways of one machine would meet in Envoy's shared memory.
     flags = ["--disable-hot-restart", "--concurrency", workers, "--log-level", "warning"]
-    os.execv(envoy, [envoy, *flags, "--config-path", str(written(config, environment))])
+    os.execv(envoy, [envoy, *flags, "--config-path", str(write_config(config, environment))])
 
 
-def written(config: str, environment: Mapping[str, str]) -> Path:
-    """The configuration in a file, where ROTA_GATEWAY_CONFIG says or in the temporary folder."""
+def write_config(config: str, environment: Mapping[str, str]) -> Path:
+    """Writes the configuration to ROTA_GATEWAY_CONFIG, else to the temporary folder."""
     given = environment.get("ROTA_GATEWAY_CONFIG")
     path = Path(given) if given else Path(tempfile.mkdtemp(prefix="rota-")) / "envoy.yaml"
     path.write_text(config)
     return path
 
 
-def serves(environment: Mapping[str, str]) -> bool:
-    """Whether the gateway of this machine answers."""
+def is_serving(environment: Mapping[str, str]) -> bool:
+    """True if the gateway on this machine answers."""
     host, port = address("ROTA_GATEWAY_LISTEN", environment)
     scheme = "https" if environment.get("ROTA_GATEWAY_TLS_CERT_FILE") else "http"
     near = "127.0.0.1" if host in ("0.0.0.0", "::") else host

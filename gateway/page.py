@@ -1,4 +1,4 @@
-"""What a browser may do with the page: only what it was built with."""
+"""The Content-Security-Policy of the page."""
 
 import base64
 import hashlib
@@ -11,7 +11,7 @@ _STYLE: Final = re.compile(r"<style[^>]*>(.*?)</style>", re.DOTALL)
 
 
 def policy(html: str) -> str:
-    """The Content-Security-Policy of this very text."""
+    """Returns the policy that allows exactly the scripts and styles of this text."""
     return "; ".join(
         (
             "default-src 'none'",

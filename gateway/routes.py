@@ -1,4 +1,4 @@
-"""What the contract says of its calls, as patterns for Envoy's routes."""
+"""The calls of the contract as patterns for Envoy's routes."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ PUBLIC: Final = {
 
 
 def patterns(descriptors: bytes) -> dict[str, str]:
-    """By cluster: `{cluster}_streams`, and `{cluster}_reads`, which alone may be repeated."""
+    """Returns `{cluster}_streams` and `{cluster}_reads`; Envoy may retry the reads only."""
     files = FileDescriptorSet.FromString(descriptors)
     found = {}
     for cluster, service in PUBLIC.items():

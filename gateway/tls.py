@@ -12,7 +12,7 @@ _OLDEST: Final = {"tls_minimum_protocol_version": "TLSv1_2"}
 
 
 def downstream(settings: Mapping[str, str]) -> Socket | None:
-    """What callers see; None without a certificate."""
+    """Returns the socket for callers; None without a certificate."""
     own = _own("ROTA_GATEWAY_TLS_CERT_FILE", "ROTA_GATEWAY_TLS_KEY_FILE", settings)
     if own is None:
         return None
@@ -25,7 +25,7 @@ def downstream(settings: Mapping[str, str]) -> Socket | None:
 
 
 def upstream(settings: Mapping[str, str], hosts: Iterable[str]) -> Socket | None:
-    """To a service, which must show a certificate for one of the hosts; None without a CA."""
+    """Returns the socket to a service; its certificate must name a host. None without a CA."""
     own = _own("ROTA_TLS_CERT_FILE", "ROTA_TLS_KEY_FILE", settings)
     authority = settings.get("ROTA_TLS_CA_FILE")
     if not authority:

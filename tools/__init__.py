@@ -1,1 +1,1 @@
-"""What `make` runs: set-up, generators and checks of this repository."""
+"""The programs that `make` runs: set-up, generators and checks."""

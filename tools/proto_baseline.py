@@ -1,4 +1,4 @@
-"""Refuses protos that break proto/baseline.binpb; `--write` makes them the new baseline."""
+"""Fails if the protos break proto/baseline.binpb; `--write` makes them the new baseline."""
 
 import argparse
 import subprocess

@@ -1,4 +1,4 @@
-"""Puts the protos that ours import into proto/third_party, from pinned packages."""
+"""Copies imported protos from pinned packages to proto/third_party."""
 
 import hashlib
 import shutil
@@ -55,7 +55,7 @@ def copy_google(made: Path) -> None:
 
 
 def extract_validate(made: Path, scratch: Path) -> None:
-    """The rules' proto is in no wheel, only in the source distribution of protovalidate 1."""
+    """Extracts validate.proto from the source distribution of protovalidate 1; no wheel has it."""
     quiet = ["--quiet", "--quiet", "--no-input", "--disable-pip-version-check"]
     exactly = ["--no-deps", "--no-build-isolation", "--require-hashes", "--no-binary", ":all:"]
     command = ["download", *quiet, *exactly, "-r", str(PINNED), "-d", str(scratch)]

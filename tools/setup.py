@@ -1,4 +1,4 @@
-"""Makes .venv hold exactly what requirements.lock says; does nothing when it already does.
+"""Installs exactly requirements.lock into .venv; does nothing when .venv matches it.
 
 Runs under the machine's own Python, before anything is installed.
 """
@@ -24,7 +24,7 @@ INPUTS = ("requirements.lock", "pyproject.toml", "tools/proto-deps.txt")
 
 
 def main() -> None:
-    problem = missing_from_machine()
+    problem = find_missing_packages()
     if problem:
         sys.exit("make setup: " + problem)
     with open(ROOT / ".setup-lock", "w") as handle:
@@ -40,8 +40,8 @@ def main() -> None:
     print("set up: " + str(VENV))
 
 
-def missing_from_machine() -> str:
-    """What this machine lacks and the command that installs it; empty when it lacks nothing."""
+def find_missing_packages() -> str:
+    """Returns what this machine lacks and the command that installs it; else an empty text."""
     if not (sys.platform == "linux" and platform.machine() == "x86_64"):
         return "Rota's locked binaries (Envoy, PostgreSQL, buf) are for Linux on x86-64."
     if not (3, 11) <= sys.version_info[:2] < (3, 15):
@@ -63,7 +63,7 @@ def protos_ready() -> bool:
 
 
 def key() -> str:
-    """Changes with whatever the contents of .venv depend on, its own place included."""
+    """Returns a hash of everything that .venv depends on, its own path included."""
     digest = hashlib.sha256(str(VENV).encode())
     for name in INPUTS:
         digest.update((ROOT / name).read_bytes())
@@ -80,7 +80,7 @@ def prepare_venv() -> None:
 
 
 def is_usable() -> bool:
-    """A venv that was moved here, or whose Python has gone, is not."""
+    """False for a venv that was moved, or whose Python is gone."""
     config = VENV / "pyvenv.cfg"
     if not (PYTHON.exists() and config.exists()):
         return False
@@ -94,7 +94,7 @@ def is_usable() -> bool:
 def install() -> None:
     print("installing what requirements.lock names (the first time takes some minutes)")
     first = VENV / "builders.lock"
-    first.write_text(locked(BUILDERS))
+    first.write_text(lock_entries(BUILDERS))
     pip("install", "--require-hashes", "-r", str(first))
     # Without isolation a build can use only what is locked.
     pip("install", "--require-hashes", "--no-build-isolation", "-r", str(LOCK))
@@ -102,8 +102,8 @@ def install() -> None:
     run(str(PYTHON), str(ROOT / "tools" / "proto_deps.py"))
 
 
-def locked(names: "tuple[str, ...]") -> str:
-    """The lock's entries for these packages."""
+def lock_entries(names: "tuple[str, ...]") -> str:
+    """Returns the lock's entries for these packages."""
     entries = LOCK.read_text().replace("\\\n", "\0").splitlines()
     kept = [line for line in entries if line.split("==")[0] in names]
     return "\n".join(kept).replace("\0", "\\\n") + "\n"

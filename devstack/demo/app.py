@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from devstack.demo import wire
-from devstack.demo.brain import answer
-from devstack.demo.controls import Controls, Seen
-from devstack.demo.faults import Course
+from devstack.demo.controls import Controls, RequestRecord
+from devstack.demo.faults import FaultPlan
 from devstack.demo.request import BadRequest, Request, parse
+from devstack.demo.rules import answer
 from devstack.demo.wire import Completion, completion
 
 MODEL = "demo"
@@ -22,7 +22,7 @@ Clock = Callable[[], datetime]
 
 
 class ConnectionCut(Exception):
-    """Ends a stream without its end, as a broken connection does."""
+    """Cuts a stream before its end, as a broken connection does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class DemoModel:
             401, "Incorrect API key provided.", "invalid_request_error", "invalid_api_key"
         )
 
-    def _refusal(self, request: Request, seen: Seen) -> Response | None:
+    def _refusal(self, request: Request, seen: RequestRecord) -> Response | None:
         if request.model.split("-")[0] != MODEL:
             told = f"The model `{request.model}` does not exist; there is only `{MODEL}`."
             return _refuse(404, told, "invalid_request_error", "model_not_found")
@@ -68,7 +68,7 @@ class DemoModel:
         order = self.controls.ordered_failure(seen.kind)
         return _fail(request, order.status, order.retry_after) if order else None
 
-    async def _reply(self, request: Request, seen: Seen) -> Response:
+    async def _reply(self, request: Request, seen: RequestRecord) -> Response:
         course = self.controls.faults.course(request, self.controls.delay)
         if course.status is not None:
             return _fail(request, course.status, course.retry_after)
@@ -86,13 +86,17 @@ class DemoModel:
         self.controls.over(seen, "finished")
         return JSONResponse(reply.whole(), headers={"x-request-id": reply.id})
 
-    async def _wait_as_a_stream_would(self, reply: Completion, course: Course, seen: Seen) -> None:
+    async def _wait_as_a_stream_would(
+        self, reply: Completion, course: FaultPlan, seen: RequestRecord
+    ) -> None:
         await self.controls.pass_gate(seen)
         seen.pieces = len(reply.pieces)
         await self.controls.pass_gate(seen)
         await asyncio.sleep(course.ttft + course.delay * len(reply.pieces))
 
-    async def _stream(self, reply: Completion, course: Course, seen: Seen) -> AsyncIterator[bytes]:
+    async def _stream(
+        self, reply: Completion, course: FaultPlan, seen: RequestRecord
+    ) -> AsyncIterator[bytes]:
         try:
             await asyncio.sleep(course.ttft)
             for index, chunk in enumerate(reply.chunks()):
@@ -114,12 +118,12 @@ class DemoModel:
             if seen.outcome == "open":
                 self.controls.over(seen, "abandoned")
 
-    async def _before_a_piece(self, course: Course, seen: Seen) -> None:
+    async def _before_a_piece(self, course: FaultPlan, seen: RequestRecord) -> None:
         await self.controls.pass_gate(seen)
         if course.delay:
             await asyncio.sleep(course.delay)
 
-    def _fault(self, course: Course, seen: Seen, reply: Completion) -> bytes:
+    def _fault(self, course: FaultPlan, seen: RequestRecord, reply: Completion) -> bytes:
         """What to send before the stream ends too early. Raises ConnectionCut.
 
         A reply shorter than the fault's place is broken at its end.
@@ -129,7 +133,7 @@ class DemoModel:
             raise ConnectionCut
         if seen.pieces == _at(course.err_after, reply):
             self.controls.over(seen, "broken")
-            return wire.event(wire.rate_limited(reply.request.model))
+            return wire.event(wire.rate_limit_error(reply.request.model))
         return b""
 
     async def order(self, http: HttpRequest) -> Response:
@@ -181,7 +185,7 @@ def _at(pieces: int | None, reply: Completion) -> int | None:
 
 def _fail(request: Request, status: int, retry_after: float | None) -> Response:
     if status == 429:
-        response = JSONResponse(wire.rate_limited(request.model), status_code=429)
+        response = JSONResponse(wire.rate_limit_error(request.model), status_code=429)
     else:
         response = _refuse(status, f"The demo model was told to answer {status}.", "server_error")
     if retry_after is not None:

@@ -1,4 +1,4 @@
-"""What a test orders of the demo model, and what it has seen."""
+"""Faults and pauses that a test requests of the demo model, and the log of its requests."""
 
 import asyncio
 from dataclasses import asdict, dataclass, field
@@ -11,8 +11,8 @@ Outcome = Literal["open", "finished", "refused", "broken", "abandoned"]
 
 
 @dataclass(slots=True, kw_only=True)
-class Seen:
-    """One request. `abandoned`: the caller went away before the end."""
+class RequestRecord:
+    """One request. `abandoned`: the caller disconnected before the end."""
 
     kind: Kind
     model: str
@@ -30,8 +30,8 @@ class Seen:
 
 
 @dataclass(slots=True, kw_only=True)
-class Order:
-    """Fail the next `times` requests (of one kind) with a status."""
+class Failure:
+    """The next `times` requests (of one kind) fail with a status."""
 
     times: int
     status: int = 429
@@ -43,8 +43,8 @@ class Order:
 class Controls:
     delay: float = 0.0
     faults: Faults = field(default_factory=Faults)
-    seen: list[Seen] = field(default_factory=list)
-    _orders: list[Order] = field(default_factory=list)
+    seen: list[RequestRecord] = field(default_factory=list)
+    _orders: list[Failure] = field(default_factory=list)
     _gate: asyncio.Event = field(default_factory=asyncio.Event)
     _held_kind: Kind | None = None
     _held_after: int = 0
@@ -54,7 +54,7 @@ class Controls:
         self._gate.set()
 
     def hold(self, *, after: int = 0, kind: Kind | None = None) -> None:
-        """Stops every reply (of one kind) when `after` pieces of it are sent, until `release`."""
+        """Pauses every reply (of one kind) after `after` pieces, until `release`."""
         self._held_after, self._held_kind = after, kind
         self._gate.clear()
 
@@ -69,9 +69,9 @@ class Controls:
         retry_after: float | None = None,
         kind: Kind | None = None,
     ) -> None:
-        self._orders.append(Order(times=times, status=status, retry_after=retry_after, kind=kind))
+        self._orders.append(Failure(times=times, status=status, retry_after=retry_after, kind=kind))
 
-    def log(self, kind: Kind | None = None) -> list[Seen]:
+    def log(self, kind: Kind | None = None) -> list[RequestRecord]:
         return [seen for seen in self.seen if kind is None or seen.kind == kind]
 
     def reset(self) -> None:
@@ -81,23 +81,23 @@ class Controls:
         self._orders.clear()
         self.release()
 
-    async def until_held(self, kind: Kind | None = None, timeout: float = 60) -> Seen:
-        """Waits until a reply stands at the gate."""
+    async def until_held(self, kind: Kind | None = None, timeout: float = 60) -> RequestRecord:
+        """Waits until a reply is paused."""
         async with asyncio.timeout(timeout):
             while True:
                 if held := [seen for seen in self.log(kind) if seen.held]:
                     return held[-1]
                 await self._change()
 
-    async def until_over(self, seen: Seen, timeout: float = 60) -> Outcome:
-        """Waits until a request is answered, broken off or abandoned."""
+    async def until_over(self, seen: RequestRecord, timeout: float = 60) -> Outcome:
+        """Waits until a request is answered, cut or abandoned."""
         async with asyncio.timeout(timeout):
             while seen.outcome == "open":
                 await self._change()
         return seen.outcome
 
-    def note(self, request: Request) -> Seen:
-        seen = Seen(
+    def note(self, request: Request) -> RequestRecord:
+        seen = RequestRecord(
             kind=request.kind,
             model=request.model,
             stream=request.stream,
@@ -112,19 +112,19 @@ class Controls:
         self._tell()
         return seen
 
-    def over(self, seen: Seen, outcome: Outcome, status: int = 200) -> None:
+    def over(self, seen: RequestRecord, outcome: Outcome, status: int = 200) -> None:
         seen.outcome, seen.status, seen.held = outcome, status, False
         self._tell()
 
-    def ordered_failure(self, kind: Kind) -> Order | None:
+    def ordered_failure(self, kind: Kind) -> Failure | None:
         for order in self._orders:
             if order.times > 0 and order.kind in (None, kind):
                 order.times -= 1
                 return order
         return None
 
-    async def pass_gate(self, seen: Seen) -> None:
-        """Called before each piece; waits when the reply has come to where it is held."""
+    async def pass_gate(self, seen: RequestRecord) -> None:
+        """Runs before each piece; waits when the reply reaches its pause."""
         due = seen.pieces >= self._held_after and self._held_kind in (None, seen.kind)
         if self._gate.is_set() or not due:
             return

@@ -1,13 +1,13 @@
-"""Intent → the JSON of an AutomationCreate, as the drafter's model would write it."""
+"""Intent → the JSON of an AutomationCreate, as a drafter model writes it."""
 
 import json
 import re
 from datetime import UTC, datetime
 from typing import Any
 
-from devstack.demo.request import Request, directives, without_directives
-from devstack.demo.timing import When
-from devstack.demo.when import read
+from devstack.demo.request import Request, parse_directives, strip_directives
+from devstack.demo.schedule import Schedule
+from devstack.demo.schedule_parser import parse_schedule
 
 _NOW = re.compile(r"Now \(UTC\):\s*(\S+)")
 _ZONE = re.compile(r"Person's time zone:\s*([A-Za-z0-9_+/-]+)")
@@ -18,10 +18,10 @@ _UNKNOWN = "REPLACE_ME"
 
 
 def draft(request: Request, now: datetime) -> str:
-    """`<<draft=bad>>` in the intent spoils the first draft, `<<draft=hopeless>>` every one."""
+    """`<<draft=bad>>` in the intent makes the first draft invalid, `<<draft=hopeless>>` all."""
     intent, corrected = _intent(request)
-    wanted = directives(intent).get("draft")
-    envelope = _envelope(without_directives(intent), request.system, now)
+    wanted = parse_directives(intent).get("draft")
+    envelope = _envelope(strip_directives(intent), request.system, now)
     if wanted == "hopeless" or (wanted == "bad" and not corrected):
         config = envelope["definition"]["triggers"][0]["config"]
         config["cron"] = f"0 {config['cron']}"  # six fields, the first of them seconds
@@ -38,13 +38,13 @@ def _intent(request: Request) -> tuple[str, bool]:
 
 
 def _envelope(intent: str, system: str, now: datetime) -> dict[str, Any]:
-    when = read(intent)
-    task = _plain((when.task if isinstance(when, When) else "") or intent or _UNKNOWN)[:1500]
+    when = parse_schedule(intent)
+    task = _plain((when.task if isinstance(when, Schedule) else "") or intent or _UNKNOWN)[:1500]
     sentence = f"{task[0].upper()}{task[1:]}"
     name = sentence if len(sentence) <= 60 else f"{sentence[:59].rstrip()}…"
     return {
         "display_name": name,
-        "description": f"{sentence}. {in_words(when)}",
+        "description": f"{sentence}. {describe_schedule(when)}",
         "definition": {
             "name": name,
             "goal": f"{sentence}.",
@@ -63,8 +63,8 @@ def _envelope(intent: str, system: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def in_words(when: object) -> str:
-    if not isinstance(when, When):
+def describe_schedule(when: object) -> str:
+    if not isinstance(when, Schedule):
         return "When, is not known."
     return f"{when.phrase[0].upper()}{when.phrase[1:]}."
 
@@ -72,14 +72,14 @@ def in_words(when: object) -> str:
 def _config(when: object, system: str, now: datetime) -> dict[str, object]:
     zone = _ZONE.search(system)
     home = zone[1] if zone else "UTC"
-    if not isinstance(when, When):
+    if not isinstance(when, Schedule):
         return {"cron": _UNKNOWN, "timezone": home}
-    moment = clock_of(system) or now
+    moment = read_prompt_time(system) or now
     return when.config(moment if moment.tzinfo else moment.replace(tzinfo=UTC), home)
 
 
-def clock_of(system: str) -> datetime | None:
-    """The present, as the prompt says it."""
+def read_prompt_time(system: str) -> datetime | None:
+    """Returns the current time that the prompt names."""
     said = _NOW.search(system)
     return datetime.fromisoformat(said[1]) if said else None
 

@@ -1,16 +1,16 @@
-"""What goes wrong, and how slowly things go: by directive, by model name, or by a test's order."""
+"""Faults and delays of replies, chosen by directive, by model name or by a test."""
 
 from dataclasses import dataclass, field, replace
 
-from devstack.demo.request import Kind, Request, directives
+from devstack.demo.request import Kind, Request, parse_directives
 
 _SLOW = 0.2
 _TOKENS_BEFORE_FAULT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """How one reply goes. Counts are of streamed pieces; None: never."""
+class FaultPlan:
+    """The faults and delays of one reply. Counts are of streamed pieces; None: never."""
 
     status: int | None = None  # answered instead of a reply
     retry_after: float | None = None
@@ -23,12 +23,12 @@ class Course:
 
 @dataclass(slots=True)
 class Faults:
-    """Faults with `times` are counted down here, for each message and kind of call alone."""
+    """Counts faults with `times` down, separately for each message and kind of call."""
 
     _used: dict[tuple[str, Kind], int] = field(default_factory=dict)
 
-    def course(self, request: Request, delay: float) -> Course:
-        wanted = directives(request.asked)
+    def course(self, request: Request, delay: float) -> FaultPlan:
+        wanted = parse_directives(request.asked)
         named = _by_name(request.model, delay)
         if wanted and not self._still(request, wanted):
             return named
@@ -53,10 +53,10 @@ class Faults:
         self._used.clear()
 
 
-def _by_name(model: str, delay: float) -> Course:
+def _by_name(model: str, delay: float) -> FaultPlan:
     """`demo-limited`, `demo-mid429`, `demo-drop`, `demo-slow`; more parts may follow."""
     parts = model.split("-")[1:]
-    return Course(
+    return FaultPlan(
         status=429 if "limited" in parts else None,
         retry_after=1.0 if "limited" in parts else None,
         err_after=_TOKENS_BEFORE_FAULT if "mid429" in parts else None,

@@ -1,4 +1,4 @@
-"""A chat-completions request, as far as the demo model reads it."""
+"""The fields of a chat-completions request that the demo model reads."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _DIRECTIVES = re.compile(r"\s*<<(.*?)>>", re.S)
 
 
 class BadRequest(ValueError):
-    """What OpenAI answers with HTTP 400 too."""
+    """The request is invalid: HTTP 400, as at OpenAI."""
 
     def __init__(self, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -74,19 +74,19 @@ class Request:
 
     @property
     def asked(self) -> str:
-        """The last user message, directives included."""
+        """Returns the last user message, with its directives."""
         return next((m.text for m in reversed(self.messages) if m.role == "user"), "")
 
     @property
     def tool_results(self) -> tuple[Message, ...]:
-        """The tool messages at the very end: what the model has just been told."""
+        """Returns the tool messages at the end of the request."""
         count = 0
         while count < len(self.messages) and self.messages[-1 - count].role == "tool":
             count += 1
         return self.messages[len(self.messages) - count :]
 
 
-def directives(text: str) -> dict[str, str]:
+def parse_directives(text: str) -> dict[str, str]:
     """`<<tokens=5;delay=0.1>>` → its parts. `calls=` holds JSON and takes all that follows it."""
     found: dict[str, str] = {}
     for body in _DIRECTIVES.findall(text):
@@ -100,7 +100,7 @@ def directives(text: str) -> dict[str, str]:
     return found
 
 
-def without_directives(text: str) -> str:
+def strip_directives(text: str) -> str:
     return _DIRECTIVES.sub("", text).strip()
 
 

@@ -1,4 +1,4 @@
-"""An automation and a change of its times → the automation as it is to be."""
+"""An automation and a change of its schedule → the changed automation."""
 
 import copy
 import json
@@ -6,10 +6,10 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from devstack.demo.drafter import clock_of, in_words
-from devstack.demo.request import Request, directives, without_directives
-from devstack.demo.timing import When
-from devstack.demo.when import read
+from devstack.demo.drafter import describe_schedule, read_prompt_time
+from devstack.demo.request import Request, parse_directives, strip_directives
+from devstack.demo.schedule import Schedule
+from devstack.demo.schedule_parser import parse_schedule
 
 _ASKED = re.compile(r"^The automation as it is:\n(?P<json>.*)\n\nThe change: (?P<change>.*)$", re.S)
 _FIXED_TIME = re.compile(r"^\d+ \d+ ")
@@ -17,14 +17,14 @@ _TIME = re.compile(r"\b\d{1,2}:\d\d\b")
 _ONLY_TIMES = "The offline demo model can only change when an automation runs."
 
 
-def revision(request: Request, now: datetime) -> str | None:
-    """None when the request is for a draft of something new."""
+def revise(request: Request, now: datetime) -> str | None:
+    """Returns None when the request asks for a new automation."""
     asked = [message.text for message in request.messages if message.role == "user"]
     found = _ASKED.match(asked[0]) if asked else None
     if found is None:
         return None
-    wanted = directives(found["change"]).get("draft")
-    change = re.sub(r"^Run it ", "", without_directives(found["change"]))
+    wanted = parse_directives(found["change"]).get("draft")
+    change = re.sub(r"^Run it ", "", strip_directives(found["change"]))
     new = _changed(json.loads(found["json"]), change, request.system, now)
     if new is None:
         return json.dumps({"issues": [_ONLY_TIMES]})
@@ -37,8 +37,8 @@ def revision(request: Request, now: datetime) -> str | None:
 def _changed(
     before: dict[str, Any], change: str, system: str, now: datetime
 ) -> dict[str, Any] | None:
-    when = read(change)
-    if not isinstance(when, When) or not before["definition"].get("triggers"):
+    when = parse_schedule(change)
+    if not isinstance(when, Schedule) or not before["definition"].get("triggers"):
         return None
     new = copy.deepcopy(before)
     config = new["definition"]["triggers"][0]["config"]
@@ -49,10 +49,10 @@ def _changed(
         config |= {"timezone": when.zone or config["timezone"]}
         new["description"] = _TIME.sub(f"{when.clock:%H:%M}", new.get("description", ""))
         return new
-    moment = clock_of(system) or now
+    moment = read_prompt_time(system) or now
     fresh = when.config(moment if moment.tzinfo else moment.replace(tzinfo=UTC), config["timezone"])
     once = ("start_time", "end_time", "max_fires") if config.get("max_fires") == 1 else ()
     kept = {key: value for key, value in config.items() if key not in once}
     new["definition"]["triggers"][0]["config"] = {**kept, **fresh}
-    new["description"] = f"{new['display_name']}. {in_words(when)}"
+    new["description"] = f"{new['display_name']}. {describe_schedule(when)}"
     return new

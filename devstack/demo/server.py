@@ -1,4 +1,4 @@
-"""The demo model as a running server: a process of its own, or inside a test."""
+"""The demo model as a server: in its own process, or inside a test."""
 
 import asyncio
 import socket
@@ -34,7 +34,7 @@ async def demo_server(
     api_key: str | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[DemoServer]:
-    """The demo model inside this process; `controls` opens its HTTP control surface too."""
+    """Serves the demo model in this process; `controls` adds its HTTP control routes."""
     state = Controls()
     timed = {"clock": clock} if clock else {}
     app = build(state, with_controls=controls, api_key=api_key, **timed)

@@ -1,4 +1,4 @@
-"""A reply as the OpenAI wire has it: one object, or a stream of chunks."""
+"""A reply in the OpenAI wire format: one object, or a stream of chunks."""
 
 import json
 import re
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from devstack.demo.brain import Reply
-from devstack.demo.faults import Course
+from devstack.demo.faults import FaultPlan
 from devstack.demo.request import Request, ToolCall
+from devstack.demo.rules import Reply
 
 DONE = b"data: [DONE]\n\n"
 _ARGUMENT_PIECE = 12  # characters
@@ -18,7 +18,7 @@ _ARGUMENT_PIECE = 12  # characters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """One reply on its way out."""
+    """One reply, ready to send."""
 
     request: Request
     pieces: tuple[str, ...]
@@ -29,7 +29,7 @@ class Completion:
 
     @property
     def length(self) -> int:
-        """How many chunks follow the first."""
+        """Returns how many chunks follow the first."""
         return len(self.pieces) + sum(1 + len(cut(call.arguments)) for _, call in self.calls)
 
     def whole(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class Completion:
         return {**self._base("chat.completion"), "choices": [choice], "usage": self.usage()}
 
     def chunks(self) -> Iterator[bytes]:
-        """The stream up to its end; the pieces of text and arguments come one a chunk."""
+        """Yields the stream up to its end, with one piece of text or arguments a chunk."""
         first: dict[str, Any] = {"role": "assistant", "content": None if self.calls else ""}
         yield self._chunk({**first, "refusal": None})
         for piece in self.pieces:
@@ -93,7 +93,7 @@ class Completion:
         return self._chunk({"tool_calls": [call]})
 
 
-def completion(request: Request, reply: Reply, course: Course) -> Completion:
+def completion(request: Request, reply: Reply, course: FaultPlan) -> Completion:
     calls = tuple((f"call_{uuid4().hex[:24]}", call) for call in reply.calls)
     pieces, reason = tuple(_words(reply.text)), "tool_calls" if calls else "stop"
     if course.tokens is not None and not calls:
@@ -122,5 +122,5 @@ def error(
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def rate_limited(model: str) -> dict[str, Any]:
+def rate_limit_error(model: str) -> dict[str, Any]:
     return error(f"Rate limit reached for {model}.", "tokens", "rate_limit_exceeded")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from rota_client import RotaClient
-from rota_client.calls import Patience
+from rota_client.calls import RetryPolicy
 from tests.clients.command import rota_command
 from tests.clients.peer import TOKEN, Peer, serving
 from tests.clients.scripted_chat import WORKSPACE
@@ -21,6 +21,6 @@ def peer() -> Iterator[Peer]:
 
 @pytest.fixture
 async def rota(peer: Peer) -> AsyncIterator[RotaClient]:
-    patience = Patience(first_wait=0.01, longest_wait=0.05)
-    async with RotaClient(peer.address, TOKEN, WORKSPACE, patience=patience) as client:
+    retry_policy = RetryPolicy(first_wait=0.01, longest_wait=0.05)
+    async with RotaClient(peer.address, TOKEN, WORKSPACE, retry_policy=retry_policy) as client:
         yield client

@@ -2,14 +2,14 @@
 
 import pytest
 
-from rota_client.names import complete, last, run_name, short
+from rota_client.names import complete_name, resource_id, run_name, short_name
 
 W = "workspaces/w"
 
 
 @pytest.mark.parametrize("given", ["a", "automations/a", "workspaces/w/automations/a"])
 def test_a_short_name_is_completed_with_the_workspace(given: str) -> None:
-    assert complete(W, "automations", given) == "workspaces/w/automations/a"
+    assert complete_name(W, "automations", given) == "workspaces/w/automations/a"
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,6 @@ def test_a_run_is_named_within_its_automation(given: str) -> None:
 
 
 def test_names_are_shown_as_they_may_be_typed_back() -> None:
-    assert short("workspaces/w/automations/a/runs/r") == "automations/a/runs/r"
-    assert last("workspaces/w/approvals/x") == "x"
-    assert short("users/ada") == "users/ada"
+    assert short_name("workspaces/w/automations/a/runs/r") == "automations/a/runs/r"
+    assert resource_id("workspaces/w/approvals/x") == "x"
+    assert short_name("users/ada") == "users/ada"

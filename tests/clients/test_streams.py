@@ -10,8 +10,8 @@ import grpc
 import pytest
 
 from rota_client import RotaClient, approve, errors, streams
-from rota_client.calls import Patience
-from rota_client.streams import kind_of
+from rota_client.calls import RetryPolicy
+from rota_client.streams import frame_kind
 from tests.clients.frames import approval, called, completed, suspended, text, unknown
 from tests.clients.peer import TOKEN, Peer
 from tests.clients.scripted_chat import WORKSPACE, Cut, How, Refused
@@ -37,7 +37,7 @@ async def test_a_turn_is_read_from_its_first_frame_to_its_terminal_one(
 ) -> None:
     peer.chat.segments.append(told())
     events = await read(rota.send_message("hello", thread="t", time_zone="Europe/Paris"))
-    assert [kind_of(e) for e in events] == ["started", *["text_delta"] * 5, "completed"]
+    assert [frame_kind(e) for e in events] == ["started", *["text_delta"] * 5, "completed"]
     assert [e.sequence for e in events] == [1, 2, 3, 4, 5, 6, 7]
     (_, request), *more = peer.chat.calls
     assert more == []
@@ -86,7 +86,7 @@ async def test_a_resumed_turn_goes_on_from_the_frame_it_was_cut_at(
     peer.chat.approvals[wanted.name] = wanted
     peer.chat.segments.extend([[called("create_automation"), suspended(wanted)], told()])
     first = await read(rota.send_message("every day"))
-    assert kind_of(first[-1]) == "suspended"
+    assert frame_kind(first[-1]) == "suspended"
     peer.chat.cuts.extend([Cut(after=0), Cut(after=3, how="unavailable"), Cut(after=2)])
     decision = approve(first[-1].suspended.approvals[0])
     events = await read(rota.resume_turn("t/turns/u1", [decision]))
@@ -143,10 +143,10 @@ async def test_patience_ends(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> Non
         for _ in range(20)
     )
     tried: list[str] = []
-    patience = Patience(
-        give_up_after=30, sleep=note, noticed=lambda failure: tried.append(failure.reason)
+    retry_policy = RetryPolicy(
+        give_up_after=30, sleep=note, on_retry=lambda failure: tried.append(failure.reason)
     )
-    async with RotaClient(peer.address, TOKEN, WORKSPACE, patience=patience) as rota:
+    async with RotaClient(peer.address, TOKEN, WORKSPACE, retry_policy=retry_policy) as rota:
         with pytest.raises(errors.Unavailable):
             await read(rota.send_message("hello"))
     assert min(waits) >= 3
@@ -156,8 +156,8 @@ async def test_patience_ends(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> Non
 
 async def test_a_silent_connection_counts_as_lost(peer: Peer) -> None:
     peer.chat.segments.append([text("a")])
-    patience = Patience(give_up_after=0, silence=0.3)
-    async with RotaClient(peer.address, TOKEN, WORKSPACE, patience=patience) as rota:
+    retry_policy = RetryPolicy(give_up_after=0, silence=0.3)
+    async with RotaClient(peer.address, TOKEN, WORKSPACE, retry_policy=retry_policy) as rota:
         peer.chat.quiet = True
         with pytest.raises(errors.Unavailable, match="said nothing"):
             await read(rota.send_message("hello"))
@@ -175,8 +175,8 @@ async def test_a_connection_that_is_lost_again_and_again_is_not_asked_without_a_
     # a heartbeat goes before each frame, so each of these answers and brings nothing
     peer.chat.cuts.append(Cut(after=1, how="unavailable"))
     peer.chat.cuts.extend(Cut(after=0, how="heartbeat") for _ in range(4))
-    patience = Patience(give_up_after=0, first_wait=0.1, longest_wait=1, sleep=note)
-    async with RotaClient(peer.address, TOKEN, WORKSPACE, patience=patience) as rota:
+    retry_policy = RetryPolicy(give_up_after=0, first_wait=0.1, longest_wait=1, sleep=note)
+    async with RotaClient(peer.address, TOKEN, WORKSPACE, retry_policy=retry_policy) as rota:
         events = await read(rota.send_message("hello"))
     assert [e.sequence for e in events] == [1, 2, 3, 4, 5, 6, 7]
     assert rests == [0.2, 0.4, 0.8, 1]
@@ -210,8 +210,8 @@ async def test_a_stream_that_ended_was_not_left(
 
 
 async def test_nobody_there_is_unavailable() -> None:
-    patience = Patience(give_up_after=0)
-    async with RotaClient("127.0.0.1:9", TOKEN, WORKSPACE, patience=patience) as rota:
+    retry_policy = RetryPolicy(give_up_after=0)
+    async with RotaClient("127.0.0.1:9", TOKEN, WORKSPACE, retry_policy=retry_policy) as rota:
         with pytest.raises(errors.Unavailable, match=r"nothing answers at 127\.0\.0\.1:9"):
             await rota.connect()
         with pytest.raises(errors.Unavailable):

@@ -13,7 +13,7 @@ from rota.chat.v1 import chat_pb2
 from rota_client import RotaClient, approve, errors
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.gen.rota.chat import v1 as chat_v1
-from rota_client.streams import kind_of
+from rota_client.streams import frame_kind
 from tests.support.automation import until
 from tests.support.live import Live, Tenant
 
@@ -43,11 +43,11 @@ async def test_the_whole_road_is_walked(live: Live, rota: RotaClient) -> None:
     when = live.clock.now() + timedelta(minutes=2)
     said = f"every day at {when:%H:%M} in UTC tell me a joke"
     first = [event async for event in rota.send_message(said, time_zone="UTC")]
-    assert kind_of(first[-1]) == "suspended"
+    assert frame_kind(first[-1]) == "suspended"
     wanted = next(e.approval_requested.approval for e in first if e.approval_requested)
     assert wanted is not None
     rest = [event async for event in rota.resume_turn(wanted.turn, [approve(wanted)])]
-    assert kind_of(rest[-1]) == "completed"
+    assert frame_kind(rest[-1]) == "completed"
     assert [e.sequence for e in first + rest] == list(range(1, len(first + rest) + 1))
     (automation,) = await rota.list_automations()
     assert automation.state == automation_v1.AutomationState.ACTIVE

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent / "node"
 @pytest.fixture(scope="module")
 def printed(live: Live, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("node")
-    node = page.found_node()
+    node = page.find_node()
     environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ['PATH']}"}
     page.install(node, environment)
     (folder / "node_modules").symlink_to(page.WEB / "node_modules")

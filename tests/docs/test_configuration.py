@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings
 from automation_service.settings import Settings as AutomationSettings
 from chat_service.settings import Settings as ChatSettings
 from devstack import settings as devstack
-from gateway.rendering import DEFAULTS, render
+from gateway.envoy_config import DEFAULTS, render
 from tools import configuration
 
 
@@ -31,7 +31,7 @@ class Watched(Mapping[str, str]):
 
 
 def test_the_page_is_what_the_settings_make_it() -> None:
-    assert (configuration.ROOT / configuration.PAGE).read_text() == configuration.rendered()
+    assert (configuration.ROOT / configuration.PAGE).read_text() == configuration.render_document()
 
 
 @pytest.mark.parametrize("kind", [ChatSettings, AutomationSettings])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack import probe
+from devstack import health
 from tests.contract.stage import Stage, until
 from tests.support.live import AUTOMATION, Live, Tenant
 from tests.support.ports import free_port
@@ -71,7 +71,7 @@ def leaving(live: Live) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     }
     process = subprocess.Popen([sys.executable, "-m", "automation_service"], env=environment)
     try:
-        until(lambda: process.poll() is not None or probe.is_serving(address, AUTOMATION))
+        until(lambda: process.poll() is not None or health.is_serving(address, AUTOMATION))
         yield process, address
     finally:
         process.kill()

@@ -4,8 +4,8 @@ import base64
 import hashlib
 import re
 
+from gateway.envoy_config import PAGE
 from gateway.page import policy
-from gateway.rendering import PAGE
 from tests.gateway.conftest import Gateway
 from tests.support import patient
 

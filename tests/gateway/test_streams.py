@@ -13,7 +13,7 @@ from rota.chat.v1 import chat_pb2 as cp
 
 from automation_service import runs
 from chat_service.settings import Settings as ChatSettings
-from gateway.rendering import DEFAULTS
+from gateway.envoy_config import DEFAULTS
 from tests.gateway.replicas import Front, Replica, front, serving, until
 
 CALL_SECONDS = 1

@@ -68,8 +68,10 @@ def test_callers_speak_tls_where_the_gateway_has_a_certificate(
         with pytest.raises(httpx.TransportError):
             patient.get(f"http://{made.listen}/healthz")
         # Each asks for no longer than a health check may take.
-        until(lambda: program.serves({"ROTA_GATEWAY_LISTEN": made.listen, **told}), lambda: "no")
-    assert not program.serves({"ROTA_GATEWAY_LISTEN": made.listen, **told})
+        until(
+            lambda: program.is_serving({"ROTA_GATEWAY_LISTEN": made.listen, **told}), lambda: "no"
+        )
+    assert not program.is_serving({"ROTA_GATEWAY_LISTEN": made.listen, **told})
 
 
 def test_a_service_that_wants_certificates_is_reached_with_one(

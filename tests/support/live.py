@@ -26,7 +26,7 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
-from devstack import probe
+from devstack import health
 from devstack.postgres_roles import ServiceDatabases
 from tests.support.chat import QUIET_SECONDS, SECRET_KEY, START
 from tests.support.ports import free_port
@@ -213,10 +213,10 @@ def live(fresh_database: AbstractContextManager[ServiceDatabases], folder: Path)
                 "ROTA_GATEWAY_CONFIG": str(folder / "envoy.yaml"),
             },
         )
-        start.until(lambda: probe.is_serving(automation, AUTOMATION))
-        start.until(lambda: all(probe.is_serving(a, CHAT) for a in (chat, other)))
+        start.until(lambda: health.is_serving(automation, AUTOMATION))
+        start.until(lambda: all(health.is_serving(a, CHAT) for a in (chat, other)))
         known = made.tenant()
-        start.until(lambda: probe.is_reachable(made.url, known.token(), known.id))
+        start.until(lambda: health.is_reachable(made.url, known.token(), known.id))
         yield made
 
 

@@ -15,9 +15,9 @@ from psycopg.sql import SQL, Identifier
 from devstack import postgres
 from devstack.postgres_roles import (
     ServiceDatabases,
-    close_to_others,
     create_role_and_schema,
     dsns,
+    revoke_public_access,
 )
 
 # A suite's data need not outlive a power cut.
@@ -70,7 +70,7 @@ class SuiteServer:
                 Identifier(name), Identifier(self.template(key, build))
             )
         )
-        close_to_others(self.connection, name)
+        revoke_public_access(self.connection, name)
         return dsns(self.server, name)
 
     def drop(self, databases: ServiceDatabases) -> None:
@@ -101,7 +101,7 @@ def suite_server() -> Iterator[SuiteServer]:
     folder.chmod(0o755)  # root's server runs as another user, who must get in
     try:
         with (
-            postgres.running(folder, SETTINGS) as server,
+            postgres.run_server(folder, SETTINGS) as server,
             psycopg.connect(server.dsn, autocommit=True) as connection,
         ):
             home = server.data_dir.parent

@@ -12,7 +12,7 @@ WEB = page.WEB
 
 @pytest.mark.timeout(300)
 def test_the_page_is_up_to_date() -> None:
-    assert page.PAGE.read_text() == page.built(), "run `make page`"
+    assert page.PAGE.read_text() == page.build_page(), "run `make page`"
 
 
 def test_the_npm_lock_pins_by_hash_and_names_no_address() -> None:
@@ -32,4 +32,4 @@ def test_a_node_that_is_too_old_is_passed_over(
     monkeypatch.setattr("shutil.which", lambda name: str(old) if name == "node" else None)
     monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path / "nowhere"))
     with pytest.raises(page.PageError, match=r"Node\.js 20 or newer"):
-        page.found_node()
+        page.find_node()

@@ -68,11 +68,11 @@ def test_a_venv_made_elsewhere_is_not_usable(root: Path) -> None:
 def test_only_the_named_entries_of_the_lock_are_taken(root: Path) -> None:
     entry = "setuptools==84.2.1 \\\n    --hash=sha256:aa \\\n    --hash=sha256:bb\n"
     (root / "requirements.lock").write_text(f"a==1 \\\n    --hash=sha256:cc\n{entry}b==2\n")
-    assert setup.locked(("setuptools",)) == entry
+    assert setup.lock_entries(("setuptools",)) == entry
 
 
 def test_an_old_python_is_named_with_what_installs_a_newer_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 9, 2, "final", 0))
-    assert "apt-get install python3" in setup.missing_from_machine()
+    assert "apt-get install python3" in setup.find_missing_packages()

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from playwright.async_api import Locator, Page, expect
 
-from devstack.demo.controls import Controls, Seen
+from devstack.demo.controls import Controls, RequestRecord
 
 NEWS: Final = "Every weekday at 9 in Paris, summarise the news"
 NAME: Final = "Summarise the news"
@@ -29,7 +29,7 @@ async def begun(page: Page, model: Controls, words: int) -> None:
     )
 
 
-def requests(model: Controls, words: str) -> list[Seen]:
+def requests(model: Controls, words: str) -> list[RequestRecord]:
     """What the model was asked in these words: turns of other tests may still go on."""
     return [seen for seen in model.log("chat") if words in seen.asked]
 

@@ -1,4 +1,4 @@
-"""Rota from Python: a typed client and the `rota` command."""
+"""A typed Python client of Rota, and the `rota` command."""
 
 from rota_client.client import RotaClient
 from rota_client.connection import Connection, NoConnection, discover

@@ -1,4 +1,4 @@
-"""Automations, their slots and their runs: the calls of AutomationService."""
+"""Calls about automations, slots and runs, with short names and retries."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
@@ -7,15 +7,15 @@ from typing import Final
 from rota_client.calls import MAX_PAGE, Calls, new_id
 from rota_client.gen.google.protobuf import Struct
 from rota_client.gen.rota.automation import v1 as automation_v1
-from rota_client.names import complete, last, run_name, trigger_name
-from rota_client.streams import Position, follow
+from rota_client.names import complete_name, resource_id, run_name, trigger_name
+from rota_client.streams import StreamPosition, follow
 
 LIMIT: Final = 50
 _GOING_ON: Final = (automation_v1.RunState.PENDING, automation_v1.RunState.RUNNING)
 
 
 class Automations:
-    """The half of RotaClient that talks with automation_service."""
+    """The methods of RotaClient that call automation_service."""
 
     address: str
     workspace: str
@@ -23,7 +23,7 @@ class Automations:
     _calls: Calls
 
     async def get_automation(self, name: str) -> automation_v1.Automation:
-        name = complete(self.workspace, "automations", name)
+        name = complete_name(self.workspace, "automations", name)
         request = automation_v1.GetAutomationRequest(name=name)
         return await self._calls.unary(self.automations.get_automation, request)
 
@@ -36,16 +36,16 @@ class Automations:
         )
 
     async def get_run(self, name: str) -> automation_v1.Run:
-        """A run; of a bare id, the recent runs of all automations are searched."""
+        """Returns a run; for a bare id, searches the recent runs of all automations."""
         if "/" not in name:
             recent = await self.list_runs(limit=MAX_PAGE)
-            name = next((run.name for run in recent if last(run.name) == name), f"-/{name}")
+            name = next((run.name for run in recent if resource_id(run.name) == name), f"-/{name}")
         request = automation_v1.GetRunRequest(name=run_name(self.workspace, name))
         return await self._calls.unary(self.automations.get_run, request)
 
     async def list_runs(self, of: str = "-", *, limit: int = LIMIT) -> list[automation_v1.Run]:
-        """The runs of an automation, or of all of them."""
-        parent = complete(self.workspace, "automations", of)
+        """Lists the runs of one automation, or of all."""
+        parent = complete_name(self.workspace, "automations", of)
         return await self._calls.pages(
             self.automations.list_runs,
             automation_v1.ListRunsRequest(parent=parent),
@@ -54,7 +54,7 @@ class Automations:
         )
 
     async def list_slots(self, of: str, *, limit: int = LIMIT) -> list[automation_v1.Slot]:
-        parent = complete(self.workspace, "automations", of)
+        parent = complete_name(self.workspace, "automations", of)
         return await self._calls.pages(
             self.automations.list_slots,
             automation_v1.ListSlotsRequest(parent=parent),
@@ -72,7 +72,7 @@ class Automations:
         return await self._calls.unary(self.automations.preview_schedule, request)
 
     async def explain_slot(self, trigger: str, time: datetime) -> automation_v1.ExplainSlotResponse:
-        """What became of a moment of a trigger: `{automation}/{trigger}`, or a longer name."""
+        """Explains a moment of a trigger, which is `{automation}/{trigger}` or a longer name."""
         name = trigger_name(self.workspace, trigger)
         request = automation_v1.ExplainSlotRequest(trigger=name, time=time)
         return await self._calls.unary(self.automations.explain_slot, request)
@@ -80,12 +80,12 @@ class Automations:
     def watch_run(
         self, run: str, *, after_sequence: int = 0
     ) -> AsyncGenerator[automation_v1.RunEvent, None]:
-        """The history of a run after `after_sequence`, then what happens to it until it ends."""
+        """Yields the events of a run after `after_sequence`, until the run ends."""
         return follow(
             _Runs(self),
             address=self.address,
-            patience=self._calls.patience,
-            at=Position(name=run_name(self.workspace, run), sequence=after_sequence),
+            retry_policy=self._calls.retry_policy,
+            at=StreamPosition(name=run_name(self.workspace, run), sequence=after_sequence),
         )
 
     async def cancel_run(self, run: str) -> automation_v1.Run:
@@ -106,14 +106,14 @@ class Automations:
         return await self._calls.unary(self.automations.resume_automation, request)
 
     async def archive_automation(self, name: str) -> automation_v1.Automation:
-        """For good: it can be read, and fires no more."""
+        """Archives permanently: the automation stays readable and never fires again."""
         request = automation_v1.ArchiveAutomationRequest(
             name=self._automation(name), request_id=new_id()
         )
         return await self._calls.unary(self.automations.archive_automation, request)
 
     async def delete_automation(self, name: str) -> None:
-        """For good, with its triggers, slots, runs and revisions."""
+        """Deletes permanently, with triggers, slots, runs and revisions."""
         request = automation_v1.DeleteAutomationRequest(
             name=self._automation(name), request_id=new_id()
         )
@@ -135,7 +135,7 @@ class Automations:
         return await self._calls.unary(self.automations.rollback_automation, request)
 
     def _automation(self, name: str) -> str:
-        return complete(self.workspace, "automations", name)
+        return complete_name(self.workspace, "automations", name)
 
 
 class _Runs:

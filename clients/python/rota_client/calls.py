@@ -1,4 +1,4 @@
-"""One channel to the server: its failures as RotaError, and patience with a lost connection."""
+"""Calls on one channel: retries, pages, and errors as RotaError."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -28,8 +28,8 @@ MAX_PAGE: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long a lost connection is sought again, and how long a stream may say nothing."""
+class RetryPolicy:
+    """How long a call retries without a connection, and how long a stream may stay silent."""
 
     give_up_after: float = 60.0
     first_wait: float = 0.1
@@ -37,14 +37,14 @@ class Patience:
     # servers send a heartbeat every 15 to 20 seconds
     silence: float = 60.0
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
-    # told of each failure that is followed by another try
-    noticed: Callable[[errors.RotaError], None] | None = None
+    # called with each error that a retry follows
+    on_retry: Callable[[errors.RotaError], None] | None = None
 
     async def call(self, action: Callable[[], Awaitable[T]]) -> T:
-        """`action`, again while nobody serves it. Only for what may be repeated."""
+        """Runs `action`, and retries while the server is unavailable. `action` is idempotent."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(errors.Unavailable),
-            wait=self._wait,
+            wait=self._backoff,
             stop=stop_after_delay(self.give_up_after),
             sleep=self.sleep,
             before_sleep=self._notice,
@@ -52,45 +52,45 @@ class Patience:
         )
         return await retrying(action)
 
-    async def rest(self, times: int) -> None:
-        """Before trying again what was lost `times` before: nothing the first time."""
+    async def wait(self, times: int) -> None:
+        """Waits before retry number `times`; retry 0 does not wait."""
         if times:
             await self.sleep(min(self.longest_wait, self.first_wait * 2.0 ** min(times, 16)))
 
     def _notice(self, state: RetryCallState) -> None:
         failure = state.outcome.exception() if state.outcome else None
-        if self.noticed is not None and isinstance(failure, errors.RotaError):
-            self.noticed(failure)
+        if self.on_retry is not None and isinstance(failure, errors.RotaError):
+            self.on_retry(failure)
 
-    def _wait(self, state: RetryCallState) -> float:
+    def _backoff(self, state: RetryCallState) -> float:
         backoff = wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)
         outcome = state.outcome.exception() if state.outcome else None
         asked = outcome.retry_after if isinstance(outcome, errors.Unavailable) else None
         return max(backoff(state), asked.total_seconds() if asked else 0.0)
 
 
-class Unary(Protocol[Q, A]):
+class UnaryMethod(Protocol[Q, A]):
     def __call__(self, message: Q, *, timeout: float) -> Awaitable[A]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """Unary calls. Every one made through it reads, or carries a request id."""
+    """Unary calls. Each one only reads, or carries a request id, so a retry is safe."""
 
     address: str
-    patience: Patience
+    retry_policy: RetryPolicy
 
-    async def unary(self, method: Unary[Q, A], request: Q) -> A:
+    async def unary(self, method: UnaryMethod[Q, A], request: Q) -> A:
         async def once() -> A:
-            with translated(self.address):
+            with translate_errors(self.address):
                 return await method(request, timeout=UNARY_SECONDS)
 
-        return await self.patience.call(once)
+        return await self.retry_policy.call(once)
 
     async def pages(
-        self, method: Unary[Q, A], request: Q, items: Callable[[A], list[T]], limit: int
+        self, method: UnaryMethod[Q, A], request: Q, items: Callable[[A], list[T]], limit: int
     ) -> list[T]:
-        """The first `limit` items, over as many pages as they take."""
+        """Returns the first `limit` items, from as many pages as needed."""
         asked: Any = request
         found: list[T] = []
         while len(found) < limit:
@@ -113,12 +113,12 @@ def open_channel(endpoint: Endpoint) -> Channel:
 
 
 @contextmanager
-def translated(address: str) -> Iterator[None]:
-    """Inside it a call's failure is a RotaError; a lost or refused connection is Unavailable."""
+def translate_errors(address: str) -> Iterator[None]:
+    """Turns the errors of a call into RotaError; a lost or refused connection is Unavailable."""
     try:
         yield
     except GRPCError as exc:
-        raise errors.of_call(exc) from exc
+        raise errors.from_call(exc) from exc
     except TimeoutError as exc:
         raise errors.DeadlineExceeded(f"{address} did not answer in time") from exc
     except OSError as exc:
@@ -128,9 +128,9 @@ def translated(address: str) -> Iterator[None]:
         raise errors.Unavailable(f"the connection to {address} was lost") from exc
 
 
-async def next_of(stream: AsyncIterator[T], address: str, silence: float) -> T:
-    """The next message. Raises StopAsyncIteration at the end, Unavailable when all is silent."""
-    with translated(address):
+async def next_message(stream: AsyncIterator[T], address: str, silence: float) -> T:
+    """Returns the next message. Raises StopAsyncIteration, or Unavailable after `silence`."""
+    with translate_errors(address):
         try:
             async with asyncio.timeout(silence):
                 return await anext(stream)
@@ -139,5 +139,5 @@ async def next_of(stream: AsyncIterator[T], address: str, silence: float) -> T:
 
 
 def new_id() -> str:
-    """A request id."""
+    """Returns a request id."""
     return str(uuid4())

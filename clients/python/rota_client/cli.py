@@ -8,10 +8,24 @@ from rota_client import decisions
 from rota_client.terminal import automations as acts
 from rota_client.terminal import models, tables, webhook
 from rota_client.terminal.card import card
-from rota_client.terminal.command import Given, Json, Limit, answer, connected, listed, shown
-from rota_client.terminal.talk import Talk, converse
-from rota_client.terminal.unattended import Decide, decide_one, decider, print_frame, say_once
-from rota_client.zone import machine_zone
+from rota_client.terminal.chat import Chat, run_chat
+from rota_client.terminal.command import (
+    GlobalOptions,
+    Json,
+    Limit,
+    connect,
+    print_message,
+    print_messages,
+    run_call,
+)
+from rota_client.terminal.non_interactive import (
+    Decide,
+    choose_decision,
+    decide_approval,
+    print_frame,
+    send_message,
+)
+from rota_client.time_zone import machine_zone
 
 app = typer.Typer(
     help="Talk with Rota, decide what it asks, and see what runs.",
@@ -30,7 +44,7 @@ def options(
     token: Annotated[str, typer.Option(help="Bearer token. Else ROTA_TOKEN.")] = "",
     workspace: Annotated[str, typer.Option(help="Else ROTA_WORKSPACE.")] = "",
 ) -> None:
-    context.obj = Given(gateway=gateway, token=token, workspace=workspace)
+    context.obj = GlobalOptions(gateway=gateway, token=token, workspace=workspace)
 
 
 @app.command()
@@ -58,21 +72,21 @@ def chat(
         raise typer.BadParameter("--approve, --reject and --json go with --message")
     if approve and reject is not None:
         raise typer.BadParameter("--approve or --reject, not both")
-    with connected(context.obj) as desk:
-        tell = print_frame if as_json else desk.screen.tell
-        talk = Talk(
-            desk.runner,
-            desk.rota,
-            desk.screen,
+    with connect(context.obj) as command:
+        on_frame = print_frame if as_json else command.screen.show_frame
+        chat = Chat(
+            command.runner,
+            command.rota,
+            command.screen,
             thread=thread,
             zone=_zone(zone),
-            tell=tell,
+            on_frame=on_frame,
             model=model,
         )
         if message:
-            say_once(talk, desk, message, decider(approve, reject), as_json=as_json)
+            send_message(chat, command, message, choose_decision(approve, reject), as_json=as_json)
         else:
-            converse(talk, desk.screen)
+            run_chat(chat, command.screen)
 
 
 @app.command()
@@ -83,14 +97,14 @@ def approvals(
     as_json: Json = False,
 ) -> None:
     """List the approvals that wait."""
-    found = answer(context, lambda r: r.list_approvals(pending_only=not all_states, limit=limit))
-    listed("approvals", found, tables.approvals, as_json)
+    found = run_call(context, lambda r: r.list_approvals(pending_only=not all_states, limit=limit))
+    print_messages("approvals", found, tables.approvals, as_json)
 
 
 @app.command()
 def approval(context: typer.Context, name: str, as_json: Json = False) -> None:
     """Show the card of an approval."""
-    shown(answer(context, lambda rota: rota.get_approval(name)), card, as_json)
+    print_message(run_call(context, lambda rota: rota.get_approval(name)), card, as_json)
 
 
 @app.command()
@@ -113,14 +127,16 @@ def reject(
 @app.command()
 def automations(context: typer.Context, limit: Limit = 50, as_json: Json = False) -> None:
     """List the automations."""
-    found = answer(context, lambda rota: rota.list_automations(limit=limit))
-    listed("automations", found, tables.automations, as_json)
+    found = run_call(context, lambda rota: rota.list_automations(limit=limit))
+    print_messages("automations", found, tables.automations, as_json)
 
 
 @app.command()
 def automation(context: typer.Context, name: str, as_json: Json = False) -> None:
     """Show an automation: what it does and when it fires."""
-    shown(answer(context, lambda rota: rota.get_automation(name)), tables.automation, as_json)
+    print_message(
+        run_call(context, lambda rota: rota.get_automation(name)), tables.automation, as_json
+    )
 
 
 @app.command()
@@ -131,14 +147,14 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List runs, newest first."""
-    found = answer(context, lambda rota: rota.list_runs(automation, limit=limit))
-    listed("runs", found, tables.runs, as_json)
+    found = run_call(context, lambda rota: rota.list_runs(automation, limit=limit))
+    print_messages("runs", found, tables.runs, as_json)
 
 
 @app.command()
 def run(context: typer.Context, name: str, as_json: Json = False) -> None:
     """Show a run: its steps and its output."""
-    shown(answer(context, lambda rota: rota.get_run(name)), tables.run, as_json)
+    print_message(run_call(context, lambda rota: rota.get_run(name)), tables.run, as_json)
 
 
 @app.command()
@@ -146,8 +162,8 @@ def slots(
     context: typer.Context, automation: str, limit: Limit = 50, as_json: Json = False
 ) -> None:
     """List what became of each slot of an automation."""
-    found = answer(context, lambda rota: rota.list_slots(automation, limit=limit))
-    listed("slots", found, tables.slots, as_json)
+    found = run_call(context, lambda rota: rota.list_slots(automation, limit=limit))
+    print_messages("slots", found, tables.slots, as_json)
 
 
 @app.command()
@@ -160,8 +176,8 @@ def preview(
 ) -> None:
     """Say when a schedule would fire."""
     where = _zone(zone) or "UTC"
-    found = answer(context, lambda rota: rota.preview_schedule(cron, where, count=count))
-    shown(found, tables.preview, as_json)
+    found = run_call(context, lambda rota: rota.preview_schedule(cron, where, count=count))
+    print_message(found, tables.preview, as_json)
 
 
 app.add_typer(models.app, name="models")
@@ -175,6 +191,13 @@ def _zone(given: str) -> str:
 
 
 def _decide(context: typer.Context, name: str, decide: Decide, as_json: bool) -> None:
-    with connected(context.obj) as desk:
-        talk = Talk(desk.runner, desk.rota, desk.screen, thread="-", zone="", tell=desk.screen.tell)
-        decide_one(talk, desk, name, decide, as_json=as_json)
+    with connect(context.obj) as command:
+        chat = Chat(
+            command.runner,
+            command.rota,
+            command.screen,
+            thread="-",
+            zone="",
+            on_frame=command.screen.show_frame,
+        )
+        decide_approval(chat, command, name, decide, as_json=as_json)

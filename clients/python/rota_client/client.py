@@ -1,4 +1,4 @@
-"""The client: one channel, typed calls, and turns that survive their connection."""
+"""The client: one channel, typed calls, and streams that survive a lost connection."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Self
@@ -6,23 +6,23 @@ from typing import Self
 from grpclib.client import Channel
 
 from rota_client.automations import LIMIT, Automations
-from rota_client.calls import Calls, Patience, new_id, open_channel, translated
+from rota_client.calls import Calls, RetryPolicy, new_id, open_channel, translate_errors
 from rota_client.connection import Endpoint
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.gen.rota.chat import v1 as chat_v1
 from rota_client.models import Models
-from rota_client.names import complete
-from rota_client.streams import OPEN, Position, follow
+from rota_client.names import complete_name
+from rota_client.streams import OPEN, StreamPosition, follow
 from rota_client.webhook import Webhooks
 
 
 class RotaClient(Automations, Models, Webhooks):
     """`async with RotaClient(address, token, workspace) as rota: …`
 
-    Talks to the gateway, or straight to one of the services, which then serves its own calls only.
-    Names may be short: what is missing is filled in from `workspace`. Calls raise RotaError; one
-    that is safe to repeat is repeated while the server is away, as `patience` says. `chat` and
-    `automations` are the generated stubs, for everything without a method here.
+    Connects to the gateway, or to one service, which then serves only its own calls. Names may be
+    short: `workspace` completes them. Calls raise RotaError and retry as `retry_policy` says while
+    the server is unavailable. `chat` and `automations` are the generated stubs, for calls without
+    a method here.
     """
 
     chat: chat_v1.ChatServiceStub
@@ -34,13 +34,13 @@ class RotaClient(Automations, Models, Webhooks):
         workspace: str,
         *,
         tls: bool = False,
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
     ) -> None:
         self.address = address
         self.workspace = workspace
         self._endpoint = Endpoint.of(address, tls=tls)
         self._metadata = {"authorization": f"Bearer {token}"} if token else {}
-        self._calls = Calls(address=address, patience=patience or Patience())
+        self._calls = Calls(address=address, retry_policy=retry_policy or RetryPolicy())
         self._channel: Channel | None = None
 
     async def __aenter__(self) -> Self:
@@ -57,9 +57,9 @@ class RotaClient(Automations, Models, Webhooks):
             self._channel = None
 
     async def connect(self) -> None:
-        """Connects now instead of at the first call. Raises Unavailable at once."""
+        """Connects now instead of at the first call. Raises Unavailable without retries."""
         assert self._channel is not None
-        with translated(self.address):
+        with translate_errors(self.address):
             await self._channel.__connect__()
 
     # Turns
@@ -75,14 +75,14 @@ class RotaClient(Automations, Models, Webhooks):
         disabled_tools: Sequence[str] = (),
         request_id: str = "",
     ) -> AsyncGenerator[chat_v1.TurnEvent, None]:
-        """Says `text` in a thread (`-`: a new one) and yields the frames of the answer.
+        """Sends `text` to a thread (`-`: a new one) and yields the frames of the answer.
 
-        Every stream here yields each frame once and in order whatever becomes of the connection,
-        leaves heartbeats and unknown frames out, and ends with the terminal frame. Close it with
-        `aclosing` when leaving early; the turn goes on.
+        Every stream of the client yields each frame once and in order, also after a lost
+        connection. It skips heartbeats and unknown frames, and ends with the terminal frame. To
+        leave early close it with `aclosing`; the turn continues.
         """
         request = chat_v1.SendMessageRequest(
-            name=complete(self.workspace, "threads", thread),
+            name=complete_name(self.workspace, "threads", thread),
             message=chat_v1.Message(parts=[chat_v1.Part(text=text)]),
             model_config_id=model_config_id,
             disabled_tools=list(disabled_tools),
@@ -90,39 +90,41 @@ class RotaClient(Automations, Models, Webhooks):
             locale=locale,
             request_id=request_id or new_id(),
         )
-        return self._follow(Position(), lambda: self.chat.send_message(request))
+        return self._follow(StreamPosition(), lambda: self.chat.send_message(request))
 
     def resume_turn(
         self, turn: str, decisions: Sequence[chat_v1.Decision], *, request_id: str = ""
     ) -> AsyncGenerator[chat_v1.TurnEvent, None]:
-        """Decides everything the turn waits for and yields how it goes on."""
+        """Decides all pending approvals of the turn and yields the frames that follow."""
         request = chat_v1.ResumeTurnRequest(
-            name=complete(self.workspace, "threads", turn),
+            name=complete_name(self.workspace, "threads", turn),
             decisions=list(decisions),
             request_id=request_id or new_id(),
         )
-        return self._follow(Position(name=request.name), lambda: self.chat.resume_turn(request))
+        return self._follow(
+            StreamPosition(name=request.name), lambda: self.chat.resume_turn(request)
+        )
 
     def watch_turn(
         self, turn: str, *, after_sequence: int = 0
     ) -> AsyncGenerator[chat_v1.TurnEvent, None]:
-        """The frames after `after_sequence`, up to the next terminal one."""
-        name = complete(self.workspace, "threads", turn)
-        return self._follow(Position(name=name, sequence=after_sequence), None)
+        """Yields the frames after `after_sequence`, up to the next terminal frame."""
+        name = complete_name(self.workspace, "threads", turn)
+        return self._follow(StreamPosition(name=name, sequence=after_sequence), None)
 
     async def get_turn(self, turn: str) -> chat_v1.Turn:
-        name = complete(self.workspace, "threads", turn)
+        name = complete_name(self.workspace, "threads", turn)
         return await self._calls.unary(self.chat.get_turn, chat_v1.GetTurnRequest(name=name))
 
     async def cancel_turn(self, turn: str) -> chat_v1.Turn:
-        name = complete(self.workspace, "threads", turn)
+        name = complete_name(self.workspace, "threads", turn)
         request = chat_v1.CancelTurnRequest(name=name, request_id=new_id())
         return await self._calls.unary(self.chat.cancel_turn, request)
 
     # Threads
 
     async def get_thread(self, thread: str) -> chat_v1.Thread:
-        name = complete(self.workspace, "threads", thread)
+        name = complete_name(self.workspace, "threads", thread)
         return await self._calls.unary(self.chat.get_thread, chat_v1.GetThreadRequest(name=name))
 
     async def list_threads(self, *, limit: int = LIMIT) -> list[chat_v1.Thread]:
@@ -136,7 +138,7 @@ class RotaClient(Automations, Models, Webhooks):
     # Approvals
 
     async def get_approval(self, approval: str) -> chat_v1.Approval:
-        name = complete(self.workspace, "approvals", approval)
+        name = complete_name(self.workspace, "approvals", approval)
         return await self._calls.unary(
             self.chat.get_approval, chat_v1.GetApprovalRequest(name=name)
         )
@@ -156,17 +158,21 @@ class RotaClient(Automations, Models, Webhooks):
     async def decide_approval(
         self, decision: chat_v1.Decision, *, request_id: str = ""
     ) -> chat_v1.Approval:
-        """Decides one approval without following the turn."""
+        """Decides one approval and does not watch the turn."""
         request = chat_v1.DecideApprovalRequest(
             name=decision.approval, decision=decision, request_id=request_id or new_id()
         )
         return await self._calls.unary(self.chat.decide_approval, request)
 
     def _follow(
-        self, at: Position, first: Callable[[], AsyncIterator[chat_v1.TurnEvent]] | None
+        self, at: StreamPosition, first: Callable[[], AsyncIterator[chat_v1.TurnEvent]] | None
     ) -> AsyncGenerator[chat_v1.TurnEvent, None]:
         return follow(
-            _Turns(self), address=self.address, patience=self._calls.patience, at=at, first=first
+            _Turns(self),
+            address=self.address,
+            retry_policy=self._calls.retry_policy,
+            at=at,
+            first=first,
         )
 
 

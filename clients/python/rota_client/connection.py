@@ -1,4 +1,4 @@
-"""Where the server is, and who calls."""
+"""The address of the server, and the credentials of the caller."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class NoConnection(Exception):
-    """Nothing says where the server is; the message says what to do."""
+    """No address of a server is known; the message gives the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class Endpoint:
 
     @classmethod
     def of(cls, address: str, *, tls: bool = False) -> "Endpoint":
-        """From `host:port` or a URL; `https` means TLS."""
+        """Parses `host:port` or a URL; `https` means TLS."""
         parts = urlsplit(address if "://" in address else f"//{address}")
         secure = tls or parts.scheme == "https"
         try:
@@ -51,10 +51,10 @@ def discover(
     token: str = "",
     workspace: str = "",
 ) -> Connection:
-    """What is given, else ROTA_GATEWAY, ROTA_TOKEN and ROTA_WORKSPACE, else what `make run` wrote
-    in ready.json of ROTA_STATE_DIR (`.rota`). Raises NoConnection.
+    """Finds a connection: the arguments, else ROTA_GATEWAY, ROTA_TOKEN and ROTA_WORKSPACE, else
+    ready.json in ROTA_STATE_DIR (`.rota`), which `make run` writes. Raises NoConnection.
 
-    A token of ready.json goes to no other gateway than its own.
+    A token from ready.json goes only to the gateway in ready.json.
     """
     env = os.environ if environ is None else environ
     address = gateway or env.get("ROTA_GATEWAY", "")

@@ -1,4 +1,4 @@
-"""Decisions on an approval, bound to what was shown."""
+"""Decisions on an approval, bound to the payload that was shown."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ def approve(approval: Approval) -> Decision:
 
 
 def edit(approval: Approval, payload: Mapping[str, Any]) -> Decision:
-    """Approves `payload` in place of the whole payload shown."""
+    """Approves `payload` instead of the payload that was shown."""
     return Decision(
         approval=approval.name,
         payload_digest=approval.payload_digest,

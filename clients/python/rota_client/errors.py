@@ -1,4 +1,4 @@
-"""What a call can end with, as classes: one per canonical code."""
+"""Errors of calls: one class per canonical code."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class Violation:
 
 
 class RotaError(Exception):
-    """A refusal or a failure. `reason` names a value of rota.errors.v1.ErrorReason, or is empty
-    when what answered was no Rota service."""
+    """A call failed. `reason` names a value of rota.errors.v1.ErrorReason; it is empty when
+    something other than a Rota service answered."""
 
     code: Code = Code.UNKNOWN
     _by_code: ClassVar[dict[Code, type["RotaError"]]] = {}
@@ -55,7 +55,7 @@ class RotaError(Exception):
 
     @classmethod
     def of(cls, status: rpc.Status) -> "RotaError":
-        """The error that a google.rpc.Status says, of the class of its code."""
+        """Converts a google.rpc.Status to the class of its code."""
         try:
             code = Code(status.code)
         except ValueError:
@@ -120,7 +120,7 @@ class Internal(RotaError):
 
 
 class Unavailable(RotaError):
-    """Nobody serves the call now. Also said when the connection was lost or never made."""
+    """The server is unavailable, or the connection was lost or never made."""
 
     code = Code.UNAVAILABLE
 
@@ -129,8 +129,8 @@ class Unauthenticated(RotaError):
     code = Code.UNAUTHENTICATED
 
 
-def of_call(error: GRPCError) -> RotaError:
-    """What a failed call says. Its details are the whole status when StatusCodec decoded it."""
+def from_call(error: GRPCError) -> RotaError:
+    """Converts grpclib's error; its details are the whole status, as StatusCodec decodes them."""
     if isinstance(error.details, rpc.Status):
         return RotaError.of(error.details)
     return RotaError.of(rpc.Status(code=error.status.value, message=error.message or ""))

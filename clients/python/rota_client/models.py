@@ -1,24 +1,24 @@
-"""The models that may be chosen, and those of one's own."""
+"""Calls about models: the service's, and the caller's own."""
 
 from typing import Final
 
 from rota_client.calls import Calls, new_id
 from rota_client.gen.rota.chat import v1 as chat_v1
-from rota_client.names import complete
+from rota_client.names import complete_name
 
 _COLLECTION: Final = "modelConfigs"
 _ALL: Final = 1_000
 
 
 class Models:
-    """The part of RotaClient that talks about models."""
+    """The methods of RotaClient about models."""
 
     workspace: str
     chat: chat_v1.ChatServiceStub
     _calls: Calls
 
     async def list_models(self, *, limit: int = _ALL) -> list[chat_v1.ModelConfig]:
-        """Those of the service, the best first, then one's own."""
+        """Lists the service's models, best first, then the caller's own."""
         return await self._calls.pages(
             self.chat.list_model_configs,
             chat_v1.ListModelConfigsRequest(parent=self.workspace),
@@ -29,14 +29,14 @@ class Models:
     async def add_model(
         self, config: chat_v1.ModelConfig, *, request_id: str = ""
     ) -> chat_v1.ModelConfig:
-        """Adds one of one's own. Its `api_key` is stored encrypted and never given back."""
+        """Adds a model of the caller. The service encrypts `api_key` and never returns it."""
         request = chat_v1.CreateModelConfigRequest(
             parent=self.workspace, model_config=config, request_id=request_id or new_id()
         )
         return await self._calls.unary(self.chat.create_model_config, request)
 
     async def remove_model(self, model: str) -> None:
-        """Deletes one of one's own, by id or name, with its key."""
-        name = complete(self.workspace, _COLLECTION, model)
+        """Deletes a model of the caller, by id or name, with its key."""
+        name = complete_name(self.workspace, _COLLECTION, model)
         request = chat_v1.DeleteModelConfigRequest(name=name, request_id=new_id())
         await self._calls.unary(self.chat.delete_model_config, request)

@@ -1,4 +1,4 @@
-"""A turn or a run as one stream of frames, over as many connections as it takes."""
+"""One stream of frames of a turn or a run, over as many connections as needed."""
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -8,7 +8,7 @@ from typing import Final, Generic, Protocol, TypeVar, cast
 import betterproto2
 
 from rota_client import errors
-from rota_client.calls import Patience, next_of
+from rota_client.calls import RetryPolicy, next_message
 from rota_client.gen.rota.automation.v1 import RunEvent
 from rota_client.gen.rota.chat.v1 import TurnEvent, TurnState
 
@@ -20,48 +20,48 @@ OPEN: Final = frozenset({TurnState.RUNNING, TurnState.AWAITING_APPROVAL})
 _FAREWELL_SECONDS: Final = 1.0
 
 
-class Source(Protocol[EventOut]):
-    """The calls that following a turn or a run needs."""
+class StreamSource(Protocol[EventOut]):
+    """The calls that `follow` makes about a turn or a run."""
 
     def watch(self, name: str, after_sequence: int) -> AsyncIterator[EventOut]: ...
 
     async def has_ended(self, name: str, sequence: int) -> bool:
-        """Whether no frame can follow the one at `sequence`."""
+        """True if no frame can follow the one at `sequence`."""
         ...
 
 
 @dataclass(slots=True, kw_only=True)
-class Position:
-    """How far a turn or a run was read. Without a name, its first frame was not seen yet."""
+class StreamPosition:
+    """The last frame read of a turn or a run. `name` is empty before the first frame."""
 
     name: str = ""
     sequence: int | None = None
 
 
-def kind_of(event: TurnEvent | RunEvent) -> str:
-    """Name of the frame's oneof field; empty for one that this client does not know."""
+def frame_kind(event: TurnEvent | RunEvent) -> str:
+    """Returns the name of the frame's oneof field; empty for a frame unknown to this client."""
     return betterproto2.which_one_of(event, "event")[0]
 
 
 async def follow(
-    source: Source[Event],
+    source: StreamSource[Event],
     *,
     address: str,
-    patience: Patience,
-    at: Position,
+    retry_policy: RetryPolicy,
+    at: StreamPosition,
     first: Callable[[], AsyncIterator[Event]] | None = None,
 ) -> AsyncGenerator[Event, None]:
-    """The frames of one segment, or of a run, up to its terminal frame: each once, in order.
+    """Yields the frames of one segment, or of a run, up to its terminal frame: each once, in order.
 
-    `first` begins the segment and is called again, word for word, while it gave no frame. From
-    then on a lost connection goes on with watching. Ends without a terminal frame only when the
-    turn or run had ended where it was asked to begin. Raises RotaError when patience ends or the
-    server refuses.
+    `first` starts the segment; it runs again, with the same request, until a frame arrives. After
+    that a lost connection continues by watching. Ends without a terminal frame only when the turn
+    or run had ended at the start position. Raises RotaError when retries end or the server
+    refuses.
     """
-    tail = _Tail(source, address, patience, at, first)
+    tail = _Tail(source, address, retry_policy, at, first)
     try:
         while (event := await tail.next()) is not None:
-            kind = kind_of(event)
+            kind = frame_kind(event)
             if kind:
                 yield event
             if kind in TERMINAL:
@@ -76,15 +76,15 @@ class _Tail(Generic[Event]):
 
     def __init__(
         self,
-        source: Source[Event],
+        source: StreamSource[Event],
         address: str,
-        patience: Patience,
-        at: Position,
+        retry_policy: RetryPolicy,
+        at: StreamPosition,
         first: Callable[[], AsyncIterator[Event]] | None,
     ) -> None:
         self._source = source
         self._address = address
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._at = at
         self._first = first
         self._stream: AsyncGenerator[Event, None] | None = None
@@ -97,9 +97,9 @@ class _Tail(Generic[Event]):
                 heard = await self._hear()
             except errors.Unavailable:
                 # one that answers, only to be lost again, is not asked without a rest
-                await self._patience.rest(lost)
+                await self._retry_policy.wait(lost)
                 lost += 1
-                heard = await self._patience.call(self._hear)
+                heard = await self._retry_policy.call(self._hear)
             if heard is None or self._is_new(heard):
                 return heard
 
@@ -107,7 +107,7 @@ class _Tail(Generic[Event]):
         """Lets the call end by itself, so that the server sees no cancelled one."""
         if self._stream is not None:
             with contextlib.suppress(errors.RotaError, StopAsyncIteration):
-                await next_of(self._stream, self._address, _FAREWELL_SECONDS)
+                await next_message(self._stream, self._address, _FAREWELL_SECONDS)
 
     async def close(self) -> None:
         stream, self._stream = self._stream, None
@@ -132,7 +132,7 @@ class _Tail(Generic[Event]):
         if self._stream is None:
             self._stream = cast(AsyncGenerator[Event, None], self._open())
         try:
-            return await next_of(self._stream, self._address, self._patience.silence)
+            return await next_message(self._stream, self._address, self._retry_policy.silence)
         except StopAsyncIteration:
             if opened and await self._has_ended():
                 return None
@@ -146,7 +146,7 @@ class _Tail(Generic[Event]):
     def _is_new(self, event: Event) -> bool:
         """Whether the frame is to be handed on; notes how far we are."""
         read = self._at.sequence
-        if kind_of(event) == "heartbeat" or (read is not None and event.sequence <= read):
+        if frame_kind(event) == "heartbeat" or (read is not None and event.sequence <= read):
             return False
         self._at.sequence = event.sequence
         if isinstance(event, TurnEvent) and event.started is not None:
@@ -161,5 +161,5 @@ class _Tail(Generic[Event]):
 
 
 def _refuse_gap(read: int, event: TurnEvent | RunEvent) -> None:
-    if event.sequence > read + 1 and kind_of(event) != "heartbeat":
+    if event.sequence > read + 1 and frame_kind(event) != "heartbeat":
         raise errors.Unavailable(f"frame {read + 1} was lost")

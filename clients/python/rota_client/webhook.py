@@ -1,4 +1,4 @@
-"""Where a workspace is told of what needs a person, and what became of each message."""
+"""Calls about the workspace's webhook and its deliveries."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,13 +6,13 @@ from typing import Final
 from rota_client.calls import Calls, new_id
 from rota_client.gen.google.protobuf import FieldMask
 from rota_client.gen.rota.automation import v1 as automation_v1
-from rota_client.names import complete
+from rota_client.names import complete_name
 
 _LIMIT: Final = 50
 
 
 class Webhooks:
-    """The part of RotaClient that talks about the workspace's webhook, for owners."""
+    """The methods of RotaClient about the workspace's webhook, for owners."""
 
     workspace: str
     automations: automation_v1.AutomationServiceStub
@@ -29,21 +29,21 @@ class Webhooks:
     async def set_webhook(
         self, uri: str, *, event_types: Sequence[str] = ()
     ) -> automation_v1.Webhook:
-        """Says where messages go, and turns it on. The first time the answer has its secret."""
+        """Sets the URL and enables the webhook. The first answer has the secret."""
         webhook = automation_v1.Webhook(
             name=self.webhook_name, uri=uri, event_types=list(event_types), disabled=False
         )
         return await self._change_webhook(webhook, "uri", "event_types", "disabled")
 
     async def turn_webhook(self, *, on: bool) -> automation_v1.Webhook:
-        """Off, it sends nothing, and what waits is given up."""
+        """Enables or disables the webhook. A disabled webhook drops waiting deliveries."""
         webhook = automation_v1.Webhook(name=self.webhook_name, disabled=not on)
         return await self._change_webhook(webhook, "disabled")
 
     async def rotate_webhook_secret(
         self, *, revoke_previous: bool = False
     ) -> automation_v1.Webhook:
-        """Makes a new secret, which is in the answer; the old one signs too for a day."""
+        """Creates a new secret, which the answer has; the old one also signs for one day."""
         request = automation_v1.RotateWebhookSecretRequest(
             name=self.webhook_name, revoke_previous=revoke_previous, request_id=new_id()
         )
@@ -54,7 +54,7 @@ class Webhooks:
         return await self._calls.unary(self.automations.test_webhook, request)
 
     async def get_webhook_delivery(self, name: str) -> automation_v1.WebhookDelivery:
-        name = complete(self.webhook_name, "deliveries", name)
+        name = complete_name(self.webhook_name, "deliveries", name)
         request = automation_v1.GetWebhookDeliveryRequest(name=name)
         return await self._calls.unary(self.automations.get_webhook_delivery, request)
 

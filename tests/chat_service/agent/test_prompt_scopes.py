@@ -6,7 +6,7 @@ import pytest
 
 from chat_service.agent.ports import Said, TaskLimits
 from chat_service.agent.subagent import researcher
-from devstack.demo.controls import Seen
+from devstack.demo.controls import RequestRecord
 from tests.chat_service.agent.conftest import Bench
 from tests.chat_service.agent.hands import Hands, delegating, using
 
@@ -24,7 +24,7 @@ DRAFTS = {
 }
 
 
-def told(seen: Seen) -> str:
+def told(seen: RequestRecord) -> str:
     return "\n".join(seen.texts)
 
 

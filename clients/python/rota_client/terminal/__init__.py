@@ -1,1 +1,1 @@
-"""What `rota` shows and asks."""
+"""The commands of `rota`: tables, cards and prompts."""

@@ -1,4 +1,4 @@
-"""The commands that change automations and runs, and that explain and follow them."""
+"""The commands that change, explain and watch automations and runs."""
 
 import asyncio
 from contextlib import aclosing
@@ -7,21 +7,21 @@ from typing import Annotated
 
 import typer
 
-from rota_client import RotaClient, RotaError, plain
+from rota_client import RotaClient, RotaError, json_format
 from rota_client.gen.rota.automation.v1 import ExplainSlotResponse, RunEvent, RunState
-from rota_client.names import complete, last, short
+from rota_client.names import complete_name, resource_id, short_name
 from rota_client.terminal import tables
 from rota_client.terminal.command import (
-    Desk,
+    CommandContext,
     Json,
     Limit,
-    answer,
-    connected,
-    listed,
+    connect,
     print_json,
-    shown,
+    print_message,
+    print_messages,
+    run_call,
 )
-from rota_client.terminal.run_events import line
+from rota_client.terminal.run_events import format_event
 
 Name = Annotated[str, typer.Argument(metavar="AUTOMATION")]
 
@@ -40,13 +40,13 @@ def explain(
     async def ask(rota: RotaClient) -> ExplainSlotResponse:
         return await rota.explain_slot(await _trigger(rota, of), moment)
 
-    shown(answer(context, ask), tables.explanation, as_json)
+    print_message(run_call(context, ask), tables.explanation, as_json)
 
 
 def watch(context: typer.Context, run: str, as_json: Json = False) -> None:
     """Follow a run until it ends; ends with 1 when it did not succeed."""
-    with connected(context.obj) as desk:
-        state = desk.run(_follow(desk, run, as_json))
+    with connect(context.obj) as command:
+        state = command.run(_follow(command, run, as_json))
     if state is not None and state != RunState.SUCCEEDED:
         raise typer.Exit(1)
 
@@ -58,18 +58,22 @@ def pause(
     as_json: Json = False,
 ) -> None:
     """Pause an automation; its slots are recorded as skipped."""
-    found = answer(context, lambda rota: rota.pause_automation(name, note=note))
-    shown(found, tables.automation, as_json)
+    found = run_call(context, lambda rota: rota.pause_automation(name, note=note))
+    print_message(found, tables.automation, as_json)
 
 
 def resume(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Let a paused automation fire again."""
-    shown(answer(context, lambda r: r.resume_automation(name)), tables.automation, as_json)
+    print_message(
+        run_call(context, lambda r: r.resume_automation(name)), tables.automation, as_json
+    )
 
 
 def archive(context: typer.Context, name: Name, as_json: Json = False) -> None:
     """Archive an automation for good: it can be read, and fires no more."""
-    shown(answer(context, lambda r: r.archive_automation(name)), tables.automation, as_json)
+    print_message(
+        run_call(context, lambda r: r.archive_automation(name)), tables.automation, as_json
+    )
 
 
 def delete(
@@ -81,7 +85,7 @@ def delete(
     """Delete an automation with its triggers, slots, runs and revisions, for good."""
     if not yes:
         typer.confirm(f"Delete {name} with all its runs, for good?", abort=True, err=True)
-    answer(context, lambda rota: rota.delete_automation(name))
+    run_call(context, lambda rota: rota.delete_automation(name))
     if as_json:
         print_json({})
     else:
@@ -90,13 +94,13 @@ def delete(
 
 def cancel(context: typer.Context, run: str, as_json: Json = False) -> None:
     """Cancel a run: at once while it waits, within seconds while it goes on."""
-    shown(answer(context, lambda rota: rota.cancel_run(run)), tables.run, as_json)
+    print_message(run_call(context, lambda rota: rota.cancel_run(run)), tables.run, as_json)
 
 
 def revisions(context: typer.Context, name: Name, limit: Limit = 50, as_json: Json = False) -> None:
     """List the revisions of an automation, newest first."""
-    found = answer(context, lambda rota: rota.list_revisions(name, limit=limit))
-    listed("revisions", found, tables.revisions, as_json)
+    found = run_call(context, lambda rota: rota.list_revisions(name, limit=limit))
+    print_messages("revisions", found, tables.revisions, as_json)
 
 
 def rollback(
@@ -106,24 +110,24 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Make the definition of revision N current again, as a new revision."""
-    found = answer(context, lambda rota: rota.rollback_automation(name, revision))
-    shown(found, tables.automation, as_json)
+    found = run_call(context, lambda rota: rota.rollback_automation(name, revision))
+    print_message(found, tables.automation, as_json)
 
 
 COMMANDS = (explain, watch, pause, resume, archive, delete, cancel, revisions, rollback)
 
 
-async def _follow(desk: Desk, run: str, as_json: bool) -> RunState | None:
+async def _follow(command: CommandContext, run: str, as_json: bool) -> RunState | None:
     """How the run ended; None when there was nothing more to tell."""
     state = None
     try:
-        async with aclosing(desk.rota.watch_run(await _whole(desk.rota, run))) as events:
+        async with aclosing(command.rota.watch_run(await _whole(command.rota, run))) as events:
             async for event in events:
-                _tell(desk, event, as_json)
+                _tell(command, event, as_json)
                 if event.ended is not None:
                     state = event.ended.state
     except asyncio.CancelledError:
-        desk.screen.note("it goes on without you")
+        command.screen.note("it goes on without you")
         raise
     return state
 
@@ -133,23 +137,23 @@ async def _whole(rota: RotaClient, run: str) -> str:
     return run if "/" in run else (await rota.get_run(run)).name
 
 
-def _tell(desk: Desk, event: RunEvent, as_json: bool) -> None:
+def _tell(command: CommandContext, event: RunEvent, as_json: bool) -> None:
     if as_json:
-        print_json(plain.to_plain(event), indent=None)
-    elif said := line(event):
-        desk.screen.show(said)
+        print_json(json_format.to_dict(event), indent=None)
+    elif said := format_event(event):
+        command.screen.show(said)
 
 
 async def _trigger(rota: RotaClient, given: str) -> str:
     """A trigger's name; that of an automation stands for its only trigger."""
-    name = complete(rota.workspace, "automations", given)
+    name = complete_name(rota.workspace, "automations", given)
     if "/triggers/" in name or (given.count("/") == 1 and not given.startswith("automations/")):
         return given
     triggers = (await rota.get_automation(name)).triggers
     if len(triggers) == 1:
         return triggers[0].name
-    which = ", ".join(f"{last(name)}/{t.trigger_id}" for t in triggers) or "it has none"
-    raise RotaError(f"{short(name)}: name one of its triggers: {which}")
+    which = ", ".join(f"{resource_id(name)}/{t.trigger_id}" for t in triggers) or "it has none"
+    raise RotaError(f"{short_name(name)}: name one of its triggers: {which}")
 
 
 def _moment(text: str) -> datetime:

@@ -1,4 +1,4 @@
-"""The card of an approval: everything a person should see before deciding."""
+"""The card of an approval: everything a person needs to decide."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -8,11 +8,18 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from rota_client import plain
+from rota_client import json_format
 from rota_client.gen.rota.chat.v1 import Approval, ApprovalState, Preview, PreviewSlot
-from rota_client.names import short
-from rota_client.terminal import words
+from rota_client.names import short_name
 from rota_client.terminal.definition import Row, definition_rows
+from rota_client.terminal.formatting import (
+    format_label,
+    format_moment,
+    format_offset,
+    format_value,
+    format_wall_clock,
+    sanitize,
+)
 
 _AUTOMATION: Final = "automation_create"
 
@@ -23,7 +30,7 @@ def card(approval: Approval) -> RenderableType:
     return Panel(
         grid(_rows(approval)),
         title=title,
-        subtitle=Text(short(approval.name)),
+        subtitle=Text(short_name(approval.name)),
         border_style="yellow" if pending else "dim",
         padding=(1, 2),
     )
@@ -39,27 +46,33 @@ def grid(rows: Iterable[Row]) -> Table:
 
 
 def _rows(approval: Approval) -> Iterator[Row]:
-    payload = plain.struct(approval.edited_payload or approval.payload)
+    payload = json_format.struct_to_dict(approval.edited_payload or approval.payload)
     if approval.action_type == _AUTOMATION:
         definition = payload.get("definition", {})
-        yield "Name", words.value(payload.get("display_name") or definition.get("name", ""))
+        yield (
+            "Name",
+            format_value(payload.get("display_name") or definition.get("name", "")),
+        )
         if payload.get("description"):
-            yield "What", words.value(payload["description"])
+            yield "What", format_value(payload["description"])
         if approval.preview is not None and approval.edited_payload is None:
             yield from preview_rows(approval.preview)
         yield from definition_rows(definition)
     else:
-        yield "What", words.clean(approval.summary)
-        yield "Kind", words.clean(approval.action_type)
-        context = plain.struct(approval.context)
+        yield "What", sanitize(approval.summary)
+        yield "Kind", sanitize(approval.action_type)
+        context = json_format.struct_to_dict(approval.context)
         changed = context.get("difference")
         if isinstance(changed, list) and approval.edited_payload is None:
             yield "Differs", "\n".join(_difference(one) for one in changed if isinstance(one, dict))
         else:
-            yield "With", words.clean(plain.dump(payload, ordered=True))
+            yield (
+                "With",
+                sanitize(json_format.dump_json(payload, ordered=True)),
+            )
         match context.get("fires"):
             case {"before": {"summary": str(was)}} if was:
-                yield "Was", words.clean(was)
+                yield "Was", sanitize(was)
         if approval.preview is not None and approval.preview.slots:
             yield from preview_rows(approval.preview)
     yield from _context_rows(approval)
@@ -68,53 +81,59 @@ def _rows(approval: Approval) -> Iterator[Row]:
 
 def _difference(one: dict[str, Any]) -> str:
     before, after = (
-        words.value(one[side]) if side in one else "nothing" for side in ("before", "after")
+        format_value(one[side]) if side in one else "nothing" for side in ("before", "after")
     )
-    return f"{words.clean(str(one.get('path', '')))}: {before} → {after}"
+    return f"{sanitize(str(one.get('path', '')))}: {before} → {after}"
 
 
 def preview_rows(preview: Preview) -> Iterator[Row]:
     if preview.summary:
-        yield "When", words.clean(preview.summary)
+        yield "When", sanitize(preview.summary)
     if preview.time_zone_assumed:
         zones = ", ".join(sorted({slot.time_zone for slot in preview.slots}))
-        yield "Zone", words.clean(f"assumed, nobody named one: {zones}".rstrip(": "))
+        yield (
+            "Zone",
+            sanitize(f"assumed, nobody named one: {zones}".rstrip(": ")),
+        )
     slots = [line for slot in preview.slots for line in _slot_lines(slot)]
     yield "Next", "\n".join(slots) or "never"
     if preview.notes:
-        yield "Note", "\n".join(words.clean(note) for note in preview.notes)
+        yield "Note", "\n".join(sanitize(note) for note in preview.notes)
 
 
 def _slot_lines(slot: PreviewSlot) -> Iterator[str]:
-    zone = f"{slot.time_zone} ({words.offset(slot.utc_offset)})"
-    yield f"{words.wall_clock(slot.local_time)}  {words.clean(zone)}"
+    zone = f"{slot.time_zone} ({format_offset(slot.utc_offset)})"
+    yield f"{format_wall_clock(slot.local_time)}  {sanitize(zone)}"
     if slot.dst_note:
-        yield f"  {words.clean(slot.dst_note)}"
+        yield f"  {sanitize(slot.dst_note)}"
 
 
 def _context_rows(approval: Approval) -> Iterator[Row]:
-    context = plain.struct(approval.context)
+    context = json_format.struct_to_dict(approval.context)
     consequences = context.pop("consequences", {})
     for told in ("difference", "fires"):  # among the rows above
         context.pop(told, None)
     for key, said in sorted(context.items()):
-        yield words.label(key).capitalize(), words.value(said)
+        yield format_label(key).capitalize(), format_value(said)
     if isinstance(consequences, dict):
-        lines = [f"{words.label(k)}: {words.value(v)}" for k, v in sorted(consequences.items())]
+        lines = [f"{format_label(k)}: {format_value(v)}" for k, v in sorted(consequences.items())]
     else:
-        lines = [words.value(consequences)]
+        lines = [format_value(consequences)]
     if lines:
         yield "Means", "\n".join(lines)
 
 
 def _ending_rows(approval: Approval) -> Iterator[Row]:
     if approval.state == ApprovalState.PENDING:
-        yield "Expires", words.moment(approval.expire_time)
+        yield "Expires", format_moment(approval.expire_time)
         return
-    yield "Decided", f"{words.moment(approval.decide_time)} {words.clean(approval.decided_by)}"
+    yield (
+        "Decided",
+        f"{format_moment(approval.decide_time)} {sanitize(approval.decided_by)}",
+    )
     if approval.edited_payload is not None:
         yield "", "edited before it was approved"
     if approval.reason:
-        yield "Reason", words.clean(approval.reason)
+        yield "Reason", sanitize(approval.reason)
     if approval.resource:
-        yield "Made", short(words.clean(approval.resource))
+        yield "Made", short_name(sanitize(approval.resource))

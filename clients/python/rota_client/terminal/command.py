@@ -1,4 +1,4 @@
-"""What every command shares: a connection, what goes wrong, and how answers are printed."""
+"""Shared by all commands: the connection, error messages, and output."""
 
 import asyncio
 import sys
@@ -11,9 +11,9 @@ import betterproto2
 import typer
 from rich.console import RenderableType
 
-from rota_client import NoConnection, RotaClient, RotaError, discover, errors, plain
-from rota_client.calls import Patience
-from rota_client.terminal.interrupt import Left
+from rota_client import NoConnection, RotaClient, RotaError, discover, errors, json_format
+from rota_client.calls import RetryPolicy
+from rota_client.terminal.interrupt import SecondInterrupt
 from rota_client.terminal.screen import Screen
 
 T = TypeVar("T")
@@ -21,12 +21,12 @@ M = TypeVar("M", bound=betterproto2.Message)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, as the contract names fields.")]
 Limit = Annotated[int, typer.Option(min=1, help="List at most this many.")]
 INTERRUPTED: Final = 130
-_PATIENCE_SECONDS: Final = 60.0
+_RETRY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What the options before the command say."""
+class GlobalOptions:
+    """The options before the command."""
 
     gateway: str
     token: str
@@ -34,8 +34,8 @@ class Given:
 
 
 @dataclass(slots=True, kw_only=True)
-class Desk:
-    """A client, the loop it lives on, and the screen."""
+class CommandContext:
+    """A client, its event loop, and the screen."""
 
     runner: asyncio.Runner
     rota: RotaClient
@@ -46,8 +46,8 @@ class Desk:
 
 
 @contextmanager
-def connected(given: Given) -> Iterator[Desk]:
-    """A Desk. What a person should read instead of a traceback is printed, and ends with 1."""
+def connect(given: GlobalOptions) -> Iterator[CommandContext]:
+    """Connects. Prints an expected error without a traceback and exits with 1."""
     screen = Screen()
     try:
         with asyncio.Runner() as runner:
@@ -55,7 +55,7 @@ def connected(given: Given) -> Iterator[Desk]:
             runner.run(rota.__aenter__())
             try:
                 runner.run(rota.connect())
-                yield Desk(runner=runner, rota=rota, screen=screen)
+                yield CommandContext(runner=runner, rota=rota, screen=screen)
             finally:
                 runner.run(rota.__aexit__())
     except NoConnection as exc:
@@ -67,50 +67,50 @@ def connected(given: Given) -> Iterator[Desk]:
     except RotaError as exc:
         screen.error(exc)
         raise typer.Exit(1) from exc
-    except Left as exc:
+    except SecondInterrupt as exc:
         raise typer.Exit(INTERRUPTED) from exc
 
 
-def answer(context: typer.Context, call: Callable[[RotaClient], Awaitable[T]]) -> T:
-    with connected(context.obj) as desk:
-        return desk.run(call(desk.rota))
+def run_call(context: typer.Context, call: Callable[[RotaClient], Awaitable[T]]) -> T:
+    with connect(context.obj) as command:
+        return command.run(call(command.rota))
 
 
-def shown(message: M, render: Callable[[M], RenderableType], as_json: bool) -> None:
+def print_message(message: M, render: Callable[[M], RenderableType], as_json: bool) -> None:
     if as_json:
-        print_json(plain.to_plain(message))
+        print_json(json_format.to_dict(message))
     else:
         Screen().show(render(message))
 
 
-def listed(
+def print_messages(
     name: str,
     found: Sequence[M],
     render: Callable[[Sequence[M]], RenderableType],
     as_json: bool,
 ) -> None:
     if as_json:
-        print_json({name: [plain.to_plain(one) for one in found]})
+        print_json({name: [json_format.to_dict(one) for one in found]})
     else:
         Screen().show(render(found))
 
 
 def print_json(value: dict[str, Any], *, indent: int | None = 2) -> None:
-    sys.stdout.write(plain.dump(value, indent=indent) + "\n")
+    sys.stdout.write(json_format.dump_json(value, indent=indent) + "\n")
     sys.stdout.flush()
 
 
-def _client(given: Given, screen: Screen) -> RotaClient:
+def _client(given: GlobalOptions, screen: Screen) -> RotaClient:
     found = discover(gateway=given.gateway, token=given.token, workspace=given.workspace)
-    patience = Patience(give_up_after=_PATIENCE_SECONDS, noticed=_Noticed(screen))
+    retry_policy = RetryPolicy(give_up_after=_RETRY_SECONDS, on_retry=_RetryWarning(screen))
     try:
-        return RotaClient(found.address, found.token, found.workspace, patience=patience)
+        return RotaClient(found.address, found.token, found.workspace, retry_policy=retry_policy)
     except ValueError as exc:
         raise NoConnection(str(exc)) from exc
 
 
-class _Noticed:
-    """Says each failure once, not at every try."""
+class _RetryWarning:
+    """Prints each error once, not at every retry."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen

@@ -1,9 +1,9 @@
-"""A definition in rows of label and text: all that would run, nothing cut short."""
+"""A definition as rows of label and text, complete and never truncated."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from rota_client.terminal.words import clean, label, value
+from rota_client.terminal.formatting import format_label, format_value, sanitize
 
 Row = tuple[str, str]
 Plain = Mapping[str, Any]
@@ -14,7 +14,7 @@ _TRIGGER: Final = ("trigger_id", "type", "config", "static_inputs", "enabled")
 
 def definition_rows(definition: Plain) -> Iterator[Row]:
     if definition.get("goal"):
-        yield "Goal", clean(str(definition["goal"]))
+        yield "Goal", sanitize(str(definition["goal"]))
     for trigger in definition.get("triggers", []):
         yield from trigger_rows(trigger)
     execution = definition.get("execution", {})
@@ -24,16 +24,18 @@ def definition_rows(definition: Plain) -> Iterator[Row]:
     if limits:
         yield "Limits", limits
     if schema := definition.get("inputs", {}).get("schema"):
-        yield "Inputs", value(schema)
+        yield "Inputs", format_value(schema)
 
 
 def trigger_rows(trigger: Plain) -> Iterator[Row]:
     config = trigger.get("config", {})
     disabled = "" if trigger.get("enabled", True) else ", disabled"
-    kind = value(trigger.get("type", ""))
-    lines = [f"{value(trigger.get('trigger_id', ''))} ({kind}{disabled})"]
+    kind = format_value(trigger.get("type", ""))
+    lines = [f"{format_value(trigger.get('trigger_id', ''))} ({kind}{disabled})"]
     if "cron" in config:
-        lines.append(f"{value(config['cron'])} in {value(config.get('timezone', '?'))}")
+        lines.append(
+            f"{format_value(config['cron'])} in {format_value(config.get('timezone', '?'))}"
+        )
     for more in (
         _listed(config, without=("cron", "timezone")),
         _listed(trigger, without=_TRIGGER),
@@ -41,7 +43,7 @@ def trigger_rows(trigger: Plain) -> Iterator[Row]:
         if more:
             lines.append(more)
     if trigger.get("static_inputs"):
-        lines.append(f"with {value(trigger['static_inputs'])}")
+        lines.append(f"with {format_value(trigger['static_inputs'])}")
     yield "Starts by", "\n".join(lines)
 
 
@@ -52,11 +54,12 @@ def steps_rows(name: str, steps: Iterable[Plain]) -> Iterator[Row]:
 
 def _step_lines(number: int, step: Plain) -> Iterator[str]:
     config = step.get("config", {})
-    yield f"{number}. {value(step.get('step_id', ''))} ({value(step.get('action', ''))})"
+    step_id, action = format_value(step.get("step_id", "")), format_value(step.get("action", ""))
+    yield f"{number}. {step_id} ({action})"
     if "prompt" in config:
-        yield f"   {value(config['prompt'])}"
+        yield f"   {format_value(config['prompt'])}"
     if step.get("action") == "agent_task":
-        yield f"   tools granted: {value(config.get('tools', []))}"
+        yield f"   tools granted: {format_value(config.get('tools', []))}"
     for more in (_listed(config, without=("prompt", "tools")), _listed(step, without=_STEP)):
         if more:
             yield f"   {more}"
@@ -65,4 +68,4 @@ def _step_lines(number: int, step: Plain) -> Iterator[str]:
 def _listed(plain: Plain, *, without: tuple[str, ...]) -> str:
     # a Struct has no order of its own
     listed = sorted((k, v) for k, v in plain.items() if k not in without)
-    return " · ".join(f"{label(k)}: {value(v)}" for k, v in listed)
+    return " · ".join(f"{format_label(k)}: {format_value(v)}" for k, v in listed)

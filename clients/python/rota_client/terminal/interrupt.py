@@ -1,4 +1,4 @@
-"""Ctrl-C while a turn runs: the first press asks to stop, the second leaves."""
+"""Ctrl-C while a turn runs: the first cancels the turn, the second exits."""
 
 import asyncio
 import signal
@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 
-class Left(Exception):
-    """The person pressed Ctrl-C again."""
+class SecondInterrupt(Exception):
+    """The person pressed Ctrl-C twice."""
 
 
 @contextmanager
 def on_interrupt(first: Callable[[], Awaitable[None]]) -> Iterator[None]:
-    """Inside it the first Ctrl-C runs `first`, the next raises Left out of it."""
+    """Runs `first` at the first Ctrl-C; raises SecondInterrupt at the next."""
     loop = asyncio.get_running_loop()
     me = asyncio.current_task()
     asked: list[asyncio.Future[None]] = []
@@ -35,7 +35,7 @@ def on_interrupt(first: Callable[[], Awaitable[None]]) -> Iterator[None]:
         yield
     except asyncio.CancelledError as exc:
         if leaving.is_set():
-            raise Left from exc
+            raise SecondInterrupt from exc
         raise
     finally:
         loop.remove_signal_handler(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""`rota models`: what may be chosen, and what one adds of one's own."""
+"""`rota models`: lists models, and adds and removes the caller's own."""
 
 import sys
 from typing import Annotated, Final
@@ -7,7 +7,7 @@ import typer
 
 from rota_client.gen.rota.chat.v1 import ModelConfig, ModelConfigImageSupport
 from rota_client.terminal import tables
-from rota_client.terminal.command import Json, answer, listed, print_json, shown
+from rota_client.terminal.command import Json, print_json, print_message, print_messages, run_call
 
 app = typer.Typer(help="List the models, and add or remove one of your own.")
 _IMAGES: Final = {
@@ -26,8 +26,8 @@ def models(context: typer.Context) -> None:
 @app.command("list")
 def list_models(context: typer.Context, as_json: Json = False) -> None:
     """List the models that may be chosen."""
-    found = answer(context, lambda rota: rota.list_models())
-    listed("model_configs", found, tables.models, as_json)
+    found = run_call(context, lambda rota: rota.list_models())
+    print_messages("model_configs", found, tables.models, as_json)
 
 
 @app.command()
@@ -62,7 +62,7 @@ def add(
         image_support=_IMAGES[images],
         context_tokens=context_tokens or 0,
     )
-    shown(answer(context, lambda rota: rota.add_model(config)), tables.model, as_json)
+    print_message(run_call(context, lambda rota: rota.add_model(config)), tables.model, as_json)
 
 
 @app.command()
@@ -72,7 +72,7 @@ def remove(
     as_json: Json = False,
 ) -> None:
     """Remove a model of your own, with its key."""
-    answer(context, lambda rota: rota.remove_model(model))
+    run_call(context, lambda rota: rota.remove_model(model))
     if as_json:
         print_json({})
     else:

@@ -1,18 +1,18 @@
-"""What happens to a run, a line each."""
+"""Run events → lines of text."""
 
 from rich.text import Text
 
 from rota_client.errors import RotaError
 from rota_client.gen.rota.automation.v1 import RunEvent
-from rota_client.terminal.words import clean, moment
+from rota_client.terminal.formatting import format_moment, sanitize
 
 
-def line(event: RunEvent) -> Text | None:
-    """None for an event that is of no use to a person."""
+def format_event(event: RunEvent) -> Text | None:
+    """Returns None for an event that a person has no use for."""
     said = _said(event)
     if not said:
         return None
-    return Text(f"{moment(event.create_time)}  {clean(said)}".lstrip())
+    return Text(f"{format_moment(event.create_time)}  {sanitize(said)}".lstrip())
 
 
 def _said(event: RunEvent) -> str:

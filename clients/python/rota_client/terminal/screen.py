@@ -1,11 +1,11 @@
-"""Frames as they come: text as it streams, the rest in dim lines."""
+"""Prints frames as they arrive: text as it streams, the rest as dim lines."""
 
 import sys
 
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from rota_client import plain
+from rota_client import json_format
 from rota_client.errors import RotaError
 from rota_client.gen.rota.chat.v1 import (
     Step,
@@ -14,13 +14,13 @@ from rota_client.gen.rota.chat.v1 import (
     ToolCallFinishedOutcome,
     TurnEvent,
 )
-from rota_client.names import short
-from rota_client.streams import kind_of
-from rota_client.terminal.words import clean
+from rota_client.names import short_name
+from rota_client.streams import frame_kind
+from rota_client.terminal.formatting import sanitize
 
 
-def console(*, stderr: bool = False) -> Console:
-    """On a stream that can't write a character, that character is replaced."""
+def build_console(*, stderr: bool = False) -> Console:
+    """Replaces characters that the stream can't encode."""
     stream = sys.stderr if stderr else sys.stdout
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
@@ -30,14 +30,14 @@ def console(*, stderr: bool = False) -> Console:
 
 class Screen:
     def __init__(self) -> None:
-        self.out = console()
-        self.err = console(stderr=True)
+        self.out = build_console()
+        self.err = build_console(stderr=True)
         self._midline = False
         self._steps: dict[str, str] = {}
         self._tools: dict[str, str] = {}
 
-    def tell(self, event: TurnEvent) -> None:
-        """Shows a frame. One without a line of its own shows nothing."""
+    def show_frame(self, event: TurnEvent) -> None:
+        """Prints a frame; some kinds print nothing."""
         if event.text_delta is not None:
             self._text(event.text_delta.text)
         elif event.step is not None:
@@ -48,16 +48,16 @@ class Screen:
             self.error(RotaError.of(event.failed.status))
         elif note := self._noted(event):
             self.note(note)
-        if kind_of(event) in ("completed", "suspended", "failed", "cancelled"):
+        if frame_kind(event) in ("completed", "suspended", "failed", "cancelled"):
             self._line_end()
 
     def note(self, text: str) -> None:
         self._line_end()
-        self.out.print(Text(f"· {clean(text)}"), style="dim", soft_wrap=True)
+        self.out.print(Text(f"· {sanitize(text)}"), style="dim", soft_wrap=True)
 
     def warn(self, text: str) -> None:
         self._line_end()
-        self.err.print(Text(f"· {clean(text)}"), style="dim", soft_wrap=True)
+        self.err.print(Text(f"· {sanitize(text)}"), style="dim", soft_wrap=True)
 
     def show(self, what: RenderableType) -> None:
         self._line_end()
@@ -66,15 +66,18 @@ class Screen:
     def error(self, error: RotaError) -> None:
         self._line_end()
         reason = f" ({error.reason})" if error.reason else ""
-        lines = [f"  {clean(v.field)}: {clean(v.description)}" for v in error.violations]
+        lines = [f"  {sanitize(v.field)}: {sanitize(v.description)}" for v in error.violations]
         if error.retry_after is not None:
             lines.append(f"  Try again in {error.retry_after.total_seconds():.0f} s.")
-        self.err.print(Text(f"Error: {clean(error.message)}{reason}", style="red"), soft_wrap=True)
+        self.err.print(
+            Text(f"Error: {sanitize(error.message)}{reason}", style="red"),
+            soft_wrap=True,
+        )
         for line in lines:
             self.err.print(Text(line), soft_wrap=True)
 
     def _text(self, text: str) -> None:
-        self.out.out(clean(text), end="", highlight=False)
+        self.out.out(sanitize(text), end="", highlight=False)
         self._midline = not text.endswith("\n") if text else self._midline
 
     def _line_end(self) -> None:
@@ -92,10 +95,10 @@ class Screen:
         # a turn that is followed from its middle never said which tool it was
         name = self._tools.pop(call.tool_call_id, "")
         ended = "did not work" if call.outcome == ToolCallFinishedOutcome.ERROR else "done"
-        status = plain.struct(call.output).get("status")
+        status = json_format.struct_to_dict(call.output).get("status")
         ended = status if isinstance(status, str) and status else ended
         self.note(
-            f"{name} {ended}".lstrip() + (f": {short(call.resource)}" if call.resource else "")
+            f"{name} {ended}".lstrip() + (f": {short_name(call.resource)}" if call.resource else "")
         )
 
     def _noted(self, event: TurnEvent) -> str:

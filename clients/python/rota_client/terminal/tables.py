@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rota_client import plain
+from rota_client import json_format
 from rota_client.errors import RotaError
 from rota_client.gen.rota.automation.v1 import (
     Automation,
@@ -21,25 +21,31 @@ from rota_client.gen.rota.automation.v1 import (
     Trigger,
 )
 from rota_client.gen.rota.chat.v1 import Approval, ModelConfig, ModelConfigImageSupport
-from rota_client.names import last, short
+from rota_client.names import resource_id, short_name
 from rota_client.terminal.card import grid
 from rota_client.terminal.definition import Row, definition_rows
-from rota_client.terminal.words import clean, moment, offset, value, wall_clock
+from rota_client.terminal.formatting import (
+    format_moment,
+    format_offset,
+    format_value,
+    format_wall_clock,
+    sanitize,
+)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, none: str) -> RenderableType:
-    """Lines are folded, never cut, and the id that leads each stays whole for copying; `none` is
-    said in place of an empty table."""
+    """Folds lines and never truncates; the id in the first column stays on one line for copying.
+    Shows `none` instead of an empty table."""
     made = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for column in columns:
         made.add_column(column, overflow="fold", no_wrap=column == columns[0])
     for row in rows:
-        made.add_row(*(Text(clean(cell)) for cell in row))
+        made.add_row(*(Text(sanitize(cell)) for cell in row))
     return made if made.row_count else Text(none, style="dim")
 
 
 def approvals(found: Iterable[Approval]) -> RenderableType:
-    rows = [(last(a.name), a.state.name, a.summary) for a in found]
+    rows = [(resource_id(a.name), a.state.name, a.summary) for a in found]
     return table(("Approval", "State", "What"), rows, none="No approval waits.")
 
 
@@ -80,7 +86,8 @@ def _paid(one: ModelConfig) -> str:
 
 def automations(found: Iterable[Automation]) -> RenderableType:
     rows = [
-        (last(a.name), a.display_name, a.state.name, moment(_next_fire(a.triggers))) for a in found
+        (resource_id(a.name), a.display_name, a.state.name, format_moment(_next_fire(a.triggers)))
+        for a in found
     ]
     columns = ("Automation", "Name", "State", "Next")
     return table(columns, rows, none="There are no automations.")
@@ -91,7 +98,7 @@ def automation(one: Automation) -> RenderableType:
 
 
 def runs(found: Iterable[Run]) -> RenderableType:
-    """A table an automation, in the order of their newest runs."""
+    """One table per automation, in the order of their newest runs."""
     newest_first = list(found)
     order = list(dict.fromkeys(_parent(run.name) for run in newest_first))
     grouped = groupby(
@@ -99,8 +106,8 @@ def runs(found: Iterable[Run]) -> RenderableType:
     )
     parts: list[RenderableType] = []
     for parent, its in grouped:
-        parts.append(Text(short(parent), style="bold"))
-        rows = [(last(r.name), r.state.name, moment(r.slot_time)) for r in its]
+        parts.append(Text(short_name(parent), style="bold"))
+        rows = [(resource_id(r.name), r.state.name, format_moment(r.slot_time)) for r in its]
         parts.append(table(("Run", "State", "Slot"), rows, none=""))
     return Group(*parts) if parts else Text("There are no runs.", style="dim")
 
@@ -111,7 +118,11 @@ def run(one: Run) -> RenderableType:
 
 def slots(found: Iterable[Slot]) -> RenderableType:
     rows = [
-        (wall_clock(s.local_time), s.outcome.name, s.reason or (last(s.run) if s.run else ""))
+        (
+            format_wall_clock(s.local_time),
+            s.outcome.name,
+            s.reason or (resource_id(s.run) if s.run else ""),
+        )
         for s in found
     ]
     return table(("Slot", "Outcome", "Run or reason"), rows, none="No slot has come yet.")
@@ -120,68 +131,71 @@ def slots(found: Iterable[Slot]) -> RenderableType:
 def preview(found: PreviewScheduleResponse) -> RenderableType:
     rows = [
         (
-            wall_clock(s.local_time),
-            offset(s.utc_offset),
+            format_wall_clock(s.local_time),
+            format_offset(s.utc_offset),
             " ".join(part for part in (s.dst_note, "(skipped)" if s.skipped else "") if part),
         )
         for s in found.slots
     ]
-    notes = [Text(clean(note), style="dim") for note in found.notes]
+    notes = [Text(sanitize(note), style="dim") for note in found.notes]
     listed = table(("Fires", "Offset", "Clock changes"), rows, none="It never fires.")
-    return Group(Text(clean(found.summary), style="bold"), listed, *notes)
+    return Group(Text(sanitize(found.summary), style="bold"), listed, *notes)
 
 
 def explanation(found: ExplainSlotResponse) -> RenderableType:
-    """The sentence, then the ledger's row, or the slots around a moment that is none."""
-    parts: list[RenderableType] = [Text(clean(found.explanation), style="bold")]
+    """The explanation, then the ledger's row, or the slots near a moment that is no slot."""
+    parts: list[RenderableType] = [Text(sanitize(found.explanation), style="bold")]
     if found.slot is not None:
         parts.append(grid(_slot_rows(found.slot)))
     if found.nearest_slots:
-        rows = [(wall_clock(s.local_time), offset(s.utc_offset)) for s in found.nearest_slots]
+        rows = [
+            (format_wall_clock(s.local_time), format_offset(s.utc_offset))
+            for s in found.nearest_slots
+        ]
         parts.append(table(("Nearest", "Offset"), rows, none=""))
     return Group(*parts)
 
 
 def revisions(found: Iterable[Revision]) -> RenderableType:
-    rows = [(str(r.revision), moment(r.create_time), last(r.author)) for r in found]
+    rows = [(str(r.revision), format_moment(r.create_time), resource_id(r.author)) for r in found]
     return table(("Revision", "Made", "By"), rows, none="There are no revisions.")
 
 
 def _slot_rows(one: Slot) -> Iterator[Row]:
-    yield "Slot", wall_clock(one.local_time)
+    yield "Slot", format_wall_clock(one.local_time)
     yield "Outcome", one.outcome.name
     if one.fire_time is not None and one.fire_time != one.slot_time:
-        yield "Ran at", moment(one.fire_time)
+        yield "Ran at", format_moment(one.fire_time)
     if one.run:
-        yield "Run", last(one.run)
+        yield "Run", resource_id(one.run)
     if one.decide_time is not None:
-        yield "Decided", moment(one.decide_time)
+        yield "Decided", format_moment(one.decide_time)
 
 
 def _automation_rows(one: Automation) -> Iterator[Row]:
-    yield "Automation", short(one.name)
-    yield "Name", clean(one.display_name)
+    yield "Automation", short_name(one.name)
+    yield "Name", sanitize(one.display_name)
     if one.description:
-        yield "What", clean(one.description)
-    state = f"{one.state.name}: {clean(one.pause_note)}" if one.pause_note else one.state.name
+        yield "What", sanitize(one.description)
+    state = f"{one.state.name}: {sanitize(one.pause_note)}" if one.pause_note else one.state.name
     yield "State", f"{state} (revision {one.revision})"
     for trigger in one.triggers:
         yield "Next", _trigger_line(trigger)
     if one.last_run_state:
         yield "Last run", one.last_run_state.name
     if one.definition is not None:
-        yield from definition_rows(plain.to_plain(one.definition))
+        yield from definition_rows(json_format.to_dict(one.definition))
 
 
 def _trigger_line(trigger: Trigger) -> str:
-    when = moment(trigger.next_fire_time) or "never"
-    why = f" ({clean(trigger.disabled_reason)})" if trigger.disabled_reason else ""
-    return f"{clean(trigger.trigger_id)}: {when}{why}"
+    when = format_moment(trigger.next_fire_time) or "never"
+    why = f" ({sanitize(trigger.disabled_reason)})" if trigger.disabled_reason else ""
+    return f"{sanitize(trigger.trigger_id)}: {when}{why}"
 
 
 def _run_rows(one: Run) -> Iterator[Row]:
-    yield "Run", last(one.name)
-    yield "Of", short(_parent(one.name))
+    yield "Run", resource_id(one.name)
+    yield "Of", short_name(_parent(one.name))
     yield "State", one.state.name
     for name, time in (
         ("Slot", one.slot_time),
@@ -189,33 +203,33 @@ def _run_rows(one: Run) -> Iterator[Row]:
         ("Ended", one.end_time),
     ):
         if time is not None:
-            yield name, moment(time)
+            yield name, format_moment(time)
     for step in one.step_results:
         yield "Step", "\n".join(_step_lines(step))
     if one.error is not None:
         yield "Error", _error_line(RotaError.of(one.error))
     if one.output is not None:
-        yield "Output", _output(plain.to_plain(one)["output"])
+        yield "Output", _output(json_format.to_dict(one)["output"])
 
 
 def _step_lines(step: StepResult) -> Iterator[str]:
     tries = f" after {step.attempts} tries" if step.attempts > 1 else ""
-    yield f"{clean(step.step_id)} ({clean(step.action)}): {step.status.name}{tries}"
+    yield f"{sanitize(step.step_id)} ({sanitize(step.action)}): {step.status.name}{tries}"
     if step.error is not None:
         yield f"  {_error_line(RotaError.of(step.error))}"
 
 
 def _error_line(error: RotaError) -> str:
-    return clean(f"{error.message} ({error.reason})" if error.reason else error.message)
+    return sanitize(f"{error.message} ({error.reason})" if error.reason else error.message)
 
 
 def _output(said: object) -> str:
     """Text as it is; what an agent step gave as its text, anything else as JSON."""
     match said:
         case {"text": str(text), **rest} if not rest:
-            return clean(text)
+            return sanitize(text)
         case _:
-            return value(said)
+            return format_value(said)
 
 
 def _next_fire(triggers: Iterable[Trigger]) -> datetime | None:

@@ -1,4 +1,4 @@
-"""`rota webhook`: where the workspace is told of what needs a person."""
+"""`rota webhook`: the webhook of the workspace, and its deliveries."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -7,11 +7,11 @@ import typer
 from rich.console import RenderableType
 
 from rota_client.gen.rota.automation.v1 import Webhook, WebhookDelivery
-from rota_client.names import last, short
+from rota_client.names import resource_id, short_name
 from rota_client.terminal.card import grid
-from rota_client.terminal.command import Json, Limit, answer, listed, shown
+from rota_client.terminal.command import Json, Limit, print_message, print_messages, run_call
+from rota_client.terminal.formatting import format_moment
 from rota_client.terminal.tables import table
-from rota_client.terminal.words import moment
 
 app = typer.Typer(help="See and set the workspace's webhook, and what it sent. For owners.")
 
@@ -25,7 +25,7 @@ def webhook(context: typer.Context) -> None:
 @app.command()
 def show(context: typer.Context, as_json: Json = False) -> None:
     """Show where messages go, and of what they tell."""
-    shown(answer(context, lambda rota: rota.get_webhook()), _webhook, as_json)
+    print_message(run_call(context, lambda rota: rota.get_webhook()), _webhook, as_json)
 
 
 @app.command("set")
@@ -39,20 +39,20 @@ def set_(
     as_json: Json = False,
 ) -> None:
     """Say where messages go, and turn it on. The first time, its secret is shown, once."""
-    found = answer(context, lambda rota: rota.set_webhook(uri, event_types=event or []))
-    shown(found, _webhook, as_json)
+    found = run_call(context, lambda rota: rota.set_webhook(uri, event_types=event or []))
+    print_message(found, _webhook, as_json)
 
 
 @app.command()
 def on(context: typer.Context, as_json: Json = False) -> None:
     """Turn it on again."""
-    shown(answer(context, lambda rota: rota.turn_webhook(on=True)), _webhook, as_json)
+    print_message(run_call(context, lambda rota: rota.turn_webhook(on=True)), _webhook, as_json)
 
 
 @app.command()
 def off(context: typer.Context, as_json: Json = False) -> None:
     """Turn it off; what waits is given up."""
-    shown(answer(context, lambda rota: rota.turn_webhook(on=False)), _webhook, as_json)
+    print_message(run_call(context, lambda rota: rota.turn_webhook(on=False)), _webhook, as_json)
 
 
 @app.command()
@@ -64,21 +64,21 @@ def rotate(
     as_json: Json = False,
 ) -> None:
     """Make a new secret, which is shown once; the old one signs too for a day."""
-    found = answer(context, lambda rota: rota.rotate_webhook_secret(revoke_previous=revoke))
-    shown(found, _webhook, as_json)
+    found = run_call(context, lambda rota: rota.rotate_webhook_secret(revoke_previous=revoke))
+    print_message(found, _webhook, as_json)
 
 
 @app.command("test")
 def send_test(context: typer.Context, as_json: Json = False) -> None:
     """Send a message that tells of nothing; `rota webhook deliveries` says what became of it."""
-    shown(answer(context, lambda rota: rota.test_webhook()), _delivery, as_json)
+    print_message(run_call(context, lambda rota: rota.test_webhook()), _delivery, as_json)
 
 
 @app.command()
 def deliveries(context: typer.Context, limit: Limit = 50, as_json: Json = False) -> None:
     """List what was sent, newest first, and what became of it."""
-    found = answer(context, lambda rota: rota.list_webhook_deliveries(limit=limit))
-    listed("webhook_deliveries", found, _deliveries, as_json)
+    found = run_call(context, lambda rota: rota.list_webhook_deliveries(limit=limit))
+    print_messages("webhook_deliveries", found, _deliveries, as_json)
 
 
 def _webhook(one: Webhook) -> RenderableType:
@@ -92,13 +92,15 @@ def _webhook(one: Webhook) -> RenderableType:
         rows.append(("Secret", one.secret))
         rows.append(("", "Keep it now: it is not shown again."))
     if one.previous_secret_expire_time:
-        rows.append(("Old secret", f"signs too until {moment(one.previous_secret_expire_time)}"))
+        rows.append(
+            ("Old secret", f"signs too until {format_moment(one.previous_secret_expire_time)}")
+        )
     return grid(rows)
 
 
 def _delivery(one: WebhookDelivery) -> RenderableType:
     rows = [
-        ("Message", last(one.name)),
+        ("Message", resource_id(one.name)),
         ("Type", one.event_type),
         ("State", one.state.name),
         ("Tries", str(one.attempts)),
@@ -109,7 +111,12 @@ def _delivery(one: WebhookDelivery) -> RenderableType:
 
 def _deliveries(found: Iterable[WebhookDelivery]) -> RenderableType:
     rows = [
-        (last(d.name), d.event_type, f"{d.state.name} {d.error}".strip(), short(d.subject))
+        (
+            resource_id(d.name),
+            d.event_type,
+            f"{d.state.name} {d.error}".strip(),
+            short_name(d.subject),
+        )
         for d in found
     ]
     return table(("Message", "Type", "State", "About"), rows, none="Nothing was sent.")

@@ -1,9 +1,9 @@
-"""Plain words → numbers and times of day."""
+"""Words → numbers and times of day."""
 
 import re
 from datetime import time
 
-from devstack.demo.zones import CUT
+from devstack.demo.time_zones import CUT
 
 _COUNT = "zero one two three four five six seven eight nine ten eleven twelve"
 NUMBERS = {word: value for value, word in enumerate(_COUNT.split())}
@@ -29,12 +29,12 @@ class NoSuchTime(ValueError):
     """The words name a time of day that no clock shows."""
 
 
-def number(word: str) -> int:
+def parse_number(word: str) -> int:
     return int(word) if word.isdigit() else NUMBERS[word.lower()]
 
 
-def take_clock(text: str) -> tuple[time | None, str]:
-    """The time of day that a sentence names, and the sentence without it. Raises NoSuchTime."""
+def extract_time(text: str) -> tuple[time | None, str]:
+    """Returns the time of day in a sentence, and the sentence without it. Raises NoSuchTime."""
     for pattern in _CLOCKS:
         if found := pattern.search(text):
             return _clock(found), text[: found.start()] + CUT + text[found.end() :]
@@ -45,7 +45,7 @@ def _clock(found: re.Match[str]) -> time:
     words = found.groupdict()
     if name := words.get("name"):
         return _NAMED[name.lower()]
-    hour, minute = number(words["hour"]), int(words.get("minute") or 0)
+    hour, minute = parse_number(words["hour"]), int(words.get("minute") or 0)
     half = (words.get("half") or "").replace(".", "").lower()
     later = half == "pm" or words.get("night") or words.get("part") in ("afternoon", "evening")
     if later and hour < 12:

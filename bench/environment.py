@@ -1,4 +1,4 @@
-"""What the chat benchmark runs on: PostgreSQL, a model server and chat_service, each a process."""
+"""The environment of the chat benchmark: PostgreSQL, a model server and chat_service."""
 
 import asyncio
 import contextlib
@@ -27,8 +27,8 @@ WORKSPACE: Final = "workspaces/w"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """Everything of one run. `model` is the model server's address, with /v1."""
+class Environment:
+    """The servers of one run. `model` is the model server's address, with /v1."""
 
     folder: Path
     server: postgres.Server
@@ -42,7 +42,7 @@ class Stage:
         return self.keys.user_token()
 
     async def threads(self, count: int) -> list[str]:
-        """New threads that have a title: looking for one is a model call of its own."""
+        """Creates threads with a title: generating a title costs a model call."""
         metadata = [("authorization", f"Bearer {self.token()}")]
         async with client.channel(self.service) as channel:
             stub = chat_pb2_grpc.ChatServiceStub(channel)
@@ -56,7 +56,7 @@ class Stage:
             return [thread.name for thread in made]
 
     def database(self) -> str:
-        """An empty database for somebody else."""
+        """Creates an empty database for a peer."""
         name = f"peer_{uuid4().hex[:8]}"
         with psycopg.connect(self.server.dsn, autocommit=True) as connection:
             connection.execute(SQL("create database {}").format(Identifier(name)))
@@ -64,12 +64,12 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage() -> AsyncIterator[Stage]:
+async def open_environment() -> AsyncIterator[Environment]:
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rota-bench-")))
         folder.chmod(0o755)  # root's PostgreSQL runs as another user
         server = stack.enter_context(
-            postgres.running(folder / "postgres", {"max_connections": "300"})
+            postgres.run_server(folder / "postgres", {"max_connections": "300"})
         )
         databases = create_role_and_schema(server, "bench")
         # Migrations run a loop of their own.
@@ -78,18 +78,18 @@ async def stage() -> AsyncIterator[Stage]:
         model, port = free_port(), free_port()
         command = [sys.executable, "-m", "bench.provider", "--port", str(model)]
         pid = await stack.enter_async_context(
-            processes.running(command, log=folder / "provider.log")
+            processes.run_process(command, log=folder / "provider.log")
         )
-        await processes.listening(model, pid)
+        await processes.wait_for_port(model, pid)
         service = await stack.enter_async_context(
-            processes.running(
+            processes.run_process(
                 [sys.executable, "-m", "chat_service"],
                 log=folder / "service.log",
                 environ=_environ(databases, keys, model, port),
             )
         )
-        await processes.listening(port, service)
-        yield Stage(
+        await processes.wait_for_port(port, service)
+        yield Environment(
             folder=folder,
             server=server,
             databases=databases,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from devstack import child
-from devstack.child import Child
+from devstack import process
+from devstack.process import Process
 
 PATIENT = "import time; print('up', flush=True); time.sleep(300)"
 STUBBORN = (
@@ -19,8 +19,8 @@ STUBBORN = (
 )
 
 
-def started(tmp_path: Path, code: str, grace: float = 60) -> Child:
-    made = Child(
+def started(tmp_path: Path, code: str, grace: float = 60) -> Process:
+    made = Process(
         name="x",
         command=[sys.executable, "-c", code],
         environment=dict(os.environ),
@@ -58,23 +58,24 @@ def test_it_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     parent = f"""
 import os, sys, time
 from pathlib import Path
-from devstack.child import Child
+from devstack.process import Process
 command = [sys.executable, "-c", {PATIENT!r}]
-made = Child(name="x", command=command, environment=os.environ, log=Path({str(tmp_path / "log")!r}))
+log = Path({str(tmp_path / "log")!r})
+made = Process(name="x", command=command, environment=os.environ, log=log)
 made.start()
 print(made.pid, flush=True)
 time.sleep(300)
 """
-    process = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    pid = int(process.stdout.readline())
+    run = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    pid = int(run.stdout.readline())
     until_it_says(tmp_path / "log", "up")
-    assert child.start_time(pid)
-    process.kill()
-    process.wait()
-    process.stdout.close()
+    assert process.start_time(pid)
+    run.kill()
+    run.wait()
+    run.stdout.close()
     deadline = time.monotonic() + 60
-    while child.start_time(pid):
+    while process.start_time(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
@@ -82,22 +83,22 @@ time.sleep(300)
 def test_a_leftover_is_ended_and_a_stranger_with_its_pid_is_not(tmp_path: Path) -> None:
     made = started(tmp_path, PATIENT)
     until_it_says(made.log, "up")
-    assert not child.end_leftover(made.pid, "12345")
+    assert not process.end_leftover(made.pid, "12345")
     assert made.alive
-    assert child.end_leftover(made.pid, child.start_time(made.pid), grace=60)
+    assert process.end_leftover(made.pid, process.start_time(made.pid), grace=60)
     assert made.exit_code == -signal.SIGTERM
 
 
 def test_a_process_that_has_gone_has_no_start_time() -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    assert child.start_time(process.pid) == ""
+    run = subprocess.Popen([sys.executable, "-c", ""])
+    run.wait()
+    assert process.start_time(run.pid) == ""
 
 
 def test_a_large_log_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = tmp_path / "x.log"
     log.write_text("much")
-    monkeypatch.setattr(child, "_LOG_LIMIT", 3)
-    child.rotate(log)
+    monkeypatch.setattr(process, "_LOG_LIMIT", 3)
+    process.rotate_log(log)
     assert not log.exists()
     assert (tmp_path / "x.log.1").read_text() == "much"

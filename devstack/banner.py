@@ -1,4 +1,4 @@
-"""What `make run` says when everything serves."""
+"""The text that `make run` prints when everything serves."""
 
 import os
 import sys
@@ -37,7 +37,7 @@ Open the page, or try in another terminal:
 Ctrl-C stops everything."""
 
 
-def text(settings: Settings, token: str) -> str:
+def render(settings: Settings, token: str) -> str:
     folder = Path(sys.executable).parent
     return _TEXT.format(
         settings=settings,
@@ -52,6 +52,6 @@ def text(settings: Settings, token: str) -> str:
 
 
 def _short(path: Path) -> str:
-    """As one would type it here."""
+    """Returns the path relative to the working folder when it lies below it."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative

@@ -1,4 +1,4 @@
-"""JSON Schema → a small value that fits it."""
+"""JSON Schema → a small valid value."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ _FORMATS = {
 _MAX_DEPTH = 12
 
 
-def instance(schema: dict[str, Any]) -> Any:
-    """Required properties only, smallest lengths. Patterns are not looked at."""
+def build_example(schema: dict[str, Any]) -> Any:
+    """Builds required properties only, of minimal lengths. Ignores patterns."""
     return _value(schema, schema, 0)
 
 

@@ -1,11 +1,11 @@
-"""Starts again what ended, a little later each time."""
+"""Restarts processes that end, with a delay that doubles each time."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from devstack.child import Child
+from devstack.process import Process
 
 FIRST_DELAY: Final = 0.5
 LONGEST_DELAY: Final = 30.0
@@ -13,22 +13,22 @@ STEADY: Final = 30.0  # up for so long, a process has shown that it can run
 
 
 @dataclass(slots=True, kw_only=True)
-class Keeper:
-    children: list[Child]
+class Supervisor:
+    children: list[Process]
     say: Callable[[str], None]
     now: Callable[[], float] = time.monotonic
     _delays: dict[str, float] = field(default_factory=dict, init=False)
     _due: dict[str, float] = field(default_factory=dict, init=False)
 
-    def tend(self) -> bool:
-        """One look at every child; True when one was started again."""
+    def restart_exited(self) -> bool:
+        """Checks every process once; True when it restarted one."""
         started = [child for child in self.children if not child.alive and self._is_due(child)]
         for child in started:
             child.start()
             self.say(f"{child.name} runs again (process {child.pid})")
         return bool(started)
 
-    def _is_due(self, child: Child) -> bool:
+    def _is_due(self, child: Process) -> bool:
         due = self._due.get(child.name)
         if due is None:
             due = self._schedule(child)
@@ -37,7 +37,7 @@ class Keeper:
         del self._due[child.name]
         return True
 
-    def _schedule(self, child: Child) -> float:
+    def _schedule(self, child: Process) -> float:
         delay = self._delays.get(child.name, FIRST_DELAY / 2) * 2
         if self.now() - child.started > STEADY:
             delay = FIRST_DELAY

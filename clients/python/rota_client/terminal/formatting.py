@@ -1,4 +1,4 @@
-"""Values as a person reads them, with nothing in them that a terminal would obey."""
+"""Values → text for a person, without terminal control characters."""
 
 import json
 import unicodedata
@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from rota_client.zone import machine_zone
+from rota_client.time_zone import machine_zone
 
 _REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 # they turn the text around them: what is shown would not be what is meant
 _BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def clean(text: str) -> str:
-    """Without control characters, but for line ends and tabs."""
+def sanitize(text: str) -> str:
+    """Replaces control and bidirectional characters, except line ends and tabs."""
     return "".join(_REPLACED if _obeyed(c) else c for c in text.replace("\r\n", "\n"))
 
 
@@ -24,27 +24,27 @@ def _obeyed(character: str) -> bool:
     return unicodedata.category(character) == "Cc" or character in _BIDI
 
 
-def value(said: Any) -> str:
-    """A plain JSON value in a line."""
+def format_value(said: Any) -> str:
+    """Formats a JSON value as one line."""
     match said:
         case bool():
             return "yes" if said else "no"
         case str():
-            return clean(said)
+            return sanitize(said)
         case list() if all(isinstance(entry, str | int) for entry in said):
-            return clean(", ".join(str(entry) for entry in said)) or "none"
+            return sanitize(", ".join(str(entry) for entry in said)) or "none"
         case None:
             return "none"
         case _:
-            return clean(json.dumps(said, ensure_ascii=False))
+            return sanitize(json.dumps(said, ensure_ascii=False))
 
 
-def label(key: str) -> str:
-    return clean(key.replace("_", " "))
+def format_label(key: str) -> str:
+    return sanitize(key.replace("_", " "))
 
 
-def moment(time: datetime | None) -> str:
-    """In the machine's zone."""
+def format_moment(time: datetime | None) -> str:
+    """Formats a time in the machine's zone."""
     if time is None:
         return ""
     zone = machine_zone()
@@ -52,15 +52,15 @@ def moment(time: datetime | None) -> str:
     return here.strftime("%Y-%m-%d %H:%M %Z")
 
 
-def wall_clock(local_time: str) -> str:
+def format_wall_clock(local_time: str) -> str:
     """`2026-11-23T09:00` → `Mon 2026-11-23 09:00`."""
     try:
         return datetime.fromisoformat(local_time).strftime("%a %Y-%m-%d %H:%M")
     except ValueError:
-        return clean(local_time)
+        return sanitize(local_time)
 
 
-def offset(span: timedelta | None) -> str:
+def format_offset(span: timedelta | None) -> str:
     """`UTC+1`, `UTC-3:30`."""
     if span is None:
         return ""

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from rota_client.terminal import words
 from rota_client.terminal.definition import definition_rows
-from rota_client.zone import machine_zone
+from rota_client.terminal.formatting import format_moment, format_offset, format_value
+from rota_client.time_zone import machine_zone
 from tests.clients.frames import PAYLOAD
 
 
@@ -17,13 +17,13 @@ from tests.clients.frames import PAYLOAD
     [(0, "UTC+0"), (60, "UTC+1"), (330, "UTC+5:30"), (-210, "UTC-3:30"), (-720, "UTC-12")],
 )
 def test_an_offset_is_said_in_hours(span: int, said: str) -> None:
-    assert words.offset(timedelta(minutes=span)) == said
+    assert format_offset(timedelta(minutes=span)) == said
 
 
 def test_a_moment_is_said_in_the_machines_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    assert words.moment(datetime(2026, 11, 23, 8, tzinfo=UTC)) == "2026-11-23 17:00 JST"
-    assert words.moment(None) == ""
+    assert format_moment(datetime(2026, 11, 23, 8, tzinfo=UTC)) == "2026-11-23 17:00 JST"
+    assert format_moment(None) == ""
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_moment_is_said_in_the_machines_zone(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 def test_a_value_is_said_in_a_line_that_no_terminal_obeys(said: Any, shown: str) -> None:
-    assert words.value(said) == shown
+    assert format_value(said) == shown
 
 
 def test_all_that_would_run_is_in_the_rows() -> None:

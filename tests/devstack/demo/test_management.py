@@ -6,7 +6,7 @@ from typing import Any
 import openai
 import pytest
 
-from devstack.demo.managing import managing
+from devstack.demo.management import parse_management_call
 from tests.devstack.demo.calls import ask
 
 NAMES = (
@@ -86,4 +86,4 @@ async def test_a_moment_that_was_not_said_is_asked_for(client: openai.AsyncOpenA
 
 
 def test_what_is_not_offered_is_not_called() -> None:
-    assert managing("pause the news", ["create_automation"]) is None
+    assert parse_management_call("pause the news", ["create_automation"]) is None

@@ -1,16 +1,16 @@
-"""Whether what was started serves: gRPC health, and a real call through the gateway."""
+"""Health checks: gRPC health of a service, and real calls through the gateway."""
 
 import grpc
 import httpx
 from grpc_health.v1 import health_pb2
 
 _TIMEOUT = 2.0
-# One read of each service, so that both routes are proved.
+# one read of each service: both routes must work
 _READS = ("v1/workspaces/{0}/threads?page_size=1", "v1/workspaces/{0}/automations?page_size=1")
 
 
 def is_serving(address: str, service: str) -> bool:
-    """What the service says of itself."""
+    """True if the service reports SERVING."""
     with grpc.insecure_channel(address) as channel:
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
@@ -25,7 +25,7 @@ def is_serving(address: str, service: str) -> bool:
 
 
 def is_reachable(gateway_url: str, token: str, workspace: str) -> bool:
-    """Calls reach both services through the gateway; what they answer is their own affair."""
+    """True if calls reach both services through the gateway, whatever they answer."""
     headers = {"authorization": f"Bearer {token}"}
     try:
         with httpx.Client(base_url=gateway_url, headers=headers, timeout=_TIMEOUT) as client:

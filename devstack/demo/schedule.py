@@ -1,4 +1,4 @@
-"""When something shall happen, and the schedule that says so."""
+"""The schedule in a sentence, and its trigger config."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -8,8 +8,8 @@ DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "satur
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class When:
-    """`cron` for what recurs, `after` or `day` (+ `clock`) for one moment."""
+class Schedule:
+    """`cron` recurs; `after`, or `day` with `clock`, is one moment."""
 
     phrase: str
     cron: str = ""
@@ -20,7 +20,7 @@ class When:
     task: str = ""
 
     def config(self, now: datetime, home_zone: str) -> dict[str, object]:
-        """The trigger's configuration, for a person whose zone is `home_zone`."""
+        """Returns the trigger's config for a person in `home_zone`."""
         zone = self.zone or home_zone
         if self.cron:
             return {"cron": self.cron, "timezone": zone}
@@ -56,12 +56,12 @@ class When:
 
 
 @dataclass(frozen=True, slots=True)
-class Unclear:
-    """Something is missing; `question` asks for it."""
+class ClarifyingQuestion:
+    """The sentence lacks a detail; `question` asks for it."""
 
     question: str
 
 
 @dataclass(frozen=True, slots=True)
-class Impossible:
+class ScheduleRefusal:
     reason: str

@@ -1,4 +1,4 @@
-"""One process of the stack: started, watched, stopped."""
+"""One process of the stack, with its log file."""
 
 import os
 import signal
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-_TETHER: Final = Path(__file__).with_name("tether.py")
+_LAUNCHER: Final = Path(__file__).with_name("die_with_parent.py")
 _LOG_LIMIT: Final = 8 << 20
 
 
 @dataclass(slots=True, kw_only=True)
-class Child:
+class Process:
     """`grace` is how many seconds SIGTERM gets before SIGKILL follows."""
 
     name: str
@@ -39,11 +39,11 @@ class Child:
         return self.process.poll() if self.process else None
 
     def start(self) -> None:
-        rotate(self.log)
-        tether = [sys.executable, "-I", "-S", str(_TETHER), str(os.getpid())]
+        rotate_log(self.log)
+        launcher = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [*tether, *self.command],
+                [*launcher, *self.command],
                 env=dict(self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -58,7 +58,7 @@ class Child:
             self.process.terminate()
 
     def wait(self) -> None:
-        """After `terminate`: until it has gone, by force once its grace is over."""
+        """Waits until the process ends, after `terminate`; kills it when its grace is over."""
         if self.process is None:
             return
         try:
@@ -76,16 +76,16 @@ class Child:
         return "\n".join(lines[-count:])
 
 
-def rotate(log: Path) -> None:
+def rotate_log(log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > _LOG_LIMIT:
         log.replace(log.with_suffix(".log.1"))
 
 
 def start_time(pid: int) -> str:
-    """When a process began, in ticks since boot; empty when there is none.
+    """Returns when the process began, in ticks since boot; empty when there is none.
 
-    With the pid it names one process for ever, though pids come round again.
+    The pid and this time together identify one process: the system reuses pids.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
@@ -96,7 +96,7 @@ def start_time(pid: int) -> str:
 
 
 def end_leftover(pid: int, began: str, grace: float = 8) -> bool:
-    """Ends what a killed stack left behind; False when that process is long gone."""
+    """Ends a process that a killed stack left running; False when it is gone already."""
     if not began or start_time(pid) != began:
         return False
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):

@@ -1,4 +1,4 @@
-"""envoy.yaml, filled in from the environment."""
+"""envoy.yaml, rendered from the environment."""
 
 import json
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
-from gateway import page, refusals, routes, tls
+from gateway import local_replies, page, routes, tls
 
 HERE: Final = Path(__file__).resolve().parent
 PAGE: Final = HERE / "page.html"
@@ -25,7 +25,7 @@ DEFAULTS: Final = {
 
 
 def render(settings: Mapping[str, str]) -> str:
-    """The whole configuration; a missing setting is a KeyError, an odd one a ValueError."""
+    """Raises KeyError for a missing setting, ValueError for an invalid one."""
     host, port = address("ROTA_GATEWAY_LISTEN", settings)
     values = {
         "gateway_host": host,
@@ -40,7 +40,7 @@ def render(settings: Mapping[str, str]) -> str:
         "call_seconds": _number("ROTA_CALL_SECONDS", settings),
         "idle_seconds": _number("ROTA_IDLE_SECONDS", settings),
         # JSON is YAML, so what is made here goes in as it is.
-        "refusals": json.dumps(refusals.mappers()),
+        "refusals": json.dumps(local_replies.mappers()),
         "page": str(PAGE),
         "page_policy": page.policy(PAGE.read_text()),
         **routes.patterns(DESCRIPTORS.read_bytes()),
@@ -53,7 +53,7 @@ def render(settings: Mapping[str, str]) -> str:
 
 
 def addresses(name: str, settings: Mapping[str, str]) -> list[tuple[str, str]]:
-    """One or more of host:port, separated by commas."""
+    """Parses one or more `host:port`, separated by commas."""
     return [address(name, {name: part.strip()}) for part in settings[name].split(",")]
 
 

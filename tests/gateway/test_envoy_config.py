@@ -6,8 +6,8 @@ import pytest
 import yaml
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gateway import refusals, rendering, routes
-from gateway.rendering import DEFAULTS, address, addresses, render
+from gateway import envoy_config, local_replies, routes
+from gateway.envoy_config import DEFAULTS, address, addresses, render
 
 SETTINGS = {**DEFAULTS, "ROTA_JWKS_FILE": "/keys/users.jwks.json"}
 
@@ -17,7 +17,7 @@ def test_everything_in_the_template_is_filled_in() -> None:
     config = yaml.safe_load(text)
     assert set(config["static_resources"]) == {"listeners", "clusters"}
     assert "/keys/users.jwks.json" in text
-    assert str(Path(refusals.__file__).with_name("rota.binpb")) in text
+    assert str(Path(local_replies.__file__).with_name("rota.binpb")) in text
 
 
 def test_a_missing_key_set_is_named() -> None:
@@ -68,6 +68,6 @@ def test_half_of_tls_is_none_and_what_is_missing_is_named(
 
 
 def test_the_descriptors_hold_what_is_public_and_nothing_else() -> None:
-    files = FileDescriptorSet.FromString(rendering.DESCRIPTORS.read_bytes())
+    files = FileDescriptorSet.FromString(envoy_config.DESCRIPTORS.read_bytes())
     served = {f"{file.package}.{each.name}" for file in files.file for each in file.service}
     assert served == set(routes.PUBLIC.values())

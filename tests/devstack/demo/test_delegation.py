@@ -6,7 +6,7 @@ from typing import Any
 import openai
 import pytest
 
-from devstack.demo.delegating import delegating
+from devstack.demo.delegation import parse_delegation
 from tests.devstack.demo.calls import ask
 
 TOOL: dict[str, Any] = {
@@ -30,15 +30,15 @@ TOOLS = {"delegate": TOOL}
     ],
 )
 def test_a_task_goes_to_the_subagent_that_is_named(text: str, subagent: str, task: str) -> None:
-    assert delegating([text], TOOLS) == [{"subagent": subagent, "task": task}]
+    assert parse_delegation([text], TOOLS) == [{"subagent": subagent, "task": task}]
 
 
 @pytest.mark.parametrize(
     "text", ["ask the butler to read it", "ask the researcher", "tell me a joke", "the researcher"]
 )
 def test_what_names_no_subagent_or_no_task_is_something_else(text: str) -> None:
-    assert not delegating([text], TOOLS)
-    assert not delegating(["ask the researcher to read it"], {})
+    assert not parse_delegation([text], TOOLS)
+    assert not parse_delegation(["ask the researcher to read it"], {})
 
 
 async def test_several_are_asked_side_by_side_and_their_answers_are_told(

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from devstack.child import Child
-from devstack.keeper import LONGEST_DELAY, STEADY, Keeper
+from devstack.process import Process
+from devstack.supervisor import LONGEST_DELAY, STEADY, Supervisor
 
 
 class Clock:
@@ -14,7 +14,7 @@ class Clock:
         return self.now
 
 
-class Frail(Child):
+class Frail(Process):
     """Ends as soon as it starts, at a time of the test's choosing."""
 
     clock: Clock
@@ -35,12 +35,12 @@ def frail(tmp_path: Path, clock: Clock) -> Frail:
     return child
 
 
-def delays(keeper: Keeper, clock: Clock, count: int) -> list[float]:
-    """How long the keeper waited before each of the next starts."""
+def delays(supervisor: Supervisor, clock: Clock, count: int) -> list[float]:
+    """How long the supervisor waited before each of the next starts."""
     found = []
     for _ in range(count):
         began = clock.now
-        while not keeper.tend():
+        while not supervisor.restart_exited():
             clock.now += 0.25
         found.append(clock.now - began)
     return found
@@ -48,24 +48,24 @@ def delays(keeper: Keeper, clock: Clock, count: int) -> list[float]:
 
 def test_each_early_death_doubles_the_wait_up_to_a_limit(tmp_path: Path) -> None:
     clock = Clock()
-    keeper = Keeper(children=[frail(tmp_path, clock)], say=lambda _: None, now=clock)
-    assert delays(keeper, clock, 8) == [0.5, 1, 2, 4, 8, 16, LONGEST_DELAY, LONGEST_DELAY]
+    supervisor = Supervisor(children=[frail(tmp_path, clock)], say=lambda _: None, now=clock)
+    assert delays(supervisor, clock, 8) == [0.5, 1, 2, 4, 8, 16, LONGEST_DELAY, LONGEST_DELAY]
 
 
 def test_a_death_after_a_steady_time_starts_from_the_shortest_wait(tmp_path: Path) -> None:
     clock = Clock()
     child = frail(tmp_path, clock)
-    keeper = Keeper(children=[child], say=lambda _: None, now=clock)
-    assert delays(keeper, clock, 3) == [0.5, 1, 2]
+    supervisor = Supervisor(children=[child], say=lambda _: None, now=clock)
+    assert delays(supervisor, clock, 3) == [0.5, 1, 2]
     clock.now += STEADY + 1
-    assert delays(keeper, clock, 1) == [0.5]
+    assert delays(supervisor, clock, 1) == [0.5]
 
 
 def test_each_end_is_told_once_with_its_code_and_log(tmp_path: Path) -> None:
     clock, said = Clock(), list[str]()
-    keeper = Keeper(children=[frail(tmp_path, clock)], say=said.append, now=clock)
+    supervisor = Supervisor(children=[frail(tmp_path, clock)], say=said.append, now=clock)
     for _ in range(3):
-        keeper.tend()
+        supervisor.restart_exited()
         clock.now += 0.1
     (line,) = said
     assert "frail ended with 0" in line

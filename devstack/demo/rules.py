@@ -1,4 +1,4 @@
-"""What the demo model says: rules, no language model."""
+"""The replies of the demo model: rules, no language model."""
 
 import json
 import re
@@ -8,19 +8,19 @@ from datetime import datetime
 from typing import Any
 
 from devstack.demo import drafter, reviser
-from devstack.demo.delegating import DELEGATE_TOOL, delegating
-from devstack.demo.managing import managing
+from devstack.demo.delegation import DELEGATE_TOOL, parse_delegation
+from devstack.demo.management import parse_management_call
 from devstack.demo.request import (
     CREATE_TOOL,
     Message,
     Request,
     ToolCall,
-    directives,
-    without_directives,
+    parse_directives,
+    strip_directives,
 )
-from devstack.demo.skeleton import instance
-from devstack.demo.timing import Impossible, Unclear, When
-from devstack.demo.when import AT_WHAT_TIME, WHAT_TO_DO, read
+from devstack.demo.schedule import ClarifyingQuestion, Schedule, ScheduleRefusal
+from devstack.demo.schedule_parser import AT_WHAT_TIME, WHAT_TO_DO, parse_schedule
+from devstack.demo.schema_example import build_example
 
 EXAMPLES = "“every weekday at 9 in Paris summarise the news” or “in two minutes tell me a joke”"
 ABOUT = (
@@ -53,7 +53,7 @@ class Reply:
 def answer(request: Request, now: datetime) -> Reply:
     match request.kind:
         case "drafter":
-            revision = reviser.revision(request, now)
+            revision = reviser.revise(request, now)
             return Reply(text=drafter.draft(request, now) if revision is None else revision)
         case "title":
             return Reply(text=_title(request))
@@ -64,7 +64,7 @@ def answer(request: Request, now: datetime) -> Reply:
 
 
 def _title(request: Request) -> str:
-    words = re.findall(r"[\w’'/:-]+", without_directives(request.asked))[:6]
+    words = re.findall(r"[\w’'/:-]+", strip_directives(request.asked))[:6]
     title = " ".join(words)
     return title[:1].upper() + title[1:] or "A demo"
 
@@ -72,19 +72,21 @@ def _title(request: Request) -> str:
 def _chat(request: Request) -> Reply:
     if results := request.tool_results:
         return Reply(text=" ".join(_acknowledge(result) for result in results))
-    asked = without_directives(request.asked)
+    asked = strip_directives(request.asked)
     if calls := _calls_by_directive(request):
         return Reply(calls=calls)
-    if tasks := delegating(_ALSO.split(asked), request.tools):
+    if tasks := parse_delegation(_ALSO.split(asked), request.tools):
         asked_for = tuple(_call(DELEGATE_TOOL, task) for task in tasks)
         return Reply(calls=asked_for if request.parallel else asked_for[:1])
-    if found := managing(asked, request.tools):
+    if found := parse_management_call(asked, request.tools):
         if found.question:
             return Reply(text=found.question)
         hidden = _draft_directive(request.asked) if "change" in found.arguments else ""
         return Reply(calls=(_managed(found.tool, found.arguments, hidden),))
-    readings = [(part, read(part)) for part in _ALSO.split(_with_question_before(request, asked))]
-    whens = [reading for _, reading in readings if isinstance(reading, When)]
+    readings = [
+        (part, parse_schedule(part)) for part in _ALSO.split(_with_question_before(request, asked))
+    ]
+    whens = [reading for _, reading in readings if isinstance(reading, Schedule)]
     if whens and all(when.task for when in whens):
         hidden = _draft_directive(request.asked)
         calls = tuple(_create_call(when, hidden) for when in whens)
@@ -95,11 +97,11 @@ def _chat(request: Request) -> Reply:
 def _ask_or_talk(request: Request, asked: str, readings: Sequence[object]) -> Reply:
     for reading in readings:
         match reading:
-            case When(phrase=phrase):
+            case Schedule(phrase=phrase):
                 return Reply(text=f"{WHAT_TO_DO} I do {phrase}?")
-            case Unclear(question):
+            case ClarifyingQuestion(question):
                 return Reply(text=question)
-            case Impossible(reason):
+            case ScheduleRefusal(reason):
                 return Reply(
                     text=f"I cannot schedule that: {reason} Only times can be triggers, such as "
                     f"{EXAMPLES}."
@@ -110,14 +112,14 @@ def _ask_or_talk(request: Request, asked: str, readings: Sequence[object]) -> Re
 
 
 def _with_question_before(request: Request, asked: str) -> str:
-    """An answer to our own question is read together with what was asked before it."""
+    """Prepends the earlier request when the text answers a question of the demo model."""
     spoken = [m for m in request.messages if m.role in ("user", "assistant")]
     if len(spoken) >= 3 and spoken[-2].text.startswith((AT_WHAT_TIME, WHAT_TO_DO, "On which day")):
-        return f"{without_directives(spoken[-3].text)} {asked}"
+        return f"{strip_directives(spoken[-3].text)} {asked}"
     return asked
 
 
-def _create_call(when: When, hidden: str) -> ToolCall:
+def _create_call(when: Schedule, hidden: str) -> ToolCall:
     zone = f" in {when.zone}" if when.zone else ""
     phrase = when.phrase[0].upper() + when.phrase[1:]
     return _call(CREATE_TOOL, {"intent": f"{phrase}{zone}: {when.task}.{hidden}"})
@@ -130,12 +132,12 @@ def _managed(tool: str, arguments: dict[str, Any], hidden: str) -> ToolCall:
 
 def _draft_directive(text: str) -> str:
     # The one directive that is meant for the drafter, who sees nothing but the intent.
-    wanted = directives(text).get("draft")
+    wanted = parse_directives(text).get("draft")
     return f" <<draft={wanted}>>" if wanted else ""
 
 
 def _calls_by_directive(request: Request) -> tuple[ToolCall, ...]:
-    wanted = json.loads(directives(request.asked).get("calls", "[]"))
+    wanted = json.loads(parse_directives(request.asked).get("calls", "[]"))
     return tuple(
         _call(each["name"], each.get("args", {}))
         for each in wanted
@@ -210,12 +212,12 @@ def _sentence(value: Any) -> str:
 
 
 def _lookup(request: Request, text: str) -> ToolCall | None:
-    """A call of a tool that only reads, when the text wants what it gives."""
+    """Returns a call of a read-only tool when the text asks for its result."""
     url = _URL.search(text)
     if url and "fetch_url" in request.tools:
         return _call("fetch_url", {"url": url[0].rstrip(".,;:!?")})
     if _CLOCK_QUESTION.search(text) and "now" in request.tools:
-        needed = instance(request.tools["now"])
+        needed = build_example(request.tools["now"])
         return _call("now", needed if isinstance(needed, dict) else {})
     return None
 
@@ -230,14 +232,14 @@ def _no_idea(request: Request) -> str:
 
 
 def _task(request: Request) -> Reply:
-    prompt = without_directives(request.asked)
+    prompt = strip_directives(request.asked)
     results = request.tool_results
     if not results and (calls := _calls_by_directive(request)):
         return Reply(calls=calls)
     if not results and (call := _lookup(request, prompt)):
         return Reply(calls=(call,))
     if request.schema is not None:
-        return Reply(text=json.dumps(instance(request.schema), ensure_ascii=False))
+        return Reply(text=json.dumps(build_example(request.schema), ensure_ascii=False))
     if request.json_object:
         return Reply(text=json.dumps({"demo": prompt}, ensure_ascii=False))
     if results:

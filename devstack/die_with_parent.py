@@ -1,7 +1,7 @@
-"""Becomes the command it is given, which then ends when the process that started it ends.
+"""`die_with_parent.py PARENT COMMAND…`: runs a command that ends when process PARENT ends.
 
-Run as a file of its own, `tether.py PARENT COMMAND…`: a function to call between fork and exec
-is not safe in a process with threads.
+A file that is run, not a `preexec_fn`: code between fork and exec is not safe in a process with
+threads.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     parent, *command = sys.argv[1:]
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
-    # It may have gone before it could be watched.
+    # the parent may have ended before prctl
     if os.getppid() != int(parent):
         sys.exit(1)
     os.execv(command[0], command)

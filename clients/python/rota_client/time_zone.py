@@ -1,4 +1,4 @@
-"""The machine's time zone, as IANA names it."""
+"""The IANA time zone of the machine."""
 
 import os
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 
 def machine_zone(environ: Mapping[str, str] | None = None, etc: Path = Path("/etc")) -> str:
-    """From TZ, else what /etc says; empty when neither names a zone."""
+    """Returns the zone in TZ, else in /etc; empty when neither names a zone."""
     env = os.environ if environ is None else environ
     said = (env.get("TZ", "").removeprefix(":"), _linked(etc / "localtime"), _text(etc))
     return next((zone for zone in said if _known(zone)), "")

@@ -1,4 +1,4 @@
-"""What people cost who look at a turn that waits: memory of the service for each of them."""
+"""The memory of the service per watcher of a waiting turn."""
 
 import asyncio
 import contextlib
@@ -11,27 +11,27 @@ from rota.chat.v1 import chat_pb2 as pb
 from rota.chat.v1 import chat_pb2_grpc
 
 from bench import processes
-from bench.stage import Stage
+from bench.environment import Environment
 from shared.rpc import client
 
 WATCHERS: Final = 1000
 TURNS: Final = 20
 
 
-async def bytes_a_watcher(on: Stage) -> float:
-    """Of resident memory, over as many watchers as there were before them."""
+async def measure_bytes_per_watcher(on: Environment) -> float:
+    """Returns the resident bytes that each of WATCHERS more watchers adds."""
     metadata = [("authorization", f"Bearer {on.token()}")]
     async with client.channel(on.service) as channel:
         stub = chat_pb2_grpc.ChatServiceStub(channel)
         turns = [await _waiting_turn(on, stub, metadata, t) for t in await on.threads(TURNS)]
         async with _watching(stub, metadata, turns, WATCHERS):
-            before = processes.weigh(on.service_pid).memory
+            before = processes.measure_usage(on.service_pid).memory
             async with _watching(stub, metadata, turns, WATCHERS):
-                return (processes.weigh(on.service_pid).memory - before) / WATCHERS
+                return (processes.measure_usage(on.service_pid).memory - before) / WATCHERS
 
 
 async def _waiting_turn(
-    on: Stage,
+    on: Environment,
     stub: chat_pb2_grpc.ChatServiceStub,
     metadata: list[tuple[str, str]],
     thread: str,

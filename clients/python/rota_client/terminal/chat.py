@@ -1,4 +1,4 @@
-"""A talk: say something, watch the answer, decide what it asks for."""
+"""A chat in the terminal: sends messages, prints answers, prompts for decisions."""
 
 import asyncio
 import importlib
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from rota_client import RotaClient, errors
 from rota_client.gen.rota.chat.v1 import Approval, Decision, TurnEvent
-from rota_client.streams import kind_of
-from rota_client.terminal.asking import Deciding, ask, greet
+from rota_client.streams import frame_kind
 from rota_client.terminal.interrupt import on_interrupt
+from rota_client.terminal.prompts import ApprovalPrompt, print_welcome, prompt_line
 from rota_client.terminal.screen import Screen
 
 Events = AsyncGenerator[TurnEvent, None]
@@ -21,15 +21,15 @@ _PASSED = ("APPROVAL_DECIDED", "APPROVAL_EXPIRED")
 
 @dataclass(slots=True, kw_only=True)
 class Segment:
-    """What was seen of a turn up to where it ended or waits."""
+    """The frames of a turn up to its end or its next wait, summarised."""
 
     kind: str = ""
     turn: str = ""
     sequence: int = 0
     approvals: dict[str, Approval] = field(default_factory=dict)
 
-    def note(self, event: TurnEvent) -> None:
-        self.kind, self.sequence = kind_of(event), event.sequence
+    def add(self, event: TurnEvent) -> None:
+        self.kind, self.sequence = frame_kind(event), event.sequence
         if event.started is not None:
             self.turn = event.started.turn
         if event.approval_requested is not None and event.approval_requested.approval is not None:
@@ -43,12 +43,12 @@ class Segment:
             }
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         return self.kind == "suspended" and bool(self.approvals)
 
 
-class Talk:
-    """`tell` gets every frame. One thread; `-` until its first turn has named it."""
+class Chat:
+    """`on_frame` gets every frame. One thread; `-` until its first turn has named it."""
 
     def __init__(
         self,
@@ -58,18 +58,18 @@ class Talk:
         *,
         thread: str,
         zone: str,
-        tell: Callable[[TurnEvent], None],
+        on_frame: Callable[[TurnEvent], None],
         model: int = 0,
     ) -> None:
         self._runner = runner
         self._rota = rota
         self._screen = screen
         self._zone = zone
-        self._tell = tell
+        self._on_frame = on_frame
         self._model = model
         self.thread = thread
 
-    def say(self, text: str) -> Segment:
+    def send(self, text: str) -> Segment:
         said = self._read(
             self._rota.send_message(
                 text, thread=self.thread, time_zone=self._zone, model_config_id=self._model
@@ -84,24 +84,24 @@ class Talk:
     def resume(self, turn: str, decisions: Sequence[Decision]) -> Segment:
         return self._read(self._rota.resume_turn(turn, decisions), turn)
 
-    def take_up(self) -> Segment | None:
-        """The thread's open turn, read again from its first frame; None when there is none."""
+    def resume_open_turn(self) -> Segment | None:
+        """Watches the thread's open turn from its first frame; None when no turn is open."""
         if self.thread == "-":
             return None
         thread = self._runner.run(self._rota.get_thread(self.thread))
         return self.watch(thread.open_turn) if thread.open_turn else None
 
-    def settle(self, segment: Segment) -> Segment:
-        """Asks for the decisions a turn waits for until it waits no more, or is left for later."""
-        while segment.waits:
-            deciding = {n: Deciding(self._screen, a) for n, a in segment.approvals.items()}
+    def decide_pending(self, segment: Segment) -> Segment:
+        """Prompts for pending decisions until the turn stops waiting or the person postpones."""
+        while segment.is_waiting:
+            deciding = {n: ApprovalPrompt(self._screen, a) for n, a in segment.approvals.items()}
             following = self._decided(segment, deciding)
             if following is None:
                 return segment
             segment = following
         return segment
 
-    def _decided(self, segment: Segment, deciding: dict[str, Deciding]) -> Segment | None:
+    def _decided(self, segment: Segment, deciding: dict[str, ApprovalPrompt]) -> Segment | None:
         made: dict[str, Decision | None] = {}
         while True:
             for name, one in deciding.items():
@@ -139,8 +139,8 @@ class Talk:
         with on_interrupt(lambda: self._cancel(segment)):
             async with aclosing(events):
                 async for event in events:
-                    segment.note(event)
-                    self._tell(event)
+                    segment.add(event)
+                    self._on_frame(event)
         return segment
 
     async def _cancel(self, segment: Segment) -> None:
@@ -156,38 +156,38 @@ class Talk:
             self._screen.error(exc)
 
 
-def converse(talk: Talk, screen: Screen) -> None:
-    """Until /quit, the end of the input, or a Ctrl-C while nothing runs."""
+def run_chat(chat: Chat, screen: Screen) -> None:
+    """Runs until /quit, the end of the input, or Ctrl-C while no turn runs."""
     if sys.stdin.isatty():
         # gives `input` its line editing
         importlib.import_module("readline")
-        greet(screen)
+        print_welcome(screen)
     try:
-        _attempt(talk, screen, talk.take_up)
-        while (text := ask("> ")) is not None and text != "/quit":
+        _attempt(chat, screen, chat.resume_open_turn)
+        while (text := prompt_line("> ")) is not None and text != "/quit":
             if text:
-                _say(talk, screen, text)
+                _say(chat, screen, text)
     except KeyboardInterrupt:
         screen.note("")
 
 
-def _say(talk: Talk, screen: Screen, text: str) -> None:
+def _say(chat: Chat, screen: Screen, text: str) -> None:
     def say() -> Segment | None:
         try:
-            return talk.say(text)
+            return chat.send(text)
         except errors.FailedPrecondition as busy:
             if busy.reason not in _BUSY:
                 raise
             screen.note("not sent: this thread has a turn that comes first")
-            return talk.take_up()
+            return chat.resume_open_turn()
 
-    _attempt(talk, screen, say)
+    _attempt(chat, screen, say)
 
 
-def _attempt(talk: Talk, screen: Screen, act: Callable[[], Segment | None]) -> None:
+def _attempt(chat: Chat, screen: Screen, act: Callable[[], Segment | None]) -> None:
     try:
         segment = act()
         if segment is not None:
-            talk.settle(segment)
+            chat.decide_pending(segment)
     except errors.RotaError as exc:
         screen.error(exc)

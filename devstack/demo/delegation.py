@@ -1,4 +1,4 @@
-"""“Ask the researcher …” → calls that have a subagent do it."""
+"""“Ask the researcher …” → calls of the `delegate` tool."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,10 +13,10 @@ _ASKED = re.compile(
 )
 
 
-def delegating(
+def parse_delegation(
     parts: Sequence[str], tools: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, str]]:
-    """The arguments of each call; none unless every part asks a subagent that there is."""
+    """Returns the arguments of each call; [] unless every part asks a known subagent."""
     known = tools.get(DELEGATE_TOOL, {}).get("properties", {}).get("subagent", {}).get("enum", [])
     found = [_ASKED.match(part) for part in parts]
     calls = [

@@ -1,12 +1,12 @@
-"""What is said of automations that exist already → calls of the tools that manage them."""
+"""Requests about existing automations → calls of the tools that manage them."""
 
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from devstack.demo.timing import Impossible, When
-from devstack.demo.when import read
+from devstack.demo.schedule import Schedule, ScheduleRefusal
+from devstack.demo.schedule_parser import parse_schedule
 
 LIST_TOOL: Final = "list_automations"
 UPDATE_TOOL: Final = "update_automation"
@@ -38,16 +38,16 @@ WHEN_WAS_IT: Final = "When should it have run?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Managing:
-    """One call, or what must be asked first."""
+class ManagementCall:
+    """One call, or the question that comes before it."""
 
     tool: str = ""
     arguments: dict[str, Any]
     question: str = ""
 
 
-def managing(text: str, tools: Collection[str]) -> Managing | None:
-    """None when the text is of something else, or its tool is not offered."""
+def parse_management_call(text: str, tools: Collection[str]) -> ManagementCall | None:
+    """Returns None when the text asks for something else, or the tool is not offered."""
     for rule in (_listing, _changing, _turning, _explaining):
         found = rule(text)
         if found is not None and found.tool in tools:
@@ -55,51 +55,51 @@ def managing(text: str, tools: Collection[str]) -> Managing | None:
     return None
 
 
-def _listing(text: str) -> Managing | None:
-    match read(text):
-        case When(cron=cron) if cron:  # "list my automations every day at 9"
+def _listing(text: str) -> ManagementCall | None:
+    match parse_schedule(text):
+        case Schedule(cron=cron) if cron:  # "list my automations every day at 9"
             return None
-    return Managing(tool=LIST_TOOL, arguments={}) if _LIST.search(text) else None
+    return ManagementCall(tool=LIST_TOOL, arguments={}) if _LIST.search(text) else None
 
 
-def _changing(text: str) -> Managing | None:
+def _changing(text: str) -> ManagementCall | None:
     found = _CHANGE.search(text)
     if found is None or not _is_time(found["change"]):
         return None
     change = f"Run it {found['change']}."
-    return Managing(
+    return ManagementCall(
         tool=UPDATE_TOOL, arguments={"automation": _name(found["name"]), "change": change}
     )
 
 
-def _turning(text: str) -> Managing | None:
+def _turning(text: str) -> ManagementCall | None:
     found = _TURN.search(text)
-    if found is None or isinstance(read(text), When):
+    if found is None or isinstance(parse_schedule(text), Schedule):
         return None
     arguments = {"automation": _name(found["name"])}
     if found["verb"].lower() != "pause":
-        return Managing(tool=RESUME_TOOL, arguments=arguments)
+        return ManagementCall(tool=RESUME_TOOL, arguments=arguments)
     if found["note"]:
         arguments["note"] = found["note"]
-    return Managing(tool=PAUSE_TOOL, arguments=arguments)
+    return ManagementCall(tool=PAUSE_TOOL, arguments=arguments)
 
 
-def _explaining(text: str) -> Managing | None:
+def _explaining(text: str) -> ManagementCall | None:
     found = _WHY.search(text)
     if found is None:
         return None
     if not found["moment"]:
-        return Managing(tool=EXPLAIN_TOOL, arguments={}, question=WHEN_WAS_IT)
+        return ManagementCall(tool=EXPLAIN_TOOL, arguments={}, question=WHEN_WAS_IT)
     arguments = {"automation": _name(found["name"]), "moment": found["moment"]}
-    return Managing(tool=EXPLAIN_TOOL, arguments=arguments)
+    return ManagementCall(tool=EXPLAIN_TOOL, arguments=arguments)
 
 
 def _is_time(text: str) -> bool:
-    """Whether nothing but a time is named: neither a task nor a place to move things to."""
-    match read(text):
-        case When(task=task):
+    """True if the text names a time and nothing else."""
+    match parse_schedule(text):
+        case Schedule(task=task):
             return not task
-        case Impossible():
+        case ScheduleRefusal():
             return True
     return False
 

@@ -1,4 +1,4 @@
-"""What the gateway itself refuses, in the words of the contract on each of its wires."""
+"""Errors that the gateway itself answers, as the contract defines them, for each protocol."""
 
 import base64
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ DOMAIN: Final = "rota.dev"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class LocalReply:
     http: int
     code: int
     reason: str
@@ -22,52 +22,52 @@ class Refusal:
 
 
 REFUSALS: Final = (
-    Refusal(
+    LocalReply(
         http=401,
         code=code_pb2.UNAUTHENTICATED,
         reason="UNAUTHENTICATED",
         message="a valid bearer token is required",
     ),
     # A token that is good for somebody else.
-    Refusal(
+    LocalReply(
         http=403,
         answered=401,
         code=code_pb2.UNAUTHENTICATED,
         reason="UNAUTHENTICATED",
         message="a valid bearer token is required",
     ),
-    Refusal(
+    LocalReply(
         http=400,
         code=code_pb2.INVALID_ARGUMENT,
         reason="INVALID_REQUEST",
         message="the request is malformed",
     ),
-    Refusal(
+    LocalReply(
         http=404,
         code=code_pb2.UNIMPLEMENTED,
         reason="NOT_SERVED",
         message="the gateway serves no such method",
     ),
-    Refusal(
+    LocalReply(
         http=413,
         code=code_pb2.INVALID_ARGUMENT,
         reason="INVALID_REQUEST",
         message="the request is too large",
     ),
-    Refusal(
+    LocalReply(
         http=429,
         code=code_pb2.RESOURCE_EXHAUSTED,
         reason="RATE_LIMITED",
         message="too many calls in a short time, try again in a second",
         retry_seconds=1,
     ),
-    Refusal(
+    LocalReply(
         http=503,
         code=code_pb2.UNAVAILABLE,
         reason="SERVICE_UNAVAILABLE",
         message="the service cannot be reached, try again",
     ),
-    Refusal(
+    LocalReply(
         http=504,
         code=code_pb2.DEADLINE_EXCEEDED,
         reason="TIMED_OUT",
@@ -77,11 +77,11 @@ REFUSALS: Final = (
 
 
 def mappers() -> list[dict[str, Any]]:
-    """Envoy's local reply mappers; the first that matches is taken."""
+    """Returns Envoy's local reply mappers; the first match applies."""
     return [*(mapper for refusal in REFUSALS for mapper in _mappers(refusal)), _any_other()]
 
 
-def _mappers(refusal: Refusal) -> list[dict[str, Any]]:
+def _mappers(refusal: LocalReply) -> list[dict[str, Any]]:
     status = {"status_code_filter": {"comparison": _equals(refusal.http)}}
     details = _header("grpc-status-details-bin", _details(refusal))
     web = [
@@ -133,7 +133,7 @@ def _any_other() -> dict[str, Any]:
 _SAME_CODE: Final = (401, 403, 404, 429, 503, 504)
 
 
-def _details(refusal: Refusal) -> str:
+def _details(refusal: LocalReply) -> str:
     found: list[Message] = [error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN)]
     if refusal.retry_seconds:
         delay = duration_pb2.Duration(seconds=refusal.retry_seconds)
@@ -149,7 +149,7 @@ def _packed(message: Message) -> any_pb2.Any:
     return packed
 
 
-def _json(refusal: Refusal) -> dict[str, Any]:
+def _json(refusal: LocalReply) -> dict[str, Any]:
     info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo"}
     info |= {"reason": refusal.reason, "domain": DOMAIN}
     details = [info]

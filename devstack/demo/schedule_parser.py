@@ -1,19 +1,19 @@
-"""Plain words → when: a recurring time, one moment, or why neither can be had."""
+"""Sentence → schedule, clarifying question or refusal."""
 
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import time, timedelta
 
-from devstack.demo.clock_words import (
+from devstack.demo.schedule import DAYS, ClarifyingQuestion, Schedule, ScheduleRefusal
+from devstack.demo.time_of_day import (
     NUMBER,
     PARTS_OF_DAY,
     NoSuchTime,
-    number,
-    take_clock,
+    extract_time,
+    parse_number,
 )
-from devstack.demo.timing import DAYS, Impossible, Unclear, When
-from devstack.demo.zones import CUT, take_zone
+from devstack.demo.time_zones import CUT, extract_zone
 
 _DAY = r"(?:mon|tue|tues|wed|wednes|thu|thurs|fri|sat|satur|sun)(?:day)?s?\b"
 _DAY_LIST = rf"{_DAY}(?:(?:\s*,\s*|\s+and\s+|\s*,\s*and\s+){_DAY})*"
@@ -21,7 +21,7 @@ _NTH = r"(?P<nth>\d{1,2}|first|second|third)(?:st|nd|rd|th)?(?:\s+day)?"
 _ORDINALS = {"first": 1, "second": 2, "third": 3}
 
 
-Reading = When | Unclear | Impossible | None
+Reading = Schedule | ClarifyingQuestion | ScheduleRefusal | None
 AT_WHAT_TIME = "At what time"
 WHAT_TO_DO = "What should"
 # What is longer is no request for this model, and a rule takes time with every word.
@@ -29,29 +29,29 @@ _LONGEST = 20_000
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], Reading]]
 
 
-def read(text: str) -> Reading:
-    """What a sentence says about time; None when it asks for nothing at a time."""
+def parse_schedule(text: str) -> Reading:
+    """Returns the schedule in a sentence; None when the sentence names no time."""
     text = text[:_LONGEST]
     found, rest = _first(_RULES, text)
     try:
-        clock, rest = take_clock(rest)
+        clock, rest = extract_time(rest)
     except NoSuchTime as exc:
-        return Impossible(f"{exc}.")
+        return ScheduleRefusal(f"{exc}.")
     if found is None and clock is not None and not _is_question(text):
-        found = When(phrase="once")
-    if not isinstance(found, When):
+        found = Schedule(phrase="once")
+    if not isinstance(found, Schedule):
         return found or _event(text)
-    zone, rest = take_zone(rest)
+    zone, rest = extract_zone(rest)
     timed = _with_clock(found, clock)
     if timed is None:
         if not found.cron and (_is_question(text) or _event(text)):
             return _event(text)
-        return Unclear(f"{AT_WHAT_TIME} should that happen, {found.phrase}?")
+        return ClarifyingQuestion(f"{AT_WHAT_TIME} should that happen, {found.phrase}?")
     return replace(timed, zone=zone, task=_task(rest))
 
 
-def _with_clock(found: When, clock: time | None) -> When | None:
-    """None when a time of day is needed and none was named."""
+def _with_clock(found: Schedule, clock: time | None) -> Schedule | None:
+    """Returns None when the schedule lacks a time of day."""
     if found.after is not None or (found.cron and "H" not in found.cron):
         return found
     if clock is not None and found.clock is not None and found.clock.hour >= 15 > clock.hour + 3:
@@ -75,36 +75,36 @@ def _first(rules: list[Rule], text: str) -> tuple[Reading, str]:
 
 
 def _every_minutes(match: re.Match[str]) -> Reading:
-    count = number(match["n"])
+    count = parse_number(match["n"])
     if count == 1:
-        return When(phrase="every minute", cron="* * * * *")
+        return Schedule(phrase="every minute", cron="* * * * *")
     if count == 60:
-        return When(phrase="every hour", cron="0 * * * *")
+        return Schedule(phrase="every hour", cron="0 * * * *")
     if count == 0 or 60 % count:
-        return Impossible(f"every {count} minutes does not divide an hour evenly.")
-    return When(phrase=f"every {count} minutes", cron=f"*/{count} * * * *")
+        return ScheduleRefusal(f"every {count} minutes does not divide an hour evenly.")
+    return Schedule(phrase=f"every {count} minutes", cron=f"*/{count} * * * *")
 
 
 def _every_hours(match: re.Match[str]) -> Reading:
-    count = number(match["n"])
+    count = parse_number(match["n"])
     if count == 1:
-        return When(phrase="every hour", cron="0 * * * *")
+        return Schedule(phrase="every hour", cron="0 * * * *")
     if count == 0 or 24 % count:
-        return Impossible(f"every {count} hours does not divide a day evenly.")
-    return When(phrase=f"every {count} hours", cron=f"0 */{count} * * *")
+        return ScheduleRefusal(f"every {count} hours does not divide a day evenly.")
+    return Schedule(phrase=f"every {count} hours", cron=f"0 */{count} * * *")
 
 
 def _monthly(match: re.Match[str]) -> Reading:
     day = _ORDINALS.get(match["nth"].lower()) or int(match["nth"])
     if not 1 <= day <= 31:
-        return Impossible(f"no month has a day {day}.")
-    return When(phrase=f"every month on day {day}", cron=f"M H {day} * *")
+        return ScheduleRefusal(f"no month has a day {day}.")
+    return Schedule(phrase=f"every month on day {day}", cron=f"M H {day} * *")
 
 
 def _weekly(match: re.Match[str]) -> Reading:
     days = sorted({_day_number(word) for word in re.findall(_DAY, match[0], re.I)})
     names = " and ".join(DAYS[day].capitalize() for day in days)
-    return When(phrase=f"every {names}", cron=f"M H * * {','.join(map(str, days))}")
+    return Schedule(phrase=f"every {names}", cron=f"M H * * {','.join(map(str, days))}")
 
 
 def _day_number(word: str) -> int:
@@ -115,30 +115,32 @@ def _daily(match: re.Match[str]) -> Reading:
     part = match.groupdict().get("part")
     if part:
         part = part.lower()
-        return When(phrase=f"every {part}", cron="M H * * *", clock=PARTS_OF_DAY[part])
-    return When(phrase="every day", cron="M H * * *")
+        return Schedule(phrase=f"every {part}", cron="M H * * *", clock=PARTS_OF_DAY[part])
+    return Schedule(phrase="every day", cron="M H * * *")
 
 
 def _after(match: re.Match[str]) -> Reading:
     unit = match["unit"].lower().rstrip("s")
     unit = {"min": "minute", "sec": "second"}.get(unit, unit)
     if match["n"].lower().startswith("half"):
-        return When(phrase="in 30 minutes, once", after=timedelta(minutes=30))
-    count = number(match["n"]) or 1
+        return Schedule(phrase="in 30 minutes, once", after=timedelta(minutes=30))
+    count = parse_number(match["n"]) or 1
     plural = "" if count == 1 else "s"
-    return When(phrase=f"in {count} {unit}{plural}, once", after=timedelta(**{f"{unit}s": count}))
+    return Schedule(
+        phrase=f"in {count} {unit}{plural}, once", after=timedelta(**{f"{unit}s": count})
+    )
 
 
 def _on_day(match: re.Match[str]) -> Reading:
     words = match.groupdict()
     word = match["day"].lower()
     if word == "tonight":
-        return When(phrase="once, today", day="today", clock=time(20))
+        return Schedule(phrase="once, today", day="today", clock=time(20))
     if re.match(_DAY, word):
         word = DAYS[_day_number(word)]
     part = PARTS_OF_DAY.get((words.get("part") or "").lower())
     said = word if word in ("today", "tomorrow") else f"on {word.capitalize()}"
-    return When(phrase=f"once, {said}", day=word, clock=part)
+    return Schedule(phrase=f"once, {said}", day=word, clock=part)
 
 
 def _rule(pattern: str, build: Callable[[re.Match[str]], Reading] | Reading) -> Rule:
@@ -149,33 +151,34 @@ _EACH = r"\b(?:every|each)\s+(?:single\s+)?"
 _PART_OF_DAY = r"(?P<part>morning|afternoon|evening|night)"
 _RULES: list[Rule] = [
     _rule(rf"{_EACH}(?:{NUMBER}\s+)?seconds?\b(?!\s+\w+day)|\bper second\b",
-          Impossible("a minute is the shortest step a schedule can take.")),
+          ScheduleRefusal("a minute is the shortest step a schedule can take.")),
     _rule(rf"{_EACH}(?:other|second|third)\b|\b(?:fortnightly|biweekly|every fortnight)\b",
-          Impossible("a schedule cannot leave out every second time.")),
+          ScheduleRefusal("a schedule cannot leave out every second time.")),
     _rule(rf"{_EACH}(?:full|new|blue)\s+moon\b|\b(?:sunrise|sunset|dawn|dusk)\b",
-          Impossible("it is no time that a clock or a calendar shows.")),
-    _rule(rf"{_EACH}half[\s-](?:an\s+)?hour\b", When(phrase="every 30 minutes",
+          ScheduleRefusal("it is no time that a clock or a calendar shows.")),
+    _rule(rf"{_EACH}half[\s-](?:an\s+)?hour\b", Schedule(phrase="every 30 minutes",
                                                      cron="*/30 * * * *")),
     _rule(rf"{_EACH}(?P<n>{NUMBER})\s*(?:minutes?|mins?)\b", _every_minutes),
     _rule(rf"{_EACH}minute\b|\bminutely\b|\bonce a minute\b",
-          When(phrase="every minute", cron="* * * * *")),
+          Schedule(phrase="every minute", cron="* * * * *")),
     _rule(rf"{_EACH}(?P<n>{NUMBER})\s*hours?\b", _every_hours),
     _rule(rf"{_EACH}hour\b|\bhourly\b|\bonce an hour\b",
-          When(phrase="every hour", cron="0 * * * *")),
+          Schedule(phrase="every hour", cron="0 * * * *")),
     _rule(rf"\b(?:on\s+)?(?:the\s+)?{_NTH}\s+of\s+(?:every|each|the)\s+month\b", _monthly),
     _rule(rf"(?:{_EACH}month|\bmonthly)\s+on\s+(?:the\s+|day\s+)?{_NTH}\b", _monthly),
     _rule(rf"{_EACH}month\b|\bmonthly\b",
-          Unclear("On which day of the month, and at what time?")),
+          ClarifyingQuestion("On which day of the month, and at what time?")),
     _rule(rf"(?:{_EACH}|\bon\s+)?(?:\bweekdays?\b|\bwork(?:ing)?\s?days?\b)",
-          When(phrase="every weekday", cron="M H * * 1-5")),
+          Schedule(phrase="every weekday", cron="M H * * 1-5")),
     _rule(rf"(?:{_EACH}|\bon\s+|\bat\s+)(?:the\s+)?weekends?\b",
-          When(phrase="every Saturday and Sunday", cron="M H * * 0,6")),
+          Schedule(phrase="every Saturday and Sunday", cron="M H * * 0,6")),
     _rule(rf"(?:{_EACH}|\bweekly\s+on\s+|\bevery\s+week\s+on\s+){_DAY_LIST}", _weekly),
     _rule(r"\b(?:on\s+)?(?:mon|tues|wednes|thurs|fri|satur|sun)days\b", _weekly),
-    _rule(rf"{_EACH}week\b|\bweekly\b", Unclear("On which day of the week, and at what time?")),
+    _rule(rf"{_EACH}week\b|\bweekly\b",
+          ClarifyingQuestion("On which day of the week, and at what time?")),
     _rule(rf"{_EACH}(?:day\b|{_PART_OF_DAY}\b)|\bdaily\b|\bonce a day\b", _daily),
     _rule(rf"{_EACH}years?\b|\b(?:yearly|annually)\b",
-          Impossible("the demo model knows minutes, hours, days, weeks and months only.")),
+          ScheduleRefusal("the demo model knows minutes, hours, days, weeks and months only.")),
     _rule(rf"\bin\s+(?P<n>half\s+an|{NUMBER})\s*"
           r"(?P<unit>seconds?|secs?|minutes?|mins?|hours?|days?|weeks?)\b(?:\s+from\s+now)?",
           _after),
@@ -197,9 +200,9 @@ _QUESTION = re.compile(
 )
 
 
-def _event(text: str) -> Impossible | None:
+def _event(text: str) -> ScheduleRefusal | None:
     if _EVENT.search(text) and not (_is_question(text) and text.rstrip().endswith("?")):
-        return Impossible("it is an event, not a time.")
+        return ScheduleRefusal("it is an event, not a time.")
     return None
 
 
@@ -216,7 +219,7 @@ _POLITE = re.compile(
 
 
 def _task(rest: str) -> str:
-    """What is left to do once the time is taken out of the sentence."""
+    """Returns the task: the sentence without its time."""
     text = re.sub(rf"\s*[,(]*\s*{CUT}[\s{CUT}]*[,)]*\s*", " ", rest)
     text = _POLITE.sub("", text.strip())
     text = re.sub(r"\bplease\b|\bonce\s*$", "", text, flags=re.I)

@@ -1,4 +1,4 @@
-"""City → IANA time zone, for the cities people name most."""
+"""City → IANA time zone, for well-known cities."""
 
 import re
 
@@ -89,10 +89,10 @@ _PLACES = [
 ]
 
 
-def take_zone(text: str) -> tuple[str | None, str]:
-    """The zone a sentence names for its time, and the sentence without it.
+def extract_zone(text: str) -> tuple[str | None, str]:
+    """Returns the time zone in a sentence, and the sentence without it.
 
-    A place that is only part of the task ("the weather in Paris") says nothing of the time.
+    A place that belongs to the task ("the weather in Paris") is no time zone.
     """
     for pattern in _PLACES:
         if found := pattern.search(text):
