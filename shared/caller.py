@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jwt
+from cachetools import TLRUCache
 
 from shared import errors
 
@@ -21,7 +22,7 @@ ROLES: Final = ("viewer", "editor", "owner")
 ALGORITHMS: Final = ["ES256", "RS256", "EdDSA"]
 SERVICE_TOKEN_LIFE: Final = timedelta(minutes=2)
 LEEWAY: Final = timedelta(seconds=30)
-_MOST_KNOWN: Final = 4096
+MOST_KNOWN: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +80,22 @@ class Verifier:
     ({user, workspace}); it is bound to this service by `aud` and short-lived.
     """
 
-    def __init__(self, *, users: jwt.PyJWKSet, services: jwt.PyJWKSet, service: str) -> None:
+    def __init__(
+        self,
+        *,
+        users: jwt.PyJWKSet,
+        services: jwt.PyJWKSet,
+        service: str,
+        most_known: int = MOST_KNOWN,
+        timer: Callable[[], float] = time.time,
+    ) -> None:
         self._users = users
         self._services = services
         self._service = service
         # By a digest of the token: whom it names, and until when it needs no second look.
-        self._known: dict[bytes, tuple[float, Caller]] = {}
+        self._known: TLRUCache[bytes, tuple[float, Caller]] = TLRUCache(
+            most_known, ttu=lambda _, known, __: known[0], timer=timer
+        )
 
     def verify(self, authorization: str) -> Caller:
         """The caller behind an `authorization` header; anything amiss is Unauthenticated.
@@ -95,14 +106,10 @@ class Verifier:
         if scheme.lower() != "bearer" or not token:
             raise errors.Unauthenticated("a bearer token is required")
         digest = hashlib.sha256(token.encode()).digest()
-        until, known = self._known.get(digest, (0.0, None))
-        if known is not None and time.time() < until:
-            return known
-        until, found = self._checked(token)
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        self._known[digest] = until, found
-        return found
+        known = self._known.get(digest)
+        if known is None:
+            known = self._known[digest] = self._checked(token)
+        return known[1]
 
     def _checked(self, token: str) -> tuple[float, Caller]:
         try:

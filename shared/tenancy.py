@@ -1,11 +1,13 @@
 """Rows that every service keeps about tenants and about requests it has served."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 import sqlalchemy as sa
+from cachetools import TTLCache
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -14,8 +16,8 @@ from shared.caller import Caller
 from shared.resources import WORKSPACE
 from shared.statements import Statement
 
-_KNOWN_FOR = timedelta(minutes=1)
-_MOST_KNOWN = 100_000
+KNOWN_SECONDS: Final = 60.0
+MOST_KNOWN: Final = 100_000
 # Equal requests wait here for the end of each other's transactions; `key` names the request.
 TAKE_TURNS: Final = sa.func.pg_advisory_xact_lock(
     sa.func.hashtextextended(sa.bindparam("key", type_=sa.Text), 0)
@@ -89,12 +91,15 @@ class Tenancy:
     """Members of workspaces as tokens name them, and requests served before."""
 
     tables: TenantTables
-    _known: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    most_known: int = MOST_KNOWN
+    timer: Callable[[], float] = time.monotonic
+    _known: TTLCache[tuple[str, str, str], None] = field(init=False)
     _is_member: Statement = field(init=False)
     _served: Statement = field(init=False)
     _remember: Statement = field(init=False)
 
     def __post_init__(self) -> None:
+        self._known = TTLCache(self.most_known, KNOWN_SECONDS, timer=self.timer)
         members, requests = self.tables.memberships, self.tables.requests
         self._is_member = Statement(
             sa.select(members.c.revoked_time.is_(None)).where(
@@ -131,15 +136,11 @@ class Tenancy:
             if not await self.is_member(connection, workspace, caller.user):
                 raise errors.ResourceNotFound(WORKSPACE.format(workspace=workspace))
         if fresh:
-            if len(self._known) > _MOST_KNOWN:
-                self._known.clear()
-            known = (workspace, caller.user, caller.workspaces[workspace])
-            self._known[known] = time.monotonic() + _KNOWN_FOR.total_seconds()
+            self._known[workspace, caller.user, caller.workspaces[workspace]] = None
 
     def recorded(self, caller: Caller, workspace: str) -> bool:
         """Whether `admit` recorded the member lately; not whether it is one still."""
-        known = (workspace, caller.user, caller.workspaces[workspace])
-        return self._known.get(known, 0.0) >= time.monotonic()
+        return (workspace, caller.user, caller.workspaces[workspace]) in self._known
 
     async def is_member(self, connection: AsyncConnection, workspace: str, user: str) -> bool:
         found = await self._is_member.scalar(connection, workspace=workspace, user=user)

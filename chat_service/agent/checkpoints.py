@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
+from cachetools import LRUCache
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg.rows import DictRow, dict_row
@@ -16,7 +17,7 @@ from chat_service.agent.late_saver import LateSaver
 from shared.database import plain_dsn
 
 MOST_ASSIGNMENTS: Final = 16  # of subagents, in one turn
-_MOST_NOTED: Final = 10_000
+MOST_NOTED: Final = 10_000
 _FORGET: Final = """
     WITH states AS (DELETE FROM checkpoints WHERE thread_id = ANY(%(threads)s)),
          blobs AS (DELETE FROM checkpoint_blobs WHERE thread_id = ANY(%(threads)s))
@@ -38,12 +39,12 @@ def thread_id(turn: UUID, assignment: int = 0) -> str:
 class Checkpoints:
     """One pool of connections; each agent of a turn has a thread of its own."""
 
-    def __init__(self, pool: _Pool) -> None:
+    def __init__(self, pool: _Pool, *, most_noted: int = MOST_NOTED) -> None:
         self._pool = pool
         self._serde = serde()
         # Turns of which nothing is written, as far as this process knows. One that is missing
         # here costs a statement that deletes nothing.
-        self._unwritten: dict[UUID, None] = {}
+        self._unwritten: LRUCache[UUID, None] = LRUCache(most_noted)
 
     def saver(self, turn: UUID, *, fresh: bool = False, brief: bool = False) -> LateSaver:
         """One for each stream: a saver lets only one of its calls through at a time.
@@ -52,8 +53,6 @@ class Checkpoints:
         """
         if fresh:
             self._unwritten[turn] = None
-            if len(self._unwritten) > _MOST_NOTED:
-                self._unwritten.pop(next(iter(self._unwritten)))
         else:
             self._unwritten.pop(turn, None)
         return LateSaver(

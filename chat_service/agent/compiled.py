@@ -4,11 +4,11 @@ A kept graph holds nothing of a run. What a run brings comes with it as LangGrap
 its model, its prompt, its tools; and its saver is put into a copy of the graph.
 """
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from inspect import signature
 from typing import Any, Final
 
+from cachetools import LRUCache
 from langchain.agents import create_agent
 from langchain.tools import ToolRuntime
 from langchain_core.language_models import BaseChatModel
@@ -33,7 +33,7 @@ class Graphs:
     """One for a process. The graphs that were used last are kept, by the tools they have."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[ToolDefinition, ...], Graph] = OrderedDict()
+        self._kept: LRUCache[tuple[ToolDefinition, ...], Graph] = LRUCache(MOST_KEPT)
 
     def graph(self, run: Run, tools: Sequence[ToolDefinition], saver: LateSaver) -> Graph:
         """For one stream of the run. Give it the run as its context too."""
@@ -41,9 +41,6 @@ class Graphs:
         found = self._kept.get(wanted)
         if found is None:
             found = self._kept[wanted] = _compiled(run, wanted)
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(wanted)
         return found.copy(update={"checkpointer": saver})
 
 

@@ -3,7 +3,9 @@
 import time
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import jwt
 import pytest
 
 from shared import caller, errors
@@ -17,10 +19,15 @@ def keys(tmp_path: Path) -> Keys:
 
 @pytest.fixture
 def verifier(keys: Keys) -> caller.Verifier:
+    return _verifier(keys)
+
+
+def _verifier(keys: Keys, **more: Any) -> caller.Verifier:
     return caller.Verifier(
         users=caller.read_key_set(keys.jwks_file),
         services=caller.read_key_set(keys.service_jwks_file),
         service="automation_service",
+        **more,
     )
 
 
@@ -69,10 +76,9 @@ def test_a_known_token_lends_its_signature_to_no_other(
     assert verifier.verify(f"Bearer {known}").user == "ada"
 
 
-def test_a_known_token_is_looked_at_again_when_its_time_is_over(
-    keys: Keys, verifier: caller.Verifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    token = keys.user_token(expires_in=timedelta(hours=1))
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The tokens whose signatures were checked."""
     seen: list[str] = []
     check = caller.Verifier._checked
 
@@ -81,10 +87,43 @@ def test_a_known_token_is_looked_at_again_when_its_time_is_over(
         return check(self, one)
 
     monkeypatch.setattr(caller.Verifier, "_checked", counted)
+    return seen
+
+
+def test_a_known_token_is_looked_at_again_when_its_time_is_over(
+    keys: Keys, checked: list[str]
+) -> None:
+    now = [time.time()]
+    verifier = _verifier(keys, timer=lambda: now[0])
+    token = keys.user_token(expires_in=timedelta(hours=1))
+    expiry = jwt.decode(token, options={"verify_signature": False})["exp"]
+
+    verifier.verify(f"Bearer {token}")
+    now[0] = expiry - 0.001
+    verifier.verify(f"Bearer {token}")
+    assert checked == [token]
+    now[0] = expiry
+    verifier.verify(f"Bearer {token}")
+    assert checked == [token, token]
+
+
+def test_an_expired_token_is_never_remembered(keys: Keys, checked: list[str]) -> None:
+    verifier = _verifier(keys)
+    token = keys.user_token(expires_in=-timedelta(seconds=5))  # within the leeway
+
     verifier.verify(f"Bearer {token}")
     verifier.verify(f"Bearer {token}")
-    assert seen == [token]
-    later = time.time() + timedelta(hours=2).total_seconds()
-    monkeypatch.setattr("shared.caller.time.time", lambda: later)
-    verifier.verify(f"Bearer {token}")
-    assert seen == [token, token]
+    assert checked == [token, token]
+
+
+def test_one_token_too_many_forgets_the_oldest_only(keys: Keys, checked: list[str]) -> None:
+    verifier = _verifier(keys, most_known=3)
+    tokens = [keys.user_token(f"user{n}") for n in range(4)]
+
+    for token in tokens:
+        verifier.verify(f"Bearer {token}")
+    for token in tokens[1:]:
+        verifier.verify(f"Bearer {token}")
+    assert checked == tokens
+    verifier.verify(f"Bearer {tokens[0]}")
+    assert checked == [*tokens, tokens[0]]

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import ormsgpack
@@ -9,10 +10,13 @@ import psycopg
 import pytest
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from psycopg_pool import AsyncConnectionPool, PoolClosed
 
-from chat_service.agent.checkpoints import open_checkpoints, serde, setup
+from chat_service.agent.checkpoints import Checkpoints, open_checkpoints, serde, setup
 from chat_service.agent.graph import prepare_process
 from tests.chat_service.agent.conftest import Bench
+
+_NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 
 
 def _names_code(module: str, name: str, argument: str) -> bytes:
@@ -82,8 +86,22 @@ async def test_connections_the_server_has_closed_are_replaced(bench: Bench) -> N
     assert await bench.all("hello")
 
 
+async def test_one_turn_too_many_forgets_the_oldest_only() -> None:
+    """A turn that is not noted as unwritten needs the database, which is not there."""
+    never_opened = AsyncConnectionPool[Any](_NOWHERE, open=False)
+    checkpoints = Checkpoints(never_opened, most_noted=2)
+    turns = [uuid4() for _ in range(3)]
+    for turn in turns:
+        checkpoints.saver(turn, fresh=True)
+
+    for turn in turns[1:]:
+        await checkpoints.forget(turn)
+    with pytest.raises(PoolClosed):
+        await checkpoints.forget(turns[0])
+
+
 async def test_opening_needs_no_server(chat_database_url: str) -> None:
-    async with open_checkpoints("postgresql://nobody@127.0.0.1:1/none"):
+    async with open_checkpoints(_NOWHERE):
         pass
 
 

@@ -167,6 +167,19 @@ async def test_graphs_are_compiled_once_for_the_same_tools_and_the_oldest_are_dr
     assert graphs.graph(run, [look, write], saver).nodes["model"] is not first.nodes["model"]
 
 
+async def test_one_graph_too_many_drops_only_the_one_used_longest_ago(bench: Bench) -> None:
+    graphs, run, saver = Graphs(), _run(bench), bench.checkpoints.saver(bench.turn)
+    tools = [_new_tool() for _ in range(compiled.MOST_KEPT + 1)]
+
+    kept = [graphs.graph(run, one, saver).nodes["model"] for one in tools[:-1]]
+    graphs.graph(run, tools[0], saver)
+    graphs.graph(run, tools[-1], saver)
+
+    found = [graphs.graph(run, one, saver).nodes["model"] for one in [tools[0], *tools[2:-1]]]
+    assert all(node is before for node, before in zip(found, [kept[0], *kept[2:]], strict=True))
+    assert graphs.graph(run, tools[1], saver).nodes["model"] is not kept[1]
+
+
 def _new_tool() -> list[ToolDefinition]:
     return Hands().tools()[:1]
 
