@@ -25,23 +25,23 @@ pytestmark = pytest.mark.timeout(1200)
 
 # What each section's commands must print.
 PRINTED = {
-    "What is served, and is it well": [
+    "Services and health": [
         "rota.chat.v1.ChatService",
         '"status": "SERVING"',
         "message ExplainSlotRequest",
     ],
-    "Why did it fire, or why not": ['"explanation": "It fired on time."', "FIRED"],
+    "Why a slot fired or not": ['"explanation": "It fired on time."', "FIRED"],
     "A run that is stuck": [
         '"stepId": "s"',
         '"prompt": "Hello.',
         "CANCELLED: ",
         "It did not succeed.",
     ],
-    "An approval from the shell": ['"state": "APPROVED"', "What", "0 9 * * 1-5"],
-    "What a turn said, again": ['"suspended"', 'data: {"sequence":4'],
-    "Out for maintenance": ["PAUSED: the office is closed", "ACTIVE"],
-    "Be told": ["not shown again", "run.failed", "webhook.test", "turned off"],
-    "Take a process out": ["NOT_SERVING"],
+    "Decide an approval": ['"state": "APPROVED"', "What", "0 9 * * 1-5"],
+    "Replay a turn": ['"suspended"', 'data: {"sequence":4'],
+    "Pause for maintenance": ["PAUSED: the office is closed", "ACTIVE"],
+    "Webhooks": ["not shown again", "run.failed", "webhook.test", "turned off"],
+    "Stop a process": ["NOT_SERVING"],
 }
 
 
