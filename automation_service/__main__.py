@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from automation_service import bootstrap
 from automation_service.settings import Settings, described
-from automation_service.webhook_secrets import SETTING
-from shared import database, exporting, telemetry
+from automation_service.webhooks.secrets import SETTING
+from shared.db import database
 from shared.rpc.server import settle_memory, stop_signal
-from shared.secretbox import BadKeys
+from shared.security.secretbox import BadKeys
+from shared.telemetry import export, logs
 
 
 def main() -> int:
@@ -25,7 +26,7 @@ def main() -> int:
         for fault in exc.errors():
             print(f"automation_service: {_variable(fault['loc'])}: {fault['msg']}", file=sys.stderr)
         return 2
-    telemetry.configure(bootstrap.NAME, level=settings.log_level)
+    logs.configure(bootstrap.NAME, level=settings.log_level)
     act = serve if arguments.command == "serve" else bootstrap.migrate
     try:
         _run(act(settings), uvloop=settings.uvloop)
@@ -45,7 +46,7 @@ def main() -> int:
 
 async def serve(settings: Settings) -> None:
     stopped = stop_signal()
-    with exporting.exported(
+    with export.exported(
         bootstrap.NAME, os.environ, port=settings.metrics_port, listen=settings.listen
     ):
         async with bootstrap.service(settings):

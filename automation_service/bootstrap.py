@@ -12,47 +12,49 @@ from rota.automation.v1 import automation_pb2, automation_pb2_grpc
 from rota.notice.v1 import notice_pb2, notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.access import Access
-from automation_service.agent import GrpcAgent
-from automation_service.api import Api
-from automation_service.automations import Automations
-from automation_service.capabilities import PEER, Capabilities, Source
-from automation_service.changes import Changes
-from automation_service.deliveries import Deliveries
-from automation_service.engine import Engine, PgQueuer
-from automation_service.firing import Policy
-from automation_service.journal import Journal
-from automation_service.notice_api import NoticeApi
+from automation_service.api.access import Access
+from automation_service.api.notice_servicer import NoticeApi
+from automation_service.api.servicer import Api
+from automation_service.automations.capability_cache import PEER, Capabilities, Source
+from automation_service.automations.lifecycle import Changes
+from automation_service.automations.revisions import Revisions
+from automation_service.automations.service import Automations
+from automation_service.idempotency import Once
 from automation_service.persistence.enums import SCHEMA
+from automation_service.persistence.schema_version import is_migrated
 from automation_service.persistence.tables import TENANTS
-from automation_service.persistence.version import is_migrated
-from automation_service.posting import Poster
-from automation_service.requests import Once
+from automation_service.queue import Engine, PgQueuer
 from automation_service.retention import Kept, Retention
-from automation_service.revisions import Revisions
-from automation_service.runner import Runner
-from automation_service.runs import Runs
-from automation_service.scheduler import Scheduler
+from automation_service.runs.agent_client import GrpcAgent
+from automation_service.runs.attempt import StoppableAgent
+from automation_service.runs.service import Runs
+from automation_service.runs.worker import Runner
+from automation_service.runs.writer import Journal
+from automation_service.scheduling.ledger import Slots
+from automation_service.scheduling.scheduler import Scheduler
+from automation_service.scheduling.slot_decision import Policy
 from automation_service.settings import Settings
-from automation_service.slots import Slots
-from automation_service.tries import StoppableAgent
-from automation_service.webhook_secrets import Secrets
-from automation_service.webhooks import Webhooks
-from shared import caller, database, telemetry
+from automation_service.webhooks.delivery import Deliveries
+from automation_service.webhooks.secrets import Secrets
+from automation_service.webhooks.sender import Poster
+from automation_service.webhooks.service import Webhooks
 from shared.clock import Clock, CorrectedClock
-from shared.registries import register_builtins
+from shared.db import database
+from shared.db.tenancy import Tenancy
+from shared.registries.catalogue import register_builtins
 from shared.rpc import tls
 from shared.rpc.client import Behalf, channel
-from shared.rpc.guard import Guard
+from shared.rpc.interceptor import Guard
 from shared.rpc.server import RpcServer
-from shared.secretbox import SecretBox
-from shared.tenancy import Tenancy
+from shared.security import caller
+from shared.security.secretbox import SecretBox
+from shared.telemetry import logs
 
 NAME: Final = "automation_service"
 SERVICE: Final = automation_pb2.DESCRIPTOR.services_by_name["AutomationService"].full_name
 NOTICES: Final = notice_pb2.DESCRIPTOR.services_by_name["NoticeService"].full_name
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

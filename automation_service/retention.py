@@ -11,15 +11,16 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.persistence import retention as rows
-from shared import database, telemetry
 from shared.clock import Clock
+from shared.db import database
+from shared.telemetry import logs
 
 BATCH: Final = 500
 OWNERS: Final = 200
 # Between batches, so that a large sweep never crowds out what fires.
 REST_SECONDS: Final = 0.02
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 Take = Callable[[AsyncConnection], Awaitable[int]]
 

@@ -24,9 +24,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.engine import PgQueuer
 from automation_service.persistence import triggers
-from automation_service.scheduler import BATCH, Scheduler
+from automation_service.queue import PgQueuer
+from automation_service.scheduling.scheduler import BATCH, Scheduler
 from bench import processes
 from bench.automation_rows import (
     clock_before,
@@ -37,9 +37,10 @@ from bench.automation_rows import (
 from bench.peers import install_peers, measure_peer
 from bench.table import Table, format_ratio
 from devstack.postgres_roles import ServiceDatabases
-from shared import database, telemetry
 from shared.clock import CorrectedClock
-from shared.schedule import jitter
+from shared.db import database
+from shared.schedule.slots import jitter
+from shared.telemetry import logs
 from tests.support.automation import migrated
 from tests.support.postgres import SuiteServer, suite_server
 from tests.support.tokens import Keys
@@ -78,7 +79,7 @@ from automation_runs
 
 
 async def run() -> Table:
-    telemetry.configure("bench", level="WARNING")
+    logs.configure("bench", level="WARNING")
     rows = [["", "ours", "", "", ""]]
     with suite_server() as server:
         await asyncio.to_thread(server.template, "bench_automation", migrated)

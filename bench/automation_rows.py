@@ -7,10 +7,11 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from devstack.postgres_roles import ServiceDatabases
-from shared import resources, zones
+from shared import resources
 from shared.clock import CorrectedClock
-from shared.definition import AutomationCreate, dump
-from shared.schedule import jitter
+from shared.definition.envelope import AutomationCreate, dump
+from shared.schedule import zones
+from shared.schedule.slots import jitter
 from tests.support.automation import news
 from tests.support.automation import schedule as trigger_of
 

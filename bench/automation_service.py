@@ -12,9 +12,9 @@ import uvloop
 
 from automation_service import bootstrap
 from automation_service.settings import Settings
-from shared import telemetry
 from shared.clock import CorrectedClock
 from shared.rpc.server import settle_memory, stop_signal
+from shared.telemetry import logs
 from tests.support.agents import FakeAgent, FixedCatalogue
 
 
@@ -31,6 +31,6 @@ async def serve(offset: timedelta) -> None:
 
 
 if __name__ == "__main__":
-    telemetry.configure("bench", level="WARNING")
+    logs.configure("bench", level="WARNING")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(timedelta(seconds=float(sys.argv[1]))))

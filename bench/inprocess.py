@@ -17,14 +17,15 @@ import orjson
 import uvloop
 
 from bench.load import AnswerTimes, Report
-from chat_service.agent.checkpoints import open_checkpoints
-from chat_service.agent.events import TextDelta
-from chat_service.agent.graph import Agent, prepare_process
-from chat_service.agent.model import ModelBundle, load_models
-from chat_service.agent.ports import RuntimeContext, Said
+from chat_service.agent.agent import Agent, prepare_process
+from chat_service.agent.checkpointer import open_checkpoints
+from chat_service.llm.config import ModelBundle
+from chat_service.runtime.events import TextDelta
+from chat_service.runtime.models_file import load_models
+from chat_service.runtime.ports import RuntimeContext, Said
 from shared import resources
 from shared.clock import SystemClock
-from shared.registries import current_catalogue, register_builtins
+from shared.registries.catalogue import current_catalogue, register_builtins
 from shared.rpc.server import settle_memory
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
 

@@ -10,9 +10,9 @@ from croniter import croniter
 from cronsim import CronSim
 
 from bench.table import Table, format_ratio
-from shared import zones
-from shared.registries.triggers import ScheduleTriggerConfig
-from shared.schedule import next_slots
+from shared.schedule import zones
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.slots import next_slots
 
 START = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 COUNT = 10

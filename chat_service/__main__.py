@@ -8,15 +8,16 @@ import sys
 from pydantic import ValidationError
 
 from chat_service import bootstrap
-from chat_service.agent import checkpoints
-from chat_service.agent.model import BadModelsFile
-from chat_service.flows.llm_bundle import SECRET_KEYS
+from chat_service.agent import checkpointer
+from chat_service.model_selection.llm_bundle import SECRET_KEYS
 from chat_service.persistence import tables
+from chat_service.runtime.models_file import BadModelsFile
 from chat_service.settings import Settings
-from shared import database, exporting, telemetry
+from shared.db import database
 from shared.rpc.server import stop_signal
-from shared.secretbox import BadKeys
+from shared.security.secretbox import BadKeys
 from shared.settings import describe, explain
+from shared.telemetry import export, logs
 
 
 def main() -> int:
@@ -33,7 +34,7 @@ def main() -> int:
     except ValidationError as error:
         print(explain(error), file=sys.stderr)
         return 2
-    telemetry.configure(bootstrap.NAME, level=settings.log_level)
+    logs.configure(bootstrap.NAME, level=settings.log_level)
     try:
         if command == "migrate":
             migrate(settings)
@@ -57,7 +58,7 @@ def migrate(settings: Settings) -> None:
     """Brings schema chat, and the agent's checkpoint tables in it, up to date."""
     url = settings.database_url.get_secret_value()
     database.upgrade(url, package="chat_service.persistence", schema=tables.SCHEMA)
-    asyncio.run(checkpoints.setup(url))
+    asyncio.run(checkpointer.setup(url))
 
 
 def _run(settings: Settings) -> None:
@@ -72,7 +73,7 @@ def _run(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     stopped = stop_signal()
-    with exporting.exported(
+    with export.exported(
         bootstrap.NAME, os.environ, port=settings.metrics_port, listen=settings.listen
     ):
         async with bootstrap.service(settings):

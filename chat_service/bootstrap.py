@@ -12,64 +12,64 @@ from rota.chat.v1 import chat_pb2_grpc
 from rota.notice.v1 import notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service import members
-from chat_service.act_store import ActStore
-from chat_service.agent import own_endpoint
-from chat_service.agent.capabilities.fetch_url import Fetcher
-from chat_service.agent.checkpoints import open_checkpoints
-from chat_service.agent.checkpoints import version as checkpoints_version
-from chat_service.agent.discovery import default_model
-from chat_service.agent.graph import Agent, prepare_process
-from chat_service.agent.mcp_tools import LOOK_AGAIN_SECONDS
-from chat_service.agent.model import ModelConfig, Models, load_models
-from chat_service.agent.patience import Patience
-from chat_service.agent.ports import Automations
-from chat_service.agent.toolbox import filled
-from chat_service.api import AgentServicer, ChatServicer
-from chat_service.approval_store import ApprovalStore
-from chat_service.automations import PEER, AutomationClient
-from chat_service.decisions import Decisions
-from chat_service.edited_payloads import EditedPayloads
+from chat_service.adapters.approval_notifier import Notices
+from chat_service.adapters.automation_client import PEER, AutomationClient
+from chat_service.adapters.stores import ActStore, ApprovalStore, ImageStore, OfferStore
+from chat_service.agent.agent import Agent, prepare_process
+from chat_service.agent.checkpointer import open_checkpoints
+from chat_service.agent.checkpointer import version as checkpoints_version
+from chat_service.agent.toolset import filled
+from chat_service.api import access
+from chat_service.api.access import Members
+from chat_service.api.approvals import Decisions
+from chat_service.api.model_configs import ModelConfigs
+from chat_service.api.payload_check import EditedPayloads
+from chat_service.api.servicers import AgentServicer, ChatServicer
+from chat_service.api.tasks import Tasks
+from chat_service.api.threads import Threads
+from chat_service.api.turns import Turns
 from chat_service.flows import title_gen
 from chat_service.flows.agent_task import stream_agent_task
-from chat_service.flows.auto_pin import AutoPin
-from chat_service.flows.converse import Frames
-from chat_service.flows.ending import Ending
-from chat_service.flows.frame_log import FrameLog
-from chat_service.flows.intake import Intake
-from chat_service.flows.llm_bundle import Bundles
+from chat_service.flows.dependencies import Flows
+from chat_service.flows.event_frames import Frames
+from chat_service.flows.lost_usage import reckon
 from chat_service.flows.new_chat import stream_new_chat
-from chat_service.flows.opening import Opening
-from chat_service.flows.parts import Flows
-from chat_service.flows.quota import Quota
-from chat_service.flows.reckoning import reckon
-from chat_service.flows.resealing import Resealing
+from chat_service.flows.open_turn import Opening
 from chat_service.flows.resume_chat import stream_resume_chat
 from chat_service.flows.resume_routing import Routing
-from chat_service.flows.retention import Retention
-from chat_service.flows.tail import Tails
-from chat_service.flows.turn import TurnEngine
-from chat_service.flows.work import Work
-from chat_service.image_store import ImageStore
-from chat_service.loops import agreed_clock, in_background, regularly
-from chat_service.members import Members
-from chat_service.model_configs import ModelConfigs
-from chat_service.notices import Notices
-from chat_service.offer_store import OfferStore
+from chat_service.flows.user_message import Intake
+from chat_service.llm import custom_endpoint
+from chat_service.llm.config import ModelConfig
+from chat_service.llm.retry import Patience
+from chat_service.model_selection.auto_pin import AutoPin
+from chat_service.model_selection.key_rotation import Resealing
+from chat_service.model_selection.llm_bundle import Bundles
+from chat_service.model_selection.quota import Quota
 from chat_service.persistence import tables
-from chat_service.persistence.version import require_migrated
+from chat_service.persistence.schema_version import require_migrated
+from chat_service.runtime.models_file import Models, default_model, load_models
+from chat_service.runtime.ports import Automations
 from chat_service.settings import Settings
-from chat_service.tasks import Tasks
-from chat_service.threads import Threads
-from chat_service.turns import Turns
-from shared import caller, database, telemetry
+from chat_service.tools.capabilities.fetch_url import Fetcher
+from chat_service.tools.mcp.tools import LOOK_AGAIN_SECONDS
+from chat_service.turns.engine import TurnEngine
+from chat_service.turns.expiry import Ending
+from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.retention import Retention
+from chat_service.turns.segment import Work
+from chat_service.turns.watch import Tails
+from shared.aio import in_background, regularly
 from shared.clock import Clock
-from shared.registries import Catalogue, register_builtins
+from shared.db import database
+from shared.db.clock import agreed_clock
+from shared.registries.catalogue import Catalogue, register_builtins
 from shared.rpc import client, tls
 from shared.rpc.client import Behalf
-from shared.rpc.guard import Guard
+from shared.rpc.interceptor import Guard
 from shared.rpc.server import RpcServer, settle_memory
-from shared.secretbox import SecretBox
+from shared.security import caller
+from shared.security.secretbox import SecretBox
+from shared.telemetry import logs
 
 NAME = "chat_service"
 SERVICES = ("rota.chat.v1.ChatService", "rota.agent.v1.AgentService")
@@ -80,7 +80,7 @@ SWEEP_SECONDS = 60.0
 SETTLE_SECONDS = 5.0
 LARGEST_MESSAGE = 8 << 20
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +158,7 @@ async def service(
         bundles = Bundles(
             engine=engine,
             models=models,
-            client=own_endpoint.client(local=settings.local_models),
+            client=custom_endpoint.client(local=settings.local_models),
             box=box,
             local=settings.local_models,
         )
@@ -182,7 +182,7 @@ async def service(
         retention = Retention(
             engine=engine,
             clock=clock,
-            tenancy=members.tenancy(),
+            tenancy=access.tenancy(),
             forget=agent.forget,
             frames_kept=settings.frames_kept,
         )
@@ -254,7 +254,7 @@ def _servicers(
     fetcher: Fetcher,
     catalogue: Callable[[], Catalogue],
 ) -> tuple[ChatServicer, AgentServicer]:
-    who = Members(engine=flows.engine, clock=flows.clock, tenancy=members.tenancy())
+    who = Members(engine=flows.engine, clock=flows.clock, tenancy=access.tenancy())
     opening = Opening(
         clock=flows.clock,
         log=frame_log,

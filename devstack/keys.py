@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from shared.secretbox import new_key
+from shared.security.secretbox import new_key
 
 SERVICES: Final = ("chat_service", "automation_service")
 USERS: Final = "users"

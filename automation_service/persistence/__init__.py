@@ -1,1 +1,1 @@
-"""What automation_service stores, in the schema `automation`."""
+"""Every query of automation_service, and its tables."""

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence import triggers as trigger_rows
 from automation_service.persistence.records import Automation, Revision
 from automation_service.persistence.tables import audit_events, automations, revisions
-from shared import database, errors, resources
+from shared import errors, resources
+from shared.db import database
 from shared.definition.states import AutomationStatus
 
 _NAME_TAKEN = "uq_automations_workspace_id_resource_id"

@@ -9,12 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.records import Run, RunEvent
-from automation_service.persistence.tables import (
-    automations,
-    run_events,
-    runs,
-    triggers,
-)
+from automation_service.persistence.tables import automations, run_events, runs, triggers
 from shared.definition.states import RunStatus
 
 _BASIC = (

@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
 from automation_service.persistence import enums
-from shared import database
-from shared.tenancy import tenant_tables
+from shared.db import database
+from shared.db.tenancy import tenant_tables
 
 METADATA = database.metadata(enums.SCHEMA)
 TENANTS = tenant_tables(METADATA)

@@ -1,1 +1,1 @@
-"""The agent: graph, tools, models and prompts."""
+"""The LangGraph agent: graph, checkpoints, tools and subagents."""

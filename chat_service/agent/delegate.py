@@ -10,16 +10,16 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.types import interrupt
 
-from chat_service.agent.assignment import Answered, Assignment, Waits
-from chat_service.agent.checkpoints import MOST_ASSIGNMENTS, Checkpoints, thread_id
-from chat_service.agent.compiled import Graphs
-from chat_service.agent.header import header
-from chat_service.agent.outcomes import Failed, Invalid, Reported, result_of
-from chat_service.agent.prompts import prompt
-from chat_service.agent.run import Assigned, Emit, Run, stamp_of
-from chat_service.agent.subagent import Subagent
-from chat_service.agent.text import clean
-from chat_service.agent.tools import ToolDefinition, ToolResult
+from chat_service.agent.checkpointer import MOST_ASSIGNMENTS, Checkpoints, thread_id
+from chat_service.agent.graphs import Graphs
+from chat_service.agent.subagent_run import Answered, Assignment, Waits
+from chat_service.llm.text import clean
+from chat_service.prompts.load import prompt
+from chat_service.runtime.prompt_context import header
+from chat_service.runtime.run_context import Assigned, Emit, Run, stamp_of
+from chat_service.runtime.subagent import Subagent
+from chat_service.tools.definition import ToolDefinition, ToolResult
+from chat_service.tools.results import Failed, Invalid, Reported, result_of
 
 NAME: Final = "delegate"
 MOST_TASK: Final = 8_000

@@ -7,11 +7,10 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.messages.tool import tool_call
 
-from chat_service.agent.pictures import REFERENCE
-from chat_service.agent.ports import Said
-from chat_service.agent.text import read_arguments
-from chat_service.agent.tool_call_pieces import tool_name
-from chat_service.agent.window import Group, newest
+from chat_service.agent.middleware.context_window import Group, newest
+from chat_service.llm.text import read_arguments
+from chat_service.llm.tool_call_chunks import tool_name
+from chat_service.runtime.ports import REFERENCE, Said
 
 _SHOWN = (REFERENCE, "https://", "http://", "data:")
 UNKNOWN_OUTCOME = '{"status": "error", "message": "It is not known how this ended."}'

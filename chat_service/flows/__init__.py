@@ -1,1 +1,1 @@
-"""What the service does: turns, from a message to its answer."""
+"""What a turn does, step by step: a new message, a resume, a task."""

@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator
 
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.agent.events import AgentEvent
-from chat_service.agent.model import ModelBundle
 from chat_service.flows import input_state, rate_limit_recovery, runtime_context
-from chat_service.flows.converse import Frames
-from chat_service.flows.parts import Flows
-from chat_service.flows.work import Failed, Suspended, Work
+from chat_service.flows.dependencies import Flows
+from chat_service.flows.event_frames import Frames
+from chat_service.llm.config import ModelBundle
+from chat_service.runtime.events import AgentEvent
+from chat_service.turns.segment import Failed, Suspended, Work
 from shared import errors
 
 

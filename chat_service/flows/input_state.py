@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
-from chat_service.agent.ports import Said
 from chat_service.flows import mentions
-from chat_service.flows.parts import Flows
-from chat_service.flows.work import Work
+from chat_service.flows.dependencies import Flows
 from chat_service.persistence import messages
 from chat_service.persistence.enums import MessageRole
 from chat_service.persistence.messages import Message
+from chat_service.runtime.ports import Said
+from chat_service.turns.segment import Work
 
 MOST_MESSAGES: Final = 200
 # Stands for a message whose every part was dropped: it is still to be answered.

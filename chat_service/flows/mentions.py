@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.agent.ports import Automations, KnownAutomation, KnownRun
 from chat_service.persistence import messages, threads
 from chat_service.persistence.enums import MessageRole
 from chat_service.persistence.messages import Message
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
-from shared import errors, resources, telemetry
+from chat_service.runtime.ports import Automations, KnownAutomation, KnownRun
+from shared import errors, resources
+from shared.telemetry import logs
 
 UNTITLED: Final = "Untitled thread"
 _MESSAGES: Final = 20
@@ -27,7 +28,7 @@ _UNREADABLE: Final = frozenset(
     {errors.Code.NOT_FOUND, errors.Code.PERMISSION_DENIED, errors.Code.INVALID_ARGUMENT}
 )
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 async def authorised(

@@ -5,8 +5,6 @@ from collections.abc import AsyncGenerator
 
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.agent.events import AgentEvent
-from chat_service.agent.model import ModelBundle
 from chat_service.flows import (
     initial_thinking_step,
     input_state,
@@ -14,9 +12,11 @@ from chat_service.flows import (
     runtime_context,
     title_gen,
 )
-from chat_service.flows.converse import Frames
-from chat_service.flows.parts import Flows
-from chat_service.flows.work import Work
+from chat_service.flows.dependencies import Flows
+from chat_service.flows.event_frames import Frames
+from chat_service.llm.config import ModelBundle
+from chat_service.runtime.events import AgentEvent
+from chat_service.turns.segment import Work
 
 
 async def stream_new_chat(flows: Flows, work: Work) -> Frames:

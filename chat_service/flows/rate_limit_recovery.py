@@ -8,22 +8,24 @@ from typing import Final
 
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.agent.events import AgentEvent
-from chat_service.agent.graph import BAD_OUTPUT
-from chat_service.agent.model import ModelBundle, ModelConfig
-from chat_service.flows import converse
-from chat_service.flows.converse import Frames
-from chat_service.flows.parts import Flows
-from chat_service.flows.work import Work
-from chat_service.persistence import cooldowns, turns
-from shared import database, errors, telemetry
+from chat_service.flows import event_frames
+from chat_service.flows.dependencies import Flows
+from chat_service.flows.event_frames import Frames
+from chat_service.llm.config import ModelBundle, ModelConfig
+from chat_service.llm.errors import BAD_OUTPUT
+from chat_service.persistence import model_cooldowns, turns
+from chat_service.runtime.events import AgentEvent
+from chat_service.turns.segment import Work
+from shared import errors
+from shared.db import database
+from shared.telemetry import logs
 
 COOLDOWN: Final = timedelta(seconds=600)
 
 # Starts the agent with a model; whether it tells anew what its checkpoint holds.
 Start = Callable[[ModelBundle, bool], AsyncGenerator[AgentEvent, None]]
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 _Refusal = errors.ModelRateLimited | errors.ModelUnavailable | errors.ModelGone
 
@@ -35,7 +37,7 @@ async def frames(flows: Flows, work: Work, start: Start, thinking: pb.Step | Non
     while True:
         try:
             bundle = await flows.bundles.load(work.turn)
-            working = converse.frames(flows, work, start(bundle, replay), thinking)
+            working = event_frames.frames(flows, work, start(bundle, replay), thinking)
             async with contextlib.aclosing(working):
                 async for event in working:
                     yield event
@@ -68,7 +70,9 @@ async def _another(
             return None
         if isinstance(error, errors.ModelRateLimited):
             wait = max(COOLDOWN, error.retry_after or COOLDOWN)
-            await cooldowns.cool(connection, work.turn.model_config_id, flows.clock.now() + wait)
+            await model_cooldowns.cool(
+                connection, work.turn.model_config_id, flows.clock.now() + wait
+            )
     return found
 
 

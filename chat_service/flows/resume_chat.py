@@ -3,14 +3,14 @@
 import contextlib
 from collections.abc import AsyncGenerator
 
-from chat_service.agent.events import AgentEvent
-from chat_service.agent.model import ModelBundle
 from chat_service.flows import rate_limit_recovery, runtime_context
-from chat_service.flows.converse import Frames
-from chat_service.flows.parts import Flows
-from chat_service.flows.work import Work
+from chat_service.flows.dependencies import Flows
+from chat_service.flows.event_frames import Frames
+from chat_service.llm.config import ModelBundle
 from chat_service.persistence import approvals
 from chat_service.persistence.enums import ApprovalState
+from chat_service.runtime.events import AgentEvent
+from chat_service.turns.segment import Work
 
 
 async def stream_resume_chat(flows: Flows, work: Work) -> Frames:

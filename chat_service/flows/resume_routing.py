@@ -2,28 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
-from chat_service.flows import rate_limit_recovery, undone
-from chat_service.flows.auto_pin import AutoPin
-from chat_service.flows.frame_log import FrameLog
-from chat_service.flows.opening import agent_shell
-from chat_service.flows.quota import Quota
-from chat_service.flows.turn import TurnEngine
-from chat_service.flows.work import Work
-from chat_service.persistence import approvals, frames, messages, turns
+from chat_service.flows import rate_limit_recovery
+from chat_service.model_selection.auto_pin import AutoPin
+from chat_service.model_selection.quota import Quota
+from chat_service.persistence import approvals, messages, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
-from shared import canonical, errors, measures, resources
+from chat_service.turns.engine import TurnEngine
+from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.segment import Work
+from chat_service.turns.segment_frames import agent_shell, first_frames
+from shared import canonical_json, errors, resources
 from shared.clock import Clock
-from shared.tenancy import Tenancy
+from shared.db.tenancy import Tenancy
+from shared.telemetry import metrics
 
 
 class Payloads(Protocol):
@@ -192,7 +191,7 @@ class Routing:
                 reason=decision.reason,
                 edited_payload=decision.payload,
             )
-            measures.count("rota.approvals.decided", state=decision.state.value)
+            metrics.count("rota.approvals.decided", state=decision.state.value)
 
     async def _go_on(self, connection: AsyncConnection, turn: Turn) -> tuple[Work, list[bytes]]:
         """Takes the lease and opens the next segment, whose first frames tell the decisions.
@@ -223,35 +222,7 @@ class Routing:
         return work, stored
 
 
-async def first_frames(
-    connection: AsyncConnection,
-    log: FrameLog,
-    now: datetime,
-    work: Work,
-    more: Sequence[pb.TurnEvent] = (),
-) -> list[bytes]:
-    """Stores `started`, what was decided since the segment before, and what else is to be told."""
-    turn = work.turn
-    rows = await approvals.of_turn(connection, turn.id)
-    decided = [row for row in rows if row.segment == turn.segment - 1]
-    events = [work.started(), *undone.decided(decided)]
-    stored = log.number([*events, *more], turn.last_sequence)
-    await frames.insert(connection, turn.id, turn.last_sequence, stored)
-    await turns.change(
-        connection,
-        turn.id,
-        now,
-        state=turn.state,
-        segments=list(turn.segments),
-        agent_message_id=turn.agent_message_id,
-        model_config_id=turn.model_config_id,
-        cancel_requested=turn.cancel_requested,
-        last_sequence=turn.last_sequence + len(stored),
-    )
-    return stored
-
-
 def _same(a: Mapping[str, Any] | None, b: Mapping[str, Any] | None) -> bool:
     if a is None or b is None:
         return a is b
-    return canonical.digest(a) == canonical.digest(b)
+    return canonical_json.digest(a) == canonical_json.digest(b)

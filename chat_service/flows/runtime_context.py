@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from chat_service.agent.ports import RuntimeContext, TaskLimits
-from chat_service.flows.work import Work
-from shared import errors, zones
+from chat_service.runtime.ports import RuntimeContext, TaskLimits
+from chat_service.turns.segment import Work
+from shared import errors
+from shared.schedule import zones
 
 
 def of(work: Work, now: datetime) -> RuntimeContext:

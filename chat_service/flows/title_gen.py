@@ -1,4 +1,4 @@
-"""A title for a thread that has none: found beside the answer, never in its way."""
+"""The title of a new thread, from its first message."""
 
 import asyncio
 import contextlib
@@ -6,23 +6,56 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from langchain_core.messages import HumanMessage, SystemMessage
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.agent.meter import Meter
-from chat_service.agent.ports import Said
-from chat_service.agent.title import title
-from chat_service.flows import accounts, input_state
-from chat_service.flows.parts import Flows
-from chat_service.flows.work import Work
+from chat_service.flows import input_state
+from chat_service.flows.dependencies import Flows
+from chat_service.llm import errors
+from chat_service.llm.chat_model import Watch
+from chat_service.llm.config import ModelBundle
+from chat_service.llm.metering import Meter
+from chat_service.llm.text import one_line
 from chat_service.persistence import threads
 from chat_service.persistence.enums import TitleState
 from chat_service.persistence.threads import Thread
-from shared import database, telemetry
+from chat_service.prompts.load import prompt
+from chat_service.runtime.ports import Said
+from chat_service.turns import accounting
+from chat_service.turns.segment import Work
+from shared.db import database
+from shared.telemetry import logs
+
+READ: Final = 500
+CALL_SECONDS: Final = 120.0
+LONGEST: Final = 100
+_QUOTES = "\"'`“”„‟‘’‚‛«»‹›「」『』"
+
+
+async def title(
+    model: ModelBundle, text: str, meter: Meter, *, seconds: float = CALL_SECONDS
+) -> str:
+    """At most 100 characters, without quotation marks. Empty when the model gave none in time."""
+    if not text.strip():
+        return ""
+    watch = Watch()
+    call = meter.begin(model.config, watch)
+    try:
+        async with asyncio.timeout(seconds):
+            answer = await model.chat().answer(
+                [SystemMessage(prompt("title")), HumanMessage(text[:READ])], watch=watch
+            )
+    except errors.PROVIDER_FAULTS as exc:
+        meter.failed(call, given_up=errors.given_up(exc))
+        return ""
+    meter.told(call, answer)
+    return one_line(one_line(answer.text, 2 * LONGEST).strip(_QUOTES + " "), LONGEST)
+
+
+log = logs.logger(__name__)
 
 WAIT_SECONDS: Final = 2.0
 MOST_CHARACTERS: Final = 500
-
-log = telemetry.logger(__name__)
 
 
 @dataclass(slots=True)
@@ -85,7 +118,7 @@ async def _tell_if_found(work: Work, thread: Thread | None) -> None:
 async def _count(flows: Flows, work: Work, meter: Meter) -> None:
     for used in meter.used():
         async with database.transaction(flows.engine) as connection:
-            await accounts.add(connection, work.turn, used)
+            await accounting.add(connection, work.turn, used)
 
 
 async def _search(flows: Flows, work: Work, text: str, search: Titling) -> None:

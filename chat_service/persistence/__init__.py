@@ -1,1 +1,1 @@
-"""What chat_service keeps in PostgreSQL."""
+"""Every query of chat_service, and its tables."""

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
 from chat_service.persistence.enums import ApprovalState
-from shared.statements import Statement
+from shared.db.statements import Statement
 
 t = tables.approvals
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
-from shared import database
+from shared.db import database
 
 t = tables.turn_events
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
 from chat_service.persistence.enums import MessageRole
-from shared.statements import Statement
+from shared.db.statements import Statement
 
 t = tables.messages
 

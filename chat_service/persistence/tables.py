@@ -12,7 +12,7 @@ from chat_service.persistence.enums import (
     TitleState,
     TurnState,
 )
-from shared import database, tenancy
+from shared.db import database, tenancy
 
 SCHEMA = "chat"
 metadata = database.metadata(SCHEMA)
@@ -203,7 +203,7 @@ model_configs = sa.Table(
     sa.Column("display_name", sa.Text, nullable=False),
     sa.Column("model", sa.Text, nullable=False),
     sa.Column("base_url", sa.Text, nullable=False),
-    sa.Column("api_key", sa.LargeBinary),  # sealed, see shared/secretbox.py
+    sa.Column("api_key", sa.LargeBinary),  # sealed, see shared/security/secretbox.py
     sa.Column("key_hint", sa.Text, nullable=False),
     sa.Column("supports_images", sa.Boolean),
     sa.Column("context_tokens", sa.Integer),  # absent: not known

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat_service.persistence import tables
 from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.turns import IS_OPEN
-from shared.statements import Statement
+from shared.db.statements import Statement
 
 t = tables.threads
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.canonical import normalise
+from shared.canonical_json import normalise
 from shared.definition.execution import ExecutionBlock, PlanStep
 from shared.definition.fields import (
     MAX_OBJECT_DEPTH,

@@ -1,14 +1,22 @@
-"""What a definition is checked against."""
+"""The catalogue: every action, trigger and capability that is registered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.registries.actions.store import all_actions
+from shared.registries.actions.agent_task import AGENT_TASK
+from shared.registries.actions.store import all_actions, register_action
 from shared.registries.actions.types import ActionDefinition
 from shared.registries.capabilities.store import all_capabilities
 from shared.registries.capabilities.types import Capability
-from shared.registries.triggers.store import all_triggers
+from shared.registries.triggers.schedule import SCHEDULE
+from shared.registries.triggers.store import all_triggers, register_trigger
 from shared.registries.triggers.types import TriggerDefinition
+
+
+def register_builtins() -> None:
+    """May be called again; changes nothing then."""
+    register_action(AGENT_TASK)
+    register_trigger(SCHEDULE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""gRPC as we serve and call it."""
+"""gRPC servers, clients, interceptors and status details."""

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import grpc
 
-from shared import measures
-from shared.caller import ServiceIdentity
 from shared.rpc.tls import Tls
+from shared.security.caller import ServiceIdentity
+from shared.telemetry import metrics
 
 DEADLINE_SECONDS: Final = 15.0
 
@@ -59,4 +59,4 @@ class Behalf:
 
     def metadata(self, *, user: str = "", workspace: str = "") -> list[tuple[str, str]]:
         token = self.identity.token(audience=self.audience, user=user, workspace=workspace)
-        return [("authorization", f"Bearer {token}"), *measures.carried()]
+        return [("authorization", f"Bearer {token}"), *metrics.carried()]

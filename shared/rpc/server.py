@@ -12,9 +12,9 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from shared import telemetry
-from shared.rpc.guard import Guard
+from shared.rpc.interceptor import Guard
 from shared.rpc.tls import Tls
+from shared.telemetry import logs
 
 OPTIONS: Final = [
     # Two servers on one port would share it silently.
@@ -26,7 +26,7 @@ OPTIONS: Final = [
     ("grpc.keepalive_time_ms", 60_000),
 ]
 
-log = telemetry.logger(__name__)
+log = logs.logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)

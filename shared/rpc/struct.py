@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf import json_format, struct_pb2
 
-from shared import canonical
+from shared import canonical_json
 
 
 def to_json(message: struct_pb2.Struct | struct_pb2.Value) -> Any:
@@ -16,17 +16,17 @@ def to_json(message: struct_pb2.Struct | struct_pb2.Value) -> Any:
     try:
         found = json_format.MessageToDict(message)
     except ValueError as exc:
-        raise canonical.NotCanonical("", "holds a number that JSON can't say") from exc
-    return canonical.normalise(found)
+        raise canonical_json.NotCanonical("", "holds a number that JSON can't say") from exc
+    return canonical_json.normalise(found)
 
 
 def struct(value: Mapping[str, Any]) -> struct_pb2.Struct:
     found = struct_pb2.Struct()
-    json_format.ParseDict(canonical.normalise(dict(value)), found)
+    json_format.ParseDict(canonical_json.normalise(dict(value)), found)
     return found
 
 
 def value(of: Any) -> struct_pb2.Value:
     found = struct_pb2.Value()
-    json_format.ParseDict(canonical.normalise(of), found)
+    json_format.ParseDict(canonical_json.normalise(of), found)
     return found

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from devstack.postgres_roles import ServiceDatabases
-from shared import database
 from shared.clock import ManualClock
+from shared.db import database
 from tests.support.agents import FakeAgent
 from tests.support.automation import START, Running, migrated, running
 from tests.support.postgres import SuiteServer

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from automation_service.agent import GrpcAgent, TaskFailed
+from automation_service.runs.agent_client import GrpcAgent, TaskFailed
 from shared import errors
 from shared.registries.actions.types import AgentResult, AgentTask
 from shared.rpc.client import Behalf, channel

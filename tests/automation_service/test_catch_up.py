@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rota.automation.v1 import automation_pb2 as pb
 
-from automation_service import dispatch, due
+from automation_service.scheduling import dispatcher, due_slots
 from shared.clock import ManualClock
 from tests.support.automation import START, Running, execute, news, running, schedule, until
 from tests.support.tokens import Keys
@@ -154,13 +154,13 @@ async def test_weeks_of_downtime_are_worked_off_in_small_steps_and_end_in_one_ru
         before, steps = 0, 0
         while await rota.service.scheduler.fire_due(clock.now()):
             [row] = await execute(url, "select count(*) as n from automation_slots")
-            assert 0 < row["n"] - before <= dispatch.MOST_SLOTS + due.MOST_SLOTS
+            assert 0 < row["n"] - before <= dispatcher.MOST_SLOTS + due_slots.MOST_SLOTS
             before, steps = row["n"], steps + 1
             assert steps < 100
         minutes = int(kept / MINUTE)
         # Both ends: of what is kept, the first minute and the one that is due now.
         assert before in (2 * minutes, 2 * (minutes + 1))
-        assert steps >= before / (dispatch.MOST_SLOTS + due.MOST_SLOTS)
+        assert steps >= before / (dispatcher.MOST_SLOTS + due_slots.MOST_SLOTS)
         for automation in (name, other):
             following = (await rota.get(automation)).triggers[0].next_fire_time
             assert following.ToDatetime(tzinfo=START.tzinfo) == clock.now() + MINUTE

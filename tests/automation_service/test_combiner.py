@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
-from automation_service.combiner import Combiner
+from automation_service.runs.batcher import Combiner
 
 Together = Callable[[list[int]], Awaitable[Mapping[object, int]]]
 

@@ -12,16 +12,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rota.automation.v1 import automation_pb2 as pb
 
-from automation_service import convert, firing, planning
-from automation_service.automations import checked_create
-from automation_service.firing import Policy
-from automation_service.persistence.dispatch import Active, Owner, SlotRow
-from shared import errors, resources, schedule
-from shared.canonical import canonical_bytes
-from shared.definition import AutomationCreate, AutomationStatus, SlotOutcome, TriggerSpec, dump
-from shared.registries import current_catalogue, register_builtins
-from shared.registries.triggers import ScheduleTriggerConfig
-from shared.schedule import PlannedSlot
+from automation_service import definitions
+from automation_service.api import convert_automations
+from automation_service.automations.service import checked_create
+from automation_service.persistence.slot_dispatch import Active, Owner, SlotRow
+from automation_service.scheduling import slot_decision, triggers
+from automation_service.scheduling.slot_decision import Policy
+from shared import errors, resources
+from shared.canonical_json import canonical_bytes
+from shared.definition.envelope import AutomationCreate, TriggerSpec, dump
+from shared.definition.states import AutomationStatus, SlotOutcome
+from shared.registries.catalogue import current_catalogue, register_builtins
+from shared.schedule import slots
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.slots import PlannedSlot
 from tests.support.automation import NEWS, news
 from tests.support.automation import schedule as trigger_of
 
@@ -110,7 +114,7 @@ def test_a_message_is_read_or_refused(said: dict[str, Any]) -> None:
     except (json_format.ParseError, TypeError, UnicodeEncodeError, ValueError):
         return  # no client can send it
     try:
-        read = convert.create_json(message)
+        read = convert_automations.create_json(message)
     except errors.InvalidRequest as refusal:
         faults: Sequence[errors.FieldViolation] = refusal.violations
     else:
@@ -152,15 +156,15 @@ def test_what_is_previewed_is_stored_and_is_what_fires(
     more = {key: value for key, value in said.items() if key not in ("cron", "timezone")}
     trigger = trigger_of(said["cron"], said["timezone"], **more)
     owner = _owner(trigger)
-    row = planning.new_trigger(TriggerSpec.model_validate(trigger), start)
-    preview = schedule.next_slots(config, start, 8)
-    plan = planning.read(owner.definition)
+    row = triggers.new_trigger(TriggerSpec.model_validate(trigger), start)
+    preview = slots.next_slots(config, start, 8)
+    plan = definitions.read(owner.definition)
     decided: list[tuple[SlotRow, datetime]] = []
     for _ in range(40):
         if row.next_fire_time is None or len(decided) >= len(preview):
             break
         now = row.next_fire_time
-        outcome = firing.decide(owner, plan, row, Active(), Policy(), now)
+        outcome = slot_decision.decide(owner, plan, row, Active(), Policy(), now)
         advance = asdict(outcome.trigger)
         assert advance.pop("trigger") == row.id
         assert outcome.decisions or outcome.trigger.decided_until > row.decided_until
@@ -188,7 +192,7 @@ def _same(
     for slot, now in decided[: len(preview)]:
         gone = slot.slot_time in skipped
         assert slot.outcome is (SlotOutcome.SKIPPED_DST if gone else SlotOutcome.FIRED)
-        late = schedule.jitter(seed, slot.slot_time, said.get("jitter_seconds", 0))
+        late = slots.jitter(seed, slot.slot_time, said.get("jitter_seconds", 0))
         if not gone:
             # A slot of the same jittered span may bring it with it, never before its own time.
             assert slot.fire_time + late <= now <= slot.fire_time + timedelta(seconds=1200)

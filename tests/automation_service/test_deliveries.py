@@ -8,11 +8,11 @@ import pytest
 from rota.automation.v1 import webhook_pb2 as wp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.deliveries import WAITS
 from automation_service.persistence import deliveries as rows
 from automation_service.retention import Kept, Retention
+from automation_service.webhooks.delivery import WAITS
 from shared.clock import ManualClock
-from shared.secretbox import new_key
+from shared.security.secretbox import new_key
 from tests.support.agents import FakeAgent
 from tests.support.automation import Running, execute, running, until
 from tests.support.receiver import Receiver

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from automation_service.deliveries import WAITS
 from automation_service.persistence import deliveries as rows
+from automation_service.webhooks.delivery import WAITS
 from shared.clock import ManualClock
 from tests.support.agents import FakeAgent
 from tests.support.automation import Running, running, until

@@ -9,8 +9,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.engine import PgQueuer
-from shared import database, resources
+from automation_service.queue import PgQueuer
+from shared import resources
+from shared.db import database
 from tests.support.automation import execute, until
 
 TOKENS = "select status::text, dedupe_key from pgqueuer.pgqueuer order by id"

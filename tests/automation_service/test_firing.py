@@ -6,17 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from automation_service import firing, planning
-from automation_service.persistence.dispatch import Active, Owner
+from automation_service import definitions
 from automation_service.persistence.records import Trigger
-from shared.canonical import canonical_bytes
-from shared.definition import (
-    AutomationCreate,
-    AutomationStatus,
-    SlotOutcome,
-    TriggerType,
-    dump,
-)
+from automation_service.persistence.slot_dispatch import Active, Owner
+from automation_service.scheduling import slot_decision
+from shared.canonical_json import canonical_bytes
+from shared.definition.envelope import AutomationCreate, dump
+from shared.definition.states import AutomationStatus, SlotOutcome, TriggerType
 from tests.support.automation import START, news, schedule
 
 MINUTE = timedelta(minutes=1)
@@ -45,8 +41,8 @@ def decided(now: datetime, *, since: datetime = START, **config: Any) -> list[tu
         tzdata_version="",
         create_time=since,
     )
-    plan = planning.read(owner.definition)
-    outcome = firing.decide(owner, plan, trigger, Active(), firing.Policy(), now)
+    plan = definitions.read(owner.definition)
+    outcome = slot_decision.decide(owner, plan, trigger, Active(), slot_decision.Policy(), now)
     return [(d.row.local_time[11:], d.row.outcome.value) for d in outcome.decisions]
 
 

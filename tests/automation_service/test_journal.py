@@ -11,13 +11,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.engine import PgQueuer
-from automation_service.journal import LARGE, Journal
-from automation_service.persistence.execution import Fenced
-from automation_service.run_log import RunLog, Unstored
-from shared import database, errors
+from automation_service.persistence.run_claims import Fenced
+from automation_service.queue import PgQueuer
+from automation_service.runs.event_log import RunLog, Unstored
+from automation_service.runs.writer import LARGE, Journal
+from shared import errors
 from shared.clock import ManualClock
-from shared.definition import RunStatus
+from shared.db import database
+from shared.definition.states import RunStatus
 from shared.registries.actions.types import AgentResult, AgentTask
 from tests.support.agents import FakeAgent, answer
 from tests.support.automation import START, Running, execute, news, running, schedule, until

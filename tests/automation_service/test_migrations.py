@@ -7,7 +7,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.tables import METADATA
-from shared import database
+from shared.db import database
 
 PACKAGE, SCHEMA = "automation_service.persistence", "automation"
 _LEFT = sa.text("""

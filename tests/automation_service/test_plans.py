@@ -11,20 +11,20 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence import (
-    checkpoints,
-    dispatch,
-    endings,
-    execution,
     retention,
+    run_checkpoints,
+    run_claims,
+    run_endings,
+    run_maintenance,
     runs,
+    slot_dispatch,
     slots,
     triggers,
-    upkeep,
 )
-from automation_service.persistence.checkpoints import Checkpoint
+from automation_service.persistence.run_checkpoints import Checkpoint
 from devstack.postgres_roles import ServiceDatabases
-from shared import database
-from shared.definition import SlotOutcome
+from shared.db import database
+from shared.definition.states import SlotOutcome
 from tests.support.automation import START, migrated
 from tests.support.postgres import SuiteServer
 
@@ -127,8 +127,8 @@ async def plans(connection: AsyncConnection, statements: list[tuple[str, Any]]) 
     return found
 
 
-def advance(number: int) -> dispatch.Advance:
-    return dispatch.Advance(
+def advance(number: int) -> slot_dispatch.Advance:
+    return slot_dispatch.Advance(
         trigger=UUID(int=number),
         decided_until=START,
         fires=1,
@@ -138,8 +138,8 @@ def advance(number: int) -> dispatch.Advance:
     )
 
 
-def slot(number: int) -> dispatch.SlotRow:
-    return dispatch.SlotRow(
+def slot(number: int) -> slot_dispatch.SlotRow:
+    return slot_dispatch.SlotRow(
         id=UUID(int=TRIGGERS + number),
         automation_id=UUID(int=number),
         trigger=UUID(int=number),
@@ -160,37 +160,37 @@ def checkpoint(number: int) -> Checkpoint:
 QUERIES: dict[str, tuple[str, Any]] = {
     "claim due": ("ix_automation_triggers_due", lambda c: triggers.claim_due(c, START, 50)),
     "next due": ("ix_automation_triggers_due", triggers.next_due),
-    "active runs": ("ix_automation_runs_active", lambda c: dispatch.active(c, OWNERS)),
-    "owners of due triggers": ("pk_automations", lambda c: dispatch.lock_owners(c, OWNERS)),
+    "active runs": ("ix_automation_runs_active", lambda c: slot_dispatch.active(c, OWNERS)),
+    "owners of due triggers": ("pk_automations", lambda c: slot_dispatch.lock_owners(c, OWNERS)),
     "slots that are decided, and their runs": (
         "pk_automations",
-        lambda c: dispatch.record(c, [slot(n) for n in range(1, 201)], START),
+        lambda c: slot_dispatch.record(c, [slot(n) for n in range(1, 201)], START),
     ),
     "what becomes of triggers": (
         "pk_automation_triggers",
-        lambda c: dispatch.advance(c, [advance(n) for n in range(200)], "2026a"),
+        lambda c: slot_dispatch.advance(c, [advance(n) for n in range(200)], "2026a"),
     ),
     "what another time zone database makes of triggers": (
         "pk_automation_triggers",
-        lambda c: dispatch.reschedule(c, dict.fromkeys(OWNERS, START), {}, "2026a"),
+        lambda c: slot_dispatch.reschedule(c, dict.fromkeys(OWNERS, START), {}, "2026a"),
     ),
     "the last slots of triggers": (
         "uq_automation_slots_trigger_slot_time",
-        lambda c: dispatch.last_slots(c, OWNERS),
+        lambda c: slot_dispatch.last_slots(c, OWNERS),
     ),
-    "runs that follow": ("ix_automation_runs_active", lambda c: endings.following(c, OWNERS)),
-    "runs to wake": ("ix_automation_runs_active", upkeep.startable),
+    "runs that follow": ("ix_automation_runs_active", lambda c: run_endings.following(c, OWNERS)),
+    "runs to wake": ("ix_automation_runs_active", run_maintenance.startable),
     "runs taken up": (
         "Index",
-        lambda c: execution.claim(c, OWNERS[:9], now=START, wait=False),
+        lambda c: run_claims.claim(c, OWNERS[:9], now=START, wait=False),
     ),
     "what runs have done": (
         "pk_automation_runs",
-        lambda c: checkpoints.store(c, [checkpoint(n) for n in range(9)], wait=False),
+        lambda c: run_checkpoints.store(c, [checkpoint(n) for n in range(9)], wait=False),
     ),
     "runs in hand": (
         "pk_automation_runs",
-        lambda c: upkeep.disturbed(c, dict.fromkeys(OWNERS[:9], 1)),
+        lambda c: run_maintenance.disturbed(c, dict.fromkeys(OWNERS[:9], 1)),
     ),
     "runs of an automation": (
         "ix_automation_runs_automation_id_create_time",

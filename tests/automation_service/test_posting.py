@@ -12,9 +12,9 @@ from uuid import UUID
 
 import pytest
 
-from automation_service.posting import LONGEST_RETRY_AFTER, Answer, Poster, signed
+from automation_service.webhooks.sender import LONGEST_RETRY_AFTER, Answer, Poster, signed
 from shared import errors
-from shared.addresses import Address
+from shared.security.egress import Address
 from tests.support.receiver import receiver
 from tests.support.tls import contexts
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rota.automation.v1 import automation_pb2 as pb
 
-from automation_service.execution import MOST_PROGRESS
+from automation_service.runs.executor import MOST_PROGRESS
 from shared import errors
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask

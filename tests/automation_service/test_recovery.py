@@ -6,11 +6,11 @@ from uuid import UUID
 from rota.automation.v1 import automation_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.persistence import checkpoints, execution
-from automation_service.persistence.checkpoints import Checkpoint, Results
-from automation_service.persistence.execution import Claim
-from shared import database
+from automation_service.persistence import run_checkpoints, run_claims
+from automation_service.persistence.run_checkpoints import Checkpoint, Results
+from automation_service.persistence.run_claims import Claim
 from shared.clock import ManualClock
+from shared.db import database
 from tests.support.agents import FakeAgent, Gate
 from tests.support.automation import START, Running, execute, news, running, schedule, until
 from tests.support.tokens import Keys
@@ -29,7 +29,7 @@ async def pending(rota: Running, clock: ManualClock) -> tuple[str, UUID]:
 
 async def claimed(store: AsyncEngine, run: UUID) -> Claim | UUID | None:
     async with database.transaction(store) as connection:
-        return (await execution.claim(connection, [run], now=FIRST, wait=True))[run]
+        return (await run_claims.claim(connection, [run], now=FIRST, wait=True))[run]
 
 
 async def test_a_run_whose_token_was_lost_is_woken_again(
@@ -54,8 +54,8 @@ async def test_a_worker_that_was_overtaken_writes_nothing(
     assert isinstance(second, Claim)
     assert (first.attempt, second.attempt) == (1, 2)
     async with database.statements(store) as connection:
-        assert await checkpoints.store(connection, [said(first, "zombie")], wait=True) == set()
-        assert await checkpoints.store(connection, [said(second, "owner")], wait=True) == {run}
+        assert await run_checkpoints.store(connection, [said(first, "zombie")], wait=True) == set()
+        assert await run_checkpoints.store(connection, [said(second, "owner")], wait=True) == {run}
     [row] = await execute(url, "select usage from automation_runs")
     assert row["usage"] == '{"by": "owner"}'
 

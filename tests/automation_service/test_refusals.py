@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from shared import fires_left
-from shared.definition import AutomationCreate
+from shared.definition.envelope import AutomationCreate
 from shared.errors import Code
-from shared.registries import Catalogue, check, register_builtins
-from shared.registries.actions import all_actions
+from shared.registries.actions.store import all_actions
 from shared.registries.capabilities.types import Capability
-from shared.registries.triggers import all_triggers
-from shared.registries.violations import Violation
+from shared.registries.catalogue import Catalogue, register_builtins
+from shared.registries.triggers.store import all_triggers
+from shared.validation import never_fires
+from shared.validation.check import check
+from shared.validation.violations import Violation
 from tests.support.automation import NEWS, START, Running
 from tests.support.refusals import refusal
 
@@ -68,7 +69,7 @@ def faults(said: dict[str, Any]) -> list[Violation]:
     if found := check(said, catalogue):
         return found
     definition = AutomationCreate.model_validate(said).definition
-    return list(fires_left.faults(definition, START, fires_left.unfired(definition)))
+    return list(never_fires.faults(definition, START, never_fires.unfired(definition)))
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row[0]}={row[1][:40]}")

@@ -8,10 +8,10 @@ import pytest
 from rota.automation.v1 import automation_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service import scheduler
-from automation_service.dispatch import Claimed, recompute
-from shared import zones
+from automation_service.scheduling import scheduler
+from automation_service.scheduling.dispatcher import Claimed, recompute
 from shared.clock import ManualClock
+from shared.schedule import zones
 from tests.support.automation import START, Running, execute, news, running, schedule, until
 from tests.support.tokens import Keys
 
@@ -186,7 +186,7 @@ async def test_what_a_replica_of_an_older_database_writes_later_is_computed_agai
 async def test_every_trigger_is_computed_anew_in_batches(
     url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("automation_service.scheduler.BATCH", 2)
+    monkeypatch.setattr("automation_service.scheduling.scheduler.BATCH", 2)
     names = [await created(url, keys, START) for _ in range(3)]
     moved(monkeypatch, "Europe/London")
     async with running(url, keys, clock=ManualClock(START), roles="api,ticker") as rota:

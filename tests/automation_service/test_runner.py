@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import json_format
 from rota.automation.v1 import automation_pb2 as pb
 
-from automation_service.agent import TaskFailed
+from automation_service.runs.agent_client import TaskFailed
 from shared import errors
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask, Usage

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from rota.automation.v1 import automation_pb2 as pb
 
-from automation_service.engine import PgQueuer
-from automation_service.scheduler import Scheduler
-from shared import database
+from automation_service.queue import PgQueuer
+from automation_service.scheduling.scheduler import Scheduler
 from shared.clock import ManualClock
+from shared.db import database
 from tests.support.agents import FakeAgent, Gate
 from tests.support.automation import (
     START,

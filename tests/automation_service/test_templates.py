@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from automation_service import templates
+from automation_service.runs import templates
 from shared import errors
 
 NAMES: dict[str, Any] = {

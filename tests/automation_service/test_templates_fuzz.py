@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from automation_service import templates
+from automation_service.runs import templates
 from shared import errors
 
 BOUNDED = settings(

@@ -13,15 +13,15 @@ from langchain_openai.chat_models._client_utils import _cached_async_httpx_clien
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import bootstrap
-from chat_service.agent import mcp_client
-from chat_service.agent.model import _service_chat
-from chat_service.agent.patience import Patience
 from chat_service.flows import title_gen
+from chat_service.llm.config import _service_chat
+from chat_service.llm.retry import Patience
 from chat_service.persistence import tables
+from chat_service.tools.mcp import client
 from devstack.demo_model import DemoServer, demo_server
 from devstack.postgres_roles import ServiceDatabases
-from shared import database
 from shared.clock import ManualClock
+from shared.db import database
 from tests.chat_service.replica import POOL, Replica
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import START, Chat, chat_service, migrated
@@ -34,7 +34,7 @@ from tests.support.tokens import Keys
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not held up comes in time, however busy the machine is."""
     monkeypatch.setattr(title_gen, "WAIT_SECONDS", 30.0)
-    monkeypatch.setattr(mcp_client, "REACH_SECONDS", 60.0)
+    monkeypatch.setattr(client, "REACH_SECONDS", 60.0)
     monkeypatch.setattr(bootstrap, "SETTLE_SECONDS", 60.0)
 
 

@@ -10,15 +10,15 @@ import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.agent.events import ModelUsed
-from chat_service.flows.frame_log import FrameLog
-from chat_service.flows.opening import agent_shell
-from chat_service.flows.tail import Tails
-from chat_service.flows.turn import TurnEngine
-from chat_service.flows.work import Completed, Outcome, Work
+from chat_service.llm.usage import ModelUsed
 from chat_service.persistence import frames, messages, tables
-from chat_service.persistence.takeovers import Left
+from chat_service.persistence.turn_recovery import Left
 from chat_service.persistence.turns import Turn
+from chat_service.turns.engine import TurnEngine
+from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.segment import Completed, Outcome, Work
+from chat_service.turns.segment_frames import agent_shell
+from chat_service.turns.watch import Tails
 from shared.clock import ManualClock
 from tests.chat_service.stored_turns import PAST, read
 from tests.support.chat import START, until

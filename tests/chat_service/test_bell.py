@@ -2,7 +2,7 @@
 
 import asyncio
 
-from chat_service.flows.bell import Bell
+from shared.aio import Bell
 
 
 async def test_all_who_wait_hear_one_ring() -> None:

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.agent import acting
-from chat_service.agent.ports import SavedAutomation
 from chat_service.persistence import turns
+from chat_service.runtime.ports import SavedAutomation
+from chat_service.tools import approved_action
 from shared import resources
 from tests.chat_service.conftest import Serving
 from tests.support.agent_ports import MemoryAutomations
@@ -39,7 +39,7 @@ class Slow(MemoryAutomations):
 async def test_its_approval_tells_what_came_of_it_all_the_same(
     serve: Serving, monkeypatch: pytest.MonkeyPatch, waited: float
 ) -> None:
-    monkeypatch.setattr(acting, "HEARD_OUT_SECONDS", waited)
+    monkeypatch.setattr(approved_action, "HEARD_OUT_SECONDS", waited)
     automations = Slow()
     chat = await serve(automations=automations)
     approval = approval_of(await chat.send(SCHEDULE))

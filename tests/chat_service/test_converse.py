@@ -6,10 +6,11 @@ from typing import cast
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.agent.events import AgentEvent, ModelUsed, Retrying, TextDelta
-from chat_service.flows import converse, initial_thinking_step
-from chat_service.flows.parts import Flows
-from chat_service.flows.work import Completed, Work
+from chat_service.flows import event_frames, initial_thinking_step
+from chat_service.flows.dependencies import Flows
+from chat_service.llm.usage import ModelUsed
+from chat_service.runtime.events import AgentEvent, Retrying, TextDelta
+from chat_service.turns.segment import Completed, Work
 from tests.chat_service.stored_turns import store
 from tests.support.chat import START, Chat
 
@@ -24,7 +25,7 @@ async def told(work: Work, *events: AgentEvent) -> list[pb.TurnEvent]:
 
     frames = []
     nothing_of_it = cast(Flows, None)
-    async for frame in converse.frames(nothing_of_it, work, working(), THINKING):
+    async for frame in event_frames.frames(nothing_of_it, work, working(), THINKING):
         if isinstance(frame, pb.TurnEvent):
             work.fold.add(frame)
             frames.append(frame)

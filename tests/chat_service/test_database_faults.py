@@ -11,8 +11,7 @@ import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat_service.act_store import ActStore
-from chat_service.approval_store import ApprovalStore
+from chat_service.adapters.stores import ActStore, ApprovalStore
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from tests.chat_service.conftest import Serving

@@ -9,7 +9,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
-from shared import canonical
+from shared import canonical_json
 from shared.clock import ManualClock
 from shared.rpc import struct
 from tests.chat_service.asking_first import ASK, asking_first
@@ -43,10 +43,10 @@ async def test_what_was_shown_is_what_is_saved(
 ) -> None:
     approval = approval_of(asked)
     shown = struct.to_json(approval.payload)
-    assert approval.payload_digest == canonical.digest(shown)
+    assert approval.payload_digest == canonical_json.digest(shown)
     after = await chat.resume(approval.turn, approve(approval))
     (saved,) = automations.saved.values()
-    assert canonical.canonical_bytes(saved.payload) == canonical.canonical_bytes(shown)
+    assert canonical_json.canonical_bytes(saved.payload) == canonical_json.canonical_bytes(shown)
     finished = next(e.tool_call_finished for e in after if e.HasField("tool_call_finished"))
     assert (finished.outcome, finished.resource) == (pb.ToolCallFinished.OK, saved.name)
     assert len(demo.controls.log("drafter")) == 1

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chat_service.edited_payloads import EditedPayloads
+from chat_service.api.payload_check import EditedPayloads
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from shared import errors
 from shared.clock import ManualClock
-from shared.registries import register_builtins
+from shared.registries.catalogue import register_builtins
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.automation import news
 from tests.support.chat import START

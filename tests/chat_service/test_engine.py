@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.flows import turn as turn_engine
-from chat_service.flows.work import Work
 from chat_service.persistence import turns
 from chat_service.persistence.enums import TurnState
+from chat_service.turns import engine as turn_engine
+from chat_service.turns.segment import Work
 from tests.chat_service.replica import (
     Replica,
     renewed,

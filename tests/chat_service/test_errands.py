@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from chat_service.flows import errands as module
-from chat_service.flows.errands import Errands
+from shared import aio as module
+from shared.aio import Errands
 
 
 @dataclass(slots=True)

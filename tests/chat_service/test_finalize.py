@@ -8,11 +8,12 @@ import structlog
 from rota.chat.v1 import chat_pb2 as pb
 from structlog.testing import capture_logs
 
-from chat_service.agent.events import TextDelta, ToolCallStarted
-from chat_service.agent.graph import Agent
-from chat_service.flows import finalize, turn
-from chat_service.flows.work import Work
+from chat_service.agent.agent import Agent
 from chat_service.persistence import tables
+from chat_service.runtime.events import TextDelta, ToolCallStarted
+from chat_service.turns import engine
+from chat_service.turns.finalize import finalize
+from chat_service.turns.segment import Work
 from devstack.demo_model import DemoServer
 from shared.rpc import status
 from tests.chat_service.conftest import Serving
@@ -37,15 +38,15 @@ async def test_an_end_that_can_not_be_written_is_written_again(
 ) -> None:
     chat = await serve(PREMIUM)
     failures = [ConnectionError("away"), ConnectionError("still away")]
-    monkeypatch.setattr(turn, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "RETRY_SECONDS", 0.0)
 
     async def flaky(*args: Any) -> Any:
-        ended = await finalize.finalize(*args) if not failures else False
+        ended = await finalize(*args) if not failures else False
         if failures:
             raise failures.pop()
         return ended
 
-    monkeypatch.setattr(turn, "finalize", flaky)
+    monkeypatch.setattr(engine, "finalize", flaky)
     events = await chat.send("hello")
     assert kinds(events)[-2:] == ["usage", "completed"]
     assert await settled(chat) == [events[-2].usage.cost_micros]
@@ -55,7 +56,7 @@ async def test_what_the_database_refuses_to_hold_is_cleaned_and_the_turn_ends(
     serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = await serve(PREMIUM)
-    monkeypatch.setattr(turn, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "RETRY_SECONDS", 0.0)
 
     async def unstorable(self: Any, **asked: Any) -> Any:
         yield TextDelta(block=0, text="Hello.")
@@ -78,15 +79,15 @@ async def test_a_turn_ends_even_when_nothing_it_said_can_be_stored(
     serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chat = await serve(PREMIUM)
-    monkeypatch.setattr(turn, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "RETRY_SECONDS", 0.0)
 
     async def picky(*args: Any) -> Any:
         work = next(arg for arg in args if isinstance(arg, Work))
         if work.fold.parts():
             raise ValueError("not this")
-        return await finalize.finalize(*args)
+        return await finalize(*args)
 
-    monkeypatch.setattr(turn, "finalize", picky)
+    monkeypatch.setattr(engine, "finalize", picky)
     events = await chat.send("hello")
     assert status.from_status(events[-1].failed.status).reason == "INTERNAL"
     assert (await chat.turn(events[0].started.turn)).state == pb.Turn.FAILED

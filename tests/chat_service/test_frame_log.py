@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.flows import frame_log
-from chat_service.flows.frame_log import FrameLog, TurnLog
-from chat_service.flows.tail import Tails
+from chat_service.turns import frame_log
+from chat_service.turns.frame_log import FrameLog, TurnLog
+from chat_service.turns.watch import Tails
 from shared.clock import ManualClock
 from tests.support.chat import START
 
@@ -42,8 +42,8 @@ async def log(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Written]:
         yield
 
     monkeypatch.setattr(frame_log, "GAP_SECONDS", 3600.0)
-    monkeypatch.setattr("chat_service.flows.frame_log.frames.append", append)
-    monkeypatch.setattr("chat_service.flows.frame_log.kept.connection", connection)
+    monkeypatch.setattr("chat_service.turns.frame_log.frames.append", append)
+    monkeypatch.setattr("chat_service.turns.frame_log.kept.connection", connection)
     written = Written()
     running = asyncio.create_task(written.run())
     yield written
@@ -99,7 +99,7 @@ async def test_a_write_that_takes_long_holds_up_no_other_turn(
             await over.wait()
         return {batch.turn for batch in batches}
 
-    monkeypatch.setattr("chat_service.flows.frame_log.frames.append", append)
+    monkeypatch.setattr("chat_service.turns.frame_log.frames.append", append)
     await log.add(first, delta("a"))
     await begun.wait()
     await log.add(first, delta("b"))
@@ -146,7 +146,7 @@ async def test_nobody_sees_a_frame_before_it_is_stored(
         return {batch.turn for batch in batches}
 
     monkeypatch.setattr(frame_log, "RETRY_SECONDS", 0.0)
-    monkeypatch.setattr("chat_service.flows.frame_log.frames.append", append)
+    monkeypatch.setattr("chat_service.turns.frame_log.frames.append", append)
     turn = opened(log, 1)
     tails = Tails(log._engine, log, ManualClock(START), heartbeat_seconds=3600.0)
 

@@ -10,14 +10,14 @@ import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.flows.frame_log import LEASE, FrameLog
 from chat_service.persistence import frames, tables
 from chat_service.persistence.enums import TurnState
 from chat_service.persistence.frames import Batch
 from chat_service.persistence.turns import Turn
+from chat_service.turns.frame_log import LEASE, FrameLog
 from devstack.postgres_roles import ServiceDatabases
-from shared import database
 from shared.clock import ManualClock
+from shared.db import database
 from tests.chat_service.stored_turns import read, store
 from tests.support.chat import START
 

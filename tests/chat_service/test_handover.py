@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.flows import turn as turn_engine
 from chat_service.persistence import tables
+from chat_service.turns import engine as turn_engine
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.rpc import status

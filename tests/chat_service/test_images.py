@@ -12,9 +12,10 @@ import pytest
 import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.agent import pictures
-from chat_service.agent.capabilities.fetch_url import Fetcher
+from chat_service.agent.middleware import images as pictures
+from chat_service.agent.middleware.images import PLACEHOLDER
 from chat_service.persistence import tables
+from chat_service.tools.capabilities.fetch_url import Fetcher
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
 from tests.support.chat import SCHEDULE, Chat, approval_of, approve, asking, kinds, thread_of
@@ -211,7 +212,7 @@ async def test_of_many_images_a_model_is_given_the_newest_that_fit(
     png, jpeg = data_url(PNG, "png"), data_url(JPEG, "jpeg")
     asked = to_the_agent(provider)
     assert [images_in(body) for body in asked] == [[png] * 2, [png, png, jpeg], [png, jpeg, png]]
-    assert [str(body["messages"]).count(pictures.PLACEHOLDER) for body in asked] == [0, 0, 1]
+    assert [str(body["messages"]).count(PLACEHOLDER) for body in asked] == [0, 0, 1]
 
 
 async def test_a_model_that_reads_text_only_is_told_of_earlier_images(serve: Serving) -> None:

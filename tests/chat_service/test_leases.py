@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.flows.turn import TurnEngine
 from chat_service.persistence import turns
+from chat_service.turns.engine import TurnEngine
 from devstack.postgres_roles import ServiceDatabases
 from tests.chat_service.replica import (
     POOL,

@@ -5,7 +5,7 @@ import contextlib
 
 from structlog.testing import capture_logs
 
-from chat_service.loops import in_background, regularly
+from shared.aio import in_background, regularly
 
 
 async def test_a_sweep_that_fails_comes_again() -> None:

@@ -16,7 +16,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from structlog.testing import capture_logs
 
 from chat_service import bootstrap
-from chat_service.agent.patience import Patience
+from chat_service.llm.retry import Patience
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases

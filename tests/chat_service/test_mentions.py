@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.agent.ports import KnownRun
+from chat_service.runtime.ports import KnownRun
 from devstack.demo_model import DemoServer
 from shared import errors
 from tests.chat_service.conftest import Serving

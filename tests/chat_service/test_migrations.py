@@ -1,7 +1,7 @@
 """Schema chat: up, down, up, and the same as the models."""
 
 from chat_service.persistence import tables
-from shared import database
+from shared.db import database
 from tests.support import migrations
 
 PACKAGE = "chat_service.persistence"

@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service import model_configs
+from chat_service.api import model_configs
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import KEY, add, change, config, listed, remove, sealed
 from tests.support.chat import WORKSPACE, Chat

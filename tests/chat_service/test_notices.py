@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from google.protobuf import empty_pb2
 from rota.notice.v1 import notice_pb2_grpc
 
-from chat_service.notices import Notices
+from chat_service.adapters.approval_notifier import Notices
 from shared.clock import SystemClock
 from shared.rpc.client import Behalf
 from tests.support.chat import SCHEDULE, Chat, approval_of, approve

@@ -8,12 +8,12 @@ import pytest
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat_service import members
-from chat_service.flows.frame_log import LEASE
-from chat_service.flows.opening import Opening
-from chat_service.persistence import frames, messages, openings, threads, turns
+from chat_service.api import access
+from chat_service.flows.open_turn import Opening
+from chat_service.persistence import frames, messages, threads, turn_opening, turns
 from chat_service.persistence.enums import TurnState
-from chat_service.persistence.openings import New, Request
+from chat_service.persistence.turn_opening import New, Request
+from chat_service.turns.frame_log import LEASE
 from devstack.demo_model import DemoServer
 from shared import errors
 from tests.chat_service import own_models
@@ -61,7 +61,7 @@ async def opened(
     chat: Chat, new: New, request: Request, pin_was: int, pin: int, *, first: bool = False
 ) -> bool:
     async with chat.engine.connect() as connection:
-        return await openings.begin_as_seen(
+        return await turn_opening.begin_as_seen(
             connection, new, request, pin_was=pin_was, pin=pin, first=first
         )
 
@@ -82,7 +82,7 @@ async def kept(chat: Chat, new: New) -> tuple[bool, int, list[tuple[int, bytes]]
 
 
 async def made(connection: AsyncConnection, request: Request) -> str | None:
-    return await members.tenancy().served(
+    return await access.tenancy().served(
         connection,
         workspace="w",
         rpc=request.rpc,
@@ -94,7 +94,7 @@ async def made(connection: AsyncConnection, request: Request) -> str | None:
 
 async def make_another(connection: AsyncConnection, request: Request) -> None:
     """The request was served: it made something else."""
-    await members.tenancy().remember(
+    await access.tenancy().remember(
         connection,
         workspace="w",
         rpc=request.rpc,

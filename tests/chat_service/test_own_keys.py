@@ -13,7 +13,7 @@ from devstack.demo_model import DemoServer, demo_server
 from devstack.postgres_roles import ServiceDatabases
 from shared import errors
 from shared.rpc import status
-from shared.secretbox import SecretBox, new_key
+from shared.security.secretbox import SecretBox, new_key
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import KEY, add, change, sealed
 from tests.support.chat import SCHEDULE, SECRET_KEY, approval_of, approve

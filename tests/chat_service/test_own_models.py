@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from rota.agent.v1 import agent_pb2 as gp
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.agent.window import LEFT_OUT
+from chat_service.agent.middleware.context_window import LEFT_OUT
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer, demo_server
 from shared import errors

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.members import Members
+from chat_service.api.access import Members
 from chat_service.persistence import tables
 from chat_service.persistence.enums import TurnState
 from shared.errors import Code

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from rota.agent.v1 import agent_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.persistence import cooldowns, tables, turns
+from chat_service.persistence import model_cooldowns, tables, turns
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
 from tests.support.chat import SCHEDULE, WORKSPACE, Chat, approval_of, approve, thread_of
@@ -110,7 +110,7 @@ async def test_frames_of_a_turn_that_waits_are_never_dropped(serve: Serving) -> 
 async def test_many_turns_are_dropped_in_batches(
     serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat_service.flows.retention._TURNS", 2)
+    monkeypatch.setattr("chat_service.turns.retention._TURNS", 2)
     chat = await serve()
     for _ in range(5):
         await chat.send("hello")
@@ -198,7 +198,7 @@ async def test_leftover_checkpoints_are_forgotten_and_those_in_use_kept(serve: S
 async def test_cooldowns_that_are_over_leave_no_row(serve: Serving) -> None:
     chat = await serve()
     async with chat.engine.begin() as connection:
-        await cooldowns.cool(connection, -1, serve.clock.now() + timedelta(seconds=600))
+        await model_cooldowns.cool(connection, -1, serve.clock.now() + timedelta(seconds=600))
     assert await count(chat, tables.model_cooldowns.name) == 1
     serve.clock.advance(timedelta(seconds=601))
     await chat.service.tick()

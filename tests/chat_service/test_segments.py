@@ -7,13 +7,13 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from chat_service.persistence import frames, messages, segments, tables, turns
+from chat_service.persistence import frames, messages, segment_end, tables, turns
 from chat_service.persistence.enums import TurnState
 from chat_service.persistence.turns import Turn
 from tests.support.chat import SCHEDULE, START, Chat
 
 USAGE = {"input_tokens": 5, "output_tokens": 7, "cost_micros": 0, "model_calls": 1}
-END = segments.End(
+END = segment_end.End(
     state=TurnState.SUCCEEDED,
     parts=[{"text": "the end"}],
     message_usage=USAGE,
@@ -50,10 +50,10 @@ async def stored(chat: Chat, turn: Turn) -> tuple[Any, ...]:
     return row.state, row.last_sequence, row.usage, said[-1].parts, said[-1].usage, shown
 
 
-async def ended(chat: Chat, turn: Turn, how: segments.End = END, **thought: int) -> bool:
+async def ended(chat: Chat, turn: Turn, how: segment_end.End = END, **thought: int) -> bool:
     given = {"fence": turn.fence, "base": turn.last_sequence, **thought}
     async with chat.engine.connect() as connection:
-        return await segments.end(connection, turn, how, START, **given)
+        return await segment_end.end(connection, turn, how, START, **given)
 
 
 async def test_a_segment_ends_in_one_statement(chat: Chat) -> None:
@@ -80,7 +80,7 @@ async def test_a_segment_ends_in_one_statement(chat: Chat) -> None:
     ],
 )
 async def test_one_that_is_not_as_was_thought_stays_as_it_is(
-    chat: Chat, how: segments.End, thought: dict[str, int]
+    chat: Chat, how: segment_end.End, thought: dict[str, int]
 ) -> None:
     turn = await running(chat, "hello")
     before = await stored(chat, turn)

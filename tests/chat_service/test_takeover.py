@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.flows import accounts, takeover
-from chat_service.persistence import frames, messages, takeovers
-from chat_service.persistence.takeovers import Told
+from chat_service.persistence import frames, messages, turn_recovery
+from chat_service.persistence.turn_recovery import Told
 from chat_service.persistence.turns import Turn
+from chat_service.turns import accounting, recovery
 from tests.chat_service.replica import (
     CUT,
     Replica,
@@ -106,7 +106,7 @@ async def test_what_others_count_meanwhile_is_kept(engine: AsyncEngine, replica:
 
     async def title() -> None:
         async with engine.begin() as connection:
-            await accounts.add(connection, turn, CUT)
+            await accounting.add(connection, turn, CUT)
 
     replica.cut, replica.meanwhile = [CUT], [title]
     await replica.turns.adopt()
@@ -174,7 +174,7 @@ async def test_of_a_turn_that_is_not_as_it_was_found_nothing_is_written(
         for turn in (good, replace(changed, **{stale: others[stale]}))
     ]
     async with engine.connect() as connection:
-        assert await takeovers.tell(connection, told) == {good.id}
+        assert await turn_recovery.tell(connection, told) == {good.id}
     assert (await read(engine, changed.id)) == changed
     assert (await read(engine, good.id)).usage == {"a": 1}
     async with engine.connect() as connection:
@@ -185,7 +185,7 @@ async def test_of_a_turn_that_is_not_as_it_was_found_nothing_is_written(
     "faults",
     [
         [RuntimeError("odd")],
-        [OSError("the database is away")] * 3 * takeover.MOST_FAILURES,
+        [OSError("the database is away")] * 3 * recovery.MOST_FAILURES,
     ],
     ids=["for once", "while the database is away"],
 )
@@ -195,7 +195,7 @@ async def test_a_reckoning_that_failed_is_tried_again_before_its_turn_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     faults: list[Exception],
 ) -> None:
-    monkeypatch.setattr(takeover, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(recovery, "RETRY_SECONDS", 0.0)
     (turn,) = await store(engine)
     await say(engine, turn, "what was said")
     replica.faults, replica.cut = [*faults], [CUT]
@@ -208,12 +208,12 @@ async def test_a_reckoning_that_failed_is_tried_again_before_its_turn_goes_on(
 async def test_a_reckoning_that_never_ends_holds_no_turn_up_for_ever(
     engine: AsyncEngine, replica: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(takeover, "RECKON_SECONDS", 0.0)
-    monkeypatch.setattr(takeover, "RETRY_SECONDS", 0.0)
-    await store(engine, 3 * takeover.AT_ONCE)
+    monkeypatch.setattr(recovery, "RECKON_SECONDS", 0.0)
+    monkeypatch.setattr(recovery, "RETRY_SECONDS", 0.0)
+    await store(engine, 3 * recovery.AT_ONCE)
     replica.reckoning.clear()
     await replica.turns.adopt()
-    await replica.begun(3 * takeover.AT_ONCE)
+    await replica.begun(3 * recovery.AT_ONCE)
 
 
 @pytest.mark.parametrize("faults", [[], [RuntimeError("odd")]], ids=["at once", "after a fault"])
@@ -223,7 +223,7 @@ async def test_a_replica_that_stops_leaves_what_it_was_taking_over_too(
     monkeypatch: pytest.MonkeyPatch,
     faults: list[Exception],
 ) -> None:
-    monkeypatch.setattr(takeover, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(recovery, "RETRY_SECONDS", 0.0)
     (turn,) = await store(engine)
     replica.reckoning.clear()
     replica.faults = [*faults]

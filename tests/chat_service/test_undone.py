@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.flows.ending import Ending
 from chat_service.persistence.turns import Turn
+from chat_service.turns.expiry import Ending
 from shared.rpc import struct
 from tests.chat_service.asking_first import ASK, asking_first
 from tests.chat_service.conftest import Serving

@@ -16,11 +16,11 @@ from rota.chat.v1 import chat_pb2_grpc
 from rota.errors.v1 import errors_pb2
 from structlog.testing import capture_logs
 
-from shared.caller import Verifier, read_key_set
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
-from shared.rpc.guard import Guard
+from shared.rpc.interceptor import Guard
 from shared.rpc.server import RpcServer
+from shared.security.caller import Verifier, read_key_set
 from tests.automation_service.test_runner import FIRST, plan, ran, step
 from tests.contract.rows import CODE_OF, reason_of
 from tests.contract.stage import Stage

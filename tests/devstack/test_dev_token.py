@@ -8,9 +8,9 @@ import jwt
 import pytest
 
 from devstack import dev_token, keys
-from shared.caller import ServiceIdentity, Verifier, read_key_set
 from shared.errors import Unauthenticated
-from shared.secretbox import SecretBox
+from shared.security.caller import ServiceIdentity, Verifier, read_key_set
+from shared.security.secretbox import SecretBox
 
 
 def verifier(made: keys.Keys) -> Verifier:

@@ -7,7 +7,7 @@ import pytest
 
 from devstack import keys, settings, state
 from devstack.__main__ import main
-from shared.caller import Verifier, read_key_set
+from shared.security.caller import Verifier, read_key_set
 
 
 @pytest.fixture

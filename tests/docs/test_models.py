@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from chat_service.agent.model import load_models
+from chat_service.runtime.models_file import load_models
 
 PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 

@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from chat_service.agent.ports import KnownAutomation
-from chat_service.automations import PEER, AutomationClient
+from chat_service.adapters.automation_client import PEER, AutomationClient
+from chat_service.runtime.ports import KnownAutomation
 from shared import errors
-from shared.registries import current_catalogue
+from shared.registries.catalogue import current_catalogue
 from shared.rpc.client import Behalf
 from tests.e2e.test_road import approved
 from tests.support.automation import NEWS

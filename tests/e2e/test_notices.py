@@ -8,7 +8,7 @@ from rota.automation.v1 import webhook_pb2 as pb
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
-from shared.secretbox import new_key
+from shared.security.secretbox import new_key
 from tests.support.chat import SCHEDULE, WORKSPACE, approval_of, approve, until
 from tests.support.pair import Pair, pair
 from tests.support.receiver import Receiver, receiver

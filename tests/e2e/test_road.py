@@ -7,7 +7,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.chat.v1 import chat_pb2
 
 from devstack.demo_model import DemoServer
-from shared import canonical
+from shared import canonical_json
 from shared.rpc import struct
 from tests.support.chat import WORKSPACE, approval_of, approve, edit, reject, until
 from tests.support.pair import Pair
@@ -72,8 +72,8 @@ async def test_what_was_shown_is_what_is_saved_byte_for_byte(road: Pair, demo: D
         ),
     }
     shown = struct.to_json(approval.payload)
-    assert canonical.canonical_bytes(saved) == canonical.canonical_bytes(shown)
-    assert canonical.digest(saved) == approval.payload_digest
+    assert canonical_json.canonical_bytes(saved) == canonical_json.canonical_bytes(shown)
+    assert canonical_json.digest(saved) == approval.payload_digest
     assert automation.creator == "users/ada"
     assert len(demo.controls.log("drafter")) == 1
 

@@ -1,6 +1,6 @@
 """Connections to PostgreSQL."""
 
-from shared import database
+from shared.db import database
 
 
 async def test_whoever_is_held_up_in_a_transaction_loses_it_after_a_minute(

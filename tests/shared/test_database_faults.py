@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared import database, errors
-from shared.statements import Statement
+from shared import errors
+from shared.db import database
+from shared.db.statements import Statement
 from tests.support.ports import free_port
 
 PID = sa.text("select pg_backend_pid()")

@@ -16,13 +16,13 @@ from tests.support.ports import free_port
 SCRIPT = textwrap.dedent(
     """
     import sys, urllib.request
-    from shared import exporting, measures
+    from shared.telemetry import export, metrics
     port = int(sys.argv[1])
     environ = dict(pair.split("=", 1) for pair in sys.argv[2:])
     try:
-        with exporting.exported("chat_service", environ, port=port, listen="127.0.0.1:1"):
-            measures.count("rota.turns", outcome="completed")
-            measures.start("chat_request", {"turn": "t"}).end()
+        with export.exported("chat_service", environ, port=port, listen="127.0.0.1:1"):
+            metrics.count("rota.turns", outcome="completed")
+            metrics.start("chat_request", {"turn": "t"}).end()
             if port:
                 print(urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode())
     except RuntimeError as error:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared import errors, fires_left
-from shared.definition import AutomationCreate, AutomationDefinition
+from shared import errors
+from shared.definition.envelope import AutomationCreate, AutomationDefinition
+from shared.validation import never_fires
 from tests.support.automation import news, schedule
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -19,8 +20,8 @@ def of(*triggers: dict[str, Any]) -> AutomationDefinition:
 
 def found(*triggers: dict[str, Any], fired: int = 0) -> list[tuple[str, str]]:
     definition = of(*triggers)
-    fires = dict.fromkeys(fires_left.unfired(definition), fired)
-    return [(fault.field, fault.message) for fault in fires_left.faults(definition, NOW, fires)]
+    fires = dict.fromkeys(never_fires.unfired(definition), fired)
+    return [(fault.field, fault.message) for fault in never_fires.faults(definition, NOW, fires)]
 
 
 @pytest.mark.parametrize(
@@ -92,14 +93,14 @@ def test_what_has_fired_as_often_as_it_may_is_told_so() -> None:
 def test_only_the_triggers_that_are_asked_about_are_looked_at() -> None:
     ended = schedule(end_time="2020-01-01T00:00:00Z")
     definition = of(ended, {**ended, "trigger_id": "u"})
-    (fault,) = fires_left.faults(definition, NOW, {"u": 0})
+    (fault,) = never_fires.faults(definition, NOW, {"u": 0})
     assert fault.field == "definition.triggers[1].config.end_time"
 
 
 def test_a_refusal_names_each_field_under_the_one_that_holds_it() -> None:
     ended = schedule(end_time="2020-01-01T00:00:00Z")
     with pytest.raises(errors.InvalidRequest) as refused:
-        fires_left.require(of(ended), NOW, {"t": 0}, field="automation")
+        never_fires.require(of(ended), NOW, {"t": 0}, field="automation")
     (violation,) = refused.value.violations
     assert violation.field == "automation.definition.triggers[0].config.end_time"
     assert violation.reason == "never_fires"

@@ -7,12 +7,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared import database, kept
+from shared.db import database, fast_connection
 
 
 @pytest.fixture
 async def engine(chat_database_url: str) -> AsyncIterator[AsyncEngine]:
-    made = database.engine(chat_database_url, schema="chat", pool_size=2 * kept.SHARE)
+    made = database.engine(chat_database_url, schema="chat", pool_size=2 * fast_connection.SHARE)
     yield made
     await made.dispose()
 
@@ -28,7 +28,7 @@ def taken(engine: AsyncEngine) -> int:
 
 
 async def lent(engine: AsyncEngine) -> int:
-    async with kept.connection(engine) as connection:
+    async with fast_connection.connection(engine) as connection:
         return await backend(connection)
 
 
@@ -40,7 +40,10 @@ async def test_a_connection_is_lent_again_without_the_pool(engine: AsyncEngine) 
 
 
 async def test_two_at_once_have_two(engine: AsyncEngine) -> None:
-    async with kept.connection(engine) as one, kept.connection(engine) as other:
+    async with (
+        fast_connection.connection(engine) as one,
+        fast_connection.connection(engine) as other,
+    ):
         assert await backend(one) != await backend(other)
 
 
@@ -48,7 +51,7 @@ async def test_only_a_share_of_the_connections_is_kept(engine: AsyncEngine) -> N
     everybody = asyncio.Barrier(5)
 
     async def hold() -> None:
-        async with kept.connection(engine) as connection:
+        async with fast_connection.connection(engine) as connection:
             await backend(connection)
             await everybody.wait()
 
@@ -58,7 +61,7 @@ async def test_only_a_share_of_the_connections_is_kept(engine: AsyncEngine) -> N
 
 
 async def test_one_with_a_transaction_begun_is_not_kept(engine: AsyncEngine) -> None:
-    async with kept.connection(engine) as connection:
+    async with fast_connection.connection(engine) as connection:
         await connection.execute(sa.text("create table chat.half_done (id int)"))
 
     assert taken(engine) == 0
@@ -69,7 +72,7 @@ async def test_one_with_a_transaction_begun_is_not_kept(engine: AsyncEngine) -> 
 
 async def test_one_that_a_fault_was_met_on_is_not_kept(engine: AsyncEngine) -> None:
     with pytest.raises(KeyError):
-        async with kept.connection(engine) as connection:
+        async with fast_connection.connection(engine) as connection:
             await backend(connection)
             raise KeyError
 
@@ -79,7 +82,7 @@ async def test_one_that_a_fault_was_met_on_is_not_kept(engine: AsyncEngine) -> N
 async def test_one_that_the_server_closed_is_replaced(
     engine: AsyncEngine, database_url: str
 ) -> None:
-    async with kept.connection(engine) as connection:
+    async with fast_connection.connection(engine) as connection:
         under, first = await database.raw(connection), await backend(connection)
     superuser = database.engine(database_url, schema="public")
     async with superuser.connect() as other:
@@ -96,7 +99,7 @@ async def test_an_old_one_goes_back_to_the_pool(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await lent(engine)
-    monkeypatch.setattr(kept, "LONGEST_SECONDS", 0.0)
+    monkeypatch.setattr(fast_connection, "LONGEST_SECONDS", 0.0)
 
     await lent(engine)
 
@@ -106,7 +109,7 @@ async def test_an_old_one_goes_back_to_the_pool(
 async def test_those_kept_are_closed_with_the_engine(
     chat_database_url: str, database_url: str
 ) -> None:
-    engine = database.engine(chat_database_url, schema="chat", pool_size=kept.SHARE)
+    engine = database.engine(chat_database_url, schema="chat", pool_size=fast_connection.SHARE)
     pid = await lent(engine)
 
     await engine.dispose()

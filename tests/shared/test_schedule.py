@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.registries.triggers.schedule import ScheduleTriggerConfig
-from shared.schedule import PlannedSlot, jitter, next_slots, slots_after
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.slots import PlannedSlot, jitter, next_slots, slots_after
 
 PARIS = "Europe/Paris"
 HOUR = timedelta(hours=1)

@@ -9,9 +9,9 @@ from cronsim import CronSim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared import zones
-from shared.registries.triggers.schedule import ScheduleTriggerConfig
-from shared.schedule import PlannedSlot, slots_after
+from shared.schedule import zones
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.slots import PlannedSlot, slots_after
 
 # the same cases every time: a run proves what it proved before
 BOUNDED = settings(

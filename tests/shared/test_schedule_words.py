@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.registries.triggers.schedule import ScheduleTriggerConfig
-from shared.schedule_words import describe, notes
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.describe import describe, notes
 
 
 def _config(cron: str, **more: str | int) -> ScheduleTriggerConfig:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from shared import zones
-from shared.schedule import slots_after
+from shared.schedule import zones
+from shared.schedule.slots import slots_after
 from tests.shared.test_schedule_oracle import Case, Oracle
 
 HOUR = timedelta(hours=1)

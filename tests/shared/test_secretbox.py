@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from shared.secretbox import BadKeys, CannotOpen, SecretBox, new_key
+from shared.security.secretbox import BadKeys, CannotOpen, SecretBox, new_key
 
 SECRET = "sk-a-secret-that-nobody-reads-äöü"
 

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared import database
-from shared.statements import Statement
+from shared.db import database
+from shared.db.statements import Statement
 
 
 class Colour(StrEnum):

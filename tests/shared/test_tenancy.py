@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared import database
-from shared.caller import Caller
-from shared.tenancy import KNOWN_SECONDS, Tenancy, tenant_tables
+from shared.db import database
+from shared.db.tenancy import KNOWN_SECONDS, Tenancy, tenant_tables
+from shared.security.caller import Caller
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 metadata = database.metadata("chat")

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from shared import cron, zones
+from shared.schedule import cron, zones
 
 
 def test_every_listed_zone_loads() -> None:

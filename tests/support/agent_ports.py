@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
-from chat_service.agent.ports import (
+from chat_service.runtime.ports import (
     ApprovalDraft,
     Explanation,
     KnownAutomation,
@@ -17,11 +17,14 @@ from chat_service.agent.ports import (
     Slot,
     StoredApproval,
 )
-from shared import errors, fires_left, schedule_words
-from shared.definition import AutomationCreate, dump
-from shared.registries import check, current_catalogue
-from shared.registries.triggers import ScheduleTriggerConfig
-from shared.schedule import next_slots
+from shared import errors
+from shared.definition.envelope import AutomationCreate, dump
+from shared.registries.catalogue import current_catalogue
+from shared.schedule import describe
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.slots import next_slots
+from shared.validation import never_fires
+from shared.validation.check import check
 
 
 @dataclass
@@ -140,8 +143,8 @@ class MemoryAutomations:
         ]
         return SchedulePreview(
             slots=tuple(slots),
-            summary=schedule_words.describe(schedule),
-            notes=tuple(schedule_words.notes(schedule)),
+            summary=describe.describe(schedule),
+            notes=tuple(describe.notes(schedule)),
         )
 
     async def list(
@@ -216,7 +219,7 @@ class MemoryAutomations:
         definition = AutomationCreate.model_validate(new).definition
         kept = before["definition"]["triggers"] if before else []
         changed = {t["trigger_id"]: 0 for t in new["definition"]["triggers"] if t not in kept}
-        fires_left.require(definition, self.now, changed, field="automation")
+        never_fires.require(definition, self.now, changed, field="automation")
         return new
 
     def _once(self, request_id: UUID, change: Callable[[], str]) -> SavedAutomation:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from automation_service.capabilities import Listed
+from automation_service.automations.capability_cache import Listed
 from shared import errors
 from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.registries.capabilities.types import Capability

@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import bootstrap
 from chat_service.__main__ import migrate
-from chat_service.agent.capabilities.fetch_url import Fetcher
-from chat_service.agent.patience import Patience
-from chat_service.agent.ports import Automations
+from chat_service.llm.retry import Patience
+from chat_service.runtime.ports import Automations
 from chat_service.settings import Settings
+from chat_service.tools.capabilities.fetch_url import Fetcher
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import Clock, ManualClock
 from shared.rpc import client

@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from shared import database
+from shared.db import database
 
 T = TypeVar("T")
 

@@ -8,7 +8,8 @@ from typing import Any
 import jwt
 import pytest
 
-from shared import caller, errors
+from shared import errors
+from shared.security import caller
 from tests.support.tokens import Keys, new_key
 
 

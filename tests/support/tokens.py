@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
-from shared import caller
+from shared.security import caller
 
 USER_KEY_ID = "test-user"
 SERVICES = ("chat_service", "automation_service")

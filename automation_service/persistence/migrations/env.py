@@ -3,6 +3,6 @@
 from alembic import context
 
 from automation_service.persistence.tables import METADATA
-from shared import database
+from shared.db import database
 
 database.run_migrations(context.config, METADATA, context.run_migrations)

@@ -3,6 +3,6 @@
 from alembic import context
 
 from chat_service.persistence import tables
-from shared import database
+from shared.db import database
 
 database.run_migrations(context.config, tables.metadata, context.run_migrations)

@@ -6,12 +6,7 @@ from pydantic import AfterValidator, Field
 
 from shared import json_schema
 from shared.definition.fields import Block, Flag, JsonObject, Text
-from shared.registries.actions.types import (
-    ActionContext,
-    ActionDefinition,
-    ActionResult,
-    AgentTask,
-)
+from shared.registries.actions.types import ActionContext, ActionDefinition, ActionResult, AgentTask
 
 MAX_PROMPT = 8_000
 MAX_TOOLS = 32

@@ -1,8 +1,7 @@
 """The capabilities of this process."""
 
 from shared.registries.capabilities.types import Capability
-from shared.registries.handlers import must_be_awaitable
-from shared.registries.registry import Registry
+from shared.registry import Registry, must_be_awaitable
 
 
 def new_registry() -> Registry[Capability]:

@@ -1,74 +1,12 @@
 """`schedule`: a cron expression in a time zone."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AwareDatetime, Field
 
-from shared import cron, zones
-from shared.definition.fields import Block, Text, number_only
+from shared.definition.fields import Block
 from shared.registries.triggers.types import TriggerDefinition
-
-WEEK_SECONDS = 7 * 24 * 3600
-
-
-def _timestamp(value: Any) -> Any:
-    # text only: a bare number would be read as seconds since 1970
-    if isinstance(value, (str, datetime)):
-        return value
-    raise ValueError("must be an RFC 3339 time such as 2027-01-31T09:00:00+01:00")
-
-
-Instant = Annotated[AwareDatetime, BeforeValidator(_timestamp)]
-Whole = BeforeValidator(number_only)
-
-
-class ScheduleTriggerConfig(Block):
-    cron: Annotated[
-        Text,
-        Field(
-            min_length=1, max_length=200, description="five fields: minute hour day month weekday"
-        ),
-        AfterValidator(cron.valid),
-    ]
-    timezone: Annotated[
-        Text,
-        Field(min_length=1, max_length=64, description="IANA name, such as Europe/Paris"),
-        AfterValidator(zones.known),
-    ]
-    start_time: Annotated[Instant | None, Field(description="no slot before it")] = None
-    end_time: Annotated[Instant | None, Field(description="no slot after it")] = None
-    max_fires: Annotated[int, Field(ge=1, le=1_000_000_000), Whole] | None = None
-    jitter_seconds: Annotated[
-        int,
-        Field(ge=0, le=3_600, description="each fire is late by 0 to this many"),
-        Whole,
-    ] = 0
-    catchup_window_seconds: Annotated[
-        int,
-        Field(ge=0, le=WEEK_SECONDS, description="how late a slot may still fire"),
-        Whole,
-    ] = 600
-    on_gap: Annotated[
-        Literal["shift", "skip"],
-        Field(description="local times that a clock change skips"),
-    ] = "shift"
-    on_fold: Annotated[
-        Literal["first", "last", "both"] | None,
-        Field(
-            description="local times that a clock change repeats; absent: first for a fixed "
-            "time of day, both for every-N hours"
-        ),
-    ] = None
-
-    @model_validator(mode="after")
-    def _starts_before_it_ends(self) -> Self:
-        if self.start_time and self.end_time and self.start_time > self.end_time:
-            raise PydanticCustomError(
-                "time_order", "end_time is before start_time", {"field": "end_time"}
-            )
-        return self
+from shared.schedule.config import ScheduleTriggerConfig
 
 
 class SchedulePayload(Block):

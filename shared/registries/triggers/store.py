@@ -1,7 +1,7 @@
 """The trigger types of this process."""
 
-from shared.registries.registry import Registry
 from shared.registries.triggers.types import TriggerDefinition
+from shared.registry import Registry
 
 
 def new_registry() -> Registry[TriggerDefinition]:

@@ -10,17 +10,17 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import SecretStr
 
-from chat_service.agent.checkpoints import Checkpoints, open_checkpoints, setup
-from chat_service.agent.events import AgentEvent, Paused, TextDelta, ToolCallFinished
-from chat_service.agent.graph import Agent
-from chat_service.agent.model import ModelBundle, ModelConfig
-from chat_service.agent.patience import Patience
-from chat_service.agent.ports import RuntimeContext, Said, TaskLimits
-from chat_service.agent.subagent import Subagent
-from chat_service.agent.tools import ToolDefinition
+from chat_service.agent.agent import Agent
+from chat_service.agent.checkpointer import Checkpoints, open_checkpoints, setup
+from chat_service.llm.config import ModelBundle, ModelConfig
+from chat_service.llm.retry import Patience
+from chat_service.runtime.events import AgentEvent, Paused, TextDelta, ToolCallFinished
+from chat_service.runtime.ports import RuntimeContext, Said, TaskLimits
+from chat_service.runtime.subagent import Subagent
+from chat_service.tools.definition import ToolDefinition
 from devstack.demo_model import DemoServer, demo_server
 from shared.clock import ManualClock
-from shared.registries import current_catalogue, register_builtins
+from shared.registries.catalogue import current_catalogue, register_builtins
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
 
 NOW = datetime(2026, 11, 22, 16, tzinfo=UTC)

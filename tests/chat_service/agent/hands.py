@@ -8,15 +8,12 @@ from typing import Any
 
 import psycopg
 
-from chat_service.agent.asked_tool import asked_tool
-from chat_service.agent.events import (
-    AgentEvent,
-    ModelUsed,
-    StepChanged,
-)
-from chat_service.agent.tools import ToolDefinition
+from chat_service.llm.usage import ModelUsed
+from chat_service.runtime.events import AgentEvent, StepChanged
+from chat_service.tools.capability_tool import asked_tool
+from chat_service.tools.definition import ToolDefinition
 from shared import errors
-from shared.registries.capabilities import Capability
+from shared.registries.capabilities.types import Capability
 from tests.chat_service.agent.conftest import Bench, Stream
 from tests.support.scripted_model import Reply, call, calls, ends
 

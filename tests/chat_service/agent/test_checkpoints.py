@@ -12,8 +12,8 @@ from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
-from chat_service.agent.checkpoints import Checkpoints, open_checkpoints, serde, setup
-from chat_service.agent.graph import prepare_process
+from chat_service.agent.agent import prepare_process
+from chat_service.agent.checkpointer import Checkpoints, open_checkpoints, serde, setup
 from tests.chat_service.agent.conftest import Bench
 
 _NOWHERE = "postgresql://nobody@127.0.0.1:1/none"

@@ -13,14 +13,13 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import BaseTool
 from pydantic import SecretStr
 
-from chat_service.agent import compiled
-from chat_service.agent.compiled import Graphs, run_config
-from chat_service.agent.events import Paused
-from chat_service.agent.graph import Agent
-from chat_service.agent.model import ModelBundle
-from chat_service.agent.ports import RuntimeContext, Said
-from chat_service.agent.run import Run
-from chat_service.agent.tools import ToolDefinition
+from chat_service.agent.agent import Agent
+from chat_service.agent.graphs import MOST_KEPT, Graphs, run_config
+from chat_service.llm.config import ModelBundle
+from chat_service.runtime.events import Paused
+from chat_service.runtime.ports import RuntimeContext, Said
+from chat_service.runtime.run_context import Run
+from chat_service.tools.definition import ToolDefinition
 from tests.chat_service.agent.conftest import Bench, text_of
 from tests.chat_service.agent.hands import Hands, threads
 from tests.support.scripted_model import DONE, Reply, call, calls, ends, scripted_model
@@ -162,14 +161,14 @@ async def test_graphs_are_compiled_once_for_the_same_tools_and_the_oldest_are_dr
     assert graphs.graph(run, [look], saver).nodes["model"] is not first.nodes["model"]
     assert graphs.graph(run, [other], saver).nodes["model"] is not first.nodes["model"]
 
-    for _ in range(compiled.MOST_KEPT):
+    for _ in range(MOST_KEPT):
         graphs.graph(run, _new_tool(), saver)
     assert graphs.graph(run, [look, write], saver).nodes["model"] is not first.nodes["model"]
 
 
 async def test_one_graph_too_many_drops_only_the_one_used_longest_ago(bench: Bench) -> None:
     graphs, run, saver = Graphs(), _run(bench), bench.checkpoints.saver(bench.turn)
-    tools = [_new_tool() for _ in range(compiled.MOST_KEPT + 1)]
+    tools = [_new_tool() for _ in range(MOST_KEPT + 1)]
 
     kept = [graphs.graph(run, one, saver).nodes["model"] for one in tools[:-1]]
     graphs.graph(run, tools[0], saver)

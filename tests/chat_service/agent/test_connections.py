@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from chat_service.agent.graph import prepare_process
+from chat_service.agent.agent import prepare_process
 from tests.chat_service.agent.conftest import Bench, text_of
 from tests.support.scripted_model import DONE, ends, says
 

@@ -6,13 +6,13 @@ from uuid import uuid4
 
 import pytest
 
-from chat_service.agent.consequences import consequences
-from chat_service.agent.model import ModelBundle, ModelConfig
-from chat_service.agent.patience import Patience
-from chat_service.agent.ports import RuntimeContext
-from chat_service.agent.run import Desk, Run
+from chat_service.llm.config import ModelBundle, ModelConfig
+from chat_service.llm.retry import Patience
+from chat_service.runtime.ports import RuntimeContext
+from chat_service.runtime.run_context import Desk, Run
+from chat_service.tools.automations.consequences import consequences
 from shared.clock import ManualClock
-from shared.registries import current_catalogue
+from shared.registries.catalogue import current_catalogue
 from tests.chat_service.agent.conftest import NOW
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
 

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import pytest
 
-from chat_service.agent.ports import ApprovalDraft, SavedAutomation, StoredApproval, TaskLimits
-from chat_service.agent.run import Desk, Run
-from chat_service.agent.tools import MAIN_AGENT, tools_for
+from chat_service.agent.toolset import MAIN_AGENT, tools_for
+from chat_service.runtime.ports import ApprovalDraft, SavedAutomation, StoredApproval, TaskLimits
+from chat_service.runtime.run_context import Desk, Run
 from shared import errors
 from shared.clock import ManualClock
-from shared.registries import current_catalogue
+from shared.registries.catalogue import current_catalogue
 from tests.chat_service.agent.conftest import NOW, Bench, finished, text_of
 from tests.support.agent_ports import MemoryApprovals, MemoryAutomations
 

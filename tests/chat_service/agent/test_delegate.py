@@ -5,12 +5,10 @@ from typing import Any
 
 import pytest
 
-from chat_service.agent.events import (
-    ToolCallStarted,
-)
-from chat_service.agent.ports import TaskLimits
-from chat_service.agent.subagent import Subagent, researcher
-from chat_service.agent.tools import MAIN_AGENT
+from chat_service.agent.toolset import MAIN_AGENT
+from chat_service.runtime.events import ToolCallStarted
+from chat_service.runtime.ports import TaskLimits
+from chat_service.runtime.subagent import Subagent, researcher
 from shared import errors
 from tests.chat_service.agent.conftest import Bench, finished, text_of
 from tests.chat_service.agent.hands import Hands, delegating, steps, threads, uses, using

@@ -8,12 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from chat_service.agent.events import (
-    AgentEvent,
-    Paused,
-    ToolCallStarted,
-)
-from chat_service.agent.subagent import researcher
+from chat_service.runtime.events import AgentEvent, Paused, ToolCallStarted
+from chat_service.runtime.subagent import researcher
 from shared import errors
 from tests.chat_service.agent.conftest import Bench, finished, text_of
 from tests.chat_service.agent.hands import (

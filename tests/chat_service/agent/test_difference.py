@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat_service.agent.difference import difference
+from chat_service.tools.automations.diff import difference
 
 
 def steps(*ids: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chat_service.agent.ports import Explanation
+from chat_service.runtime.ports import Explanation
 from tests.chat_service.agent.conftest import Bench, finished, text_of
 from tests.chat_service.agent.test_update_automation import there
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from chat_service.agent.capabilities.fetch_url import MAX_BYTES, Fetcher
-from chat_service.agent.capabilities.page_text import page_text
-from shared import addresses, errors
-from shared.addresses import Address, is_public
+from chat_service.tools.capabilities.fetch_url import MAX_BYTES, Fetcher
+from chat_service.tools.capabilities.html_text import page_text
+from shared import errors
+from shared.security import egress
+from shared.security.egress import Address, is_public
 from tests.support.tls import contexts
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
@@ -106,7 +107,7 @@ async def test_only_plain_http_is_read(url: str) -> None:
 )
 async def test_an_inner_address_is_refused_however_it_is_written(url: str) -> None:
     with pytest.raises(errors.InvalidRequest, match=r"open internet|can't be reached"):
-        await Fetcher(resolve=addresses.resolve).fetch(url)
+        await Fetcher(resolve=egress.resolve).fetch(url)
 
 
 async def test_a_name_with_one_inner_address_is_refused() -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chat_service.agent.frequency import runs_between
-from shared.registries.triggers import ScheduleTriggerConfig
-from shared.schedule import slots_after
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.frequency import runs_between
+from shared.schedule.slots import slots_after
 
 MONDAY = datetime(2026, 11, 23, 8, 30, 15, tzinfo=UTC)
 FRIDAY = MONDAY + timedelta(days=4)

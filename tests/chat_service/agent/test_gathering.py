@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat_service.agent.gathering import MOST_AHEAD, handfuls, joined
+from chat_service.llm.chunks import MOST_AHEAD, handfuls, joined
 
 
 async def _numbers(count: int, ended: list[bool] | None = None) -> AsyncGenerator[int, None]:

@@ -8,17 +8,17 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from chat_service.agent.checkpoints import open_checkpoints
-from chat_service.agent.events import (
-    ModelUsed,
+from chat_service.agent.checkpointer import open_checkpoints
+from chat_service.agent.toolset import MAIN_AGENT
+from chat_service.llm.usage import ModelUsed
+from chat_service.runtime.events import (
     Paused,
     TextDelta,
     TextRetracted,
     ToolCallArgs,
     ToolCallStarted,
 )
-from chat_service.agent.ports import Said, SavedAutomation
-from chat_service.agent.tools import MAIN_AGENT
+from chat_service.runtime.ports import Said, SavedAutomation
 from shared import errors
 from tests.chat_service.agent.conftest import KEY, NOW, Bench, finished, text_of
 from tests.support.agent_ports import MemoryAutomations

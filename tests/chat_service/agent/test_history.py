@@ -8,8 +8,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 
 from chat_service.agent import history
 from chat_service.agent.history import UNKNOWN_OUTCOME
-from chat_service.agent.ports import Said
-from chat_service.agent.window import CUT, LEFT_OUT
+from chat_service.agent.middleware.context_window import CUT, LEFT_OUT
+from chat_service.runtime.ports import Said
 
 
 def messages(said: Sequence[Said], context_tokens: int = 128_000) -> list[BaseMessage]:

@@ -5,14 +5,14 @@ from uuid import uuid4
 
 import pytest
 
-from chat_service.agent.known import find
-from chat_service.agent.model import ModelBundle, ModelConfig
-from chat_service.agent.outcomes import Stopped
-from chat_service.agent.patience import Patience
-from chat_service.agent.ports import RuntimeContext
-from chat_service.agent.run import Desk, Run
+from chat_service.llm.config import ModelBundle, ModelConfig
+from chat_service.llm.retry import Patience
+from chat_service.runtime.ports import RuntimeContext
+from chat_service.runtime.run_context import Desk, Run
+from chat_service.tools.automations.lookup import find
+from chat_service.tools.results import Stopped
 from shared.clock import ManualClock
-from shared.registries import current_catalogue, register_builtins
+from shared.registries.catalogue import current_catalogue, register_builtins
 from tests.chat_service.agent.conftest import NOW
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
 from tests.support.automation import news

@@ -5,9 +5,9 @@ import json
 
 import psycopg
 
-from chat_service.agent.checkpoints import open_checkpoints
-from chat_service.agent.events import TextDelta, TextRetracted
-from chat_service.agent.ports import TaskLimits
+from chat_service.agent.checkpointer import open_checkpoints
+from chat_service.runtime.events import TextDelta, TextRetracted
+from chat_service.runtime.ports import TaskLimits
 from tests.chat_service.agent.conftest import Bench, text_of
 
 TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")

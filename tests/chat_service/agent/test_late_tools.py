@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from chat_service.agent.ports import TaskLimits
-from chat_service.agent.subagent import Subagent
+from chat_service.runtime.ports import TaskLimits
+from chat_service.runtime.subagent import Subagent
 from tests.chat_service.agent.conftest import Bench, finished
 from tests.chat_service.agent.hands import Hands, one_call
 from tests.support.scripted_model import ends, says, scripted_model

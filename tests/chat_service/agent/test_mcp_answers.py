@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from chat_service.agent.events import ToolCallFinished
-from chat_service.agent.mcp_config import McpServer
-from chat_service.agent.mcp_tools import McpTools
+from chat_service.runtime.events import ToolCallFinished
+from chat_service.runtime.models_file import McpServer
+from chat_service.tools.mcp.tools import McpTools
 from tests.chat_service.agent.conftest import Bench, finished
 from tests.chat_service.agent.test_mcp_tools import agent_with, calling, looked
 from tests.support.mcp_server import served

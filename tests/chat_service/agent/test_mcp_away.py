@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import pytest
 from mcp import ClientSession
 
-from chat_service.agent import mcp_session
-from chat_service.agent.events import ToolCallFinished
-from chat_service.agent.mcp_config import McpServer
-from chat_service.agent.mcp_tools import McpTools
-from chat_service.agent.ports import TaskLimits
+from chat_service.runtime.events import ToolCallFinished
+from chat_service.runtime.models_file import McpServer
+from chat_service.runtime.ports import TaskLimits
+from chat_service.tools.mcp import session
+from chat_service.tools.mcp.tools import McpTools
 from tests.chat_service.agent.conftest import Bench, finished
 from tests.chat_service.agent.hands import one_call
 from tests.chat_service.agent.test_mcp_tools import agent_with, calling, looked
@@ -114,7 +114,7 @@ async def test_a_session_that_is_cancelled_by_its_library_cancels_no_turn(
 ) -> None:
     async with served(odd) as url:
         tools = await looked(McpServer(id="odd", url=url, approval="never"))
-        monkeypatch.setattr(mcp_session, "create_session", _cancelled)
+        monkeypatch.setattr(session, "create_session", _cancelled)
         (result,) = finished(await bench.all(calling("odd_act"), agent=agent_with(bench, tools)))
 
     assert result.output["message"] == "odd can't be reached, so nothing was done"

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from rota.agent.v1 import agent_pb2
 
-from chat_service.agent.carried import carried
-from chat_service.agent.mcp_config import McpServer
-from chat_service.agent.mcp_schema import applicable
-from chat_service.tasks import list_capabilities
-from shared import canonical
-from shared.registries import Catalogue
+from chat_service.api.tasks import list_capabilities
+from chat_service.runtime.models_file import McpServer
+from chat_service.tools.capability_tool import carried
+from chat_service.tools.mcp.schema import applicable
+from shared import canonical_json
+from shared.registries.catalogue import Catalogue
 from shared.rpc import struct
 from tests.chat_service.agent.test_mcp_tools import looked
 from tests.support.mcp_server import served
@@ -97,4 +97,4 @@ def test_whatever_a_tool_gives_can_be_carried(given: Any, told: Any) -> None:
     found = carried(given, 2)
 
     assert found == told
-    canonical.canonical_bytes(found)
+    canonical_json.canonical_bytes(found)

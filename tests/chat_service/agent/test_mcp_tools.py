@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from chat_service.agent.events import Paused, ToolCallFinished
-from chat_service.agent.graph import Agent
-from chat_service.agent.mcp_config import McpServer
-from chat_service.agent.mcp_tools import McpTools
-from chat_service.agent.model import BadModelsFile, load_models
-from chat_service.agent.patience import Patience, Sleep
-from chat_service.agent.ports import TaskLimits
+from chat_service.agent.agent import Agent
+from chat_service.agent.toolset import MAIN_AGENT
+from chat_service.llm.retry import Patience, Sleep
+from chat_service.runtime.events import Paused, ToolCallFinished
+from chat_service.runtime.models_file import BadModelsFile, McpServer, load_models
+from chat_service.runtime.ports import TaskLimits
+from chat_service.tools.mcp.tools import McpTools
 from shared import errors
 from shared.clock import ManualClock
-from shared.registries import Catalogue
-from shared.registries.actions import all_actions
-from shared.registries.triggers import all_triggers
+from shared.registries.actions.store import all_actions
+from shared.registries.catalogue import Catalogue
+from shared.registries.triggers.store import all_triggers
 from tests.chat_service.agent.conftest import NOW, Bench, finished
 from tests.support.mcp_server import Shelf, mcp_server
 
@@ -37,7 +37,8 @@ async def url(shelf: Shelf) -> AsyncIterator[str]:
 
 
 async def looked(*servers: McpServer) -> McpTools:
-    found = McpTools(servers=servers, environ={})
+    reserved = {tool.name for tool in MAIN_AGENT}
+    found = McpTools(servers=servers, environ={}, reserved=reserved)
     await found.look()
     return found
 

@@ -7,11 +7,11 @@ import openai
 import pytest
 from langchain_core.messages import HumanMessage
 
-from chat_service.agent import faults
-from chat_service.agent.chat_model import Watch
-from chat_service.agent.events import ModelUsed
-from chat_service.agent.meter import Meter, about_tokens
-from chat_service.agent.model import ModelBundle, ModelConfig
+from chat_service.llm import errors
+from chat_service.llm.chat_model import Watch
+from chat_service.llm.config import ModelBundle, ModelConfig
+from chat_service.llm.metering import Meter, about_tokens
+from chat_service.llm.usage import ModelUsed
 from tests.support.scripted_model import DONE, ends, says, scripted_model
 
 HELLO = [HumanMessage("hello")]
@@ -100,7 +100,7 @@ REQUEST: Any = httpx2.Request("POST", "http://127.0.0.1/")
     ids=["our deadline", "no answer", "no connection", "a broken connection"],
 )
 def test_what_was_sent_and_not_waited_for_was_given_up(fault: Exception, given_up: bool) -> None:
-    assert faults.given_up(fault) is given_up
+    assert errors.given_up(fault) is given_up
 
 
 def test_a_call_that_failed_before_a_word_cost_nothing() -> None:

@@ -12,8 +12,9 @@ from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from chat_service.agent.chat_model import Piece, StreamingChat, Watch, lines
-from chat_service.agent.model import BadModelsFile, ModelBundle, ModelConfig, Models, load_models
+from chat_service.llm.chat_model import Piece, StreamingChat, Watch, lines
+from chat_service.llm.config import ModelBundle, ModelConfig
+from chat_service.runtime.models_file import BadModelsFile, Models, load_models
 from tests.chat_service.agent.conftest import KEY, Bench
 from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
 

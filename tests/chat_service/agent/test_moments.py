@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chat_service.agent.moments import has_own_zone, read_moment
+from chat_service.tools.automations.moment_parser import has_own_zone, read_moment
 
 NOW = datetime(2026, 11, 25, 13, 20, tzinfo=UTC)  # a Wednesday, 14:20 in Paris
 

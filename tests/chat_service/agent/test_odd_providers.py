@@ -4,16 +4,12 @@ import json
 
 import pytest
 
-from chat_service.agent.events import (
-    ModelUsed,
-    ReasoningDelta,
-    TextRetracted,
-    ToolCallStarted,
-)
-from chat_service.agent.middleware import MOST_AT_ONCE
-from chat_service.agent.output import read_output
-from chat_service.agent.ports import TaskLimits
-from chat_service.agent.tool_call_pieces import MOST_CALLS
+from chat_service.agent.middleware.tool_call import MOST_AT_ONCE
+from chat_service.agent.structured_output import read_output
+from chat_service.llm.tool_call_chunks import MOST_CALLS
+from chat_service.llm.usage import ModelUsed
+from chat_service.runtime.events import ReasoningDelta, TextRetracted, ToolCallStarted
+from chat_service.runtime.ports import TaskLimits
 from shared import errors
 from tests.chat_service.agent.conftest import Bench, finished, text_of
 from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model

@@ -9,10 +9,10 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import SecretStr
 
-from chat_service.agent import faults, own_endpoint
-from chat_service.agent.chat_model import Watch
-from chat_service.agent.model import ModelBundle, ModelConfig
-from shared.addresses import Address
+from chat_service.llm import custom_endpoint, errors
+from chat_service.llm.chat_model import Watch
+from chat_service.llm.config import ModelBundle, ModelConfig
+from shared.security.egress import Address
 from tests.support.scripted_model import ScriptedModel, ends, says, scripted_model
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
@@ -39,7 +39,7 @@ async def _answer(bundle: ModelBundle) -> AIMessage:
 
 @asynccontextmanager
 async def calling(names: Names, *, local: bool, **more: int) -> AsyncIterator[httpx2.AsyncClient]:
-    client = own_endpoint.client(local=local, resolve=names.resolve, **more)
+    client = custom_endpoint.client(local=local, resolve=names.resolve, **more)
     try:
         yield client
     finally:
@@ -55,7 +55,7 @@ def named(model: ScriptedModel) -> str:
 async def test_a_name_with_an_inner_address_is_not_called(found: list[Address]) -> None:
     async with scripted_model([says("never"), ends()]) as model:
         async with calling(Names(*found), local=False) as client:
-            with pytest.raises(own_endpoint.NotPublic):
+            with pytest.raises(custom_endpoint.NotPublic):
                 await client.post(named(model) + "/chat/completions", json={})
         assert model.asked == []
 
@@ -63,9 +63,9 @@ async def test_a_name_with_an_inner_address_is_not_called(found: list[Address]) 
 async def test_a_refused_endpoint_is_not_tried_again_and_says_nothing_of_the_network() -> None:
     config = ModelConfig(id=7, display_name="m", model="m", base_url="https://models.example.org")
     async with calling(Names(LOOPBACK), local=False) as client:
-        with pytest.raises(faults.PROVIDER_FAULTS) as caught:
+        with pytest.raises(errors.PROVIDER_FAULTS) as caught:
             await _answer(ModelBundle(config=config, client=client))
-    fault = faults.read(caught.value)
+    fault = errors.read(caught.value)
     assert not fault.passing
     assert fault.refusal(7).message == "the model's provider refused the request"
 
@@ -118,10 +118,10 @@ async def test_an_answer_without_end_is_cut() -> None:
 
 
 def test_the_address_is_kept_without_what_it_does_not_need() -> None:
-    kept = own_endpoint.checked(" https://Models.Example.org/v1/ ", local=False)
+    kept = custom_endpoint.checked(" https://Models.Example.org/v1/ ", local=False)
     assert kept == "https://models.example.org/v1"
 
 
 def test_local_endpoints_may_be_named_where_they_are_allowed() -> None:
     for url in ("http://127.0.0.1:11434/v1", "http://localhost/v1", "https://10.0.0.8/v1"):
-        assert own_endpoint.checked(url, local=True) == url
+        assert custom_endpoint.checked(url, local=True) == url

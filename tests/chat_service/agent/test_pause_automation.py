@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chat_service.agent.events import AgentEvent
+from chat_service.runtime.events import AgentEvent
 from tests.chat_service.agent.conftest import Bench, finished, text_of
 from tests.chat_service.agent.test_update_automation import WEEKDAYS, asked, held, there
 

@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from chat_service.agent.ports import Said, TaskLimits
-from chat_service.agent.subagent import researcher
+from chat_service.runtime.ports import Said, TaskLimits
+from chat_service.runtime.subagent import researcher
 from devstack.demo.controls import RequestRecord
 from tests.chat_service.agent.conftest import Bench
 from tests.chat_service.agent.hands import Hands, delegating, using

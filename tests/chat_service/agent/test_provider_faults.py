@@ -8,15 +8,15 @@ import httpx2
 import openai
 import pytest
 
-from chat_service.agent import faults
-from chat_service.agent.drafter import drafted
-from chat_service.agent.events import Retrying, TextDelta, TextRetracted
-from chat_service.agent.patience import Patience
-from chat_service.agent.ports import SavedAutomation
-from chat_service.agent.run import Desk, Run
+from chat_service.llm import errors as llm_errors
+from chat_service.llm.retry import Patience
+from chat_service.runtime.events import Retrying, TextDelta, TextRetracted
+from chat_service.runtime.ports import SavedAutomation
+from chat_service.runtime.run_context import Desk, Run
+from chat_service.tools.automations.drafter import drafted
 from shared import errors
 from shared.clock import ManualClock
-from shared.registries import current_catalogue
+from shared.registries.catalogue import current_catalogue
 from tests.chat_service.agent.conftest import NOW, Bench, text_of
 
 
@@ -206,13 +206,13 @@ def _texted(message: str) -> openai.APIError:
         (_texted("Too Many Requests"), True, True),
         (_texted("Error code: 429 - insufficient_quota"), False, True),
         (_texted("the moderate limit"), False, True),
-        (faults.NoAnswer("stop"), False, True),
-        (faults.NoAnswer("length"), False, False),
-        (faults.NoAnswer("content_filter"), False, False),
+        (llm_errors.NoAnswer("stop"), False, True),
+        (llm_errors.NoAnswer("length"), False, False),
+        (llm_errors.NoAnswer("content_filter"), False, False),
     ],
 )
 def test_faults_are_told_apart(exc: Exception, limited: bool, passing: bool) -> None:
-    found = faults.read(exc)
+    found = llm_errors.read(exc)
 
     assert (found.rate_limited, found.passing) == (limited, passing)
 
@@ -221,7 +221,7 @@ def test_faults_are_told_apart(exc: Exception, limited: bool, passing: bool) -> 
     ("header", "seconds"), [("2", 2), ("0.5", 0.5), ("-3", 0), ("soon", None), ("1e9", 3600)]
 )
 def test_retry_after_is_read_with_care(header: str, seconds: float | None) -> None:
-    found = faults.read(_status(429, **{"retry-after": header})).retry_after
+    found = llm_errors.read(_status(429, **{"retry-after": header})).retry_after
 
     assert found == (None if seconds is None else timedelta(seconds=seconds))
 
@@ -232,7 +232,7 @@ def test_retry_after_is_read_with_care(header: str, seconds: float | None) -> No
 def test_retry_after_may_be_a_date(ahead: float, least: float, most: float) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)
 
-    found = faults.read(_status(429, **{"retry-after": date})).retry_after
+    found = llm_errors.read(_status(429, **{"retry-after": date})).retry_after
 
     assert found is not None
     assert timedelta(seconds=least) <= found <= timedelta(seconds=most)

@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
-from chat_service.agent.approval import Proposal, ToolCall, request_approval
-from chat_service.agent.capabilities import register_capabilities
-from chat_service.agent.events import ModelUsed, TextRetracted
-from chat_service.agent.model import ModelBundle
-from chat_service.agent.output import read_output
-from chat_service.agent.ports import TaskLimits
-from chat_service.agent.run import Run
+from chat_service.agent.structured_output import read_output
+from chat_service.llm.config import ModelBundle
+from chat_service.llm.usage import ModelUsed
+from chat_service.runtime.events import TextRetracted
+from chat_service.runtime.ports import TaskLimits
+from chat_service.runtime.run_context import Run
+from chat_service.tools.approval import Proposal, ToolCall, request_approval
+from chat_service.tools.capabilities.register import register_capabilities
 from shared import errors
 from shared.clock import ManualClock
-from shared.registries.capabilities import Capability
 from shared.registries.capabilities.store import capabilities
+from shared.registries.capabilities.types import Capability
 from tests.chat_service.agent.conftest import NOW, Bench, finished, text_of
 from tests.support.scripted_model import DONE, call, calls, ends, says, scripted_model
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat_service.agent.text import clean, clean_json, one_line, read_object
+from chat_service.llm.text import clean, clean_json, one_line, read_object
 
 
 def test_what_cannot_be_stored_is_replaced() -> None:

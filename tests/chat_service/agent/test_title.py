@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from chat_service.agent.meter import Meter
-from chat_service.agent.model import ModelBundle, ModelConfig
-from chat_service.agent.title import title
+from chat_service.flows.title_gen import title
+from chat_service.llm.config import ModelBundle, ModelConfig
+from chat_service.llm.metering import Meter
 from tests.chat_service.agent.conftest import Bench
 from tests.support.scripted_model import DONE, ends, says, scripted_model
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from chat_service.agent.asked_tool import asked_tool
-from chat_service.agent.events import AgentEvent, ToolCallArgs, ToolCallStarted
-from chat_service.agent.tools import ToolDefinition
-from shared.registries.capabilities import Capability
+from chat_service.runtime.events import AgentEvent, ToolCallArgs, ToolCallStarted
+from chat_service.tools.capability_tool import asked_tool
+from chat_service.tools.definition import ToolDefinition
+from shared.registries.capabilities.types import Capability
 from tests.chat_service.agent.conftest import Bench, finished, text_of
 from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
 

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chat_service.agent import known
-from chat_service.agent.ports import ApprovalDraft, StoredApproval
+from chat_service.runtime.ports import ApprovalDraft, StoredApproval
+from chat_service.tools.automations import lookup
 from shared import errors
 from tests.chat_service.agent.conftest import Bench, finished, text_of
 from tests.support.agent_ports import Held, MemoryApprovals
@@ -156,7 +156,7 @@ async def test_a_resource_name_is_found_however_many_newer_ones_there_are(
     bench: Bench, news: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await there(bench, "every day at 18:30 in Paris tell me a joke")
-    monkeypatch.setattr(known, "LOOKED_THROUGH", 1)
+    monkeypatch.setattr(lookup, "LOOKED_THROUGH", 1)
 
     _, draft = await asked(bench, f"change {news} to 10:30")
     bench.turn = uuid4()

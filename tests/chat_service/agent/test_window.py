@@ -7,13 +7,20 @@ import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 from langchain_core.messages.tool import tool_call
 
-from chat_service.agent.asked_tool import offered
-from chat_service.agent.events import Retrying
-from chat_service.agent.ports import Said, TaskLimits
-from chat_service.agent.run import STAMP
-from chat_service.agent.window import CUT, LEAST_OF_RESULT, LEFT_OUT, MOST_OF_RESULT, fitted, tokens
+from chat_service.agent.middleware.context_window import (
+    CUT,
+    LEAST_OF_RESULT,
+    LEFT_OUT,
+    MOST_OF_RESULT,
+    fitted,
+    tokens,
+)
+from chat_service.runtime.events import Retrying
+from chat_service.runtime.ports import Said, TaskLimits
+from chat_service.runtime.run_context import STAMP
+from chat_service.tools.capability_tool import offered
 from shared import errors
-from shared.registries.capabilities import Capability
+from shared.registries.capabilities.types import Capability
 from tests.chat_service.agent.conftest import Bench, finished, text_of
 from tests.support.scripted_model import (
     DONE,

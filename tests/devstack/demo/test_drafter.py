@@ -8,12 +8,11 @@ import openai
 import pytest
 
 from devstack.demo_model import DemoServer
-from shared.definition import AutomationCreate
-from shared.registries.builtins import register_builtins
-from shared.registries.catalogue import Catalogue, current_catalogue
-from shared.registries.check import check
-from shared.registries.triggers.schedule import ScheduleTriggerConfig
-from shared.schedule import next_slots
+from shared.definition.envelope import AutomationCreate
+from shared.registries.catalogue import Catalogue, current_catalogue, register_builtins
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.slots import next_slots
+from shared.validation.check import check
 from tests.devstack.demo.calls import CREATE, ask, chat_model, user
 
 SYSTEM = "Now (UTC): 2026-11-22T16:00:30Z\nPerson's time zone: Europe/Berlin"  # a Sunday

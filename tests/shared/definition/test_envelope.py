@@ -5,20 +5,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from shared.canonical import canonical_bytes
-from shared.definition import (
+from shared.canonical_json import canonical_bytes
+from shared.definition.envelope import (
     AutomationCreate,
     AutomationDefinition,
-    AutomationStatus,
-    ExecutionBlock,
     InputsBlock,
-    PlanStep,
-    RunStatus,
-    SlotOutcome,
     TriggerSpec,
-    TriggerType,
     dump,
 )
+from shared.definition.execution import ExecutionBlock, PlanStep
+from shared.definition.states import AutomationStatus, RunStatus, SlotOutcome, TriggerType
 
 STEP = {"step_id": "news", "action": "agent_task", "config": {"prompt": "Summarise the news"}}
 FULL: dict[str, Any] = {

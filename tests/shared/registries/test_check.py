@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.definition import AutomationCreate, AutomationDefinition
-from shared.registries import Catalogue, Violation, check
+from shared.definition.envelope import AutomationCreate, AutomationDefinition
 from shared.registries.actions.agent_task import AGENT_TASK
 from shared.registries.actions.types import ActionContext, ActionDefinition, ActionResult
 from shared.registries.capabilities.types import Capability
+from shared.registries.catalogue import Catalogue
 from shared.registries.triggers.schedule import SCHEDULE
 from shared.registries.triggers.types import TriggerDefinition
+from shared.validation.check import check
+from shared.validation.violations import Violation
 
 
 async def _nothing(config: dict[str, Any], context: ActionContext) -> ActionResult:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.registries.inputs import known_inputs, run_faults, static_faults
+from shared.validation.inputs import known_inputs, run_faults, static_faults
 
 CLOSED: dict[str, Any] = {
     "type": "object",

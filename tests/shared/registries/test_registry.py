@@ -14,10 +14,10 @@ from shared.registries.actions.agent_task import AGENT_TASK
 from shared.registries.actions.types import ActionDefinition
 from shared.registries.capabilities import store as capabilities
 from shared.registries.capabilities.types import Capability
-from shared.registries.registry import DuplicateEntry, Registry
 from shared.registries.triggers import store as triggers
 from shared.registries.triggers.schedule import SCHEDULE
 from shared.registries.triggers.types import TriggerDefinition
+from shared.registry import DuplicateEntry, Registry
 
 
 async def _now(arguments: dict[str, Any]) -> str:
@@ -118,10 +118,10 @@ async def test_a_registered_handler_is_awaited() -> None:
 def test_the_stores_are_empty_on_import_and_builtins_may_be_registered_twice() -> None:
     """In a process of its own: the stores belong to the process."""
     script = """
-from shared.registries import current_catalogue, register_builtins
-from shared.registries.actions import all_actions, get_action
-from shared.registries.capabilities import all_capabilities, get_capability
-from shared.registries.triggers import all_triggers, get_trigger
+from shared.registries.catalogue import current_catalogue, register_builtins
+from shared.registries.actions.store import all_actions, get_action
+from shared.registries.capabilities.store import all_capabilities, get_capability
+from shared.registries.triggers.store import all_triggers, get_trigger
 assert all_actions() == all_triggers() == all_capabilities() == {}
 assert get_action("agent_task") is None and get_trigger("schedule") is None
 assert get_capability("now") is None

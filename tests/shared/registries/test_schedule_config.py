@@ -6,7 +6,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from shared.registries.triggers.schedule import SCHEDULE, ScheduleTriggerConfig
+from shared.registries.triggers.schedule import SCHEDULE
+from shared.schedule.config import ScheduleTriggerConfig
 
 GOOD = {"cron": "0 9 * * 1-5", "timezone": "Europe/Paris"}
 

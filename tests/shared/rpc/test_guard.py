@@ -9,10 +9,11 @@ import pytest
 from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
 
-from shared import caller, errors
+from shared import errors
 from shared.rpc import client
-from shared.rpc.guard import Guard, check
+from shared.rpc.interceptor import Guard, check
 from shared.rpc.server import RpcServer
+from shared.security import caller
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys, new_key
 

@@ -3,7 +3,7 @@
 import pytest
 from google.protobuf.struct_pb2 import Struct
 
-from shared import canonical
+from shared import canonical_json
 from shared.rpc import struct
 
 
@@ -16,5 +16,5 @@ def test_whole_numbers_are_integers_and_come_back_as_they_were() -> None:
 def test_a_number_that_json_can_not_say_is_not_canonical(number: float) -> None:
     given = Struct()
     given.fields["n"].number_value = number
-    with pytest.raises(canonical.NotCanonical):
+    with pytest.raises(canonical_json.NotCanonical):
         struct.to_json(given)

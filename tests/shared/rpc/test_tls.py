@@ -13,10 +13,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from shared import caller
 from shared.rpc import client, health, tls
-from shared.rpc.guard import Guard
+from shared.rpc.interceptor import Guard
 from shared.rpc.server import RpcServer
+from shared.security import caller
 from tests.support.certificates import Authority
 from tests.support.tokens import Keys
 

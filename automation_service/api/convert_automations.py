@@ -1,0 +1,110 @@
+"""Definitions, automations, triggers and revisions on the wire."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import json_format
+from rota.automation.v1 import automation_pb2 as pb
+
+from automation_service.api.convert_common import moment, open_json
+from automation_service.persistence.records import Automation, Revision, Trigger
+from shared.resources import REVISION, USER
+from shared.rpc.struct import struct
+
+
+def definition(value: Mapping[str, Any]) -> pb.AutomationDefinition:
+    found = pb.AutomationDefinition()
+    json_format.ParseDict(dict(value), found)
+    return found
+
+
+def definition_json(message: pb.AutomationDefinition, field: str) -> dict[str, Any]:
+    """The definition as JSON, with only what was sent."""
+    return open_json(message, field)
+
+
+def create_json(message: pb.Automation) -> dict[str, Any]:
+    """What a caller may say of an automation, as JSON of AutomationCreate."""
+    found: dict[str, Any] = {
+        "display_name": message.display_name,
+        "description": message.description,
+    }
+    if message.HasField("definition"):
+        found["definition"] = definition_json(message.definition, "automation.definition")
+    return found
+
+
+def automation(found: Automation, *, full: bool = True, etag: str = "") -> pb.Automation:
+    return pb.Automation(
+        name=found.resource if found.resource_id else "",
+        display_name=found.name,
+        description=found.description,
+        state=found.status.name,
+        definition=definition(found.definition) if full else None,
+        revision=found.revision,
+        creator=_user(found.creator),
+        create_time=moment(found.create_time) if found.version else None,
+        update_time=moment(found.update_time) if found.version else None,
+        etag=etag,
+        pause_note=found.pause_note,
+        last_run_state=found.last_run_status.name if found.last_run_status else None,
+        consecutive_failures=found.consecutive_failures,
+        triggers=triggers(found),
+    )
+
+
+def triggers(found: Automation) -> list[pb.Trigger]:
+    """In the order of the definition."""
+    held = {t.trigger_id: t for t in found.triggers}
+    return [
+        trigger(found, spec, held[spec["trigger_id"]])
+        for spec in found.definition.get("triggers", [])
+        if spec["trigger_id"] in held
+    ]
+
+
+def trigger(
+    owner: Automation, spec: Mapping[str, Any], held: Trigger, *, etag: str = ""
+) -> pb.Trigger:
+    return pb.Trigger(
+        name=owner.trigger_name(held.trigger_id) if owner.resource_id else "",
+        trigger_id=held.trigger_id,
+        type=spec["type"],
+        config=struct(spec.get("config", {})),
+        static_inputs=struct(spec.get("static_inputs", {})),
+        enabled=held.enabled,
+        next_fire_time=moment(held.next_fire_time) if held.enabled else None,
+        last_fire_time=moment(held.last_fire_time),
+        disabled_reason=held.disabled_reason,
+        etag=etag,
+    )
+
+
+def trigger_json(message: pb.Trigger, trigger_id: str, field: str) -> dict[str, Any]:
+    """What a caller may say of a trigger, as JSON of TriggerSpec."""
+    spec = pb.TriggerSpec(trigger_id=trigger_id, type=message.type)
+    if message.HasField("config"):
+        spec.config.CopyFrom(message.config)
+    if message.HasField("static_inputs"):
+        spec.static_inputs.CopyFrom(message.static_inputs)
+    if message.HasField("enabled"):
+        spec.enabled = message.enabled
+    whole = definition_json(pb.AutomationDefinition(triggers=[spec]), field)
+    found: dict[str, Any] = whole["triggers"][0]
+    return found
+
+
+def revision(owner: Automation, found: Revision, *, full: bool = True) -> pb.Revision:
+    return pb.Revision(
+        name=REVISION.format(
+            workspace=owner.workspace, automation=owner.resource_id, revision=found.revision
+        ),
+        revision=found.revision,
+        definition=definition(found.definition) if full else None,
+        author=_user(found.author),
+        create_time=moment(found.create_time),
+    )
+
+
+def _user(user: str | None) -> str:
+    return USER.format(user=user) if user else ""

@@ -1,0 +1,104 @@
+"""Timestamps, errors, usage, values and registry entries, to and from the wire."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import status_pb2
+from rota.automation.v1 import automation_pb2 as pb
+
+from shared import errors
+from shared.canonical_json import NotCanonical, normalise
+from shared.registries.actions.types import ActionDefinition
+from shared.registries.capabilities.types import Capability
+from shared.registries.triggers.types import TriggerDefinition
+from shared.rpc import status
+from shared.rpc.struct import struct
+
+
+def moment(value: datetime | None) -> Timestamp | None:
+    if value is None:
+        return None
+    found = Timestamp()
+    found.FromDatetime(value.astimezone(UTC))
+    return found
+
+
+def moment_text(value: str | None) -> Timestamp | None:
+    return None if value is None else moment(datetime.fromisoformat(value))
+
+
+def instant(value: Timestamp, field: str) -> datetime:
+    try:
+        return value.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise errors.invalid(field, "is not a time from 0001 to 9999") from None
+
+
+def open_json(message: Message, field: str) -> dict[str, Any]:
+    """A message with open parts as JSON, with only what was sent."""
+    try:
+        found: dict[str, Any] = normalise(
+            json_format.MessageToDict(message, preserving_proto_field_name=True)
+        )
+    except NotCanonical as exc:
+        path = f"{field}.{exc.path}" if exc.path else field
+        raise errors.invalid(path, exc.problem, "not_canonical") from exc
+    except (json_format.Error, ValueError) as exc:  # NaN in an open object, for one
+        raise errors.invalid(field, "holds a number that JSON can't say", "invalid") from exc
+    return found
+
+
+def failure(value: Mapping[str, Any] | None) -> status_pb2.Status | None:
+    """A stored error as google.rpc.Status."""
+    if not value:
+        return None
+    return status.to_status(
+        errors.RotaError(
+            value["message"],
+            code=errors.Code(value["code"]),
+            reason=value["reason"],
+            metadata=value.get("metadata") or {},
+        )
+    )
+
+
+def usage(value: Mapping[str, int] | None) -> pb.Usage | None:
+    if not value:
+        return None
+    return pb.Usage(
+        input_tokens=value.get("input_tokens", 0),
+        output_tokens=value.get("output_tokens", 0),
+        cached_tokens=value.get("cached_tokens", 0),
+        cost_micros=value.get("cost_micros", 0),
+    )
+
+
+def action_type(found: ActionDefinition) -> pb.ActionType:
+    return pb.ActionType(
+        type=found.type,
+        display_name=found.name,
+        description=found.description,
+        config_schema=struct(found.config_schema),
+    )
+
+
+def trigger_type(found: TriggerDefinition) -> pb.TriggerType:
+    return pb.TriggerType(
+        type=found.type,
+        description=found.description,
+        config_schema=struct(found.config_schema),
+        payload_schema=struct(found.payload_schema),
+    )
+
+
+def capability(found: Capability) -> pb.Capability:
+    return pb.Capability(
+        id=found.id,
+        description=found.description,
+        input_schema=struct(found.input_schema),
+        output_schema=struct(found.output_schema),
+    )

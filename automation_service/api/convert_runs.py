@@ -1,0 +1,123 @@
+"""Runs, run events and slots, to and from the wire."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from rota.automation.v1 import automation_pb2 as pb
+
+from automation_service.api import convert_automations
+from automation_service.api.convert_common import failure, moment, moment_text, usage
+from automation_service.persistence.records import Run, RunEvent, Slot
+from shared.definition.states import RunStatus
+from shared.resources import RUN, TRIGGER
+from shared.rpc import struct
+from shared.schedule.slots import PlannedSlot
+
+
+def run(found: Run, *, full: bool = True) -> pb.Run:
+    snapshot = found.definition_snapshot if full else None
+    return pb.Run(
+        name=found.resource,
+        state=found.status.name,
+        trigger=_trigger(found),
+        slot_time=moment(found.slot_time),
+        create_time=moment(found.create_time),
+        start_time=moment(found.start_time),
+        end_time=moment(found.end_time),
+        definition_snapshot=None if snapshot is None else convert_automations.definition(snapshot),
+        revision=found.revision,
+        trigger_payload=struct.struct(found.trigger_payload),
+        inputs=struct.struct(found.inputs),
+        step_results=[step(s) for s in found.step_results],
+        output=None if found.output is None else struct.value(found.output),
+        artifacts=[_artifact(a) for a in found.artifacts],
+        error=failure(found.error),
+        usage=usage(found.usage),
+        attempt=found.attempt,
+    )
+
+
+def step(result: Mapping[str, Any]) -> pb.StepResult:
+    output = result.get("output")
+    return pb.StepResult(
+        step_id=result["step_id"],
+        action=result["action"],
+        status=result["status"].upper(),
+        attempts=result.get("attempts", 0),
+        started_at=moment_text(result.get("started_at")),
+        finished_at=moment_text(result.get("finished_at")),
+        session_id=result.get("session_id") or "",
+        output=None if output is None else struct.value(output),
+        error=failure(result.get("error")),
+        usage=usage(result.get("usage")),
+    )
+
+
+def event(found: RunEvent) -> pb.RunEvent:
+    message = pb.RunEvent(sequence=found.sequence, create_time=moment(found.create_time))
+    match found.event:
+        case {"started": {"attempt": attempt}}:
+            message.started.attempt = attempt
+        case {"step_updated": result}:
+            message.step_updated.step.CopyFrom(step(result))
+        case {"step_progress": {"step_id": step_id, "title": title}}:
+            message.step_progress.step_id = step_id
+            message.step_progress.title = title
+        case {"ended": {"state": state, "error": error}}:
+            ended = pb.RunEnded(state=RunStatus(state).name, error=failure(error))
+            message.ended.CopyFrom(ended)
+    return message
+
+
+def _artifact(value: Mapping[str, Any]) -> pb.Artifact:
+    return pb.Artifact(
+        artifact_id=value["artifact_id"],
+        step_id=value["step_id"],
+        mime_type=value["mime_type"],
+        content=struct.value(value.get("content")),
+    )
+
+
+def _trigger(found: Run) -> str:
+    if found.trigger_id is None:
+        return ""
+    return TRIGGER.format(
+        workspace=found.workspace, automation=found.automation, trigger=found.trigger_id
+    )
+
+
+def slot(found: Slot) -> pb.Slot:
+    names = {"workspace": found.workspace, "automation": found.automation}
+    return pb.Slot(
+        name=found.resource,
+        trigger=TRIGGER.format(**names, trigger=found.trigger_id),
+        slot_time=moment(found.slot_time),
+        fire_time=moment(found.fire_time),
+        local_time=found.local_time,
+        outcome=found.outcome.name,
+        reason=found.reason,
+        run=RUN.format(**names, run=found.run) if found.run else "",
+        decide_time=moment(found.decide_time),
+    )
+
+
+def planned(found: PlannedSlot) -> pb.PlannedSlot:
+    return pb.PlannedSlot(
+        slot_time=moment(found.slot_time),
+        fire_time=moment(found.fire_time),
+        local_time=found.local_time[:16],
+        utc_offset=_offset(found.utc_offset),
+        dst_note=found.dst_note,
+        skipped=found.skipped,
+    )
+
+
+def _offset(text: str) -> Duration:
+    """`+05:30` as a span."""
+    hours, minutes = int(text[1:3]), int(text[4:6])
+    span = timedelta(hours=hours, minutes=minutes)
+    found = Duration()
+    found.FromTimedelta(-span if text[0] == "-" else span)
+    return found

@@ -1,0 +1,60 @@
+"""Webhooks and their messages on the wire."""
+
+from typing import Any
+
+from rota.automation.v1 import webhook_pb2 as pb
+
+from automation_service.api.convert_common import moment
+from automation_service.persistence.deliveries import Delivery
+from automation_service.persistence.webhooks import Webhook
+from shared.aip import masked
+
+_CHANGED = ("uri", "event_types", "disabled")
+
+
+def webhook(found: Webhook, *, etag: str, secret: str = "") -> pb.Webhook:
+    return pb.Webhook(
+        name=found.resource,
+        uri=found.uri,
+        event_types=found.event_types,
+        disabled=found.disabled,
+        disabled_reason=found.disabled_reason,
+        secret=secret,
+        secret_create_time=moment(found.secret_create_time),
+        previous_secret_expire_time=moment(found.previous_secret_expire_time),
+        create_time=moment(found.create_time),
+        update_time=moment(found.update_time),
+        etag=etag,
+    )
+
+
+def webhook_values(message: pb.Webhook, mask: list[str]) -> dict[str, Any]:
+    """What an update changes, by the names of the webhook's fields."""
+    present = [name for name in _CHANGED if _is_present(message, name)]
+    values: dict[str, Any] = {
+        "uri": message.uri,
+        "event_types": list(message.event_types),
+        "disabled": message.disabled,
+    }
+    changed = masked(mask, allowed=_CHANGED, present=present, prefix="webhook")
+    return {name: values[name] for name in changed}
+
+
+def delivery(found: Delivery, *, full: bool = True) -> pb.WebhookDelivery:
+    return pb.WebhookDelivery(
+        name=found.resource,
+        event_type=found.event_type,
+        subject=found.subject,
+        body=found.body if full else "",
+        state=found.status.name,
+        attempts=found.attempts,
+        status_code=found.status_code,
+        error=found.error,
+        create_time=moment(found.create_time),
+        next_attempt_time=moment(found.next_attempt_time),
+        end_time=moment(found.end_time),
+    )
+
+
+def _is_present(message: pb.Webhook, name: str) -> bool:
+    return message.HasField("disabled") if name == "disabled" else bool(getattr(message, name))

@@ -1,0 +1,47 @@
+"""NoticeService on the wire: what the other service tells of."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf import empty_pb2
+from rota.notice.v1 import notice_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from automation_service.api import convert_common
+from automation_service.api.access import Access, workspace_of
+from automation_service.webhooks import events
+from shared import errors, resources
+from shared.clock import Clock
+from shared.db import database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeApi(notice_pb2_grpc.NoticeServiceServicer):
+    access: Access
+    store: AsyncEngine
+    clock: Clock
+
+    async def Notify(self, request: Any, context: Any) -> empty_pb2.Empty:
+        await self.access.enter(request.workspace, "editor")
+        workspace, asked = workspace_of(request.workspace), request.approval_requested
+        for name, pattern in ((asked.approval, resources.APPROVAL), (asked.turn, resources.TURN)):
+            if pattern.parse(name)["workspace"] != workspace:
+                raise errors.ResourceNotFound(name)
+        approval = resources.APPROVAL.parse(asked.approval)["approval"]
+        resources.uuid_of(approval, asked.approval)
+        async with database.transaction(self.store) as connection:
+            await events.approval_requested(
+                connection,
+                workspace=workspace,
+                approval=asked.approval,
+                turn=asked.turn,
+                action_type=asked.action_type,
+                expire_time=convert_common.instant(
+                    asked.expire_time, "approval_requested.expire_time"
+                ),
+                create_time=convert_common.instant(
+                    asked.create_time, "approval_requested.create_time"
+                ),
+                now=self.clock.now(),
+            )
+        return empty_pb2.Empty()

@@ -1,0 +1,342 @@
+"""AutomationService on the wire."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from google.protobuf import empty_pb2
+from rota.automation.v1 import automation_pb2 as pb
+from rota.automation.v1 import automation_pb2_grpc
+from rota.automation.v1 import webhook_pb2 as pb_webhook
+
+from automation_service.api import (
+    convert_automations,
+    convert_common,
+    convert_runs,
+    convert_webhooks,
+)
+from automation_service.api.access import (
+    Access,
+    Role,
+    automation_of,
+    webhook_workspace,
+    workspace_of,
+)
+from automation_service.automations import edits
+from automation_service.automations.capability_cache import Capabilities
+from automation_service.automations.lifecycle import Changes
+from automation_service.automations.revisions import Revisions
+from automation_service.automations.service import Automations, etag_of
+from automation_service.idempotency import Request
+from automation_service.persistence.records import Automation
+from automation_service.runs.service import Runs
+from automation_service.scheduling.ledger import Slots
+from automation_service.webhooks.service import Shown, Webhooks
+from automation_service.webhooks.service import etag_of as webhook_etag
+from shared import aip, errors, resources
+from shared.registries.actions.store import all_actions
+from shared.registries.triggers.store import all_triggers
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api(automation_pb2_grpc.AutomationServiceServicer):
+    access: Access
+    automations: Automations
+    changes: Changes
+    revisions: Revisions
+    runs: Runs
+    slots: Slots
+    webhooks: Webhooks
+    capabilities: Capabilities
+
+    async def CreateAutomation(self, request: Any, context: Any) -> pb.Automation:
+        who = await self.access.enter(request.parent, "editor")
+        workspace = workspace_of(request.parent)
+        said = convert_automations.create_json(request.automation)
+        if request.validate_only:
+            return _shown(
+                await self.automations.validated(
+                    who, workspace, said, automation_id=request.automation_id
+                )
+            )
+        return _shown(
+            await self.automations.create(
+                who,
+                workspace,
+                said,
+                automation_id=request.automation_id,
+                request_id=request.request_id,
+                body=request.SerializeToString(deterministic=True),
+            )
+        )
+
+    async def GetAutomation(self, request: Any, context: Any) -> pb.Automation:
+        await self.access.enter(request.name, "viewer")
+        return _shown(await self.automations.get(*automation_of(request.name)))
+
+    async def ListAutomations(self, request: Any, context: Any) -> Any:
+        await self.access.enter(request.parent, "viewer")
+        found, token = await self.automations.list(
+            workspace_of(request.parent), _page(request), request.filter
+        )
+        shown = [convert_automations.automation(a, full=False, etag=etag_of(a)) for a in found]
+        return pb.ListAutomationsResponse(automations=shown, next_page_token=token)
+
+    async def UpdateAutomation(self, request: Any, context: Any) -> pb.Automation:
+        name = request.automation.name
+        act = await self._change("UpdateAutomation", request, name, "editor")
+        said = convert_automations.create_json(request.automation)
+        edit = edits.updated(said, request.update_mask.paths)
+        save = self.changes.validated_edit if request.validate_only else self.changes.edit
+        return _shown(await save(act, name, edit, etag=request.automation.etag))
+
+    async def DeleteAutomation(self, request: Any, context: Any) -> Any:
+        act = await self._change("DeleteAutomation", request, request.name, "editor")
+        await self.changes.delete(act, request.name, etag=request.etag)
+        return empty_pb2.Empty()
+
+    async def PauseAutomation(self, request: Any, context: Any) -> pb.Automation:
+        act = await self._change("PauseAutomation", request, request.name, "editor")
+        note, etag = request.note, request.etag
+        return _shown(await self.changes.pause(act, request.name, note=note, etag=etag))
+
+    async def ResumeAutomation(self, request: Any, context: Any) -> pb.Automation:
+        act = await self._change("ResumeAutomation", request, request.name, "editor")
+        return _shown(await self.changes.resume(act, request.name, etag=request.etag))
+
+    async def ArchiveAutomation(self, request: Any, context: Any) -> pb.Automation:
+        act = await self._change("ArchiveAutomation", request, request.name, "editor")
+        return _shown(await self.changes.archive(act, request.name, etag=request.etag))
+
+    async def RollbackAutomation(self, request: Any, context: Any) -> pb.Automation:
+        act = await self._change("RollbackAutomation", request, request.name, "editor")
+        revision, etag = request.revision, request.etag
+        return _shown(await self.changes.roll_back(act, request.name, revision=revision, etag=etag))
+
+    async def CreateTrigger(self, request: Any, context: Any) -> pb.Trigger:
+        act = await self._change("CreateTrigger", request, request.parent, "editor")
+        # A repeat of the request must name the same trigger.
+        trigger_id = request.trigger_id or request.request_id.lower() or str(resources.new_id())
+        spec = convert_automations.trigger_json(request.trigger, trigger_id, "trigger")
+        save = self.changes.validated_edit if request.validate_only else self.changes.edit
+        with edits.of_trigger():
+            saved = await save(act, request.parent, edits.with_trigger(spec), etag="")
+        return _trigger(saved, f"{request.parent}/triggers/{trigger_id}")
+
+    async def GetTrigger(self, request: Any, context: Any) -> pb.Trigger:
+        await self.access.enter(request.name, "viewer")
+        return _trigger(await self._owner(request.name), request.name)
+
+    async def ListTriggers(self, request: Any, context: Any) -> Any:
+        await self.access.enter(request.parent, "viewer")
+        owner = await self.automations.get(*automation_of(request.parent))
+        shown, token = _sliced(request, convert_automations.triggers(owner))
+        return pb.ListTriggersResponse(triggers=shown, next_page_token=token)
+
+    async def UpdateTrigger(self, request: Any, context: Any) -> pb.Trigger:
+        name = request.trigger.name
+        act = await self._change("UpdateTrigger", request, name, "editor")
+        owner, trigger_id = _parent(name)
+        said = convert_automations.trigger_json(request.trigger, trigger_id, "trigger")
+        edit = edits.changed_trigger(name, said, request.update_mask.paths)
+        save = self.changes.validated_edit if request.validate_only else self.changes.edit
+        with edits.of_trigger():
+            saved = await save(act, owner, edit, etag=request.trigger.etag)
+        return _trigger(saved, name)
+
+    async def DeleteTrigger(self, request: Any, context: Any) -> Any:
+        act = await self._change("DeleteTrigger", request, request.name, "editor")
+        owner, _ = _parent(request.name)
+        edit = edits.without_trigger(request.name)
+        await self.changes.edit(act, owner, edit, etag=request.etag)
+        return empty_pb2.Empty()
+
+    async def ListRevisions(self, request: Any, context: Any) -> Any:
+        await self.access.enter(request.parent, "viewer")
+        owner, found, token = await self.revisions.list(request.parent, _page(request))
+        shown = [convert_automations.revision(owner, r, full=False) for r in found]
+        return pb.ListRevisionsResponse(revisions=shown, next_page_token=token)
+
+    async def GetRevision(self, request: Any, context: Any) -> pb.Revision:
+        await self.access.enter(request.name, "viewer")
+        return convert_automations.revision(*await self.revisions.get(request.name))
+
+    async def PreviewSchedule(self, request: Any, context: Any) -> Any:
+        await self.access.enter(request.parent, "viewer")
+        after = None
+        if request.HasField("start_time"):
+            after = convert_common.instant(request.start_time, "start_time")
+        found = self.slots.preview(
+            convert_common.open_json(request.config, "config"), after, request.count
+        )
+        return pb.PreviewScheduleResponse(
+            slots=[convert_runs.planned(s) for s in found.slots],
+            summary=found.summary,
+            notes=found.notes,
+        )
+
+    async def ListSlots(self, request: Any, context: Any) -> Any:
+        await self.access.enter(request.parent, "viewer")
+        found, token = await self.slots.list(
+            *automation_of(request.parent), _page(request), request.filter
+        )
+        return pb.ListSlotsResponse(
+            slots=[convert_runs.slot(s) for s in found], next_page_token=token
+        )
+
+    async def ExplainSlot(self, request: Any, context: Any) -> Any:
+        await self.access.enter(request.trigger, "viewer")
+        moment = convert_common.instant(request.time, "time")
+        found = await self.slots.explain(request.trigger, moment)
+        return pb.ExplainSlotResponse(
+            explanation=found.text,
+            slot=None if found.slot is None else convert_runs.slot(found.slot),
+            nearest_slots=[convert_runs.planned(s) for s in found.nearest],
+        )
+
+    async def GetRun(self, request: Any, context: Any) -> pb.Run:
+        await self.access.enter(request.name, "viewer")
+        return convert_runs.run(await self.runs.get(request.name))
+
+    async def ListRuns(self, request: Any, context: Any) -> Any:
+        await self.access.enter(request.parent, "viewer")
+        found, token = await self.runs.list(
+            *automation_of(request.parent), _page(request), request.filter
+        )
+        shown = [convert_runs.run(r, full=False) for r in found]
+        return pb.ListRunsResponse(runs=shown, next_page_token=token)
+
+    async def WatchRun(self, request: Any, context: Any) -> AsyncIterator[pb.RunEvent]:
+        await self.access.enter(request.name, "viewer")
+        last = request.after_sequence
+        async for event in self.runs.watch(request.name, last):
+            if event is None:
+                yield pb.RunEvent(sequence=last, heartbeat=pb.RunHeartbeat())
+            else:
+                last = event.sequence
+                yield convert_runs.event(event)
+
+    async def CancelRun(self, request: Any, context: Any) -> pb.Run:
+        act = await self._change("CancelRun", request, request.name, "editor")
+        return convert_runs.run(await self.runs.cancel(request.name, act))
+
+    async def ListActionTypes(self, request: Any, context: Any) -> Any:
+        await self.access.enter(request.parent, "viewer")
+        known = [convert_common.action_type(a) for _, a in sorted(all_actions().items())]
+        shown, token = _sliced(request, known)
+        return pb.ListActionTypesResponse(action_types=shown, next_page_token=token)
+
+    async def ListTriggerTypes(self, request: Any, context: Any) -> Any:
+        await self.access.enter(request.parent, "viewer")
+        known = [convert_common.trigger_type(t) for _, t in sorted(all_triggers().items())]
+        shown, token = _sliced(request, known)
+        return pb.ListTriggerTypesResponse(trigger_types=shown, next_page_token=token)
+
+    async def ListCapabilities(self, request: Any, context: Any) -> Any:
+        await self.access.enter(request.parent, "viewer")
+        known = [
+            convert_common.capability(c) for _, c in sorted((await self.capabilities.all()).items())
+        ]
+        shown, token = _sliced(request, known)
+        return pb.ListCapabilitiesResponse(capabilities=shown, next_page_token=token)
+
+    async def GetWebhook(self, request: Any, context: Any) -> pb_webhook.Webhook:
+        await self.access.enter(request.name, "owner")
+        found = await self.webhooks.get(webhook_workspace(request.name))
+        return _webhook(Shown(webhook=found))
+
+    async def UpdateWebhook(self, request: Any, context: Any) -> pb_webhook.Webhook:
+        name, etag = request.webhook.name, request.webhook.etag
+        act = await self._change("UpdateWebhook", request, name, "owner")
+        workspace = webhook_workspace(name)
+        said = convert_webhooks.webhook_values(request.webhook, request.update_mask.paths)
+        if request.validate_only:
+            found = await self.webhooks.validated(workspace, said, etag=etag)
+            return _webhook(Shown(webhook=found))
+        return _webhook(await self.webhooks.update(act, said, etag=etag))
+
+    async def RotateWebhookSecret(self, request: Any, context: Any) -> pb_webhook.Webhook:
+        act = await self._change("RotateWebhookSecret", request, request.name, "owner")
+        revoked = request.revoke_previous
+        return _webhook(await self.webhooks.rotate(act, etag=request.etag, revoke_previous=revoked))
+
+    async def TestWebhook(self, request: Any, context: Any) -> pb_webhook.WebhookDelivery:
+        act = await self._change("TestWebhook", request, request.name, "owner")
+        return convert_webhooks.delivery(await self.webhooks.test(act))
+
+    async def GetWebhookDelivery(self, request: Any, context: Any) -> pb_webhook.WebhookDelivery:
+        await self.access.enter(request.name, "owner")
+        return convert_webhooks.delivery(await self.webhooks.delivery(request.name))
+
+    async def ListWebhookDeliveries(self, request: Any, context: Any) -> Any:
+        await self.access.enter(request.parent, "owner")
+        found, token = await self.webhooks.list_deliveries(
+            webhook_workspace(request.parent), _page(request), request.filter
+        )
+        shown = [convert_webhooks.delivery(d, full=False) for d in found]
+        return pb_webhook.ListWebhookDeliveriesResponse(
+            webhook_deliveries=shown, next_page_token=token
+        )
+
+    async def _owner(self, name: str) -> Automation:
+        owner, _ = _parent(name)
+        try:
+            return await self.automations.get(*automation_of(owner))
+        except errors.ResourceNotFound:
+            raise errors.ResourceNotFound(name) from None
+
+    async def _change(self, rpc: str, request: Any, name: str, role: Role) -> Request:
+        who = await self.access.enter(name, role)
+        return Request(
+            rpc=rpc,
+            workspace=name.split("/")[1],
+            user=who.user,
+            request_id=request.request_id,
+            body=request.SerializeToString(deterministic=True),
+        )
+
+
+def _shown(found: Automation) -> pb.Automation:
+    return convert_automations.automation(found, etag=etag_of(found))
+
+
+def _webhook(shown: Shown) -> pb_webhook.Webhook:
+    etag = webhook_etag(shown.webhook)
+    return convert_webhooks.webhook(shown.webhook, etag=etag, secret=shown.secret)
+
+
+def _trigger(owner: Automation, name: str) -> pb.Trigger:
+    spec = edits.spec_named(owner.definition, name)
+    for held in owner.triggers:
+        if held.trigger_id == spec["trigger_id"]:
+            return convert_automations.trigger(owner, spec, held, etag=etag_of(owner))
+    raise errors.ResourceNotFound(name)
+
+
+def _parent(trigger: str) -> tuple[str, str]:
+    parts = resources.TRIGGER.parse(trigger)
+    trigger_id = parts.pop("trigger")
+    return resources.AUTOMATION.format(**parts), trigger_id
+
+
+def _page(request: Any) -> aip.Page:
+    bound = [request.DESCRIPTOR.full_name, request.parent, getattr(request, "filter", "")]
+    return aip.page(size=request.page_size, token=request.page_token, bound_to=bound)
+
+
+def _sliced(request: Any, known: Iterable[T]) -> tuple[list[T], str]:
+    """A page of what is short enough to be at hand whole."""
+    page, listed = _page(request), list(known)
+    start = _index(page.after)
+    end = start + page.size
+    return listed[start:end], page.token([end] if end < len(listed) else None)
+
+
+def _index(after: Any) -> int:
+    if after is None:
+        return 0
+    if len(after) == 1 and isinstance(after[0], int) and after[0] >= 0:
+        return after[0]
+    raise errors.invalid("page_token", "is not a token of this service")

@@ -1,0 +1,1 @@
+"""Automations: their life cycle, edits and revisions."""

@@ -1,0 +1,107 @@
+"""The last good copy of chat_service's catalogue."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from automation_service.persistence import capabilities as rows
+from shared import errors
+from shared.clock import Clock
+from shared.db import database
+from shared.registries.actions.store import all_actions
+from shared.registries.capabilities.types import Capability
+from shared.registries.catalogue import Catalogue
+from shared.registries.triggers.store import all_triggers
+from shared.telemetry import logs
+
+PEER: Final = "chat_service"
+REFRESH_SECONDS: Final = 60.0
+RETRY_SECONDS: Final = 2.0
+
+log = logs.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    version: str
+    entries: dict[str, Capability]
+
+
+class Source(Protocol):
+    async def capabilities(self, known_version: str) -> Listed | None:
+        """The catalogue; None while what is known is current. Raises RotaError."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Capabilities:
+    """Kept in memory and in the database, so that it is there while chat_service is away."""
+
+    store: AsyncEngine
+    source: Source
+    clock: Clock
+    _listed: Listed | None = field(default=None, init=False)
+
+    def catalogue(self) -> Catalogue:
+        """What definitions are checked against; tools go unchecked while none are known."""
+        return Catalogue(
+            actions=all_actions(),
+            triggers=all_triggers(),
+            capabilities=dict(self._listed.entries) if self._listed else None,
+        )
+
+    async def all(self) -> dict[str, Capability]:
+        if self._listed is None:
+            await self.refresh()
+        if self._listed is None:
+            raise errors.PeerUnavailable(PEER)
+        return dict(self._listed.entries)
+
+    async def load(self) -> None:
+        """Reads the copy that was kept before this process began."""
+        async with self.store.connect() as connection:
+            kept = await rows.last_good(connection, PEER)
+        if kept is not None:
+            version, entries = kept
+            self._listed = Listed(
+                version=version, entries={e["id"]: Capability(**e) for e in entries}
+            )
+
+    async def refresh(self) -> bool:
+        """Asks for what is new; False when chat_service can't be reached."""
+        known = self._listed.version if self._listed else ""
+        try:
+            found = await self.source.capabilities(known)
+        except errors.RotaError as error:
+            log.info("catalogue_not_fetched", reason=error.reason)
+            return False
+        if found is not None:
+            entries = [_json(found.entries[key]) for key in sorted(found.entries)]
+            async with database.transaction(self.store) as connection:
+                await rows.keep(connection, PEER, found.version, entries, self.clock.now())
+            self._listed = found
+            log.info("catalogue_fetched", version=found.version, capabilities=len(entries))
+        return True
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            fetched = False
+            try:
+                fetched = await self.refresh()
+            except Exception as error:
+                if database.translate(error) is None:
+                    log.error("catalogue_failed", exc_info=error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), REFRESH_SECONDS if fetched else RETRY_SECONDS)
+
+
+def _json(capability: Capability) -> dict[str, Any]:
+    return {
+        "id": capability.id,
+        "description": capability.description,
+        "input_schema": capability.input_schema,
+        "output_schema": capability.output_schema,
+    }

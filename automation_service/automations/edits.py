@@ -1,0 +1,106 @@
+"""What an update or a trigger call makes of an automation: JSON in, JSON out."""
+
+import contextlib
+import copy
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from automation_service.automations.lifecycle import Edit
+from automation_service.persistence.records import Automation
+from shared import errors, resources
+from shared.aip import masked
+
+FIELDS: Final = ("display_name", "description", "definition")
+_IN_TRIGGER: Final = re.compile(r"^automation\.definition\.triggers\[[0-9]+\]")
+TRIGGER_FIELDS: Final = ("config", "static_inputs", "enabled")
+
+
+def updated(said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
+    """The automation with the masked fields of `said`; its two names stay one."""
+    present = [name for name in FIELDS if said.get(name)]
+    fields = masked(paths, allowed=FIELDS, present=present, prefix="automation")
+
+    def edit(found: Automation) -> dict[str, Any]:
+        new = {**_as_said(found), **{name: said.get(name) for name in fields}}
+        if new["definition"] is None:
+            raise errors.invalid("automation.definition", "is required", "required")
+        if "definition" not in fields:
+            new["definition"]["name"] = new["display_name"]
+        elif "display_name" not in fields:
+            new["display_name"] = new["definition"].get("name") or found.name
+        return new
+
+    return edit
+
+
+def with_trigger(spec: Mapping[str, Any]) -> Edit:
+    def edit(found: Automation) -> dict[str, Any]:
+        new = _as_said(found)
+        triggers = new["definition"].setdefault("triggers", [])
+        if any(t["trigger_id"] == spec["trigger_id"] for t in triggers):
+            raise errors.ResourceExists(found.trigger_name(spec["trigger_id"]))
+        triggers.append(dict(spec))
+        return new
+
+    return edit
+
+
+def changed_trigger(name: str, said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
+    present = [field for field in TRIGGER_FIELDS if field in said]
+    fields = masked(paths, allowed=TRIGGER_FIELDS, present=present, prefix="trigger")
+
+    def edit(found: Automation) -> dict[str, Any]:
+        new = _as_said(found)
+        spec = spec_named(new["definition"], name)
+        for field in fields:
+            if field in said:
+                spec[field] = said[field]
+            else:
+                spec.pop(field, None)
+        return new
+
+    return edit
+
+
+def without_trigger(name: str) -> Edit:
+    def edit(found: Automation) -> dict[str, Any]:
+        new = _as_said(found)
+        gone = spec_named(new["definition"], name)
+        new["definition"]["triggers"].remove(gone)
+        return new
+
+    return edit
+
+
+@contextlib.contextmanager
+def of_trigger() -> Iterator[None]:
+    """Names invalid fields as the caller of a trigger RPC knows them."""
+    try:
+        yield
+    except errors.InvalidRequest as refusal:
+        raise errors.InvalidRequest(
+            [
+                dataclasses.replace(v, field=_IN_TRIGGER.sub("trigger", v.field))
+                for v in refusal.violations
+            ]
+        ) from refusal
+
+
+def spec_named(definition: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The trigger of a definition that a resource name means."""
+    trigger_id = resources.TRIGGER.parse(name)["trigger"]
+    for spec in definition.get("triggers", []):
+        if spec["trigger_id"] == trigger_id:
+            found: dict[str, Any] = spec
+            return found
+    raise errors.ResourceNotFound(name)
+
+
+def _as_said(found: Automation) -> dict[str, Any]:
+    return {
+        "display_name": found.name,
+        "description": found.description,
+        "definition": copy.deepcopy(found.definition),
+    }

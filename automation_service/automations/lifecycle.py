@@ -1,0 +1,219 @@
+"""Changes of an automation: update, pause, resume, archive, roll back, delete."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from automation_service.automations.service import checked_create, require_etag
+from automation_service.idempotency import Once, Request
+from automation_service.persistence import automations as rows
+from automation_service.persistence import triggers as trigger_rows
+from automation_service.persistence.records import Automation
+from automation_service.scheduling import triggers
+from automation_service.scheduling.scheduler import Scheduler
+from shared import errors, resources
+from shared.clock import Clock
+from shared.definition.envelope import AutomationDefinition, TriggerSpec, dump
+from shared.definition.states import AutomationStatus
+from shared.registries.catalogue import Catalogue
+from shared.validation import never_fires
+
+# The automation as it was → what is said of it now, as JSON of AutomationCreate.
+Edit = Callable[[Automation], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    store: AsyncEngine
+    clock: Clock
+    once: Once
+    catalogue: Callable[[], Catalogue]
+    scheduler: Scheduler
+
+    async def pause(self, request: Request, name: str, *, note: str, etag: str) -> Automation:
+        values = {"status": AutomationStatus.PAUSED, "pause_note": note}
+        return await self._turn(request, name, etag, {AutomationStatus.ACTIVE}, values)
+
+    async def resume(self, request: Request, name: str, *, etag: str) -> Automation:
+        values = {"status": AutomationStatus.ACTIVE, "pause_note": ""}
+        return await self._turn(request, name, etag, {AutomationStatus.PAUSED}, values)
+
+    async def archive(self, request: Request, name: str, *, etag: str) -> Automation:
+        values = {"status": AutomationStatus.ARCHIVED, "pause_note": ""}
+        allowed = {AutomationStatus.ACTIVE, AutomationStatus.PAUSED}
+        return await self._turn(request, name, etag, allowed, values)
+
+    async def edit(
+        self, request: Request, name: str, edit: Edit, *, etag: str, field: str = "automation"
+    ) -> Automation:
+        """Saves an edited automation; a changed definition is a new revision."""
+        return await self._once(request, name, self._editing(request, edit, etag, field))
+
+    async def validated_edit(
+        self, request: Request, name: str, edit: Edit, *, etag: str, field: str = "automation"
+    ) -> Automation:
+        """What `edit` would save; nothing is."""
+        change = self._editing(request, edit, etag, field)
+        async with self.store.connect() as connection:
+            trial = await connection.begin()
+            try:
+                return await change(connection, await self._locked(connection, name))
+            finally:
+                await trial.rollback()
+
+    async def roll_back(
+        self, request: Request, name: str, *, revision: int, etag: str
+    ) -> Automation:
+        async def change(connection: AsyncConnection, found: Automation) -> Automation:
+            require_etag(found, etag)
+            before = await rows.find_revision(connection, found.id, revision)
+            if before is None:
+                raise errors.ResourceNotFound(f"{found.resource}/revisions/{revision}")
+            said = {"description": found.description, "definition": before.definition}
+            return await self._save(connection, request, found, said, "automation")
+
+        return await self._once(request, name, change)
+
+    async def delete(self, request: Request, name: str, *, etag: str) -> None:
+        """Deletes it with everything that came of it; its runs stop within seconds."""
+
+        async def delete(connection: AsyncConnection) -> str:
+            found = await self._locked(connection, name)
+            require_etag(found, etag)
+            await rows.delete(connection, found.id)
+            return found.resource
+
+        await self.once.delete(request, delete)
+
+    async def _once(
+        self,
+        request: Request,
+        name: str,
+        change: Callable[[AsyncConnection, Automation], Awaitable[Automation]],
+    ) -> Automation:
+        async def locked(connection: AsyncConnection) -> Automation:
+            return await change(connection, await self._locked(connection, name))
+
+        changed = await self.once.change(request, locked)
+        self.scheduler.wake()
+        return changed
+
+    async def _locked(self, connection: AsyncConnection, name: str) -> Automation:
+        parts = resources.AUTOMATION.parse(name)
+        return await rows.lock(connection, parts["workspace"], parts["automation"])
+
+    async def _turn(
+        self,
+        request: Request,
+        name: str,
+        etag: str,
+        allowed: set[AutomationStatus],
+        values: Mapping[str, Any],
+    ) -> Automation:
+        async def change(connection: AsyncConnection, found: Automation) -> Automation:
+            require_etag(found, etag)
+            if found.status not in allowed:
+                raise errors.StateConflict(found.resource, found.status.name)
+            now = self.clock.now()
+            # Slots that came before the change are decided as it was then.
+            await self.scheduler.settle(connection, found, now)
+            await rows.change(connection, found, values, now)
+            if values["status"] is AutomationStatus.ARCHIVED:
+                await trigger_rows.stop_all(connection, found.id)
+            return await _read(connection, found)
+
+        return await self._once(request, name, change)
+
+    def _editing(
+        self, request: Request, edit: Edit, etag: str, field: str
+    ) -> Callable[[AsyncConnection, Automation], Awaitable[Automation]]:
+        async def change(connection: AsyncConnection, found: Automation) -> Automation:
+            require_etag(found, etag)
+            return await self._save(connection, request, found, edit(found), field)
+
+        return change
+
+    async def _save(
+        self,
+        connection: AsyncConnection,
+        request: Request,
+        found: Automation,
+        said: Mapping[str, Any],
+        field: str,
+    ) -> Automation:
+        if found.status is AutomationStatus.ARCHIVED:
+            raise errors.StateConflict(found.resource, found.status.name)
+        checked = checked_create(said, self.catalogue(), field=field)
+        now = self.clock.now()
+        await self.scheduler.settle(connection, found, now)
+        found = await _read(connection, found)
+        anew = _computed_anew(found, checked.definition)
+        never_fires.require(checked.definition, now, anew, field=field)
+        values: dict[str, Any] = {"name": checked.display_name, "description": checked.description}
+        definition = dump(checked.definition)
+        fresh = definition != found.definition
+        if fresh:
+            values |= {"definition": definition, "revision": found.revision + 1}
+        await rows.change(connection, found, values, now)
+        await self._match_triggers(connection, found, checked.definition, anew, now)
+        saved = await _read(connection, found)
+        if fresh:
+            await rows.add_revision(connection, saved, author=request.user, now=now)
+        return saved
+
+    async def _match_triggers(
+        self,
+        connection: AsyncConnection,
+        found: Automation,
+        new: AutomationDefinition,
+        anew: Mapping[str, int],
+        now: datetime,
+    ) -> None:
+        held = {trigger.trigger_id: trigger for trigger in found.triggers}
+        kept: set[str] = set()
+        added: list[TriggerSpec] = []
+        for spec in new.triggers:
+            row = held.get(spec.trigger_id)
+            if row is None or row.type != spec.type:
+                added.append(spec)
+                continue
+            kept.add(spec.trigger_id)
+            if spec.trigger_id in anew:
+                values = triggers.reschedule(row, spec, now)
+                await trigger_rows.change(connection, row.id, values)
+        gone = [row.id for trigger_id, row in held.items() if trigger_id not in kept]
+        await trigger_rows.delete(connection, gone)
+        await trigger_rows.add(
+            connection, found.id, [triggers.new_trigger(spec, now) for spec in added]
+        )
+
+
+async def _read(connection: AsyncConnection, found: Automation) -> Automation:
+    again = await rows.find_by_id(connection, found.id)
+    if again is None:
+        raise errors.ResourceNotFound(found.resource)
+    return again
+
+
+def _specs(found: Automation) -> list[dict[str, Any]]:
+    specs = found.definition.get("triggers", [])
+    return [spec for spec in specs if isinstance(spec, dict) and "trigger_id" in spec]
+
+
+def _computed_anew(found: Automation, new: AutomationDefinition) -> dict[str, int]:
+    """The triggers whose schedule begins now, and how often each has fired already."""
+    before = {spec["trigger_id"]: spec for spec in _specs(found)}
+    held = {trigger.trigger_id: trigger for trigger in found.triggers}
+    anew: dict[str, int] = {}
+    for spec in new.triggers:
+        row, was = held.get(spec.trigger_id), before.get(spec.trigger_id, {})
+        if row is None or row.type != spec.type:
+            anew[spec.trigger_id] = 0
+            continue
+        same = was.get("config") == spec.config and was.get("enabled") == spec.enabled
+        if not same or row.disabled_reason:
+            anew[spec.trigger_id] = row.fires
+    return anew

@@ -1,0 +1,45 @@
+"""Revisions: every definition an automation has had."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from automation_service.persistence import automations as rows
+from automation_service.persistence.records import Automation, Revision
+from shared import errors, resources
+from shared.aip import Page, one_page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revisions:
+    store: AsyncEngine
+
+    async def list(self, parent: str, page: Page) -> tuple[Automation, Sequence[Revision], str]:
+        parts = resources.AUTOMATION.parse(parent)
+        async with self.store.connect() as connection:
+            owner = await rows.get(connection, parts["workspace"], parts["automation"])
+            found = await rows.revision_page(
+                connection, owner.id, size=page.size, after=_number(page)
+            )
+        shown, token = one_page(page, found, lambda last: (last.revision,))
+        return owner, shown, token
+
+    async def get(self, name: str) -> tuple[Automation, Revision]:
+        parts = resources.REVISION.parse(name)
+        async with self.store.connect() as connection:
+            owner = await rows.find(connection, parts["workspace"], parts["automation"])
+            if owner is None:
+                raise errors.ResourceNotFound(name)
+            found = await rows.find_revision(connection, owner.id, int(parts["revision"]))
+        if found is None:
+            raise errors.ResourceNotFound(name)
+        return owner, found
+
+
+def _number(page: Page) -> int | None:
+    if page.after is None:
+        return None
+    if len(page.after) == 1 and isinstance(page.after[0], int):
+        return page.after[0]
+    raise errors.invalid("page_token", "is not a token of this service")

@@ -1,0 +1,149 @@
+"""Automations: create, get, list."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from automation_service.idempotency import Once, Request, new_name
+from automation_service.persistence import automations as rows
+from automation_service.persistence.records import Automation
+from automation_service.persistence.tables import automations as table
+from automation_service.scheduling import triggers
+from shared import errors
+from shared.aip import (
+    Condition,
+    Page,
+    compared,
+    conditions,
+    etag,
+    moment_and_id,
+    one_page,
+    state_named,
+)
+from shared.clock import Clock
+from shared.definition.envelope import AutomationCreate, dump
+from shared.definition.states import AutomationStatus
+from shared.registries.catalogue import Catalogue
+from shared.security.caller import Caller
+from shared.validation import never_fires, violations
+from shared.validation.check import check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Automations:
+    """`written` is called after a change that may bring a fire nearer."""
+
+    store: AsyncEngine
+    clock: Clock
+    once: Once
+    catalogue: Callable[[], Catalogue]
+    written: Callable[[], None]
+
+    async def create(
+        self,
+        who: Caller,
+        workspace: str,
+        said: Mapping[str, Any],
+        *,
+        automation_id: str,
+        request_id: str,
+        body: bytes,
+    ) -> Automation:
+        """Saves an automation whose creator is the caller; at once it is active."""
+
+        async def add(connection: AsyncConnection) -> Automation:
+            # Not before: a repeat is answered even when it could no longer be saved anew.
+            made = self._made(who, workspace, said, automation_id)
+            await rows.add(connection, made)
+            return made
+
+        request = Request(
+            rpc="CreateAutomation",
+            workspace=workspace,
+            user=who.user,
+            request_id=request_id,
+            body=body,
+        )
+        saved = await self.once.change(request, add)
+        self.written()
+        return saved
+
+    async def validated(
+        self, who: Caller, workspace: str, said: Mapping[str, Any], *, automation_id: str
+    ) -> Automation:
+        """The canonical automation that `create` would save; its name only if chosen."""
+        made = self._made(who, workspace, said, automation_id)
+        if automation_id:
+            async with self.store.connect() as connection:
+                if await rows.find(connection, workspace, automation_id):
+                    raise errors.ResourceExists(made.resource)
+        return replace(made, resource_id=automation_id, version=0)
+
+    async def get(self, workspace: str, automation_id: str) -> Automation:
+        async with self.store.connect() as connection:
+            return await rows.get(connection, workspace, automation_id)
+
+    async def list(
+        self, workspace: str, page: Page, filter_: str
+    ) -> tuple[Sequence[Automation], str]:
+        where = [_condition(c) for c in conditions(filter_, _FILTERS)]
+        async with self.store.connect() as connection:
+            found = await rows.page(
+                connection, workspace, size=page.size, after=moment_and_id(page), where=where
+            )
+        return one_page(page, found, lambda last: (last.create_time, last.id))
+
+    def _made(
+        self, who: Caller, workspace: str, said: Mapping[str, Any], chosen: str
+    ) -> Automation:
+        checked = checked_create(said, self.catalogue())
+        now = self.clock.now()
+        definition = checked.definition
+        never_fires.require(definition, now, never_fires.unfired(definition), field="automation")
+        made_id, resource_id = new_name(workspace, chosen)
+        return Automation(
+            id=made_id,
+            workspace=workspace,
+            resource_id=resource_id,
+            creator=who.user,
+            name=checked.display_name,
+            description=checked.description,
+            status=AutomationStatus.ACTIVE,
+            definition=dump(definition),
+            revision=1,
+            version=1,
+            create_time=now,
+            update_time=now,
+            triggers=tuple(triggers.new_trigger(spec, now) for spec in definition.triggers),
+        )
+
+
+def checked_create(
+    said: Mapping[str, Any], catalogue: Catalogue, *, field: str = "automation"
+) -> AutomationCreate:
+    """The automation that was said, or InvalidRequest with each fault's path."""
+    violations.refuse(check(said, catalogue), field=field)
+    return AutomationCreate.model_validate(dict(said))
+
+
+def etag_of(found: Automation) -> str:
+    return etag(found.id, found.version) if found.version else ""
+
+
+def require_etag(found: Automation, said: str) -> None:
+    if said and said != etag_of(found):
+        raise errors.EtagMismatch(found.resource, etag_of(found))
+
+
+_FILTERS = {"state": "= !=", "create_time": "< <= > >="}
+
+
+def _condition(condition: Condition) -> sa.ColumnElement[bool]:
+    if condition.field == "state":
+        return compared(
+            table.c.status, condition.operator, state_named(condition.value, AutomationStatus)
+        )
+    return compared(table.c.create_time, condition.operator, condition.moment())

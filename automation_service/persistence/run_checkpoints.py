@@ -1,0 +1,134 @@
+"""What runs have done, written down: many runs in one statement, each fenced by its attempt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.persistence.run_claims import SKIP_LOCKED, run_sql
+from shared.definition.states import RunStatus
+
+# A run without new results keeps those it has: null stands for them. Rows are locked in id
+# order, so that two batches never wait for each other in a circle.
+_STORE: Final = """
+with said as (
+  select * from unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[],
+                       $7::text[], $8::text[], $9::text[], $10::text[], $11::timestamptz[])
+    as s(id, attempt, base, count, step_results, usage, artifacts, status, error, output, end_time)
+), held as (
+  select r.id from automation.automation_runs r join said s on s.id = r.id
+   where r.attempt = s.attempt and r.events = s.base and r.status = 'running'
+   order by r.id for no key update of r {skip_locked}
+), changed as (
+  update automation.automation_runs r
+     set events = s.base + s.count,
+         step_results = coalesce(s.step_results::jsonb, r.step_results),
+         usage = coalesce(s.usage::jsonb, r.usage),
+         artifacts = coalesce(s.artifacts::jsonb, r.artifacts),
+         status = coalesce(s.status::automation.automation_run_status, r.status),
+         error = s.error::jsonb, output = s.output::jsonb, end_time = s.end_time
+    from said s join held on held.id = s.id
+   where r.id = s.id
+  returning r.id
+), told as (
+  insert into automation.run_events (run_id, sequence, create_time, event)
+  select e.run_id, e.sequence, e.create_time, e.event::jsonb
+    from unnest($12::uuid[], $13::int[], $14::timestamptz[], $15::text[])
+      as e(run_id, sequence, create_time, event)
+    join changed on changed.id = e.run_id
+)
+select id from changed
+"""
+_TOGETHER: Final = _STORE.format(skip_locked=SKIP_LOCKED)
+_WAITING: Final = _STORE.format(skip_locked="")
+_STORED: Final = """
+select attempt = $2 and events = $3 as stored from automation.automation_runs where id = $1
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """Of all steps of a run so far, as JSON."""
+
+    step_results: str
+    usage: str
+    artifacts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Last:
+    """How a run ended; error and output as JSON."""
+
+    status: RunStatus
+    error: str | None
+    output: str | None
+    end_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """New frames of a run's history, numbered from base + 1, and what goes with them."""
+
+    run: UUID
+    attempt: int
+    base: int
+    events: Sequence[tuple[datetime, str]]
+    results: Results | None = None
+    last: Last | None = None
+
+    @property
+    def top(self) -> int:
+        return self.base + len(self.events)
+
+    @property
+    def size(self) -> int:
+        """About how many characters it takes to the database."""
+        results, last = self.results, self.last
+        return (
+            sum(len(event) for _, event in self.events)
+            + (len(results.step_results) + len(results.artifacts) if results else 0)
+            + (len(last.output) if last and last.output else 0)
+        )
+
+
+async def store(
+    connection: AsyncConnection, checkpoints: Sequence[Checkpoint], *, wait: bool
+) -> set[UUID]:
+    """Writes down those whose attempt still holds its run; gives their runs.
+
+    Unless it shall `wait`, runs that somebody has locked are left out.
+    """
+    frames = [
+        (c.run, c.base + offset, time, event)
+        for c in checkpoints
+        for offset, (time, event) in enumerate(c.events, start=1)
+    ]
+    found = await run_sql(
+        connection,
+        _WAITING if wait else _TOGETHER,
+        [c.run for c in checkpoints],
+        [c.attempt for c in checkpoints],
+        [c.base for c in checkpoints],
+        [len(c.events) for c in checkpoints],
+        [c.results and c.results.step_results for c in checkpoints],
+        [c.results and c.results.usage for c in checkpoints],
+        [c.results and c.results.artifacts for c in checkpoints],
+        [c.last and c.last.status.value for c in checkpoints],
+        [c.last and c.last.error for c in checkpoints],
+        [c.last and c.last.output for c in checkpoints],
+        [c.last and c.last.end_time for c in checkpoints],
+        [frame[0] for frame in frames],
+        [frame[1] for frame in frames],
+        [frame[2] for frame in frames],
+        [frame[3] for frame in frames],
+    )
+    return {UUID(int=row.id.int) for row in found}
+
+
+async def is_stored(connection: AsyncConnection, checkpoint: Checkpoint) -> bool:
+    """Whether an earlier try was committed though its answer was lost."""
+    found = await run_sql(connection, _STORED, checkpoint.run, checkpoint.attempt, checkpoint.top)
+    return bool(found.scalar())

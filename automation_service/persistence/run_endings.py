@@ -1,0 +1,110 @@
+"""Runs that come to their end, and what that means for their automations."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.persistence import run_checkpoints
+from automation_service.persistence.enums import ACTIVE_RUNS
+from automation_service.persistence.run_checkpoints import Checkpoint
+from automation_service.persistence.run_claims import NEXT_WAITING, lock_owners, run_sql
+from automation_service.persistence.tables import run_events, runs
+from shared.definition.states import RunStatus
+
+# Each time that many have gathered it pauses, so that one who resumes it gets as many tries again.
+_COUNT: Final = """
+update automation.automations a
+   set last_run_status = n.status, consecutive_failures = n.failures,
+       status = case when n.pauses then 'paused' else a.status end,
+       pause_note = case when n.pauses
+         then format('Paused by the service: %s runs in a row failed.', n.failures)
+         else a.pause_note end,
+       version = a.version + n.pauses::int,
+       update_time = case when n.pauses then $4 else a.update_time end
+  from (
+    select s.id, s.status, s.failures,
+           s.failed and s.failures % $3 = 0 and s.active as pauses
+      from (
+        select o.id, s.status, o.status = 'active' as active,
+               s.status in ('failed', 'timed_out') as failed,
+               case when s.status = 'succeeded' then 0
+                    when s.status in ('failed', 'timed_out') then o.consecutive_failures + 1
+                    else o.consecutive_failures end as failures
+          from unnest($1::uuid[], $2::automation.automation_run_status[]) as s(id, status)
+          join automation.automations o on o.id = s.id) s) n
+ where a.id = n.id
+returning a.id, case when n.pauses then n.failures else 0 end as paused_after
+"""
+_FOLLOWING: Final = f"""
+select n.id from unnest($1::uuid[]) as o(id)
+ cross join lateral ({NEXT_WAITING.format(automation="o.id")}) n
+"""
+
+
+async def end(
+    connection: AsyncConnection, endings: Mapping[UUID, Checkpoint], *, wait: bool
+) -> set[UUID]:
+    """Ends one run each of automations, in a transaction; gives the runs it ended.
+
+    Unless it shall `wait`, those that somebody has locked are left out.
+    """
+    # As everyone who decides on overlap has it.
+    held = await lock_owners(connection, endings, wait=wait)
+    mine = [last for automation, last in endings.items() if automation in held]
+    return await run_checkpoints.store(connection, mine, wait=wait)
+
+
+async def count(
+    connection: AsyncConnection,
+    ended: Mapping[UUID, RunStatus],
+    *,
+    most_failures: int,
+    now: datetime,
+) -> dict[UUID, int]:
+    """Writes down how the last run of each automation ended; too many failures in a row pause it.
+
+    Gives the automations it paused, and after how many failures.
+    """
+    statuses = [status.value for status in ended.values()]
+    rows = await run_sql(connection, _COUNT, list(ended), statuses, most_failures, now)
+    return {UUID(int=row.id.int): row.paused_after for row in rows if row.paused_after}
+
+
+async def following(connection: AsyncConnection, automations: Sequence[UUID]) -> list[UUID]:
+    """Of each automation the exclusive run to begin now: none while another goes on."""
+    return [UUID(int=row.id.int) for row in await run_sql(connection, _FOLLOWING, automations)]
+
+
+async def request_cancel(connection: AsyncConnection, automation_id: UUID, run: UUID) -> RunStatus:
+    """Marks a run to be stopped, unless it has ended; gives its status."""
+    await lock_owners(connection, [automation_id])
+    status: RunStatus = (
+        await connection.execute(
+            sa.select(runs.c.status).where(runs.c.id == run).with_for_update(key_share=True)
+        )
+    ).scalar_one()
+    if status in ACTIVE_RUNS:
+        await connection.execute(
+            sa.update(runs).where(runs.c.id == run).values(cancel_requested=True)
+        )
+    return status
+
+
+async def end_pending(
+    connection: AsyncConnection, run: UUID, error: dict[str, Any], now: datetime
+) -> None:
+    """Ends a run that never began, as cancelled."""
+    sequence: Any = await connection.scalar(
+        sa.update(runs)
+        .where(runs.c.id == run)
+        .values(status=RunStatus.CANCELLED, end_time=now, error=error, events=runs.c.events + 1)
+        .returning(runs.c.events)
+    )
+    ended = {"ended": {"state": RunStatus.CANCELLED, "error": error}}
+    await connection.execute(
+        sa.insert(run_events).values(run_id=run, sequence=sequence, create_time=now, event=ended)
+    )

@@ -1,0 +1,203 @@
+"""The queue behind a small port: tokens that wake a worker, under a lease."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, Protocol
+from uuid import UUID
+
+import asyncpg
+from pgqueuer.adapters.persistence.qb import (
+    QueryBuilderEnvironment,
+    QueryQueueBuilder,
+    QuerySchedulerBuilder,
+)
+from pgqueuer.domain.settings import DBSettings
+from pgqueuer.domain.types import Channel
+from pgqueuer.errors import RetryRequested
+from pgqueuer.models import Job
+from pgqueuer.ports.driver import Driver
+from pgqueuer.qm import QueueManager
+from pgqueuer.queries import Queries
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.db import database
+from shared.telemetry import logs
+
+SCHEMA: Final = "pgqueuer"
+ENTRYPOINT: Final = "run"
+CHANNEL: Final = "rota_runs"
+# Tokens taken at once, at most; after a crash up to so many ended runs are delivered again.
+MOST_AT_ONCE: Final = 100
+LEAST_AT_ONCE: Final = 10
+KEPT_LOG: Final = timedelta(days=1)
+PRUNE_SECONDS: Final = 3600.0
+
+log = logs.logger(__name__)
+
+Handler = Callable[[UUID], Awaitable[None]]
+
+
+class Engine(Protocol):
+    """Delivers runs to workers at least once; what it loses, a reconciler wakes again."""
+
+    async def wake(self, connection: AsyncConnection, runs: Sequence[UUID]) -> None:
+        """Makes a token for each run that has none, in the connection's transaction."""
+        ...
+
+    async def cancel(self, run: UUID) -> None:
+        """Interrupts the handler of a run that this process holds."""
+        ...
+
+    async def serve(self, handler: Handler, stop: asyncio.Event) -> None:
+        """Calls the handler for tokens until `stop`; runs in hand then go back at once."""
+        ...
+
+    async def install(self) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class PgQueuer:
+    """pgqueuer in a schema of its own. `lease` is how long a dead worker keeps its runs."""
+
+    url: str = field(repr=False)
+    lease: timedelta = timedelta(seconds=8)
+    look: timedelta = timedelta(seconds=2)
+    concurrency: int = 400
+    _settings: DBSettings = field(init=False)
+    _held: dict[UUID, "asyncio.Task[None]"] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._settings = DBSettings(prefix="", db_schema=SCHEMA, channel=Channel(CHANNEL))
+
+    async def wake(self, connection: AsyncConnection, runs: Sequence[UUID]) -> None:
+        if not runs:
+            return
+        under = await database.raw(connection)
+        await self._queries(Queries.from_asyncpg_connection(under).driver).enqueue(
+            [ENTRYPOINT] * len(runs),
+            [str(run).encode() for run in runs],
+            [0] * len(runs),
+            dedupe_key=[f"{ENTRYPOINT}:{run}" for run in runs],
+            on_conflict="skip",
+        )
+
+    async def cancel(self, run: UUID) -> None:
+        if task := self._held.get(run):
+            task.cancel()
+
+    async def serve(self, handler: Handler, stop: asyncio.Event) -> None:
+        pruning = asyncio.create_task(self._prune(stop))
+        # The manager ends when its connection does, for instance when PostgreSQL restarts.
+        while not stop.is_set():
+            try:
+                await self._serve_once(handler, stop)
+            except Exception as error:  # noqa: BLE001 - whatever ended it, it must begin again
+                log.warning("engine_lost", error=type(error).__name__)
+                await _pause(stop, 0.5)
+        pruning.cancel()
+
+    async def prune(self) -> None:
+        """Takes away what the queue wrote down about tokens of more than a day ago."""
+        connection = await asyncpg.connect(database.plain_dsn(self.url), command_timeout=60)
+        try:
+            await connection.execute(
+                f"delete from {SCHEMA}.pgqueuer_log where created < now() - $1::interval", KEPT_LOG
+            )
+        finally:
+            await connection.close()
+
+    async def install(self) -> None:
+        connection = await asyncpg.connect(database.plain_dsn(self.url))
+        try:
+            queries = self._queries(Queries.from_asyncpg_connection(connection).driver)
+            await connection.execute(f'create schema if not exists "{SCHEMA}"')
+            async with queries.schema_lock():
+                installed = await queries.schema_is_installed()
+                if not installed:
+                    await queries.install(create_schema=False)
+            if installed:
+                await queries.upgrade()
+        finally:
+            await connection.close()
+
+    async def _prune(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self.prune()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("prune_failed", error=type(error).__name__)
+            await _pause(stop, PRUNE_SECONDS)
+
+    async def _serve_once(self, handler: Handler, stop: asyncio.Event) -> None:
+        pool = await asyncpg.create_pool(
+            database.plain_dsn(self.url), min_size=2, max_size=6, command_timeout=30
+        )
+        batch = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, self.concurrency // 4))
+        try:
+            manager = QueueManager(
+                self._queries(Queries.from_asyncpg_pool(pool).driver),
+                channel=self._settings.channel,
+            )
+            manager.entrypoint(ENTRYPOINT, accepts_context=False)(self._job(handler, stop))
+            ends = asyncio.create_task(self._hand_back(manager, stop))
+            try:
+                await manager.run(
+                    batch_size=batch,
+                    max_concurrent_tasks=max(self.concurrency, 2 * batch),
+                    dequeue_timeout=self.look,
+                    heartbeat_timeout=self.lease,
+                    shutdown_on_listener_failure=True,
+                    log_aggregation_interval=timedelta(0),
+                )
+            finally:
+                ends.cancel()
+        finally:
+            pool.terminate()
+
+    async def _hand_back(self, manager: QueueManager, stop: asyncio.Event) -> None:
+        await stop.wait()
+        manager.shutdown.set()
+        for task in list(self._held.values()):
+            task.cancel()
+
+    def _job(self, handler: Handler, stop: asyncio.Event) -> Callable[[Job], Awaitable[None]]:
+        async def carry_out(job: Job) -> None:
+            run = UUID((job.payload or b"").decode())
+            if stop.is_set():
+                raise RetryRequested(delay=timedelta(0), reason="draining")
+            task = asyncio.create_task(_handled(handler, run))
+            self._held[run] = task
+            try:
+                await asyncio.wait({task})
+            finally:
+                self._held.pop(run, None)
+                task.cancel()
+            # Not lost: the token goes to whoever asks next.
+            if task.cancelled():
+                raise RetryRequested(delay=timedelta(0), reason="handed back")
+            if (error := task.exception()) is not None:
+                log.warning("run_interrupted", run=str(run), exc_info=error)
+                raise RetryRequested(delay=timedelta(seconds=1), reason="interrupted")
+
+        return carry_out
+
+    def _queries(self, driver: Driver) -> Queries:
+        return Queries(
+            driver,
+            qbe=QueryBuilderEnvironment(self._settings),
+            qbq=QueryQueueBuilder(self._settings),
+            qbs=QuerySchedulerBuilder(self._settings),
+        )
+
+
+async def _handled(handler: Handler, run: UUID) -> None:
+    await handler(run)
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,1 @@
+"""From a pending run to its end: workers, steps, attempts and events."""

@@ -1,0 +1,183 @@
+"""The agent of chat_service, over gRPC: tasks that survive lost connections, and its catalogue."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import grpc
+from rota.agent.v1 import agent_pb2 as pb
+from rota.agent.v1 import agent_pb2_grpc
+
+from automation_service.automations.capability_cache import PEER, Listed
+from shared import errors, resources
+from shared.registries.actions.types import AgentResult, AgentTask, Usage
+from shared.registries.capabilities.types import Capability
+from shared.rpc import status, struct
+from shared.rpc.client import Behalf
+from shared.telemetry import logs
+
+# A task's stream that is silent for this long, heartbeats included, has lost its connection.
+SILENCE_SECONDS: Final = 60.0
+CALL_SECONDS: Final = 10.0
+_LOST: Final = (errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED)
+
+log = logs.logger(__name__)
+
+
+class TaskFailed(errors.RotaError):
+    """A task that ended in an error; `usage` is what it used all the same."""
+
+    usage: Usage = Usage()
+    session_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrpcAgent:
+    """Keeps the promises of `Agent`: the same request_id never starts a second task.
+
+    While chat_service can't be reached it tries again, as long as it is let.
+    """
+
+    channel: grpc.aio.Channel
+    behalf: Behalf
+
+    async def run_task(self, request: AgentTask) -> AgentResult:
+        pause = 0.2
+        while True:
+            try:
+                return await self._attach(request)
+            except (grpc.aio.AioRpcError, TimeoutError) as error:
+                refusal = _refusal(error)
+                if refusal.code not in _LOST:
+                    raise refusal from error
+                log.warning("task_connection_lost", request_id=request.request_id)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 3.0)
+
+    async def cancel_task(self, request: AgentTask) -> None:
+        """Stops a task if it can be told to; nothing is raised when it can't."""
+        try:
+            await self._stub().CancelTask(
+                pb.CancelTaskRequest(workspace=_workspace(request), request_id=request.request_id),
+                metadata=self._metadata(request),
+                timeout=CALL_SECONDS,
+            )
+        except grpc.aio.AioRpcError as error:
+            log.warning("task_not_cancelled", code=error.code().name)
+
+    async def capabilities(self, known_version: str) -> Listed | None:
+        """The catalogue; None while what is known is still current."""
+        try:
+            answer: pb.ListCapabilitiesResponse = await self._stub().ListCapabilities(
+                pb.ListCapabilitiesRequest(known_version=known_version),
+                metadata=self.behalf.metadata(),
+                timeout=CALL_SECONDS,
+            )
+        except grpc.aio.AioRpcError as error:
+            raise status.from_call(error, peer=PEER) from error
+        if answer.unchanged:
+            return None
+        return Listed(
+            version=answer.catalogue_version,
+            entries={found.id: _capability(found) for found in answer.capabilities},
+        )
+
+    async def _attach(self, request: AgentTask) -> AgentResult:
+        call = self._stub().RunTask(
+            _message(request), metadata=self._metadata(request), wait_for_ready=False
+        )
+        try:
+            async for event in _frames(call):
+                match event.WhichOneof("event"):
+                    case "started" if request.session_started is not None:
+                        await request.session_started(event.started.session_id)
+                    case "progress" if request.progress is not None:
+                        await request.progress(event.sequence, event.progress.title)
+                    case "result":
+                        return _result(event.result, request)
+        finally:
+            call.cancel()
+        raise TimeoutError("the stream ended without a result")
+
+    def _stub(self) -> Any:
+        return agent_pb2_grpc.AgentServiceStub(self.channel)
+
+    def _metadata(self, request: AgentTask) -> list[tuple[str, str]]:
+        return self.behalf.metadata(user=request.on_behalf_of, workspace=request.workspace)
+
+
+async def _frames(call: Any) -> AsyncIterator[pb.TaskEvent]:
+    while True:
+        async with asyncio.timeout(SILENCE_SECONDS):
+            event = await call.read()
+        if event == grpc.aio.EOF:
+            return
+        yield event
+
+
+def _message(request: AgentTask) -> pb.RunTaskRequest:
+    return pb.RunTaskRequest(
+        request_id=request.request_id,
+        workspace=_workspace(request),
+        prompt=request.prompt,
+        tools=request.tools,
+        model=request.model,
+        output_schema=(
+            None if request.output_schema is None else struct.struct(request.output_schema)
+        ),
+        budget_micros=request.budget_micros,
+        auto_approve=request.auto_approve,
+        time_zone=request.time_zone,
+        on_behalf_of=resources.USER.format(user=request.on_behalf_of),
+    )
+
+
+def _result(result: pb.TaskResult, request: AgentTask) -> AgentResult:
+    usage = Usage(
+        input_tokens=result.usage.input_tokens,
+        output_tokens=result.usage.output_tokens,
+        cached_tokens=result.usage.cached_tokens,
+        cost_micros=result.usage.cost_micros,
+        model_calls=result.usage.model_calls,
+    )
+    if result.HasField("error"):
+        _fail(status.from_status(result.error), usage, result.session_id)
+    return AgentResult(
+        session_id=result.session_id,
+        text=result.text,
+        output=None if request.output_schema is None else struct.to_json(result.output),
+        usage=usage,
+    )
+
+
+def _fail(error: errors.RotaError, usage: Usage, session_id: str) -> NoReturn:
+    failed = TaskFailed(
+        error.message,
+        code=error.code,
+        reason=error.reason,
+        metadata=error.metadata,
+        violations=error.violations,
+        retry_after=error.retry_after,
+    )
+    failed.usage, failed.session_id = usage, session_id
+    raise failed
+
+
+def _refusal(error: grpc.aio.AioRpcError | TimeoutError) -> errors.RotaError:
+    if isinstance(error, TimeoutError):
+        return errors.PeerUnavailable(PEER)
+    return status.from_call(error, peer=PEER)
+
+
+def _capability(found: pb.Capability) -> Capability:
+    return Capability(
+        id=found.id,
+        description=found.description,
+        input_schema=struct.to_json(found.input_schema),
+        output_schema=struct.to_json(found.output_schema),
+    )
+
+
+def _workspace(request: AgentTask) -> str:
+    return resources.WORKSPACE.format(workspace=request.workspace)

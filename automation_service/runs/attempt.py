@@ -1,0 +1,74 @@
+"""One try of a step: the call, its limit, and what it has going on elsewhere."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from automation_service.persistence.run_claims import Fenced
+from automation_service.runs.event_log import Unstored
+from shared import errors, resources
+from shared.registries.actions.types import (
+    ActionContext,
+    ActionDefinition,
+    ActionResult,
+    Agent,
+    AgentResult,
+    AgentTask,
+)
+from shared.telemetry import logs
+
+log = logs.logger(__name__)
+
+
+class StoppableAgent(Agent, Protocol):
+    async def cancel_task(self, request: AgentTask) -> None:
+        """Stops the task of this request; it will not begin later either."""
+        ...
+
+
+@dataclass(slots=True)
+class InHand:
+    """The agent of one try, and the task it does, so that it can be told to stop."""
+
+    agent: StoppableAgent
+    task: AgentTask | None = None
+
+    async def run_task(self, request: AgentTask) -> AgentResult:
+        self.task = request
+        result = await self.agent.run_task(request)
+        self.task = None
+        return result
+
+    async def stop(self) -> None:
+        if self.task is not None:
+            await self.agent.cancel_task(self.task)
+
+
+async def call(
+    action: ActionDefinition,
+    config: dict[str, Any],
+    context: ActionContext,
+    in_hand: InHand,
+    seconds: int | None,
+) -> ActionResult:
+    """Calls the handler within a limit. What it raises is a RotaError, or a fault of ours."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await action.handler(config, context)
+    except TimeoutError:
+        await in_hand.stop()
+        raise timed_out("the step", seconds if limit.expired() else None) from None
+    except (errors.RotaError, Fenced, Unstored):
+        raise  # that it could not be stored is not the step's fault: the run is handed back
+    except Exception as error:
+        error_id = str(resources.new_id())
+        log.error("step_failed", step=context.step_id, error_id=error_id, exc_info=error)
+        raise errors.Internal(error_id) from error
+
+
+def timed_out(what: str, seconds: int | None) -> errors.TimedOut:
+    if seconds is None:
+        return errors.TimedOut(f"{what} waited too long for an answer")
+    return errors.TimedOut(
+        f"{what} took longer than {seconds} seconds", metadata={"timeout_seconds": str(seconds)}
+    )

@@ -1,0 +1,289 @@
+"""The steps of one claimed run, each result committed before the next begins."""
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import Enum, auto
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from automation_service import definitions
+from automation_service.persistence import run_maintenance as rows
+from automation_service.persistence.run_claims import Claim
+from automation_service.runs import step_results, templates
+from automation_service.runs.agent_client import TaskFailed
+from automation_service.runs.attempt import InHand, StoppableAgent, call, timed_out
+from automation_service.runs.event_log import RunLog
+from automation_service.runs.step_results import Result
+from shared import errors
+from shared.clock import Clock
+from shared.definition.envelope import AutomationDefinition
+from shared.definition.execution import PlanStep
+from shared.definition.states import RunStatus
+from shared.registries.actions.store import get_action
+from shared.registries.actions.types import (
+    ActionContext,
+    ActionDefinition,
+    ActionResult,
+    Agent,
+    Progress,
+)
+
+# Of one try of a step; what comes after is not written down.
+MOST_PROGRESS: Final = 200
+MOST_TITLE: Final = 200
+# An agent that is further ahead of the database than this waits.
+MOST_PENDING: Final = 64
+
+
+class StopReason(Enum):
+    CANCEL = auto()
+    FENCED = auto()
+
+
+@dataclass(slots=True, kw_only=True)
+class Execution:
+    log: RunLog
+    store: AsyncEngine
+    agent: StoppableAgent
+    clock: Clock
+    stopped_for: StopReason | None = None
+    output: Any = None
+    definition: AutomationDefinition = field(init=False)
+    _in_hand: InHand | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.definition = definitions.read(self.claim.snapshot).definition
+        self.log.artifacts = partial(step_results.artifacts, self.definition)
+        for result in self.log.results:
+            if result["status"] == "succeeded":
+                self.output = result.get("output")
+
+    @property
+    def claim(self) -> Claim:
+        return self.log.claim
+
+    async def carry_out(self) -> errors.RotaError | None:
+        """Does the plan, and on_failure if a step fails for good; gives that step's error."""
+        for step in self.definition.plan:
+            failed = await self._ended(step, None)
+            if failed is not None:
+                await self._on_failure(failed)
+                return failed
+        return None
+
+    def run_timed_out(self) -> errors.TimedOut:
+        return timed_out("the run", self.definition.execution.timeout_seconds)
+
+    async def end_step(self, status: RunStatus) -> None:
+        """Closes a step that was cut short with its run, and stops what it does elsewhere."""
+        if status not in (RunStatus.CANCELLED, RunStatus.TIMED_OUT):
+            return
+        if self._in_hand is not None:
+            await self._in_hand.stop()
+        now = step_results.text(self.clock.now())
+        for result in list(self.log.results):
+            if result["status"] == "running":
+                self.log.put({**result, "status": status.value, "finished_at": now})
+
+    async def _on_failure(self, failed: errors.RotaError) -> None:
+        for step in self.definition.execution.on_failure:
+            if failed.reason == "BUDGET_EXCEEDED" and step.action == "agent_task":
+                self._skip(step)
+            elif await self._ended(step, failed) is not None:
+                return
+
+    async def _ended(
+        self, step: PlanStep, failed: errors.RotaError | None
+    ) -> errors.RotaError | None:
+        """Brings a step to its end; its error when it failed for good."""
+        before = self._result(step)
+        if before is not None and before["status"] in ("succeeded", "skipped"):
+            return None
+        if before is not None and before["status"] in ("failed", "timed_out"):
+            return step_results.error_of(before["error"])
+        try:
+            if step.when is not None and not templates.truthy(step.when, self._names(failed)):
+                self._skip(step)
+                return None
+            action, config = self._prepared(step, failed)
+        except errors.RotaError as error:
+            return self._fail(step_results.begun(step, before, self.clock.now()), error)
+        return await self._try_until_it_ends(step, action, config)
+
+    def _prepared(
+        self, step: PlanStep, failed: errors.RotaError | None
+    ) -> tuple[ActionDefinition, dict[str, Any]]:
+        action = get_action(step.action)
+        if action is None:
+            raise errors.CapabilityGone(
+                f"the action {step.action} is no longer registered",
+                metadata={"capability": step.action},
+            )
+        config = templates.render(step.config, self._names(failed))
+        if action.config_model is not None:
+            try:
+                action.config_model.model_validate(config)
+            except ValueError as exc:
+                raise errors.TemplateFailed(
+                    "the rendered config is invalid", metadata={"step": step.step_id}
+                ) from exc
+        return action, config
+
+    async def _try_until_it_ends(
+        self, step: PlanStep, action: ActionDefinition, config: dict[str, Any]
+    ) -> errors.RotaError | None:
+        while True:
+            # Committed before the call, and all it takes: a crash repeats this very try, under
+            # its request_id, whether or not it was seen to begin.
+            await self.log.settle()
+            result = step_results.begun(step, self._result(step), self.clock.now())
+            self.log.put(result)
+            try:
+                done = await self._call(step, action, config, result)
+                output = step_results.checked_output(done.output, self.log.results)
+            except errors.RotaError as error:
+                result = self._charged(self._result(step) or result, error)
+                last = result["attempts"] > step_results.retries(step, self.definition)
+                if last or not step_results.transient(error):
+                    return self._fail(result, error)
+                wait = step_results.backoff(
+                    self.definition.execution.retry_backoff, result["attempts"], error
+                )
+                again = self.clock.now() + timedelta(seconds=wait)
+                self.log.put({**result, "error": step_results.error_json(error)})
+                await self.clock.wait_until(again, asyncio.Event())
+                continue
+            self._succeed(self._result(step) or result, done, output)
+            return None
+
+    async def _call(
+        self, step: PlanStep, action: ActionDefinition, config: dict[str, Any], result: Result
+    ) -> ActionResult:
+        left = self._budget_left()
+        if left is not None and left <= 0:
+            raise _over_budget(self.definition)
+        self._in_hand = InHand(self.agent)
+        context = self._context(step, result, left, self._in_hand)
+        # What a worker before this one stored is told again by the task, and left out.
+        seen = await self._progress_seen(step, result) if self.claim.attempt > 1 else 0
+        context = replace(context, progress=self._progress(step, result, seen))
+        done = await call(action, config, context, self._in_hand, step.timeout_seconds)
+        self._in_hand = None
+        return done
+
+    def _context(
+        self, step: PlanStep, result: Result, left: int | None, agent: Agent
+    ) -> ActionContext:
+        async def record_session(session_id: str) -> None:
+            held, said = self._result(step), step_results.clean(session_id)
+            if held is not None and held.get("session_id") != said:
+                self.log.put({**held, "session_id": said})
+
+        return ActionContext(
+            agent=agent,
+            workspace=self.claim.workspace,
+            user=self.claim.creator or "",
+            run=str(self.claim.run),
+            step_id=step.step_id,
+            request_id=f"{self.claim.run}:{step.step_id}:{result['attempts']}",
+            record_session=record_session,
+            budget_micros_left=left,
+            time_zone=self._time_zone(),
+        )
+
+    async def _progress_seen(self, step: PlanStep, result: Result) -> int:
+        async with self.store.connect() as connection:
+            return await rows.progress_seen(
+                connection, self.claim.run, step.step_id, result["attempts"]
+            )
+
+    def _progress(self, step: PlanStep, result: Result, seen: int) -> Progress:
+        said = 0
+
+        async def progress(position: int, title: str) -> None:
+            nonlocal seen, said
+            if position <= seen or said >= MOST_PROGRESS:
+                return
+            seen, said = position, said + 1
+            event = {
+                "step_id": step.step_id,
+                "title": step_results.clean(title[:MOST_TITLE]),
+                "try": result["attempts"],
+                "position": position,
+            }
+            self.log.tell({"step_progress": event})
+            await self.log.settle(most=MOST_PENDING)
+
+        return progress
+
+    def _succeed(self, result: Result, done: ActionResult, output: Any) -> None:
+        ended = {
+            **{key: value for key, value in result.items() if key != "error"},
+            "status": "succeeded",
+            "finished_at": step_results.text(self.clock.now()),
+            "output": output,
+            "usage": step_results.added(result.get("usage"), done.usage),
+        }
+        self.output = output
+        self.log.put(ended)
+
+    def _fail(self, result: Result, error: errors.RotaError) -> errors.RotaError:
+        self.log.put(
+            {
+                **result,
+                "status": "timed_out" if error.reason == "TIMED_OUT" else "failed",
+                "finished_at": step_results.text(self.clock.now()),
+                "error": step_results.error_json(error),
+            }
+        )
+        return error
+
+    def _skip(self, step: PlanStep) -> None:
+        if self._result(step) is None:
+            now = step_results.text(self.clock.now())
+            self.log.put(
+                {
+                    "step_id": step.step_id,
+                    "action": step.action,
+                    "status": "skipped",
+                    "attempts": 0,
+                    "started_at": now,
+                    "finished_at": now,
+                }
+            )
+
+    def _charged(self, result: Result, error: errors.RotaError) -> Result:
+        if not isinstance(error, TaskFailed):
+            return result
+        charged = {**result, "usage": step_results.added(result.get("usage"), error.usage)}
+        return {**charged, "session_id": error.session_id} if error.session_id else charged
+
+    def _result(self, step: PlanStep) -> Result | None:
+        return next((r for r in self.log.results if r["step_id"] == step.step_id), None)
+
+    def _names(self, failed: errors.RotaError | None) -> dict[str, Any]:
+        found = step_results.names(self.claim, self.definition, self.log.results)
+        return found if failed is None else {**found, "error": step_results.error_json(failed)}
+
+    def _budget_left(self) -> int | None:
+        cap = self.definition.execution.budget_cap_usd
+        if cap is None:
+            return None
+        spent: int = sum((r.get("usage") or {}).get("cost_micros", 0) for r in self.log.results)
+        return round(cap * 1_000_000) - spent
+
+    def _time_zone(self) -> str:
+        for trigger in self.definition.triggers:
+            if trigger.trigger_id == self.claim.trigger_id:
+                return str(trigger.config.get("timezone", "UTC"))
+        return "UTC"
+
+
+def _over_budget(definition: AutomationDefinition) -> errors.BudgetExceeded:
+    return errors.BudgetExceeded(
+        "the budget of the run is used up",
+        metadata={"budget_cap_usd": str(definition.execution.budget_cap_usd)},
+    )

@@ -1,0 +1,135 @@
+"""Runs: get, list, watch, cancel."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from automation_service.idempotency import Once, Request
+from automation_service.persistence import automations as automation_rows
+from automation_service.persistence import records, run_endings
+from automation_service.persistence import runs as rows
+from automation_service.persistence.records import Run, RunEvent
+from automation_service.persistence.tables import runs as table
+from automation_service.queue import Engine
+from automation_service.runs import step_results
+from shared import errors, resources
+from shared.aip import Condition, Page, compared, conditions, moment_and_id, one_page, state_named
+from shared.clock import Clock
+from shared.definition.states import RunStatus
+
+ALL: Final = "-"
+# How soon a watcher sees what another replica stored.
+POLL_SECONDS: Final = 0.5
+HEARTBEAT_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs:
+    store: AsyncEngine
+    engine: Engine
+    clock: Clock
+    once: Once
+
+    async def get(self, name: str) -> Run:
+        workspace, automation, run = parsed(name)
+        async with self.store.connect() as connection:
+            found = await rows.find(connection, workspace, automation, run)
+        if found is None:
+            raise errors.ResourceNotFound(name)
+        return found
+
+    async def list(
+        self, workspace: str, automation: str, page: Page, filter_: str
+    ) -> tuple[Sequence[Run], str]:
+        """Runs of an automation, or of all when it is `-`."""
+        where = [_condition(c) for c in conditions(filter_, _FILTERS)]
+        one = None if automation == ALL else automation
+        async with self.store.connect() as connection:
+            if one is not None:
+                await automation_rows.get(connection, workspace, one)
+            found = await rows.page(
+                connection,
+                workspace,
+                one,
+                size=page.size,
+                after=moment_and_id(page),
+                where=where,
+            )
+        return one_page(page, found, lambda last: (last.create_time, last.id))
+
+    async def watch(self, name: str, after: int) -> AsyncIterator[RunEvent | None]:
+        """Stored events after a sequence, then new ones until the run has ended.
+
+        None is a heartbeat: nothing happened for a while. StreamTruncated when some of them
+        are no longer kept.
+        """
+        run = (await self.get(name)).id
+        waited = 0.0
+        while True:
+            async with self.store.connect() as connection:
+                # In this order: what ends the run is stored with its last event.
+                over = await rows.is_over(connection, run)
+                found = await rows.events_after(connection, run, after)
+                # Last: what retention took while we read is seen here.
+                floor = await rows.events_floor(connection, run)
+            if after < floor:
+                raise errors.StreamTruncated(floor)
+            for event in found:
+                after, waited = event.sequence, 0.0
+                yield event
+                if "ended" in event.event:
+                    return
+            if not found:
+                if over:
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+                waited += POLL_SECONDS
+                if waited >= HEARTBEAT_SECONDS:
+                    waited = 0.0
+                    yield None
+
+    async def cancel(self, name: str, request: Request) -> Run:
+        """A run that waits is cancelled at once, one that goes on within seconds."""
+        workspace, automation, run = parsed(name)
+
+        async def change(connection: AsyncConnection) -> records.Automation:
+            owner = await automation_rows.find(connection, workspace, automation)
+            found = await rows.find(connection, workspace, automation, run)
+            if owner is None or found is None:
+                raise errors.ResourceNotFound(name)
+            await self._cancel(connection, owner.id, found)
+            return owner
+
+        await self.once.change(request, change)
+        return await self.get(name)
+
+    async def _cancel(self, connection: AsyncConnection, owner: UUID, run: Run) -> None:
+        now = self.clock.now()
+        status = await run_endings.request_cancel(connection, owner, run.id)
+        if status.finished:
+            raise errors.StateConflict(run.resource, status.name)
+        if status is RunStatus.PENDING:
+            error = step_results.error_json(errors.Cancelled("the run was cancelled"))
+            await run_endings.end_pending(connection, run.id, error, now)
+            ended = {owner: RunStatus.CANCELLED}
+            await run_endings.count(connection, ended, most_failures=1, now=now)
+            await self.engine.wake(connection, await run_endings.following(connection, [owner]))
+
+
+def parsed(name: str) -> tuple[str, str, UUID]:
+    parts = resources.RUN.parse(name)
+    return parts["workspace"], parts["automation"], resources.uuid_of(parts["run"], name)
+
+
+_FILTERS = {"state": "= !=", "create_time": "< <= > >="}
+
+
+def _condition(condition: Condition) -> sa.ColumnElement[bool]:
+    if condition.field == "state":
+        return compared(table.c.status, condition.operator, state_named(condition.value, RunStatus))
+    return compared(table.c.create_time, condition.operator, condition.moment())

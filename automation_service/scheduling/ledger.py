@@ -1,0 +1,193 @@
+"""Slots: preview, list, explain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from automation_service import definitions
+from automation_service.persistence import automations as automation_rows
+from automation_service.persistence import slots as rows
+from automation_service.persistence.records import Automation, Slot, Trigger
+from automation_service.persistence.tables import slots as table
+from shared import errors, resources
+from shared.aip import Condition, Page, compared, conditions, moment_and_id, one_page, state_named
+from shared.clock import Clock
+from shared.definition.states import SlotOutcome
+from shared.schedule import describe
+from shared.schedule import slots as schedule_slots
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.slots import PlannedSlot
+from shared.validation.violations import from_pydantic
+
+DEFAULT_COUNT: Final = 10
+LARGEST_COUNT: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    slots: Sequence[PlannedSlot]
+    summary: str
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    text: str
+    slot: Slot | None = None
+    nearest: Sequence[PlannedSlot] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    store: AsyncEngine
+    clock: Clock
+    retention: timedelta
+
+    def preview(self, config: dict[str, Any], after: datetime | None, count: int) -> Preview:
+        """What a schedule will do, by the very function that fires."""
+        try:
+            read = ScheduleTriggerConfig.model_validate(config)
+        except ValidationError as exc:
+            raise errors.InvalidRequest(
+                [
+                    errors.FieldViolation(
+                        field=fault.field, description=fault.message, reason=fault.reason
+                    )
+                    for fault in from_pydantic(exc, "config")
+                ]
+            ) from exc
+        wanted = min(count or DEFAULT_COUNT, LARGEST_COUNT)
+        found = schedule_slots.next_slots(read, after or self.clock.now(), wanted)[:wanted]
+        return Preview(
+            slots=_at_most(found, read.max_fires),
+            summary=describe.describe(read),
+            notes=describe.notes(read),
+        )
+
+    async def list(
+        self, workspace: str, automation: str, page: Page, filter_: str
+    ) -> tuple[Sequence[Slot], str]:
+        where = [_condition(c) for c in conditions(filter_, _FILTERS)]
+        async with self.store.connect() as connection:
+            owner = await automation_rows.get(connection, workspace, automation)
+            found = await rows.page(
+                connection, owner.id, size=page.size, after=moment_and_id(page), where=where
+            )
+        return one_page(page, found, lambda last: (last.slot_time, last.id))
+
+    async def explain(self, name: str, moment: datetime) -> Explanation:
+        """What became of a moment: a slot_time or a fire_time, to the second."""
+        parts = resources.TRIGGER.parse(name)
+        async with self.store.connect() as connection:
+            owner = await automation_rows.find(connection, parts["workspace"], parts["automation"])
+            if owner is None:
+                raise errors.ResourceNotFound(name)
+            slot = await rows.at(connection, owner.id, parts["trigger"], moment)
+        if slot is not None:
+            return Explanation(text=_said(slot), slot=slot)
+        trigger = next((t for t in owner.triggers if t.trigger_id == parts["trigger"]), None)
+        if trigger is None:
+            raise errors.ResourceNotFound(name)
+        return self._without_row(owner, trigger, moment)
+
+    def _without_row(self, owner: Automation, trigger: Trigger, moment: datetime) -> Explanation:
+        config = definitions.config_of(_spec(owner, trigger)["config"])
+        second = timedelta(seconds=1)
+        start = moment.replace(microsecond=0)
+        planned = [
+            slot
+            for slot in schedule_slots.next_slots(config, start - timedelta(days=1), 2000)
+            if start <= slot.slot_time < start + second or start <= slot.fire_time < start + second
+        ]
+        if not planned:
+            return Explanation(
+                text="It is no slot of this schedule.", nearest=_nearest(config, start)
+            )
+        now = self.clock.now()
+        if moment > now:
+            return Explanation(text=_future(owner, trigger, planned[0]))
+        if moment < now - self.retention:
+            return Explanation(text="It is older than the ledger is kept.")
+        if moment <= trigger.create_time:
+            return Explanation(text="The trigger did not exist yet.")
+        return Explanation(text=_undecided(trigger))
+
+
+def _at_most(found: Sequence[PlannedSlot], fires: int | None) -> Sequence[PlannedSlot]:
+    """Those until the schedule has fired so often, from a start where it has not fired yet."""
+    if fires is None:
+        return found
+    spent = [n for n, slot in enumerate(found) if not slot.skipped][fires - 1 : fires]
+    return found[: spent[0] + 1] if spent else found
+
+
+def _said(slot: Slot) -> str:
+    words = {
+        SlotOutcome.FIRED: "It fired on time.",
+        SlotOutcome.CAUGHT_UP: "It was caught up.",
+        SlotOutcome.SKIPPED_OVERLAP: "It was skipped.",
+        SlotOutcome.SKIPPED_PAUSED: "It was skipped.",
+        SlotOutcome.SKIPPED_DST: "It was skipped.",
+        SlotOutcome.MISSED: "It was missed.",
+        SlotOutcome.REJECTED: "It was rejected.",
+    }
+    return f"{words[slot.outcome]} {slot.reason}".strip()
+
+
+def _future(owner: Automation, trigger: Trigger, slot: PlannedSlot) -> str:
+    if slot.skipped:
+        return f"It will be skipped. {slot.reason}"
+    if owner.status.value != "active":
+        return f"It has not come yet, and the automation is {owner.status.value}."
+    if not trigger.enabled:
+        return "It has not come yet, and the trigger is disabled."
+    return "It has not come yet."
+
+
+def _undecided(trigger: Trigger) -> str:
+    if not trigger.enabled:
+        return f"The trigger is disabled. {trigger.disabled_reason}".strip()
+    if trigger.next_fire_time is None:
+        return "The schedule had ended, or the automation is archived."
+    return "It has not been decided, or the schedule was changed after it."
+
+
+def _nearest(config: ScheduleTriggerConfig, moment: datetime) -> list[PlannedSlot]:
+    """The slots before and after, as far as a year back."""
+    after = schedule_slots.next_slots(config, moment, 1)[:1]
+    for days in (1, 8, 32, 366):
+        before = [
+            slot
+            for slot in schedule_slots.next_slots(config, moment - timedelta(days=days), 1500)
+            if slot.fire_time <= moment
+        ]
+        if before:
+            return [before[-1], *after]
+    return after
+
+
+def _spec(owner: Automation, trigger: Trigger) -> dict[str, Any]:
+    found: dict[str, Any] = next(
+        spec
+        for spec in owner.definition.get("triggers", [])
+        if spec["trigger_id"] == trigger.trigger_id
+    )
+    return found
+
+
+_FILTERS = {"outcome": "= !=", "trigger": "= !=", "slot_time": "< <= > >="}
+
+
+def _condition(condition: Condition) -> sa.ColumnElement[bool]:
+    if condition.field == "outcome":
+        return compared(
+            table.c.outcome, condition.operator, state_named(condition.value, SlotOutcome)
+        )
+    if condition.field == "trigger":
+        return compared(table.c.trigger_id, condition.operator, condition.value.rpartition("/")[2])
+    return compared(table.c.slot_time, condition.operator, condition.moment())

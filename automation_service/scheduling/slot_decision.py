@@ -1,0 +1,243 @@
+"""One trigger's due slots → what becomes of each. Pure: no database, no clock."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from automation_service.definitions import Plan
+from automation_service.persistence.records import Trigger
+from automation_service.persistence.scheduler_heartbeats import Gap
+from automation_service.persistence.slot_dispatch import Active, Advance, Owner, SlotRow
+from automation_service.scheduling.due_slots import DueSlots, due_slots
+from shared import resources
+from shared.definition.envelope import AutomationDefinition, TriggerSpec
+from shared.definition.states import AutomationStatus, SlotOutcome
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.slots import PlannedSlot
+from shared.validation.inputs import run_faults
+
+MOST_WAITING: Final = 100
+# A tick finds a slot within this. Then even one that a newer slot follows is on time, as
+# when jitter brings two slots near each other.
+PROMPT: Final = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """`on_time`: how late a slot may fire and still count as on time."""
+
+    on_time: timedelta = timedelta(seconds=60)
+    retention: timedelta = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What became of one slot, and whether the run it starts may begin at once."""
+
+    row: SlotRow
+    wakes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    decisions: list[Decision]
+    active: Active  # the automation's runs, with those that are new
+    trigger: Advance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fire:
+    """What all slots of one pass have in common."""
+
+    owner: Owner
+    definition: AutomationDefinition
+    trigger: Trigger
+    spec: TriggerSpec
+    config: ScheduleTriggerConfig
+    policy: Policy
+    now: datetime
+    gaps: Sequence[Gap]
+    latest: PlannedSlot | None  # of all slots that are due
+
+
+def decide(
+    owner: Owner,
+    plan: Plan,
+    trigger: Trigger,
+    active: Active,
+    policy: Policy,
+    now: datetime,
+    gaps: Sequence[Gap] = (),
+) -> Outcome:
+    """Decides the slots of a trigger that are due, about 500. Raises for a row it can't read.
+
+    Of slots found late only the latest one that is due runs, so that no time without a
+    scheduler ends in a burst; `gaps` are such times, named in the reasons.
+    """
+    spec, config = plan.trigger(trigger.trigger_id)
+    due = due_slots(
+        config,
+        str(trigger.id),
+        max(trigger.decided_until, now - policy.retention),
+        now,
+        reach=max(timedelta(seconds=config.catchup_window_seconds), policy.on_time),
+    )
+    fire = _Fire(
+        owner=owner,
+        definition=plan.definition,
+        trigger=trigger,
+        spec=spec,
+        config=config,
+        policy=policy,
+        now=now,
+        gaps=gaps,
+        latest=due.latest,
+    )
+    return _decided_all(fire, due, active)
+
+
+def _decided_all(fire: _Fire, due: DueSlots, active: Active) -> Outcome:
+    most = fire.config.max_fires
+    fires, last = fire.trigger.fires, fire.trigger.last_fired_at
+    nominal = fire.trigger.last_fire_time
+    decisions: list[Decision] = []
+    for since, together in due.groups:
+        for slot in together:
+            if most is not None and fires >= most:
+                break
+            decision = _decided(fire, slot, since, active, last)
+            decisions.append(decision)
+            if (run := decision.row.run) is not None:
+                fires, last, nominal = fires + 1, fire.now, slot.slot_time
+                active = replace(active, waiting=active.waiting + 1, first=active.first or run)
+    advance = Advance(
+        trigger=fire.trigger.id,
+        # nominal, not now: a late tick must not drift the schedule
+        decided_until=due.until,
+        fires=fires,
+        last_fired_at=last,
+        last_fire_time=nominal,
+        next_fire_time=None if most is not None and fires >= most else due.next_time,
+    )
+    return Outcome(decisions=decisions, active=active, trigger=advance)
+
+
+def _decided(
+    fire: _Fire, slot: PlannedSlot, due: datetime, active: Active, last: datetime | None
+) -> Decision:
+    def without_run(outcome: SlotOutcome, reason: str) -> Decision:
+        return Decision(row=_row(fire, slot, outcome, reason))
+
+    if slot.skipped:
+        return without_run(SlotOutcome.SKIPPED_DST, slot.reason)
+    if fire.owner.status is AutomationStatus.PAUSED:
+        return without_run(SlotOutcome.SKIPPED_PAUSED, "The automation was paused.")
+    late = fire.now - due
+    on_time = _on_time(fire, slot, late)
+    if not on_time and (problem := _lapsed(fire, slot, late)):
+        return without_run(SlotOutcome.MISSED, problem + _downtime(fire, due))
+    concurrency = fire.definition.execution.concurrency
+    busy = active.waiting + active.running > 0
+    if concurrency == "drop_if_running" and busy:
+        return without_run(
+            SlotOutcome.SKIPPED_OVERLAP,
+            f"Run {active.first} was still going on; concurrency is drop_if_running.",
+        )
+    if concurrency == "queue" and active.waiting >= MOST_WAITING:
+        return without_run(
+            SlotOutcome.REJECTED, f"{MOST_WAITING} runs waited already; concurrency is queue."
+        )
+    payload = _payload(fire, slot, last)
+    inputs = {**payload, **fire.spec.static_inputs}
+    if faults := run_faults(fire.definition.inputs.schema_, inputs):
+        path, problem = faults[0]
+        return without_run(SlotOutcome.REJECTED, f"Its inputs are invalid: {path}: {problem}.")
+    row = _row(
+        fire,
+        slot,
+        SlotOutcome.FIRED if on_time else SlotOutcome.CAUGHT_UP,
+        "" if on_time else f"It fired {_span(late)} late.{_downtime(fire, due)}",
+        run=resources.new_id(),
+        exclusive=concurrency != "always",
+        inputs=_json(inputs),
+        payload=_json(payload),
+    )
+    return Decision(row=row, wakes=concurrency == "always" or not busy)
+
+
+def _on_time(fire: _Fire, slot: PlannedSlot, late: timedelta) -> bool:
+    if late > fire.policy.on_time:
+        return False
+    return late <= PROMPT or slot == fire.latest
+
+
+def _lapsed(fire: _Fire, slot: PlannedSlot, late: timedelta) -> str:
+    """Why a late slot does not run any more; empty when it does."""
+    window = timedelta(seconds=fire.config.catchup_window_seconds)
+    if late > window:
+        return f"It was found {_span(late)} late; the catch-up window is {_span(window)}."
+    later = fire.latest
+    if later is not None and slot.fire_time < later.fire_time:
+        return (
+            f"It was found {_span(late)} late; of the slots that were due only the latest runs, "
+            f"which is {_text(later.slot_time)}."
+        )
+    return ""
+
+
+def _downtime(fire: _Fire, due: datetime) -> str:
+    for gap in fire.gaps:
+        if gap.start <= due <= gap.end:
+            return f" No scheduler ran from {_second(gap.start)} to {_second(gap.end)}."
+    return ""
+
+
+def _payload(fire: _Fire, slot: PlannedSlot, last: datetime | None) -> dict[str, Any]:
+    return {
+        "fired_at": _text(fire.now),
+        "scheduled_for": _text(slot.slot_time),
+        "last_fired_at": None if last is None else _text(last),
+    }
+
+
+def _row(
+    fire: _Fire,
+    slot: PlannedSlot,
+    outcome: SlotOutcome,
+    reason: str,
+    *,
+    run: UUID | None = None,
+    **of_run: Any,
+) -> SlotRow:
+    return SlotRow(
+        id=resources.new_id(),
+        automation_id=fire.owner.id,
+        trigger=fire.trigger.id,
+        trigger_id=fire.trigger.trigger_id,
+        slot_time=slot.slot_time,
+        fire_time=slot.fire_time,
+        local_time=slot.local_time[:16],
+        outcome=outcome,
+        reason=reason,
+        run=run,
+        **of_run,
+    )
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _second(moment: datetime) -> str:
+    return _text(moment.replace(microsecond=0))
+
+
+def _span(span: timedelta) -> str:
+    return str(timedelta(seconds=int(span.total_seconds())))

@@ -1,0 +1,64 @@
+"""A zone's rules changed: which slots of a schedule repeat a local time that was decided. Pure."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
+from typing import Final
+from uuid import UUID
+
+from automation_service.persistence.records import Trigger
+from automation_service.persistence.slot_dispatch import LastSlot, SlotRow
+from shared import resources
+from shared.definition.states import SlotOutcome
+from shared.schedule import cron, slots
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.slots import PlannedSlot
+
+_TICK: Final = timedelta(microseconds=1)
+_MINUTE_OF: Final = slice(0, 16)
+# More than the minutes by which any zone ever moved.
+MOST: Final = 2_000
+
+
+def repeated(
+    config: ScheduleTriggerConfig, last: LastSlot | None, after: datetime
+) -> list[PlannedSlot]:
+    """The slots after a moment that name a local time up to that of the last one again.
+
+    None while the rules that made the last one hold, and none of a schedule that follows
+    elapsed time, which goes on wherever the clock stands.
+    """
+    if last is None or cron.every_n(config.cron) or _still_named(config, last):
+        return []
+    found = takewhile(
+        lambda slot: slot.local_time[_MINUTE_OF] <= last.local_time,
+        slots.slots_after(config, after),
+    )
+    return list(islice(found, MOST))
+
+
+def row(automation: UUID, trigger: Trigger, slot: PlannedSlot, last: LastSlot) -> SlotRow:
+    """What the ledger says of such a slot."""
+    decided = last.slot_time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return SlotRow(
+        id=resources.new_id(),
+        automation_id=automation,
+        trigger=trigger.id,
+        trigger_id=trigger.trigger_id,
+        slot_time=slot.slot_time,
+        fire_time=slot.fire_time,
+        local_time=slot.local_time[_MINUTE_OF],
+        outcome=SlotOutcome.SKIPPED_DST,
+        reason=(
+            "The rules of its time zone changed: this local time was decided before them, "
+            f"up to the slot of {decided}."
+        ),
+    )
+
+
+def _still_named(config: ScheduleTriggerConfig, last: LastSlot) -> bool:
+    for slot in slots.slots_after(config, last.fire_time - _TICK):
+        if slot.fire_time > last.fire_time:
+            return False
+        if slot.slot_time == last.slot_time:
+            return slot.local_time[_MINUTE_OF] == last.local_time
+    return False

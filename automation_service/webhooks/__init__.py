@@ -1,0 +1,1 @@
+"""Webhooks: endpoints, secrets, events and deliveries."""

@@ -1,0 +1,232 @@
+"""Messages to webhooks → sent: at least once, under one id, for about a day."""
+
+import asyncio
+import contextlib
+import random
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from automation_service.persistence import deliveries as rows
+from automation_service.persistence import webhooks
+from automation_service.persistence.deliveries import Delivery
+from automation_service.persistence.enums import DeliveryStatus
+from automation_service.persistence.webhooks import Webhook
+from automation_service.webhooks.secrets import Secrets
+from automation_service.webhooks.sender import Answer, Poster, signed
+from shared import errors
+from shared.clock import Clock
+from shared.db import database
+from shared.telemetry import logs, metrics
+
+# How long to wait after each try that was no receipt; after the last there is none.
+WAITS: Final = (
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=4),
+    timedelta(hours=5),
+    timedelta(hours=6),
+    timedelta(hours=6),
+)
+# Longer than a try can take: a process that died in the middle of one is taken for dead then.
+LEASE: Final = timedelta(seconds=60)
+# At once: of one workspace, and of how many, so that a slow endpoint holds up only its own.
+OF_ONE: Final = 4
+# How often it is read how long messages wait.
+READ: Final = timedelta(minutes=1)
+WORKSPACES: Final = 20
+
+TURNED_OFF: Final = "the webhook was turned off"
+GONE: Final = "Its endpoint answered 410: it is gone."
+
+log = logs.logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Deliveries:
+    """Any number of replicas may send at once."""
+
+    store: AsyncEngine
+    clock: Clock
+    secrets: Secrets
+    poster: Poster = field(default_factory=Poster)
+    look: timedelta = timedelta(seconds=2)
+    _sending: dict[str, set["asyncio.Task[None]"]] = field(default_factory=dict, init=False)
+    _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _read: datetime | None = field(default=None, init=False)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        await self._reseal()
+        while not stop.is_set():
+            self._woken.clear()
+            try:
+                await self.begin()
+                await self._measure()
+            except Exception as error:
+                if database.translate(error) is None:
+                    log.error("deliveries_failed", exc_info=error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), self.look.total_seconds())
+        await self.settled(cancel=True)
+
+    async def begin(self) -> int:
+        """Begins to send what is due; says how many messages."""
+        if len(self._sending) >= WORKSPACES:
+            return 0
+        async with database.transaction(self.store) as connection:
+            claimed = await rows.claim_due(
+                connection,
+                self.clock.now(),
+                lease=LEASE,
+                of_one=OF_ONE,
+                workspaces=WORKSPACES - len(self._sending),
+                busy=self._sending,
+            )
+        for tried in claimed:
+            self._begin(tried)
+        return len(claimed)
+
+    async def settled(self, *, cancel: bool = False) -> None:
+        """Waits until nothing is being sent. What is cancelled is sent again by whoever is next."""
+        tasks = [task for held in self._sending.values() for task in held]
+        if cancel:
+            for task in tasks:
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _measure(self) -> None:
+        now = self.clock.now()
+        if self._read is not None and timedelta(0) <= now - self._read < READ:
+            return
+        async with self.store.connect() as connection:
+            since = await rows.oldest(connection)
+        age = max(now - since, timedelta(0)) if since else timedelta(0)
+        metrics.gauge("rota.webhook.oldest", age.total_seconds())
+        self._read = now
+
+    async def _reseal(self) -> None:
+        try:
+            if count := await self.secrets.reseal(self.store):
+                log.info("webhook_secrets_resealed", count=count)
+        except errors.EncryptionUnavailable:
+            return  # without a key there is nothing to do
+        except Exception as error:
+            if database.translate(error) is None:
+                log.error("reseal_failed", exc_info=error)
+
+    def _begin(self, tried: Delivery) -> None:
+        task = asyncio.create_task(self._send(tried))
+        held = self._sending.setdefault(tried.workspace, set())
+        held.add(task)
+
+        def done(ended: "asyncio.Task[None]") -> None:
+            held.discard(ended)
+            self._woken.set()  # more of its workspace may wait
+            if not held and self._sending.get(tried.workspace) is held:
+                del self._sending[tried.workspace]
+            if not ended.cancelled() and (error := ended.exception()) is not None:
+                # Its lease runs out, and it is sent again.
+                log.warning("delivery_interrupted", delivery=str(tried.id), exc_info=error)
+
+        task.add_done_callback(done)
+
+    async def _send(self, tried: Delivery) -> None:
+        async with self.store.connect() as connection:
+            webhook = await webhooks.get(connection, tried.workspace)
+        if not webhook.sends:
+            await self._end(tried, DeliveryStatus.FAILED, Answer(error=TURNED_OFF))
+            return
+        answer = await self._posted(webhook, tried)
+        if answer.is_receipt:
+            await self._end(tried, DeliveryStatus.DELIVERED, answer)
+        elif answer.is_gone:
+            await self._turn_off(webhook, tried, answer)
+        elif tried.attempts > len(WAITS):
+            await self._end(tried, DeliveryStatus.FAILED, answer)
+        else:
+            await self._put_off(tried, answer)
+
+    async def _posted(self, webhook: Webhook, tried: Delivery) -> Answer:
+        now = self.clock.now()
+        try:
+            secrets = self.secrets.good(webhook, now)
+        except errors.EncryptionUnavailable:
+            log.error("webhook_secret_unreadable", webhook=webhook.resource)
+            return Answer(error="its secret can't be read")
+        body = tried.body.encode()
+        headers = signed(tried.id, body, secrets, seconds=int(now.timestamp()))
+        return await self.poster.post(webhook.uri, body, headers)
+
+    async def _end(self, tried: Delivery, status: DeliveryStatus, answer: Answer) -> None:
+        async with database.transaction(self.store) as connection:
+            ended = await rows.end(
+                connection,
+                tried,
+                status=status,
+                status_code=answer.status_code,
+                error=answer.error,
+                now=self.clock.now(),
+            )
+        _say(tried, status.value, answer)
+        delivered = status is DeliveryStatus.DELIVERED
+        counted("delivered" if delivered else "given_up", int(ended))
+
+    async def _put_off(self, tried: Delivery, answer: Answer) -> None:
+        until = self.clock.now() + _wait(tried.attempts, answer)
+        async with database.transaction(self.store) as connection:
+            written = await rows.put_off(
+                connection,
+                tried,
+                status_code=answer.status_code,
+                error=answer.error,
+                until=until,
+            )
+        _say(tried, "put_off", answer)
+        counted("retried", int(written))
+
+    async def _turn_off(self, sent: Webhook, tried: Delivery, answer: Answer) -> None:
+        now, others = self.clock.now(), 0
+        async with database.transaction(self.store) as connection:
+            webhook = await webhooks.get(connection, tried.workspace, lock=True)
+            ended = await rows.end(
+                connection,
+                tried,
+                status=DeliveryStatus.FAILED,
+                status_code=answer.status_code,
+                error=answer.error,
+                now=now,
+            )
+            # Unless it was sent elsewhere meanwhile: then the answer is not about it.
+            if webhook.uri == sent.uri and not webhook.disabled:
+                await webhooks.disable(connection, tried.workspace, GONE, now)
+                others = await rows.end_waiting(connection, tried.workspace, TURNED_OFF, now)
+        _say(tried, "turned_off", answer)
+        counted("given_up", int(ended) + others)
+
+
+def counted(outcome: Literal["delivered", "retried", "given_up"], messages: int = 1) -> None:
+    """`retried` once for each try that was no receipt, the others once for each message."""
+    if messages:
+        metrics.count("rota.webhook.deliveries", messages, outcome=outcome)
+
+
+def _wait(attempts: int, answer: Answer) -> timedelta:
+    # Spread, so that what failed together is not tried together for ever.
+    spread = 1 + 0.1 * random.random()
+    return max(WAITS[attempts - 1] * spread, answer.retry_after)
+
+
+def _say(tried: Delivery, became: str, answer: Answer) -> None:
+    log.info(
+        "delivery_tried",
+        delivery=str(tried.id),
+        event_type=tried.event_type,
+        attempt=tried.attempts,
+        became=became,
+        status_code=answer.status_code,
+    )

@@ -1,0 +1,129 @@
+"""What a workspace's webhook is told of, written in the transaction in which it happens."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from automation_service.persistence import deliveries
+from automation_service.persistence.enums import DeliveryStatus
+from automation_service.persistence.run_claims import Claim
+from shared import errors, resources
+from shared.definition.states import RunStatus
+from shared.telemetry import metrics
+
+RUN_FAILED = "run.failed"
+AUTOMATION_PAUSED = "automation.paused"
+APPROVAL_REQUESTED = "approval.requested"
+TEST = "webhook.test"
+
+
+async def run_failed(
+    connection: AsyncConnection,
+    claim: Claim,
+    status: RunStatus,
+    error: errors.RotaError | None,
+    now: datetime,
+) -> None:
+    run = _run(claim)
+    data = {
+        "automation": _automation(claim),
+        "run": run,
+        "state": status.name,
+        "reason": error.reason if error else "",
+        "slot_time": _text(claim.slot_time),
+    }
+    await _tell(connection, claim.workspace, RUN_FAILED, run, data, now)
+
+
+async def automation_paused(
+    connection: AsyncConnection, claim: Claim, failures: int, now: datetime
+) -> None:
+    automation = _automation(claim)
+    data = {"automation": automation, "run": _run(claim), "consecutive_failures": failures}
+    await _tell(connection, claim.workspace, AUTOMATION_PAUSED, automation, data, now)
+
+
+async def approval_requested(
+    connection: AsyncConnection,
+    *,
+    workspace: str,
+    approval: str,
+    turn: str,
+    action_type: str,
+    create_time: datetime,
+    expire_time: datetime,
+    now: datetime,
+) -> None:
+    """Said again of the same approval, it changes nothing."""
+    data = {
+        "approval": approval,
+        "turn": turn,
+        "action_type": action_type,
+        "expire_time": _text(expire_time),
+    }
+    notice = UUID(approval.rpartition("/")[2])
+    await _tell(
+        connection,
+        workspace,
+        APPROVAL_REQUESTED,
+        approval,
+        data,
+        now,
+        notice=notice,
+        happened=create_time,
+    )
+
+
+async def test(connection: AsyncConnection, workspace: str, now: datetime) -> UUID:
+    """A message that tells of nothing; its id."""
+    webhook = resources.WEBHOOK.format(workspace=workspace)
+    notice = resources.new_id()
+    data = {"webhook": webhook}
+    await _tell(connection, workspace, TEST, webhook, data, now, notice=notice, wanted=True)
+    return notice
+
+
+async def _tell(
+    connection: AsyncConnection,
+    workspace: str,
+    event_type: str,
+    subject: str,
+    data: Mapping[str, Any],
+    now: datetime,
+    *,
+    notice: UUID | None = None,
+    wanted: bool = False,
+    happened: datetime | None = None,
+) -> None:
+    said = {"workspace": resources.WORKSPACE.format(workspace=workspace), **data}
+    body = {"type": event_type, "timestamp": _text(happened or now), "data": said}
+    written = await deliveries.add(
+        connection,
+        delivery=notice or resources.new_id(),
+        workspace=workspace,
+        event_type=event_type,
+        subject=subject,
+        body=json.dumps(body, separators=(",", ":")),
+        now=now,
+        wanted=wanted,
+    )
+    if written is DeliveryStatus.FAILED:
+        metrics.count("rota.webhook.deliveries", outcome="given_up")
+
+
+def _automation(claim: Claim) -> str:
+    return resources.AUTOMATION.format(workspace=claim.workspace, automation=claim.automation)
+
+
+def _run(claim: Claim) -> str:
+    return resources.RUN.format(
+        workspace=claim.workspace, automation=claim.automation, run=claim.run
+    )
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

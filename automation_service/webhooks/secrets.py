@@ -1,0 +1,89 @@
+"""Secrets of webhooks: made here, shown once, kept encrypted."""
+
+import base64
+import contextlib
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from automation_service.persistence import webhooks as rows
+from automation_service.persistence.webhooks import Webhook
+from automation_service.webhooks.sender import SECRET_PREFIX
+from shared import errors
+from shared.db import database
+from shared.security.secretbox import CannotOpen, SecretBox
+
+SETTING: Final = "ROTA_SECRET_KEYS"
+SECRET_BYTES: Final = 32
+# How long the secret before a new one signs too.
+OVERLAP: Final = timedelta(hours=24)
+BATCH: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secrets:
+    """Without a box secrets can be neither made nor read: EncryptionUnavailable."""
+
+    box: SecretBox | None
+
+    def fresh(self, workspace: str, now: datetime) -> tuple[str, dict[str, Any]]:
+        """A new secret, and what to keep of it."""
+        secret = SECRET_PREFIX + base64.b64encode(os.urandom(SECRET_BYTES)).decode()
+        sealed = self._box().seal(secret, bound_to=_place(workspace))
+        return secret, {"secret": sealed, "secret_create_time": now}
+
+    def succeeded(self, webhook: Webhook, now: datetime, *, revoked: bool) -> dict[str, Any]:
+        """What to keep of the secret that a new one replaces."""
+        return {
+            "previous_secret": None if revoked else webhook.secret,
+            "previous_secret_expire_time": None if revoked else now + OVERLAP,
+        }
+
+    def good(self, webhook: Webhook, now: datetime) -> list[str]:
+        """The secrets that sign at a moment, the newest first."""
+        sealed = [webhook.secret]
+        until = webhook.previous_secret_expire_time
+        if webhook.previous_secret is not None and until is not None and now < until:
+            sealed.append(webhook.previous_secret)
+        return [self._open(webhook.workspace, secret) for secret in sealed]
+
+    async def reseal(self, store: AsyncEngine) -> int:
+        """Encrypts anew, with the first key, what another encrypted; says how many."""
+        box, count, after = self._box(), 0, ""
+        while True:
+            async with database.transaction(store) as connection:
+                found = await rows.sealed_otherwise(connection, box.prefix, BATCH, after=after)
+                for webhook in found:
+                    with contextlib.suppress(errors.EncryptionUnavailable):
+                        await self._reseal(connection, webhook)
+                        count += 1
+            if len(found) < BATCH:
+                return count
+            after = found[-1].workspace
+
+    async def _reseal(self, connection: AsyncConnection, webhook: Webhook) -> None:
+        secret = self._again(webhook.workspace, webhook.secret)
+        before = webhook.previous_secret
+        previous = None if before is None else self._again(webhook.workspace, before)
+        await rows.reseal(connection, webhook.workspace, secret, previous)
+
+    def _again(self, workspace: str, sealed: bytes) -> bytes:
+        return self._box().seal(self._open(workspace, sealed), bound_to=_place(workspace))
+
+    def _open(self, workspace: str, sealed: bytes) -> str:
+        try:
+            return self._box().open(sealed, bound_to=_place(workspace))
+        except CannotOpen:
+            raise errors.EncryptionUnavailable(SETTING) from None
+
+    def _box(self) -> SecretBox:
+        if self.box is None:
+            raise errors.EncryptionUnavailable(SETTING)
+        return self.box
+
+
+def _place(workspace: str) -> str:
+    return f"automation.webhooks/{workspace}/secret"

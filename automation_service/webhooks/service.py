@@ -1,0 +1,162 @@
+"""A workspace's webhook: get, update, rotate, test, and what became of its messages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from automation_service.idempotency import Once, Request
+from automation_service.persistence import deliveries, webhooks
+from automation_service.persistence.deliveries import Delivery
+from automation_service.persistence.enums import DeliveryStatus
+from automation_service.persistence.tables import deliveries as table
+from automation_service.persistence.webhooks import Webhook
+from automation_service.webhooks import events
+from automation_service.webhooks.delivery import TURNED_OFF, counted
+from automation_service.webhooks.secrets import Secrets
+from automation_service.webhooks.sender import Poster
+from shared import errors, resources
+from shared.aip import Condition, Page, compared, conditions, etag, moment_and_id, one_page
+from shared.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A webhook, and in the one answer that may show it, its new secret.
+
+    `given_up`: how many messages that waited for it go nowhere now.
+    """
+
+    webhook: Webhook
+    secret: str = ""
+    given_up: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhooks:
+    store: AsyncEngine
+    clock: Clock
+    once: Once
+    secrets: Secrets
+    poster: Poster
+
+    async def get(self, workspace: str) -> Webhook:
+        async with self.store.connect() as connection:
+            return await webhooks.get(connection, workspace)
+
+    async def update(self, request: Request, said: dict[str, Any], *, etag: str) -> Shown:
+        made: list[Shown] = []
+
+        async def act(connection: AsyncConnection) -> str:
+            made.append(await self._update(connection, request.workspace, said, etag))
+            return resources.WEBHOOK.format(workspace=request.workspace)
+
+        shown = await self._once(request, act, made)
+        counted("given_up", shown.given_up)
+        return shown
+
+    async def validated(self, workspace: str, said: dict[str, Any], *, etag: str) -> Webhook:
+        """What `update` would save; nothing is."""
+        async with self.store.connect() as connection:
+            found = await webhooks.get(connection, workspace)
+        _require_etag(found, etag)
+        return replace(found, **self._checked(found, said))
+
+    async def rotate(self, request: Request, *, etag: str, revoke_previous: bool) -> Shown:
+        made: list[Shown] = []
+
+        async def act(connection: AsyncConnection) -> str:
+            now, workspace = self.clock.now(), request.workspace
+            found = await webhooks.get(connection, workspace, lock=True)
+            _require_etag(found, etag)
+            if not found.version:
+                raise errors.StateConflict(found.resource, "UNSET")
+            secret, values = self.secrets.fresh(workspace, now)
+            values |= self.secrets.succeeded(found, now, revoked=revoke_previous)
+            changed = await webhooks.put(connection, found, values, now)
+            made.append(Shown(webhook=changed, secret=secret))
+            return found.resource
+
+        return await self._once(request, act, made)
+
+    async def test(self, request: Request) -> Delivery:
+        async def act(connection: AsyncConnection) -> str:
+            found = await webhooks.get(connection, request.workspace)
+            if not found.sends:
+                raise errors.StateConflict(found.resource, "OFF")
+            sent = await events.test(connection, request.workspace, self.clock.now())
+            return resources.DELIVERY.format(workspace=request.workspace, delivery=sent)
+
+        return await self.delivery(await self.once.act(request, act))
+
+    async def delivery(self, name: str) -> Delivery:
+        parts = resources.DELIVERY.parse(name)
+        delivery = resources.uuid_of(parts["delivery"], name)
+        async with self.store.connect() as connection:
+            found = await deliveries.find(connection, parts["workspace"], delivery)
+        if found is None:
+            raise errors.ResourceNotFound(name)
+        return found
+
+    async def list_deliveries(
+        self, workspace: str, page: Page, filter_: str
+    ) -> tuple[Sequence[Delivery], str]:
+        where = [_condition(c) for c in conditions(filter_, _FILTERS)]
+        async with self.store.connect() as connection:
+            found = await deliveries.page(
+                connection, workspace, size=page.size, after=moment_and_id(page), where=where
+            )
+        return one_page(page, found, lambda last: (last.create_time, last.id))
+
+    async def _once(self, request: Request, act: Any, made: list[Shown]) -> Shown:
+        await self.once.act(request, act)
+        return made[0] if made else Shown(webhook=await self.get(request.workspace))
+
+    async def _update(
+        self, connection: AsyncConnection, workspace: str, said: dict[str, Any], etag: str
+    ) -> Shown:
+        now, secret, given_up = self.clock.now(), "", 0
+        found = await webhooks.get(connection, workspace, lock=True)
+        _require_etag(found, etag)
+        values = self._checked(found, said)
+        if not found.version:
+            secret, kept = self.secrets.fresh(workspace, now)
+            values |= kept
+        changed = await webhooks.put(connection, found, values, now)
+        if not changed.sends:
+            given_up = await deliveries.end_waiting(connection, workspace, TURNED_OFF, now)
+        return Shown(webhook=changed, secret=secret, given_up=given_up)
+
+    def _checked(self, found: Webhook, said: dict[str, Any]) -> dict[str, Any]:
+        values = dict(said)
+        if values.get("uri"):
+            values["uri"] = self.poster.checked(values["uri"])
+        # Whoever says whether it is off, or where it goes, takes the reason away.
+        if "disabled" in values or values.get("uri", found.uri) != found.uri:
+            values |= {"disabled": values.get("disabled", found.disabled), "disabled_reason": ""}
+        return values
+
+
+def etag_of(found: Webhook) -> str:
+    return etag(found.resource, found.version)
+
+
+def _require_etag(found: Webhook, said: str) -> None:
+    if said and said != etag_of(found):
+        raise errors.EtagMismatch(found.resource, etag_of(found))
+
+
+_FILTERS: Final = {"state": "= !=", "create_time": "< <= > >="}
+
+
+def _condition(condition: Condition) -> sa.ColumnElement[bool]:
+    if condition.field == "state":
+        try:
+            state = DeliveryStatus[condition.value]
+        except KeyError:
+            names = ", ".join(DeliveryStatus.__members__)
+            raise errors.invalid("filter", f"{condition.value!r} is none of {names}") from None
+        return compared(table.c.status, condition.operator, state)
+    return compared(table.c.create_time, condition.operator, condition.moment())

@@ -1,0 +1,1 @@
+"""The agent's ports on automation_service and on PostgreSQL."""

@@ -1,0 +1,92 @@
+"""Approvals that wait, told to the other service, which has the webhooks."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from rota.notice.v1 import notice_pb2 as pb
+from rota.notice.v1 import notice_pb2_grpc
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat_service.adapters.automation_client import PEER
+from chat_service.persistence import approvals
+from chat_service.persistence.approvals import Approval
+from chat_service.persistence.enums import ApprovalState
+from shared import errors, resources
+from shared.clock import Clock
+from shared.rpc import status
+from shared.rpc.client import DEADLINE_SECONDS, Behalf
+from shared.telemetry import logs
+
+MOST: Final = 20
+_AWAY: Final = {errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED, errors.Code.INTERNAL}
+
+log = logs.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notices:
+    """Tells of each approval at least once; the approval's own row is the outbox.
+
+    Any number of replicas may tell, since the other service takes each only once.
+    """
+
+    engine: AsyncEngine
+    clock: Clock
+    stub: notice_pb2_grpc.NoticeServiceStub
+    behalf: Behalf
+
+    async def tell(self) -> int:
+        """Tells of those that it was not told of yet; says how many are dealt with.
+
+        Stops at the first that finds nobody there: the others would wait as long.
+        """
+        count = 0
+        while True:
+            async with self.engine.connect() as connection:
+                found = await approvals.without_notice(connection, most=MOST)
+            for approval in found:
+                # One that was decided meanwhile waits for nobody.
+                if approval.state is ApprovalState.PENDING and not await self._told(approval):
+                    return count
+                async with self.engine.begin() as connection:
+                    await approvals.noticed(connection, [approval.id], self.clock.now())
+                count += 1
+            if len(found) < MOST:
+                return count
+
+    async def _told(self, approval: Approval) -> bool:
+        metadata = self.behalf.metadata(user=approval.requested_by, workspace=approval.workspace_id)
+        try:
+            await self.stub.Notify(_request(approval), metadata=metadata, timeout=DEADLINE_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            refusal = status.from_call(error, peer=PEER)
+            if refusal.code in _AWAY:
+                return False
+            # Whoever asked has no access any more, for one: it would be refused for ever.
+            log.warning("notice_refused", approval=str(approval.id), reason=refusal.reason)
+        return True
+
+
+def _request(approval: Approval) -> pb.NotifyRequest:
+    workspace = approval.workspace_id
+    return pb.NotifyRequest(
+        workspace=resources.WORKSPACE.format(workspace=workspace),
+        approval_requested=pb.ApprovalRequested(
+            approval=resources.APPROVAL.format(workspace=workspace, approval=approval.id),
+            turn=resources.TURN.format(
+                workspace=workspace, thread=approval.thread_id, turn=approval.turn_id
+            ),
+            action_type=approval.action_type,
+            create_time=_moment(approval.create_time),
+            expire_time=_moment(approval.expire_time),
+        ),
+    )
+
+
+def _moment(value: datetime) -> Timestamp:
+    found = Timestamp()
+    found.FromDatetime(value)
+    return found

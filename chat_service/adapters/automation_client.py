@@ -1,0 +1,266 @@
+"""automation_service, as this service sees it: over gRPC, on a person's behalf."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TypeVar
+from uuid import UUID
+
+import grpc
+from google.protobuf import field_mask_pb2, json_format, timestamp_pb2
+from rota.automation.v1 import automation_pb2 as pb
+from rota.automation.v1 import automation_pb2_grpc
+
+from chat_service.runtime.ports import (
+    Explanation,
+    KnownAutomation,
+    KnownRun,
+    KnownTrigger,
+    SavedAutomation,
+    SchedulePreview,
+    Slot,
+)
+from shared import errors
+from shared.definition.envelope import AutomationCreate, dump
+from shared.registries.catalogue import Catalogue
+from shared.resources import WORKSPACE
+from shared.rpc import status, struct
+from shared.rpc.client import DEADLINE_SECONDS, Behalf
+from shared.validation import violations
+from shared.validation.check import check
+
+PEER: Final = "automation_service"
+_EDITED: Final = ("display_name", "description", "definition")
+_LARGEST_PAGE: Final = 200
+
+_STATES: Final[Mapping[int, Literal["active", "paused", "archived"]]] = {
+    pb.Automation.ACTIVE: "active",
+    pb.Automation.PAUSED: "paused",
+    pb.Automation.ARCHIVED: "archived",
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutomationClient:
+    """The agent's port `Automations`."""
+
+    stub: automation_pb2_grpc.AutomationServiceStub
+    behalf: Behalf
+    catalogue: Callable[[], Catalogue]
+
+    async def validate(
+        self, *, workspace: str, user: str, payload: Mapping[str, Any]
+    ) -> SavedAutomation:
+        return await self._create(workspace, user, payload, validate_only=True)
+
+    async def create(
+        self, *, workspace: str, user: str, payload: Mapping[str, Any], request_id: UUID
+    ) -> SavedAutomation:
+        return await self._create(workspace, user, payload, request_id=str(request_id))
+
+    async def preview(
+        self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
+    ) -> SchedulePreview:
+        request = pb.PreviewScheduleRequest(
+            parent=WORKSPACE.format(workspace=workspace), config=struct.struct(config), count=count
+        )
+        answer = await self._call(self.stub.PreviewSchedule, request, workspace, user)
+        return SchedulePreview(
+            slots=tuple(_slot(s) for s in answer.slots),
+            summary=answer.summary,
+            notes=tuple(answer.notes),
+        )
+
+    async def list(
+        self, *, workspace: str, user: str, limit: int
+    ) -> tuple[Sequence[KnownAutomation], bool]:
+        found: tuple[KnownAutomation, ...] = ()
+        token = ""
+        while True:
+            request = pb.ListAutomationsRequest(
+                parent=WORKSPACE.format(workspace=workspace),
+                page_size=min(limit - len(found), _LARGEST_PAGE),
+                page_token=token,
+                filter="state != ARCHIVED",
+            )
+            answer = await self._call(self.stub.ListAutomations, request, workspace, user)
+            found += tuple(_known(one) for one in answer.automations)
+            token = answer.next_page_token
+            if not token or len(found) >= limit:
+                return found, bool(token)
+
+    async def get(self, *, workspace: str, user: str, name: str) -> KnownAutomation:
+        request = pb.GetAutomationRequest(name=name)
+        return _known(await self._call(self.stub.GetAutomation, request, workspace, user))
+
+    async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[KnownRun]:
+        request = pb.ListRunsRequest(parent=name, page_size=limit)
+        answer = await self._call(self.stub.ListRuns, request, workspace, user)
+        return [_run(one) for one in answer.runs]
+
+    async def explain(
+        self, *, workspace: str, user: str, trigger: str, moment: datetime
+    ) -> Explanation:
+        time = timestamp_pb2.Timestamp()
+        time.FromDatetime(moment)
+        request = pb.ExplainSlotRequest(trigger=trigger, time=time)
+        answer = await self._call(self.stub.ExplainSlot, request, workspace, user)
+        recorded = answer.HasField("slot")
+        return Explanation(
+            text=answer.explanation,
+            is_slot=recorded or not answer.nearest_slots,
+            outcome=pb.Slot.Outcome.Name(answer.slot.outcome).lower() if recorded else "",
+            run=answer.slot.run,
+            nearest=tuple(_slot(one) for one in answer.nearest_slots),
+        )
+
+    async def validate_update(
+        self, *, workspace: str, user: str, payload: Mapping[str, Any]
+    ) -> SavedAutomation:
+        saved = await self._update(workspace, user, payload, validate_only=True)
+        held = {"name": payload["name"], "etag": payload["etag"]}
+        return SavedAutomation(
+            name=saved.name, payload={**held, **saved.payload}, next_fires=saved.next_fires
+        )
+
+    async def update(
+        self, *, workspace: str, user: str, payload: Mapping[str, Any], request_id: UUID
+    ) -> SavedAutomation:
+        return await self._update(workspace, user, payload, request_id=str(request_id))
+
+    async def pause(
+        self, *, workspace: str, user: str, name: str, note: str, request_id: UUID
+    ) -> SavedAutomation:
+        request = pb.PauseAutomationRequest(name=name, note=note, request_id=str(request_id))
+        return _saved(await self._call(self.stub.PauseAutomation, request, workspace, user))
+
+    async def resume(
+        self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID
+    ) -> SavedAutomation:
+        request = pb.ResumeAutomationRequest(name=name, etag=etag, request_id=str(request_id))
+        return _saved(await self._call(self.stub.ResumeAutomation, request, workspace, user))
+
+    async def _create(
+        self, workspace: str, user: str, payload: Mapping[str, Any], **how: Any
+    ) -> SavedAutomation:
+        self._check(payload)
+        request = pb.CreateAutomationRequest(
+            parent=WORKSPACE.format(workspace=workspace), automation=_message(payload), **how
+        )
+        return _saved(await self._call(self.stub.CreateAutomation, request, workspace, user))
+
+    async def _update(
+        self, workspace: str, user: str, payload: Mapping[str, Any], **how: Any
+    ) -> SavedAutomation:
+        if not payload["etag"]:
+            raise errors.invalid("automation.etag", "is required", "required")
+        said = {key: value for key, value in payload.items() if key not in ("name", "etag")}
+        self._check(said)
+        automation = _message(said)
+        automation.name, automation.etag = payload["name"], payload["etag"]
+        request = pb.UpdateAutomationRequest(
+            automation=automation, update_mask=field_mask_pb2.FieldMask(paths=_EDITED), **how
+        )
+        return _saved(await self._call(self.stub.UpdateAutomation, request, workspace, user))
+
+    def _check(self, payload: Mapping[str, Any]) -> None:
+        violations.refuse(check(dict(payload), self.catalogue()), field="automation")
+
+    async def _call(
+        self,
+        method: Callable[..., Awaitable[T]],
+        request: object,
+        workspace: str,
+        user: str,
+    ) -> T:
+        metadata = self.behalf.metadata(user=user, workspace=workspace)
+        try:
+            return await method(request, metadata=metadata, timeout=DEADLINE_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise status.from_call(error, peer=PEER) from error
+
+
+def _message(payload: Mapping[str, Any]) -> pb.Automation:
+    """A checked payload, so what the contract has no field for is not in it."""
+    canonical = dump(AutomationCreate.model_validate(dict(payload)))
+    return json_format.ParseDict(canonical, pb.Automation())
+
+
+def _payload(answer: pb.Automation) -> dict[str, Any]:
+    found = json_format.MessageToDict(answer.definition, preserving_proto_field_name=True)
+    create = AutomationCreate.model_validate(
+        {
+            "display_name": answer.display_name,
+            "description": answer.description,
+            "definition": found,
+        }
+    )
+    return dump(create)
+
+
+def _saved(answer: pb.Automation) -> SavedAutomation:
+    # the triggers of a paused one tick on, and what they name is skipped
+    triggers = answer.triggers if answer.state == pb.Automation.ACTIVE else ()
+    times = sorted(time for one in triggers if (time := _next_fire(one)))
+    return SavedAutomation(
+        name=answer.name,
+        payload=_payload(answer),
+        next_fires=tuple(time.isoformat().replace("+00:00", "Z") for time in times),
+    )
+
+
+def _known(answer: pb.Automation) -> KnownAutomation:
+    last = answer.last_run_state
+    return KnownAutomation(
+        name=answer.name,
+        display_name=answer.display_name,
+        state=_STATES[answer.state],
+        etag=answer.etag,
+        revision=answer.revision,
+        last_run=pb.Run.State.Name(last).lower() if last else "",
+        triggers=tuple(
+            KnownTrigger(
+                trigger_id=one.trigger_id,
+                type=one.type,
+                config=struct.to_json(one.config),
+                enabled=one.enabled,
+                next_fire=_next_fire(one),
+            )
+            for one in answer.triggers
+        ),
+        payload=_payload(answer) if answer.HasField("definition") else {},
+    )
+
+
+def _run(answer: pb.Run) -> KnownRun:
+    return KnownRun(
+        state=pb.Run.State.Name(answer.state).lower(),
+        slot_time=_moment(answer, "slot_time"),
+        end_time=_moment(answer, "end_time"),
+        error=answer.error.message,
+    )
+
+
+def _moment(of: pb.Run, field: str) -> datetime | None:
+    if not of.HasField(field):
+        return None
+    found: datetime = getattr(of, field).ToDatetime(tzinfo=UTC)
+    return found
+
+
+def _next_fire(trigger: pb.Trigger) -> datetime | None:
+    if not trigger.HasField("next_fire_time"):
+        return None
+    return trigger.next_fire_time.ToDatetime(tzinfo=UTC)
+
+
+def _slot(slot: pb.PlannedSlot) -> Slot:
+    return Slot(
+        fire_time=slot.fire_time.ToDatetime(tzinfo=UTC),
+        local_time=slot.local_time,
+        utc_offset=slot.utc_offset.ToTimedelta(),
+        dst_note=slot.dst_note,
+        skipped=slot.skipped,
+    )

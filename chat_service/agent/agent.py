@@ -1,0 +1,305 @@
+"""The agent: one stream of events for each segment of a turn."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from contextvars import Context
+from typing import Any, cast
+from uuid import UUID
+
+import langsmith
+import psycopg
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import StateSnapshot
+from langsmith import utils as langsmith_utils
+from psycopg_pool import PoolTimeout
+
+from chat_service.agent import checkpoint_usage, history, stream_events
+from chat_service.agent.checkpoint_usage import LeftBehind
+from chat_service.agent.checkpointer import Checkpoints, thread_id
+from chat_service.agent.delegate import delegate
+from chat_service.agent.graphs import Graph, Graphs, run_config
+from chat_service.agent.resume_state import Begun, messages_of
+from chat_service.agent.structured_output import read_output
+from chat_service.agent.toolset import MAIN_AGENT, Late, tools_for
+from chat_service.llm.config import ModelBundle, ModelConfig
+from chat_service.llm.errors import BAD_OUTPUT
+from chat_service.llm.metering import Meter
+from chat_service.llm.retry import Patience
+from chat_service.prompts.load import prompt
+from chat_service.runtime.events import AgentEvent, Paused, TextRetracted
+from chat_service.runtime.ports import (
+    Acts,
+    Approvals,
+    Automations,
+    Images,
+    RuntimeContext,
+    Said,
+    TaskLimits,
+)
+from chat_service.runtime.prompt_context import header
+from chat_service.runtime.run_context import STAMP, Desk, Run, segment_key, stamp_of
+from chat_service.runtime.subagent import Subagent
+from chat_service.tools.definition import ToolDefinition
+from shared import errors
+from shared.clock import Clock
+from shared.registries.catalogue import Catalogue
+
+
+def prepare_process() -> None:
+    """Call it once, before the first agent is made: no tracing, no code from checkpoints."""
+    os.environ["LANGSMITH_TRACING"] = "false"
+    os.environ["LANGCHAIN_TRACING_V2"] = "false"
+    os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
+    # it remembers what it once read
+    cast(Any, langsmith_utils.get_env_var).cache_clear()
+    # To find out that nothing is traced it would change threads four times a model call.
+    langsmith.set_runtime_overrides(aio_to_thread=_here)
+
+
+async def _here(
+    _elsewhere: Any, context: Context, do: Callable[..., Any], /, *args: Any, **named: Any
+) -> Any:
+    return context.run(do, *args, **named)
+
+
+class Agent:
+    """One for a process."""
+
+    def __init__(
+        self,
+        *,
+        checkpoints: Checkpoints,
+        approvals: Approvals,
+        acts: Acts,
+        automations: Automations,
+        catalogue: Callable[[], Catalogue],
+        clock: Clock,
+        patience: Patience | None = None,
+        images: Images | None = None,
+        more_tools: Callable[[], Sequence[ToolDefinition]] = tuple,
+        subagents: Sequence[Subagent] = (),
+        models: Mapping[int, ModelConfig] | None = None,
+        may_come: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """`may_come`: whether a tool that is not there may be one of a server not yet reached."""
+        self._checkpoints = checkpoints
+        self._graphs = Graphs()
+        self._beginning = asyncio.Lock()
+        self._more_tools = more_tools
+        self._may_come = may_come
+        self._own: tuple[ToolDefinition, ...] = MAIN_AGENT
+        if subagents:
+            self._own += (delegate(subagents, checkpoints, self._graphs, more_tools),)
+        self._desk = Desk(
+            approvals=approvals,
+            acts=acts,
+            automations=automations,
+            catalogue=catalogue,
+            clock=clock,
+            patience=patience or Patience(),
+            images=images,
+            models=lambda: models or {},
+            rules=lambda: {tool.name: tool.approval for tool in more_tools()},
+            late=Late(more_tools=more_tools, may_come=may_come),
+        )
+
+    async def stream(
+        self,
+        *,
+        context: RuntimeContext,
+        model: ModelBundle,
+        said: Sequence[Said],
+        resume: Sequence[UUID] = (),
+        task: TaskLimits | None = None,
+        disabled_tools: Collection[str] = (),
+        first_block: int = 0,
+        replay: bool = True,
+        fresh: bool = False,
+        meter: Meter | None = None,
+    ) -> AsyncGenerator[AgentEvent, None]:
+        """One segment of a turn: it starts, or goes on from its checkpoint.
+
+        `said` ends with the present message and matters to a start only. `resume` names the
+        decided approvals of a segment that goes on after a pause; a repeat after a crash
+        passes the same ones.
+
+        A segment that was begun before is told anew: TextRetracted(from_block=0) when
+        `first_block` says that there is something to retract, then what its checkpoint holds,
+        in new blocks and with its usage, then what follows. `replay=False` leaves that out, for
+        a caller that already has it: the one who goes on with another model after a refusal.
+        `fresh` promises that the turn was never streamed before.
+
+        `meter` knows what was used when the stream is cut off too; a call told of by both has
+        one id.
+
+        A pause ends the stream with Paused. Raises errors of shared.errors: ModelRateLimited
+        (what its call had streamed is retracted by then), ModelUnavailable, ApprovalsUndecided,
+        StateConflict when there is nothing to resume, BudgetExceeded, CapabilityGone,
+        ApprovalNotGranted, ServiceUnavailable. Close it, or cancel its consumer, and the
+        model's work stops.
+        """
+        run = Run(
+            desk=self._desk,
+            context=context,
+            model=model,
+            task=task,
+            segment=segment_key(resume),
+            next_block=first_block,
+            decided=tuple(resume),
+            disabled=frozenset(disabled_tools),
+            replays=replay,
+            fresh=fresh,
+            meter=meter or Meter(),
+        )
+        async with (
+            _database_faults(),
+            aclosing(self._segment(run, said)) as events,
+        ):
+            async for event in events:
+                yield event
+
+    async def left_behind(
+        self,
+        *,
+        context: RuntimeContext,
+        model: ModelBundle,
+        resume: Sequence[UUID] = (),
+        task: TaskLimits | None = None,
+        checkpointed: bool = True,
+    ) -> LeftBehind:
+        """What a segment used whose stream was lost with its process.
+
+        Not `checkpointed`: its turn is known to have no checkpoint, and none is looked for.
+        """
+        run = Run(
+            desk=self._desk,
+            context=context,
+            model=model,
+            task=task,
+            segment=segment_key(resume),
+            next_block=0,
+        )
+        system_prompt = self._system_prompt(run)
+        if not checkpointed:
+            return checkpoint_usage.nothing(system_prompt)
+        async with _database_faults():
+            return await checkpoint_usage.read(run, self._checkpoints, system_prompt)
+
+    async def forget(self, turn: UUID) -> None:
+        """Drops the checkpoints of a turn that has ended."""
+        async with _database_faults():
+            await self._checkpoints.forget(turn)
+
+    async def _segment(self, run: Run, said: Sequence[Said]) -> AsyncGenerator[AgentEvent, None]:
+        graph, config = await self._ready(run), run_config(thread_id(run.context.turn))
+        state = None if run.fresh else await graph.aget_state(config)
+        if state is None or state.created_at is None:
+            if run.decided:
+                raise errors.StateConflict(run.context.turn_name, "not waiting for a decision")
+            if run.replays and run.next_block > 0:
+                yield TextRetracted(from_block=0)
+            context_tokens = run.model.config.context_tokens
+            given: Any = {"messages": history.messages(said, context_tokens)}
+        else:
+            begun = Begun.read(state, run, run.decided)
+            if run.replays and not begun.first_resume:
+                for event in begun.told_anew(run):
+                    yield event
+            if begun.must_wait:
+                yield Paused(approvals=begun.undecided)
+                return
+            given = begun.onward()
+            if given is None and not state.next:
+                given = self._correction(state, run)
+                if given is None:
+                    return
+                yield TextRetracted(from_block=run.next_block - 1)
+        async with aclosing(self._work(graph, config, run, given)) as events:
+            async for event in events:
+                yield event
+
+    async def _work(
+        self, graph: Graph, config: RunnableConfig, run: Run, given: Any
+    ) -> AsyncGenerator[AgentEvent, None]:
+        """Runs the graph until it pauses or its answer stands."""
+        while True:
+            tell = stream_events.Telling(run)
+            parts = graph.astream(
+                given,
+                config,
+                context=run,
+                stream_mode=["updates", "custom"],
+                version="v2",
+                durability="sync",
+            )
+            async with aclosing(cast(AsyncGenerator[Any, None], parts)) as stream:
+                async for part in stream:
+                    for event in tell.events(part):
+                        yield event
+            if tell.paused:
+                yield Paused(approvals=tuple(dict.fromkeys(tell.paused)))
+                return
+            if run.task is None or run.task.output_schema is None:
+                return
+            given = self._correction(await graph.aget_state(config), run)
+            if given is None:
+                return
+            yield TextRetracted(from_block=run.next_block - 1)
+
+    def _correction(self, state: StateSnapshot, run: Run) -> Any:
+        """What to say to a task's model whose answer breaks the output schema; None when it fits.
+
+        It is said once; raises ModelUnavailable the second time.
+        """
+        if run.task is None or run.task.output_schema is None:
+            return None
+        messages = messages_of(state)
+        last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
+        found = read_output(last.text if last else "", run.task.output_schema)
+        if isinstance(found, dict):
+            return None
+        if any(isinstance(m, HumanMessage) and stamp_of(m) for m in messages):
+            raise errors.ModelUnavailable(
+                "the model's answer does not satisfy the output schema",
+                metadata={"model_config": str(run.model.config.id), BAD_OUTPUT: "not satisfied"},
+            )
+        said = prompt("output_again", faults="\n".join(f"- {fault}" for fault in found))
+        return {"messages": [HumanMessage(said, response_metadata={STAMP: run.stamp()})]}
+
+    async def _ready(self, run: Run) -> Graph:
+        # A beginning takes a millisecond or more of nothing else: many turns that begin at once
+        # would hold up the words of all others, so they take turns with those.
+        async with self._beginning:
+            await asyncio.sleep(0)
+            capabilities = run.desk.catalogue().capabilities or {}
+            more, own = self._more_tools(), self._own
+            tools = tools_for(run, run.disabled, capabilities, more, own, self._may_come)
+            run.system_prompt = self._system_prompt(run)
+            # a task's answer is looked at once more
+            brief = run.task is None or run.task.output_schema is None
+            saver = self._checkpoints.saver(run.context.turn, fresh=run.fresh, brief=brief)
+            return self._graphs.graph(run, tools, saver)
+
+    def _system_prompt(self, run: Run) -> str:
+        if run.task is not None:
+            return _task_prompt(run, run.task)
+        examples = [prompt(f"{t.name}/example") for t in self._own if t.name not in run.disabled]
+        return prompt("system", header=header(run.context), tools="\n\n".join(examples)).strip()
+
+
+def _task_prompt(run: Run, task: TaskLimits) -> str:
+    schema = task.output_schema
+    output = "" if schema is None else prompt("output", schema=json.dumps(dict(schema)))
+    return prompt("task", header=header(run.context), output=output).strip()
+
+
+@asynccontextmanager
+async def _database_faults() -> AsyncGenerator[None, None]:
+    try:
+        yield
+    except (psycopg.Error, PoolTimeout) as exc:
+        raise errors.ServiceUnavailable("the database can't be reached; try again") from exc

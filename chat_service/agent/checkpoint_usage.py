@@ -1,0 +1,84 @@
+"""What the dead owner of a segment had used, as far as its checkpoints tell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from langchain_core.messages import AIMessage, BaseMessage
+
+from chat_service.agent.checkpointer import MOST_ASSIGNMENTS, Checkpoints, LateSaver, thread_id
+from chat_service.agent.graphs import run_config
+from chat_service.llm.metering import tokens_of
+from chat_service.llm.usage import ModelUsed
+from chat_service.runtime.run_context import Run, stamp_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind:
+    """`used` was told by providers. `answers` is how many of its main agent's calls ended.
+
+    `prompt_tokens` is about what the next call reads, without its tools.
+    """
+
+    used: tuple[ModelUsed, ...] = field(default=())
+    answers: int = 0
+    prompt_tokens: int = 0
+
+
+def nothing(system_prompt: str) -> LeftBehind:
+    """Of a turn without a checkpoint. What was said in its thread comes on top."""
+    return LeftBehind(prompt_tokens=_prompt_tokens((), system_prompt))
+
+
+async def read(run: Run, checkpoints: Checkpoints, system_prompt: str) -> LeftBehind:
+    saver = checkpoints.saver(run.context.turn)
+    main = await _messages(saver, thread_id(run.context.turn))
+    mine = _of_segment(main, run)
+    assigned: list[BaseMessage] = []
+    for number in range(1, min(_delegated(main), MOST_ASSIGNMENTS) + 1):
+        assigned += await _messages(saver, thread_id(run.context.turn, number))
+    told = [ModelUsed(**stamp_of(m)["used"]) for m in mine + _of_segment(assigned, run)]
+    return LeftBehind(
+        # Without an id it would be counted again when it is told again.
+        used=tuple(used for used in told if used.call),
+        answers=len(mine),
+        prompt_tokens=_prompt_tokens(main, system_prompt),
+    )
+
+
+async def _messages(saver: LateSaver, thread: str) -> list[BaseMessage]:
+    """Those of the last checkpoint, and those that a step wrote which has no checkpoint yet."""
+    found = await saver.aget_tuple(run_config(thread))
+    if found is None:
+        return []
+    messages = list(found.checkpoint["channel_values"].get("messages", ()))
+    for _, channel, value in found.pending_writes or ():
+        if channel == "messages":
+            written = value if isinstance(value, list) else [value]
+            messages += [one for one in written if isinstance(one, BaseMessage)]
+    return messages
+
+
+def _of_segment(messages: Sequence[BaseMessage], run: Run) -> list[AIMessage]:
+    return [
+        message
+        for message in messages
+        if isinstance(message, AIMessage)
+        and stamp_of(message).get("segment") == run.segment
+        and "used" in stamp_of(message)
+    ]
+
+
+def _delegated(messages: Sequence[BaseMessage]) -> int:
+    calls = [c for m in messages if isinstance(m, AIMessage) for c in m.tool_calls]
+    return sum(call["name"] == "delegate" for call in calls)
+
+
+def _prompt_tokens(messages: Sequence[BaseMessage], system_prompt: str) -> int:
+    """From what the last call read and wrote, where there was one."""
+    size = 0
+    for message in reversed(messages):
+        used = stamp_of(message).get("used") if isinstance(message, AIMessage) else None
+        if used:
+            return int(used["input_tokens"] + used["output_tokens"]) + tokens_of(size)
+        size += len(message.text.encode())
+    return tokens_of(size + len(system_prompt.encode()))

@@ -1,0 +1,93 @@
+"""Agents as LangGraph runs them, the main one and subagents alike: compiled once, used by all.
+
+A kept graph holds nothing of a run. What a run brings comes with it as LangGraph's context:
+its model, its prompt, its tools; and its saver is put into a copy of the graph.
+"""
+
+from collections.abc import Sequence
+from inspect import signature
+from typing import Any, Final
+
+from cachetools import LRUCache
+from langchain.agents import create_agent
+from langchain.tools import ToolRuntime
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.graph.state import CompiledStateGraph
+
+from chat_service.agent.checkpointer import LateSaver
+from chat_service.agent.middleware.model_call import ModelCalls
+from chat_service.agent.middleware.tool_call import ToolCalls
+from chat_service.runtime.run_context import Run
+from chat_service.tools.definition import ToolDefinition
+
+Graph = CompiledStateGraph[Any, Any, Any, Any]
+# twice the steps that the bound on model calls allows
+_MOST_STEPS: Final = 100
+MOST_KEPT: Final = 32
+
+
+class Graphs:
+    """One for a process. The graphs that were used last are kept, by the tools they have."""
+
+    def __init__(self) -> None:
+        self._kept: LRUCache[tuple[ToolDefinition, ...], Graph] = LRUCache(MOST_KEPT)
+
+    def graph(self, run: Run, tools: Sequence[ToolDefinition], saver: LateSaver) -> Graph:
+        """For one stream of the run. Give it the run as its context too."""
+        wanted = tuple(tools)
+        found = self._kept.get(wanted)
+        if found is None:
+            found = self._kept[wanted] = _compiled(run, wanted)
+        return found.copy(update={"checkpointer": saver})
+
+
+def run_config(thread_id: str) -> RunnableConfig:
+    return {"configurable": {"thread_id": thread_id}, "recursion_limit": _MOST_STEPS}
+
+
+def _compiled(run: Run, tools: Sequence[ToolDefinition]) -> Graph:
+    named = {tool.name: tool for tool in tools}
+    faces = [_face(tool.factory(run)) for tool in named.values()]
+    return create_agent(
+        _NoModel(), faces, middleware=[ModelCalls(faces), ToolCalls(named)], checkpointer=None
+    )
+
+
+def _face(tool: BaseTool) -> BaseTool:
+    """What a model sees of a tool, without the run that the tool was made for."""
+    return StructuredTool(
+        name=tool.name,
+        description=tool.description,
+        args_schema=tool.args_schema,
+        # what LangGraph hands to a tool it tells by the face, so that asks for the same
+        coroutine=_nobody_there if _takes_runtime(tool) else _nobody,
+        response_format="content_and_artifact",
+    )
+
+
+def _takes_runtime(tool: BaseTool) -> bool:
+    called = tool.coroutine if isinstance(tool, StructuredTool) else None
+    return called is not None and "runtime" in signature(called).parameters
+
+
+async def _nobody(**_: Any) -> tuple[str, dict[str, Any]]:
+    raise RuntimeError("a tool was called without its run")
+
+
+async def _nobody_there(runtime: ToolRuntime[Any, Any], **_: Any) -> tuple[str, dict[str, Any]]:
+    return await _nobody()
+
+
+class _NoModel(BaseChatModel):
+    """Stands where every run puts its own model."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "none"
+
+    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        raise RuntimeError("a model was called without its run")

@@ -1,0 +1,1 @@
+"""What wraps each model call and tool call of the agent."""

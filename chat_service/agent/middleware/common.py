@@ -1,0 +1,17 @@
+"""The agent run and the model message behind a middleware call."""
+
+from langchain_core.messages import AIMessage
+from langgraph.prebuilt.tool_node import ToolCallRequest
+
+from chat_service.runtime.run_context import Run
+
+
+def run_of(context: object) -> Run:
+    if not isinstance(context, Run):
+        raise TypeError("a graph was used without its run")
+    return context
+
+
+def calling_message(request: ToolCallRequest) -> AIMessage:
+    """The model message that made the call."""
+    return next(m for m in reversed(request.state["messages"]) if isinstance(m, AIMessage))

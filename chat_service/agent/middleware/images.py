@@ -1,0 +1,90 @@
+"""Images in a call of a model: references in the checkpoint, bytes only on the way out."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from langchain_core.messages import AnyMessage, HumanMessage
+
+from chat_service.runtime.ports import REFERENCE
+from chat_service.runtime.run_context import Run
+
+PLACEHOLDER: Final = "[an image]"
+# the newest ones; what is older is only named
+MOST_SHOWN: Final = 20
+# of data URLs: all that one message may have, which is 20 MiB of images
+MOST_BYTES: Final = 28 << 20
+
+
+async def shown(messages: Sequence[AnyMessage], run: Run) -> list[AnyMessage]:
+    """The same messages with each reference replaced by its image, or by words."""
+    uris = _uris(messages)
+    if not uris:
+        return list(messages)
+    first = _present(messages) if run.earlier_refused else 0
+    newest = await _fitting(_uris(messages[first:]), run)
+    images = iter([*[None] * (len(uris) - len(newest)), *newest])
+    return [_filled(message, images) for message in messages]
+
+
+def can_do_without(messages: Sequence[AnyMessage], run: Run) -> bool:
+    """Has a run show the images of its own message only; False when it shows no others.
+
+    A provider that refuses one image would refuse every later message of the thread as well.
+    """
+    if run.earlier_refused or run.model.config.supports_images is False:
+        return False
+    run.earlier_refused = bool(_uris(messages[: _present(messages)]))
+    return run.earlier_refused
+
+
+def _present(messages: Sequence[AnyMessage]) -> int:
+    """Where the message stands that is to be answered."""
+    asked = (n for n, message in enumerate(messages) if isinstance(message, HumanMessage))
+    return max(asked, default=0)
+
+
+def _uris(messages: Sequence[AnyMessage]) -> list[str]:
+    return [uri for message in messages for block in _blocks(message) if (uri := _uri(block))]
+
+
+async def _fitting(uris: Sequence[str], run: Run) -> list[str | None]:
+    """The images that one call may show, of these the newest; None for one that is gone."""
+    found: list[str | None] = []
+    left = MOST_BYTES
+    for uri in reversed(uris if run.model.config.supports_images is not False else ()):
+        if uri not in run.images and run.desk.images is not None:
+            run.images[uri] = await run.desk.images.load(run.context.workspace, uri)
+        image = run.images.get(uri)
+        left -= len(image or "")
+        if left < 0 or len(found) == MOST_SHOWN:
+            break
+        found.append(image)
+    return found[::-1]
+
+
+def _filled(message: AnyMessage, images: Iterator[str | None]) -> AnyMessage:
+    if not any(_uri(block) for block in _blocks(message)):
+        return message
+    return HumanMessage([_block(block, images) for block in _blocks(message)], id=message.id)
+
+
+def _block(block: Any, images: Iterator[str | None]) -> Any:
+    if not _uri(block):
+        return block
+    found = next(images)
+    if found is None:
+        return {"type": "text", "text": PLACEHOLDER}
+    return {"type": "image_url", "image_url": {"url": found}}
+
+
+def _blocks(message: AnyMessage) -> list[Any]:
+    if isinstance(message, HumanMessage) and isinstance(message.content, list):
+        return message.content
+    return []
+
+
+def _uri(block: Any) -> str:
+    if not isinstance(block, dict) or block.get("type") != "image_url":
+        return ""
+    uri = str(block["image_url"]["url"])
+    return uri if uri.startswith(REFERENCE) else ""

@@ -1,0 +1,129 @@
+"""What is done around every call of a model and of a tool."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any, Final, cast
+
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+from langchain_core.messages import AIMessage
+from langchain_core.runnables.base import RunnableBinding
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from chat_service.agent.middleware import model_response
+from chat_service.agent.middleware.common import run_of
+from chat_service.agent.middleware.model_request import Asking
+from chat_service.agent.middleware.model_response import Asked, Speech
+from chat_service.llm import errors as llm_errors
+from chat_service.llm.chat_model import Piece, StreamingChat, Watch
+from chat_service.runtime.events import Retrying, TextRetracted
+from chat_service.runtime.run_context import Run, stamp_of
+from shared.telemetry import logs, metrics
+
+log = logs.logger(__name__)
+
+# from this call on the model has no tools, so that every stream comes to an end
+LAST_CALL: Final = 24
+
+ModelHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+
+
+class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Makes, numbers, retries, bounds and accounts for the calls of a run's model.
+
+    It makes them itself: LangChain's own way round costs more than all else at a call's
+    beginning, and again for every word.
+    """
+
+    def __init__(self, tools: Sequence[BaseTool]) -> None:
+        super().__init__()
+        self._offered = [convert_to_openai_tool(tool) for tool in tools]
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: ModelHandler
+    ) -> ModelResponse[Any]:
+        run = run_of(request.runtime.context)
+        patience, emit = run.desk.patience, request.runtime.stream_writer
+        chat = run.model.chat()
+        settings = self._settings(_bounded(request, run), chat)
+        asking = Asking(run=run, messages=request.messages, settings=settings)
+        await asking.prepare()
+        attempt = 0
+        while True:
+            attempt += 1
+            asked = asking.again()
+            watch, block = Watch(taken=run.taken), run.open_block()
+            call = run.meter.begin(run.model.config, watch)
+            speech = Speech(block, emit, tools="tools" in asked)
+            hear = speech.hear if run.assigned is None else _unheard
+            try:
+                async with asyncio.timeout(patience.call_seconds):
+                    message = await chat.answer(asking.said, watch=watch, hear=hear, **asked)
+                ended = Asked(
+                    run=run,
+                    call=call,
+                    block=block,
+                    messages=request.messages,
+                    settings=asked,
+                    emit=emit,
+                )
+                return ModelResponse(result=[model_response.accepted(message, ended)])
+            except llm_errors.PROVIDER_FAULTS as exc:
+                run.meter.failed(call, given_up=llm_errors.given_up(exc))
+                fault = llm_errors.read(exc)
+                wait = patience.wait(attempt, fault.retry_after) if fault.passing else None
+                if await asking.otherwise(fault):
+                    # another call, so it has all of its tries
+                    attempt, wait = 0, timedelta(0)
+                log.warning(
+                    "model_call_failed",
+                    model=run.model.config.id,
+                    error=type(exc).__name__,
+                    status=getattr(exc, "status_code", None),
+                )
+                if not watch.streamed:
+                    run.close_empty_block()
+                elif wait is not None or fault.rate_limited:
+                    emit(TextRetracted(from_block=block))
+                if wait is None:
+                    raise fault.refusal(run.model.config.id) from exc
+            emit(Retrying(after=wait, reason=fault.reason))
+            metrics.count("rota.model.retries", rate_limited=fault.rate_limited)
+            await patience.sleep(wait.total_seconds())
+
+    def _settings(self, request: ModelRequest[Any], chat: StreamingChat) -> dict[str, Any]:
+        settings = request.model_settings
+        if not request.tools:
+            return settings
+        if "response_format" in settings:  # the two together have rules of their own
+            bound = cast(RunnableBinding[Any, Any], chat.bind_tools(request.tools, **settings))
+            return dict(bound.kwargs)
+        return {"tools": self._offered, **settings}
+
+
+def _unheard(_: Piece) -> None:
+    """What a subagent says is for the main agent only."""
+
+
+def _bounded(request: ModelRequest[Any], run: Run) -> ModelRequest[Any]:
+    """The same request within the limits of its stream."""
+    calls = sum(1 for m in request.messages if isinstance(m, AIMessage) and stamp_of(m))
+    if calls + 1 >= LAST_CALL:
+        request = request.override(tools=[])
+    task = run.task
+    if task is None:
+        return request
+    settings = dict(request.model_settings)
+    if task.output_schema is not None:
+        settings["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {
+                "name": "Output",
+                "schema": {**task.output_schema, "title": "Output"},
+                "strict": False,
+            },
+        }
+        if request.tools:
+            settings["strict"] = False  # else every tool's schema would be made strict too
+    return request.override(model_settings=settings)

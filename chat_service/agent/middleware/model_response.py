@@ -1,0 +1,142 @@
+"""A model's response: its text as it streams, and whether it is one that counts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.tool import tool_call
+
+from chat_service.agent.middleware import budget
+from chat_service.llm.chat_model import Piece
+from chat_service.llm.errors import NoAnswer
+from chat_service.llm.metering import Call
+from chat_service.llm.text import clean
+from chat_service.llm.tool_call_chunks import CUT
+from chat_service.llm.usage import ModelUsed, UsedAside
+from chat_service.runtime.events import ReasoningDelta, TextDelta, ToolCallArgs, ToolCallStarted
+from chat_service.runtime.run_context import STAMP, Emit, Run
+from shared import errors
+
+_ENDS_HERE: Final = {
+    "length": "\n\n[The answer ends here: it is as long as the model's answers may be.]",
+    "content_filter": "\n\n[The answer ends here: the model's provider withheld the rest.]",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A call that has ended. `messages` is the state of the agent, without the answer."""
+
+    run: Run
+    call: Call
+    block: int
+    messages: Sequence[BaseMessage]
+    settings: Mapping[str, Any]
+    emit: Emit
+
+
+def accepted(message: AIMessage, asked: Asked) -> AIMessage:
+    """Tells what the call used, whatever it came to.
+
+    Raises NoAnswer, and for a task BudgetExceeded, or ModelUnavailable when its answer is cut.
+    """
+    run, call = asked.run, asked.call
+    used = run.meter.told(call, message)
+    if not asked.settings.get("tools"):  # nobody would carry them out
+        message.tool_calls, message.invalid_tool_calls = [], []
+    try:
+        _check(message, asked, used)
+    except (NoAnswer, errors.RotaError):
+        # no checkpoint will tell of it
+        call.wasted = True
+        asked.emit(UsedAside(**asdict(used)))
+        raise
+    asked.emit(used)
+    _end_visibly(message, asked)
+    unreadable = _tidy(message)
+    more = {"unreadable": unreadable} if unreadable else {}
+    message.response_metadata[STAMP] = run.stamp(used=asdict(used), **more)
+    return message
+
+
+def _check(message: AIMessage, asked: Asked, used: ModelUsed) -> None:
+    run, reason = asked.run, _reason(message)
+    task = run.task
+    if task is not None and task.budget_micros is not None:
+        most = asked.settings.get("max_tokens")
+        told = not used.estimated and most is not None and used.output_tokens < most
+        if reason == "length" and most is not None and not told:
+            raise budget.exceeded(task.budget_micros)
+        budget.settle(run, asked.messages, used.cost_micros)
+    if message.tool_calls or message.invalid_tool_calls:
+        return
+    # the main agent tells of a subagent that says nothing
+    if not message.text.strip() and run.assigned is None:
+        raise NoAnswer(reason)
+    if task is not None and reason in CUT:
+        raise errors.ModelUnavailable(
+            "the model's answer was cut off", metadata={"model_config": str(run.model.config.id)}
+        )
+
+
+def _end_visibly(message: AIMessage, asked: Asked) -> None:
+    """Says of an answer that was cut off that it was: to the person, and to the model later on."""
+    note = _ENDS_HERE.get(_reason(message))
+    if note is None or message.tool_calls or message.invalid_tool_calls or not message.text:
+        return
+    message.content = message.text + note
+    if asked.run.assigned is None:
+        asked.emit(TextDelta(block=asked.block, text=note))
+
+
+def _tidy(message: AIMessage) -> dict[str, str]:
+    """Leaves no tool call that nobody would answer; gives the arguments of those unreadable."""
+    unreadable = {str(call["id"]): str(call["args"] or "") for call in message.invalid_tool_calls}
+    message.tool_calls += [
+        tool_call(name=call["name"] or "", args={}, id=call["id"])
+        for call in message.invalid_tool_calls
+    ]
+    message.invalid_tool_calls = []
+    thought = message.additional_kwargs.get("reasoning_content")
+    if thought is not None:
+        message.additional_kwargs["reasoning_content"] = clean(str(thought))
+    return unreadable
+
+
+def _reason(message: AIMessage) -> str:
+    return str(message.response_metadata.get("finish_reason") or "")
+
+
+class Speech:
+    """`hear` takes what `StreamingChat.answer` gives.
+
+    Calls of a model that was offered no tools are not told: nobody carries them out.
+    """
+
+    def __init__(self, block: int, emit: Emit, *, tools: bool) -> None:
+        self._block = block
+        self._emit = emit
+        self._tools = tools
+        self._calls: dict[int | None, str] = {}
+
+    def hear(self, piece: Piece) -> None:
+        if isinstance(piece, str):
+            self._emit(TextDelta(block=self._block, text=piece))
+        else:
+            self._chunk(piece)
+
+    def _chunk(self, chunk: AIMessageChunk) -> None:
+        block, emit = self._block, self._emit
+        if thought := chunk.additional_kwargs.get("reasoning_content"):
+            emit(ReasoningDelta(block=block, text=thought))
+        if chunk.text:
+            emit(TextDelta(block=block, text=chunk.text))
+        for call in chunk.tool_call_chunks if self._tools else ():
+            index, tool_call_id = call["index"], call["id"]
+            if tool_call_id:
+                self._calls[index] = tool_call_id
+                tool = call["name"] or ""
+                emit(ToolCallStarted(block=block, tool_call_id=tool_call_id, tool=tool))
+            if call["args"] and index in self._calls:
+                emit(ToolCallArgs(tool_call_id=self._calls[index], json=clean(call["args"])))

@@ -1,0 +1,122 @@
+"""Middleware around each tool call: limits, errors and readable results."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import psycopg
+from langchain.agents.middleware import AgentMiddleware, AgentState
+from langchain_core.messages import ToolMessage
+from langgraph.errors import GraphBubbleUp
+from langgraph.prebuilt.tool_node import ToolCallRequest
+from langgraph.types import Command
+from psycopg_pool import PoolTimeout
+
+from chat_service.agent.middleware.common import calling_message, run_of
+from chat_service.llm.text import one_line
+from chat_service.runtime.run_context import Run, stamp_of, unreadable_of
+from chat_service.tools.definition import ToolDefinition, failed
+from shared import errors
+from shared.telemetry import logs
+
+log = logs.logger(__name__)
+# calls of one answer; the others are told that they are too many
+MOST_AT_ONCE: Final = 64
+_SHOWN: Final = 200  # characters of arguments that can't be read
+# what ends the stream rather than become a tool's answer: refusals of a task, a database that
+# stays away, and what a drafter's or subagent's model or checkpoints do, which is the same as if
+# the main agent's had done it
+_ENDS_THE_STREAM = (
+    errors.ApprovalNotGranted,
+    errors.BudgetExceeded,
+    errors.CapabilityGone,
+    errors.ModelRateLimited,
+    errors.ModelUnavailable,
+    errors.ServiceUnavailable,
+    psycopg.Error,
+    PoolTimeout,
+)
+ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
+
+
+class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
+    """Has a run's own tool carry out a call, and turns whatever it does into an answer."""
+
+    def __init__(self, tools: Mapping[str, ToolDefinition]) -> None:
+        super().__init__()
+        self._known = dict(tools)
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: ToolHandler
+    ) -> ToolMessage | Command[Any]:
+        run = run_of(request.runtime.context)
+        refusal = _unreadable(request) or _beyond(request)
+        try:
+            known = None if refusal else await self._tool(run, request)
+            if known is not None:
+                request = request.override(tool=known.factory(run))
+            message = _answer(request, refusal) if refusal else await handler(request)
+        except GraphBubbleUp:
+            raise
+        except _ENDS_THE_STREAM:
+            raise
+        except errors.RotaError as exc:
+            message = _answer(request, exc.message)
+        except Exception as exc:
+            log.warning(
+                "tool_failed",
+                tool=request.tool_call["name"],
+                error=type(exc).__name__,
+                exc_info=exc,
+            )
+            message = _answer(request, f"the tool failed: {type(exc).__name__}")
+        if isinstance(message, ToolMessage):
+            given = message.artifact if isinstance(message.artifact, dict) else {}
+            ok = bool(given.get("ok", True)) and message.status != "error"
+            spent = {"spent": given["spent"]} if "spent" in given else {}
+            message.artifact = run.stamp(ok=ok, resource=given.get("resource", ""), **spent)
+        return message
+
+    async def _tool(self, run: Run, request: ToolCallRequest) -> ToolDefinition | None:
+        found = self._known.get(request.tool_call["name"])
+        if found is not None or not run.may_have(request.tool_call["name"]):
+            return found
+
+        async def late() -> ToolDefinition | None:
+            found: ToolDefinition | None = run.desk.late(request.tool_call["name"])
+            return found
+
+        if stamp_of(calling_message(request)).get("segment") == run.segment:
+            return await late()
+        # what waited for a person waits for its server a little
+        return await run.desk.patience.peer(late)
+
+
+def _answer(request: ToolCallRequest, said: str) -> ToolMessage:
+    content, artifact = failed(said).pair()
+    return ToolMessage(
+        content,
+        artifact=artifact,
+        name=request.tool_call["name"],
+        tool_call_id=request.tool_call["id"],
+        status="error",
+    )
+
+
+def _unreadable(request: ToolCallRequest) -> str:
+    """What is wrong with a call whose arguments nobody can read; empty for any other."""
+    asked = calling_message(request)
+    sent = unreadable_of(asked).get(str(request.tool_call["id"]))
+    if sent is None:
+        return ""
+    cut = asked.response_metadata.get("finish_reason") == "length"
+    why = "were cut off: the answer was too long" if cut else "are not a JSON object"
+    shown = one_line(sent, _SHOWN)
+    return f"nothing was done: the arguments {why}. They were: {shown or '(empty)'}"
+
+
+def _beyond(request: ToolCallRequest) -> str:
+    """What is said of a call that comes after those that are carried out together."""
+    ids = [call["id"] for call in calling_message(request).tool_calls[:MOST_AT_ONCE]]
+    if request.tool_call["id"] in ids:
+        return ""
+    return f"nothing was done: at most {MOST_AT_ONCE} tools may be called at once"

@@ -1,0 +1,91 @@
+"""A turn that has a checkpoint: what it holds, what it waits for and how it goes on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from langchain_core.messages import BaseMessage
+from langgraph.types import Command, Interrupt, StateSnapshot
+
+from chat_service.agent import stream_events
+from chat_service.runtime.events import AgentEvent, TextRetracted
+from chat_service.runtime.run_context import Run
+from shared import errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """An interrupt that nobody answered. `segment` is the one that paused there."""
+
+    approvals: tuple[UUID, ...]
+    segment: str | None
+    answer: dict[str, Any]
+
+    @classmethod
+    def of(cls, interrupt: Interrupt) -> "Waiting":
+        answer = {key: said for key, said in interrupt.value.items() if key != "segment"}
+        return cls(
+            approvals=stream_events.approvals_of(interrupt),
+            segment=interrupt.value.get("segment"),
+            answer=answer,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """`first_resume`: the checkpoint holds nothing of this segment yet."""
+
+    messages: list[BaseMessage]
+    decided: dict[str, Waiting]  # by interrupt
+    undecided: tuple[UUID, ...]
+    first_resume: bool
+    only_waits: bool
+
+    @classmethod
+    def read(cls, state: StateSnapshot, run: Run, resume: Sequence[UUID]) -> "Begun":
+        """Raises ApprovalsUndecided when a resume leaves out what its pause waits for."""
+        messages = messages_of(state)
+        waiting = {i.id: Waiting.of(i) for i in state.interrupts}
+        first_resume = bool(resume and waiting) and not stream_events.holds_any(messages, run)
+        left_out = [
+            approval
+            for one in waiting.values()
+            # a pause of this very segment is a new one
+            if one.segment != run.segment and (one.segment is not None or first_resume)
+            for approval in one.approvals
+            if approval not in resume
+        ]
+        if resume and left_out:
+            names = [f"workspaces/{run.context.workspace}/approvals/{a}" for a in left_out]
+            raise errors.ApprovalsUndecided(run.context.turn_name, names)
+        return cls(
+            messages=messages,
+            decided={i: one for i, one in waiting.items() if set(one.approvals) <= set(resume)},
+            undecided=tuple(
+                a for one in waiting.values() for a in one.approvals if a not in resume
+            ),
+            first_resume=first_resume,
+            only_waits=all(task.interrupts or task.result is not None for task in state.tasks),
+        )
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether nothing goes on until a person has decided."""
+        return bool(self.undecided) and self.only_waits and not self.decided
+
+    def told_anew(self, run: Run) -> Iterator[AgentEvent]:
+        if run.next_block > 0:
+            yield TextRetracted(from_block=0)
+        yield from stream_events.replay(self.messages, run)
+
+    def onward(self) -> Any:
+        """The graph's input: the decisions it waits for, or None to go on where it is."""
+        if not self.decided:
+            return None
+        return Command(resume={i: one.answer for i, one in self.decided.items()})
+
+
+def messages_of(state: StateSnapshot) -> list[BaseMessage]:
+    found: list[BaseMessage] = state.values.get("messages", [])
+    return found

@@ -1,0 +1,21 @@
+"""The answer of a task that has an output schema."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chat_service.llm.text import read_object
+from shared import canonical_json, json_schema
+
+
+def read_output(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | list[str]:
+    """The JSON object in an answer, or what is wrong with it."""
+    found = read_object(text)
+    if found is None:
+        return ["the answer is not a JSON object"]
+    try:
+        # what a message between our services cannot carry
+        canonical_json.normalise(found)
+    except canonical_json.NotCanonical as exc:
+        return [str(exc)]
+    faults = json_schema.faults(schema, found)
+    return [f"{path}: {what}" if path else what for path, what in faults] or found

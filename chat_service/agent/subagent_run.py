@@ -1,0 +1,167 @@
+"""One task in a subagent's hands: worked on in a checkpoint thread of its own."""
+
+import json
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+from uuid import UUID
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.runnables.config import var_child_runnable_config
+
+from chat_service.agent.graphs import Graph, run_config
+from chat_service.agent.resume_state import Begun
+from chat_service.llm.text import clean, one_line
+from chat_service.llm.usage import ModelUsed
+from chat_service.runtime.events import Retrying, StepChanged
+from chat_service.runtime.run_context import Assigned, Emit, Run, stamp_of
+
+MOST_LINES: Final = 20
+_TITLE: Final = 80
+_LINE: Final = 120
+_WAITS: Final = "Waits for a decision"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    approvals: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """`spent` is what its models used in this segment."""
+
+    text: str
+    spent: tuple[ModelUsed, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Assignment:
+    """Begun, taken over after a crash, or gone on with after a pause: `work` does what is due.
+
+    `run` is the subagent's; what is shown and used goes to the main agent's stream by `emit`.
+    """
+
+    run: Run
+    graph: Graph
+    thread: str
+    emit: Emit
+    _calls: dict[str, str] = field(default_factory=dict)  # a line each
+    _worked: bool = False
+
+    async def work(self) -> Waits | Answered:
+        # the main agent's run is not this one's parent: its tokens and interrupts are its own
+        outside = var_child_runnable_config.set(None)
+        try:
+            return await self._work()
+        finally:
+            var_child_runnable_config.reset(outside)
+
+    async def _work(self) -> Waits | Answered:
+        config = run_config(self.thread)
+        state = await self.graph.aget_state(config)
+        given: Any = {"messages": [HumanMessage(self._assigned.task)]}
+        if state.created_at is not None:
+            begun = Begun.read(state, self.run, self.run.decided)
+            self._know(begun.messages)
+            self._worked = True
+            if begun.must_wait:
+                return self._waiting(begun.undecided)
+            given = begun.onward()
+            if given is None and not state.next:
+                return self._answered(begun.messages)
+        self._worked = True
+        self._show()
+        parts = self.graph.astream(
+            given,
+            config,
+            context=self.run,
+            stream_mode=["updates", "custom"],
+            version="v2",
+            durability="sync",
+        )
+        async with aclosing(cast(AsyncGenerator[Any, None], parts)) as stream:
+            async for part in stream:
+                self._follow(part)
+        state = await self.graph.aget_state(config)
+        begun = Begun.read(state, self.run, self.run.decided)
+        if begun.undecided:
+            return self._waiting(begun.undecided)
+        return self._answered(begun.messages)
+
+    @property
+    def _assigned(self) -> Assigned:
+        assert self.run.assigned is not None
+        return self.run.assigned
+
+    def _know(self, messages: Sequence[BaseMessage]) -> None:
+        """What its checkpoint holds; counted when whoever worked on it before is gone."""
+        for message in messages:
+            self._note(message)
+        if self.run.replays and not self._worked:
+            for used in _spent(messages, self.run):
+                self.emit(used)
+
+    def _follow(self, part: Mapping[str, Any]) -> None:
+        match part:
+            case {"type": "custom", "data": ModelUsed() | Retrying() as event}:
+                self.emit(event)
+            case {"type": "updates", "data": {"model": update} | {"tools": update}}:
+                for message in _messages(update):
+                    self._note(message)
+                self._show()
+
+    def _note(self, message: BaseMessage) -> None:
+        match message:
+            case AIMessage():
+                for call in message.tool_calls:
+                    self._calls[str(call["id"])] = _line(call["name"], call["args"])
+            case ToolMessage() if not stamp_of(message).get("ok", True):
+                line = self._calls.get(message.tool_call_id, message.name)
+                self._calls[message.tool_call_id] = f"{line} – it failed"
+
+    def _show(self, *more: str, done: bool = False) -> None:
+        assigned = self._assigned
+        lines = list(self._calls.values())
+        left_out = len(lines) - MOST_LINES
+        shown = [f"{left_out} calls before these", *lines[left_out:]] if left_out > 0 else lines
+        name = assigned.subagent.replace("_", " ").capitalize()
+        self.emit(
+            StepChanged(
+                id=f"{assigned.subagent}-{assigned.number}",
+                title=one_line(f"{name}: {assigned.task}", _TITLE),
+                items=(*shown, *more),
+                done=done,
+            )
+        )
+
+    def _waiting(self, approvals: tuple[UUID, ...]) -> Waits:
+        self._show(_WAITS)
+        return Waits(approvals=approvals)
+
+    def _answered(self, messages: Sequence[BaseMessage]) -> Answered:
+        self._show(done=True)
+        last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
+        return Answered(
+            text=clean(last.text) if last else "", spent=tuple(_spent(messages, self.run))
+        )
+
+
+def _spent(messages: Sequence[BaseMessage], run: Run) -> Iterator[ModelUsed]:
+    for message in messages:
+        stamp = stamp_of(message)
+        if isinstance(message, AIMessage) and stamp.get("segment") == run.segment:
+            yield ModelUsed(**stamp["used"])
+
+
+def _line(tool: str, arguments: Mapping[str, Any]) -> str:
+    values = [
+        value if isinstance(value, str) else json.dumps(value) for value in arguments.values()
+    ]
+    return one_line(f"{tool} {', '.join(values)}".strip(), _LINE)
+
+
+def _messages(update: Any) -> Iterator[BaseMessage]:
+    for one in update if isinstance(update, list) else [update]:
+        yield from (one or {}).get("messages", ())

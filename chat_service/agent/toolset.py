@@ -1,0 +1,165 @@
+"""Which tools an agent has: the main agent's, capabilities, and those of MCP servers."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from langchain_core.tools import BaseTool
+
+from chat_service.llm.config import ModelConfig
+from chat_service.runtime.models_file import Models
+from chat_service.runtime.ports import Offers
+from chat_service.runtime.run_context import Run
+from chat_service.tools.automations.create import create_automation_tool
+from chat_service.tools.automations.explain_slot import explain_slot_tool
+from chat_service.tools.automations.list_automations import list_automations_tool
+from chat_service.tools.automations.pause_resume import (
+    pause_automation_tool,
+    resume_automation_tool,
+)
+from chat_service.tools.automations.update import update_automation_tool
+from chat_service.tools.capabilities.fetch_url import Fetcher
+from chat_service.tools.capabilities.register import register_capabilities
+from chat_service.tools.capability_tool import Offered, capability_tool, offered
+from chat_service.tools.definition import ToolDefinition
+from chat_service.tools.idempotency import NotReached
+from chat_service.tools.mcp.tools import McpTools
+from shared import errors
+from shared.clock import Clock
+from shared.registries.actions.store import all_actions
+from shared.registries.capabilities.store import new_registry
+from shared.registries.capabilities.types import Capability
+from shared.registries.catalogue import Catalogue
+from shared.registries.triggers.store import all_triggers
+
+# what the main agent of a chat may use; tasks and subagents get none of these
+MAIN_AGENT: Final = (
+    ToolDefinition(name="create_automation", factory=create_automation_tool, approval="always"),
+    ToolDefinition(name="update_automation", factory=update_automation_tool, approval="always"),
+    ToolDefinition(name="pause_automation", factory=pause_automation_tool, approval="always"),
+    ToolDefinition(name="resume_automation", factory=resume_automation_tool, approval="always"),
+    ToolDefinition(name="list_automations", factory=list_automations_tool, approval="never"),
+    ToolDefinition(name="explain_slot", factory=explain_slot_tool, approval="never"),
+)
+
+
+def tools_for(
+    run: Run,
+    disabled: Collection[str],
+    capabilities: Mapping[str, Capability],
+    more: Sequence[ToolDefinition] = (),
+    own: Sequence[ToolDefinition] = MAIN_AGENT,
+    may_come: Callable[[str], bool] = lambda _: False,
+) -> list[ToolDefinition]:
+    """`own`: the main agent's; `more`: those that chats, subagents and tasks may have.
+
+    Raises CapabilityGone for a task's tool that is not registered, and ServiceUnavailable for
+    one that `may_come`.
+    """
+    if run.task is None:
+        return [tool for tool in (*own, *more) if tool.name not in disabled]
+    ruled = {tool.name: tool for tool in more}
+    return [
+        ruled[name] if name in ruled else _unruled(_registered(name, capabilities, may_come))
+        for name in run.task.tools
+        if name not in disabled
+    ]
+
+
+def _unruled(capability: Capability) -> ToolDefinition:
+    return ToolDefinition(name=capability.id, factory=_Bare(capability), approval="never")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Bare:
+    """Makes a capability's tool; equal to another one of the very same capability."""
+
+    capability: Capability
+
+    def __call__(self, run: Run) -> BaseTool:
+        return capability_tool(self.capability)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Bare) and other.capability is self.capability
+
+    def __hash__(self) -> int:
+        return id(self.capability)
+
+
+def _registered(
+    name: str, capabilities: Mapping[str, Capability], may_come: Callable[[str], bool]
+) -> Capability:
+    found = capabilities.get(name)
+    if found is None and may_come(name):
+        raise errors.ServiceUnavailable(
+            f"the server of the tool {name} was not reached yet; try again",
+            metadata={"capability": name},
+        )
+    if found is None or found.handler is None:
+        raise errors.CapabilityGone(
+            f"the tool {name} is no longer registered", metadata={"capability": name}
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Late:
+    """`may_come`: whether a tool that is not there may be one of a server not yet reached."""
+
+    more_tools: Callable[[], Sequence[ToolDefinition]]
+    may_come: Callable[[str], bool]
+
+    def __call__(self, name: str) -> ToolDefinition | None:
+        """Raises NotReached for one that may come."""
+        if self.may_come(name):
+            raise NotReached(f"the server of {name} can't be reached, so nothing was done")
+        return next((tool for tool in self.more_tools() if tool.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolbox:
+    """The same things twice: for tasks and drafts by name, and as the tools of chats."""
+
+    own: tuple[Offered, ...]
+    mcp: McpTools
+
+    def catalogue(self) -> Catalogue:
+        return Catalogue(
+            actions=all_actions(), triggers=all_triggers(), capabilities=self.capabilities()
+        )
+
+    def capabilities(self) -> dict[str, Capability]:
+        own = {one.capability.id: one.capability for one in self.own}
+        return {**self.mcp.capabilities(), **own}
+
+    def definitions(self) -> tuple[ToolDefinition, ...]:
+        return (*(one.definition for one in self.own), *self.mcp.definitions())
+
+
+def filled(
+    models: Mapping[int, ModelConfig],
+    clock: Clock,
+    fetcher: Fetcher,
+    environ: Mapping[str, str],
+    offers: Offers | None = None,
+) -> Toolbox:
+    """Capabilities are the process's own, since their handlers hold its clock.
+
+    Nobody is asked before one acts unless the models file says so.
+    """
+    capabilities = new_registry()
+    register_capabilities(capabilities, clock, fetcher)
+    found = models if isinstance(models, Models) else Models([], None)
+    return Toolbox(
+        own=tuple(
+            offered(capability, rule)
+            for name, capability in capabilities.all().items()
+            if (rule := found.tools.get(name, "never")) != "off"
+        ),
+        mcp=McpTools(
+            servers=found.mcp_servers,
+            environ=environ,
+            offers=offers,
+            reserved={tool.name for tool in MAIN_AGENT} | set(capabilities.all()),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""The RPCs of ChatService and AgentService, one module a resource."""

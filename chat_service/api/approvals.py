@@ -1,0 +1,193 @@
+"""Approvals, as callers see and decide them, and as the agent stores them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service import convert
+from chat_service.api.access import Members, Request
+from chat_service.api.payload_check import EditedPayloads, under
+from chat_service.api.threads import before, next_token, page_of, sendable
+from chat_service.flows.resume_routing import Decided, Routing
+from chat_service.persistence import approvals, turns
+from chat_service.persistence.approvals import Approval
+from chat_service.persistence.enums import ApprovalState
+from chat_service.persistence.turns import Turn
+from chat_service.turns.engine import TurnEngine
+from chat_service.turns.segment import Work
+from shared import aip, canonical_json, errors, resources
+from shared.db import database
+from shared.rpc import struct
+from shared.security.caller import Caller
+
+_FILTER = {"state": "=", "create_time": "= < <= > >="}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    members: Members
+    routing: Routing
+    engine: TurnEngine
+    edited: EditedPayloads
+
+    async def get(self, name: str) -> pb.Approval:
+        return convert.approval(await self._find(name, "viewer"))
+
+    async def list(self, request: pb.ListApprovalsRequest) -> pb.ListApprovalsResponse:
+        workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
+        await self.members.admit(workspace, "viewer", name=request.parent)
+        conditions = aip.conditions(request.filter, _FILTER)
+        page = page_of(request)
+        async with self.members.engine.connect() as connection:
+            rows = await approvals.newest(
+                connection,
+                workspace,
+                size=page.size + 1,
+                before=before(page),
+                states=[_state(c.value) for c in conditions if c.field == "state"],
+                created=[(c.operator, c.moment()) for c in conditions if c.field != "state"],
+            )
+        shown = sendable([convert.approval(row, full=False) for row in rows[: page.size]])
+        return pb.ListApprovalsResponse(
+            approvals=shown, next_page_token=next_token(page, [row.id for row in rows], len(shown))
+        )
+
+    async def decide_one(self, request: pb.DecideApprovalRequest) -> pb.Approval:
+        named = {request.name, request.decision.approval} - {""}
+        if len(named) != 1:
+            raise errors.invalid("name", "must name one approval, as the decision does")
+        name = named.pop()
+        row = await self._find(name, "editor")
+        who = await self.members.admit(row.workspace_id, "editor", name=name)
+        once = self.members.request(
+            request,
+            workspace=row.workspace_id,
+            rpc="DecideApproval",
+            user=who.user,
+            request_id=request.request_id,
+        )
+        decision = pb.Decision()
+        decision.CopyFrom(request.decision)
+        decision.approval = name
+        async with self.members.engine.connect() as connection:
+            turn = await turns.get(connection, row.turn_id)
+        if turn is None:  # its thread was deleted meanwhile
+            raise errors.ResourceNotFound(name)
+        await self.decide(turn, [decision], field="decision", by=who, once=once, whole=False)
+        return await self.get(name)
+
+    async def decide(
+        self,
+        turn: Turn,
+        decisions: Sequence[pb.Decision],
+        *,
+        field: str,
+        by: Caller,
+        once: Request,
+        whole: bool,
+    ) -> str:
+        """Decides, and begins the segment that follows: `turn@sequence before it`."""
+        read = _read(decisions, turn.workspace_id, field)
+        # What was decided since must not hide that this very request decided it.
+        if (made := await self.members.made(once)) is not None:
+            return made
+        async with self.members.engine.connect() as connection:
+            checked = await self.routing.checked(connection, turn, read, self.edited)
+        return await self.engine.errands.carry_out(
+            self._decided(turn, checked, by=by, once=once, whole=whole)
+        )
+
+    async def _decided(
+        self, turn: Turn, checked: Sequence[Decided], *, by: Caller, once: Request, whole: bool
+    ) -> str:
+        begun: list[tuple[Work, list[bytes]]] = []
+
+        async def make() -> str:
+            went_on = await self.routing.decide(
+                connection, turn.id, checked, by=by.user, whole=whole
+            )
+            if went_on is not None:
+                begun.append(went_on)
+                return f"{turn.id}@{went_on[0].turn.segments[-1]}"
+            return await self._followed(connection, turn, checked)
+
+        async with database.transaction(self.members.engine) as connection:
+            made, _ = await self.members.once(connection, once, make)
+        for work, stored in begun:
+            self.engine.begin(work, stored)
+        return made
+
+    async def _followed(
+        self, connection: AsyncConnection, turn: Turn, decisions: Sequence[Decided]
+    ) -> str:
+        """The segment that followed decisions made before, or the end when none has yet."""
+        row = await turns.get(connection, turn.id)
+        asked = await approvals.get(connection, decisions[0].approval)
+        if row is None or asked is None:
+            raise errors.ResourceNotFound(decisions[0].name)
+        if asked.segment + 1 >= len(row.segments):
+            return f"{turn.id}@{row.last_sequence}"
+        return f"{turn.id}@{row.segments[asked.segment + 1]}"
+
+    async def _find(self, name: str, role: str) -> Approval:
+        parts = resources.APPROVAL.parse(name)
+        await self.members.admit(parts["workspace"], role, name=name)
+        async with self.members.engine.connect() as connection:
+            row = await approvals.get(
+                connection,
+                resources.uuid_of(parts["approval"], name),
+                workspace=parts["workspace"],
+            )
+        if row is None:
+            raise errors.ResourceNotFound(name)
+        return row
+
+
+def _read(decisions: Sequence[pb.Decision], workspace: str, field: str) -> list[Decided]:
+    found = [
+        _read_one(d, workspace, f"{field}[{i}]" if field == "decisions" else field)
+        for i, d in enumerate(decisions)
+    ]
+    if len({d.approval for d in found}) != len(found):
+        raise errors.invalid(field, "names an approval twice")
+    return found
+
+
+def _read_one(decision: pb.Decision, workspace: str, field: str) -> Decided:
+    if not decision.approval:
+        raise errors.invalid(f"{field}.approval", "is required")
+    parts = resources.APPROVAL.parse(decision.approval)
+    if parts["workspace"] != workspace:
+        raise errors.ResourceNotFound(decision.approval)
+    rejected = decision.WhichOneof("decision") == "reject"
+    if "\0" in decision.reject.reason:
+        raise errors.invalid(f"{field}.reject.reason", "must not hold NUL")
+    return Decided(
+        approval=resources.uuid_of(parts["approval"], decision.approval),
+        name=decision.approval,
+        digest=decision.payload_digest.lower(),
+        state=ApprovalState.REJECTED if rejected else ApprovalState.APPROVED,
+        field=field,
+        payload=_payload(decision, field),
+        reason=decision.reject.reason,
+    )
+
+
+def _payload(decision: pb.Decision, field: str) -> Mapping[str, Any] | None:
+    if decision.WhichOneof("decision") != "edit":
+        return None
+    try:
+        payload: Mapping[str, Any] = struct.to_json(decision.edit.payload)
+    except canonical_json.NotCanonical as error:
+        raise errors.invalid(under(f"{field}.edit.payload", error.path), error.problem) from error
+    return payload
+
+
+def _state(text: str) -> ApprovalState:
+    try:
+        return ApprovalState(text.lower())
+    except ValueError:
+        raise errors.invalid("filter", f"{text} is no state") from None

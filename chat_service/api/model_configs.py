@@ -1,0 +1,268 @@
+"""The models that may be chosen, as callers see them, and those that people add."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from google.protobuf import empty_pb2
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service import convert
+from chat_service.api.access import Members
+from chat_service.api.threads import page_of
+from chat_service.llm import custom_endpoint
+from chat_service.llm.config import ModelConfig
+from chat_service.model_selection import llm_bundle
+from chat_service.model_selection.llm_bundle import SECRET_KEYS, Bundles
+from chat_service.persistence import model_configs
+from chat_service.persistence.model_configs import OwnModel
+from shared import aip, errors, resources
+from shared.db import database
+from shared.security import caller
+
+MOST: Final = 50  # of one person in one workspace
+_HINT: Final = 4
+_HINTED_FROM: Final = 16
+_FIELDS: Final = ("display_name", "model", "image_support", "base_url", "api_key", "context_tokens")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfigs:
+    members: Members
+    bundles: Bundles
+
+    async def create(self, request: pb.CreateModelConfigRequest) -> pb.ModelConfig:
+        workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
+        who = await self.members.admit(workspace, "editor", name=request.parent)
+        row = self._new(request.model_config, workspace, who.user, self.members.clock.now())
+        if request.validate_only:
+            self._sealed(row, request.model_config.api_key)
+            return convert.own_model(row)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="CreateModelConfig",
+            user=who.user,
+            request_id=request.request_id,
+        )
+
+        async def make() -> str:
+            await self._room(connection, workspace, who.user, request.parent)
+            found = replace(row, id=await model_configs.new_id(connection))
+            sealed = self._sealed(found, request.model_config.api_key)
+            await model_configs.insert(connection, replace(found, api_key=sealed))
+            return str(found.id)
+
+        async with database.transaction(self.members.engine) as connection:
+            made, _ = await self.members.once(connection, once, make)
+            return convert.own_model(await self._get(connection, int(made), workspace, who.user))
+
+    async def get(self, request: pb.GetModelConfigRequest) -> pb.ModelConfig:
+        workspace, config_id, user = await self._find(request.name, "viewer")
+        if config_id < 0:
+            return _of_file(self.bundles.models[config_id], workspace)
+        async with self.members.engine.connect() as connection:
+            return convert.own_model(await self._get(connection, config_id, workspace, user))
+
+    async def list(self, request: pb.ListModelConfigsRequest) -> pb.ListModelConfigsResponse:
+        workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
+        who = await self.members.admit(workspace, "viewer", name=request.parent)
+        page = page_of(request)
+        start = _start(page.after)
+        async with self.members.engine.connect() as connection:
+            own = await model_configs.of_owner(connection, workspace=workspace, user=who.user)
+        of_file = sorted(self.bundles.models.values(), key=lambda config: -config.id)
+        configs = [_of_file(config, workspace) for config in of_file]
+        configs += [convert.own_model(row) for row in own]
+        more = start + page.size < len(configs)
+        return pb.ListModelConfigsResponse(
+            model_configs=configs[start : start + page.size],
+            next_page_token=page.token([start + page.size] if more else None),
+        )
+
+    async def update(self, request: pb.UpdateModelConfigRequest) -> pb.ModelConfig:
+        asked = request.model_config
+        workspace, config_id, user = await self._find_own(asked.name)
+        fields = _masked(request)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="UpdateModelConfig",
+            user=user,
+            request_id=request.request_id,
+        )
+
+        async def make() -> str:
+            row = await self._get(connection, config_id, workspace, user, lock=True)
+            _check_etag(row, asked.etag)
+            changes = self._changes(row, asked, fields)
+            await model_configs.change(connection, row.id, self.members.clock.now(), changes)
+            return str(config_id)
+
+        async with database.transaction(self.members.engine) as connection:
+            if request.validate_only:
+                await make()
+            else:
+                await self.members.once(connection, once, make)
+            changed = convert.own_model(await self._get(connection, config_id, workspace, user))
+            if request.validate_only:
+                await connection.rollback()
+            return changed
+
+    async def delete(self, request: pb.DeleteModelConfigRequest) -> empty_pb2.Empty:
+        workspace, config_id, user = await self._find_own(request.name)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="DeleteModelConfig",
+            user=user,
+            request_id=request.request_id,
+        )
+
+        async def make() -> str:
+            row = await self._get(connection, config_id, workspace, user, lock=True)
+            _check_etag(row, request.etag)
+            await model_configs.delete(connection, row)
+            return str(config_id)
+
+        async with database.transaction(self.members.engine) as connection:
+            await self.members.once(connection, once, make)
+        return empty_pb2.Empty()
+
+    async def _find(self, name: str, role: str) -> tuple[str, int, str]:
+        """Workspace, id and caller; a file's id that is not configured is not found."""
+        parts = resources.MODEL_CONFIG.parse(name)
+        who = await self.members.admit(parts["workspace"], role, name=name)
+        config_id = llm_bundle.number(parts["model_config"])
+        if config_id is None or (config_id < 0 and config_id not in self.bundles.models):
+            raise errors.ResourceNotFound(name)
+        return parts["workspace"], config_id, who.user
+
+    async def _find_own(self, name: str) -> tuple[str, int, str]:
+        workspace, config_id, user = await self._find(name, "editor")
+        if config_id < 0:
+            role = caller.current().workspaces[workspace]
+            raise errors.PermissionDenied(role=role, needs="operator")
+        return workspace, config_id, user
+
+    async def _get(
+        self,
+        connection: AsyncConnection,
+        config_id: int,
+        workspace: str,
+        user: str,
+        *,
+        lock: bool = False,
+    ) -> OwnModel:
+        found = await model_configs.get(
+            connection, config_id, workspace=workspace, user=user, lock=lock
+        )
+        if found is None:
+            raise errors.ResourceNotFound(convert.model_config_name(workspace, config_id))
+        return found
+
+    async def _room(
+        self, connection: AsyncConnection, workspace: str, user: str, parent: str
+    ) -> None:
+        await model_configs.lock_owner(connection, workspace=workspace, user=user)
+        own = await model_configs.of_owner(connection, workspace=workspace, user=user)
+        if len(own) >= MOST:
+            raise errors.StateConflict(parent, f"at its limit of {MOST} models of one person")
+
+    def _new(self, asked: pb.ModelConfig, workspace: str, user: str, now: datetime) -> OwnModel:
+        display_name = asked.display_name.strip() or asked.model.strip()
+        _require(model=asked.model, base_url=asked.base_url)
+        return OwnModel(
+            id=0,
+            workspace_id=workspace,
+            user_id=user,
+            display_name=display_name,
+            model=asked.model.strip(),
+            base_url=custom_endpoint.checked(asked.base_url, local=self.bundles.local),
+            api_key=None,
+            key_hint=_hint(asked.api_key),
+            supports_images=convert.IMAGE_SUPPORTS[asked.image_support],
+            context_tokens=asked.context_tokens or None,
+            revision=1,
+            create_time=now,
+            update_time=now,
+        )
+
+    def _changes(
+        self, row: OwnModel, asked: pb.ModelConfig, fields: Sequence[str]
+    ) -> dict[str, Any]:
+        texts = {f: getattr(asked, f) for f in ("display_name", "model", "base_url") if f in fields}
+        _require(**texts)
+        changes: dict[str, Any] = {f: text.strip() for f, text in texts.items()}
+        if "base_url" in fields:
+            changes["base_url"] = custom_endpoint.checked(asked.base_url, local=self.bundles.local)
+        if "image_support" in fields:
+            changes["supports_images"] = convert.IMAGE_SUPPORTS[asked.image_support]
+        if "context_tokens" in fields:
+            changes["context_tokens"] = asked.context_tokens or None
+        moved = changes.get("base_url", row.base_url) != row.base_url
+        if "api_key" in fields or moved:
+            key = asked.api_key if "api_key" in fields else ""
+            changes |= {"api_key": self._sealed(row, key), "key_hint": _hint(key)}
+        return changes
+
+    def _sealed(self, row: OwnModel, key: str) -> bytes | None:
+        if not key:
+            return None
+        if self.bundles.box is None:
+            raise errors.EncryptionUnavailable(SECRET_KEYS)
+        return self.bundles.box.seal(key, bound_to=row.bound_to)
+
+
+def _of_file(config: ModelConfig, workspace: str) -> pb.ModelConfig:
+    return pb.ModelConfig(
+        id=config.id,
+        name=convert.model_config_name(workspace, config.id),
+        display_name=config.display_name,
+        model=config.model,
+        image_support=convert.IMAGE_SUPPORT[config.supports_images],
+        premium=config.premium,
+        auto_eligible=config.auto_eligible,
+        context_tokens=config.context_tokens,
+    )
+
+
+def _masked(request: pb.UpdateModelConfigRequest) -> Sequence[str]:
+    present = [field.name for field, _ in request.model_config.ListFields()]
+    paths = request.update_mask.paths
+    fields = aip.masked(paths, allowed=_FIELDS, present=present, prefix="model_config")
+    # It is never given back, so who writes back all that was read does not have it.
+    if list(paths) == ["*"] and not request.model_config.api_key:
+        return [field for field in fields if field != "api_key"]
+    return fields
+
+
+def _require(**texts: str) -> None:
+    missing = [
+        errors.FieldViolation(field=f"model_config.{field}", description="is required")
+        for field, text in texts.items()
+        if not text.strip()
+    ]
+    if missing:
+        raise errors.InvalidRequest(missing)
+
+
+def _check_etag(row: OwnModel, etag: str) -> None:
+    now_is = convert.model_config_etag(row)
+    if etag and etag != now_is:
+        raise errors.EtagMismatch(convert.model_config_name(row.workspace_id, row.id), now_is)
+
+
+def _hint(key: str) -> str:
+    return key[-_HINT:] if len(key) >= _HINTED_FROM else ""
+
+
+def _start(after: object) -> int:
+    match after:
+        case None:
+            return 0
+        case [int(start)]:
+            return start
+    raise errors.invalid("page_token", "is not a token of this service")

@@ -1,0 +1,119 @@
+"""What a person approves or made of it, checked like the draft was, when it is decided."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from chat_service.persistence.approvals import Approval
+from chat_service.persistence.enums import ApprovalState
+from chat_service.runtime.ports import ActionType, Automations
+from shared import errors, json_schema
+from shared.clock import Clock
+from shared.definition.envelope import AutomationCreate, dump
+from shared.validation import never_fires
+
+# which automation, and as it was when the change was drafted
+_HELD = ("name", "etag")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditedPayloads:
+    automations: Automations
+    clock: Clock
+
+    async def checked(
+        self, row: Approval, payload: Mapping[str, Any], field: str
+    ) -> Mapping[str, Any]:
+        """Its canonical form. InvalidRequest with paths under `field`, where it stands."""
+        if row.state is not ApprovalState.PENDING:
+            return _as_decided(row, payload)
+        try:
+            match row.action_type:
+                case ActionType.CREATE:
+                    return await self._created(row, payload)
+                case ActionType.UPDATE:
+                    return await self._updated(row, payload)
+                case ActionType.PAUSE | ActionType.RESUME | ActionType.TOOL_CALL:
+                    return _fitting(row, payload)
+        except errors.RotaError as error:
+            if not error.violations:
+                raise
+            raise errors.InvalidRequest(
+                [
+                    replace(v, field=under(field, v.field.removeprefix("automation.")))
+                    for v in error.violations
+                ]
+            ) from error
+        raise errors.invalid(field, f"an act of the type {row.action_type} can't be edited")
+
+    async def still_holds(self, row: Approval, field: str) -> None:
+        """InvalidRequest when what was shown would never fire any more, as when it is late.
+
+        Paths are under `field`, where an edit mends it. Whatever else has changed since it was
+        shown is told by the tool that does what was approved.
+        """
+        if row.action_type not in (ActionType.CREATE, ActionType.UPDATE) or not self._late(row):
+            return
+        try:
+            await self.checked(row, row.payload, field)
+        except errors.InvalidRequest:
+            raise
+        except errors.RotaError:
+            return
+
+    def _late(self, row: Approval) -> bool:
+        try:
+            definition = AutomationCreate.model_validate(_said(row.payload)).definition
+            unfired = never_fires.unfired(definition)
+            return any(never_fires.faults(definition, self.clock.now(), unfired))
+        except ValidationError:
+            return False
+
+    async def _created(self, row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        saved = await self.automations.validate(
+            workspace=row.workspace_id, user=row.requested_by, payload=payload
+        )
+        return saved.payload
+
+    async def _updated(self, row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+        if changed := [key for key in _HELD if payload.get(key) != row.payload[key]]:
+            raise errors.InvalidRequest(
+                [
+                    errors.FieldViolation(field=key, description="can't be changed")
+                    for key in changed
+                ]
+            )
+        saved = await self.automations.validate_update(
+            workspace=row.workspace_id, user=row.requested_by, payload=payload
+        )
+        return saved.payload
+
+
+def _as_decided(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The form that was kept of it, if it was this one; time may have passed since."""
+    if row.action_type not in (ActionType.CREATE, ActionType.UPDATE):
+        return payload
+    held = {key: payload[key] for key in _HELD if key in payload}
+    try:
+        return {**held, **dump(AutomationCreate.model_validate(_said(payload)))}
+    except ValidationError:
+        return payload
+
+
+def _said(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in payload.items() if key not in _HELD}
+
+
+def under(prefix: str, field: str) -> str:
+    return f"{prefix}.{field}" if field else prefix
+
+
+def _fitting(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """By the schema that the card was shown with, which fixes what may not change."""
+    if faults := json_schema.faults(row.payload_schema, payload):
+        raise errors.InvalidRequest(
+            [errors.FieldViolation(field=path, description=what) for path, what in faults]
+        )
+    return payload

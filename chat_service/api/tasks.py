@@ -1,0 +1,268 @@
+"""Unattended tasks, as automation_service sees them: turns on internal threads."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from google.protobuf import json_format
+from google.rpc import status_pb2
+from rota.agent.v1 import agent_pb2 as pb
+from rota.chat.v1 import chat_pb2
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service import convert
+from chat_service.agent.structured_output import read_output
+from chat_service.api.access import Members, Request
+from chat_service.flows import runtime_context
+from chat_service.flows.open_turn import Asked, Opening
+from chat_service.model_selection.llm_bundle import Bundles
+from chat_service.persistence import messages, turns
+from chat_service.persistence.enums import ThreadKind, TurnState
+from chat_service.persistence.turns import Turn
+from chat_service.turns.engine import TurnEngine
+from chat_service.turns.expiry import Ending
+from chat_service.turns.segment import Work
+from chat_service.turns.watch import TERMINAL, Tails
+from shared import canonical_json, errors, json_schema, resources
+from shared.db import database
+from shared.registries.catalogue import Catalogue
+from shared.rpc import status, struct
+
+# What a request stands for that was cancelled before it came.
+_NEVER: Final = "never"
+_RPC: Final = "RunTask"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tasks:
+    members: Members
+    opening: Opening
+    engine: TurnEngine
+    tails: Tails
+    ending: Ending
+    bundles: Bundles
+    catalogue: Callable[[], Catalogue]
+
+    async def run(self, request: pb.RunTaskRequest) -> AsyncIterator[pb.TaskEvent]:
+        workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
+        who = await self.members.admit(workspace, "editor", name=request.workspace)
+        if request.on_behalf_of != convert.user_name(who.user):
+            raise errors.invalid("on_behalf_of", "is not the user of the service token")
+        once = self._request(request, workspace, who.user, request.request_id)
+        # What was asked for before is not judged again: its model may be gone by now.
+        made = await self.members.made(once)
+        if made is None:
+            asked = await self._asked(request, workspace, who.user)
+            made = await self.engine.errands.carry_out(self._begun(asked, once))
+        if made == _NEVER:
+            yield pb.TaskEvent(
+                sequence=1, result=_failed(errors.Cancelled("the task was cancelled"))
+            )
+            return
+        async for event in self._events(UUID(made)):
+            yield event
+
+    async def _begun(self, asked: Asked, once: Request) -> str:
+        opened: list[tuple[Work, list[bytes]]] = []
+
+        async def make() -> str:
+            opened.append(await self.opening.open(connection, asked))
+            return str(opened[0][0].turn.id)
+
+        async with database.transaction(self.members.engine) as connection:
+            made, _ = await self.members.once(connection, once, make)
+        for work, stored in opened:
+            self.engine.begin(work, stored)
+        return made
+
+    async def cancel(self, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
+        workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
+        who = await self.members.admit(workspace, "editor", name=request.workspace)
+        async with database.transaction(self.members.engine) as connection:
+            turn = await self._find(connection, workspace, who.user, request.request_id)
+            if turn is not None and turn.state is TurnState.RUNNING:
+                await turns.change(
+                    connection, turn.id, self.members.clock.now(), cancel_requested=True
+                )
+        if turn is not None:
+            self.engine.stop_model(turn.id)
+        return pb.CancelTaskResponse()
+
+    async def _events(self, turn_id: UUID) -> AsyncIterator[pb.TaskEvent]:
+        """A turn's frames as a task's. The same frames always give the same events."""
+        sequence = 0
+        async with self.members.engine.connect() as connection:
+            turn = await turns.get(connection, turn_id)
+        if turn is None:
+            raise errors.ResourceNotFound(str(turn_id))
+        if not turn.frames_kept:
+            yield await self._remembered(turn)
+            return
+        async for stored in self.tails.follow((turn_id, 0)):
+            frame = chat_pb2.TurnEvent.FromString(stored)
+            event = await self._event(turn, frame)
+            if event is None:
+                continue
+            if event.WhichOneof("event") != "heartbeat":
+                sequence += 1
+            event.sequence = sequence
+            event.create_time.CopyFrom(frame.create_time)
+            yield event
+
+    async def _remembered(self, turn: Turn) -> pb.TaskEvent:
+        """The result of a task whose frames are no longer kept."""
+        async with self.members.engine.connect() as connection:
+            said = await messages.of_turn(connection, turn.id)
+        answer = next(m for m in said if m.id == turn.agent_message_id)
+        frame = chat_pb2.TurnEvent(cancelled=chat_pb2.TurnCancelled())
+        if turn.error is not None:
+            error = status_pb2.Status.FromString(turn.error)
+            frame = chat_pb2.TurnEvent(failed=chat_pb2.TurnFailed(status=error))
+        elif turn.state is TurnState.SUCCEEDED:
+            shown = convert.message(answer, turn.workspace_id)
+            frame = chat_pb2.TurnEvent(completed=chat_pb2.TurnCompleted(message=shown))
+        return pb.TaskEvent(
+            sequence=turn.last_sequence,
+            create_time=convert.moment(turn.end_time),
+            result=await self._result(turn, frame),
+        )
+
+    async def _event(self, turn: Turn, frame: chat_pb2.TurnEvent) -> pb.TaskEvent | None:
+        match frame.WhichOneof("event"):
+            case "started":
+                return pb.TaskEvent(started=pb.TaskStarted(session_id=str(turn.thread_id)))
+            case "tool_call_started":
+                title = f"Calling {frame.tool_call_started.tool}"[:200]
+                return pb.TaskEvent(progress=pb.TaskProgress(title=title))
+            case "heartbeat":
+                return pb.TaskEvent(heartbeat=pb.TaskHeartbeat())
+            case kind if kind in TERMINAL:
+                return pb.TaskEvent(result=await self._result(turn, frame))
+            case _:
+                return None
+
+    async def _result(self, turn: Turn, frame: chat_pb2.TurnEvent) -> pb.TaskResult:
+        match frame.WhichOneof("event"):
+            case "completed":
+                result = _answer(turn, frame.completed.message)
+            case "failed":
+                result = pb.TaskResult(error=frame.failed.status)
+            case _:
+                result = _failed(errors.Cancelled("the task was cancelled"))
+        async with self.members.engine.connect() as connection:
+            ended = await turns.get(connection, turn.id)
+        used = ended.usage if ended is not None else {}
+        result.usage.CopyFrom(_usage(used))
+        result.session_id = str(turn.thread_id)
+        return result
+
+    async def _find(
+        self, connection: AsyncConnection, workspace: str, user: str, request_id: str
+    ) -> Turn | None:
+        """The turn of a task; one that never began is kept from beginning."""
+        key = {"workspace": workspace, "rpc": _RPC, "user": user, "request_id": request_id.lower()}
+        made = await self.members.tenancy.served(connection, **key, body_hash=b"")
+        if made is None:
+            await self.members.tenancy.remember(
+                connection,
+                **key,
+                body_hash=b"",
+                resource=_NEVER,
+                now=self.members.clock.now(),
+            )
+        if made is None or made == _NEVER:
+            return None
+        return await turns.get(connection, UUID(made), lock=True)
+
+    def _request(
+        self, request: pb.RunTaskRequest, workspace: str, user: str, request_id: str
+    ) -> Request:
+        return self.members.request(
+            request, workspace=workspace, rpc=_RPC, user=user, request_id=request_id
+        )
+
+    async def _asked(self, request: pb.RunTaskRequest, workspace: str, user: str) -> Asked:
+        task: dict[str, Any] = {
+            "tools": list(request.tools),
+            "output_schema": _schema(request),
+            "budget_micros": request.budget_micros,
+            "auto_approve": request.auto_approve,
+        }
+        zone, _ = runtime_context.zone(request.time_zone, "UTC")
+        model = 0
+        if request.model:
+            model = await self.bundles.named(request.model, workspace=workspace, user=user)
+        return Asked(
+            workspace=workspace,
+            user=user,
+            thread=_session(request),
+            parts=[{"text": request.prompt}],
+            model_config_id=model,
+            time_zone=zone,
+            time_zone_assumed=False,
+            task=task,
+            kind=ThreadKind.TASK,
+        )
+
+
+def _session(request: pb.RunTaskRequest) -> UUID | None:
+    return resources.uuid_of(request.session_id, "session_id") if request.session_id else None
+
+
+def list_capabilities(
+    request: pb.ListCapabilitiesRequest, catalogue: Catalogue
+) -> pb.ListCapabilitiesResponse:
+    entries = [
+        {
+            "id": entry.id,
+            "description": entry.description,
+            "input_schema": dict(entry.input_schema),
+            "output_schema": dict(entry.output_schema),
+        }
+        for _, entry in sorted((catalogue.capabilities or {}).items())
+    ]
+    version = canonical_json.digest(entries)
+    if request.known_version == version:
+        return pb.ListCapabilitiesResponse(catalogue_version=version, unchanged=True)
+    return pb.ListCapabilitiesResponse(
+        capabilities=[json_format.ParseDict(e, pb.Capability()) for e in entries],
+        catalogue_version=version,
+    )
+
+
+def _answer(turn: Turn, message: chat_pb2.Message) -> pb.TaskResult:
+    # What it said before its last call of a tool led up to the answer.
+    text = message.parts[-1].text if message.parts else ""
+    assert turn.task is not None
+    schema = turn.task["output_schema"]
+    if not text:
+        return _failed(errors.ModelUnavailable("the model gave no answer"))
+    if schema is None:
+        return pb.TaskResult(text=text)
+    found = read_output(text, schema)
+    if isinstance(found, list):
+        unfit = errors.ModelUnavailable("the model's answer does not satisfy the output schema")
+        return _failed(unfit)
+    return pb.TaskResult(text=text, output=struct.struct(found))
+
+
+def _failed(error: errors.RotaError) -> pb.TaskResult:
+    return pb.TaskResult(error=status.to_status(error))
+
+
+def _usage(stored: Mapping[str, Any]) -> pb.TaskUsage:
+    counts = {k: int(v) for k, v in stored.items() if k not in ("by_model", "estimated")}
+    return pb.TaskUsage(**counts)
+
+
+def _schema(request: pb.RunTaskRequest) -> dict[str, Any] | None:
+    if not request.HasField("output_schema"):
+        return None
+    try:
+        schema: dict[str, Any] = struct.to_json(request.output_schema)
+    except canonical_json.NotCanonical as exc:
+        raise errors.invalid("output_schema", str(exc)) from exc
+    if problem := json_schema.problem(schema):
+        raise errors.invalid("output_schema", problem)
+    return schema

@@ -1,0 +1,245 @@
+"""Threads and their messages, as callers see them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from google.protobuf import empty_pb2
+from google.protobuf.message import Message
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service import convert
+from chat_service.api.access import Members
+from chat_service.flows.open_turn import refuse_open_turn
+from chat_service.model_selection import auto_pin
+from chat_service.model_selection.llm_bundle import Bundles
+from chat_service.persistence import images, messages, threads
+from chat_service.persistence.enums import ThreadKind, TitleState
+from chat_service.persistence.threads import Thread
+from shared import aip, errors, resources
+from shared.db import database
+
+_CREATED = {"create_time": "= < <= > >="}
+# half of what a message on the wire may have: the largest of a thread's is three quarters
+_MOST_BYTES: Final = 8 << 20
+T = TypeVar("T", bound=Message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threads:
+    members: Members
+    bundles: Bundles
+
+    async def create(self, request: pb.CreateThreadRequest) -> pb.Thread:
+        workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
+        who = await self.members.admit(workspace, "editor", name=request.parent)
+        thread = self._new(workspace, who.user, request.thread)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="CreateThread",
+            user=who.user,
+            request_id=request.request_id,
+        )
+
+        async def make() -> str:
+            await self._check_model(connection, thread.model_config_id, workspace, who.user)
+            await threads.insert(connection, thread)
+            return str(thread.id)
+
+        async with database.transaction(self.members.engine) as connection:
+            if request.validate_only:
+                await make()
+                await connection.rollback()
+                return convert.thread(thread)
+            made, _ = await self.members.once(connection, once, make)
+            return convert.thread(await self._get(connection, workspace, UUID(made)))
+
+    async def get(self, name: str) -> pb.Thread:
+        workspace, thread = await self.find(name, "viewer")
+        async with self.members.engine.connect() as connection:
+            return convert.thread(await self._get(connection, workspace, thread))
+
+    async def list(self, request: pb.ListThreadsRequest) -> pb.ListThreadsResponse:
+        workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
+        await self.members.admit(workspace, "viewer", name=request.parent)
+        created = created_conditions(request.filter)
+        page = page_of(request)
+        async with self.members.engine.connect() as connection:
+            rows = await threads.newest(
+                connection, workspace, size=page.size + 1, before=before(page), created=created
+            )
+        return pb.ListThreadsResponse(
+            threads=[convert.thread(row) for row in rows[: page.size]],
+            next_page_token=next_token(page, [row.id for row in rows]),
+        )
+
+    async def update(self, request: pb.UpdateThreadRequest) -> pb.Thread:
+        workspace, thread = await self.find(request.thread.name, "editor")
+        who = await self.members.admit(workspace, "editor", name=request.thread.name)
+        present = [field.name for field, _ in request.thread.ListFields()]
+        fields = aip.masked(
+            request.update_mask.paths,
+            allowed=["display_name", "model_config_id"],
+            present=present,
+            prefix="thread",
+        )
+        changes = _changes(request.thread, fields)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="UpdateThread",
+            user=who.user,
+            request_id=request.request_id,
+        )
+
+        async def make() -> str:
+            row = await self._get(connection, workspace, thread, lock=True)
+            check_etag(row, request.thread.etag)
+            model = changes.get("model_config_id", auto_pin.AUTO)
+            await self._check_model(connection, model, workspace, who.user)
+            await threads.change(connection, thread, self.members.clock.now(), changes)
+            return str(thread)
+
+        async with database.transaction(self.members.engine) as connection:
+            if request.validate_only:
+                check_etag(await self._get(connection, workspace, thread), request.thread.etag)
+                await make()
+            else:
+                await self.members.once(connection, once, make)
+            changed = convert.thread(await self._get(connection, workspace, thread))
+            if request.validate_only:
+                await connection.rollback()
+            return changed
+
+    async def delete(self, request: pb.DeleteThreadRequest) -> empty_pb2.Empty:
+        workspace, thread = await self.find(request.name, "editor")
+        who = await self.members.admit(workspace, "editor", name=request.name)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="DeleteThread",
+            user=who.user,
+            request_id=request.request_id,
+        )
+
+        async def make() -> str:
+            row = await self._get(connection, workspace, thread, lock=True)
+            check_etag(row, request.etag)
+            await refuse_open_turn(connection, row)
+            shown = await images.of_thread(connection, thread)
+            await threads.delete(connection, thread)
+            await images.drop_unshown(connection, workspace, shown)
+            return str(thread)
+
+        async with database.transaction(self.members.engine) as connection:
+            await self.members.once(connection, once, make)
+        return empty_pb2.Empty()
+
+    async def list_messages(self, request: pb.ListMessagesRequest) -> pb.ListMessagesResponse:
+        workspace, thread = await self.find(request.parent, "viewer")
+        page = page_of(request)
+        async with self.members.engine.connect() as connection:
+            await self._get(connection, workspace, thread)
+            rows = await messages.newest(
+                connection, thread, size=page.size + 1, before=before(page)
+            )
+        shown = sendable([convert.message(row, workspace) for row in rows[: page.size]])
+        return pb.ListMessagesResponse(
+            messages=shown, next_page_token=next_token(page, [row.id for row in rows], len(shown))
+        )
+
+    async def find(self, name: str, role: str) -> tuple[str, UUID]:
+        """Workspace and id in a thread's name, for a caller with `role` there."""
+        parts = resources.THREAD.parse(name)
+        await self.members.admit(parts["workspace"], role, name=name)
+        return parts["workspace"], resources.uuid_of(parts["thread"], name)
+
+    async def _get(
+        self, connection: AsyncConnection, workspace: str, thread: UUID, *, lock: bool = False
+    ) -> Thread:
+        found = await threads.get(connection, workspace, thread, lock=lock)
+        if found is None:
+            raise errors.ResourceNotFound(
+                resources.THREAD.format(workspace=workspace, thread=thread)
+            )
+        return found
+
+    def _new(self, workspace: str, user: str, asked: pb.Thread) -> Thread:
+        now = self.members.clock.now()
+        return Thread(
+            id=resources.new_id_at(now),
+            workspace_id=workspace,
+            created_by=user,
+            kind=ThreadKind.CHAT,
+            title=asked.display_name,
+            title_state=TitleState.SET if asked.display_name else TitleState.NONE,
+            model_config_id=asked.model_config_id,
+            create_time=now,
+            update_time=now,
+        )
+
+    async def _check_model(
+        self, connection: AsyncConnection, config_id: int, workspace: str, user: str
+    ) -> None:
+        if config_id == auto_pin.AUTO:
+            return
+        found = await self.bundles.find(connection, config_id, workspace=workspace, user=user)
+        if found is None:
+            raise errors.invalid("thread.model_config_id", f"{config_id} is not configured")
+
+
+def _changes(asked: pb.Thread, fields: Sequence[str]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if "display_name" in fields:
+        changes["title"] = asked.display_name
+        changes["title_state"] = TitleState.SET if asked.display_name else TitleState.NONE
+        changes["titled_by"] = None
+    if "model_config_id" in fields:
+        changes["model_config_id"] = asked.model_config_id
+    return changes
+
+
+def check_etag(row: Thread, etag: str) -> None:
+    now_is = convert.thread_etag(row)
+    if etag and etag != now_is:
+        name = resources.THREAD.format(workspace=row.workspace_id, thread=row.id)
+        raise errors.EtagMismatch(name, now_is)
+
+
+def sendable(found: Sequence[T]) -> list[T]:
+    """As many as one answer holds, at least one."""
+    left, shown = _MOST_BYTES, list[T]()
+    for message in found:
+        left -= message.ByteSize()
+        if left < 0 and shown:
+            break
+        shown.append(message)
+    return shown
+
+
+def page_of(request: Any) -> aip.Page:
+    """The page a List request asks for; its token is bound to the other arguments."""
+    bound = (type(request).__name__, request.parent, getattr(request, "filter", ""))
+    return aip.page(size=request.page_size, token=request.page_token, bound_to=bound)
+
+
+def before(page: aip.Page) -> UUID | None:
+    if page.after is None:
+        return None
+    try:
+        return UUID(str(page.after[0]))
+    except (ValueError, IndexError):
+        raise errors.invalid("page_token", "is not a token of this service") from None
+
+
+def next_token(page: aip.Page, ids: Sequence[UUID], shown: int | None = None) -> str:
+    """The token of the next page, when one row more than what is `shown` was found."""
+    size = page.size if shown is None else shown
+    return page.token([ids[size - 1]] if len(ids) > size else None)
+
+
+def created_conditions(text: str) -> list[tuple[str, Any]]:
+    return [(c.operator, c.moment()) for c in aip.conditions(text, _CREATED)]

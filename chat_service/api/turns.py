@@ -1,0 +1,262 @@
+"""Turns, as callers see them: say, decide, follow, cancel."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service import convert
+from chat_service.api.access import Members, Request
+from chat_service.api.approvals import Decisions
+from chat_service.api.threads import before, next_token, page_of, sendable
+from chat_service.flows import runtime_context
+from chat_service.flows.open_turn import Asked, Opening
+from chat_service.flows.user_message import Intake, asks_others
+from chat_service.persistence import approvals, threads, turn_opening, turns
+from chat_service.persistence.enums import ApprovalState, TurnState
+from chat_service.persistence.turns import Turn
+from chat_service.turns.engine import TurnEngine
+from chat_service.turns.expiry import Ending
+from chat_service.turns.segment import Work
+from chat_service.turns.watch import Place, Tails
+from shared import aip, errors, resources
+from shared.db import database, fast_connection
+from shared.security.caller import Caller
+
+_NEW = "-"
+_FILTER = {"state": "=", "create_time": "= < <= > >="}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turns:
+    members: Members
+    opening: Opening
+    engine: TurnEngine
+    tails: Tails
+    ending: Ending
+    decisions: Decisions
+    intake: Intake
+
+    def send(self, request: pb.SendMessageRequest) -> AsyncIterator[bytes]:
+        return self.tails.follow(self._sent(request))
+
+    async def _sent(self, request: pb.SendMessageRequest) -> Place:
+        workspace = resources.THREAD.parse(request.name)["workspace"]
+        who = self.members.named(workspace, "editor", name=request.name)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="SendMessage",
+            user=who.user,
+            request_id=request.request_id,
+        )
+        return _place(await self._made(request, workspace, who, once))
+
+    async def _made(
+        self, request: pb.SendMessageRequest, workspace: str, who: Caller, once: Request
+    ) -> str:
+        """What the request makes, or made before."""
+        others = asks_others(request.message)
+        if once.request_id and not others and self.members.tenancy.recorded(who, workspace):
+            asked = await self._asked(request, workspace, who)
+            if (made := await self._open_plain(asked, once)) is not None:
+                return made
+        await self.members.admit(workspace, "editor", name=request.name)
+        # What was asked for before is not fetched and judged again.
+        made = await self.members.made(once) if others else None
+        if made is None:
+            made = await self._open(await self._asked(request, workspace, who), once)
+        return made
+
+    async def _asked(self, request: pb.SendMessageRequest, workspace: str, who: Caller) -> Asked:
+        thread = resources.THREAD.parse(request.name)["thread"]
+        zone, assumed = runtime_context.zone(request.time_zone, who.zone)
+        thread_id = None if thread == _NEW else resources.uuid_of(thread, request.name)
+        taken = await self.intake.take(request.message, workspace, who.user)
+        return Asked(
+            workspace=workspace,
+            user=who.user,
+            thread=thread_id,
+            parts=taken.parts,
+            images=taken.images,
+            model_config_id=request.model_config_id,
+            time_zone=zone,
+            time_zone_assumed=assumed,
+            locale=request.locale,
+            disabled_tools=list(request.disabled_tools),
+        )
+
+    async def _open_plain(self, asked: Asked, once: Request) -> str | None:
+        """As `_open`, where two statements do it; None, and nothing is done, where not."""
+
+        def remembered(turn: Turn) -> turn_opening.Request:
+            return turn_opening.Request(
+                rpc=once.rpc,
+                user=once.user,
+                request_id=once.request_id,
+                body_hash=once.body_hash,
+                resource=_first(turn),
+            )
+
+        async def begins() -> str | None:
+            async with fast_connection.connection(self.members.engine) as connection:
+                opened = await self.opening.open_plain(connection, asked, remembered)
+            if opened is None:
+                return None
+            self.engine.begin(*opened)
+            return _first(opened[0].turn)
+
+        return await self.engine.errands.queue(begins)
+
+    async def _open(self, asked: Asked, once: Request) -> str:
+        """Opens the turn and begins its work: `turn@sequence before it`."""
+
+        async def begins() -> str:
+            opened: list[tuple[Work, list[bytes]]] = []
+
+            async def make() -> str:
+                opened.append(await self.opening.open(connection, asked))
+                return _first(opened[0][0].turn)
+
+            async with database.transaction(self.members.engine) as connection:
+                made, _ = await self.members.once(connection, once, make)
+            for work, stored in opened:
+                self.engine.begin(work, stored)
+            return made
+
+        return await self.engine.errands.queue(begins)
+
+    def resume(self, request: pb.ResumeTurnRequest) -> AsyncIterator[bytes]:
+        return self.tails.follow(self._resumed(request))
+
+    async def _resumed(self, request: pb.ResumeTurnRequest) -> Place:
+        workspace, turn = await self._find(request.name, "editor")
+        who = await self.members.admit(workspace, "editor", name=request.name)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="ResumeTurn",
+            user=who.user,
+            request_id=request.request_id,
+        )
+        made = await self.decisions.decide(
+            turn, request.decisions, field="decisions", by=who, once=once, whole=True
+        )
+        return _place(made)
+
+    def watch(self, request: pb.WatchTurnRequest) -> AsyncIterator[bytes]:
+        return self.tails.follow(self._watched(request))
+
+    async def _watched(self, request: pb.WatchTurnRequest) -> Place:
+        _, turn = await self._find(request.name, "viewer")
+        if request.after_sequence > turn.last_sequence:
+            raise errors.invalid("after_sequence", f"the last frame is {turn.last_sequence}")
+        return turn.id, request.after_sequence
+
+    async def get(self, name: str) -> pb.Turn:
+        _, turn = await self._find(name, "viewer")
+        async with self.members.engine.connect() as connection:
+            return await self._shown(connection, turn.id)
+
+    async def list(self, request: pb.ListTurnsRequest) -> pb.ListTurnsResponse:
+        parts = resources.THREAD.parse(request.parent)
+        await self.members.admit(parts["workspace"], "viewer", name=request.parent)
+        thread = resources.uuid_of(parts["thread"], request.parent)
+        conditions = aip.conditions(request.filter, _FILTER)
+        page = page_of(request)
+        async with self.members.engine.connect() as connection:
+            if await threads.get(connection, parts["workspace"], thread) is None:
+                raise errors.ResourceNotFound(request.parent)
+            rows = await turns.newest(
+                connection,
+                thread,
+                size=page.size + 1,
+                before=before(page),
+                states=[state_named(TurnState, c.value) for c in conditions if c.field == "state"],
+                created=[(c.operator, c.moment()) for c in conditions if c.field != "state"],
+            )
+            found = [
+                convert.turn(row, await approvals.of_turn(connection, row.id))
+                for row in rows[: page.size]
+            ]
+        shown = sendable(found)
+        return pb.ListTurnsResponse(
+            turns=shown, next_page_token=next_token(page, [row.id for row in rows], len(shown))
+        )
+
+    async def cancel(self, request: pb.CancelTurnRequest) -> pb.Turn:
+        """Cancels; the answer is the turn as it is once its owner has stopped it, or soon will."""
+        workspace, turn = await self._find(request.name, "editor")
+        who = await self.members.admit(workspace, "editor", name=request.name)
+        once = self.members.request(
+            request,
+            workspace=workspace,
+            rpc="CancelTurn",
+            user=who.user,
+            request_id=request.request_id,
+        )
+
+        async def make() -> str:
+            row = await turns.get(connection, turn.id, lock=True)
+            if row is None:  # its thread was deleted meanwhile
+                raise errors.ResourceNotFound(request.name)
+            if row.state is TurnState.AWAITING_APPROVAL:
+                await self.ending.end_waiting(connection, row, ApprovalState.CANCELLED)
+            elif row.state is TurnState.RUNNING:
+                await turns.change(
+                    connection, row.id, self.members.clock.now(), cancel_requested=True
+                )
+            else:
+                raise errors.StateConflict(request.name, row.state.upper())
+            return str(turn.id)
+
+        async with database.transaction(self.members.engine) as connection:
+            await self.members.once(connection, once, make)
+        self.engine.stop_model(turn.id)
+        await self.ending.forget_if_over(turn.id)
+        async for _ in self.tails.follow((turn.id, turn.last_sequence)):
+            pass
+        async with self.members.engine.connect() as connection:
+            return await self._shown(connection, turn.id)
+
+    async def _shown(self, connection: AsyncConnection, turn: UUID) -> pb.Turn:
+        row = await turns.get(connection, turn)
+        if row is None:
+            raise errors.ResourceNotFound(str(turn))
+        return convert.turn(row, await approvals.of_turn(connection, turn))
+
+    async def _find(self, name: str, role: str) -> tuple[str, Turn]:
+        parts = resources.TURN.parse(name)
+        workspace = parts["workspace"]
+        await self.members.admit(workspace, role, name=name)
+        async with self.members.engine.connect() as connection:
+            turn = await turns.get(
+                connection,
+                resources.uuid_of(parts["turn"], name),
+                workspace=workspace,
+                thread=resources.uuid_of(parts["thread"], name),
+            )
+        if turn is None or turn.task is not None:
+            raise errors.ResourceNotFound(name)
+        return workspace, turn
+
+
+def _place(made: str) -> Place:
+    """Where a segment begins that is named `turn@sequence before it`."""
+    turn, _, after = made.partition("@")
+    return UUID(turn), int(after)
+
+
+def _first(turn: Turn) -> str:
+    """The first segment of a turn, as requests remember it."""
+    return f"{turn.id}@0"
+
+
+def state_named(kind: type[Any], text: str) -> Any:
+    try:
+        return kind(text.lower())
+    except ValueError:
+        raise errors.invalid("filter", f"{text} is no state") from None

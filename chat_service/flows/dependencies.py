@@ -1,0 +1,26 @@
+"""What flows are made of."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat_service.agent.agent import Agent
+from chat_service.model_selection.auto_pin import AutoPin
+from chat_service.model_selection.llm_bundle import Bundles
+from chat_service.model_selection.quota import Quota
+from chat_service.runtime.ports import Automations
+from shared.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flows:
+    engine: AsyncEngine
+    clock: Clock
+    agent: Agent
+    automations: Automations
+    bundles: Bundles
+    pins: AutoPin
+    quota: Quota
+    # What goes on beside the turns, such as a title that comes late.
+    background: set["asyncio.Task[None]"] = field(default_factory=set)

@@ -1,0 +1,234 @@
+"""The beginning of a turn: all of it or nothing, after which the work is the server's."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service import convert
+from chat_service.flows import initial_thinking_step
+from chat_service.llm.config import ModelConfig
+from chat_service.model_selection import auto_pin, llm_capability
+from chat_service.model_selection.auto_pin import AutoPin, Choice, Cooling, Wanted
+from chat_service.model_selection.quota import Quota
+from chat_service.persistence import approvals, images, threads, turn_opening, turns
+from chat_service.persistence.enums import (
+    ApprovalState,
+    MessageRole,
+    ThreadKind,
+    TitleState,
+    TurnState,
+)
+from chat_service.persistence.images import Image
+from chat_service.persistence.messages import Message
+from chat_service.persistence.threads import Thread
+from chat_service.persistence.turns import Turn
+from chat_service.turns.engine import TurnEngine
+from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.segment import Opened, Work
+from chat_service.turns.segment_frames import agent_shell
+from shared import errors, resources
+from shared.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a person, or a step of an automation, wants done."""
+
+    workspace: str
+    user: str
+    thread: UUID | None  # None: a new one
+    parts: Sequence[Mapping[str, Any]]
+    images: Sequence[Image] = ()
+    model_config_id: int
+    time_zone: str
+    time_zone_assumed: bool
+    locale: str = ""
+    disabled_tools: Sequence[str] = ()
+    task: Mapping[str, Any] | None = None
+    kind: ThreadKind = field(default=ThreadKind.CHAT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    clock: Clock
+    log: FrameLog
+    engine: TurnEngine
+    pins: AutoPin
+    quota: Quota
+
+    async def open(self, connection: AsyncConnection, asked: Asked) -> tuple[Work, list[bytes]]:
+        """Opens a turn this replica owns. TurnInProgress or ApprovalsUndecided when one is open.
+
+        Refuses what its model can't read or the person's credit does not pay. The caller
+        commits, then begins the work with the frames given.
+        """
+        thread = await self._thread(connection, asked)
+        if thread.open_turn is not None:
+            await refuse_open_turn(connection, thread)
+        choice = await self._chosen(connection, asked, thread)
+        if choice.pin != thread.model_config_id:
+            await threads.pin(connection, thread.id, was=thread.model_config_id, now_is=choice.pin)
+        work, new = self._new(asked, thread, choice.config, first=asked.thread is None)
+        while not await turn_opening.begin(connection, new):
+            await refuse_open_turn(connection, thread)  # or it has just ended
+        await self.quota.reserve(connection, work.turn, choice.config)
+        await images.keep(connection, asked.workspace, thread.id, asked.images, self.clock.now())
+        return work, list(new.frames)
+
+    async def open_plain(
+        self,
+        connection: AsyncConnection,
+        asked: Asked,
+        remembered: Callable[[Turn], turn_opening.Request],
+    ) -> tuple[Work, list[bytes]] | None:
+        """Opens a turn in two statements, where that is all it takes: it is then committed.
+
+        None, and nothing is done, wherever there is more to it, be it a refusal: `open` knows.
+        The connection is one without a transaction.
+        """
+        if asked.thread is None or asked.images:
+            return None
+        seen = await turn_opening.look(
+            connection,
+            workspace=asked.workspace,
+            user=asked.user,
+            thread=asked.thread,
+            now=self.clock.now(),
+        )
+        if seen is None or seen.thread.open_turn is not None:
+            return None
+        try:
+            choice = await self._chosen(connection, asked, seen.thread, seen.cooling)
+        except errors.RotaError:
+            return None
+        # Credit is held in a transaction, and so is what more there was to ask for the choice.
+        if choice.config.premium or connection.in_transaction():
+            return None
+        work, new = self._new(asked, seen.thread, choice.config, first=seen.first)
+        begun = await turn_opening.begin_as_seen(
+            connection,
+            new,
+            remembered(work.turn),
+            pin_was=seen.thread.model_config_id,
+            pin=choice.pin,
+            first=seen.first,
+        )
+        return (work, list(new.frames)) if begun else None
+
+    async def _chosen(
+        self,
+        connection: AsyncConnection,
+        asked: Asked,
+        thread: Thread,
+        cooling: Cooling | None = None,
+    ) -> Choice:
+        wanted = Wanted(user=asked.user, images=llm_capability.has_images(asked.parts))
+        choice = await self.pins.choose(connection, thread, asked.model_config_id, wanted, cooling)
+        llm_capability.check(choice.config, asked.parts)
+        return choice
+
+    async def _thread(self, connection: AsyncConnection, asked: Asked) -> Thread:
+        if asked.thread is None:
+            now = self.clock.now()
+            thread = Thread(
+                id=resources.new_id_at(now),
+                workspace_id=asked.workspace,
+                created_by=asked.user,
+                kind=asked.kind,
+                title="",
+                title_state=TitleState.NONE,
+                model_config_id=auto_pin.AUTO,
+                create_time=now,
+                update_time=now,
+            )
+            await threads.insert(connection, thread)
+            return thread
+        found = await threads.get(
+            connection, asked.workspace, asked.thread, kind=asked.kind, lock=True
+        )
+        if found is None:
+            name = resources.THREAD.format(workspace=asked.workspace, thread=asked.thread)
+            raise errors.ResourceNotFound(name)
+        return found
+
+    def _turn(self, asked: Asked, thread: Thread, config: ModelConfig) -> Turn:
+        now = self.clock.now()
+        return Turn(
+            id=resources.new_id_at(now),
+            thread_id=thread.id,
+            workspace_id=asked.workspace,
+            requested_by=asked.user,
+            state=TurnState.RUNNING,
+            segments=[0],
+            user_message_id=resources.new_id_at(now),
+            agent_message_id=resources.new_id_at(now),
+            model_config_id=config.id,
+            # What was said to a model of one's own goes to no other.
+            model_auto=asked.model_config_id == auto_pin.AUTO and not config.own,
+            time_zone=asked.time_zone,
+            time_zone_assumed=asked.time_zone_assumed,
+            locale=asked.locale,
+            disabled_tools=list(asked.disabled_tools),
+            task=asked.task,
+            last_sequence=0,
+            fence=1,
+            lease_owner=self.engine.owner,
+            lease_expire_time=None,
+            cancel_requested=False,
+            usage={},
+            error=None,
+            create_time=now,
+            update_time=now,
+            end_time=None,
+        )
+
+    def _new(
+        self, asked: Asked, thread: Thread, config: ModelConfig, *, first: bool
+    ) -> tuple[Work, turn_opening.New]:
+        turn = self._turn(asked, thread, config)
+        events = [Work(turn=turn).started()]
+        if asked.kind is ThreadKind.CHAT:
+            events.append(initial_thinking_step.begun(asked.parts))
+        stored = self.log.number(events, 0)
+        turn = replace(turn, last_sequence=len(stored))
+        said = Message(
+            id=turn.user_message_id,
+            thread_id=turn.thread_id,
+            turn_id=turn.id,
+            segment=0,
+            role=MessageRole.USER,
+            parts=list(asked.parts),
+            create_time=turn.create_time,
+            finish_time=turn.create_time,
+        )
+        new = turn_opening.New(
+            turn=turn,
+            lease=self.engine.lease,
+            said=said,
+            answer=agent_shell(turn, turn.create_time),
+            frames=stored,
+        )
+        opened = Opened(
+            parts=list(asked.parts),
+            first=first,
+            titled=thread.title_state is not TitleState.NONE,
+        )
+        return Work(turn=turn, opened=opened), new
+
+
+async def refuse_open_turn(connection: AsyncConnection, thread: Thread) -> None:
+    turn = await turns.open_turn(connection, thread.id)
+    if turn is None:
+        return
+    name = convert.turn_name(turn.workspace_id, turn.thread_id, turn.id)
+    if turn.state is TurnState.RUNNING:
+        raise errors.TurnInProgress(name)
+    waiting = [
+        convert.approval_name(a.workspace_id, a.id)
+        for a in await approvals.of_turn(connection, turn.id)
+        if a.state is ApprovalState.PENDING
+    ]
+    raise errors.ApprovalsUndecided(name, waiting)

@@ -1,0 +1,147 @@
+"""A person's message: its parts, mentions and images, checked and ready to store."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat_service import convert
+from chat_service.flows import mentions
+from chat_service.persistence.images import Image
+from chat_service.runtime.ports import REFERENCE, Automations
+from chat_service.tools.capabilities.fetch_url import Fetcher
+from shared import errors
+
+LARGEST: Final = 5 << 20
+LARGEST_TOGETHER: Final = 20 << 20
+MOST: Final = 20
+_AT_ONCE: Final = 4
+_MAGIC: Final = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """An image as a request gives it; `place` is where it stands there."""
+
+    place: str
+    uri: str = ""
+    data: bytes = field(default=b"", repr=False)
+
+
+async def take(given: Sequence[Given], fetcher: Fetcher) -> list[Image]:
+    """The images, in order; those given by address are fetched. InvalidRequest names the field."""
+    if len(given) > MOST:
+        raise errors.invalid("message.parts", f"holds more than {MOST} images")
+    for one in given:
+        if bool(one.uri) == bool(one.data):
+            raise errors.invalid(one.place, "needs either data or a uri")
+    at_once = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(one: Given) -> Image:
+        async with at_once:
+            return await _read(one, fetcher)
+
+    taken = await asyncio.gather(*(read(one) for one in given))
+    if sum(len(image.data) for image in taken) > LARGEST_TOGETHER:
+        raise errors.invalid("message.parts", f"images are larger than {LARGEST_TOGETHER} bytes")
+    return taken
+
+
+def stored(image: Image) -> dict[str, Any]:
+    """The part that stands for a kept image: the JSON of the proto's Part, without data."""
+    return {"image": {"uri": f"{REFERENCE}{image.sha256}", "mime_type": image.mime_type}}
+
+
+def mime_type(data: bytes) -> str | None:
+    """What an image is by its content, whatever anybody says; None for all else."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
+
+
+async def _read(one: Given, fetcher: Fetcher) -> Image:
+    given = f"{one.place}.uri" if one.uri else f"{one.place}.data"
+    data = one.data or await _fetched(one, fetcher)
+    if len(data) > LARGEST:
+        raise errors.invalid(given, f"is larger than {LARGEST} bytes")
+    kind = mime_type(data)
+    if kind is None:
+        raise errors.invalid(given, "is no png, jpeg, webp or gif")
+    return Image(sha256=hashlib.sha256(data).hexdigest(), mime_type=kind, data=data)
+
+
+async def _fetched(one: Given, fetcher: Fetcher) -> bytes:
+    try:
+        return await fetcher.download(one.uri, most=LARGEST)
+    except errors.InvalidRequest as exc:
+        raise errors.invalid(f"{one.place}.uri", exc.violations[0].description) from exc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """Parts as they are stored, and the images they refer to."""
+
+    parts: Sequence[Mapping[str, Any]]
+    images: Sequence[Image] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    engine: AsyncEngine
+    automations: Automations
+    fetcher: Fetcher
+
+    async def take(self, message: pb.Message, workspace: str, user: str) -> Taken:
+        """Fetches what is given by address, and drops mentions of what the user may not read."""
+        check(message)
+        kept = await take(_given(message), self.fetcher)
+        names = [part.mention.name for part in message.parts if part.HasField("mention")]
+        titles = await mentions.authorised(self.engine, self.automations, workspace, user, names)
+        left = iter(kept)
+        parts: list[Mapping[str, Any]] = []
+        for part in message.parts:
+            match part.WhichOneof("part"):
+                case "image":
+                    parts.append(stored(next(left)))
+                case "mention" if (name := part.mention.name) in titles:
+                    parts.append({"mention": {"name": name, "display_name": titles[name]}})
+                case "text":
+                    parts.append(convert.stored_part(part))
+        return Taken(parts=parts, images=kept)
+
+
+def asks_others(message: pb.Message) -> bool:
+    """Whether taking the message needs more than the message."""
+    return any(part.image.uri or part.HasField("mention") for part in message.parts)
+
+
+def check(message: pb.Message) -> None:
+    """Refuses a message that says nothing, and parts that only the service writes."""
+    for index, part in enumerate(message.parts):
+        match part.WhichOneof("part"):
+            case "text":
+                if "\0" in part.text:
+                    raise errors.invalid(f"message.parts[{index}].text", "must not hold NUL")
+            case "image" | "mention":
+                pass
+            case _:
+                raise errors.invalid(f"message.parts[{index}]", "is written by the service only")
+    if not any(part.text.strip() or not part.HasField("text") for part in message.parts):
+        raise errors.invalid("message.parts", "say something")
+
+
+def _given(message: pb.Message) -> list[Given]:
+    return [
+        Given(place=f"message.parts[{index}].image", uri=part.image.uri, data=part.image.data)
+        for index, part in enumerate(message.parts)
+        if part.HasField("image")
+    ]

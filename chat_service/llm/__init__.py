@@ -1,0 +1,1 @@
+"""The edge to language models: calls, chunks, usage, retries and errors."""

@@ -1,0 +1,294 @@
+"""The chat model: langchain-openai's requests and messages, with a leaner stream.
+
+The stock stream builds the SDK's typed object for every chunk and takes it apart again, which
+is most of what a token costs. Here the chunk's JSON goes straight to the same conversion.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx2
+import openai
+import orjson
+from langchain_core.language_models.chat_models import generate_from_stream
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk
+from langchain_openai import ChatOpenAI
+
+from chat_service.llm import usage
+from chat_service.llm.chunks import handfuls, joined, text_of
+from chat_service.llm.text import clean
+from chat_service.llm.tool_call_chunks import ToolCallPieces
+
+# The end of a body comes with the end of the answer, or is not worth waiting for.
+READ_OUT_SECONDS: Final = 0.1
+
+
+class BrokenStream(Exception):
+    """The provider sent what is no chat completion."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """What one model call did. `taken` holds the tool call ids of the whole turn."""
+
+    taken: set[str] = field(default_factory=set)
+    streamed: bool = False
+    asked: dict[str, Any] = field(default_factory=dict)  # the request
+    written: int = 0  # bytes of what it said
+
+
+# A piece of an answer: plain text, or anything else.
+Piece = str | AIMessageChunk
+
+
+class StreamingChat(ChatOpenAI):
+    """Holds nothing of a call, so one may serve many at once."""
+
+    async def answer(
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        watch: Watch,
+        hear: Callable[[Piece], None] = lambda _: None,
+        **settings: Any,
+    ) -> AIMessage:
+        """What `ainvoke` gives for the same settings; `hear` is told each piece as it comes."""
+        asked = {"stream": True, "stream_options": {"include_usage": True}, **settings}
+        payload = self._get_request_payload(list(messages), **asked)
+        watch.asked = payload
+        gathered = _Gathered(self, ToolCallPieces(watch.taken | _ids_in(messages)), watch)
+        async with aclosing(handfuls(self._chunks(payload))) as came:
+            async for chunks in came:
+                for data in joined(chunks):
+                    piece = gathered.take(data)
+                    if piece is not None:
+                        hear(piece)
+        rest = gathered.rest()
+        if rest is not None:
+            hear(rest)
+        return gathered.message()
+
+    async def _chunks(self, payload: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+        finished = False
+        # The SDK would walk through all of a body that is given as arguments, for nothing.
+        given = {"model": payload["model"], "messages": (), "stream": True, "extra_body": payload}
+        async with self.async_client.with_streaming_response.create(**given) as response:
+            request, body = response.http_request, response.iter_bytes()
+            try:
+                async for line in lines(body):
+                    if not line.startswith(b"data:"):
+                        continue
+                    text = line[5:].strip()
+                    if text == b"[DONE]":
+                        finished = True
+                        break
+                    data = _parse(text)
+                    _raise_error(data, request)
+                    finished = finished or bool(_finish_reason(data))
+                    yield data
+            except httpx2.TimeoutException as exc:
+                raise openai.APITimeoutError(request) from exc
+            except httpx2.HTTPError as exc:
+                raise openai.APIConnectionError(request=request) from exc
+            if finished:
+                await _read_out(body)
+        if not finished:
+            raise openai.APIConnectionError(message="the stream ended early", request=request)
+
+    def piece(
+        self, data: dict[str, Any], calls: ToolCallPieces, watch: Watch
+    ) -> ChatGenerationChunk | None:
+        """A chunk as LangChain has it; raises BrokenStream."""
+        try:
+            delta = _prepare(data, calls)
+            watch.written += _size(delta)
+            chunk = self._convert_chunk_to_generation_chunk(data, AIMessageChunk, {})
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
+            raise BrokenStream from exc
+        thought = delta.get("reasoning_content") or delta.get("reasoning")
+        if chunk is not None and isinstance(thought, str) and thought:
+            chunk.message.additional_kwargs["reasoning_content"] = clean(thought)
+        return chunk
+
+
+class _Gathered:
+    """The answer of one call, piece by piece. Plain text is not converted until it must be."""
+
+    def __init__(self, chat: StreamingChat, calls: ToolCallPieces, watch: Watch) -> None:
+        self._chat = chat
+        self._calls = calls
+        self._watch = watch
+        self._plain: dict[str, Any] = {}  # the first of the chunks that brought `_texts`
+        self._texts: list[str] = []
+        self._whole: list[ChatGenerationChunk] = []
+        self._finish = ""
+
+    def take(self, data: dict[str, Any]) -> Piece | None:
+        """What there is to hear of a chunk."""
+        if text_of(data) == "content":
+            return self._text(data)
+        self._settle()
+        chunk = self._chat.piece(data, self._calls, self._watch)
+        if chunk is None:
+            return None
+        self._finish = self._finish or str(_finish_reason(data) or "")
+        self._watch.taken |= self._calls.given
+        return self._keep(chunk)
+
+    def rest(self) -> Piece | None:
+        """What there is to hear at the end: calls of tools of which nothing was told."""
+        untold = list(self._calls.untold())
+        if not untold:
+            return None
+        self._settle()
+        data = {"choices": [{"index": 0, "delta": {"tool_calls": untold}}]}
+        chunk = self._chat._convert_chunk_to_generation_chunk(data, AIMessageChunk, {})
+        return None if chunk is None else self._keep(chunk)
+
+    def message(self) -> AIMessage:
+        """Raises BrokenStream when nothing came at all."""
+        self._settle()
+        if not self._whole:
+            raise BrokenStream
+        for chunk in self._whole:
+            told = chunk.generation_info or {}
+            if isinstance(chunk.message, AIMessageChunk) and chunk.message.tool_call_chunks:
+                # they are read below
+                chunk.message = chunk.message.model_copy(update={"tool_call_chunks": []})
+            chunk.message.response_metadata = {**told, **chunk.message.response_metadata}
+        (generation,) = generate_from_stream(iter(self._whole)).generations
+        message = generation.message
+        assert isinstance(message, AIMessage)
+        # not by LangChain, which completes arguments that were cut off
+        message.tool_calls, message.invalid_tool_calls = self._calls.read(self._finish)
+        message.response_metadata["finish_reason"] = self._finish
+        message.id = f"answer-{uuid4()}"
+        return message
+
+    def _keep(self, chunk: ChatGenerationChunk) -> Piece | None:
+        self._whole.append(chunk)
+        message = chunk.message
+        if not isinstance(message, AIMessageChunk) or not _says_something(message):
+            return None
+        self._watch.streamed = True
+        return message
+
+    def _text(self, data: dict[str, Any]) -> str | None:
+        text = clean(data["choices"][0]["delta"]["content"])
+        if not self._texts:
+            self._plain = data
+        self._texts.append(text)
+        if not text:
+            return None
+        self._watch.written += len(text.encode())
+        self._watch.streamed = True
+        return text
+
+    def _settle(self) -> None:
+        if not self._texts:
+            return
+        self._plain["choices"][0]["delta"]["content"] = "".join(self._texts)
+        self._texts = []
+        # what it says is counted already
+        chunk = self._chat.piece(self._plain, self._calls, Watch())
+        assert chunk is not None
+        self._whole.append(chunk)
+
+
+def _prepare(data: dict[str, Any], calls: ToolCallPieces) -> dict[str, Any]:
+    """Makes a chunk fit to be converted; returns its delta."""
+    if data.get("usage"):
+        data["usage"] = usage.readable(data["usage"])
+    choices = data.get("choices") or []
+    delta: dict[str, Any] = (choices[0].get("delta") or {}) if choices else {}
+    if isinstance(delta.get("refusal"), str):  # said to the person, like any answer
+        delta["content"] = (delta.get("content") or "") + delta["refusal"]
+    if isinstance(delta.get("content"), str):
+        delta["content"] = clean(delta["content"])
+    if delta.get("tool_calls"):
+        delta["tool_calls"] = [call for call in delta["tool_calls"] if calls.tidy(call)]
+    return delta
+
+
+async def lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Of a stream of events: any of the three line ends, and blank lines that mean nothing."""
+    begun: list[bytes] = []
+    async for some in read:
+        first, *more = some.replace(b"\r", b"\n").split(b"\n")
+        begun.append(first)
+        if not more:
+            continue
+        yield b"".join(begun)
+        *whole, last = more
+        for line in whole:
+            yield line
+        begun = [last]
+    yield b"".join(begun)
+
+
+async def _read_out(body: AsyncIterator[bytes]) -> None:
+    """Reads what is left of a body: its connection serves the next call only when it has ended."""
+    with suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout(READ_OUT_SECONDS):
+            async for _ in body:
+                pass
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        # lone surrogates, which orjson refuses
+        try:
+            data = json.loads(text.decode(errors="replace"))
+        except ValueError as exc:
+            raise BrokenStream from exc
+    if not isinstance(data, dict):
+        raise BrokenStream
+    return data
+
+
+def _raise_error(data: dict[str, Any], request: Any) -> None:
+    error = data.get("error")
+    if error:
+        body = error if isinstance(error, dict) else {"message": str(error)}
+        raise openai.APIError(str(body.get("message", "")), request=request, body=body)
+
+
+def _size(delta: dict[str, Any]) -> int:
+    """Bytes of what a chunk says."""
+    content = delta.get("content")
+    if isinstance(content, str) and len(delta) == 1:  # nearly every chunk
+        return len(content.encode(errors="replace"))
+    said = [content, delta.get("reasoning_content") or delta.get("reasoning")]
+    for call in delta.get("tool_calls") or ():
+        said += [call["function"].get("name"), call["function"].get("arguments")]
+    return sum(len(text.encode(errors="replace")) for text in said if isinstance(text, str))
+
+
+def _finish_reason(data: dict[str, Any]) -> Any:
+    """Why an answer ended, in the chunk that ends it; raises BrokenStream."""
+    choices = data.get("choices") or [{}]
+    try:
+        return choices[0].get("finish_reason")
+    except (AttributeError, KeyError, TypeError) as exc:
+        raise BrokenStream from exc
+
+
+def _ids_in(messages: Sequence[BaseMessage]) -> set[str]:
+    return {
+        str(call["id"])
+        for message in messages
+        if isinstance(message, AIMessage)
+        for call in message.tool_calls
+    }
+
+
+def _says_something(message: AIMessageChunk) -> bool:
+    return bool(message.content or message.tool_call_chunks or message.additional_kwargs)

@@ -1,0 +1,114 @@
+"""A configured model: its price, its limits and the client that calls it."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx2
+from langchain_core.messages import AIMessage
+from pydantic import SecretStr
+
+from chat_service.llm.chat_model import StreamingChat
+from chat_service.llm.usage import ModelUsed, believable
+
+DEFAULT_ID: Final = -1
+# what a model holds in one call where nobody has said it, and the most that may be said
+CONTEXT_TOKENS: Final = 128_000
+# the longest silence within an answer
+IDLE_SECONDS: Final = 60.0
+# what the SDK would take from this process's environment for a person's own model
+_NOT_OURS: Final = {"openai_proxy": "", "organization": ""}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """One model that may be chosen. Prices are in millionths of a dollar for 1M tokens."""
+
+    id: int
+    display_name: str
+    model: str
+    base_url: str = ""  # empty: the provider's own
+    api_key: SecretStr = field(default=SecretStr(""), repr=False, compare=False)
+    supports_images: bool | None = None  # None: not known
+    premium: bool = False
+    auto_eligible: bool = True
+    input_price: int = 0
+    output_price: int = 0
+    cached_price: int | None = None  # None: the price of input
+    reserve_tokens: int = 4_000
+    context_tokens: int = CONTEXT_TOKENS  # what it can read and write in one call
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a person's own, and not of the service's file."""
+        return self.id > 0
+
+    def cost_micros(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
+        cached_price = self.input_price if self.cached_price is None else self.cached_price
+        fresh = max(input_tokens - cached_tokens, 0)
+        total = (
+            fresh * self.input_price
+            + cached_tokens * cached_price
+            + output_tokens * self.output_price
+        )
+        return -(-total // 1_000_000)
+
+    def used(self, message: AIMessage, call: str = "") -> ModelUsed:
+        """What its provider told. Counts that can't be so become ones that can, also in it."""
+        message.usage_metadata = usage = believable(message.usage_metadata or {})
+        tokens_in, tokens_out = usage["input_tokens"], usage["output_tokens"]
+        cached = usage["input_token_details"]["cache_read"]
+        return ModelUsed(
+            model=self.model,
+            config=self.id,
+            premium=self.premium,
+            call=call or uuid4().hex,
+            input_tokens=tokens_in,
+            output_tokens=tokens_out,
+            cached_tokens=cached,
+            cost_micros=self.cost_micros(
+                input_tokens=tokens_in, output_tokens=tokens_out, cached_tokens=cached
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelBundle:
+    """A configuration, ready to be called. `client` is set for a person's own."""
+
+    config: ModelConfig
+    client: httpx2.AsyncClient | None = None
+
+    def chat(self, *, temperature: float | None = None) -> StreamingChat:
+        """One of the service's own is kept for all its calls; a person's serves one bundle."""
+        config, key = self.config, self.config.api_key.get_secret_value()
+        if self.client is None:
+            return _service_chat(config.model, config.base_url, key, temperature)
+        own = {"http_async_client": self.client, **_NOT_OURS}
+        return _chat(config.model, config.base_url, key, temperature, **own)
+
+
+def _chat(
+    model: str, base_url: str, key: str, temperature: float | None, **more: Any
+) -> StreamingChat:
+    return StreamingChat(
+        model=model,
+        base_url=base_url or None,
+        # keyless servers still want the header
+        api_key=SecretStr(key or "none"),
+        temperature=temperature,
+        max_retries=0,
+        timeout=IDLE_SECONDS,
+        streaming=True,
+        stream_usage=True,
+        stream_chunk_timeout=None,
+        use_responses_api=False,
+        **more,
+    )
+
+
+# Making one takes as long as many tokens, and it holds nothing but what it was made from.
+@lru_cache(maxsize=64)
+def _service_chat(model: str, base_url: str, key: str, temperature: float | None) -> StreamingChat:
+    return _chat(model, base_url, key, temperature)

@@ -1,0 +1,183 @@
+"""What a provider did wrong → what we say about it, and whether trying again may help."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import httpx2
+import openai
+
+from chat_service.llm.chat_model import BrokenStream
+from chat_service.llm.custom_endpoint import NotPublic
+from shared import errors
+
+
+class NoAnswer(Exception):
+    """A model ended without a word; `reason` is what its provider said of the end."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+PROVIDER_FAULTS: Final = (
+    openai.OpenAIError,
+    httpx2.HTTPError,
+    TimeoutError,
+    BrokenStream,
+    NoAnswer,
+)
+_NO_ANSWER: Final = {
+    "length": "the model's answer was cut off before its first word",
+    "content_filter": "the model's provider withheld the answer",
+}
+# codes and types, as different providers have them
+_RATE_CODES = frozenset(
+    {"rate_limit_exceeded", "rate_limit_error", "rate_limited", "ratelimitreached"}
+    | {"too_many_requests", "resource_exhausted", "429"}
+)
+_RATE_TEXT = re.compile(r"HTTP 429|rate limit exceeded|Error code: 429|too many requests", re.I)
+_PASSING = frozenset({408, 409, 425, 500, 502, 503, 504, 529})
+_FINAL = frozenset(
+    {"insufficient_quota", "invalid_request_error", "content_filter", "context_length_exceeded"}
+)
+_LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+_LONG_TEXT = re.compile(
+    r"context[ _-]?(length|window|size)|(prompt|input) is too long|input token count"
+    r"|reduce the length of",
+    re.I,
+)
+_LIMIT_TEXT = re.compile(
+    r"max_(completion_|output_)?tokens.*(too large|at most|less than|maximum|range|exceed)",
+    re.I | re.S,
+)
+_SAID_OF: Final = {
+    401: "the model's provider refused the key",
+    402: "the account at the model's provider has no credit left",
+    403: "the model's provider does not allow this with the key",
+    404: "the model's provider knows no such model",
+}
+_REFUSED = frozenset({400, 404, 413, 415, 422})
+_LONGEST_WAIT = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """`passing`: the same call may succeed later; `refused`: only another one may.
+
+    That may be a shorter one when this was `too_long`, or one without a limit to its answer when
+    that was `limit_refused`. `said` is our word for it, where there is one.
+    """
+
+    rate_limited: bool
+    passing: bool
+    refused: bool = False
+    too_long: bool = False
+    limit_refused: bool = False
+    retry_after: timedelta | None = None
+    said: str = ""
+
+    @property
+    def reason(self) -> str:
+        if self.too_long:
+            return "the model reads less at once"
+        return "the model is rate limited" if self.rate_limited else "the model did not answer"
+
+    def refusal(self, config_id: int) -> errors.RotaError:
+        """Carries nothing that the provider wrote."""
+        metadata = {"model_config": str(config_id)}
+        if self.rate_limited:
+            return errors.ModelRateLimited(
+                "the model's provider limits the rate; try again later",
+                metadata=metadata,
+                retry_after=self.retry_after or timedelta(seconds=30),
+            )
+        what = "could not be reached or failed" if self.passing else "refused the request"
+        said = self.said or f"the model's provider {what}"
+        return errors.ModelUnavailable(said, metadata=metadata)
+
+
+def given_up(exc: BaseException) -> bool:
+    """Whether it was we who waited no longer, for what the provider had been sent."""
+    if isinstance(exc.__cause__, (httpx2.ConnectTimeout, httpx2.PoolTimeout)):
+        return False
+    return isinstance(exc, (TimeoutError, openai.APITimeoutError))
+
+
+def read(exc: BaseException) -> Fault:
+    if isinstance(exc, NoAnswer):
+        final = _NO_ANSWER.get(exc.reason)
+        return Fault(
+            rate_limited=False, passing=final is None, said=final or "the model gave no answer"
+        )
+    if _is_too_long(exc):
+        said = "what there is to read is more than the model can read at once"
+        return Fault(rate_limited=False, passing=False, refused=True, too_long=True, said=said)
+    limited = _is_rate_limit(exc)
+    status = getattr(exc, "status_code", None)
+    refused = not limited and status in _REFUSED
+    return Fault(
+        said=_SAID_OF.get(status or 0, ""),
+        rate_limited=limited,
+        passing=limited or _is_passing(exc),
+        refused=refused,
+        limit_refused=refused and _LIMIT_TEXT.search(str(exc)) is not None,
+        retry_after=_retry_after(exc) if isinstance(exc, openai.APIStatusError) else None,
+    )
+
+
+def _is_too_long(exc: BaseException) -> bool:
+    if not isinstance(exc, openai.APIError):
+        return False
+    status = getattr(exc, "status_code", None)
+    if status in (None, 400, 413, 422, 500):
+        told = bool(_LONG_CODES & {str(exc.code), str(exc.type)})
+        return status == 413 or told or _LONG_TEXT.search(str(exc)) is not None
+    return False
+
+
+def _is_rate_limit(exc: BaseException) -> bool:
+    if not isinstance(exc, openai.APIError):
+        return False
+    code, kind = str(exc.code or "").lower(), str(exc.type or "").lower()
+    if "insufficient_quota" in (code, kind) or "insufficient_quota" in str(exc):
+        return False
+    return (
+        getattr(exc, "status_code", None) == 429
+        or bool(_RATE_CODES & {code, kind})
+        or _RATE_TEXT.search(str(exc)) is not None
+    )
+
+
+def _is_passing(exc: BaseException) -> bool:
+    if isinstance(exc.__cause__, NotPublic):
+        return False
+    match exc:
+        case openai.APIStatusError():
+            return exc.status_code in _PASSING
+        case openai.APIConnectionError() | httpx2.HTTPError() | TimeoutError() | BrokenStream():
+            return True
+        case openai.APIError():
+            # said in the middle of a stream, where there is no status
+            return not _FINAL & {str(exc.code), str(exc.type)}
+    return False
+
+
+def _retry_after(exc: openai.APIStatusError) -> timedelta | None:
+    headers: Mapping[str, str] = exc.response.headers
+    text = headers.get("retry-after", "")
+    try:
+        wait = timedelta(seconds=float(text))
+    except (ValueError, OverflowError):
+        try:
+            wait = parsedate_to_datetime(text) - datetime.now(UTC)
+        except (ValueError, TypeError):
+            return None
+    return min(max(wait, timedelta(0)), _LONGEST_WAIT)
+
+
+# in the metadata of the error that another model would not help with
+BAD_OUTPUT = "output_schema"

@@ -1,0 +1,127 @@
+"""What the model calls of a stream used: as their providers told, or by estimate where cut off."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage
+
+from chat_service.llm.chat_model import Watch
+from chat_service.llm.config import ModelConfig
+from chat_service.llm.usage import ModelUsed
+
+# of UTF-8; close for English and code, low for some scripts and for no model exact
+BYTES_A_TOKEN: Final = 4
+IMAGE_TOKENS: Final = 1_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One model call; `told` when its provider said what it used.
+
+    The answer of one that is `wasted` is not kept, and what it used is paid all the same.
+    """
+
+    id: str
+    config: ModelConfig
+    watch: Watch
+    told: ModelUsed | None = None
+    wasted: bool = False
+
+    def used(self) -> ModelUsed:
+        if self.told is not None:
+            return self.told
+        return estimate(
+            self.config,
+            input_tokens=about_tokens(self.watch.asked),
+            output_tokens=tokens_of(self.watch.written),
+            call=self.id,
+        )
+
+
+@dataclass(slots=True)
+class Meter:
+    """Kept beside a stream, so that what it knows outlives the stream's being cut off."""
+
+    calls: dict[str, Call] = field(default_factory=dict)
+
+    def begin(self, config: ModelConfig, watch: Watch) -> Call:
+        call = Call(id=uuid4().hex, config=config, watch=watch)
+        self.calls[call.id] = call
+        return call
+
+    def told(self, call: Call, answer: AIMessage) -> ModelUsed:
+        """What a call that ended used; by estimate where its provider tells nothing."""
+        used = call.config.used(answer, call.id) if answer.usage_metadata else call.used()
+        call.told, call.watch.asked = used, {}
+        return used
+
+    def failed(self, call: Call, *, given_up: bool = False) -> None:
+        """A provider that fails before it says anything charges nothing.
+
+        One that was `given_up` on while it still worked charges what it read.
+        """
+        if call.told is None and not given_up and not call.watch.written:
+            self.calls.pop(call.id, None)
+
+    def used(self) -> list[ModelUsed]:
+        """Every call that was made, in order. One still in hand is taken as cut off."""
+        made = [call for call in self.calls.values() if call.told or call.watch.asked]
+        return [call.used() for call in made]
+
+    def silent(self) -> list[ModelUsed]:
+        """Calls that were cut off before a word, of which nothing that is stored can tell."""
+        cut = [call for call in self.calls.values() if call.told is None and call.watch.asked]
+        return [call.used() for call in cut if not call.watch.written]
+
+    def lost_micros(self) -> int:
+        """What the calls cost whose answer is not kept: cut off, or of no use."""
+        cut = [call for call in self.calls.values() if call.told is None and call.watch.asked]
+        wasted = [call for call in self.calls.values() if call.wasted]
+        return sum(call.used().cost_micros for call in (*cut, *wasted))
+
+
+def estimate(config: ModelConfig, *, input_tokens: int, output_tokens: int, call: str) -> ModelUsed:
+    return ModelUsed(
+        model=config.model,
+        config=config.id,
+        premium=config.premium,
+        call=call,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cached_tokens=0,
+        cost_micros=config.cost_micros(input_tokens=input_tokens, output_tokens=output_tokens),
+        estimated=True,
+    )
+
+
+def tokens_of(size: int) -> int:
+    """Of a text of so many bytes."""
+    return -(-size // BYTES_A_TOKEN)
+
+
+def about_tokens(asked: Mapping[str, Any]) -> int:
+    """What a provider reads of a request: messages, tools and the schema of the answer."""
+    read = (asked.get("messages"), asked.get("tools"), asked.get("response_format"))
+    return tokens_in(read)
+
+
+def tokens_in(value: Any) -> int:
+    """About as many tokens as a JSON value is to a model."""
+    size, images = _measured(value)
+    return tokens_of(size) + images * IMAGE_TOKENS
+
+
+def _measured(value: Any) -> tuple[int, int]:
+    """Bytes of text, and images."""
+    match value:
+        case str():
+            return (0, 1) if value.startswith("data:") else (len(value.encode()), 0)
+        case Mapping():
+            parts = [_measured(part) for part in (*value.keys(), *value.values())]
+        case list() | tuple():
+            parts = [_measured(part) for part in value]
+        case _:
+            return 0, 0
+    return sum(size for size, _ in parts), sum(images for _, images in parts)

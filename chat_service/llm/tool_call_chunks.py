@@ -1,0 +1,153 @@
+"""Tool calls as providers stream them, piece by piece → calls that can be told apart and read."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+from langchain_core.messages import InvalidToolCall, ToolCall
+from langchain_core.messages.tool import invalid_tool_call, tool_call
+
+from chat_service.llm.text import clean, read_arguments
+
+UNKNOWN: Final = "unknown"
+# what a provider accepts as the name of a tool when it is sent back
+_NO_NAME: Final = re.compile(r"[^a-zA-Z0-9_-]")
+_LONGEST: Final = 64
+# An answer with more is no answer: a model has lost its way.
+MOST_CALLS: Final = 500
+# ends of an answer that may have come in the middle of a call
+CUT: Final = frozenset({"length", "content_filter"})
+
+
+def tool_name(sent: str) -> str:
+    """A name that any provider takes; that of a tool there is stays as it is."""
+    return _NO_NAME.sub("_", sent)[:_LONGEST] or UNKNOWN
+
+
+@dataclass(slots=True)
+class _Call:
+    index: int
+    sent: str  # what the provider called it
+    id: str
+    name: str = ""
+    told: bool = False
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def arguments(self) -> str:
+        return "".join(self.pieces)
+
+
+class ToolCallPieces:
+    """The calls of one answer. Each has an index, and an id that nobody else has, said once.
+
+    A call is told of from its first argument on, when its name is known whole.
+    """
+
+    def __init__(self, taken: set[str]) -> None:
+        self.given: set[str] = set()
+        self._taken = taken
+        self._calls: list[_Call] = []
+        self._at: dict[int, _Call] = {}  # the last one at each of the provider's indexes
+
+    def tidy(self, piece: dict[str, Any]) -> bool:
+        """Makes a piece fit to be joined to the others; False when there is nothing to tell yet.
+
+        Raises ValueError for one call more than MOST_CALLS.
+        """
+        function = piece.get("function") or {}
+        name, arguments = function.get("name") or "", _text(function.get("arguments"))
+        call = self._call(piece, name, arguments)
+        if not call.told and name != call.name:
+            call.name += name
+        if arguments:
+            call.pieces.append(arguments)
+        piece["index"] = call.index
+        if call.told:
+            piece |= {"id": None, "function": {"name": None, "arguments": arguments}}
+            return bool(arguments)
+        if not (call.name and call.pieces):
+            return False
+        piece |= self._first(call)
+        return True
+
+    def untold(self) -> Iterator[dict[str, Any]]:
+        """What is left to tell of at the end: calls without arguments or without a name."""
+        for call in self._calls:
+            if not call.told:
+                yield {"index": call.index, **self._first(call)}
+
+    def read(self, finish_reason: str) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+        """The calls whose arguments can be read, and the others."""
+        good: list[ToolCall] = []
+        bad: list[InvalidToolCall] = []
+        for call in self._calls:
+            cut = finish_reason in CUT and call is self._calls[-1] and not call.arguments.strip()
+            found, name = read_arguments(call.arguments), tool_name(call.name)
+            if found is None or cut:
+                args = clean(call.arguments)
+                bad.append(invalid_tool_call(name=name, args=args, id=call.id, error=None))
+            else:
+                good.append(tool_call(name=name, args=found, id=call.id))
+        return good, bad
+
+    def _first(self, call: _Call) -> dict[str, Any]:
+        call.told = True
+        function = {"name": tool_name(call.name), "arguments": call.arguments}
+        return {"id": call.id, "function": function}
+
+    def _call(self, piece: dict[str, Any], name: str, arguments: str) -> _Call:
+        sent, index = str(piece.get("id") or ""), piece.get("index")
+        if isinstance(index, int):
+            known = self._at.get(index)
+        else:
+            index = None
+            known = self._by_id(sent)
+        if known is None or _begins_another(known, sent, name, arguments):
+            if len(self._calls) >= MOST_CALLS:
+                raise ValueError("more calls than any model means")
+            known = _Call(index=len(self._calls), sent=sent, id=self._unique(sent))
+            self._calls.append(known)
+        if index is not None:
+            self._at[index] = known
+        return known
+
+    def _by_id(self, sent: str) -> _Call | None:
+        if sent:
+            return next((call for call in self._calls if call.sent == sent), None)
+        return self._calls[-1] if self._calls else None
+
+    def _unique(self, sent: str) -> str:
+        wanted = clean(sent) or f"call_{uuid4().hex[:16]}"
+        unique, number = wanted, 1
+        while unique in self._taken or unique in self.given:
+            number += 1
+            unique = f"{wanted}-{number}"
+        self.given.add(unique)
+        return unique
+
+
+def _begins_another(call: _Call, sent: str, name: str, arguments: str) -> bool:
+    """Whether a piece where a call is known belongs to another one.
+
+    Some providers give every call the same index, and some no ids.
+    """
+    if not name:
+        return False
+    if sent:
+        return sent != call.sent and bool(call.sent)
+    if not (call.name and call.pieces):
+        return False
+    if name != call.name:
+        return True
+    return bool(arguments.strip()) and read_arguments(call.arguments) is not None
+
+
+def _text(arguments: Any) -> str:
+    """Arguments as text; some providers send them as an object."""
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    return json.dumps(arguments)

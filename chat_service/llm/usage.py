@@ -1,0 +1,58 @@
+"""Token usage as providers report it, in counts that can be summed and stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from langchain_core.messages.ai import UsageMetadata
+
+# more than any call reads or writes, and few enough that a year of them fits in 64 bits
+MOST_TOKENS: Final = 1_000_000_000
+
+
+def readable(usage: Any) -> dict[str, Any] | None:
+    """The usage of a chunk, with counts for whatever numbers it has."""
+    if not isinstance(usage, Mapping):
+        return None
+    return {
+        str(key): readable(value) if isinstance(value, Mapping) else _tokens(value)
+        for key, value in usage.items()
+    }
+
+
+def believable(usage: Mapping[str, Any]) -> UsageMetadata:
+    """The usage of a whole answer."""
+    read, written = (_tokens(usage.get(key)) for key in ("input_tokens", "output_tokens"))
+    cached = _tokens((usage.get("input_token_details") or {}).get("cache_read"))
+    return UsageMetadata(
+        input_tokens=read,
+        output_tokens=written,
+        total_tokens=read + written,
+        input_token_details={"cache_read": min(cached, read)},
+    )
+
+
+def _tokens(told: Any) -> int:
+    if not isinstance(told, int | float) or told != told:
+        return 0
+    return int(max(0, min(told, MOST_TOKENS)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUsed:
+    """One model call was made, by whichever part of the agent."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost_micros: int
+    config: int = 0  # id of the model's configuration
+    premium: bool = False
+    call: str = ""  # tells it from every other call, however often it is told of
+    estimated: bool = False  # the provider never told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedAside(ModelUsed):
+    """A call whose usage no checkpoint holds, such as a drafter's."""

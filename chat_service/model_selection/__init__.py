@@ -1,0 +1,1 @@
+"""Which model a turn gets, and what it may cost."""

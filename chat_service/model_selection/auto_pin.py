@@ -1,0 +1,166 @@
+"""Which model a turn uses, when the person left it open and when not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service.llm.config import ModelConfig
+from chat_service.model_selection.llm_bundle import Bundles
+from chat_service.model_selection.llm_capability import has_images
+from chat_service.model_selection.quota import Quota
+from chat_service.persistence import messages, model_cooldowns
+from chat_service.persistence.threads import Thread
+from chat_service.persistence.turns import Turn
+from shared import errors
+from shared.clock import Clock
+
+AUTO: Final = 0
+
+Cooling = Mapping[int, datetime]  # models to leave alone, and until when
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    user: str
+    images: bool
+    excluded: frozenset[int] = field(default=frozenset())
+    within: Turn | None = None  # a turn that is to go on with it
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A turn's model, and the pin that its thread is to have from then on."""
+
+    config: ModelConfig
+    pin: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoPin:
+    bundles: Bundles
+    quota: Quota
+    clock: Clock
+
+    async def choose(
+        self,
+        connection: AsyncConnection,
+        thread: Thread,
+        asked: int,
+        wanted: Wanted,
+        cooling: Cooling | None = None,
+    ) -> Choice:
+        """The model of a new turn, to be pinned to the thread when the choice was auto.
+
+        An explicit choice is used as it is and clears the pin; an unknown one is
+        InvalidRequest. What a person pinned need not be open to auto. Raises as `best` does.
+        """
+        pin = thread.model_config_id
+        if asked != AUTO:
+            found = await self._find(connection, asked, thread, wanted)
+            if found is None:
+                raise errors.invalid("model_config_id", f"{asked} is not configured")
+            return Choice(found, AUTO)
+        pinned = await self._find(connection, pin, thread, wanted)
+        # What was said to a model of one's own goes to no other, so nothing takes its place.
+        if pinned is not None and pinned.own:
+            return Choice(pinned, pin)
+        if cooling is None:
+            cooling = await model_cooldowns.cooling(connection, self.clock.now())
+        if pinned is not None and await self._may_stay(connection, pinned, wanted, cooling):
+            return Choice(pinned, pin)
+        best = await self.best(connection, wanted, cooling)
+        # Another person's own model stays pinned for them.
+        return Choice(best, best.id if pinned is not None or pin <= AUTO else pin)
+
+    async def best(
+        self, connection: AsyncConnection, wanted: Wanted, cooling: Cooling | None = None
+    ) -> ModelConfig:
+        """The best model that auto may choose now.
+
+        NoEligibleModel when there is none, with the wait when waiting helps; QuotaExceeded when
+        only credit is missing.
+        """
+        open_to_auto = [
+            config
+            for config in self.bundles.models.values()
+            if config.auto_eligible and config.id not in wanted.excluded
+        ]
+        able = [config for config in open_to_auto if _reads(config, wanted)]
+        if not able:
+            raise _none(wanted.images and bool(open_to_auto))
+        now = self.clock.now()
+        if cooling is None:
+            cooling = await model_cooldowns.cooling(connection, now)
+        rested = [config for config in able if config.id not in cooling]
+        if not rested:
+            raise _all_cool(able, cooling, now)
+        for config in sorted(rested, key=lambda config: _rank(config, wanted)):
+            if await self.quota.affords(connection, wanted.user, config, wanted.within):
+                return config
+        raise errors.QuotaExceeded(wanted.user)
+
+    async def for_segment(self, connection: AsyncConnection, turn: Turn) -> ModelConfig:
+        """The model of a turn that goes on: its own, or the best one where that can't be had.
+
+        ModelGone and QuotaExceeded when the person had chosen it.
+        """
+        if not turn.model_auto:
+            return await self.bundles.of_turn(connection, turn)
+        config = self.bundles.models.get(turn.model_config_id)
+        if config is not None and await self.quota.affords(connection, turn.requested_by, config):
+            return config
+        return await self.another(connection, turn, ())
+
+    async def another(
+        self, connection: AsyncConnection, turn: Turn, tried: Sequence[int]
+    ) -> ModelConfig:
+        """The best model besides those tried. Raises as `best` does."""
+        said = [m for m in await messages.of_turn(connection, turn.id) if m.segment == 0]
+        images = any(has_images(message.parts) for message in said)
+        wanted = Wanted(
+            user=turn.requested_by, images=images, excluded=frozenset(tried), within=turn
+        )
+        return await self.best(connection, wanted)
+
+    async def _find(
+        self, connection: AsyncConnection, config_id: int, thread: Thread, wanted: Wanted
+    ) -> ModelConfig | None:
+        return await self.bundles.find(
+            connection, config_id, workspace=thread.workspace_id, user=wanted.user
+        )
+
+    async def _may_stay(
+        self, connection: AsyncConnection, pinned: ModelConfig, wanted: Wanted, cooling: Cooling
+    ) -> bool:
+        if not _reads(pinned, wanted) or pinned.id in cooling:
+            return False
+        return await self.quota.affords(connection, wanted.user, pinned)
+
+
+def _reads(config: ModelConfig, wanted: Wanted) -> bool:
+    return not wanted.images or config.supports_images is not False
+
+
+def _rank(config: ModelConfig, wanted: Wanted) -> tuple[bool, int]:
+    # The file lists the best first: ids run downwards from -1.
+    return wanted.images and config.supports_images is None, -config.id
+
+
+def _none(for_images: bool) -> errors.NoEligibleModel:
+    if for_images:
+        return errors.NoEligibleModel(
+            "no configured model reads images", metadata={"needs": "images"}
+        )
+    return errors.NoEligibleModel("no configured model may be chosen by auto")
+
+
+def _all_cool(
+    able: Sequence[ModelConfig], cooling: Cooling, now: datetime
+) -> errors.NoEligibleModel:
+    first = min(cooling[config.id] for config in able)
+    return errors.NoEligibleModel(
+        "every eligible model is rate limited; try again later", retry_after=first - now
+    )

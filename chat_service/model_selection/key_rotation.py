@@ -1,0 +1,52 @@
+"""People's keys to their models, sealed anew under the first of the service's keys."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service.model_selection.llm_bundle import Bundles
+from chat_service.persistence import model_configs
+from chat_service.persistence.model_configs import OwnModel
+from shared.db import database
+from shared.security.secretbox import CannotOpen, SecretBox
+from shared.telemetry import logs
+
+_BATCH: Final = 100
+
+log = logs.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resealing:
+    bundles: Bundles
+
+    async def sweep(self) -> None:
+        """One that no key opens is left as it is: its key may come back."""
+        box = self.bundles.box
+        if box is None:
+            return
+        after, resealed, shut = 0, 0, 0
+        while True:
+            async with database.transaction(self.bundles.engine) as connection:
+                rows = await model_configs.sealed_otherwise(
+                    connection, box.prefix, after=after, most=_BATCH
+                )
+                for row in rows:
+                    done = await _reseal(connection, box, row)
+                    resealed, shut = resealed + done, shut + (not done)
+            if len(rows) < _BATCH:
+                break
+            after = rows[-1].id
+        if resealed or shut:
+            log.info("model_keys_resealed", resealed=resealed, no_key_opens=shut)
+
+
+async def _reseal(connection: AsyncConnection, box: SecretBox, row: OwnModel) -> bool:
+    assert row.api_key is not None
+    try:
+        key = box.open(row.api_key, bound_to=row.bound_to)
+    except CannotOpen:
+        return False
+    await model_configs.reseal(connection, row.id, box.seal(key, bound_to=row.bound_to))
+    return True

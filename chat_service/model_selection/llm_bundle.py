@@ -1,0 +1,125 @@
+"""The model of a turn, ready to be called: from the service's file, or the person's own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import httpx2
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat_service.llm.config import CONTEXT_TOKENS, ModelBundle, ModelConfig
+from chat_service.persistence import model_configs
+from chat_service.persistence.model_configs import OwnModel
+from chat_service.persistence.turns import Turn
+from shared import errors, resources
+from shared.security.secretbox import CannotOpen, SecretBox
+
+SECRET_KEYS: Final = "ROTA_SECRET_KEYS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundles:
+    """`client` calls people's own models; `box` opens their keys, where the service has any.
+
+    `local` says whether their endpoints may be at local addresses.
+    """
+
+    engine: AsyncEngine
+    models: Mapping[int, ModelConfig]
+    client: httpx2.AsyncClient
+    box: SecretBox | None
+    local: bool = False
+
+    async def find(
+        self, connection: AsyncConnection, config_id: int, *, workspace: str, user: str
+    ) -> ModelConfig | None:
+        """What a person may use under an id, without its key; None when there is nothing."""
+        if config_id <= 0:
+            return self.models.get(config_id)
+        row = await model_configs.get(connection, config_id, workspace=workspace, user=user)
+        return None if row is None else _config(row)
+
+    async def of_turn(self, connection: AsyncConnection, turn: Turn) -> ModelConfig:
+        """Without its key. ModelGone when it was removed since the turn began."""
+        found = await self.find(
+            connection, turn.model_config_id, workspace=turn.workspace_id, user=turn.requested_by
+        )
+        if found is None:
+            raise _gone(turn.model_config_id)
+        return found
+
+    async def load(self, turn: Turn) -> ModelBundle:
+        """ModelGone as in `of_turn`; EncryptionUnavailable when its key can't be read."""
+        config_id = turn.model_config_id
+        if config_id <= 0:
+            config = self.models.get(config_id)
+            if config is None:
+                raise _gone(config_id)
+            return ModelBundle(config=config)
+        async with self.engine.connect() as connection:
+            row = await model_configs.get(
+                connection, config_id, workspace=turn.workspace_id, user=turn.requested_by
+            )
+        if row is None:
+            raise _gone(config_id)
+        return ModelBundle(config=_config(row, self._opened(row)), client=self.client)
+
+    async def named(self, name: str, *, workspace: str, user: str) -> int:
+        """The id of a model by its model's or its display name, or of an own one by its name."""
+        for config in self.models.values():
+            if name in (config.model, config.display_name):
+                return config.id
+        found = own_id(name, workspace)
+        if found is not None:
+            async with self.engine.connect() as connection:
+                if await self.find(connection, found, workspace=workspace, user=user):
+                    return found
+        raise errors.ModelGone(f"no model {name!r} is configured", metadata={"model": name})
+
+    def _opened(self, row: OwnModel) -> str:
+        if row.api_key is None:
+            return ""
+        if self.box is None:
+            raise errors.EncryptionUnavailable(SECRET_KEYS)
+        try:
+            return self.box.open(row.api_key, bound_to=row.bound_to)
+        except CannotOpen:
+            raise errors.EncryptionUnavailable(SECRET_KEYS) from None
+
+
+def own_id(name: str, workspace: str) -> int | None:
+    """The id in the name of a model of somebody's own; None for any other text."""
+    try:
+        parts = resources.MODEL_CONFIG.parse(name)
+    except errors.ResourceNotFound:
+        return None
+    found = number(parts["model_config"])
+    return found if parts["workspace"] == workspace and found is not None and found > 0 else None
+
+
+def number(text: str) -> int | None:
+    """An id as it is written in names; None for another spelling, and for what is no id."""
+    digits = text.removeprefix("-")
+    if not digits.isascii() or not digits.isdecimal() or digits.startswith("0"):
+        return None
+    return int(text) if len(digits) <= 18 else None
+
+
+def _config(row: OwnModel, api_key: str = "") -> ModelConfig:
+    return ModelConfig(
+        id=row.id,
+        display_name=row.display_name,
+        model=row.model,
+        base_url=row.base_url,
+        api_key=SecretStr(api_key),
+        supports_images=row.supports_images,
+        auto_eligible=False,
+        context_tokens=row.context_tokens or CONTEXT_TOKENS,
+    )
+
+
+def _gone(config_id: int) -> errors.ModelGone:
+    return errors.ModelGone(
+        f"the model configuration {config_id} is gone", metadata={"model": str(config_id)}
+    )

@@ -1,0 +1,17 @@
+"""Whether a model can read what it is to be given."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chat_service.llm.config import ModelConfig
+from shared import errors
+
+
+def check(config: ModelConfig, parts: Sequence[Mapping[str, Any]]) -> None:
+    """ModelTextOnly for images and a model that is known not to read them."""
+    if has_images(parts) and config.supports_images is False:
+        raise errors.ModelTextOnly(config.id)
+
+
+def has_images(parts: Sequence[Mapping[str, Any]]) -> bool:
+    return any("image" in part for part in parts)

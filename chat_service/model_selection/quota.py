@@ -1,0 +1,72 @@
+"""A person's credit for premium models: held before a segment begins."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service.llm.config import ModelConfig
+from chat_service.persistence import credits
+from chat_service.persistence.turns import Turn
+from shared import errors
+from shared.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """`monthly_credit_micros` is for each person and UTC month; None: no limit.
+
+    What premium models use is written down either way. Others are never counted.
+    """
+
+    monthly_credit_micros: int | None
+    clock: Clock
+
+    async def affords(
+        self,
+        connection: AsyncConnection,
+        user: str,
+        config: ModelConfig,
+        within: Turn | None = None,
+    ) -> bool:
+        """Whether a segment with this model may begin. True holds until the transaction ends.
+
+        `within`: a turn in whose present segment it would go on, with what is held for that.
+        """
+        if not config.premium or self.monthly_credit_micros is None:
+            return True
+        await credits.lock(connection, user)
+        month = _month(self.clock.now())
+        held = None if within is None else (within.id, within.segment)
+        taken = await credits.taken(connection, user, month, but_held_for=held)
+        return self.estimate(config) <= self.monthly_credit_micros - taken
+
+    async def reserve(self, connection: AsyncConnection, turn: Turn, config: ModelConfig) -> None:
+        """Holds credit for the turn's present segment; again changes nothing. QuotaExceeded."""
+        if not config.premium:
+            return
+        micros = self.estimate(config)
+        if await credits.held(connection, turn.id, turn.segment) >= micros:
+            return
+        if not await self.affords(connection, turn.requested_by, config, turn):
+            raise errors.QuotaExceeded(turn.requested_by)
+        await credits.hold(
+            connection,
+            turn=turn.id,
+            segment=turn.segment,
+            user=turn.requested_by,
+            micros=micros,
+            now=self.clock.now(),
+        )
+
+    def estimate(self, config: ModelConfig) -> int:
+        """The price of reading and writing the config's reserve, at most a whole month's credit."""
+        tokens = config.reserve_tokens
+        price = max(config.cost_micros(input_tokens=tokens, output_tokens=tokens), 1)
+        if self.monthly_credit_micros is None:
+            return price
+        return min(price, max(self.monthly_credit_micros, 1))
+
+
+def _month(now: datetime) -> datetime:
+    return now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)

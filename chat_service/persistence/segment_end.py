@@ -1,0 +1,136 @@
+"""The end of a segment: what is written then, as one statement.
+
+A statement costs the service more than what it does costs PostgreSQL.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service.persistence import credits, frames, tables
+from chat_service.persistence.enums import ApprovalState, TurnState
+from chat_service.persistence.turns import Turn
+from shared.db.statements import Statement
+
+_MESSAGES: Final = tables.messages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How a segment ends. `usage` is that of the whole turn, `usage_before` as it was until now."""
+
+    state: TurnState
+    parts: Sequence[Mapping[str, Any]]
+    message_usage: Mapping[str, Any]
+    usage: Mapping[str, Any]
+    usage_before: Mapping[str, Any]
+    premium_micros: int  # against the credit that was held, on top of what was counted before
+    error: bytes | None
+    frames: Sequence[bytes]  # the last ones
+    end_time: datetime | None
+    may_wait: bool  # whether approvals may be left undecided
+
+
+async def so_far(connection: AsyncConnection, turn: Turn) -> tuple[Mapping[str, Any], bool]:
+    """The usage counted to the segment's message, and whether an approval of the turn waits."""
+    found = await _SO_FAR.row(connection, turn=turn.id, message=turn.agent_message_id)
+    return (found["usage"] or {}, found["waits"]) if found else ({}, False)
+
+
+async def end(
+    connection: AsyncConnection, turn: Turn, how: End, now: datetime, *, fence: int, base: int
+) -> bool:
+    """Ends a segment and lets go of its lease; False, and nothing, where it isn't as was thought.
+
+    That is: running under the fence, with `base` as its last frame and the usage as it was, and
+    with no approval undecided that may not be.
+    """
+    found = await _END.row(
+        connection,
+        turn=turn.id,
+        thread=turn.thread_id,
+        message=turn.agent_message_id,
+        in_segment=turn.segment,
+        fence=fence,
+        base=base,
+        last_sequence=base + len(how.frames),
+        frames=list(how.frames),
+        state=how.state,
+        parts=how.parts,
+        message_usage=how.message_usage,
+        usage=how.usage,
+        usage_before=how.usage_before,
+        micros=how.premium_micros,
+        error=how.error,
+        end_time=how.end_time,
+        may_wait=how.may_wait,
+        now=now,
+    )
+    return found is not None
+
+
+def _waiting() -> "sa.Select[Any]":
+    waits = tables.approvals
+    return sa.select(waits.c.id).where(
+        waits.c.turn_id == sa.bindparam("turn"), waits.c.state == ApprovalState.PENDING
+    )
+
+
+def _end() -> "sa.Update":
+    row, message, thread = tables.turns, _MESSAGES, tables.threads
+    held = (
+        sa.select(row.c.id)
+        .where(
+            row.c.id == sa.bindparam("turn"),
+            row.c.fence == sa.bindparam("fence"),
+            row.c.state == TurnState.RUNNING,
+            row.c.last_sequence == sa.bindparam("base", type_=sa.Integer),
+            row.c.usage == sa.bindparam("usage_before", type_=row.c.usage.type),
+            sa.or_(sa.bindparam("may_wait", type_=sa.Boolean), ~sa.exists(_waiting())),
+        )
+        .with_for_update(key_share=True)
+        .cte("held")
+    )
+    holds = sa.exists(sa.select(held.c.id))
+    given = ("state", "last_sequence", "usage", "error", "end_time")
+    values = {name: sa.bindparam(name, type_=row.c[name].type) for name in given}
+    now = sa.bindparam("now", type_=row.c.update_time.type)
+    finished = (
+        sa.update(message)
+        .where(message.c.id == sa.bindparam("message"), holds)
+        .values(
+            parts=sa.bindparam("parts", type_=message.c.parts.type),
+            usage=sa.bindparam("message_usage", type_=message.c.usage.type),
+            finish_time=now,
+        )
+    )
+    touched = (
+        sa.update(thread)
+        .where(thread.c.id == sa.bindparam("thread"), holds)
+        .values(update_time=now)
+    )
+    return (
+        sa.update(row)
+        .where(row.c.id.in_(sa.select(held.c.id)))
+        .values(**values, update_time=now, lease_owner=None, lease_expire_time=None)
+        .returning(row.c.id)
+        .add_cte(
+            finished.cte("finished"),
+            touched.cte("touched"),
+            credits.SETTLE.where(holds).cte("settled"),
+            frames.written(sa.bindparam("turn", type_=row.c.id.type), holds),
+        )
+    )
+
+
+def _so_far() -> "sa.Select[Any]":
+    usage = sa.select(_MESSAGES.c.usage).where(_MESSAGES.c.id == sa.bindparam("message"))
+    return sa.select(usage.scalar_subquery().label("usage"), sa.exists(_waiting()).label("waits"))
+
+
+_SO_FAR: Final = Statement(_so_far())
+_END: Final = Statement(_end())

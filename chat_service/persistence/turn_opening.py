@@ -1,0 +1,190 @@
+"""The beginning of a turn: what is written then, as one statement.
+
+A plain one is opened by one statement that looks and one that writes. A transaction that looks
+at one thing after another takes ten round trips, which is most of what a short turn costs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service.persistence import frames as turn_frames
+from chat_service.persistence import tables, threads, turns
+from chat_service.persistence.enums import ThreadKind
+from chat_service.persistence.messages import Message
+from chat_service.persistence.threads import Thread
+from chat_service.persistence.turns import Turn
+from shared.db import tenancy
+from shared.db.statements import Statement
+
+_THREADS: Final = tables.threads
+_MESSAGES: Final = tables.messages
+_REQUESTS: Final = tables.tenants.requests
+_COOLING: Final = tables.model_cooldowns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class New:
+    """A turn that begins, with its two messages and first frames."""
+
+    turn: Turn
+    lease: timedelta
+    said: Message
+    answer: Message
+    frames: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the turn is remembered by, so that the same request makes no other."""
+
+    rpc: str
+    user: str
+    request_id: str
+    body_hash: bytes
+    resource: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A thread as it is. `first`: nothing was said in it yet."""
+
+    thread: Thread
+    first: bool
+    cooling: Mapping[int, datetime]  # models to leave alone, and until when
+
+
+async def begin(connection: AsyncConnection, new: New) -> bool:
+    """Stores a new turn; False, and nothing, when the thread has an open one."""
+    return await _BEGIN.row(connection, **_given(new)) is not None
+
+
+async def look(
+    connection: AsyncConnection, *, workspace: str, user: str, thread: UUID, now: datetime
+) -> Seen | None:
+    """None unless the user is a member and the chat thread is there."""
+    row = await _LOOK.row(
+        connection, workspace=workspace, user=user, thread=thread, kind=ThreadKind.CHAT, now=now
+    )
+    if row is None:
+        return None
+    first, models, until = (row.pop(name) for name in ("first", "models", "until"))
+    cooling = dict(zip(models or (), until or (), strict=True))
+    return Seen(thread=Thread(**row), first=first, cooling=cooling)
+
+
+async def begin_as_seen(
+    connection: AsyncConnection,
+    new: New,
+    request: Request,
+    *,
+    pin_was: int,
+    pin: int,
+    first: bool,
+) -> bool:
+    """Stores a new turn, the request that it was, and the model that its thread is pinned to.
+
+    False, and nothing, where anything isn't as was seen: the thread is gone, has an open turn,
+    another pin, or words though the turn was to be its `first`, or the request was served before.
+    On a connection without a transaction.
+    """
+    key = tenancy.key(new.turn.workspace_id, request.rpc, request.user, request.request_id)
+    given = {
+        "request_workspace_id": new.turn.workspace_id,
+        "request_rpc": request.rpc,
+        "request_user_id": request.user,
+        "request_request_id": request.request_id,
+        "request_body_hash": request.body_hash,
+        "request_resource": request.resource,
+        "request_create_time": new.turn.create_time,
+    }
+    try:
+        found = await _BEGIN_AS_SEEN.row(
+            connection,
+            **_given(new),
+            **given,
+            key=key,
+            pin_was=pin_was,
+            pin=pin,
+            first=first,
+        )
+    except asyncpg.IntegrityConstraintViolationError:
+        return False
+    return found is not None
+
+
+def _given(new: New) -> dict[str, Any]:
+    said = {f"said_{c.name}": getattr(new.said, c.name) for c in _MESSAGES.columns}
+    answer = {f"answer_{c.name}": getattr(new.answer, c.name) for c in _MESSAGES.columns}
+    turn = turns.values(new.turn)
+    return {**turn, "lease": new.lease, **said, **answer, "base": 0, "frames": list(new.frames)}
+
+
+def _row(table: sa.Table, prefix: str, *where: "sa.ColumnElement[bool]") -> sa.CTE:
+    given = [sa.bindparam(f"{prefix}_{c.name}", type_=c.type) for c in table.columns]
+    names = [c.name for c in table.columns]
+    return sa.insert(table).from_select(names, sa.select(*given).where(*where)).cte(prefix)
+
+
+def _begin(begun: sa.CTE, *more: sa.CTE) -> "sa.Select[Any]":
+    new = sa.select(begun.c.id).scalar_subquery()
+    return sa.select(begun.c.id).add_cte(
+        _row(_MESSAGES, "said", new.is_not(None)),
+        _row(_MESSAGES, "answer", new.is_not(None)),
+        turn_frames.written(new, new.is_not(None)),
+        *more,
+    )
+
+
+def _begin_as_seen() -> "sa.Select[Any]":
+    # A statement sees what was there when it began. By what is there once it is its turn, the
+    # lock decides on the thread and the unique indexes on the rest.
+    mine = sa.select(tenancy.TAKE_TURNS.label("mine")).cte("mine")
+    was, pin = (sa.bindparam(name, type_=sa.BigInteger) for name in ("pin_was", "pin"))
+    thread = _THREADS.c.id == sa.bindparam("thread_id", type_=_THREADS.c.id.type)
+    as_seen = sa.or_(~sa.bindparam("first", type_=sa.Boolean), ~sa.exists(_said()))
+    held = (
+        sa.select(_THREADS.c.id)
+        .where(thread, _THREADS.c.model_config_id == was, as_seen, sa.exists(sa.select(mine)))
+        .with_for_update(key_share=True)
+        .cte("held")
+    )
+    begun = turns.inserted(sa.exists(sa.select(held)))
+    new = sa.exists(sa.select(begun.c.id))
+    pinned = sa.update(_THREADS).where(thread, new, pin != was).values(model_config_id=pin)
+    return _begin(begun, _row(_REQUESTS, "request", new), pinned.cte("pinned"))
+
+
+def _said() -> "sa.Select[Any]":
+    return sa.select(_MESSAGES.c.id).where(_MESSAGES.c.thread_id == _THREADS.c.id)
+
+
+def _look() -> "sa.Select[Any]":
+    members = tables.tenants.memberships
+    member = sa.select(members.c.user_id).where(
+        members.c.workspace_id == sa.bindparam("workspace"),
+        members.c.user_id == sa.bindparam("user"),
+        members.c.revoked_time.is_(None),
+    )
+    now = sa.bindparam("now", type_=_COOLING.c.until.type)
+
+    def cooling(column: "sa.Column[Any]") -> "sa.ColumnElement[Any]":
+        each = sa.select(column).where(_COOLING.c.until > now)
+        return sa.func.array(each.order_by(_COOLING.c.model_config_id).scalar_subquery())
+
+    return threads.OF_WORKSPACE.add_columns(
+        (~sa.exists(_said())).label("first"),
+        cooling(_COOLING.c.model_config_id).label("models"),
+        cooling(_COOLING.c.until).label("until"),
+    ).where(sa.exists(member))
+
+
+_BEGIN: Final = Statement(_begin(turns.inserted()))
+_LOOK: Final = Statement(_look())
+_BEGIN_AS_SEEN: Final = Statement(_begin_as_seen())

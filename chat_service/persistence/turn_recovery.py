@@ -1,0 +1,138 @@
+"""What a dead owner left of its turns, many turns at once: as it is found, and as it is told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service.persistence.turns import Turn
+from shared.db import database
+
+# A thread's messages before the turn, and what was asked in it.
+MOST_MESSAGES: Final = 200
+
+_FRAMES: Final = """
+select f.turn_id, f.frame
+  from unnest($1::uuid[], $2::int[]) as b(turn_id, base)
+  join chat.turn_events f on f.turn_id = b.turn_id and f.sequence > b.base
+ order by f.turn_id, f.sequence
+"""
+
+_LEFT: Final = """
+select b.turn_id, m.usage,
+       exists (select from chat.checkpoints c where c.thread_id = b.turn_id::text) as checkpointed,
+       (select coalesce(sum(octet_length(said.parts::text)), 0)
+          from (select e.parts from chat.messages e
+                 where e.thread_id = b.thread_id and e.id <= b.asked
+                   and e.finish_time is not null
+                 order by e.id desc limit $5) as said) as said_bytes
+  from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[])
+    as b(turn_id, thread_id, asked, answer)
+  left join chat.messages m on m.id = b.answer
+"""
+
+# Usage is written by whoever holds the turn's row, to the turn and to its message alike.
+_TELL: Final = """
+with told as (
+  select * from unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::uuid[],
+                       $6::jsonb[], $7::jsonb[], $8::jsonb[], $9::bigint[], $10::bytea[])
+    as b(turn_id, fence, base, segment, answer,
+         usage_before, usage, message_usage, micros, frame)
+), held as (
+  select u.id from chat.turns u join told b on b.turn_id = u.id
+   where u.fence = b.fence and u.last_sequence = b.base and u.state = 'running'
+     and u.usage = b.usage_before
+   order by u.id for no key update of u
+), counted as (
+  update chat.messages m set usage = b.message_usage
+    from told b where m.id = b.answer and b.turn_id in (select id from held)
+), charged as (
+  update chat.credit_reservations r set used_micros = r.used_micros + b.micros
+    from told b where r.turn_id = b.turn_id and r.segment = b.segment and b.micros > 0
+     and b.turn_id in (select id from held)
+), shown as (
+  insert into chat.turn_events (turn_id, sequence, frame)
+  select b.turn_id, b.base + 1, b.frame from told b
+   where b.frame is not null and b.turn_id in (select id from held)
+)
+update chat.turns u
+   set usage = b.usage, last_sequence = b.base + (b.frame is not null)::int
+  from told b where u.id = b.turn_id and u.id in (select id from held)
+returning u.id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What is stored of a segment whose owner died.
+
+    `said_bytes` is the size of what its first model call was given of the thread; `usage` is what
+    was counted to its message.
+    """
+
+    frames: Sequence[bytes] = ()
+    checkpointed: bool
+    said_bytes: int
+    usage: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What is added to a segment that was taken over: usage, and the frame that goes with it."""
+
+    turn: Turn  # as it was found
+    usage: Mapping[str, Any]  # of the whole turn
+    message_usage: Mapping[str, Any]
+    premium_micros: int
+    frame: bytes | None
+
+
+async def read(connection: AsyncConnection, turns: Sequence[Turn]) -> dict[UUID, Left]:
+    """By turn. One that is gone meanwhile has nothing."""
+    under = await database.raw(connection)
+    ids = [turn.id for turn in turns]
+    stored: dict[UUID, list[bytes]] = {turn: [] for turn in ids}
+    for row in await under.fetch(_FRAMES, ids, [turn.segments[-1] for turn in turns]):
+        stored[_uuid(row["turn_id"])].append(row["frame"])
+    rows = await under.fetch(
+        _LEFT,
+        ids,
+        [turn.thread_id for turn in turns],
+        [turn.user_message_id for turn in turns],
+        [turn.agent_message_id for turn in turns],
+        MOST_MESSAGES,
+    )
+    return {
+        (turn := _uuid(row["turn_id"])): Left(
+            frames=stored[turn],
+            checkpointed=row["checkpointed"],
+            said_bytes=row["said_bytes"],
+            usage=row["usage"] or {},
+        )
+        for row in rows
+    }
+
+
+async def tell(connection: AsyncConnection, told: Sequence[Told]) -> set[UUID]:
+    """Writes all of it or, of a turn that is not as it was found, nothing: those it wrote."""
+    under = await database.raw(connection)
+    rows = await under.fetch(
+        _TELL,
+        [one.turn.id for one in told],
+        [one.turn.fence for one in told],
+        [one.turn.last_sequence for one in told],
+        [one.turn.segment for one in told],
+        [one.turn.agent_message_id for one in told],
+        [database.to_json(one.turn.usage) for one in told],
+        [database.to_json(one.usage) for one in told],
+        [database.to_json(one.message_usage) for one in told],
+        [one.premium_micros for one in told],
+        [one.frame for one in told],
+    )
+    return {_uuid(row["id"]) for row in rows}
+
+
+def _uuid(value: Any) -> UUID:
+    return UUID(bytes=value.bytes)

@@ -1,0 +1,1 @@
+"""What a run of the agent knows: its context, ports, events and configuration."""

@@ -1,0 +1,86 @@
+"""What an agent does while it works, as the flows see it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from chat_service.llm.usage import ModelUsed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta:
+    block: int  # from 0, one a model call
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningDelta:
+    block: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallStarted:
+    block: int
+    tool_call_id: str  # unique in the turn, whatever the provider sent
+    tool: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallArgs:
+    tool_call_id: str
+    json: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallFinished:
+    tool_call_id: str
+    ok: bool
+    output: Mapping[str, Any]
+    resource: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepChanged:
+    """A subagent's work. A later one with the same id replaces it."""
+
+    id: str  # unique in the turn
+    title: str
+    items: tuple[str, ...] = ()
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrying:
+    after: timedelta
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextRetracted:
+    """Blocks from this one on no longer hold and are said again in new blocks."""
+
+    from_block: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused:
+    """Last event of a stream that waits: the approvals stored and undecided."""
+
+    approvals: tuple[UUID, ...]
+
+
+AgentEvent = (
+    TextDelta
+    | ReasoningDelta
+    | ToolCallStarted
+    | ToolCallArgs
+    | ToolCallFinished
+    | StepChanged
+    | Retrying
+    | TextRetracted
+    | ModelUsed
+    | Paused
+)

@@ -1,0 +1,223 @@
+"""The models file: models, subagents, tool rules and MCP servers of an installation."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+import httpx
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from chat_service.llm.config import CONTEXT_TOKENS, DEFAULT_ID, ModelConfig
+from chat_service.llm.usage import MOST_TOKENS
+from chat_service.runtime.subagent import Subagent, researcher
+from shared.telemetry import logs
+
+log = logs.logger(__name__)
+
+FALLBACK: Final = "gpt-5-mini"
+TIMEOUT_SECONDS: Final = 5.0
+
+
+async def default_model(base_url: str, api_key: str) -> str:
+    """The fallback where the endpoint is OpenAI's own or lists it; else the first one it lists.
+
+    An endpoint that can't say is taken to have the fallback.
+    """
+    if not base_url:
+        return FALLBACK
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
+            answer = await client.get(
+                f"{base_url.rstrip('/')}/models", headers={"authorization": f"Bearer {api_key}"}
+            )
+            answer.raise_for_status()
+            served = [str(model["id"]) for model in answer.json()["data"]]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        log.warning("models_not_listed", error=type(error).__name__)
+        return FALLBACK
+    return served[0] if served and FALLBACK not in served else FALLBACK
+
+
+# whether a person is asked before a tool acts; `off` takes it away
+Rule = Literal["always", "never", "off"]
+
+
+class McpServer(BaseModel):
+    """Reached by `url` (streamable HTTP) or started as `command` (stdio).
+
+    A tool `search` of the server `wiki` is called `wiki_search`. `approval` says whether a
+    person is asked before a tool acts; `tools` says so for single ones, or takes them `off`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,30}$")]
+    url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    header_env: dict[str, str] = Field(
+        default_factory=dict, description="header → the environment variable that holds its value"
+    )
+    command: Annotated[list[str], Field(min_length=1)] | None = None
+    env: Annotated[list[str], Field(description="variables that the command is given")] = Field(
+        default_factory=list
+    )
+    approval: Rule = "always"
+    tools: dict[str, Rule] = Field(default_factory=dict)
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 60.0
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.url is None) == (self.command is None):
+            raise ValueError("either url or command is required")
+        return self
+
+    def rule(self, tool: str) -> Rule:
+        return self.tools.get(tool, self.approval)
+
+    def secrets(self, environ: Mapping[str, str]) -> dict[str, SecretStr]:
+        """Headers, or variables of the command. Raises KeyError for one that is not set."""
+        wanted = self.header_env if self.command is None else {name: name for name in self.env}
+        return {name: SecretStr(environ[variable]) for name, variable in wanted.items()}
+
+
+MOST_CONTEXT_TOKENS: Final = 10_000_000
+
+
+class Models(Mapping[int, ModelConfig]):
+    """Every configured model by id, the first one first."""
+
+    def __init__(
+        self,
+        configs: list[ModelConfig],
+        monthly_credit_micros: int | None,
+        mcp_servers: Sequence[McpServer] = (),
+        tools: Mapping[str, Rule] | None = None,
+        subagents: Sequence[Subagent] | None = None,
+    ) -> None:
+        self._configs = {config.id: config for config in configs}
+        self.monthly_credit_micros = monthly_credit_micros
+        self.mcp_servers = tuple(mcp_servers)
+        self.tools = tools or {}
+        self.subagents = (researcher(),) if subagents is None else tuple(subagents)
+
+    def __getitem__(self, config_id: int) -> ModelConfig:
+        return self._configs[config_id]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._configs)
+
+    def __len__(self) -> int:
+        return len(self._configs)
+
+
+class BadModelsFile(ValueError):
+    """The models file can't be used; the message says where and why."""
+
+
+def load_models(
+    path: Path | None,
+    *,
+    openai_api_key: str,
+    openai_base_url: str,
+    default_model: str,
+    environ: Mapping[str, str],
+) -> Models:
+    """Reads the models file, or makes one configuration of the given settings without a file.
+
+    `environ` is where the file's `api_key_env` names are looked up. Raises BadModelsFile.
+    """
+    if path is None:
+        only = ModelConfig(
+            id=DEFAULT_ID,
+            display_name=default_model,
+            model=default_model,
+            base_url=openai_base_url,
+            api_key=SecretStr(openai_api_key),
+        )
+        return Models([only], None)
+    found = _read(path)
+    return Models(
+        [entry.config(openai_api_key, openai_base_url, environ, path) for entry in found.models],
+        found.monthly_credit_micros,
+        [_reachable(server, environ, path) for server in found.mcp_servers],
+        {str(name): rule for name, rule in found.tools.items()},
+        found.subagents,
+    )
+
+
+def _reachable(server: McpServer, environ: Mapping[str, str], path: Path) -> McpServer:
+    try:
+        server.secrets(environ)
+    except KeyError as exc:
+        raise BadModelsFile(f"{path}: MCP server {server.id}: {exc.args[0]} is not set") from None
+    return server
+
+
+_Price = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[int, Field(lt=0, description="below 0, unique")]
+    display_name: Annotated[str, Field(min_length=1, max_length=200)]
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    base_url: str | None = None
+    api_key_env: str | None = None
+    supports_images: bool | None = None
+    premium: bool = False
+    auto_eligible: bool = True
+    input_price: _Price = 0
+    output_price: _Price = 0
+    cached_price: _Price | None = None
+    reserve_tokens: Annotated[int, Field(gt=0, le=MOST_TOKENS)] = 4_000
+    context_tokens: Annotated[int, Field(ge=1_000, le=MOST_CONTEXT_TOKENS)] = CONTEXT_TOKENS
+
+    def config(
+        self, key: str, base_url: str, environ: Mapping[str, str], path: Path
+    ) -> ModelConfig:
+        if self.api_key_env is not None:
+            if not environ.get(self.api_key_env):
+                raise BadModelsFile(f"{path}: model {self.id}: {self.api_key_env} is not set")
+            key = environ[self.api_key_env]
+        own = self.model_dump(exclude={"api_key_env", "base_url"})
+        return ModelConfig(
+            **own,
+            base_url=base_url if self.base_url is None else self.base_url,
+            api_key=SecretStr(key),
+        )
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    monthly_credit_micros: Annotated[int, Field(ge=0)] | None = None
+    models: Annotated[list[_Entry], Field(min_length=1)]
+    mcp_servers: list[McpServer] = Field(default_factory=list)
+    tools: dict[Literal["now", "fetch_url"], Rule] = Field(default_factory=dict)
+    subagents: list[Subagent] | None = None
+
+
+def _read(path: Path) -> _File:
+    try:
+        found = _File.model_validate(yaml.safe_load(path.read_text()))
+    except OSError as exc:
+        raise BadModelsFile(f"{path} can't be read: {exc.strerror}") from None
+    except yaml.YAMLError as exc:
+        raise BadModelsFile(f"{path} is no YAML: {exc}") from None
+    except ValidationError as exc:
+        said = "; ".join(
+            f"{'.'.join(map(str, error['loc'])) or 'file'}: {error['msg']}"
+            for error in exc.errors(include_url=False, include_input=False)
+        )
+        raise BadModelsFile(f"{path}: {said}") from None
+    ids = [entry.id for entry in found.models]
+    if len(set(ids)) != len(ids):
+        raise BadModelsFile(f"{path}: models: each id may be used once")
+    servers = [server.id for server in found.mcp_servers]
+    if len(set(servers)) != len(servers):
+        raise BadModelsFile(f"{path}: mcp_servers: each id may be used once")
+    named = [subagent.name for subagent in found.subagents or ()]
+    if len(set(named)) != len(named):
+        raise BadModelsFile(f"{path}: subagents: each name may be used once")
+    return found

@@ -1,0 +1,38 @@
+"""Subagents: who the main agent may have work for it."""
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chat_service.prompts.load import prompt
+
+
+class Subagent(BaseModel):
+    """Works on one task at a time, with the tools of chats but none of chat's own.
+
+    `description` is for the main agent, `instructions` are for the subagent.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+    description: Annotated[str, Field(min_length=1, max_length=1_000)]
+    instructions: Annotated[str, Field(min_length=1, max_length=8_000)]
+    tools: Annotated[
+        tuple[str, ...] | None, Field(description="names; left out: all that chats have")
+    ] = None
+
+    def may_use(self, tool: str) -> bool:
+        return self.tools is None or tool in self.tools
+
+
+RESEARCHER: Final = "researcher"
+
+
+def researcher() -> Subagent:
+    """The one that every installation has unless its models file says otherwise."""
+    return Subagent(
+        name=RESEARCHER,
+        description="finds things out: reads pages and looks things up, and reports what it found",
+        instructions=prompt("researcher"),
+    )

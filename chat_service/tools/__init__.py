@@ -1,0 +1,1 @@
+"""What a tool of the agent is: definition, arguments, approval, result."""

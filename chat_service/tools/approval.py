@@ -1,0 +1,153 @@
+"""Asking a person: stored once, shown, and decided before anything is done."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid5
+
+from langchain.tools import ToolRuntime
+from langgraph.types import interrupt
+
+from chat_service.runtime.ports import ApprovalDraft, StoredApproval
+from chat_service.runtime.run_context import Run
+from shared import errors
+
+UNREADABLE = "the decision could not be read, so nothing was done"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a tool wants to do, and what a person needs to judge it."""
+
+    summary: str
+    payload: Mapping[str, Any]
+    payload_schema: Mapping[str, Any]
+    context: Mapping[str, Any]
+    preview: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    approval: UUID  # the request id of what is done with it
+    payload: Mapping[str, Any]
+    requested_by: str
+    stored: bool = True  # False when a task's step had granted it beforehand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    reason: str
+
+
+@dataclass(slots=True)
+class ToolCall:
+    """One call of a tool. Made anew, and counting from 0, whenever the tool runs again."""
+
+    id: str
+    place: str  # the call's place in the graph, the same before and after a pause
+    ordinals: "count[int]" = field(default_factory=count)
+
+    @classmethod
+    def of(cls, runtime: ToolRuntime[Any, Any]) -> "ToolCall":
+        place = runtime.config["configurable"]["checkpoint_ns"]
+        return cls(id=runtime.tool_call_id or "", place=place)
+
+
+async def request_approval(
+    run: Run,
+    call: ToolCall,
+    *,
+    action_type: str,
+    tool: str,
+    prepare: Callable[[], Awaitable[Proposal]],
+) -> Approved | Rejected:
+    """Pauses the turn until a person has decided.
+
+    `prepare` runs once in the life of the call, however often the tool runs again: what it
+    gave first is what is shown and what is approved. Whatever is not clearly an approval is a
+    rejection. In a task nobody is asked: ApprovalNotGranted unless its step granted it.
+    """
+    key = _key(run, call, next(call.ordinals))
+    if run.task is not None:
+        return await _unattended(run, key, tool, prepare)
+    approvals, again, turn = run.desk.approvals, run.desk.patience.peer, run.context.turn
+    stored = await again(lambda: approvals.find(turn, key))
+    if stored is None:
+        draft = _draft(run, key, action_type, call, await prepare())
+        stored = await again(lambda: approvals.store(turn, draft))
+    shown = stored.id
+    answer = interrupt({"approval": str(shown), "segment": run.segment})
+    if answer != {"approval": str(shown)}:
+        return Rejected(reason=UNREADABLE)
+    return _outcome(await again(lambda: approvals.get(shown)))
+
+
+async def was_asked(run: Run, call: ToolCall) -> bool:
+    """Whether a person was asked about a call in an earlier segment, as rules were then."""
+    if not run.decided:
+        return False
+    key = _key(run, call, 0)
+    return await run.desk.patience.peer(lambda: _is_stored(run, key))
+
+
+async def _is_stored(run: Run, key: str) -> bool:
+    return await run.desk.approvals.find(run.context.turn, key) is not None
+
+
+def _key(run: Run, call: ToolCall, ordinal: int) -> str:
+    return f"{place_of(run, call)}:{ordinal}"
+
+
+def place_of(run: Run, call: ToolCall) -> str:
+    """A call's place in its turn."""
+    # a subagent's graph has places of its own
+    return f"{run.assigned.number}/{call.place}" if run.assigned else call.place
+
+
+def _draft(
+    run: Run, key: str, action_type: str, call: ToolCall, proposal: Proposal
+) -> ApprovalDraft:
+    wanted_by, tool_call_id = {}, call.id
+    if run.assigned:
+        wanted_by = {"subagent": run.assigned.subagent, "task": run.assigned.task}
+        tool_call_id = run.assigned.tool_call_id
+    return ApprovalDraft(
+        key=key,
+        action_type=action_type,
+        tool_call_id=tool_call_id,
+        summary=proposal.summary,
+        payload=proposal.payload,
+        payload_schema=proposal.payload_schema,
+        context={**proposal.context, **wanted_by},
+        preview=proposal.preview,
+    )
+
+
+def _outcome(stored: StoredApproval | None) -> Approved | Rejected:
+    match stored:
+        case StoredApproval(state="approved"):
+            return Approved(
+                approval=stored.id, payload=stored.payload, requested_by=stored.requested_by
+            )
+        case StoredApproval(state="rejected"):
+            return Rejected(reason=stored.reason)
+        case StoredApproval(state="expired" | "cancelled"):
+            return Rejected(reason=stored.state)
+    return Rejected(reason=UNREADABLE)
+
+
+async def _unattended(
+    run: Run, key: str, tool: str, prepare: Callable[[], Awaitable[Proposal]]
+) -> Approved:
+    if run.task is None or not run.task.auto_approve:
+        raise errors.ApprovalNotGranted(
+            f"{tool} wants an approval, and the step does not grant it", metadata={"tool": tool}
+        )
+    proposal = await prepare()
+    return Approved(
+        approval=uuid5(run.context.turn, key),
+        payload=proposal.payload,
+        requested_by=run.context.user,
+        stored=False,
+    )

@@ -1,0 +1,95 @@
+"""A tool's act on an automation: asked for, approved, and then done once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from langchain.tools import ToolRuntime
+
+from chat_service.llm.text import one_line
+from chat_service.runtime.ports import ActionType, SavedAutomation
+from chat_service.runtime.run_context import Run
+from chat_service.tools.approval import Approved, Proposal, Rejected, ToolCall, request_approval
+from chat_service.tools.results import Declined, Saved
+from shared.telemetry import logs
+
+MAX_SUMMARY: Final = 300
+HEARD_OUT_SECONDS: Final = 2.0
+
+Change = Literal["created", "updated", "paused", "resumed"]
+
+log = logs.logger(__name__)
+
+
+async def act_with_approval(
+    run: Run,
+    runtime: ToolRuntime[Any, Any],
+    *,
+    action_type: ActionType,
+    tool: str,
+    change: Change,
+    prepare: Callable[[], Awaitable[Proposal]],
+    act: Callable[[Approved], Awaitable[SavedAutomation]],
+) -> Saved | Declined:
+    """`act` is given what was decided, and is safe to repeat: the approval is its request id."""
+    decision = await request_approval(
+        run, ToolCall.of(runtime), action_type=action_type, tool=tool, prepare=prepare
+    )
+    if isinstance(decision, Rejected):
+        return Declined(reason=decision.reason)
+    approved = decision
+    saved = await run.desk.patience.peer(lambda: _heard_out(_acted(run, approved, act)))
+    return Saved(
+        automation=saved.name,
+        display_name=display_name(saved.payload),
+        next_fires=list(saved.next_fires),
+        change=change,
+    )
+
+
+async def _acted(
+    run: Run, approved: Approved, act: Callable[[Approved], Awaitable[SavedAutomation]]
+) -> SavedAutomation:
+    saved = await act(approved)
+    if approved.stored:
+        await _note(run, approved.approval, saved.name)
+    return saved
+
+
+async def _note(run: Run, approval: UUID, resource: str) -> None:
+    """What is saved stays saved, whether the approval can tell of it or not."""
+    approvals = run.desk.approvals
+    try:
+        await run.desk.patience.peer(lambda: approvals.set_resource(approval, resource))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the act itself went well
+        log.warning(
+            "approval_resource_not_kept",
+            approval=str(approval),
+            resource=resource,
+            error=type(error).__name__,
+        )
+
+
+async def _heard_out(attempt: Coroutine[Any, Any, SavedAutomation]) -> SavedAutomation:
+    """A cancellation waits a little for a call that is on its way: it may well save something."""
+    call = asyncio.ensure_future(attempt)
+    try:
+        return await asyncio.shield(call)
+    except asyncio.CancelledError:
+        call.add_done_callback(_leave)
+        await asyncio.wait([call], timeout=HEARD_OUT_SECONDS)
+        raise
+
+
+def _leave(call: "asyncio.Future[SavedAutomation]") -> None:
+    if not call.cancelled():
+        call.exception()  # seen, so that nobody warns of it
+
+
+def display_name(payload: Mapping[str, Any]) -> str:
+    return str(payload.get("display_name", ""))
+
+
+def summary(text: str, schedule: str) -> str:
+    return one_line(f"{text}: {schedule}" if schedule else text, MAX_SUMMARY)

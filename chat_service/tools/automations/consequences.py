@@ -1,0 +1,167 @@
+"""What approving an automation means: how often it runs, what it costs, and what if it fails."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from chat_service.llm.config import ModelConfig
+from chat_service.runtime.run_context import Run
+from chat_service.tools.automations.preview import schedules
+from shared import errors, resources
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.frequency import runs_between
+
+MONTH: Final = timedelta(days=30)
+# tokens that a run is guessed to need: what every call is told, what a tool's description and
+# what it gives take, and what a call answers
+_TOLD: Final = 400
+_A_TOOL: Final = 150
+_RESULT: Final = 2_000
+_ANSWER: Final = 400
+_MOST_ROUNDS: Final = 3
+
+Json = Mapping[str, Any]
+
+
+def consequences(run: Run, payload: Json) -> dict[str, Any]:
+    """As a card shows them. `estimated_cost_usd` is left out when it is not known."""
+    definition = payload["definition"]
+    execution = definition.get("execution", {})
+    after = list(execution.get("on_failure", []))
+    steps = [*definition.get("plan", []), *after]
+    runs = sum(_runs_per_month(run, one["config"]) for one in schedules(payload))
+    return {
+        "runs_per_month": runs,
+        **_cost(run, definition.get("plan", []), runs, execution.get("budget_cap_usd")),
+        "tools": sorted({tool for step in steps for tool in _tools(step)}),
+        "auto_approve": any(_approves(step) for step in steps),
+        "on_failure": _on_failure(execution, definition.get("plan", []), after),
+        "warnings": list(_warnings(run, steps, runs)),
+    }
+
+
+def _tools(step: Json) -> list[str]:
+    return [str(tool) for tool in step.get("config", {}).get("tools", [])]
+
+
+def _approves(step: Json) -> bool:
+    return bool(step.get("config", {}).get("auto_approve"))
+
+
+def _on_failure(execution: Json, plan: Sequence[Json], after: Sequence[Json]) -> str:
+    retries = execution.get("max_retries", 2)
+    own = {str(step["step_id"]): step.get("max_retries") for step in plan}
+    others = [
+        f"{step} is {_again(times)}"
+        for step, times in own.items()
+        if times is not None and times != retries
+    ]
+    said = f"A failed step is {_again(retries)}"
+    if others:
+        said += f" ({', '.join(others)})"
+    if after:
+        said += f"; then {_listed([str(step['step_id']) for step in after])} is done"
+    return f"{said}; after ten failed runs in a row the automation pauses."
+
+
+def _again(times: int) -> str:
+    match times:
+        case 0:
+            return "not tried again"
+        case 1:
+            return "tried once more"
+    return f"tried again up to {times} times"
+
+
+def _warnings(run: Run, steps: Sequence[Json], runs: int) -> Iterator[str]:
+    rules = run.desk.rules()
+    for step in steps:
+        asks = sorted(tool for tool in _tools(step) if rules.get(tool) == "always")
+        named = f"The step {step.get('step_id')}"
+        if asks and _approves(step):
+            yield f"{named} approves by itself what {_listed(asks)} would ask for."
+        elif asks:
+            verb = "asks" if len(asks) == 1 else "ask"
+            yield (
+                f"{named} uses {_listed(asks)}, which {verb} for an approval. Nobody is there to "
+                "give it, so the step fails unless auto_approve is set."
+            )
+        model = step.get("config", {}).get("model")
+        if model and not _configured(run, model):
+            yield f"{named} names the model {model}, which is not configured, so the step fails."
+    if not runs:
+        yield "It does not run within the next month."
+
+
+def _configured(run: Run, model: str) -> bool:
+    """Whether a task may find it; models of people's own are named by their resource names."""
+    if any(model in (config.model, config.display_name) for config in run.desk.models().values()):
+        return True
+    try:
+        parts = resources.MODEL_CONFIG.parse(model)
+    except errors.RotaError:
+        return False
+    return parts["workspace"] == run.context.workspace
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _cost(run: Run, plan: Sequence[Json], runs: int, cap: float | None) -> dict[str, Any]:
+    tasks = [step for step in plan if step.get("action") == "agent_task"]
+    configs = [_model(run, step) for step in tasks]
+    unpriced = next((name for config, name in configs if config is None), None)
+    if unpriced is not None:
+        return {"estimated_cost": f"unknown: {unpriced} has no price"}
+    tokens = [_tokens(step) for step in tasks]
+    micros = sum(
+        config.cost_micros(input_tokens=read, output_tokens=written)
+        for (config, _), (read, written) in zip(configs, tokens, strict=True)
+        if config is not None
+    )
+    one = micros / 1_000_000 if cap is None else min(micros / 1_000_000, cap)
+    models = sorted({name for _, name in configs})
+    read_and_written = sum(map(sum, tokens))
+    basis = f"{runs:,} runs of about {read_and_written:,} tokens at the prices of {_listed(models)}"
+    month = f"about {one * runs:.2g} USD a month" if models else "nothing: no step calls a model"
+    return {
+        "estimated_cost": f"{month} ({basis})" if models else month,
+        "estimated_cost_usd": float(f"{one * runs:.2g}"),
+    }
+
+
+def _model(run: Run, step: Json) -> tuple[ModelConfig | None, str]:
+    """The model of a step and its name; None when it has no price. Tasks have no pins."""
+    wanted = step.get("config", {}).get("model")
+    models = run.desk.models()
+    if wanted:
+        found = [c for c in models.values() if wanted in (c.model, c.display_name)]
+    else:
+        found = [c for c in sorted(models.values(), key=lambda c: -c.id) if c.auto_eligible]
+        found = found or [run.model.config]
+    if not found:
+        return None, str(wanted)
+    priced = found[0].input_price or found[0].output_price
+    return (found[0] if priced else None), found[0].display_name
+
+
+def _tokens(step: Json) -> tuple[int, int]:
+    """Tokens that one run of a step is guessed to read and to write."""
+    config = step.get("config", {})
+    tools = _tools(step)
+    told = _TOLD + len(str(config.get("prompt", ""))) // 4 + _A_TOOL * len(tools)
+    rounds = min(len(tools), _MOST_ROUNDS)
+    read = sum(told + _RESULT * before for before in range(rounds + 1))
+    return read, _ANSWER + _ANSWER // 4 * rounds
+
+
+def _runs_per_month(run: Run, config: Json) -> int:
+    try:
+        schedule = ScheduleTriggerConfig.model_validate(config)
+    except ValidationError:
+        return 0
+    now = run.context.now
+    return runs_between(schedule, now, now + MONTH)

@@ -1,0 +1,67 @@
+"""`create_automation`: an intent → a draft → a person's decision → a saved automation."""
+
+from typing import Any, Final
+
+from langchain.tools import ToolRuntime
+from langchain_core.tools import BaseTool
+
+from chat_service.runtime.ports import ActionType, SavedAutomation
+from chat_service.runtime.run_context import Emit, Run
+from chat_service.tools.approval import Approved, Proposal
+from chat_service.tools.approved_action import act_with_approval, summary
+from chat_service.tools.automations.consequences import consequences
+from chat_service.tools.automations.drafter import draft, payload_schema
+from chat_service.tools.automations.preview import preview_of
+from chat_service.tools.results import Failed, Invalid, Outcome, Stopped
+from chat_service.tools.string_tool import Argument, Texts, text_tool
+
+NAME: Final = "create_automation"
+_INTENT: Final = Argument(
+    name="intent",
+    description="what, when and with which values, in one concrete paragraph",
+    most=8_000,
+)
+
+
+def create_automation_tool(run: Run) -> BaseTool:
+    async def create(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+        async def prepare() -> Proposal:
+            return await _proposal(run, texts["intent"], runtime.stream_writer)
+
+        async def act(approved: Approved) -> SavedAutomation:
+            return await run.desk.automations.create(
+                workspace=run.context.workspace,
+                user=approved.requested_by,
+                payload=approved.payload,
+                request_id=approved.approval,
+            )
+
+        return await act_with_approval(
+            run,
+            runtime,
+            action_type=ActionType.CREATE,
+            tool=NAME,
+            change="created",
+            prepare=prepare,
+            act=act,
+        )
+
+    return text_tool(NAME, [_INTENT], create)
+
+
+async def _proposal(run: Run, intent: str, emit: Emit) -> Proposal:
+    match await draft(run, intent, emit):
+        case {"payload": payload}:
+            preview = await preview_of(run, payload, intent)
+            return Proposal(
+                summary=summary(payload["display_name"], preview["summary"]),
+                payload=payload,
+                payload_schema=payload_schema(),
+                context={"intent": intent, "consequences": consequences(run, payload)},
+                preview=preview,
+            )
+        case {"issues": issues}:
+            raise Stopped(Invalid(issues=issues))
+        case {"error": message}:
+            raise Stopped(Failed(message=message))
+    raise Stopped(Failed(message="the draft could not be read"))

@@ -1,0 +1,201 @@
+"""The drafter: a sentence, or a change of an automation, becomes a complete definition."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langgraph.func import task
+
+from chat_service.llm import errors as llm_errors
+from chat_service.llm.chat_model import Watch
+from chat_service.llm.text import clean, read_object
+from chat_service.llm.usage import UsedAside
+from chat_service.prompts.load import prompt
+from chat_service.runtime.ports import SavedAutomation
+from chat_service.runtime.prompt_context import facts
+from chat_service.runtime.run_context import Emit, Run
+from chat_service.tools.automations.lookup import find
+from chat_service.tools.results import MAX_ISSUES, NO_OUTCOME, Stopped, issues_of, listed, refused
+from shared import errors
+from shared.definition.envelope import AutomationCreate
+from shared.registries.catalogue import Catalogue
+from shared.validation.check import check
+
+CORRECTIONS: Final = 2
+_NO_OBJECT = "The answer is not a JSON object."
+
+# The other service's word on a draft; refuses it with violations.
+Accept = Callable[[Mapping[str, Any]], Awaitable[SavedAutomation]]
+
+
+@task
+async def draft(run: Run, intent: str, emit: Emit) -> dict[str, Any]:
+    """{"payload": canonical} or {"issues": […]} or {"error": …}.
+
+    A checkpointed step: what it gave is kept over a pause, a crash and a resume. Raises what
+    is no outcome of a tool.
+    """
+    context, automations = run.context, run.desk.automations
+
+    async def accept(found: Mapping[str, Any]) -> SavedAutomation:
+        return await automations.validate(
+            workspace=context.workspace, user=context.user, payload=found
+        )
+
+    try:
+        return await drafted(run, "create_automation", intent, accept, emit)
+    except NO_OUTCOME:
+        raise
+    except errors.RotaError as exc:
+        return {"error": exc.message}
+
+
+async def drafted(run: Run, tool: str, asked: str, accept: Accept, emit: Emit) -> dict[str, Any]:
+    """{"payload": what `accept` gave} or {"issues": […]}. Corrected at most twice.
+
+    The prompts `{tool}/drafting` and `{tool}/drafts` say what is to be drafted, and how.
+    """
+    catalogue = run.desk.catalogue()
+    said: list[BaseMessage] = [
+        SystemMessage(system_prompt(run, tool, catalogue)),
+        HumanMessage(asked),
+    ]
+    issues: list[str] = []
+    for _ in range(1 + CORRECTIONS):
+        answer = await _ask(run, said, emit)
+        found = read_object(answer.text)
+        if found is not None and set(found) == {"issues"}:
+            return {"issues": _texts(found["issues"])}
+        payload, issues = await _judge(run, found, accept, catalogue)
+        if payload is not None:
+            return {"payload": payload}
+        again = prompt("drafter_again", issues="\n".join(f"- {issue}" for issue in issues))
+        said += [AIMessage(clean(answer.text)), HumanMessage(again)]
+    return {"issues": issues}
+
+
+def system_prompt(run: Run, tool: str, catalogue: Catalogue) -> str:
+    return prompt(
+        "drafter",
+        **facts(run.context),
+        task=prompt(f"{tool}/drafting"),
+        examples=prompt(f"{tool}/drafts"),
+        schema=_json(payload_schema()),
+        triggers="\n".join(
+            _entry(t.type, t.description, t.config_schema) for t in catalogue.triggers.values()
+        ),
+        actions="\n".join(
+            _entry(a.type, a.description, a.config_schema) for a in catalogue.actions.values()
+        ),
+        capabilities="\n".join(
+            f"- `{c.id}`: {c.description}" for c in (catalogue.capabilities or {}).values()
+        )
+        or "none",
+    )
+
+
+def payload_schema() -> dict[str, Any]:
+    return AutomationCreate.model_json_schema(by_alias=True)
+
+
+async def _ask(run: Run, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
+    """One answer of the drafter, retried like any model call."""
+    config, patience = run.model.config, run.desk.patience
+    model = run.model.chat(temperature=0)
+    form = {
+        "type": "json_schema",
+        "json_schema": {
+            "name": "AutomationCreate",
+            "schema": payload_schema(),
+            "strict": False,
+        },
+    }
+    attempt = 0
+    while True:
+        attempt += 1
+        watch = Watch()
+        call = run.meter.begin(config, watch)
+        try:
+            async with asyncio.timeout(patience.call_seconds):
+                answer = await model.answer(said, watch=watch, response_format=form)
+            emit(UsedAside(**asdict(run.meter.told(call, answer))))
+            return answer
+        except llm_errors.PROVIDER_FAULTS as exc:
+            run.meter.failed(call, given_up=llm_errors.given_up(exc))
+            fault = llm_errors.read(exc)
+            wait = patience.wait(attempt, fault.retry_after) if fault.passing else None
+            if wait is None:
+                raise fault.refusal(config.id) from exc
+        await patience.sleep(wait.total_seconds())
+
+
+async def _judge(
+    run: Run, found: dict[str, Any] | None, accept: Accept, catalogue: Catalogue
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """The canonical payload, or what is wrong with it."""
+    if found is None:
+        return None, [_NO_OBJECT]
+    if violations := check(found, catalogue):
+        return None, listed((v.field, v.message) for v in violations)
+    try:
+        saved = await run.desk.patience.peer(lambda: accept(found))
+    except errors.RotaError as exc:
+        if not exc.violations:
+            raise
+        return None, issues_of(exc)
+    return dict(saved.payload), []
+
+
+def _texts(found: Any) -> list[str]:
+    items = found if isinstance(found, list) else [found]
+    return [str(item)[:500] for item in items if item][:MAX_ISSUES] or [_NO_OBJECT]
+
+
+def _entry(name: str, description: str, schema: dict[str, Any]) -> str:
+    return f"## `{name}`\n{description} Its config: {_json(schema)}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@task
+async def revise(run: Run, automation: str, change: str, emit: Emit) -> dict[str, Any]:
+    """{"payload", "before", "state"} or the outcome that ends the tool, by its status.
+
+    A checkpointed step with the reading of the automation in it: what a draft is made of and
+    the etag it is bound to are never of two revisions. Raises what is no outcome of a tool.
+    """
+    try:
+        return await _revise(run, automation, change, emit)
+    except Stopped as exc:
+        return asdict(exc.outcome)
+    except NO_OUTCOME:
+        raise
+    except errors.RotaError as exc:
+        return asdict(refused(exc))
+
+
+async def _revise(run: Run, called: str, change: str, emit: Emit) -> dict[str, Any]:
+    context, automations = run.context, run.desk.automations
+    found = await find(run, called)
+
+    async def accept(new: Mapping[str, Any]) -> SavedAutomation:
+        return await automations.validate_update(
+            workspace=context.workspace,
+            user=context.user,
+            payload={**new, "name": found.name, "etag": found.etag},
+        )
+
+    drawn = await drafted(run, "update_automation", _asked(found.payload, change), accept, emit)
+    if "payload" not in drawn:
+        return {"status": "invalid", **drawn}
+    return {**drawn, "before": dict(found.payload), "state": found.state}
+
+
+def _asked(payload: Mapping[str, Any], change: str) -> str:
+    as_it_is = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+    return f"The automation as it is:\n{as_it_is}\n\nThe change: {change}"

@@ -1,0 +1,67 @@
+"""`list_automations`: what there is, when it runs, and how it went."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from langchain.tools import ToolRuntime
+from langchain_core.tools import BaseTool
+from pydantic import ValidationError
+
+from chat_service.llm.text import one_line
+from chat_service.runtime.ports import KnownAutomation, KnownTrigger
+from chat_service.runtime.run_context import Run
+from chat_service.tools.results import Listed, Outcome
+from chat_service.tools.string_tool import Texts, text_tool
+from shared.schedule import zones
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.describe import describe
+
+NAME: Final = "list_automations"
+MOST: Final = 50
+FIRES: Final = 3
+
+
+def list_automations_tool(run: Run) -> BaseTool:
+    async def show(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+        context, automations = run.context, run.desk.automations
+        found, more = await run.desk.patience.peer(
+            lambda: automations.list(workspace=context.workspace, user=context.user, limit=MOST)
+        )
+        return Listed(automations=[_shown(one) for one in found], more=more)
+
+    return text_tool(NAME, [], show)
+
+
+def _shown(one: KnownAutomation) -> dict[str, Any]:
+    return {
+        "automation": one.name,
+        "display_name": one_line(one.display_name, 200),
+        "state": one.state,
+        "schedule": one_line("; ".join(map(_in_words, one.triggers)) or "no schedule", 500),
+        "next_fires": _next_fires(one.triggers) if one.state == "active" else [],
+        "last_run": one.last_run or "none yet",
+    }
+
+
+def _in_words(trigger: KnownTrigger) -> str:
+    schedule = _schedule(trigger)
+    words = describe(schedule) if schedule else trigger.type
+    return words if trigger.enabled else f"{words} (disabled)"
+
+
+def _next_fires(triggers: Sequence[KnownTrigger]) -> list[str]:
+    """The first of each trigger, on the clock of its schedule."""
+    due = [(one.next_fire, one) for one in triggers if one.next_fire is not None]
+    found = []
+    for moment, trigger in sorted(due, key=lambda pair: pair[0])[:FIRES]:
+        schedule = _schedule(trigger)
+        zone = schedule.timezone if schedule else "UTC"
+        found.append(f"{moment.astimezone(zones.load(zone)).isoformat()} {zone}")
+    return found
+
+
+def _schedule(trigger: KnownTrigger) -> ScheduleTriggerConfig | None:
+    try:
+        return ScheduleTriggerConfig.model_validate(trigger.config)
+    except ValidationError:
+        return None

@@ -1,0 +1,98 @@
+"""What a person calls an automation → which one it is."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Final
+
+from chat_service.llm.text import one_line
+from chat_service.runtime.ports import KnownAutomation
+from chat_service.runtime.run_context import Run
+from chat_service.tools.results import Invalid, Stopped
+from chat_service.tools.string_tool import Argument
+from shared import errors, resources
+
+LOOKED_THROUGH: Final = 1_000
+SHOWN: Final = 10
+AUTOMATION: Final = Argument(
+    name="automation", description="what the person calls it, or its resource name", most=300
+)
+# words that say nothing about which one is meant
+_FILLERS: Final = frozenset({"a", "an", "the", "my", "our", "automation", "please"})
+
+
+async def find(run: Run, called: str) -> KnownAutomation:
+    """The one automation that is meant, with its payload. Stops the tool unless it is one.
+
+    By its resource name always, by what it is called among the newest `LOOKED_THROUGH`.
+    """
+    if (named := await _named(run, called)) is not None:
+        return named
+    context, automations = run.context, run.desk.automations
+    found, more = await run.desk.patience.peer(
+        lambda: automations.list(
+            workspace=context.workspace, user=context.user, limit=LOOKED_THROUGH
+        )
+    )
+    return await _get(run, _only(called, found, more).name)
+
+
+async def _named(run: Run, called: str) -> KnownAutomation | None:
+    try:
+        workspace = resources.AUTOMATION.parse(called)["workspace"]
+    except errors.RotaError:
+        return None
+    try:
+        found = await _get(run, called) if workspace == run.context.workspace else None
+    except errors.RotaError as error:
+        if error.code not in (errors.Code.NOT_FOUND, errors.Code.INVALID_ARGUMENT):
+            raise
+        return None  # no name of any, so it may be what one is called
+    return None if found is None or found.state == "archived" else found
+
+
+async def _get(run: Run, name: str) -> KnownAutomation:
+    context, automations = run.context, run.desk.automations
+    return await run.desk.patience.peer(
+        lambda: automations.get(workspace=context.workspace, user=context.user, name=name)
+    )
+
+
+def _only(called: str, found: Sequence[KnownAutomation], more: bool) -> KnownAutomation:
+    meant = _meant(called, found)
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        several = f"{called!r} may be any of these, so ask which is meant: {_names(meant)}"
+        raise Stopped(Invalid(issues=[f"automation: {several}"]))
+    there = _names(found) if found else "there are none"
+    those = f"the newest {len(found):,}" if more else "those there are"
+    nothing = f"no automation is called {called!r}; {those}: {there}"
+    raise Stopped(Invalid(issues=[f"automation: {nothing}"]))
+
+
+def _meant(called: str, found: Sequence[KnownAutomation]) -> list[KnownAutomation]:
+    """By resource name, else by the whole display name, to the letter first, else by its words."""
+    if named := [one for one in found if called in (one.name, one.name.rpartition("/")[2])]:
+        return named
+    if same := [one for one in found if _plain(one.display_name) == _plain(called)]:
+        return same
+    words = _words(called)  # none in a name of signs only
+    if words and (same := [one for one in found if _words(one.display_name) == words]):
+        return same
+    telling = set(words) - _FILLERS
+    return [one for one in found if telling and telling <= set(_words(one.display_name))]
+
+
+def _plain(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", _plain(text))
+
+
+def _names(found: Sequence[KnownAutomation]) -> str:
+    shown = [f"“{one_line(one.display_name, 80)}” ({one.name})" for one in found[:SHOWN]]
+    more = len(found) - SHOWN
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,149 @@
+"""`pause_automation` and `resume_automation`: stopped for now and started again, once approved."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from langchain.tools import ToolRuntime
+from langchain_core.tools import BaseTool
+
+from chat_service.runtime.ports import ActionType, KnownAutomation, SavedAutomation
+from chat_service.runtime.run_context import Run
+from chat_service.tools.approval import Approved, Proposal
+from chat_service.tools.approved_action import act_with_approval, summary
+from chat_service.tools.automations.consequences import consequences
+from chat_service.tools.automations.lookup import AUTOMATION, find
+from chat_service.tools.automations.preview import preview_of, zones_of
+from chat_service.tools.results import Invalid, Outcome, Stopped
+from chat_service.tools.string_tool import Argument, Texts, text_tool
+
+PAUSE: Final = "pause_automation"
+RESUME: Final = "resume_automation"
+_NOTE: Final = Argument(
+    name="note", description="why, in the person's words", most=1_000, required=False
+)
+_HELD: Final = ("name", "etag")  # which automation, and as it was when this was shown
+
+_SKIPPED: Final = "What was skipped while it was paused stays skipped."
+_NO_FIRE_LEFT: Final = "No fire is left: it does nothing more until its schedule is changed."
+
+
+def pause_automation_tool(run: Run) -> BaseTool:
+    async def pause(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+        async def prepare() -> Proposal:
+            found = await _in_state(run, texts["automation"], "active")
+            return await _proposal(
+                run,
+                found,
+                verb="Pause",
+                payload={"name": found.name, "note": texts["note"]},
+                note="While it is paused these times are skipped, and not made up for later.",
+                more={},
+            )
+
+        async def act(approved: Approved) -> SavedAutomation:
+            return await run.desk.automations.pause(
+                workspace=run.context.workspace,
+                user=approved.requested_by,
+                name=approved.payload["name"],
+                note=approved.payload.get("note", ""),
+                request_id=approved.approval,
+            )
+
+        return await act_with_approval(
+            run,
+            runtime,
+            action_type=ActionType.PAUSE,
+            tool=PAUSE,
+            change="paused",
+            prepare=prepare,
+            act=act,
+        )
+
+    return text_tool(PAUSE, [AUTOMATION, _NOTE], pause)
+
+
+def resume_automation_tool(run: Run) -> BaseTool:
+    async def resume(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+        async def prepare() -> Proposal:
+            found = await _in_state(run, texts["automation"], "paused")
+            return await _proposal(
+                run,
+                found,
+                verb="Resume",
+                payload={"name": found.name, "etag": found.etag},
+                note=_NO_FIRE_LEFT if _over(found) else _SKIPPED,
+                more={"consequences": consequences(run, found.payload)},
+            )
+
+        async def act(approved: Approved) -> SavedAutomation:
+            return await run.desk.automations.resume(
+                workspace=run.context.workspace,
+                user=approved.requested_by,
+                name=approved.payload["name"],
+                # cards of an older version have none
+                etag=approved.payload.get("etag", ""),
+                request_id=approved.approval,
+            )
+
+        return await act_with_approval(
+            run,
+            runtime,
+            action_type=ActionType.RESUME,
+            tool=RESUME,
+            change="resumed",
+            prepare=prepare,
+            act=act,
+        )
+
+    return text_tool(RESUME, [AUTOMATION], resume)
+
+
+async def _in_state(run: Run, called: str, state: str) -> KnownAutomation:
+    found = await find(run, called)
+    if found.state != state:
+        raise Stopped(
+            Invalid(issues=[f"automation: “{found.display_name}” is {found.state} already"])
+        )
+    return found
+
+
+def _over(found: KnownAutomation) -> bool:
+    enabled = [trigger for trigger in found.triggers if trigger.enabled]
+    return bool(enabled) and not any(trigger.next_fire for trigger in enabled)
+
+
+async def _proposal(
+    run: Run,
+    found: KnownAutomation,
+    *,
+    verb: str,
+    payload: dict[str, Any],
+    note: str,
+    more: Mapping[str, Any],
+) -> Proposal:
+    preview = await preview_of(run, found.payload, "", known_zones=zones_of(found.payload))
+    preview["notes"].append(note)
+    return Proposal(
+        summary=summary(f"{verb} {found.display_name}", preview["summary"]),
+        payload=payload,
+        payload_schema=_schema(payload),
+        context={"automation": found.name, "display_name": found.display_name, **more},
+        preview=preview,
+    )
+
+
+def _schema(payload: dict[str, Any]) -> dict[str, Any]:
+    held = [key for key in _HELD if key in payload]
+    fields: dict[str, Any] = {key: {"type": "string", "const": payload[key]} for key in held}
+    if "note" in payload:
+        fields["note"] = {
+            "type": "string",
+            "maxLength": _NOTE.most,
+            "description": _NOTE.description,
+        }
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": held,
+        "additionalProperties": False,
+    }

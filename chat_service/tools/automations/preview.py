@@ -1,0 +1,92 @@
+"""When an automation would fire, as a person should know before approving it."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chat_service.runtime.ports import SchedulePreview, Slot
+from chat_service.runtime.run_context import Run
+
+SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    trigger_id: str
+    config: Mapping[str, Any]
+    preview: SchedulePreview
+
+
+async def preview_of(
+    run: Run, payload: Mapping[str, Any], said: str, *, known_zones: Collection[str] = ()
+) -> dict[str, Any]:
+    """JSON of the proto's Preview: the next fires of all triggers together.
+
+    A zone that neither `said` names nor `known_zones` has is marked as assumed.
+    """
+    found = [await _preview(run, trigger) for trigger in schedules(payload)]
+    slots = sorted(
+        ((slot, one) for one in found for slot in one.preview.slots if not slot.skipped),
+        key=lambda pair: pair[0].fire_time,
+    )
+    assumed = run.context.time_zone not in known_zones and _zone_assumed(run, found, said)
+    notes = [note for one in found for note in _notes(one)]
+    if assumed:
+        zone = run.context.time_zone
+        notes.append(f"No time zone was named, so {zone} is assumed.")
+    return {
+        "summary": "; ".join(one.preview.summary for one in found if one.preview.summary),
+        "slots": [_slot(slot, one) for slot, one in slots[:SHOWN]],
+        "notes": list(dict.fromkeys(notes)),
+        "time_zone_assumed": assumed,
+    }
+
+
+def schedules(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [
+        trigger
+        for trigger in payload["definition"].get("triggers", [])
+        if trigger.get("type") == "schedule" and trigger.get("enabled", True)
+    ]
+
+
+def zones_of(payload: Mapping[str, Any]) -> set[str]:
+    return {str(trigger["config"].get("timezone", "")) for trigger in schedules(payload)}
+
+
+async def _preview(run: Run, trigger: Mapping[str, Any]) -> _Found:
+    context, config = run.context, trigger["config"]
+    preview = await run.desk.patience.peer(
+        lambda: run.desk.automations.preview(
+            workspace=context.workspace, user=context.user, config=config, count=SHOWN
+        )
+    )
+    return _Found(trigger_id=trigger["trigger_id"], config=config, preview=preview)
+
+
+def _zone_assumed(run: Run, found: list[_Found], said: str) -> bool:
+    context = run.context
+    used = any(one.config.get("timezone") == context.time_zone for one in found)
+    named = re.search(rf"\b({re.escape(context.time_zone)}|UTC|GMT)\b", said, re.I)
+    return context.time_zone_assumed and used and named is None
+
+
+def _notes(found: _Found) -> list[str]:
+    skipped = [
+        slot.dst_note or f"{slot.local_time} is skipped."
+        for slot in found.preview.slots
+        if slot.skipped
+    ]
+    return [*found.preview.notes, *skipped]
+
+
+def _slot(slot: Slot, found: _Found) -> dict[str, Any]:
+    return {
+        "trigger_id": found.trigger_id,
+        "fire_time": slot.fire_time.isoformat().replace("+00:00", "Z"),
+        "local_time": slot.local_time,
+        "time_zone": str(found.config.get("timezone", "")),
+        "utc_offset": f"{int(slot.utc_offset.total_seconds())}s",
+        "dst_note": slot.dst_note,
+    }

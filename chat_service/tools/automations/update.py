@@ -1,0 +1,102 @@
+"""`update_automation`: a change in words → a new revision, a person's decision, and it is saved."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from langchain.tools import ToolRuntime
+from langchain_core.tools import BaseTool
+
+from chat_service.runtime.ports import ActionType, SavedAutomation
+from chat_service.runtime.run_context import Emit, Run
+from chat_service.tools.approval import Approved, Proposal
+from chat_service.tools.approved_action import act_with_approval, summary
+from chat_service.tools.automations.consequences import consequences
+from chat_service.tools.automations.diff import difference
+from chat_service.tools.automations.drafter import payload_schema, revise
+from chat_service.tools.automations.lookup import AUTOMATION
+from chat_service.tools.automations.preview import preview_of, zones_of
+from chat_service.tools.results import Conflict, Failed, Invalid, Outcome, Stopped
+from chat_service.tools.string_tool import Argument, Texts, text_tool
+
+NAME: Final = "update_automation"
+_CHANGE: Final = Argument(
+    name="change", description="what is to be different, in plain words", most=8_000
+)
+_HELD: Final = ("name", "etag")  # which automation, and as it was when this was drafted
+
+
+def update_automation_tool(run: Run) -> BaseTool:
+    async def update(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+        async def prepare() -> Proposal:
+            return await _proposal(run, texts, runtime.stream_writer)
+
+        async def act(approved: Approved) -> SavedAutomation:
+            return await run.desk.automations.update(
+                workspace=run.context.workspace,
+                user=approved.requested_by,
+                payload=approved.payload,
+                request_id=approved.approval,
+            )
+
+        return await act_with_approval(
+            run,
+            runtime,
+            action_type=ActionType.UPDATE,
+            tool=NAME,
+            change="updated",
+            prepare=prepare,
+            act=act,
+        )
+
+    return text_tool(NAME, [AUTOMATION, _CHANGE], update)
+
+
+async def _proposal(run: Run, texts: Texts, emit: Emit) -> Proposal:
+    match await revise(run, texts["automation"], texts["change"], emit):
+        case {"payload": payload, "before": before, "state": state}:
+            return await _shown(run, texts["change"], payload, before, state)
+        case {"issues": issues}:
+            raise Stopped(Invalid(issues=issues))
+        case {"reason": "conflict", "message": message}:
+            raise Stopped(Conflict(message=message))
+        case {"message": message}:
+            raise Stopped(Failed(message=message))
+    raise Stopped(Failed(message="the draft could not be read"))
+
+
+async def _shown(
+    run: Run, change: str, payload: Mapping[str, Any], before: Mapping[str, Any], state: str
+) -> Proposal:
+    after = {key: value for key, value in payload.items() if key not in _HELD}
+    changed = difference(before, after)
+    if not changed:
+        raise Stopped(Invalid(issues=["change: it leaves everything as it is"]))
+    was = await preview_of(run, before, change, known_zones=zones_of(before))
+    preview = await preview_of(run, after, change, known_zones=zones_of(before))
+    if state == "paused":
+        preview["notes"].append("It is paused, so it does not fire until it is resumed.")
+    return Proposal(
+        summary=summary(f"Change {before['display_name']}", preview["summary"]),
+        payload=payload,
+        payload_schema=_schema(payload),
+        context={
+            "automation": payload["name"],
+            "change": change,
+            "difference": changed,
+            "fires": {"before": _fires(was), "after": _fires(preview)},
+            "consequences": consequences(run, after),
+        },
+        preview=preview,
+    )
+
+
+def _fires(preview: Mapping[str, Any]) -> dict[str, Any]:
+    return {"summary": preview["summary"], "slots": preview["slots"]}
+
+
+def _schema(payload: Mapping[str, Any]) -> dict[str, Any]:
+    schema = payload_schema()
+    held = {key: {"type": "string", "const": payload[key]} for key in _HELD}
+    schema["properties"] = {**held, **schema["properties"]}
+    schema["required"] = [*_HELD, *schema.get("required", [])]
+    return schema

@@ -1,0 +1,1 @@
+"""Capabilities that this service offers to tasks."""

@@ -1,0 +1,222 @@
+"""`fetch_url`: the text of a page on the open internet, and of no other."""
+
+import asyncio
+import codecs
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+
+from chat_service.tools.capabilities import html_text
+from shared import errors
+from shared.registries.capabilities.types import Capability
+from shared.security.egress import Address, Resolve, is_public, resolve
+
+MAX_BYTES: Final = 1024 * 1024
+MAX_TEXT: Final = 60_000  # what a model can still read
+MAX_REDIRECTS: Final = 5
+SECONDS: Final = 10.0
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# for names and for source code: slow, or with errors of their own
+_NO_CHARSETS = frozenset(
+    {"punycode", "idna", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"}
+)
+# in XHTML they end where they begin; in HTML the slash means nothing
+_EMPTY_ELEMENT = re.compile(r"<(script|style|title|textarea|iframe)\b([^<>]*)/>")
+_TEXT = re.compile(r"text/|application/(?:json|xml|javascript|yaml)|\+(?:json|xml)\b", re.I)
+
+_INPUT = {
+    "type": "object",
+    "properties": {"url": {"type": "string", "description": "http or https", "maxLength": 2000}},
+    "required": ["url"],
+    "additionalProperties": False,
+}
+_OUTPUT = {
+    "type": "object",
+    "properties": {
+        "url": {"type": "string", "description": "where it was found, after redirects"},
+        "status": {"type": "integer"},
+        "content_type": {"type": "string"},
+        "text": {"type": "string"},
+        "truncated": {"type": "boolean"},
+    },
+    "required": ["url", "status", "content_type", "text", "truncated"],
+}
+
+
+def fetch_url(fetcher: "Fetcher") -> Capability:
+    async def handler(arguments: dict[str, Any]) -> dict[str, Any]:
+        return await fetcher.fetch(str(arguments["url"]))
+
+    return Capability(
+        id="fetch_url",
+        description="Reads a web page or another text on the internet and gives its text.",
+        input_schema=_INPUT,
+        output_schema=_OUTPUT,
+        handler=handler,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    status: int
+    content_type: str
+    body: bytes
+    truncated: bool
+    location: str
+    charset: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetcher:
+    """Each hop is resolved first, and connected to the very address that was judged."""
+
+    resolve: Resolve = resolve
+    allowed: Callable[[Address], bool] = is_public
+    seconds: float = SECONDS
+    verify: Any = field(default=True)
+
+    async def fetch(self, url: str) -> dict[str, Any]:
+        where, answer = await self._fetched(url, MAX_BYTES)
+        # a large one takes a while, which nobody else has to wait for
+        return await asyncio.to_thread(_page, where, answer)
+
+    async def download(self, url: str, *, most: int) -> bytes:
+        """The bytes at an address, whatever they are; refused when there are more than `most`."""
+        _, answer = await self._fetched(url, most)
+        if answer.status != 200:
+            raise _refused(f"it answered {answer.status}")
+        if answer.truncated:
+            raise _refused(f"it is larger than {most} bytes")
+        return answer.body
+
+    async def _fetched(self, url: str, most: int) -> tuple[httpx.URL, _Answer]:
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await self._follow(_parse(url), most)
+        except TimeoutError as exc:
+            raise _refused("it took too long") from exc
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as exc:
+            raise _refused("it can't be reached") from exc
+
+    async def _follow(self, url: httpx.URL, most: int) -> tuple[httpx.URL, _Answer]:
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = await self._get(url, most)
+            if answer.status not in _REDIRECTS or not answer.location:
+                return url, answer
+            url = _parse(str(url.join(answer.location)))
+        raise _refused("it redirects too often")
+
+    async def _get(self, url: httpx.URL, most: int) -> _Answer:
+        found = await self._addresses(url)
+        for address in found[:-1]:
+            try:
+                return await self._get_from(address, url, most)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue
+        return await self._get_from(found[-1], url, most)
+
+    async def _get_from(self, address: Address, url: httpx.URL, most: int) -> _Answer:
+        # no proxies and no netrc: both would leave the address that was judged
+        async with (
+            httpx.AsyncClient(
+                trust_env=False,
+                verify=self.verify,
+                timeout=self.seconds / 2,
+                follow_redirects=False,
+            ) as client,
+            client.stream(
+                "GET",
+                url.copy_with(host=str(address)),
+                headers={
+                    "host": url.netloc.decode("ascii"),
+                    "user-agent": "rota",
+                    "accept": "text/html, text/*;q=0.9, application/json;q=0.8, image/*;q=0.7",
+                    # a few compressed bytes could be a great many
+                    "accept-encoding": "identity",
+                },
+                extensions={"sni_hostname": url.raw_host.decode("ascii")},
+            ) as response,
+        ):
+            return await _read(response, most)
+
+    async def _addresses(self, url: httpx.URL) -> list[Address]:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        found = await self.resolve(url.host, port)
+        # all of them: a name with one inner address is not to be trusted with the others
+        if not found or not all(self.allowed(address) for address in found):
+            raise _refused("it is not on the open internet")
+        return found
+
+
+def _parse(text: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text.strip())
+    except httpx.InvalidURL as exc:
+        raise errors.invalid("url", "is no URL") from exc
+    if url.scheme not in ("http", "https") or not url.host:
+        raise errors.invalid("url", "must be an http or https URL")
+    if url.userinfo:
+        raise errors.invalid("url", "must not hold a user or a password")
+    return url.copy_with(fragment=None)
+
+
+async def _read(response: httpx.Response, most: int) -> _Answer:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise _refused("it is compressed")
+    body, truncated = bytearray(), False
+    if response.status_code not in _REDIRECTS:
+        async for piece in response.aiter_raw():
+            body += piece
+            if len(body) > most:
+                del body[most:]
+                truncated = True
+                break
+    return _Answer(
+        status=response.status_code,
+        content_type=response.headers.get("content-type", ""),
+        body=bytes(body),
+        truncated=truncated,
+        location=response.headers.get("location", ""),
+        charset=response.charset_encoding or "utf-8",
+    )
+
+
+def _page(url: httpx.URL, answer: _Answer) -> dict[str, Any]:
+    if answer.content_type and not _TEXT.search(answer.content_type):
+        raise _refused("it is not a text")
+    text = answer.body.decode(_charset(answer.charset), errors="replace")
+    if "html" in answer.content_type.lower():
+        text = _html_text(text, xhtml="xhtml" in answer.content_type.lower())
+    return {
+        "url": str(url),
+        "status": answer.status,
+        "content_type": answer.content_type,
+        "text": text[:MAX_TEXT],
+        "truncated": answer.truncated or len(text) > MAX_TEXT,
+    }
+
+
+def _html_text(page: str, *, xhtml: bool) -> str:
+    if xhtml:
+        page = _EMPTY_ELEMENT.sub(r"<\1\2></\1>", page)
+    try:
+        return html_text.read(page)
+    except ValueError as exc:
+        raise _refused("it takes too much to read") from exc
+
+
+def _charset(named: str) -> str:
+    """One that pages are written in; a page may name any other that Python has."""
+    try:
+        found = codecs.lookup(named).name
+        "".encode(found)
+    except (LookupError, UnicodeError, ValueError):
+        return "utf-8"
+    return "utf-8" if found in _NO_CHARSETS else found
+
+
+def _refused(why: str) -> errors.RotaError:
+    return errors.invalid("url", f"the page can't be read: {why}")

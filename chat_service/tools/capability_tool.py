@@ -1,0 +1,249 @@
+"""A registered capability as a tool of the agent: its arguments, its output, its approval."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from langchain_core.messages import ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool
+from pydantic import SkipValidation
+from typing_extensions import override
+
+from chat_service.llm.text import clean, clean_json, one_line
+from chat_service.runtime.ports import ActionType
+from chat_service.runtime.run_context import Rule, Run
+from chat_service.tools import idempotency
+from chat_service.tools.approval import (
+    Approved,
+    Proposal,
+    Rejected,
+    ToolCall,
+    request_approval,
+    was_asked,
+)
+from chat_service.tools.definition import ToolDefinition, ToolResult, failed
+from chat_service.tools.results import Declined, MayHaveRun, result_of
+from shared import canonical_json, json_schema
+from shared.registries.capabilities.types import Capability
+
+MOST_SHOWN: Final = 256 * 1024  # bytes of arguments on a card
+ASKS: Final = "A person is asked before it acts; an agent_task that uses it needs auto_approve."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """A capability for tasks, and the same as a tool of chats."""
+
+    capability: Capability
+    definition: ToolDefinition
+
+
+def offered(capability: Capability, rule: Rule, *, repeatable: bool = True) -> Offered:
+    """`repeatable`: to do it again does no more than to do it once."""
+    asks = rule == "always"
+    if asks:
+        capability = replace(capability, description=f"{capability.description}\n{ASKS}")
+    return Offered(
+        capability=capability,
+        definition=ToolDefinition(
+            name=capability.id,
+            factory=lambda run: asked_tool(run, capability, ask=asks, repeatable=repeatable),
+            approval=rule,
+        ),
+    )
+
+
+def asked_tool(run: Run, capability: Capability, *, ask: bool, repeatable: bool = True) -> BaseTool:
+    """Without `ask` it acts at once, unless it was asked for when a rule still said so."""
+
+    async def carry(arguments: dict[str, Any], call: ToolCall) -> ToolResult:
+        wanted = clean_json(arguments)
+        asks = ask or await was_asked(run, call)
+        if said := misfit(capability, wanted) or (asks and _unshowable(wanted)):
+            return failed(said)
+        if not asks:
+            return await _acted(run, capability, call, wanted, repeatable)
+        decision = await _decided(run, capability, call, wanted)
+        if isinstance(decision, Rejected):
+            return result_of(Declined(reason=decision.reason))
+        wanted = dict(decision.payload["arguments"])
+        # what a person has approved waits for its server a little
+        return await run.desk.patience.peer(
+            lambda: _acted(run, capability, call, wanted, repeatable)
+        )
+
+    return mapping_tool(capability, carry)
+
+
+def _unshowable(arguments: dict[str, Any]) -> str:
+    """Why a card can't hold the arguments; empty when it can."""
+    try:
+        size = len(canonical_json.canonical_bytes(canonical_json.normalise(arguments)))
+    except canonical_json.NotCanonical as exc:
+        return f"the arguments are invalid: {exc}"
+    return f"the arguments are larger than {MOST_SHOWN} bytes" if size > MOST_SHOWN else ""
+
+
+async def _decided(
+    run: Run, capability: Capability, call: ToolCall, arguments: dict[str, Any]
+) -> Approved | Rejected:
+    async def prepare() -> Proposal:
+        return Proposal(
+            summary=one_line(f"Use {capability.id}", 300),
+            payload={"tool": capability.id, "arguments": arguments},
+            payload_schema=_payload_schema(capability),
+            context={"tool": capability.id, "description": capability.description},
+            preview={},
+        )
+
+    return await request_approval(
+        run, call, action_type=ActionType.TOOL_CALL, tool=capability.id, prepare=prepare
+    )
+
+
+async def _acted(
+    run: Run,
+    capability: Capability,
+    call: ToolCall,
+    arguments: dict[str, Any],
+    repeatable: bool,
+) -> ToolResult:
+    try:
+        with idempotency.in_hand(run, call, repeatable=repeatable):
+            return await called(capability, arguments)
+    except idempotency.Unsure as exc:
+        return failed(exc.message) if repeatable else result_of(MayHaveRun(message=exc.message))
+
+
+def _payload_schema(capability: Capability) -> dict[str, Any]:
+    # `$ref` points to the root, so what it points to moves there
+    arguments = dict(capability.input_schema)
+    moved: dict[str, Any] = {
+        key: arguments.pop(key) for key in ("$defs", "definitions") if key in arguments
+    }
+    return {
+        "type": "object",
+        "properties": {"tool": {"const": capability.id}, "arguments": arguments},
+        "required": ["tool", "arguments"],
+        "additionalProperties": False,
+        **moved,
+    }
+
+
+def carried(value: Any, levels: int) -> Any:
+    """The same as plain JSON. A number that JSON can't hold is a text, and so is what lies deep.
+
+    An act that was done is not to be told as failed for a long number in its answer.
+    """
+    match value:
+        case None | bool():
+            return value
+        case int() | float():
+            return value if _holds(value) else str(value)
+        case str():
+            return clean(value)
+        case Mapping() if levels:
+            return {clean(str(key)): carried(item, levels - 1) for key, item in value.items()}
+        case list() | tuple() if levels:
+            return [carried(item, levels - 1) for item in value]
+    return clean(_as_text(value))
+
+
+def _holds(number: float) -> bool:
+    try:
+        canonical_json.normalise(number)
+    except canonical_json.NotCanonical:
+        return False
+    return True
+
+
+def _as_text(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return f"[{type(value).__name__}]"
+
+
+Carry = Callable[[dict[str, Any], ToolCall], Awaitable[ToolResult]]
+
+
+def mapping_tool(capability: Capability, carry: Carry) -> BaseTool:
+    return _MappingTool(
+        name=capability.id,
+        description=capability.description,
+        args_schema=capability.input_schema,
+        carry=carry,
+    )
+
+
+class _MappingTool(BaseTool):
+    """LangChain's own way passes arguments by name, where `config` and others mean its own."""
+
+    carry: SkipValidation[Carry]
+
+    @override
+    async def ainvoke(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> ToolMessage:
+        place = (config or {}).get("configurable", {}).get("checkpoint_ns", "")
+        call = ToolCall(id=input["id"] or "", place=place)
+        content, artifact = (await self.carry(dict(input["args"]), call)).pair()
+        return ToolMessage(content, artifact=artifact, name=self.name, tool_call_id=call.id)
+
+    @override
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(f"{self.name} is called with ainvoke")
+
+
+MAX_OUTPUT: Final = 256 * 1024
+BEGINNING: Final = 8_000  # characters that are told of an output that is larger
+# protobuf reads a Struct of 32, and less of one that stands within other messages
+MAX_DEPTH: Final = 28
+
+
+def capability_tool(capability: Capability) -> BaseTool:
+    from chat_service.tools.capability_tool import mapping_tool
+
+    async def carry(arguments: dict[str, Any], _: object) -> ToolResult:
+        said = misfit(capability, arguments)
+        return failed(said) if said else await called(capability, arguments)
+
+    return mapping_tool(capability, carry)
+
+
+def misfit(capability: Capability, arguments: Mapping[str, Any]) -> str:
+    """What is wrong with the arguments of a call; empty when they fit."""
+    if _deeper(arguments, MAX_DEPTH):
+        return f"the arguments are nested deeper than {MAX_DEPTH} levels"
+    faults = json_schema.faults(capability.input_schema, arguments)
+    said = "; ".join(f"{path}: {what}" if path else what for path, what in faults)
+    return f"the arguments are invalid: {said}" if said else ""
+
+
+async def called(capability: Capability, arguments: dict[str, Any]) -> ToolResult:
+    """Whatever comes back: the call was carried out, and is not told as one that failed."""
+    assert capability.handler is not None
+    answer = carried(await capability.handler(arguments), MAX_DEPTH - 1)
+    output = answer if isinstance(answer, dict) else {"result": answer}
+    if len(canonical_json.canonical_bytes(output)) > MAX_OUTPUT:
+        return ToolResult(output=_cut(output))
+    return ToolResult(output=output)
+
+
+def _cut(output: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "status": "done",
+        "message": f"It was carried out. Its result is larger than {MAX_OUTPUT} bytes and cut.",
+        "beginning": json.dumps(output, ensure_ascii=False)[:BEGINNING],
+    }
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    match value:
+        case dict():
+            return levels == 0 or any(_deeper(item, levels - 1) for item in value.values())
+        case list():
+            return levels == 0 or any(_deeper(item, levels - 1) for item in value)
+    return False

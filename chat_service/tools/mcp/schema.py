@@ -1,0 +1,62 @@
+"""The schema of an MCP tool's arguments, as far as we can apply it and carry it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chat_service.llm.text import clean_json
+from shared import canonical_json, json_schema
+
+MOST_BYTES: Final = 32 * 1024
+# protobuf reads a Struct of 32 levels, and less of one within the schema of a card
+MOST_LEVELS: Final = 26
+
+# keywords that our checks don't apply; the server's own do
+_LEFT_OUT: Final = frozenset({"pattern", "patternProperties", "$id", "$anchor", "$schema"})
+_NAMED: Final = frozenset({"properties", "$defs", "definitions", "dependentSchemas"})
+# keywords that hold data rather than subschemas
+_DATA: Final = frozenset({"const", "default", "enum", "examples"})
+
+
+def applicable(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is left of it; any object when it is none that we could apply.
+
+    A bound or value that JSON between our services can't hold, such as the largest integer of
+    64 bits, is left out alone.
+    """
+    try:
+        found = canonical_json.normalise(_without(clean_json(dict(given))), MOST_LEVELS)
+        small = len(canonical_json.canonical_bytes(found)) <= MOST_BYTES
+    except (canonical_json.NotCanonical, RecursionError):
+        return {"type": "object"}
+    return found if small and json_schema.problem(found) is None else {"type": "object"}
+
+
+def _without(schema: Any) -> Any:
+    match schema:
+        case dict():
+            return {
+                key: _kept(key, value)
+                for key, value in schema.items()
+                if key not in _LEFT_OUT and _can_be_carried(key, value)
+            }
+        case list():
+            return [_without(item) for item in schema]
+    return schema
+
+
+def _kept(key: str, value: Any) -> Any:
+    if key in _DATA:
+        return value
+    if key in _NAMED and isinstance(value, dict):
+        return {name: _without(sub) for name, sub in value.items()}
+    return _without(value)
+
+
+def _can_be_carried(key: str, value: Any) -> bool:
+    if key not in _DATA and isinstance(value, (dict, list)):
+        return True
+    try:
+        canonical_json.normalise(value)
+    except canonical_json.NotCanonical:
+        return False
+    return True

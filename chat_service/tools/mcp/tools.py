@@ -1,0 +1,169 @@
+"""What configured MCP servers offer: capabilities for tasks, tools for the main agent."""
+
+import asyncio
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import partial
+from typing import Any, Final
+
+from mcp.types import Tool
+
+from chat_service.llm.text import clean, one_line
+from chat_service.runtime.models_file import McpServer
+from chat_service.runtime.ports import Offers
+from chat_service.tools.capability_tool import Offered, offered
+from chat_service.tools.definition import ToolDefinition
+from chat_service.tools.mcp import client, schema
+from shared.registries.capabilities.types import Capability
+from shared.telemetry import logs
+
+log = logs.logger(__name__)
+
+MOST_DESCRIPTION: Final = 2_000
+LOOK_AGAIN_SECONDS: Final = 60.0
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One tool as its server told of it. It is kept: a field may be added, none may change."""
+
+    name: str
+    description: str
+    input_schema: dict[str, Any]
+    repeatable: bool
+
+    @classmethod
+    def of(cls, tool: Tool) -> "Told":
+        hints = tool.annotations
+        return cls(
+            name=clean(tool.name),
+            description=clean(tool.description or tool.title or tool.name)[:MOST_DESCRIPTION],
+            input_schema=schema.applicable(tool.inputSchema),
+            # one that says nothing may do more when it is called again
+            repeatable=bool(hints and (hints.readOnlyHint or hints.idempotentHint)),
+        )
+
+    @classmethod
+    def kept(cls, stored: Mapping[str, Any]) -> "Told":
+        # whoever kept it may know of more fields
+        return cls(**{one.name: stored[one.name] for one in fields(cls)})
+
+
+@dataclass(slots=True, kw_only=True)
+class McpTools:
+    """A server that is away keeps what it last offered, also from before this process began.
+
+    `reserved` names belong to other tools.
+    """
+
+    servers: Sequence[McpServer]
+    environ: Mapping[str, str]
+    offers: Offers | None = None
+    reserved: Collection[str] = ()
+    _offered: dict[str, list[Offered]] = field(default_factory=dict)
+    _seen: dict[str, list[Told]] = field(default_factory=dict)
+    _kept: dict[str, list[Told]] = field(default_factory=dict)
+    _away: set[str] = field(default_factory=set)
+    _looked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def capabilities(self) -> dict[str, Capability]:
+        return {one.capability.id: one.capability for one in self._all()}
+
+    def definitions(self) -> tuple[ToolDefinition, ...]:
+        return tuple(one.definition for one in self._all())
+
+    def may_have(self, name: str) -> bool:
+        """Whether a tool may be one of a server of which nothing is known yet."""
+        return any(name.startswith(f"{one.id}_") for one in self._unknown())
+
+    async def recall(self) -> None:
+        """Reads what servers offered before this process began."""
+        kept = {} if self.offers is None else await self.offers.kept()
+        for server in self.servers:
+            if server.id in kept:
+                self._kept[server.id] = [Told.kept(one) for one in kept[server.id]]
+                self._take(server, self._kept[server.id])
+
+    async def look(self) -> None:
+        """Asks every server what it offers now."""
+        await asyncio.gather(*(self._look_at(server) for server in self.servers))
+        self._looked.set()
+
+    async def settled(self, seconds: float) -> None:
+        """Waits for a first look, so that what is in hand finds its tools, but not for long.
+
+        Nobody waits when something is known of every server.
+        """
+        if not self._unknown():
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._looked.wait()
+        except TimeoutError:
+            log.warning("mcp_servers_not_awaited", servers=[one.id for one in self._unknown()])
+
+    def _unknown(self) -> list[McpServer]:
+        return [server for server in self.servers if server.id not in self._seen]
+
+    async def _look_at(self, server: McpServer) -> None:
+        try:
+            listed, more = await client.tools_of(server, self.environ)
+        except Exception as error:  # noqa: BLE001 - whatever a foreign server does, we go on
+            self._away.add(server.id)
+            log.warning(
+                "mcp_server_unreachable",
+                server=server.id,
+                error=type(client.cause(error)).__name__,
+                tools_kept=len(self._offered.get(server.id, ())),
+            )
+            return
+        if server.id in self._away or server.id not in self._seen:
+            log.info("mcp_server_reached", server=server.id, tools=len(listed))
+        self._away.discard(server.id)
+        told = [Told.of(tool) for tool in listed]
+        if more and told != self._seen.get(server.id):
+            log.warning("mcp_tools_cut", server=server.id, most=client.MOST_TOOLS)
+        self._take(server, told)
+        await self._keep(server, told)
+
+    def _take(self, server: McpServer, told: list[Told]) -> None:
+        # what has not changed stays the very same, and so do the graphs that know of it
+        if told == self._seen.get(server.id):
+            return
+        found: dict[str, Offered] = {}
+        for one in told:
+            name, rule = f"{server.id}_{one.name}", server.rule(one.name)
+            if rule == "off":
+                continue
+            if not _NAME.fullmatch(name) or name in self.reserved or name in found:
+                log.warning("mcp_tool_left_out", server=server.id, tool=one_line(one.name, 100))
+                continue
+            found[name] = offered(
+                self._capability(server, name, one), rule, repeatable=one.repeatable
+            )
+        self._offered[server.id] = list(found.values())
+        self._seen[server.id] = told
+
+    def _capability(self, server: McpServer, name: str, told: Told) -> Capability:
+        return Capability(
+            id=name,
+            description=told.description,
+            input_schema=told.input_schema,
+            output_schema={"type": "object"},
+            handler=partial(client.call, server, self.environ, told.name),
+        )
+
+    async def _keep(self, server: McpServer, told: list[Told]) -> None:
+        if self.offers is None or told == self._kept.get(server.id):
+            return
+        try:
+            await self.offers.keep(server.id, [asdict(one) for one in told])
+        except Exception as error:  # noqa: BLE001 - the database is away; the next look keeps it
+            log.warning("mcp_offer_not_kept", server=server.id, error=type(error).__name__)
+        else:
+            self._kept[server.id] = told
+
+    def _all(self) -> list[Offered]:
+        return [one for server in self.servers for one in self._offered.get(server.id, ())]

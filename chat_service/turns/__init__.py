@@ -1,0 +1,1 @@
+"""A turn's life: lease, frames, end, recovery and expiry."""

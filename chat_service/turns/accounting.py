@@ -1,0 +1,76 @@
+"""What models used, as it is written down: by message, by turn, and against a person's credit."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat_service.llm.usage import ModelUsed
+from chat_service.persistence import credits, messages, turns
+from chat_service.persistence.turns import Turn
+from chat_service.turns.segment import Work
+from chat_service.turns.usage_sum import UsageSum
+from shared.db import database
+from shared.telemetry import logs
+
+log = logs.logger(__name__)
+
+
+async def add(connection: AsyncConnection, turn: Turn, used: ModelUsed) -> None:
+    """Counts a call beside the segment's work, whether the segment goes on or is over.
+
+    Against a person's credit also when the turn is gone with its thread.
+    """
+    row = await turns.get(connection, turn.id, lock=True)
+    if used.premium:
+        await credits.use(connection, turn.id, turn.segment, used.cost_micros)
+    if row is None:
+        return
+    before = await messages.usage_of(connection, turn.agent_message_id)
+    await messages.set_usage(connection, turn.agent_message_id, with_calls(before, [used]))
+    await turns.set_usage(connection, turn.id, with_calls(row.usage, [used]))
+
+
+async def write_down(engine: AsyncEngine, work: Work, used: ModelUsed) -> None:
+    """Counts a call at once, since nobody could tell of it if this process died."""
+    if used.call in work.counted:
+        return
+    try:
+        async with database.transaction(engine) as connection:
+            await add(connection, work.turn, used)
+    except Exception as error:  # noqa: BLE001 - then it is counted at the end
+        log.warning("usage_not_written", turn=work.name, error=type(error).__name__)
+        work.account(used)
+    work.counted.add(used.call)
+
+
+def with_calls(before: Mapping[str, Any], calls: Iterable[ModelUsed]) -> dict[str, Any]:
+    """A usage as it is stored, and calls on top of it."""
+    more = UsageSum()
+    for call in calls:
+        more.add(call)
+    return _sum(before, more.stored())
+
+
+async def leave(engine: AsyncEngine, work: Work) -> None:
+    """Counts calls of a segment left to another owner who can't know of them: nothing was said."""
+    for used in work.meter.silent():
+        async with database.transaction(engine) as connection:
+            await add(connection, work.turn, used)
+
+
+def close(
+    work: Work, message: Mapping[str, Any], turn: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The usage of a segment's message and of its turn, by what was counted to both before."""
+    for call in work.meter.used():
+        work.account(call)
+    used = work.usage.stored()
+    return _sum(message, used), _sum(turn, used)
+
+
+def _sum(*usages: Mapping[str, Any]) -> dict[str, Any]:
+    whole = UsageSum()
+    for usage in usages:
+        whole.include(usage)
+    return whole.stored()

@@ -1,0 +1,106 @@
+"""Turns that end without the agent: cancelled while they wait, or expired."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat_service.persistence import approvals, frames, messages, turns
+from chat_service.persistence.approvals import Approval
+from chat_service.persistence.enums import ApprovalState, TurnState
+from chat_service.persistence.turns import Turn
+from chat_service.turns import segment_frames
+from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.message_parts import Fold
+from chat_service.turns.segment import Work
+from chat_service.turns.segment_frames import agent_shell, begun_before, first_frames
+from shared import resources
+from shared.clock import Clock
+from shared.db import database
+from shared.telemetry import logs, metrics
+
+_MOST = 100
+
+log = logs.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    engine: AsyncEngine
+    clock: Clock
+    log: FrameLog
+    forget: Callable[[UUID], Awaitable[None]]
+
+    async def end_waiting(
+        self, connection: AsyncConnection, turn: Turn, state: ApprovalState
+    ) -> None:
+        """Ends a turn that waits, in a segment of its own without a model call.
+
+        The caller holds the turn's row. Its pending approvals get `state`.
+        """
+        now = self.clock.now()
+        waited = []
+        for row in await approvals.of_turn(connection, turn.id, lock=True):
+            if row.state is ApprovalState.PENDING:
+                await approvals.decide(connection, row.id, state=state, now=now)
+                metrics.count("rota.approvals.decided", state=state.value)
+                row = replace(row, state=state)
+            if row.segment == turn.segment:
+                waited.append(row)
+        ended = replace(
+            turn,
+            state=TurnState.CANCELLED,
+            segments=[*turn.segments, turn.last_sequence],
+            agent_message_id=resources.new_id_at(now),
+        )
+        results = await self._results(connection, ended, waited, now)
+        stored = await first_frames(connection, self.log, now, Work(turn=ended))
+        base = turn.last_sequence + len(stored)
+        last = [*results, pb.TurnEvent(cancelled=pb.TurnCancelled())]
+        await frames.insert(connection, turn.id, base, self.log.number(last, base))
+        await turns.change(connection, turn.id, now, last_sequence=base + len(last), end_time=now)
+
+    async def _results(
+        self, connection: AsyncConnection, turn: Turn, waited: Sequence[Approval], now: datetime
+    ) -> list[pb.TurnEvent]:
+        """What the calls that waited say, also in a message of the segment."""
+        fold = Fold(earlier=await begun_before(connection, turn.id))
+        results = list(segment_frames.finished(waited, fold))
+        for event in results:
+            fold.add(event)
+        shell = agent_shell(turn, now)
+        await messages.insert(connection, replace(shell, parts=fold.parts(), finish_time=now))
+        return results
+
+    async def expire(self) -> list[UUID]:
+        """Ends the turns whose approvals nobody decided in time; answers with them."""
+        async with self.engine.connect() as connection:
+            late = await approvals.expired(connection, self.clock.now(), most=_MOST)
+        ended = []
+        for turn_id in late:
+            try:
+                if await self._expired(turn_id):
+                    ended.append(turn_id)
+            except Exception as error:  # noqa: BLE001 - tried again; it stops no other
+                log.warning("turn_not_expired", turn=str(turn_id), error=type(error).__name__)
+        for turn_id in ended:
+            await self.forget(turn_id)
+        return ended
+
+    async def _expired(self, turn_id: UUID) -> bool:
+        async with database.transaction(self.engine) as connection:
+            turn = await turns.get(connection, turn_id, lock=True)
+            if turn is None or turn.state is not TurnState.AWAITING_APPROVAL:
+                return False
+            await self.end_waiting(connection, turn, ApprovalState.EXPIRED)
+        return True
+
+    async def forget_if_over(self, turn_id: UUID) -> None:
+        """Drops what the agent keeps of a turn that will not go on."""
+        async with self.engine.connect() as connection:
+            turn = await turns.get(connection, turn_id)
+        if turn is None or turn.end_time is not None:
+            await self.forget(turn_id)

@@ -1,0 +1,66 @@
+"""How much a segment may say, so that its message and its frames can be sent."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from chat_service import convert
+from chat_service.runtime import events as agent
+from chat_service.turns.segment import Work
+from shared import errors
+
+# Together less than the 16 MiB that a message on the wire may have.
+MOST_SAID: Final = 4 << 20
+MOST_OUTPUTS: Final = 8 << 20
+# how much longer JSON is on the wire at most: a number of one digit has eleven bytes there
+_GROWTH: Final = 6
+LEFT_OUT: Final = {
+    "status": "left_out",
+    "message": "The results of this message's calls were too long to keep them all.",
+}
+
+
+class Saying:
+    """Adds up what a segment says. Raises ModelUnavailable when it is too much for a message."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._said: int | None = None
+
+    def add(self, event: agent.AgentEvent) -> None:
+        match event:
+            case agent.TextDelta(text=text) | agent.ReasoningDelta(text=text):
+                pass
+            case agent.ToolCallArgs(json=text):
+                pass
+            case agent.TextRetracted():
+                self._said = None  # what stands is known once this is told
+                return
+            case _:
+                return
+        said = sum(self._work.fold.sizes()) if self._said is None else self._said
+        self._said = said + len(text.encode())
+        if self._said > MOST_SAID:
+            raise errors.ModelUnavailable(
+                "the model's answer is too long",
+                metadata={"model_config": str(self._work.turn.model_config_id)},
+            )
+
+
+def kept(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """A message's parts without the oldest of the results that are too much for it."""
+    outputs = [part["tool_call"]["output"] for part in parts if _has_output(part)]
+    if sum(len(json.dumps(output)) for output in outputs) * _GROWTH <= MOST_OUTPUTS:
+        return list(parts)
+    left, found = MOST_OUTPUTS, list[Mapping[str, Any]]()
+    for part in reversed(parts):
+        if _has_output(part):
+            left -= convert.part(part).ByteSize()
+            if left < 0:
+                part = {"tool_call": {**part["tool_call"], "output": LEFT_OUT}}
+        found.append(part)
+    return found[::-1]
+
+
+def _has_output(part: Mapping[str, Any]) -> bool:
+    return bool(part.get("tool_call", {}).get("output"))

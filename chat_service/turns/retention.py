@@ -1,0 +1,92 @@
+"""What is dropped in time, in small batches: old frames, requests, tasks, and what was lost."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat_service.persistence import approvals, credits, model_cooldowns, threads, tool_calls, turns
+from shared.clock import Clock
+from shared.db import database, tenancy
+from shared.db.tenancy import Tenancy
+from shared.telemetry import metrics
+
+_TURNS: Final = 50
+_ROWS: Final = 500
+# batches of one kind in one sweep, so that no kind holds up the others
+_BATCHES: Final = 20
+
+Batch = Callable[[AsyncConnection], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """`frames_kept` is how long the frames of a turn can be replayed after its end."""
+
+    engine: AsyncEngine
+    clock: Clock
+    tenancy: Tenancy
+    forget: Callable[[UUID], Awaitable[None]]
+    frames_kept: timedelta
+
+    async def sweep(self) -> None:
+        """What fails of one kind does not keep the others from being dropped."""
+        kinds = (
+            self._drop_frames,
+            self._forget_requests,
+            self._drop_tasks,
+            self._settle_lost,
+            self._drop_what_is_over,
+            self._forget_leftovers,
+            self._measure,
+        )
+        failed = []
+        for kind in kinds:
+            try:
+                await kind()
+            except Exception as error:  # noqa: BLE001 - raised when all had their turn
+                failed.append(error)
+        if failed:
+            raise ExceptionGroup("not all was swept", failed)
+
+    async def _drop_frames(self) -> None:
+        before = self.clock.now() - self.frames_kept
+        await self._batches(_TURNS, lambda c: turns.drop_frames(c, before, most=_TURNS))
+
+    async def _forget_requests(self) -> None:
+        before = self.clock.now() - tenancy.KEPT_FOR
+        await self._batches(_ROWS, lambda c: self.tenancy.forget(c, before, most=_ROWS))
+
+    async def _drop_tasks(self) -> None:
+        before = self.clock.now() - tenancy.KEPT_FOR
+        await self._batches(_TURNS, lambda c: threads.drop_tasks(c, before, most=_TURNS))
+
+    async def _settle_lost(self) -> None:
+        now = self.clock.now()
+        await self._batches(_ROWS, lambda c: credits.settle_lost(c, now, most=_ROWS))
+
+    async def _drop_what_is_over(self) -> None:
+        async with database.transaction(self.engine) as connection:
+            await model_cooldowns.drop_over(connection, self.clock.now())
+            await tool_calls.drop_over(connection)
+
+    async def _measure(self) -> None:
+        async with self.engine.connect() as connection:
+            metrics.gauge("rota.approvals.pending", await approvals.pending(connection))
+
+    async def _batches(self, size: int, batch: Batch) -> None:
+        """One transaction each, until one was not full."""
+        for _ in range(_BATCHES):
+            async with database.transaction(self.engine) as connection:
+                done = await batch(connection)
+            if done < size:
+                return
+
+    async def _forget_leftovers(self) -> None:
+        async with self.engine.connect() as connection:
+            left = await turns.with_leftovers(connection, most=_TURNS)
+        for turn in left:
+            await self.forget(turn)

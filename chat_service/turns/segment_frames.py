@@ -1,0 +1,127 @@
+"""The first frames of a segment, and the results of calls that it never ran."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_service import convert
+from chat_service.persistence import (
+    approvals,
+    frames,
+    messages,
+    turns,
+)
+from chat_service.persistence.approvals import Approval
+from chat_service.persistence.enums import (
+    ApprovalState,
+    MessageRole,
+)
+from chat_service.persistence.messages import Message
+from chat_service.persistence.turns import Turn
+from chat_service.turns.frame_log import FrameLog
+from chat_service.turns.message_parts import Fold
+from chat_service.turns.segment import (
+    Work,
+)
+from shared.rpc.struct import struct
+
+_WHY = {
+    ApprovalState.EXPIRED: "Nobody decided in time, so nothing was done.",
+    ApprovalState.CANCELLED: "The turn ended before anybody decided, so nothing was done.",
+    ApprovalState.APPROVED: "It was approved, but the turn ended before it was done: another"
+    " approval of the turn was left undecided. Nothing was done.",
+}
+# What ended the turn comes before what was decided in vain: a subagent's call may have several.
+_ORDER = (
+    ApprovalState.EXPIRED,
+    ApprovalState.CANCELLED,
+    ApprovalState.APPROVED,
+    ApprovalState.REJECTED,
+)
+
+
+def decision_events(rows: Sequence[Approval]) -> list[pb.TurnEvent]:
+    shown = [convert.approval(row, full=False) for row in rows]
+    return [pb.TurnEvent(approval_decided=pb.ApprovalDecided(approval=one)) for one in shown]
+
+
+def finished(rows: Sequence[Approval], fold: Fold) -> Iterator[pb.TurnEvent]:
+    """A frame for each call that the approvals were of, unless it has ended."""
+    told: set[str] = set()
+    for row in sorted(rows, key=lambda row: _ORDER.index(row.state)):
+        if row.tool_call_id not in told and not fold.has_ended(row.tool_call_id):
+            told.add(row.tool_call_id)
+            yield pb.TurnEvent(tool_call_finished=_result(row))
+
+
+def _result(row: Approval) -> pb.ToolCallFinished:
+    rejected = row.state is ApprovalState.REJECTED
+    return pb.ToolCallFinished(
+        tool_call_id=row.tool_call_id,
+        outcome=pb.ToolCallFinished.OK if rejected else pb.ToolCallFinished.ERROR,
+        output=struct(_output(row)),
+    )
+
+
+def _output(row: Approval) -> dict[str, str]:
+    match row.state:
+        case ApprovalState.REJECTED:
+            return {"status": "rejected", "reason": row.reason}
+        case ApprovalState.APPROVED:
+            return {"status": "error", "message": _WHY[row.state]}
+    return {"status": "rejected", "reason": row.state.value, "message": _WHY[row.state]}
+
+
+async def begun_before(connection: AsyncConnection, turn: UUID) -> dict[str, dict[str, Any]]:
+    """What earlier segments say of the calls they began."""
+    said = await messages.of_turn(connection, turn)
+    calls = [part["tool_call"] for m in said for part in m.parts if "tool_call" in part]
+    return {
+        call["tool_call_id"]: {"tool": call["tool"], "args_json": call["args_json"]}
+        for call in calls
+        if call["tool"]
+    }
+
+
+def agent_shell(turn: Turn, now: datetime) -> Message:
+    """The agent's message of a segment, to be finished when the segment ends."""
+    return Message(
+        id=turn.agent_message_id,
+        thread_id=turn.thread_id,
+        turn_id=turn.id,
+        segment=turn.segment,
+        role=MessageRole.AGENT,
+        create_time=now,
+    )
+
+
+async def first_frames(
+    connection: AsyncConnection,
+    log: FrameLog,
+    now: datetime,
+    work: Work,
+    more: Sequence[pb.TurnEvent] = (),
+) -> list[bytes]:
+    """Stores `started`, what was decided since the segment before, and what else is to be told."""
+    turn = work.turn
+    rows = await approvals.of_turn(connection, turn.id)
+    decided = [row for row in rows if row.segment == turn.segment - 1]
+    events = [work.started(), *decision_events(decided)]
+    stored = log.number([*events, *more], turn.last_sequence)
+    await frames.insert(connection, turn.id, turn.last_sequence, stored)
+    await turns.change(
+        connection,
+        turn.id,
+        now,
+        state=turn.state,
+        segments=list(turn.segments),
+        agent_message_id=turn.agent_message_id,
+        model_config_id=turn.model_config_id,
+        cancel_requested=turn.cancel_requested,
+        last_sequence=turn.last_sequence + len(stored),
+    )
+    return stored

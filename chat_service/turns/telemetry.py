@@ -1,0 +1,80 @@
+"""A segment as operators see it: its span, how it ended, and how long it took."""
+
+import time
+from typing import Final
+
+from opentelemetry.trace import Span
+
+from chat_service.turns.segment import Cancelled, Completed, Failed, Outcome, Suspended, Work
+from shared.telemetry import metrics
+from shared.telemetry.metrics import Attributes
+
+SPAN: Final = "chat_request"
+HANDED_OVER: Final = "handed_over"  # another replica goes on with it
+
+
+class Observed:
+    """`chat_request` lasts from a segment's begin to its end, or to the next model."""
+
+    def __init__(self, work: Work) -> None:
+        turn = work.turn
+        self._attributes: Attributes = {
+            "flow": work.flow,
+            "agent_mode": "chat" if turn.task is None else "task",
+            "turn": str(turn.id),
+            "workspace": turn.workspace_id,
+            "recovered": work.recovered,
+        }
+        self._flow = work.flow
+        self._began = time.perf_counter()
+        self._spoke = False
+        self._ended = False
+        self._span = self._start(turn.model_config_id)
+        metrics.level("rota.turns.open", 1)
+
+    def spoke(self) -> None:
+        """Text came; the first time counts."""
+        if not self._spoke:
+            self._spoke = True
+            metrics.seconds("rota.turn.first_token", self._passed(), flow=self._flow)
+
+    def rerouted(self, config: int) -> None:
+        """Another model goes on, in a span of its own."""
+        self._span.set_attribute("outcome", "rerouted")
+        self._span.end()
+        self._span = self._start(config)
+        metrics.count("rota.turn.reroutes", flow=self._flow)
+
+    def ended(self, outcome: Outcome | None) -> None:
+        """None: it is left to another replica. Only the first time counts."""
+        if self._ended:
+            return
+        self._ended = True
+        said, code = _said(outcome), ""
+        self._span.set_attribute("outcome", said)
+        if isinstance(outcome, Failed):
+            code = outcome.error.code.name
+            metrics.failed(self._span, code, outcome.error.reason)
+        self._span.end()
+        metrics.count("rota.turns", flow=self._flow, outcome=said, code=code)
+        metrics.seconds("rota.turn.duration", self._passed(), flow=self._flow, outcome=said)
+        metrics.level("rota.turns.open", -1)
+
+    def _start(self, config: int) -> Span:
+        return metrics.start(SPAN, {**self._attributes, "config": config})
+
+    def _passed(self) -> float:
+        return time.perf_counter() - self._began
+
+
+def _said(outcome: Outcome | None) -> str:
+    match outcome:
+        case Completed():
+            return "completed"
+        case Suspended():
+            return "suspended"
+        case Failed():
+            return "failed"
+        case Cancelled():
+            return "cancelled"
+    return HANDED_OVER

@@ -1,0 +1,146 @@
+"""Following a turn: the stored frames, then the ones to come."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat_service import convert
+from chat_service.persistence import frames, turns
+from chat_service.persistence.enums import TurnState
+from chat_service.turns.frame_log import FrameLog, TurnLog
+from shared import errors
+from shared.aio import Bell
+from shared.clock import Clock
+
+TERMINAL: Final = frozenset({"completed", "suspended", "failed", "cancelled"})
+OPEN: Final = frozenset({TurnState.RUNNING, TurnState.AWAITING_APPROVAL})
+POLL_SECONDS: Final = 0.1
+PAGE: Final = 500
+
+
+Place = tuple[UUID, int]  # a turn, and the sequence of its last frame that is known
+
+
+@dataclass(slots=True)
+class _Watch:
+    seen: tuple[int, TurnState] | None = None
+    watchers: int = 0
+    moved: Bell = field(default_factory=Bell)
+    local: TurnLog | None = None  # the segment that last ran here, also when it has ended
+
+
+class Tails:
+    """Streams turns from wherever they run; turns of other replicas by one query for all."""
+
+    def __init__(
+        self, engine: AsyncEngine, log: FrameLog, clock: Clock, *, heartbeat_seconds: float = 15.0
+    ) -> None:
+        self._engine = engine
+        self._log = log
+        self._clock = clock
+        self._heartbeat = heartbeat_seconds
+        self._watched: dict[UUID, _Watch] = {}
+        self._any = asyncio.Event()
+
+    async def follow(self, place: Place | Awaitable[Place]) -> AsyncIterator[bytes]:
+        """A turn's frames after a place, as they are stored, up to and with the first terminal one.
+
+        Ends at once when the turn is over and has no frame left; while it goes on or waits,
+        heartbeats repeat the last sequence. StreamTruncated below what is kept. A place that is
+        still to be found is awaited first: what finds it is gone by the time that somebody waits
+        for days.
+        """
+        turn, after = place if isinstance(place, tuple) else await place
+        del place
+        watch = self._watched.setdefault(turn, _Watch())
+        watch.watchers += 1
+        self._any.set()
+        try:
+            beat = time.monotonic() + self._heartbeat
+            while True:
+                running = self._log.find(turn)
+                watch.local = running or watch.local
+                moved = watch.moved if running is None else running.moved
+                rung = moved.rung
+                found, over = await self._next(turn, after, watch.local)
+                for sequence, frame in found:
+                    after = sequence
+                    yield frame
+                    if pb.TurnEvent.FromString(frame).WhichOneof("event") in TERMINAL:
+                        return
+                if found:
+                    beat = time.monotonic() + self._heartbeat
+                    continue
+                if over:
+                    return
+                if not await moved.heard(rung, beat - time.monotonic()):
+                    beat = time.monotonic() + self._heartbeat
+                    yield self._beat(after)
+        finally:
+            watch.watchers -= 1
+            if not watch.watchers:
+                self._watched.pop(turn, None)
+
+    async def run(self) -> None:
+        """Wakes watchers of turns that run elsewhere."""
+        while True:
+            await self._any.wait()
+            remote = [turn for turn in self._watched if self._log.find(turn) is None]
+            if not self._watched:
+                self._any.clear()
+                continue
+            if remote:
+                await self._poll(remote)
+            await asyncio.sleep(POLL_SECONDS)
+
+    def nudge(self, turn: UUID) -> None:
+        """Makes watchers look again, because the turn now runs here."""
+        watch = self._watched.get(turn)
+        if watch is not None:
+            watch.moved.ring()
+
+    async def _poll(self, remote: list[UUID]) -> None:
+        try:
+            async with self._engine.connect() as connection:
+                progress = await turns.progress(connection, remote)
+        except Exception:  # noqa: BLE001 - the database is away; watchers wait for it
+            return
+        for turn in remote:
+            watch = self._watched.get(turn)
+            if watch is not None and watch.seen != progress.get(turn):
+                watch.seen = progress.get(turn)
+                self.nudge(turn)
+
+    async def _next(
+        self, turn: UUID, after: int, local: TurnLog | None
+    ) -> tuple[list[tuple[int, bytes]], bool]:
+        """The next frames, and whether the turn is over without more."""
+        if local is not None and after >= local.first:
+            start = after - local.first
+            fresh = local.frames[start : start + PAGE]
+            if fresh or self._log.find(turn) is local:
+                return list(enumerate(fresh, start=after + 1)), False
+        async with self._engine.connect() as connection:
+            row = await turns.get(connection, turn)
+            if row is None:
+                return [], True
+            if after >= row.last_sequence:
+                return [], row.state not in OPEN
+            found = await frames.after(connection, turn, after, most=PAGE)
+        if not found or found[0][0] != after + 1:
+            raise errors.StreamTruncated(found[0][0] - 1 if found else row.last_sequence)
+        return found, False
+
+    def _beat(self, after: int) -> bytes:
+        beat = pb.TurnEvent(
+            sequence=after,
+            create_time=convert.moment(self._clock.now()),
+            heartbeat=pb.Heartbeat(),
+        )
+        return beat.SerializeToString()

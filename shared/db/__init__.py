@@ -1,0 +1,1 @@
+"""PostgreSQL: engines, statements, tenancy and the database's clock."""

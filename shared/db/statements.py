@@ -1,0 +1,93 @@
+"""Statements that SQLAlchemy writes once and asyncpg runs: for what every call and turn does.
+
+To write a statement anew for each use costs several times what PostgreSQL does for it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.db import database
+
+_DIALECT: Final = dialect(json_serializer=database.to_json)  # type: ignore[no-untyped-call]
+
+_Convert = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    text: str
+    given: tuple[tuple[str, Any, _Convert | None], ...]  # by position: name, default, conversion
+    columns: tuple[tuple[str, _Convert | None], ...]
+
+
+class Statement:
+    """Values come by the names of its `sa.bindparam`s; lists go to `= any(…)`, not to `in`.
+
+    It runs in the connection's transaction, or alone on one without. Faults are asyncpg's own.
+    """
+
+    def __init__(self, statement: Any) -> None:
+        self._statement = statement
+
+    async def rows(self, connection: AsyncConnection, **values: Any) -> list[dict[str, Any]]:
+        columns = self._written.columns
+        return [
+            {
+                name: value if convert is None else convert(value)
+                for (name, convert), value in zip(columns, row, strict=True)
+            }
+            for row in await self._fetch(connection, values)
+        ]
+
+    async def row(self, connection: AsyncConnection, **values: Any) -> dict[str, Any] | None:
+        found = await self.rows(connection, **values)
+        return found[0] if found else None
+
+    async def scalar(self, connection: AsyncConnection, **values: Any) -> Any:
+        """The first column of the first row; None without one."""
+        for row in await self.rows(connection, **values):
+            return next(iter(row.values()))
+        return None
+
+    async def run(self, connection: AsyncConnection, **values: Any) -> None:
+        await self._fetch(connection, values)
+
+    async def _fetch(self, connection: AsyncConnection, values: Mapping[str, Any]) -> list[Any]:
+        written = self._written
+        given = [
+            _given(values.get(name, default), convert) for name, default, convert in written.given
+        ]
+        under = await database.raw(connection)
+        try:
+            found: list[Any] = await under.fetch(written.text, *given)
+        except asyncio.CancelledError:
+            # What was running is unknown: the connection is not for others.
+            await connection.invalidate()
+            raise
+        return found
+
+    @cached_property
+    def _written(self) -> _Written:
+        compiled = self._statement.compile(dialect=_DIALECT)
+        defaults = compiled.params
+        names = compiled.positiontup or ()
+        convert = compiled._bind_processors
+        results = compiled._result_columns or ()
+        return _Written(
+            text=compiled.string,
+            given=tuple((name, defaults.get(name), convert.get(name)) for name in names),
+            columns=tuple(
+                (str(entry[0]), entry[3]._cached_result_processor(_DIALECT, None))
+                for entry in results
+            ),
+        )
+
+
+def _given(value: Any, convert: _Convert | None) -> Any:
+    return value if convert is None else convert(value)

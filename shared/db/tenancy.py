@@ -1,0 +1,244 @@
+"""Rows that every service keeps about tenants and about requests it has served."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from cachetools import TTLCache
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared import errors
+from shared.db.statements import Statement
+from shared.resources import WORKSPACE
+from shared.security.caller import Caller
+
+KNOWN_SECONDS: Final = 60.0
+MOST_KNOWN: Final = 100_000
+# Equal requests wait here for the end of each other's transactions; `key` names the request.
+TAKE_TURNS: Final = sa.func.pg_advisory_xact_lock(
+    sa.func.hashtextextended(sa.bindparam("key", type_=sa.Text), 0)
+)
+_TAKE_TURNS: Final = Statement(sa.select(TAKE_TURNS))
+KEPT_FOR = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantTables:
+    workspaces: sa.Table
+    users: sa.Table
+    memberships: sa.Table
+    requests: sa.Table
+
+
+def tenant_tables(metadata: sa.MetaData) -> TenantTables:
+    """workspaces, users, memberships and requests, in the metadata's schema.
+
+    Ids of workspaces and users are those of the tokens.
+    """
+    workspaces = sa.Table(
+        "workspaces",
+        metadata,
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("create_time", sa.TIMESTAMP(timezone=True), nullable=False),
+    )
+    users = sa.Table(
+        "users",
+        metadata,
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("display_name", sa.Text, nullable=False),
+        sa.Column("zone", sa.Text, nullable=False),
+        sa.Column("create_time", sa.TIMESTAMP(timezone=True), nullable=False),
+    )
+    memberships = sa.Table(
+        "memberships",
+        metadata,
+        sa.Column(
+            "workspace_id", sa.ForeignKey(workspaces.c.id, ondelete="CASCADE"), primary_key=True
+        ),
+        sa.Column("user_id", sa.ForeignKey(users.c.id, ondelete="CASCADE"), primary_key=True),
+        sa.Column("role", sa.Text, nullable=False),
+        sa.Column("seen_time", sa.TIMESTAMP(timezone=True), nullable=False),
+        # Set by an operator; a token that is still valid never clears it.
+        sa.Column("revoked_time", sa.TIMESTAMP(timezone=True)),
+    )
+    requests = sa.Table(
+        "requests",
+        metadata,
+        sa.Column(
+            "workspace_id", sa.ForeignKey(workspaces.c.id, ondelete="CASCADE"), primary_key=True
+        ),
+        sa.Column("rpc", sa.Text, primary_key=True),
+        sa.Column("user_id", sa.Text, primary_key=True),
+        sa.Column("request_id", sa.Text, primary_key=True),
+        sa.Column("body_hash", sa.LargeBinary, nullable=False),
+        sa.Column("resource", sa.Text, nullable=False),
+        sa.Column("create_time", sa.TIMESTAMP(timezone=True), nullable=False, index=True),
+    )
+    return TenantTables(workspaces, users, memberships, requests)
+
+
+def key(workspace: str, rpc: str, user: str, request_id: str) -> str:
+    """What `TAKE_TURNS` knows a request by."""
+    return f"{workspace}|{rpc}|{user}|{request_id}"
+
+
+@dataclass(slots=True)
+class Tenancy:
+    """Members of workspaces as tokens name them, and requests served before."""
+
+    tables: TenantTables
+    most_known: int = MOST_KNOWN
+    timer: Callable[[], float] = time.monotonic
+    _known: TTLCache[tuple[str, str, str], None] = field(init=False)
+    _is_member: Statement = field(init=False)
+    _served: Statement = field(init=False)
+    _remember: Statement = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._known = TTLCache(self.most_known, KNOWN_SECONDS, timer=self.timer)
+        members, requests = self.tables.memberships, self.tables.requests
+        self._is_member = Statement(
+            sa.select(members.c.revoked_time.is_(None)).where(
+                members.c.workspace_id == sa.bindparam("workspace"),
+                members.c.user_id == sa.bindparam("user"),
+            )
+        )
+        self._served = Statement(
+            sa.select(requests.c.body_hash, requests.c.resource).where(
+                requests.c.workspace_id == sa.bindparam("workspace"),
+                requests.c.rpc == sa.bindparam("rpc"),
+                requests.c.user_id == sa.bindparam("user"),
+                requests.c.request_id == sa.bindparam("request_id"),
+            )
+        )
+        self._remember = Statement(
+            sa.insert(requests).values(
+                {c.name: sa.bindparam(c.name, type_=c.type) for c in requests.columns}
+            )
+        )
+
+    async def admit(
+        self, engine: AsyncEngine, caller: Caller, workspace: str, now: datetime
+    ) -> None:
+        """Records the member; one who was revoked does not find the workspace.
+
+        It has a transaction of its own, so what is remembered here is committed.
+        """
+        fresh = not self.recorded(caller, workspace)
+        # Nothing but a look needs no transaction.
+        async with engine.begin() if fresh else engine.connect() as connection:
+            if fresh:
+                await self._record(connection, caller, workspace, now)
+            if not await self.is_member(connection, workspace, caller.user):
+                raise errors.ResourceNotFound(WORKSPACE.format(workspace=workspace))
+        if fresh:
+            self._known[workspace, caller.user, caller.workspaces[workspace]] = None
+
+    def recorded(self, caller: Caller, workspace: str) -> bool:
+        """Whether `admit` recorded the member lately; not whether it is one still."""
+        return (workspace, caller.user, caller.workspaces[workspace]) in self._known
+
+    async def is_member(self, connection: AsyncConnection, workspace: str, user: str) -> bool:
+        found = await self._is_member.scalar(connection, workspace=workspace, user=user)
+        return bool(found)
+
+    async def served(
+        self,
+        connection: AsyncConnection,
+        *,
+        workspace: str,
+        rpc: str,
+        user: str,
+        request_id: str,
+        body_hash: bytes,
+    ) -> str | None:
+        """The resource that this very request made before; None when it is new.
+
+        Two equal requests at once take turns here until the first one's transaction ends. An
+        empty hash on either side stands for any body.
+        """
+        await _TAKE_TURNS.run(connection, key=key(workspace, rpc, user, request_id))
+        row = await self._served.row(
+            connection, workspace=workspace, rpc=rpc, user=user, request_id=request_id
+        )
+        if row is None:
+            return None
+        if body_hash and row["body_hash"] and row["body_hash"] != body_hash:
+            raise errors.RequestIdReused(request_id)
+        return str(row["resource"])
+
+    async def remember(
+        self,
+        connection: AsyncConnection,
+        *,
+        workspace: str,
+        rpc: str,
+        user: str,
+        request_id: str,
+        body_hash: bytes,
+        resource: str,
+        now: datetime,
+    ) -> None:
+        """Writes down what a request made, in the transaction that made it."""
+        await self._remember.run(
+            connection,
+            workspace_id=workspace,
+            rpc=rpc,
+            user_id=user,
+            request_id=request_id,
+            body_hash=body_hash,
+            resource=resource,
+            create_time=now,
+        )
+
+    async def forget(self, connection: AsyncConnection, before: datetime, *, most: int) -> int:
+        """Drops requests served before a moment; answers with how many."""
+        requests = self.tables.requests
+        key = requests.primary_key.columns
+        old = (
+            sa.select(*key)
+            .where(requests.c.create_time < before)
+            .order_by(requests.c.create_time)
+            .limit(most)
+            .with_for_update(skip_locked=True)
+        )
+        found = [tuple(row) for row in await connection.execute(old)]
+        if found:
+            await connection.execute(sa.delete(requests).where(sa.tuple_(*key).in_(found)))
+        return len(found)
+
+    async def _record(
+        self, connection: AsyncConnection, caller: Caller, workspace: str, now: datetime
+    ) -> None:
+        t = self.tables
+        await connection.execute(
+            insert(t.workspaces).values(id=workspace, create_time=now).on_conflict_do_nothing()
+        )
+        person = insert(t.users).values(
+            id=caller.user, display_name=caller.display_name, zone=caller.zone, create_time=now
+        )
+        # A service names a user it acts for, and knows neither name nor zone.
+        fresh = {} if caller.service else {"display_name": caller.display_name, "zone": caller.zone}
+        await connection.execute(
+            person.on_conflict_do_update(index_elements=["id"], set_=fresh)
+            if fresh
+            else person.on_conflict_do_nothing()
+        )
+        member = insert(t.memberships).values(
+            workspace_id=workspace,
+            user_id=caller.user,
+            role=caller.workspaces[workspace],
+            seen_time=now,
+        )
+        seen = (
+            {"seen_time": now}
+            if caller.service
+            else {"seen_time": now, "role": caller.workspaces[workspace]}
+        )
+        await connection.execute(
+            member.on_conflict_do_update(index_elements=["workspace_id", "user_id"], set_=seen)
+        )

@@ -1,0 +1,228 @@
+"""What every call passes before its handler: token, unknown fields, rules; and its errors after."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, cast
+
+import grpc
+import protovalidate
+from google.protobuf.message import Message
+from google.protobuf.unknown_fields import UnknownFieldSet
+from grpc_status import rpc_status
+
+from shared import errors, resources
+from shared.rpc import status
+from shared.security import caller
+from shared.telemetry import logs, metrics
+
+OPEN: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.")
+UNARY_LIMIT_SECONDS: Final = 60.0
+
+Headers = Sequence[tuple[str, str | bytes]]
+
+log = logs.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard(grpc.aio.ServerInterceptor):
+    """Authenticates and validates every call but health and reflection.
+
+    `translate` turns a fault of a library into a refusal, or gives None. `services_only` names
+    the prefixes of methods that only a service identity may call. `limits` are request sizes
+    in bytes by method; `limit` is the size for the rest.
+    """
+
+    verifier: caller.Verifier
+    translate: Callable[[BaseException], errors.RotaError | None]
+    services_only: tuple[str, ...] = ()
+    limit: int = 1 << 20
+    limits: tuple[tuple[str, int], ...] = ()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        details: grpc.HandlerCallDetails,
+    ) -> Any:
+        handler = await continuation(details)
+        if handler is None or details.method.startswith(OPEN):
+            return handler
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                self._stream(details.method, _headers(details), handler.unary_stream),
+                handler.request_deserializer,
+                _same_bytes,
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._unary(details.method, _headers(details), handler.unary_unary),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
+
+    def _unary(self, method: str, headers: Headers, serve: Any) -> Any:
+        async def guarded(request: Message, context: Any) -> Any:
+            with metrics.serving(method, headers) as call:
+                try:
+                    with caller.acting_as(self._admitted(method, headers, request)):
+                        async with asyncio.timeout(UNARY_LIMIT_SECONDS):
+                            answer = await serve(request, context)
+                except asyncio.CancelledError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a caller always gets a status
+                    await self._refuse(context, method, error, call)
+            log.info("rpc_served", method=method, ms=_since(call.began))
+            return answer
+
+        return guarded
+
+    def _stream(self, method: str, headers: Headers, serve: Any) -> Any:
+        # Taken once: a stream that stays open for days keeps no token.
+        given = [headers]
+        del headers
+
+        async def guarded(request: Message, context: Any) -> AsyncIterator[Any]:
+            frames, headers = None, given.pop()
+            with metrics.serving(method, headers) as call:
+                try:
+                    who = self._admitted(method, headers, request)
+                    del headers
+                    with caller.acting_as(who):
+                        frames = serve(request, context)
+                        del request
+                        async for frame in frames:
+                            yield frame
+                except (asyncio.CancelledError, GeneratorExit):
+                    raise
+                except Exception as error:  # noqa: BLE001 - a caller always gets a status
+                    await self._refuse(context, method, error, call)
+                finally:
+                    if frames is not None:
+                        await frames.aclose()
+            log.info("rpc_served", method=method, ms=_since(call.began))
+
+        return guarded
+
+    def _admitted(self, method: str, headers: Headers, request: Message) -> caller.Caller:
+        who = self.verifier.verify(str(dict(headers).get("authorization", "")))
+        if method.startswith(self.services_only or ("\0",)) and not who.service:
+            raise errors.Unauthenticated("only a service may call this")
+        limit = dict(self.limits).get(method, self.limit)
+        if (size := request.ByteSize()) > limit:
+            raise errors.RotaError(
+                f"the request has {size} bytes; the limit is {limit}",
+                code=errors.Code.RESOURCE_EXHAUSTED,
+                reason="INVALID_REQUEST",
+            )
+        check(request)
+        return who
+
+    async def _refuse(
+        self, context: Any, method: str, error: Exception, call: metrics.Call
+    ) -> NoReturn:
+        refusal = self._refusal(method, error)
+        call.refused(refusal.code.name, refusal.reason)
+        log.info("rpc_refused", method=method, code=refusal.code.name, reason=refusal.reason)
+        await context.abort_with_status(rpc_status.to_status(status.to_status(refusal)))
+        raise AssertionError("abort raises")
+
+    def _refusal(self, method: str, error: Exception) -> errors.RotaError:
+        if isinstance(error, errors.RotaError):
+            return error
+        if isinstance(error, NotImplementedError):  # what a generated servicer raises
+            return errors.NotServed(method)
+        if isinstance(error, TimeoutError):
+            return errors.TimedOut(
+                "the call took too long",
+                metadata={"timeout_seconds": str(int(UNARY_LIMIT_SECONDS))},
+            )
+        if (known := self.translate(error)) is not None:
+            return known
+        error_id = str(resources.new_id())
+        log.error("rpc_failed", method=method, error_id=error_id, exc_info=error)
+        return errors.Internal(error_id)
+
+
+def check(request: Message) -> None:
+    """Refuses a request with unknown fields or against its buf.validate rules."""
+    violations = [
+        errors.FieldViolation(field=path, description="is not a field of this message")
+        for path in unknown_fields(request)
+    ]
+    violations += [
+        errors.FieldViolation(field=path, description="must not hold NUL")
+        for path in strings_with_nul(request)
+    ]
+    for found in protovalidate.collect_violations(request):
+        violations.append(
+            errors.FieldViolation(
+                field=_path(found.proto.field),
+                description=found.proto.message,
+                reason=found.proto.rule_id,
+            )
+        )
+    if violations:
+        raise errors.InvalidRequest(violations)
+
+
+def unknown_fields(message: Message, at: str = "") -> Iterator[str]:
+    for unknown in cast(Iterable[Any], UnknownFieldSet(message)):
+        yield f"{at}#{unknown.field_number}"
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if field.message_type.full_name.startswith("google.protobuf."):
+            continue
+        if field.is_repeated:
+            if field.message_type.GetOptions().map_entry:
+                continue
+            for index, item in enumerate(value):
+                yield from unknown_fields(item, f"{at}{field.name}[{index}].")
+        else:
+            yield from unknown_fields(value, f"{at}{field.name}.")
+
+
+def strings_with_nul(message: Message, at: str = "") -> Iterator[str]:
+    """Paths of texts that PostgreSQL and JSON readers would choke on."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            texts = value if field.is_repeated else [value]
+            if any(isinstance(text, str) and "\0" in text for text in texts):
+                yield f"{at}{field.name}"
+        elif not field.is_repeated:
+            yield from strings_with_nul(value, f"{at}{field.name}.")
+        elif field.message_type.GetOptions().map_entry:
+            yield from _map_with_nul(value, f"{at}{field.name}")
+        else:
+            for index, item in enumerate(value):
+                yield from strings_with_nul(item, f"{at}{field.name}[{index}].")
+
+
+def _map_with_nul(value: Any, at: str) -> Iterator[str]:
+    for key, item in value.items():
+        if "\0" in str(key):
+            yield at
+        elif isinstance(item, Message):
+            yield from strings_with_nul(item, f"{at}[{key}].")
+
+
+def _headers(details: grpc.HandlerCallDetails) -> Headers:
+    return tuple(details.invocation_metadata or ())
+
+
+def _same_bytes(frame: Message | bytes) -> bytes:
+    """A frame is the same bytes from every replica: as it was stored, or with its maps in order."""
+    return frame if isinstance(frame, bytes) else frame.SerializeToString(deterministic=True)
+
+
+def _path(field: Any) -> str:
+    text = ""
+    for element in field.elements:
+        text += ("." if text else "") + element.field_name
+        if element.subscript is not None:
+            text += f"[{element.subscript.value}]"
+    return text
+
+
+def _since(began: float) -> float:
+    return round((time.perf_counter() - began) * 1000, 1)

@@ -1,0 +1,255 @@
+"""Which moments a schedule names: for preview, storage and firing alike.
+
+croniter only says which local minutes match. What a clock change does to them is decided
+here. A *slot* is one local time that the schedule names.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
+from itertools import count as counter
+from zoneinfo import ZoneInfo
+
+from shared.schedule import cron, zones
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.describe import describe, notes
+
+__all__ = ["PlannedSlot", "describe", "jitter", "next_slots", "notes", "slots_after"]
+
+MINUTE = timedelta(minutes=1)
+# longer than any clock change that the IANA database knows
+_NEAR = timedelta(hours=25)
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSlot:
+    """One local time that a schedule names, and what becomes of it.
+
+    `slot_time` identifies the slot: its local time read with fold 0, which in a gap is the
+    offset before it; one microsecond is added where a real slot owns that very instant, so no
+    two slots of a schedule share it. `fire_time` is when it runs, before jitter, and is the
+    only thing slots are ordered by. `skipped` slots don't run; `reason` says why and
+    `coincides_with` is the slot_time of the slot that runs instead, if one does.
+    """
+
+    slot_time: datetime
+    fire_time: datetime
+    local_time: str  # nominal, `2027-03-28T02:30:00`
+    utc_offset: str  # at fire_time, `+02:00`
+    fold: int = 0
+    dst_note: str = ""
+    skipped: bool = False
+    reason: str = ""
+    coincides_with: datetime | None = None
+
+
+def next_slots(config: ScheduleTriggerConfig, after: datetime, count: int) -> list[PlannedSlot]:
+    """The first `count` slots whose fire_time is after `after`, by fire_time.
+
+    Slots that share a fire_time are never separated, so a few more may come: going on from
+    the last fire_time misses none. max_fires and jitter are left to the caller.
+    """
+    if count <= 0:
+        return []
+    found: list[PlannedSlot] = []
+    for slot in slots_after(config, after):
+        if len(found) >= count and slot.fire_time != found[-1].fire_time:
+            break
+        found.append(slot)
+    return found
+
+
+def slots_after(config: ScheduleTriggerConfig, after: datetime) -> Iterator[PlannedSlot]:
+    """Every slot whose fire_time is after `after`, by fire_time, until the schedule ends."""
+    start = after.astimezone(UTC)
+    if config.start_time:
+        start = max(start, config.start_time.astimezone(UTC) - _TICK)
+    for slot in _in_order(_Rule.of(config), start):
+        if config.end_time and slot.fire_time > config.end_time:
+            return
+        if slot.fire_time > start:
+            yield slot
+
+
+def jitter(seed: str, slot_time: datetime, max_seconds: int) -> timedelta:
+    """How late a slot fires: 0 to `max_seconds`, always the same for a seed and slot."""
+    if max_seconds <= 0:
+        return timedelta(0)
+    key = f"{seed}|{slot_time.astimezone(UTC).isoformat()}".encode()
+    fraction = int.from_bytes(hashlib.sha256(key).digest()[:8]) / 2**64
+    return timedelta(milliseconds=int(fraction * max_seconds * 1000))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    expression: str
+    zone: ZoneInfo
+    every_n: bool
+    on_gap: str
+    on_fold: str
+
+    @classmethod
+    def of(cls, config: ScheduleTriggerConfig) -> "_Rule":
+        every_n = cron.every_n(config.cron)
+        return cls(
+            expression=config.cron,
+            zone=zones.load(config.timezone),
+            every_n=every_n,
+            on_gap=config.on_gap,
+            on_fold=config.on_fold or ("both" if every_n else "first"),
+        )
+
+
+def _in_order(rule: _Rule, start: datetime) -> Iterator[PlannedSlot]:
+    """Slots by fire_time, from those near `start`; a few before it may come too."""
+    waiting: list[tuple[datetime, int, PlannedSlot]] = []
+    arrival = counter()
+    for minute in cron.minutes_from(rule.expression, _first_minute(rule.zone, start)):
+        # no later minute can fire before the clock first shows this one
+        yield from _settled(waiting, _first_shown(rule.zone, minute))
+        for slot in _slots_of(rule, minute):
+            heappush(waiting, (slot.fire_time, next(arrival), slot))
+    yield from _settled(waiting, None)
+
+
+def _first_minute(zone: ZoneInfo, start: datetime) -> datetime:
+    """The earliest local minute whose slot may fire after `start`."""
+    offsets = []
+    for near in (-_NEAR, timedelta(0), _NEAR):
+        try:
+            offsets.append(_offset((start + near).astimezone(zone)))
+        except OverflowError:
+            continue
+    try:
+        local = start.replace(tzinfo=None) + min(offsets)
+    except OverflowError:
+        return start.replace(tzinfo=None)
+    return local.replace(second=0, microsecond=0)
+
+
+def _settled(
+    waiting: list[tuple[datetime, int, PlannedSlot]], before: datetime | None
+) -> Iterator[PlannedSlot]:
+    while waiting and (before is None or waiting[0][0] < before):
+        moment = waiting[0][0]
+        together = []
+        while waiting and waiting[0][0] == moment:
+            together.append(heappop(waiting)[2])
+        yield from _run_once(together)
+
+
+def _run_once(together: list[PlannedSlot]) -> Iterable[PlannedSlot]:
+    """Of slots with one fire_time, the one that exists runs, else the first."""
+    running = [slot for slot in together if not slot.skipped]
+    if len(running) < 2:
+        return together
+    winner = next((slot for slot in running if slot.slot_time == slot.fire_time), running[0])
+    return [
+        slot if slot.skipped or slot is winner else _yielding(slot, winner) for slot in together
+    ]
+
+
+def _yielding(slot: PlannedSlot, winner: PlannedSlot) -> PlannedSlot:
+    return replace(
+        slot,
+        skipped=True,
+        reason=f"{slot.dst_note} The slot of {winner.local_time} runs at that time.",
+        coincides_with=winner.slot_time,
+    )
+
+
+def _slots_of(rule: _Rule, minute: datetime) -> list[PlannedSlot]:
+    first = minute.replace(tzinfo=rule.zone, fold=0)
+    second = first.replace(fold=1)
+    before, after = _offset(first), _offset(second)
+    if before == after:
+        return [_slot(first, first.astimezone(UTC))]
+    if before < after:
+        return _in_gap(rule, first, after - before)
+    return _in_fold(rule, first, second)
+
+
+def _in_gap(rule: _Rule, local: datetime, length: timedelta) -> list[PlannedSlot]:
+    """A local time that the clock jumps over."""
+    instant = local.astimezone(UTC)
+    shown = instant.astimezone(rule.zone)
+    taken = cron.matches(rule.expression, shown.replace(tzinfo=None, fold=0))
+    if taken and rule.every_n:
+        return []  # in elapsed time it is that very slot
+    fire = (
+        instant if rule.every_n and rule.on_gap == "shift" else _change_before(instant, rule.zone)
+    )
+    slot = replace(_slot(local, fire), slot_time=instant + _TICK if taken else instant)
+    note = f"{_clock(local)} does not exist on {local.date()}: clocks go forward."
+    if rule.on_gap == "skip":
+        return [replace(slot, dst_note=note, skipped=True, reason=f"{note} on_gap is skip.")]
+    return [replace(slot, dst_note=f"{note} It moves to {_clock(fire.astimezone(rule.zone))}.")]
+
+
+def _in_fold(rule: _Rule, first: datetime, second: datetime) -> list[PlannedSlot]:
+    """A local time that the clock shows twice."""
+    note = f"{_clock(first)} comes twice on {first.date()}: clocks go back."
+    early, late = first.astimezone(UTC), second.astimezone(UTC)
+    match rule.on_fold:
+        case "both":
+            return [
+                replace(_slot(first, early), dst_note=f"{note} This is the first time."),
+                replace(
+                    _slot(second, late),
+                    slot_time=late,
+                    dst_note=f"{note} This is the second time.",
+                ),
+            ]
+        case "last":
+            return [replace(_slot(first, late), dst_note=f"{note} It runs the second time.")]
+    return [replace(_slot(first, early), dst_note=f"{note} It runs the first time.")]
+
+
+def _slot(local: datetime, fire: datetime) -> PlannedSlot:
+    assert local.tzinfo is not None
+    return PlannedSlot(
+        slot_time=local.astimezone(UTC),
+        fire_time=fire,
+        local_time=local.replace(tzinfo=None).isoformat(),
+        utc_offset=_offset_text(_offset(fire.astimezone(local.tzinfo))),
+        fold=local.fold,
+    )
+
+
+def _first_shown(zone: ZoneInfo, minute: datetime) -> datetime:
+    """When the clock first shows this local time or a later one."""
+    local = minute.replace(tzinfo=zone, fold=0)
+    instant = local.astimezone(UTC)
+    in_gap = _offset(local) < _offset(local.replace(fold=1))
+    return _change_before(instant, zone) if in_gap else instant
+
+
+def _change_before(instant: datetime, zone: ZoneInfo) -> datetime:
+    """The clock change in the day up to `instant`, to the second."""
+    high = instant.replace(microsecond=0)
+    low = high - _NEAR
+    after = _offset(high.astimezone(zone))
+    while high - low > timedelta(seconds=1):
+        middle = low + timedelta(seconds=(high - low).total_seconds() // 2)
+        if _offset(middle.astimezone(zone)) == after:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _offset(local: datetime) -> timedelta:
+    return local.utcoffset() or timedelta(0)
+
+
+def _offset_text(offset: timedelta) -> str:
+    seconds = int(offset.total_seconds())
+    sign, seconds = ("-", -seconds) if seconds < 0 else ("+", seconds)
+    return f"{sign}{seconds // 3600:02}:{seconds // 60 % 60:02}"
+
+
+def _clock(local: datetime) -> str:
+    return local.strftime("%H:%M")

@@ -1,0 +1,1 @@
+"""Callers, encryption at rest and outbound addresses."""

@@ -1,0 +1,1 @@
+"""Whether a definition can be saved, and every fault with its path."""

@@ -1,0 +1,209 @@
+"""A definition against the registries → what is wrong with it, field by field."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from shared import json_schema
+from shared.canonical_json import NotCanonical, canonical_bytes, normalise
+from shared.definition.envelope import AutomationCreate, AutomationDefinition, TriggerSpec, dump
+from shared.definition.execution import PlanStep
+from shared.definition.states import TriggerType
+from shared.registries.catalogue import Catalogue
+from shared.validation.inputs import static_faults
+from shared.validation.templates import Scope, step_faults
+from shared.validation.violations import Violation, from_faults, from_pydantic
+
+MAX_BYTES = 256 * 1024
+PLACEHOLDER = "REPLACE_ME"
+TRIGGERS = "definition.triggers"
+PLAN = "definition.plan"
+ON_FAILURE = "definition.execution.on_failure"
+SCHEMA = "definition.inputs.schema"
+
+
+def check(
+    create: AutomationCreate | AutomationDefinition | Mapping[str, Any], catalogue: Catalogue
+) -> list[Violation]:
+    """Every fault found; none when the definition may be saved.
+
+    Never raises for what is in `create`. A mapping is read as an AutomationCreate; paths
+    start at `definition`, also for a bare AutomationDefinition. Faults of shape hide those
+    that only a well-shaped definition can have.
+    """
+    parsed = _parse(create)
+    if isinstance(parsed, list):
+        return parsed
+    definition = parsed.definition
+    return [
+        *_size(definition),
+        *_placeholders(dump(parsed), ""),
+        *_unique_ids(definition),
+        *_inputs_schema(definition),
+        *_triggers(definition, catalogue),
+        *_steps(definition, catalogue),
+        *_templates(definition),
+    ]
+
+
+def _parse(
+    create: AutomationCreate | AutomationDefinition | Mapping[str, Any],
+) -> AutomationCreate | list[Violation]:
+    raw: Any = create
+    if isinstance(create, AutomationDefinition):
+        raw = {"definition": create}
+    elif isinstance(create, AutomationCreate):
+        raw = {**dict(create)}
+    try:
+        return AutomationCreate.model_validate(_plain(raw))
+    except NotCanonical as exc:
+        return [Violation(exc.path, "not_canonical", exc.problem)]
+    except ValidationError as exc:
+        found = list(from_pydantic(exc, ""))
+        if isinstance(create, AutomationDefinition):
+            return [
+                replace(v, field="definition.name") if v.field == "display_name" else v
+                for v in found
+            ]
+        return found
+
+
+def _plain(raw: Any) -> Any:
+    # instances may have been built past their validators, so they are read anew
+    if isinstance(raw, Mapping):
+        raw = {k: dump(v) if isinstance(v, BaseModel) else v for k, v in raw.items()}
+    return normalise(raw)
+
+
+def _size(definition: AutomationDefinition) -> Iterator[Violation]:
+    size = len(canonical_bytes(dump(definition)))
+    if size > MAX_BYTES:
+        yield Violation("definition", "too_large", f"{size} bytes; at most {MAX_BYTES}")
+
+
+def _placeholders(value: Any, path: str) -> Iterator[Violation]:
+    match value:
+        case str() if PLACEHOLDER in value:
+            yield Violation(path, "placeholder", f"{PLACEHOLDER} is still to be filled in")
+        case dict():
+            for key, item in value.items():
+                here = json_schema.at(path, [key])
+                if PLACEHOLDER in key:
+                    yield Violation(here, "placeholder", f"{PLACEHOLDER} is still to be filled in")
+                yield from _placeholders(item, here)
+        case list():
+            for i, item in enumerate(value):
+                yield from _placeholders(item, f"{path}[{i}]")
+
+
+def _unique_ids(definition: AutomationDefinition) -> Iterator[Violation]:
+    steps = list(_all_steps(definition))
+    yield from _repeated(
+        (f"{TRIGGERS}[{i}].trigger_id", trigger.trigger_id)
+        for i, trigger in enumerate(definition.triggers)
+    )
+    yield from _repeated((f"{path}.step_id", step.step_id) for path, step in steps)
+    yield from _repeated(
+        (f"{path}.output_as", step.output_as) for path, step in steps if step.output_as
+    )
+    for path, step in steps:
+        others = {other.step_id for _, other in steps if other is not step}
+        if step.output_as in others | Scope.ROOTS:
+            yield Violation(
+                f"{path}.output_as", "shadowed_name", f"{step.output_as!r} already names another"
+            )
+
+
+def _repeated(ids: Iterable[tuple[str, str]]) -> Iterator[Violation]:
+    seen: set[str] = set()
+    for path, name in ids:
+        if name in seen:
+            yield Violation(path, "duplicate_id", f"{name!r} is used before")
+        seen.add(name)
+
+
+def _all_steps(definition: AutomationDefinition) -> Iterator[tuple[str, PlanStep]]:
+    for base, steps in ((PLAN, definition.plan), (ON_FAILURE, definition.execution.on_failure)):
+        for i, step in enumerate(steps):
+            yield f"{base}[{i}]", step
+
+
+def _inputs_schema(definition: AutomationDefinition) -> Iterator[Violation]:
+    schema = definition.inputs.schema_
+    if problem := json_schema.problem(schema):
+        yield Violation(SCHEMA, "invalid_schema", problem)
+    elif schema.get("type", "object") != "object":
+        yield Violation(f"{SCHEMA}.type", "invalid_schema", "inputs are an object")
+    else:
+        for i, trigger in enumerate(definition.triggers):
+            faults = static_faults(schema, trigger.static_inputs)
+            yield from from_faults(faults, f"{TRIGGERS}[{i}].static_inputs", "invalid_input")
+
+
+def _triggers(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[Violation]:
+    for i, trigger in enumerate(definition.triggers):
+        yield from _trigger(trigger, f"{TRIGGERS}[{i}]", catalogue)
+
+
+def _trigger(trigger: TriggerSpec, path: str, catalogue: Catalogue) -> Iterator[Violation]:
+    known = catalogue.triggers.get(trigger.type)
+    if trigger.type == TriggerType.MANUAL:
+        yield Violation(f"{path}.type", "unknown_trigger", "manual is reserved and cannot be used")
+    elif known is None:
+        yield Violation(
+            f"{path}.type", "unknown_trigger", _unknown(trigger.type, catalogue.triggers)
+        )
+    else:
+        yield from _config(
+            trigger.config, known.config_model, known.config_schema, f"{path}.config"
+        )
+
+
+def _steps(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[Violation]:
+    for path, step in _all_steps(definition):
+        known = catalogue.actions.get(step.action)
+        if known is None:
+            yield Violation(
+                f"{path}.action", "unknown_action", _unknown(step.action, catalogue.actions)
+            )
+            continue
+        yield from _config(step.config, known.config_model, known.config_schema, f"{path}.config")
+        yield from _tools(step.config.get("tools"), f"{path}.config.tools", catalogue)
+
+
+def _config(
+    config: dict[str, Any], model: type[BaseModel] | None, schema: dict[str, Any], path: str
+) -> Iterator[Violation]:
+    if model is None:
+        yield from from_faults(json_schema.faults(schema, config), path, "invalid")
+        return
+    try:
+        model.model_validate(config)
+    except ValidationError as exc:
+        yield from from_pydantic(exc, path)
+
+
+def _tools(tools: Any, path: str, catalogue: Catalogue) -> Iterator[Violation]:
+    if catalogue.capabilities is None or not isinstance(tools, list):
+        return
+    for i, tool in enumerate(tools):
+        if isinstance(tool, str) and tool not in catalogue.capabilities:
+            message = _unknown(tool, catalogue.capabilities)
+            yield Violation(f"{path}[{i}]", "unknown_tool", message)
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    listed = ", ".join(sorted(known)[:20]) or "none"
+    return f"{name!r} is not known; known: {listed}"
+
+
+def _templates(definition: AutomationDefinition) -> Iterator[Violation]:
+    statics: Sequence[Mapping[str, Any]] = [t.static_inputs for t in definition.triggers]
+    scope = Scope.of(definition.inputs.schema_, list(statics))
+    for path, step in _all_steps(definition):
+        if path == f"{ON_FAILURE}[0]":
+            scope = scope.after_a_failure()
+        yield from step_faults(step, path, scope)
+        scope = scope.after(step)

@@ -1,0 +1,81 @@
+"""Whether a trigger has a fire left: what would never fire is refused before it is saved."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from shared.definition.envelope import AutomationDefinition
+from shared.definition.states import TriggerType
+from shared.schedule import slots
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.validation import violations
+from shared.validation.violations import Violation
+
+REASON: Final = "never_fires"
+# More slots than any clock change skips, one after the other.
+_MOST_SKIPPED: Final = 100
+
+
+def faults(
+    definition: AutomationDefinition, now: datetime, fires: Mapping[str, int]
+) -> Iterator[Violation]:
+    """What keeps enabled schedules from ever firing after `now`; paths start at `definition`.
+
+    Only of the triggers in `fires`, which says by trigger_id how often each has fired.
+    """
+    for i, trigger in enumerate(definition.triggers):
+        if not trigger.enabled or trigger.type != TriggerType.SCHEDULE:
+            continue
+        if (fired := fires.get(trigger.trigger_id)) is None:
+            continue
+        config = ScheduleTriggerConfig.model_validate(trigger.config)
+        if found := _fault(config, now, fired):
+            field, why = found
+            yield Violation(f"definition.triggers[{i}].config.{field}", REASON, why)
+
+
+def require(
+    definition: AutomationDefinition, now: datetime, fires: Mapping[str, int], *, field: str
+) -> None:
+    """InvalidRequest with paths under `field` when there are such faults."""
+    violations.refuse(faults(definition, now, fires), field=field)
+
+
+def unfired(definition: AutomationDefinition) -> dict[str, int]:
+    """All of its triggers, as of an automation that is new."""
+    return {trigger.trigger_id: 0 for trigger in definition.triggers}
+
+
+def _fault(config: ScheduleTriggerConfig, now: datetime, fired: int) -> tuple[str, str] | None:
+    """The field at fault, and why."""
+    if config.max_fires is not None and fired >= config.max_fires:
+        times = "once" if fired == 1 else f"{fired} times"
+        return "max_fires", f"it has fired {times} already, so it would never fire again"
+    if config.end_time is None and config.start_time is None and config.on_gap == "shift":
+        return None  # every cron expression that is valid comes again
+    if config.end_time is not None and config.end_time <= now:
+        return "end_time", f"is past (it is {_text(now)}), so it would never fire"
+    skipped = ""
+    for seen, slot in enumerate(slots.slots_after(config, now)):
+        if not slot.skipped or seen == _MOST_SKIPPED:
+            return None
+        skipped = skipped or slot.reason
+    if skipped:
+        return "on_gap", f"every time that is left is skipped: {skipped}"
+    return "cron", _too_late(config, now)
+
+
+def _too_late(config: ScheduleTriggerConfig, now: datetime) -> str:
+    endless: dict[str, Any] = {"end_time": None}
+    later = slots.next_slots(config.model_copy(update=endless), now, 1)
+    if not later or config.end_time is None:
+        return "names no time that is left, so it would never fire"
+    return (
+        f"comes next at {_text(later[0].fire_time)}, after end_time, {_text(config.end_time)}, "
+        "so it would never fire"
+    )
+
+
+def _text(moment: datetime) -> str:
+    whole = moment.astimezone(UTC).replace(microsecond=0)
+    return whole.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,91 @@
+"""Whether the templates of a step name only what exists when the step runs."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from shared.definition.execution import PlanStep
+from shared.definition.templates import (
+    BadTemplate,
+    Reference,
+    expression_references,
+    is_template,
+    template_references,
+)
+from shared.json_schema import at
+from shared.validation.inputs import known_inputs
+from shared.validation.violations import Violation
+
+# what any mapping has, such as `inputs.items()`
+_METHODS = frozenset({"get", "items", "keys", "values"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The names a step may use. `error` exists only after a failure."""
+
+    ROOTS: ClassVar[frozenset[str]] = frozenset({"inputs", "steps", "run", "trigger", "error"})
+
+    inputs: frozenset[str]
+    steps: frozenset[str] = frozenset()
+    roots: frozenset[str] = ROOTS - {"error"}
+
+    @classmethod
+    def of(cls, schema: dict[str, Any], statics: list[Mapping[str, Any]]) -> "Scope":
+        return cls(inputs=known_inputs(schema, statics))
+
+    def after(self, step: PlanStep) -> "Scope":
+        names = {step.step_id} | ({step.output_as} if step.output_as else set())
+        return replace(self, steps=self.steps | names)
+
+    def after_a_failure(self) -> "Scope":
+        return replace(self, roots=self.ROOTS)
+
+    def missing(self, reference: Reference) -> str | None:
+        """Why a reference names nothing, or None when it does."""
+        root, member = reference.root, reference.member
+        if root not in self.roots:
+            return f"{root!r} is not a name here; names: {', '.join(sorted(self.roots))}"
+        if member is None or member in _METHODS:
+            return None
+        if root == "inputs" and member not in self.inputs:
+            return f"inputs.{member} does not exist; inputs: {_listed(self.inputs)}"
+        if root == "steps" and member not in self.steps:
+            return f"steps.{member} is not an earlier step; earlier: {_listed(self.steps)}"
+        return None
+
+
+def step_faults(step: PlanStep, path: str, scope: Scope) -> Iterator[Violation]:
+    if step.when is not None:
+        yield from _faults(step.when, f"{path}.when", scope, expression=True)
+    yield from _config_faults(step.config, f"{path}.config", scope)
+
+
+def _config_faults(value: Any, path: str, scope: Scope) -> Iterator[Violation]:
+    match value:
+        case str() if is_template(value):
+            yield from _faults(value, path, scope, expression=False)
+        case dict():
+            for key, item in value.items():
+                yield from _config_faults(item, at(path, [key]), scope)
+        case list():
+            for i, item in enumerate(value):
+                yield from _config_faults(item, f"{path}[{i}]", scope)
+
+
+def _faults(source: str, path: str, scope: Scope, *, expression: bool) -> Iterator[Violation]:
+    read = expression_references if expression else template_references
+    try:
+        references = read(source)
+    except BadTemplate as exc:
+        yield Violation(path, "invalid_template", str(exc))
+        return
+    for reference in sorted(references, key=lambda r: (r.root, r.member or "")):
+        if reference.member is not None and reference.root not in scope.roots:
+            continue  # said once, for the root itself
+        if problem := scope.missing(reference):
+            yield Violation(path, "unknown_name", problem)
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names)[:20]) or "none"
