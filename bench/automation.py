@@ -99,14 +99,14 @@ async def run() -> Table:
 async def _whole_runs(server: SuiteServer) -> tuple[list[list[str]], float]:
     """Runs of three steps, from the first slot to the last end."""
     with _fresh(server) as databases:
-        _, took = await _fired(databases, RUNS, steps=3)
+        _, took = await _measure_lateness(databases, RUNS, steps=3)
     return [["three-step runs a second", f"{RUNS / took:.0f}", "", "", ""]], RUNS / took
 
 
 async def _at_once(server: SuiteServer) -> tuple[list[list[str]], list[float]]:
     """Slots all due at one moment."""
     with _fresh(server) as databases:
-        late, _ = await _fired(databases, AT_ONCE, steps=1)
+        late, _ = await _measure_lateness(databases, AT_ONCE, steps=1)
     what = f"{AT_ONCE} due at once"
     rows = [
         [f"{what}, fired a second", f"{AT_ONCE / max(late.made):.0f}", "", "", ""],
@@ -120,7 +120,7 @@ async def _at_once(server: SuiteServer) -> tuple[list[list[str]], list[float]]:
 async def _over_a_minute(server: SuiteServer) -> list[list[str]]:
     """Slots spread over a minute by jitter."""
     with _fresh(server) as databases:
-        late, _ = await _fired(databases, DUE, steps=1, jitter_seconds=60)
+        late, _ = await _measure_lateness(databases, DUE, steps=1, jitter_seconds=60)
     what = f"{DUE} due in a minute"
     return [
         [f"{what}, fired late by", *_percentiles(late.made), ""],
@@ -129,7 +129,7 @@ async def _over_a_minute(server: SuiteServer) -> list[list[str]]:
     ]
 
 
-async def _fired(
+async def _measure_lateness(
     databases: ServiceDatabases, count: int, *, steps: int, jitter_seconds: int = 0
 ) -> tuple[Lateness, float]:
     """How late slots were, and the seconds from the first run's making to the last one's end."""
@@ -142,9 +142,9 @@ async def _fired(
             if clock.now() > minute:
                 raise RuntimeError("the services took too long to start")
             before = sum(processes.measure_usage(pid).cpu_seconds for pid in pids)
-            await _all_ended(store, count)
+            await _wait_for_runs(store, count)
             cpu = sum(processes.measure_usage(pid).cpu_seconds for pid in pids) - before
-        return await _measured(store, cpu / count * 1000)
+        return await _read_lateness(store, cpu / count * 1000)
     finally:
         await store.dispose()
 
@@ -255,11 +255,11 @@ async def _services(databases: ServiceDatabases, clock: CorrectedClock) -> Async
                 command, log=log, environ={**environ, "ROTA_ROLES": roles}
             )
             pids.append(await closers.enter_async_context(started))
-            await _serving(log)
+            await _wait_until_serving(log)
         yield pids
 
 
-async def _serving(log: Path) -> None:
+async def _wait_until_serving(log: Path) -> None:
     async with asyncio.timeout(60):
         while "serving" not in (said := log.read_text()):
             if "Traceback" in said:
@@ -267,7 +267,7 @@ async def _serving(log: Path) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _all_ended(store: AsyncEngine, count: int) -> None:
+async def _wait_for_runs(store: AsyncEngine, count: int) -> None:
     async with asyncio.timeout(120 + count / 20):
         while True:
             async with store.connect() as connection:
@@ -279,7 +279,7 @@ async def _all_ended(store: AsyncEngine, count: int) -> None:
             await asyncio.sleep(0.25)
 
 
-async def _measured(store: AsyncEngine, cpu_ms: float) -> tuple[Lateness, float]:
+async def _read_lateness(store: AsyncEngine, cpu_ms: float) -> tuple[Lateness, float]:
     async with store.connect() as connection:
         rows: list[Any] = list(await connection.execute(sa.text(RAN)))
     found = [

@@ -174,7 +174,7 @@ async def _contenders(on: Environment) -> AsyncIterator[tuple[dict[str, Contende
         )
 
     async def service(shape: LoadShape) -> Measurement:
-        return await _loaded(await order(shape), on.service_pid, shape)
+        return await _measure_load(await order(shape), on.service_pid, shape)
 
     async def in_process(shape: LoadShape, answers: int) -> processes.Worker:
         asked = inprocess.GraphSpec(
@@ -194,7 +194,7 @@ async def _contenders(on: Environment) -> AsyncIterator[tuple[dict[str, Contende
 
     async def pair(shape: LoadShape) -> dict[str, float]:
         beside = await in_process(shape, inprocess.UNTIL_TOLD)
-        serving = asyncio.create_task(_loaded(await order(shape), on.service_pid, shape))
+        serving = asyncio.create_task(_measure_load(await order(shape), on.service_pid, shape))
         report = orjson.loads(await beside.go(during=serving))
         words = len(report["streams"]) * shape.tokens
         return {
@@ -217,12 +217,12 @@ def _peer(peer: chat_peers.PeerServer) -> Contender:
             delay=shape.delay,
             assistant=peer.assistant,
         )
-        return await _loaded(order, peer.pid, shape)
+        return await _measure_load(order, peer.pid, shape)
 
     return answer
 
 
-async def _loaded(order: load.LoadSpec, pid: int, shape: LoadShape) -> Measurement:
+async def _measure_load(order: load.LoadSpec, pid: int, shape: LoadShape) -> Measurement:
     process = await processes.start_worker("bench.load", orjson.dumps(asdict(order)).decode())
     before = processes.measure_usage(pid).cpu_seconds
     report = orjson.loads(await process.go())

@@ -75,14 +75,14 @@ async def run(order: GraphSpec) -> GraphReport:
         enough = _line() if order.answers == UNTIL_TOLD else None
         cpu, began = time.process_time(), time.perf_counter()
         told = await asyncio.gather(
-            *(_told(agent, bundle, order, enough) for _ in range(order.streams))
+            *(_run_stream(agent, bundle, order, enough) for _ in range(order.streams))
         )
         streams = [timed for stream in told for timed in stream]
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         return GraphReport(seconds=seconds, streams=streams, cpu_seconds=cpu)
 
 
-async def _told(
+async def _run_stream(
     agent: Agent, bundle: ModelBundle, order: GraphSpec, enough: "asyncio.Task[str] | None"
 ) -> list[AnswerTimes]:
     told: list[AnswerTimes] = []

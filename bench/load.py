@@ -65,7 +65,10 @@ async def run(order: LoadSpec) -> Report:
     await asyncio.to_thread(sys.stdin.readline)
     began = time.perf_counter()
     told = await asyncio.gather(
-        *(_told(client, order, order.threads[n :: order.streams]) for n in range(order.streams))
+        *(
+            _run_stream(client, order, order.threads[n :: order.streams])
+            for n in range(order.streams)
+        )
     )
     streams = [timed for stream in told for timed in stream]
     seconds = time.perf_counter() - began
@@ -73,7 +76,7 @@ async def run(order: LoadSpec) -> Report:
     return Report(seconds=seconds, streams=streams)
 
 
-async def _told(client: Client, order: LoadSpec, threads: list[str]) -> list[AnswerTimes]:
+async def _run_stream(client: Client, order: LoadSpec, threads: list[str]) -> list[AnswerTimes]:
     return [await _one(client, order, thread) for thread in threads]
 
 

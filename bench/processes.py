@@ -67,7 +67,7 @@ async def wait_for_port(port: int, pid: int, *, seconds: float = 60) -> None:
 def measure_usage(pid: int) -> ResourceUsage:
     family = _family(pid)
     return ResourceUsage(
-        cpu_seconds=sum(_worked(one) for one in family),
+        cpu_seconds=sum(_cpu_seconds(one) for one in family),
         memory=sum(int(_stat(one)[21]) for one in family) * _PAGE,
     )
 
@@ -112,7 +112,7 @@ async def start_worker(module: str, order: str) -> Worker:
     return Worker(process)
 
 
-def _worked(pid: int) -> float:
+def _cpu_seconds(pid: int) -> float:
     """CPU seconds of a process, by the kernel's clock of it; `/proc` counts in hundredths."""
     clock = (~pid << 3) | 2  # as clock_getcpuclockid(3) makes it
     with contextlib.suppress(OSError):

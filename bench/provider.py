@@ -49,27 +49,27 @@ async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 
 
 async def _answer(writer: asyncio.StreamWriter, asked: dict[str, Any]) -> None:
-    tokens, delay = _wanted(asked["messages"])
+    tokens, delay = _read_directives(asked["messages"])
     writer.write(_HEAD + _chunk(asked, {"role": "assistant", "content": ""}))
     before, after = _chunk_json(asked, {"content": "\0"}).split(b"\\u0000")
     for number in range(tokens):
         if delay:
             await asyncio.sleep(delay)
-        writer.write(_framed(before + b" word%03d" % (number % 1000) + after))
+        writer.write(_http_chunk(before + b" word%03d" % (number % 1000) + after))
         if not delay and number % _BURST == 0:
             await writer.drain()
             await asyncio.sleep(0)
     usage = {"prompt_tokens": 10, "completion_tokens": tokens, "total_tokens": 10 + tokens}
     writer.write(
         _chunk(asked, {}, finish_reason="stop")
-        + _framed(_event({**_base(asked), "choices": [], "usage": usage}))
-        + _framed(b"data: [DONE]\n\n")
+        + _http_chunk(_event({**_base(asked), "choices": [], "usage": usage}))
+        + _http_chunk(b"data: [DONE]\n\n")
         + b"0\r\n\r\n"
     )
     await writer.drain()
 
 
-def _wanted(messages: list[dict[str, Any]]) -> tuple[int, float]:
+def _read_directives(messages: list[dict[str, Any]]) -> tuple[int, float]:
     for message in reversed(messages):
         content = message.get("content")
         text = content if isinstance(content, str) else str(content)
@@ -90,7 +90,7 @@ def _base(asked: dict[str, Any]) -> dict[str, Any]:
 def _chunk(
     asked: dict[str, Any], delta: dict[str, Any], *, finish_reason: str | None = None
 ) -> bytes:
-    return _framed(_chunk_json(asked, delta, finish_reason))
+    return _http_chunk(_chunk_json(asked, delta, finish_reason))
 
 
 def _chunk_json(
@@ -104,7 +104,7 @@ def _event(data: dict[str, Any]) -> bytes:
     return b"data: " + orjson.dumps(data) + b"\n\n"
 
 
-def _framed(data: bytes) -> bytes:
+def _http_chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 

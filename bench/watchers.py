@@ -24,9 +24,9 @@ async def measure_bytes_per_watcher(on: Environment) -> float:
     async with client.channel(on.service) as channel:
         stub = chat_pb2_grpc.ChatServiceStub(channel)
         turns = [await _waiting_turn(on, stub, metadata, t) for t in await on.threads(TURNS)]
-        async with _watching(stub, metadata, turns, WATCHERS):
+        async with _open_watchers(stub, metadata, turns, WATCHERS):
             before = processes.measure_usage(on.service_pid).memory
-            async with _watching(stub, metadata, turns, WATCHERS):
+            async with _open_watchers(stub, metadata, turns, WATCHERS):
                 return (processes.measure_usage(on.service_pid).memory - before) / WATCHERS
 
 
@@ -53,7 +53,7 @@ async def _waiting_turn(
 
 
 @contextlib.asynccontextmanager
-async def _watching(
+async def _open_watchers(
     stub: chat_pb2_grpc.ChatServiceStub,
     metadata: list[tuple[str, str]],
     turns: list[tuple[str, int]],

@@ -50,13 +50,13 @@ def run(chosen: settings.Settings, run_program: Run = run_module) -> int:
 
 
 def stop_on_signals(stack: Stack) -> None:
-    def asked(_number: int, _frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         if stack.stopping.is_set():
             stack.kill()
         stack.stopping.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, asked)
+        signal.signal(number, stop)
 
 
 def print_token(options: argparse.Namespace, environment: Mapping[str, str]) -> int:

@@ -41,7 +41,7 @@ def mint(
 
 def machine_zone(environment: Mapping[str, str], etc: Path = Path("/etc")) -> str:
     """Returns the IANA name of this machine's zone; UTC when the machine names none."""
-    for name in (environment.get("TZ", "").removeprefix(":"), _link(etc), _named(etc)):
+    for name in (environment.get("TZ", "").removeprefix(":"), _link(etc), _timezone_file(etc)):
         if name and _is_zone(name):
             return "UTC" if name == "Etc/UTC" else name
     return "UTC"
@@ -53,7 +53,7 @@ def _link(etc: Path) -> str:
     return name if found else ""
 
 
-def _named(etc: Path) -> str:
+def _timezone_file(etc: Path) -> str:
     path = etc / "timezone"
     return path.read_text().strip() if path.is_file() else ""
 

@@ -96,7 +96,7 @@ def stop(server: Server, timeout: float = 20) -> None:
         if process.live_server(server.data_dir) != server.pid:
             break
         os.kill(server.pid, number)
-        if _ended(server, patience):
+        if _wait_for_exit(server, patience):
             break
     if server.process is not None:
         server.process.wait(5)
@@ -267,7 +267,7 @@ def _await_ready(
     raise PostgresError(f"PostgreSQL was not ready in time; see {data.with_name('log')}.")
 
 
-def _ended(server: Server, timeout: float) -> bool:
+def _wait_for_exit(server: Server, timeout: float) -> bool:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         gone = (

@@ -57,14 +57,14 @@ class Programs:
         return self._child("gateway", "gateway", [], told)
 
     def service(self, name: str) -> Process:
-        return self._child(name, name, [], self._told(name), grace=15)
+        return self._child(name, name, [], self._service_environment(name), grace=15)
 
     def migration(self, name: str) -> Process:
-        child = self._child(f"{name}_migrate", name, ["migrate"], self._told(name))
+        child = self._child(f"{name}_migrate", name, ["migrate"], self._service_environment(name))
         child.log = self.settings.logs / f"{name}.log"
         return child
 
-    def _told(self, name: str) -> dict[str, str]:
+    def _service_environment(self, name: str) -> dict[str, str]:
         given = self.settings.environment
         listen, peer = self.settings.chat_address, self.settings.automation_address
         if name == AUTOMATION:

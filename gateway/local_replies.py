@@ -139,11 +139,11 @@ def _details(refusal: LocalReply) -> str:
         delay = duration_pb2.Duration(seconds=refusal.retry_seconds)
         found.append(error_details_pb2.RetryInfo(retry_delay=delay))
     status = status_pb2.Status(code=refusal.code, message=refusal.message)
-    status.details.extend(_packed(detail) for detail in found)
+    status.details.extend(_pack(detail) for detail in found)
     return base64.b64encode(status.SerializeToString()).decode().rstrip("=")
 
 
-def _packed(message: Message) -> any_pb2.Any:
+def _pack(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message)
     return packed

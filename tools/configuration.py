@@ -125,7 +125,7 @@ def settings(kind: type[BaseSettings]) -> Iterator[Row]:
     prefix = kind.model_config.get("env_prefix", "")
     for name, field in kind.model_fields.items():
         variable = field.validation_alias or field.alias or f"{prefix}{name}".upper()
-        default = "required" if field.is_required() else _shown(field.default)
+        default = "required" if field.is_required() else _format_default(field.default)
         yield str(variable), default, field.description or ""
 
 
@@ -137,7 +137,7 @@ def _section(title: str, rows: Iterable[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _shown(value: Any) -> str:
+def _format_default(value: Any) -> str:
     match value:
         case None | SecretStr():
             return ""

@@ -48,21 +48,21 @@ class ManagementCall:
 
 def parse_management_call(text: str, tools: Collection[str]) -> ManagementCall | None:
     """Returns None when the text asks for something else, or the tool is not offered."""
-    for rule in (_listing, _changing, _turning, _explaining):
+    for rule in (_list_call, _update_call, _pause_or_resume_call, _explain_call):
         found = rule(text)
         if found is not None and found.tool in tools:
             return found
     return None
 
 
-def _listing(text: str) -> ManagementCall | None:
+def _list_call(text: str) -> ManagementCall | None:
     match parse_schedule(text):
         case Schedule(cron=cron) if cron:  # "list my automations every day at 9"
             return None
     return ManagementCall(tool=LIST_TOOL, arguments={}) if _LIST.search(text) else None
 
 
-def _changing(text: str) -> ManagementCall | None:
+def _update_call(text: str) -> ManagementCall | None:
     found = _CHANGE.search(text)
     if found is None or not _is_time(found["change"]):
         return None
@@ -72,7 +72,7 @@ def _changing(text: str) -> ManagementCall | None:
     )
 
 
-def _turning(text: str) -> ManagementCall | None:
+def _pause_or_resume_call(text: str) -> ManagementCall | None:
     found = _TURN.search(text)
     if found is None or isinstance(parse_schedule(text), Schedule):
         return None
@@ -84,7 +84,7 @@ def _turning(text: str) -> ManagementCall | None:
     return ManagementCall(tool=PAUSE_TOOL, arguments=arguments)
 
 
-def _explaining(text: str) -> ManagementCall | None:
+def _explain_call(text: str) -> ManagementCall | None:
     found = _WHY.search(text)
     if found is None:
         return None

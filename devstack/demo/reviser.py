@@ -25,7 +25,7 @@ def revise(request: Request, now: datetime) -> str | None:
         return None
     wanted = parse_directives(found["change"]).get("draft")
     change = re.sub(r"^Run it ", "", strip_directives(found["change"]))
-    new = _changed(json.loads(found["json"]), change, request.system, now)
+    new = _change(json.loads(found["json"]), change, request.system, now)
     if new is None:
         return json.dumps({"issues": [_ONLY_TIMES]})
     if wanted == "hopeless" or (wanted == "bad" and len(asked) == 1):
@@ -34,7 +34,7 @@ def revise(request: Request, now: datetime) -> str | None:
     return json.dumps(new, ensure_ascii=False)
 
 
-def _changed(
+def _change(
     before: dict[str, Any], change: str, system: str, now: datetime
 ) -> dict[str, Any] | None:
     when = parse_schedule(change)

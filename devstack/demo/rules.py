@@ -82,7 +82,7 @@ def _chat(request: Request) -> Reply:
         if found.question:
             return Reply(text=found.question)
         hidden = _draft_directive(request.asked) if "change" in found.arguments else ""
-        return Reply(calls=(_managed(found.tool, found.arguments, hidden),))
+        return Reply(calls=(_management_call(found.tool, found.arguments, hidden),))
     readings = [
         (part, parse_schedule(part)) for part in _ALSO.split(_with_question_before(request, asked))
     ]
@@ -125,7 +125,7 @@ def _create_call(when: Schedule, hidden: str) -> ToolCall:
     return _call(CREATE_TOOL, {"intent": f"{phrase}{zone}: {when.task}.{hidden}"})
 
 
-def _managed(tool: str, arguments: dict[str, Any], hidden: str) -> ToolCall:
+def _management_call(tool: str, arguments: dict[str, Any], hidden: str) -> ToolCall:
     changed = {"change": f"{arguments['change']}{hidden}"} if hidden else {}
     return _call(tool, {**arguments, **changed})
 
@@ -156,9 +156,9 @@ def _acknowledge(result: Message) -> str:
         said = None
     match said:
         case {"status": "saved", **rest}:
-            return _saved(rest)
+            return _describe_saved(rest)
         case {"status": "listed", "automations": list(automations)}:
-            return _listed(automations)
+            return _describe_list(automations)
         case {"status": "explained", **rest}:
             return f"“{rest.get('display_name')}” at {rest.get('moment')}: {rest['explanation']}"
         case {"status": "done", "subagent": str(subagent), "answer": str(answer)}:
@@ -182,7 +182,7 @@ def _acknowledge(result: Message) -> str:
     return f"[demo] The tool says: {result.text[:300]}"
 
 
-def _saved(result: dict[Any, Any]) -> str:
+def _describe_saved(result: dict[Any, Any]) -> str:
     name = result.get("display_name") or result.get("automation") or "The automation"
     done = _DONE.get(str(result.get("change")), "is saved")
     for key in _SAVED_TIMES:
@@ -196,7 +196,7 @@ def _saved(result: dict[Any, Any]) -> str:
     return f"“{name}” {done}."
 
 
-def _listed(automations: Sequence[dict[str, Any]]) -> str:
+def _describe_list(automations: Sequence[dict[str, Any]]) -> str:
     if not automations:
         return "You have no automations yet."
     lines = [f"“{a['display_name']}” ({a['state']}): {a['schedule']}." for a in automations]

@@ -32,11 +32,11 @@ def _value(schema: Any, root: dict[str, Any], depth: int) -> Any:
         if schema.get(key):
             return _value(schema[key][0], root, depth + 1)
     if schema.get("allOf"):
-        return _value(_merged(schema["allOf"], root), root, depth + 1)
-    return _typed(schema, root, depth)
+        return _value(_merge(schema["allOf"], root), root, depth + 1)
+    return _value_of_type(schema, root, depth)
 
 
-def _typed(schema: dict[str, Any], root: dict[str, Any], depth: int) -> Any:
+def _value_of_type(schema: dict[str, Any], root: dict[str, Any], depth: int) -> Any:
     kind = schema.get("type", "object" if "properties" in schema else "string")
     match kind[0] if isinstance(kind, list) else kind:
         case "object":
@@ -79,7 +79,7 @@ def _resolve(reference: str, root: dict[str, Any]) -> Any:
     return found
 
 
-def _merged(parts: list[dict[str, Any]], root: dict[str, Any]) -> dict[str, Any]:
+def _merge(parts: list[dict[str, Any]], root: dict[str, Any]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for part in parts:
         whole = _resolve(part["$ref"], root) if "$ref" in part else part

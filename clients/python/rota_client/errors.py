@@ -154,7 +154,7 @@ class _Details:
         self.info = rpc.ErrorInfo()
         self.violations: list[Violation] = []
         self.retry_after: timedelta | None = None
-        for detail in _unpacked(status):
+        for detail in _unpack(status):
             match detail:
                 case rpc.ErrorInfo():
                     self.info = detail
@@ -164,7 +164,7 @@ class _Details:
                     self.retry_after = detail.retry_delay
 
 
-def _unpacked(status: rpc.Status) -> Iterator[Any]:
+def _unpack(status: rpc.Status) -> Iterator[Any]:
     known: dict[str, Any] = {
         "google.rpc.ErrorInfo": rpc.ErrorInfo,
         "google.rpc.BadRequest": rpc.BadRequest,

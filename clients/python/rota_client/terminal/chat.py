@@ -95,13 +95,13 @@ class Chat:
         """Prompts for pending decisions until the turn stops waiting or the person postpones."""
         while segment.is_waiting:
             deciding = {n: ApprovalPrompt(self._screen, a) for n, a in segment.approvals.items()}
-            following = self._decided(segment, deciding)
+            following = self._prompt(segment, deciding)
             if following is None:
                 return segment
             segment = following
         return segment
 
-    def _decided(self, segment: Segment, deciding: dict[str, ApprovalPrompt]) -> Segment | None:
+    def _prompt(self, segment: Segment, deciding: dict[str, ApprovalPrompt]) -> Segment | None:
         made: dict[str, Decision | None] = {}
         while True:
             for name, one in deciding.items():

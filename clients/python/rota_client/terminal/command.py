@@ -42,7 +42,7 @@ class CommandContext:
     screen: Screen = field(default_factory=Screen)
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        return self.runner.run(_awaited(awaitable))
+        return self.runner.run(_run(awaitable))
 
 
 @contextmanager
@@ -122,5 +122,5 @@ class _RetryWarning:
         self._last = failure.message
 
 
-async def _awaited(awaitable: Awaitable[T]) -> T:
+async def _run(awaitable: Awaitable[T]) -> T:
     return await awaitable

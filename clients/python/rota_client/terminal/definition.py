@@ -20,7 +20,7 @@ def definition_rows(definition: Plain) -> Iterator[Row]:
     execution = definition.get("execution", {})
     yield from steps_rows("Does", definition.get("plan", []))
     yield from steps_rows("On failure", execution.get("on_failure", []))
-    limits = _listed(execution, without=("on_failure",))
+    limits = _format_list(execution, without=("on_failure",))
     if limits:
         yield "Limits", limits
     if schema := definition.get("inputs", {}).get("schema"):
@@ -37,8 +37,8 @@ def trigger_rows(trigger: Plain) -> Iterator[Row]:
             f"{format_value(config['cron'])} in {format_value(config.get('timezone', '?'))}"
         )
     for more in (
-        _listed(config, without=("cron", "timezone")),
-        _listed(trigger, without=_TRIGGER),
+        _format_list(config, without=("cron", "timezone")),
+        _format_list(trigger, without=_TRIGGER),
     ):
         if more:
             lines.append(more)
@@ -60,12 +60,15 @@ def _step_lines(number: int, step: Plain) -> Iterator[str]:
         yield f"   {format_value(config['prompt'])}"
     if step.get("action") == "agent_task":
         yield f"   tools granted: {format_value(config.get('tools', []))}"
-    for more in (_listed(config, without=("prompt", "tools")), _listed(step, without=_STEP)):
+    for more in (
+        _format_list(config, without=("prompt", "tools")),
+        _format_list(step, without=_STEP),
+    ):
         if more:
             yield f"   {more}"
 
 
-def _listed(plain: Plain, *, without: tuple[str, ...]) -> str:
+def _format_list(plain: Plain, *, without: tuple[str, ...]) -> str:
     # a Struct has no order of its own
     listed = sorted((k, v) for k, v in plain.items() if k not in without)
     return " · ".join(f"{format_label(k)}: {format_value(v)}" for k, v in listed)

@@ -15,10 +15,10 @@ _BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
 
 def sanitize(text: str) -> str:
     """Replaces control and bidirectional characters, except line ends and tabs."""
-    return "".join(_REPLACED if _obeyed(c) else c for c in text.replace("\r\n", "\n"))
+    return "".join(_REPLACED if _is_control(c) else c for c in text.replace("\r\n", "\n"))
 
 
-def _obeyed(character: str) -> bool:
+def _is_control(character: str) -> bool:
     if character in "\n\t":
         return False
     return unicodedata.category(character) == "Cc" or character in _BIDI

@@ -53,12 +53,12 @@ class ApprovalPrompt:
                 case "r" | "reject":
                     return decisions.reject(self.approval, prompt_line("Why? ") or "")
                 case "e" | "edit":
-                    if (payload := self._edited()) is not None:
+                    if (payload := self._edit()) is not None:
                         return decisions.edit(self.approval, payload)
                 case _:
                     self._screen.note("say a, e, r or l")
 
-    def _edited(self) -> dict[str, Any] | None:
+    def _edit(self) -> dict[str, Any] | None:
         """Edits the draft, which the next edit starts from; returns None when the result is no JSON
         object or changes nothing."""
         try:

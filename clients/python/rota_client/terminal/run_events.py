@@ -9,13 +9,13 @@ from rota_client.terminal.formatting import format_moment, sanitize
 
 def format_event(event: RunEvent) -> Text | None:
     """Returns None for an event that a person has no use for."""
-    said = _said(event)
+    said = _describe(event)
     if not said:
         return None
     return Text(f"{format_moment(event.create_time)}  {sanitize(said)}".lstrip())
 
 
-def _said(event: RunEvent) -> str:
+def _describe(event: RunEvent) -> str:
     if event.started is not None:
         again = f" again, attempt {event.started.attempt}" if event.started.attempt > 1 else ""
         return f"began{again}"

@@ -46,7 +46,7 @@ class Screen:
             self._tool(event.tool_call_finished)
         elif event.failed is not None and event.failed.status is not None:
             self.error(RotaError.of(event.failed.status))
-        elif note := self._noted(event):
+        elif note := self._line(event):
             self.note(note)
         if frame_kind(event) in ("completed", "suspended", "failed", "cancelled"):
             self._line_end()
@@ -101,7 +101,7 @@ class Screen:
             f"{name} {ended}".lstrip() + (f": {short_name(call.resource)}" if call.resource else "")
         )
 
-    def _noted(self, event: TurnEvent) -> str:
+    def _line(self, event: TurnEvent) -> str:
         if event.tool_call_started is not None:
             started = event.tool_call_started
             self._tools[started.tool_call_id] = started.tool
