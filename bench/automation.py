@@ -132,7 +132,7 @@ async def _over_a_minute(server: SuiteServer) -> list[list[str]]:
 async def _measure_lateness(
     databases: ServiceDatabases, count: int, *, steps: int, jitter_seconds: int = 0
 ) -> tuple[Lateness, float]:
-    """How late slots were, and the seconds from the first run's making to the last one's end."""
+    """Returns lateness, and seconds from the creation of the first run to the end of the last."""
     minute = next_minute()
     insert_due_automations(databases, minute, count, steps=steps, jitter_seconds=jitter_seconds)
     clock = clock_before(minute, START_SECONDS)
@@ -150,7 +150,7 @@ async def _measure_lateness(
 
 
 async def _ticks(server: SuiteServer) -> list[list[str]]:
-    """What a tick costs beside many triggers that wait: one that finds nothing, one that fires."""
+    """Measures ticks beside many waiting triggers: one without due triggers, one that fires."""
     rows: list[list[str]] = []
     least: tuple[float, float] | None = None
     for count in WAITING:

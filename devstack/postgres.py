@@ -228,7 +228,7 @@ def _launch(folder: Path, state: State, launch: _Launch) -> tuple[State, subproc
 
 
 def _passes(said: str) -> bool:
-    """Whether trying again can help: a port lost in a race, or children of a killed server."""
+    """True if a retry can help: a lost race for a port, or children of a killed server."""
     return "could not bind" in said or "pre-existing shared memory block" in said
 
 

@@ -69,17 +69,17 @@ class DemoModel:
         return _fail(request, order.status, order.retry_after) if order else None
 
     async def _reply(self, request: Request, seen: RequestRecord) -> Response:
-        course = self.controls.faults.course(request, self.controls.delay)
-        if course.status is not None:
-            return _fail(request, course.status, course.retry_after)
-        reply = completion(request, answer(request, self.clock()), course)
+        plan = self.controls.faults.plan(request, self.controls.delay)
+        if plan.status is not None:
+            return _fail(request, plan.status, plan.retry_after)
+        reply = completion(request, answer(request, self.clock()), plan)
         if request.stream:
             return StreamingResponse(
-                self._stream(reply, course, seen), media_type="text/event-stream",
+                self._stream(reply, plan, seen), media_type="text/event-stream",
                 headers={"cache-control": "no-cache", "x-request-id": reply.id},
             )  # fmt: skip
         try:
-            await self._wait_as_a_stream_would(reply, course, seen)
+            await self._wait_as_a_stream_would(reply, plan, seen)
         except asyncio.CancelledError:
             self.controls.over(seen, "abandoned")
             raise
@@ -87,28 +87,28 @@ class DemoModel:
         return JSONResponse(reply.whole(), headers={"x-request-id": reply.id})
 
     async def _wait_as_a_stream_would(
-        self, reply: Completion, course: FaultPlan, seen: RequestRecord
+        self, reply: Completion, plan: FaultPlan, seen: RequestRecord
     ) -> None:
         await self.controls.pass_gate(seen)
         seen.pieces = len(reply.pieces)
         await self.controls.pass_gate(seen)
-        await asyncio.sleep(course.ttft + course.delay * len(reply.pieces))
+        await asyncio.sleep(plan.ttft + plan.delay * len(reply.pieces))
 
     async def _stream(
-        self, reply: Completion, course: FaultPlan, seen: RequestRecord
+        self, reply: Completion, plan: FaultPlan, seen: RequestRecord
     ) -> AsyncIterator[bytes]:
         try:
-            await asyncio.sleep(course.ttft)
+            await asyncio.sleep(plan.ttft)
             for index, chunk in enumerate(reply.chunks()):
                 if index:  # the first chunk carries the role only
-                    await self._before_a_piece(course, seen)
-                    if fault := self._fault(course, seen, reply):
+                    await self._before_a_piece(plan, seen)
+                    if fault := self._fault(plan, seen, reply):
                         yield fault
                         return
                     seen.pieces = index
                 yield chunk
             await self.controls.pass_gate(seen)
-            if fault := self._fault(course, seen, reply):
+            if fault := self._fault(plan, seen, reply):
                 yield fault
                 return
             for chunk in reply.tail():
@@ -118,20 +118,20 @@ class DemoModel:
             if seen.outcome == "open":
                 self.controls.over(seen, "abandoned")
 
-    async def _before_a_piece(self, course: FaultPlan, seen: RequestRecord) -> None:
+    async def _before_a_piece(self, plan: FaultPlan, seen: RequestRecord) -> None:
         await self.controls.pass_gate(seen)
-        if course.delay:
-            await asyncio.sleep(course.delay)
+        if plan.delay:
+            await asyncio.sleep(plan.delay)
 
-    def _fault(self, course: FaultPlan, seen: RequestRecord, reply: Completion) -> bytes:
-        """What to send before the stream ends too early. Raises ConnectionCut.
+    def _fault(self, plan: FaultPlan, seen: RequestRecord, reply: Completion) -> bytes:
+        """Returns the bytes to send before an early end. Raises ConnectionCut.
 
         A reply shorter than the fault's place is broken at its end.
         """
-        if seen.pieces == _at(course.drop_after, reply):
+        if seen.pieces == _at(plan.drop_after, reply):
             self.controls.over(seen, "broken")
             raise ConnectionCut
-        if seen.pieces == _at(course.err_after, reply):
+        if seen.pieces == _at(plan.err_after, reply):
             self.controls.over(seen, "broken")
             return wire.event(wire.rate_limit_error(reply.request.model))
         return b""

@@ -27,7 +27,7 @@ class Faults:
 
     _used: dict[tuple[str, Kind], int] = field(default_factory=dict)
 
-    def course(self, request: Request, delay: float) -> FaultPlan:
+    def plan(self, request: Request, delay: float) -> FaultPlan:
         wanted = parse_directives(request.asked)
         named = _by_name(request.model, delay)
         if wanted and not self._still(request, wanted):

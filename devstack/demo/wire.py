@@ -93,11 +93,11 @@ class Completion:
         return self._chunk({"tool_calls": [call]})
 
 
-def completion(request: Request, reply: Reply, course: FaultPlan) -> Completion:
+def completion(request: Request, reply: Reply, plan: FaultPlan) -> Completion:
     calls = tuple((f"call_{uuid4().hex[:24]}", call) for call in reply.calls)
     pieces, reason = tuple(_words(reply.text)), "tool_calls" if calls else "stop"
-    if course.tokens is not None and not calls:
-        pieces = tuple(f"{' ' if n else ''}word{n + 1}" for n in range(course.tokens))
+    if plan.tokens is not None and not calls:
+        pieces = tuple(f"{' ' if n else ''}word{n + 1}" for n in range(plan.tokens))
     if request.max_tokens is not None and len(pieces) > request.max_tokens:
         pieces, reason = pieces[: request.max_tokens], "length"
     return Completion(request=request, pieces=pieces, calls=calls, finish_reason=reason)

@@ -28,7 +28,7 @@ from rota_client.terminal.non_interactive import (
 from rota_client.time_zone import machine_zone
 
 app = typer.Typer(
-    help="Talk with Rota, decide what it asks, and see what runs.",
+    help="Chat with Rota, decide approvals, and watch runs.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -50,24 +50,24 @@ def options(
 @app.command()
 def chat(
     context: typer.Context,
-    thread: Annotated[str, typer.Option(help="Go on in this thread.")] = "-",
-    message: Annotated[str, typer.Option(help="Say this one thing and end.")] = "",
+    thread: Annotated[str, typer.Option(help="Continue this thread.")] = "-",
+    message: Annotated[str, typer.Option(help="Send one message and exit.")] = "",
     approve: Annotated[
-        bool, typer.Option("--approve", help="With --message: approve whatever it asks for.")
+        bool, typer.Option("--approve", help="With --message: approve everything.")
     ] = False,
     reject: Annotated[
         str | None,
-        typer.Option(metavar="REASON", help="With --message: reject whatever it asks for."),
+        typer.Option(metavar="REASON", help="With --message: reject everything."),
     ] = None,
     zone: Annotated[str, typer.Option(help="Your IANA time zone. Else the machine's.")] = "",
     model: Annotated[
         int, typer.Option(help="Id of a model, as `rota models` lists it. Else the service picks.")
     ] = 0,
     as_json: Annotated[
-        bool, typer.Option("--json", help="With --message: print each frame, a line of JSON.")
+        bool, typer.Option("--json", help="With --message: print each frame as a line of JSON.")
     ] = False,
 ) -> None:
-    """Talk; without --message until /quit."""
+    """Chat until /quit, or send one --message."""
     if not message and (approve or reject is not None or as_json):
         raise typer.BadParameter("--approve, --reject and --json go with --message")
     if approve and reject is not None:
@@ -92,11 +92,11 @@ def chat(
 @app.command()
 def approvals(
     context: typer.Context,
-    all_states: Annotated[bool, typer.Option("--all", help="Decided ones too.")] = False,
+    all_states: Annotated[bool, typer.Option("--all", help="Include decided approvals.")] = False,
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
-    """List the approvals that wait."""
+    """List pending approvals."""
     found = run_call(context, lambda r: r.list_approvals(pending_only=not all_states, limit=limit))
     print_messages("approvals", found, tables.approvals, as_json)
 
@@ -109,7 +109,7 @@ def approval(context: typer.Context, name: str, as_json: Json = False) -> None:
 
 @app.command()
 def approve(context: typer.Context, name: str, as_json: Json = False) -> None:
-    """Approve what the card shows, and see how the turn goes on."""
+    """Approve an approval and watch its turn."""
     _decide(context, name, decisions.approve, as_json)
 
 
@@ -120,7 +120,7 @@ def reject(
     reason: Annotated[str, typer.Option(help="Why, for the agent and for the record.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Reject it, and see how the turn goes on."""
+    """Reject an approval and watch its turn."""
     _decide(context, name, lambda shown: decisions.reject(shown, reason), as_json)
 
 
@@ -142,7 +142,7 @@ def automation(context: typer.Context, name: str, as_json: Json = False) -> None
 @app.command()
 def runs(
     context: typer.Context,
-    automation: Annotated[str, typer.Argument(help="Without it: of all automations.")] = "-",
+    automation: Annotated[str, typer.Argument(help="Default: all automations.")] = "-",
     limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
@@ -161,7 +161,7 @@ def run(context: typer.Context, name: str, as_json: Json = False) -> None:
 def slots(
     context: typer.Context, automation: str, limit: Limit = 50, as_json: Json = False
 ) -> None:
-    """List what became of each slot of an automation."""
+    """List the slots of an automation, with their outcomes."""
     found = run_call(context, lambda rota: rota.list_slots(automation, limit=limit))
     print_messages("slots", found, tables.slots, as_json)
 
@@ -174,7 +174,7 @@ def preview(
     count: Annotated[int, typer.Option(min=1, max=100)] = 10,
     as_json: Json = False,
 ) -> None:
-    """Say when a schedule would fire."""
+    """Preview when a schedule fires."""
     where = _zone(zone) or "UTC"
     found = run_call(context, lambda rota: rota.preview_schedule(cron, where, count=count))
     print_message(found, tables.preview, as_json)

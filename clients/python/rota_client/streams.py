@@ -144,7 +144,7 @@ class _Tail(Generic[Event]):
         return self._source.watch(self._at.name, self._at.sequence or 0)
 
     def _is_new(self, event: Event) -> bool:
-        """Whether the frame is to be handed on; notes how far we are."""
+        """True if the caller gets the frame. Advances the position."""
         read = self._at.sequence
         if frame_kind(event) == "heartbeat" or (read is not None and event.sequence <= read):
             return False
@@ -154,7 +154,7 @@ class _Tail(Generic[Event]):
         return True
 
     async def _has_ended(self) -> bool:
-        """Whether no frame can follow. A stream that says nothing and ends may mean that."""
+        """True if no frame can follow, as after a stream that ends without frames."""
         if not self._at.name:
             return False
         return await self._source.has_ended(self._at.name, self._at.sequence or 0)

@@ -34,7 +34,7 @@ def explain(
     ],
     as_json: Json = False,
 ) -> None:
-    """Say what became of a moment: why it fired, or why it did not."""
+    """Explain a moment: why it fired, or why it did not."""
     moment = _moment(time)
 
     async def ask(rota: RotaClient) -> ExplainSlotResponse:
@@ -44,7 +44,7 @@ def explain(
 
 
 def watch(context: typer.Context, run: str, as_json: Json = False) -> None:
-    """Follow a run until it ends; ends with 1 when it did not succeed."""
+    """Watch a run until it ends; exit with 1 unless it succeeds."""
     with connect(context.obj) as command:
         state = command.run(_follow(command, run, as_json))
     if state is not None and state != RunState.SUCCEEDED:
@@ -63,14 +63,14 @@ def pause(
 
 
 def resume(context: typer.Context, name: Name, as_json: Json = False) -> None:
-    """Let a paused automation fire again."""
+    """Resume a paused automation."""
     print_message(
         run_call(context, lambda r: r.resume_automation(name)), tables.automation, as_json
     )
 
 
 def archive(context: typer.Context, name: Name, as_json: Json = False) -> None:
-    """Archive an automation for good: it can be read, and fires no more."""
+    """Archive an automation permanently: it stays readable and never fires again."""
     print_message(
         run_call(context, lambda r: r.archive_automation(name)), tables.automation, as_json
     )
@@ -82,7 +82,7 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete an automation with its triggers, slots, runs and revisions, for good."""
+    """Delete an automation permanently, with triggers, slots, runs and revisions."""
     if not yes:
         typer.confirm(f"Delete {name} with all its runs, for good?", abort=True, err=True)
     run_call(context, lambda rota: rota.delete_automation(name))
@@ -93,7 +93,7 @@ def delete(
 
 
 def cancel(context: typer.Context, run: str, as_json: Json = False) -> None:
-    """Cancel a run: at once while it waits, within seconds while it goes on."""
+    """Cancel a run: at once if it waits, within seconds if it runs."""
     print_message(run_call(context, lambda rota: rota.cancel_run(run)), tables.run, as_json)
 
 
@@ -118,7 +118,7 @@ COMMANDS = (explain, watch, pause, resume, archive, delete, cancel, revisions, r
 
 
 async def _follow(command: CommandContext, run: str, as_json: bool) -> RunState | None:
-    """How the run ended; None when there was nothing more to tell."""
+    """Returns the final state of the run; None when the stream had no more events."""
     state = None
     try:
         async with aclosing(command.rota.watch_run(await _whole(command.rota, run))) as events:

@@ -9,7 +9,7 @@ from rota_client.gen.rota.chat.v1 import ModelConfig, ModelConfigImageSupport
 from rota_client.terminal import tables
 from rota_client.terminal.command import Json, print_json, print_message, print_messages, run_call
 
-app = typer.Typer(help="List the models, and add or remove one of your own.")
+app = typer.Typer(help="List models, and add or remove your own.")
 _IMAGES: Final = {
     None: ModelConfigImageSupport.IMAGE_SUPPORT_UNSPECIFIED,
     True: ModelConfigImageSupport.IMAGES,
@@ -25,7 +25,7 @@ def models(context: typer.Context) -> None:
 
 @app.command("list")
 def list_models(context: typer.Context, as_json: Json = False) -> None:
-    """List the models that may be chosen."""
+    """List the models."""
     found = run_call(context, lambda rota: rota.list_models())
     print_messages("model_configs", found, tables.models, as_json)
 
@@ -37,7 +37,7 @@ def add(
         str, typer.Option(help="An OpenAI-compatible address, such as https://host/v1.")
     ],
     model: Annotated[str, typer.Option(help="The model as its provider names it.")],
-    name: Annotated[str, typer.Option(help="What people read. Else the model.")] = "",
+    name: Annotated[str, typer.Option(help="The display name. Else the model.")] = "",
     images: Annotated[
         bool | None,
         typer.Option("--images/--text-only", help="Whether it reads images. Else not known."),
@@ -45,15 +45,15 @@ def add(
     context_tokens: Annotated[
         int | None,
         typer.Option(
-            help="How many tokens it reads and writes in one call. Else taken as 128,000.",
+            help="Tokens that one call reads and writes. Else 128,000.",
             min=1_000,
             max=10_000_000,
         ),
     ] = None,
-    no_key: Annotated[bool, typer.Option("--no-key", help="The endpoint wants none.")] = False,
+    no_key: Annotated[bool, typer.Option("--no-key", help="The endpoint needs no key.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Add a model of your own. Its key is asked for, or read from standard input."""
+    """Add your own model. Its key comes from a prompt or from standard input."""
     config = ModelConfig(
         display_name=name,
         model=model,
@@ -71,7 +71,7 @@ def remove(
     model: Annotated[str, typer.Argument(metavar="ID")],
     as_json: Json = False,
 ) -> None:
-    """Remove a model of your own, with its key."""
+    """Remove your own model, with its key."""
     run_call(context, lambda rota: rota.remove_model(model))
     if as_json:
         print_json({})

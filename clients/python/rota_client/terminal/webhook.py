@@ -13,7 +13,7 @@ from rota_client.terminal.command import Json, Limit, print_message, print_messa
 from rota_client.terminal.formatting import format_moment
 from rota_client.terminal.tables import table
 
-app = typer.Typer(help="See and set the workspace's webhook, and what it sent. For owners.")
+app = typer.Typer(help="Show and set the workspace's webhook, and list its deliveries. For owners.")
 
 
 @app.callback(invoke_without_command=True)
@@ -24,7 +24,7 @@ def webhook(context: typer.Context) -> None:
 
 @app.command()
 def show(context: typer.Context, as_json: Json = False) -> None:
-    """Show where messages go, and of what they tell."""
+    """Show the webhook: its URL and its events."""
     print_message(run_call(context, lambda rota: rota.get_webhook()), _webhook, as_json)
 
 
@@ -38,20 +38,20 @@ def set_(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say where messages go, and turn it on. The first time, its secret is shown, once."""
+    """Set the URL and enable the webhook. The first time, print its secret, once."""
     found = run_call(context, lambda rota: rota.set_webhook(uri, event_types=event or []))
     print_message(found, _webhook, as_json)
 
 
 @app.command()
 def on(context: typer.Context, as_json: Json = False) -> None:
-    """Turn it on again."""
+    """Enable the webhook."""
     print_message(run_call(context, lambda rota: rota.turn_webhook(on=True)), _webhook, as_json)
 
 
 @app.command()
 def off(context: typer.Context, as_json: Json = False) -> None:
-    """Turn it off; what waits is given up."""
+    """Disable the webhook and drop waiting deliveries."""
     print_message(run_call(context, lambda rota: rota.turn_webhook(on=False)), _webhook, as_json)
 
 
@@ -63,20 +63,20 @@ def rotate(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make a new secret, which is shown once; the old one signs too for a day."""
+    """Create a new secret and print it, once; the old one also signs for one day."""
     found = run_call(context, lambda rota: rota.rotate_webhook_secret(revoke_previous=revoke))
     print_message(found, _webhook, as_json)
 
 
 @app.command("test")
 def send_test(context: typer.Context, as_json: Json = False) -> None:
-    """Send a message that tells of nothing; `rota webhook deliveries` says what became of it."""
+    """Send a test delivery; `rota webhook deliveries` lists its result."""
     print_message(run_call(context, lambda rota: rota.test_webhook()), _delivery, as_json)
 
 
 @app.command()
 def deliveries(context: typer.Context, limit: Limit = 50, as_json: Json = False) -> None:
-    """List what was sent, newest first, and what became of it."""
+    """List deliveries with their results, newest first."""
     found = run_call(context, lambda rota: rota.list_webhook_deliveries(limit=limit))
     print_messages("webhook_deliveries", found, _deliveries, as_json)
 
