@@ -17,12 +17,16 @@ Act = Callable[[Texts, ToolRuntime[Any, Any]], Awaitable[Outcome]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
-    """`most` counts characters. One that is not required may be left out, and is then empty."""
+    """`most` counts characters. One that is not required may be left out, and is then empty.
+
+    `format` is JSON Schema's; a model is told it, and the tool itself checks it.
+    """
 
     name: str
     description: str
     most: int
     required: bool = True
+    format: str = ""
 
 
 def text_tool(name: str, arguments: Sequence[Argument], act: Act) -> BaseTool:
@@ -50,12 +54,15 @@ def text_tool(name: str, arguments: Sequence[Argument], act: Act) -> BaseTool:
 def _schema(arguments: Sequence[Argument]) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {
-            one.name: {"type": "string", "description": one.description} for one in arguments
-        },
+        "properties": {one.name: _property(one) for one in arguments},
         "required": [one.name for one in arguments if one.required],
         "additionalProperties": False,
     }
+
+
+def _property(argument: Argument) -> dict[str, Any]:
+    given = {"format": argument.format} if argument.format else {}
+    return {"type": "string", "description": argument.description, **given}
 
 
 def _issues(arguments: Sequence[Argument], given: Mapping[str, Any]) -> list[str]:

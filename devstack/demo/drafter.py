@@ -4,6 +4,7 @@ import json
 import re
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from devstack.demo.request import Request, parse_directives, strip_directives
 from devstack.demo.schedule import Schedule
@@ -70,8 +71,7 @@ def describe_schedule(when: object) -> str:
 
 
 def _config(when: object, system: str, now: datetime) -> dict[str, object]:
-    zone = _ZONE.search(system)
-    home = zone[1] if zone else "UTC"
+    home = _home_zone(system)
     if not isinstance(when, Schedule):
         return {"cron": _UNKNOWN, "timezone": home}
     moment = read_prompt_time(system) or now
@@ -82,6 +82,17 @@ def read_prompt_time(system: str) -> datetime | None:
     """Returns the current time that the prompt names."""
     said = _NOW.search(system)
     return datetime.fromisoformat(said[1]) if said else None
+
+
+def read_local_time(system: str, now: datetime) -> datetime:
+    """Returns the time that the prompt names, or else `now`, on the person's clock."""
+    moment = read_prompt_time(system) or now
+    return moment.astimezone(ZoneInfo(_home_zone(system)))
+
+
+def _home_zone(system: str) -> str:
+    zone = _ZONE.search(system)
+    return zone[1] if zone else "UTC"
 
 
 def _step(sentence: str, system: str) -> dict[str, Any]:

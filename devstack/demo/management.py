@@ -3,8 +3,10 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
+from devstack.demo.moment import parse_moment
 from devstack.demo.schedule import Schedule, ScheduleRefusal
 from devstack.demo.schedule_parser import parse_schedule
 
@@ -46,10 +48,19 @@ class ManagementCall:
     question: str = ""
 
 
-def parse_management_call(text: str, tools: Collection[str]) -> ManagementCall | None:
-    """Returns None when the text asks for something else, or the tool is not offered."""
-    for rule in (_list_call, _update_call, _pause_or_resume_call, _explain_call):
-        found = rule(text)
+def parse_management_call(
+    text: str, tools: Collection[str], now: datetime
+) -> ManagementCall | None:
+    """Returns None when the text asks for something else, or the tool is not offered.
+
+    `now` is on the person's clock.
+    """
+    for found in (
+        _list_call(text),
+        _update_call(text),
+        _pause_or_resume_call(text),
+        _explain_call(text, now),
+    ):
         if found is not None and found.tool in tools:
             return found
     return None
@@ -84,13 +95,16 @@ def _pause_or_resume_call(text: str) -> ManagementCall | None:
     return ManagementCall(tool=PAUSE_TOOL, arguments=arguments)
 
 
-def _explain_call(text: str) -> ManagementCall | None:
+def _explain_call(text: str, now: datetime) -> ManagementCall | None:
     found = _WHY.search(text)
     if found is None:
         return None
-    if not found["moment"]:
+    moment = parse_moment(found["moment"] or "", now)
+    if moment is None:
         return ManagementCall(tool=EXPLAIN_TOOL, arguments={}, question=WHEN_WAS_IT)
-    arguments = {"automation": _name(found["name"]), "moment": found["moment"]}
+    arguments = {"automation": _name(found["name"]), "moment": moment.time.isoformat()}
+    if moment.zone:
+        arguments["time_zone"] = moment.zone
     return ManagementCall(tool=EXPLAIN_TOOL, arguments=arguments)
 
 

@@ -58,7 +58,7 @@ def answer(request: Request, now: datetime) -> Reply:
         case "title":
             return Reply(text=_title(request))
         case "chat":
-            return _chat(request)
+            return _chat(request, now)
         case "task":
             return _task(request)
 
@@ -69,7 +69,7 @@ def _title(request: Request) -> str:
     return title[:1].upper() + title[1:] or "A demo"
 
 
-def _chat(request: Request) -> Reply:
+def _chat(request: Request, now: datetime) -> Reply:
     if results := request.tool_results:
         return Reply(text=" ".join(_acknowledge(result) for result in results))
     asked = strip_directives(request.asked)
@@ -78,7 +78,8 @@ def _chat(request: Request) -> Reply:
     if tasks := parse_delegation(_ALSO.split(asked), request.tools):
         asked_for = tuple(_call(DELEGATE_TOOL, task) for task in tasks)
         return Reply(calls=asked_for if request.parallel else asked_for[:1])
-    if found := parse_management_call(asked, request.tools):
+    here = drafter.read_local_time(request.system, now)
+    if found := parse_management_call(asked, request.tools, here):
         if found.question:
             return Reply(text=found.question)
         hidden = _draft_directive(request.asked) if "change" in found.arguments else ""

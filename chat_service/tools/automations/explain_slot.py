@@ -1,8 +1,11 @@
 """`explain_slot`: why an automation did or did not run at a moment."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool
@@ -10,18 +13,30 @@ from langchain_core.tools import BaseTool
 from chat_service.runtime.ports import Explanation, KnownAutomation, KnownTrigger
 from chat_service.runtime.run_context import Run
 from chat_service.tools.automations.lookup import AUTOMATION, find
-from chat_service.tools.automations.moment_parser import has_own_zone, read_moment
-from chat_service.tools.results import Explained, Invalid, Outcome
+from chat_service.tools.results import Explained, Invalid, Outcome, Stopped
 from chat_service.tools.string_tool import Argument, Texts, text_tool
+from shared.schedule import zones
 
 NAME: Final = "explain_slot"
 _MOMENT: Final = Argument(
-    name="moment", description="when it should have run, in ISO 8601 or plain words", most=200
+    name="moment",
+    description="when it should have run, as an RFC 3339 date-time with an offset",
+    most=200,
+    format="date-time",
 )
-_UNREADABLE: Final = (
-    "moment: give a date and a time of day, such as 2026-11-23T09:00 or yesterday at 9:00, and a "
-    "zone, if one was named, as Europe/Paris"
+_TIME_ZONE: Final = Argument(
+    name="time_zone",
+    description="the IANA time zone that the person named; left out when they named none",
+    most=100,
+    required=False,
 )
+_RFC_3339: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)", re.I | re.A
+)
+_NO_MOMENT: Final = (
+    "moment: an RFC 3339 date-time with an offset is needed, such as 2026-11-23T09:00:00+01:00"
+)
+_NO_ZONE: Final = "time_zone: an IANA name is needed, such as Europe/Paris"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,28 +47,53 @@ class _Answer:
 
 def explain_slot_tool(run: Run) -> BaseTool:
     async def explain(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+        moment = _moment(texts["moment"])
+        zone = _zone(texts["time_zone"], moment)
         automation = await find(run, texts["automation"])
         schedules = [one for one in automation.triggers if one.type == "schedule"]
         if not schedules:
             return Invalid(issues=["automation: it has no schedule, so it has no slots"])
-        answers = []
+        answers: list[_Answer] = []
         for trigger in schedules:
-            for moment in _readings(run, trigger, texts["moment"]):
-                answers.append(await _ask(run, automation, trigger, moment))
+            for one in [moment] if zone else _readings(moment, trigger):
+                answers.append(await _ask(run, automation, trigger, one))
                 if answers[-1].said.is_slot:
                     return _explained(automation, answers[-1])
-        return _explained(automation, answers[0]) if answers else Invalid(issues=[_UNREADABLE])
+        return _explained(automation, answers[0])
 
-    return text_tool(NAME, [AUTOMATION, _MOMENT], explain)
+    return text_tool(NAME, [AUTOMATION, _MOMENT, _TIME_ZONE], explain)
 
 
-def _readings(run: Run, trigger: KnownTrigger, text: str) -> list[datetime]:
-    """On the schedule's clock, and then, as it may be meant, on the person's."""
-    own = [str(trigger.config.get("timezone", "UTC")), run.context.time_zone]
-    found = [
-        read_moment(text, run.context.now, zone) for zone in own[: 1 + (not has_own_zone(text))]
-    ]
-    return list(dict.fromkeys(moment for moment in found if moment is not None))
+def _moment(text: str) -> datetime:
+    try:
+        if _RFC_3339.fullmatch(text):
+            found = datetime.fromisoformat(text.upper())
+            found.astimezone(UTC)  # not every one is of a year in UTC
+            return found
+    except (ValueError, OverflowError):
+        pass
+    raise Stopped(Invalid(issues=[_NO_MOMENT]))
+
+
+def _zone(name: str, moment: datetime) -> ZoneInfo | None:
+    """The named zone. Stops the tool unless its clocks have the offset of the moment then."""
+    if not name:
+        return None
+    try:
+        zone = zones.load(name)
+    except ValueError:
+        raise Stopped(Invalid(issues=[_NO_ZONE])) from None
+    there = moment.astimezone(zone)
+    if there.utcoffset() != moment.utcoffset():
+        issue = f"moment: its offset is not that of {name}, where it is {there.isoformat()} then"
+        raise Stopped(Invalid(issues=[issue]))
+    return zone
+
+
+def _readings(moment: datetime, trigger: KnownTrigger) -> Sequence[datetime]:
+    """As it is, and then the same time of day on the clock of the schedule."""
+    zone = zones.load(str(trigger.config.get("timezone", "UTC")))
+    return list(dict.fromkeys([moment, moment.replace(tzinfo=zone)]))
 
 
 async def _ask(

@@ -1,14 +1,20 @@
 """Asks about automations that exist already → the tools that manage them."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import openai
 import pytest
 
 from devstack.demo.management import parse_management_call
-from tests.devstack.demo.calls import ask
+from tests.devstack.demo.calls import ask, user
 
+NOW = datetime(2026, 11, 25, 13, 20, tzinfo=UTC)
+SYSTEM = {
+    "role": "system",
+    "content": "Now (UTC): 2026-11-25T13:20:00Z\nPerson's time zone: Europe/Paris",
+}
 NAMES = (
     "create_automation",
     "update_automation",
@@ -50,19 +56,23 @@ TOOLS: list[Any] = [
         (
             "why did Morning news not run at 9 yesterday?",
             "explain_slot",
-            {"automation": "Morning news", "moment": "at 9 yesterday"},
+            {"automation": "Morning news", "moment": "2026-11-24T09:00:00+01:00"},
         ),
         (
-            "why didn't Morning news run on Monday at 9?",
+            "why didn't Morning news run on Monday at 9 Asia/Tokyo?",
             "explain_slot",
-            {"automation": "Morning news", "moment": "on Monday at 9"},
+            {
+                "automation": "Morning news",
+                "moment": "2026-11-23T09:00:00+09:00",
+                "time_zone": "Asia/Tokyo",
+            },
         ),
     ],
 )
 async def test_an_ask_becomes_a_call(
     client: openai.AsyncOpenAI, text: str, tool: str, arguments: dict[str, str]
 ) -> None:
-    message = await ask(client, text, tools=TOOLS)
+    message = await ask(client, "", messages=[SYSTEM, *user(text)], tools=TOOLS)
     (call,) = message.tool_calls
     assert (call.function.name, json.loads(call.function.arguments)) == (tool, arguments)
 
@@ -80,10 +90,13 @@ async def test_work_on_a_schedule_is_still_set_up(client: openai.AsyncOpenAI, te
     assert [call.function.name for call in message.tool_calls] == ["create_automation"]
 
 
-async def test_a_moment_that_was_not_said_is_asked_for(client: openai.AsyncOpenAI) -> None:
-    message = await ask(client, "why did the news not run?", tools=TOOLS)
+@pytest.mark.parametrize("moment", ["", " last week", " at 9 the day before yesterday"])
+async def test_a_moment_that_was_not_said_is_asked_for(
+    client: openai.AsyncOpenAI, moment: str
+) -> None:
+    message = await ask(client, f"why did the news not run{moment}?", tools=TOOLS)
     assert message.content == "When should it have run?"
 
 
 def test_what_is_not_offered_is_not_called() -> None:
-    assert parse_management_call("pause the news", ["create_automation"]) is None
+    assert parse_management_call("pause the news", ["create_automation"], NOW) is None
