@@ -6,7 +6,7 @@ import { AutomationList } from "./automations/List.js";
 import { RunDetail } from "./automations/Run.js";
 import { Chat } from "./chat/Chat.js";
 import { announcement } from "./lib/announce.js";
-import { keepLists, waiting } from "./lib/lists.js";
+import { watchLists, pendingApprovals } from "./lib/lists.js";
 import { online } from "./lib/network.js";
 import { route } from "./lib/router.js";
 import { token, workspace } from "./lib/session.js";
@@ -21,8 +21,8 @@ export function App() {
 }
 
 function Signed() {
-  useEffect(keepLists, []);
-  const pending = waiting.value?.length ?? 0;
+  useEffect(watchLists, []);
+  const pending = pendingApprovals.value?.length ?? 0;
   useEffect(() => {
     document.title = pending ? `(${pending}) Rota` : "Rota";
   }, [pending]);

@@ -1,16 +1,16 @@
-/** Where one can go, and the threads. A drawer on a narrow screen. */
+/** The navigation and the list of threads; a drawer on a narrow screen. */
 import { signal } from "@preact/signals";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Thread } from "./gen/rota/chat/v1/chat_pb.js";
-import { threads, trouble, waiting } from "./lib/lists.js";
-import { changed } from "./lib/network.js";
+import { threads, listProblem, pendingApprovals } from "./lib/lists.js";
+import { notifyChange } from "./lib/network.js";
 import { type Problem, problemOf } from "./lib/problem.js";
 import { chat, idOf, requestId } from "./lib/rpc.js";
 import { go, href, route } from "./lib/router.js";
 import { claims, signOut } from "./lib/session.js";
 import { dateOf, day } from "./lib/time.js";
 import { Icon, type IconName } from "./ui/Icon.js";
-import { Loading } from "./ui/parts.js";
+import { Skeleton } from "./ui/parts.js";
 
 export const sidebarOpen = signal(false);
 
@@ -31,7 +31,7 @@ export function Sidebar() {
         </div>
         <nav aria-label="Main">
           <a class="new" href={href("chat")} onClick={close}><Icon name="plus" />New chat</a>
-          <Place to="approvals" icon="inbox" label="Approvals" count={waiting.value?.length} />
+          <Place to="approvals" icon="inbox" label="Approvals" count={pendingApprovals.value?.length} />
           <Place to="automations" icon="clock" label="Automations" />
           <Place to="models" icon="spark" label="Models" />
         </nav>
@@ -60,7 +60,7 @@ function Place(props: { to: string; icon: IconName; label: string; count?: numbe
 }
 
 function Threads() {
-  if (!threads.value) return trouble.value ? <p class="faint">They can't be shown now.</p> : <Loading rows={4} what="Loading threads" />;
+  if (!threads.value) return listProblem.value ? <p class="faint">They can't be shown now.</p> : <Skeleton rows={4} what="Loading threads" />;
   if (!threads.value.length) return <p class="faint">None yet.</p>;
   const current = route.value[0] === "chat" ? route.value[1] : undefined;
   return (
@@ -75,7 +75,7 @@ function Threads() {
 function Line({ thread, here }: { thread: Thread; here: boolean }) {
   const [sure, ask] = useState(false);
   const [problem, blame] = useState<Problem>();
-  const asks = waiting.value?.some((each) => each.turn.startsWith(`${thread.name}/`));
+  const asks = pendingApprovals.value?.some((each) => each.turn.startsWith(`${thread.name}/`));
   const title = thread.displayName || "New thread";
   const date = dateOf(thread.updateTime);
   const remove = async () => {
@@ -90,7 +90,7 @@ function Line({ thread, here }: { thread: Thread; here: boolean }) {
       blame(problemOf(thrown));
     } finally {
       ask(false);
-      changed();
+      notifyChange();
     }
   };
   return (

@@ -1,4 +1,4 @@
-/** For whoever comes without a token. */
+/** The sign-in form for a person without a token. */
 import { useState } from "preact/hooks";
 import { refusal, signIn } from "./lib/session.js";
 

@@ -1,9 +1,9 @@
-/** One automation: when, what, what became of every slot, its runs and revisions. */
+/** One automation: its schedule, steps, slots, runs and revisions. */
 import { type JsonObject, toJson } from "@bufbuild/protobuf";
 import { useState } from "preact/hooks";
 import { usePreview } from "../card/preview.js";
 import { Steps, Tools } from "../card/Summary.js";
-import { When } from "../card/When.js";
+import { SchedulePreview } from "../card/SchedulePreview.js";
 import {
   type Automation,
   Automation_State as State,
@@ -12,22 +12,22 @@ import {
 } from "../gen/rota/automation/v1/automation_pb.js";
 import { announce } from "../lib/announce.js";
 import { objectOf } from "../lib/json.js";
-import { useLoaded } from "../lib/load.js";
-import { changed } from "../lib/network.js";
+import { useQuery } from "../lib/query.js";
+import { notifyChange } from "../lib/network.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { automations, idOf, requestId } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
 import { workspace } from "../lib/session.js";
 import { dateOf, nearby, relative, span } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
-import { Asking, Badge, Loading, Trouble } from "../ui/parts.js";
+import { TextPrompt, Badge, Skeleton, ProblemNotice } from "../ui/parts.js";
 import { Revisions } from "./Revisions.js";
 import { AUTOMATION, look, RUN } from "./states.js";
-import { Strip } from "./Strip.js";
+import { SlotCalendar } from "./SlotCalendar.js";
 
 export function AutomationDetail({ id }: { id: string }) {
   const name = `${workspace.value}/automations/${id}`;
-  const { value: it, problem, again } = useLoaded(() => automations.getAutomation({ name }), name, 3000);
+  const { value: it, problem, again } = useQuery(() => automations.getAutomation({ name }), name, 3000);
   return (
     <section class="screen" aria-label={it?.displayName ?? "Automation"}>
       <header class="screen-head">
@@ -37,8 +37,8 @@ export function AutomationDetail({ id }: { id: string }) {
       </header>
       <div class="scroll">
         <div class="column wide">
-          {problem && <Trouble problem={problem} again={again} />}
-          {!it && !problem && <Loading rows={7} what="Loading the automation" />}
+          {problem && <ProblemNotice problem={problem} again={again} />}
+          {!it && !problem && <Skeleton rows={7} what="Loading the automation" />}
           {it && <Body it={it} again={again} />}
         </div>
       </div>
@@ -73,7 +73,7 @@ function Body({ it, again }: { it: Automation; again: () => void }) {
           <Tools definition={definition} />
         </section>
       </div>
-      <Strip it={it} />
+      <SlotCalendar it={it} />
       <Runs parent={it.name} />
       <Revisions it={it} again={again} />
     </>
@@ -87,7 +87,7 @@ function Verbs({ it, again }: { it: Automation; again: () => void }) {
     try {
       await done;
       announce(word);
-      changed();
+      notifyChange();
     } catch (thrown) {
       blame(problemOf(thrown));
     }
@@ -97,12 +97,12 @@ function Verbs({ it, again }: { it: Automation; again: () => void }) {
   return (
     <div class="verbs">
       {it.state === State.ACTIVE && (
-        <Asking label="Pause" icon="pause" question="Why? For whoever finds it paused." act="Pause" done={(note) => void act(automations.pauseAutomation({ ...named, note }), "Paused.")} />
+        <TextPrompt label="Pause" icon="pause" question="Why? For whoever finds it paused." act="Pause" done={(note) => void act(automations.pauseAutomation({ ...named, note }), "Paused.")} />
       )}
       {it.state === State.PAUSED && (
         <button type="button" class="primary" onClick={() => void act(automations.resumeAutomation(named), "Resumed.")}><Icon name="play" />Resume</button>
       )}
-      {problem && <Trouble problem={problem} />}
+      {problem && <ProblemNotice problem={problem} />}
     </div>
   );
 }
@@ -113,7 +113,7 @@ function Fires({ it, definition }: { it: Automation; definition: JsonObject }) {
   const { preview } = usePreview(firing(it, definition), undefined, next);
   return (
     <>
-      {preview ? <When preview={preview} /> : it.triggers.length ? <Loading rows={2} /> : <p class="faint">It has no schedule.</p>}
+      {preview ? <SchedulePreview preview={preview} /> : it.triggers.length ? <Skeleton rows={2} /> : <p class="faint">It has no schedule.</p>}
       {it.state === State.ACTIVE && it.triggers.length > 0 && !next.replaceAll(/[0,]/g, "") && <p class="note">No fire is left.</p>}
       {it.state === State.PAUSED && <p class="note">While it is paused these slots are skipped, and the ledger says so.</p>}
     </>
@@ -128,7 +128,7 @@ function firing(it: Automation, definition: JsonObject): JsonObject {
 }
 
 function Runs({ parent }: { parent: string }) {
-  const { value, problem, again } = useLoaded(
+  const { value, problem, again } = useQuery(
     async () => (await automations.listRuns({ parent, pageSize: 20 })).runs,
     parent,
     2500,
@@ -136,8 +136,8 @@ function Runs({ parent }: { parent: string }) {
   return (
     <section class="panel">
       <h2>Runs</h2>
-      {problem && <Trouble problem={problem} again={again} />}
-      {!value && !problem && <Loading what="Loading runs" />}
+      {problem && <ProblemNotice problem={problem} again={again} />}
+      {!value && !problem && <Skeleton what="Loading runs" />}
       {value?.length === 0 && <p class="faint">None yet.</p>}
       {!!value?.length && <ul class="rows tight">{value.map((run) => <RunRow key={run.name} run={run} parent={parent} />)}</ul>}
     </section>

@@ -1,19 +1,19 @@
 /** The automations of the workspace. */
 import { type Automation, Automation_State as State } from "../gen/rota/automation/v1/automation_pb.js";
-import { useLoaded } from "../lib/load.js";
+import { useQuery } from "../lib/query.js";
 import { automations, idOf } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
 import { workspace } from "../lib/session.js";
 import { dateOf, nearby, relative } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
-import { Badge, Empty, Loading, Trouble } from "../ui/parts.js";
+import { Badge, Empty, Skeleton, ProblemNotice } from "../ui/parts.js";
 import { AUTOMATION, look, RUN } from "./states.js";
 
 const RANK = [State.ACTIVE, State.PAUSED, State.ARCHIVED];
 
 export function AutomationList() {
   const parent = workspace.value;
-  const { value, problem, again } = useLoaded(
+  const { value, problem, again } = useQuery(
     async () => (await automations.listAutomations({ parent, pageSize: 200 })).automations,
     parent,
   );
@@ -22,8 +22,8 @@ export function AutomationList() {
       <header class="screen-head"><h1>Automations</h1></header>
       <div class="scroll">
         <div class="column">
-          {problem && <Trouble problem={problem} again={again} />}
-          {!value && !problem && <Loading rows={5} what="Loading automations" />}
+          {problem && <ProblemNotice problem={problem} again={again} />}
+          {!value && !problem && <Skeleton rows={5} what="Loading automations" />}
           {value?.length === 0 && (
             <Empty icon="clock" title="No automations yet">
               <a href={href("chat")}>Say what should happen and when</a>, and approve it.

@@ -1,20 +1,20 @@
-/** What the definition was, and what changed from one revision to the next. */
+/** The revisions of a definition, and the changes between them. */
 import { type JsonValue, toJson } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { useState } from "preact/hooks";
 import { type Automation, Automation_State as State, AutomationDefinitionSchema, type Revision } from "../gen/rota/automation/v1/automation_pb.js";
 import { announce } from "../lib/announce.js";
 import { pretty } from "../lib/json.js";
-import { useLoaded } from "../lib/load.js";
+import { useQuery } from "../lib/query.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { automations, requestId } from "../lib/rpc.js";
 import { dateOf, nearby } from "../lib/time.js";
 import { Diff } from "../ui/Diff.js";
 import { Icon } from "../ui/Icon.js";
-import { Badge, Loading, Trouble } from "../ui/parts.js";
+import { Badge, Skeleton, ProblemNotice } from "../ui/parts.js";
 
 export function Revisions({ it, again }: { it: Automation; again: () => void }) {
-  const { value, problem } = useLoaded(
+  const { value, problem } = useQuery(
     async () => (await automations.listRevisions({ parent: it.name, pageSize: 50 })).revisions,
     `${it.name} ${it.revision}`,
     30_000,
@@ -24,8 +24,8 @@ export function Revisions({ it, again }: { it: Automation; again: () => void }) 
   return (
     <section class="panel">
       <h2>Revisions</h2>
-      {problem && <Trouble problem={problem} />}
-      {!value && !problem && <Loading rows={1} what="Loading revisions" />}
+      {problem && <ProblemNotice problem={problem} />}
+      {!value && !problem && <Skeleton rows={1} what="Loading revisions" />}
       <ul class="rows tight">
         {value?.map((revision) => (
           <li key={revision.name}>
@@ -55,7 +55,7 @@ function Change({ it, number, again }: { it: Automation; number: number; again: 
     const json: JsonValue = definition ? toJson(AutomationDefinitionSchema, definition, { useProtoFieldName: true }) : {};
     return pretty(json);
   };
-  const { value, problem } = useLoaded(
+  const { value, problem } = useQuery(
     () => Promise.all([number > 1 ? text(number - 1) : "", text(number)]),
     `${it.name} ${number}`,
     600_000,
@@ -69,7 +69,7 @@ function Change({ it, number, again }: { it: Automation; number: number; again: 
       blame(problemOf(thrown));
     }
   };
-  if (!value) return problem ? <Trouble problem={problem} /> : <Loading rows={3} />;
+  if (!value) return problem ? <ProblemNotice problem={problem} /> : <Skeleton rows={3} />;
   return (
     <div class="change">
       <p class="faint">{number > 1 ? `What changed since revision ${number - 1}` : "As it was approved"}</p>
@@ -77,7 +77,7 @@ function Change({ it, number, again }: { it: Automation; number: number; again: 
       {number !== it.revision && it.state !== State.ARCHIVED && (
         <button type="button" class="quiet small" onClick={() => void back()}>Make revision {number} current again</button>
       )}
-      {refused && <Trouble problem={refused} />}
+      {refused && <ProblemNotice problem={refused} />}
     </div>
   );
 }

@@ -1,11 +1,11 @@
-/** One run, live: its steps, what they gave and why it ended as it did. */
+/** One live run: its steps, their outputs and its result. */
 import { toJson } from "@bufbuild/protobuf";
 import { type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { useEffect, useState } from "preact/hooks";
 import type { Run, StepResult } from "../gen/rota/automation/v1/automation_pb.js";
-import { useLoaded } from "../lib/load.js";
-import { backoff, pause } from "../lib/network.js";
-import { isPassing, problemOf, said } from "../lib/problem.js";
+import { useQuery } from "../lib/query.js";
+import { backoff, sleep } from "../lib/network.js";
+import { isTransient, problemOf, errorText } from "../lib/problem.js";
 import { automations, requestId } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
 import { workspace } from "../lib/session.js";
@@ -13,12 +13,12 @@ import { pretty } from "../lib/json.js";
 import { dateOf, moment, relative, span } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { Markdown } from "../ui/Markdown.js";
-import { Badge, Facts, Loading, Trouble } from "../ui/parts.js";
+import { Badge, Facts, Skeleton, ProblemNotice } from "../ui/parts.js";
 import { hasEnded, look, RUN, STEP } from "./states.js";
 
 export function RunDetail({ automation, run: id }: { automation: string; run: string }) {
   const name = `${workspace.value}/automations/${automation}/runs/${id}`;
-  const { value: run, problem, again } = useLoaded(() => automations.getRun({ name }), name, 5000);
+  const { value: run, problem, again } = useQuery(() => automations.getRun({ name }), name, 5000);
   const doing = useWatched(name, run !== undefined && !hasEnded(run.state), again);
   const slot = run && dateOf(run.slotTime);
   return (
@@ -30,8 +30,8 @@ export function RunDetail({ automation, run: id }: { automation: string; run: st
       </header>
       <div class="scroll">
         <div class="column">
-          {problem && <Trouble problem={problem} again={again} />}
-          {!run && !problem && <Loading rows={6} what="Loading the run" />}
+          {problem && <ProblemNotice problem={problem} again={again} />}
+          {!run && !problem && <Skeleton rows={6} what="Loading the run" />}
           {run && <Body run={run} doing={doing} again={again} />}
         </div>
       </div>
@@ -61,9 +61,9 @@ async function watch(name: string, stop: AbortSignal, again: () => void, tell: (
         if (frame.event.case === "ended") return;
       }
     } catch (thrown) {
-      if (!isPassing(problemOf(thrown))) return; // it is asked every few seconds anyway
+      if (!isTransient(problemOf(thrown))) return; // it is asked every few seconds anyway
     }
-    await pause(backoff(failures), stop);
+    await sleep(backoff(failures), stop);
   }
 }
 
@@ -74,7 +74,7 @@ function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; 
   const tokens = Number((run.usage?.inputTokens ?? 0n) + (run.usage?.outputTokens ?? 0n));
   return (
     <>
-      {run.error && <p class="banner bad" role="alert"><Icon name="warning" />{said(run.error)}</p>}
+      {run.error && <p class="banner bad" role="alert"><Icon name="warning" />{errorText(run.error)}</p>}
       <Facts
         rows={[
           ["Began", start && moment(start)],
@@ -117,7 +117,7 @@ function Step({ step, doing, last }: { step: StepResult; doing: string | undefin
         </span>
       </p>
       {doing && tone === "busy" && <p class="working"><span class="pulse" />{doing}</p>}
-      {step.error && <p class="error">{said(step.error)}</p>}
+      {step.error && <p class="error">{errorText(step.error)}</p>}
       {step.output && !last && <Output value={step.output} />}
     </li>
   );

@@ -1,4 +1,4 @@
-/** What states and outcomes are called, and how they look. */
+/** Labels and tones of states and outcomes. */
 import {
   Automation_State as Auto,
   Run_State as Run,

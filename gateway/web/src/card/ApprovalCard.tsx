@@ -1,4 +1,4 @@
-/** Something an agent wants to do: read it, change it, decide. */
+/** The card of an approval: read, edit, decide. */
 import type { JsonValue, MessageInitShape } from "@bufbuild/protobuf";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Approval, Approval_State as State, type DecisionSchema } from "../gen/rota/chat/v1/chat_pb.js";
@@ -9,8 +9,8 @@ import { chat, requestId } from "../lib/rpc.js";
 import { resourceHref } from "../lib/router.js";
 import { dateOf, nearby, relative } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
-import { Asking, Badge, type Tone, Trouble } from "../ui/parts.js";
-import { ActBody, titleOf } from "./Acts.js";
+import { TextPrompt, Badge, type Tone, ProblemNotice } from "../ui/parts.js";
+import { ApprovalBody, titleOf } from "./ApprovalBody.js";
 import { Changes, changesOf } from "./Changes.js";
 import { Editor } from "./Editor.js";
 import { usePreview } from "./preview.js";
@@ -103,9 +103,9 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
           readable={setReadable}
         />
       ) : (
-        <ActBody approval={approval} payload={whole} preview={preview} busy={previewing} />
+        <ApprovalBody approval={approval} payload={whole} preview={preview} busy={previewing} />
       )}
-      {problem && !problem.violations.length && <Trouble problem={problem} />}
+      {problem && !problem.violations.length && <ProblemNotice problem={problem} />}
       <footer>
         <button type="button" class="primary" disabled={busy || !readable} aria-busy={busy} onClick={() => void approve()}>
           <Icon name="check" />{altered ? "Approve with changes" : "Approve"}
@@ -116,7 +116,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
           </button>
         )}
         {altered && <button type="button" class="quiet" onClick={() => { change(original); blame(undefined); }}>Undo changes</button>}
-        <Asking
+        <TextPrompt
           label="Reject"
           icon="cross"
           question="Why not? The agent is told."

@@ -1,14 +1,14 @@
-/** What waits for a decision, whoever asked and from whichever device. */
+/** All pending approvals, from every requester and device. */
 import type { Approval } from "../gen/rota/chat/v1/chat_pb.js";
-import { trouble, waiting } from "../lib/lists.js";
-import { useLoaded } from "../lib/load.js";
-import { changed } from "../lib/network.js";
+import { listProblem, pendingApprovals } from "../lib/lists.js";
+import { useQuery } from "../lib/query.js";
+import { notifyChange } from "../lib/network.js";
 import { chat, idOf } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
 import { workspace } from "../lib/session.js";
 import { dateOf, relative } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
-import { Empty, Loading, Trouble } from "../ui/parts.js";
+import { Empty, Skeleton, ProblemNotice } from "../ui/parts.js";
 import { ApprovalCard } from "./ApprovalCard.js";
 
 export function Approvals({ id }: { id: string | undefined }) {
@@ -24,8 +24,8 @@ export function Approvals({ id }: { id: string | undefined }) {
 }
 
 function All() {
-  const list = waiting.value;
-  if (!list) return trouble.value ? <Trouble problem={trouble.value} /> : <Loading what="Loading approvals" />;
+  const list = pendingApprovals.value;
+  if (!list) return listProblem.value ? <ProblemNotice problem={listProblem.value} /> : <Skeleton what="Loading approvals" />;
   if (!list.length) return <Empty icon="inbox" title="Nothing waits for you">When an agent wants to set something up, it asks here, whichever device you asked from.</Empty>;
   return <ul class="rows">{list.map((each) => <Line key={each.name} approval={each} />)}</ul>;
 }
@@ -48,12 +48,12 @@ function Line({ approval }: { approval: Approval }) {
 
 function One({ id }: { id: string }) {
   const name = `${workspace.value}/approvals/${id}`;
-  const { value, problem, again } = useLoaded(() => chat.getApproval({ name }), name, 4000);
-  if (!value) return problem ? <Trouble problem={problem} again={again} /> : <Loading rows={6} what="Loading the approval" />;
+  const { value, problem, again } = useQuery(() => chat.getApproval({ name }), name, 4000);
+  if (!value) return problem ? <ProblemNotice problem={problem} again={again} /> : <Skeleton rows={6} what="Loading the approval" />;
   const thread = /threads\/([^/]+)/.exec(value.turn)?.[1];
   return (
     <>
-      <ApprovalCard approval={value} decided={() => { changed(); again(); }} />
+      <ApprovalCard approval={value} decided={() => { notifyChange(); again(); }} />
       {thread && <p class="after"><a href={href("chat", thread)}>Open the thread it comes from</a></p>}
     </>
   );

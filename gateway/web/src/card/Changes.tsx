@@ -1,9 +1,9 @@
-/** What differs, field by field: what it was, what it would be. */
+/** The changed fields, with old and new values. */
 import type { ComponentChildren } from "preact";
 import type { JsonValue } from "@bufbuild/protobuf";
-import { type Change, compared, isObject, objectOf } from "../lib/json.js";
+import { type Change, diffPieces, isObject, objectOf } from "../lib/json.js";
 import { Values } from "../ui/Values.js";
-import { choice, label, place } from "./words.js";
+import { choice, label, place } from "./labels.js";
 
 const SHORT = 48;
 const COMPARED = 1500;
@@ -55,7 +55,7 @@ function marked(before: JsonValue | undefined, after: JsonValue | undefined): [C
   if (!both || Math.min(before.length, after.length) <= SHORT || before.length + after.length > 2 * COMPARED) {
     return [<Side value={before} />, <Side value={after} />];
   }
-  const words = compared(before.split(/(\s+)/), after.split(/(\s+)/));
+  const words = diffPieces(before.split(/(\s+)/), after.split(/(\s+)/));
   const side = (kind: "added" | "removed") => (
     <span class="text">
       {words.filter((each) => each.kind === "same" || each.kind === kind)

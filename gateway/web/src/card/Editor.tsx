@@ -1,12 +1,12 @@
-/** Everything of a payload in a form, and beside it the same as JSON. */
+/** A form for the whole payload, and the same payload as JSON. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
-import { at, meaning, objectOf, type Path, pretty, put } from "../lib/json.js";
+import { at, normalise, objectOf, type Path, pretty, put } from "../lib/json.js";
 import type { Violation } from "../lib/problem.js";
 import type { Preview } from "../gen/rota/chat/v1/chat_pb.js";
-import { catalogue, learn } from "./catalogue.js";
+import { catalogue, loadCatalogue } from "./catalogue.js";
 import { Field, fieldId, FormContext, Properties, Zones } from "./Field.js";
-import { When } from "./When.js";
+import { SchedulePreview } from "./SchedulePreview.js";
 
 interface Props {
   schema: JsonObject;
@@ -20,7 +20,7 @@ interface Props {
 
 export function Editor(props: Props) {
   const { payload, schema } = props;
-  useEffect(() => void learn(), []);
+  useEffect(() => void loadCatalogue(), []);
   const [side, turn] = useState<"form" | "json">("form");
   const defs = objectOf(schema.$defs);
   const form = useMemo(
@@ -69,7 +69,7 @@ function AutomationForm({ schema, payload, preview, previewing }: Props) {
       <section aria-label="When">
         <h3>When</h3>
         <Field {...part("triggers")} />
-        <When preview={preview} busy={previewing} />
+        <SchedulePreview preview={preview} busy={previewing} />
       </section>
       <section aria-label="What it does">
         <h3>What it does</h3>
@@ -125,7 +125,7 @@ function RawSide({ payload, change, readable }: { payload: JsonValue; change: (p
   const [bad, blame] = useState("");
   useLayoutEffect(() => {
     // What one types here is left as typed while it means the same.
-    if (meaning(text) !== shown) {
+    if (normalise(text) !== shown) {
       write(shown);
       blame("");
       readable(true);

@@ -1,13 +1,13 @@
-/** A field of a form, made from the JSON Schema of its value. */
+/** A form field, built from the JSON Schema of its value. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { createContext } from "preact";
 import { useContext, useLayoutEffect, useState } from "preact/hooks";
-import { isObject, meaning, objectOf, type Path, pretty, written } from "../lib/json.js";
+import { isObject, normalise, objectOf, type Path, pretty, formatPath } from "../lib/json.js";
 import type { Violation } from "../lib/problem.js";
 import { zones } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { catalogue } from "./catalogue.js";
-import { choice, label } from "./words.js";
+import { choice, label } from "./labels.js";
 
 export interface Form {
   defs: JsonObject;
@@ -31,7 +31,7 @@ const FIRST = [
 ];
 
 export function fieldId(path: Path | string): string {
-  return `field ${typeof path === "string" ? path : written(path)}`.replaceAll(" ", "-");
+  return `field ${typeof path === "string" ? path : formatPath(path)}`.replaceAll(" ", "-");
 }
 
 export function Field(props: FieldProps) {
@@ -104,7 +104,7 @@ function resolved(schema: JsonObject, defs: JsonObject): { schema: JsonObject; n
 
 function useField(path: Path) {
   const { violations, set } = useContext(FormContext);
-  const name = written(path);
+  const name = formatPath(path);
   const mine = violations.filter((each) => each.field === name);
   const id = fieldId(name);
   return {
@@ -261,7 +261,7 @@ function Several({ path, schema, value, items }: FieldProps & { items: JsonObjec
 /** An object inside an object: its config, or a block of its own. */
 function Group(props: FieldProps) {
   const { violations } = useContext(FormContext);
-  const name = written(props.path);
+  const name = formatPath(props.path);
   if (props.path.at(-1) === "config") return <ConfigFields {...props} />;
   const wrong = violations.some((each) => each.field.startsWith(`${name}.`));
   return (
@@ -281,7 +281,7 @@ const RARE = [
 function ConfigFields(props: FieldProps) {
   const { violations } = useContext(FormContext);
   const all = Object.keys(objectOf(props.schema.properties));
-  const name = written(props.path);
+  const name = formatPath(props.path);
   const wrong = violations.some((each) => RARE.some((key) => each.field.startsWith(`${name}.${key}`)));
   const used = RARE.some((key) => objectOf(props.value)[key] !== undefined && all.includes(key));
   return (
@@ -303,7 +303,7 @@ function Raw({ path, schema, value }: FieldProps) {
   const [bad, blame] = useState(false);
   useLayoutEffect(() => {
     // What one types is left as typed while it means the same.
-    if (shown && meaning(text) === shown) return;
+    if (shown && normalise(text) === shown) return;
     write(shown);
     blame(false);
   }, [shown]);

@@ -1,9 +1,9 @@
-/** A definition as a person reads it: steps, tools, what follows. */
+/** A definition as text: steps, tools, consequences. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { isObject, objectOf } from "../lib/json.js";
 import { Icon } from "../ui/Icon.js";
 import { Values } from "../ui/Values.js";
-import { label, WHILE_RUNNING } from "./words.js";
+import { label, WHILE_RUNNING } from "./labels.js";
 
 const list = (value: JsonValue | undefined): JsonObject[] => (Array.isArray(value) ? value.map(objectOf) : []);
 

@@ -1,4 +1,4 @@
-/** What triggers, actions and tools there are, asked once. */
+/** The registered triggers, actions and tools, loaded once. */
 import { signal } from "@preact/signals";
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Capability } from "../gen/rota/automation/v1/automation_pb.js";
@@ -15,7 +15,7 @@ export const catalogue = signal<Catalogue>({ triggers: new Map(), actions: new M
 let asked = false;
 
 /** Without it a config is edited as JSON. */
-export async function learn(): Promise<void> {
+export async function loadCatalogue(): Promise<void> {
   if (asked) return;
   asked = true;
   const parent = workspace.value;

@@ -1,4 +1,4 @@
-/** When a payload would fire, asked anew as it is edited. */
+/** The next fires of a payload, loaded again after each edit. */
 import { create, type JsonValue, type MessageInitShape } from "@bufbuild/protobuf";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Preview, PreviewSchema, type PreviewSlotSchema } from "../gen/rota/chat/v1/chat_pb.js";
@@ -10,17 +10,17 @@ import { workspace } from "../lib/session.js";
 const SHOWN = 5;
 const TYPING = 300;
 
-export interface Previewed {
+export interface PreviewState {
   preview?: Preview;
   violations: Violation[];
   busy: boolean;
 }
 
 /** `moment`: asked anew too when that changes. */
-export function usePreview(payload: JsonValue, first: Preview | undefined, moment = ""): Previewed {
+export function usePreview(payload: JsonValue, first: Preview | undefined, moment = ""): PreviewState {
   const key = JSON.stringify([moment, ...triggers(payload).map(({ config, enabled, type }) => [config, enabled, type])]);
   const [start] = useState(key);
-  const [found, hold] = useState<Previewed>({ preview: first, violations: [], busy: false });
+  const [found, hold] = useState<PreviewState>({ preview: first, violations: [], busy: false });
   const asks = useRef(0);
   useEffect(() => {
     if (first && key === start) {
@@ -46,7 +46,7 @@ function triggers(payload: JsonValue) {
   return (Array.isArray(listed) ? listed : []).map(objectOf);
 }
 
-async function ask(payload: JsonValue): Promise<Previewed> {
+async function ask(payload: JsonValue): Promise<PreviewState> {
   const violations: Violation[] = [];
   const slots: MessageInitShape<typeof PreviewSlotSchema>[] = [];
   const [summaries, notes] = [[] as string[], new Set<string>()];

@@ -1,14 +1,14 @@
-/** A thread: what was said, what is being said, and where to say more. */
+/** A thread: its turns and the composer. */
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { announce } from "../lib/announce.js";
-import { watching } from "../lib/network.js";
+import { poll } from "../lib/network.js";
 import { workspace } from "../lib/session.js";
 import { Icon } from "../ui/Icon.js";
-import { Loading, Trouble } from "../ui/parts.js";
-import { remembered } from "./attach.js";
+import { Skeleton, ProblemNotice } from "../ui/parts.js";
+import { cacheImage } from "./images.js";
 import { type Choices, Composer } from "./Composer.js";
-import { EMPTY, joined } from "./draft.js";
-import { remembered as onItsWay } from "./saying.js";
+import { EMPTY, mergeDrafts } from "./draft.js";
+import { loadPending as onItsWay } from "./outbox.js";
 import { ThreadModel } from "./thread.js";
 import { TurnBlock } from "./TurnBlock.js";
 import type { TurnView } from "./turn.js";
@@ -21,7 +21,7 @@ const EXAMPLES = [
 
 let kept: ThreadModel | undefined;
 
-/** The thread of that id. A new thread that has just got its id stays the same model. */
+/** Returns the model of a thread. A new thread keeps its model when it gets its id. */
 function modelOf(id: string): ThreadModel {
   const name = id ? `${workspace.value}/threads/${id}` : "";
   if (kept && kept.name === name && (name || !kept.turns.value.length)) return kept;
@@ -42,14 +42,14 @@ export function Chat({ id }: { id: string }) {
   useEffect(() => {
     const saying = onItsWay();
     if (!model.name && saying?.thread.endsWith("/-") && !model.turns.value.length) void model.carry(saying);
-    return watching(() => void model.look(), 3000);
+    return poll(() => void model.look(), 3000);
   }, [model]);
   const turns = model.turns.value;
   const say = async ({ config, without }: Choices) => {
     const said = model.draft.value;
     model.write(() => EMPTY);
-    said.images.forEach((each) => void remembered(each));
-    if (!(await model.say(said, config, without))) model.write((now) => joined(said, now));
+    said.images.forEach((each) => void cacheImage(each));
+    if (!(await model.say(said, config, without))) model.write((now) => mergeDrafts(said, now));
   };
   useSpoken(turns.at(-1));
   return (
@@ -58,11 +58,11 @@ export function Chat({ id }: { id: string }) {
         <h1>{model.title.value || (model.name ? "Thread" : "New chat")}</h1>
       </header>
       <Log turns={turns}>
-        {model.loading.value && !model.problem.value && <Loading rows={5} what="Loading the thread" />}
+        {model.loading.value && !model.problem.value && <Skeleton rows={5} what="Loading the thread" />}
         {!model.loading.value && !turns.length && !model.problem.value && <Welcome pick={(text) => model.write((now) => ({ ...now, text }))} />}
         {turns.map((turn, n) => <TurnBlock key={turn.name || `new-${n}`} turn={turn} />)}
-        {model.refused.value && <Trouble problem={model.refused.value} />}
-        {model.problem.value && <Trouble problem={model.problem.value} again={() => void model.look()} />}
+        {model.refused.value && <ProblemNotice problem={model.refused.value} />}
+        {model.problem.value && <ProblemNotice problem={model.problem.value} again={() => void model.look()} />}
       </Log>
       <Composer
         thread={model.name}
@@ -94,7 +94,7 @@ function Welcome({ pick }: { pick: (text: string) => void }) {
   );
 }
 
-/** Stays at the end while one reads the end; elsewhere it stays where one reads. */
+/** Follows the end while the end is visible; otherwise keeps its position. */
 function Log({ turns, children }: { turns: TurnView[]; children: preact.ComponentChildren }) {
   const log = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
@@ -115,7 +115,7 @@ function Log({ turns, children }: { turns: TurnView[]; children: preact.Componen
   );
 }
 
-/** The end; or where a card begins that waits there and is higher than the window. */
+/** Returns the end, or the top of a pending card that is higher than the window. */
 function endOf(log: HTMLElement): number {
   const card = [...log.querySelectorAll<HTMLElement>(".card:not(.decided)")].at(-1);
   if (!card) return log.scrollHeight;
@@ -123,7 +123,7 @@ function endOf(log: HTMLElement): number {
   return Math.min(log.scrollHeight - log.clientHeight, top - 16);
 }
 
-/** Tells a screen reader what is streamed, a sentence at a time. */
+/** Announces the streamed text to a screen reader, one sentence at a time. */
 function useSpoken(turn: TurnView | undefined): void {
   const told = useRef({ name: "", length: 0 });
   useEffect(() => {

@@ -1,12 +1,12 @@
-/** Where one writes. Enter sends, Shift+Enter makes a line, Esc cancels what runs. */
+/** The message field. Enter sends, Shift+Enter adds a line, Esc cancels the turn. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ModelConfig_ImageSupport as Images, type ModelConfig } from "../gen/rota/chat/v1/chat_pb.js";
 import { announce } from "../lib/announce.js";
 import { Icon } from "../ui/Icon.js";
-import type { Attached } from "./attach.js";
+import type { AttachedImage } from "./images.js";
 import type { Draft } from "./draft.js";
 import { MentionList, useMentions } from "./Mentions.js";
-import { models, TEXT_ONLY, learnModels } from "./models.js";
+import { models, TEXT_ONLY, loadModels } from "./models.js";
 import { ToolChoice } from "./ToolChoice.js";
 import type { State } from "./turn.js";
 
@@ -32,7 +32,7 @@ export function Composer(props: {
   const mentions = useMentions(field, draft.text, props.write, props.thread);
   const working = props.open === "running" || props.open === "sending";
   const something = draft.text.trim() !== "" || draft.images.length > 0;
-  useEffect(learnModels, []);
+  useEffect(loadModels, []);
   useLayoutEffect(() => {
     const here = field.current!;
     here.style.height = "auto";
@@ -143,7 +143,7 @@ function Attach({ done }: { done: (files: File[]) => void }) {
   );
 }
 
-function Pictures({ images, remove }: { images: Attached[]; remove: (id: number) => void }) {
+function Pictures({ images, remove }: { images: AttachedImage[]; remove: (id: number) => void }) {
   if (!images.length) return null;
   return (
     <ul class="pictures" aria-label="Attached pictures">

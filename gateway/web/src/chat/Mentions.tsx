@@ -1,15 +1,15 @@
-/** The list that `@` opens: up and down move, Enter or Tab picks, Esc closes. */
+/** The list that `@` opens: up and down move, Enter or Tab choose, Esc closes. */
 import type { RefObject } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { announce } from "../lib/announce.js";
 import { Icon } from "../ui/Icon.js";
 import type { Draft } from "./draft.js";
-import { begun, matching, type Mentionable, refresh } from "./mention.js";
+import { mentionPrefix, findMentionables, type Mentionable, refreshMentionables } from "./mention.js";
 
 export function useMentions(field: RefObject<HTMLTextAreaElement>, text: string, write: (change: (draft: Draft) => Draft) => void, thread: string) {
   const [begin, say] = useState<string>();
   const [place, move] = useState(0);
-  const list = begin === undefined ? [] : matching(begin, thread);
+  const list = begin === undefined ? [] : findMentionables(begin, thread);
   const open = list.length > 0;
   const at = Math.min(place, list.length - 1);
   const caret = useRef<number>();
@@ -23,9 +23,9 @@ export function useMentions(field: RefObject<HTMLTextAreaElement>, text: string,
   const look = () => {
     const here = field.current;
     if (!here) return;
-    const now = begun(here.value, here.selectionStart);
+    const now = mentionPrefix(here.value, here.selectionStart);
     if (now === begin) return;
-    if (begin === undefined) void refresh();
+    if (begin === undefined) void refreshMentionables();
     move(0);
     say(now);
   };
@@ -59,7 +59,7 @@ export function useMentions(field: RefObject<HTMLTextAreaElement>, text: string,
     const whole = before + sign + here.value.slice(here.selectionStart);
     caret.current = before.length + sign.length;
     write((now) => ({ ...now, text: whole }));
-    void refresh();
+    void refreshMentionables();
     move(0);
     say("");
   };

@@ -1,6 +1,6 @@
-/** Which tools the agent may use for what is said next. */
+/** The tools that the agent may use for the next message. */
 import { useEffect, useRef } from "preact/hooks";
-import { catalogue, learn } from "../card/catalogue.js";
+import { catalogue, loadCatalogue } from "../card/catalogue.js";
 import { Icon } from "../ui/Icon.js";
 
 const MANAGING: [string, string][] = [
@@ -32,7 +32,7 @@ export function ToolChoice({ without, leave }: { without: string[]; leave: (tool
     here.current.querySelector("summary")?.focus();
   };
   return (
-    <details class="choice" ref={here} onToggle={() => void learn()} onKeyDown={escape}>
+    <details class="choice" ref={here} onToggle={() => void loadCatalogue()} onKeyDown={escape}>
       <summary aria-label={without.length ? `Tools, ${without.length} off` : "Tools"} title="Tools it may use"><Icon name="tool" />{without.length > 0 && <span class="count">−{without.length}</span>}</summary>
       <fieldset>
         <legend>It may use</legend>

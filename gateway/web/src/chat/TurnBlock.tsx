@@ -1,12 +1,12 @@
-/** One turn: what the person said and everything that answered it. */
+/** One turn: the person's message and the agent's answer. */
 import { ApprovalCard } from "../card/ApprovalCard.js";
 import { ToolCallFinished_Outcome as Outcome } from "../gen/rota/chat/v1/chat_pb.js";
-import { changed } from "../lib/network.js";
+import { notifyChange } from "../lib/network.js";
 import { resourceHref } from "../lib/router.js";
 import { Icon } from "../ui/Icon.js";
 import { Markdown } from "../ui/Markdown.js";
 import { pretty } from "../lib/json.js";
-import { Said } from "./Said.js";
+import { UserMessage } from "./UserMessage.js";
 import type { Item, Tool, TurnView } from "./turn.js";
 
 const TOOLS: Record<string, [string, string]> = {
@@ -29,7 +29,7 @@ export function TurnBlock({ turn }: { turn: TurnView }) {
     <article class="turn" aria-busy={working} data-state={turn.state}>
       <div class="mine">
         <h2 class="unseen">You</h2>
-        <Said parts={turn.said} />
+        <UserMessage parts={turn.said} />
       </div>
       <div class="theirs">
         <h2 class="unseen">Rota</h2>
@@ -68,7 +68,7 @@ function Shown({ item, live, linked }: { item: Item; live: boolean; linked: Set<
         </div>
       );
     case "approval":
-      return <ApprovalCard approval={item.approval} decided={changed} />;
+      return <ApprovalCard approval={item.approval} decided={notifyChange} />;
     case "note":
       return <p class="faint note">{item.text}</p>;
   }

@@ -1,12 +1,12 @@
-/** What can be mentioned with `@`: automations and threads. */
+/** The automations and threads that `@` can mention. */
 import { signal } from "@preact/signals";
 import { latest } from "../lib/latest.js";
 import { threads } from "../lib/lists.js";
 import { automations } from "../lib/rpc.js";
 import { workspace } from "../lib/session.js";
-import type { Mentioned } from "./draft.js";
+import type { DraftMention } from "./draft.js";
 
-export interface Mentionable extends Mentioned {
+export interface Mentionable extends DraftMention {
   kind: "automation" | "thread";
 }
 
@@ -15,8 +15,8 @@ const known = signal<Mentionable[]>([]);
 
 const asking = latest();
 
-/** Asked whenever one begins to mention, so that what is new is there. */
-export async function refresh(): Promise<void> {
+/** Runs at each new mention, so that the list has new automations. */
+export async function refreshMentionables(): Promise<void> {
   const isNews = asking();
   try {
     const found = await automations.listAutomations({ parent: workspace.value, pageSize: 200 });
@@ -27,12 +27,12 @@ export async function refresh(): Promise<void> {
   }
 }
 
-/** The `@…` that ends where one writes; undefined when there is none. */
-export function begun(text: string, caret: number): string | undefined {
+/** Returns the text after the `@` before the caret; undefined when there is none. */
+export function mentionPrefix(text: string, caret: number): string | undefined {
   return /(?:^|[\s(])@([^@\n]{0,40})$/.exec(text.slice(0, caret))?.[1];
 }
 
-export function matching(begin: string, except: string): Mentionable[] {
+export function findMentionables(begin: string, except: string): Mentionable[] {
   const talks = (threads.value ?? []).flatMap(({ name, displayName }): Mentionable[] => (displayName && name !== except ? [{ kind: "thread", name, title: displayName }] : []));
   const words = begin.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = ({ title }: Mentionable) => words.every((word) => title.toLowerCase().includes(word));

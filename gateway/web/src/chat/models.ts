@@ -1,21 +1,21 @@
-/** The models that may be chosen. */
+/** The models that a person can choose. */
 import { signal } from "@preact/signals";
 import type { ModelConfig } from "../gen/rota/chat/v1/chat_pb.js";
 import { chat } from "../lib/rpc.js";
 import { latest } from "../lib/latest.js";
-import { watching } from "../lib/network.js";
+import { poll } from "../lib/network.js";
 import { workspace } from "../lib/session.js";
 
 export const TEXT_ONLY = "text only";
 export const models = signal<ModelConfig[]>([]);
 
 /** While it is wanted; ends with what it gives. */
-export function learnModels(): () => void {
-  return watching(() => void ask(), 60_000);
+export function loadModels(): () => void {
+  return poll(() => void ask(), 60_000);
 }
 
 /** One was added or removed. */
-export function modelsAgain(): void {
+export function reloadModels(): void {
   void ask();
 }
 

@@ -1,4 +1,4 @@
-/** One thread as it is shown: its turns, and the tail of the open one. */
+/** One thread: its turns, and the stream of the open turn. */
 import { create } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { computed, signal } from "@preact/signals";
@@ -6,16 +6,16 @@ import { base64Decode, base64Encode } from "@bufbuild/protobuf/wire";
 import { type Message, MessageSchema, type Part, PartSchema, type Turn } from "../gen/rota/chat/v1/chat_pb.js";
 import { announce } from "../lib/announce.js";
 import { latest } from "../lib/latest.js";
-import { changed } from "../lib/network.js";
+import { notifyChange } from "../lib/network.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { chat, idOf, requestId } from "../lib/rpc.js";
 import { replace } from "../lib/router.js";
 import { workspace, zone } from "../lib/session.js";
-import { attached } from "./attach.js";
-import { type Draft, EMPTY, keep, mentionsOf, recalled } from "./draft.js";
-import { follow } from "./follow.js";
-import { forget, remember, remembered, type Saying } from "./saying.js";
-import { fromMessages, isOpen, opening, type TurnView, withFrame } from "./turn.js";
+import { attachImages } from "./images.js";
+import { type Draft, EMPTY, saveDraft, mentionsOf, loadDraft } from "./draft.js";
+import { followTurn } from "./stream.js";
+import { removePending, savePending, loadPending, type PendingMessage } from "./outbox.js";
+import { storedTurn, isOpen, newTurn, type TurnView, applyFrame } from "./turn.js";
 
 const PAGE = 200;
 
@@ -37,7 +37,7 @@ export class ThreadModel {
   /** `name` is empty until a first message has made the thread. */
   constructor(public name: string) {
     this.loading.value = name !== "";
-    this.draft.value = recalled(name);
+    this.draft.value = loadDraft(name);
   }
 
   close(): void {
@@ -46,13 +46,13 @@ export class ThreadModel {
 
   write(change: (draft: Draft) => Draft): void {
     this.draft.value = change(this.draft.value);
-    keep(this.name, this.draft.value);
+    saveDraft(this.name, this.draft.value);
   }
 
   /** One lot after the other; `fresh` says how many were taken. */
   attach(files: File[]): Promise<{ fresh: number; refused: string[] }> {
     const done = this.attaching.then(async () => {
-      const { images, refused } = await attached(files, this.draft.value.images);
+      const { images, refused } = await attachImages(files, this.draft.value.images);
       this.write((now) => ({ ...now, images: [...now.images, ...images] }));
       return { fresh: images.length, refused };
     });
@@ -85,7 +85,7 @@ export class ThreadModel {
 
   async say(draft: Draft, modelConfigId: bigint, disabledTools: string[]): Promise<boolean> {
     const thread = this.name || `${workspace.value}/threads/-`;
-    const saying: Saying = {
+    const saying: PendingMessage = {
       thread,
       text: draft.text.trim(),
       images: draft.images.map((each) => base64Encode(each.bytes)),
@@ -96,14 +96,14 @@ export class ThreadModel {
       timeZone: zone,
     };
     this.refused.value = undefined;
-    remember(saying);
+    savePending(saying);
     return this.carry(saying);
   }
 
   /** Says it, or says it again after a reload: the same request id makes it once. */
-  async carry(saying: Saying): Promise<boolean> {
+  async carry(saying: PendingMessage): Promise<boolean> {
     const parts = partsOf(saying);
-    const view = opening(parts);
+    const view = newTurn(parts);
     const place = this.turns.value.length;
     this.turns.value = [...this.turns.value, view];
     const problem = await this.tail(place, (signal) =>
@@ -121,7 +121,7 @@ export class ThreadModel {
       ),
     );
     if (!problem) return true;
-    forget(saying.requestId);
+    removePending(saying.requestId);
     if (!this.turns.value[place]?.name) {
       this.turns.value = this.turns.value.toSpliced(place, 1);
       this.refused.value = problem;
@@ -135,7 +135,7 @@ export class ThreadModel {
     if (!turn) return;
     try {
       await chat.cancelTurn({ name: turn, requestId: requestId() });
-      changed();
+      notifyChange();
     } catch (thrown) {
       this.refused.value = problemOf(thrown);
     }
@@ -148,11 +148,11 @@ export class ThreadModel {
     if (this.open.value || this.turns.value !== before || this.stop.signal.aborted) return false;
     const views = turns.map((turn) => {
       const mine = messages.filter((message) => message.turn === turn.name);
-      const view = fromMessages(turn, mine);
+      const view = storedTurn(turn, mine);
       // An open turn is told again from its first frame, so nothing is missing or twice.
-      return isOpen(view) ? opening(view.said, turn.name) : view;
+      return isOpen(view) ? newTurn(view.said, turn.name) : view;
     });
-    const saying = remembered();
+    const saying = loadPending();
     this.loading.value = false;
     if (saying?.thread === this.name) {
       // On its way when the page was left. Told again, it gives its turn from the first frame.
@@ -184,10 +184,10 @@ export class ThreadModel {
 
   private async tail(
     place: number,
-    begin?: Parameters<typeof follow>[0]["begin"],
+    begin?: Parameters<typeof followTurn>[0]["begin"],
   ): Promise<Problem | undefined> {
     const view = () => this.turns.value[place]!;
-    const problem = await follow({
+    const problem = await followTurn({
       name: () => view().name,
       sequence: () => view().sequence,
       begin,
@@ -195,7 +195,7 @@ export class ThreadModel {
       frame: (frame) => {
         if (this.stop.signal.aborted) return;
         const before = view();
-        const after = withFrame(before, frame);
+        const after = applyFrame(before, frame);
         if (after === before) return;
         this.turns.value = this.turns.value.with(place, after);
         this.note(frame, before, after);
@@ -205,14 +205,14 @@ export class ThreadModel {
     return problem;
   }
 
-  private note(frame: Parameters<typeof withFrame>[1], before: TurnView, after: TurnView): void {
+  private note(frame: Parameters<typeof applyFrame>[1], before: TurnView, after: TurnView): void {
     const { event } = frame;
     if (!before.name && after.name) this.named(after.name);
     if (event.case === "threadUpdated") {
       this.title.value = event.value.displayName;
-      changed();
+      notifyChange();
     }
-    if (before.state !== after.state && after.state !== "running") changed();
+    if (before.state !== after.state && after.state !== "running") notifyChange();
     if (event.case === "suspended") announce("An automation waits for your approval.");
     if (event.case === "failed") announce(`It failed: ${after.failure}`);
     if (event.case === "cancelled") announce("Cancelled.");
@@ -220,13 +220,13 @@ export class ThreadModel {
 
   /** The service has taken it: from here on a reload watches the turn. */
   private named(turn: string): void {
-    forget();
+    removePending();
     if (this.name) return;
-    keep("", EMPTY);
+    saveDraft("", EMPTY);
     this.name = turn.slice(0, turn.indexOf("/turns/"));
-    keep(this.name, this.draft.value);
+    saveDraft(this.name, this.draft.value);
     replace("chat", idOf(this.name));
-    changed();
+    notifyChange();
   }
 
   /** Its frames are no longer kept, or it can't be watched: show what was stored. */
@@ -239,7 +239,7 @@ export class ThreadModel {
     try {
       const turn = await chat.getTurn({ name: view.name });
       const mine = (await this.messages()).filter((message) => message.turn === view.name);
-      this.turns.value = this.turns.value.with(place, fromMessages(turn, mine));
+      this.turns.value = this.turns.value.with(place, storedTurn(turn, mine));
     } catch (thrown) {
       this.refused.value = problemOf(thrown);
     }
@@ -247,7 +247,7 @@ export class ThreadModel {
 }
 
 /** The words, then pictures, then what is mentioned, whose titles stand in the words. */
-function partsOf(saying: Saying): Part[] {
+function partsOf(saying: PendingMessage): Part[] {
   const text = saying.text ? [create(PartSchema, { part: { case: "text", value: saying.text } })] : [];
   const images = saying.images.map((data) => create(PartSchema, { part: { case: "image", value: { data: base64Decode(data) } } }));
   const mentions = saying.mentions.map(({ name, title }) => create(PartSchema, { part: { case: "mention", value: { name, displayName: title } } }));

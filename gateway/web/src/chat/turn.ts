@@ -1,4 +1,4 @@
-/** Frames → what a turn looks like. Pure: the same frames give the same view. */
+/** Frames → the view of a turn. Pure: the same frames give the same view. */
 import type { JsonObject } from "@bufbuild/protobuf";
 import {
   type Approval,
@@ -10,7 +10,7 @@ import {
   ToolCallFinished_Outcome as Outcome,
   Turn_State,
 } from "../gen/rota/chat/v1/chat_pb.js";
-import { said } from "../lib/problem.js";
+import { errorText } from "../lib/problem.js";
 
 export type Item =
   | { kind: "step"; id: string; title: string; lines: string[]; done: boolean }
@@ -47,12 +47,12 @@ export interface TurnView {
 
 export const isOpen = (view: TurnView) => ["sending", "running", "waiting"].includes(view.state);
 
-export function opening(said: Part[], name = ""): TurnView {
+export function newTurn(said: Part[], name = ""): TurnView {
   return { name, sequence: 0, state: name ? "running" : "sending", said, items: [], failure: "" };
 }
 
 /** The view with one more frame; one that is in it already changes nothing. */
-export function withFrame(view: TurnView, frame: TurnEvent): TurnView {
+export function applyFrame(view: TurnView, frame: TurnEvent): TurnView {
   const { event } = frame;
   if (event.case === "heartbeat" || frame.sequence <= view.sequence) return view;
   const next = { ...view, sequence: frame.sequence };
@@ -99,7 +99,7 @@ export function withFrame(view: TurnView, frame: TurnEvent): TurnView {
     case "completed":
       return { ...next, state: "done" };
     case "failed":
-      return { ...next, state: "failed", failure: said(event.value.status) };
+      return { ...next, state: "failed", failure: errorText(event.value.status) };
     case "cancelled":
       return { ...next, state: "cancelled" };
     default:
@@ -108,7 +108,7 @@ export function withFrame(view: TurnView, frame: TurnEvent): TurnView {
 }
 
 /** A turn that has ended, from its stored messages. */
-export function fromMessages(turn: Turn, messages: Message[]): TurnView {
+export function storedTurn(turn: Turn, messages: Message[]): TurnView {
   const [people, agents] = [messages.filter(isUser), messages.filter((each) => !isUser(each))];
   let items: Item[] = [];
   for (const message of agents) {
@@ -122,11 +122,11 @@ export function fromMessages(turn: Turn, messages: Message[]): TurnView {
     [Turn_State.CANCELLED]: "cancelled",
   };
   return {
-    ...opening(people.flatMap((each) => each.parts), turn.name),
+    ...newTurn(people.flatMap((each) => each.parts), turn.name),
     sequence: turn.lastSequence,
     state: states[turn.state] ?? "done",
     items,
-    failure: turn.state === Turn_State.FAILED ? said(turn.error) : "",
+    failure: turn.state === Turn_State.FAILED ? errorText(turn.error) : "",
   };
 }
 

@@ -1,4 +1,4 @@
-/** What a screen reader is told, politely. */
+/** Polite announcements to a screen reader. */
 import { signal } from "@preact/signals";
 
 export const announcement = signal("");

@@ -1,4 +1,4 @@
-/** JSON values: paths into them, a calm key order, and what differs line by line. */
+/** JSON values: paths, key order, and differences by line. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 
 export type Path = (string | number)[];
@@ -10,16 +10,16 @@ const ORDER = [
 ];
 
 /** Keys in the order in which a person reads them. */
-export function ordered(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) return value.map(ordered);
+export function sortKeys(value: JsonValue): JsonValue {
+  if (Array.isArray(value)) return value.map(sortKeys);
   if (!isObject(value)) return value;
   const rank = (key: string) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
   const keys = Object.keys(value).sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
-  return Object.fromEntries(keys.map((key) => [key, ordered(value[key]!)]));
+  return Object.fromEntries(keys.map((key) => [key, sortKeys(value[key]!)]));
 }
 
 export function pretty(value: JsonValue): string {
-  return JSON.stringify(ordered(value), null, 2);
+  return JSON.stringify(sortKeys(value), null, 2);
 }
 
 export function isObject(value: unknown): value is JsonObject {
@@ -61,7 +61,7 @@ export function put(value: JsonValue, path: Path, to: JsonValue | undefined): Js
 }
 
 /** `definition.plan[0].config.prompt` */
-export function written(path: Path): string {
+export function formatPath(path: Path): string {
   return path
     .map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`))
     .join("")
@@ -86,11 +86,11 @@ export function changes(before: JsonValue | undefined, after: JsonValue | undefi
   if (Array.isArray(before) && Array.isArray(after) && before.length === after.length && before.some(isObject)) {
     return before.flatMap((each, n) => changes(each, after[n], [...path, n]));
   }
-  return [{ path: written(path), before, after }];
+  return [{ path: formatPath(path), before, after }];
 }
 
 /** `definition.plan[0].config.prompt` → its keys and places. */
-export function parsed(path: string): Path {
+export function parsePath(path: string): Path {
   return [...path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)].map(([, key, place]) => key ?? Number(place));
 }
 
@@ -100,12 +100,12 @@ export interface Line {
 }
 
 /** The longest common lines stay; the rest was removed or added. */
-export function difference(before: string, after: string): Line[] {
-  return compared(before.split("\n"), after.split("\n"));
+export function diffLines(before: string, after: string): Line[] {
+  return diffPieces(before.split("\n"), after.split("\n"));
 }
 
 /** The same over any pieces, such as words. */
-export function compared(a: string[], b: string[]): Line[] {
+export function diffPieces(a: string[], b: string[]): Line[] {
   const length = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
   for (let i = a.length - 1; i >= 0; i--) {
     for (let j = b.length - 1; j >= 0; j--) {
@@ -132,7 +132,7 @@ export function compared(a: string[], b: string[]): Line[] {
 }
 
 /** As `pretty` writes it; empty when it is no JSON. */
-export function meaning(text: string): string {
+export function normalise(text: string): string {
   try {
     return pretty(JSON.parse(text) as JsonValue);
   } catch {

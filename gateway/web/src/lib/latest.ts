@@ -1,6 +1,6 @@
-/** The same thing asked again and again: a slow answer must not undo a later one. */
+/** Order of repeated requests: a slow answer never replaces a later one. */
 
-/** Call it with each question; what it gives, with the answer: false when a later one is there already. */
+/** Call the result at each request, and what that returns at its answer: false if a later answer came first. */
 export function latest(): () => () => boolean {
   let [asked, answered] = [0, 0];
   return () => {

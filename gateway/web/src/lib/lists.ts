@@ -1,18 +1,18 @@
-/** What the whole page keeps an eye on: threads, and approvals that wait. */
+/** The lists that every screen shows: threads and pending approvals. */
 import { signal } from "@preact/signals";
 import type { Approval, Thread } from "../gen/rota/chat/v1/chat_pb.js";
 import { latest } from "./latest.js";
-import { watching } from "./network.js";
+import { poll } from "./network.js";
 import { type Problem, problemOf } from "./problem.js";
 import { chat } from "./rpc.js";
 import { workspace } from "./session.js";
 
 export const threads = signal<Thread[] | undefined>(undefined);
-export const waiting = signal<Approval[] | undefined>(undefined);
-export const trouble = signal<Problem | undefined>(undefined);
+export const pendingApprovals = signal<Approval[] | undefined>(undefined);
+export const listProblem = signal<Problem | undefined>(undefined);
 
-export function keepLists(): () => void {
-  return watching(() => void look(), 4000);
+export function watchLists(): () => void {
+  return poll(() => void look(), 4000);
 }
 
 const asking = latest();
@@ -27,9 +27,9 @@ async function look(): Promise<void> {
     ]);
     if (!isNews()) return;
     threads.value = talks.threads;
-    waiting.value = approvals.approvals;
-    trouble.value = undefined;
+    pendingApprovals.value = approvals.approvals;
+    listProblem.value = undefined;
   } catch (thrown) {
-    if (isNews()) trouble.value = problemOf(thrown);
+    if (isNews()) listProblem.value = problemOf(thrown);
   }
 }

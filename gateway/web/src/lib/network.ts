@@ -1,16 +1,16 @@
-/** Whether the gateway answers; waits that end early when it may again. */
+/** The state of the network, retries, and polling. */
 import { signal } from "@preact/signals";
 
 export const online = signal(navigator.onLine);
 
-export function reached(yes: boolean): void {
+export function setOnline(yes: boolean): void {
   online.value = yes;
 }
 
-addEventListener("offline", () => reached(false));
+addEventListener("offline", () => setOnline(false));
 
-/** Ends after a while, or at once when the network comes back or the signal aborts. */
-export function pause(milliseconds: number, stop: AbortSignal): Promise<void> {
+/** Resolves after `milliseconds`, or when the network comes back or the signal aborts. */
+export function sleep(milliseconds: number, stop: AbortSignal): Promise<void> {
   return new Promise((done) => {
     const end = () => {
       clearTimeout(timer);
@@ -38,14 +38,14 @@ function tell(): void {
   for (const listener of [...listeners]) listener();
 }
 
-/** Something changed: this tab and the others look again. */
-export function changed(): void {
+/** Makes this tab and the others load again. */
+export function notifyChange(): void {
   tabs.postMessage("changed");
   tell();
 }
 
-/** Calls `look` now, every so often while the page is seen, and after each change. */
-export function watching(look: () => void, milliseconds: number): () => void {
+/** Calls `look` now, periodically while the page is visible, and after each change. */
+export function poll(look: () => void, milliseconds: number): () => void {
   const seen = () => {
     if (document.visibilityState === "visible") look();
   };

@@ -1,4 +1,4 @@
-/** What went wrong, as a person should read it. */
+/** Errors as a person reads them. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Status } from "../gen/google/rpc/status_pb.js";
 import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
@@ -33,12 +33,12 @@ export function problemOf(thrown: unknown): Problem {
 }
 
 /** Whether trying again may help: the way there failed, not the request. */
-export function isPassing(problem: Problem): boolean {
+export function isTransient(problem: Problem): boolean {
   const passing = [Code.Unavailable, Code.DeadlineExceeded, Code.Aborted, Code.Internal];
   return passing.includes(problem.code) || (problem.code === Code.Unknown && !problem.reason);
 }
 
-export function said(status: Status | undefined): string {
+export function errorText(status: Status | undefined): string {
   return status?.message || "It did not say why.";
 }
 

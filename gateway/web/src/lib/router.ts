@@ -1,4 +1,4 @@
-/** Where one is: the part of the address after `#/`. */
+/** The current route: the part of the address after `#/`. */
 import { computed, signal } from "@preact/signals";
 
 const hash = signal(location.hash);

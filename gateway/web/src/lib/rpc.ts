@@ -3,7 +3,7 @@ import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { AutomationService } from "../gen/rota/automation/v1/automation_pb.js";
 import { ChatService } from "../gen/rota/chat/v1/chat_pb.js";
-import { reached } from "./network.js";
+import { setOnline } from "./network.js";
 import { signOut, token } from "./session.js";
 
 const authorised: Interceptor = (next) => async (request) => {
@@ -11,13 +11,13 @@ const authorised: Interceptor = (next) => async (request) => {
   request.header.set("authorization", `Bearer ${used}`);
   try {
     const answer = await next(request);
-    reached(true);
+    setOnline(true);
     return answer;
   } catch (thrown) {
     const error = ConnectError.from(thrown);
     const refused = error.code === Code.Unauthenticated;
     if (refused && token.value === used) signOut("That token is no longer taken. Sign in again.");
-    if (error.code === Code.Unavailable || /fetch|network/i.test(error.rawMessage)) reached(false);
+    if (error.code === Code.Unavailable || /fetch|network/i.test(error.rawMessage)) setOnline(false);
     throw thrown;
   }
 };

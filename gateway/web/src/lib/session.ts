@@ -1,4 +1,4 @@
-/** Who is here: the token, kept for this tab only, and what it says. */
+/** The session: the token, stored for this tab only, and its claims. */
 import { computed, signal } from "@preact/signals";
 
 const KEY = "rota.token";

@@ -1,4 +1,4 @@
-/** Times in words, in the person's own zone unless another is named. */
+/** Times as text, in the person's time zone unless another is given. */
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { zone } from "./session.js";
 

@@ -1,16 +1,16 @@
-/** The person's own models: added here, removed here. A key goes in and never comes out. */
+/** The person's own models: add and remove. The page sends a key and never shows it. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { learnModels, models, modelsAgain } from "../chat/models.js";
+import { loadModels, models, reloadModels } from "../chat/models.js";
 import { ModelConfig_ImageSupport as Images, type ModelConfig } from "../gen/rota/chat/v1/chat_pb.js";
 import { announce } from "../lib/announce.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { chat, requestId } from "../lib/rpc.js";
 import { workspace } from "../lib/session.js";
 import { Icon } from "../ui/Icon.js";
-import { Badge, Trouble } from "../ui/parts.js";
+import { Badge, ProblemNotice } from "../ui/parts.js";
 
 export function Models() {
-  useEffect(learnModels, []);
+  useEffect(loadModels, []);
   const own = models.value.filter((each) => each.own);
   const given = models.value.filter((each) => !each.own);
   return (
@@ -55,7 +55,7 @@ function Own({ model }: { model: ModelConfig }) {
       blame(problemOf(thrown));
     }
     ask(false);
-    modelsAgain();
+    reloadModels();
   };
   return (
     <li>
@@ -69,7 +69,7 @@ function Own({ model }: { model: ModelConfig }) {
           <Icon name="trash" />{sure ? "Really remove?" : "Remove"}
         </button>
       </div>
-      {problem && <Trouble problem={problem} />}
+      {problem && <ProblemNotice problem={problem} />}
     </li>
   );
 }
@@ -98,7 +98,7 @@ function AddModel() {
       });
       form.current?.reset(); // gone when one has left meanwhile
       announce(`${made.displayName} is added.`);
-      modelsAgain();
+      reloadModels();
     } catch (thrown) {
       blame(problemOf(thrown));
       requestAnimationFrame(() => form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
@@ -125,7 +125,7 @@ function AddModel() {
             </select>
           </div>
         </div>
-        {problem && !problem.violations.length && <Trouble problem={problem} />}
+        {problem && !problem.violations.length && <ProblemNotice problem={problem} />}
         <p><button type="submit" class="primary" disabled={busy} aria-busy={busy}><Icon name="plus" />Add</button></p>
       </form>
     </section>

@@ -1,11 +1,11 @@
-/** What changed between two texts, with the unchanged middle folded away. */
-import { difference, type Line } from "../lib/json.js";
+/** The difference between two texts, with unchanged lines folded. */
+import { diffLines, type Line } from "../lib/json.js";
 
 const AROUND = 2;
 const SIGN = { same: " ", added: "+", removed: "−" };
 
 export function Diff({ before, after }: { before: string; after: string }) {
-  const lines = difference(before, after);
+  const lines = diffLines(before, after);
   if (lines.every((line) => line.kind === "same")) return <p class="faint">Nothing differs.</p>;
   return (
     <pre class="diff" tabIndex={0} aria-label="Differences">

@@ -1,4 +1,4 @@
-/** Small drawings, decorative: the words beside them say it. */
+/** Decorative icons; the text beside them has the meaning. */
 const PATHS = {
   menu: "M4 7h16M4 12h16M4 17h16",
   plus: "M12 5v14M5 12h14",

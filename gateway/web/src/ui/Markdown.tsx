@@ -1,4 +1,4 @@
-/** The little Markdown that models write: paragraphs, lists, headings, code, emphasis, links. */
+/** A subset of Markdown: paragraphs, lists, headings, code, emphasis, links. */
 import type { ComponentChildren } from "preact";
 
 export function Markdown({ text }: { text: string }) {

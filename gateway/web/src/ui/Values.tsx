@@ -1,11 +1,11 @@
-/** A JSON value as a person reads it: names and values, lists, text. */
+/** A JSON value for a person: names and values, lists, text. */
 import type { ComponentChildren } from "preact";
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { isObject, ordered } from "../lib/json.js";
+import { isObject, sortKeys } from "../lib/json.js";
 
 /** `name` says what a key is called. */
 export function Values({ value, name }: { value: JsonValue; name: (key: string) => string }) {
-  if (isObject(value)) return <Pairs value={ordered(value) as JsonObject} name={name} />;
+  if (isObject(value)) return <Pairs value={sortKeys(value) as JsonObject} name={name} />;
   if (!Array.isArray(value)) return <>{scalar(value)}</>;
   if (!value.length) return <span class="faint">none</span>;
   return <ul class="plain">{value.map((each, n) => <li key={n}><Values value={each} name={name} /></li>)}</ul>;

@@ -1,4 +1,4 @@
-/** Pieces that several screens are made of. */
+/** Components that several screens share. */
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Problem } from "../lib/problem.js";
@@ -20,8 +20,8 @@ export function Empty(props: { icon: IconName; title: string; children?: Compone
   );
 }
 
-/** Grey bars where something will be. */
-export function Loading({ rows = 3, what = "Loading" }: { rows?: number; what?: string }) {
+/** Grey bars in place of content that loads. */
+export function Skeleton({ rows = 3, what = "Loading" }: { rows?: number; what?: string }) {
   return (
     <div class="loading" role="status" aria-label={what}>
       {Array.from({ length: rows }, (_, n) => <span key={n} />)}
@@ -29,7 +29,7 @@ export function Loading({ rows = 3, what = "Loading" }: { rows?: number; what?: 
   );
 }
 
-export function Trouble({ problem, again }: { problem: Problem; again?: () => void }) {
+export function ProblemNotice({ problem, again }: { problem: Problem; again?: () => void }) {
   return (
     <div class="trouble" role="alert">
       <Icon name="warning" />
@@ -42,7 +42,7 @@ export function Trouble({ problem, again }: { problem: Problem; again?: () => vo
   );
 }
 
-/** What one fact is called, and what it is. */
+/** A list of labels and values. */
 export function Facts({ rows }: { rows: [string, ComponentChildren][] }) {
   return (
     <dl class="facts">
@@ -57,7 +57,7 @@ export function Facts({ rows }: { rows: [string, ComponentChildren][] }) {
 }
 
 /** A button that asks for a line of text before it does something. */
-export function Asking(props: {
+export function TextPrompt(props: {
   label: string;
   icon: IconName;
   question: string;

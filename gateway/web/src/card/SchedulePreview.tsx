@@ -1,11 +1,11 @@
-/** The schedule in words and its next fires. */
+/** A schedule in words, and its next fires. */
 import type { Preview, PreviewSlot } from "../gen/rota/chat/v1/chat_pb.js";
 import { zone } from "../lib/session.js";
 import { dateOf, moment, offset, relative, wallClock } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 
 /** `brief`: beside another one, so without how long it is until then. */
-export function When({ preview, busy, brief }: { preview: Preview | undefined; busy?: boolean; brief?: boolean }) {
+export function SchedulePreview({ preview, busy, brief }: { preview: Preview | undefined; busy?: boolean; brief?: boolean }) {
   if (!preview) return <p class="faint">It has no schedule: nothing starts it.</p>;
   const elsewhere = preview.slots.some((slot) => slot.timeZone !== zone);
   return (

@@ -1,17 +1,17 @@
-/** Something asked of a service, again and again while it is looked at. */
+/** A query that repeats while its component is shown. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { latest } from "./latest.js";
-import { watching } from "./network.js";
+import { poll } from "./network.js";
 import { problemOf, type Problem } from "./problem.js";
 
-export interface Loaded<T> {
+export interface QueryResult<T> {
   value?: T;
   problem?: Problem;
   again: () => void;
 }
 
-/** The last good answer stays while a later question fails. */
-export function useLoaded<T>(ask: () => Promise<T>, key: string, every = 5000): Loaded<T> {
+/** Keeps the last value while a later request fails. */
+export function useQuery<T>(ask: () => Promise<T>, key: string, every = 5000): QueryResult<T> {
   const [held, hold] = useState<{ key: string; value?: T; problem?: Problem }>({ key });
   const question = useRef(ask);
   question.current = ask;
@@ -30,7 +30,7 @@ export function useLoaded<T>(ask: () => Promise<T>, key: string, every = 5000): 
       }
     };
     again.current = () => void look();
-    const stop = watching(again.current, every);
+    const stop = poll(again.current, every);
     return () => {
       live = false;
       stop();

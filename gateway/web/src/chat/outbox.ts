@@ -1,24 +1,24 @@
-/** A message that is on its way, kept over a reload until the service has taken it. */
-import type { Mentioned } from "./draft.js";
+/** The message being sent, stored over a reload until the service accepts it. */
+import type { DraftMention } from "./draft.js";
 
 const KEY = "rota.saying";
 
-export interface Saying {
+export interface PendingMessage {
   thread: string;
   text: string;
   /** Their bytes in base64. */
   images: string[];
-  mentions: Mentioned[];
+  mentions: DraftMention[];
   modelConfigId: string;
   disabledTools: string[];
   requestId: string;
   timeZone: string;
 }
 
-/** One that is too large to be kept: leaving the page would lose it, so the browser asks first. */
-let large: Saying | undefined;
+/** A message too large for the storage: the browser asks before the page is left. */
+let large: PendingMessage | undefined;
 
-export function remember(saying: Saying): void {
+export function savePending(saying: PendingMessage): void {
   try {
     sessionStorage.setItem(KEY, JSON.stringify(saying));
   } catch {
@@ -27,14 +27,14 @@ export function remember(saying: Saying): void {
   }
 }
 
-export function remembered(): Saying | undefined {
+export function loadPending(): PendingMessage | undefined {
   const text = sessionStorage.getItem(KEY);
   return text ? JSON.parse(text) : undefined;
 }
 
-/** With an id: only if it is that one. */
-export function forget(requestId = ""): void {
-  if (!requestId || remembered()?.requestId === requestId) sessionStorage.removeItem(KEY);
+/** With an id, removes only that message. */
+export function removePending(requestId = ""): void {
+  if (!requestId || loadPending()?.requestId === requestId) sessionStorage.removeItem(KEY);
   if (!requestId || large?.requestId === requestId) {
     large = undefined;
     removeEventListener("beforeunload", ask);

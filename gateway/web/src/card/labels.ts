@@ -1,5 +1,5 @@
-/** What things of a definition are called on the card. */
-import { parsed } from "../lib/json.js";
+/** Labels of the fields of a definition. */
+import { parsePath } from "../lib/json.js";
 
 export const LABELS: Record<string, string> = {
   display_name: "Name",
@@ -58,7 +58,7 @@ export function choice(value: string): string {
 /** `definition.plan[0].config.prompt` → `Step 1 · Prompt` */
 export function place(path: string): string {
   const words: string[] = [];
-  const keys = parsed(path);
+  const keys = parsePath(path);
   keys.forEach((key, n) => {
     const next = keys[n + 1];
     if (typeof key === "number" || key === "definition" || key === "config") return;

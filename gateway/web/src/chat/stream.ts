@@ -1,27 +1,27 @@
-/** A tail of a turn that outlives reloads, dropped networks and silent connections. */
+/** The frames of a turn, over reloads, lost networks and silent connections. */
 import { Code } from "@connectrpc/connect";
 import type { TurnEvent } from "../gen/rota/chat/v1/chat_pb.js";
-import { backoff, pause, reached } from "../lib/network.js";
-import { isPassing, type Problem, problemOf } from "../lib/problem.js";
+import { backoff, sleep, setOnline } from "../lib/network.js";
+import { isTransient, type Problem, problemOf } from "../lib/problem.js";
 import { chat } from "../lib/rpc.js";
 
-/** Heartbeats come every few seconds; a connection that says nothing for so long is dead. */
+/** Milliseconds. Heartbeats come every few seconds: a connection silent for so long is dead. */
 const SILENCE = 45_000;
 const OVER = ["completed", "failed", "cancelled"];
 
 type Source = (signal: AbortSignal) => AsyncIterable<TurnEvent>;
 
-export interface Following {
+export interface StreamOptions {
   name: () => string;
   sequence: () => number;
   frame: (frame: TurnEvent) => void;
-  /** For the first attempt, and until the turn is named: says it (again, under the same id). */
+  /** Sends the message, with the same id each time, until the turn has a name. */
   begin?: Source;
   stop: AbortSignal;
 }
 
-/** Until the turn has ended or `stop`; gives what can't be mended by trying again. */
-export async function follow(tail: Following): Promise<Problem | undefined> {
+/** Reads until the turn ends or `stop` aborts; returns an error that a retry can't mend. */
+export async function followTurn(tail: StreamOptions): Promise<Problem | undefined> {
   for (let failures = 0, first = true; !tail.stop.aborted; first = false) {
     const known = tail.sequence();
     try {
@@ -31,21 +31,21 @@ export async function follow(tail: Following): Promise<Problem | undefined> {
     } catch (thrown) {
       if (tail.stop.aborted) return undefined;
       const problem = problemOf(thrown);
-      if (!isPassing(problem) && problem.code !== Code.Canceled) return problem;
+      if (!isTransient(problem) && problem.code !== Code.Canceled) return problem;
       failures = tail.sequence() > known ? 1 : failures + 1;
     }
-    if (failures) await pause(backoff(failures - 1), tail.stop);
+    if (failures) await sleep(backoff(failures - 1), tail.stop);
   }
   return undefined;
 }
 
-function watch(tail: Following): Source {
+function watch(tail: StreamOptions): Source {
   return (signal) =>
     chat.watchTurn({ name: tail.name(), afterSequence: tail.sequence() }, { signal });
 }
 
-/** One connection; gives the kind of its last frame. */
-async function once(tail: Following, source: Source): Promise<string> {
+/** Reads one connection; returns the kind of its last frame. */
+async function once(tail: StreamOptions, source: Source): Promise<string> {
   const attempt = new AbortController();
   const abort = () => attempt.abort();
   tail.stop.addEventListener("abort", abort);
@@ -56,7 +56,7 @@ async function once(tail: Following, source: Source): Promise<string> {
     for await (const frame of source(attempt.signal)) {
       clearTimeout(watchdog);
       watchdog = setTimeout(abort, SILENCE);
-      reached(true);
+      setOnline(true);
       tail.frame(frame);
       if (frame.event.case !== "heartbeat") last = frame.event.case ?? last;
     }

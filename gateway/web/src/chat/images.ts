@@ -1,7 +1,7 @@
-/** Pictures that go with a message: what may be one, and what it looks like here. */
+/** Images of a message: checks, upload and local preview. */
 import { base64Encode } from "@bufbuild/protobuf/wire";
 
-export interface Attached {
+export interface AttachedImage {
   id: number;
   name: string;
   bytes: Uint8Array<ArrayBuffer>;
@@ -24,8 +24,8 @@ const START: [string, RegExp][] = [
 let last = 0;
 
 /** Those that may go along with what is there before, and why others may not. */
-export async function attached(files: File[], before: Attached[]): Promise<{ images: Attached[]; refused: string[] }> {
-  const [images, refused] = [[] as Attached[], [] as string[]];
+export async function attachImages(files: File[], before: AttachedImage[]): Promise<{ images: AttachedImage[]; refused: string[] }> {
+  const [images, refused] = [[] as AttachedImage[], [] as string[]];
   for (const file of files) {
     const name = file.name || "The picture";
     if (before.length + images.length >= MOST) refused.push(`${name}: at most ${MOST} pictures go with a message.`);
@@ -34,7 +34,7 @@ export async function attached(files: File[], before: Attached[]): Promise<{ ima
     else {
       const bytes = await read(file);
       if (!bytes) refused.push(`${name} can't be read.`);
-      else if (typeOf(bytes)) images.push({ id: ++last, name, bytes, shown: addressOf(bytes) });
+      else if (imageType(bytes)) images.push({ id: ++last, name, bytes, shown: dataUrl(bytes) });
       else refused.push(`${name} is not a png, jpeg, webp or gif.`);
     }
   }
@@ -50,16 +50,16 @@ async function read(file: File): Promise<Uint8Array<ArrayBuffer> | undefined> {
 }
 
 /** By its first bytes, whatever the file is called; empty when it is none that is taken. */
-export function typeOf(bytes: Uint8Array): string {
+export function imageType(bytes: Uint8Array): string {
   const start = String.fromCharCode(...bytes.subarray(0, 16));
   return START.find(([, is]) => is.test(start))?.[0] ?? "";
 }
 
 const addresses = new WeakMap<Uint8Array, string>();
 
-export function addressOf(bytes: Uint8Array): string {
+export function dataUrl(bytes: Uint8Array): string {
   // Once: it is asked for whenever something beside it is drawn anew.
-  const address = addresses.get(bytes) ?? `data:${typeOf(bytes)};base64,${base64Encode(bytes)}`;
+  const address = addresses.get(bytes) ?? `data:${imageType(bytes)};base64,${base64Encode(bytes)}`;
   addresses.set(bytes, address);
   return address;
 }
@@ -67,7 +67,7 @@ export function addressOf(bytes: Uint8Array): string {
 const seen = new Map<string, string>();
 
 /** Keeps how it looks for as long as the page is open: the service gives back its hash only. */
-export async function remembered(image: Attached): Promise<void> {
+export async function cacheImage(image: AttachedImage): Promise<void> {
   // Only https and localhost have `subtle`.
   const digest = await globalThis.crypto.subtle?.digest("SHA-256", image.bytes);
   if (!digest) return;
@@ -75,10 +75,10 @@ export async function remembered(image: Attached): Promise<void> {
   seen.set(`sha256:${hex}`, image.shown);
 }
 
-export function shownOf(uri: string): string | undefined {
+export function cachedUrl(uri: string): string | undefined {
   return seen.get(uri);
 }
 
-function total(images: Attached[]): number {
+function total(images: AttachedImage[]): number {
   return images.reduce((sum, each) => sum + each.bytes.length, 0);
 }

@@ -1,11 +1,11 @@
-/** What a person said: words with what they mention, and pictures. */
+/** A person's message: text, mentions and images. */
 import type { Image, Mention, Part } from "../gen/rota/chat/v1/chat_pb.js";
 import { href, resourceHref } from "../lib/router.js";
 import { idOf } from "../lib/rpc.js";
 import { Icon } from "../ui/Icon.js";
-import { addressOf, shownOf } from "./attach.js";
+import { dataUrl, cachedUrl } from "./images.js";
 
-export function Said({ parts }: { parts: Part[] }) {
+export function UserMessage({ parts }: { parts: Part[] }) {
   const texts = parts.flatMap(({ part }) => (part.case === "text" ? [part.value] : []));
   const images = parts.flatMap(({ part }) => (part.case === "image" ? [part.value] : []));
   const mentions = parts.flatMap(({ part }) => (part.case === "mention" ? [part.value] : []));
@@ -20,7 +20,7 @@ export function Said({ parts }: { parts: Part[] }) {
 }
 
 function Picture({ image }: { image: Image }) {
-  const shown = image.data.length ? addressOf(image.data) : shownOf(image.uri);
+  const shown = image.data.length ? dataUrl(image.data) : cachedUrl(image.uri);
   if (shown) return <img src={shown} alt="A picture you sent" />;
   return <span class="picture-kept"><Icon name="picture" />A picture{image.mimeType && ` (${image.mimeType.replace("image/", "")})`}</span>;
 }

@@ -1,13 +1,13 @@
-/** The slot ledger as a calendar: a square a slot, and what became of it. */
+/** The slot ledger as a calendar: one square per slot, with its outcome. */
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Automation, Automation_State as State, Slot_Outcome as Outcome } from "../gen/rota/automation/v1/automation_pb.js";
-import { useLoaded } from "../lib/load.js";
+import { useQuery } from "../lib/query.js";
 import { automations } from "../lib/rpc.js";
 import { resourceHref } from "../lib/router.js";
 import { clock, day, dayOf, moment } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
-import { Loading, type Tone, Trouble } from "../ui/parts.js";
+import { Skeleton, type Tone, ProblemNotice } from "../ui/parts.js";
 import { look, SLOT } from "./states.js";
 
 interface Square {
@@ -30,15 +30,15 @@ interface Group {
 const PLANNED = 12;
 const HOUR = 3_600_000;
 
-export function Strip({ it }: { it: Automation }) {
-  const { value, problem, again } = useLoaded(() => squares(it), it.name, 3000);
+export function SlotCalendar({ it }: { it: Automation }) {
+  const { value, problem, again } = useQuery(() => squares(it), it.name, 3000);
   const [chosen, choose] = useState<string>();
   const square = value?.find((each) => each.key === chosen);
   return (
     <section class="panel">
       <h2>Every slot, accounted for</h2>
-      {problem && <Trouble problem={problem} again={again} />}
-      {!value && !problem && <Loading rows={2} what="Loading the ledger" />}
+      {problem && <ProblemNotice problem={problem} again={again} />}
+      {!value && !problem && <Skeleton rows={2} what="Loading the ledger" />}
       {value?.length === 0 && <p class="faint">No slot has come, and none is planned.</p>}
       {!!value?.length && <Calendar squares={value} chosen={chosen} choose={choose} />}
       {square ? <Explained key={square.key} square={square} /> : !!value?.length && <p class="faint">Choose a square to see what became of it.</p>}
@@ -138,7 +138,7 @@ function grouped(squares: Square[]): Group[] {
 }
 
 function Explained({ square }: { square: Square }) {
-  const { value, problem } = useLoaded(
+  const { value, problem } = useQuery(
     async () => {
       const seconds = BigInt(Math.floor(square.time.getTime() / 1000));
       return (await automations.explainSlot({ trigger: square.trigger, time: { seconds } })).explanation;

@@ -1,4 +1,4 @@
-/** What an act other than making an automation would do. */
+/** The effect of an approval that creates no automation. */
 import { fromJson, type JsonObject, type JsonValue } from "@bufbuild/protobuf";
 import { type Approval, type Preview, PreviewSchema } from "../gen/rota/chat/v1/chat_pb.js";
 import { changes, isObject, objectOf } from "../lib/json.js";
@@ -7,8 +7,8 @@ import { Icon } from "../ui/Icon.js";
 import { Values } from "../ui/Values.js";
 import { Changes, changesOf } from "./Changes.js";
 import { Consequences, Steps, Tools, Warnings } from "./Summary.js";
-import { When } from "./When.js";
-import { label } from "./words.js";
+import { SchedulePreview } from "./SchedulePreview.js";
+import { label } from "./labels.js";
 
 interface Act {
   approval: Approval;
@@ -18,7 +18,7 @@ interface Act {
 }
 
 /** Everything that is shown of an act while it is not being edited. */
-export function ActBody(act: Act) {
+export function ApprovalBody(act: Act) {
   switch (act.approval.actionType) {
     case "automation_create":
       return <Creating {...act} />;
@@ -60,7 +60,7 @@ function Creating({ approval, payload, preview, busy }: Act) {
       {typeof payload.description === "string" && payload.description && <p class="about">{payload.description}</p>}
       <div class="sections">
         <Mine approval={approval} payload={payload} />
-        <section><h3>When</h3><When preview={preview} busy={busy} /></section>
+        <section><h3>When</h3><SchedulePreview preview={preview} busy={busy} /></section>
         <section><h3>What it does</h3><Steps definition={definition} /></section>
         <section><h3>Tools granted</h3><Tools definition={definition} /></section>
         <section><h3>What follows</h3><Consequences context={objectOf(approval.context)} definition={definition} who={approval.requestedBy} /></section>
@@ -84,11 +84,11 @@ function Updating({ approval, payload, preview, busy }: Act) {
         <Mine approval={approval} payload={payload} />
         {moved && before ? (
           <div class="beside">
-            <section><h3>It fires now</h3><When preview={before} brief /></section>
-            <section><h3>It would fire</h3><When preview={preview} busy={busy} brief /></section>
+            <section><h3>It fires now</h3><SchedulePreview preview={before} brief /></section>
+            <section><h3>It would fire</h3><SchedulePreview preview={preview} busy={busy} brief /></section>
           </div>
         ) : (
-          <section><h3>It fires as before</h3><When preview={preview} busy={busy} /></section>
+          <section><h3>It fires as before</h3><SchedulePreview preview={preview} busy={busy} /></section>
         )}
         <section>
           <details>
@@ -114,7 +114,7 @@ function Turning({ approval, payload, preview, busy }: Act) {
       <div class="sections">
         {pausing && <section><h3>Why, for whoever finds it paused</h3><p>{note ? `“${note}”` : <span class="faint">No reason is given.</span>}</p></section>}
         <Mine approval={approval} payload={payload} />
-        <section><h3>{pausing ? "These fires are skipped" : "It fires again"}</h3><When preview={preview} busy={busy} /></section>
+        <section><h3>{pausing ? "These fires are skipped" : "It fires again"}</h3><SchedulePreview preview={preview} busy={busy} /></section>
         {isObject(context.consequences)
           ? <section><h3>What follows</h3><Consequences context={context} who={approval.requestedBy} /></section>
           : <Warnings value={context.warnings} />}
@@ -145,7 +145,7 @@ function Other({ approval, payload, preview, busy }: Act) {
     <>
       <p class="about">{approval.summary}</p>
       <div class="sections">
-        {preview?.summary && <section><h3>When</h3><When preview={preview} busy={busy} /></section>}
+        {preview?.summary && <section><h3>When</h3><SchedulePreview preview={preview} busy={busy} /></section>}
         <section><h3>What would be done</h3><Values value={payload} name={label} /></section>
         <Mine approval={approval} payload={payload} />
         <Rest context={objectOf(approval.context)} known={[]} />
