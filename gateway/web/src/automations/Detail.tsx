@@ -107,7 +107,7 @@ function Verbs({ it, again }: { it: Automation; again: () => void }) {
   );
 }
 
-/** Asked of the service by the same call as on the card. */
+/** Loads the preview with the same call as the card. */
 function Fires({ it, definition }: { it: Automation; definition: JsonObject }) {
   const next = it.triggers.map((trigger) => trigger.nextFireTime?.seconds ?? 0n).join();
   const { preview } = usePreview(firing(it, definition), undefined, next);
@@ -120,7 +120,7 @@ function Fires({ it, definition }: { it: Automation; definition: JsonObject }) {
   );
 }
 
-/** The definition with those triggers only that have a fire left. */
+/** Returns the definition with only the triggers that still have a fire. */
 function firing(it: Automation, definition: JsonObject): JsonObject {
   if (it.state === State.ARCHIVED || !Array.isArray(definition.triggers)) return {};
   const left = (id: unknown) => it.state === State.PAUSED || it.triggers.some((each) => each.triggerId === id && each.nextFireTime);

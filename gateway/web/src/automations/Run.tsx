@@ -39,7 +39,7 @@ export function RunDetail({ automation, run: id }: { automation: string; run: st
   );
 }
 
-/** Each event has the run asked anew; gives what each step's agent does, by step. */
+/** Loads the run again at each event; returns the progress of each step. */
 function useWatched(name: string, live: boolean, again: () => void): Record<string, string> {
   const [doing, tell] = useState<Record<string, string>>({});
   useEffect(() => {

@@ -21,7 +21,7 @@ interface Square {
 }
 
 interface Group {
-  /** Its title changes when today becomes yesterday. */
+  /** Stable while the title changes from today to yesterday. */
   key: string;
   title: string;
   list: Square[];
@@ -121,7 +121,7 @@ function Calendar({ squares, chosen, choose }: { squares: Square[]; chosen: stri
   );
 }
 
-/** By day; by hour when everything is within a day and a half. */
+/** Groups by day; by hour when all slots lie within a day and a half. */
 function grouped(squares: Square[]): Group[] {
   const ends = [squares[0]!.time.getTime(), squares.at(-1)!.time.getTime()] as const;
   const hourly = ends[1] - ends[0] < 36 * HOUR && squares.length > 6;

@@ -17,7 +17,7 @@ interface Act {
   busy: boolean;
 }
 
-/** Everything that is shown of an act while it is not being edited. */
+/** The body of a card that is not being edited. */
 export function ApprovalBody(act: Act) {
   switch (act.approval.actionType) {
     case "automation_create":
@@ -139,7 +139,7 @@ function Calling({ approval, payload }: Act) {
   );
 }
 
-/** An act this page has no words of its own for: what the service says of it. */
+/** The body for an action unknown to this page: the service's description. */
 function Other({ approval, payload, preview, busy }: Act) {
   return (
     <>
@@ -154,7 +154,7 @@ function Other({ approval, payload, preview, busy }: Act) {
   );
 }
 
-/** What the person has changed on the card so far. */
+/** The person's edits so far. */
 function Mine({ approval, payload }: { approval: Approval; payload: JsonObject }) {
   const mine = changes(approval.payload ?? {}, payload);
   if (!mine.length) return null;
@@ -166,7 +166,7 @@ function WhichOne({ context }: { context: JsonObject }) {
   return link ? <p class="which"><Icon name="clock" /><a href={link}>Open the automation as it is</a></p> : null;
 }
 
-/** Whatever else the service tells about it. */
+/** The remaining fields of the context. */
 export function Rest({ context, known }: { context: JsonObject; known: string[] }) {
   const { warnings, ...more } = context;
   const keys = Object.keys(more).filter((key) => !known.includes(key));

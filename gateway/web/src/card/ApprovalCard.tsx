@@ -130,7 +130,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   );
 }
 
-/** Lists leave the schema out; then it is asked for. */
+/** Loads the schema, which lists omit. */
 function useSchema(approval: Approval) {
   const [schema, hold] = useState(approval.payloadSchema);
   useEffect(() => {

@@ -21,13 +21,13 @@ export function Changes({ list }: { list: Change[] }) {
   );
 }
 
-/** `difference` of an approval's context; empty when there is none. */
+/** Returns `difference` of an approval's context, or []. */
 export function changesOf(value: JsonValue | undefined): Change[] {
   const list = Array.isArray(value) ? value.filter(isObject) : [];
   return list.map(({ path, before, after }) => ({ path: String(path), before, after }));
 }
 
-/** Two names that are one value are told once. */
+/** Two fields with one value give one row. */
 function told(list: Change[]): Change[] {
   const name = list.find((each) => each.path === "display_name");
   return list.filter((each) => each.path !== "definition.name" || each.after !== name?.after);
@@ -49,7 +49,7 @@ function Sides({ change }: { change: Change }) {
   );
 }
 
-/** Both sides, with the words that differ marked when both are text of some length. */
+/** Both values; long texts have their changed words marked. */
 function marked(before: JsonValue | undefined, after: JsonValue | undefined): [ComponentChildren, ComponentChildren] {
   const both = typeof before === "string" && typeof after === "string";
   if (!both || Math.min(before.length, after.length) <= SHORT || before.length + after.length > 2 * COMPARED) {

@@ -89,7 +89,7 @@ function AutomationForm({ schema, payload, preview, previewing }: Props) {
   );
 }
 
-/** The two names are one value. */
+/** Keeps `display_name` and `definition.name` equal. */
 function changed(payload: JsonValue, path: Path, value: JsonValue | undefined): JsonValue {
   const next = put(payload, path, value);
   const isName = path.length === 1 && path[0] === "display_name";

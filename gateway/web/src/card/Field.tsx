@@ -59,7 +59,7 @@ export function Field(props: FieldProps) {
   return <Raw {...at} />;
 }
 
-/** Every property of an object, configs by the schema of their type. */
+/** All properties of an object; a config follows the schema of its type. */
 export function Properties(props: FieldProps & { leave?: string[] }) {
   const { defs } = useContext(FormContext);
   const { schema } = resolved(props.schema, defs);
@@ -218,7 +218,7 @@ function Tools({ path, value }: FieldProps) {
   );
 }
 
-/** A list of texts, one a line. */
+/** A list of texts, one per line. */
 function Lines({ path, schema, value }: FieldProps) {
   const field = useField(path);
   const [text, write] = useState<string>();
@@ -258,7 +258,7 @@ function Several({ path, schema, value, items }: FieldProps & { items: JsonObjec
   );
 }
 
-/** An object inside an object: its config, or a block of its own. */
+/** A nested object, in its own block. */
 function Group(props: FieldProps) {
   const { violations } = useContext(FormContext);
   const name = formatPath(props.path);
@@ -277,7 +277,7 @@ const RARE = [
   "output_schema", "auto_approve",
 ];
 
-/** What matters at once; the rest where one looks for it. */
+/** Important properties first; the others in a folded block. */
 function ConfigFields(props: FieldProps) {
   const { violations } = useContext(FormContext);
   const all = Object.keys(objectOf(props.schema.properties));
@@ -295,7 +295,7 @@ function ConfigFields(props: FieldProps) {
   );
 }
 
-/** An open object, as JSON. What can't be read is not taken over. */
+/** An open object as JSON. Invalid JSON changes nothing. */
 function Raw({ path, schema, value }: FieldProps) {
   const field = useField(path);
   const shown = value === undefined || value === null ? "" : pretty(value);

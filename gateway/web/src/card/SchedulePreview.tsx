@@ -4,7 +4,7 @@ import { zone } from "../lib/session.js";
 import { dateOf, moment, offset, relative, wallClock } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 
-/** `brief`: beside another one, so without how long it is until then. */
+/** `brief` omits the time until each fire, for two previews side by side. */
 export function SchedulePreview({ preview, busy, brief }: { preview: Preview | undefined; busy?: boolean; brief?: boolean }) {
   if (!preview) return <p class="faint">It has no schedule: nothing starts it.</p>;
   const elsewhere = preview.slots.some((slot) => slot.timeZone !== zone);

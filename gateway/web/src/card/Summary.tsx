@@ -57,7 +57,7 @@ export function Tools({ definition }: { definition: JsonObject }) {
   return <p>{tools.map((tool) => <code key={tool} class="chip">{tool}</code>)}</p>;
 }
 
-/** `context.consequences`, and what the execution block means. */
+/** `context.consequences`, and the execution block in words. */
 export function Consequences({ context, definition, who }: { context: JsonObject; definition?: JsonObject; who: string }) {
   const said = objectOf(context.consequences);
   const runs = Number(said.runs_per_month ?? 0);

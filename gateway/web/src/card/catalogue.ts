@@ -14,7 +14,7 @@ export interface Catalogue {
 export const catalogue = signal<Catalogue>({ triggers: new Map(), actions: new Map(), tools: [] });
 let asked = false;
 
-/** Without it a config is edited as JSON. */
+/** Without the catalogue a config is edited as JSON. */
 export async function loadCatalogue(): Promise<void> {
   if (asked) return;
   asked = true;

@@ -16,7 +16,7 @@ export interface PreviewState {
   busy: boolean;
 }
 
-/** `moment`: asked anew too when that changes. */
+/** Also loads again when `moment` changes. */
 export function usePreview(payload: JsonValue, first: Preview | undefined, moment = ""): PreviewState {
   const key = JSON.stringify([moment, ...triggers(payload).map(({ config, enabled, type }) => [config, enabled, type])]);
   const [start] = useState(key);

@@ -157,7 +157,7 @@ function Pictures({ images, remove }: { images: AttachedImage[]; remove: (id: nu
   );
 }
 
-/** Files held over the composer, and let go there. */
+/** Drag and drop of files. */
 function useDrop(done: (files: File[]) => void) {
   const [over, say] = useState(false);
   const hasFiles = (event: DragEvent) => [...(event.dataTransfer?.types ?? [])].includes("Files");

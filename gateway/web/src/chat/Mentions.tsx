@@ -50,7 +50,7 @@ export function useMentions(field: RefObject<HTMLTextAreaElement>, text: string,
     event.preventDefault();
     return true;
   };
-  /** As if one had typed `@`. */
+  /** Inserts `@` as if the person typed it. */
   const start = () => {
     const here = field.current;
     if (!here) return;

@@ -74,7 +74,7 @@ function Shown({ item, live, linked }: { item: Item; live: boolean; linked: Set<
   }
 }
 
-/** `linked`: its card has the link to what came of it. */
+/** `linked`: the card already links to the result. */
 function ToolStep({ item, linked }: { item: Tool; linked: boolean }) {
   const [doing, done] = TOOLS[item.tool] ?? [`Using ${item.tool}`, `Used ${item.tool}`];
   const over = item.outcome !== Outcome.OUTCOME_UNSPECIFIED;

@@ -9,7 +9,7 @@ export interface DraftMention {
 export interface Draft {
   text: string;
   images: AttachedImage[];
-  /** All that were picked; only those whose `@title` is still in the text are sent. */
+  /** All chosen mentions; only those with their `@title` in the text are sent. */
   mentions: DraftMention[];
 }
 
@@ -30,7 +30,7 @@ export function saveDraft(thread: string, draft: Draft): void {
   else sessionStorage.removeItem(key(thread));
 }
 
-/** What came back, and after it what has been written since. */
+/** Returns the draft of a failed message followed by the current draft. */
 export function mergeDrafts(back: Draft, since: Draft): Draft {
   return {
     text: [back.text, since.text].filter(Boolean).join("\n"),

@@ -5,7 +5,7 @@ export interface AttachedImage {
   id: number;
   name: string;
   bytes: Uint8Array<ArrayBuffer>;
-  /** `data:` address of it. */
+  /** Its `data:` URL. */
   shown: string;
 }
 
@@ -23,7 +23,7 @@ const START: [string, RegExp][] = [
 
 let last = 0;
 
-/** Those that may go along with what is there before, and why others may not. */
+/** Returns the images that the message can take, and the reasons against the others. */
 export async function attachImages(files: File[], before: AttachedImage[]): Promise<{ images: AttachedImage[]; refused: string[] }> {
   const [images, refused] = [[] as AttachedImage[], [] as string[]];
   for (const file of files) {
@@ -49,7 +49,7 @@ async function read(file: File): Promise<Uint8Array<ArrayBuffer> | undefined> {
   }
 }
 
-/** By its first bytes, whatever the file is called; empty when it is none that is taken. */
+/** Returns the media type from the first bytes; empty for an unsupported type. */
 export function imageType(bytes: Uint8Array): string {
   const start = String.fromCharCode(...bytes.subarray(0, 16));
   return START.find(([, is]) => is.test(start))?.[0] ?? "";
@@ -66,7 +66,7 @@ export function dataUrl(bytes: Uint8Array): string {
 
 const seen = new Map<string, string>();
 
-/** Keeps how it looks for as long as the page is open: the service gives back its hash only. */
+/** Keeps the image while the page is open: the service returns only its hash. */
 export async function cacheImage(image: AttachedImage): Promise<void> {
   // Only https and localhost have `subtle`.
   const digest = await globalThis.crypto.subtle?.digest("SHA-256", image.bytes);

@@ -9,12 +9,12 @@ import { workspace } from "../lib/session.js";
 export const TEXT_ONLY = "text only";
 export const models = signal<ModelConfig[]>([]);
 
-/** While it is wanted; ends with what it gives. */
+/** Loads the models while a component needs them; returns the cleanup. */
 export function loadModels(): () => void {
   return poll(() => void ask(), 60_000);
 }
 
-/** One was added or removed. */
+/** Loads the models again after one was added or removed. */
 export function reloadModels(): void {
   void ask();
 }

@@ -6,7 +6,7 @@ const KEY = "rota.saying";
 export interface PendingMessage {
   thread: string;
   text: string;
-  /** Their bytes in base64. */
+  /** Bytes in base64. */
   images: string[];
   mentions: DraftMention[];
   modelConfigId: string;

@@ -24,17 +24,17 @@ export class ThreadModel {
   readonly title = signal("");
   readonly loading = signal(true);
   readonly problem = signal<Problem | undefined>(undefined);
-  /** Why the last thing one did here was refused. */
+  /** The error of the last action in this thread. */
   readonly refused = signal<Problem | undefined>(undefined);
   readonly open = computed(() => this.turns.value.find(isOpen));
-  /** What is being written to it. */
+  /** The draft for this thread. */
   readonly draft = signal<Draft>(EMPTY);
   private readonly stop = new AbortController();
   private readonly asking = latest();
   private attaching: Promise<unknown> = Promise.resolve();
   private seen = "";
 
-  /** `name` is empty until a first message has made the thread. */
+  /** `name` is empty until the first message creates the thread. */
   constructor(public name: string) {
     this.loading.value = name !== "";
     this.draft.value = loadDraft(name);
@@ -49,7 +49,7 @@ export class ThreadModel {
     saveDraft(this.name, this.draft.value);
   }
 
-  /** One lot after the other; `fresh` says how many were taken. */
+  /** Adds files one batch after the other; `fresh` counts the added images. */
   attach(files: File[]): Promise<{ fresh: number; refused: string[] }> {
     const done = this.attaching.then(async () => {
       const { images, refused } = await attachImages(files, this.draft.value.images);
@@ -60,7 +60,7 @@ export class ThreadModel {
     return done;
   }
 
-  /** Looks whether something happened elsewhere: another tab, another device. */
+  /** Loads changes from other tabs and devices. */
   async look(): Promise<void> {
     if (!this.name || this.stop.signal.aborted) return;
     const isNews = this.asking();
@@ -100,7 +100,7 @@ export class ThreadModel {
     return this.carry(saying);
   }
 
-  /** Says it, or says it again after a reload: the same request id makes it once. */
+  /** Sends a message, also again after a reload: the request id makes it idempotent. */
   async carry(saying: PendingMessage): Promise<boolean> {
     const parts = partsOf(saying);
     const view = newTurn(parts);
@@ -141,7 +141,7 @@ export class ThreadModel {
     }
   }
 
-  /** False: something was said or told here meanwhile, and what was stored may be older. */
+  /** Returns false when the thread changed here meanwhile and the stored state may be older. */
   private async load(): Promise<boolean> {
     const before = this.turns.value;
     const [messages, turns] = await Promise.all([this.messages(), this.stored()]);
@@ -218,7 +218,7 @@ export class ThreadModel {
     if (event.case === "cancelled") announce("Cancelled.");
   }
 
-  /** The service has taken it: from here on a reload watches the turn. */
+  /** Runs when the service has accepted the message: from now on a reload watches the turn. */
   private named(turn: string): void {
     removePending();
     if (this.name) return;
@@ -229,7 +229,7 @@ export class ThreadModel {
     notifyChange();
   }
 
-  /** Its frames are no longer kept, or it can't be watched: show what was stored. */
+  /** Shows the stored messages when the frames are gone; otherwise shows the problem. */
   private async truncated(place: number, problem: Problem): Promise<void> {
     const view = this.turns.value[place]!;
     if (problem.reason !== "STREAM_TRUNCATED") {
@@ -246,7 +246,7 @@ export class ThreadModel {
   }
 }
 
-/** The words, then pictures, then what is mentioned, whose titles stand in the words. */
+/** Returns the text, then images, then mentions, whose titles the text contains. */
 function partsOf(saying: PendingMessage): Part[] {
   const text = saying.text ? [create(PartSchema, { part: { case: "text", value: saying.text } })] : [];
   const images = saying.images.map((data) => create(PartSchema, { part: { case: "image", value: { data: base64Decode(data) } } }));

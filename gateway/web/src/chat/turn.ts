@@ -34,14 +34,14 @@ export interface Tool {
 export type State = "sending" | "running" | "waiting" | "done" | "failed" | "cancelled";
 
 export interface TurnView {
-  /** Empty until the service has named it. */
+  /** Empty until the service names the turn. */
   name: string;
-  /** Sequence of the last frame that is in here. */
+  /** Sequence of the last applied frame. */
   sequence: number;
   state: State;
   said: Part[];
   items: Item[];
-  /** Why it failed. */
+  /** The error of a failed turn. */
   failure: string;
 }
 
@@ -51,7 +51,7 @@ export function newTurn(said: Part[], name = ""): TurnView {
   return { name, sequence: 0, state: name ? "running" : "sending", said, items: [], failure: "" };
 }
 
-/** The view with one more frame; one that is in it already changes nothing. */
+/** Returns the view with one more frame; a known frame changes nothing. */
 export function applyFrame(view: TurnView, frame: TurnEvent): TurnView {
   const { event } = frame;
   if (event.case === "heartbeat" || frame.sequence <= view.sequence) return view;
@@ -107,7 +107,7 @@ export function applyFrame(view: TurnView, frame: TurnEvent): TurnView {
   }
 }
 
-/** A turn that has ended, from its stored messages. */
+/** Returns the view of an ended turn from its stored messages. */
 export function storedTurn(turn: Turn, messages: Message[]): TurnView {
   const [people, agents] = [messages.filter(isUser), messages.filter((each) => !isUser(each))];
   let items: Item[] = [];
@@ -179,7 +179,7 @@ function appended(
   return [...items, { kind, message, block, text }];
 }
 
-/** Put in, or put in place of what it was; a schema that was known stays known. */
+/** Adds or replaces an approval; keeps a schema that is known. */
 function withApproval(items: Item[], approval: Approval | undefined): Item[] {
   if (!approval) return items;
   const is = (item: Item) => item.kind === "approval" && item.approval.name === approval.name;

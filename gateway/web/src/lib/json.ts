@@ -9,7 +9,7 @@ const ORDER = [
   "prompt", "tools", "model", "triggers", "plan", "config", "static_inputs", "inputs", "execution",
 ];
 
-/** Keys in the order in which a person reads them. */
+/** Sorts keys in an order for people. */
 export function sortKeys(value: JsonValue): JsonValue {
   if (Array.isArray(value)) return value.map(sortKeys);
   if (!isObject(value)) return value;
@@ -44,7 +44,7 @@ export function at(value: JsonValue | undefined, path: Path): JsonValue | undefi
   return here;
 }
 
-/** A copy with something else at the path; `undefined` takes it out. */
+/** Returns a copy with another value at the path; `undefined` removes it. */
 export function put(value: JsonValue, path: Path, to: JsonValue | undefined): JsonValue {
   const [key, ...rest] = path;
   if (key === undefined) return to ?? null;
@@ -70,13 +70,13 @@ export function formatPath(path: Path): string {
 
 export interface Change {
   path: string;
-  /** Absent: it was not there. */
+  /** Absent: the field is new. */
   before?: JsonValue;
-  /** Absent: it is gone. */
+  /** Absent: the field was removed. */
   after?: JsonValue;
 }
 
-/** What differs field by field; lists of another length differ as a whole. */
+/** Returns the changed fields; lists of different lengths change as a whole. */
 export function changes(before: JsonValue | undefined, after: JsonValue | undefined, path: Path = []): Change[] {
   if (before !== undefined && after !== undefined && same(before, after)) return [];
   if (isObject(before) && isObject(after)) {
@@ -89,7 +89,7 @@ export function changes(before: JsonValue | undefined, after: JsonValue | undefi
   return [{ path: formatPath(path), before, after }];
 }
 
-/** `definition.plan[0].config.prompt` → its keys and places. */
+/** `definition.plan[0].config.prompt` → keys and indexes. */
 export function parsePath(path: string): Path {
   return [...path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)].map(([, key, place]) => key ?? Number(place));
 }
@@ -99,12 +99,12 @@ export interface Line {
   text: string;
 }
 
-/** The longest common lines stay; the rest was removed or added. */
+/** Keeps the longest common lines; the rest is removed or added. */
 export function diffLines(before: string, after: string): Line[] {
   return diffPieces(before.split("\n"), after.split("\n"));
 }
 
-/** The same over any pieces, such as words. */
+/** The same for other pieces, such as words. */
 export function diffPieces(a: string[], b: string[]): Line[] {
   const length = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
   for (let i = a.length - 1; i >= 0; i--) {
@@ -131,7 +131,7 @@ export function diffPieces(a: string[], b: string[]): Line[] {
   return lines;
 }
 
-/** As `pretty` writes it; empty when it is no JSON. */
+/** Returns the JSON as `pretty` prints it; empty for invalid JSON. */
 export function normalise(text: string): string {
   try {
     return pretty(JSON.parse(text) as JsonValue);

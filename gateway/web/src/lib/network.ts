@@ -25,7 +25,7 @@ export function sleep(milliseconds: number, stop: AbortSignal): Promise<void> {
   });
 }
 
-/** 0.5 s doubling to 8 s, each somewhat at random. */
+/** Milliseconds: 0.5 s, doubling to 8 s, with jitter. */
 export function backoff(failures: number): number {
   return Math.min(8000, 500 * 2 ** Math.min(failures, 5)) * (0.7 + 0.3 * Math.random());
 }

@@ -32,7 +32,7 @@ export function problemOf(thrown: unknown): Problem {
   };
 }
 
-/** Whether trying again may help: the way there failed, not the request. */
+/** True if a retry can help: the connection failed, not the request. */
 export function isTransient(problem: Problem): boolean {
   const passing = [Code.Unavailable, Code.DeadlineExceeded, Code.Aborted, Code.Internal];
   return passing.includes(problem.code) || (problem.code === Code.Unknown && !problem.reason);

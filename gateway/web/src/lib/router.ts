@@ -30,13 +30,13 @@ export function go(...parts: string[]): void {
   arrived();
 }
 
-/** As `go`, but Back does not come here again. */
+/** As `go`, but without an entry in the history. */
 export function replace(...parts: string[]): void {
   history.replaceState(null, "", href(...parts));
   arrived();
 }
 
-/** The page's address of an automation or a run. */
+/** Returns the page's address of an automation or a run. */
 export function resourceHref(name: string): string | undefined {
   const found = /\/automations\/([^/]+)(?:\/runs\/([^/]+))?/.exec(name);
   if (!found) return undefined;

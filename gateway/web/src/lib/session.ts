@@ -11,7 +11,7 @@ export interface Claims {
 }
 
 export const token = signal(taken());
-/** Why the last token was put away. Empty: there was none, or the person signed out. */
+/** Why the last token was removed. Empty: no token, or the person signed out. */
 export const refusal = signal("");
 
 export const claims = computed<Claims | undefined>(() => read(token.value));
@@ -19,7 +19,7 @@ export const workspace = computed(() => `workspaces/${claims.value?.workspaces[0
 
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
-/** Takes a token; false when it isn't one. */
+/** Stores a token; false when it is no token. */
 export function signIn(text: string): boolean {
   const given = text.trim().replace(/^Bearer\s+/i, "");
   if (!read(given)) return false;
@@ -35,7 +35,7 @@ export function signOut(why = ""): void {
   token.value = "";
 }
 
-/** From the address, which is then cleaned, or from before a reload. */
+/** Reads the token from the address, and removes it there, or from before a reload. */
 function taken(): string {
   const found = /^#token=([^&]+)/.exec(location.hash)?.[1];
   if (found) {
@@ -45,7 +45,7 @@ function taken(): string {
   return sessionStorage.getItem(KEY) ?? "";
 }
 
-/** What the token says, unverified: the gateway and both services verify it. */
+/** The claims of the token, unverified: the gateway and both services verify them. */
 function read(text: string): Claims | undefined {
   const body = text.split(".")[1];
   if (!body) return undefined;

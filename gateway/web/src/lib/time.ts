@@ -18,7 +18,7 @@ export function dateOf(stamp: Timestamp | undefined): Date | undefined {
   return stamp && timestampDate(stamp);
 }
 
-/** `Mon 23 Nov, 09:00`; with the year when it is far from now. */
+/** `Mon 23 Nov, 09:00`; with the year when the date is far from now. */
 export function moment(date: Date, place = zone): string {
   return `${dated(date, place)}, ${clock(date, place)}`;
 }
@@ -87,7 +87,7 @@ export function offset(seconds: number): string {
   return `UTC${seconds < 0 ? "−" : "+"}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`;
 }
 
-/** `2026-11-23T09:00` → `Mon 23 Nov, 09:00`, whatever zone it is of. */
+/** `2026-11-23T09:00` → `Mon 23 Nov, 09:00`, in any time zone. */
 export function wallClock(text: string): string {
   const date = new Date(`${text.slice(0, 16)}:00Z`);
   return Number.isNaN(date.getTime()) ? text : moment(date, "UTC");

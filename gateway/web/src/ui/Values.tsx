@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { isObject, sortKeys } from "../lib/json.js";
 
-/** `name` says what a key is called. */
+/** `name` returns the label of a key. */
 export function Values({ value, name }: { value: JsonValue; name: (key: string) => string }) {
   if (isObject(value)) return <Pairs value={sortKeys(value) as JsonObject} name={name} />;
   if (!Array.isArray(value)) return <>{scalar(value)}</>;
