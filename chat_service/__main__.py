@@ -14,7 +14,7 @@ from chat_service.persistence import tables
 from chat_service.runtime.models_file import BadModelsFile
 from chat_service.settings import Settings
 from shared.db import database
-from shared.rpc.server import stop_signal
+from shared.rpc.server import settle_memory, stop_signal
 from shared.security.secretbox import BadKeys
 from shared.settings import describe, explain
 from shared.telemetry import export, logs
@@ -77,6 +77,7 @@ async def _serve(settings: Settings) -> None:
         bootstrap.NAME, os.environ, port=settings.metrics_port, listen=settings.listen
     ):
         async with bootstrap.service(settings):
+            settle_memory()
             await stopped.wait()
 
 

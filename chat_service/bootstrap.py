@@ -66,7 +66,7 @@ from shared.registries.catalogue import Catalogue, register_builtins
 from shared.rpc import client, tls
 from shared.rpc.client import Behalf
 from shared.rpc.interceptor import Guard
-from shared.rpc.server import RpcServer, settle_memory
+from shared.rpc.server import RpcServer
 from shared.security import caller
 from shared.security.secretbox import SecretBox
 from shared.telemetry import logs
@@ -206,7 +206,6 @@ async def service(
         )
         stack.push_async_callback(server.stop)
         await server.start()
-        settle_memory()
 
         async def tick() -> None:
             await ending.expire()
