@@ -9,6 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
   then echo $$python; break; fi; done)
 BIN := .venv/bin
 CODE := $(wildcard shared chat_service automation_service gateway devstack clients/python/rota_client tests tools bench)
+WORKERS ?= 2 # of the test suite
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
   --generate-hashes --no-header --no-annotate
 
@@ -26,7 +27,7 @@ run: setup ## Runs the whole system; Ctrl-C stops all of it.
 	@exec $(BIN)/python -m devstack
 
 test: setup ## Runs the whole test suite.
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 check: setup ## Formatting, lint, types, imports, protos, generated code and pages.
 	$(BIN)/ruff format --check --quiet .

@@ -1,21 +1,32 @@
-"""Fixtures for every test: a real PostgreSQL, and databases on it."""
+"""Fixtures for every test: PostgreSQL with databases, keys, a demo model, the whole system."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from devstack.postgres_roles import ServiceDatabases
-from tests.support.live import Live
-from tests.support.live import live as started
-from tests.support.pair import migrated
+from tests.support.groups import group
 from tests.support.postgres import SuiteServer, suite_server
+from tests.support.tokens import Keys
+
+if TYPE_CHECKING:
+    from devstack.demo_model import DemoServer
+    from tests.support.live import Live
 
 # The same examples in every run, and no clock on any of them.
 settings.register_profile(
     "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("steady")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    group(items)
 
 
 @pytest.fixture(scope="session")
@@ -25,11 +36,39 @@ def postgres_server() -> Iterator[SuiteServer]:
 
 
 @pytest.fixture(scope="session")
-def live(postgres_server: SuiteServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(
+    postgres_server: SuiteServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator["Live"]:
     """The whole system, shared by the session: give each test a workspace of its own."""
+    # Imported here, so that tests without it do not wait for its imports.
+    from tests.support.live import live as started
+    from tests.support.pair import migrated
+
     fresh = postgres_server.fresh_database("both_migrated", migrated)
     with started(fresh, tmp_path_factory.mktemp("live")) as running:
         yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def demo_model() -> AsyncIterator["DemoServer"]:
+    """The session's demo model; tests ask for `demo`."""
+    from devstack.demo_model import demo_server
+
+    async with demo_server() as server:
+        yield server
+
+
+@pytest.fixture
+def demo(demo_model: "DemoServer") -> Iterator["DemoServer"]:
+    """The demo model with nothing ordered and nothing seen."""
+    demo_model.controls.reset()
+    yield demo_model
+    demo_model.controls.reset()
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Keys:
+    return Keys(folder=tmp_path)
 
 
 @pytest.fixture
@@ -53,3 +92,12 @@ def chat_database_url(databases: ServiceDatabases) -> str:
 @pytest.fixture
 def automation_database_url(databases: ServiceDatabases) -> str:
     return databases.automation
+
+
+@pytest.fixture
+def both_databases(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
+    """A database with both services' tables."""
+    from tests.support.pair import migrated
+
+    with postgres_server.fresh_database("both_migrated", migrated) as fresh:
+        yield fresh

@@ -1,7 +1,6 @@
 """Fixtures: a migrated database, keys, and the service on them."""
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -46,11 +45,6 @@ async def store(url: str) -> AsyncIterator[AsyncEngine]:
 async def automation(store: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     async with store.connect() as connection:
         yield connection
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys(folder=tmp_path)
 
 
 @pytest.fixture

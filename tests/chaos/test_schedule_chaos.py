@@ -45,11 +45,6 @@ def databases(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
         yield fresh
 
 
-@pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys(folder=tmp_path)
-
-
 @contextlib.asynccontextmanager
 async def three(url: str, keys: Keys, peer: str, clock: FileClock) -> AsyncIterator[list[Process]]:
     found = [

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_openai.chat_models._client_utils import _cached_async_httpx_client
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import bootstrap
 from chat_service.flows import title_gen
-from chat_service.llm.config import _service_chat
 from chat_service.llm.retry import Patience
 from chat_service.persistence import tables
 from chat_service.tools.mcp import client
-from devstack.demo_model import DemoServer, demo_server
+from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.db import database
@@ -38,13 +36,6 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "SETTLE_SECONDS", 60.0)
 
 
-@pytest.fixture(autouse=True)
-def own_clients() -> None:
-    """A test's model may get the port of an earlier one, whose client was of another loop."""
-    _service_chat.cache_clear()
-    _cached_async_httpx_client.cache_clear()
-
-
 @pytest.fixture
 def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for a title."""
@@ -55,17 +46,6 @@ def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
 def chat_databases(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
     with postgres_server.fresh_database("chat_migrated", migrated) as fresh:
         yield fresh
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys(folder=tmp_path)
-
-
-@pytest.fixture
-async def demo() -> AsyncIterator[DemoServer]:
-    async with demo_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import pytest
 from tests.automation_service.conftest import (
     agent,
     clock,
-    keys,
     migrated_databases,
     rota,
     url,
@@ -13,7 +12,7 @@ from tests.automation_service.conftest import (
 from tests.contract.stage import Stage
 from tests.support.live import Live
 
-__all__ = ["agent", "clock", "keys", "migrated_databases", "rota", "url"]
+__all__ = ["agent", "clock", "migrated_databases", "rota", "url"]
 
 
 @pytest.fixture(scope="session")

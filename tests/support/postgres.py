@@ -31,6 +31,7 @@ SETTINGS = {
     "max_wal_senders": "0",
     "autovacuum": "off",
     "max_wal_size": "256MB",
+    "scram_iterations": "1",
 }
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 2 * 2**30  # a server's write-ahead log, templates and databases in use

@@ -2,7 +2,6 @@
 
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -11,11 +10,6 @@ import pytest
 from shared import errors
 from shared.security import caller
 from tests.support.tokens import Keys, new_key
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys(folder=tmp_path)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from chat_service.runtime.events import AgentEvent, Paused, TextDelta, ToolCallF
 from chat_service.runtime.ports import RuntimeContext, Said, TaskLimits
 from chat_service.runtime.subagent import Subagent
 from chat_service.tools.definition import ToolDefinition
-from devstack.demo_model import DemoServer, demo_server
+from devstack.demo_model import DemoServer
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue, register_builtins
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
@@ -134,8 +134,8 @@ def finished(events: Sequence[AgentEvent]) -> list[ToolCallFinished]:
 
 
 @pytest.fixture
-async def bench(chat_database_url: str) -> AsyncIterator[Bench]:
+async def bench(chat_database_url: str, demo: DemoServer) -> AsyncIterator[Bench]:
     register_builtins()
     await setup(chat_database_url)
-    async with demo_server() as demo, open_checkpoints(chat_database_url) as checkpoints:
+    async with open_checkpoints(chat_database_url) as checkpoints:
         yield Bench(demo=demo, checkpoints=checkpoints, dsn=chat_database_url)

@@ -5,13 +5,7 @@ from collections.abc import AsyncIterator
 import openai
 import pytest
 
-from devstack.demo_model import DemoServer, demo_server
-
-
-@pytest.fixture
-async def demo() -> AsyncIterator[DemoServer]:
-    async with demo_server() as server:
-        yield server
+from devstack.demo_model import DemoServer
 
 
 @pytest.fixture

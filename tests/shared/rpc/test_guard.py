@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,11 +37,6 @@ class Servicer(automation_pb2_grpc.AutomationServiceServicer):
     ) -> AsyncIterator[pb.RunEvent]:
         yield pb.RunEvent(sequence=1)
         raise errors.StreamTruncated(7)
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> Keys:
-    return Keys(folder=tmp_path)
 
 
 @pytest.fixture
