@@ -18,7 +18,7 @@ from tests.contract.stage import Stage, new_id
 from tests.support.live import Live, Tenant
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def who(live: Live) -> Tenant:
     return live.tenant()
 
