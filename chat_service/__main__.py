@@ -12,7 +12,7 @@ from chat_service.agent import checkpointer
 from chat_service.model_selection.llm_bundle import SECRET_KEYS
 from chat_service.persistence import tables
 from chat_service.runtime.models_file import BadModelsFile
-from chat_service.settings import Settings
+from chat_service.settings import ChatSettings
 from shared.db import database
 from shared.rpc.server import settle_memory, stop_signal
 from shared.security.secretbox import BadKeys
@@ -24,13 +24,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m chat_service",
         description="Talks with people, drafts automations and asks for approval.",
-        epilog=describe(Settings),
+        epilog=describe(ChatSettings),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
     command = parser.parse_args().command
     try:
-        settings = Settings()
+        settings = ChatSettings()
     except ValidationError as error:
         print(explain(error), file=sys.stderr)
         return 2
@@ -54,14 +54,14 @@ def main() -> int:
     return 0
 
 
-def migrate(settings: Settings) -> None:
+def migrate(settings: ChatSettings) -> None:
     """Brings schema chat, and the agent's checkpoint tables in it, up to date."""
     url = settings.database_url.get_secret_value()
     database.upgrade(url, package="chat_service.persistence", schema=tables.SCHEMA)
     asyncio.run(checkpointer.setup(url))
 
 
-def _run(settings: Settings) -> None:
+def _run(settings: ChatSettings) -> None:
     factory = None
     if settings.uvloop:
         import uvloop
@@ -71,7 +71,7 @@ def _run(settings: Settings) -> None:
         runner.run(_serve(settings))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: ChatSettings) -> None:
     stopped = stop_signal()
     with export.exported(
         bootstrap.NAME, os.environ, port=settings.metrics_port, listen=settings.listen

@@ -12,9 +12,9 @@ from rota.chat.v1 import chat_pb2_grpc
 from rota.notice.v1 import notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.adapters.approval_notifier import Notices
-from chat_service.adapters.automation_client import PEER, AutomationClient
-from chat_service.adapters.stores import ActStore, ApprovalStore, ImageStore, OfferStore
+from chat_service.adapters.approval_notifier import ApprovalNotifier
+from chat_service.adapters.automation_client import AUTOMATION_SERVICE, AutomationClient
+from chat_service.adapters.stores import ApprovalStore, ImageStore, McpToolStore, ToolCallStore
 from chat_service.agent.agent import Agent, prepare_process
 from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.agent.checkpointer import version as checkpoints_version
@@ -23,7 +23,7 @@ from chat_service.api import access
 from chat_service.api.access import Members
 from chat_service.api.approvals import Decisions
 from chat_service.api.model_configs import ModelConfigs
-from chat_service.api.payload_check import EditedPayloads
+from chat_service.api.payload_check import PayloadCheck
 from chat_service.api.servicers import AgentServicer, ChatServicer
 from chat_service.api.tasks import Tasks
 from chat_service.api.threads import Threads
@@ -42,14 +42,14 @@ from chat_service.llm import custom_endpoint
 from chat_service.llm.config import ModelConfig
 from chat_service.llm.retry import Patience
 from chat_service.model_selection.auto_pin import AutoPin
-from chat_service.model_selection.key_rotation import Resealing
-from chat_service.model_selection.llm_bundle import Bundles
+from chat_service.model_selection.key_rotation import KeyRotation
+from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.model_selection.quota import Quota
 from chat_service.persistence import tables
 from chat_service.persistence.schema_version import require_migrated
 from chat_service.runtime.models_file import Models, default_model, load_models
 from chat_service.runtime.ports import Automations
-from chat_service.settings import Settings
+from chat_service.settings import ChatSettings
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from chat_service.tools.mcp.tools import LOOK_AGAIN_SECONDS
 from chat_service.turns.engine import TurnEngine
@@ -94,7 +94,7 @@ class Service:
 
 @contextlib.asynccontextmanager
 async def service(
-    settings: Settings,
+    settings: ChatSettings,
     *,
     clock: Clock | None = None,
     models: Mapping[int, ModelConfig] | None = None,
@@ -118,20 +118,20 @@ async def service(
         await require_migrated(engine, checkpoints=checkpoints_version())
         clock = clock or await agreed_clock(stack, engine)
         checkpoints = await stack.enter_async_context(open_checkpoints(url))
-        toolbox = filled(models, clock, fetcher, os.environ, OfferStore(engine=engine))
+        toolbox = filled(models, clock, fetcher, os.environ, McpToolStore(engine=engine))
         catalogue = toolbox.catalogue
         await toolbox.mcp.recall()
         await in_background(stack, regularly(LOOK_AGAIN_SECONDS, toolbox.mcp.look))
         if automations is None:
             channel = client.channel(settings.peer_address, tls=secured)
             stack.push_async_callback(channel.close)
-            behalf = Behalf(identity=_identity(settings), audience=PEER)
+            behalf = Behalf(identity=_identity(settings), audience=AUTOMATION_SERVICE)
             automations = AutomationClient(
                 stub=automation_pb2_grpc.AutomationServiceStub(channel),
                 behalf=behalf,
                 catalogue=catalogue,
             )
-            notices = Notices(
+            notices = ApprovalNotifier(
                 engine=engine,
                 clock=clock,
                 stub=notice_pb2_grpc.NoticeServiceStub(channel),
@@ -144,7 +144,7 @@ async def service(
         agent = Agent(
             checkpoints=checkpoints,
             approvals=store,
-            acts=ActStore(engine=engine),
+            acts=ToolCallStore(engine=engine),
             automations=automations,
             catalogue=catalogue,
             clock=clock,
@@ -155,7 +155,7 @@ async def service(
             models=models,
             subagents=models.subagents if isinstance(models, Models) else (),
         )
-        bundles = Bundles(
+        bundles = ModelLoader(
             engine=engine,
             models=models,
             client=custom_endpoint.client(local=settings.local_models),
@@ -186,7 +186,7 @@ async def service(
             forget=agent.forget,
             frames_kept=settings.frames_kept,
         )
-        resealing = Resealing(bundles=bundles)
+        resealing = KeyRotation(bundles=bundles)
         loops = (
             frame_log.run(),
             tails.run(),
@@ -220,7 +220,7 @@ def _flows(
     clock: Clock,
     agent: Agent,
     automations: Automations,
-    bundles: Bundles,
+    bundles: ModelLoader,
 ) -> Flows:
     models = bundles.models
     credit = models.monthly_credit_micros if isinstance(models, Models) else None
@@ -272,7 +272,7 @@ def _servicers(
             tenancy=who.tenancy,
         ),
         engine=turn_engine,
-        edited=EditedPayloads(automations=flows.automations, clock=flows.clock),
+        edited=PayloadCheck(automations=flows.automations, clock=flows.clock),
     )
     turns = Turns(
         members=who,
@@ -297,7 +297,7 @@ def _servicers(
     return ChatServicer(threads, turns, decisions, models), AgentServicer(tasks)
 
 
-def _server(settings: Settings, servicers: tuple[ChatServicer, AgentServicer]) -> RpcServer:
+def _server(settings: ChatSettings, servicers: tuple[ChatServicer, AgentServicer]) -> RpcServer:
     chat, agent = servicers
     guard = Guard(
         verifier=caller.Verifier(
@@ -323,18 +323,18 @@ def _server(settings: Settings, servicers: tuple[ChatServicer, AgentServicer]) -
     )
 
 
-def _tls(settings: Settings) -> tls.Tls | None:
+def _tls(settings: ChatSettings) -> tls.Tls | None:
     files = settings.tls_cert_file, settings.tls_key_file, settings.tls_ca_file
     return tls.read(*files, clients_show=settings.tls_clients_show)
 
 
-def _identity(settings: Settings) -> caller.ServiceIdentity:
+def _identity(settings: ChatSettings) -> caller.ServiceIdentity:
     return caller.ServiceIdentity(
         service=NAME, key_pem=settings.service_key_file.read_text(), key_id=NAME
     )
 
 
-async def _models(settings: Settings) -> Mapping[int, ModelConfig]:
+async def _models(settings: ChatSettings) -> Mapping[int, ModelConfig]:
     key = settings.openai_api_key.get_secret_value()
     default = settings.default_model
     if settings.models_file is None and not default:

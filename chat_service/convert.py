@@ -35,12 +35,12 @@ _APPROVAL_STATES = {
     ApprovalState.EXPIRED: pb.Approval.EXPIRED,
     ApprovalState.CANCELLED: pb.Approval.CANCELLED,
 }
-IMAGE_SUPPORT = {
+IMAGE_SUPPORT_TO_PROTO = {
     None: pb.ModelConfig.IMAGE_SUPPORT_UNSPECIFIED,
     True: pb.ModelConfig.IMAGES,
     False: pb.ModelConfig.TEXT_ONLY,
 }
-IMAGE_SUPPORTS = {shown: stored for stored, shown in IMAGE_SUPPORT.items()}
+IMAGE_SUPPORT_FROM_PROTO = {shown: stored for stored, shown in IMAGE_SUPPORT_TO_PROTO.items()}
 _ROLES = {MessageRole.USER: pb.Message.USER, MessageRole.AGENT: pb.Message.AGENT}
 
 
@@ -157,7 +157,7 @@ def own_model(row: OwnModel) -> pb.ModelConfig:
         name=model_config_name(row.workspace_id, row.id),
         display_name=row.display_name,
         model=row.model,
-        image_support=IMAGE_SUPPORT[row.supports_images],
+        image_support=IMAGE_SUPPORT_TO_PROTO[row.supports_images],
         base_url=row.base_url,
         key_hint=row.key_hint,
         own=True,

@@ -8,7 +8,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class Settings(BaseSettings):
+class ChatSettings(BaseSettings):
     """Every setting, by the name of its environment variable."""
 
     model_config = SettingsConfigDict(populate_by_name=True, env_ignore_empty=True, extra="ignore")

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
 from automation_service.settings import Settings as AutomationSettings
-from chat_service.settings import Settings as ChatSettings
+from chat_service.settings import ChatSettings
 from devstack.settings import PORTS
 from gateway.envoy_config import DEFAULTS
 

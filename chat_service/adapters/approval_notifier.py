@@ -10,7 +10,7 @@ from rota.notice.v1 import notice_pb2 as pb
 from rota.notice.v1 import notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.adapters.automation_client import PEER
+from chat_service.adapters.automation_client import AUTOMATION_SERVICE
 from chat_service.persistence import approvals
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
@@ -20,14 +20,14 @@ from shared.rpc import status
 from shared.rpc.client import DEADLINE_SECONDS, Behalf
 from shared.telemetry import logs
 
-MOST: Final = 20
-_AWAY: Final = {errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED, errors.Code.INTERNAL}
+BATCH_SIZE: Final = 20
+_UNREACHABLE: Final = {errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED, errors.Code.INTERNAL}
 
 log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notices:
+class ApprovalNotifier:
     """Tells of each approval at least once; the approval's own row is the outbox.
 
     Any number of replicas may tell, since the other service takes each only once.
@@ -46,15 +46,15 @@ class Notices:
         count = 0
         while True:
             async with self.engine.connect() as connection:
-                found = await approvals.without_notice(connection, most=MOST)
+                found = await approvals.list_unnotified(connection, most=BATCH_SIZE)
             for approval in found:
                 # One that was decided meanwhile waits for nobody.
                 if approval.state is ApprovalState.PENDING and not await self._told(approval):
                     return count
                 async with self.engine.begin() as connection:
-                    await approvals.noticed(connection, [approval.id], self.clock.now())
+                    await approvals.mark_notified(connection, [approval.id], self.clock.now())
                 count += 1
-            if len(found) < MOST:
+            if len(found) < BATCH_SIZE:
                 return count
 
     async def _told(self, approval: Approval) -> bool:
@@ -62,8 +62,8 @@ class Notices:
         try:
             await self.stub.Notify(_request(approval), metadata=metadata, timeout=DEADLINE_SECONDS)
         except grpc.aio.AioRpcError as error:
-            refusal = status.from_call(error, peer=PEER)
-            if refusal.code in _AWAY:
+            refusal = status.from_call(error, peer=AUTOMATION_SERVICE)
+            if refusal.code in _UNREACHABLE:
                 return False
             # Whoever asked has no access any more, for one: it would be refused for ever.
             log.warning("notice_refused", approval=str(approval.id), reason=refusal.reason)

@@ -29,9 +29,9 @@ from shared.rpc.client import DEADLINE_SECONDS, Behalf
 from shared.validation import violations
 from shared.validation.check import check
 
-PEER: Final = "automation_service"
-_EDITED: Final = ("display_name", "description", "definition")
-_LARGEST_PAGE: Final = 200
+AUTOMATION_SERVICE: Final = "automation_service"
+_UPDATE_MASK: Final = ("display_name", "description", "definition")
+_MAX_PAGE_SIZE: Final = 200
 
 _STATES: Final[Mapping[int, Literal["active", "paused", "archived"]]] = {
     pb.Automation.ACTIVE: "active",
@@ -81,7 +81,7 @@ class AutomationClient:
         while True:
             request = pb.ListAutomationsRequest(
                 parent=WORKSPACE.format(workspace=workspace),
-                page_size=min(limit - len(found), _LARGEST_PAGE),
+                page_size=min(limit - len(found), _MAX_PAGE_SIZE),
                 page_token=token,
                 filter="state != ARCHIVED",
             )
@@ -161,7 +161,7 @@ class AutomationClient:
         automation = _message(said)
         automation.name, automation.etag = payload["name"], payload["etag"]
         request = pb.UpdateAutomationRequest(
-            automation=automation, update_mask=field_mask_pb2.FieldMask(paths=_EDITED), **how
+            automation=automation, update_mask=field_mask_pb2.FieldMask(paths=_UPDATE_MASK), **how
         )
         return _saved(await self._call(self.stub.UpdateAutomation, request, workspace, user))
 
@@ -179,7 +179,7 @@ class AutomationClient:
         try:
             return await method(request, metadata=metadata, timeout=DEADLINE_SECONDS)
         except grpc.aio.AioRpcError as error:
-            raise status.from_call(error, peer=PEER) from error
+            raise status.from_call(error, peer=AUTOMATION_SERVICE) from error
 
 
 def _message(payload: Mapping[str, Any]) -> pb.Automation:

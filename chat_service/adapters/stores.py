@@ -21,13 +21,13 @@ from shared.telemetry import metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActStore:
+class ToolCallStore:
     engine: AsyncEngine
 
     async def begin(self, turn: UUID, key: str) -> bool:
         with database.faults_told():
             async with database.transaction(self.engine) as connection:
-                return await tool_calls.begin(connection, turn, key)
+                return await tool_calls.start(connection, turn, key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class ApprovalStore:
 
     async def find(self, turn: UUID, key: str) -> StoredApproval | None:
         async with self._transaction() as connection:
-            row = await approvals.by_key(connection, turn, key)
+            row = await approvals.get_by_key(connection, turn, key)
         return None if row is None else _stored(row)
 
     async def store(self, turn: UUID, draft: ApprovalDraft) -> StoredApproval:
@@ -72,7 +72,7 @@ class ApprovalStore:
                 expire_time=now + self.expire_after,
             )
             await approvals.insert_once(connection, row)
-            kept = await approvals.by_key(connection, turn, draft.key)
+            kept = await approvals.get_by_key(connection, turn, draft.key)
         assert kept is not None
         if kept.id == row.id:
             metrics.count("rota.approvals.requested", action_type=row.action_type)
@@ -120,13 +120,13 @@ class ImageStore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OfferStore:
+class McpToolStore:
     engine: AsyncEngine
 
     async def kept(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         async with self.engine.connect() as connection:
-            return await mcp_tools.kept(connection)
+            return await mcp_tools.list_by_server(connection)
 
     async def keep(self, server: str, tools: Sequence[Mapping[str, Any]]) -> None:
         async with database.transaction(self.engine) as connection:
-            await mcp_tools.keep(connection, server, tools)
+            await mcp_tools.save(connection, server, tools)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
 from chat_service.api.access import Members, Request
-from chat_service.api.payload_check import EditedPayloads, under
+from chat_service.api.payload_check import PayloadCheck, join_path
 from chat_service.api.threads import before, next_token, page_of, sendable
 from chat_service.flows.resume_routing import Decided, Routing
 from chat_service.persistence import approvals, turns
@@ -31,7 +31,7 @@ class Decisions:
     members: Members
     routing: Routing
     engine: TurnEngine
-    edited: EditedPayloads
+    edited: PayloadCheck
 
     async def get(self, name: str) -> pb.Approval:
         return convert.approval(await self._find(name, "viewer"))
@@ -42,7 +42,7 @@ class Decisions:
         conditions = aip.conditions(request.filter, _FILTER)
         page = page_of(request)
         async with self.members.engine.connect() as connection:
-            rows = await approvals.newest(
+            rows = await approvals.list_newest(
                 connection,
                 workspace,
                 size=page.size + 1,
@@ -182,7 +182,9 @@ def _payload(decision: pb.Decision, field: str) -> Mapping[str, Any] | None:
     try:
         payload: Mapping[str, Any] = struct.to_json(decision.edit.payload)
     except canonical_json.NotCanonical as error:
-        raise errors.invalid(under(f"{field}.edit.payload", error.path), error.problem) from error
+        raise errors.invalid(
+            join_path(f"{field}.edit.payload", error.path), error.problem
+        ) from error
     return payload
 
 

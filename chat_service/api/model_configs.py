@@ -15,7 +15,7 @@ from chat_service.api.threads import page_of
 from chat_service.llm import custom_endpoint
 from chat_service.llm.config import ModelConfig
 from chat_service.model_selection import llm_bundle
-from chat_service.model_selection.llm_bundle import SECRET_KEYS, Bundles
+from chat_service.model_selection.llm_bundle import SECRET_KEYS, ModelLoader
 from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
 from shared import aip, errors, resources
@@ -31,7 +31,7 @@ _FIELDS: Final = ("display_name", "model", "image_support", "base_url", "api_key
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfigs:
     members: Members
-    bundles: Bundles
+    bundles: ModelLoader
 
     async def create(self, request: pb.CreateModelConfigRequest) -> pb.ModelConfig:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
@@ -72,7 +72,7 @@ class ModelConfigs:
         page = page_of(request)
         start = _start(page.after)
         async with self.members.engine.connect() as connection:
-            own = await model_configs.of_owner(connection, workspace=workspace, user=who.user)
+            own = await model_configs.list_by_owner(connection, workspace=workspace, user=who.user)
         of_file = sorted(self.bundles.models.values(), key=lambda config: -config.id)
         configs = [_of_file(config, workspace) for config in of_file]
         configs += [convert.own_model(row) for row in own]
@@ -98,7 +98,7 @@ class ModelConfigs:
             row = await self._get(connection, config_id, workspace, user, lock=True)
             _check_etag(row, asked.etag)
             changes = self._changes(row, asked, fields)
-            await model_configs.change(connection, row.id, self.members.clock.now(), changes)
+            await model_configs.update(connection, row.id, self.members.clock.now(), changes)
             return str(config_id)
 
         async with database.transaction(self.members.engine) as connection:
@@ -135,7 +135,7 @@ class ModelConfigs:
         """Workspace, id and caller; a file's id that is not configured is not found."""
         parts = resources.MODEL_CONFIG.parse(name)
         who = await self.members.admit(parts["workspace"], role, name=name)
-        config_id = llm_bundle.number(parts["model_config"])
+        config_id = llm_bundle.parse_id(parts["model_config"])
         if config_id is None or (config_id < 0 and config_id not in self.bundles.models):
             raise errors.ResourceNotFound(name)
         return parts["workspace"], config_id, who.user
@@ -167,7 +167,7 @@ class ModelConfigs:
         self, connection: AsyncConnection, workspace: str, user: str, parent: str
     ) -> None:
         await model_configs.lock_owner(connection, workspace=workspace, user=user)
-        own = await model_configs.of_owner(connection, workspace=workspace, user=user)
+        own = await model_configs.list_by_owner(connection, workspace=workspace, user=user)
         if len(own) >= MOST:
             raise errors.StateConflict(parent, f"at its limit of {MOST} models of one person")
 
@@ -183,7 +183,7 @@ class ModelConfigs:
             base_url=custom_endpoint.checked(asked.base_url, local=self.bundles.local),
             api_key=None,
             key_hint=_hint(asked.api_key),
-            supports_images=convert.IMAGE_SUPPORTS[asked.image_support],
+            supports_images=convert.IMAGE_SUPPORT_FROM_PROTO[asked.image_support],
             context_tokens=asked.context_tokens or None,
             revision=1,
             create_time=now,
@@ -199,7 +199,7 @@ class ModelConfigs:
         if "base_url" in fields:
             changes["base_url"] = custom_endpoint.checked(asked.base_url, local=self.bundles.local)
         if "image_support" in fields:
-            changes["supports_images"] = convert.IMAGE_SUPPORTS[asked.image_support]
+            changes["supports_images"] = convert.IMAGE_SUPPORT_FROM_PROTO[asked.image_support]
         if "context_tokens" in fields:
             changes["context_tokens"] = asked.context_tokens or None
         moved = changes.get("base_url", row.base_url) != row.base_url
@@ -222,7 +222,7 @@ def _of_file(config: ModelConfig, workspace: str) -> pb.ModelConfig:
         name=convert.model_config_name(workspace, config.id),
         display_name=config.display_name,
         model=config.model,
-        image_support=convert.IMAGE_SUPPORT[config.supports_images],
+        image_support=convert.IMAGE_SUPPORT_TO_PROTO[config.supports_images],
         premium=config.premium,
         auto_eligible=config.auto_eligible,
         context_tokens=config.context_tokens,

@@ -15,11 +15,11 @@ from shared.definition.envelope import AutomationCreate, dump
 from shared.validation import never_fires
 
 # which automation, and as it was when the change was drafted
-_HELD = ("name", "etag")
+_FIXED_KEYS = ("name", "etag")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EditedPayloads:
+class PayloadCheck:
     automations: Automations
     clock: Clock
 
@@ -28,7 +28,7 @@ class EditedPayloads:
     ) -> Mapping[str, Any]:
         """Its canonical form. InvalidRequest with paths under `field`, where it stands."""
         if row.state is not ApprovalState.PENDING:
-            return _as_decided(row, payload)
+            return _stored_form(row, payload)
         try:
             match row.action_type:
                 case ActionType.CREATE:
@@ -36,13 +36,13 @@ class EditedPayloads:
                 case ActionType.UPDATE:
                     return await self._updated(row, payload)
                 case ActionType.PAUSE | ActionType.RESUME | ActionType.TOOL_CALL:
-                    return _fitting(row, payload)
+                    return _check_schema(row, payload)
         except errors.RotaError as error:
             if not error.violations:
                 raise
             raise errors.InvalidRequest(
                 [
-                    replace(v, field=under(field, v.field.removeprefix("automation.")))
+                    replace(v, field=join_path(field, v.field.removeprefix("automation.")))
                     for v in error.violations
                 ]
             ) from error
@@ -65,7 +65,7 @@ class EditedPayloads:
 
     def _late(self, row: Approval) -> bool:
         try:
-            definition = AutomationCreate.model_validate(_said(row.payload)).definition
+            definition = AutomationCreate.model_validate(_automation_fields(row.payload)).definition
             unfired = never_fires.unfired(definition)
             return any(never_fires.faults(definition, self.clock.now(), unfired))
         except ValidationError:
@@ -78,7 +78,7 @@ class EditedPayloads:
         return saved.payload
 
     async def _updated(self, row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        if changed := [key for key in _HELD if payload.get(key) != row.payload[key]]:
+        if changed := [key for key in _FIXED_KEYS if payload.get(key) != row.payload[key]]:
             raise errors.InvalidRequest(
                 [
                     errors.FieldViolation(field=key, description="can't be changed")
@@ -91,26 +91,26 @@ class EditedPayloads:
         return saved.payload
 
 
-def _as_decided(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+def _stored_form(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """The form that was kept of it, if it was this one; time may have passed since."""
     if row.action_type not in (ActionType.CREATE, ActionType.UPDATE):
         return payload
-    held = {key: payload[key] for key in _HELD if key in payload}
+    held = {key: payload[key] for key in _FIXED_KEYS if key in payload}
     try:
-        return {**held, **dump(AutomationCreate.model_validate(_said(payload)))}
+        return {**held, **dump(AutomationCreate.model_validate(_automation_fields(payload)))}
     except ValidationError:
         return payload
 
 
-def _said(payload: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in payload.items() if key not in _HELD}
+def _automation_fields(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in payload.items() if key not in _FIXED_KEYS}
 
 
-def under(prefix: str, field: str) -> str:
+def join_path(prefix: str, field: str) -> str:
     return f"{prefix}.{field}" if field else prefix
 
 
-def _fitting(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+def _check_schema(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """By the schema that the card was shown with, which fixes what may not change."""
     if faults := json_schema.faults(row.payload_schema, payload):
         raise errors.InvalidRequest(

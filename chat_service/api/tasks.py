@@ -16,7 +16,7 @@ from chat_service.agent.structured_output import read_output
 from chat_service.api.access import Members, Request
 from chat_service.flows import runtime_context
 from chat_service.flows.open_turn import Asked, Opening
-from chat_service.model_selection.llm_bundle import Bundles
+from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.persistence import messages, turns
 from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
@@ -41,7 +41,7 @@ class Tasks:
     engine: TurnEngine
     tails: Tails
     ending: Ending
-    bundles: Bundles
+    bundles: ModelLoader
     catalogue: Callable[[], Catalogue]
 
     async def run(self, request: pb.RunTaskRequest) -> AsyncIterator[pb.TaskEvent]:
@@ -82,7 +82,7 @@ class Tasks:
         async with database.transaction(self.members.engine) as connection:
             turn = await self._find(connection, workspace, who.user, request.request_id)
             if turn is not None and turn.state is TurnState.RUNNING:
-                await turns.change(
+                await turns.update(
                     connection, turn.id, self.members.clock.now(), cancel_requested=True
                 )
         if turn is not None:
@@ -113,7 +113,7 @@ class Tasks:
     async def _remembered(self, turn: Turn) -> pb.TaskEvent:
         """The result of a task whose frames are no longer kept."""
         async with self.members.engine.connect() as connection:
-            said = await messages.of_turn(connection, turn.id)
+            said = await messages.list_by_turn(connection, turn.id)
         answer = next(m for m in said if m.id == turn.agent_message_id)
         frame = chat_pb2.TurnEvent(cancelled=chat_pb2.TurnCancelled())
         if turn.error is not None:

@@ -14,7 +14,7 @@ from chat_service import convert
 from chat_service.api.access import Members
 from chat_service.flows.open_turn import refuse_open_turn
 from chat_service.model_selection import auto_pin
-from chat_service.model_selection.llm_bundle import Bundles
+from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.persistence import images, messages, threads
 from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.threads import Thread
@@ -30,7 +30,7 @@ T = TypeVar("T", bound=Message)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threads:
     members: Members
-    bundles: Bundles
+    bundles: ModelLoader
 
     async def create(self, request: pb.CreateThreadRequest) -> pb.Thread:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
@@ -68,7 +68,7 @@ class Threads:
         created = created_conditions(request.filter)
         page = page_of(request)
         async with self.members.engine.connect() as connection:
-            rows = await threads.newest(
+            rows = await threads.list_newest(
                 connection, workspace, size=page.size + 1, before=before(page), created=created
             )
         return pb.ListThreadsResponse(
@@ -100,7 +100,7 @@ class Threads:
             check_etag(row, request.thread.etag)
             model = changes.get("model_config_id", auto_pin.AUTO)
             await self._check_model(connection, model, workspace, who.user)
-            await threads.change(connection, thread, self.members.clock.now(), changes)
+            await threads.update(connection, thread, self.members.clock.now(), changes)
             return str(thread)
 
         async with database.transaction(self.members.engine) as connection:
@@ -129,9 +129,9 @@ class Threads:
             row = await self._get(connection, workspace, thread, lock=True)
             check_etag(row, request.etag)
             await refuse_open_turn(connection, row)
-            shown = await images.of_thread(connection, thread)
+            shown = await images.list_hashes(connection, thread)
             await threads.delete(connection, thread)
-            await images.drop_unshown(connection, workspace, shown)
+            await images.delete_unreferenced(connection, workspace, shown)
             return str(thread)
 
         async with database.transaction(self.members.engine) as connection:
@@ -143,7 +143,7 @@ class Threads:
         page = page_of(request)
         async with self.members.engine.connect() as connection:
             await self._get(connection, workspace, thread)
-            rows = await messages.newest(
+            rows = await messages.list_newest(
                 connection, thread, size=page.size + 1, before=before(page)
             )
         shown = sendable([convert.message(row, workspace) for row in rows[: page.size]])

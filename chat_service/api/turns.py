@@ -92,8 +92,8 @@ class Turns:
     async def _open_plain(self, asked: Asked, once: Request) -> str | None:
         """As `_open`, where two statements do it; None, and nothing is done, where not."""
 
-        def remembered(turn: Turn) -> turn_opening.Request:
-            return turn_opening.Request(
+        def remembered(turn: Turn) -> turn_opening.TurnRequest:
+            return turn_opening.TurnRequest(
                 rpc=once.rpc,
                 user=once.user,
                 request_id=once.request_id,
@@ -170,7 +170,7 @@ class Turns:
         async with self.members.engine.connect() as connection:
             if await threads.get(connection, parts["workspace"], thread) is None:
                 raise errors.ResourceNotFound(request.parent)
-            rows = await turns.newest(
+            rows = await turns.list_newest(
                 connection,
                 thread,
                 size=page.size + 1,
@@ -179,7 +179,7 @@ class Turns:
                 created=[(c.operator, c.moment()) for c in conditions if c.field != "state"],
             )
             found = [
-                convert.turn(row, await approvals.of_turn(connection, row.id))
+                convert.turn(row, await approvals.list_by_turn(connection, row.id))
                 for row in rows[: page.size]
             ]
         shown = sendable(found)
@@ -206,7 +206,7 @@ class Turns:
             if row.state is TurnState.AWAITING_APPROVAL:
                 await self.ending.end_waiting(connection, row, ApprovalState.CANCELLED)
             elif row.state is TurnState.RUNNING:
-                await turns.change(
+                await turns.update(
                     connection, row.id, self.members.clock.now(), cancel_requested=True
                 )
             else:
@@ -226,7 +226,7 @@ class Turns:
         row = await turns.get(connection, turn)
         if row is None:
             raise errors.ResourceNotFound(str(turn))
-        return convert.turn(row, await approvals.of_turn(connection, turn))
+        return convert.turn(row, await approvals.list_by_turn(connection, turn))
 
     async def _find(self, name: str, role: str) -> tuple[str, Turn]:
         parts = resources.TURN.parse(name)

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.agent.agent import Agent
 from chat_service.model_selection.auto_pin import AutoPin
-from chat_service.model_selection.llm_bundle import Bundles
+from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.model_selection.quota import Quota
 from chat_service.runtime.ports import Automations
 from shared.clock import Clock
@@ -19,7 +19,7 @@ class Flows:
     clock: Clock
     agent: Agent
     automations: Automations
-    bundles: Bundles
+    bundles: ModelLoader
     pins: AutoPin
     quota: Quota
     # What goes on beside the turns, such as a title that comes late.

@@ -124,7 +124,7 @@ async def _requests(
 ) -> AsyncGenerator[pb.TurnEvent, None]:
     """A frame for each approval that waits and was not shown before."""
     async with engine.connect() as connection:
-        found = await approvals.of_turn(connection, work.turn.id)
+        found = await approvals.list_by_turn(connection, work.turn.id)
     for row in found:
         shown = convert.approval(row)
         if row.id in paused and shown.name not in work.fold.approvals:

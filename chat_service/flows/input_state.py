@@ -48,12 +48,12 @@ async def _read(flows: Flows, work: Work) -> tuple[Sequence[Message], Sequence[M
     if opened is not None and opened.first:
         return (), opened.parts
     async with flows.engine.connect() as connection:
-        found = await messages.newest(
+        found = await messages.list_newest(
             connection, turn.thread_id, size=MOST_MESSAGES, before=turn.user_message_id
         )
         if opened is not None:
             return found, opened.parts
-        own = await messages.of_turn(connection, turn.id)
+        own = await messages.list_by_turn(connection, turn.id)
     (asked,) = [m for m in own if m.id == turn.user_message_id]
     return found, asked.parts
 

@@ -8,7 +8,7 @@ from chat_service.llm.metering import estimate, tokens_of
 from chat_service.llm.usage import ModelUsed
 from chat_service.persistence import approvals
 from chat_service.persistence.enums import ApprovalState
-from chat_service.persistence.turn_recovery import Left
+from chat_service.persistence.turn_recovery import AbandonedSegment
 from chat_service.turns.segment import Work
 from shared import errors, resources
 from shared.telemetry import logs
@@ -16,7 +16,7 @@ from shared.telemetry import logs
 log = logs.logger(__name__)
 
 
-async def reckon(flows: Flows, work: Work, left: Left) -> list[ModelUsed] | None:
+async def reckon(flows: Flows, work: Work, left: AbandonedSegment) -> list[ModelUsed] | None:
     """Counts the calls that ended as their checkpoint tells, and estimates the one cut off.
 
     The first are told again when the turn goes on, and counted once. The other is known by what
@@ -61,5 +61,5 @@ async def _decided(flows: Flows, work: Work) -> list[UUID]:
     if not work.resumed:
         return []
     async with flows.engine.connect() as connection:
-        rows = await approvals.of_turn(connection, work.turn.id)
+        rows = await approvals.list_by_turn(connection, work.turn.id)
     return [row.id for row in rows if row.state is not ApprovalState.PENDING]

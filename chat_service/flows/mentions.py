@@ -89,7 +89,7 @@ async def _block(engine: AsyncEngine, automations: Automations, turn: Turn, name
     if thread.id == turn.thread_id:
         return ""  # the model has it before it
     async with engine.connect() as connection:
-        found = await messages.newest(connection, thread.id, size=_MESSAGES, before=None)
+        found = await messages.list_newest(connection, thread.id, size=_MESSAGES, before=None)
     return _thread_block(name, thread, found)
 
 

@@ -11,7 +11,7 @@ from chat_service import convert
 from chat_service.flows import initial_thinking_step
 from chat_service.llm.config import ModelConfig
 from chat_service.model_selection import auto_pin, llm_capability
-from chat_service.model_selection.auto_pin import AutoPin, Choice, Cooling, Wanted
+from chat_service.model_selection.auto_pin import AutoPin, Cooldowns, ModelChoice, ModelRequirements
 from chat_service.model_selection.quota import Quota
 from chat_service.persistence import approvals, images, threads, turn_opening, turns
 from chat_service.persistence.enums import (
@@ -70,19 +70,21 @@ class Opening:
             await refuse_open_turn(connection, thread)
         choice = await self._chosen(connection, asked, thread)
         if choice.pin != thread.model_config_id:
-            await threads.pin(connection, thread.id, was=thread.model_config_id, now_is=choice.pin)
+            await threads.pin_model(
+                connection, thread.id, was=thread.model_config_id, now_is=choice.pin
+            )
         work, new = self._new(asked, thread, choice.config, first=asked.thread is None)
-        while not await turn_opening.begin(connection, new):
+        while not await turn_opening.insert(connection, new):
             await refuse_open_turn(connection, thread)  # or it has just ended
         await self.quota.reserve(connection, work.turn, choice.config)
-        await images.keep(connection, asked.workspace, thread.id, asked.images, self.clock.now())
+        await images.save(connection, asked.workspace, thread.id, asked.images, self.clock.now())
         return work, list(new.frames)
 
     async def open_plain(
         self,
         connection: AsyncConnection,
         asked: Asked,
-        remembered: Callable[[Turn], turn_opening.Request],
+        remembered: Callable[[Turn], turn_opening.TurnRequest],
     ) -> tuple[Work, list[bytes]] | None:
         """Opens a turn in two statements, where that is all it takes: it is then committed.
 
@@ -91,7 +93,7 @@ class Opening:
         """
         if asked.thread is None or asked.images:
             return None
-        seen = await turn_opening.look(
+        seen = await turn_opening.read_thread(
             connection,
             workspace=asked.workspace,
             user=asked.user,
@@ -108,7 +110,7 @@ class Opening:
         if choice.config.premium or connection.in_transaction():
             return None
         work, new = self._new(asked, seen.thread, choice.config, first=seen.first)
-        begun = await turn_opening.begin_as_seen(
+        begun = await turn_opening.insert_if_unchanged(
             connection,
             new,
             remembered(work.turn),
@@ -123,11 +125,11 @@ class Opening:
         connection: AsyncConnection,
         asked: Asked,
         thread: Thread,
-        cooling: Cooling | None = None,
-    ) -> Choice:
-        wanted = Wanted(user=asked.user, images=llm_capability.has_images(asked.parts))
+        cooling: Cooldowns | None = None,
+    ) -> ModelChoice:
+        wanted = ModelRequirements(user=asked.user, images=llm_capability.has_images(asked.parts))
         choice = await self.pins.choose(connection, thread, asked.model_config_id, wanted, cooling)
-        llm_capability.check(choice.config, asked.parts)
+        llm_capability.check_images(choice.config, asked.parts)
         return choice
 
     async def _thread(self, connection: AsyncConnection, asked: Asked) -> Thread:
@@ -187,7 +189,7 @@ class Opening:
 
     def _new(
         self, asked: Asked, thread: Thread, config: ModelConfig, *, first: bool
-    ) -> tuple[Work, turn_opening.New]:
+    ) -> tuple[Work, turn_opening.NewTurnRows]:
         turn = self._turn(asked, thread, config)
         events = [Work(turn=turn).started()]
         if asked.kind is ThreadKind.CHAT:
@@ -204,7 +206,7 @@ class Opening:
             create_time=turn.create_time,
             finish_time=turn.create_time,
         )
-        new = turn_opening.New(
+        new = turn_opening.NewTurnRows(
             turn=turn,
             lease=self.engine.lease,
             said=said,
@@ -228,7 +230,7 @@ async def refuse_open_turn(connection: AsyncConnection, thread: Thread) -> None:
         raise errors.TurnInProgress(name)
     waiting = [
         convert.approval_name(a.workspace_id, a.id)
-        for a in await approvals.of_turn(connection, turn.id)
+        for a in await approvals.list_by_turn(connection, turn.id)
         if a.state is ApprovalState.PENDING
     ]
     raise errors.ApprovalsUndecided(name, waiting)

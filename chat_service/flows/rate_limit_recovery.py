@@ -70,7 +70,7 @@ async def _another(
             return None
         if isinstance(error, errors.ModelRateLimited):
             wait = max(COOLDOWN, error.retry_after or COOLDOWN)
-            await model_cooldowns.cool(
+            await model_cooldowns.extend(
                 connection, work.turn.model_config_id, flows.clock.now() + wait
             )
     return found
@@ -84,7 +84,7 @@ async def _kept(flows: Flows, work: Work, found: ModelConfig) -> bool:
     if not await work.stored():
         return False
     async with database.transaction(flows.engine) as connection:
-        kept = await turns.reroute(connection, work.turn.id, work.turn.fence, found.id)
+        kept = await turns.switch_model(connection, work.turn.id, work.turn.fence, found.id)
     work.turn = replace(work.turn, model_config_id=found.id)
     work.rerouted = True
     work.switched(found.id)

@@ -18,7 +18,7 @@ async def stream_resume_chat(flows: Flows, work: Work) -> Frames:
     async with flows.engine.connect() as connection:
         decided = [
             approval.id
-            for approval in await approvals.of_turn(connection, work.turn.id)
+            for approval in await approvals.list_by_turn(connection, work.turn.id)
             if approval.state is not ApprovalState.PENDING
         ]
 

@@ -79,7 +79,7 @@ class Routing:
         payloads: Payloads,
     ) -> list[Decided]:
         """The decisions with edits in canonical form. Reads only; refuses what can't hold."""
-        rows = {row.id: row for row in await approvals.of_turn(connection, turn.id)}
+        rows = {row.id: row for row in await approvals.list_by_turn(connection, turn.id)}
         found: list[Decided] = []
         invalid: list[errors.FieldViolation] = []
         for decision in decisions:
@@ -147,7 +147,7 @@ class Routing:
         turn = await turns.get(connection, turn_id, lock=True)
         if turn is None:  # its thread was deleted meanwhile
             raise errors.ResourceNotFound(decisions[0].name)
-        rows = {row.id: row for row in await approvals.of_turn(connection, turn_id, lock=True)}
+        rows = {row.id: row for row in await approvals.list_by_turn(connection, turn_id, lock=True)}
         for decision in decisions:
             self._refuse(rows[decision.approval], decision)
         named = {decision.approval for decision in decisions}
@@ -199,7 +199,7 @@ class Routing:
         ModelGone and QuotaExceeded when its model can't be had and no other may take its place.
         """
         config = await self.pins.for_segment(connection, turn)
-        fence = await turns.take_lease(
+        fence = await turns.acquire_lease(
             connection, turn.id, owner=self.engine.owner, lease=self.engine.lease
         )
         going_on = replace(

@@ -133,7 +133,9 @@ async def _search(flows: Flows, work: Work, text: str, search: Titling) -> None:
             return
         # On its own: who deletes the thread locks it before its turns.
         async with flows.engine.begin() as connection:
-            given = await threads.give_title(connection, work.turn.thread_id, name, work.turn.id)
+            given = await threads.set_generated_title(
+                connection, work.turn.thread_id, name, work.turn.id
+            )
         if search.shown:
             if given:
                 updated = pb.ThreadUpdated(display_name=name)

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.llm.config import ModelConfig
-from chat_service.model_selection.llm_bundle import Bundles
+from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.model_selection.llm_capability import has_images
 from chat_service.model_selection.quota import Quota
 from chat_service.persistence import messages, model_cooldowns
@@ -19,11 +19,11 @@ from shared.clock import Clock
 
 AUTO: Final = 0
 
-Cooling = Mapping[int, datetime]  # models to leave alone, and until when
+Cooldowns = Mapping[int, datetime]  # models to leave alone, and until when
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class ModelRequirements:
     user: str
     images: bool
     excluded: frozenset[int] = field(default=frozenset())
@@ -31,7 +31,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ModelChoice:
     """A turn's model, and the pin that its thread is to have from then on."""
 
     config: ModelConfig
@@ -40,7 +40,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoPin:
-    bundles: Bundles
+    bundles: ModelLoader
     quota: Quota
     clock: Clock
 
@@ -49,9 +49,9 @@ class AutoPin:
         connection: AsyncConnection,
         thread: Thread,
         asked: int,
-        wanted: Wanted,
-        cooling: Cooling | None = None,
-    ) -> Choice:
+        wanted: ModelRequirements,
+        cooling: Cooldowns | None = None,
+    ) -> ModelChoice:
         """The model of a new turn, to be pinned to the thread when the choice was auto.
 
         An explicit choice is used as it is and clears the pin; an unknown one is
@@ -62,21 +62,24 @@ class AutoPin:
             found = await self._find(connection, asked, thread, wanted)
             if found is None:
                 raise errors.invalid("model_config_id", f"{asked} is not configured")
-            return Choice(found, AUTO)
+            return ModelChoice(found, AUTO)
         pinned = await self._find(connection, pin, thread, wanted)
         # What was said to a model of one's own goes to no other, so nothing takes its place.
         if pinned is not None and pinned.own:
-            return Choice(pinned, pin)
+            return ModelChoice(pinned, pin)
         if cooling is None:
-            cooling = await model_cooldowns.cooling(connection, self.clock.now())
+            cooling = await model_cooldowns.list_active(connection, self.clock.now())
         if pinned is not None and await self._may_stay(connection, pinned, wanted, cooling):
-            return Choice(pinned, pin)
+            return ModelChoice(pinned, pin)
         best = await self.best(connection, wanted, cooling)
         # Another person's own model stays pinned for them.
-        return Choice(best, best.id if pinned is not None or pin <= AUTO else pin)
+        return ModelChoice(best, best.id if pinned is not None or pin <= AUTO else pin)
 
     async def best(
-        self, connection: AsyncConnection, wanted: Wanted, cooling: Cooling | None = None
+        self,
+        connection: AsyncConnection,
+        wanted: ModelRequirements,
+        cooling: Cooldowns | None = None,
     ) -> ModelConfig:
         """The best model that auto may choose now.
 
@@ -88,15 +91,15 @@ class AutoPin:
             for config in self.bundles.models.values()
             if config.auto_eligible and config.id not in wanted.excluded
         ]
-        able = [config for config in open_to_auto if _reads(config, wanted)]
+        able = [config for config in open_to_auto if _accepts(config, wanted)]
         if not able:
-            raise _none(wanted.images and bool(open_to_auto))
+            raise _no_eligible_model(wanted.images and bool(open_to_auto))
         now = self.clock.now()
         if cooling is None:
-            cooling = await model_cooldowns.cooling(connection, now)
+            cooling = await model_cooldowns.list_active(connection, now)
         rested = [config for config in able if config.id not in cooling]
         if not rested:
-            raise _all_cool(able, cooling, now)
+            raise _all_on_cooldown(able, cooling, now)
         for config in sorted(rested, key=lambda config: _rank(config, wanted)):
             if await self.quota.affords(connection, wanted.user, config, wanted.within):
                 return config
@@ -118,38 +121,42 @@ class AutoPin:
         self, connection: AsyncConnection, turn: Turn, tried: Sequence[int]
     ) -> ModelConfig:
         """The best model besides those tried. Raises as `best` does."""
-        said = [m for m in await messages.of_turn(connection, turn.id) if m.segment == 0]
+        said = [m for m in await messages.list_by_turn(connection, turn.id) if m.segment == 0]
         images = any(has_images(message.parts) for message in said)
-        wanted = Wanted(
+        wanted = ModelRequirements(
             user=turn.requested_by, images=images, excluded=frozenset(tried), within=turn
         )
         return await self.best(connection, wanted)
 
     async def _find(
-        self, connection: AsyncConnection, config_id: int, thread: Thread, wanted: Wanted
+        self, connection: AsyncConnection, config_id: int, thread: Thread, wanted: ModelRequirements
     ) -> ModelConfig | None:
         return await self.bundles.find(
             connection, config_id, workspace=thread.workspace_id, user=wanted.user
         )
 
     async def _may_stay(
-        self, connection: AsyncConnection, pinned: ModelConfig, wanted: Wanted, cooling: Cooling
+        self,
+        connection: AsyncConnection,
+        pinned: ModelConfig,
+        wanted: ModelRequirements,
+        cooling: Cooldowns,
     ) -> bool:
-        if not _reads(pinned, wanted) or pinned.id in cooling:
+        if not _accepts(pinned, wanted) or pinned.id in cooling:
             return False
         return await self.quota.affords(connection, wanted.user, pinned)
 
 
-def _reads(config: ModelConfig, wanted: Wanted) -> bool:
+def _accepts(config: ModelConfig, wanted: ModelRequirements) -> bool:
     return not wanted.images or config.supports_images is not False
 
 
-def _rank(config: ModelConfig, wanted: Wanted) -> tuple[bool, int]:
+def _rank(config: ModelConfig, wanted: ModelRequirements) -> tuple[bool, int]:
     # The file lists the best first: ids run downwards from -1.
     return wanted.images and config.supports_images is None, -config.id
 
 
-def _none(for_images: bool) -> errors.NoEligibleModel:
+def _no_eligible_model(for_images: bool) -> errors.NoEligibleModel:
     if for_images:
         return errors.NoEligibleModel(
             "no configured model reads images", metadata={"needs": "images"}
@@ -157,8 +164,8 @@ def _none(for_images: bool) -> errors.NoEligibleModel:
     return errors.NoEligibleModel("no configured model may be chosen by auto")
 
 
-def _all_cool(
-    able: Sequence[ModelConfig], cooling: Cooling, now: datetime
+def _all_on_cooldown(
+    able: Sequence[ModelConfig], cooling: Cooldowns, now: datetime
 ) -> errors.NoEligibleModel:
     first = min(cooling[config.id] for config in able)
     return errors.NoEligibleModel(

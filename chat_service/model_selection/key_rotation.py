@@ -5,21 +5,21 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat_service.model_selection.llm_bundle import Bundles
+from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
 from shared.db import database
 from shared.security.secretbox import CannotOpen, SecretBox
 from shared.telemetry import logs
 
-_BATCH: Final = 100
+_BATCH_SIZE: Final = 100
 
 log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resealing:
-    bundles: Bundles
+class KeyRotation:
+    bundles: ModelLoader
 
     async def sweep(self) -> None:
         """One that no key opens is left as it is: its key may come back."""
@@ -29,13 +29,13 @@ class Resealing:
         after, resealed, shut = 0, 0, 0
         while True:
             async with database.transaction(self.bundles.engine) as connection:
-                rows = await model_configs.sealed_otherwise(
-                    connection, box.prefix, after=after, most=_BATCH
+                rows = await model_configs.list_with_other_key(
+                    connection, box.prefix, after=after, most=_BATCH_SIZE
                 )
                 for row in rows:
                     done = await _reseal(connection, box, row)
                     resealed, shut = resealed + done, shut + (not done)
-            if len(rows) < _BATCH:
+            if len(rows) < _BATCH_SIZE:
                 break
             after = rows[-1].id
         if resealed or shut:
@@ -48,5 +48,5 @@ async def _reseal(connection: AsyncConnection, box: SecretBox, row: OwnModel) ->
         key = box.open(row.api_key, bound_to=row.bound_to)
     except CannotOpen:
         return False
-    await model_configs.reseal(connection, row.id, box.seal(key, bound_to=row.bound_to))
+    await model_configs.replace_api_key(connection, row.id, box.seal(key, bound_to=row.bound_to))
     return True

@@ -19,7 +19,7 @@ SECRET_KEYS: Final = "ROTA_SECRET_KEYS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bundles:
+class ModelLoader:
     """`client` calls people's own models; `box` opens their keys, where the service has any.
 
     `local` says whether their endpoints may be at local addresses.
@@ -46,7 +46,7 @@ class Bundles:
             connection, turn.model_config_id, workspace=turn.workspace_id, user=turn.requested_by
         )
         if found is None:
-            raise _gone(turn.model_config_id)
+            raise _model_gone(turn.model_config_id)
         return found
 
     async def load(self, turn: Turn) -> ModelBundle:
@@ -55,14 +55,14 @@ class Bundles:
         if config_id <= 0:
             config = self.models.get(config_id)
             if config is None:
-                raise _gone(config_id)
+                raise _model_gone(config_id)
             return ModelBundle(config=config)
         async with self.engine.connect() as connection:
             row = await model_configs.get(
                 connection, config_id, workspace=turn.workspace_id, user=turn.requested_by
             )
         if row is None:
-            raise _gone(config_id)
+            raise _model_gone(config_id)
         return ModelBundle(config=_config(row, self._opened(row)), client=self.client)
 
     async def named(self, name: str, *, workspace: str, user: str) -> int:
@@ -70,7 +70,7 @@ class Bundles:
         for config in self.models.values():
             if name in (config.model, config.display_name):
                 return config.id
-        found = own_id(name, workspace)
+        found = parse_own_id(name, workspace)
         if found is not None:
             async with self.engine.connect() as connection:
                 if await self.find(connection, found, workspace=workspace, user=user):
@@ -88,17 +88,17 @@ class Bundles:
             raise errors.EncryptionUnavailable(SECRET_KEYS) from None
 
 
-def own_id(name: str, workspace: str) -> int | None:
+def parse_own_id(name: str, workspace: str) -> int | None:
     """The id in the name of a model of somebody's own; None for any other text."""
     try:
         parts = resources.MODEL_CONFIG.parse(name)
     except errors.ResourceNotFound:
         return None
-    found = number(parts["model_config"])
+    found = parse_id(parts["model_config"])
     return found if parts["workspace"] == workspace and found is not None and found > 0 else None
 
 
-def number(text: str) -> int | None:
+def parse_id(text: str) -> int | None:
     """An id as it is written in names; None for another spelling, and for what is no id."""
     digits = text.removeprefix("-")
     if not digits.isascii() or not digits.isdecimal() or digits.startswith("0"):
@@ -119,7 +119,7 @@ def _config(row: OwnModel, api_key: str = "") -> ModelConfig:
     )
 
 
-def _gone(config_id: int) -> errors.ModelGone:
+def _model_gone(config_id: int) -> errors.ModelGone:
     return errors.ModelGone(
         f"the model configuration {config_id} is gone", metadata={"model": str(config_id)}
     )

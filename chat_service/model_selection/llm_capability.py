@@ -7,7 +7,7 @@ from chat_service.llm.config import ModelConfig
 from shared import errors
 
 
-def check(config: ModelConfig, parts: Sequence[Mapping[str, Any]]) -> None:
+def check_images(config: ModelConfig, parts: Sequence[Mapping[str, Any]]) -> None:
     """ModelTextOnly for images and a model that is known not to read them."""
     if has_images(parts) and config.supports_images is False:
         raise errors.ModelTextOnly(config.id)

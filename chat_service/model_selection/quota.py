@@ -35,10 +35,10 @@ class Quota:
         """
         if not config.premium or self.monthly_credit_micros is None:
             return True
-        await credits.lock(connection, user)
+        await credits.lock_user(connection, user)
         month = _month(self.clock.now())
         held = None if within is None else (within.id, within.segment)
-        taken = await credits.taken(connection, user, month, but_held_for=held)
+        taken = await credits.sum_committed(connection, user, month, but_held_for=held)
         return self.estimate(config) <= self.monthly_credit_micros - taken
 
     async def reserve(self, connection: AsyncConnection, turn: Turn, config: ModelConfig) -> None:
@@ -46,11 +46,11 @@ class Quota:
         if not config.premium:
             return
         micros = self.estimate(config)
-        if await credits.held(connection, turn.id, turn.segment) >= micros:
+        if await credits.get_held(connection, turn.id, turn.segment) >= micros:
             return
         if not await self.affords(connection, turn.requested_by, config, turn):
             raise errors.QuotaExceeded(turn.requested_by)
-        await credits.hold(
+        await credits.reserve(
             connection,
             turn=turn.id,
             segment=turn.segment,

@@ -61,7 +61,7 @@ async def insert_once(connection: AsyncConnection, approval: Approval) -> None:
     )
 
 
-async def by_key(connection: AsyncConnection, turn: UUID, key: str) -> Approval | None:
+async def get_by_key(connection: AsyncConnection, turn: UUID, key: str) -> Approval | None:
     return await _one(connection, _SELECT.where(t.c.turn_id == turn, t.c.key == key))
 
 
@@ -74,13 +74,15 @@ async def get(
     return await _one(connection, query)
 
 
-async def of_turn(connection: AsyncConnection, turn: UUID, *, lock: bool = False) -> list[Approval]:
+async def list_by_turn(
+    connection: AsyncConnection, turn: UUID, *, lock: bool = False
+) -> list[Approval]:
     """A turn's approvals, oldest first."""
     statement = _OF_TURN_LOCKED if lock else _OF_TURN_READ
     return [Approval(**row) for row in await statement.rows(connection, turn=turn)]
 
 
-async def newest(
+async def list_newest(
     connection: AsyncConnection,
     workspace: str,
     *,
@@ -128,7 +130,9 @@ async def set_resource(connection: AsyncConnection, approval: UUID, resource: st
     await connection.execute(sa.update(t).where(t.c.id == approval).values(resource=resource))
 
 
-async def expired(connection: AsyncConnection, now: datetime, *, most: int) -> list[UUID]:
+async def list_expired_turns(
+    connection: AsyncConnection, now: datetime, *, most: int
+) -> list[UUID]:
     """Turns with a pending approval whose time is over."""
     query = (
         sa.select(t.c.turn_id)
@@ -139,19 +143,19 @@ async def expired(connection: AsyncConnection, now: datetime, *, most: int) -> l
     return list(await connection.scalars(query))
 
 
-async def pending(connection: AsyncConnection) -> int:
+async def count_pending(connection: AsyncConnection) -> int:
     """How many wait, in all workspaces."""
     query = sa.select(sa.func.count()).where(t.c.state == ApprovalState.PENDING)
     return int(await connection.scalar(query) or 0)
 
 
-async def without_notice(connection: AsyncConnection, *, most: int) -> list[Approval]:
+async def list_unnotified(connection: AsyncConnection, *, most: int) -> list[Approval]:
     """Those that the other service was not told of, oldest first, decided ones too."""
     query = _SELECT.where(t.c.notice_time.is_(None)).order_by(t.c.id).limit(most)
     return [Approval(**row) for row in (await connection.execute(query)).mappings()]
 
 
-async def noticed(connection: AsyncConnection, ids: Sequence[UUID], now: datetime) -> None:
+async def mark_notified(connection: AsyncConnection, ids: Sequence[UUID], now: datetime) -> None:
     await connection.execute(
         sa.update(t).where(t.c.id.in_(ids), t.c.notice_time.is_(None)).values(notice_time=now)
     )

@@ -18,7 +18,7 @@ t = tables.credit_reservations
 turns = tables.turns
 
 # Adds the rest of what a segment used, and lets go of what was held for it.
-SETTLE: Final = (
+SETTLE_RESERVATION: Final = (
     sa.update(t)
     .where(t.c.turn_id == sa.bindparam("turn"), t.c.segment == sa.bindparam("in_segment"))
     .values(
@@ -30,13 +30,13 @@ SETTLE: Final = (
 )
 
 
-async def lock(connection: AsyncConnection, user: str) -> None:
+async def lock_user(connection: AsyncConnection, user: str) -> None:
     """A person's reservations take turns until the end of the transaction."""
     key = sa.func.hashtextextended(f"credit|{user}", 0)
     await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
-async def taken(
+async def sum_committed(
     connection: AsyncConnection,
     user: str,
     since: datetime,
@@ -60,12 +60,12 @@ async def taken(
     return int(await connection.scalar(query) or 0)
 
 
-async def held(connection: AsyncConnection, turn: UUID, segment: int) -> int:
+async def get_held(connection: AsyncConnection, turn: UUID, segment: int) -> int:
     query = sa.select(t.c.held_micros).where(t.c.turn_id == turn, t.c.segment == segment)
     return int(await connection.scalar(query) or 0)
 
 
-async def hold(
+async def reserve(
     connection: AsyncConnection, *, turn: UUID, segment: int, user: str, micros: int, now: datetime
 ) -> None:
     """Holds at least this much for the segment, however often it is asked for."""
@@ -85,7 +85,7 @@ async def hold(
     )
 
 
-async def use(connection: AsyncConnection, turn: UUID, segment: int, micros: int) -> None:
+async def add_used(connection: AsyncConnection, turn: UUID, segment: int, micros: int) -> None:
     """Adds to what a segment used; nothing where nothing was held."""
     await connection.execute(
         sa.update(t)
@@ -94,7 +94,7 @@ async def use(connection: AsyncConnection, turn: UUID, segment: int, micros: int
     )
 
 
-async def settle_lost(connection: AsyncConnection, now: datetime, *, most: int) -> int:
+async def settle_abandoned(connection: AsyncConnection, now: datetime, *, most: int) -> int:
     """Settles what is held for segments that nobody works on; answers with how many."""
     works = sa.exists().where(
         turns.c.id == t.c.turn_id,

@@ -62,7 +62,7 @@ select sequence, frame from chat.turn_events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class FrameBatch:
     """New frames of one turn, numbered from base + 1."""
 
     turn: UUID
@@ -72,7 +72,7 @@ class Batch:
 
 
 async def append(
-    connection: AsyncConnection, batches: Sequence[Batch], lease: timedelta
+    connection: AsyncConnection, batches: Sequence[FrameBatch], lease: timedelta
 ) -> set[UUID]:
     """Stores the batches whose fence and base still hold; answers with their turns."""
     under = await database.raw(connection)
@@ -103,7 +103,7 @@ async def insert(
     await under.execute(_INSERT, turn, base, list(frames))
 
 
-def written(turn: "sa.ColumnElement[UUID]", *where: "sa.ColumnElement[bool]") -> sa.CTE:
+def insert_cte(turn: "sa.ColumnElement[UUID]", *where: "sa.ColumnElement[bool]") -> sa.CTE:
     """Stores the `frames` given, numbered from the `base` given, within another statement."""
     given = sa.func.unnest(sa.bindparam("frames", type_=ARRAY(t.c.frame.type)))
     frame = given.table_valued("frame", with_ordinality="number", name="given").render_derived()
@@ -113,7 +113,7 @@ def written(turn: "sa.ColumnElement[UUID]", *where: "sa.ColumnElement[bool]") ->
     return sa.insert(t).from_select(names, rows).cte("shown")
 
 
-async def after(
+async def list_after(
     connection: AsyncConnection, turn: UUID, sequence: int, *, most: int, upto: int | None = None
 ) -> list[tuple[int, bytes]]:
     under = await database.raw(connection)

@@ -22,7 +22,7 @@ class Image:
     data: bytes
 
 
-async def keep(
+async def save(
     connection: AsyncConnection,
     workspace: str,
     thread: UUID,
@@ -59,13 +59,15 @@ async def get(connection: AsyncConnection, workspace: str, sha256: str) -> Image
     return None if row is None else Image(**row)
 
 
-async def of_thread(connection: AsyncConnection, thread: UUID) -> list[str]:
+async def list_hashes(connection: AsyncConnection, thread: UUID) -> list[str]:
     return list(
         await connection.scalars(sa.select(shown.c.sha256).where(shown.c.thread_id == thread))
     )
 
 
-async def drop_unshown(connection: AsyncConnection, workspace: str, hashes: Sequence[str]) -> None:
+async def delete_unreferenced(
+    connection: AsyncConnection, workspace: str, hashes: Sequence[str]
+) -> None:
     """Drops those of the images that no thread shows any more."""
     these = sa.and_(t.c.workspace_id == workspace, t.c.sha256.in_(hashes))
     # Who is about to show one holds its row; what they did is seen by the next statement.

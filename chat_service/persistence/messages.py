@@ -55,7 +55,7 @@ async def insert(connection: AsyncConnection, message: Message) -> None:
     await _INSERT.run(connection, **{c.name: getattr(message, c.name) for c in t.columns})
 
 
-async def newest(
+async def list_newest(
     connection: AsyncConnection, thread: UUID, *, size: int, before: UUID | None
 ) -> list[Message]:
     if before is None:
@@ -65,7 +65,7 @@ async def newest(
     return [Message(**row) for row in rows]
 
 
-async def usage_of(connection: AsyncConnection, message: UUID) -> Mapping[str, Any]:
+async def get_usage(connection: AsyncConnection, message: UUID) -> Mapping[str, Any]:
     found: Mapping[str, Any] | None = await _USAGE.scalar(connection, message=message)
     return found or {}
 
@@ -74,5 +74,5 @@ async def set_usage(connection: AsyncConnection, message: UUID, usage: Mapping[s
     await connection.execute(sa.update(t).where(t.c.id == message).values(usage=usage))
 
 
-async def of_turn(connection: AsyncConnection, turn: UUID) -> list[Message]:
+async def list_by_turn(connection: AsyncConnection, turn: UUID) -> list[Message]:
     return [Message(**row) for row in await _OF_TURN.rows(connection, turn=turn)]

@@ -61,7 +61,9 @@ async def get(
     return None if row is None else OwnModel(**row)
 
 
-async def of_owner(connection: AsyncConnection, *, workspace: str, user: str) -> list[OwnModel]:
+async def list_by_owner(
+    connection: AsyncConnection, *, workspace: str, user: str
+) -> list[OwnModel]:
     """All of a person's, oldest first."""
     query = sa.select(t).where(t.c.workspace_id == workspace, t.c.user_id == user).order_by(t.c.id)
     return [OwnModel(**row) for row in (await connection.execute(query)).mappings()]
@@ -73,7 +75,7 @@ async def lock_owner(connection: AsyncConnection, *, workspace: str, user: str) 
     await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
 
-async def change(
+async def update(
     connection: AsyncConnection, config_id: int, now: datetime, values: dict[str, Any]
 ) -> None:
     await connection.execute(
@@ -94,7 +96,7 @@ async def delete(connection: AsyncConnection, row: OwnModel) -> None:
     await connection.execute(sa.delete(t).where(t.c.id == row.id))
 
 
-async def sealed_otherwise(
+async def list_with_other_key(
     connection: AsyncConnection, prefix: bytes, *, after: int, most: int
 ) -> Sequence[OwnModel]:
     """Rows with keys that do not begin with `prefix`, locked, in the order of their ids."""
@@ -109,6 +111,6 @@ async def sealed_otherwise(
     return [OwnModel(**row) for row in (await connection.execute(query)).mappings()]
 
 
-async def reseal(connection: AsyncConnection, config_id: int, api_key: bytes) -> None:
+async def replace_api_key(connection: AsyncConnection, config_id: int, api_key: bytes) -> None:
     """Keeps the same key sealed anew, which is no change that anybody sees."""
     await connection.execute(sa.update(t).where(t.c.id == config_id).values(api_key=api_key))

@@ -17,7 +17,7 @@ _COOLING: Final = Statement(
 )
 
 
-async def cool(connection: AsyncConnection, config_id: int, until: datetime) -> None:
+async def extend(connection: AsyncConnection, config_id: int, until: datetime) -> None:
     """Never shortens a cooldown."""
     row = upsert(t).values(model_config_id=config_id, until=until)
     await connection.execute(
@@ -28,11 +28,11 @@ async def cool(connection: AsyncConnection, config_id: int, until: datetime) -> 
     )
 
 
-async def cooling(connection: AsyncConnection, now: datetime) -> dict[int, datetime]:
+async def list_active(connection: AsyncConnection, now: datetime) -> dict[int, datetime]:
     """The models to leave alone, and until when."""
     rows = await _COOLING.rows(connection, now=now)
     return {row["model_config_id"]: row["until"] for row in rows}
 
 
-async def drop_over(connection: AsyncConnection, now: datetime) -> None:
+async def delete_expired(connection: AsyncConnection, now: datetime) -> None:
     await connection.execute(sa.delete(t).where(t.c.until <= now))

@@ -20,7 +20,7 @@ _MESSAGES: Final = tables.messages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class SegmentEnd:
     """How a segment ends. `usage` is that of the whole turn, `usage_before` as it was until now."""
 
     state: TurnState
@@ -35,14 +35,20 @@ class End:
     may_wait: bool  # whether approvals may be left undecided
 
 
-async def so_far(connection: AsyncConnection, turn: Turn) -> tuple[Mapping[str, Any], bool]:
+async def get_progress(connection: AsyncConnection, turn: Turn) -> tuple[Mapping[str, Any], bool]:
     """The usage counted to the segment's message, and whether an approval of the turn waits."""
     found = await _SO_FAR.row(connection, turn=turn.id, message=turn.agent_message_id)
     return (found["usage"] or {}, found["waits"]) if found else ({}, False)
 
 
-async def end(
-    connection: AsyncConnection, turn: Turn, how: End, now: datetime, *, fence: int, base: int
+async def end_segment(
+    connection: AsyncConnection,
+    turn: Turn,
+    how: SegmentEnd,
+    now: datetime,
+    *,
+    fence: int,
+    base: int,
 ) -> bool:
     """Ends a segment and lets go of its lease; False, and nothing, where it isn't as was thought.
 
@@ -121,8 +127,8 @@ def _end() -> "sa.Update":
         .add_cte(
             finished.cte("finished"),
             touched.cte("touched"),
-            credits.SETTLE.where(holds).cte("settled"),
-            frames.written(sa.bindparam("turn", type_=row.c.id.type), holds),
+            credits.SETTLE_RESERVATION.where(holds).cte("settled"),
+            frames.insert_cte(sa.bindparam("turn", type_=row.c.id.type), holds),
         )
     )
 

@@ -89,7 +89,7 @@ async def get(
     return None if row is None else Thread(**row)
 
 
-async def newest(
+async def list_newest(
     connection: AsyncConnection,
     workspace: str,
     *,
@@ -106,7 +106,7 @@ async def newest(
     return [Thread(**row) for row in rows.mappings()]
 
 
-async def change(
+async def update(
     connection: AsyncConnection, thread: UUID, now: datetime, values: Mapping[str, Any]
 ) -> None:
     await _change(tuple(values)).run(connection, thread=thread, update_time=now, **values)
@@ -118,12 +118,14 @@ def _change(columns: Sequence[str]) -> Statement:
     return Statement(sa.update(t).where(t.c.id == sa.bindparam("thread")).values(given))
 
 
-async def pin(connection: AsyncConnection, thread: UUID, *, was: int, now_is: int) -> int:
+async def pin_model(connection: AsyncConnection, thread: UUID, *, was: int, now_is: int) -> int:
     """Pins a model if the pin is still `was`; answers with the pin as it is then."""
     return int(await _PIN.scalar(connection, thread=thread, was=was, now_is=now_is) or 0)
 
 
-async def give_title(connection: AsyncConnection, thread: UUID, title: str, turn: UUID) -> bool:
+async def set_generated_title(
+    connection: AsyncConnection, thread: UUID, title: str, turn: UUID
+) -> bool:
     """Gives a thread without a title the one its turn found; False when it has one by now."""
     done = await connection.execute(
         sa.update(t)
@@ -137,7 +139,7 @@ async def delete(connection: AsyncConnection, thread: UUID) -> None:
     await connection.execute(sa.delete(t).where(t.c.id == thread))
 
 
-async def drop_tasks(connection: AsyncConnection, before: datetime, *, most: int) -> int:
+async def delete_old_tasks(connection: AsyncConnection, before: datetime, *, most: int) -> int:
     """Drops threads of tasks that did nothing since a moment; answers with how many."""
     old = (
         sa.select(t.c.id)

@@ -11,13 +11,13 @@ from chat_service.persistence import tables
 t = tables.tool_acts
 
 
-async def begin(connection: AsyncConnection, turn: UUID, key: str) -> bool:
+async def start(connection: AsyncConnection, turn: UUID, key: str) -> bool:
     """False when it was begun before."""
     row = insert(t).values(turn_id=turn, key=key).on_conflict_do_nothing().returning(t.c.key)
     return await connection.scalar(row) is not None
 
 
-async def drop_over(connection: AsyncConnection) -> None:
+async def delete_finished(connection: AsyncConnection) -> None:
     """Those of turns that have ended."""
     over = sa.select(tables.turns.c.id).where(tables.turns.c.end_time.is_not(None))
     await connection.execute(sa.delete(t).where(t.c.turn_id.in_(over)))

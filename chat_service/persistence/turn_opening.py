@@ -30,7 +30,7 @@ _COOLING: Final = tables.model_cooldowns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class New:
+class NewTurnRows:
     """A turn that begins, with its two messages and first frames."""
 
     turn: Turn
@@ -41,7 +41,7 @@ class New:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class TurnRequest:
     """What the turn is remembered by, so that the same request makes no other."""
 
     rpc: str
@@ -52,7 +52,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ThreadSnapshot:
     """A thread as it is. `first`: nothing was said in it yet."""
 
     thread: Thread
@@ -60,14 +60,14 @@ class Seen:
     cooling: Mapping[int, datetime]  # models to leave alone, and until when
 
 
-async def begin(connection: AsyncConnection, new: New) -> bool:
+async def insert(connection: AsyncConnection, new: NewTurnRows) -> bool:
     """Stores a new turn; False, and nothing, when the thread has an open one."""
     return await _BEGIN.row(connection, **_given(new)) is not None
 
 
-async def look(
+async def read_thread(
     connection: AsyncConnection, *, workspace: str, user: str, thread: UUID, now: datetime
-) -> Seen | None:
+) -> ThreadSnapshot | None:
     """None unless the user is a member and the chat thread is there."""
     row = await _LOOK.row(
         connection, workspace=workspace, user=user, thread=thread, kind=ThreadKind.CHAT, now=now
@@ -76,13 +76,13 @@ async def look(
         return None
     first, models, until = (row.pop(name) for name in ("first", "models", "until"))
     cooling = dict(zip(models or (), until or (), strict=True))
-    return Seen(thread=Thread(**row), first=first, cooling=cooling)
+    return ThreadSnapshot(thread=Thread(**row), first=first, cooling=cooling)
 
 
-async def begin_as_seen(
+async def insert_if_unchanged(
     connection: AsyncConnection,
-    new: New,
-    request: Request,
+    new: NewTurnRows,
+    request: TurnRequest,
     *,
     pin_was: int,
     pin: int,
@@ -119,10 +119,10 @@ async def begin_as_seen(
     return found is not None
 
 
-def _given(new: New) -> dict[str, Any]:
+def _given(new: NewTurnRows) -> dict[str, Any]:
     said = {f"said_{c.name}": getattr(new.said, c.name) for c in _MESSAGES.columns}
     answer = {f"answer_{c.name}": getattr(new.answer, c.name) for c in _MESSAGES.columns}
-    turn = turns.values(new.turn)
+    turn = turns.column_values(new.turn)
     return {**turn, "lease": new.lease, **said, **answer, "base": 0, "frames": list(new.frames)}
 
 
@@ -137,7 +137,7 @@ def _begin(begun: sa.CTE, *more: sa.CTE) -> "sa.Select[Any]":
     return sa.select(begun.c.id).add_cte(
         _row(_MESSAGES, "said", new.is_not(None)),
         _row(_MESSAGES, "answer", new.is_not(None)),
-        turn_frames.written(new, new.is_not(None)),
+        turn_frames.insert_cte(new, new.is_not(None)),
         *more,
     )
 
@@ -155,7 +155,7 @@ def _begin_as_seen() -> "sa.Select[Any]":
         .with_for_update(key_share=True)
         .cte("held")
     )
-    begun = turns.inserted(sa.exists(sa.select(held)))
+    begun = turns.insert_cte(sa.exists(sa.select(held)))
     new = sa.exists(sa.select(begun.c.id))
     pinned = sa.update(_THREADS).where(thread, new, pin != was).values(model_config_id=pin)
     return _begin(begun, _row(_REQUESTS, "request", new), pinned.cte("pinned"))
@@ -185,6 +185,6 @@ def _look() -> "sa.Select[Any]":
     ).where(sa.exists(member))
 
 
-_BEGIN: Final = Statement(_begin(turns.inserted()))
+_BEGIN: Final = Statement(_begin(turns.insert_cte()))
 _LOOK: Final = Statement(_look())
 _BEGIN_AS_SEEN: Final = Statement(_begin_as_seen())

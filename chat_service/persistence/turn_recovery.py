@@ -11,7 +11,7 @@ from chat_service.persistence.turns import Turn
 from shared.db import database
 
 # A thread's messages before the turn, and what was asked in it.
-MOST_MESSAGES: Final = 200
+MAX_MESSAGES: Final = 200
 
 _FRAMES: Final = """
 select f.turn_id, f.frame
@@ -65,7 +65,7 @@ returning u.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class AbandonedSegment:
     """What is stored of a segment whose owner died.
 
     `said_bytes` is the size of what its first model call was given of the thread; `usage` is what
@@ -79,7 +79,7 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class RecoveredUsage:
     """What is added to a segment that was taken over: usage, and the frame that goes with it."""
 
     turn: Turn  # as it was found
@@ -89,7 +89,9 @@ class Told:
     frame: bytes | None
 
 
-async def read(connection: AsyncConnection, turns: Sequence[Turn]) -> dict[UUID, Left]:
+async def read_abandoned(
+    connection: AsyncConnection, turns: Sequence[Turn]
+) -> dict[UUID, AbandonedSegment]:
     """By turn. One that is gone meanwhile has nothing."""
     under = await database.raw(connection)
     ids = [turn.id for turn in turns]
@@ -102,10 +104,10 @@ async def read(connection: AsyncConnection, turns: Sequence[Turn]) -> dict[UUID,
         [turn.thread_id for turn in turns],
         [turn.user_message_id for turn in turns],
         [turn.agent_message_id for turn in turns],
-        MOST_MESSAGES,
+        MAX_MESSAGES,
     )
     return {
-        (turn := _uuid(row["turn_id"])): Left(
+        (turn := _uuid(row["turn_id"])): AbandonedSegment(
             frames=stored[turn],
             checkpointed=row["checkpointed"],
             said_bytes=row["said_bytes"],
@@ -115,7 +117,7 @@ async def read(connection: AsyncConnection, turns: Sequence[Turn]) -> dict[UUID,
     }
 
 
-async def tell(connection: AsyncConnection, told: Sequence[Told]) -> set[UUID]:
+async def store_usage(connection: AsyncConnection, told: Sequence[RecoveredUsage]) -> set[UUID]:
     """Writes all of it or, of a turn that is not as it was found, nothing: those it wrote."""
     under = await database.raw(connection)
     rows = await under.fetch(

@@ -58,13 +58,13 @@ class Turn:
         return len(self.segments) - 1
 
 
-def lease_end(lease: "timedelta | sa.ColumnElement[Any]") -> "sa.ColumnElement[datetime]":
+def lease_expiry(lease: "timedelta | sa.ColumnElement[Any]") -> "sa.ColumnElement[datetime]":
     # The database's own clock: replicas need not agree on the time.
     return sa.func.clock_timestamp() + sa.cast(lease, sa.Interval)
 
 
 _GIVEN: Final = {c.name: sa.bindparam(c.name, type_=c.type) for c in t.columns} | {
-    "lease_expire_time": lease_end(sa.bindparam("lease", type_=sa.Interval))
+    "lease_expire_time": lease_expiry(sa.bindparam("lease", type_=sa.Interval))
 }
 _BY_ID: Final = sa.select(t).where(t.c.id == sa.bindparam("turn"))
 _GET: Final = Statement(_BY_ID)
@@ -95,7 +95,7 @@ def _renew() -> "sa.Update":
     return (
         sa.update(t)
         .where(t.c.id.in_(sa.select(still.c.id)))
-        .values(lease_expire_time=lease_end(sa.bindparam("lease", type_=sa.Interval)))
+        .values(lease_expire_time=lease_expiry(sa.bindparam("lease", type_=sa.Interval)))
         .returning(t.c.id)
     )
 
@@ -117,7 +117,7 @@ def _adopt() -> "sa.Update":
         .values(
             fence=t.c.fence + 1,
             lease_owner=sa.bindparam("owner", type_=UUID_COLUMN),
-            lease_expire_time=lease_end(sa.bindparam("lease", type_=sa.Interval)),
+            lease_expire_time=lease_expiry(sa.bindparam("lease", type_=sa.Interval)),
         )
         .returning(t)
     )
@@ -127,12 +127,12 @@ _RENEW: Final = Statement(_renew())
 _ADOPT: Final = Statement(_adopt())
 
 
-def values(turn: Turn) -> dict[str, Any]:
+def column_values(turn: Turn) -> dict[str, Any]:
     """A row's columns."""
     return {c.name: getattr(turn, c.name) for c in t.columns}
 
 
-def inserted(*where: "sa.ColumnElement[bool]") -> sa.CTE:
+def insert_cte(*where: "sa.ColumnElement[bool]") -> sa.CTE:
     """The id of a new turn of the `values` given, where its thread has no other open one."""
     insert = upsert(t).from_select(list(_GIVEN), sa.select(*_GIVEN.values()).where(*where))
     return (
@@ -164,7 +164,7 @@ async def open_turn(connection: AsyncConnection, thread: UUID) -> Turn | None:
     return None if row is None else Turn(**row)
 
 
-async def newest(
+async def list_newest(
     connection: AsyncConnection,
     thread: UUID,
     *,
@@ -184,7 +184,7 @@ async def newest(
     return [Turn(**row) for row in rows.mappings()]
 
 
-async def change(connection: AsyncConnection, turn: UUID, now: datetime, **values: Any) -> None:
+async def update(connection: AsyncConnection, turn: UUID, now: datetime, **values: Any) -> None:
     await _change(tuple(values)).run(connection, turn=turn, update_time=now, **values)
 
 
@@ -199,7 +199,7 @@ async def set_usage(connection: AsyncConnection, turn: UUID, usage: Mapping[str,
     await connection.execute(sa.update(t).where(t.c.id == turn).values(usage=usage))
 
 
-async def reroute(connection: AsyncConnection, turn: UUID, fence: int, config_id: int) -> bool:
+async def switch_model(connection: AsyncConnection, turn: UUID, fence: int, config_id: int) -> bool:
     """Has a running turn go on with another model; False when it has another owner by now."""
     done = await connection.execute(
         sa.update(t)
@@ -209,21 +209,21 @@ async def reroute(connection: AsyncConnection, turn: UUID, fence: int, config_id
     return bool(done.rowcount)
 
 
-async def take_lease(
+async def acquire_lease(
     connection: AsyncConnection, turn: UUID, *, owner: UUID, lease: timedelta
 ) -> int:
     """Makes `owner` the turn's owner under a new fence, and answers with that."""
     fence = await connection.scalar(
         sa.update(t)
         .where(t.c.id == turn)
-        .values(fence=t.c.fence + 1, lease_owner=owner, lease_expire_time=lease_end(lease))
+        .values(fence=t.c.fence + 1, lease_owner=owner, lease_expire_time=lease_expiry(lease))
         .returning(t.c.fence)
     )
     assert fence is not None
     return int(fence)
 
 
-async def renew(
+async def renew_leases(
     connection: AsyncConnection, owner: UUID, turns: Mapping[UUID, int], lease: timedelta
 ) -> set[UUID]:
     """Renews the leases that are still the owner's under the fences given: those turns.
@@ -237,12 +237,12 @@ async def renew(
     return {row["id"] for row in rows}
 
 
-async def cancel_requests(connection: AsyncConnection, turns: Sequence[UUID]) -> list[UUID]:
+async def list_cancel_requests(connection: AsyncConnection, turns: Sequence[UUID]) -> list[UUID]:
     rows = await _CANCEL_REQUESTS.rows(connection, turns=list(turns))
     return [row["id"] for row in rows]
 
 
-async def adopt(
+async def adopt_orphans(
     connection: AsyncConnection,
     *,
     owner: UUID,
@@ -255,7 +255,7 @@ async def adopt(
     return [Turn(**row) for row in rows]
 
 
-async def progress(
+async def get_progress(
     connection: AsyncConnection, turns: Sequence[UUID]
 ) -> dict[UUID, tuple[int, TurnState]]:
     """How far turns are: turn → (last sequence, state). A deleted one is missing."""
@@ -263,7 +263,7 @@ async def progress(
     return {row["id"]: (row["last_sequence"], row["state"]) for row in rows}
 
 
-async def drop_frames(connection: AsyncConnection, before: datetime, *, most: int) -> int:
+async def delete_old_frames(connection: AsyncConnection, before: datetime, *, most: int) -> int:
     """Drops the frames of turns that ended before a moment; answers with how many turns."""
     old = (
         sa.select(t.c.id)
@@ -280,7 +280,7 @@ async def drop_frames(connection: AsyncConnection, before: datetime, *, most: in
     return len(found)
 
 
-async def with_leftovers(connection: AsyncConnection, *, most: int) -> list[UUID]:
+async def list_with_checkpoints(connection: AsyncConnection, *, most: int) -> list[UUID]:
     """Turns that are over, or gone, and of which the agent still keeps a checkpoint."""
     rows = await connection.execute(
         sa.text(

@@ -23,10 +23,10 @@ async def add(connection: AsyncConnection, turn: Turn, used: ModelUsed) -> None:
     """
     row = await turns.get(connection, turn.id, lock=True)
     if used.premium:
-        await credits.use(connection, turn.id, turn.segment, used.cost_micros)
+        await credits.add_used(connection, turn.id, turn.segment, used.cost_micros)
     if row is None:
         return
-    before = await messages.usage_of(connection, turn.agent_message_id)
+    before = await messages.get_usage(connection, turn.agent_message_id)
     await messages.set_usage(connection, turn.agent_message_id, with_calls(before, [used]))
     await turns.set_usage(connection, turn.id, with_calls(row.usage, [used]))
 

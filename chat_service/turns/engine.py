@@ -169,7 +169,7 @@ class TurnEngine:
     async def _renew(self, on: AsyncConnection, held: dict[UUID, int], lease: timedelta) -> None:
         """Leaves in `held` those that it could not renew."""
         for _ in range(LOCKED_AT_MOST):
-            for turn in await turns.renew(on, self.owner, held, lease):
+            for turn in await turns.renew_leases(on, self.owner, held, lease):
                 del held[turn]
             if not held:
                 return
@@ -179,7 +179,7 @@ class TurnEngine:
         """Stops the turns here of which somebody asked it elsewhere."""
         if self._running:
             async with self._keeping() as connection:
-                asked = await turns.cancel_requests(connection, list(self._running))
+                asked = await turns.list_cancel_requests(connection, list(self._running))
             for turn in asked:
                 self.stop_model(turn)
 
@@ -200,7 +200,7 @@ class TurnEngine:
         # What runs here is not orphaned, however late its lease is renewed.
         live = [turn for turn, r in self._running.items() if not r.log.lost.is_set()]
         async with self._engine.connect() as connection:
-            adopted = await turns.adopt(
+            adopted = await turns.adopt_orphans(
                 connection,
                 owner=self.owner,
                 lease=self.lease,

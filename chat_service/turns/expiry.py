@@ -43,7 +43,7 @@ class Ending:
         """
         now = self.clock.now()
         waited = []
-        for row in await approvals.of_turn(connection, turn.id, lock=True):
+        for row in await approvals.list_by_turn(connection, turn.id, lock=True):
             if row.state is ApprovalState.PENDING:
                 await approvals.decide(connection, row.id, state=state, now=now)
                 metrics.count("rota.approvals.decided", state=state.value)
@@ -61,7 +61,7 @@ class Ending:
         base = turn.last_sequence + len(stored)
         last = [*results, pb.TurnEvent(cancelled=pb.TurnCancelled())]
         await frames.insert(connection, turn.id, base, self.log.number(last, base))
-        await turns.change(connection, turn.id, now, last_sequence=base + len(last), end_time=now)
+        await turns.update(connection, turn.id, now, last_sequence=base + len(last), end_time=now)
 
     async def _results(
         self, connection: AsyncConnection, turn: Turn, waited: Sequence[Approval], now: datetime
@@ -78,7 +78,7 @@ class Ending:
     async def expire(self) -> list[UUID]:
         """Ends the turns whose approvals nobody decided in time; answers with them."""
         async with self.engine.connect() as connection:
-            late = await approvals.expired(connection, self.clock.now(), most=_MOST)
+            late = await approvals.list_expired_turns(connection, self.clock.now(), most=_MOST)
         ended = []
         for turn_id in late:
             try:

@@ -92,7 +92,7 @@ async def _at_once(
     try:
         how = _end(log, work, outcome, {}, {}, (), left, to.stored, now, work.fold)
         async with fast_connection.connection(engine) as connection:
-            done = await segment_end.end(
+            done = await segment_end.end_segment(
                 connection, work.turn, how, now, fence=to.fence, base=to.stored
             )
     finally:
@@ -110,7 +110,7 @@ async def _in_turn(
             return None
         if isinstance(outcome, Suspended) and turn.cancel_requested:
             outcome = Cancelled()
-        before, waits = await segment_end.so_far(connection, turn)
+        before, waits = await segment_end.get_progress(connection, turn)
         if work.resumed:
             work.fold.earlier = await begun_before(connection, turn.id)
         waiting = await _waiting(connection, work) if waits else ()
@@ -120,7 +120,7 @@ async def _in_turn(
             left = await _given_up(connection, fold, waiting, now)
         base = turn.last_sequence
         how = _end(log, work, outcome, before, turn.usage, waiting, left, base, now, fold)
-        await segment_end.end(connection, turn, how, now, fence=to.fence, base=base)
+        await segment_end.end_segment(connection, turn, how, now, fence=to.fence, base=base)
     return how.frames, outcome
 
 
@@ -135,7 +135,7 @@ def _end(
     base: int,
     now: datetime,
     fold: Fold,
-) -> segment_end.End:
+) -> segment_end.SegmentEnd:
     """`before` and `whole` are what was counted to the message and to the turn by others.
 
     `left` is what was said and is not stored yet.
@@ -146,7 +146,7 @@ def _end(
     events.append(_terminal(work, outcome, pending, parts, usage, now))
     error = status.to_status(outcome.error) if isinstance(outcome, Failed) else None
     suspended = isinstance(outcome, Suspended)
-    return segment_end.End(
+    return segment_end.SegmentEnd(
         state=_STATES[type(outcome)],
         parts=parts,
         message_usage=usage,
@@ -161,7 +161,7 @@ def _end(
 
 
 async def _waiting(connection: AsyncConnection, work: Work) -> Sequence[Approval]:
-    rows = await approvals.of_turn(connection, work.turn.id)
+    rows = await approvals.list_by_turn(connection, work.turn.id)
     return [row for row in rows if row.state is ApprovalState.PENDING]
 
 

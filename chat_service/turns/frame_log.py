@@ -192,7 +192,7 @@ class FrameLog:
 
     async def _store(self, logs: Sequence[TurnLog]) -> bool:
         batches = [
-            frames.Batch(turn=one.turn, fence=one.fence, base=one.stored, frames=one.writing)
+            frames.FrameBatch(turn=one.turn, fence=one.fence, base=one.stored, frames=one.writing)
             for one in logs
         ]
         try:

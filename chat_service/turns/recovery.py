@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.llm.usage import ModelUsed
 from chat_service.persistence import turn_recovery, turns
-from chat_service.persistence.turn_recovery import Left, Told
+from chat_service.persistence.turn_recovery import AbandonedSegment, RecoveredUsage
 from chat_service.persistence.turns import Turn
 from chat_service.turns import accounting
 from chat_service.turns.frame_log import FrameLog
@@ -27,7 +27,7 @@ RETRY_SECONDS: Final = 0.5
 MOST_FAILURES: Final = 3
 
 # What calls that were cut off used; None where nobody can know.
-Reckon = Callable[[Work, Left], Awaitable[list[ModelUsed] | None]]
+Reckon = Callable[[Work, AbandonedSegment], Awaitable[list[ModelUsed] | None]]
 Begin = Callable[[Work, list[bytes]], None]
 # A segment that may go on, and its frames.
 Ready = tuple[Work, list[bytes]]
@@ -116,18 +116,20 @@ class Takeover:
         self.taken.pop(turn.id, None)
         return None
 
-    async def _left(self, adopted: Sequence[Turn]) -> dict[UUID, Left]:
+    async def _left(self, adopted: Sequence[Turn]) -> dict[UUID, AbandonedSegment]:
         async with self._engine.connect() as connection:
-            return await turn_recovery.read(connection, adopted)
+            return await turn_recovery.read_abandoned(connection, adopted)
 
-    async def _told(self, adopted: Sequence[Turn], left: dict[UUID, Left]) -> list[Ready]:
+    async def _told(
+        self, adopted: Sequence[Turn], left: dict[UUID, AbandonedSegment]
+    ) -> list[Ready]:
         """Reckons and writes down; answers with those of which all is written."""
         works = [_work(turn, left[turn.id]) for turn in adopted]
         told = {w.turn.id: await self._telling(w, left[w.turn.id]) for w in works}
         written = set()
         if more := [one for one in told.values() if one is not None]:
             async with self._engine.connect() as connection:
-                written = await turn_recovery.tell(connection, more)
+                written = await turn_recovery.store_usage(connection, more)
         ready = []
         for work in works:
             one, stored = told[work.turn.id], list(left[work.turn.id].frames)
@@ -139,7 +141,7 @@ class Takeover:
             ready.append((work, stored))
         return ready
 
-    async def _telling(self, work: Work, left: Left) -> Told | None:
+    async def _telling(self, work: Work, left: AbandonedSegment) -> RecoveredUsage | None:
         """What is to be written before the turn goes on; None for nothing."""
         cut = await self._reckon(work, left)
         if work.turn.cancel_requested:  # what it said stays
@@ -149,7 +151,7 @@ class Takeover:
         frame = None if cut is None else self._retraction(work)
         if frame is None and not cut:
             return None
-        return Told(
+        return RecoveredUsage(
             turn=work.turn,
             usage=accounting.with_calls(work.turn.usage, cut or ()),
             message_usage=accounting.with_calls(left.usage, cut or ()),
@@ -174,7 +176,7 @@ class Takeover:
         return _work(turn, left), list(left.frames)
 
 
-def _work(turn: Turn, left: Left) -> Work:
+def _work(turn: Turn, left: AbandonedSegment) -> Work:
     work = Work(turn=turn, recovered=True)
     for frame in left.frames:
         work.fold.add(pb.TurnEvent.FromString(frame))

@@ -54,7 +54,7 @@ class Retention:
 
     async def _drop_frames(self) -> None:
         before = self.clock.now() - self.frames_kept
-        await self._batches(_TURNS, lambda c: turns.drop_frames(c, before, most=_TURNS))
+        await self._batches(_TURNS, lambda c: turns.delete_old_frames(c, before, most=_TURNS))
 
     async def _forget_requests(self) -> None:
         before = self.clock.now() - tenancy.KEPT_FOR
@@ -62,20 +62,20 @@ class Retention:
 
     async def _drop_tasks(self) -> None:
         before = self.clock.now() - tenancy.KEPT_FOR
-        await self._batches(_TURNS, lambda c: threads.drop_tasks(c, before, most=_TURNS))
+        await self._batches(_TURNS, lambda c: threads.delete_old_tasks(c, before, most=_TURNS))
 
     async def _settle_lost(self) -> None:
         now = self.clock.now()
-        await self._batches(_ROWS, lambda c: credits.settle_lost(c, now, most=_ROWS))
+        await self._batches(_ROWS, lambda c: credits.settle_abandoned(c, now, most=_ROWS))
 
     async def _drop_what_is_over(self) -> None:
         async with database.transaction(self.engine) as connection:
-            await model_cooldowns.drop_over(connection, self.clock.now())
-            await tool_calls.drop_over(connection)
+            await model_cooldowns.delete_expired(connection, self.clock.now())
+            await tool_calls.delete_finished(connection)
 
     async def _measure(self) -> None:
         async with self.engine.connect() as connection:
-            metrics.gauge("rota.approvals.pending", await approvals.pending(connection))
+            metrics.gauge("rota.approvals.pending", await approvals.count_pending(connection))
 
     async def _batches(self, size: int, batch: Batch) -> None:
         """One transaction each, until one was not full."""
@@ -87,6 +87,6 @@ class Retention:
 
     async def _forget_leftovers(self) -> None:
         async with self.engine.connect() as connection:
-            left = await turns.with_leftovers(connection, most=_TURNS)
+            left = await turns.list_with_checkpoints(connection, most=_TURNS)
         for turn in left:
             await self.forget(turn)

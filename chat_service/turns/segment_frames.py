@@ -78,7 +78,7 @@ def _output(row: Approval) -> dict[str, str]:
 
 async def begun_before(connection: AsyncConnection, turn: UUID) -> dict[str, dict[str, Any]]:
     """What earlier segments say of the calls they began."""
-    said = await messages.of_turn(connection, turn)
+    said = await messages.list_by_turn(connection, turn)
     calls = [part["tool_call"] for m in said for part in m.parts if "tool_call" in part]
     return {
         call["tool_call_id"]: {"tool": call["tool"], "args_json": call["args_json"]}
@@ -108,12 +108,12 @@ async def first_frames(
 ) -> list[bytes]:
     """Stores `started`, what was decided since the segment before, and what else is to be told."""
     turn = work.turn
-    rows = await approvals.of_turn(connection, turn.id)
+    rows = await approvals.list_by_turn(connection, turn.id)
     decided = [row for row in rows if row.segment == turn.segment - 1]
     events = [work.started(), *decision_events(decided)]
     stored = log.number([*events, *more], turn.last_sequence)
     await frames.insert(connection, turn.id, turn.last_sequence, stored)
-    await turns.change(
+    await turns.update(
         connection,
         turn.id,
         now,

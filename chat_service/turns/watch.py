@@ -108,7 +108,7 @@ class Tails:
     async def _poll(self, remote: list[UUID]) -> None:
         try:
             async with self._engine.connect() as connection:
-                progress = await turns.progress(connection, remote)
+                progress = await turns.get_progress(connection, remote)
         except Exception:  # noqa: BLE001 - the database is away; watchers wait for it
             return
         for turn in remote:
@@ -132,7 +132,7 @@ class Tails:
                 return [], True
             if after >= row.last_sequence:
                 return [], row.state not in OPEN
-            found = await frames.after(connection, turn, after, most=PAGE)
+            found = await frames.list_after(connection, turn, after, most=PAGE)
         if not found or found[0][0] != after + 1:
             raise errors.StreamTruncated(found[0][0] - 1 if found else row.last_sequence)
         return found, False

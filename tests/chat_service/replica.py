@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.llm.usage import ModelUsed
 from chat_service.persistence import frames, messages, tables
-from chat_service.persistence.turn_recovery import Left
+from chat_service.persistence.turn_recovery import AbandonedSegment
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.frame_log import FrameLog
@@ -44,7 +44,7 @@ async def say(engine: AsyncEngine, turn: Turn, text: str) -> None:
 
 async def shown(engine: AsyncEngine, turn: Turn) -> list[pb.TurnEvent]:
     async with engine.connect() as connection:
-        found = await frames.after(connection, turn.id, 0, most=100)
+        found = await frames.list_after(connection, turn.id, 0, most=100)
     return [pb.TurnEvent.FromString(frame) for _, frame in found]
 
 
@@ -96,7 +96,7 @@ class Replica:
             self.stopped.append(work.turn.id)
             await self.leaving.wait()
 
-    async def _reckon(self, work: Work, left: Left) -> list[ModelUsed] | None:
+    async def _reckon(self, work: Work, left: AbandonedSegment) -> list[ModelUsed] | None:
         await self.reckoning.wait()
         self.reckoned.append(work.turn.id)
         if self.meanwhile:

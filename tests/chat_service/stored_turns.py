@@ -26,7 +26,9 @@ async def store(engine: AsyncEngine, count: int = 1, **fields: Any) -> list[Turn
         given = {"id": workspace, "create_time": START}
         await connection.execute(sa.insert(tables.tenants.workspaces).values(given))
         await connection.execute(sa.insert(tables.threads), threads)
-        await connection.execute(sa.insert(tables.turns), [turns.values(turn) for turn in found])
+        await connection.execute(
+            sa.insert(tables.turns), [turns.column_values(turn) for turn in found]
+        )
     return found
 
 

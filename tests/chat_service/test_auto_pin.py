@@ -150,7 +150,7 @@ async def test_a_turn_that_no_model_may_answer_is_refused_before_it_exists(
 async def test_when_all_are_cooling_the_refusal_says_how_long_to_wait(serve: Serving) -> None:
     chat = await serve(model(-1, "demo-a"))
     async with chat.engine.begin() as connection:
-        await model_cooldowns.cool(connection, -1, serve.clock.now() + timedelta(seconds=600))
+        await model_cooldowns.extend(connection, -1, serve.clock.now() + timedelta(seconds=600))
     serve.clock.advance(timedelta(seconds=100))
     refused = await refusal(chat.stream("hello"))
     assert refused.reason == "NO_ELIGIBLE_MODEL"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat_service.adapters.stores import ActStore, ApprovalStore
+from chat_service.adapters.stores import ApprovalStore, ToolCallStore
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from tests.chat_service.conftest import Serving
@@ -141,7 +141,7 @@ async def test_a_tool_acts_once_when_the_connection_of_its_beginning_is_cut(
         )
         chat = await serve(models_file=models)
         call = '[{"name": "notes_write", "args": {"title": "a", "text": "b"}}]'
-        cuts = cut(ActStore, "begin")
+        cuts = cut(ToolCallStore, "begin")
         events = await wanted(chat, f"go <<calls={call}>>")
         if rule == "always":
             approval = approval_of(events)

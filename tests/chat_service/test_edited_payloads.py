@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chat_service.api.payload_check import EditedPayloads
+from chat_service.api.payload_check import PayloadCheck
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from shared import errors
@@ -39,8 +39,8 @@ async def automations() -> MemoryAutomations:
 
 
 @pytest.fixture
-def edited(automations: MemoryAutomations) -> EditedPayloads:
-    return EditedPayloads(automations=automations, clock=ManualClock(START))
+def edited(automations: MemoryAutomations) -> PayloadCheck:
+    return PayloadCheck(automations=automations, clock=ManualClock(START))
 
 
 @pytest.fixture
@@ -73,14 +73,14 @@ def row(
     )
 
 
-async def refused(edited: EditedPayloads, asked: Approval, payload: dict[str, Any]) -> list[str]:
+async def refused(edited: PayloadCheck, asked: Approval, payload: dict[str, Any]) -> list[str]:
     with pytest.raises(errors.InvalidRequest) as found:
         await edited.checked(asked, payload, FIELD)
     return [v.field for v in found.value.violations]
 
 
 async def test_an_edited_change_comes_back_in_canonical_form(
-    edited: EditedPayloads, update: Approval
+    edited: PayloadCheck, update: Approval
 ) -> None:
     payload = {**update.payload, "description": "Later."}
 
@@ -92,7 +92,7 @@ async def test_an_edited_change_comes_back_in_canonical_form(
 
 @pytest.mark.parametrize("held", ["name", "etag"])
 async def test_which_automation_a_change_is_of_can_not_be_edited(
-    edited: EditedPayloads, update: Approval, held: str
+    edited: PayloadCheck, update: Approval, held: str
 ) -> None:
     assert await refused(edited, update, {**update.payload, held: "another"}) == [f"{FIELD}.{held}"]
     without = {key: value for key, value in update.payload.items() if key != held}
@@ -100,7 +100,7 @@ async def test_which_automation_a_change_is_of_can_not_be_edited(
 
 
 async def test_an_invalid_change_names_the_field_where_it_stands(
-    edited: EditedPayloads, update: Approval
+    edited: PayloadCheck, update: Approval
 ) -> None:
     payload = {**update.payload, "definition": {**update.payload["definition"], "plan": []}}
 
@@ -108,7 +108,7 @@ async def test_an_invalid_change_names_the_field_where_it_stands(
 
 
 async def test_an_edit_of_what_changed_meanwhile_is_told_so(
-    edited: EditedPayloads, update: Approval, automations: MemoryAutomations
+    edited: PayloadCheck, update: Approval, automations: MemoryAutomations
 ) -> None:
     automations.held[update.payload["name"]].version += 1
 
@@ -116,7 +116,7 @@ async def test_an_edit_of_what_changed_meanwhile_is_told_so(
         await edited.checked(update, dict(update.payload), FIELD)
 
 
-async def test_the_note_of_a_pause_may_be_edited_and_nothing_else(edited: EditedPayloads) -> None:
+async def test_the_note_of_a_pause_may_be_edited_and_nothing_else(edited: PayloadCheck) -> None:
     name = "workspaces/w/automations/a0"
     asked = row("automation_pause", {"name": name, "note": ""}, PAUSE)
 
@@ -131,5 +131,5 @@ async def test_the_note_of_a_pause_may_be_edited_and_nothing_else(edited: Edited
     assert await refused(edited, resume, {"note": ""}) == [FIELD]
 
 
-async def test_an_act_of_an_unknown_kind_can_not_be_edited(edited: EditedPayloads) -> None:
+async def test_an_act_of_an_unknown_kind_can_not_be_edited(edited: PayloadCheck) -> None:
     assert await refused(edited, row("mail_send", {"to": "bob"}), {"to": "eve"}) == [FIELD]

@@ -84,7 +84,7 @@ async def test_a_turn_is_left_though_somebody_holds_its_row_when_the_replica_sto
     (turn,) = await store(engine)
     await replica.turns.adopt()
     await replica.begun(1)
-    renew = turns.renew
+    renew = turns.renew_leases
     async with engine.connect() as holder:
 
         async def renew_while_held(*given: Any) -> set[UUID]:

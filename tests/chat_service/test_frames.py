@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.persistence import frames, tables
 from chat_service.persistence.enums import TurnState
-from chat_service.persistence.frames import Batch
+from chat_service.persistence.frames import FrameBatch
 from chat_service.persistence.turns import Turn
 from chat_service.turns.frame_log import LEASE, FrameLog
 from devstack.postgres_roles import ServiceDatabases
@@ -36,11 +36,11 @@ async def turn_of(engine: AsyncEngine, **fields: Any) -> Turn:
     return turn
 
 
-def batch(turn: Turn, *said: bytes, fence: int = FENCE, base: int = BASE) -> Batch:
-    return Batch(turn=turn.id, fence=fence, base=base, frames=said)
+def batch(turn: Turn, *said: bytes, fence: int = FENCE, base: int = BASE) -> FrameBatch:
+    return FrameBatch(turn=turn.id, fence=fence, base=base, frames=said)
 
 
-async def appended(engine: AsyncEngine, *batches: Batch) -> set[object]:
+async def appended(engine: AsyncEngine, *batches: FrameBatch) -> set[object]:
     async with engine.connect() as connection:
         return set(await frames.append(connection, batches, LEASE))
 
@@ -48,7 +48,7 @@ async def appended(engine: AsyncEngine, *batches: Batch) -> set[object]:
 async def kept(engine: AsyncEngine, turn: Turn) -> tuple[int, list[tuple[int, bytes]]]:
     last = (await read(engine, turn.id)).last_sequence
     async with engine.connect() as connection:
-        return last, await frames.after(connection, turn.id, 0, most=100)
+        return last, await frames.list_after(connection, turn.id, 0, most=100)
 
 
 async def test_the_owner_stores_frames_after_the_last_one(engine: AsyncEngine) -> None:

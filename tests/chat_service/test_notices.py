@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from google.protobuf import empty_pb2
 from rota.notice.v1 import notice_pb2_grpc
 
-from chat_service.adapters.approval_notifier import Notices
+from chat_service.adapters.approval_notifier import ApprovalNotifier
 from shared.clock import SystemClock
 from shared.rpc.client import Behalf
 from tests.support.chat import SCHEDULE, Chat, approval_of, approve
@@ -44,11 +44,11 @@ async def taker() -> AsyncIterator[tuple[Taker, str]]:
 
 
 @contextlib.asynccontextmanager
-async def notices(chat: Chat, keys: Keys, address: str) -> AsyncIterator[Notices]:
+async def notices(chat: Chat, keys: Keys, address: str) -> AsyncIterator[ApprovalNotifier]:
     behalf = Behalf(identity=keys.identity("chat_service"), audience="automation_service")
     async with grpc.aio.insecure_channel(address) as channel:
         stub = notice_pb2_grpc.NoticeServiceStub(channel)
-        yield Notices(engine=chat.engine, clock=SystemClock(), stub=stub, behalf=behalf)
+        yield ApprovalNotifier(engine=chat.engine, clock=SystemClock(), stub=stub, behalf=behalf)
 
 
 async def waiting(chat: Chat) -> int:

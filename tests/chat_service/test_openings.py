@@ -12,7 +12,7 @@ from chat_service.api import access
 from chat_service.flows.open_turn import Opening
 from chat_service.persistence import frames, messages, threads, turn_opening, turns
 from chat_service.persistence.enums import TurnState
-from chat_service.persistence.turn_opening import New, Request
+from chat_service.persistence.turn_opening import NewTurnRows, TurnRequest
 from chat_service.turns.frame_log import LEASE
 from devstack.demo_model import DemoServer
 from shared import errors
@@ -25,14 +25,14 @@ from tests.support.refusals import refusal
 PREMIUM = {"premium": True, "input_price": 1_000_000, "output_price": 1_000_000}
 
 
-async def new_turn(chat: Chat) -> tuple[New, Request, int]:
+async def new_turn(chat: Chat) -> tuple[NewTurnRows, TurnRequest, int]:
     """A turn to be opened after one that has ended, its request, and the thread's pin."""
     events = await chat.send("hello")
     before = UUID(events[0].started.turn.rpartition("/")[2])
     async with chat.engine.connect() as connection:
         old = await turns.get(connection, before)
         assert old is not None
-        asked, answered = await messages.of_turn(connection, before)
+        asked, answered = await messages.list_by_turn(connection, before)
         thread = await threads.get(connection, old.workspace_id, old.thread_id)
     assert thread is not None
     turn = replace(
@@ -44,44 +44,50 @@ async def new_turn(chat: Chat) -> tuple[New, Request, int]:
         end_time=None,
         usage={},
     )
-    new = New(
+    new = NewTurnRows(
         turn=turn,
         lease=LEASE,
         said=replace(asked, id=turn.user_message_id, turn_id=turn.id),
         answer=replace(answered, id=turn.agent_message_id, turn_id=turn.id, finish_time=None),
         frames=[b"first", b"second"],
     )
-    request = Request(
+    request = TurnRequest(
         rpc="SendMessage", user="ada", request_id="r", body_hash=b"h", resource=f"{turn.id}@0"
     )
     return new, request, thread.model_config_id
 
 
 async def opened(
-    chat: Chat, new: New, request: Request, pin_was: int, pin: int, *, first: bool = False
+    chat: Chat,
+    new: NewTurnRows,
+    request: TurnRequest,
+    pin_was: int,
+    pin: int,
+    *,
+    first: bool = False,
 ) -> bool:
     async with chat.engine.connect() as connection:
-        return await turn_opening.begin_as_seen(
+        return await turn_opening.insert_if_unchanged(
             connection, new, request, pin_was=pin_was, pin=pin, first=first
         )
 
 
-async def pin_of(chat: Chat, new: New) -> int | None:
+async def pin_of(chat: Chat, new: NewTurnRows) -> int | None:
     async with chat.engine.connect() as connection:
         thread = await threads.get(connection, new.turn.workspace_id, new.turn.thread_id)
     return None if thread is None else thread.model_config_id
 
 
-async def kept(chat: Chat, new: New) -> tuple[bool, int, list[tuple[int, bytes]]]:
+async def kept(chat: Chat, new: NewTurnRows) -> tuple[bool, int, list[tuple[int, bytes]]]:
     """Whether the turn is there, its messages and its frames."""
     async with chat.engine.connect() as connection:
         turn = await turns.get(connection, new.turn.id)
-        spoken = await messages.of_turn(connection, new.turn.id)
-        shown = await frames.after(connection, new.turn.id, 0, most=10)
+        spoken = await messages.list_by_turn(connection, new.turn.id)
+        shown = await frames.list_after(connection, new.turn.id, 0, most=10)
     return turn is not None, len(spoken), shown
 
 
-async def made(connection: AsyncConnection, request: Request) -> str | None:
+async def made(connection: AsyncConnection, request: TurnRequest) -> str | None:
     return await access.tenancy().served(
         connection,
         workspace="w",
@@ -92,7 +98,7 @@ async def made(connection: AsyncConnection, request: Request) -> str | None:
     )
 
 
-async def make_another(connection: AsyncConnection, request: Request) -> None:
+async def make_another(connection: AsyncConnection, request: TurnRequest) -> None:
     """The request was served: it made something else."""
     await access.tenancy().remember(
         connection,
@@ -106,7 +112,7 @@ async def make_another(connection: AsyncConnection, request: Request) -> None:
     )
 
 
-async def what_was_made(chat: Chat, request: Request) -> str | None:
+async def what_was_made(chat: Chat, request: TurnRequest) -> str | None:
     async with chat.engine.begin() as connection:
         return await made(connection, request)
 
@@ -134,7 +140,7 @@ async def test_where_it_is_not_as_was_seen_nothing_is_stored(chat: Chat, otherwi
             assert await opened(chat, one, other, pin_was=pin, pin=pin)
         case "other pin":
             async with chat.engine.begin() as connection:
-                await threads.pin(connection, new.turn.thread_id, was=pin, now_is=-9)
+                await threads.pin_model(connection, new.turn.thread_id, was=pin, now_is=-9)
         case "served before":
             async with chat.engine.begin() as connection:
                 await make_another(connection, request)

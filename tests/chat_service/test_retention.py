@@ -198,7 +198,7 @@ async def test_leftover_checkpoints_are_forgotten_and_those_in_use_kept(serve: S
 async def test_cooldowns_that_are_over_leave_no_row(serve: Serving) -> None:
     chat = await serve()
     async with chat.engine.begin() as connection:
-        await model_cooldowns.cool(connection, -1, serve.clock.now() + timedelta(seconds=600))
+        await model_cooldowns.extend(connection, -1, serve.clock.now() + timedelta(seconds=600))
     assert await count(chat, tables.model_cooldowns.name) == 1
     serve.clock.advance(timedelta(seconds=601))
     await chat.service.tick()

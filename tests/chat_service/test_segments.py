@@ -13,7 +13,7 @@ from chat_service.persistence.turns import Turn
 from tests.support.chat import SCHEDULE, START, Chat
 
 USAGE = {"input_tokens": 5, "output_tokens": 7, "cost_micros": 0, "model_calls": 1}
-END = segment_end.End(
+END = segment_end.SegmentEnd(
     state=TurnState.SUCCEEDED,
     parts=[{"text": "the end"}],
     message_usage=USAGE,
@@ -44,16 +44,16 @@ async def running(chat: Chat, text: str) -> Turn:
 async def stored(chat: Chat, turn: Turn) -> tuple[Any, ...]:
     async with chat.engine.connect() as connection:
         row = await turns.get(connection, turn.id)
-        said = await messages.of_turn(connection, turn.id)
-        shown = await frames.after(connection, turn.id, turn.last_sequence, most=10)
+        said = await messages.list_by_turn(connection, turn.id)
+        shown = await frames.list_after(connection, turn.id, turn.last_sequence, most=10)
     assert row is not None
     return row.state, row.last_sequence, row.usage, said[-1].parts, said[-1].usage, shown
 
 
-async def ended(chat: Chat, turn: Turn, how: segment_end.End = END, **thought: int) -> bool:
+async def ended(chat: Chat, turn: Turn, how: segment_end.SegmentEnd = END, **thought: int) -> bool:
     given = {"fence": turn.fence, "base": turn.last_sequence, **thought}
     async with chat.engine.connect() as connection:
-        return await segment_end.end(connection, turn, how, START, **given)
+        return await segment_end.end_segment(connection, turn, how, START, **given)
 
 
 async def test_a_segment_ends_in_one_statement(chat: Chat) -> None:
@@ -80,7 +80,7 @@ async def test_a_segment_ends_in_one_statement(chat: Chat) -> None:
     ],
 )
 async def test_one_that_is_not_as_was_thought_stays_as_it_is(
-    chat: Chat, how: segment_end.End, thought: dict[str, int]
+    chat: Chat, how: segment_end.SegmentEnd, thought: dict[str, int]
 ) -> None:
     turn = await running(chat, "hello")
     before = await stored(chat, turn)
@@ -98,4 +98,4 @@ async def test_an_undecided_approval_stays_with_a_segment_that_may_wait_only(cha
 
 async def said_of(chat: Chat, turn: Turn) -> list[messages.Message]:
     async with chat.engine.connect() as connection:
-        return await messages.of_turn(connection, turn.id)
+        return await messages.list_by_turn(connection, turn.id)

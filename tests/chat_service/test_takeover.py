@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.persistence import frames, messages, turn_recovery
-from chat_service.persistence.turn_recovery import Told
+from chat_service.persistence.turn_recovery import RecoveredUsage
 from chat_service.persistence.turns import Turn
 from chat_service.turns import accounting, recovery
 from tests.chat_service.replica import (
@@ -95,7 +95,7 @@ async def test_what_was_cut_off_is_counted_when_the_turn_shows_that_it_goes_on(
     found = await read(engine, spoke.id)
     assert (found.last_sequence, found.usage["output_tokens"]) == (2, CUT.output_tokens)
     async with engine.connect() as connection:
-        counted = await messages.usage_of(connection, spoke.agent_message_id)
+        counted = await messages.get_usage(connection, spoke.agent_message_id)
     assert counted == found.usage
     assert await shown(engine, silent) == []
 
@@ -142,7 +142,7 @@ async def test_what_was_said_stands_in_a_cancelled_turn_and_is_counted_with_its_
     found = await read(engine, turn.id)
     assert found.usage["output_tokens"] == CUT.output_tokens
     async with engine.connect() as connection:
-        assert await messages.usage_of(connection, turn.agent_message_id) == found.usage
+        assert await messages.get_usage(connection, turn.agent_message_id) == found.usage
 
 
 async def test_a_cancelled_turn_is_counted_once_though_who_took_it_over_does_not_end_it(
@@ -170,15 +170,17 @@ async def test_of_a_turn_that_is_not_as_it_was_found_nothing_is_written(
     good, changed = await store(engine, 2)
     others: dict[str, Any] = {"fence": 9, "last_sequence": 9, "usage": {"model_calls": 1}}
     told = [
-        Told(turn=turn, usage={"a": 1}, message_usage={}, premium_micros=0, frame=b"frame")
+        RecoveredUsage(
+            turn=turn, usage={"a": 1}, message_usage={}, premium_micros=0, frame=b"frame"
+        )
         for turn in (good, replace(changed, **{stale: others[stale]}))
     ]
     async with engine.connect() as connection:
-        assert await turn_recovery.tell(connection, told) == {good.id}
+        assert await turn_recovery.store_usage(connection, told) == {good.id}
     assert (await read(engine, changed.id)) == changed
     assert (await read(engine, good.id)).usage == {"a": 1}
     async with engine.connect() as connection:
-        assert await frames.after(connection, changed.id, 0, most=9) == []
+        assert await frames.list_after(connection, changed.id, 0, most=9) == []
 
 
 @pytest.mark.parametrize(

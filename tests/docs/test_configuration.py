@@ -6,7 +6,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from automation_service.settings import Settings as AutomationSettings
-from chat_service.settings import Settings as ChatSettings
+from chat_service.settings import ChatSettings
 from devstack import settings as devstack
 from gateway.envoy_config import DEFAULTS, render
 from tools import configuration

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from chat_service.adapters.automation_client import PEER, AutomationClient
+from chat_service.adapters.automation_client import AUTOMATION_SERVICE, AutomationClient
 from chat_service.runtime.ports import KnownAutomation
 from shared import errors
 from shared.registries.catalogue import current_catalogue
@@ -24,7 +24,7 @@ ADA: dict[str, Any] = {"workspace": "w", "user": "ada"}
 async def client(road: Pair, keys: Keys) -> AutomationClient:
     return AutomationClient(
         stub=road.automations,
-        behalf=Behalf(identity=keys.identity("chat_service"), audience=PEER),
+        behalf=Behalf(identity=keys.identity("chat_service"), audience=AUTOMATION_SERVICE),
         catalogue=current_catalogue,
     )
 

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from rota.chat.v1 import chat_pb2 as cp
 
 from automation_service.runs import service
-from chat_service.settings import Settings as ChatSettings
+from chat_service.settings import ChatSettings
 from gateway.envoy_config import DEFAULTS
 from tests.gateway.replicas import Front, Replica, front, serving, until
 

@@ -18,7 +18,7 @@ from chat_service import bootstrap
 from chat_service.__main__ import migrate
 from chat_service.llm.retry import Patience
 from chat_service.runtime.ports import Automations
-from chat_service.settings import Settings
+from chat_service.settings import ChatSettings
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import Clock, ManualClock
@@ -33,11 +33,11 @@ SCHEDULE = "every weekday at 9 in Paris summarise the news"
 QUIET_SECONDS = 45.0
 
 
-def settings(databases: ServiceDatabases, keys: Keys, model_url: str, **more: Any) -> Settings:
+def settings(databases: ServiceDatabases, keys: Keys, model_url: str, **more: Any) -> ChatSettings:
     more.setdefault("secret_keys", SECRET_KEY)
     # Later than anything is late: a test that wants one says when.
     more.setdefault("heartbeat_seconds", QUIET_SECONDS)
-    return Settings(
+    return ChatSettings(
         database_url=databases.chat,
         listen=more.pop("listen", "127.0.0.1:0"),
         jwks_file=keys.jwks_file,
@@ -56,7 +56,7 @@ def migrated(databases: ServiceDatabases) -> None:
     """Builds the template that every test's database is a copy of."""
     nowhere = Path()
     migrate(
-        Settings(
+        ChatSettings(
             database_url=databases.chat,
             jwks_file=nowhere,
             service_jwks_file=nowhere,

@@ -185,7 +185,7 @@ async def processes(
 async def _serve(name: str, clock: FileClock) -> None:
     if name == "chat_service":
         from chat_service import bootstrap as chat
-        from chat_service.settings import Settings as ChatSettings
+        from chat_service.settings import ChatSettings
 
         async with chat.service(ChatSettings(), clock=clock):
             await asyncio.Event().wait()

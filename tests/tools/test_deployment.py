@@ -11,7 +11,7 @@ import yaml
 from pydantic_settings import BaseSettings
 
 from automation_service.settings import Settings as AutomationSettings
-from chat_service.settings import Settings as ChatSettings
+from chat_service.settings import ChatSettings
 from gateway.envoy_config import DEFAULTS, render
 from tests.tools.test_lock import entries, pins
 from tools.configuration import GATEWAY, settings
