@@ -13,8 +13,8 @@ from automation_service import bootstrap
 from automation_service.settings import Settings, described
 from automation_service.webhooks.secrets import SETTING
 from shared.db import database
-from shared.rpc.server import settle_memory, stop_signal
-from shared.security.secretbox import BadKeys
+from shared.rpc.server import stop_signal, tune_gc
+from shared.security.secretbox import InvalidKeys
 from shared.telemetry import export, logs
 
 
@@ -30,7 +30,7 @@ def main() -> int:
     act = serve if arguments.command == "serve" else bootstrap.migrate
     try:
         _run(act(settings), uvloop=settings.uvloop)
-    except BadKeys as error:
+    except InvalidKeys as error:
         print(f"automation_service: {SETTING}: {error}", file=sys.stderr)
         return 2
     except (RuntimeError, OSError) as error:
@@ -46,11 +46,11 @@ def main() -> int:
 
 async def serve(settings: Settings) -> None:
     stopped = stop_signal()
-    with export.exported(
+    with export.export_telemetry(
         bootstrap.NAME, os.environ, port=settings.metrics_port, listen=settings.listen
     ):
         async with bootstrap.service(settings):
-            settle_memory()
+            tune_gc()
             await stopped.wait()
 
 

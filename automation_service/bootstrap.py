@@ -43,8 +43,8 @@ from shared.db import database
 from shared.db.tenancy import Tenancy
 from shared.registries.catalogue import register_builtins
 from shared.rpc import tls
-from shared.rpc.client import Behalf, channel
-from shared.rpc.interceptor import Guard
+from shared.rpc.client import DelegatedCredentials, open_channel
+from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.server import RpcServer
 from shared.security import caller
 from shared.security.secretbox import SecretBox
@@ -96,9 +96,11 @@ async def service(
     clock = clock or corrected
     register_builtins()
     async with contextlib.AsyncExitStack() as closers:
-        store = database.engine(settings.database_url, schema=SCHEMA, pool_size=settings.pool_size)
+        store = database.create_engine(
+            settings.database_url, schema=SCHEMA, pool_size=settings.pool_size
+        )
         closers.push_async_callback(store.dispose)
-        peer = channel(settings.peer_address, tls=_tls(settings))
+        peer = open_channel(settings.peer_address, tls=_tls(settings))
         closers.push_async_callback(peer.close)
         remote = GrpcAgent(channel=peer, behalf=_behalf(settings))
         engine = engine or PgQueuer(
@@ -170,7 +172,7 @@ async def service(
         if "worker" in settings.roles:
             loops.append(deliveries.run(stop))
         if follows:
-            measure = partial(database.time_of, store)
+            measure = partial(database.read_time, store)
             await corrected.correct(measure)
             loops.append(corrected.follow(measure, stop))
         await closers.enter_async_context(_running(stop, loops))
@@ -258,10 +260,10 @@ def _server(settings: Settings, api: Api, notices: NoticeApi) -> RpcServer:
     )
     return RpcServer(
         listen=settings.listen,
-        guard=Guard(
+        interceptor=ServerInterceptor(
             verifier=verifier, translate=database.translate, services_only=(f"/{NOTICES}/",)
         ),
-        names=[SERVICE, NOTICES],
+        service_names=[SERVICE, NOTICES],
         add=[
             partial(automation_pb2_grpc.add_AutomationServiceServicer_to_server, api),
             partial(notice_pb2_grpc.add_NoticeServiceServicer_to_server, notices),
@@ -281,8 +283,8 @@ def _tls(settings: Settings) -> tls.Tls | None:
     )
 
 
-def _behalf(settings: Settings) -> Behalf:
+def _behalf(settings: Settings) -> DelegatedCredentials:
     identity = caller.ServiceIdentity(
         service=NAME, key_pem=settings.service_key_file.read_text(), key_id=NAME
     )
-    return Behalf(identity=identity, audience=PEER)
+    return DelegatedCredentials(identity=identity, audience=PEER)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from automation_service.persistence import automations as automation_rows
 from automation_service.persistence.records import Automation
 from shared import errors, resources
-from shared.aip import body_hash
+from shared.aip import hash_body
 from shared.clock import Clock
 from shared.db import database
 from shared.db.tenancy import Tenancy
@@ -66,25 +66,25 @@ class Once:
     async def _served(self, connection: AsyncConnection, request: Request) -> str | None:
         if not request.request_id:
             return None
-        return await self.tenancy.served(
+        return await self.tenancy.find_request(
             connection,
             workspace=request.workspace,
             rpc=request.rpc,
             user=request.user,
             request_id=request.request_id,
-            body_hash=body_hash(request.body),
+            body_hash=hash_body(request.body),
         )
 
     async def _remember(self, connection: AsyncConnection, request: Request, resource: str) -> None:
         if not request.request_id:
             return
-        await self.tenancy.remember(
+        await self.tenancy.store_request(
             connection,
             workspace=request.workspace,
             rpc=request.rpc,
             user=request.user,
             request_id=request.request_id,
-            body_hash=body_hash(request.body),
+            body_hash=hash_body(request.body),
             resource=resource,
             now=self.clock.now(),
         )

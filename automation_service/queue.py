@@ -74,7 +74,7 @@ class PgQueuer:
     async def wake(self, connection: AsyncConnection, runs: Sequence[UUID]) -> None:
         if not runs:
             return
-        under = await database.raw(connection)
+        under = await database.asyncpg_connection(connection)
         await self._queries(Queries.from_asyncpg_connection(under).driver).enqueue(
             [ENTRYPOINT] * len(runs),
             [str(run).encode() for run in runs],

@@ -136,7 +136,7 @@ async def _measure_lateness(
     minute = next_minute()
     insert_due_automations(databases, minute, count, steps=steps, jitter_seconds=jitter_seconds)
     clock = clock_before(minute, START_SECONDS)
-    store = database.engine(databases.automation, schema="automation")
+    store = database.create_engine(databases.automation, schema="automation")
     try:
         async with _services(databases, clock) as pids:
             if clock.now() > minute:
@@ -156,7 +156,7 @@ async def _ticks(server: SuiteServer) -> list[list[str]]:
     for count in WAITING:
         with _fresh(server) as databases:
             await asyncio.to_thread(insert_idle_triggers, databases, count)
-            store = database.engine(databases.automation, schema="automation")
+            store = database.create_engine(databases.automation, schema="automation")
             try:
                 idle, busy = await _idle_tick(store), await _busy_tick(databases, store)
             finally:

@@ -13,7 +13,7 @@ import uvloop
 from automation_service import bootstrap
 from automation_service.settings import Settings
 from shared.clock import CorrectedClock
-from shared.rpc.server import settle_memory, stop_signal
+from shared.rpc.server import stop_signal, tune_gc
 from shared.telemetry import logs
 from tests.support.agents import FakeAgent, FixedCatalogue
 
@@ -25,7 +25,7 @@ async def serve(offset: timedelta) -> None:
     async with bootstrap.service(
         Settings(), clock=clock, agent=FakeAgent(), source=FixedCatalogue()
     ):
-        settle_memory()
+        tune_gc()
         print("serving", flush=True)
         await stopped.wait()
 

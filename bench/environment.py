@@ -44,7 +44,7 @@ class Environment:
     async def threads(self, count: int) -> list[str]:
         """Creates threads with a title: generating a title costs a model call."""
         metadata = [("authorization", f"Bearer {self.token()}")]
-        async with client.channel(self.service) as channel:
+        async with client.open_channel(self.service) as channel:
             stub = chat_pb2_grpc.ChatServiceStub(channel)
             requests = [
                 pb.CreateThreadRequest(

@@ -26,7 +26,7 @@ from chat_service.runtime.ports import RuntimeContext, Said
 from shared import resources
 from shared.clock import SystemClock
 from shared.registries.catalogue import current_catalogue, register_builtins
-from shared.rpc.server import settle_memory
+from shared.rpc.server import tune_gc
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
 
 UNTIL_TOLD: Final = 0
@@ -68,7 +68,7 @@ async def run(order: GraphSpec) -> GraphReport:
             environ={},
         )
         bundle = ModelBundle(config=models[-1])
-        settle_memory()
+        tune_gc()
         await asyncio.gather(*(_one(agent, bundle, order) for _ in range(order.warm)))
         print("ready", flush=True)
         await _line()

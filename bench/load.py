@@ -111,7 +111,7 @@ class GrpcClient:
         from shared.rpc import client
 
         self._order = order
-        self._channel = client.channel(order.target)
+        self._channel = client.open_channel(order.target)
         self._stub = chat_pb2_grpc.ChatServiceStub(self._channel)
 
     @classmethod

@@ -21,7 +21,7 @@ TURNS: Final = 20
 async def measure_bytes_per_watcher(on: Environment) -> float:
     """Returns the resident bytes that each of WATCHERS more watchers adds."""
     metadata = [("authorization", f"Bearer {on.token()}")]
-    async with client.channel(on.service) as channel:
+    async with client.open_channel(on.service) as channel:
         stub = chat_pb2_grpc.ChatServiceStub(channel)
         turns = [await _waiting_turn(on, stub, metadata, t) for t in await on.threads(TURNS)]
         async with _open_watchers(stub, metadata, turns, WATCHERS):

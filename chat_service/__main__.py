@@ -14,8 +14,8 @@ from chat_service.persistence import tables
 from chat_service.runtime.models_file import BadModelsFile
 from chat_service.settings import ChatSettings
 from shared.db import database
-from shared.rpc.server import settle_memory, stop_signal
-from shared.security.secretbox import BadKeys
+from shared.rpc.server import stop_signal, tune_gc
+from shared.security.secretbox import InvalidKeys
 from shared.settings import describe, explain
 from shared.telemetry import export, logs
 
@@ -40,7 +40,7 @@ def main() -> int:
             migrate(settings)
         else:
             _run(settings)
-    except BadKeys as error:
+    except InvalidKeys as error:
         print(f"chat_service: {SECRET_KEYS}: {error}", file=sys.stderr)
         return 2
     except (RuntimeError, OSError, BadModelsFile) as error:
@@ -73,11 +73,11 @@ def _run(settings: ChatSettings) -> None:
 
 async def _serve(settings: ChatSettings) -> None:
     stopped = stop_signal()
-    with export.exported(
+    with export.export_telemetry(
         bootstrap.NAME, os.environ, port=settings.metrics_port, listen=settings.listen
     ):
         async with bootstrap.service(settings):
-            settle_memory()
+            tune_gc()
             await stopped.wait()
 
 

@@ -58,14 +58,14 @@ from chat_service.turns.frame_log import FrameLog
 from chat_service.turns.retention import Retention
 from chat_service.turns.segment import Work
 from chat_service.turns.watch import Tails
-from shared.aio import in_background, regularly
+from shared.aio import run_every, start_loop
 from shared.clock import Clock
 from shared.db import database
-from shared.db.clock import agreed_clock
+from shared.db.clock import sync_clock
 from shared.registries.catalogue import Catalogue, register_builtins
 from shared.rpc import client, tls
-from shared.rpc.client import Behalf
-from shared.rpc.interceptor import Guard
+from shared.rpc.client import DelegatedCredentials
+from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.server import RpcServer
 from shared.security import caller
 from shared.security.secretbox import SecretBox
@@ -111,21 +111,21 @@ async def service(
     models = models or await _models(settings)
     url = settings.database_url.get_secret_value()
     async with contextlib.AsyncExitStack() as stack:
-        engine = database.engine(url, schema=tables.SCHEMA, pool_size=settings.pool_size)
+        engine = database.create_engine(url, schema=tables.SCHEMA, pool_size=settings.pool_size)
         stack.push_async_callback(engine.dispose)
-        leases = database.engine(url, schema=tables.SCHEMA, pool_size=1)
+        leases = database.create_engine(url, schema=tables.SCHEMA, pool_size=1)
         stack.push_async_callback(leases.dispose)
         await require_migrated(engine, checkpoints=checkpoints_version())
-        clock = clock or await agreed_clock(stack, engine)
+        clock = clock or await sync_clock(stack, engine)
         checkpoints = await stack.enter_async_context(open_checkpoints(url))
         toolbox = filled(models, clock, fetcher, os.environ, McpToolStore(engine=engine))
         catalogue = toolbox.catalogue
         await toolbox.mcp.recall()
-        await in_background(stack, regularly(LOOK_AGAIN_SECONDS, toolbox.mcp.look))
+        await start_loop(stack, run_every(LOOK_AGAIN_SECONDS, toolbox.mcp.look))
         if automations is None:
-            channel = client.channel(settings.peer_address, tls=secured)
+            channel = client.open_channel(settings.peer_address, tls=secured)
             stack.push_async_callback(channel.close)
-            behalf = Behalf(identity=_identity(settings), audience=AUTOMATION_SERVICE)
+            behalf = DelegatedCredentials(identity=_identity(settings), audience=AUTOMATION_SERVICE)
             automations = AutomationClient(
                 stub=automation_pb2_grpc.AutomationServiceStub(channel),
                 behalf=behalf,
@@ -137,7 +137,7 @@ async def service(
                 stub=notice_pb2_grpc.NoticeServiceStub(channel),
                 behalf=behalf,
             )
-            await in_background(stack, regularly(NOTICE_SECONDS, notices.tell))
+            await start_loop(stack, run_every(NOTICE_SECONDS, notices.tell))
         store = ApprovalStore(
             engine=engine, clock=clock, expire_after=settings.approvals_expire_after
         )
@@ -191,14 +191,14 @@ async def service(
             frame_log.run(),
             tails.run(),
             turn_engine.run(),
-            regularly(EXPIRY_SECONDS, ending.expire),
-            regularly(SWEEP_SECONDS, retention.sweep),
-            regularly(SWEEP_SECONDS, resealing.sweep),
+            run_every(EXPIRY_SECONDS, ending.expire),
+            run_every(SWEEP_SECONDS, retention.sweep),
+            run_every(SWEEP_SECONDS, resealing.sweep),
         )
         # so that what goes on after a restart finds its tools
         await toolbox.mcp.settled(SETTLE_SECONDS)
         for loop in loops:
-            await in_background(stack, loop)
+            await start_loop(stack, loop)
         stack.push_async_callback(turn_engine.stop, settings.grace_seconds)
         server = _server(
             settings,
@@ -299,7 +299,7 @@ def _servicers(
 
 def _server(settings: ChatSettings, servicers: tuple[ChatServicer, AgentServicer]) -> RpcServer:
     chat, agent = servicers
-    guard = Guard(
+    guard = ServerInterceptor(
         verifier=caller.Verifier(
             users=caller.read_key_set(settings.jwks_file),
             services=caller.read_key_set(settings.service_jwks_file),
@@ -311,8 +311,8 @@ def _server(settings: ChatSettings, servicers: tuple[ChatServicer, AgentServicer
     )
     return RpcServer(
         listen=settings.listen,
-        guard=guard,
-        names=SERVICES,
+        interceptor=guard,
+        service_names=SERVICES,
         add=[
             lambda server: chat_pb2_grpc.add_ChatServiceServicer_to_server(chat, server),
             lambda server: agent_pb2_grpc.add_AgentServiceServicer_to_server(agent, server),

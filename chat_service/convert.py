@@ -16,7 +16,7 @@ from chat_service.persistence.model_configs import OwnModel
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
 from shared import aip, resources
-from shared.rpc.struct import struct
+from shared.rpc.struct import to_struct
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_SECONDS: Final = 86_400
@@ -61,7 +61,7 @@ def user_name(user: str | None) -> str:
 
 
 def thread_etag(row: Thread) -> str:
-    return aip.etag(row.title, row.model_config_id)
+    return aip.compute_etag(row.title, row.model_config_id)
 
 
 def thread(row: Thread) -> pb.Thread:
@@ -125,10 +125,10 @@ def approval(row: Approval, *, full: bool = True) -> pb.Approval:
         turn=turn_name(row.workspace_id, row.thread_id, row.turn_id),
         tool_call_id=row.tool_call_id,
         summary=row.summary,
-        payload=struct(row.payload),
-        payload_schema=struct(row.payload_schema) if full else None,
+        payload=to_struct(row.payload),
+        payload_schema=to_struct(row.payload_schema) if full else None,
         payload_digest=row.payload_digest,
-        context=struct(row.context),
+        context=to_struct(row.context),
         preview=json_format.ParseDict(dict(row.preview), pb.Preview()),
         requested_by=user_name(row.requested_by),
         decided_by=user_name(row.decided_by),
@@ -136,9 +136,9 @@ def approval(row: Approval, *, full: bool = True) -> pb.Approval:
         decide_time=moment(row.decide_time),
         expire_time=moment(row.expire_time),
         reason=row.reason,
-        edited_payload=None if row.edited_payload is None else struct(row.edited_payload),
+        edited_payload=None if row.edited_payload is None else to_struct(row.edited_payload),
         resource=row.resource,
-        etag=aip.etag(row.state, row.resource),
+        etag=aip.compute_etag(row.state, row.resource),
     )
 
 
@@ -147,7 +147,7 @@ def model_config_name(workspace: str, config_id: int) -> str:
 
 
 def model_config_etag(row: OwnModel) -> str:
-    return aip.etag(row.id, row.revision)
+    return aip.compute_etag(row.id, row.revision)
 
 
 def own_model(row: OwnModel) -> pb.ModelConfig:

@@ -10,84 +10,89 @@ from shared.telemetry import logs
 
 
 @dataclass(slots=True)
-class Bell:
-    """`rung` counts, so that a ring between a look and the wait after it is not missed.
+class Notifier:
+    """Wakes every waiter. `count` grows by one with each notification.
 
-    One that waits costs a future and a timer, not a task: thousands wait at once.
+    A waiter passes the count that it saw last, so no notification between its look and its wait
+    is lost. A waiter costs a future and a timer, not a task: thousands wait at once.
     """
 
-    rung: int = 0
-    _waiting: "set[asyncio.Future[bool]]" = field(default_factory=set)
+    count: int = 0
+    _waiters: "set[asyncio.Future[bool]]" = field(default_factory=set)
 
-    def ring(self) -> None:
-        self.rung += 1
-        waiting, self._waiting = self._waiting, set()
-        for one in waiting:
-            _end(one, True)
+    def notify(self) -> None:
+        self.count += 1
+        waiters, self._waiters = self._waiters, set()
+        for waiter in waiters:
+            _resolve(waiter, True)
 
-    async def heard(self, since: int, seconds: float | None = None) -> bool:
-        """Waits until it has rung more often than `since`; False when the time is over first."""
-        if self.rung != since:
+    async def wait(self, since: int, seconds: float | None = None) -> bool:
+        """Waits until `count` is no longer `since`. False when `seconds` pass first."""
+        if self.count != since:
             return True
         loop = asyncio.get_running_loop()
-        one: asyncio.Future[bool] = loop.create_future()
-        self._waiting.add(one)
-        timer = None if seconds is None else loop.call_later(max(seconds, 0), _end, one, False)
+        waiter: asyncio.Future[bool] = loop.create_future()
+        self._waiters.add(waiter)
+        timer = None
+        if seconds is not None:
+            timer = loop.call_later(max(seconds, 0), _resolve, waiter, False)
         try:
-            return await one
+            return await waiter
         finally:
-            self._waiting.discard(one)
+            self._waiters.discard(waiter)
             if timer is not None:
                 timer.cancel()
 
 
-def _end(one: "asyncio.Future[bool]", heard: bool) -> None:
-    if not one.done():
-        one.set_result(heard)
+def _resolve(waiter: "asyncio.Future[bool]", notified: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(notified)
 
 
-# What takes longer waits for a lock or for a database that is far away.
-MOST_HELD_UP_SECONDS: Final = 0.05
+# Work that takes longer waits for a lock or for a slow database: it gives its slot to others.
+SLOT_SECONDS: Final = 0.05
 
 T = TypeVar("T")
 
 
-class Errands:
-    """Tasks of their own, known until they end, so that a stop waits for them."""
+class BackgroundTasks:
+    """Tasks that outlive their caller. `stop` waits for them."""
 
     def __init__(self, *, at_once: int) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._queue = asyncio.Semaphore(at_once)
+        self._slots = asyncio.Semaphore(at_once)
 
-    def send(self, errand: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-        task = asyncio.create_task(errand)
+    def spawn(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def carry_out(self, errand: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.shield(self.send(errand))
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Returns the result. The work goes on when the caller is cancelled."""
+        return await asyncio.shield(self.spawn(work))
 
-    async def queue(self, errand: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """As `carry_out`, a few at a time; not begun for one who leaves while it queues.
+    async def run_limited(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Like `run`, but only `at_once` start at a time, in order.
 
-        One that waits for something itself does not keep the others waiting.
+        Work whose caller leaves before its start never starts. Work that is not done after
+        SLOT_SECONDS gives its slot to the next.
         """
-        await self._queue.acquire()
-        task = self.send(errand())
-        place = [self._queue]
+        await self._slots.acquire()
+        task = self.spawn(work())
+        held = [self._slots]
 
-        def leave(*_: object) -> None:
-            if place:
-                place.pop().release()
+        def release(*_: object) -> None:
+            if held:
+                held.pop().release()
 
-        timer = asyncio.get_running_loop().call_later(MOST_HELD_UP_SECONDS, leave)
-        task.add_done_callback(leave)
+        timer = asyncio.get_running_loop().call_later(SLOT_SECONDS, release)
+        task.add_done_callback(release)
         task.add_done_callback(lambda _: timer.cancel())
         return await asyncio.shield(task)
 
     async def stop(self, seconds: float) -> None:
-        """Waits for those on their way, and what they send, and cuts off what takes longer."""
+        """Waits for all tasks and those that they spawn; cancels what is left after `seconds`."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while self._tasks and (more := until - loop.time()) > 0:
@@ -101,7 +106,7 @@ class Errands:
 log = logs.logger(__name__)
 
 
-async def regularly(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
+async def run_every(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
             await do()
@@ -110,10 +115,10 @@ async def regularly(seconds: float, do: Callable[[], Awaitable[object]]) -> None
         await asyncio.sleep(seconds)
 
 
-async def in_background(stack: contextlib.AsyncExitStack, loop: Coroutine[Any, Any, None]) -> None:
-    """Until the stack is left. One that ends by itself is a fault, and is told of."""
+async def start_loop(stack: contextlib.AsyncExitStack, loop: Coroutine[Any, Any, None]) -> None:
+    """Runs the loop until the stack closes. A loop that ends by itself is logged as a fault."""
     task = asyncio.create_task(loop)
-    task.add_done_callback(_tell)
+    task.add_done_callback(_log_end)
 
     async def end() -> None:
         task.cancel()
@@ -122,7 +127,7 @@ async def in_background(stack: contextlib.AsyncExitStack, loop: Coroutine[Any, A
     stack.push_async_callback(end)
 
 
-def _tell(task: "asyncio.Task[None]") -> None:
+def _log_end(task: "asyncio.Task[None]") -> None:
     if not task.cancelled():
         what = getattr(task.get_coro(), "__qualname__", "")
         log.error("loop_ended", what=what, exc_info=task.exception())

@@ -52,7 +52,7 @@ class Page:
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def page(*, size: int, token: str, bound_to: Iterable[str]) -> Page:
+def read_page(*, size: int, token: str, bound_to: Iterable[str]) -> Page:
     """Reads page_size and page_token; a token made with other arguments is refused."""
     bound = hashlib.sha256("\0".join(bound_to).encode()).hexdigest()[:16]
     after = None
@@ -71,7 +71,7 @@ _CONDITION = re.compile(
 )
 
 
-def conditions(text: str, allowed: dict[str, str]) -> list[Condition]:
+def parse_filter(text: str, allowed: dict[str, str]) -> list[Condition]:
     """Reads a filter: comparisons joined by AND.
 
     `allowed` maps each field to the operators it takes, separated by blanks.
@@ -89,7 +89,7 @@ def conditions(text: str, allowed: dict[str, str]) -> list[Condition]:
     return found
 
 
-def masked(
+def resolve_mask(
     paths: Sequence[str], *, allowed: Sequence[str], present: Iterable[str], prefix: str
 ) -> list[str]:
     """The fields that an update changes.
@@ -112,17 +112,17 @@ def masked(
     return [name for name in allowed if name in paths]
 
 
-def body_hash(body: bytes) -> bytes:
+def hash_body(body: bytes) -> bytes:
     """What a request_id is bound to: the request's deterministic bytes."""
     return hashlib.sha256(body).digest()
 
 
-def etag(*parts: object) -> str:
+def compute_etag(*parts: object) -> str:
     text = "\0".join(str(part) for part in parts)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def moment_and_id(page: Page) -> tuple[datetime, UUID] | None:
+def time_and_id(page: Page) -> tuple[datetime, UUID] | None:
     """The key of the last row before the page."""
     if page.after is None:
         return None
@@ -133,7 +133,7 @@ def moment_and_id(page: Page) -> tuple[datetime, UUID] | None:
         raise errors.invalid("page_token", "is not a token of this service") from None
 
 
-def one_page(
+def cut_page(
     page: Page, found: Sequence[Any], key: Callable[[Any], Sequence[Any]]
 ) -> tuple[Sequence[Any], str]:
     """The rows of a page, and the token of the next one if more were found."""
@@ -141,7 +141,7 @@ def one_page(
     return shown, page.token(key(shown[-1]) if len(found) > page.size else None)
 
 
-def state_named(value: str, states: Any) -> Any:
+def parse_state(value: str, states: Any) -> Any:
     try:
         return states[value]
     except KeyError:

@@ -36,7 +36,7 @@ class _TooMuch(Exception):
     pass
 
 
-def problem(schema: Mapping[str, Any]) -> str | None:
+def find_problem(schema: Mapping[str, Any]) -> str | None:
     """Why this is not a schema we accept, or None when it is one.
 
     Beyond validity: `$ref` points to `#/…` inside the schema and never leads back to where
@@ -49,7 +49,7 @@ def problem(schema: Mapping[str, Any]) -> str | None:
         Draft202012Validator.check_schema(schema)
     except SchemaError as exc:
         fault = (best_match(exc.context) if exc.context else None) or exc
-        where = at("", fault.absolute_path) or "schema"
+        where = join_path("", fault.absolute_path) or "schema"
         return f"not a valid JSON Schema: {where}: {_text(fault)}"
     except _Refused as exc:
         return str(exc)
@@ -58,7 +58,7 @@ def problem(schema: Mapping[str, Any]) -> str | None:
     return None
 
 
-def faults(schema: Mapping[str, Any], value: Any) -> list[tuple[str, str]]:
+def find_faults(schema: Mapping[str, Any], value: Any) -> list[tuple[str, str]]:
     """Where and why a value breaks a schema, at most 20; empty when it fits.
 
     One that takes too long to be applied to the value is broken by it.
@@ -68,7 +68,7 @@ def faults(schema: Mapping[str, Any], value: Any) -> list[tuple[str, str]]:
     token = _COST.set(_Cost())
     try:
         for error in validator.iter_errors(value):
-            found.append((at("", error.absolute_path), _text(error)))
+            found.append((join_path("", error.absolute_path), _text(error)))
             if len(found) == MAX_FAULTS:
                 break
     except (Unresolvable, RecursionError) as exc:
@@ -80,7 +80,7 @@ def faults(schema: Mapping[str, Any], value: Any) -> list[tuple[str, str]]:
     return found
 
 
-def at(base: str, path: Iterable[Any]) -> str:
+def join_path(base: str, path: Iterable[Any]) -> str:
     """`base` followed by members and indexes: `plan[0].config`."""
     for part in path:
         base += f"[{part}]" if isinstance(part, int) else f".{part}" if base else str(part)

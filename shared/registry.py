@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 
-def must_be_awaitable(handler: Callable[..., Any], owner: str) -> None:
+def require_async(handler: Callable[..., Any], owner: str) -> None:
     """Raises TypeError unless calling the handler gives an awaitable."""
     target: Any = handler
     while isinstance(target, partial):

@@ -71,7 +71,7 @@ class SortableIds:
 new_id_at: Final = SortableIds().at
 
 
-def uuid_of(text: str, name: str) -> UUID:
+def parse_uuid(text: str, name: str) -> UUID:
     """The id in a name; one that is no UUID in its usual form names nothing that exists."""
     try:
         found = UUID(text)

@@ -9,7 +9,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from automation_service.api.convert_common import moment, open_json
 from automation_service.persistence.records import Automation, Revision, Trigger
 from shared.resources import REVISION, USER
-from shared.rpc.struct import struct
+from shared.rpc.struct import to_struct
 
 
 def definition(value: Mapping[str, Any]) -> pb.AutomationDefinition:
@@ -70,8 +70,8 @@ def trigger(
         name=owner.trigger_name(held.trigger_id) if owner.resource_id else "",
         trigger_id=held.trigger_id,
         type=spec["type"],
-        config=struct(spec.get("config", {})),
-        static_inputs=struct(spec.get("static_inputs", {})),
+        config=to_struct(spec.get("config", {})),
+        static_inputs=to_struct(spec.get("static_inputs", {})),
         enabled=held.enabled,
         next_fire_time=moment(held.next_fire_time) if held.enabled else None,
         last_fire_time=moment(held.last_fire_time),

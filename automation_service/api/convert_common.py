@@ -16,7 +16,7 @@ from shared.registries.actions.types import ActionDefinition
 from shared.registries.capabilities.types import Capability
 from shared.registries.triggers.types import TriggerDefinition
 from shared.rpc import status
-from shared.rpc.struct import struct
+from shared.rpc.struct import to_struct
 
 
 def moment(value: datetime | None) -> Timestamp | None:
@@ -82,7 +82,7 @@ def action_type(found: ActionDefinition) -> pb.ActionType:
         type=found.type,
         display_name=found.name,
         description=found.description,
-        config_schema=struct(found.config_schema),
+        config_schema=to_struct(found.config_schema),
     )
 
 
@@ -90,8 +90,8 @@ def trigger_type(found: TriggerDefinition) -> pb.TriggerType:
     return pb.TriggerType(
         type=found.type,
         description=found.description,
-        config_schema=struct(found.config_schema),
-        payload_schema=struct(found.payload_schema),
+        config_schema=to_struct(found.config_schema),
+        payload_schema=to_struct(found.payload_schema),
     )
 
 
@@ -99,6 +99,6 @@ def capability(found: Capability) -> pb.Capability:
     return pb.Capability(
         id=found.id,
         description=found.description,
-        input_schema=struct(found.input_schema),
-        output_schema=struct(found.output_schema),
+        input_schema=to_struct(found.input_schema),
+        output_schema=to_struct(found.output_schema),
     )

@@ -28,10 +28,10 @@ def run(found: Run, *, full: bool = True) -> pb.Run:
         end_time=moment(found.end_time),
         definition_snapshot=None if snapshot is None else convert_automations.definition(snapshot),
         revision=found.revision,
-        trigger_payload=struct.struct(found.trigger_payload),
-        inputs=struct.struct(found.inputs),
+        trigger_payload=struct.to_struct(found.trigger_payload),
+        inputs=struct.to_struct(found.inputs),
         step_results=[step(s) for s in found.step_results],
-        output=None if found.output is None else struct.value(found.output),
+        output=None if found.output is None else struct.to_value(found.output),
         artifacts=[_artifact(a) for a in found.artifacts],
         error=failure(found.error),
         usage=usage(found.usage),
@@ -49,7 +49,7 @@ def step(result: Mapping[str, Any]) -> pb.StepResult:
         started_at=moment_text(result.get("started_at")),
         finished_at=moment_text(result.get("finished_at")),
         session_id=result.get("session_id") or "",
-        output=None if output is None else struct.value(output),
+        output=None if output is None else struct.to_value(output),
         error=failure(result.get("error")),
         usage=usage(result.get("usage")),
     )
@@ -76,7 +76,7 @@ def _artifact(value: Mapping[str, Any]) -> pb.Artifact:
         artifact_id=value["artifact_id"],
         step_id=value["step_id"],
         mime_type=value["mime_type"],
-        content=struct.value(value.get("content")),
+        content=struct.to_value(value.get("content")),
     )
 
 

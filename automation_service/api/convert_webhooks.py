@@ -7,7 +7,7 @@ from rota.automation.v1 import webhook_pb2 as pb
 from automation_service.api.convert_common import moment
 from automation_service.persistence.deliveries import Delivery
 from automation_service.persistence.webhooks import Webhook
-from shared.aip import masked
+from shared.aip import resolve_mask
 
 _CHANGED = ("uri", "event_types", "disabled")
 
@@ -36,7 +36,7 @@ def webhook_values(message: pb.Webhook, mask: list[str]) -> dict[str, Any]:
         "event_types": list(message.event_types),
         "disabled": message.disabled,
     }
-    changed = masked(mask, allowed=_CHANGED, present=present, prefix="webhook")
+    changed = resolve_mask(mask, allowed=_CHANGED, present=present, prefix="webhook")
     return {name: values[name] for name in changed}
 
 

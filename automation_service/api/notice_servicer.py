@@ -28,7 +28,7 @@ class NoticeApi(notice_pb2_grpc.NoticeServiceServicer):
             if pattern.parse(name)["workspace"] != workspace:
                 raise errors.ResourceNotFound(name)
         approval = resources.APPROVAL.parse(asked.approval)["approval"]
-        resources.uuid_of(approval, asked.approval)
+        resources.parse_uuid(approval, asked.approval)
         async with database.transaction(self.store) as connection:
             await events.approval_requested(
                 connection,

@@ -323,7 +323,7 @@ def _parent(trigger: str) -> tuple[str, str]:
 
 def _page(request: Any) -> aip.Page:
     bound = [request.DESCRIPTOR.full_name, request.parent, getattr(request, "filter", "")]
-    return aip.page(size=request.page_size, token=request.page_token, bound_to=bound)
+    return aip.read_page(size=request.page_size, token=request.page_token, bound_to=bound)
 
 
 def _sliced(request: Any, known: Iterable[T]) -> tuple[list[T], str]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from automation_service.automations.lifecycle import Edit
 from automation_service.persistence.records import Automation
 from shared import errors, resources
-from shared.aip import masked
+from shared.aip import resolve_mask
 
 FIELDS: Final = ("display_name", "description", "definition")
 _IN_TRIGGER: Final = re.compile(r"^automation\.definition\.triggers\[[0-9]+\]")
@@ -20,7 +20,7 @@ TRIGGER_FIELDS: Final = ("config", "static_inputs", "enabled")
 def updated(said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
     """The automation with the masked fields of `said`; its two names stay one."""
     present = [name for name in FIELDS if said.get(name)]
-    fields = masked(paths, allowed=FIELDS, present=present, prefix="automation")
+    fields = resolve_mask(paths, allowed=FIELDS, present=present, prefix="automation")
 
     def edit(found: Automation) -> dict[str, Any]:
         new = {**_as_said(found), **{name: said.get(name) for name in fields}}
@@ -49,7 +49,7 @@ def with_trigger(spec: Mapping[str, Any]) -> Edit:
 
 def changed_trigger(name: str, said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
     present = [field for field in TRIGGER_FIELDS if field in said]
-    fields = masked(paths, allowed=TRIGGER_FIELDS, present=present, prefix="trigger")
+    fields = resolve_mask(paths, allowed=TRIGGER_FIELDS, present=present, prefix="trigger")
 
     def edit(found: Automation) -> dict[str, Any]:
         new = _as_said(found)

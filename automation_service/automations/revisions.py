@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from automation_service.persistence import automations as rows
 from automation_service.persistence.records import Automation, Revision
 from shared import errors, resources
-from shared.aip import Page, one_page
+from shared.aip import Page, cut_page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Revisions:
             found = await rows.revision_page(
                 connection, owner.id, size=page.size, after=_number(page)
             )
-        shown, token = one_page(page, found, lambda last: (last.revision,))
+        shown, token = cut_page(page, found, lambda last: (last.revision,))
         return owner, shown, token
 
     async def get(self, name: str) -> tuple[Automation, Revision]:

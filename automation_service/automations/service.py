@@ -17,11 +17,11 @@ from shared.aip import (
     Condition,
     Page,
     compared,
-    conditions,
-    etag,
-    moment_and_id,
-    one_page,
-    state_named,
+    compute_etag,
+    cut_page,
+    parse_filter,
+    parse_state,
+    time_and_id,
 )
 from shared.clock import Clock
 from shared.definition.envelope import AutomationCreate, dump
@@ -89,12 +89,12 @@ class Automations:
     async def list(
         self, workspace: str, page: Page, filter_: str
     ) -> tuple[Sequence[Automation], str]:
-        where = [_condition(c) for c in conditions(filter_, _FILTERS)]
+        where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
         async with self.store.connect() as connection:
             found = await rows.page(
-                connection, workspace, size=page.size, after=moment_and_id(page), where=where
+                connection, workspace, size=page.size, after=time_and_id(page), where=where
             )
-        return one_page(page, found, lambda last: (last.create_time, last.id))
+        return cut_page(page, found, lambda last: (last.create_time, last.id))
 
     def _made(
         self, who: Caller, workspace: str, said: Mapping[str, Any], chosen: str
@@ -102,7 +102,7 @@ class Automations:
         checked = checked_create(said, self.catalogue())
         now = self.clock.now()
         definition = checked.definition
-        never_fires.require(definition, now, never_fires.unfired(definition), field="automation")
+        never_fires.require(definition, now, never_fires.zero_fires(definition), field="automation")
         made_id, resource_id = new_name(workspace, chosen)
         return Automation(
             id=made_id,
@@ -130,7 +130,7 @@ def checked_create(
 
 
 def etag_of(found: Automation) -> str:
-    return etag(found.id, found.version) if found.version else ""
+    return compute_etag(found.id, found.version) if found.version else ""
 
 
 def require_etag(found: Automation, said: str) -> None:
@@ -144,6 +144,6 @@ _FILTERS = {"state": "= !=", "create_time": "< <= > >="}
 def _condition(condition: Condition) -> sa.ColumnElement[bool]:
     if condition.field == "state":
         return compared(
-            table.c.status, condition.operator, state_named(condition.value, AutomationStatus)
+            table.c.status, condition.operator, parse_state(condition.value, AutomationStatus)
         )
     return compared(table.c.create_time, condition.operator, condition.moment())

@@ -25,7 +25,7 @@ async def add(connection: AsyncConnection, automation: Automation) -> None:
     try:
         await connection.execute(sa.insert(automations).values(_values(automation)))
     except IntegrityError as exc:
-        if database.violated(exc) == _NAME_TAKEN:
+        if database.constraint_of(exc) == _NAME_TAKEN:
             raise errors.ResourceExists(automation.resource) from exc
         raise
     await add_revision(

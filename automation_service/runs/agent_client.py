@@ -14,7 +14,7 @@ from shared import errors, resources
 from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.registries.capabilities.types import Capability
 from shared.rpc import status, struct
-from shared.rpc.client import Behalf
+from shared.rpc.client import DelegatedCredentials
 from shared.telemetry import logs
 
 # A task's stream that is silent for this long, heartbeats included, has lost its connection.
@@ -40,7 +40,7 @@ class GrpcAgent:
     """
 
     channel: grpc.aio.Channel
-    behalf: Behalf
+    behalf: DelegatedCredentials
 
     async def run_task(self, request: AgentTask) -> AgentResult:
         pause = 0.2
@@ -124,7 +124,7 @@ def _message(request: AgentTask) -> pb.RunTaskRequest:
         tools=request.tools,
         model=request.model,
         output_schema=(
-            None if request.output_schema is None else struct.struct(request.output_schema)
+            None if request.output_schema is None else struct.to_struct(request.output_schema)
         ),
         budget_micros=request.budget_micros,
         auto_approve=request.auto_approve,

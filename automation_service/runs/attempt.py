@@ -11,16 +11,16 @@ from shared.registries.actions.types import (
     ActionContext,
     ActionDefinition,
     ActionResult,
-    Agent,
     AgentResult,
     AgentTask,
+    TaskAgent,
 )
 from shared.telemetry import logs
 
 log = logs.logger(__name__)
 
 
-class StoppableAgent(Agent, Protocol):
+class StoppableAgent(TaskAgent, Protocol):
     async def cancel_task(self, request: AgentTask) -> None:
         """Stops the task of this request; it will not begin later either."""
         ...

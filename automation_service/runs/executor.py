@@ -27,8 +27,8 @@ from shared.registries.actions.types import (
     ActionContext,
     ActionDefinition,
     ActionResult,
-    Agent,
     Progress,
+    TaskAgent,
 )
 
 # Of one try of a step; what comes after is not written down.
@@ -175,7 +175,7 @@ class Execution:
         return done
 
     def _context(
-        self, step: PlanStep, result: Result, left: int | None, agent: Agent
+        self, step: PlanStep, result: Result, left: int | None, agent: TaskAgent
     ) -> ActionContext:
         async def record_session(session_id: str) -> None:
             held, said = self._result(step), step_results.clean(session_id)

@@ -18,7 +18,7 @@ from automation_service.persistence.tables import runs as table
 from automation_service.queue import Engine
 from automation_service.runs import step_results
 from shared import errors, resources
-from shared.aip import Condition, Page, compared, conditions, moment_and_id, one_page, state_named
+from shared.aip import Condition, Page, compared, cut_page, parse_filter, parse_state, time_and_id
 from shared.clock import Clock
 from shared.definition.states import RunStatus
 
@@ -47,7 +47,7 @@ class Runs:
         self, workspace: str, automation: str, page: Page, filter_: str
     ) -> tuple[Sequence[Run], str]:
         """Runs of an automation, or of all when it is `-`."""
-        where = [_condition(c) for c in conditions(filter_, _FILTERS)]
+        where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
         one = None if automation == ALL else automation
         async with self.store.connect() as connection:
             if one is not None:
@@ -57,10 +57,10 @@ class Runs:
                 workspace,
                 one,
                 size=page.size,
-                after=moment_and_id(page),
+                after=time_and_id(page),
                 where=where,
             )
-        return one_page(page, found, lambda last: (last.create_time, last.id))
+        return cut_page(page, found, lambda last: (last.create_time, last.id))
 
     async def watch(self, name: str, after: int) -> AsyncIterator[RunEvent | None]:
         """Stored events after a sequence, then new ones until the run has ended.
@@ -123,7 +123,7 @@ class Runs:
 
 def parsed(name: str) -> tuple[str, str, UUID]:
     parts = resources.RUN.parse(name)
-    return parts["workspace"], parts["automation"], resources.uuid_of(parts["run"], name)
+    return parts["workspace"], parts["automation"], resources.parse_uuid(parts["run"], name)
 
 
 _FILTERS = {"state": "= !=", "create_time": "< <= > >="}
@@ -131,5 +131,5 @@ _FILTERS = {"state": "= !=", "create_time": "< <= > >="}
 
 def _condition(condition: Condition) -> sa.ColumnElement[bool]:
     if condition.field == "state":
-        return compared(table.c.status, condition.operator, state_named(condition.value, RunStatus))
+        return compared(table.c.status, condition.operator, parse_state(condition.value, RunStatus))
     return compared(table.c.create_time, condition.operator, condition.moment())

@@ -145,7 +145,7 @@ class Runner:
     async def reconcile_once(self) -> None:
         async with self.store.connect() as connection:
             late = await rows.overdue(connection, OVERDUE_GRACE_SECONDS)
-            metrics.gauge("rota.runs.waiting", await rows.waiting(connection))
+            metrics.set_gauge("rota.runs.waiting", await rows.waiting(connection))
         for run in late:
             try:
                 await self._time_out(run)

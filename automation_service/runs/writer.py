@@ -86,7 +86,7 @@ class Journal:
         small = [checkpoint for checkpoint in made if checkpoint.size <= LARGE]
         stored: set[UUID] = set()
         if small:
-            async with database.statements(self._store) as connection:
+            async with database.autocommit(self._store) as connection:
                 stored = await run_checkpoints.store(connection, small, wait=False)
         return {
             log.claim.run: True for log in logs if log.in_hand is None or log.claim.run in stored
@@ -95,7 +95,7 @@ class Journal:
     async def _write_alone(self, log: RunLog) -> bool:
         if log.in_hand is None:
             return True
-        async with database.statements(self._store) as connection:
+        async with database.autocommit(self._store) as connection:
             if await run_checkpoints.store(connection, [log.in_hand], wait=True):
                 return True
             return await run_checkpoints.is_stored(connection, log.in_hand)
@@ -103,7 +103,7 @@ class Journal:
     async def _end_alone(self, end: End) -> bool:
         if await self._end([end], wait=True):
             return True
-        async with database.statements(self._store) as connection:
+        async with database.autocommit(self._store) as connection:
             return await run_checkpoints.is_stored(connection, end.checkpoint)
 
     async def _end(self, ends: list[End], *, wait: bool = False) -> dict[Hashable, bool]:

@@ -160,4 +160,4 @@ def say(decided: Decided) -> None:
         metrics.count("rota.slots", outcome=row.outcome.value)
         if row.run and decided.now:
             late = (decided.now - row.fire_time).total_seconds()
-            metrics.seconds("rota.slot.lateness", late, outcome=row.outcome.value)
+            metrics.record_seconds("rota.slot.lateness", late, outcome=row.outcome.value)

@@ -15,10 +15,10 @@ from automation_service.persistence import slots as rows
 from automation_service.persistence.records import Automation, Slot, Trigger
 from automation_service.persistence.tables import slots as table
 from shared import errors, resources
-from shared.aip import Condition, Page, compared, conditions, moment_and_id, one_page, state_named
+from shared.aip import Condition, Page, compared, cut_page, parse_filter, parse_state, time_and_id
 from shared.clock import Clock
 from shared.definition.states import SlotOutcome
-from shared.schedule import describe
+from shared.schedule import description
 from shared.schedule import slots as schedule_slots
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
@@ -65,20 +65,20 @@ class Slots:
         found = schedule_slots.next_slots(read, after or self.clock.now(), wanted)[:wanted]
         return Preview(
             slots=_at_most(found, read.max_fires),
-            summary=describe.describe(read),
-            notes=describe.notes(read),
+            summary=description.describe(read),
+            notes=description.notes(read),
         )
 
     async def list(
         self, workspace: str, automation: str, page: Page, filter_: str
     ) -> tuple[Sequence[Slot], str]:
-        where = [_condition(c) for c in conditions(filter_, _FILTERS)]
+        where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
         async with self.store.connect() as connection:
             owner = await automation_rows.get(connection, workspace, automation)
             found = await rows.page(
-                connection, owner.id, size=page.size, after=moment_and_id(page), where=where
+                connection, owner.id, size=page.size, after=time_and_id(page), where=where
             )
-        return one_page(page, found, lambda last: (last.slot_time, last.id))
+        return cut_page(page, found, lambda last: (last.slot_time, last.id))
 
     async def explain(self, name: str, moment: datetime) -> Explanation:
         """What became of a moment: a slot_time or a fire_time, to the second."""
@@ -186,7 +186,7 @@ _FILTERS = {"outcome": "= !=", "trigger": "= !=", "slot_time": "< <= > >="}
 def _condition(condition: Condition) -> sa.ColumnElement[bool]:
     if condition.field == "outcome":
         return compared(
-            table.c.outcome, condition.operator, state_named(condition.value, SlotOutcome)
+            table.c.outcome, condition.operator, parse_state(condition.value, SlotOutcome)
         )
     if condition.field == "trigger":
         return compared(table.c.trigger_id, condition.operator, condition.value.rpartition("/")[2])

@@ -17,7 +17,7 @@ from shared.definition.envelope import AutomationDefinition, TriggerSpec
 from shared.definition.states import AutomationStatus, SlotOutcome
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
-from shared.validation.inputs import run_faults
+from shared.validation.inputs import check_run
 
 MOST_WAITING: Final = 100
 # A tick finds a slot within this. Then even one that a newer slot follows is on time, as
@@ -152,7 +152,7 @@ def _decided(
         )
     payload = _payload(fire, slot, last)
     inputs = {**payload, **fire.spec.static_inputs}
-    if faults := run_faults(fire.definition.inputs.schema_, inputs):
+    if faults := check_run(fire.definition.inputs.schema_, inputs):
         path, problem = faults[0]
         return without_run(SlotOutcome.REJECTED, f"Its inputs are invalid: {path}: {problem}.")
     row = _row(

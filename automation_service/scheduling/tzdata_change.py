@@ -27,7 +27,7 @@ def repeated(
     None while the rules that made the last one hold, and none of a schedule that follows
     elapsed time, which goes on wherever the clock stands.
     """
-    if last is None or cron.every_n(config.cron) or _still_named(config, last):
+    if last is None or cron.is_every_n(config.cron) or _still_named(config, last):
         return []
     found = takewhile(
         lambda slot: slot.local_time[_MINUTE_OF] <= last.local_time,

@@ -106,7 +106,7 @@ class Deliveries:
         async with self.store.connect() as connection:
             since = await rows.oldest(connection)
         age = max(now - since, timedelta(0)) if since else timedelta(0)
-        metrics.gauge("rota.webhook.oldest", age.total_seconds())
+        metrics.set_gauge("rota.webhook.oldest", age.total_seconds())
         self._read = now
 
     async def _reseal(self) -> None:

@@ -14,7 +14,7 @@ from automation_service.persistence.webhooks import Webhook
 from automation_service.webhooks.sender import SECRET_PREFIX
 from shared import errors
 from shared.db import database
-from shared.security.secretbox import CannotOpen, SecretBox
+from shared.security.secretbox import DecryptionError, SecretBox
 
 SETTING: Final = "ROTA_SECRET_KEYS"
 SECRET_BYTES: Final = 32
@@ -76,7 +76,7 @@ class Secrets:
     def _open(self, workspace: str, sealed: bytes) -> str:
         try:
             return self._box().open(sealed, bound_to=_place(workspace))
-        except CannotOpen:
+        except DecryptionError:
             raise errors.EncryptionUnavailable(SETTING) from None
 
     def _box(self) -> SecretBox:

@@ -18,7 +18,7 @@ from automation_service.webhooks.delivery import TURNED_OFF, counted
 from automation_service.webhooks.secrets import Secrets
 from automation_service.webhooks.sender import Poster
 from shared import errors, resources
-from shared.aip import Condition, Page, compared, conditions, etag, moment_and_id, one_page
+from shared.aip import Condition, Page, compared, compute_etag, cut_page, parse_filter, time_and_id
 from shared.clock import Clock
 
 
@@ -93,7 +93,7 @@ class Webhooks:
 
     async def delivery(self, name: str) -> Delivery:
         parts = resources.DELIVERY.parse(name)
-        delivery = resources.uuid_of(parts["delivery"], name)
+        delivery = resources.parse_uuid(parts["delivery"], name)
         async with self.store.connect() as connection:
             found = await deliveries.find(connection, parts["workspace"], delivery)
         if found is None:
@@ -103,12 +103,12 @@ class Webhooks:
     async def list_deliveries(
         self, workspace: str, page: Page, filter_: str
     ) -> tuple[Sequence[Delivery], str]:
-        where = [_condition(c) for c in conditions(filter_, _FILTERS)]
+        where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
         async with self.store.connect() as connection:
             found = await deliveries.page(
-                connection, workspace, size=page.size, after=moment_and_id(page), where=where
+                connection, workspace, size=page.size, after=time_and_id(page), where=where
             )
-        return one_page(page, found, lambda last: (last.create_time, last.id))
+        return cut_page(page, found, lambda last: (last.create_time, last.id))
 
     async def _once(self, request: Request, act: Any, made: list[Shown]) -> Shown:
         await self.once.act(request, act)
@@ -140,7 +140,7 @@ class Webhooks:
 
 
 def etag_of(found: Webhook) -> str:
-    return etag(found.resource, found.version)
+    return compute_etag(found.resource, found.version)
 
 
 def _require_etag(found: Webhook, said: str) -> None:

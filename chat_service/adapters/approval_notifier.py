@@ -17,7 +17,7 @@ from chat_service.persistence.enums import ApprovalState
 from shared import errors, resources
 from shared.clock import Clock
 from shared.rpc import status
-from shared.rpc.client import DEADLINE_SECONDS, Behalf
+from shared.rpc.client import DEADLINE_SECONDS, DelegatedCredentials
 from shared.telemetry import logs
 
 BATCH_SIZE: Final = 20
@@ -36,7 +36,7 @@ class ApprovalNotifier:
     engine: AsyncEngine
     clock: Clock
     stub: notice_pb2_grpc.NoticeServiceStub
-    behalf: Behalf
+    behalf: DelegatedCredentials
 
     async def tell(self) -> int:
         """Tells of those that it was not told of yet; says how many are dealt with.

@@ -25,7 +25,7 @@ from shared.definition.envelope import AutomationCreate, dump
 from shared.registries.catalogue import Catalogue
 from shared.resources import WORKSPACE
 from shared.rpc import status, struct
-from shared.rpc.client import DEADLINE_SECONDS, Behalf
+from shared.rpc.client import DEADLINE_SECONDS, DelegatedCredentials
 from shared.validation import violations
 from shared.validation.check import check
 
@@ -47,7 +47,7 @@ class AutomationClient:
     """The agent's port `Automations`."""
 
     stub: automation_pb2_grpc.AutomationServiceStub
-    behalf: Behalf
+    behalf: DelegatedCredentials
     catalogue: Callable[[], Catalogue]
 
     async def validate(
@@ -64,7 +64,9 @@ class AutomationClient:
         self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
     ) -> SchedulePreview:
         request = pb.PreviewScheduleRequest(
-            parent=WORKSPACE.format(workspace=workspace), config=struct.struct(config), count=count
+            parent=WORKSPACE.format(workspace=workspace),
+            config=struct.to_struct(config),
+            count=count,
         )
         answer = await self._call(self.stub.PreviewSchedule, request, workspace, user)
         return SchedulePreview(

@@ -25,7 +25,7 @@ class ToolCallStore:
     engine: AsyncEngine
 
     async def begin(self, turn: UUID, key: str) -> bool:
-        with database.faults_told():
+        with database.translate_errors():
             async with database.transaction(self.engine) as connection:
                 return await tool_calls.start(connection, turn, key)
 
@@ -89,7 +89,7 @@ class ApprovalStore:
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        with database.faults_told():
+        with database.translate_errors():
             async with database.transaction(self.engine) as connection:
                 yield connection
 

@@ -17,5 +17,5 @@ def read_output(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | list[s
         canonical_json.normalise(found)
     except canonical_json.NotCanonical as exc:
         return [str(exc)]
-    faults = json_schema.faults(schema, found)
+    faults = json_schema.find_faults(schema, found)
     return [f"{path}: {what}" if path else what for path, what in faults] or found

@@ -53,13 +53,13 @@ class Members:
             rpc=rpc,
             user=user,
             request_id=request_id.lower(),
-            body_hash=aip.body_hash(body),
+            body_hash=aip.hash_body(body),
         )
 
     async def made(self, request: Request) -> str | None:
         """What the request made; None when it is new. RequestIdReused with another body."""
         async with database.transaction(self.engine) as connection:
-            return await self.tenancy.served(connection, **asdict(request))
+            return await self.tenancy.find_request(connection, **asdict(request))
 
     async def once(
         self,
@@ -73,11 +73,11 @@ class Members:
         """
         if not request.request_id:
             return await make(), True
-        made = await self.tenancy.served(connection, **asdict(request))
+        made = await self.tenancy.find_request(connection, **asdict(request))
         if made is not None:
             return made, False
         resource = await make()
-        await self.tenancy.remember(
+        await self.tenancy.store_request(
             connection, **asdict(request), resource=resource, now=self.clock.now()
         )
         return resource, True

@@ -39,7 +39,7 @@ class Decisions:
     async def list(self, request: pb.ListApprovalsRequest) -> pb.ListApprovalsResponse:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         await self.members.admit(workspace, "viewer", name=request.parent)
-        conditions = aip.conditions(request.filter, _FILTER)
+        conditions = aip.parse_filter(request.filter, _FILTER)
         page = page_of(request)
         async with self.members.engine.connect() as connection:
             rows = await approvals.list_newest(
@@ -96,7 +96,7 @@ class Decisions:
             return made
         async with self.members.engine.connect() as connection:
             checked = await self.routing.checked(connection, turn, read, self.edited)
-        return await self.engine.errands.carry_out(
+        return await self.engine.tasks.run(
             self._decided(turn, checked, by=by, once=once, whole=whole)
         )
 
@@ -138,7 +138,7 @@ class Decisions:
         async with self.members.engine.connect() as connection:
             row = await approvals.get(
                 connection,
-                resources.uuid_of(parts["approval"], name),
+                resources.parse_uuid(parts["approval"], name),
                 workspace=parts["workspace"],
             )
         if row is None:
@@ -166,7 +166,7 @@ def _read_one(decision: pb.Decision, workspace: str, field: str) -> Decided:
     if "\0" in decision.reject.reason:
         raise errors.invalid(f"{field}.reject.reason", "must not hold NUL")
     return Decided(
-        approval=resources.uuid_of(parts["approval"], decision.approval),
+        approval=resources.parse_uuid(parts["approval"], decision.approval),
         name=decision.approval,
         digest=decision.payload_digest.lower(),
         state=ApprovalState.REJECTED if rejected else ApprovalState.APPROVED,

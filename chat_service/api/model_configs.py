@@ -232,7 +232,7 @@ def _of_file(config: ModelConfig, workspace: str) -> pb.ModelConfig:
 def _masked(request: pb.UpdateModelConfigRequest) -> Sequence[str]:
     present = [field.name for field, _ in request.model_config.ListFields()]
     paths = request.update_mask.paths
-    fields = aip.masked(paths, allowed=_FIELDS, present=present, prefix="model_config")
+    fields = aip.resolve_mask(paths, allowed=_FIELDS, present=present, prefix="model_config")
     # It is never given back, so who writes back all that was read does not have it.
     if list(paths) == ["*"] and not request.model_config.api_key:
         return [field for field in fields if field != "api_key"]

@@ -66,8 +66,8 @@ class PayloadCheck:
     def _late(self, row: Approval) -> bool:
         try:
             definition = AutomationCreate.model_validate(_automation_fields(row.payload)).definition
-            unfired = never_fires.unfired(definition)
-            return any(never_fires.faults(definition, self.clock.now(), unfired))
+            unfired = never_fires.zero_fires(definition)
+            return any(never_fires.find_violations(definition, self.clock.now(), unfired))
         except ValidationError:
             return False
 
@@ -112,7 +112,7 @@ def join_path(prefix: str, field: str) -> str:
 
 def _check_schema(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """By the schema that the card was shown with, which fixes what may not change."""
-    if faults := json_schema.faults(row.payload_schema, payload):
+    if faults := json_schema.find_faults(row.payload_schema, payload):
         raise errors.InvalidRequest(
             [errors.FieldViolation(field=path, description=what) for path, what in faults]
         )

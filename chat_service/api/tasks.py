@@ -54,7 +54,7 @@ class Tasks:
         made = await self.members.made(once)
         if made is None:
             asked = await self._asked(request, workspace, who.user)
-            made = await self.engine.errands.carry_out(self._begun(asked, once))
+            made = await self.engine.tasks.run(self._begun(asked, once))
         if made == _NEVER:
             yield pb.TaskEvent(
                 sequence=1, result=_failed(errors.Cancelled("the task was cancelled"))
@@ -162,9 +162,9 @@ class Tasks:
     ) -> Turn | None:
         """The turn of a task; one that never began is kept from beginning."""
         key = {"workspace": workspace, "rpc": _RPC, "user": user, "request_id": request_id.lower()}
-        made = await self.members.tenancy.served(connection, **key, body_hash=b"")
+        made = await self.members.tenancy.find_request(connection, **key, body_hash=b"")
         if made is None:
-            await self.members.tenancy.remember(
+            await self.members.tenancy.store_request(
                 connection,
                 **key,
                 body_hash=b"",
@@ -207,7 +207,7 @@ class Tasks:
 
 
 def _session(request: pb.RunTaskRequest) -> UUID | None:
-    return resources.uuid_of(request.session_id, "session_id") if request.session_id else None
+    return resources.parse_uuid(request.session_id, "session_id") if request.session_id else None
 
 
 def list_capabilities(
@@ -244,7 +244,7 @@ def _answer(turn: Turn, message: chat_pb2.Message) -> pb.TaskResult:
     if isinstance(found, list):
         unfit = errors.ModelUnavailable("the model's answer does not satisfy the output schema")
         return _failed(unfit)
-    return pb.TaskResult(text=text, output=struct.struct(found))
+    return pb.TaskResult(text=text, output=struct.to_struct(found))
 
 
 def _failed(error: errors.RotaError) -> pb.TaskResult:
@@ -263,6 +263,6 @@ def _schema(request: pb.RunTaskRequest) -> dict[str, Any] | None:
         schema: dict[str, Any] = struct.to_json(request.output_schema)
     except canonical_json.NotCanonical as exc:
         raise errors.invalid("output_schema", str(exc)) from exc
-    if problem := json_schema.problem(schema):
+    if problem := json_schema.find_problem(schema):
         raise errors.invalid("output_schema", problem)
     return schema

@@ -80,7 +80,7 @@ class Threads:
         workspace, thread = await self.find(request.thread.name, "editor")
         who = await self.members.admit(workspace, "editor", name=request.thread.name)
         present = [field.name for field, _ in request.thread.ListFields()]
-        fields = aip.masked(
+        fields = aip.resolve_mask(
             request.update_mask.paths,
             allowed=["display_name", "model_config_id"],
             present=present,
@@ -155,7 +155,7 @@ class Threads:
         """Workspace and id in a thread's name, for a caller with `role` there."""
         parts = resources.THREAD.parse(name)
         await self.members.admit(parts["workspace"], role, name=name)
-        return parts["workspace"], resources.uuid_of(parts["thread"], name)
+        return parts["workspace"], resources.parse_uuid(parts["thread"], name)
 
     async def _get(
         self, connection: AsyncConnection, workspace: str, thread: UUID, *, lock: bool = False
@@ -223,7 +223,7 @@ def sendable(found: Sequence[T]) -> list[T]:
 def page_of(request: Any) -> aip.Page:
     """The page a List request asks for; its token is bound to the other arguments."""
     bound = (type(request).__name__, request.parent, getattr(request, "filter", ""))
-    return aip.page(size=request.page_size, token=request.page_token, bound_to=bound)
+    return aip.read_page(size=request.page_size, token=request.page_token, bound_to=bound)
 
 
 def before(page: aip.Page) -> UUID | None:
@@ -242,4 +242,4 @@ def next_token(page: aip.Page, ids: Sequence[UUID], shown: int | None = None) ->
 
 
 def created_conditions(text: str) -> list[tuple[str, Any]]:
-    return [(c.operator, c.moment()) for c in aip.conditions(text, _CREATED)]
+    return [(c.operator, c.moment()) for c in aip.parse_filter(text, _CREATED)]

@@ -60,7 +60,7 @@ class Turns:
     ) -> str:
         """What the request makes, or made before."""
         others = asks_others(request.message)
-        if once.request_id and not others and self.members.tenancy.recorded(who, workspace):
+        if once.request_id and not others and self.members.tenancy.is_recorded(who, workspace):
             asked = await self._asked(request, workspace, who)
             if (made := await self._open_plain(asked, once)) is not None:
                 return made
@@ -74,7 +74,7 @@ class Turns:
     async def _asked(self, request: pb.SendMessageRequest, workspace: str, who: Caller) -> Asked:
         thread = resources.THREAD.parse(request.name)["thread"]
         zone, assumed = runtime_context.zone(request.time_zone, who.zone)
-        thread_id = None if thread == _NEW else resources.uuid_of(thread, request.name)
+        thread_id = None if thread == _NEW else resources.parse_uuid(thread, request.name)
         taken = await self.intake.take(request.message, workspace, who.user)
         return Asked(
             workspace=workspace,
@@ -102,14 +102,14 @@ class Turns:
             )
 
         async def begins() -> str | None:
-            async with fast_connection.connection(self.members.engine) as connection:
+            async with fast_connection.borrow(self.members.engine) as connection:
                 opened = await self.opening.open_plain(connection, asked, remembered)
             if opened is None:
                 return None
             self.engine.begin(*opened)
             return _first(opened[0].turn)
 
-        return await self.engine.errands.queue(begins)
+        return await self.engine.tasks.run_limited(begins)
 
     async def _open(self, asked: Asked, once: Request) -> str:
         """Opens the turn and begins its work: `turn@sequence before it`."""
@@ -127,7 +127,7 @@ class Turns:
                 self.engine.begin(work, stored)
             return made
 
-        return await self.engine.errands.queue(begins)
+        return await self.engine.tasks.run_limited(begins)
 
     def resume(self, request: pb.ResumeTurnRequest) -> AsyncIterator[bytes]:
         return self.tails.follow(self._resumed(request))
@@ -164,8 +164,8 @@ class Turns:
     async def list(self, request: pb.ListTurnsRequest) -> pb.ListTurnsResponse:
         parts = resources.THREAD.parse(request.parent)
         await self.members.admit(parts["workspace"], "viewer", name=request.parent)
-        thread = resources.uuid_of(parts["thread"], request.parent)
-        conditions = aip.conditions(request.filter, _FILTER)
+        thread = resources.parse_uuid(parts["thread"], request.parent)
+        conditions = aip.parse_filter(request.filter, _FILTER)
         page = page_of(request)
         async with self.members.engine.connect() as connection:
             if await threads.get(connection, parts["workspace"], thread) is None:
@@ -235,9 +235,9 @@ class Turns:
         async with self.members.engine.connect() as connection:
             turn = await turns.get(
                 connection,
-                resources.uuid_of(parts["turn"], name),
+                resources.parse_uuid(parts["turn"], name),
                 workspace=workspace,
-                thread=resources.uuid_of(parts["thread"], name),
+                thread=resources.parse_uuid(parts["thread"], name),
             )
         if turn is None or turn.task is not None:
             raise errors.ResourceNotFound(name)

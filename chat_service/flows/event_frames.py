@@ -16,7 +16,7 @@ from chat_service.persistence import approvals
 from chat_service.runtime import events as agent
 from chat_service.turns import accounting, limits
 from chat_service.turns.segment import Completed, Outcome, Suspended, Work
-from shared.rpc.struct import struct
+from shared.rpc.struct import to_struct
 
 Frames = AsyncGenerator[pb.TurnEvent | Outcome, None]
 
@@ -109,7 +109,7 @@ def _finished(event: agent.ToolCallFinished) -> pb.ToolCallFinished:
     return pb.ToolCallFinished(
         tool_call_id=event.tool_call_id,
         outcome=pb.ToolCallFinished.OK if event.ok else pb.ToolCallFinished.ERROR,
-        output=struct(event.output),
+        output=to_struct(event.output),
         resource=event.resource,
     )
 

@@ -97,7 +97,9 @@ async def _thread(engine: AsyncEngine, workspace: str, name: str) -> Thread:
     parts = resources.THREAD.parse(name)
     _check_workspace(parts, workspace, name)
     async with engine.connect() as connection:
-        found = await threads.get(connection, workspace, resources.uuid_of(parts["thread"], name))
+        found = await threads.get(
+            connection, workspace, resources.parse_uuid(parts["thread"], name)
+        )
     if found is None:
         raise errors.ResourceNotFound(name)
     return found

@@ -9,7 +9,7 @@ from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
 from shared.db import database
-from shared.security.secretbox import CannotOpen, SecretBox
+from shared.security.secretbox import DecryptionError, SecretBox
 from shared.telemetry import logs
 
 _BATCH_SIZE: Final = 100
@@ -46,7 +46,7 @@ async def _reseal(connection: AsyncConnection, box: SecretBox, row: OwnModel) ->
     assert row.api_key is not None
     try:
         key = box.open(row.api_key, bound_to=row.bound_to)
-    except CannotOpen:
+    except DecryptionError:
         return False
     await model_configs.replace_api_key(connection, row.id, box.seal(key, bound_to=row.bound_to))
     return True

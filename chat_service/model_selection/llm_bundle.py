@@ -13,7 +13,7 @@ from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
 from chat_service.persistence.turns import Turn
 from shared import errors, resources
-from shared.security.secretbox import CannotOpen, SecretBox
+from shared.security.secretbox import DecryptionError, SecretBox
 
 SECRET_KEYS: Final = "ROTA_SECRET_KEYS"
 
@@ -84,7 +84,7 @@ class ModelLoader:
             raise errors.EncryptionUnavailable(SECRET_KEYS)
         try:
             return self.box.open(row.api_key, bound_to=row.bound_to)
-        except CannotOpen:
+        except DecryptionError:
             raise errors.EncryptionUnavailable(SECRET_KEYS) from None
 
 

@@ -75,7 +75,7 @@ async def append(
     connection: AsyncConnection, batches: Sequence[FrameBatch], lease: timedelta
 ) -> set[UUID]:
     """Stores the batches whose fence and base still hold; answers with their turns."""
-    under = await database.raw(connection)
+    under = await database.asyncpg_connection(connection)
     numbered = [
         (b.turn, b.base + offset, frame)
         for b in batches
@@ -99,7 +99,7 @@ async def insert(
     connection: AsyncConnection, turn: UUID, base: int, frames: Sequence[bytes]
 ) -> None:
     """Stores frames in a transaction that holds the turn's row and sets last_sequence itself."""
-    under = await database.raw(connection)
+    under = await database.asyncpg_connection(connection)
     await under.execute(_INSERT, turn, base, list(frames))
 
 
@@ -116,7 +116,7 @@ def insert_cte(turn: "sa.ColumnElement[UUID]", *where: "sa.ColumnElement[bool]")
 async def list_after(
     connection: AsyncConnection, turn: UUID, sequence: int, *, most: int, upto: int | None = None
 ) -> list[tuple[int, bytes]]:
-    under = await database.raw(connection)
+    under = await database.asyncpg_connection(connection)
     rows = await under.fetch(_AFTER, turn, sequence, upto, most)
     return [(row["sequence"], row["frame"]) for row in rows]
 

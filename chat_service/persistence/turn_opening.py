@@ -94,7 +94,7 @@ async def insert_if_unchanged(
     another pin, or words though the turn was to be its `first`, or the request was served before.
     On a connection without a transaction.
     """
-    key = tenancy.key(new.turn.workspace_id, request.rpc, request.user, request.request_id)
+    key = tenancy.request_key(new.turn.workspace_id, request.rpc, request.user, request.request_id)
     given = {
         "request_workspace_id": new.turn.workspace_id,
         "request_rpc": request.rpc,
@@ -145,7 +145,7 @@ def _begin(begun: sa.CTE, *more: sa.CTE) -> "sa.Select[Any]":
 def _begin_as_seen() -> "sa.Select[Any]":
     # A statement sees what was there when it began. By what is there once it is its turn, the
     # lock decides on the thread and the unique indexes on the rest.
-    mine = sa.select(tenancy.TAKE_TURNS.label("mine")).cte("mine")
+    mine = sa.select(tenancy.REQUEST_LOCK.label("mine")).cte("mine")
     was, pin = (sa.bindparam(name, type_=sa.BigInteger) for name in ("pin_was", "pin"))
     thread = _THREADS.c.id == sa.bindparam("thread_id", type_=_THREADS.c.id.type)
     as_seen = sa.or_(~sa.bindparam("first", type_=sa.Boolean), ~sa.exists(_said()))

@@ -93,7 +93,7 @@ async def read_abandoned(
     connection: AsyncConnection, turns: Sequence[Turn]
 ) -> dict[UUID, AbandonedSegment]:
     """By turn. One that is gone meanwhile has nothing."""
-    under = await database.raw(connection)
+    under = await database.asyncpg_connection(connection)
     ids = [turn.id for turn in turns]
     stored: dict[UUID, list[bytes]] = {turn: [] for turn in ids}
     for row in await under.fetch(_FRAMES, ids, [turn.segments[-1] for turn in turns]):
@@ -119,7 +119,7 @@ async def read_abandoned(
 
 async def store_usage(connection: AsyncConnection, told: Sequence[RecoveredUsage]) -> set[UUID]:
     """Writes all of it or, of a turn that is not as it was found, nothing: those it wrote."""
-    under = await database.raw(connection)
+    under = await database.asyncpg_connection(connection)
     rows = await under.fetch(
         _TELL,
         [one.turn.id for one in told],

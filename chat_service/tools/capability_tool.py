@@ -217,7 +217,7 @@ def misfit(capability: Capability, arguments: Mapping[str, Any]) -> str:
     """What is wrong with the arguments of a call; empty when they fit."""
     if _deeper(arguments, MAX_DEPTH):
         return f"the arguments are nested deeper than {MAX_DEPTH} levels"
-    faults = json_schema.faults(capability.input_schema, arguments)
+    faults = json_schema.find_faults(capability.input_schema, arguments)
     said = "; ".join(f"{path}: {what}" if path else what for path, what in faults)
     return f"the arguments are invalid: {said}" if said else ""
 

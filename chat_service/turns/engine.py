@@ -22,7 +22,7 @@ from chat_service.turns.segment import Cancelled, Failed, Outcome, Suspended, Wo
 from chat_service.turns.telemetry import Observed
 from chat_service.turns.watch import Tails
 from shared import errors
-from shared.aio import Errands
+from shared.aio import BackgroundTasks
 from shared.clock import Clock
 from shared.db import database
 from shared.telemetry import logs
@@ -96,9 +96,9 @@ class TurnEngine:
         self._running: dict[UUID, _Running] = {}
         self._stopping = False
         # Changes that begin segments: once one is committed it must be begun too.
-        self.errands = Errands(at_once=OPENED_AT_ONCE)
+        self.tasks = BackgroundTasks(at_once=OPENED_AT_ONCE)
         self._takeover = Takeover(
-            engine, frame_log, self.errands, reckon=reckon, begin=self._begin_again
+            engine, frame_log, self.tasks, reckon=reckon, begin=self._begin_again
         )
 
     def begin(self, work: Work, stored: list[bytes]) -> None:
@@ -141,7 +141,7 @@ class TurnEngine:
     async def stop(self, grace_seconds: float) -> None:
         """Lets turns end for a while, then leaves the rest to another replica at once."""
         self._stopping = True
-        await self.errands.stop(END_SECONDS)
+        await self.tasks.stop(END_SECONDS)
         tasks = [r.task for r in self._running.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=grace_seconds)

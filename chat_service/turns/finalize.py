@@ -91,7 +91,7 @@ async def _at_once(
     done = False
     try:
         how = _end(log, work, outcome, {}, {}, (), left, to.stored, now, work.fold)
-        async with fast_connection.connection(engine) as connection:
+        async with fast_connection.borrow(engine) as connection:
             done = await segment_end.end_segment(
                 connection, work.turn, how, now, fence=to.fence, base=to.stored
             )

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service import convert
 from chat_service.persistence import frames, turns
-from shared.aio import Bell
+from shared.aio import Notifier
 from shared.clock import Clock
 from shared.db import fast_connection
 from shared.telemetry.logs import logger
@@ -47,7 +47,7 @@ class TurnLog:
     writing: list[bytes] = field(default_factory=list)
     on_its_way: bool = False  # what is `writing`; else it has failed and is tried again
     lost: asyncio.Event = field(default_factory=asyncio.Event)
-    moved: Bell = field(default_factory=Bell)
+    moved: Notifier = field(default_factory=Notifier)
     due: float = 0.0  # by the loop's clock: what comes before is gathered until then
     timer: asyncio.TimerHandle | None = None
 
@@ -60,7 +60,7 @@ class TurnLog:
         self.wake()
 
     def wake(self) -> None:
-        self.moved.ring()
+        self.moved.notify()
 
 
 class FrameLog:
@@ -73,7 +73,7 @@ class FrameLog:
         self._clock = clock
         self._logs: dict[UUID, TurnLog] = {}
         self._dirty = asyncio.Event()
-        self._hurry = Bell()
+        self._hurry = Notifier()
         self._writes = asyncio.Semaphore(WRITES_AT_ONCE)
 
     def open(self, turn: UUID, *, fence: int, first: int, stored: Sequence[bytes]) -> TurnLog:
@@ -97,15 +97,15 @@ class FrameLog:
             to.pending.append(event)
             self._when_due(to)
         while len(to.pending) >= MOST_PENDING and not to.lost.is_set():
-            await to.moved.heard(to.moved.rung)
+            await to.moved.wait(to.moved.count)
 
     async def drain(self, of: TurnLog) -> bool:
         """Waits until all is stored; False when the turn was lost first."""
         while (of.pending or of.writing) and not of.lost.is_set():
             of.due = 0.0
             self._dirty.set()
-            self._hurry.ring()
-            await of.moved.heard(of.moved.rung)
+            self._hurry.notify()
+            await of.moved.wait(of.moved.count)
         return not of.lost.is_set()
 
     async def take(self, of: TurnLog) -> list[pb.TurnEvent] | None:
@@ -114,7 +114,7 @@ class FrameLog:
         What the caller can't store it gives back (`give_back`).
         """
         while of.writing and not of.lost.is_set():
-            await of.moved.heard(of.moved.rung)
+            await of.moved.wait(of.moved.count)
         if of.lost.is_set():
             return None
         taken, of.pending = of.pending, []
@@ -142,7 +142,7 @@ class FrameLog:
                     writes.create_task(self._write(ready))
                 else:
                     self._writes.release()
-                await self._hurry.heard(self._hurry.rung, REST_SECONDS)
+                await self._hurry.wait(self._hurry.count, REST_SECONDS)
 
     def _when_due(self, of: TurnLog) -> None:
         if of.timer is not None:
@@ -197,7 +197,7 @@ class FrameLog:
         ]
         try:
             # One statement, so a transaction of its own without asking for one.
-            async with fast_connection.connection(self._engine) as connection:
+            async with fast_connection.borrow(self._engine) as connection:
                 accepted = await frames.append(connection, batches, self._lease)
                 for one in logs:
                     if one.turn not in accepted and await _was_stored(connection, one):

@@ -15,7 +15,7 @@ from chat_service.persistence.turns import Turn
 from chat_service.turns import accounting
 from chat_service.turns.frame_log import FrameLog
 from chat_service.turns.segment import Work
-from shared.aio import Errands
+from shared.aio import BackgroundTasks
 from shared.db import database
 from shared.telemetry import logs, metrics
 
@@ -46,7 +46,7 @@ class Takeover:
         self,
         engine: AsyncEngine,
         frame_log: FrameLog,
-        errands: Errands,
+        tasks: BackgroundTasks,
         *,
         reckon: Reckon,
         begin: Begin,
@@ -54,7 +54,7 @@ class Takeover:
         self.taken: dict[UUID, int] = {}  # adopted, not begun yet: turn → fence
         self._engine = engine
         self._log = frame_log
-        self._errands = errands
+        self._tasks = tasks
         self._reckon = reckon
         self._begin = begin
         self._queue = asyncio.Semaphore(AT_ONCE)
@@ -77,7 +77,7 @@ class Takeover:
         done = {work.turn.id for work, _ in ready}
         for turn in adopted:
             if turn.id not in done:
-                self._errands.send(self._one(turn))
+                self._tasks.spawn(self._one(turn))
         return ready
 
     def begin(self, work: Work, stored: list[bytes]) -> None:

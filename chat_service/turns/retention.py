@@ -57,11 +57,11 @@ class Retention:
         await self._batches(_TURNS, lambda c: turns.delete_old_frames(c, before, most=_TURNS))
 
     async def _forget_requests(self) -> None:
-        before = self.clock.now() - tenancy.KEPT_FOR
-        await self._batches(_ROWS, lambda c: self.tenancy.forget(c, before, most=_ROWS))
+        before = self.clock.now() - tenancy.REQUEST_RETENTION
+        await self._batches(_ROWS, lambda c: self.tenancy.delete_requests(c, before, most=_ROWS))
 
     async def _drop_tasks(self) -> None:
-        before = self.clock.now() - tenancy.KEPT_FOR
+        before = self.clock.now() - tenancy.REQUEST_RETENTION
         await self._batches(_TURNS, lambda c: threads.delete_old_tasks(c, before, most=_TURNS))
 
     async def _settle_lost(self) -> None:
@@ -75,7 +75,7 @@ class Retention:
 
     async def _measure(self) -> None:
         async with self.engine.connect() as connection:
-            metrics.gauge("rota.approvals.pending", await approvals.count_pending(connection))
+            metrics.set_gauge("rota.approvals.pending", await approvals.count_pending(connection))
 
     async def _batches(self, size: int, batch: Batch) -> None:
         """One transaction each, until one was not full."""

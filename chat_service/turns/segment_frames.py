@@ -27,7 +27,7 @@ from chat_service.turns.message_parts import Fold
 from chat_service.turns.segment import (
     Work,
 )
-from shared.rpc.struct import struct
+from shared.rpc.struct import to_struct
 
 _WHY = {
     ApprovalState.EXPIRED: "Nobody decided in time, so nothing was done.",
@@ -63,7 +63,7 @@ def _result(row: Approval) -> pb.ToolCallFinished:
     return pb.ToolCallFinished(
         tool_call_id=row.tool_call_id,
         outcome=pb.ToolCallFinished.OK if rejected else pb.ToolCallFinished.ERROR,
-        output=struct(_output(row)),
+        output=to_struct(_output(row)),
     )
 
 

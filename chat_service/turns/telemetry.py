@@ -30,13 +30,13 @@ class Observed:
         self._spoke = False
         self._ended = False
         self._span = self._start(turn.model_config_id)
-        metrics.level("rota.turns.open", 1)
+        metrics.add_level("rota.turns.open", 1)
 
     def spoke(self) -> None:
         """Text came; the first time counts."""
         if not self._spoke:
             self._spoke = True
-            metrics.seconds("rota.turn.first_token", self._passed(), flow=self._flow)
+            metrics.record_seconds("rota.turn.first_token", self._passed(), flow=self._flow)
 
     def rerouted(self, config: int) -> None:
         """Another model goes on, in a span of its own."""
@@ -54,14 +54,14 @@ class Observed:
         self._span.set_attribute("outcome", said)
         if isinstance(outcome, Failed):
             code = outcome.error.code.name
-            metrics.failed(self._span, code, outcome.error.reason)
+            metrics.record_failure(self._span, code, outcome.error.reason)
         self._span.end()
         metrics.count("rota.turns", flow=self._flow, outcome=said, code=code)
-        metrics.seconds("rota.turn.duration", self._passed(), flow=self._flow, outcome=said)
-        metrics.level("rota.turns.open", -1)
+        metrics.record_seconds("rota.turn.duration", self._passed(), flow=self._flow, outcome=said)
+        metrics.add_level("rota.turns.open", -1)
 
     def _start(self, config: int) -> Span:
-        return metrics.start(SPAN, {**self._attributes, "config": config})
+        return metrics.start_span(SPAN, {**self._attributes, "config": config})
 
     def _passed(self) -> float:
         return time.perf_counter() - self._began

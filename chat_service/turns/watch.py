@@ -15,7 +15,7 @@ from chat_service.persistence import frames, turns
 from chat_service.persistence.enums import TurnState
 from chat_service.turns.frame_log import FrameLog, TurnLog
 from shared import errors
-from shared.aio import Bell
+from shared.aio import Notifier
 from shared.clock import Clock
 
 TERMINAL: Final = frozenset({"completed", "suspended", "failed", "cancelled"})
@@ -31,7 +31,7 @@ Place = tuple[UUID, int]  # a turn, and the sequence of its last frame that is k
 class _Watch:
     seen: tuple[int, TurnState] | None = None
     watchers: int = 0
-    moved: Bell = field(default_factory=Bell)
+    moved: Notifier = field(default_factory=Notifier)
     local: TurnLog | None = None  # the segment that last ran here, also when it has ended
 
 
@@ -67,7 +67,7 @@ class Tails:
                 running = self._log.find(turn)
                 watch.local = running or watch.local
                 moved = watch.moved if running is None else running.moved
-                rung = moved.rung
+                seen = moved.count
                 found, over = await self._next(turn, after, watch.local)
                 for sequence, frame in found:
                     after = sequence
@@ -79,7 +79,7 @@ class Tails:
                     continue
                 if over:
                     return
-                if not await moved.heard(rung, beat - time.monotonic()):
+                if not await moved.wait(seen, beat - time.monotonic()):
                     beat = time.monotonic() + self._heartbeat
                     yield self._beat(after)
         finally:
@@ -103,7 +103,7 @@ class Tails:
         """Makes watchers look again, because the turn now runs here."""
         watch = self._watched.get(turn)
         if watch is not None:
-            watch.moved.ring()
+            watch.moved.notify()
 
     async def _poll(self, remote: list[UUID]) -> None:
         try:

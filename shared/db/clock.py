@@ -6,15 +6,15 @@ import functools
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.aio import in_background
+from shared.aio import start_loop
 from shared.clock import CorrectedClock
 from shared.db import database
 
 
-async def agreed_clock(stack: contextlib.AsyncExitStack, engine: AsyncEngine) -> CorrectedClock:
+async def sync_clock(stack: contextlib.AsyncExitStack, engine: AsyncEngine) -> CorrectedClock:
     """The system's clock, kept in agreement with the database's."""
     clock = CorrectedClock()
-    measure = functools.partial(database.time_of, engine)
+    measure = functools.partial(database.read_time, engine)
     await clock.correct(measure)
-    await in_background(stack, clock.follow(measure, asyncio.Event()))
+    await start_loop(stack, clock.follow(measure, asyncio.Event()))
     return clock

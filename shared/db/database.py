@@ -38,7 +38,7 @@ def plain_dsn(url: str) -> str:
     return f"postgresql://{rest}"
 
 
-def engine(url: str, *, schema: str, pool_size: int = 20) -> AsyncEngine:
+def create_engine(url: str, *, schema: str, pool_size: int = 20) -> AsyncEngine:
     """An engine of at most `pool_size` connections, which look into `schema` first.
 
     Opens nothing yet. Whoever asks for one more waits: an opened connection is kept, since a
@@ -83,7 +83,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
-async def raw(connection: AsyncConnection) -> asyncpg.Connection:
+async def asyncpg_connection(connection: AsyncConnection) -> asyncpg.Connection:
     """The asyncpg connection under one of SQLAlchemy's: in its transaction, if it is in one."""
     adapted: Any = (connection.sync_connection or await connection.start()).connection
     under: asyncpg.Connection = adapted.driver_connection
@@ -94,13 +94,13 @@ async def raw(connection: AsyncConnection) -> asyncpg.Connection:
 
 
 @contextlib.asynccontextmanager
-async def statements(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection on which each statement is a transaction of its own."""
     async with engine.connect() as connection:
         yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
-async def time_of(engine: AsyncEngine) -> datetime:
+async def read_time(engine: AsyncEngine) -> datetime:
     """What time it is by the database's clock, which all replicas share."""
     async with engine.connect() as connection:
         await connection.execute(sa.text("select 1"))  # what comes before the clock is read
@@ -110,7 +110,7 @@ async def time_of(engine: AsyncEngine) -> datetime:
     return now
 
 
-def violated(error: IntegrityError) -> str:
+def constraint_of(error: IntegrityError) -> str:
     """Name of the constraint that a statement violated."""
     cause: Any = error.orig
     while cause is not None:
@@ -140,7 +140,7 @@ def translate(error: BaseException) -> errors.RotaError | None:
 
 
 @contextlib.contextmanager
-def faults_told() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Raises ServiceUnavailable for a lost or unreachable database."""
     try:
         yield
@@ -190,7 +190,7 @@ def run_migrations(config: Config, target: sa.MetaData, run: Callable[[], None])
 
     async def connect() -> None:
         # With its own schema as the search path, PostgreSQL's names would come back unqualified.
-        under = engine(config.attributes["url"], schema="public")
+        under = create_engine(config.attributes["url"], schema="public")
         try:
             async with under.begin() as connection:
                 await connection.run_sync(migrate)

@@ -16,14 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 # One in so many of the engine's connections may be kept: the rest is for those who come and go.
 SHARE: Final = 4
 # As long as the pool keeps those it lends.
-LONGEST_SECONDS: Final = 1800.0
+MAX_AGE_SECONDS: Final = 1800.0
 
 _Idle = list[tuple[AsyncConnection, float]]
 _IDLE: Final[WeakKeyDictionary[AsyncEngine, _Idle]] = WeakKeyDictionary()
 
 
 @contextlib.asynccontextmanager
-async def connection(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def borrow(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """In place of `engine.connect`: one without a transaction, for whoever opens none on it.
 
     `engine.dispose` closes those that are kept and not lent.
@@ -62,7 +62,7 @@ def _sound(lent: AsyncConnection, since: float) -> bool:
     if sync is None or sync.closed or sync.invalidated or sync.in_transaction():
         return False
     under: Any = sync.connection.driver_connection
-    return not under.is_closed() and time.monotonic() - since < LONGEST_SECONDS
+    return not under.is_closed() and time.monotonic() - since < MAX_AGE_SECONDS
 
 
 def _close(idle: _Idle) -> None:

@@ -63,7 +63,7 @@ class Statement:
         given = [
             _given(values.get(name, default), convert) for name, default, convert in written.given
         ]
-        under = await database.raw(connection)
+        under = await database.asyncpg_connection(connection)
         try:
             found: list[Any] = await under.fetch(written.text, *given)
         except asyncio.CancelledError:

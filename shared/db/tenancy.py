@@ -16,14 +16,14 @@ from shared.db.statements import Statement
 from shared.resources import WORKSPACE
 from shared.security.caller import Caller
 
-KNOWN_SECONDS: Final = 60.0
-MOST_KNOWN: Final = 100_000
+CACHE_SECONDS: Final = 60.0
+CACHE_SIZE: Final = 100_000
 # Equal requests wait here for the end of each other's transactions; `key` names the request.
-TAKE_TURNS: Final = sa.func.pg_advisory_xact_lock(
+REQUEST_LOCK: Final = sa.func.pg_advisory_xact_lock(
     sa.func.hashtextextended(sa.bindparam("key", type_=sa.Text), 0)
 )
-_TAKE_TURNS: Final = Statement(sa.select(TAKE_TURNS))
-KEPT_FOR = timedelta(days=30)
+_LOCK_REQUEST: Final = Statement(sa.select(REQUEST_LOCK))
+REQUEST_RETENTION = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ def tenant_tables(metadata: sa.MetaData) -> TenantTables:
     return TenantTables(workspaces, users, memberships, requests)
 
 
-def key(workspace: str, rpc: str, user: str, request_id: str) -> str:
-    """What `TAKE_TURNS` knows a request by."""
+def request_key(workspace: str, rpc: str, user: str, request_id: str) -> str:
+    """What `REQUEST_LOCK` knows a request by."""
     return f"{workspace}|{rpc}|{user}|{request_id}"
 
 
@@ -91,23 +91,23 @@ class Tenancy:
     """Members of workspaces as tokens name them, and requests served before."""
 
     tables: TenantTables
-    most_known: int = MOST_KNOWN
+    most_known: int = CACHE_SIZE
     timer: Callable[[], float] = time.monotonic
     _known: TTLCache[tuple[str, str, str], None] = field(init=False)
-    _is_member: Statement = field(init=False)
-    _served: Statement = field(init=False)
-    _remember: Statement = field(init=False)
+    _select_member: Statement = field(init=False)
+    _select_request: Statement = field(init=False)
+    _insert_request: Statement = field(init=False)
 
     def __post_init__(self) -> None:
-        self._known = TTLCache(self.most_known, KNOWN_SECONDS, timer=self.timer)
+        self._known = TTLCache(self.most_known, CACHE_SECONDS, timer=self.timer)
         members, requests = self.tables.memberships, self.tables.requests
-        self._is_member = Statement(
+        self._select_member = Statement(
             sa.select(members.c.revoked_time.is_(None)).where(
                 members.c.workspace_id == sa.bindparam("workspace"),
                 members.c.user_id == sa.bindparam("user"),
             )
         )
-        self._served = Statement(
+        self._select_request = Statement(
             sa.select(requests.c.body_hash, requests.c.resource).where(
                 requests.c.workspace_id == sa.bindparam("workspace"),
                 requests.c.rpc == sa.bindparam("rpc"),
@@ -115,7 +115,7 @@ class Tenancy:
                 requests.c.request_id == sa.bindparam("request_id"),
             )
         )
-        self._remember = Statement(
+        self._insert_request = Statement(
             sa.insert(requests).values(
                 {c.name: sa.bindparam(c.name, type_=c.type) for c in requests.columns}
             )
@@ -128,7 +128,7 @@ class Tenancy:
 
         It has a transaction of its own, so what is remembered here is committed.
         """
-        fresh = not self.recorded(caller, workspace)
+        fresh = not self.is_recorded(caller, workspace)
         # Nothing but a look needs no transaction.
         async with engine.begin() if fresh else engine.connect() as connection:
             if fresh:
@@ -138,15 +138,15 @@ class Tenancy:
         if fresh:
             self._known[workspace, caller.user, caller.workspaces[workspace]] = None
 
-    def recorded(self, caller: Caller, workspace: str) -> bool:
+    def is_recorded(self, caller: Caller, workspace: str) -> bool:
         """Whether `admit` recorded the member lately; not whether it is one still."""
         return (workspace, caller.user, caller.workspaces[workspace]) in self._known
 
     async def is_member(self, connection: AsyncConnection, workspace: str, user: str) -> bool:
-        found = await self._is_member.scalar(connection, workspace=workspace, user=user)
+        found = await self._select_member.scalar(connection, workspace=workspace, user=user)
         return bool(found)
 
-    async def served(
+    async def find_request(
         self,
         connection: AsyncConnection,
         *,
@@ -161,8 +161,8 @@ class Tenancy:
         Two equal requests at once take turns here until the first one's transaction ends. An
         empty hash on either side stands for any body.
         """
-        await _TAKE_TURNS.run(connection, key=key(workspace, rpc, user, request_id))
-        row = await self._served.row(
+        await _LOCK_REQUEST.run(connection, key=request_key(workspace, rpc, user, request_id))
+        row = await self._select_request.row(
             connection, workspace=workspace, rpc=rpc, user=user, request_id=request_id
         )
         if row is None:
@@ -171,7 +171,7 @@ class Tenancy:
             raise errors.RequestIdReused(request_id)
         return str(row["resource"])
 
-    async def remember(
+    async def store_request(
         self,
         connection: AsyncConnection,
         *,
@@ -184,7 +184,7 @@ class Tenancy:
         now: datetime,
     ) -> None:
         """Writes down what a request made, in the transaction that made it."""
-        await self._remember.run(
+        await self._insert_request.run(
             connection,
             workspace_id=workspace,
             rpc=rpc,
@@ -195,7 +195,9 @@ class Tenancy:
             create_time=now,
         )
 
-    async def forget(self, connection: AsyncConnection, before: datetime, *, most: int) -> int:
+    async def delete_requests(
+        self, connection: AsyncConnection, before: datetime, *, most: int
+    ) -> int:
         """Drops requests served before a moment; answers with how many."""
         requests = self.tables.requests
         key = requests.primary_key.columns

@@ -16,7 +16,7 @@ class Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-def number_only(value: Any) -> Any:
+def require_number(value: Any) -> Any:
     """Refuses what Pydantic would read as a number: "5", true."""
     if isinstance(value, (bool, str, bytes)):
         raise ValueError("must be a number")
@@ -40,6 +40,6 @@ Identifier = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
 TypeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,63}$")]
 # bounds come before the validator, or the JSON Schema would not show them
-Seconds = Annotated[int, Field(ge=1, le=86_400), BeforeValidator(number_only)]
-Retries = Annotated[int, Field(ge=0, le=10), BeforeValidator(number_only)]
-Dollars = Annotated[float, Field(gt=0, le=10_000), BeforeValidator(number_only)]
+Seconds = Annotated[int, Field(ge=1, le=86_400), BeforeValidator(require_number)]
+Retries = Annotated[int, Field(ge=0, le=10), BeforeValidator(require_number)]
+Dollars = Annotated[float, Field(gt=0, le=10_000), BeforeValidator(require_number)]

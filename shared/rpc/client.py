@@ -13,7 +13,7 @@ from shared.telemetry import metrics
 DEADLINE_SECONDS: Final = 15.0
 
 
-def channel(
+def open_channel(
     address: str, *, retried: tuple[str, ...] = (), tls: Tls | None = None
 ) -> grpc.aio.Channel:
     """Opens lazily. `retried` are services all of whose calls are safe to repeat.
@@ -51,7 +51,7 @@ def channel(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Behalf:
+class DelegatedCredentials:
     """Metadata for a call to `audience` on a person's behalf."""
 
     identity: ServiceIdentity
@@ -59,4 +59,4 @@ class Behalf:
 
     def metadata(self, *, user: str = "", workspace: str = "") -> list[tuple[str, str]]:
         token = self.identity.token(audience=self.audience, user=user, workspace=workspace)
-        return [("authorization", f"Bearer {token}"), *metrics.carried()]
+        return [("authorization", f"Bearer {token}"), *metrics.inject_trace()]

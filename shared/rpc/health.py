@@ -17,7 +17,7 @@ from shared.rpc import tls
 TIMEOUT_SECONDS: Final = 4.0
 
 
-def is_well(address: str, own: tls.Tls | None) -> bool:
+def is_healthy(address: str, own: tls.Tls | None) -> bool:
     with _channel(address, own) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
@@ -31,11 +31,11 @@ def _channel(address: str, own: tls.Tls | None) -> grpc.Channel:
     if own is None:
         return grpc.insecure_channel(address)
     # Dialled on this machine, and known by the name on its certificate.
-    options = [("grpc.ssl_target_name_override", tls.name_on(own.certificate))]
+    options = [("grpc.ssl_target_name_override", tls.subject_name(own.certificate))]
     return grpc.secure_channel(address, own.channel(), options)
 
 
-def near(listen: str) -> str:
+def local_address(listen: str) -> str:
     """Where this machine reaches what listens there."""
     host, _, port = listen.rpartition(":")
     return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]") else listen
@@ -50,7 +50,7 @@ def _own(environment: Mapping[str, str]) -> tls.Tls | None:
 def main() -> int:
     listen = os.environ.get("ROTA_LISTEN", "")
     try:
-        return 0 if is_well(near(listen), _own(os.environ)) else 1
+        return 0 if is_healthy(local_address(listen), _own(os.environ)) else 1
     except RuntimeError as error:
         print(error, file=sys.stderr)
         return 1

@@ -26,7 +26,7 @@ log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guard(grpc.aio.ServerInterceptor):
+class ServerInterceptor(grpc.aio.ServerInterceptor):
     """Authenticates and validates every call but health and reflection.
 
     `translate` turns a fault of a library into a refusal, or gives None. `services_only` names
@@ -62,9 +62,9 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _unary(self, method: str, headers: Headers, serve: Any) -> Any:
         async def guarded(request: Message, context: Any) -> Any:
-            with metrics.serving(method, headers) as call:
+            with metrics.start_rpc(method, headers) as call:
                 try:
-                    with caller.acting_as(self._admitted(method, headers, request)):
+                    with caller.CallerScope(self._admitted(method, headers, request)):
                         async with asyncio.timeout(UNARY_LIMIT_SECONDS):
                             answer = await serve(request, context)
                 except asyncio.CancelledError:
@@ -83,11 +83,11 @@ class Guard(grpc.aio.ServerInterceptor):
 
         async def guarded(request: Message, context: Any) -> AsyncIterator[Any]:
             frames, headers = None, given.pop()
-            with metrics.serving(method, headers) as call:
+            with metrics.start_rpc(method, headers) as call:
                 try:
                     who = self._admitted(method, headers, request)
                     del headers
-                    with caller.acting_as(who):
+                    with caller.CallerScope(who):
                         frames = serve(request, context)
                         del request
                         async for frame in frames:
@@ -114,14 +114,14 @@ class Guard(grpc.aio.ServerInterceptor):
                 code=errors.Code.RESOURCE_EXHAUSTED,
                 reason="INVALID_REQUEST",
             )
-        check(request)
+        check_request(request)
         return who
 
     async def _refuse(
-        self, context: Any, method: str, error: Exception, call: metrics.Call
+        self, context: Any, method: str, error: Exception, call: metrics.RpcSpan
     ) -> NoReturn:
         refusal = self._refusal(method, error)
-        call.refused(refusal.code.name, refusal.reason)
+        call.record_refusal(refusal.code.name, refusal.reason)
         log.info("rpc_refused", method=method, code=refusal.code.name, reason=refusal.reason)
         await context.abort_with_status(rpc_status.to_status(status.to_status(refusal)))
         raise AssertionError("abort raises")
@@ -143,15 +143,15 @@ class Guard(grpc.aio.ServerInterceptor):
         return errors.Internal(error_id)
 
 
-def check(request: Message) -> None:
+def check_request(request: Message) -> None:
     """Refuses a request with unknown fields or against its buf.validate rules."""
     violations = [
         errors.FieldViolation(field=path, description="is not a field of this message")
-        for path in unknown_fields(request)
+        for path in find_unknown_fields(request)
     ]
     violations += [
         errors.FieldViolation(field=path, description="must not hold NUL")
-        for path in strings_with_nul(request)
+        for path in find_nul_strings(request)
     ]
     for found in protovalidate.collect_violations(request):
         violations.append(
@@ -165,7 +165,7 @@ def check(request: Message) -> None:
         raise errors.InvalidRequest(violations)
 
 
-def unknown_fields(message: Message, at: str = "") -> Iterator[str]:
+def find_unknown_fields(message: Message, at: str = "") -> Iterator[str]:
     for unknown in cast(Iterable[Any], UnknownFieldSet(message)):
         yield f"{at}#{unknown.field_number}"
     for field, value in message.ListFields():
@@ -177,12 +177,12 @@ def unknown_fields(message: Message, at: str = "") -> Iterator[str]:
             if field.message_type.GetOptions().map_entry:
                 continue
             for index, item in enumerate(value):
-                yield from unknown_fields(item, f"{at}{field.name}[{index}].")
+                yield from find_unknown_fields(item, f"{at}{field.name}[{index}].")
         else:
-            yield from unknown_fields(value, f"{at}{field.name}.")
+            yield from find_unknown_fields(value, f"{at}{field.name}.")
 
 
-def strings_with_nul(message: Message, at: str = "") -> Iterator[str]:
+def find_nul_strings(message: Message, at: str = "") -> Iterator[str]:
     """Paths of texts that PostgreSQL and JSON readers would choke on."""
     for field, value in message.ListFields():
         if field.message_type is None:
@@ -190,12 +190,12 @@ def strings_with_nul(message: Message, at: str = "") -> Iterator[str]:
             if any(isinstance(text, str) and "\0" in text for text in texts):
                 yield f"{at}{field.name}"
         elif not field.is_repeated:
-            yield from strings_with_nul(value, f"{at}{field.name}.")
+            yield from find_nul_strings(value, f"{at}{field.name}.")
         elif field.message_type.GetOptions().map_entry:
             yield from _map_with_nul(value, f"{at}{field.name}")
         else:
             for index, item in enumerate(value):
-                yield from strings_with_nul(item, f"{at}{field.name}[{index}].")
+                yield from find_nul_strings(item, f"{at}{field.name}[{index}].")
 
 
 def _map_with_nul(value: Any, at: str) -> Iterator[str]:
@@ -203,7 +203,7 @@ def _map_with_nul(value: Any, at: str) -> Iterator[str]:
         if "\0" in str(key):
             yield at
         elif isinstance(item, Message):
-            yield from strings_with_nul(item, f"{at}[{key}].")
+            yield from find_nul_strings(item, f"{at}[{key}].")
 
 
 def _headers(details: grpc.HandlerCallDetails) -> Headers:

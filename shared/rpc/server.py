@@ -12,7 +12,7 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from shared.rpc.interceptor import Guard
+from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.tls import Tls
 from shared.telemetry import logs
 
@@ -31,15 +31,15 @@ log = logs.logger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class RpcServer:
-    """Serves `add`ed servicers under the names given; `start` binds the port.
+    """Serves `add`ed servicers under `service_names`; `start` binds the port.
 
     `drain_seconds` is how long a gateway gets to notice NOT_SERVING, `grace_seconds` how long
     calls in flight get to end.
     """
 
     listen: str
-    guard: Guard
-    names: Sequence[str]
+    interceptor: ServerInterceptor
+    service_names: Sequence[str]
     add: Sequence[Callable[[Any], None]]
     grace_seconds: float = 10.0
     drain_seconds: float = 0.0
@@ -50,13 +50,13 @@ class RpcServer:
 
     async def start(self) -> None:
         """Binds and serves. A port that is taken is a RuntimeError that names it."""
-        self._server = grpc.aio.server(interceptors=[self.guard], options=OPTIONS)
+        self._server = grpc.aio.server(interceptors=[self.interceptor], options=OPTIONS)
         for add in self.add:
             add(self._server)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
-            (*self.names, health.SERVICE_NAME, reflection.SERVICE_NAME),
+            (*self.service_names, health.SERVICE_NAME, reflection.SERVICE_NAME),
             self._server,
             pool=cast(descriptor_pool.DescriptorPool, _Pool(descriptor_pool.Default())),
         )
@@ -65,7 +65,7 @@ class RpcServer:
         except RuntimeError:
             raise RuntimeError(f"{self.listen} can't be bound; is it taken?") from None
         await self._server.start()
-        for name in ("", *self.names):
+        for name in ("", *self.service_names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         log.info("server_started", listen=self.listen, port=self.port)
 
@@ -112,7 +112,7 @@ def stop_signal() -> asyncio.Event:
     return stopped
 
 
-def settle_memory() -> None:
+def tune_gc() -> None:
     """Takes what start-up made out of garbage collection, and makes it rarer."""
     gc.collect()
     gc.freeze()

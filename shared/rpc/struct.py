@@ -20,13 +20,13 @@ def to_json(message: struct_pb2.Struct | struct_pb2.Value) -> Any:
     return canonical_json.normalise(found)
 
 
-def struct(value: Mapping[str, Any]) -> struct_pb2.Struct:
+def to_struct(value: Mapping[str, Any]) -> struct_pb2.Struct:
     found = struct_pb2.Struct()
     json_format.ParseDict(canonical_json.normalise(dict(value)), found)
     return found
 
 
-def value(of: Any) -> struct_pb2.Value:
+def to_value(of: Any) -> struct_pb2.Value:
     found = struct_pb2.Value()
     json_format.ParseDict(canonical_json.normalise(of), found)
     return found

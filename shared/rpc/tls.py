@@ -55,7 +55,7 @@ def read(
     )
 
 
-def name_on(certificate: bytes) -> str:
+def subject_name(certificate: bytes) -> str:
     """The first host or address that a certificate is for; empty when it names none."""
     leaf = x509.load_pem_x509_certificate(certificate)
     try:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.definition.fields import Block, Text, number_only
+from shared.definition.fields import Block, Text, require_number
 from shared.schedule import cron, zones
 
 WEEK_SECONDS = 7 * 24 * 3600
@@ -20,7 +20,7 @@ def _timestamp(value: Any) -> Any:
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_timestamp)]
-Whole = BeforeValidator(number_only)
+Whole = BeforeValidator(require_number)
 
 
 class ScheduleTriggerConfig(Block):
@@ -29,12 +29,12 @@ class ScheduleTriggerConfig(Block):
         Field(
             min_length=1, max_length=200, description="five fields: minute hour day month weekday"
         ),
-        AfterValidator(cron.valid),
+        AfterValidator(cron.check),
     ]
     timezone: Annotated[
         Text,
         Field(min_length=1, max_length=64, description="IANA name, such as Europe/Paris"),
-        AfterValidator(zones.known),
+        AfterValidator(zones.check),
     ]
     start_time: Annotated[Instant | None, Field(description="no slot before it")] = None
     end_time: Annotated[Instant | None, Field(description="no slot after it")] = None

@@ -29,7 +29,7 @@ _KEPT = 4_096
 
 
 @lru_cache(maxsize=_KEPT)
-def valid(expression: str) -> str:
+def check(expression: str) -> str:
     """The expression in upper case with single spaces.
 
     Raises ValueError for anything but five plain fields that name some minute:
@@ -66,13 +66,13 @@ def matches(expression: str, minute: datetime) -> bool:
     return minute.second == 0 and next(minutes_from(expression, minute), None) == minute
 
 
-def every_n(expression: str) -> bool:
+def is_every_n(expression: str) -> bool:
     """Whether the schedule is "every so often" rather than at fixed times of day."""
     hour = expression.split()[1]
     return "*" in hour or "/" in hour
 
 
-def either_day(expression: str) -> bool:
+def is_either_day(expression: str) -> bool:
     """Whether day of month and day of week are both restricted, so that either is enough."""
     _, _, day, _, weekday = expression.split()
     return day != "*" and weekday != "*"

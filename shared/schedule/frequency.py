@@ -14,7 +14,7 @@ _DAY: Final = timedelta(days=1)
 _ANY_DAY: Final = datetime.fromisoformat("2024-01-01")
 
 
-def runs_between(schedule: ScheduleTriggerConfig, start: datetime, end: datetime) -> int:
+def count_runs(schedule: ScheduleTriggerConfig, start: datetime, end: datetime) -> int:
     """After `start`, up to and with `end`.
 
     What clock changes skip or repeat is left out of account where it runs often.

@@ -14,9 +14,8 @@ from zoneinfo import ZoneInfo
 
 from shared.schedule import cron, zones
 from shared.schedule.config import ScheduleTriggerConfig
-from shared.schedule.describe import describe, notes
 
-__all__ = ["PlannedSlot", "describe", "jitter", "next_slots", "notes", "slots_after"]
+__all__ = ["PlannedSlot", "jitter", "next_slots", "slots_after"]
 
 MINUTE = timedelta(minutes=1)
 # longer than any clock change that the IANA database knows
@@ -93,7 +92,7 @@ class _Rule:
 
     @classmethod
     def of(cls, config: ScheduleTriggerConfig) -> "_Rule":
-        every_n = cron.every_n(config.cron)
+        every_n = cron.is_every_n(config.cron)
         return cls(
             expression=config.cron,
             zone=zones.load(config.timezone),

@@ -9,7 +9,7 @@ import tzdata  # type: ignore[import-untyped]
 VERSION: str = tzdata.IANA_VERSION
 
 
-def known(name: str) -> str:
+def check(name: str) -> str:
     """The name itself. Raises ValueError unless the IANA database has the zone."""
     if name not in all_names():
         raise ValueError(f"unknown time zone {name!r}; use an IANA name such as Europe/Paris")
@@ -19,7 +19,7 @@ def known(name: str) -> str:
 @cache
 def load(name: str) -> ZoneInfo:
     """Raises ValueError for a zone that is not known."""
-    file = resources.files("tzdata").joinpath("zoneinfo", *known(name).split("/"))
+    file = resources.files("tzdata").joinpath("zoneinfo", *check(name).split("/"))
     with file.open("rb") as source:
         return ZoneInfo.from_file(source, key=name)
 

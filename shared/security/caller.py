@@ -22,7 +22,7 @@ ROLES: Final = ("viewer", "editor", "owner")
 ALGORITHMS: Final = ["ES256", "RS256", "EdDSA"]
 SERVICE_TOKEN_LIFE: Final = timedelta(minutes=2)
 LEEWAY: Final = timedelta(seconds=30)
-MOST_KNOWN: Final = 4096
+CACHE_SIZE: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def current() -> Caller:
 
 
 @dataclass(slots=True)
-class acting_as:  # noqa: N801 - a context manager; thousands of open streams keep one each
+class CallerScope:
     """Makes a caller the current one."""
 
     caller: Caller
@@ -86,7 +86,7 @@ class Verifier:
         users: jwt.PyJWKSet,
         services: jwt.PyJWKSet,
         service: str,
-        most_known: int = MOST_KNOWN,
+        most_known: int = CACHE_SIZE,
         timer: Callable[[], float] = time.time,
     ) -> None:
         self._users = users

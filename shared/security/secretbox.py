@@ -15,11 +15,11 @@ _KEY_ID_BYTES: Final = 4
 _NONCE_BYTES: Final = 12
 
 
-class BadKeys(ValueError):
+class InvalidKeys(ValueError):
     """The keys can't be used; the message says why and shows none of them."""
 
 
-class CannotOpen(Exception):
+class DecryptionError(Exception):
     """Sealed with a key that is not there, bound to something else, or damaged."""
 
 
@@ -32,21 +32,21 @@ class SecretBox:
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         if not keys:
-            raise BadKeys("at least one key is needed")
+            raise InvalidKeys("at least one key is needed")
         if any(len(key) != KEY_BYTES for key in keys):
-            raise BadKeys(f"a key has {KEY_BYTES} bytes")
+            raise InvalidKeys(f"a key has {KEY_BYTES} bytes")
         self._sealer = _prefix(keys[0])
         self._ciphers = {_prefix(key): AESGCM(key) for key in keys}
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """From keys in base64, separated by commas; None from an empty text. Raises BadKeys."""
+        """From keys in base64, separated by commas; None from an empty text. Raises InvalidKeys."""
         if not text.strip():
             return None
         try:
             keys = [_decoded(part.strip()) for part in text.split(",")]
         except ValueError:
-            raise BadKeys("a key is base64, separated from the next by a comma") from None
+            raise InvalidKeys("a key is base64, separated from the next by a comma") from None
         return cls(keys)
 
     @property
@@ -60,16 +60,16 @@ class SecretBox:
         return self._sealer + nonce + sealed
 
     def open(self, sealed: bytes, *, bound_to: str) -> str:
-        """The secret. Raises CannotOpen."""
+        """The secret. Raises DecryptionError."""
         at = len(self._sealer)
         cipher = self._ciphers.get(sealed[:at])
         nonce, rest = sealed[at : at + _NONCE_BYTES], sealed[at + _NONCE_BYTES :]
         if cipher is None or len(nonce) < _NONCE_BYTES:
-            raise CannotOpen
+            raise DecryptionError
         try:
             return cipher.decrypt(nonce, rest, bound_to.encode()).decode()
         except InvalidTag:
-            raise CannotOpen from None
+            raise DecryptionError from None
 
 
 def new_key() -> str:

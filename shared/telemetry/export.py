@@ -20,7 +20,7 @@ log = logs.logger(__name__)
 
 
 @contextmanager
-def exported(
+def export_telemetry(
     service: str, environ: Mapping[str, str], *, port: int = 0, listen: str = "127.0.0.1:0"
 ) -> Iterator[None]:
     """Sends out what is asked for, and what is left of it in the end. Once in a process.

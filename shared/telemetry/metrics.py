@@ -29,22 +29,22 @@ def count(name: str, by: int = 1, **attributes: str | int | bool) -> None:
     _counter(name).add(by, attributes)
 
 
-def level(name: str, by: int, **attributes: str | int | bool) -> None:
+def add_level(name: str, by: int, **attributes: str | int | bool) -> None:
     """Moves what goes up and down in this process, such as `rota.turns.open`."""
     _level(name).add(by, attributes)
 
 
-def gauge(name: str, value: float, **attributes: str | int | bool) -> None:
+def set_gauge(name: str, value: float, **attributes: str | int | bool) -> None:
     """Sets what was just read, such as `rota.runs.waiting`."""
     _gauge(name).set(value, attributes)
 
 
-def seconds(name: str, value: float, **attributes: str | int | bool) -> None:
+def record_seconds(name: str, value: float, **attributes: str | int | bool) -> None:
     """Records a span of time, such as `rota.turn.first_token`."""
     _seconds(name).record(value, attributes)
 
 
-def start(name: str, attributes: Attributes, *, kind: SpanKind = SpanKind.INTERNAL) -> Span:
+def start_span(name: str, attributes: Attributes, *, kind: SpanKind = SpanKind.INTERNAL) -> Span:
     """A span that its maker ends. It has no parent, but is linked with what began it."""
     began_by = trace.get_current_span().get_span_context()
     return _tracer().start_span(
@@ -57,7 +57,7 @@ def start(name: str, attributes: Attributes, *, kind: SpanKind = SpanKind.INTERN
 
 
 @dataclass(slots=True)
-class Call:
+class RpcSpan:
     """A call while it is served: its span, how it ended, and its time.
 
     Thousands of open streams keep one each.
@@ -69,9 +69,9 @@ class Call:
     began: float
     code: str = "OK"
 
-    def refused(self, code: str, reason: str) -> None:
+    def record_refusal(self, code: str, reason: str) -> None:
         self.code = code
-        failed(self.span, code, reason)
+        record_failure(self.span, code, reason)
 
     def __enter__(self) -> Self:
         return self
@@ -82,10 +82,10 @@ class Call:
         contexts.detach(self.token)
         self.span.end()
         passed = time.perf_counter() - self.began
-        seconds("rota.rpc.duration", passed, method=self.rpc, code=self.code)
+        record_seconds("rota.rpc.duration", passed, method=self.rpc, code=self.code)
 
 
-def serving(method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Call:
+def start_rpc(method: str, metadata: Iterable[tuple[str, str | bytes]]) -> RpcSpan:
     """Begins the span of a call, within that of its caller; it ends with the context."""
     carried = {key: str(value) for key, value in metadata if key in _CARRIED}
     parent = propagate.extract(carried) if carried else None
@@ -97,17 +97,17 @@ def serving(method: str, metadata: Iterable[tuple[str, str | bytes]]) -> Call:
         attributes={"rpc.system": "grpc", "rpc.service": service, "rpc.method": rpc},
     )
     token = contexts.attach(trace.set_span_in_context(span, parent))
-    return Call(sys.intern(rpc), span, token, time.perf_counter())
+    return RpcSpan(sys.intern(rpc), span, token, time.perf_counter())
 
 
-def carried() -> list[tuple[str, str]]:
+def inject_trace() -> list[tuple[str, str]]:
     """Metadata that makes the callee's span part of the present trace."""
     found: dict[str, str] = {}
     propagate.inject(found)
     return list(found.items())
 
 
-def failed(span: Span, code: str, reason: str) -> None:
+def record_failure(span: Span, code: str, reason: str) -> None:
     span.set_attributes({"code": code, "reason": reason})
     span.set_status(Status(StatusCode.ERROR, reason))
 

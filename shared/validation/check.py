@@ -12,8 +12,8 @@ from shared.definition.envelope import AutomationCreate, AutomationDefinition, T
 from shared.definition.execution import PlanStep
 from shared.definition.states import TriggerType
 from shared.registries.catalogue import Catalogue
-from shared.validation.inputs import static_faults
-from shared.validation.templates import Scope, step_faults
+from shared.validation.inputs import check_static
+from shared.validation.templates import Scope, check_step
 from shared.validation.violations import Violation, from_faults, from_pydantic
 
 MAX_BYTES = 256 * 1024
@@ -89,7 +89,7 @@ def _placeholders(value: Any, path: str) -> Iterator[Violation]:
             yield Violation(path, "placeholder", f"{PLACEHOLDER} is still to be filled in")
         case dict():
             for key, item in value.items():
-                here = json_schema.at(path, [key])
+                here = json_schema.join_path(path, [key])
                 if PLACEHOLDER in key:
                     yield Violation(here, "placeholder", f"{PLACEHOLDER} is still to be filled in")
                 yield from _placeholders(item, here)
@@ -132,13 +132,13 @@ def _all_steps(definition: AutomationDefinition) -> Iterator[tuple[str, PlanStep
 
 def _inputs_schema(definition: AutomationDefinition) -> Iterator[Violation]:
     schema = definition.inputs.schema_
-    if problem := json_schema.problem(schema):
+    if problem := json_schema.find_problem(schema):
         yield Violation(SCHEMA, "invalid_schema", problem)
     elif schema.get("type", "object") != "object":
         yield Violation(f"{SCHEMA}.type", "invalid_schema", "inputs are an object")
     else:
         for i, trigger in enumerate(definition.triggers):
-            faults = static_faults(schema, trigger.static_inputs)
+            faults = check_static(schema, trigger.static_inputs)
             yield from from_faults(faults, f"{TRIGGERS}[{i}].static_inputs", "invalid_input")
 
 
@@ -177,7 +177,7 @@ def _config(
     config: dict[str, Any], model: type[BaseModel] | None, schema: dict[str, Any], path: str
 ) -> Iterator[Violation]:
     if model is None:
-        yield from from_faults(json_schema.faults(schema, config), path, "invalid")
+        yield from from_faults(json_schema.find_faults(schema, config), path, "invalid")
         return
     try:
         model.model_validate(config)
@@ -205,5 +205,5 @@ def _templates(definition: AutomationDefinition) -> Iterator[Violation]:
     for path, step in _all_steps(definition):
         if path == f"{ON_FAILURE}[0]":
             scope = scope.after_a_failure()
-        yield from step_faults(step, path, scope)
+        yield from check_step(step, path, scope)
         scope = scope.after(step)

@@ -9,17 +9,17 @@ from shared import json_schema
 RUNTIME_INPUTS = frozenset({"fired_at", "scheduled_for", "last_fired_at"})
 
 
-def static_faults(schema: Mapping[str, Any], static: Mapping[str, Any]) -> list[tuple[str, str]]:
+def check_static(schema: Mapping[str, Any], static: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is already wrong before a run: bad values, and required ones nobody will give."""
     required = schema.get("required") or []
     never = [name for name in required if name not in RUNTIME_INPUTS and name not in static]
     partial = {key: value for key, value in schema.items() if key != "required"}
-    return [(name, "is required by inputs.schema") for name in never] + json_schema.faults(
+    return [(name, "is required by inputs.schema") for name in never] + json_schema.find_faults(
         partial, dict(static)
     )
 
 
-def run_faults(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
+def check_run(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is wrong with a run's resolved inputs. Undeclared runtime inputs are no fault."""
     declared = schema.get("properties") or {}
     judged = {
@@ -30,10 +30,10 @@ def run_faults(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[tup
     required = [
         name for name in schema.get("required") or [] if name in inputs and name not in judged
     ]
-    return json_schema.faults(_without(schema, required), judged)
+    return json_schema.find_faults(_without(schema, required), judged)
 
 
-def known_inputs(schema: Mapping[str, Any], statics: list[Mapping[str, Any]]) -> frozenset[str]:
+def collect_names(schema: Mapping[str, Any], statics: list[Mapping[str, Any]]) -> frozenset[str]:
     """Every name that `inputs` may have in some run."""
     declared = schema.get("properties")
     names = set(declared) if isinstance(declared, Mapping) else set()

@@ -16,7 +16,7 @@ REASON: Final = "never_fires"
 _MOST_SKIPPED: Final = 100
 
 
-def faults(
+def find_violations(
     definition: AutomationDefinition, now: datetime, fires: Mapping[str, int]
 ) -> Iterator[Violation]:
     """What keeps enabled schedules from ever firing after `now`; paths start at `definition`.
@@ -38,10 +38,10 @@ def require(
     definition: AutomationDefinition, now: datetime, fires: Mapping[str, int], *, field: str
 ) -> None:
     """InvalidRequest with paths under `field` when there are such faults."""
-    violations.refuse(faults(definition, now, fires), field=field)
+    violations.refuse(find_violations(definition, now, fires), field=field)
 
 
-def unfired(definition: AutomationDefinition) -> dict[str, int]:
+def zero_fires(definition: AutomationDefinition) -> dict[str, int]:
     """All of its triggers, as of an automation that is new."""
     return {trigger.trigger_id: 0 for trigger in definition.triggers}
 

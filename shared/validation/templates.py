@@ -12,8 +12,8 @@ from shared.definition.templates import (
     is_template,
     template_references,
 )
-from shared.json_schema import at
-from shared.validation.inputs import known_inputs
+from shared.json_schema import join_path
+from shared.validation.inputs import collect_names
 from shared.validation.violations import Violation
 
 # what any mapping has, such as `inputs.items()`
@@ -32,7 +32,7 @@ class Scope:
 
     @classmethod
     def of(cls, schema: dict[str, Any], statics: list[Mapping[str, Any]]) -> "Scope":
-        return cls(inputs=known_inputs(schema, statics))
+        return cls(inputs=collect_names(schema, statics))
 
     def after(self, step: PlanStep) -> "Scope":
         names = {step.step_id} | ({step.output_as} if step.output_as else set())
@@ -55,7 +55,7 @@ class Scope:
         return None
 
 
-def step_faults(step: PlanStep, path: str, scope: Scope) -> Iterator[Violation]:
+def check_step(step: PlanStep, path: str, scope: Scope) -> Iterator[Violation]:
     if step.when is not None:
         yield from _faults(step.when, f"{path}.when", scope, expression=True)
     yield from _config_faults(step.config, f"{path}.config", scope)
@@ -67,7 +67,7 @@ def _config_faults(value: Any, path: str, scope: Scope) -> Iterator[Violation]:
             yield from _faults(value, path, scope, expression=False)
         case dict():
             for key, item in value.items():
-                yield from _config_faults(item, at(path, [key]), scope)
+                yield from _config_faults(item, join_path(path, [key]), scope)
         case list():
             for i, item in enumerate(value):
                 yield from _config_faults(item, f"{path}[{i}]", scope)

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared import errors
-from shared.json_schema import at
+from shared.json_schema import join_path
 
 _REASONS = {"missing": "required", "extra_forbidden": "unknown_field"}
 _MESSAGES = {"missing": "is required", "extra_forbidden": "is not a known field"}
@@ -37,7 +37,7 @@ def from_pydantic(exc: ValidationError, base: str) -> Iterator[Violation]:
         if not loc and (named := error.get("ctx", {}).get("field")):
             loc = (named,)
         message = _MESSAGES.get(kind) or error["msg"].removeprefix("Value error, ")
-        yield Violation(at(base, loc), _REASONS.get(kind, "invalid"), message)
+        yield Violation(join_path(base, loc), _REASONS.get(kind, "invalid"), message)
 
 
 def from_faults(faults: Iterable[tuple[str, str]], base: str, reason: str) -> Iterator[Violation]:

@@ -34,7 +34,7 @@ def database_admin(migrated_databases: ServiceDatabases) -> str:
 
 @pytest.fixture
 async def store(url: str) -> AsyncIterator[AsyncEngine]:
-    engine = database.engine(url, schema="automation")
+    engine = database.create_engine(url, schema="automation")
     try:
         yield engine
     finally:

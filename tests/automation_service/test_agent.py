@@ -10,7 +10,7 @@ import pytest
 from automation_service.runs.agent_client import GrpcAgent, TaskFailed
 from shared import errors
 from shared.registries.actions.types import AgentResult, AgentTask
-from shared.rpc.client import Behalf, channel
+from shared.rpc.client import DelegatedCredentials, open_channel
 from tests.support.agent_server import AgentServicer, agent_server
 from tests.support.agents import FakeAgent, Gate, answer
 from tests.support.ports import free_port
@@ -26,8 +26,10 @@ def task(**fields: object) -> AgentTask:
 
 @pytest.fixture
 async def served(keys: Keys, agent: FakeAgent) -> AsyncIterator[Served]:
-    async with agent_server(keys, agent) as (address, servicer), channel(address) as peer:
-        behalf = Behalf(identity=keys.identity("automation_service"), audience="chat_service")
+    async with agent_server(keys, agent) as (address, servicer), open_channel(address) as peer:
+        behalf = DelegatedCredentials(
+            identity=keys.identity("automation_service"), audience="chat_service"
+        )
         yield GrpcAgent(channel=peer, behalf=behalf), servicer
 
 
@@ -91,13 +93,15 @@ async def test_it_attaches_again_when_the_service_was_away(
 async def test_it_attaches_again_when_the_connection_breaks(keys: Keys, agent: FakeAgent) -> None:
     gate = Gate()
     agent.act = gate
-    behalf = Behalf(identity=keys.identity("automation_service"), audience="chat_service")
+    behalf = DelegatedCredentials(
+        identity=keys.identity("automation_service"), audience="chat_service"
+    )
     async with contextlib.AsyncExitStack() as first:
         address, before = await first.enter_async_context(
             # not one that the kernel could give to somebody in between
             agent_server(keys, agent, port=free_port())
         )
-        peer = await first.enter_async_context(channel(address))
+        peer = await first.enter_async_context(open_channel(address))
         running = asyncio.create_task(GrpcAgent(channel=peer, behalf=behalf).run_task(task()))
         await gate.entered.wait()
         await before.server.stop(None)
@@ -124,9 +128,10 @@ async def test_what_the_agent_does_is_told_with_its_place_in_the_stream(served: 
 
 async def test_a_refusal_is_not_tried_again(keys: Keys, agent: FakeAgent) -> None:
     stranger = keys.identity("chat_service")
-    async with agent_server(keys, agent) as (address, _), channel(address) as peer:
+    async with agent_server(keys, agent) as (address, _), open_channel(address) as peer:
         remote = GrpcAgent(
-            channel=peer, behalf=Behalf(identity=stranger, audience="automation_service")
+            channel=peer,
+            behalf=DelegatedCredentials(identity=stranger, audience="automation_service"),
         )
         with pytest.raises(errors.RotaError) as caught:
             await asyncio.wait_for(remote.run_task(task()), 60)
@@ -150,7 +155,9 @@ async def test_the_catalogue_is_fetched_when_it_is_new(served: Served) -> None:
 
 
 async def test_a_service_that_is_not_there_is_unavailable(keys: Keys) -> None:
-    behalf = Behalf(identity=keys.identity("automation_service"), audience="chat_service")
-    async with channel("127.0.0.1:1") as peer:
+    behalf = DelegatedCredentials(
+        identity=keys.identity("automation_service"), audience="chat_service"
+    )
+    async with open_channel("127.0.0.1:1") as peer:
         with pytest.raises(errors.PeerUnavailable):
             await GrpcAgent(channel=peer, behalf=behalf).capabilities("")

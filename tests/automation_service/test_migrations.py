@@ -25,7 +25,7 @@ _ENUMS = sa.text("""
 
 
 async def inspected(url: str, inspect: sa.TextClause) -> list[sa.Row[tuple[object, ...]]]:
-    engine = database.engine(url, schema=SCHEMA)
+    engine = database.create_engine(url, schema=SCHEMA)
     try:
         async with engine.connect() as connection:
             return list((await connection.execute(inspect)).all())
@@ -70,7 +70,7 @@ def test_upgrading_twice_changes_nothing(automation_database_url: str) -> None:
 
 async def test_the_migrated_schema_is_what_the_tables_say(url: str) -> None:
     # Alembic reads the schema first in the path as one without a name.
-    engine = database.engine(url, schema="public")
+    engine = database.create_engine(url, schema="public")
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
     await engine.dispose()

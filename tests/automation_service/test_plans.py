@@ -96,7 +96,7 @@ def million(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
 
 @pytest.fixture
 async def connection(million: ServiceDatabases) -> AsyncIterator[AsyncConnection]:
-    engine = database.engine(million.automation, schema="automation")
+    engine = database.create_engine(million.automation, schema="automation")
     async with engine.connect() as opened:
         yield opened
         await opened.rollback()
@@ -119,7 +119,7 @@ def seen(connection: AsyncConnection) -> Iterator[list[tuple[str, Any]]]:
 
 
 async def plans(connection: AsyncConnection, statements: list[tuple[str, Any]]) -> list[str]:
-    under = await database.raw(connection)
+    under = await database.asyncpg_connection(connection)
     found = []
     for statement, values in statements:
         rows = await under.fetch(f"explain {statement}", *values)

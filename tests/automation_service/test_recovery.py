@@ -53,7 +53,7 @@ async def test_a_worker_that_was_overtaken_writes_nothing(
     assert isinstance(first, Claim)
     assert isinstance(second, Claim)
     assert (first.attempt, second.attempt) == (1, 2)
-    async with database.statements(store) as connection:
+    async with database.autocommit(store) as connection:
         assert await run_checkpoints.store(connection, [said(first, "zombie")], wait=True) == set()
         assert await run_checkpoints.store(connection, [said(second, "owner")], wait=True) == {run}
     [row] = await execute(url, "select usage from automation_runs")

@@ -69,7 +69,7 @@ def faults(said: dict[str, Any]) -> list[Violation]:
     if found := check(said, catalogue):
         return found
     definition = AutomationCreate.model_validate(said).definition
-    return list(never_fires.faults(definition, START, never_fires.unfired(definition)))
+    return list(never_fires.find_violations(definition, START, never_fires.zero_fires(definition)))
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: f"{row[0]}={row[1][:40]}")

@@ -186,7 +186,7 @@ async def test_two_schedulers_that_race_fire_a_slot_once(
         name = (await rota.create(every_minute("always"))).name
         schedulers = [
             Scheduler(
-                store=database.engine(url, schema="automation"),
+                store=database.create_engine(url, schema="automation"),
                 engine=PgQueuer(url=url),
                 clock=clock,
             )

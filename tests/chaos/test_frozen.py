@@ -73,7 +73,7 @@ async def two(both_databases: ServiceDatabases, tmp_path: Path) -> AsyncIterator
         stack.push_async_callback(other.kill)
         await other.start()
         first, second = [
-            await stack.enter_async_context(client.channel(f"127.0.0.1:{port}"))
+            await stack.enter_async_context(client.open_channel(f"127.0.0.1:{port}"))
             for port in (running.chat.port, other.port)
         ]
         yield Two(

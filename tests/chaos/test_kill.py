@@ -125,8 +125,8 @@ async def road(both_databases: ServiceDatabases, tmp_path: Path) -> AsyncIterato
     async with (
         demo_server() as demo,
         processes(both_databases, keys, demo.base_url, clock, ports) as running,
-        client.channel(f"127.0.0.1:{ports[0]}") as to_chat,
-        client.channel(f"127.0.0.1:{ports[1]}") as to_automation,
+        client.open_channel(f"127.0.0.1:{ports[0]}") as to_chat,
+        client.open_channel(f"127.0.0.1:{ports[1]}") as to_automation,
     ):
         yield Road(
             chat=running.chat,

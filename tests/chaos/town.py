@@ -107,7 +107,7 @@ async def a_town(databases: ServiceDatabases, folder: Path) -> AsyncIterator[Tow
         stack.push_async_callback(other.kill)
         await other.start()
         first, second, automation = [
-            await stack.enter_async_context(client.channel(f"127.0.0.1:{port}"))
+            await stack.enter_async_context(client.open_channel(f"127.0.0.1:{port}"))
             for port in (running.chat.port, other.port, ports[1])
         ]
         yield Town(

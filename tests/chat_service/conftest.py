@@ -111,14 +111,14 @@ async def chat(
 
 @pytest.fixture
 async def engine(chat_databases: ServiceDatabases) -> AsyncIterator[AsyncEngine]:
-    made = database.engine(chat_databases.chat, schema=tables.SCHEMA, pool_size=POOL)
+    made = database.create_engine(chat_databases.chat, schema=tables.SCHEMA, pool_size=POOL)
     yield made
     await made.dispose()
 
 
 @pytest.fixture
 async def leases(chat_databases: ServiceDatabases) -> AsyncIterator[AsyncEngine]:
-    made = database.engine(chat_databases.chat, schema=tables.SCHEMA, pool_size=1)
+    made = database.create_engine(chat_databases.chat, schema=tables.SCHEMA, pool_size=1)
     yield made
     await made.dispose()
 

@@ -78,7 +78,7 @@ async def test_a_service_goes_by_the_clock_of_its_database(
     given = settings(chat_databases, keys, demo.base_url)
     async with (
         bootstrap.service(given, automations=automations) as service,
-        client.channel(f"127.0.0.1:{service.port}") as channel,
+        client.open_channel(f"127.0.0.1:{service.port}") as channel,
     ):
         made = await chat_pb2_grpc.ChatServiceStub(channel).CreateThread(
             pb.CreateThreadRequest(parent=WORKSPACE, request_id=str(uuid4())),

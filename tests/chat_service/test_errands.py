@@ -1,4 +1,4 @@
-"""Errands: carried out to their end, a few at a time, in the order they came."""
+"""Background tasks: run to their end, a few at a time, in the order they came."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -6,18 +6,18 @@ from dataclasses import dataclass, field
 import pytest
 
 from shared import aio as module
-from shared.aio import Errands
+from shared.aio import BackgroundTasks
 
 
 @dataclass(slots=True)
 class Seen:
-    """What errands have done; each waits until it may end."""
+    """What the tasks did; each waits until it may end."""
 
     begun: list[int] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
     may_end: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def errand(self, number: int) -> int:
+    async def work(self, number: int) -> int:
         self.begun.append(number)
         await self.may_end.wait()
         self.ended.append(number)
@@ -29,23 +29,23 @@ class Seen:
                 await asyncio.sleep(0)
 
 
-def queued(errands: Errands, seen: Seen, count: int) -> list["asyncio.Task[int]"]:
+def queued(tasks: BackgroundTasks, seen: Seen, count: int) -> list["asyncio.Task[int]"]:
     return [
-        asyncio.create_task(errands.queue(lambda n=n: seen.errand(n)))  # type: ignore[misc]
+        asyncio.create_task(tasks.run_limited(lambda n=n: seen.work(n)))  # type: ignore[misc]
         for n in range(count)
     ]
 
 
 @pytest.fixture
 def nobody_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_HELD_UP_SECONDS", 3600.0)
+    monkeypatch.setattr(module, "SLOT_SECONDS", 3600.0)
 
 
 @pytest.mark.usefixtures("nobody_is_late")
 @pytest.mark.parametrize("at_once", [1, 3])
 async def test_no_more_than_so_many_are_on_their_way(at_once: int) -> None:
-    errands, seen = Errands(at_once=at_once), Seen()
-    asked = queued(errands, seen, 7)
+    tasks, seen = BackgroundTasks(at_once=at_once), Seen()
+    asked = queued(tasks, seen, 7)
     await seen.begun_are([*range(at_once)])
     for _ in range(20):  # nobody else comes, however long one waits
         await asyncio.sleep(0)
@@ -56,21 +56,21 @@ async def test_no_more_than_so_many_are_on_their_way(at_once: int) -> None:
 
 @pytest.mark.usefixtures("nobody_is_late")
 async def test_they_begin_in_the_order_in_which_they_came() -> None:
-    errands, seen = Errands(at_once=1), Seen()
+    tasks, seen = BackgroundTasks(at_once=1), Seen()
     seen.may_end.set()
-    await asyncio.gather(*queued(errands, seen, 9))
+    await asyncio.gather(*queued(tasks, seen, 9))
     assert seen.begun == seen.ended == [*range(9)]
 
 
 @pytest.mark.usefixtures("nobody_is_late")
 async def test_one_that_fails_is_told_to_whoever_sent_it_and_gives_up_its_place() -> None:
-    errands, seen = Errands(at_once=1), Seen()
+    tasks, seen = BackgroundTasks(at_once=1), Seen()
 
     async def fails() -> None:
         raise ValueError("no")
 
-    failing = asyncio.create_task(errands.queue(fails))
-    after = queued(errands, seen, 1)
+    failing = asyncio.create_task(tasks.run_limited(fails))
+    after = queued(tasks, seen, 1)
     with pytest.raises(ValueError, match="no"):
         await failing
     seen.may_end.set()
@@ -78,28 +78,28 @@ async def test_one_that_fails_is_told_to_whoever_sent_it_and_gives_up_its_place(
 
 
 async def test_one_that_is_held_up_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_HELD_UP_SECONDS", 0.0)
-    errands, seen = Errands(at_once=1), Seen()
-    asked = queued(errands, seen, 4)
+    monkeypatch.setattr(module, "SLOT_SECONDS", 0.0)
+    tasks, seen = BackgroundTasks(at_once=1), Seen()
+    asked = queued(tasks, seen, 4)
     await seen.begun_are([0, 1, 2, 3])
     assert seen.ended == []
     seen.may_end.set()
     await asyncio.gather(*asked)
 
 
-async def test_a_place_is_given_up_once_however_an_errand_leaves_it(
+async def test_a_place_is_given_up_once_however_a_task_leaves_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "MOST_HELD_UP_SECONDS", 0.0)
-    errands, late = Errands(at_once=1), Seen()
-    asked = queued(errands, late, 3)
+    monkeypatch.setattr(module, "SLOT_SECONDS", 0.0)
+    tasks, late = BackgroundTasks(at_once=1), Seen()
+    asked = queued(tasks, late, 3)
     await late.begun_are([0, 1, 2])
     late.may_end.set()
     await asyncio.gather(*asked)
 
-    monkeypatch.setattr(module, "MOST_HELD_UP_SECONDS", 3600.0)
+    monkeypatch.setattr(module, "SLOT_SECONDS", 3600.0)
     seen = Seen()
-    asked = queued(errands, seen, 3)
+    asked = queued(tasks, seen, 3)
     await seen.begun_are([0])
     for _ in range(20):
         await asyncio.sleep(0)
@@ -109,7 +109,7 @@ async def test_a_place_is_given_up_once_however_an_errand_leaves_it(
 
 
 async def test_what_is_sent_by_one_under_way_is_waited_for_too() -> None:
-    errands, done = Errands(at_once=1), asyncio.Event()
+    tasks, done = BackgroundTasks(at_once=1), asyncio.Event()
 
     async def second() -> None:
         for _ in range(20):
@@ -118,15 +118,15 @@ async def test_what_is_sent_by_one_under_way_is_waited_for_too() -> None:
 
     async def first() -> None:
         await asyncio.sleep(0)
-        errands.send(second())
+        tasks.spawn(second())
 
-    errands.send(first())
-    await errands.stop(60)
+    tasks.spawn(first())
+    await tasks.stop(60)
     assert done.is_set()
 
 
 async def test_what_still_queues_is_not_begun_for_one_who_has_left() -> None:
-    errands = Errands(at_once=1)
+    tasks = BackgroundTasks(at_once=1)
     done: list[str] = []
     first_may_end = asyncio.Event()
 
@@ -138,10 +138,10 @@ async def test_what_still_queues_is_not_begun_for_one_who_has_left() -> None:
         done.append(name)
 
     leaving = [
-        asyncio.create_task(errands.queue(first)),
-        asyncio.create_task(errands.queue(lambda: other("left while it queued"))),
+        asyncio.create_task(tasks.run_limited(first)),
+        asyncio.create_task(tasks.run_limited(lambda: other("left while it queued"))),
     ]
-    staying = asyncio.create_task(errands.queue(lambda: other("stayed")))
+    staying = asyncio.create_task(tasks.run_limited(lambda: other("stayed")))
     await asyncio.sleep(0)
     for task in leaving:
         task.cancel()
@@ -153,7 +153,7 @@ async def test_what_still_queues_is_not_begun_for_one_who_has_left() -> None:
 
 
 async def test_a_stop_waits_for_what_is_under_way_and_cuts_off_what_takes_too_long() -> None:
-    errands = Errands(at_once=1)
+    tasks = BackgroundTasks(at_once=1)
     begun, done = asyncio.Event(), asyncio.Event()
 
     async def soon() -> None:
@@ -161,12 +161,12 @@ async def test_a_stop_waits_for_what_is_under_way_and_cuts_off_what_takes_too_lo
         await asyncio.sleep(0)
         done.set()
 
-    caller = asyncio.create_task(errands.carry_out(soon()))
+    caller = asyncio.create_task(tasks.run(soon()))
     await begun.wait()
     caller.cancel()
-    await errands.stop(60)
+    await tasks.stop(60)
     assert done.is_set()
 
-    never = errands.send(asyncio.Event().wait())
-    await errands.stop(0)
+    never = tasks.spawn(asyncio.Event().wait())
+    await tasks.stop(0)
     assert never.cancelled()

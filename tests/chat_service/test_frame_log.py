@@ -62,7 +62,7 @@ def delta(text: str) -> pb.TurnEvent:
 async def written(of: TurnLog, frames: int) -> None:
     async with asyncio.timeout(60):
         while len(of.frames) < frames:
-            await of.moved.heard(of.moved.rung)
+            await of.moved.wait(of.moved.count)
 
 
 async def test_a_first_word_goes_at_once_and_those_right_after_it_together(log: Written) -> None:

@@ -26,7 +26,7 @@ FENCE, BASE = 3, 5
 
 @pytest.fixture
 async def engine(chat_databases: ServiceDatabases) -> AsyncIterator[AsyncEngine]:
-    made = database.engine(chat_databases.chat, schema=tables.SCHEMA, pool_size=4)
+    made = database.create_engine(chat_databases.chat, schema=tables.SCHEMA, pool_size=4)
     yield made
     await made.dispose()
 

@@ -5,7 +5,7 @@ import contextlib
 
 from structlog.testing import capture_logs
 
-from shared.aio import in_background, regularly
+from shared.aio import run_every, start_loop
 
 
 async def test_a_sweep_that_fails_comes_again() -> None:
@@ -19,7 +19,7 @@ async def test_a_sweep_that_fails_comes_again() -> None:
         raise RuntimeError("no")
 
     async with contextlib.AsyncExitStack() as stack:
-        await in_background(stack, regularly(0, fails))
+        await start_loop(stack, run_every(0, fails))
         async with asyncio.timeout(60):
             await twice.wait()
 
@@ -36,6 +36,6 @@ async def test_a_loop_that_ends_by_itself_is_told_of_and_one_that_is_stopped_is_
     with capture_logs() as logs:
         async with contextlib.AsyncExitStack() as stack:
             for loop in (ends(), goes_on()):
-                await in_background(stack, loop)
+                await start_loop(stack, loop)
             await asyncio.sleep(0)
     assert [(line["event"], line["what"]) for line in logs] == [("loop_ended", "ends")]

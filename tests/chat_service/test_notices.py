@@ -12,7 +12,7 @@ from rota.notice.v1 import notice_pb2_grpc
 
 from chat_service.adapters.approval_notifier import ApprovalNotifier
 from shared.clock import SystemClock
-from shared.rpc.client import Behalf
+from shared.rpc.client import DelegatedCredentials
 from tests.support.chat import SCHEDULE, Chat, approval_of, approve
 from tests.support.tokens import Keys
 
@@ -45,7 +45,9 @@ async def taker() -> AsyncIterator[tuple[Taker, str]]:
 
 @contextlib.asynccontextmanager
 async def notices(chat: Chat, keys: Keys, address: str) -> AsyncIterator[ApprovalNotifier]:
-    behalf = Behalf(identity=keys.identity("chat_service"), audience="automation_service")
+    behalf = DelegatedCredentials(
+        identity=keys.identity("chat_service"), audience="automation_service"
+    )
     async with grpc.aio.insecure_channel(address) as channel:
         stub = notice_pb2_grpc.NoticeServiceStub(channel)
         yield ApprovalNotifier(engine=chat.engine, clock=SystemClock(), stub=stub, behalf=behalf)

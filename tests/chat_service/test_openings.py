@@ -88,7 +88,7 @@ async def kept(chat: Chat, new: NewTurnRows) -> tuple[bool, int, list[tuple[int,
 
 
 async def made(connection: AsyncConnection, request: TurnRequest) -> str | None:
-    return await access.tenancy().served(
+    return await access.tenancy().find_request(
         connection,
         workspace="w",
         rpc=request.rpc,
@@ -100,7 +100,7 @@ async def made(connection: AsyncConnection, request: TurnRequest) -> str | None:
 
 async def make_another(connection: AsyncConnection, request: TurnRequest) -> None:
     """The request was served: it made something else."""
-    await access.tenancy().remember(
+    await access.tenancy().store_request(
         connection,
         workspace="w",
         rpc=request.rpc,

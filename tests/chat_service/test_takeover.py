@@ -234,7 +234,7 @@ async def test_a_replica_that_stops_leaves_what_it_was_taking_over_too(
     await replica.turns.stop(0)
     replica.reckoning.set()
     await adopting
-    await replica.turns.errands.stop(60)
+    await replica.turns.tasks.stop(60)
     other = Replica(engine=engine)
     await other.turns.adopt()
     assert await other.begun(1) == [(turn.id, 3)]

@@ -130,7 +130,7 @@ async def test_a_tool_that_asks_a_person_acts_only_where_the_step_approves_of_it
 async def test_a_number_that_no_frame_can_carry_is_corrected_once(
     scripted: Scripted, headers: Headers
 ) -> None:
-    request = asking(output_schema=struct.struct(NUMBER))
+    request = asking(output_schema=struct.to_struct(NUMBER))
     async with scripted(TOO_LARGE, [says('{"id": 7}'), ends(), DONE]) as (chat, _):
         events = await run(chat, headers, request)
 
@@ -141,7 +141,7 @@ async def test_a_number_that_no_frame_can_carry_is_corrected_once(
 async def test_a_number_that_no_frame_can_carry_is_a_failure_the_second_time(
     scripted: Scripted, headers: Headers
 ) -> None:
-    request = asking(output_schema=struct.struct(NUMBER))
+    request = asking(output_schema=struct.to_struct(NUMBER))
     async with scripted(TOO_LARGE, TOO_LARGE) as (chat, _):
         events = await run(chat, headers, request)
         assert await run(chat, headers, request) == events

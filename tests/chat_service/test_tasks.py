@@ -91,9 +91,9 @@ async def test_a_repeat_is_answered_as_before_though_its_model_is_gone_by_now(
     [
         ({"time_zone": "Mars/Olympus"}, "time_zone"),
         ({"time_zone": "Europe"}, "time_zone"),
-        ({"output_schema": struct.struct({"type": 3})}, "output_schema"),
-        ({"output_schema": struct.struct({"properties": 3})}, "output_schema"),
-        ({"output_schema": struct.struct({"$ref": "#"})}, "output_schema"),
+        ({"output_schema": struct.to_struct({"type": 3})}, "output_schema"),
+        ({"output_schema": struct.to_struct({"properties": 3})}, "output_schema"),
+        ({"output_schema": struct.to_struct({"$ref": "#"})}, "output_schema"),
         ({"output_schema": unsayable("maximum", float("nan"))}, "output_schema"),
         ({"output_schema": unsayable("maximum", 2.0**60)}, "output_schema"),
         ({"prompt": "say\0hello"}, "prompt"),
@@ -134,7 +134,7 @@ async def test_an_answer_follows_its_schema(chat: Chat, headers: list[tuple[str,
         "properties": {"title": {"type": "string"}, "score": {"type": "integer"}},
         "required": ["title", "score"],
     }
-    events = await run(chat, headers, asking(output_schema=struct.struct(schema)))
+    events = await run(chat, headers, asking(output_schema=struct.to_struct(schema)))
     output = struct.to_json(events[-1].result.output)
     assert set(output) == {"title", "score"}
     assert isinstance(output["score"], int)

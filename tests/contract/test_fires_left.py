@@ -8,7 +8,7 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
 from shared.errors import Code
-from shared.rpc.struct import struct
+from shared.rpc.struct import to_struct
 from tests.support.automation import (
     START,
     Running,
@@ -79,7 +79,7 @@ async def test_a_disabled_trigger_may_have_ended_until_it_is_enabled(rota: Runni
 
 async def test_a_trigger_that_would_never_fire_is_not_added_or_made_so(rota: Running) -> None:
     created = await rota.create(news(triggers=[ending(timedelta(days=1))]))
-    config = struct(ending(-timedelta(days=1))["config"])
+    config = to_struct(ending(-timedelta(days=1))["config"])
     add = pb.CreateTriggerRequest(
         parent=created.name,
         trigger=pb.Trigger(type="schedule", config=config, static_inputs=_inputs()),
@@ -147,4 +147,4 @@ async def test_a_revision_whose_schedule_has_ended_is_read_and_not_brought_back(
 
 
 def _inputs() -> Any:
-    return struct({"topic": "trains", "count": 3})
+    return to_struct({"topic": "trains", "count": 3})

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
-from shared.rpc.interceptor import Guard
+from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.server import RpcServer
 from shared.security.caller import Verifier, read_key_set
 from tests.automation_service.test_runner import FIRST, plan, ran, step
@@ -210,8 +210,8 @@ async def bare(keys: Keys) -> AsyncIterator[RpcServer]:
     verifier = Verifier(users=users, services=services, service="chat_service")
     server = RpcServer(
         listen="127.0.0.1:0",
-        guard=Guard(verifier=verifier, translate=lambda error: None),
-        names=["rota.chat.v1.ChatService"],
+        interceptor=ServerInterceptor(verifier=verifier, translate=lambda error: None),
+        service_names=["rota.chat.v1.ChatService"],
         add=[
             lambda s: chat_pb2_grpc.add_ChatServiceServicer_to_server(
                 chat_pb2_grpc.ChatServiceServicer(), s

@@ -11,7 +11,7 @@ from chat_service.adapters.automation_client import AUTOMATION_SERVICE, Automati
 from chat_service.runtime.ports import KnownAutomation
 from shared import errors
 from shared.registries.catalogue import current_catalogue
-from shared.rpc.client import Behalf
+from shared.rpc.client import DelegatedCredentials
 from tests.e2e.test_road import approved
 from tests.support.automation import NEWS
 from tests.support.pair import Pair
@@ -24,7 +24,9 @@ ADA: dict[str, Any] = {"workspace": "w", "user": "ada"}
 async def client(road: Pair, keys: Keys) -> AutomationClient:
     return AutomationClient(
         stub=road.automations,
-        behalf=Behalf(identity=keys.identity("chat_service"), audience=AUTOMATION_SERVICE),
+        behalf=DelegatedCredentials(
+            identity=keys.identity("chat_service"), audience=AUTOMATION_SERVICE
+        ),
         catalogue=current_catalogue,
     )
 

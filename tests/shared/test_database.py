@@ -6,7 +6,7 @@ from shared.db import database
 async def test_whoever_is_held_up_in_a_transaction_loses_it_after_a_minute(
     chat_database_url: str,
 ) -> None:
-    engine = database.engine(chat_database_url, schema="chat")
+    engine = database.create_engine(chat_database_url, schema="chat")
     try:
         async with engine.connect() as connection:
             shown = "select current_setting('idle_in_transaction_session_timeout')"

@@ -19,7 +19,7 @@ PID = sa.text("select pg_backend_pid()")
 
 @pytest.fixture
 async def engine(chat_database_url: str) -> AsyncIterator[AsyncEngine]:
-    made = database.engine(chat_database_url, schema="chat", pool_size=1)
+    made = database.create_engine(chat_database_url, schema="chat", pool_size=1)
     yield made
     await made.dispose()
 
@@ -37,7 +37,7 @@ async def test_a_pool_without_a_free_connection_is_unavailable_until_one_is_free
         with pytest.raises(sa.exc.TimeoutError) as caught:
             await engine.connect()
         assert says_unavailable(caught.value)
-        with pytest.raises(errors.ServiceUnavailable), database.faults_told():
+        with pytest.raises(errors.ServiceUnavailable), database.translate_errors():
             await engine.connect()
     async with engine.connect() as connection:
         assert await connection.scalar(PID)
@@ -69,7 +69,7 @@ async def test_a_connection_that_was_cut_is_unavailable_and_replaced(
 
 
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
-    engine = database.engine(f"postgresql://a:b@127.0.0.1:{free_port()}/c", schema="chat")
+    engine = database.create_engine(f"postgresql://a:b@127.0.0.1:{free_port()}/c", schema="chat")
     with pytest.raises(OSError) as caught:  # noqa: PT011
         await engine.connect()
     assert says_unavailable(caught.value)

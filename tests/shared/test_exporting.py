@@ -20,9 +20,9 @@ SCRIPT = textwrap.dedent(
     port = int(sys.argv[1])
     environ = dict(pair.split("=", 1) for pair in sys.argv[2:])
     try:
-        with export.exported("chat_service", environ, port=port, listen="127.0.0.1:1"):
+        with export.export_telemetry("chat_service", environ, port=port, listen="127.0.0.1:1"):
             metrics.count("rota.turns", outcome="completed")
-            metrics.start("chat_request", {"turn": "t"}).end()
+            metrics.start_span("chat_request", {"turn": "t"}).end()
             if port:
                 print(urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode())
     except RuntimeError as error:

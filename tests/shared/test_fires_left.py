@@ -20,8 +20,11 @@ def of(*triggers: dict[str, Any]) -> AutomationDefinition:
 
 def found(*triggers: dict[str, Any], fired: int = 0) -> list[tuple[str, str]]:
     definition = of(*triggers)
-    fires = dict.fromkeys(never_fires.unfired(definition), fired)
-    return [(fault.field, fault.message) for fault in never_fires.faults(definition, NOW, fires)]
+    fires = dict.fromkeys(never_fires.zero_fires(definition), fired)
+    return [
+        (fault.field, fault.message)
+        for fault in never_fires.find_violations(definition, NOW, fires)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +96,7 @@ def test_what_has_fired_as_often_as_it_may_is_told_so() -> None:
 def test_only_the_triggers_that_are_asked_about_are_looked_at() -> None:
     ended = schedule(end_time="2020-01-01T00:00:00Z")
     definition = of(ended, {**ended, "trigger_id": "u"})
-    (fault,) = never_fires.faults(definition, NOW, {"u": 0})
+    (fault,) = never_fires.find_violations(definition, NOW, {"u": 0})
     assert fault.field == "definition.triggers[1].config.end_time"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared import json_schema
-from shared.json_schema import MAX_FAULTS, faults, problem
+from shared.json_schema import MAX_FAULTS, find_faults, find_problem
 
 
 def _doubling(levels: int) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def _doubling(levels: int) -> dict[str, Any]:
     ],
 )
 def test_plain_schemas_are_accepted(schema: dict[str, Any]) -> None:
-    assert problem(schema) is None
+    assert find_problem(schema) is None
 
 
 @pytest.mark.parametrize(
@@ -54,26 +54,26 @@ def test_plain_schemas_are_accepted(schema: dict[str, Any]) -> None:
 def test_a_schema_we_will_not_apply_is_refused_with_a_reason(
     schema: dict[str, Any], why: str
 ) -> None:
-    found = problem(schema)
+    found = find_problem(schema)
     assert found is not None
     assert re.search(why, found)
 
 
 def test_faults_name_where_and_why() -> None:
     schema = {"properties": {"a": {"items": {"type": "integer"}}}, "required": ["b"]}
-    assert set(faults(schema, {"a": [1, "x"]})) == {
+    assert set(find_faults(schema, {"a": [1, "x"]})) == {
         ("a[1]", "'x' is not of type 'integer'"),
         ("", "'b' is a required property"),
     }
-    assert faults(schema, {"a": [], "b": None}) == []
+    assert find_faults(schema, {"a": [], "b": None}) == []
 
 
 def test_faults_are_bounded() -> None:
-    assert len(faults({"items": {"type": "integer"}}, ["x"] * 100)) == MAX_FAULTS
+    assert len(find_faults({"items": {"type": "integer"}}, ["x"] * 100)) == MAX_FAULTS
 
 
 def test_no_reference_is_ever_fetched() -> None:
-    [(path, why)] = faults({"$ref": "http://127.0.0.1:1/x"}, {})
+    [(path, why)] = find_faults({"$ref": "http://127.0.0.1:1/x"}, {})
     assert path == ""
     assert "cannot be applied" in why
 
@@ -93,8 +93,8 @@ def test_no_reference_is_ever_fetched() -> None:
 def test_many_items_are_unique_or_not_without_comparing_each_with_each(
     items: list[Any], unique: bool
 ) -> None:
-    assert (faults({"uniqueItems": True}, items) == []) is unique
-    assert faults({"uniqueItems": False}, items) == []
+    assert (find_faults({"uniqueItems": True}, items) == []) is unique
+    assert find_faults({"uniqueItems": False}, items) == []
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_a_schema_that_takes_too_long_to_apply_is_broken_by_the_value(
     schema: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(json_schema, "MAX_COST", 200_000)
-    assert problem(schema) is None
-    ((where, why),) = faults(schema, [[1_999]] * 2_000)
+    assert find_problem(schema) is None
+    ((where, why),) = find_faults(schema, [[1_999]] * 2_000)
     assert where == ""
     assert "too long" in why
 
@@ -119,5 +119,5 @@ def test_a_large_value_is_judged_by_a_plain_schema() -> None:
     row = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": ["id"]}
     schema = {"type": "array", "items": row}
     rows: list[Any] = [{"id": n, "text": "word " * 10} for n in range(10_000)]
-    assert faults(schema, rows) == []
-    assert len(faults(schema, [*rows, {"id": "x"}])) == 1
+    assert find_faults(schema, rows) == []
+    assert len(find_faults(schema, [*rows, {"id": "x"}])) == 1

@@ -12,13 +12,15 @@ from shared.db import database, fast_connection
 
 @pytest.fixture
 async def engine(chat_database_url: str) -> AsyncIterator[AsyncEngine]:
-    made = database.engine(chat_database_url, schema="chat", pool_size=2 * fast_connection.SHARE)
+    made = database.create_engine(
+        chat_database_url, schema="chat", pool_size=2 * fast_connection.SHARE
+    )
     yield made
     await made.dispose()
 
 
 async def backend(connection: AsyncConnection) -> int:
-    under = await database.raw(connection)
+    under = await database.asyncpg_connection(connection)
     return int(await under.fetchval("select pg_backend_pid()"))
 
 
@@ -28,7 +30,7 @@ def taken(engine: AsyncEngine) -> int:
 
 
 async def lent(engine: AsyncEngine) -> int:
-    async with fast_connection.connection(engine) as connection:
+    async with fast_connection.borrow(engine) as connection:
         return await backend(connection)
 
 
@@ -41,8 +43,8 @@ async def test_a_connection_is_lent_again_without_the_pool(engine: AsyncEngine) 
 
 async def test_two_at_once_have_two(engine: AsyncEngine) -> None:
     async with (
-        fast_connection.connection(engine) as one,
-        fast_connection.connection(engine) as other,
+        fast_connection.borrow(engine) as one,
+        fast_connection.borrow(engine) as other,
     ):
         assert await backend(one) != await backend(other)
 
@@ -51,7 +53,7 @@ async def test_only_a_share_of_the_connections_is_kept(engine: AsyncEngine) -> N
     everybody = asyncio.Barrier(5)
 
     async def hold() -> None:
-        async with fast_connection.connection(engine) as connection:
+        async with fast_connection.borrow(engine) as connection:
             await backend(connection)
             await everybody.wait()
 
@@ -61,7 +63,7 @@ async def test_only_a_share_of_the_connections_is_kept(engine: AsyncEngine) -> N
 
 
 async def test_one_with_a_transaction_begun_is_not_kept(engine: AsyncEngine) -> None:
-    async with fast_connection.connection(engine) as connection:
+    async with fast_connection.borrow(engine) as connection:
         await connection.execute(sa.text("create table chat.half_done (id int)"))
 
     assert taken(engine) == 0
@@ -72,7 +74,7 @@ async def test_one_with_a_transaction_begun_is_not_kept(engine: AsyncEngine) -> 
 
 async def test_one_that_a_fault_was_met_on_is_not_kept(engine: AsyncEngine) -> None:
     with pytest.raises(KeyError):
-        async with fast_connection.connection(engine) as connection:
+        async with fast_connection.borrow(engine) as connection:
             await backend(connection)
             raise KeyError
 
@@ -82,9 +84,9 @@ async def test_one_that_a_fault_was_met_on_is_not_kept(engine: AsyncEngine) -> N
 async def test_one_that_the_server_closed_is_replaced(
     engine: AsyncEngine, database_url: str
 ) -> None:
-    async with fast_connection.connection(engine) as connection:
-        under, first = await database.raw(connection), await backend(connection)
-    superuser = database.engine(database_url, schema="public")
+    async with fast_connection.borrow(engine) as connection:
+        under, first = await database.asyncpg_connection(connection), await backend(connection)
+    superuser = database.create_engine(database_url, schema="public")
     async with superuser.connect() as other:
         await other.execute(sa.text("select pg_terminate_backend(:pid)"), {"pid": first})
     await superuser.dispose()
@@ -99,7 +101,7 @@ async def test_an_old_one_goes_back_to_the_pool(
     engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await lent(engine)
-    monkeypatch.setattr(fast_connection, "LONGEST_SECONDS", 0.0)
+    monkeypatch.setattr(fast_connection, "MAX_AGE_SECONDS", 0.0)
 
     await lent(engine)
 
@@ -109,12 +111,14 @@ async def test_an_old_one_goes_back_to_the_pool(
 async def test_those_kept_are_closed_with_the_engine(
     chat_database_url: str, database_url: str
 ) -> None:
-    engine = database.engine(chat_database_url, schema="chat", pool_size=fast_connection.SHARE)
+    engine = database.create_engine(
+        chat_database_url, schema="chat", pool_size=fast_connection.SHARE
+    )
     pid = await lent(engine)
 
     await engine.dispose()
 
-    superuser = database.engine(database_url, schema="public")
+    superuser = database.create_engine(database_url, schema="public")
     gone = sa.text("select not exists (select from pg_stat_activity where pid = :pid)")
     async with superuser.connect() as connection, asyncio.timeout(30):
         while not await connection.scalar(gone, {"pid": pid}):

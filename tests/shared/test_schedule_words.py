@@ -3,7 +3,7 @@
 import pytest
 
 from shared.schedule.config import ScheduleTriggerConfig
-from shared.schedule.describe import describe, notes
+from shared.schedule.description import describe, notes
 
 
 def _config(cron: str, **more: str | int) -> ScheduleTriggerConfig:

@@ -43,7 +43,7 @@ RED = {"data": {"ü": [1, None]}, "colour": Colour.RED}
 
 @pytest.fixture
 async def engine(chat_database_url: str) -> AsyncIterator[AsyncEngine]:
-    made = database.engine(chat_database_url, schema="chat")
+    made = database.create_engine(chat_database_url, schema="chat")
     async with made.begin() as connection:
         await connection.run_sync(metadata.create_all)
     yield made
@@ -102,7 +102,7 @@ async def test_a_fault_leaves_the_connection_to_others(engine: AsyncEngine) -> N
 
 async def test_a_connection_the_server_closed_is_not_handed_out(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
-        under = await database.raw(connection)
+        under = await database.asyncpg_connection(connection)
         await ALL.rows(connection)
     under.terminate()
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import database
-from shared.db.tenancy import KNOWN_SECONDS, Tenancy, tenant_tables
+from shared.db.tenancy import CACHE_SECONDS, Tenancy, tenant_tables
 from shared.security.caller import Caller
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -17,7 +17,7 @@ TENANTS = tenant_tables(metadata)
 
 @pytest.fixture
 async def engine(chat_database_url: str) -> AsyncIterator[AsyncEngine]:
-    made = database.engine(chat_database_url, schema="chat")
+    made = database.create_engine(chat_database_url, schema="chat")
     async with made.begin() as connection:
         await connection.run_sync(metadata.create_all)
     yield made
@@ -28,13 +28,13 @@ async def test_a_member_is_recorded_again_after_a_minute(engine: AsyncEngine) ->
     now = [0.0]
     tenancy = Tenancy(TENANTS, timer=lambda: now[0])
 
-    assert not tenancy.recorded(_caller("ada"), "w")
+    assert not tenancy.is_recorded(_caller("ada"), "w")
     await tenancy.admit(engine, _caller("ada"), "w", NOW)
-    now[0] = KNOWN_SECONDS - 0.001
-    assert tenancy.recorded(_caller("ada"), "w")
-    assert not tenancy.recorded(_caller("ada", role="viewer"), "w")
-    now[0] = KNOWN_SECONDS
-    assert not tenancy.recorded(_caller("ada"), "w")
+    now[0] = CACHE_SECONDS - 0.001
+    assert tenancy.is_recorded(_caller("ada"), "w")
+    assert not tenancy.is_recorded(_caller("ada", role="viewer"), "w")
+    now[0] = CACHE_SECONDS
+    assert not tenancy.is_recorded(_caller("ada"), "w")
 
 
 async def test_one_member_too_many_forgets_the_oldest_only(engine: AsyncEngine) -> None:
@@ -43,7 +43,7 @@ async def test_one_member_too_many_forgets_the_oldest_only(engine: AsyncEngine) 
 
     for person in people:
         await tenancy.admit(engine, person, "w", NOW)
-    assert [tenancy.recorded(person, "w") for person in people] == [False, True, True, True]
+    assert [tenancy.is_recorded(person, "w") for person in people] == [False, True, True, True]
 
 
 def _caller(user: str, *, role: str = "editor") -> Caller:

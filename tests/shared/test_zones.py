@@ -44,4 +44,4 @@ def test_a_walk_begins_at_its_start() -> None:
     ],
 )
 def test_every_n_is_told_by_the_hour_field(expression: str, every_n: bool) -> None:
-    assert cron.every_n(expression) is every_n
+    assert cron.is_every_n(expression) is every_n

@@ -20,7 +20,7 @@ from chat_service.runtime.ports import (
 from shared import errors
 from shared.definition.envelope import AutomationCreate, dump
 from shared.registries.catalogue import current_catalogue
-from shared.schedule import describe
+from shared.schedule import description
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import next_slots
 from shared.validation import never_fires
@@ -143,8 +143,8 @@ class MemoryAutomations:
         ]
         return SchedulePreview(
             slots=tuple(slots),
-            summary=describe.describe(schedule),
-            notes=tuple(describe.notes(schedule)),
+            summary=description.describe(schedule),
+            notes=tuple(description.notes(schedule)),
         )
 
     async def list(

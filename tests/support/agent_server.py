@@ -12,7 +12,7 @@ from rota.agent.v1 import agent_pb2_grpc
 from shared import errors
 from shared.registries.actions.types import AgentTask
 from shared.rpc import status
-from shared.rpc.struct import struct
+from shared.rpc.struct import to_struct
 from shared.security.caller import Caller, Verifier, read_key_set
 from tests.support.agents import FakeAgent
 from tests.support.tokens import Keys
@@ -52,7 +52,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         self._admit(context)
         if request.known_version == "7":
             return pb.ListCapabilitiesResponse(unchanged=True, catalogue_version="7")
-        schema = struct({"type": "object", "maximum": 3})
+        schema = to_struct({"type": "object", "maximum": 3})
         return pb.ListCapabilitiesResponse(
             catalogue_version="7",
             capabilities=[
@@ -76,7 +76,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         except errors.RotaError as error:
             usage = pb.TaskUsage(input_tokens=3, cost_micros=40)
             return pb.TaskResult(session_id="session-1", usage=usage, error=status.to_status(error))
-        output = None if result.output is None else struct(result.output)
+        output = None if result.output is None else to_struct(result.output)
         usage = pb.TaskUsage(input_tokens=10, cost_micros=result.usage.cost_micros)
         return pb.TaskResult(
             session_id=result.session_id, text=result.text, output=output, usage=usage

@@ -147,7 +147,7 @@ async def chat_service(
             fetcher=fetcher,
             patience=patience,
         ) as service,
-        client.channel(f"127.0.0.1:{service.port}") as channel,
+        client.open_channel(f"127.0.0.1:{service.port}") as channel,
     ):
         yield Chat(
             stub=chat_pb2_grpc.ChatServiceStub(channel),

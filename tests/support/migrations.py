@@ -71,7 +71,7 @@ def _names(models: sa.MetaData) -> set[str]:
 
 def _on(url: str, do: Callable[[sa.Connection], T]) -> T:
     async def run() -> T:
-        engine = database.engine(url, schema="public")
+        engine = database.create_engine(url, schema="public")
         try:
             async with engine.connect() as connection:
                 return await connection.run_sync(do)

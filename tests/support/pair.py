@@ -102,8 +102,8 @@ async def pair(
             ),
             clock=clock,
         ) as chat,
-        client.channel(chat_address, tls=own) as to_chat,
-        client.channel(automation_address, tls=own) as to_automation,
+        client.open_channel(chat_address, tls=own) as to_chat,
+        client.open_channel(automation_address, tls=own) as to_automation,
     ):
         yield Pair(
             chat=Chat(

@@ -11,7 +11,7 @@ from chat_service.runtime.run_context import Run
 from chat_service.tools.automations.preview import schedules
 from shared import errors, resources
 from shared.schedule.config import ScheduleTriggerConfig
-from shared.schedule.frequency import runs_between
+from shared.schedule.frequency import count_runs
 
 MONTH: Final = timedelta(days=30)
 # tokens that a run is guessed to need: what every call is told, what a tool's description and
@@ -164,4 +164,4 @@ def _runs_per_month(run: Run, config: Json) -> int:
     except ValidationError:
         return 0
     now = run.context.now
-    return runs_between(schedule, now, now + MONTH)
+    return count_runs(schedule, now, now + MONTH)

@@ -14,7 +14,7 @@ from chat_service.tools.results import Listed, Outcome
 from chat_service.tools.string_tool import Texts, text_tool
 from shared.schedule import zones
 from shared.schedule.config import ScheduleTriggerConfig
-from shared.schedule.describe import describe
+from shared.schedule.description import describe
 
 NAME: Final = "list_automations"
 MOST: Final = 50

@@ -46,6 +46,6 @@ def now(clock: Clock) -> Capability:
 
 def _zone(name: str) -> ZoneInfo:
     try:
-        return zones.load(zones.known(name))
+        return zones.load(zones.check(name))
     except ValueError as exc:
         raise errors.invalid("time_zone", f"{name!r} is no IANA time zone") from exc

@@ -28,7 +28,7 @@ def applicable(given: Mapping[str, Any]) -> dict[str, Any]:
         small = len(canonical_json.canonical_bytes(found)) <= MOST_BYTES
     except (canonical_json.NotCanonical, RecursionError):
         return {"type": "object"}
-    return found if small and json_schema.problem(found) is None else {"type": "object"}
+    return found if small and json_schema.find_problem(found) is None else {"type": "object"}
 
 
 def _without(schema: Any) -> Any:

@@ -19,7 +19,7 @@ def _unique(tools: list[str]) -> list[str]:
 
 
 def _is_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    if problem := json_schema.problem(schema):
+    if problem := json_schema.find_problem(schema):
         raise ValueError(problem)
     if schema.get("type", "object") != "object":
         raise ValueError("the answer is a JSON object; type must be object")

@@ -1,7 +1,7 @@
 """The action types of this process."""
 
 from shared.registries.actions.types import ActionDefinition
-from shared.registry import Registry, must_be_awaitable
+from shared.registry import Registry, require_async
 
 
 def new_registry() -> Registry[ActionDefinition]:
@@ -9,7 +9,7 @@ def new_registry() -> Registry[ActionDefinition]:
 
 
 def _accept(entry: ActionDefinition) -> None:
-    must_be_awaitable(entry.handler, f"action {entry.type!r}")
+    require_async(entry.handler, f"action {entry.type!r}")
 
 
 actions = new_registry()

@@ -50,7 +50,7 @@ class AgentResult:
     usage: Usage = Usage()
 
 
-class Agent(Protocol):
+class TaskAgent(Protocol):
     """Runs tasks to their end. A task that fails raises an error of shared.errors."""
 
     async def run_task(self, request: AgentTask) -> AgentResult: ...
@@ -60,7 +60,7 @@ class Agent(Protocol):
 class ActionContext:
     """What a handler knows of the run it serves, and what it may reach."""
 
-    agent: Agent
+    agent: TaskAgent
     workspace: str
     user: str
     run: str

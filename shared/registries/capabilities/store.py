@@ -1,7 +1,7 @@
 """The capabilities of this process."""
 
 from shared.registries.capabilities.types import Capability
-from shared.registry import Registry, must_be_awaitable
+from shared.registry import Registry, require_async
 
 
 def new_registry() -> Registry[Capability]:
@@ -10,7 +10,7 @@ def new_registry() -> Registry[Capability]:
 
 def _accept(entry: Capability) -> None:
     if entry.handler is not None:
-        must_be_awaitable(entry.handler, f"capability {entry.id!r}")
+        require_async(entry.handler, f"capability {entry.id!r}")
 
 
 capabilities = new_registry()

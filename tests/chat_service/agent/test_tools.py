@@ -12,7 +12,7 @@ from chat_service.runtime.events import Paused
 from chat_service.tools.capability_tool import MAX_DEPTH, called, misfit
 from chat_service.tools.definition import ToolDefinition
 from shared.registries.capabilities.types import Capability
-from shared.rpc.struct import struct
+from shared.rpc.struct import to_struct
 from tests.chat_service.agent.conftest import Bench, finished, text_of
 from tests.chat_service.agent.test_update_automation import WEEKDAYS, held, there
 
@@ -99,10 +99,10 @@ async def test_what_is_nested_deeper_than_a_message_can_be_is_refused_or_flatten
 
     result = await called(capability, {})
     assert result.ok
-    part = pb.Part(tool_call=pb.ToolCall(output=struct(result.output)))
+    part = pb.Part(tool_call=pb.ToolCall(output=to_struct(result.output)))
     completed = pb.TurnEvent(completed=pb.TurnCompleted(message=pb.Message(parts=[part])))
     listed = pb.ListMessagesResponse(messages=[completed.completed.message])
-    approval = pb.Approval(payload=struct({"tool": "deep", "arguments": result.output}))
+    approval = pb.Approval(payload=to_struct({"tool": "deep", "arguments": result.output}))
     turns = pb.ListTurnsResponse(turns=[pb.Turn(approvals=[approval])])
     for message in (completed, listed, turns):
         assert type(message).FromString(message.SerializeToString()) == message

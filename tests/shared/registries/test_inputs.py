@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shared.validation.inputs import known_inputs, run_faults, static_faults
+from shared.validation.inputs import check_run, check_static, collect_names
 
 CLOSED: dict[str, Any] = {
     "type": "object",
@@ -16,18 +16,18 @@ RUNTIME = {"fired_at": "t", "scheduled_for": "t", "last_fired_at": None}
 
 
 def test_runtime_inputs_are_no_fault_of_a_closed_schema() -> None:
-    assert run_faults(CLOSED, {"topic": "x", **RUNTIME}) == []
-    assert run_faults(CLOSED, {"topic": 1, **RUNTIME}) == [("topic", "1 is not of type 'string'")]
+    assert check_run(CLOSED, {"topic": "x", **RUNTIME}) == []
+    assert check_run(CLOSED, {"topic": 1, **RUNTIME}) == [("topic", "1 is not of type 'string'")]
 
 
 def test_a_required_runtime_input_that_is_not_declared_is_there() -> None:
-    assert run_faults({"required": ["fired_at"]}, RUNTIME) == []
-    assert run_faults({"required": ["fired_at"]}, {}) != []
+    assert check_run({"required": ["fired_at"]}, RUNTIME) == []
+    assert check_run({"required": ["fired_at"]}, {}) != []
 
 
 def test_a_declared_runtime_input_is_checked() -> None:
     schema = {"properties": {"fired_at": {"type": "number"}}}
-    assert run_faults(schema, RUNTIME) == [("fired_at", "'t' is not of type 'number'")]
+    assert check_run(schema, RUNTIME) == [("fired_at", "'t' is not of type 'number'")]
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_static_inputs_need_what_the_runtime_never_gives(
     required: list[str], static: dict[str, Any], paths: list[str]
 ) -> None:
     schema = {**CLOSED, "required": required}
-    assert [path for path, _ in static_faults(schema, static)] == paths
+    assert [path for path, _ in check_static(schema, static)] == paths
 
 
 def test_known_inputs_are_declared_static_and_runtime_ones() -> None:
-    assert known_inputs(CLOSED, [{"a": 1}, {"b": 2}]) == {"topic", "a", "b", *RUNTIME}
+    assert collect_names(CLOSED, [{"a": 1}, {"b": 2}]) == {"topic", "a", "b", *RUNTIME}

@@ -10,7 +10,7 @@ from rota.automation.v1 import automation_pb2_grpc
 
 from shared import errors
 from shared.rpc import client
-from shared.rpc.interceptor import Guard, check
+from shared.rpc.interceptor import ServerInterceptor, check_request
 from shared.rpc.server import RpcServer
 from shared.security import caller
 from tests.support.refusals import refusal
@@ -45,7 +45,7 @@ async def stub(keys: Keys) -> AsyncIterator[Any]:
         away = isinstance(error, ConnectionRefusedError)
         return errors.ServiceUnavailable("the database is away") if away else None
 
-    guard = Guard(
+    guard = ServerInterceptor(
         verifier=caller.Verifier(
             users=caller.read_key_set(keys.jwks_file),
             services=caller.read_key_set(keys.service_jwks_file),
@@ -57,13 +57,13 @@ async def stub(keys: Keys) -> AsyncIterator[Any]:
     )
     server = RpcServer(
         listen="127.0.0.1:0",
-        guard=guard,
-        names=[SERVICE],
+        interceptor=guard,
+        service_names=[SERVICE],
         add=[lambda s: automation_pb2_grpc.add_AutomationServiceServicer_to_server(Servicer(), s)],
         grace_seconds=0,
     )
     await server.start()
-    async with client.channel(f"127.0.0.1:{server.port}") as channel:
+    async with client.open_channel(f"127.0.0.1:{server.port}") as channel:
         yield automation_pb2_grpc.AutomationServiceStub(channel)
     await server.stop()
 
@@ -166,7 +166,7 @@ async def test_unknown_fields_are_refused_wherever_they_are() -> None:
     inner = pb.Automation.FromString(b"\xba\x3e\x01x")
     request = pb.CreateAutomationRequest(parent="workspaces/w", automation=inner)
     with pytest.raises(errors.InvalidRequest) as caught:
-        check(request)
+        check_request(request)
     assert caught.value.violations[0].field == "automation.#999"
 
 
@@ -175,7 +175,7 @@ async def test_a_nul_is_refused_wherever_it_is() -> None:
     request.automation.display_name = "a\0"
     request.automation.definition.metadata["k"] = "b\0"
     with pytest.raises(errors.InvalidRequest) as caught:
-        check(request)
+        check_request(request)
     assert [v.field for v in caught.value.violations] == [
         "automation.display_name",
         "automation.definition.metadata.fields[k].string_value",

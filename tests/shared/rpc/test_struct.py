@@ -9,7 +9,7 @@ from shared.rpc import struct
 
 def test_whole_numbers_are_integers_and_come_back_as_they_were() -> None:
     given = {"a": [1, 2.5, {"b": None}], "c": -0.0}
-    assert struct.to_json(struct.struct(given)) == {"a": [1, 2.5, {"b": None}], "c": 0}
+    assert struct.to_json(struct.to_struct(given)) == {"a": [1, 2.5, {"b": None}], "c": 0}
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 2.0**60, 1e300])

@@ -14,7 +14,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from shared.rpc import client, health, tls
-from shared.rpc.interceptor import Guard
+from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.server import RpcServer
 from shared.security import caller
 from tests.support.certificates import Authority
@@ -43,8 +43,8 @@ async def server(ours: Authority, tmp_path: Path) -> AsyncIterator[RpcServer]:
     )
     running = RpcServer(
         listen="127.0.0.1:0",
-        guard=Guard(verifier=verifier, translate=lambda error: None),
-        names=[],
+        interceptor=ServerInterceptor(verifier=verifier, translate=lambda error: None),
+        service_names=[],
         add=[],
         grace_seconds=0,
         tls=made(ours, "chat_service"),
@@ -55,7 +55,7 @@ async def server(ours: Authority, tmp_path: Path) -> AsyncIterator[RpcServer]:
 
 
 async def code(address: str, own: tls.Tls | None) -> grpc.StatusCode:
-    async with client.channel(address, tls=own) as channel:
+    async with client.open_channel(address, tls=own) as channel:
         stub: Any = health_pb2_grpc.HealthStub(channel)
         try:
             await stub.Check(health_pb2.HealthCheckRequest(), timeout=60)
@@ -113,8 +113,8 @@ async def check(listen: str, told: dict[str, str]) -> int:
 
 
 def test_what_listens_everywhere_is_near() -> None:
-    assert health.near("0.0.0.0:7001") == "127.0.0.1:7001"
-    assert health.near("127.0.0.1:7001") == "127.0.0.1:7001"
+    assert health.local_address("0.0.0.0:7001") == "127.0.0.1:7001"
+    assert health.local_address("127.0.0.1:7001") == "127.0.0.1:7001"
 
 
 def test_no_files_are_no_tls() -> None:

@@ -37,7 +37,7 @@ def describe(config: ScheduleTriggerConfig) -> str:
 def notes(config: ScheduleTriggerConfig) -> list[str]:
     """What a reader of the expression may not expect."""
     found = []
-    if cron.either_day(config.cron):
+    if cron.is_either_day(config.cron):
         found.append(
             "Day of month and day of week are both given: it fires on days that match either."
         )
