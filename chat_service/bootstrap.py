@@ -40,7 +40,7 @@ from chat_service.flows.resume_routing import Routing
 from chat_service.flows.user_message import Intake
 from chat_service.llm import custom_endpoint
 from chat_service.llm.config import ModelConfig
-from chat_service.llm.retry import Patience
+from chat_service.llm.retry import RetryPolicies
 from chat_service.model_selection.auto_pin import AutoPin
 from chat_service.model_selection.key_rotation import KeyRotation
 from chat_service.model_selection.llm_bundle import ModelLoader
@@ -100,7 +100,7 @@ async def service(
     models: Mapping[int, ModelConfig] | None = None,
     automations: Automations | None = None,
     fetcher: Fetcher | None = None,
-    patience: Patience | None = None,
+    retry: RetryPolicies | None = None,
 ) -> AsyncIterator[Service]:
     """Builds and serves; on leaving, drains and closes in the opposite order."""
     prepare_process()
@@ -148,7 +148,7 @@ async def service(
             automations=automations,
             catalogue=catalogue,
             clock=clock,
-            patience=patience,
+            retry=retry,
             images=ImageStore(engine=engine),
             more_tools=toolbox.definitions,
             may_come=toolbox.mcp.may_have,

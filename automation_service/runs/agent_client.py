@@ -13,6 +13,7 @@ from automation_service.automations.capability_cache import PEER, Listed
 from shared import errors, resources
 from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.registries.capabilities.types import Capability
+from shared.retry import RetryPolicy, exponential
 from shared.rpc import status, struct
 from shared.rpc.client import DelegatedCredentials
 from shared.telemetry import logs
@@ -20,7 +21,9 @@ from shared.telemetry import logs
 # A task's stream that is silent for this long, heartbeats included, has lost its connection.
 SILENCE_SECONDS: Final = 60.0
 CALL_SECONDS: Final = 10.0
+RECONNECT: Final = RetryPolicy(interval=exponential(0.2, 3.0))
 _LOST: Final = (errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED)
+_FAULTS: Final = (grpc.aio.AioRpcError, TimeoutError)
 
 log = logs.logger(__name__)
 
@@ -41,19 +44,21 @@ class GrpcAgent:
 
     channel: grpc.aio.Channel
     behalf: DelegatedCredentials
+    retry: RetryPolicy = RECONNECT
 
     async def run_task(self, request: AgentTask) -> AgentResult:
-        pause = 0.2
-        while True:
+        async def attached() -> AgentResult:
             try:
                 return await self._attach(request)
-            except (grpc.aio.AioRpcError, TimeoutError) as error:
-                refusal = _refusal(error)
-                if refusal.code not in _LOST:
-                    raise refusal from error
-                log.warning("task_connection_lost", request_id=request.request_id)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 3.0)
+            except _FAULTS as error:
+                if _is_lost(error):
+                    log.warning("task_connection_lost", request_id=request.request_id)
+                raise
+
+        try:
+            return await self.retry.call(attached, transient=_is_lost)
+        except _FAULTS as error:
+            raise _refusal(error) from error
 
     async def cancel_task(self, request: AgentTask) -> None:
         """Stops a task if it can be told to; nothing is raised when it can't."""
@@ -162,6 +167,10 @@ def _fail(error: errors.RotaError, usage: Usage, session_id: str) -> NoReturn:
     )
     failed.usage, failed.session_id = usage, session_id
     raise failed
+
+
+def _is_lost(error: BaseException) -> bool:
+    return isinstance(error, _FAULTS) and _refusal(error).code in _LOST
 
 
 def _refusal(error: grpc.aio.AioRpcError | TimeoutError) -> errors.RotaError:

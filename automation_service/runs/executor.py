@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from enum import Enum, auto
 from functools import partial
 from typing import Any, Final
@@ -146,13 +145,11 @@ class Execution:
                 output = step_results.checked_output(done.output, self.log.results)
             except errors.RotaError as error:
                 result = self._charged(self._result(step) or result, error)
-                last = result["attempts"] > step_results.retries(step, self.definition)
-                if last or not step_results.transient(error):
+                policy = step_results.retry_policy(step, self.definition)
+                wait = policy.backoff(result["attempts"], error.retry_after)
+                if wait is None or not step_results.transient(error):
                     return self._fail(result, error)
-                wait = step_results.backoff(
-                    self.definition.execution.retry_backoff, result["attempts"], error
-                )
-                again = self.clock.now() + timedelta(seconds=wait)
+                again = self.clock.now() + wait
                 self.log.put({**result, "error": step_results.error_json(error)})
                 await self.clock.wait_until(again, asyncio.Event())
                 continue

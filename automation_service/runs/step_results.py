@@ -1,8 +1,7 @@
 """One step of a run: its names, its tries, its result."""
 
-import random
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -14,10 +13,16 @@ from shared.definition.envelope import AutomationDefinition
 from shared.definition.execution import PlanStep
 from shared.registries.actions.types import Usage
 from shared.resources import RUN
+from shared.retry import RetryPolicy, exponential, linear
 
 MOST_OUTPUT: Final = 256 << 10
 MOST_OF_RUN: Final = 3 << 20
 _TRANSIENT: Final = (errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED)
+_RETRIES: Final = {
+    "exponential": RetryPolicy(interval=exponential(1.0, 60.0), jitter=(0.5, 1.0)),
+    "linear": RetryPolicy(interval=linear(5.0)),
+    "none": RetryPolicy(interval=linear(0.0)),
+}
 _COUNTED: Final = tuple(field.name for field in fields(Usage))
 
 Result = dict[str, Any]
@@ -48,13 +53,11 @@ def names(claim: Claim, definition: AutomationDefinition, results: list[Result])
     }
 
 
-def backoff(kind: str, tries: int, error: errors.RotaError) -> float:
-    """Seconds to wait after this many tries; a provider that says how long is heeded."""
-    wait = {"exponential": min(60.0, 2.0 ** (tries - 1)), "linear": 5.0 * tries}.get(kind, 0.0)
-    if kind == "exponential":
-        wait *= random.uniform(0.5, 1.0)
-    asked = error.retry_after.total_seconds() if error.retry_after else 0.0
-    return max(wait, asked)
+def retry_policy(step: PlanStep, definition: AutomationDefinition) -> RetryPolicy:
+    own = step.max_retries
+    policy = _RETRIES[definition.execution.retry_backoff]
+    retries = definition.execution.max_retries if own is None else own
+    return replace(policy, maximum_attempts=retries + 1)
 
 
 def transient(error: errors.RotaError) -> bool:
@@ -62,11 +65,6 @@ def transient(error: errors.RotaError) -> bool:
     if error.code in _TRANSIENT:
         return True
     return error.reason == "MODEL_RATE_LIMITED"
-
-
-def retries(step: PlanStep, definition: AutomationDefinition) -> int:
-    own = step.max_retries
-    return definition.execution.max_retries if own is None else own
 
 
 def checked_output(output: Any, results: list[Result]) -> Any:

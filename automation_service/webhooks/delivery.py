@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -19,6 +18,7 @@ from automation_service.webhooks.sender import Answer, Poster, signed
 from shared import errors
 from shared.clock import Clock
 from shared.db import database
+from shared.retry import RetryPolicy, table
 from shared.telemetry import logs, metrics
 
 # How long to wait after each try that was no receipt; after the last there is none.
@@ -32,6 +32,10 @@ WAITS: Final = (
     timedelta(hours=5),
     timedelta(hours=6),
     timedelta(hours=6),
+)
+# Spread, so that what failed together is not tried together for ever.
+RETRY: Final = RetryPolicy(
+    interval=table(*WAITS), maximum_attempts=len(WAITS) + 1, jitter=(1.0, 1.1)
 )
 # Longer than a try can take: a process that died in the middle of one is taken for dead then.
 LEASE: Final = timedelta(seconds=60)
@@ -146,10 +150,10 @@ class Deliveries:
             await self._end(tried, DeliveryStatus.DELIVERED, answer)
         elif answer.is_gone:
             await self._turn_off(webhook, tried, answer)
-        elif tried.attempts > len(WAITS):
+        elif (wait := RETRY.backoff(tried.attempts, answer.retry_after)) is None:
             await self._end(tried, DeliveryStatus.FAILED, answer)
         else:
-            await self._put_off(tried, answer)
+            await self._put_off(tried, answer, self.clock.now() + wait)
 
     async def _posted(self, webhook: Webhook, tried: Delivery) -> Answer:
         now = self.clock.now()
@@ -176,8 +180,7 @@ class Deliveries:
         delivered = status is DeliveryStatus.DELIVERED
         counted("delivered" if delivered else "given_up", int(ended))
 
-    async def _put_off(self, tried: Delivery, answer: Answer) -> None:
-        until = self.clock.now() + _wait(tried.attempts, answer)
+    async def _put_off(self, tried: Delivery, answer: Answer, until: datetime) -> None:
         async with database.transaction(self.store) as connection:
             written = await rows.put_off(
                 connection,
@@ -213,12 +216,6 @@ def counted(outcome: Literal["delivered", "retried", "given_up"], messages: int 
     """`retried` once for each try that was no receipt, the others once for each message."""
     if messages:
         metrics.count("rota.webhook.deliveries", messages, outcome=outcome)
-
-
-def _wait(attempts: int, answer: Answer) -> timedelta:
-    # Spread, so that what failed together is not tried together for ever.
-    spread = 1 + 0.1 * random.random()
-    return max(WAITS[attempts - 1] * spread, answer.retry_after)
 
 
 def _say(tried: Delivery, became: str, answer: Answer) -> None:

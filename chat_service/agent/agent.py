@@ -28,7 +28,7 @@ from chat_service.agent.toolset import MAIN_AGENT, Late, tools_for
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.errors import BAD_OUTPUT
 from chat_service.llm.metering import Meter
-from chat_service.llm.retry import Patience
+from chat_service.llm.retry import RetryPolicies
 from chat_service.prompts.load import prompt
 from chat_service.runtime.events import AgentEvent, Paused, TextRetracted
 from chat_service.runtime.ports import (
@@ -78,7 +78,7 @@ class Agent:
         automations: Automations,
         catalogue: Callable[[], Catalogue],
         clock: Clock,
-        patience: Patience | None = None,
+        retry: RetryPolicies | None = None,
         images: Images | None = None,
         more_tools: Callable[[], Sequence[ToolDefinition]] = tuple,
         subagents: Sequence[Subagent] = (),
@@ -100,7 +100,7 @@ class Agent:
             automations=automations,
             catalogue=catalogue,
             clock=clock,
-            patience=patience or Patience(),
+            retry=retry or RetryPolicies(),
             images=images,
             models=lambda: models or {},
             rules=lambda: {tool.name: tool.approval for tool in more_tools()},

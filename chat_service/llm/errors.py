@@ -152,6 +152,11 @@ def _is_rate_limit(exc: BaseException) -> bool:
     )
 
 
+def is_transient(exc: BaseException) -> bool:
+    """Whether the same call of a model may succeed later."""
+    return isinstance(exc, PROVIDER_FAULTS) and read(exc).passing
+
+
 def _is_passing(exc: BaseException) -> bool:
     if isinstance(exc.__cause__, NotPublic):
         return False

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.metering import Meter
-from chat_service.llm.retry import Patience
+from chat_service.llm.retry import RetryPolicies
 from chat_service.runtime.events import AgentEvent
 from chat_service.runtime.ports import (
     Acts,
@@ -37,7 +37,7 @@ class Desk:
     automations: Automations
     catalogue: Callable[[], Catalogue]
     clock: Clock
-    patience: Patience
+    retry: RetryPolicies
     images: Images | None = None
     # how each tool that is offered beside chat's own acts, by name
     rules: Callable[[], Mapping[str, Rule]] = dict

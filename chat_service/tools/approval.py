@@ -71,7 +71,7 @@ async def request_approval(
     key = _key(run, call, next(call.ordinals))
     if run.task is not None:
         return await _unattended(run, key, tool, prepare)
-    approvals, again, turn = run.desk.approvals, run.desk.patience.peer, run.context.turn
+    approvals, again, turn = run.desk.approvals, run.desk.retry.peer.call, run.context.turn
     stored = await again(lambda: approvals.find(turn, key))
     if stored is None:
         draft = _draft(run, key, action_type, call, await prepare())
@@ -88,7 +88,7 @@ async def was_asked(run: Run, call: ToolCall) -> bool:
     if not run.decided:
         return False
     key = _key(run, call, 0)
-    return await run.desk.patience.peer(lambda: _is_stored(run, key))
+    return await run.desk.retry.peer.call(lambda: _is_stored(run, key))
 
 
 async def _is_stored(run: Run, key: str) -> bool:

@@ -39,7 +39,7 @@ async def act_with_approval(
     if isinstance(decision, Rejected):
         return Declined(reason=decision.reason)
     approved = decision
-    saved = await run.desk.patience.peer(lambda: _heard_out(_acted(run, approved, act)))
+    saved = await run.desk.retry.peer.call(lambda: _heard_out(_acted(run, approved, act)))
     return Saved(
         automation=saved.name,
         display_name=display_name(saved.payload),
@@ -61,7 +61,7 @@ async def _note(run: Run, approval: UUID, resource: str) -> None:
     """What is saved stays saved, whether the approval can tell of it or not."""
     approvals = run.desk.approvals
     try:
-        await run.desk.patience.peer(lambda: approvals.set_resource(approval, resource))
+        await run.desk.retry.peer.call(lambda: approvals.set_resource(approval, resource))
     except Exception as error:  # noqa: BLE001 - whatever it is, the act itself went well
         log.warning(
             "approval_resource_not_kept",

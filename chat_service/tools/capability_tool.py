@@ -70,7 +70,7 @@ def asked_tool(run: Run, capability: Capability, *, ask: bool, repeatable: bool 
             return result_of(Declined(reason=decision.reason))
         wanted = dict(decision.payload["arguments"])
         # what a person has approved waits for its server a little
-        return await run.desk.patience.peer(
+        return await run.desk.retry.peer.call(
             lambda: _acted(run, capability, call, wanted, repeatable)
         )
 

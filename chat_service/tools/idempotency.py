@@ -51,7 +51,7 @@ def in_hand(run: Run, call: ToolCall, *, repeatable: bool) -> Iterator[None]:
     async def begin() -> bool:
         # One whose answer is lost may have been kept: asked again it is false, which errs on the
         # side of an act too few.
-        return repeatable or await run.desk.patience.peer(
+        return repeatable or await run.desk.retry.peer.call(
             lambda: run.desk.acts.begin(run.context.turn, place)
         )
 

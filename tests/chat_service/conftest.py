@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import bootstrap
 from chat_service.flows import title_gen
-from chat_service.llm.retry import Patience
 from chat_service.persistence import tables
 from chat_service.tools.mcp import client
 from devstack.demo_model import DemoServer
@@ -25,6 +24,7 @@ from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import START, Chat, chat_service, migrated
 from tests.support.models import models_file
 from tests.support.postgres import SuiteServer
+from tests.support.retries import retries
 from tests.support.tokens import Keys
 
 
@@ -94,7 +94,7 @@ async def serve(
             demo.base_url,
             automations=automations,
             clock=clock,
-            patience=Patience(sleep=no_wait),
+            retry=retries(no_wait),
         )
         yield Serving(clock=clock, stack=stack, start=start, folder=tmp_path)
 

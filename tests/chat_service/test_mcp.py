@@ -16,7 +16,6 @@ from rota.chat.v1 import chat_pb2 as pb
 from structlog.testing import capture_logs
 
 from chat_service import bootstrap
-from chat_service.llm.retry import Patience
 from chat_service.persistence import tables
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
@@ -36,6 +35,7 @@ from tests.support.chat import (
 from tests.support.mcp_server import Shelf, mcp_server, served
 from tests.support.odd_mcp import OddMcp, tool
 from tests.support.refusals import refusal
+from tests.support.retries import retries
 from tests.support.tokens import Keys
 
 FILE = """
@@ -216,7 +216,7 @@ async def test_what_is_approved_after_a_restart_waits_for_its_server(
     async def comes_back(_: float) -> None:
         shelf.away = False
 
-    async with start(patience=Patience(sleep=comes_back)) as chat:
+    async with start(retry=retries(comes_back)) as chat:
         events = await chat.resume(approval.turn, approve(approval))
 
     assert events[-1].WhichOneof("event") == "completed"
@@ -231,7 +231,7 @@ async def test_an_act_whose_server_stays_away_is_told_as_not_done(
         approval = approval_of(await chat.send(writing("b")))
     shelf.away = True
 
-    async with start(patience=Patience(sleep=no_wait)) as chat:
+    async with start(retry=retries(no_wait)) as chat:
         events = await chat.resume(approval.turn, approve(approval))
 
     assert events[-1].WhichOneof("event") == "completed"

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import bootstrap
 from chat_service.__main__ import migrate
-from chat_service.llm.retry import Patience
+from chat_service.llm.retry import RetryPolicies
 from chat_service.runtime.ports import Automations
 from chat_service.settings import ChatSettings
 from chat_service.tools.capabilities.fetch_url import Fetcher
@@ -136,7 +136,7 @@ async def chat_service(
     clock: Clock | None = None,
     token: str = "",
     fetcher: Fetcher | None = None,
-    patience: Patience | None = None,
+    retry: RetryPolicies | None = None,
     **more: Any,
 ) -> AsyncIterator[Chat]:
     async with (
@@ -145,7 +145,7 @@ async def chat_service(
             clock=clock or ManualClock(START),
             automations=automations,
             fetcher=fetcher,
-            patience=patience,
+            retry=retry,
         ) as service,
         client.open_channel(f"127.0.0.1:{service.port}") as channel,
     ):

@@ -44,7 +44,7 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
         self, request: ModelRequest[Any], handler: ModelHandler
     ) -> ModelResponse[Any]:
         run = run_of(request.runtime.context)
-        patience, emit = run.desk.patience, request.runtime.stream_writer
+        retry, emit = run.desk.retry, request.runtime.stream_writer
         chat = run.model.chat()
         settings = self._settings(_bounded(request, run), chat)
         asking = Asking(run=run, messages=request.messages, settings=settings)
@@ -58,7 +58,7 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
             speech = Speech(block, emit, tools="tools" in asked)
             hear = speech.hear if run.assigned is None else _unheard
             try:
-                async with asyncio.timeout(patience.call_seconds):
+                async with asyncio.timeout(retry.model_seconds):
                     message = await chat.answer(asking.said, watch=watch, hear=hear, **asked)
                 ended = Asked(
                     run=run,
@@ -72,7 +72,7 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
             except llm_errors.PROVIDER_FAULTS as exc:
                 run.meter.failed(call, given_up=llm_errors.given_up(exc))
                 fault = llm_errors.read(exc)
-                wait = patience.wait(attempt, fault.retry_after) if fault.passing else None
+                wait = retry.model.backoff(attempt, fault.retry_after) if fault.passing else None
                 if await asking.otherwise(fault):
                     # another call, so it has all of its tries
                     attempt, wait = 0, timedelta(0)
@@ -90,7 +90,7 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
                     raise fault.refusal(run.model.config.id) from exc
             emit(Retrying(after=wait, reason=fault.reason))
             metrics.count("rota.model.retries", rate_limited=fault.rate_limited)
-            await patience.sleep(wait.total_seconds())
+            await retry.model.sleep(wait.total_seconds())
 
     def _settings(self, request: ModelRequest[Any], chat: StreamingChat) -> dict[str, Any]:
         settings = request.model_settings

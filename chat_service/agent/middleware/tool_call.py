@@ -88,7 +88,7 @@ class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
         if stamp_of(calling_message(request)).get("segment") == run.segment:
             return await late()
         # what waited for a person waits for its server a little
-        return await run.desk.patience.peer(late)
+        return await run.desk.retry.peer.call(late)
 
 
 def _answer(request: ToolCallRequest, said: str) -> ToolMessage:

@@ -103,7 +103,7 @@ def payload_schema() -> dict[str, Any]:
 
 async def _ask(run: Run, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
     """One answer of the drafter, retried like any model call."""
-    config, patience = run.model.config, run.desk.patience
+    config, retry = run.model.config, run.desk.retry
     model = run.model.chat(temperature=0)
     form = {
         "type": "json_schema",
@@ -113,23 +113,27 @@ async def _ask(run: Run, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
             "strict": False,
         },
     }
-    attempt = 0
-    while True:
-        attempt += 1
+
+    async def answered() -> AIMessage:
         watch = Watch()
         call = run.meter.begin(config, watch)
         try:
-            async with asyncio.timeout(patience.call_seconds):
+            async with asyncio.timeout(retry.model_seconds):
                 answer = await model.answer(said, watch=watch, response_format=form)
-            emit(UsedAside(**asdict(run.meter.told(call, answer))))
-            return answer
         except llm_errors.PROVIDER_FAULTS as exc:
             run.meter.failed(call, given_up=llm_errors.given_up(exc))
-            fault = llm_errors.read(exc)
-            wait = patience.wait(attempt, fault.retry_after) if fault.passing else None
-            if wait is None:
-                raise fault.refusal(config.id) from exc
-        await patience.sleep(wait.total_seconds())
+            raise
+        emit(UsedAside(**asdict(run.meter.told(call, answer))))
+        return answer
+
+    try:
+        return await retry.model.call(
+            answered,
+            transient=llm_errors.is_transient,
+            retry_after=lambda exc: llm_errors.read(exc).retry_after,
+        )
+    except llm_errors.PROVIDER_FAULTS as exc:
+        raise llm_errors.read(exc).refusal(config.id) from exc
 
 
 async def _judge(
@@ -141,7 +145,7 @@ async def _judge(
     if violations := check(found, catalogue):
         return None, listed((v.field, v.message) for v in violations)
     try:
-        saved = await run.desk.patience.peer(lambda: accept(found))
+        saved = await run.desk.retry.peer.call(lambda: accept(found))
     except errors.RotaError as exc:
         if not exc.violations:
             raise

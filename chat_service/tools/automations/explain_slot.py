@@ -100,7 +100,7 @@ async def _ask(
     run: Run, automation: KnownAutomation, trigger: KnownTrigger, moment: datetime
 ) -> _Answer:
     context, automations = run.context, run.desk.automations
-    said = await run.desk.patience.peer(
+    said = await run.desk.retry.peer.call(
         lambda: automations.explain(
             workspace=context.workspace,
             user=context.user,

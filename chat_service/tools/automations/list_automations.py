@@ -24,7 +24,7 @@ FIRES: Final = 3
 def list_automations_tool(run: Run) -> BaseTool:
     async def show(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
         context, automations = run.context, run.desk.automations
-        found, more = await run.desk.patience.peer(
+        found, more = await run.desk.retry.peer.call(
             lambda: automations.list(workspace=context.workspace, user=context.user, limit=MOST)
         )
         return Listed(automations=[_shown(one) for one in found], more=more)

@@ -29,7 +29,7 @@ async def find(run: Run, called: str) -> KnownAutomation:
     if (named := await _named(run, called)) is not None:
         return named
     context, automations = run.context, run.desk.automations
-    found, more = await run.desk.patience.peer(
+    found, more = await run.desk.retry.peer.call(
         lambda: automations.list(
             workspace=context.workspace, user=context.user, limit=LOOKED_THROUGH
         )
@@ -53,7 +53,7 @@ async def _named(run: Run, called: str) -> KnownAutomation | None:
 
 async def _get(run: Run, name: str) -> KnownAutomation:
     context, automations = run.context, run.desk.automations
-    return await run.desk.patience.peer(
+    return await run.desk.retry.peer.call(
         lambda: automations.get(workspace=context.workspace, user=context.user, name=name)
     )
 

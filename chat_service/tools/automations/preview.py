@@ -57,7 +57,7 @@ def zones_of(payload: Mapping[str, Any]) -> set[str]:
 
 async def _preview(run: Run, trigger: Mapping[str, Any]) -> _Found:
     context, config = run.context, trigger["config"]
-    preview = await run.desk.patience.peer(
+    preview = await run.desk.retry.peer.call(
         lambda: run.desk.automations.preview(
             workspace=context.workspace, user=context.user, config=config, count=SHOWN
         )

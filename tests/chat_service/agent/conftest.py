@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from chat_service.agent.agent import Agent
 from chat_service.agent.checkpointer import Checkpoints, open_checkpoints, setup
 from chat_service.llm.config import ModelBundle, ModelConfig
-from chat_service.llm.retry import Patience
 from chat_service.runtime.events import AgentEvent, Paused, TextDelta, ToolCallFinished
 from chat_service.runtime.ports import RuntimeContext, Said, TaskLimits
 from chat_service.runtime.subagent import Subagent
@@ -22,6 +21,7 @@ from devstack.demo_model import DemoServer
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue, register_builtins
 from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
+from tests.support.retries import retries
 
 NOW = datetime(2026, 11, 22, 16, tzinfo=UTC)
 KEY = "sk-a-key-nobody-may-see"
@@ -62,7 +62,7 @@ class Bench:
             automations=self.automations,
             catalogue=current_catalogue,
             clock=ManualClock(NOW),
-            patience=Patience(sleep=self.waits.sleep),
+            retry=retries(self.waits.sleep),
             more_tools=lambda: self.more_tools,
             subagents=self.subagents,
         )

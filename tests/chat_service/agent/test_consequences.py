@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from chat_service.llm.config import ModelBundle, ModelConfig
-from chat_service.llm.retry import Patience
+from chat_service.llm.retry import RetryPolicies
 from chat_service.runtime.ports import RuntimeContext
 from chat_service.runtime.run_context import Desk, Run
 from chat_service.tools.automations.consequences import consequences
@@ -39,7 +39,7 @@ def of(
         automations=MemoryAutomations(now=NOW),
         catalogue=current_catalogue,
         clock=ManualClock(NOW),
-        patience=Patience(),
+        retry=RetryPolicies(),
         rules=lambda: dict.fromkeys(asking, "always"),
         models=lambda: {model.id: model for model in models},
     )

@@ -172,7 +172,7 @@ def test_tasks_never_get_chats_own_tools(bench: Bench) -> None:
         automations=bench.automations,
         catalogue=current_catalogue,
         clock=ManualClock(NOW + timedelta(0)),
-        patience=bench.agent()._desk.patience,
+        retry=bench.agent()._desk.retry,
     )
     run = Run(
         desk=desk,

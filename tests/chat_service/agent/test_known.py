@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from chat_service.llm.config import ModelBundle, ModelConfig
-from chat_service.llm.retry import Patience
+from chat_service.llm.retry import RetryPolicies
 from chat_service.runtime.ports import RuntimeContext
 from chat_service.runtime.run_context import Desk, Run
 from chat_service.tools.automations.lookup import find
@@ -33,7 +33,7 @@ async def found(called: str, *names: str) -> str:
         automations=automations,
         catalogue=current_catalogue,
         clock=ManualClock(NOW),
-        patience=Patience(),
+        retry=RetryPolicies(),
     )
     context = RuntimeContext(
         workspace="dev", user="ada", turn=uuid4(), turn_name="t", now=NOW,

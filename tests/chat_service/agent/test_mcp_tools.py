@@ -11,7 +11,6 @@ import pytest
 
 from chat_service.agent.agent import Agent
 from chat_service.agent.toolset import MAIN_AGENT
-from chat_service.llm.retry import Patience, Sleep
 from chat_service.runtime.events import Paused, ToolCallFinished
 from chat_service.runtime.models_file import BadModelsFile, McpServer, load_models
 from chat_service.runtime.ports import TaskLimits
@@ -21,8 +20,10 @@ from shared.clock import ManualClock
 from shared.registries.actions.store import all_actions
 from shared.registries.catalogue import Catalogue
 from shared.registries.triggers.store import all_triggers
+from shared.retry import Sleep
 from tests.chat_service.agent.conftest import NOW, Bench, finished
 from tests.support.mcp_server import Shelf, mcp_server
+from tests.support.retries import retries
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def agent_with(bench: Bench, tools: McpTools, *, sleep: Sleep | None = None) -> 
             actions=all_actions(), triggers=all_triggers(), capabilities=tools.capabilities()
         ),
         clock=ManualClock(NOW),
-        patience=Patience(sleep=sleep or bench.waits.sleep),
+        retry=retries(sleep or bench.waits.sleep),
         more_tools=tools.definitions,
         may_come=tools.may_have,
     )

@@ -1,6 +1,7 @@
 """What a provider does wrong: tried again, retracted, and refused without its words."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -9,7 +10,7 @@ import openai
 import pytest
 
 from chat_service.llm import errors as llm_errors
-from chat_service.llm.retry import Patience
+from chat_service.llm.retry import MODEL, RetryPolicies
 from chat_service.runtime.events import Retrying, TextDelta, TextRetracted
 from chat_service.runtime.ports import SavedAutomation
 from chat_service.runtime.run_context import Desk, Run
@@ -17,6 +18,7 @@ from chat_service.tools.automations.drafter import drafted
 from shared import errors
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
+from shared.retry import exponential
 from tests.chat_service.agent.conftest import NOW, Bench, text_of
 
 
@@ -153,7 +155,7 @@ async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
         automations=bench.automations,
         catalogue=current_catalogue,
         clock=ManualClock(NOW),
-        patience=Patience(model_tries=1, call_seconds=0.2),
+        retry=RetryPolicies(model=replace(MODEL, maximum_attempts=1), model_seconds=0.2),
     )
     run = Run(
         desk=desk, context=bench.context(), model=bench.model(), task=None, segment="", next_block=0
@@ -239,8 +241,8 @@ def test_retry_after_may_be_a_date(ahead: float, least: float, most: float) -> N
 
 
 def test_waits_double_and_end() -> None:
-    patience = Patience(model_tries=4, first_wait=1)
-    waits = [patience.wait(attempt, None) for attempt in (1, 2, 3, 4)]
+    policy = replace(MODEL, maximum_attempts=4, interval=exponential(1, 20))
+    waits = [policy.backoff(attempt) for attempt in (1, 2, 3, 4)]
 
     assert waits[3] is None
     assert [0.75 <= w.total_seconds() / 2**i <= 1 for i, w in enumerate(waits[:3]) if w] == [
