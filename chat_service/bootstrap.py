@@ -118,7 +118,7 @@ async def service(
         await require_migrated(engine, checkpoints=checkpoints_version())
         clock = clock or await sync_clock(stack, engine)
         checkpoints = await stack.enter_async_context(open_checkpoints(url))
-        toolbox = filled(models, clock, fetcher, os.environ, McpToolStore(engine=engine))
+        toolbox = filled(models, clock, fetcher, os.environ, McpToolStore(db=engine))
         catalogue = toolbox.catalogue
         await toolbox.mcp.recall()
         await start_loop(stack, run_every(LOOK_AGAIN_SECONDS, toolbox.mcp.look))
@@ -131,39 +131,37 @@ async def service(
                 behalf=behalf,
                 catalogue=catalogue,
             )
-            notices = ApprovalNotifier(
-                engine=engine,
+            approval_notifier = ApprovalNotifier(
+                db=engine,
                 clock=clock,
                 stub=notice_pb2_grpc.NoticeServiceStub(channel),
                 behalf=behalf,
             )
-            await start_loop(stack, run_every(NOTICE_SECONDS, notices.tell))
-        store = ApprovalStore(
-            engine=engine, clock=clock, expire_after=settings.approvals_expire_after
-        )
+            await start_loop(stack, run_every(NOTICE_SECONDS, approval_notifier.notify_pending))
+        store = ApprovalStore(db=engine, clock=clock, expire_after=settings.approvals_expire_after)
         agent = Agent(
             checkpoints=checkpoints,
             approvals=store,
-            acts=ToolCallStore(engine=engine),
+            acts=ToolCallStore(db=engine),
             automations=automations,
             catalogue=catalogue,
             clock=clock,
             retry=retry,
-            images=ImageStore(engine=engine),
+            images=ImageStore(db=engine),
             more_tools=toolbox.definitions,
             may_come=toolbox.mcp.may_have,
             models=models,
             subagents=models.subagents if isinstance(models, Models) else (),
         )
-        bundles = ModelLoader(
-            engine=engine,
+        model_loader = ModelLoader(
+            db=engine,
             models=models,
             client=custom_endpoint.client(local=settings.local_models),
             box=box,
             local=settings.local_models,
         )
-        stack.push_async_callback(bundles.client.aclose)
-        flows = _flows(engine, clock, agent, automations, bundles)
+        stack.push_async_callback(model_loader.client.aclose)
+        flows = _flows(engine, clock, agent, automations, model_loader)
         stack.push_async_callback(title_gen.stop, flows)
         frame_log = FrameLog(engine, clock, lease=settings.turn_lease)
         tails = Tails(engine, frame_log, clock, heartbeat_seconds=settings.heartbeat_seconds)
@@ -186,14 +184,14 @@ async def service(
             forget=agent.forget,
             frames_kept=settings.frames_kept,
         )
-        resealing = KeyRotation(bundles=bundles)
+        key_rotation = KeyRotation(model_loader=model_loader)
         loops = (
             frame_log.run(),
             tails.run(),
             turn_engine.run(),
             run_every(EXPIRY_SECONDS, ending.expire),
             run_every(SWEEP_SECONDS, retention.sweep),
-            run_every(SWEEP_SECONDS, resealing.sweep),
+            run_every(SWEEP_SECONDS, key_rotation.rotate),
         )
         # so that what goes on after a restart finds its tools
         await toolbox.mcp.settled(SETTLE_SECONDS)
@@ -210,7 +208,7 @@ async def service(
         async def tick() -> None:
             await ending.expire()
             await retention.sweep()
-            await resealing.sweep()
+            await key_rotation.rotate()
 
         yield Service(port=server.port, engine=engine, tick=tick)
 
@@ -220,9 +218,9 @@ def _flows(
     clock: Clock,
     agent: Agent,
     automations: Automations,
-    bundles: ModelLoader,
+    model_loader: ModelLoader,
 ) -> Flows:
-    models = bundles.models
+    models = model_loader.models
     credit = models.monthly_credit_micros if isinstance(models, Models) else None
     quota = Quota(monthly_credit_micros=credit, clock=clock)
     return Flows(
@@ -230,8 +228,8 @@ def _flows(
         clock=clock,
         agent=agent,
         automations=automations,
-        bundles=bundles,
-        pins=AutoPin(bundles=bundles, quota=quota, clock=clock),
+        model_loader=model_loader,
+        auto_pin=AutoPin(model_loader=model_loader, quota=quota, clock=clock),
         quota=quota,
     )
 
@@ -258,7 +256,7 @@ def _servicers(
         clock=flows.clock,
         log=frame_log,
         engine=turn_engine,
-        pins=flows.pins,
+        auto_pin=flows.auto_pin,
         quota=flows.quota,
     )
     decisions = Decisions(
@@ -267,7 +265,7 @@ def _servicers(
             clock=flows.clock,
             log=frame_log,
             engine=turn_engine,
-            pins=flows.pins,
+            auto_pin=flows.auto_pin,
             quota=flows.quota,
             tenancy=who.tenancy,
         ),
@@ -289,11 +287,11 @@ def _servicers(
         engine=turn_engine,
         tails=tails,
         ending=ending,
-        bundles=flows.bundles,
+        model_loader=flows.model_loader,
         catalogue=catalogue,
     )
-    threads = Threads(members=who, bundles=flows.bundles)
-    models = ModelConfigs(members=who, bundles=flows.bundles)
+    threads = Threads(members=who, model_loader=flows.model_loader)
+    models = ModelConfigs(members=who, model_loader=flows.model_loader)
     return ChatServicer(threads, turns, decisions, models), AgentServicer(tasks)
 
 

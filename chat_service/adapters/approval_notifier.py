@@ -33,31 +33,31 @@ class ApprovalNotifier:
     Any number of replicas may tell, since the other service takes each only once.
     """
 
-    engine: AsyncEngine
+    db: AsyncEngine
     clock: Clock
     stub: notice_pb2_grpc.NoticeServiceStub
     behalf: DelegatedCredentials
 
-    async def tell(self) -> int:
+    async def notify_pending(self) -> int:
         """Tells of those that it was not told of yet; says how many are dealt with.
 
         Stops at the first that finds nobody there: the others would wait as long.
         """
         count = 0
         while True:
-            async with self.engine.connect() as connection:
-                found = await approvals.list_unnotified(connection, most=BATCH_SIZE)
+            async with self.db.connect() as connection:
+                found = await approvals.list_unnotified(connection, limit=BATCH_SIZE)
             for approval in found:
                 # One that was decided meanwhile waits for nobody.
-                if approval.state is ApprovalState.PENDING and not await self._told(approval):
+                if approval.state is ApprovalState.PENDING and not await self._notify(approval):
                     return count
-                async with self.engine.begin() as connection:
+                async with self.db.begin() as connection:
                     await approvals.mark_notified(connection, [approval.id], self.clock.now())
                 count += 1
             if len(found) < BATCH_SIZE:
                 return count
 
-    async def _told(self, approval: Approval) -> bool:
+    async def _notify(self, approval: Approval) -> bool:
         metadata = self.behalf.metadata(user=approval.requested_by, workspace=approval.workspace_id)
         try:
             await self.stub.Notify(_request(approval), metadata=metadata, timeout=DEADLINE_SECONDS)

@@ -22,11 +22,11 @@ from shared.telemetry import metrics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCallStore:
-    engine: AsyncEngine
+    db: AsyncEngine
 
     async def begin(self, turn: UUID, key: str) -> bool:
         with database.translate_errors():
-            async with database.transaction(self.engine) as connection:
+            async with database.transaction(self.db) as connection:
                 return await tool_calls.start(connection, turn, key)
 
 
@@ -37,7 +37,7 @@ class ApprovalStore:
     Each of its methods may be repeated; ServiceUnavailable says that its connection was lost.
     """
 
-    engine: AsyncEngine
+    db: AsyncEngine
     clock: Clock
     expire_after: timedelta
 
@@ -90,7 +90,7 @@ class ApprovalStore:
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         with database.translate_errors():
-            async with database.transaction(self.engine) as connection:
+            async with database.transaction(self.db) as connection:
                 yield connection
 
 
@@ -109,10 +109,10 @@ def _stored(row: Approval) -> StoredApproval:
 class ImageStore:
     """The agent's port `Images`, on the table of images."""
 
-    engine: AsyncEngine
+    db: AsyncEngine
 
     async def load(self, workspace: str, uri: str) -> str | None:
-        async with self.engine.connect() as connection:
+        async with self.db.connect() as connection:
             found = await images.get(connection, workspace, uri.removeprefix(REFERENCE))
         if found is None:
             return None
@@ -121,12 +121,12 @@ class ImageStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McpToolStore:
-    engine: AsyncEngine
+    db: AsyncEngine
 
     async def kept(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        async with self.engine.connect() as connection:
+        async with self.db.connect() as connection:
             return await mcp_tools.list_by_server(connection)
 
     async def keep(self, server: str, tools: Sequence[Mapping[str, Any]]) -> None:
-        async with database.transaction(self.engine) as connection:
+        async with database.transaction(self.db) as connection:
             await mcp_tools.save(connection, server, tools)

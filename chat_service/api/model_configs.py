@@ -31,7 +31,7 @@ _FIELDS: Final = ("display_name", "model", "image_support", "base_url", "api_key
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfigs:
     members: Members
-    bundles: ModelLoader
+    model_loader: ModelLoader
 
     async def create(self, request: pb.CreateModelConfigRequest) -> pb.ModelConfig:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
@@ -62,7 +62,7 @@ class ModelConfigs:
     async def get(self, request: pb.GetModelConfigRequest) -> pb.ModelConfig:
         workspace, config_id, user = await self._find(request.name, "viewer")
         if config_id < 0:
-            return _of_file(self.bundles.models[config_id], workspace)
+            return _of_file(self.model_loader.models[config_id], workspace)
         async with self.members.engine.connect() as connection:
             return convert.own_model(await self._get(connection, config_id, workspace, user))
 
@@ -73,7 +73,7 @@ class ModelConfigs:
         start = _start(page.after)
         async with self.members.engine.connect() as connection:
             own = await model_configs.list_by_owner(connection, workspace=workspace, user=who.user)
-        of_file = sorted(self.bundles.models.values(), key=lambda config: -config.id)
+        of_file = sorted(self.model_loader.models.values(), key=lambda config: -config.id)
         configs = [_of_file(config, workspace) for config in of_file]
         configs += [convert.own_model(row) for row in own]
         more = start + page.size < len(configs)
@@ -136,7 +136,7 @@ class ModelConfigs:
         parts = resources.MODEL_CONFIG.parse(name)
         who = await self.members.admit(parts["workspace"], role, name=name)
         config_id = llm_bundle.parse_id(parts["model_config"])
-        if config_id is None or (config_id < 0 and config_id not in self.bundles.models):
+        if config_id is None or (config_id < 0 and config_id not in self.model_loader.models):
             raise errors.ResourceNotFound(name)
         return parts["workspace"], config_id, who.user
 
@@ -180,7 +180,7 @@ class ModelConfigs:
             user_id=user,
             display_name=display_name,
             model=asked.model.strip(),
-            base_url=custom_endpoint.checked(asked.base_url, local=self.bundles.local),
+            base_url=custom_endpoint.checked(asked.base_url, local=self.model_loader.local),
             api_key=None,
             key_hint=_hint(asked.api_key),
             supports_images=convert.IMAGE_SUPPORT_FROM_PROTO[asked.image_support],
@@ -197,7 +197,9 @@ class ModelConfigs:
         _require(**texts)
         changes: dict[str, Any] = {f: text.strip() for f, text in texts.items()}
         if "base_url" in fields:
-            changes["base_url"] = custom_endpoint.checked(asked.base_url, local=self.bundles.local)
+            changes["base_url"] = custom_endpoint.checked(
+                asked.base_url, local=self.model_loader.local
+            )
         if "image_support" in fields:
             changes["supports_images"] = convert.IMAGE_SUPPORT_FROM_PROTO[asked.image_support]
         if "context_tokens" in fields:
@@ -211,9 +213,9 @@ class ModelConfigs:
     def _sealed(self, row: OwnModel, key: str) -> bytes | None:
         if not key:
             return None
-        if self.bundles.box is None:
+        if self.model_loader.box is None:
             raise errors.EncryptionUnavailable(SECRET_KEYS)
-        return self.bundles.box.seal(key, bound_to=row.bound_to)
+        return self.model_loader.box.seal(key, bound_to=row.bound_to)
 
 
 def _of_file(config: ModelConfig, workspace: str) -> pb.ModelConfig:

@@ -23,7 +23,7 @@ class PayloadCheck:
     automations: Automations
     clock: Clock
 
-    async def checked(
+    async def check(
         self, row: Approval, payload: Mapping[str, Any], field: str
     ) -> Mapping[str, Any]:
         """Its canonical form. InvalidRequest with paths under `field`, where it stands."""
@@ -48,7 +48,7 @@ class PayloadCheck:
             ) from error
         raise errors.invalid(field, f"an act of the type {row.action_type} can't be edited")
 
-    async def still_holds(self, row: Approval, field: str) -> None:
+    async def check_not_late(self, row: Approval, field: str) -> None:
         """InvalidRequest when what was shown would never fire any more, as when it is late.
 
         Paths are under `field`, where an edit mends it. Whatever else has changed since it was
@@ -57,7 +57,7 @@ class PayloadCheck:
         if row.action_type not in (ActionType.CREATE, ActionType.UPDATE) or not self._late(row):
             return
         try:
-            await self.checked(row, row.payload, field)
+            await self.check(row, row.payload, field)
         except errors.InvalidRequest:
             raise
         except errors.RotaError:

@@ -41,7 +41,7 @@ class Tasks:
     engine: TurnEngine
     tails: Tails
     ending: Ending
-    bundles: ModelLoader
+    model_loader: ModelLoader
     catalogue: Callable[[], Catalogue]
 
     async def run(self, request: pb.RunTaskRequest) -> AsyncIterator[pb.TaskEvent]:
@@ -192,7 +192,7 @@ class Tasks:
         zone, _ = runtime_context.zone(request.time_zone, "UTC")
         model = 0
         if request.model:
-            model = await self.bundles.named(request.model, workspace=workspace, user=user)
+            model = await self.model_loader.find_id(request.model, workspace=workspace, user=user)
         return Asked(
             workspace=workspace,
             user=user,

@@ -30,7 +30,7 @@ T = TypeVar("T", bound=Message)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threads:
     members: Members
-    bundles: ModelLoader
+    model_loader: ModelLoader
 
     async def create(self, request: pb.CreateThreadRequest) -> pb.Thread:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
@@ -186,7 +186,9 @@ class Threads:
     ) -> None:
         if config_id == auto_pin.AUTO:
             return
-        found = await self.bundles.find(connection, config_id, workspace=workspace, user=user)
+        found = await self.model_loader.find_config(
+            connection, config_id, workspace=workspace, user=user
+        )
         if found is None:
             raise errors.invalid("thread.model_config_id", f"{config_id} is not configured")
 

@@ -19,8 +19,8 @@ class Flows:
     clock: Clock
     agent: Agent
     automations: Automations
-    bundles: ModelLoader
-    pins: AutoPin
+    model_loader: ModelLoader
+    auto_pin: AutoPin
     quota: Quota
     # What goes on beside the turns, such as a title that comes late.
     background: set["asyncio.Task[None]"] = field(default_factory=set)

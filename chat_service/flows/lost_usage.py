@@ -28,7 +28,7 @@ async def reckon(flows: Flows, work: Work, left: AbandonedSegment) -> list[Model
     if not left.checkpointed and not streamed:
         return []
     try:
-        bundle = await flows.bundles.load(work.turn)
+        bundle = await flows.model_loader.load_bundle(work.turn)
     except (errors.ModelGone, errors.EncryptionUnavailable):
         return None
     known = await flows.agent.left_behind(

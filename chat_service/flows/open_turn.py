@@ -56,7 +56,7 @@ class Opening:
     clock: Clock
     log: FrameLog
     engine: TurnEngine
-    pins: AutoPin
+    auto_pin: AutoPin
     quota: Quota
 
     async def open(self, connection: AsyncConnection, asked: Asked) -> tuple[Work, list[bytes]]:
@@ -128,7 +128,9 @@ class Opening:
         cooling: Cooldowns | None = None,
     ) -> ModelChoice:
         wanted = ModelRequirements(user=asked.user, images=llm_capability.has_images(asked.parts))
-        choice = await self.pins.choose(connection, thread, asked.model_config_id, wanted, cooling)
+        choice = await self.auto_pin.choose(
+            connection, thread, asked.model_config_id, wanted, cooling
+        )
         llm_capability.check_images(choice.config, asked.parts)
         return choice
 

@@ -36,7 +36,7 @@ async def frames(flows: Flows, work: Work, start: Start, thinking: pb.Step | Non
     replay = True
     while True:
         try:
-            bundle = await flows.bundles.load(work.turn)
+            bundle = await flows.model_loader.load_bundle(work.turn)
             working = event_frames.frames(flows, work, start(bundle, replay), thinking)
             async with contextlib.aclosing(working):
                 async for event in working:
@@ -63,7 +63,7 @@ async def _another(
     """The model that goes on, with the credit for it; None when there is none."""
     async with database.transaction(flows.engine) as connection:
         try:
-            found = await flows.pins.another(connection, work.turn, tried)
+            found = await flows.auto_pin.choose_fallback(connection, work.turn, tried)
             await flows.quota.reserve(connection, work.turn, found)
         except (errors.NoEligibleModel, errors.QuotaExceeded):
             # The last one is not cooled down: that would refuse everybody's next turn too.

@@ -28,13 +28,13 @@ from shared.telemetry import metrics
 class Payloads(Protocol):
     """What is approved, looked at once more. Both raise InvalidRequest with paths under `field`."""
 
-    async def checked(
+    async def check(
         self, row: Approval, payload: Mapping[str, Any], field: str
     ) -> Mapping[str, Any]:
         """The canonical form of an edited payload."""
         ...
 
-    async def still_holds(self, row: Approval, field: str) -> None: ...
+    async def check_not_late(self, row: Approval, field: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ class Routing:
     clock: Clock
     log: FrameLog
     engine: TurnEngine
-    pins: AutoPin
+    auto_pin: AutoPin
     quota: Quota
     tenancy: Tenancy
 
@@ -108,12 +108,12 @@ class Routing:
             await self._require_requester(connection, turn, decision)
         field = f"{decision.field}.edit.payload"
         if decision.payload is not None:
-            payload = await payloads.checked(row, decision.payload, field)
+            payload = await payloads.check(row, decision.payload, field)
             decision = replace(decision, payload=payload)
         if not undecided:
             self._refuse(row, decision)
         if decision.approves(row):
-            await payloads.still_holds(row, field)
+            await payloads.check_not_late(row, field)
         return decision
 
     async def _require_requester(
@@ -198,7 +198,7 @@ class Routing:
 
         ModelGone and QuotaExceeded when its model can't be had and no other may take its place.
         """
-        config = await self.pins.for_segment(connection, turn)
+        config = await self.auto_pin.choose_for_segment(connection, turn)
         fence = await turns.acquire_lease(
             connection, turn.id, owner=self.engine.owner, lease=self.engine.lease
         )

@@ -124,7 +124,7 @@ async def _count(flows: Flows, work: Work, meter: Meter) -> None:
 async def _search(flows: Flows, work: Work, text: str, search: Titling) -> None:
     meter = Meter()
     try:
-        bundle = await flows.bundles.load(work.turn)
+        bundle = await flows.model_loader.load_bundle(work.turn)
         try:
             name = await title(bundle, text[:MOST_CHARACTERS], meter)
         finally:  # also when it is cut off

@@ -27,7 +27,7 @@ class ModelRequirements:
     user: str
     images: bool
     excluded: frozenset[int] = field(default=frozenset())
-    within: Turn | None = None  # a turn that is to go on with it
+    current_turn: Turn | None = None  # a turn that is to go on with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoPin:
-    bundles: ModelLoader
+    model_loader: ModelLoader
     quota: Quota
     clock: Clock
 
@@ -50,12 +50,12 @@ class AutoPin:
         thread: Thread,
         asked: int,
         wanted: ModelRequirements,
-        cooling: Cooldowns | None = None,
+        cooldowns: Cooldowns | None = None,
     ) -> ModelChoice:
         """The model of a new turn, to be pinned to the thread when the choice was auto.
 
         An explicit choice is used as it is and clears the pin; an unknown one is
-        InvalidRequest. What a person pinned need not be open to auto. Raises as `best` does.
+        InvalidRequest. What a person pinned need not be open to auto. Raises as `find_best` does.
         """
         pin = thread.model_config_id
         if asked != AUTO:
@@ -67,19 +67,19 @@ class AutoPin:
         # What was said to a model of one's own goes to no other, so nothing takes its place.
         if pinned is not None and pinned.own:
             return ModelChoice(pinned, pin)
-        if cooling is None:
-            cooling = await model_cooldowns.list_active(connection, self.clock.now())
-        if pinned is not None and await self._may_stay(connection, pinned, wanted, cooling):
+        if cooldowns is None:
+            cooldowns = await model_cooldowns.list_active(connection, self.clock.now())
+        if pinned is not None and await self._may_stay(connection, pinned, wanted, cooldowns):
             return ModelChoice(pinned, pin)
-        best = await self.best(connection, wanted, cooling)
+        best = await self.find_best(connection, wanted, cooldowns)
         # Another person's own model stays pinned for them.
         return ModelChoice(best, best.id if pinned is not None or pin <= AUTO else pin)
 
-    async def best(
+    async def find_best(
         self,
         connection: AsyncConnection,
         wanted: ModelRequirements,
-        cooling: Cooldowns | None = None,
+        cooldowns: Cooldowns | None = None,
     ) -> ModelConfig:
         """The best model that auto may choose now.
 
@@ -88,50 +88,52 @@ class AutoPin:
         """
         open_to_auto = [
             config
-            for config in self.bundles.models.values()
+            for config in self.model_loader.models.values()
             if config.auto_eligible and config.id not in wanted.excluded
         ]
         able = [config for config in open_to_auto if _accepts(config, wanted)]
         if not able:
             raise _no_eligible_model(wanted.images and bool(open_to_auto))
         now = self.clock.now()
-        if cooling is None:
-            cooling = await model_cooldowns.list_active(connection, now)
-        rested = [config for config in able if config.id not in cooling]
+        if cooldowns is None:
+            cooldowns = await model_cooldowns.list_active(connection, now)
+        rested = [config for config in able if config.id not in cooldowns]
         if not rested:
-            raise _all_on_cooldown(able, cooling, now)
+            raise _all_on_cooldown(able, cooldowns, now)
         for config in sorted(rested, key=lambda config: _rank(config, wanted)):
-            if await self.quota.affords(connection, wanted.user, config, wanted.within):
+            if await self.quota.can_afford(connection, wanted.user, config, wanted.current_turn):
                 return config
         raise errors.QuotaExceeded(wanted.user)
 
-    async def for_segment(self, connection: AsyncConnection, turn: Turn) -> ModelConfig:
+    async def choose_for_segment(self, connection: AsyncConnection, turn: Turn) -> ModelConfig:
         """The model of a turn that goes on: its own, or the best one where that can't be had.
 
         ModelGone and QuotaExceeded when the person had chosen it.
         """
         if not turn.model_auto:
-            return await self.bundles.of_turn(connection, turn)
-        config = self.bundles.models.get(turn.model_config_id)
-        if config is not None and await self.quota.affords(connection, turn.requested_by, config):
+            return await self.model_loader.config_of_turn(connection, turn)
+        config = self.model_loader.models.get(turn.model_config_id)
+        if config is not None and await self.quota.can_afford(
+            connection, turn.requested_by, config
+        ):
             return config
-        return await self.another(connection, turn, ())
+        return await self.choose_fallback(connection, turn, ())
 
-    async def another(
+    async def choose_fallback(
         self, connection: AsyncConnection, turn: Turn, tried: Sequence[int]
     ) -> ModelConfig:
-        """The best model besides those tried. Raises as `best` does."""
+        """The best model besides those tried. Raises as `find_best` does."""
         said = [m for m in await messages.list_by_turn(connection, turn.id) if m.segment == 0]
         images = any(has_images(message.parts) for message in said)
         wanted = ModelRequirements(
-            user=turn.requested_by, images=images, excluded=frozenset(tried), within=turn
+            user=turn.requested_by, images=images, excluded=frozenset(tried), current_turn=turn
         )
-        return await self.best(connection, wanted)
+        return await self.find_best(connection, wanted)
 
     async def _find(
         self, connection: AsyncConnection, config_id: int, thread: Thread, wanted: ModelRequirements
     ) -> ModelConfig | None:
-        return await self.bundles.find(
+        return await self.model_loader.find_config(
             connection, config_id, workspace=thread.workspace_id, user=wanted.user
         )
 
@@ -140,11 +142,11 @@ class AutoPin:
         connection: AsyncConnection,
         pinned: ModelConfig,
         wanted: ModelRequirements,
-        cooling: Cooldowns,
+        cooldowns: Cooldowns,
     ) -> bool:
-        if not _accepts(pinned, wanted) or pinned.id in cooling:
+        if not _accepts(pinned, wanted) or pinned.id in cooldowns:
             return False
-        return await self.quota.affords(connection, wanted.user, pinned)
+        return await self.quota.can_afford(connection, wanted.user, pinned)
 
 
 def _accepts(config: ModelConfig, wanted: ModelRequirements) -> bool:
@@ -165,9 +167,9 @@ def _no_eligible_model(for_images: bool) -> errors.NoEligibleModel:
 
 
 def _all_on_cooldown(
-    able: Sequence[ModelConfig], cooling: Cooldowns, now: datetime
+    able: Sequence[ModelConfig], cooldowns: Cooldowns, now: datetime
 ) -> errors.NoEligibleModel:
-    first = min(cooling[config.id] for config in able)
+    first = min(cooldowns[config.id] for config in able)
     return errors.NoEligibleModel(
         "every eligible model is rate limited; try again later", retry_after=first - now
     )

@@ -19,21 +19,21 @@ log = logs.logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRotation:
-    bundles: ModelLoader
+    model_loader: ModelLoader
 
-    async def sweep(self) -> None:
+    async def rotate(self) -> None:
         """One that no key opens is left as it is: its key may come back."""
-        box = self.bundles.box
+        box = self.model_loader.box
         if box is None:
             return
         after, resealed, shut = 0, 0, 0
         while True:
-            async with database.transaction(self.bundles.engine) as connection:
+            async with database.transaction(self.model_loader.db) as connection:
                 rows = await model_configs.list_with_other_key(
-                    connection, box.prefix, after=after, most=_BATCH_SIZE
+                    connection, box.prefix, after=after, limit=_BATCH_SIZE
                 )
                 for row in rows:
-                    done = await _reseal(connection, box, row)
+                    done = await _seal_again(connection, box, row)
                     resealed, shut = resealed + done, shut + (not done)
             if len(rows) < _BATCH_SIZE:
                 break
@@ -42,7 +42,7 @@ class KeyRotation:
             log.info("model_keys_resealed", resealed=resealed, no_key_opens=shut)
 
 
-async def _reseal(connection: AsyncConnection, box: SecretBox, row: OwnModel) -> bool:
+async def _seal_again(connection: AsyncConnection, box: SecretBox, row: OwnModel) -> bool:
     assert row.api_key is not None
     try:
         key = box.open(row.api_key, bound_to=row.bound_to)

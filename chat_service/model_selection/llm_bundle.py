@@ -25,13 +25,13 @@ class ModelLoader:
     `local` says whether their endpoints may be at local addresses.
     """
 
-    engine: AsyncEngine
+    db: AsyncEngine
     models: Mapping[int, ModelConfig]
     client: httpx2.AsyncClient
     box: SecretBox | None
     local: bool = False
 
-    async def find(
+    async def find_config(
         self, connection: AsyncConnection, config_id: int, *, workspace: str, user: str
     ) -> ModelConfig | None:
         """What a person may use under an id, without its key; None when there is nothing."""
@@ -40,44 +40,44 @@ class ModelLoader:
         row = await model_configs.get(connection, config_id, workspace=workspace, user=user)
         return None if row is None else _config(row)
 
-    async def of_turn(self, connection: AsyncConnection, turn: Turn) -> ModelConfig:
+    async def config_of_turn(self, connection: AsyncConnection, turn: Turn) -> ModelConfig:
         """Without its key. ModelGone when it was removed since the turn began."""
-        found = await self.find(
+        found = await self.find_config(
             connection, turn.model_config_id, workspace=turn.workspace_id, user=turn.requested_by
         )
         if found is None:
             raise _model_gone(turn.model_config_id)
         return found
 
-    async def load(self, turn: Turn) -> ModelBundle:
-        """ModelGone as in `of_turn`; EncryptionUnavailable when its key can't be read."""
+    async def load_bundle(self, turn: Turn) -> ModelBundle:
+        """ModelGone as in `config_of_turn`; EncryptionUnavailable when its key can't be read."""
         config_id = turn.model_config_id
         if config_id <= 0:
             config = self.models.get(config_id)
             if config is None:
                 raise _model_gone(config_id)
             return ModelBundle(config=config)
-        async with self.engine.connect() as connection:
+        async with self.db.connect() as connection:
             row = await model_configs.get(
                 connection, config_id, workspace=turn.workspace_id, user=turn.requested_by
             )
         if row is None:
             raise _model_gone(config_id)
-        return ModelBundle(config=_config(row, self._opened(row)), client=self.client)
+        return ModelBundle(config=_config(row, self._open_key(row)), client=self.client)
 
-    async def named(self, name: str, *, workspace: str, user: str) -> int:
+    async def find_id(self, name: str, *, workspace: str, user: str) -> int:
         """The id of a model by its model's or its display name, or of an own one by its name."""
         for config in self.models.values():
             if name in (config.model, config.display_name):
                 return config.id
         found = parse_own_id(name, workspace)
         if found is not None:
-            async with self.engine.connect() as connection:
-                if await self.find(connection, found, workspace=workspace, user=user):
+            async with self.db.connect() as connection:
+                if await self.find_config(connection, found, workspace=workspace, user=user):
                     return found
         raise errors.ModelGone(f"no model {name!r} is configured", metadata={"model": name})
 
-    def _opened(self, row: OwnModel) -> str:
+    def _open_key(self, row: OwnModel) -> str:
         if row.api_key is None:
             return ""
         if self.box is None:

@@ -22,23 +22,23 @@ class Quota:
     monthly_credit_micros: int | None
     clock: Clock
 
-    async def affords(
+    async def can_afford(
         self,
         connection: AsyncConnection,
         user: str,
         config: ModelConfig,
-        within: Turn | None = None,
+        current_turn: Turn | None = None,
     ) -> bool:
         """Whether a segment with this model may begin. True holds until the transaction ends.
 
-        `within`: a turn in whose present segment it would go on, with what is held for that.
+        `current_turn`: a turn in whose present segment it would go on, with what is held for that.
         """
         if not config.premium or self.monthly_credit_micros is None:
             return True
         await credits.lock_user(connection, user)
         month = _month(self.clock.now())
-        held = None if within is None else (within.id, within.segment)
-        taken = await credits.sum_committed(connection, user, month, but_held_for=held)
+        held = None if current_turn is None else (current_turn.id, current_turn.segment)
+        taken = await credits.sum_committed(connection, user, month, except_held_for=held)
         return self.estimate(config) <= self.monthly_credit_micros - taken
 
     async def reserve(self, connection: AsyncConnection, turn: Turn, config: ModelConfig) -> None:
@@ -48,7 +48,7 @@ class Quota:
         micros = self.estimate(config)
         if await credits.get_held(connection, turn.id, turn.segment) >= micros:
             return
-        if not await self.affords(connection, turn.requested_by, config, turn):
+        if not await self.can_afford(connection, turn.requested_by, config, turn):
             raise errors.QuotaExceeded(turn.requested_by)
         await credits.reserve(
             connection,

@@ -131,14 +131,14 @@ async def set_resource(connection: AsyncConnection, approval: UUID, resource: st
 
 
 async def list_expired_turns(
-    connection: AsyncConnection, now: datetime, *, most: int
+    connection: AsyncConnection, now: datetime, *, limit: int
 ) -> list[UUID]:
     """Turns with a pending approval whose time is over."""
     query = (
         sa.select(t.c.turn_id)
         .where(t.c.state == ApprovalState.PENDING, t.c.expire_time <= now)
         .distinct()
-        .limit(most)
+        .limit(limit)
     )
     return list(await connection.scalars(query))
 
@@ -149,9 +149,9 @@ async def count_pending(connection: AsyncConnection) -> int:
     return int(await connection.scalar(query) or 0)
 
 
-async def list_unnotified(connection: AsyncConnection, *, most: int) -> list[Approval]:
+async def list_unnotified(connection: AsyncConnection, *, limit: int) -> list[Approval]:
     """Those that the other service was not told of, oldest first, decided ones too."""
-    query = _SELECT.where(t.c.notice_time.is_(None)).order_by(t.c.id).limit(most)
+    query = _SELECT.where(t.c.notice_time.is_(None)).order_by(t.c.id).limit(limit)
     return [Approval(**row) for row in (await connection.execute(query)).mappings()]
 
 

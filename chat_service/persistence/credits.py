@@ -41,15 +41,15 @@ async def sum_committed(
     user: str,
     since: datetime,
     *,
-    but_held_for: tuple[UUID, int] | None = None,
+    except_held_for: tuple[UUID, int] | None = None,
 ) -> int:
     """What was used and what is held, in micros, since a moment.
 
-    `but_held_for`: a turn and segment of which only what was used counts.
+    `except_held_for`: a turn and segment of which only what was used counts.
     """
     holds: sa.ColumnElement[bool] = t.c.settle_time.is_(None)
-    if but_held_for is not None:
-        holds = holds & (sa.tuple_(t.c.turn_id, t.c.segment) != sa.tuple_(*but_held_for))
+    if except_held_for is not None:
+        holds = holds & (sa.tuple_(t.c.turn_id, t.c.segment) != sa.tuple_(*except_held_for))
     weighs = sa.case(
         (holds, sa.func.greatest(t.c.held_micros, t.c.used_micros)),
         else_=t.c.used_micros,
@@ -94,7 +94,7 @@ async def add_used(connection: AsyncConnection, turn: UUID, segment: int, micros
     )
 
 
-async def settle_abandoned(connection: AsyncConnection, now: datetime, *, most: int) -> int:
+async def settle_abandoned(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
     """Settles what is held for segments that nobody works on; answers with how many."""
     works = sa.exists().where(
         turns.c.id == t.c.turn_id,
@@ -105,7 +105,7 @@ async def settle_abandoned(connection: AsyncConnection, now: datetime, *, most: 
     lost = (
         sa.select(t.c.turn_id, t.c.segment)
         .where(t.c.settle_time.is_(None), ~works)
-        .limit(most)
+        .limit(limit)
         .with_for_update(skip_locked=True)
     )
     keys = [tuple(row) for row in await connection.execute(lost)]

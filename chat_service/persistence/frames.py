@@ -114,10 +114,10 @@ def insert_cte(turn: "sa.ColumnElement[UUID]", *where: "sa.ColumnElement[bool]")
 
 
 async def list_after(
-    connection: AsyncConnection, turn: UUID, sequence: int, *, most: int, upto: int | None = None
+    connection: AsyncConnection, turn: UUID, sequence: int, *, limit: int, upto: int | None = None
 ) -> list[tuple[int, bytes]]:
     under = await database.asyncpg_connection(connection)
-    rows = await under.fetch(_AFTER, turn, sequence, upto, most)
+    rows = await under.fetch(_AFTER, turn, sequence, upto, limit)
     return [(row["sequence"], row["frame"]) for row in rows]
 
 

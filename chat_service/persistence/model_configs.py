@@ -97,7 +97,7 @@ async def delete(connection: AsyncConnection, row: OwnModel) -> None:
 
 
 async def list_with_other_key(
-    connection: AsyncConnection, prefix: bytes, *, after: int, most: int
+    connection: AsyncConnection, prefix: bytes, *, after: int, limit: int
 ) -> Sequence[OwnModel]:
     """Rows with keys that do not begin with `prefix`, locked, in the order of their ids."""
     begins = sa.func.substring(t.c.api_key, 1, len(prefix))
@@ -105,7 +105,7 @@ async def list_with_other_key(
         sa.select(t)
         .where(t.c.api_key.is_not(None), begins != prefix, t.c.id > after)
         .order_by(t.c.id)
-        .limit(most)
+        .limit(limit)
         .with_for_update(skip_locked=True)
     )
     return [OwnModel(**row) for row in (await connection.execute(query)).mappings()]

@@ -32,7 +32,7 @@ class SegmentEnd:
     error: bytes | None
     frames: Sequence[bytes]  # the last ones
     end_time: datetime | None
-    may_wait: bool  # whether approvals may be left undecided
+    may_await_approval: bool  # whether approvals may be left undecided
 
 
 async def get_progress(connection: AsyncConnection, turn: Turn) -> tuple[Mapping[str, Any], bool]:
@@ -73,7 +73,7 @@ async def end_segment(
         micros=how.premium_micros,
         error=how.error,
         end_time=how.end_time,
-        may_wait=how.may_wait,
+        may_await_approval=how.may_await_approval,
         now=now,
     )
     return found is not None
@@ -96,7 +96,7 @@ def _end() -> "sa.Update":
             row.c.state == TurnState.RUNNING,
             row.c.last_sequence == sa.bindparam("base", type_=sa.Integer),
             row.c.usage == sa.bindparam("usage_before", type_=row.c.usage.type),
-            sa.or_(sa.bindparam("may_wait", type_=sa.Boolean), ~sa.exists(_waiting())),
+            sa.or_(sa.bindparam("may_await_approval", type_=sa.Boolean), ~sa.exists(_waiting())),
         )
         .with_for_update(key_share=True)
         .cte("held")

@@ -139,13 +139,13 @@ async def delete(connection: AsyncConnection, thread: UUID) -> None:
     await connection.execute(sa.delete(t).where(t.c.id == thread))
 
 
-async def delete_old_tasks(connection: AsyncConnection, before: datetime, *, most: int) -> int:
+async def delete_old_tasks(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
     """Drops threads of tasks that did nothing since a moment; answers with how many."""
     old = (
         sa.select(t.c.id)
         .where(_IS_TASK, t.c.update_time < before, _OPEN_TURN.is_(None))
         .order_by(t.c.update_time)
-        .limit(most)
+        .limit(limit)
         .with_for_update(of=t, skip_locked=True)
     )
     found = list(await connection.scalars(old))

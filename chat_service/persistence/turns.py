@@ -107,7 +107,7 @@ def _adopt() -> "sa.Update":
         .where(IS_RUNNING, t.c.lease_expire_time < sa.func.clock_timestamp())
         .where(t.c.id != sa.func.all(live))
         .order_by(t.c.lease_expire_time)
-        .limit(sa.bindparam("most", type_=sa.Integer))
+        .limit(sa.bindparam("limit", type_=sa.Integer))
         .with_for_update(skip_locked=True, key_share=True)
         .cte("orphans")
     )
@@ -248,10 +248,10 @@ async def adopt_orphans(
     owner: UUID,
     lease: timedelta,
     live: Sequence[UUID],
-    most: int,
+    limit: int,
 ) -> list[Turn]:
     """Takes over running turns whose owner let the lease run out, but for `live` ones."""
-    rows = await _ADOPT.rows(connection, owner=owner, lease=lease, live=list(live), most=most)
+    rows = await _ADOPT.rows(connection, owner=owner, lease=lease, live=list(live), limit=limit)
     return [Turn(**row) for row in rows]
 
 
@@ -263,13 +263,13 @@ async def get_progress(
     return {row["id"]: (row["last_sequence"], row["state"]) for row in rows}
 
 
-async def delete_old_frames(connection: AsyncConnection, before: datetime, *, most: int) -> int:
+async def delete_old_frames(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
     """Drops the frames of turns that ended before a moment; answers with how many turns."""
     old = (
         sa.select(t.c.id)
         .where(t.c.end_time < before, t.c.frames_kept)
         .order_by(t.c.end_time)
-        .limit(most)
+        .limit(limit)
         .with_for_update(skip_locked=True)
     )
     found = list(await connection.scalars(old))
@@ -280,7 +280,7 @@ async def delete_old_frames(connection: AsyncConnection, before: datetime, *, mo
     return len(found)
 
 
-async def list_with_checkpoints(connection: AsyncConnection, *, most: int) -> list[UUID]:
+async def list_with_checkpoints(connection: AsyncConnection, *, limit: int) -> list[UUID]:
     """Turns that are over, or gone, and of which the agent still keeps a checkpoint."""
     rows = await connection.execute(
         sa.text(
@@ -288,8 +288,8 @@ async def list_with_checkpoints(connection: AsyncConnection, *, most: int) -> li
             " select distinct left(thread_id, 36) as thread_id from checkpoints"
             " where thread_id ~ '^[0-9a-f-]{36}(/[0-9]+)?$')"
             " select k.thread_id from kept k left join turns t on t.id = k.thread_id::uuid"
-            " where t.id is null or t.end_time is not null limit :most"
+            " where t.id is null or t.end_time is not null limit :limit"
         ),
-        {"most": most},
+        {"limit": limit},
     )
     return [UUID(row.thread_id) for row in rows]

@@ -205,7 +205,7 @@ class TurnEngine:
                 owner=self.owner,
                 lease=self.lease,
                 live=[*live, *self._takeover.taken],
-                most=ADOPTED_AT_ONCE,
+                limit=ADOPTED_AT_ONCE,
             )
         if self._stopping:
             await self._let_go({turn.id: turn.fence for turn in adopted})

@@ -78,7 +78,7 @@ class Ending:
     async def expire(self) -> list[UUID]:
         """Ends the turns whose approvals nobody decided in time; answers with them."""
         async with self.engine.connect() as connection:
-            late = await approvals.list_expired_turns(connection, self.clock.now(), most=_MOST)
+            late = await approvals.list_expired_turns(connection, self.clock.now(), limit=_MOST)
         ended = []
         for turn_id in late:
             try:

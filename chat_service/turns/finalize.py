@@ -156,7 +156,7 @@ def _end(
         error=None if error is None else error.SerializeToString(),
         frames=log.number(events, base),
         end_time=None if suspended else now,
-        may_wait=suspended,
+        may_await_approval=suspended,
     )
 
 

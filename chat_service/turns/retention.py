@@ -54,7 +54,7 @@ class Retention:
 
     async def _drop_frames(self) -> None:
         before = self.clock.now() - self.frames_kept
-        await self._batches(_TURNS, lambda c: turns.delete_old_frames(c, before, most=_TURNS))
+        await self._batches(_TURNS, lambda c: turns.delete_old_frames(c, before, limit=_TURNS))
 
     async def _forget_requests(self) -> None:
         before = self.clock.now() - tenancy.REQUEST_RETENTION
@@ -62,11 +62,11 @@ class Retention:
 
     async def _drop_tasks(self) -> None:
         before = self.clock.now() - tenancy.REQUEST_RETENTION
-        await self._batches(_TURNS, lambda c: threads.delete_old_tasks(c, before, most=_TURNS))
+        await self._batches(_TURNS, lambda c: threads.delete_old_tasks(c, before, limit=_TURNS))
 
     async def _settle_lost(self) -> None:
         now = self.clock.now()
-        await self._batches(_ROWS, lambda c: credits.settle_abandoned(c, now, most=_ROWS))
+        await self._batches(_ROWS, lambda c: credits.settle_abandoned(c, now, limit=_ROWS))
 
     async def _drop_what_is_over(self) -> None:
         async with database.transaction(self.engine) as connection:
@@ -87,6 +87,6 @@ class Retention:
 
     async def _forget_leftovers(self) -> None:
         async with self.engine.connect() as connection:
-            left = await turns.list_with_checkpoints(connection, most=_TURNS)
+            left = await turns.list_with_checkpoints(connection, limit=_TURNS)
         for turn in left:
             await self.forget(turn)

@@ -132,7 +132,7 @@ class Tails:
                 return [], True
             if after >= row.last_sequence:
                 return [], row.state not in OPEN
-            found = await frames.list_after(connection, turn, after, most=PAGE)
+            found = await frames.list_after(connection, turn, after, limit=PAGE)
         if not found or found[0][0] != after + 1:
             raise errors.StreamTruncated(found[0][0] - 1 if found else row.last_sequence)
         return found, False

@@ -44,7 +44,7 @@ async def say(engine: AsyncEngine, turn: Turn, text: str) -> None:
 
 async def shown(engine: AsyncEngine, turn: Turn) -> list[pb.TurnEvent]:
     async with engine.connect() as connection:
-        found = await frames.list_after(connection, turn.id, 0, most=100)
+        found = await frames.list_after(connection, turn.id, 0, limit=100)
     return [pb.TurnEvent.FromString(frame) for _, frame in found]
 
 

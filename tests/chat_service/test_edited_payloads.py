@@ -75,7 +75,7 @@ def row(
 
 async def refused(edited: PayloadCheck, asked: Approval, payload: dict[str, Any]) -> list[str]:
     with pytest.raises(errors.InvalidRequest) as found:
-        await edited.checked(asked, payload, FIELD)
+        await edited.check(asked, payload, FIELD)
     return [v.field for v in found.value.violations]
 
 
@@ -84,7 +84,7 @@ async def test_an_edited_change_comes_back_in_canonical_form(
 ) -> None:
     payload = {**update.payload, "description": "Later."}
 
-    found = await edited.checked(update, payload, FIELD)
+    found = await edited.check(update, payload, FIELD)
 
     assert (found["description"], found["etag"]) == ("Later.", "etag-1")
     assert found["definition"] == update.payload["definition"]
@@ -113,14 +113,14 @@ async def test_an_edit_of_what_changed_meanwhile_is_told_so(
     automations.held[update.payload["name"]].version += 1
 
     with pytest.raises(errors.EtagMismatch):
-        await edited.checked(update, dict(update.payload), FIELD)
+        await edited.check(update, dict(update.payload), FIELD)
 
 
 async def test_the_note_of_a_pause_may_be_edited_and_nothing_else(edited: PayloadCheck) -> None:
     name = "workspaces/w/automations/a0"
     asked = row("automation_pause", {"name": name, "note": ""}, PAUSE)
 
-    assert await edited.checked(asked, {"name": name, "note": "away"}, FIELD) == {
+    assert await edited.check(asked, {"name": name, "note": "away"}, FIELD) == {
         "name": name,
         "note": "away",
     }

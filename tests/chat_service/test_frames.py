@@ -48,7 +48,7 @@ async def appended(engine: AsyncEngine, *batches: FrameBatch) -> set[object]:
 async def kept(engine: AsyncEngine, turn: Turn) -> tuple[int, list[tuple[int, bytes]]]:
     last = (await read(engine, turn.id)).last_sequence
     async with engine.connect() as connection:
-        return last, await frames.list_after(connection, turn.id, 0, most=100)
+        return last, await frames.list_after(connection, turn.id, 0, limit=100)
 
 
 async def test_the_owner_stores_frames_after_the_last_one(engine: AsyncEngine) -> None:

@@ -50,7 +50,7 @@ async def notices(chat: Chat, keys: Keys, address: str) -> AsyncIterator[Approva
     )
     async with grpc.aio.insecure_channel(address) as channel:
         stub = notice_pb2_grpc.NoticeServiceStub(channel)
-        yield ApprovalNotifier(engine=chat.engine, clock=SystemClock(), stub=stub, behalf=behalf)
+        yield ApprovalNotifier(db=chat.engine, clock=SystemClock(), stub=stub, behalf=behalf)
 
 
 async def waiting(chat: Chat) -> int:
@@ -64,12 +64,12 @@ async def test_an_approval_is_told_once_the_other_service_is_there(
 ) -> None:
     approval = approval_of(await chat.send(SCHEDULE))
     async with notices(chat, keys, NOBODY) as away:
-        assert await away.tell() == 0
+        assert await away.notify_pending() == 0
     assert await waiting(chat) == 1
     there, address = taker
     async with notices(chat, keys, address) as found:
-        assert await found.tell() == 1
-        assert await found.tell() == 0
+        assert await found.notify_pending() == 1
+        assert await found.notify_pending() == 0
     [taken] = there.taken
     assert taken.approval_requested.approval == approval.name
     assert taken.approval_requested.turn == approval.turn
@@ -83,7 +83,7 @@ async def test_one_that_was_decided_meanwhile_is_not_told(
     await chat.resume(approval.turn, approve(approval))
     there, address = taker
     async with notices(chat, keys, address) as found:
-        assert await found.tell() == 1
+        assert await found.notify_pending() == 1
     assert there.taken == []
     assert await waiting(chat) == 0
 
@@ -95,7 +95,7 @@ async def test_what_is_refused_for_good_is_not_told_for_ever(
     there, address = taker
     there.refuses = grpc.StatusCode.UNAVAILABLE
     async with notices(chat, keys, address) as found:
-        assert await found.tell() == 0
+        assert await found.notify_pending() == 0
         there.refuses = grpc.StatusCode.NOT_FOUND
-        await found.tell()
+        await found.notify_pending()
     assert there.taken == []

@@ -83,7 +83,7 @@ async def kept(chat: Chat, new: NewTurnRows) -> tuple[bool, int, list[tuple[int,
     async with chat.engine.connect() as connection:
         turn = await turns.get(connection, new.turn.id)
         spoken = await messages.list_by_turn(connection, new.turn.id)
-        shown = await frames.list_after(connection, new.turn.id, 0, most=10)
+        shown = await frames.list_after(connection, new.turn.id, 0, limit=10)
     return turn is not None, len(spoken), shown
 
 

@@ -23,7 +23,7 @@ END = segment_end.SegmentEnd(
     error=None,
     frames=[b"last but one", b"last"],
     end_time=START,
-    may_wait=False,
+    may_await_approval=False,
 )
 
 
@@ -45,7 +45,7 @@ async def stored(chat: Chat, turn: Turn) -> tuple[Any, ...]:
     async with chat.engine.connect() as connection:
         row = await turns.get(connection, turn.id)
         said = await messages.list_by_turn(connection, turn.id)
-        shown = await frames.list_after(connection, turn.id, turn.last_sequence, most=10)
+        shown = await frames.list_after(connection, turn.id, turn.last_sequence, limit=10)
     assert row is not None
     return row.state, row.last_sequence, row.usage, said[-1].parts, said[-1].usage, shown
 
@@ -92,7 +92,9 @@ async def test_one_that_is_not_as_was_thought_stays_as_it_is(
 async def test_an_undecided_approval_stays_with_a_segment_that_may_wait_only(chat: Chat) -> None:
     turn = await running(chat, SCHEDULE)
     assert not await ended(chat, turn)
-    waiting = replace(END, state=TurnState.AWAITING_APPROVAL, end_time=None, may_wait=True)
+    waiting = replace(
+        END, state=TurnState.AWAITING_APPROVAL, end_time=None, may_await_approval=True
+    )
     assert await ended(chat, turn, waiting)
 
 

@@ -180,7 +180,7 @@ async def test_of_a_turn_that_is_not_as_it_was_found_nothing_is_written(
     assert (await read(engine, changed.id)) == changed
     assert (await read(engine, good.id)).usage == {"a": 1}
     async with engine.connect() as connection:
-        assert await frames.list_after(connection, changed.id, 0, most=9) == []
+        assert await frames.list_after(connection, changed.id, 0, limit=9) == []
 
 
 @pytest.mark.parametrize(
