@@ -94,7 +94,7 @@ async def test_a_turn_is_left_though_somebody_holds_its_row_when_the_replica_sto
 
         await holder.begin()
         await turns.get(holder, turn.id, lock=True)
-        monkeypatch.setattr(turns, "renew", renew_while_held)
+        monkeypatch.setattr(turns, "renew_leases", renew_while_held)
         await replica.turns.stop(0)
     other = Replica(engine=engine)
     await other.turns.adopt()

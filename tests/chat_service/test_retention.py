@@ -215,7 +215,7 @@ async def test_what_can_not_be_dropped_keeps_nothing_else_from_being_dropped(
     async def fails(*_: Any, **__: Any) -> int:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(turns, "drop_frames", fails)
+    monkeypatch.setattr(turns, "delete_old_frames", fails)
     with pytest.raises(ExceptionGroup):
         await chat.service.tick()
     assert await count(chat, "turn_events") > 0
