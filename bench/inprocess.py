@@ -22,7 +22,7 @@ from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.llm.config import ModelBundle
 from chat_service.runtime.events import TextDelta
 from chat_service.runtime.models_file import load_models
-from chat_service.runtime.ports import RuntimeContext, Said
+from chat_service.runtime.ports import RuntimeContext, ThreadMessage
 from shared import resources
 from shared.clock import SystemClock
 from shared.registries.catalogue import current_catalogue, register_builtins
@@ -107,7 +107,7 @@ async def _one(agent: Agent, bundle: ModelBundle, order: GraphSpec) -> AnswerTim
         time_zone_assumed=True,
     )
     text = f"<<tokens={order.tokens};delay={order.delay}>> go on"
-    said = [Said(id=str(uuid4()), role="user", parts=[{"text": text}])]
+    said = [ThreadMessage(id=str(uuid4()), role="user", parts=[{"text": text}])]
     timed, began, last = AnswerTimes(), time.perf_counter(), 0.0
     async for event in agent.stream(context=context, model=bundle, said=said, fresh=True):
         if isinstance(event, TextDelta):

@@ -18,7 +18,7 @@ from chat_service.adapters.stores import ApprovalStore, ImageStore, McpToolStore
 from chat_service.agent.agent import Agent, prepare_process
 from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.agent.checkpointer import version as checkpoints_version
-from chat_service.agent.toolset import filled
+from chat_service.agent.toolset import build_toolset
 from chat_service.api import access
 from chat_service.api.access import Members
 from chat_service.api.approvals import Decisions
@@ -47,11 +47,11 @@ from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.model_selection.quota import Quota
 from chat_service.persistence import tables
 from chat_service.persistence.schema_version import require_migrated
-from chat_service.runtime.models_file import Models, default_model, load_models
-from chat_service.runtime.ports import Automations
+from chat_service.runtime.models_file import Models, find_default_model, load_models
+from chat_service.runtime.ports import AutomationsPort
 from chat_service.settings import ChatSettings
 from chat_service.tools.capabilities.fetch_url import Fetcher
-from chat_service.tools.mcp.tools import LOOK_AGAIN_SECONDS
+from chat_service.tools.mcp.tools import REFRESH_SECONDS
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.expiry import Ending
 from chat_service.turns.frame_log import FrameLog
@@ -98,7 +98,7 @@ async def service(
     *,
     clock: Clock | None = None,
     models: Mapping[int, ModelConfig] | None = None,
-    automations: Automations | None = None,
+    automations: AutomationsPort | None = None,
     fetcher: Fetcher | None = None,
     retry: RetryPolicies | None = None,
 ) -> AsyncIterator[Service]:
@@ -118,10 +118,10 @@ async def service(
         await require_migrated(engine, checkpoints=checkpoints_version())
         clock = clock or await sync_clock(stack, engine)
         checkpoints = await stack.enter_async_context(open_checkpoints(url))
-        toolbox = filled(models, clock, fetcher, os.environ, McpToolStore(db=engine))
+        toolbox = build_toolset(models, clock, fetcher, os.environ, McpToolStore(db=engine))
         catalogue = toolbox.catalogue
         await toolbox.mcp.recall()
-        await start_loop(stack, run_every(LOOK_AGAIN_SECONDS, toolbox.mcp.look))
+        await start_loop(stack, run_every(REFRESH_SECONDS, toolbox.mcp.look))
         if automations is None:
             channel = client.open_channel(settings.peer_address, tls=secured)
             stack.push_async_callback(channel.close)
@@ -217,7 +217,7 @@ def _flows(
     engine: AsyncEngine,
     clock: Clock,
     agent: Agent,
-    automations: Automations,
+    automations: AutomationsPort,
     model_loader: ModelLoader,
 ) -> Flows:
     models = model_loader.models
@@ -336,7 +336,7 @@ async def _models(settings: ChatSettings) -> Mapping[int, ModelConfig]:
     key = settings.openai_api_key.get_secret_value()
     default = settings.default_model
     if settings.models_file is None and not default:
-        default = await default_model(settings.openai_base_url, key)
+        default = await find_default_model(settings.openai_base_url, key)
     return load_models(
         settings.models_file,
         openai_api_key=key,

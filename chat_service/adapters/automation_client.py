@@ -12,13 +12,13 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
 
 from chat_service.runtime.ports import (
-    Explanation,
-    KnownAutomation,
-    KnownRun,
-    KnownTrigger,
+    AutomationView,
+    RunView,
     SavedAutomation,
     SchedulePreview,
-    Slot,
+    SlotExplanation,
+    SlotView,
+    TriggerView,
 )
 from shared import errors
 from shared.definition.envelope import AutomationCreate, dump
@@ -77,8 +77,8 @@ class AutomationClient:
 
     async def list(
         self, *, workspace: str, user: str, limit: int
-    ) -> tuple[Sequence[KnownAutomation], bool]:
-        found: tuple[KnownAutomation, ...] = ()
+    ) -> tuple[Sequence[AutomationView], bool]:
+        found: tuple[AutomationView, ...] = ()
         token = ""
         while True:
             request = pb.ListAutomationsRequest(
@@ -93,24 +93,24 @@ class AutomationClient:
             if not token or len(found) >= limit:
                 return found, bool(token)
 
-    async def get(self, *, workspace: str, user: str, name: str) -> KnownAutomation:
+    async def get(self, *, workspace: str, user: str, name: str) -> AutomationView:
         request = pb.GetAutomationRequest(name=name)
         return _known(await self._call(self.stub.GetAutomation, request, workspace, user))
 
-    async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[KnownRun]:
+    async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[RunView]:
         request = pb.ListRunsRequest(parent=name, page_size=limit)
         answer = await self._call(self.stub.ListRuns, request, workspace, user)
         return [_run(one) for one in answer.runs]
 
     async def explain(
         self, *, workspace: str, user: str, trigger: str, moment: datetime
-    ) -> Explanation:
+    ) -> SlotExplanation:
         time = timestamp_pb2.Timestamp()
         time.FromDatetime(moment)
         request = pb.ExplainSlotRequest(trigger=trigger, time=time)
         answer = await self._call(self.stub.ExplainSlot, request, workspace, user)
         recorded = answer.HasField("slot")
-        return Explanation(
+        return SlotExplanation(
             text=answer.explanation,
             is_slot=recorded or not answer.nearest_slots,
             outcome=pb.Slot.Outcome.Name(answer.slot.outcome).lower() if recorded else "",
@@ -213,9 +213,9 @@ def _saved(answer: pb.Automation) -> SavedAutomation:
     )
 
 
-def _known(answer: pb.Automation) -> KnownAutomation:
+def _known(answer: pb.Automation) -> AutomationView:
     last = answer.last_run_state
-    return KnownAutomation(
+    return AutomationView(
         name=answer.name,
         display_name=answer.display_name,
         state=_STATES[answer.state],
@@ -223,7 +223,7 @@ def _known(answer: pb.Automation) -> KnownAutomation:
         revision=answer.revision,
         last_run=pb.Run.State.Name(last).lower() if last else "",
         triggers=tuple(
-            KnownTrigger(
+            TriggerView(
                 trigger_id=one.trigger_id,
                 type=one.type,
                 config=struct.to_json(one.config),
@@ -236,8 +236,8 @@ def _known(answer: pb.Automation) -> KnownAutomation:
     )
 
 
-def _run(answer: pb.Run) -> KnownRun:
-    return KnownRun(
+def _run(answer: pb.Run) -> RunView:
+    return RunView(
         state=pb.Run.State.Name(answer.state).lower(),
         slot_time=_moment(answer, "slot_time"),
         end_time=_moment(answer, "end_time"),
@@ -258,8 +258,8 @@ def _next_fire(trigger: pb.Trigger) -> datetime | None:
     return trigger.next_fire_time.ToDatetime(tzinfo=UTC)
 
 
-def _slot(slot: pb.PlannedSlot) -> Slot:
-    return Slot(
+def _slot(slot: pb.PlannedSlot) -> SlotView:
+    return SlotView(
         fire_time=slot.fire_time.ToDatetime(tzinfo=UTC),
         local_time=slot.local_time,
         utc_offset=slot.utc_offset.ToTimedelta(),

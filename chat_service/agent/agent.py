@@ -18,30 +18,30 @@ from langsmith import utils as langsmith_utils
 from psycopg_pool import PoolTimeout
 
 from chat_service.agent import checkpoint_usage, history, stream_events
-from chat_service.agent.checkpoint_usage import LeftBehind
-from chat_service.agent.checkpointer import Checkpoints, thread_id
-from chat_service.agent.delegate import delegate
-from chat_service.agent.graphs import Graph, Graphs, run_config
-from chat_service.agent.resume_state import Begun, messages_of
+from chat_service.agent.checkpoint_usage import CheckpointUsage
+from chat_service.agent.checkpointer import CheckpointStore, thread_id
+from chat_service.agent.delegate import delegate_tool
+from chat_service.agent.graphs import Graph, GraphCache, graph_config
+from chat_service.agent.resume_state import ResumeState, messages_of
 from chat_service.agent.structured_output import read_output
-from chat_service.agent.toolset import MAIN_AGENT, Late, tools_for
+from chat_service.agent.toolset import MAIN_AGENT, DeferredTools, select_tools
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.errors import BAD_OUTPUT
 from chat_service.llm.metering import Meter
 from chat_service.llm.retry import RetryPolicies
-from chat_service.prompts.load import prompt
+from chat_service.prompts.load import load_prompt
 from chat_service.runtime.events import AgentEvent, Paused, TextRetracted
 from chat_service.runtime.ports import (
-    Acts,
     Approvals,
-    Automations,
+    AutomationsPort,
     Images,
     RuntimeContext,
-    Said,
     TaskLimits,
+    ThreadMessage,
+    ToolCallClaims,
 )
-from chat_service.runtime.prompt_context import header
-from chat_service.runtime.run_context import STAMP, Desk, Run, segment_key, stamp_of
+from chat_service.runtime.prompt_context import prompt_header
+from chat_service.runtime.run_context import STAMP, AgentDeps, AgentRun, segment_key, stamp_of
 from chat_service.runtime.subagent import Subagent
 from chat_service.tools.definition import ToolDefinition
 from shared import errors
@@ -72,10 +72,10 @@ class Agent:
     def __init__(
         self,
         *,
-        checkpoints: Checkpoints,
+        checkpoints: CheckpointStore,
         approvals: Approvals,
-        acts: Acts,
-        automations: Automations,
+        acts: ToolCallClaims,
+        automations: AutomationsPort,
         catalogue: Callable[[], Catalogue],
         clock: Clock,
         retry: RetryPolicies | None = None,
@@ -87,14 +87,14 @@ class Agent:
     ) -> None:
         """`may_come`: whether a tool that is not there may be one of a server not yet reached."""
         self._checkpoints = checkpoints
-        self._graphs = Graphs()
+        self._graphs = GraphCache()
         self._beginning = asyncio.Lock()
         self._more_tools = more_tools
         self._may_come = may_come
         self._own: tuple[ToolDefinition, ...] = MAIN_AGENT
         if subagents:
-            self._own += (delegate(subagents, checkpoints, self._graphs, more_tools),)
-        self._desk = Desk(
+            self._own += (delegate_tool(subagents, checkpoints, self._graphs, more_tools),)
+        self._desk = AgentDeps(
             approvals=approvals,
             acts=acts,
             automations=automations,
@@ -104,7 +104,7 @@ class Agent:
             images=images,
             models=lambda: models or {},
             rules=lambda: {tool.name: tool.approval for tool in more_tools()},
-            late=Late(more_tools=more_tools, may_come=may_come),
+            late=DeferredTools(more_tools=more_tools, may_come=may_come),
         )
 
     async def stream(
@@ -112,7 +112,7 @@ class Agent:
         *,
         context: RuntimeContext,
         model: ModelBundle,
-        said: Sequence[Said],
+        said: Sequence[ThreadMessage],
         resume: Sequence[UUID] = (),
         task: TaskLimits | None = None,
         disabled_tools: Collection[str] = (),
@@ -142,7 +142,7 @@ class Agent:
         ApprovalNotGranted, ServiceUnavailable. Close it, or cancel its consumer, and the
         model's work stops.
         """
-        run = Run(
+        run = AgentRun(
             desk=self._desk,
             context=context,
             model=model,
@@ -170,12 +170,12 @@ class Agent:
         resume: Sequence[UUID] = (),
         task: TaskLimits | None = None,
         checkpointed: bool = True,
-    ) -> LeftBehind:
+    ) -> CheckpointUsage:
         """What a segment used whose stream was lost with its process.
 
         Not `checkpointed`: its turn is known to have no checkpoint, and none is looked for.
         """
-        run = Run(
+        run = AgentRun(
             desk=self._desk,
             context=context,
             model=model,
@@ -185,17 +185,19 @@ class Agent:
         )
         system_prompt = self._system_prompt(run)
         if not checkpointed:
-            return checkpoint_usage.nothing(system_prompt)
+            return checkpoint_usage.empty_usage(system_prompt)
         async with _database_faults():
-            return await checkpoint_usage.read(run, self._checkpoints, system_prompt)
+            return await checkpoint_usage.read_usage(run, self._checkpoints, system_prompt)
 
     async def forget(self, turn: UUID) -> None:
         """Drops the checkpoints of a turn that has ended."""
         async with _database_faults():
             await self._checkpoints.forget(turn)
 
-    async def _segment(self, run: Run, said: Sequence[Said]) -> AsyncGenerator[AgentEvent, None]:
-        graph, config = await self._ready(run), run_config(thread_id(run.context.turn))
+    async def _segment(
+        self, run: AgentRun, said: Sequence[ThreadMessage]
+    ) -> AsyncGenerator[AgentEvent, None]:
+        graph, config = await self._ready(run), graph_config(thread_id(run.context.turn))
         state = None if run.fresh else await graph.aget_state(config)
         if state is None or state.created_at is None:
             if run.decided:
@@ -203,9 +205,9 @@ class Agent:
             if run.replays and run.next_block > 0:
                 yield TextRetracted(from_block=0)
             context_tokens = run.model.config.context_tokens
-            given: Any = {"messages": history.messages(said, context_tokens)}
+            given: Any = {"messages": history.to_model_messages(said, context_tokens)}
         else:
-            begun = Begun.read(state, run, run.decided)
+            begun = ResumeState.read(state, run, run.decided)
             if run.replays and not begun.first_resume:
                 for event in begun.told_anew(run):
                     yield event
@@ -223,11 +225,11 @@ class Agent:
                 yield event
 
     async def _work(
-        self, graph: Graph, config: RunnableConfig, run: Run, given: Any
+        self, graph: Graph, config: RunnableConfig, run: AgentRun, given: Any
     ) -> AsyncGenerator[AgentEvent, None]:
         """Runs the graph until it pauses or its answer stands."""
         while True:
-            tell = stream_events.Telling(run)
+            tell = stream_events.StreamEvents(run)
             parts = graph.astream(
                 given,
                 config,
@@ -250,7 +252,7 @@ class Agent:
                 return
             yield TextRetracted(from_block=run.next_block - 1)
 
-    def _correction(self, state: StateSnapshot, run: Run) -> Any:
+    def _correction(self, state: StateSnapshot, run: AgentRun) -> Any:
         """What to say to a task's model whose answer breaks the output schema; None when it fits.
 
         It is said once; raises ModelUnavailable the second time.
@@ -267,34 +269,38 @@ class Agent:
                 "the model's answer does not satisfy the output schema",
                 metadata={"model_config": str(run.model.config.id), BAD_OUTPUT: "not satisfied"},
             )
-        said = prompt("output_again", faults="\n".join(f"- {fault}" for fault in found))
+        said = load_prompt("output_again", faults="\n".join(f"- {fault}" for fault in found))
         return {"messages": [HumanMessage(said, response_metadata={STAMP: run.stamp()})]}
 
-    async def _ready(self, run: Run) -> Graph:
+    async def _ready(self, run: AgentRun) -> Graph:
         # A beginning takes a millisecond or more of nothing else: many turns that begin at once
         # would hold up the words of all others, so they take turns with those.
         async with self._beginning:
             await asyncio.sleep(0)
             capabilities = run.desk.catalogue().capabilities or {}
             more, own = self._more_tools(), self._own
-            tools = tools_for(run, run.disabled, capabilities, more, own, self._may_come)
+            tools = select_tools(run, run.disabled, capabilities, more, own, self._may_come)
             run.system_prompt = self._system_prompt(run)
             # a task's answer is looked at once more
             brief = run.task is None or run.task.output_schema is None
             saver = self._checkpoints.saver(run.context.turn, fresh=run.fresh, brief=brief)
             return self._graphs.graph(run, tools, saver)
 
-    def _system_prompt(self, run: Run) -> str:
+    def _system_prompt(self, run: AgentRun) -> str:
         if run.task is not None:
             return _task_prompt(run, run.task)
-        examples = [prompt(f"{t.name}/example") for t in self._own if t.name not in run.disabled]
-        return prompt("system", header=header(run.context), tools="\n\n".join(examples)).strip()
+        examples = [
+            load_prompt(f"{t.name}/example") for t in self._own if t.name not in run.disabled
+        ]
+        return load_prompt(
+            "system", header=prompt_header(run.context), tools="\n\n".join(examples)
+        ).strip()
 
 
-def _task_prompt(run: Run, task: TaskLimits) -> str:
+def _task_prompt(run: AgentRun, task: TaskLimits) -> str:
     schema = task.output_schema
-    output = "" if schema is None else prompt("output", schema=json.dumps(dict(schema)))
-    return prompt("task", header=header(run.context), output=output).strip()
+    output = "" if schema is None else load_prompt("output", schema=json.dumps(dict(schema)))
+    return load_prompt("task", header=prompt_header(run.context), output=output).strip()
 
 
 @asynccontextmanager

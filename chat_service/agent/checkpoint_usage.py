@@ -5,39 +5,46 @@ from dataclasses import dataclass, field
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from chat_service.agent.checkpointer import MOST_ASSIGNMENTS, Checkpoints, LateSaver, thread_id
-from chat_service.agent.graphs import run_config
-from chat_service.llm.metering import tokens_of
-from chat_service.llm.usage import ModelUsed
-from chat_service.runtime.run_context import Run, stamp_of
+from chat_service.agent.checkpointer import (
+    MAX_SUBAGENT_RUNS,
+    CheckpointStore,
+    DeferredCheckpointer,
+    thread_id,
+)
+from chat_service.agent.graphs import graph_config
+from chat_service.llm.metering import estimate_tokens
+from chat_service.llm.usage import ModelUsage
+from chat_service.runtime.run_context import AgentRun, stamp_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftBehind:
+class CheckpointUsage:
     """`used` was told by providers. `answers` is how many of its main agent's calls ended.
 
     `prompt_tokens` is about what the next call reads, without its tools.
     """
 
-    used: tuple[ModelUsed, ...] = field(default=())
+    used: tuple[ModelUsage, ...] = field(default=())
     answers: int = 0
     prompt_tokens: int = 0
 
 
-def nothing(system_prompt: str) -> LeftBehind:
+def empty_usage(system_prompt: str) -> CheckpointUsage:
     """Of a turn without a checkpoint. What was said in its thread comes on top."""
-    return LeftBehind(prompt_tokens=_prompt_tokens((), system_prompt))
+    return CheckpointUsage(prompt_tokens=_prompt_tokens((), system_prompt))
 
 
-async def read(run: Run, checkpoints: Checkpoints, system_prompt: str) -> LeftBehind:
+async def read_usage(
+    run: AgentRun, checkpoints: CheckpointStore, system_prompt: str
+) -> CheckpointUsage:
     saver = checkpoints.saver(run.context.turn)
     main = await _messages(saver, thread_id(run.context.turn))
     mine = _of_segment(main, run)
     assigned: list[BaseMessage] = []
-    for number in range(1, min(_delegated(main), MOST_ASSIGNMENTS) + 1):
+    for number in range(1, min(_delegated(main), MAX_SUBAGENT_RUNS) + 1):
         assigned += await _messages(saver, thread_id(run.context.turn, number))
-    told = [ModelUsed(**stamp_of(m)["used"]) for m in mine + _of_segment(assigned, run)]
-    return LeftBehind(
+    told = [ModelUsage(**stamp_of(m)["used"]) for m in mine + _of_segment(assigned, run)]
+    return CheckpointUsage(
         # Without an id it would be counted again when it is told again.
         used=tuple(used for used in told if used.call),
         answers=len(mine),
@@ -45,9 +52,9 @@ async def read(run: Run, checkpoints: Checkpoints, system_prompt: str) -> LeftBe
     )
 
 
-async def _messages(saver: LateSaver, thread: str) -> list[BaseMessage]:
+async def _messages(saver: DeferredCheckpointer, thread: str) -> list[BaseMessage]:
     """Those of the last checkpoint, and those that a step wrote which has no checkpoint yet."""
-    found = await saver.aget_tuple(run_config(thread))
+    found = await saver.aget_tuple(graph_config(thread))
     if found is None:
         return []
     messages = list(found.checkpoint["channel_values"].get("messages", ()))
@@ -58,7 +65,7 @@ async def _messages(saver: LateSaver, thread: str) -> list[BaseMessage]:
     return messages
 
 
-def _of_segment(messages: Sequence[BaseMessage], run: Run) -> list[AIMessage]:
+def _of_segment(messages: Sequence[BaseMessage], run: AgentRun) -> list[AIMessage]:
     return [
         message
         for message in messages
@@ -79,6 +86,6 @@ def _prompt_tokens(messages: Sequence[BaseMessage], system_prompt: str) -> int:
     for message in reversed(messages):
         used = stamp_of(message).get("used") if isinstance(message, AIMessage) else None
         if used:
-            return int(used["input_tokens"] + used["output_tokens"]) + tokens_of(size)
+            return int(used["input_tokens"] + used["output_tokens"]) + estimate_tokens(size)
         size += len(message.text.encode())
-    return tokens_of(size + len(system_prompt.encode()))
+    return estimate_tokens(size + len(system_prompt.encode()))

@@ -34,7 +34,7 @@ class _State:
     held_id: str = ""
 
 
-class LateSaver(AsyncPostgresSaver):
+class DeferredCheckpointer(AsyncPostgresSaver):
     """A saver for one agent's stream.
 
     Before its first model call has ended an agent has nothing that a crash would lose: it is
@@ -96,8 +96,8 @@ def _stands(checkpoint: Checkpoint) -> bool:
     return isinstance(messages[-1], AIMessage) and not messages[-1].tool_calls
 
 
-MOST_ASSIGNMENTS: Final = 16  # of subagents, in one turn
-MOST_NOTED: Final = 10_000
+MAX_SUBAGENT_RUNS: Final = 16  # of subagents, in one turn
+MAX_UNWRITTEN: Final = 10_000
 _FORGET: Final = """
     WITH states AS (DELETE FROM checkpoints WHERE thread_id = ANY(%(threads)s)),
          blobs AS (DELETE FROM checkpoint_blobs WHERE thread_id = ANY(%(threads)s))
@@ -116,17 +116,19 @@ def thread_id(turn: UUID, assignment: int = 0) -> str:
     return f"{turn}/{assignment}" if assignment else str(turn)
 
 
-class Checkpoints:
+class CheckpointStore:
     """One pool of connections; each agent of a turn has a thread of its own."""
 
-    def __init__(self, pool: _Pool, *, most_noted: int = MOST_NOTED) -> None:
+    def __init__(self, pool: _Pool, *, most_noted: int = MAX_UNWRITTEN) -> None:
         self._pool = pool
         self._serde = serde()
         # Turns of which nothing is written, as far as this process knows. One that is missing
         # here costs a statement that deletes nothing.
         self._unwritten: LRUCache[UUID, None] = LRUCache(most_noted)
 
-    def saver(self, turn: UUID, *, fresh: bool = False, brief: bool = False) -> LateSaver:
+    def saver(
+        self, turn: UUID, *, fresh: bool = False, brief: bool = False
+    ) -> DeferredCheckpointer:
         """One for each stream: a saver lets only one of its calls through at a time.
 
         `fresh` promises that nothing of the turn was ever written.
@@ -135,7 +137,7 @@ class Checkpoints:
             self._unwritten[turn] = None
         else:
             self._unwritten.pop(turn, None)
-        return LateSaver(
+        return DeferredCheckpointer(
             self._pool,
             serde=self._serde,
             fresh=fresh,
@@ -148,7 +150,7 @@ class Checkpoints:
         if turn in self._unwritten:
             del self._unwritten[turn]
             return
-        threads = [thread_id(turn, number) for number in range(MOST_ASSIGNMENTS + 1)]
+        threads = [thread_id(turn, number) for number in range(MAX_SUBAGENT_RUNS + 1)]
         async with self._pool.connection() as connection:
             await connection.execute(_FORGET, {"threads": threads})
 
@@ -156,7 +158,7 @@ class Checkpoints:
 @asynccontextmanager
 async def open_checkpoints(
     dsn: str, schema: str = "chat", *, max_connections: int = 10
-) -> AsyncIterator[Checkpoints]:
+) -> AsyncIterator[CheckpointStore]:
     pool: _Pool = AsyncConnectionPool(
         plain_dsn(dsn),
         min_size=1,
@@ -169,7 +171,7 @@ async def open_checkpoints(
     )
     await pool.open()
     try:
-        yield Checkpoints(pool)
+        yield CheckpointStore(pool)
     finally:
         await pool.close(timeout=5)
 

@@ -10,42 +10,42 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.types import interrupt
 
-from chat_service.agent.checkpointer import MOST_ASSIGNMENTS, Checkpoints, thread_id
-from chat_service.agent.graphs import Graphs
-from chat_service.agent.subagent_run import Answered, Assignment, Waits
+from chat_service.agent.checkpointer import MAX_SUBAGENT_RUNS, CheckpointStore, thread_id
+from chat_service.agent.graphs import GraphCache
+from chat_service.agent.subagent_run import SubagentAnswer, SubagentPause, SubagentRun
 from chat_service.llm.text import clean
-from chat_service.prompts.load import prompt
-from chat_service.runtime.prompt_context import header
-from chat_service.runtime.run_context import Assigned, Emit, Run, stamp_of
+from chat_service.prompts.load import load_prompt
+from chat_service.runtime.prompt_context import prompt_header
+from chat_service.runtime.run_context import AgentRun, Emit, SubagentContext, stamp_of
 from chat_service.runtime.subagent import Subagent
 from chat_service.tools.definition import ToolDefinition, ToolResult
-from chat_service.tools.results import Failed, Invalid, Reported, result_of
+from chat_service.tools.results import ArgumentsInvalid, SubagentReport, ToolFailed, to_result
 
 NAME: Final = "delegate"
-MOST_TASK: Final = 8_000
-MOST_ANSWER: Final = 32_000  # characters, of what the main agent reads
+MAX_TASK: Final = 8_000
+MAX_ANSWER: Final = 32_000  # characters, of what the main agent reads
 
 Tools = Callable[[], Sequence[ToolDefinition]]
 
 
-def delegate(
-    subagents: Sequence[Subagent], checkpoints: Checkpoints, graphs: Graphs, tools: Tools
+def delegate_tool(
+    subagents: Sequence[Subagent], checkpoints: CheckpointStore, graphs: GraphCache, tools: Tools
 ) -> ToolDefinition:
     """`tools` are those that chats have beside chat's own, each with its approval rule."""
     named = {one.name: one for one in subagents}
-    description = prompt(
+    description = load_prompt(
         f"{NAME}/description",
         subagents="\n".join(f"- `{one.name}`: {one.description}" for one in subagents),
     )
 
-    def factory(run: Run) -> BaseTool:
+    def factory(run: AgentRun) -> BaseTool:
         async def call(runtime: ToolRuntime[Any, Any], **given: Any) -> tuple[str, dict[str, Any]]:
             result = _read(named, runtime, given)
-            if isinstance(result, Assigned):
+            if isinstance(result, SubagentContext):
                 subagent = named[result.subagent]
                 its = _its_run(run, subagent, result)
                 offered = [tool for tool in tools() if _has(subagent, tool.name, run)]
-                work = Assignment(
+                work = SubagentRun(
                     run=its,
                     graph=graphs.graph(its, offered, checkpoints.saver(run.context.turn)),
                     thread=thread_id(run.context.turn, result.number),
@@ -81,22 +81,22 @@ def _read(
     named: Mapping[str, Subagent],
     runtime: ToolRuntime[Any, Any],
     given: Mapping[str, Any],
-) -> Assigned | ToolResult:
+) -> SubagentContext | ToolResult:
     """The assignment that a call stands for, or what is wrong with it."""
     name, task = given.get("subagent"), given.get("task")
     issues = []
     if name not in named:
         issues.append(f"subagent: is one of {', '.join(named)}")
-    if not isinstance(task, str) or not 1 <= len(task.strip()) <= MOST_TASK:
-        issues.append(f"task: a text of 1 to {MOST_TASK:,} characters is needed")
+    if not isinstance(task, str) or not 1 <= len(task.strip()) <= MAX_TASK:
+        issues.append(f"task: a text of 1 to {MAX_TASK:,} characters is needed")
     if issues:
-        return result_of(Invalid(issues=issues))
+        return to_result(ArgumentsInvalid(issues=issues))
     number = _number(runtime.state["messages"], str(runtime.tool_call_id))
-    if number > MOST_ASSIGNMENTS:
-        return result_of(
-            Failed(message=f"a turn has at most {MOST_ASSIGNMENTS} tasks of subagents")
+    if number > MAX_SUBAGENT_RUNS:
+        return to_result(
+            ToolFailed(message=f"a turn has at most {MAX_SUBAGENT_RUNS} tasks of subagents")
         )
-    return Assigned(
+    return SubagentContext(
         subagent=str(name),
         task=clean(str(task)).strip(),
         number=number,
@@ -116,8 +116,10 @@ def _number(messages: Sequence[BaseMessage], tool_call_id: str) -> int:
     return calls.index(tool_call_id) + 1
 
 
-def _its_run(run: Run, subagent: Subagent, assigned: Assigned) -> Run:
-    said = prompt("subagent", instructions=subagent.instructions, header=header(run.context))
+def _its_run(run: AgentRun, subagent: Subagent, assigned: SubagentContext) -> AgentRun:
+    said = load_prompt(
+        "subagent", instructions=subagent.instructions, header=prompt_header(run.context)
+    )
     return replace(
         run,
         assigned=assigned,
@@ -130,7 +132,7 @@ def _its_run(run: Run, subagent: Subagent, assigned: Assigned) -> Run:
     )
 
 
-def _has(subagent: Subagent, tool: str, run: Run) -> bool:
+def _has(subagent: Subagent, tool: str, run: AgentRun) -> bool:
     return subagent.may_use(tool) and tool not in run.disabled
 
 
@@ -140,21 +142,21 @@ def _from_outside(write: Emit) -> Emit:
     return lambda event: outside.run(write, event)
 
 
-async def _carried_out(run: Run, work: Assignment, assigned: Assigned) -> ToolResult:
+async def _carried_out(run: AgentRun, work: SubagentRun, assigned: SubagentContext) -> ToolResult:
     run.accounted.add(assigned.tool_call_id)
     while True:
         match await work.work():
-            case Waits(approvals=approvals):
+            case SubagentPause(approvals=approvals):
                 # gives back at once what an earlier pause was answered with: the loop looks again
                 waited = [str(approval) for approval in approvals]
                 interrupt({"approvals": waited, "segment": run.segment})
-            case Answered(text="", spent=spent):
-                failed = Failed(message=f"the {assigned.subagent} gave no answer")
-                return replace(result_of(failed), spent=spent)
-            case Answered(text=text, spent=spent):
-                reported = Reported(
+            case SubagentAnswer(text="", spent=spent):
+                failed = ToolFailed(message=f"the {assigned.subagent} gave no answer")
+                return replace(to_result(failed), spent=spent)
+            case SubagentAnswer(text=text, spent=spent):
+                reported = SubagentReport(
                     subagent=assigned.subagent,
-                    answer=text[:MOST_ANSWER],
-                    truncated=len(text) > MOST_ANSWER,
+                    answer=text[:MAX_ANSWER],
+                    truncated=len(text) > MAX_ANSWER,
                 )
-                return replace(result_of(reported), spent=spent)
+                return replace(to_result(reported), spent=spent)

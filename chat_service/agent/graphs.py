@@ -18,25 +18,27 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.graph.state import CompiledStateGraph
 
-from chat_service.agent.checkpointer import LateSaver
-from chat_service.agent.middleware.model_call import ModelCalls
-from chat_service.agent.middleware.tool_call import ToolCalls
-from chat_service.runtime.run_context import Run
+from chat_service.agent.checkpointer import DeferredCheckpointer
+from chat_service.agent.middleware.model_call import ModelCallMiddleware
+from chat_service.agent.middleware.tool_call import ToolCallMiddleware
+from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.definition import ToolDefinition
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 # twice the steps that the bound on model calls allows
 _MOST_STEPS: Final = 100
-MOST_KEPT: Final = 32
+MAX_GRAPHS: Final = 32
 
 
-class Graphs:
+class GraphCache:
     """One for a process. The graphs that were used last are kept, by the tools they have."""
 
     def __init__(self) -> None:
-        self._kept: LRUCache[tuple[ToolDefinition, ...], Graph] = LRUCache(MOST_KEPT)
+        self._kept: LRUCache[tuple[ToolDefinition, ...], Graph] = LRUCache(MAX_GRAPHS)
 
-    def graph(self, run: Run, tools: Sequence[ToolDefinition], saver: LateSaver) -> Graph:
+    def graph(
+        self, run: AgentRun, tools: Sequence[ToolDefinition], saver: DeferredCheckpointer
+    ) -> Graph:
         """For one stream of the run. Give it the run as its context too."""
         wanted = tuple(tools)
         found = self._kept.get(wanted)
@@ -45,15 +47,18 @@ class Graphs:
         return found.copy(update={"checkpointer": saver})
 
 
-def run_config(thread_id: str) -> RunnableConfig:
+def graph_config(thread_id: str) -> RunnableConfig:
     return {"configurable": {"thread_id": thread_id}, "recursion_limit": _MOST_STEPS}
 
 
-def _compiled(run: Run, tools: Sequence[ToolDefinition]) -> Graph:
+def _compiled(run: AgentRun, tools: Sequence[ToolDefinition]) -> Graph:
     named = {tool.name: tool for tool in tools}
     faces = [_face(tool.factory(run)) for tool in named.values()]
     return create_agent(
-        _NoModel(), faces, middleware=[ModelCalls(faces), ToolCalls(named)], checkpointer=None
+        _NoModel(),
+        faces,
+        middleware=[ModelCallMiddleware(faces), ToolCallMiddleware(named)],
+        checkpointer=None,
     )
 
 

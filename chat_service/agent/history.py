@@ -7,16 +7,16 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.messages.tool import tool_call
 
-from chat_service.agent.middleware.context_window import Group, newest
+from chat_service.agent.middleware.context_window import Group, trim_history
 from chat_service.llm.text import read_arguments
-from chat_service.llm.tool_call_chunks import tool_name
-from chat_service.runtime.ports import REFERENCE, Said
+from chat_service.llm.tool_call_chunks import to_tool_name
+from chat_service.runtime.ports import REFERENCE, ThreadMessage
 
 _SHOWN = (REFERENCE, "https://", "http://", "data:")
 UNKNOWN_OUTCOME = '{"status": "error", "message": "It is not known how this ended."}'
 
 
-def messages(said: Sequence[Said], context_tokens: int) -> list[BaseMessage]:
+def to_model_messages(said: Sequence[ThreadMessage], context_tokens: int) -> list[BaseMessage]:
     """The newest of it, in at most half of a model's context, and the last message in any case.
 
     Every tool call is followed by its result, as providers demand.
@@ -26,10 +26,10 @@ def messages(said: Sequence[Said], context_tokens: int) -> list[BaseMessage]:
     for one in said:
         groups += _user(one) if one.role == "user" else _agent(one, taken)
     # The other half is for the prompt, the tools, and what comes in the turn itself.
-    return newest(groups, context_tokens // 2)
+    return trim_history(groups, context_tokens // 2)
 
 
-def _user(said: Said) -> list[Group]:
+def _user(said: ThreadMessage) -> list[Group]:
     blocks = [block for part in said.parts if (block := _block(part))]
     if not blocks:
         return []
@@ -54,7 +54,7 @@ def _block(part: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _agent(said: Said, taken: set[str]) -> list[Group]:
+def _agent(said: ThreadMessage, taken: set[str]) -> list[Group]:
     """Text and the tool calls that follow it are one message; then come the results."""
     result: list[Group] = []
     text = ""
@@ -78,12 +78,16 @@ def _spoken(text: str, calls: list[Mapping[str, Any]], taken: set[str]) -> list[
     spoken = AIMessage(
         text,
         tool_calls=[
-            tool_call(name=tool_name(str(call.get("tool", ""))), args=_arguments(call), id=unique)
+            tool_call(
+                name=to_tool_name(str(call.get("tool", ""))), args=_arguments(call), id=unique
+            )
             for call, unique in zip(calls, ids, strict=True)
         ],
     )
     results = [
-        ToolMessage(_output(call), tool_call_id=unique, name=tool_name(str(call.get("tool", ""))))
+        ToolMessage(
+            _output(call), tool_call_id=unique, name=to_tool_name(str(call.get("tool", "")))
+        )
         for call, unique in zip(calls, ids, strict=True)
     ]
     return [[spoken, *results]]

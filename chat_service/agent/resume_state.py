@@ -10,12 +10,12 @@ from langgraph.types import Command, Interrupt, StateSnapshot
 
 from chat_service.agent import stream_events
 from chat_service.runtime.events import AgentEvent, TextRetracted
-from chat_service.runtime.run_context import Run
+from chat_service.runtime.run_context import AgentRun
 from shared import errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class PendingInterrupt:
     """An interrupt that nobody answered. `segment` is the one that paused there."""
 
     approvals: tuple[UUID, ...]
@@ -23,7 +23,7 @@ class Waiting:
     answer: dict[str, Any]
 
     @classmethod
-    def of(cls, interrupt: Interrupt) -> "Waiting":
+    def of(cls, interrupt: Interrupt) -> "PendingInterrupt":
         answer = {key: said for key, said in interrupt.value.items() if key != "segment"}
         return cls(
             approvals=stream_events.approvals_of(interrupt),
@@ -33,21 +33,21 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
+class ResumeState:
     """`first_resume`: the checkpoint holds nothing of this segment yet."""
 
     messages: list[BaseMessage]
-    decided: dict[str, Waiting]  # by interrupt
+    decided: dict[str, PendingInterrupt]  # by interrupt
     undecided: tuple[UUID, ...]
     first_resume: bool
     only_waits: bool
 
     @classmethod
-    def read(cls, state: StateSnapshot, run: Run, resume: Sequence[UUID]) -> "Begun":
+    def read(cls, state: StateSnapshot, run: AgentRun, resume: Sequence[UUID]) -> "ResumeState":
         """Raises ApprovalsUndecided when a resume leaves out what its pause waits for."""
         messages = messages_of(state)
-        waiting = {i.id: Waiting.of(i) for i in state.interrupts}
-        first_resume = bool(resume and waiting) and not stream_events.holds_any(messages, run)
+        waiting = {i.id: PendingInterrupt.of(i) for i in state.interrupts}
+        first_resume = bool(resume and waiting) and not stream_events.holds_segment(messages, run)
         left_out = [
             approval
             for one in waiting.values()
@@ -74,10 +74,10 @@ class Begun:
         """Whether nothing goes on until a person has decided."""
         return bool(self.undecided) and self.only_waits and not self.decided
 
-    def told_anew(self, run: Run) -> Iterator[AgentEvent]:
+    def told_anew(self, run: AgentRun) -> Iterator[AgentEvent]:
         if run.next_block > 0:
             yield TextRetracted(from_block=0)
-        yield from stream_events.replay(self.messages, run)
+        yield from stream_events.replay_events(self.messages, run)
 
     def onward(self) -> Any:
         """The graph's input: the decisions it waits for, or None to go on where it is."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.events import (
     AgentEvent,
     ReasoningDelta,
@@ -17,13 +17,13 @@ from chat_service.runtime.events import (
     ToolCallFinished,
     ToolCallStarted,
 )
-from chat_service.runtime.run_context import Run, stamp_of, unreadable_of
+from chat_service.runtime.run_context import AgentRun, stamp_of, unreadable_of
 
 
-class Telling:
+class StreamEvents:
     """Reads one stream of a graph, part by part. `paused` fills with the approvals it waits for."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: AgentRun) -> None:
         self._run = run
         self.paused: list[UUID] = []
 
@@ -38,7 +38,7 @@ class Telling:
                     yield from _finished(message, self._run)
 
 
-def replay(messages: Sequence[BaseMessage], run: Run) -> Iterator[AgentEvent]:
+def replay_events(messages: Sequence[BaseMessage], run: AgentRun) -> Iterator[AgentEvent]:
     """What a checkpoint holds of this segment, told again in new blocks."""
     for message in messages:
         match message:
@@ -52,12 +52,12 @@ def replay(messages: Sequence[BaseMessage], run: Run) -> Iterator[AgentEvent]:
                 yield from _finished(message, run)
 
 
-def holds_any(messages: Sequence[BaseMessage], run: Run) -> bool:
+def holds_segment(messages: Sequence[BaseMessage], run: AgentRun) -> bool:
     """Whether a checkpoint holds anything of this segment."""
     return any(stamp_of(message).get("segment") == run.segment for message in messages)
 
 
-def _finished(message: ToolMessage, run: Run) -> Iterator[AgentEvent]:
+def _finished(message: ToolMessage, run: AgentRun) -> Iterator[AgentEvent]:
     """Once a turn: a graph that goes on streams what its checkpoint already held."""
     stamp = stamp_of(message)
     in_this_segment = stamp.get("segment", run.segment) == run.segment
@@ -65,7 +65,7 @@ def _finished(message: ToolMessage, run: Run) -> Iterator[AgentEvent]:
         return
     run.told.add(message.tool_call_id)
     if run.replays and message.tool_call_id not in run.accounted:
-        yield from (ModelUsed(**used) for used in stamp.get("spent", ()))
+        yield from (ModelUsage(**used) for used in stamp.get("spent", ()))
     yield ToolCallFinished(
         tool_call_id=message.tool_call_id,
         ok=bool(stamp.get("ok", True)) and message.status != "error",
@@ -95,7 +95,7 @@ def _spoken(message: AIMessage, block: int) -> Iterator[AgentEvent]:
         arguments = unreadable.get(tool_call_id) or json.dumps(call["args"], ensure_ascii=False)
         yield ToolCallArgs(tool_call_id=tool_call_id, json=arguments)
     if used := stamp_of(message).get("used"):
-        yield ModelUsed(**used)
+        yield ModelUsage(**used)
 
 
 def _messages(update: Any) -> Iterator[ToolMessage]:

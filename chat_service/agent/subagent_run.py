@@ -10,47 +10,47 @@ from uuid import UUID
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.runnables.config import var_child_runnable_config
 
-from chat_service.agent.graphs import Graph, run_config
-from chat_service.agent.resume_state import Begun
+from chat_service.agent.graphs import Graph, graph_config
+from chat_service.agent.resume_state import ResumeState
 from chat_service.llm.text import clean, one_line
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.events import Retrying, StepChanged
-from chat_service.runtime.run_context import Assigned, Emit, Run, stamp_of
+from chat_service.runtime.run_context import AgentRun, Emit, SubagentContext, stamp_of
 
-MOST_LINES: Final = 20
+MAX_LINES: Final = 20
 _TITLE: Final = 80
 _LINE: Final = 120
-_WAITS: Final = "Waits for a decision"
+_WAITS: Final = "SubagentPause for a decision"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waits:
+class SubagentPause:
     approvals: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class SubagentAnswer:
     """`spent` is what its models used in this segment."""
 
     text: str
-    spent: tuple[ModelUsed, ...]
+    spent: tuple[ModelUsage, ...]
 
 
 @dataclass(slots=True, kw_only=True)
-class Assignment:
+class SubagentRun:
     """Begun, taken over after a crash, or gone on with after a pause: `work` does what is due.
 
     `run` is the subagent's; what is shown and used goes to the main agent's stream by `emit`.
     """
 
-    run: Run
+    run: AgentRun
     graph: Graph
     thread: str
     emit: Emit
     _calls: dict[str, str] = field(default_factory=dict)  # a line each
     _worked: bool = False
 
-    async def work(self) -> Waits | Answered:
+    async def work(self) -> SubagentPause | SubagentAnswer:
         # the main agent's run is not this one's parent: its tokens and interrupts are its own
         outside = var_child_runnable_config.set(None)
         try:
@@ -58,12 +58,12 @@ class Assignment:
         finally:
             var_child_runnable_config.reset(outside)
 
-    async def _work(self) -> Waits | Answered:
-        config = run_config(self.thread)
+    async def _work(self) -> SubagentPause | SubagentAnswer:
+        config = graph_config(self.thread)
         state = await self.graph.aget_state(config)
         given: Any = {"messages": [HumanMessage(self._assigned.task)]}
         if state.created_at is not None:
-            begun = Begun.read(state, self.run, self.run.decided)
+            begun = ResumeState.read(state, self.run, self.run.decided)
             self._know(begun.messages)
             self._worked = True
             if begun.must_wait:
@@ -85,13 +85,13 @@ class Assignment:
             async for part in stream:
                 self._follow(part)
         state = await self.graph.aget_state(config)
-        begun = Begun.read(state, self.run, self.run.decided)
+        begun = ResumeState.read(state, self.run, self.run.decided)
         if begun.undecided:
             return self._waiting(begun.undecided)
         return self._answered(begun.messages)
 
     @property
-    def _assigned(self) -> Assigned:
+    def _assigned(self) -> SubagentContext:
         assert self.run.assigned is not None
         return self.run.assigned
 
@@ -105,7 +105,7 @@ class Assignment:
 
     def _follow(self, part: Mapping[str, Any]) -> None:
         match part:
-            case {"type": "custom", "data": ModelUsed() | Retrying() as event}:
+            case {"type": "custom", "data": ModelUsage() | Retrying() as event}:
                 self.emit(event)
             case {"type": "updates", "data": {"model": update} | {"tools": update}}:
                 for message in _messages(update):
@@ -124,7 +124,7 @@ class Assignment:
     def _show(self, *more: str, done: bool = False) -> None:
         assigned = self._assigned
         lines = list(self._calls.values())
-        left_out = len(lines) - MOST_LINES
+        left_out = len(lines) - MAX_LINES
         shown = [f"{left_out} calls before these", *lines[left_out:]] if left_out > 0 else lines
         name = assigned.subagent.replace("_", " ").capitalize()
         self.emit(
@@ -136,23 +136,23 @@ class Assignment:
             )
         )
 
-    def _waiting(self, approvals: tuple[UUID, ...]) -> Waits:
+    def _waiting(self, approvals: tuple[UUID, ...]) -> SubagentPause:
         self._show(_WAITS)
-        return Waits(approvals=approvals)
+        return SubagentPause(approvals=approvals)
 
-    def _answered(self, messages: Sequence[BaseMessage]) -> Answered:
+    def _answered(self, messages: Sequence[BaseMessage]) -> SubagentAnswer:
         self._show(done=True)
         last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
-        return Answered(
+        return SubagentAnswer(
             text=clean(last.text) if last else "", spent=tuple(_spent(messages, self.run))
         )
 
 
-def _spent(messages: Sequence[BaseMessage], run: Run) -> Iterator[ModelUsed]:
+def _spent(messages: Sequence[BaseMessage], run: AgentRun) -> Iterator[ModelUsage]:
     for message in messages:
         stamp = stamp_of(message)
         if isinstance(message, AIMessage) and stamp.get("segment") == run.segment:
-            yield ModelUsed(**stamp["used"])
+            yield ModelUsage(**stamp["used"])
 
 
 def _line(tool: str, arguments: Mapping[str, Any]) -> str:

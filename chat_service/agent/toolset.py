@@ -8,8 +8,8 @@ from langchain_core.tools import BaseTool
 
 from chat_service.llm.config import ModelConfig
 from chat_service.runtime.models_file import Models
-from chat_service.runtime.ports import Offers
-from chat_service.runtime.run_context import Run
+from chat_service.runtime.ports import McpToolStore
+from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.automations.create import create_automation_tool
 from chat_service.tools.automations.explain_slot import explain_slot_tool
 from chat_service.tools.automations.list_automations import list_automations_tool
@@ -20,9 +20,9 @@ from chat_service.tools.automations.pause_resume import (
 from chat_service.tools.automations.update import update_automation_tool
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from chat_service.tools.capabilities.register import register_capabilities
-from chat_service.tools.capability_tool import Offered, capability_tool, offered
+from chat_service.tools.capability_tool import ToolOffer, capability_tool, offer_tool
 from chat_service.tools.definition import ToolDefinition
-from chat_service.tools.idempotency import NotReached
+from chat_service.tools.idempotency import PeerUnreachable
 from chat_service.tools.mcp.tools import McpTools
 from shared import errors
 from shared.clock import Clock
@@ -43,8 +43,8 @@ MAIN_AGENT: Final = (
 )
 
 
-def tools_for(
-    run: Run,
+def select_tools(
+    run: AgentRun,
     disabled: Collection[str],
     capabilities: Mapping[str, Capability],
     more: Sequence[ToolDefinition] = (),
@@ -76,7 +76,7 @@ class _Bare:
 
     capability: Capability
 
-    def __call__(self, run: Run) -> BaseTool:
+    def __call__(self, run: AgentRun) -> BaseTool:
         return capability_tool(self.capability)
 
     def __eq__(self, other: object) -> bool:
@@ -103,24 +103,24 @@ def _registered(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Late:
+class DeferredTools:
     """`may_come`: whether a tool that is not there may be one of a server not yet reached."""
 
     more_tools: Callable[[], Sequence[ToolDefinition]]
     may_come: Callable[[str], bool]
 
     def __call__(self, name: str) -> ToolDefinition | None:
-        """Raises NotReached for one that may come."""
+        """Raises PeerUnreachable for one that may come."""
         if self.may_come(name):
-            raise NotReached(f"the server of {name} can't be reached, so nothing was done")
+            raise PeerUnreachable(f"the server of {name} can't be reached, so nothing was done")
         return next((tool for tool in self.more_tools() if tool.name == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Toolbox:
+class Toolset:
     """The same things twice: for tasks and drafts by name, and as the tools of chats."""
 
-    own: tuple[Offered, ...]
+    own: tuple[ToolOffer, ...]
     mcp: McpTools
 
     def catalogue(self) -> Catalogue:
@@ -136,13 +136,13 @@ class Toolbox:
         return (*(one.definition for one in self.own), *self.mcp.definitions())
 
 
-def filled(
+def build_toolset(
     models: Mapping[int, ModelConfig],
     clock: Clock,
     fetcher: Fetcher,
     environ: Mapping[str, str],
-    offers: Offers | None = None,
-) -> Toolbox:
+    offers: McpToolStore | None = None,
+) -> Toolset:
     """Capabilities are the process's own, since their handlers hold its clock.
 
     Nobody is asked before one acts unless the models file says so.
@@ -150,9 +150,9 @@ def filled(
     capabilities = new_registry()
     register_capabilities(capabilities, clock, fetcher)
     found = models if isinstance(models, Models) else Models([], None)
-    return Toolbox(
+    return Toolset(
         own=tuple(
-            offered(capability, rule)
+            offer_tool(capability, rule)
             for name, capability in capabilities.all().items()
             if (rule := found.tools.get(name, "never")) != "off"
         ),

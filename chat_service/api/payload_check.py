@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
-from chat_service.runtime.ports import ActionType, Automations
+from chat_service.runtime.ports import ActionType, AutomationsPort
 from shared import errors, json_schema
 from shared.clock import Clock
 from shared.definition.envelope import AutomationCreate, dump
@@ -20,7 +20,7 @@ _FIXED_KEYS = ("name", "etag")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayloadCheck:
-    automations: Automations
+    automations: AutomationsPort
     clock: Clock
 
     async def check(

@@ -9,7 +9,7 @@ from chat_service.agent.agent import Agent
 from chat_service.model_selection.auto_pin import AutoPin
 from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.model_selection.quota import Quota
-from chat_service.runtime.ports import Automations
+from chat_service.runtime.ports import AutomationsPort
 from shared.clock import Clock
 
 
@@ -18,7 +18,7 @@ class Flows:
     engine: AsyncEngine
     clock: Clock
     agent: Agent
-    automations: Automations
+    automations: AutomationsPort
     model_loader: ModelLoader
     auto_pin: AutoPin
     quota: Quota

@@ -36,10 +36,10 @@ async def frames(
     async with contextlib.aclosing(events):
         async for event in events:
             match event:
-                case usage.UsedAside():
+                case usage.UncheckpointedUsage():
                     await accounting.write_down(flows.engine, work, event)
                     continue
-                case usage.ModelUsed():
+                case usage.ModelUsage():
                     work.account(event)
                     continue
                 case agent.Paused(approvals=paused):

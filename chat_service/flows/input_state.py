@@ -10,7 +10,7 @@ from chat_service.flows.dependencies import Flows
 from chat_service.persistence import messages
 from chat_service.persistence.enums import MessageRole
 from chat_service.persistence.messages import Message
-from chat_service.runtime.ports import Said
+from chat_service.runtime.ports import ThreadMessage
 from chat_service.turns.segment import Work
 
 MOST_MESSAGES: Final = 200
@@ -18,7 +18,7 @@ MOST_MESSAGES: Final = 200
 _NOTHING: Final = ({"text": "(message)"},)
 
 
-async def said(flows: Flows, work: Work) -> list[Said]:
+async def said(flows: Flows, work: Work) -> list[ThreadMessage]:
     """Finished messages before this turn, oldest first, then the turn's user message.
 
     What the message refers to stands right before it, as a message of its own. What the agent
@@ -28,14 +28,14 @@ async def said(flows: Flows, work: Work) -> list[Said]:
     asked = work.turn.user_message_id
     shown = await mentions.blocks(flows.engine, flows.automations, work.turn, parts)
     context = [
-        Said(id=f"{asked}-{number}", role="user", parts=[{"text": block}])
+        ThreadMessage(id=f"{asked}-{number}", role="user", parts=[{"text": block}])
         for number, block in enumerate(shown, start=1)
     ]
-    present = Said(id=str(asked), role="user", parts=parts or _NOTHING)
+    present = ThreadMessage(id=str(asked), role="user", parts=parts or _NOTHING)
     return [*earlier([*reversed(found)]), *context, present]
 
 
-def words(of: Said) -> str:
+def words(of: ThreadMessage) -> str:
     """What a person wrote, without what we put in its place."""
     if of.parts is _NOTHING:
         return ""
@@ -58,7 +58,7 @@ async def _read(flows: Flows, work: Work) -> tuple[Sequence[Message], Sequence[M
     return found, asked.parts
 
 
-def earlier(found: Sequence[Message]) -> list[Said]:
+def earlier(found: Sequence[Message]) -> list[ThreadMessage]:
     """Messages, oldest first. A call that a later segment answered is told once, where it began."""
     answers = {
         (message.turn_id, call["tool_call_id"]): call
@@ -90,8 +90,8 @@ def _begun(call: Mapping[str, Any]) -> dict[str, Any]:
     return {key: call[key] for key in ("tool", "args_json") if call.get(key)}
 
 
-def _said(message: Message) -> Said:
-    return Said(
+def _said(message: Message) -> ThreadMessage:
+    return ThreadMessage(
         id=str(message.id),
         role="user" if message.role is MessageRole.USER else "agent",
         parts=message.parts,

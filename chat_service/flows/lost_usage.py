@@ -4,8 +4,8 @@ from uuid import UUID
 
 from chat_service.flows import runtime_context
 from chat_service.flows.dependencies import Flows
-from chat_service.llm.metering import estimate, tokens_of
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.metering import estimate_tokens, estimate_usage
+from chat_service.llm.usage import ModelUsage
 from chat_service.persistence import approvals
 from chat_service.persistence.enums import ApprovalState
 from chat_service.persistence.turn_recovery import AbandonedSegment
@@ -16,7 +16,7 @@ from shared.telemetry import logs
 log = logs.logger(__name__)
 
 
-async def reckon(flows: Flows, work: Work, left: AbandonedSegment) -> list[ModelUsed] | None:
+async def reckon(flows: Flows, work: Work, left: AbandonedSegment) -> list[ModelUsage] | None:
     """Counts the calls that ended as their checkpoint tells, and estimates the one cut off.
 
     The first are told again when the turn goes on, and counted once. The other is known by what
@@ -42,12 +42,12 @@ async def reckon(flows: Flows, work: Work, left: AbandonedSegment) -> list[Model
         work.account(used)
     read = known.prompt_tokens
     if not left.checkpointed:
-        read += min(tokens_of(left.said_bytes), bundle.config.context_tokens // 2)
+        read += min(estimate_tokens(left.said_bytes), bundle.config.context_tokens // 2)
     cut = [
-        estimate(
+        estimate_usage(
             bundle.config,
             input_tokens=read,
-            output_tokens=tokens_of(size),
+            output_tokens=estimate_tokens(size),
             call=str(resources.new_id()),
         )
         for size in streamed[known.answers :]

@@ -11,7 +11,7 @@ from chat_service.persistence.enums import MessageRole
 from chat_service.persistence.messages import Message
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
-from chat_service.runtime.ports import Automations, KnownAutomation, KnownRun
+from chat_service.runtime.ports import AutomationsPort, AutomationView, RunView
 from shared import errors, resources
 from shared.telemetry import logs
 
@@ -32,7 +32,11 @@ log = logs.logger(__name__)
 
 
 async def authorised(
-    engine: AsyncEngine, automations: Automations, workspace: str, user: str, names: Sequence[str]
+    engine: AsyncEngine,
+    automations: AutomationsPort,
+    workspace: str,
+    user: str,
+    names: Sequence[str],
 ) -> dict[str, str]:
     """The titles of those that a user may read, by name; the others are left out.
 
@@ -51,7 +55,10 @@ async def authorised(
 
 
 async def blocks(
-    engine: AsyncEngine, automations: Automations, turn: Turn, parts: Sequence[Mapping[str, Any]]
+    engine: AsyncEngine,
+    automations: AutomationsPort,
+    turn: Turn,
+    parts: Sequence[Mapping[str, Any]],
 ) -> list[str]:
     """A titled text for each thing mentioned; one that is gone by now has none.
 
@@ -67,7 +74,7 @@ async def blocks(
 
 
 async def _title(
-    engine: AsyncEngine, automations: Automations, workspace: str, user: str, name: str
+    engine: AsyncEngine, automations: AutomationsPort, workspace: str, user: str, name: str
 ) -> tuple[str, str]:
     if _is_automation(name):
         _check_workspace(resources.AUTOMATION.parse(name), workspace, name)
@@ -76,7 +83,7 @@ async def _title(
     return UNTITLED, (await _thread(engine, workspace, name)).title
 
 
-async def _block(engine: AsyncEngine, automations: Automations, turn: Turn, name: str) -> str:
+async def _block(engine: AsyncEngine, automations: AutomationsPort, turn: Turn, name: str) -> str:
     if _is_automation(name):
         known = await automations.get(
             workspace=turn.workspace_id, user=turn.requested_by, name=name
@@ -125,7 +132,7 @@ def _thread_block(name: str, thread: Thread, newest: Sequence[Message]) -> str:
     return _cut("\n".join(lines), _LONGEST_BLOCK)
 
 
-def _automation_block(known: KnownAutomation, runs: Sequence[KnownRun]) -> str:
+def _automation_block(known: AutomationView, runs: Sequence[RunView]) -> str:
     fires = sorted(t.next_fire for t in known.triggers if t.next_fire is not None)
     definition = json.dumps(known.payload.get("definition", {}), ensure_ascii=False)
     lines = [
@@ -138,7 +145,7 @@ def _automation_block(known: KnownAutomation, runs: Sequence[KnownRun]) -> str:
     return "\n".join(lines)
 
 
-def _run_words(run: KnownRun) -> str:
+def _run_words(run: RunView) -> str:
     slot = f" of {run.slot_time.isoformat()}" if run.slot_time else ""
     return f"{run.state}{slot}" + (f" ({_cut(run.error, 300)})" if run.error else "")
 

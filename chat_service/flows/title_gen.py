@@ -12,15 +12,15 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.flows import input_state
 from chat_service.flows.dependencies import Flows
 from chat_service.llm import errors
-from chat_service.llm.chat_model import Watch
+from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle
 from chat_service.llm.metering import Meter
 from chat_service.llm.text import one_line
 from chat_service.persistence import threads
 from chat_service.persistence.enums import TitleState
 from chat_service.persistence.threads import Thread
-from chat_service.prompts.load import prompt
-from chat_service.runtime.ports import Said
+from chat_service.prompts.load import load_prompt
+from chat_service.runtime.ports import ThreadMessage
 from chat_service.turns import accounting
 from chat_service.turns.segment import Work
 from shared.db import database
@@ -38,15 +38,15 @@ async def title(
     """At most 100 characters, without quotation marks. Empty when the model gave none in time."""
     if not text.strip():
         return ""
-    watch = Watch()
+    watch = CallProgress()
     call = meter.begin(model.config, watch)
     try:
         async with asyncio.timeout(seconds):
             answer = await model.chat().answer(
-                [SystemMessage(prompt("title")), HumanMessage(text[:READ])], watch=watch
+                [SystemMessage(load_prompt("title")), HumanMessage(text[:READ])], watch=watch
             )
     except errors.PROVIDER_FAULTS as exc:
-        meter.failed(call, given_up=errors.given_up(exc))
+        meter.failed(call, given_up=errors.timed_out(exc))
         return ""
     meter.told(call, answer)
     return one_line(one_line(answer.text, 2 * LONGEST).strip(_QUOTES + " "), LONGEST)
@@ -72,7 +72,9 @@ class Titling:
 
 
 @contextlib.asynccontextmanager
-async def titling(flows: Flows, work: Work, said: Sequence[Said]) -> AsyncIterator[Titling]:
+async def titling(
+    flows: Flows, work: Work, said: Sequence[ThreadMessage]
+) -> AsyncIterator[Titling]:
     """A title that comes after this changes the thread only; its usage counts all the same."""
     search = Titling()
     text = input_state.words(said[-1])

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chat_service import convert
 from chat_service.flows import mentions
 from chat_service.persistence.images import Image
-from chat_service.runtime.ports import REFERENCE, Automations
+from chat_service.runtime.ports import REFERENCE, AutomationsPort
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from shared import errors
 
@@ -97,7 +97,7 @@ class Taken:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intake:
     engine: AsyncEngine
-    automations: Automations
+    automations: AutomationsPort
     fetcher: Fetcher
 
     async def take(self, message: pb.Message, workspace: str, user: str) -> Taken:

@@ -21,9 +21,9 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 
 from chat_service.llm import usage
-from chat_service.llm.chunks import handfuls, joined, text_of
+from chat_service.llm.chunks import coalesce, merge_chunks, text_key
 from chat_service.llm.text import clean
-from chat_service.llm.tool_call_chunks import ToolCallPieces
+from chat_service.llm.tool_call_chunks import ToolCallAssembler
 
 # The end of a body comes with the end of the answer, or is not worth waiting for.
 READ_OUT_SECONDS: Final = 0.1
@@ -34,7 +34,7 @@ class BrokenStream(Exception):
 
 
 @dataclass(slots=True)
-class Watch:
+class CallProgress:
     """What one model call did. `taken` holds the tool call ids of the whole turn."""
 
     taken: set[str] = field(default_factory=set)
@@ -44,7 +44,7 @@ class Watch:
 
 
 # A piece of an answer: plain text, or anything else.
-Piece = str | AIMessageChunk
+ResponseChunk = str | AIMessageChunk
 
 
 class StreamingChat(ChatOpenAI):
@@ -54,18 +54,18 @@ class StreamingChat(ChatOpenAI):
         self,
         messages: Sequence[BaseMessage],
         *,
-        watch: Watch,
-        hear: Callable[[Piece], None] = lambda _: None,
+        watch: CallProgress,
+        hear: Callable[[ResponseChunk], None] = lambda _: None,
         **settings: Any,
     ) -> AIMessage:
         """What `ainvoke` gives for the same settings; `hear` is told each piece as it comes."""
         asked = {"stream": True, "stream_options": {"include_usage": True}, **settings}
         payload = self._get_request_payload(list(messages), **asked)
         watch.asked = payload
-        gathered = _Gathered(self, ToolCallPieces(watch.taken | _ids_in(messages)), watch)
-        async with aclosing(handfuls(self._chunks(payload))) as came:
+        gathered = _ResponseBuilder(self, ToolCallAssembler(watch.taken | _ids_in(messages)), watch)
+        async with aclosing(coalesce(self._chunks(payload))) as came:
             async for chunks in came:
-                for data in joined(chunks):
+                for data in merge_chunks(chunks):
                     piece = gathered.take(data)
                     if piece is not None:
                         hear(piece)
@@ -81,7 +81,7 @@ class StreamingChat(ChatOpenAI):
         async with self.async_client.with_streaming_response.create(**given) as response:
             request, body = response.http_request, response.iter_bytes()
             try:
-                async for line in lines(body):
+                async for line in split_lines(body):
                     if not line.startswith(b"data:"):
                         continue
                     text = line[5:].strip()
@@ -102,7 +102,7 @@ class StreamingChat(ChatOpenAI):
             raise openai.APIConnectionError(message="the stream ended early", request=request)
 
     def piece(
-        self, data: dict[str, Any], calls: ToolCallPieces, watch: Watch
+        self, data: dict[str, Any], calls: ToolCallAssembler, watch: CallProgress
     ) -> ChatGenerationChunk | None:
         """A chunk as LangChain has it; raises BrokenStream."""
         try:
@@ -117,10 +117,10 @@ class StreamingChat(ChatOpenAI):
         return chunk
 
 
-class _Gathered:
+class _ResponseBuilder:
     """The answer of one call, piece by piece. Plain text is not converted until it must be."""
 
-    def __init__(self, chat: StreamingChat, calls: ToolCallPieces, watch: Watch) -> None:
+    def __init__(self, chat: StreamingChat, calls: ToolCallAssembler, watch: CallProgress) -> None:
         self._chat = chat
         self._calls = calls
         self._watch = watch
@@ -129,9 +129,9 @@ class _Gathered:
         self._whole: list[ChatGenerationChunk] = []
         self._finish = ""
 
-    def take(self, data: dict[str, Any]) -> Piece | None:
+    def take(self, data: dict[str, Any]) -> ResponseChunk | None:
         """What there is to hear of a chunk."""
-        if text_of(data) == "content":
+        if text_key(data) == "content":
             return self._text(data)
         self._settle()
         chunk = self._chat.piece(data, self._calls, self._watch)
@@ -141,7 +141,7 @@ class _Gathered:
         self._watch.taken |= self._calls.given
         return self._keep(chunk)
 
-    def rest(self) -> Piece | None:
+    def rest(self) -> ResponseChunk | None:
         """What there is to hear at the end: calls of tools of which nothing was told."""
         untold = list(self._calls.untold())
         if not untold:
@@ -171,7 +171,7 @@ class _Gathered:
         message.id = f"answer-{uuid4()}"
         return message
 
-    def _keep(self, chunk: ChatGenerationChunk) -> Piece | None:
+    def _keep(self, chunk: ChatGenerationChunk) -> ResponseChunk | None:
         self._whole.append(chunk)
         message = chunk.message
         if not isinstance(message, AIMessageChunk) or not _says_something(message):
@@ -196,15 +196,15 @@ class _Gathered:
         self._plain["choices"][0]["delta"]["content"] = "".join(self._texts)
         self._texts = []
         # what it says is counted already
-        chunk = self._chat.piece(self._plain, self._calls, Watch())
+        chunk = self._chat.piece(self._plain, self._calls, CallProgress())
         assert chunk is not None
         self._whole.append(chunk)
 
 
-def _prepare(data: dict[str, Any], calls: ToolCallPieces) -> dict[str, Any]:
+def _prepare(data: dict[str, Any], calls: ToolCallAssembler) -> dict[str, Any]:
     """Makes a chunk fit to be converted; returns its delta."""
     if data.get("usage"):
-        data["usage"] = usage.readable(data["usage"])
+        data["usage"] = usage.normalize_counts(data["usage"])
     choices = data.get("choices") or []
     delta: dict[str, Any] = (choices[0].get("delta") or {}) if choices else {}
     if isinstance(delta.get("refusal"), str):  # said to the person, like any answer
@@ -216,7 +216,7 @@ def _prepare(data: dict[str, Any], calls: ToolCallPieces) -> dict[str, Any]:
     return delta
 
 
-async def lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+async def split_lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Of a stream of events: any of the three line ends, and blank lines that mean nothing."""
     begun: list[bytes] = []
     async for some in read:

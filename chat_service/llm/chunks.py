@@ -14,13 +14,13 @@ from typing import Any, Final, TypeVar
 from langchain_core.runnables.config import var_child_runnable_config
 
 # A stream that is further ahead than this waits.
-MOST_AHEAD: Final = 1_000
+MAX_AHEAD: Final = 1_000
 _TEXTS: Final = ("content", "reasoning_content", "reasoning")
 
 T = TypeVar("T")
 
 
-async def handfuls(stream: AsyncGenerator[T, None]) -> AsyncGenerator[list[T], None]:
+async def coalesce(stream: AsyncGenerator[T, None]) -> AsyncGenerator[list[T], None]:
     """Everything that is there, each time; what the stream raises comes after what it gave."""
     ahead: list[T] = []
     came, taken = asyncio.Event(), asyncio.Event()
@@ -31,7 +31,7 @@ async def handfuls(stream: AsyncGenerator[T, None]) -> AsyncGenerator[list[T], N
                 async for one in stream:
                     ahead.append(one)
                     came.set()
-                    if len(ahead) >= MOST_AHEAD:
+                    if len(ahead) >= MAX_AHEAD:
                         taken.clear()
                         await taken.wait()
         finally:
@@ -60,9 +60,9 @@ def _outside() -> Context:
     return outside
 
 
-def joined(chunks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def merge_chunks(chunks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Chat completion chunks, with those that only add to the same text as one."""
-    for key, alike in groupby(chunks, text_of):
+    for key, alike in groupby(chunks, text_key):
         if not key:
             yield from alike
             continue
@@ -74,7 +74,7 @@ def joined(chunks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield first
 
 
-def text_of(chunk: dict[str, Any]) -> str:
+def text_key(chunk: dict[str, Any]) -> str:
     """Which text a chunk adds to, when it does nothing else; empty for any other."""
     choices = chunk.get("choices")
     if not isinstance(choices, list) or len(choices) != 1 or chunk.get("usage"):

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage
 from pydantic import SecretStr
 
 from chat_service.llm.chat_model import StreamingChat
-from chat_service.llm.usage import ModelUsed, believable
+from chat_service.llm.usage import ModelUsage, normalize_usage
 
 DEFAULT_ID: Final = -1
 # what a model holds in one call where nobody has said it, and the most that may be said
@@ -54,12 +54,12 @@ class ModelConfig:
         )
         return -(-total // 1_000_000)
 
-    def used(self, message: AIMessage, call: str = "") -> ModelUsed:
+    def used(self, message: AIMessage, call: str = "") -> ModelUsage:
         """What its provider told. Counts that can't be so become ones that can, also in it."""
-        message.usage_metadata = usage = believable(message.usage_metadata or {})
+        message.usage_metadata = usage = normalize_usage(message.usage_metadata or {})
         tokens_in, tokens_out = usage["input_tokens"], usage["output_tokens"]
         cached = usage["input_token_details"]["cache_read"]
-        return ModelUsed(
+        return ModelUsage(
             model=self.model,
             config=self.id,
             premium=self.premium,

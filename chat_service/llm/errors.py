@@ -15,7 +15,7 @@ from chat_service.llm.custom_endpoint import NotPublic
 from shared import errors
 
 
-class NoAnswer(Exception):
+class EmptyResponse(Exception):
     """A model ended without a word; `reason` is what its provider said of the end."""
 
     def __init__(self, reason: str) -> None:
@@ -28,7 +28,7 @@ PROVIDER_FAULTS: Final = (
     httpx2.HTTPError,
     TimeoutError,
     BrokenStream,
-    NoAnswer,
+    EmptyResponse,
 )
 _NO_ANSWER: Final = {
     "length": "the model's answer was cut off before its first word",
@@ -65,7 +65,7 @@ _LONGEST_WAIT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class ProviderFault:
     """`passing`: the same call may succeed later; `refused`: only another one may.
 
     That may be a shorter one when this was `too_long`, or one without a limit to its answer when
@@ -100,26 +100,28 @@ class Fault:
         return errors.ModelUnavailable(said, metadata=metadata)
 
 
-def given_up(exc: BaseException) -> bool:
+def timed_out(exc: BaseException) -> bool:
     """Whether it was we who waited no longer, for what the provider had been sent."""
     if isinstance(exc.__cause__, (httpx2.ConnectTimeout, httpx2.PoolTimeout)):
         return False
     return isinstance(exc, (TimeoutError, openai.APITimeoutError))
 
 
-def read(exc: BaseException) -> Fault:
-    if isinstance(exc, NoAnswer):
+def classify_error(exc: BaseException) -> ProviderFault:
+    if isinstance(exc, EmptyResponse):
         final = _NO_ANSWER.get(exc.reason)
-        return Fault(
+        return ProviderFault(
             rate_limited=False, passing=final is None, said=final or "the model gave no answer"
         )
     if _is_too_long(exc):
         said = "what there is to read is more than the model can read at once"
-        return Fault(rate_limited=False, passing=False, refused=True, too_long=True, said=said)
+        return ProviderFault(
+            rate_limited=False, passing=False, refused=True, too_long=True, said=said
+        )
     limited = _is_rate_limit(exc)
     status = getattr(exc, "status_code", None)
     refused = not limited and status in _REFUSED
-    return Fault(
+    return ProviderFault(
         said=_SAID_OF.get(status or 0, ""),
         rate_limited=limited,
         passing=limited or _is_passing(exc),
@@ -154,7 +156,7 @@ def _is_rate_limit(exc: BaseException) -> bool:
 
 def is_transient(exc: BaseException) -> bool:
     """Whether the same call of a model may succeed later."""
-    return isinstance(exc, PROVIDER_FAULTS) and read(exc).passing
+    return isinstance(exc, PROVIDER_FAULTS) and classify_error(exc).passing
 
 
 def _is_passing(exc: BaseException) -> bool:

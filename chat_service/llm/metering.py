@@ -7,17 +7,17 @@ from uuid import uuid4
 
 from langchain_core.messages import AIMessage
 
-from chat_service.llm.chat_model import Watch
+from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelConfig
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 
 # of UTF-8; close for English and code, low for some scripts and for no model exact
-BYTES_A_TOKEN: Final = 4
+BYTES_PER_TOKEN: Final = 4
 IMAGE_TOKENS: Final = 1_000
 
 
 @dataclass(slots=True, kw_only=True)
-class Call:
+class MeteredCall:
     """One model call; `told` when its provider said what it used.
 
     The answer of one that is `wasted` is not kept, and what it used is paid all the same.
@@ -25,17 +25,17 @@ class Call:
 
     id: str
     config: ModelConfig
-    watch: Watch
-    told: ModelUsed | None = None
+    watch: CallProgress
+    told: ModelUsage | None = None
     wasted: bool = False
 
-    def used(self) -> ModelUsed:
+    def used(self) -> ModelUsage:
         if self.told is not None:
             return self.told
-        return estimate(
+        return estimate_usage(
             self.config,
-            input_tokens=about_tokens(self.watch.asked),
-            output_tokens=tokens_of(self.watch.written),
+            input_tokens=estimate_request_tokens(self.watch.asked),
+            output_tokens=estimate_tokens(self.watch.written),
             call=self.id,
         )
 
@@ -44,20 +44,20 @@ class Call:
 class Meter:
     """Kept beside a stream, so that what it knows outlives the stream's being cut off."""
 
-    calls: dict[str, Call] = field(default_factory=dict)
+    calls: dict[str, MeteredCall] = field(default_factory=dict)
 
-    def begin(self, config: ModelConfig, watch: Watch) -> Call:
-        call = Call(id=uuid4().hex, config=config, watch=watch)
+    def begin(self, config: ModelConfig, watch: CallProgress) -> MeteredCall:
+        call = MeteredCall(id=uuid4().hex, config=config, watch=watch)
         self.calls[call.id] = call
         return call
 
-    def told(self, call: Call, answer: AIMessage) -> ModelUsed:
+    def told(self, call: MeteredCall, answer: AIMessage) -> ModelUsage:
         """What a call that ended used; by estimate where its provider tells nothing."""
         used = call.config.used(answer, call.id) if answer.usage_metadata else call.used()
         call.told, call.watch.asked = used, {}
         return used
 
-    def failed(self, call: Call, *, given_up: bool = False) -> None:
+    def failed(self, call: MeteredCall, *, given_up: bool = False) -> None:
         """A provider that fails before it says anything charges nothing.
 
         One that was `given_up` on while it still worked charges what it read.
@@ -65,12 +65,12 @@ class Meter:
         if call.told is None and not given_up and not call.watch.written:
             self.calls.pop(call.id, None)
 
-    def used(self) -> list[ModelUsed]:
+    def used(self) -> list[ModelUsage]:
         """Every call that was made, in order. One still in hand is taken as cut off."""
         made = [call for call in self.calls.values() if call.told or call.watch.asked]
         return [call.used() for call in made]
 
-    def silent(self) -> list[ModelUsed]:
+    def silent(self) -> list[ModelUsage]:
         """Calls that were cut off before a word, of which nothing that is stored can tell."""
         cut = [call for call in self.calls.values() if call.told is None and call.watch.asked]
         return [call.used() for call in cut if not call.watch.written]
@@ -82,8 +82,10 @@ class Meter:
         return sum(call.used().cost_micros for call in (*cut, *wasted))
 
 
-def estimate(config: ModelConfig, *, input_tokens: int, output_tokens: int, call: str) -> ModelUsed:
-    return ModelUsed(
+def estimate_usage(
+    config: ModelConfig, *, input_tokens: int, output_tokens: int, call: str
+) -> ModelUsage:
+    return ModelUsage(
         model=config.model,
         config=config.id,
         premium=config.premium,
@@ -96,21 +98,21 @@ def estimate(config: ModelConfig, *, input_tokens: int, output_tokens: int, call
     )
 
 
-def tokens_of(size: int) -> int:
+def estimate_tokens(size: int) -> int:
     """Of a text of so many bytes."""
-    return -(-size // BYTES_A_TOKEN)
+    return -(-size // BYTES_PER_TOKEN)
 
 
-def about_tokens(asked: Mapping[str, Any]) -> int:
+def estimate_request_tokens(asked: Mapping[str, Any]) -> int:
     """What a provider reads of a request: messages, tools and the schema of the answer."""
     read = (asked.get("messages"), asked.get("tools"), asked.get("response_format"))
-    return tokens_in(read)
+    return estimate_json_tokens(read)
 
 
-def tokens_in(value: Any) -> int:
+def estimate_json_tokens(value: Any) -> int:
     """About as many tokens as a JSON value is to a model."""
     size, images = _measured(value)
-    return tokens_of(size) + images * IMAGE_TOKENS
+    return estimate_tokens(size) + images * IMAGE_TOKENS
 
 
 def _measured(value: Any) -> tuple[int, int]:

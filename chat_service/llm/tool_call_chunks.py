@@ -17,12 +17,12 @@ UNKNOWN: Final = "unknown"
 _NO_NAME: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST: Final = 64
 # An answer with more is no answer: a model has lost its way.
-MOST_CALLS: Final = 500
+MAX_CALLS: Final = 500
 # ends of an answer that may have come in the middle of a call
 CUT: Final = frozenset({"length", "content_filter"})
 
 
-def tool_name(sent: str) -> str:
+def to_tool_name(sent: str) -> str:
     """A name that any provider takes; that of a tool there is stays as it is."""
     return _NO_NAME.sub("_", sent)[:_LONGEST] or UNKNOWN
 
@@ -41,7 +41,7 @@ class _Call:
         return "".join(self.pieces)
 
 
-class ToolCallPieces:
+class ToolCallAssembler:
     """The calls of one answer. Each has an index, and an id that nobody else has, said once.
 
     A call is told of from its first argument on, when its name is known whole.
@@ -86,7 +86,7 @@ class ToolCallPieces:
         bad: list[InvalidToolCall] = []
         for call in self._calls:
             cut = finish_reason in CUT and call is self._calls[-1] and not call.arguments.strip()
-            found, name = read_arguments(call.arguments), tool_name(call.name)
+            found, name = read_arguments(call.arguments), to_tool_name(call.name)
             if found is None or cut:
                 args = clean(call.arguments)
                 bad.append(invalid_tool_call(name=name, args=args, id=call.id, error=None))
@@ -96,7 +96,7 @@ class ToolCallPieces:
 
     def _first(self, call: _Call) -> dict[str, Any]:
         call.told = True
-        function = {"name": tool_name(call.name), "arguments": call.arguments}
+        function = {"name": to_tool_name(call.name), "arguments": call.arguments}
         return {"id": call.id, "function": function}
 
     def _call(self, piece: dict[str, Any], name: str, arguments: str) -> _Call:
@@ -107,7 +107,7 @@ class ToolCallPieces:
             index = None
             known = self._by_id(sent)
         if known is None or _begins_another(known, sent, name, arguments):
-            if len(self._calls) >= MOST_CALLS:
+            if len(self._calls) >= MAX_CALLS:
                 raise ValueError("more calls than any model means")
             known = _Call(index=len(self._calls), sent=sent, id=self._unique(sent))
             self._calls.append(known)

@@ -7,20 +7,20 @@ from typing import Any, Final
 from langchain_core.messages.ai import UsageMetadata
 
 # more than any call reads or writes, and few enough that a year of them fits in 64 bits
-MOST_TOKENS: Final = 1_000_000_000
+MAX_TOKENS: Final = 1_000_000_000
 
 
-def readable(usage: Any) -> dict[str, Any] | None:
+def normalize_counts(usage: Any) -> dict[str, Any] | None:
     """The usage of a chunk, with counts for whatever numbers it has."""
     if not isinstance(usage, Mapping):
         return None
     return {
-        str(key): readable(value) if isinstance(value, Mapping) else _tokens(value)
+        str(key): normalize_counts(value) if isinstance(value, Mapping) else _tokens(value)
         for key, value in usage.items()
     }
 
 
-def believable(usage: Mapping[str, Any]) -> UsageMetadata:
+def normalize_usage(usage: Mapping[str, Any]) -> UsageMetadata:
     """The usage of a whole answer."""
     read, written = (_tokens(usage.get(key)) for key in ("input_tokens", "output_tokens"))
     cached = _tokens((usage.get("input_token_details") or {}).get("cache_read"))
@@ -35,11 +35,11 @@ def believable(usage: Mapping[str, Any]) -> UsageMetadata:
 def _tokens(told: Any) -> int:
     if not isinstance(told, int | float) or told != told:
         return 0
-    return int(max(0, min(told, MOST_TOKENS)))
+    return int(max(0, min(told, MAX_TOKENS)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelUsed:
+class ModelUsage:
     """One model call was made, by whichever part of the agent."""
 
     model: str
@@ -54,5 +54,5 @@ class ModelUsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UsedAside(ModelUsed):
+class UncheckpointedUsage(ModelUsage):
     """A call whose usage no checkpoint holds, such as a drafter's."""

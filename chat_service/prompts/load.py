@@ -9,7 +9,7 @@ def _read(name: str) -> str:
     return files(__package__).joinpath(name).read_text(encoding="utf-8").strip()
 
 
-def prompt(name: str, **values: str) -> str:
+def load_prompt(name: str, **values: str) -> str:
     """The prompt in `name`.md."""
     text = _read(f"{name}.md")
     for key, value in values.items():

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,6 @@ AgentEvent = (
     | StepChanged
     | Retrying
     | TextRetracted
-    | ModelUsed
+    | ModelUsage
     | Paused
 )

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from chat_service.llm.config import CONTEXT_TOKENS, DEFAULT_ID, ModelConfig
-from chat_service.llm.usage import MOST_TOKENS
+from chat_service.llm.usage import MAX_TOKENS
 from chat_service.runtime.subagent import Subagent, researcher
 from shared.telemetry import logs
 
@@ -19,7 +19,7 @@ FALLBACK: Final = "gpt-5-mini"
 TIMEOUT_SECONDS: Final = 5.0
 
 
-async def default_model(base_url: str, api_key: str) -> str:
+async def find_default_model(base_url: str, api_key: str) -> str:
     """The fallback where the endpoint is OpenAI's own or lists it; else the first one it lists.
 
     An endpoint that can't say is taken to have the fallback.
@@ -40,7 +40,7 @@ async def default_model(base_url: str, api_key: str) -> str:
 
 
 # whether a person is asked before a tool acts; `off` takes it away
-Rule = Literal["always", "never", "off"]
+ToolRule = Literal["always", "never", "off"]
 
 
 class McpServer(BaseModel):
@@ -61,8 +61,8 @@ class McpServer(BaseModel):
     env: Annotated[list[str], Field(description="variables that the command is given")] = Field(
         default_factory=list
     )
-    approval: Rule = "always"
-    tools: dict[str, Rule] = Field(default_factory=dict)
+    approval: ToolRule = "always"
+    tools: dict[str, ToolRule] = Field(default_factory=dict)
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 60.0
 
     @model_validator(mode="after")
@@ -71,7 +71,7 @@ class McpServer(BaseModel):
             raise ValueError("either url or command is required")
         return self
 
-    def rule(self, tool: str) -> Rule:
+    def rule(self, tool: str) -> ToolRule:
         return self.tools.get(tool, self.approval)
 
     def secrets(self, environ: Mapping[str, str]) -> dict[str, SecretStr]:
@@ -80,7 +80,7 @@ class McpServer(BaseModel):
         return {name: SecretStr(environ[variable]) for name, variable in wanted.items()}
 
 
-MOST_CONTEXT_TOKENS: Final = 10_000_000
+MAX_CONTEXT_TOKENS: Final = 10_000_000
 
 
 class Models(Mapping[int, ModelConfig]):
@@ -91,7 +91,7 @@ class Models(Mapping[int, ModelConfig]):
         configs: list[ModelConfig],
         monthly_credit_micros: int | None,
         mcp_servers: Sequence[McpServer] = (),
-        tools: Mapping[str, Rule] | None = None,
+        tools: Mapping[str, ToolRule] | None = None,
         subagents: Sequence[Subagent] | None = None,
     ) -> None:
         self._configs = {config.id: config for config in configs}
@@ -170,8 +170,8 @@ class _Entry(BaseModel):
     input_price: _Price = 0
     output_price: _Price = 0
     cached_price: _Price | None = None
-    reserve_tokens: Annotated[int, Field(gt=0, le=MOST_TOKENS)] = 4_000
-    context_tokens: Annotated[int, Field(ge=1_000, le=MOST_CONTEXT_TOKENS)] = CONTEXT_TOKENS
+    reserve_tokens: Annotated[int, Field(gt=0, le=MAX_TOKENS)] = 4_000
+    context_tokens: Annotated[int, Field(ge=1_000, le=MAX_CONTEXT_TOKENS)] = CONTEXT_TOKENS
 
     def config(
         self, key: str, base_url: str, environ: Mapping[str, str], path: Path
@@ -194,7 +194,7 @@ class _File(BaseModel):
     monthly_credit_micros: Annotated[int, Field(ge=0)] | None = None
     models: Annotated[list[_Entry], Field(min_length=1)]
     mcp_servers: list[McpServer] = Field(default_factory=list)
-    tools: dict[Literal["now", "fetch_url"], Rule] = Field(default_factory=dict)
+    tools: dict[Literal["now", "fetch_url"], ToolRule] = Field(default_factory=dict)
     subagents: list[Subagent] | None = None
 
 

@@ -23,7 +23,7 @@ class RuntimeContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class ThreadMessage:
     """One earlier or present message of the conversation.
 
     `parts` are as stored: {"text"}, {"image"}, {"mention"}, {"tool_call"} or {"reasoning"},
@@ -93,7 +93,7 @@ class Approvals(Protocol):
     async def set_resource(self, approval: UUID, resource: str) -> None: ...
 
 
-class Acts(Protocol):
+class ToolCallClaims(Protocol):
     async def begin(self, turn: UUID, key: str) -> bool:
         """Whether it is begun for the first time; kept before it answers.
 
@@ -102,7 +102,7 @@ class Acts(Protocol):
         ...
 
 
-class Offers(Protocol):
+class McpToolStore(Protocol):
     """What MCP servers told of their tools, kept beyond the life of a process."""
 
     async def kept(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
@@ -120,7 +120,7 @@ class SavedAutomation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownTrigger:
+class TriggerView:
     trigger_id: str
     type: str
     config: Mapping[str, Any]
@@ -129,7 +129,7 @@ class KnownTrigger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownAutomation:
+class AutomationView:
     """An automation as it stands. `payload` is what an update replaces; absent in lists."""
 
     name: str
@@ -138,12 +138,12 @@ class KnownAutomation:
     etag: str
     revision: int
     last_run: str = ""  # a state of RunStatus; empty before the first run has ended
-    triggers: tuple[KnownTrigger, ...] = ()
+    triggers: tuple[TriggerView, ...] = ()
     payload: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownRun:
+class RunView:
     """One run in short. `error` is what its status says."""
 
     state: str  # a state of RunStatus
@@ -153,7 +153,7 @@ class KnownRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class SlotView:
     fire_time: datetime
     local_time: str
     utc_offset: timedelta
@@ -163,20 +163,20 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulePreview:
-    slots: tuple[Slot, ...]
+    slots: tuple[SlotView, ...]
     summary: str = ""
     notes: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class SlotExplanation:
     """What became of a moment. `nearest` is empty for a slot."""
 
     text: str
     is_slot: bool
     outcome: str = ""  # a SlotOutcome; empty when nothing is recorded
     run: str = ""
-    nearest: tuple[Slot, ...] = ()
+    nearest: tuple[SlotView, ...] = ()
 
 
 class Images(Protocol):
@@ -185,7 +185,7 @@ class Images(Protocol):
         ...
 
 
-class Automations(Protocol):
+class AutomationsPort(Protocol):
     """automation_service, as the agent sees it. Refusals are shared.errors.RotaError.
 
     Whatever takes a request_id is done once, however often it is asked for.
@@ -207,19 +207,19 @@ class Automations(Protocol):
 
     async def list(
         self, *, workspace: str, user: str, limit: int
-    ) -> tuple[Sequence[KnownAutomation], bool]:
+    ) -> tuple[Sequence[AutomationView], bool]:
         """The newest that are not archived, without payloads; whether there are more."""
         ...
 
-    async def get(self, *, workspace: str, user: str, name: str) -> KnownAutomation: ...
+    async def get(self, *, workspace: str, user: str, name: str) -> AutomationView: ...
 
-    async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[KnownRun]:
+    async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[RunView]:
         """The newest runs of an automation."""
         ...
 
     async def explain(
         self, *, workspace: str, user: str, trigger: str, moment: datetime
-    ) -> Explanation: ...
+    ) -> SlotExplanation: ...
 
     async def validate_update(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]

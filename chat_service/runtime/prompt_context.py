@@ -6,7 +6,7 @@ from chat_service.runtime.ports import RuntimeContext
 from shared.schedule import zones
 
 
-def facts(context: RuntimeContext) -> dict[str, str]:
+def prompt_values(context: RuntimeContext) -> dict[str, str]:
     here = context.now.astimezone(zones.load(context.time_zone))
     return {
         "now_utc": context.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -16,8 +16,8 @@ def facts(context: RuntimeContext) -> dict[str, str]:
     }
 
 
-def header(context: RuntimeContext) -> str:
-    known = facts(context)
+def prompt_header(context: RuntimeContext) -> str:
+    known = prompt_values(context)
     lines = [
         f"Now (UTC): {known['now_utc']}",
         f"Now (person): {known['now_person']}",

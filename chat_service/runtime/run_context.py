@@ -12,12 +12,12 @@ from chat_service.llm.metering import Meter
 from chat_service.llm.retry import RetryPolicies
 from chat_service.runtime.events import AgentEvent
 from chat_service.runtime.ports import (
-    Acts,
     Approvals,
-    Automations,
+    AutomationsPort,
     Images,
     RuntimeContext,
     TaskLimits,
+    ToolCallClaims,
 )
 from shared.clock import Clock
 from shared.registries.catalogue import Catalogue
@@ -25,22 +25,22 @@ from shared.registries.catalogue import Catalogue
 STAMP = "rota"  # our key in a message's metadata
 
 # whether a person is asked before a tool acts
-Rule = Literal["always", "never"]
+ApprovalRule = Literal["always", "never"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class AgentDeps:
     """What every stream of a process shares."""
 
     approvals: Approvals
-    acts: Acts
-    automations: Automations
+    acts: ToolCallClaims
+    automations: AutomationsPort
     catalogue: Callable[[], Catalogue]
     clock: Clock
     retry: RetryPolicies
     images: Images | None = None
     # how each tool that is offered beside chat's own acts, by name
-    rules: Callable[[], Mapping[str, Rule]] = dict
+    rules: Callable[[], Mapping[str, ApprovalRule]] = dict
     # the definition of a tool that a graph does not have; see late_tools.py
     late: Callable[[str], Any] = lambda _: None
     models: Callable[[], Mapping[int, ModelConfig]] = dict  # those that tasks may have
@@ -50,7 +50,7 @@ Emit = Callable[[AgentEvent], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assigned:
+class SubagentContext:
     """What a subagent works on. `number` counts the tasks of a turn from 1."""
 
     subagent: str
@@ -60,10 +60,10 @@ class Assigned:
 
 
 @dataclass(slots=True, kw_only=True)
-class Run:
+class AgentRun:
     """One stream. `segment` is the same for a stream that takes over from another."""
 
-    desk: Desk
+    desk: AgentDeps
     context: RuntimeContext
     model: ModelBundle
     task: TaskLimits | None
@@ -81,7 +81,7 @@ class Run:
     replays: bool = True
     fresh: bool = False  # nothing of the turn was ever checkpointed
     accounted: set[str] = field(default_factory=set)  # tool calls that tell their own usage
-    assigned: Assigned | None = None  # None: the main agent
+    assigned: SubagentContext | None = None  # None: the main agent
     meter: Meter = field(default_factory=Meter)
     system_prompt: str = ""
 
@@ -119,7 +119,7 @@ def unreadable_of(message: BaseMessage) -> dict[str, str]:
     return stamp_of(message).get("unreadable") or {}
 
 
-def spent_micros(messages: Sequence[BaseMessage]) -> int:
+def cost_micros_of(messages: Sequence[BaseMessage]) -> int:
     return sum(
         stamp_of(message).get("used", {}).get("cost_micros", 0)
         for message in messages

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chat_service.prompts.load import prompt
+from chat_service.prompts.load import load_prompt
 
 
 class Subagent(BaseModel):
@@ -34,5 +34,5 @@ def researcher() -> Subagent:
     return Subagent(
         name=RESEARCHER,
         description="finds things out: reads pages and looks things up, and reports what it found",
-        instructions=prompt("researcher"),
+        instructions=load_prompt("researcher"),
     )

@@ -10,7 +10,7 @@ from langchain.tools import ToolRuntime
 from langgraph.types import interrupt
 
 from chat_service.runtime.ports import ApprovalDraft, StoredApproval
-from chat_service.runtime.run_context import Run
+from chat_service.runtime.run_context import AgentRun
 from shared import errors
 
 UNREADABLE = "the decision could not be read, so nothing was done"
@@ -28,7 +28,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Approved:
+class ApprovalGranted:
     approval: UUID  # the request id of what is done with it
     payload: Mapping[str, Any]
     requested_by: str
@@ -36,7 +36,7 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
+class ApprovalRejected:
     reason: str
 
 
@@ -55,13 +55,13 @@ class ToolCall:
 
 
 async def request_approval(
-    run: Run,
+    run: AgentRun,
     call: ToolCall,
     *,
     action_type: str,
     tool: str,
     prepare: Callable[[], Awaitable[Proposal]],
-) -> Approved | Rejected:
+) -> ApprovalGranted | ApprovalRejected:
     """Pauses the turn until a person has decided.
 
     `prepare` runs once in the life of the call, however often the tool runs again: what it
@@ -79,11 +79,11 @@ async def request_approval(
     shown = stored.id
     answer = interrupt({"approval": str(shown), "segment": run.segment})
     if answer != {"approval": str(shown)}:
-        return Rejected(reason=UNREADABLE)
+        return ApprovalRejected(reason=UNREADABLE)
     return _outcome(await again(lambda: approvals.get(shown)))
 
 
-async def was_asked(run: Run, call: ToolCall) -> bool:
+async def has_approval(run: AgentRun, call: ToolCall) -> bool:
     """Whether a person was asked about a call in an earlier segment, as rules were then."""
     if not run.decided:
         return False
@@ -91,22 +91,22 @@ async def was_asked(run: Run, call: ToolCall) -> bool:
     return await run.desk.retry.peer.call(lambda: _is_stored(run, key))
 
 
-async def _is_stored(run: Run, key: str) -> bool:
+async def _is_stored(run: AgentRun, key: str) -> bool:
     return await run.desk.approvals.find(run.context.turn, key) is not None
 
 
-def _key(run: Run, call: ToolCall, ordinal: int) -> str:
-    return f"{place_of(run, call)}:{ordinal}"
+def _key(run: AgentRun, call: ToolCall, ordinal: int) -> str:
+    return f"{call_place(run, call)}:{ordinal}"
 
 
-def place_of(run: Run, call: ToolCall) -> str:
+def call_place(run: AgentRun, call: ToolCall) -> str:
     """A call's place in its turn."""
     # a subagent's graph has places of its own
     return f"{run.assigned.number}/{call.place}" if run.assigned else call.place
 
 
 def _draft(
-    run: Run, key: str, action_type: str, call: ToolCall, proposal: Proposal
+    run: AgentRun, key: str, action_type: str, call: ToolCall, proposal: Proposal
 ) -> ApprovalDraft:
     wanted_by, tool_call_id = {}, call.id
     if run.assigned:
@@ -124,28 +124,28 @@ def _draft(
     )
 
 
-def _outcome(stored: StoredApproval | None) -> Approved | Rejected:
+def _outcome(stored: StoredApproval | None) -> ApprovalGranted | ApprovalRejected:
     match stored:
         case StoredApproval(state="approved"):
-            return Approved(
+            return ApprovalGranted(
                 approval=stored.id, payload=stored.payload, requested_by=stored.requested_by
             )
         case StoredApproval(state="rejected"):
-            return Rejected(reason=stored.reason)
+            return ApprovalRejected(reason=stored.reason)
         case StoredApproval(state="expired" | "cancelled"):
-            return Rejected(reason=stored.state)
-    return Rejected(reason=UNREADABLE)
+            return ApprovalRejected(reason=stored.state)
+    return ApprovalRejected(reason=UNREADABLE)
 
 
 async def _unattended(
-    run: Run, key: str, tool: str, prepare: Callable[[], Awaitable[Proposal]]
-) -> Approved:
+    run: AgentRun, key: str, tool: str, prepare: Callable[[], Awaitable[Proposal]]
+) -> ApprovalGranted:
     if run.task is None or not run.task.auto_approve:
         raise errors.ApprovalNotGranted(
             f"{tool} wants an approval, and the step does not grant it", metadata={"tool": tool}
         )
     proposal = await prepare()
-    return Approved(
+    return ApprovalGranted(
         approval=uuid5(run.context.turn, key),
         payload=proposal.payload,
         requested_by=run.context.user,

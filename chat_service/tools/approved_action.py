@@ -9,38 +9,44 @@ from langchain.tools import ToolRuntime
 
 from chat_service.llm.text import one_line
 from chat_service.runtime.ports import ActionType, SavedAutomation
-from chat_service.runtime.run_context import Run
-from chat_service.tools.approval import Approved, Proposal, Rejected, ToolCall, request_approval
-from chat_service.tools.results import Declined, Saved
+from chat_service.runtime.run_context import AgentRun
+from chat_service.tools.approval import (
+    ApprovalGranted,
+    ApprovalRejected,
+    Proposal,
+    ToolCall,
+    request_approval,
+)
+from chat_service.tools.results import ApprovalDeclined, AutomationSaved
 from shared.telemetry import logs
 
 MAX_SUMMARY: Final = 300
-HEARD_OUT_SECONDS: Final = 2.0
+CANCEL_GRACE_SECONDS: Final = 2.0
 
-Change = Literal["created", "updated", "paused", "resumed"]
+AutomationChange = Literal["created", "updated", "paused", "resumed"]
 
 log = logs.logger(__name__)
 
 
 async def act_with_approval(
-    run: Run,
+    run: AgentRun,
     runtime: ToolRuntime[Any, Any],
     *,
     action_type: ActionType,
     tool: str,
-    change: Change,
+    change: AutomationChange,
     prepare: Callable[[], Awaitable[Proposal]],
-    act: Callable[[Approved], Awaitable[SavedAutomation]],
-) -> Saved | Declined:
+    act: Callable[[ApprovalGranted], Awaitable[SavedAutomation]],
+) -> AutomationSaved | ApprovalDeclined:
     """`act` is given what was decided, and is safe to repeat: the approval is its request id."""
     decision = await request_approval(
         run, ToolCall.of(runtime), action_type=action_type, tool=tool, prepare=prepare
     )
-    if isinstance(decision, Rejected):
-        return Declined(reason=decision.reason)
+    if isinstance(decision, ApprovalRejected):
+        return ApprovalDeclined(reason=decision.reason)
     approved = decision
     saved = await run.desk.retry.peer.call(lambda: _heard_out(_acted(run, approved, act)))
-    return Saved(
+    return AutomationSaved(
         automation=saved.name,
         display_name=display_name(saved.payload),
         next_fires=list(saved.next_fires),
@@ -49,7 +55,9 @@ async def act_with_approval(
 
 
 async def _acted(
-    run: Run, approved: Approved, act: Callable[[Approved], Awaitable[SavedAutomation]]
+    run: AgentRun,
+    approved: ApprovalGranted,
+    act: Callable[[ApprovalGranted], Awaitable[SavedAutomation]],
 ) -> SavedAutomation:
     saved = await act(approved)
     if approved.stored:
@@ -57,7 +65,7 @@ async def _acted(
     return saved
 
 
-async def _note(run: Run, approval: UUID, resource: str) -> None:
+async def _note(run: AgentRun, approval: UUID, resource: str) -> None:
     """What is saved stays saved, whether the approval can tell of it or not."""
     approvals = run.desk.approvals
     try:
@@ -78,7 +86,7 @@ async def _heard_out(attempt: Coroutine[Any, Any, SavedAutomation]) -> SavedAuto
         return await asyncio.shield(call)
     except asyncio.CancelledError:
         call.add_done_callback(_leave)
-        await asyncio.wait([call], timeout=HEARD_OUT_SECONDS)
+        await asyncio.wait([call], timeout=CANCEL_GRACE_SECONDS)
         raise
 
 

@@ -13,61 +13,63 @@ from typing_extensions import override
 
 from chat_service.llm.text import clean, clean_json, one_line
 from chat_service.runtime.ports import ActionType
-from chat_service.runtime.run_context import Rule, Run
+from chat_service.runtime.run_context import AgentRun, ApprovalRule
 from chat_service.tools import idempotency
 from chat_service.tools.approval import (
-    Approved,
+    ApprovalGranted,
+    ApprovalRejected,
     Proposal,
-    Rejected,
     ToolCall,
+    has_approval,
     request_approval,
-    was_asked,
 )
-from chat_service.tools.definition import ToolDefinition, ToolResult, failed
-from chat_service.tools.results import Declined, MayHaveRun, result_of
+from chat_service.tools.definition import ToolDefinition, ToolResult, error_result
+from chat_service.tools.results import ApprovalDeclined, OutcomeUnknownResult, to_result
 from shared import canonical_json, json_schema
 from shared.registries.capabilities.types import Capability
 
-MOST_SHOWN: Final = 256 * 1024  # bytes of arguments on a card
+MAX_ARGUMENTS: Final = 256 * 1024  # bytes of arguments on a card
 ASKS: Final = "A person is asked before it acts; an agent_task that uses it needs auto_approve."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
+class ToolOffer:
     """A capability for tasks, and the same as a tool of chats."""
 
     capability: Capability
     definition: ToolDefinition
 
 
-def offered(capability: Capability, rule: Rule, *, repeatable: bool = True) -> Offered:
+def offer_tool(capability: Capability, rule: ApprovalRule, *, repeatable: bool = True) -> ToolOffer:
     """`repeatable`: to do it again does no more than to do it once."""
     asks = rule == "always"
     if asks:
         capability = replace(capability, description=f"{capability.description}\n{ASKS}")
-    return Offered(
+    return ToolOffer(
         capability=capability,
         definition=ToolDefinition(
             name=capability.id,
-            factory=lambda run: asked_tool(run, capability, ask=asks, repeatable=repeatable),
+            factory=lambda run: approval_tool(run, capability, ask=asks, repeatable=repeatable),
             approval=rule,
         ),
     )
 
 
-def asked_tool(run: Run, capability: Capability, *, ask: bool, repeatable: bool = True) -> BaseTool:
+def approval_tool(
+    run: AgentRun, capability: Capability, *, ask: bool, repeatable: bool = True
+) -> BaseTool:
     """Without `ask` it acts at once, unless it was asked for when a rule still said so."""
 
     async def carry(arguments: dict[str, Any], call: ToolCall) -> ToolResult:
         wanted = clean_json(arguments)
-        asks = ask or await was_asked(run, call)
-        if said := misfit(capability, wanted) or (asks and _unshowable(wanted)):
-            return failed(said)
+        asks = ask or await has_approval(run, call)
+        if said := argument_error(capability, wanted) or (asks and _unshowable(wanted)):
+            return error_result(said)
         if not asks:
             return await _acted(run, capability, call, wanted, repeatable)
         decision = await _decided(run, capability, call, wanted)
-        if isinstance(decision, Rejected):
-            return result_of(Declined(reason=decision.reason))
+        if isinstance(decision, ApprovalRejected):
+            return to_result(ApprovalDeclined(reason=decision.reason))
         wanted = dict(decision.payload["arguments"])
         # what a person has approved waits for its server a little
         return await run.desk.retry.peer.call(
@@ -83,12 +85,12 @@ def _unshowable(arguments: dict[str, Any]) -> str:
         size = len(canonical_json.canonical_bytes(canonical_json.normalise(arguments)))
     except canonical_json.NotCanonical as exc:
         return f"the arguments are invalid: {exc}"
-    return f"the arguments are larger than {MOST_SHOWN} bytes" if size > MOST_SHOWN else ""
+    return f"the arguments are larger than {MAX_ARGUMENTS} bytes" if size > MAX_ARGUMENTS else ""
 
 
 async def _decided(
-    run: Run, capability: Capability, call: ToolCall, arguments: dict[str, Any]
-) -> Approved | Rejected:
+    run: AgentRun, capability: Capability, call: ToolCall, arguments: dict[str, Any]
+) -> ApprovalGranted | ApprovalRejected:
     async def prepare() -> Proposal:
         return Proposal(
             summary=one_line(f"Use {capability.id}", 300),
@@ -104,17 +106,21 @@ async def _decided(
 
 
 async def _acted(
-    run: Run,
+    run: AgentRun,
     capability: Capability,
     call: ToolCall,
     arguments: dict[str, Any],
     repeatable: bool,
 ) -> ToolResult:
     try:
-        with idempotency.in_hand(run, call, repeatable=repeatable):
-            return await called(capability, arguments)
-    except idempotency.Unsure as exc:
-        return failed(exc.message) if repeatable else result_of(MayHaveRun(message=exc.message))
+        with idempotency.call_in_progress(run, call, repeatable=repeatable):
+            return await call_capability(capability, arguments)
+    except idempotency.OutcomeUnknown as exc:
+        return (
+            error_result(exc.message)
+            if repeatable
+            else to_result(OutcomeUnknownResult(message=exc.message))
+        )
 
 
 def _payload_schema(capability: Capability) -> dict[str, Any]:
@@ -132,7 +138,7 @@ def _payload_schema(capability: Capability) -> dict[str, Any]:
     }
 
 
-def carried(value: Any, levels: int) -> Any:
+def to_storable(value: Any, levels: int) -> Any:
     """The same as plain JSON. A number that JSON can't hold is a text, and so is what lies deep.
 
     An act that was done is not to be told as failed for a long number in its answer.
@@ -145,9 +151,9 @@ def carried(value: Any, levels: int) -> Any:
         case str():
             return clean(value)
         case Mapping() if levels:
-            return {clean(str(key)): carried(item, levels - 1) for key, item in value.items()}
+            return {clean(str(key)): to_storable(item, levels - 1) for key, item in value.items()}
         case list() | tuple() if levels:
-            return [carried(item, levels - 1) for item in value]
+            return [to_storable(item, levels - 1) for item in value]
     return clean(_as_text(value))
 
 
@@ -207,13 +213,13 @@ def capability_tool(capability: Capability) -> BaseTool:
     from chat_service.tools.capability_tool import mapping_tool
 
     async def carry(arguments: dict[str, Any], _: object) -> ToolResult:
-        said = misfit(capability, arguments)
-        return failed(said) if said else await called(capability, arguments)
+        said = argument_error(capability, arguments)
+        return error_result(said) if said else await call_capability(capability, arguments)
 
     return mapping_tool(capability, carry)
 
 
-def misfit(capability: Capability, arguments: Mapping[str, Any]) -> str:
+def argument_error(capability: Capability, arguments: Mapping[str, Any]) -> str:
     """What is wrong with the arguments of a call; empty when they fit."""
     if _deeper(arguments, MAX_DEPTH):
         return f"the arguments are nested deeper than {MAX_DEPTH} levels"
@@ -222,10 +228,10 @@ def misfit(capability: Capability, arguments: Mapping[str, Any]) -> str:
     return f"the arguments are invalid: {said}" if said else ""
 
 
-async def called(capability: Capability, arguments: dict[str, Any]) -> ToolResult:
+async def call_capability(capability: Capability, arguments: dict[str, Any]) -> ToolResult:
     """Whatever comes back: the call was carried out, and is not told as one that failed."""
     assert capability.handler is not None
-    answer = carried(await capability.handler(arguments), MAX_DEPTH - 1)
+    answer = to_storable(await capability.handler(arguments), MAX_DEPTH - 1)
     output = answer if isinstance(answer, dict) else {"result": answer}
     if len(canonical_json.canonical_bytes(output)) > MAX_OUTPUT:
         return ToolResult(output=_cut(output))

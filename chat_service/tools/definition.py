@@ -8,8 +8,8 @@ from typing import Any
 from langchain_core.tools import BaseTool
 
 from chat_service.llm.text import clean_json
-from chat_service.llm.usage import ModelUsed
-from chat_service.runtime.run_context import Rule, Run
+from chat_service.llm.usage import ModelUsage
+from chat_service.runtime.run_context import AgentRun, ApprovalRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +20,8 @@ class ToolDefinition:
     """
 
     name: str
-    factory: Callable[[Run], BaseTool]
-    approval: Rule
+    factory: Callable[[AgentRun], BaseTool]
+    approval: ApprovalRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class ToolResult:
     output: Mapping[str, Any]
     ok: bool = True
     resource: str = ""
-    spent: Sequence[ModelUsed] = ()  # by models that the tool called in this segment
+    spent: Sequence[ModelUsage] = ()  # by models that the tool called in this segment
 
     def pair(self) -> tuple[str, dict[str, Any]]:
         """Content and artifact, as LangChain takes them."""
@@ -42,5 +42,5 @@ class ToolResult:
         return content, artifact
 
 
-def failed(message: str) -> ToolResult:
+def error_result(message: str) -> ToolResult:
     return ToolResult(output={"status": "error", "message": message}, ok=False)

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid5
 
-from chat_service.runtime.run_context import Run
-from chat_service.tools.approval import ToolCall, place_of
+from chat_service.runtime.run_context import AgentRun
+from chat_service.tools.approval import ToolCall, call_place
 from shared import errors
 
 
-class NotReached(errors.RotaError):
+class PeerUnreachable(errors.RotaError):
     """Whoever would act can't be reached, so nothing was done."""
 
     code, reason = errors.Code.UNAVAILABLE, "SERVICE_UNAVAILABLE"
 
 
-class Unsure(errors.RotaError):
+class OutcomeUnknown(errors.RotaError):
     """Whether an act was done, nobody knows."""
 
 
@@ -31,22 +31,22 @@ class _Act:
 _ACT: Final[ContextVar[_Act | None]] = ContextVar("act", default=None)
 
 
-def present_key() -> str:
+def current_key() -> str:
     """The key of the tool call in hand: the same for whoever takes it over. Empty outside."""
     act = _ACT.get()
     return act.key if act else ""
 
 
-async def begins() -> bool:
+async def start_call() -> bool:
     """Right before the act in hand is done. False when it was begun before: it may be done."""
     act = _ACT.get()
     return act is None or await act.begin()
 
 
 @contextmanager
-def in_hand(run: Run, call: ToolCall, *, repeatable: bool) -> Iterator[None]:
+def call_in_progress(run: AgentRun, call: ToolCall, *, repeatable: bool) -> Iterator[None]:
     """`repeatable`: to do it again does no more than to do it once."""
-    place = place_of(run, call)
+    place = call_place(run, call)
 
     async def begin() -> bool:
         # One whose answer is lost may have been kept: asked again it is false, which errs on the

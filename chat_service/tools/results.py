@@ -11,7 +11,7 @@ MAX_ISSUES: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
+class AutomationSaved:
     automation: str
     display_name: str
     next_fires: list[str]
@@ -20,25 +20,25 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declined:
+class ApprovalDeclined:
     reason: str
     status: Literal["rejected"] = "rejected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Invalid:
+class ArgumentsInvalid:
     issues: list[str]
     status: Literal["invalid"] = "invalid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class ToolFailed:
     message: str
     status: Literal["error"] = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Conflict:
+class EtagConflict:
     """What was approved is of something that is no longer so; nothing was done."""
 
     message: str
@@ -47,7 +47,7 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MayHaveRun:
+class OutcomeUnknownResult:
     """A tool's act was begun, and nobody knows how it ended; it is not begun again."""
 
     message: str
@@ -56,14 +56,14 @@ class MayHaveRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class AutomationList:
     automations: list[dict[str, Any]]
     more: bool  # there are others, which are not shown
     status: Literal["listed"] = "listed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
+class SlotReport:
     automation: str
     display_name: str
     moment: str
@@ -74,7 +74,7 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reported:
+class SubagentReport:
     """What a subagent answered."""
 
     subagent: str
@@ -83,21 +83,29 @@ class Reported:
     status: Literal["done"] = "done"
 
 
-Outcome = (
-    MayHaveRun | Saved | Declined | Invalid | Failed | Conflict | Listed | Explained | Reported
+ToolOutcome = (
+    OutcomeUnknownResult
+    | AutomationSaved
+    | ApprovalDeclined
+    | ArgumentsInvalid
+    | ToolFailed
+    | EtagConflict
+    | AutomationList
+    | SlotReport
+    | SubagentReport
 )
 
 
-class Stopped(Exception):
+class ToolStopped(Exception):
     """Ends a tool early with its outcome."""
 
-    def __init__(self, outcome: Invalid | Failed | Conflict) -> None:
+    def __init__(self, outcome: ArgumentsInvalid | ToolFailed | EtagConflict) -> None:
         super().__init__(outcome.status)
         self.outcome = outcome
 
 
 # what no tool answers for: the turn goes on with another model, or ends
-NO_OUTCOME: Final = (
+TURN_ERRORS: Final = (
     errors.ApprovalNotGranted,
     errors.ModelRateLimited,
     errors.ModelUnavailable,
@@ -105,43 +113,45 @@ NO_OUTCOME: Final = (
 )
 
 
-async def outcome_of(act: Callable[[], Awaitable[Outcome]]) -> Outcome:
+async def capture_outcome(act: Callable[[], Awaitable[ToolOutcome]]) -> ToolOutcome:
     """What an act came to; raises what is none."""
     try:
         return await act()
-    except Stopped as exc:
+    except ToolStopped as exc:
         return exc.outcome
-    except NO_OUTCOME:
+    except TURN_ERRORS:
         raise
     except errors.RotaError as exc:
-        return refused(exc)
+        return to_outcome(exc)
 
 
-def refused(exc: errors.RotaError) -> Invalid | Failed | Conflict:
+def to_outcome(exc: errors.RotaError) -> ArgumentsInvalid | ToolFailed | EtagConflict:
     if exc.violations:
-        return Invalid(issues=issues_of(exc))
+        return ArgumentsInvalid(issues=issues_of(exc))
     if exc.reason == errors.EtagMismatch.reason:
-        return Conflict(
+        return EtagConflict(
             message="The automation has changed since the card was made, so nothing was done. "
             "The person may ask for it again."
         )
-    return Failed(message=exc.message)
+    return ToolFailed(message=exc.message)
 
 
-def result_of(outcome: Outcome) -> ToolResult:
+def to_result(outcome: ToolOutcome) -> ToolResult:
     return ToolResult(
         output=asdict(outcome),
-        ok=not isinstance(outcome, Invalid | Failed | Conflict | MayHaveRun),
-        resource=outcome.automation if isinstance(outcome, Saved) else "",
+        ok=not isinstance(
+            outcome, ArgumentsInvalid | ToolFailed | EtagConflict | OutcomeUnknownResult
+        ),
+        resource=outcome.automation if isinstance(outcome, AutomationSaved) else "",
     )
 
 
 def issues_of(exc: errors.RotaError) -> list[str]:
     """A refusal's field violations, as a drafter or a person can read them."""
-    return listed((v.field.removeprefix("automation."), v.description) for v in exc.violations) or [
-        exc.message
-    ]
+    return format_issues(
+        (v.field.removeprefix("automation."), v.description) for v in exc.violations
+    ) or [exc.message]
 
 
-def listed(found: Iterable[tuple[str, str]]) -> list[str]:
+def format_issues(found: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{field}: {what}" if field else what for field, what in found][:MAX_ISSUES]

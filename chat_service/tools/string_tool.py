@@ -8,11 +8,11 @@ from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool, StructuredTool
 
 from chat_service.llm.text import clean
-from chat_service.prompts.load import prompt
-from chat_service.tools.results import Invalid, Outcome, outcome_of, result_of
+from chat_service.prompts.load import load_prompt
+from chat_service.tools.results import ArgumentsInvalid, ToolOutcome, capture_outcome, to_result
 
 Texts = Mapping[str, str]
-Act = Callable[[Texts, ToolRuntime[Any, Any]], Awaitable[Outcome]]
+Action = Callable[[Texts, ToolRuntime[Any, Any]], Awaitable[ToolOutcome]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,21 +29,21 @@ class Argument:
     format: str = ""
 
 
-def text_tool(name: str, arguments: Sequence[Argument], act: Act) -> BaseTool:
+def string_tool(name: str, arguments: Sequence[Argument], act: Action) -> BaseTool:
     """Its description is the prompt `{name}/description`."""
 
     async def call(runtime: ToolRuntime[Any, Any], **given: Any) -> tuple[str, dict[str, Any]]:
-        async def carried_out() -> Outcome:
+        async def carried_out() -> ToolOutcome:
             if issues := _issues(arguments, given):
-                return Invalid(issues=issues)
+                return ArgumentsInvalid(issues=issues)
             texts = {one.name: clean(given.get(one.name) or "").strip() for one in arguments}
             return await act(texts, runtime)
 
-        return result_of(await outcome_of(carried_out)).pair()
+        return to_result(await capture_outcome(carried_out)).pair()
 
     return StructuredTool(
         name=name,
-        description=prompt(f"{name}/description"),
+        description=load_prompt(f"{name}/description"),
         # a plain schema: one that is derived from the function takes 10 ms a turn
         args_schema=_schema(arguments),
         coroutine=call,

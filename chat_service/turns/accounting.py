@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 from chat_service.persistence import credits, messages, turns
 from chat_service.persistence.turns import Turn
 from chat_service.turns.segment import Work
@@ -16,7 +16,7 @@ from shared.telemetry import logs
 log = logs.logger(__name__)
 
 
-async def add(connection: AsyncConnection, turn: Turn, used: ModelUsed) -> None:
+async def add(connection: AsyncConnection, turn: Turn, used: ModelUsage) -> None:
     """Counts a call beside the segment's work, whether the segment goes on or is over.
 
     Against a person's credit also when the turn is gone with its thread.
@@ -31,7 +31,7 @@ async def add(connection: AsyncConnection, turn: Turn, used: ModelUsed) -> None:
     await turns.set_usage(connection, turn.id, with_calls(row.usage, [used]))
 
 
-async def write_down(engine: AsyncEngine, work: Work, used: ModelUsed) -> None:
+async def write_down(engine: AsyncEngine, work: Work, used: ModelUsage) -> None:
     """Counts a call at once, since nobody could tell of it if this process died."""
     if used.call in work.counted:
         return
@@ -44,7 +44,7 @@ async def write_down(engine: AsyncEngine, work: Work, used: ModelUsed) -> None:
     work.counted.add(used.call)
 
 
-def with_calls(before: Mapping[str, Any], calls: Iterable[ModelUsed]) -> dict[str, Any]:
+def with_calls(before: Mapping[str, Any], calls: Iterable[ModelUsage]) -> dict[str, Any]:
     """A usage as it is stored, and calls on top of it."""
     more = UsageSum()
     for call in calls:

@@ -8,7 +8,7 @@ from uuid import UUID
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 from chat_service.persistence import turn_recovery, turns
 from chat_service.persistence.turn_recovery import AbandonedSegment, RecoveredUsage
 from chat_service.persistence.turns import Turn
@@ -27,7 +27,7 @@ RETRY_SECONDS: Final = 0.5
 MOST_FAILURES: Final = 3
 
 # What calls that were cut off used; None where nobody can know.
-Reckon = Callable[[Work, AbandonedSegment], Awaitable[list[ModelUsed] | None]]
+Reckon = Callable[[Work, AbandonedSegment], Awaitable[list[ModelUsage] | None]]
 Begin = Callable[[Work, list[bytes]], None]
 # A segment that may go on, and its frames.
 Ready = tuple[Work, list[bytes]]

@@ -9,7 +9,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service import convert
 from chat_service.llm.metering import Meter
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 from chat_service.persistence.turns import Turn
 from chat_service.turns.message_parts import Fold
 from chat_service.turns.usage_sum import UsageSum
@@ -105,7 +105,7 @@ class Work:
     def user_message(self) -> str:
         return self._message(self.turn.user_message_id)
 
-    def account(self, used: ModelUsed) -> None:
+    def account(self, used: ModelUsage) -> None:
         """Counts a model call once, however often it is told of."""
         self.standing = None
         if used.call and used.call in self.counted:

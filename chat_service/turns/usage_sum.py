@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 
 
 @dataclass(slots=True)
@@ -14,7 +14,7 @@ class UsageSum:
     models: dict[str, dict[str, int]] = field(default_factory=dict)
     estimated: set[str] = field(default_factory=set)  # models of which some is an estimate
 
-    def add(self, used: ModelUsed) -> None:
+    def add(self, used: ModelUsage) -> None:
         self._add(
             used.model,
             used.estimated,

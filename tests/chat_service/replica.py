@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 from chat_service.persistence import frames, messages, tables
 from chat_service.persistence.turn_recovery import AbandonedSegment
 from chat_service.persistence.turns import Turn
@@ -28,7 +28,7 @@ POOL = 8
 T = tables.turns
 
 
-CUT = ModelUsed(
+CUT = ModelUsage(
     model="demo", input_tokens=5, output_tokens=7, cached_tokens=0, cost_micros=0, estimated=True
 )
 
@@ -61,7 +61,7 @@ class Replica:
     reckoned: list[UUID] = field(default_factory=list)
     faults: list[Exception] = field(default_factory=list)  # of the next reckonings
     meanwhile: list[Callable[[], Awaitable[None]]] = field(default_factory=list)  # once each
-    cut: list[ModelUsed] | None = field(default_factory=list)  # what they find
+    cut: list[ModelUsage] | None = field(default_factory=list)  # what they find
     outcome: asyncio.Event = field(default_factory=asyncio.Event)  # is there
     raised: Exception | None = None  # by a flow that is cut off
     leaving: asyncio.Event = field(default_factory=asyncio.Event)  # flows may end
@@ -96,7 +96,7 @@ class Replica:
             self.stopped.append(work.turn.id)
             await self.leaving.wait()
 
-    async def _reckon(self, work: Work, left: AbandonedSegment) -> list[ModelUsed] | None:
+    async def _reckon(self, work: Work, left: AbandonedSegment) -> list[ModelUsage] | None:
         await self.reckoning.wait()
         self.reckoned.append(work.turn.id)
         if self.meanwhile:

@@ -39,7 +39,7 @@ class Slow(MemoryAutomations):
 async def test_its_approval_tells_what_came_of_it_all_the_same(
     serve: Serving, monkeypatch: pytest.MonkeyPatch, waited: float
 ) -> None:
-    monkeypatch.setattr(approved_action, "HEARD_OUT_SECONDS", waited)
+    monkeypatch.setattr(approved_action, "CANCEL_GRACE_SECONDS", waited)
     automations = Slow()
     chat = await serve(automations=automations)
     approval = approval_of(await chat.send(SCHEDULE))

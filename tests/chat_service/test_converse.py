@@ -8,13 +8,13 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.flows import event_frames, initial_thinking_step
 from chat_service.flows.dependencies import Flows
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.events import AgentEvent, Retrying, TextDelta
 from chat_service.turns.segment import Completed, Work
 from tests.chat_service.stored_turns import store
 from tests.support.chat import START, Chat
 
-USED = ModelUsed(model="m", input_tokens=1, output_tokens=0, cached_tokens=0, cost_micros=0)
+USED = ModelUsage(model="m", input_tokens=1, output_tokens=0, cached_tokens=0, cost_micros=0)
 THINKING = initial_thinking_step.begun([{"text": "hello"}]).step
 
 

@@ -203,7 +203,7 @@ async def test_of_many_images_a_model_is_given_the_newest_that_fit(
     serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = 2 * len(data_url(PNG, "png")) + len(data_url(JPEG, "jpeg"))
-    monkeypatch.setattr(pictures, "MOST_BYTES", most)
+    monkeypatch.setattr(pictures, "MAX_IMAGE_BYTES", most)
     async with scripted_model(*[[says("I see."), ends(), DONE]] * 8) as provider:
         chat = await serve(model(-1, "seeing", base_url=provider.base_url))
         thread = thread_of(await send(chat, sending(pb.Image(data=PNG), pb.Image(data=PNG))))

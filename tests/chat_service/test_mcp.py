@@ -244,7 +244,7 @@ async def test_an_act_whose_server_stays_away_is_told_as_not_done(
 async def test_a_server_that_was_never_reached_is_no_tool_that_is_gone(
     start: Start, keys: Keys, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootstrap, "LOOK_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(bootstrap, "REFRESH_SECONDS", 0.2)
     shelf.away = True
 
     async with start() as chat:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.runtime.ports import KnownRun
+from chat_service.runtime.ports import RunView
 from devstack.demo_model import DemoServer
 from shared import errors
 from tests.chat_service.conftest import Serving
@@ -102,8 +102,8 @@ async def test_an_automation_is_shown_with_definition_next_fires_and_last_runs(
     reading: Reading, automations: MemoryAutomations, automation: str
 ) -> None:
     automations.ran[automation] = [
-        KnownRun(state="failed", slot_time=START, error="the page was gone"),
-        KnownRun(state="succeeded", slot_time=START),
+        RunView(state="failed", slot_time=START, error="the page was gone"),
+        RunView(state="succeeded", slot_time=START),
     ]
     await send(reading.chat, mentioning(automation))
     context = reading.user_messages()[0]
@@ -121,7 +121,7 @@ async def test_what_is_mentioned_many_times_is_read_and_shown_once(
 ) -> None:
     read: list[str] = []
 
-    async def runs(*, workspace: str, user: str, name: str, limit: int) -> list[KnownRun]:
+    async def runs(*, workspace: str, user: str, name: str, limit: int) -> list[RunView]:
         read.append(name)
         return []
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from chat_service.adapters.automation_client import AUTOMATION_SERVICE, AutomationClient
-from chat_service.runtime.ports import KnownAutomation
+from chat_service.runtime.ports import AutomationView
 from shared import errors
 from shared.registries.catalogue import current_catalogue
 from shared.rpc.client import DelegatedCredentials
@@ -32,19 +32,19 @@ async def client(road: Pair, keys: Keys) -> AutomationClient:
 
 
 @pytest.fixture
-async def news(road: Pair, client: AutomationClient) -> KnownAutomation:
+async def news(road: Pair, client: AutomationClient) -> AutomationView:
     _, name = await approved(road)
     return await client.get(**ADA, name=name)
 
 
-def at_half_past_ten(news: KnownAutomation) -> dict[str, Any]:
+def at_half_past_ten(news: AutomationView) -> dict[str, Any]:
     payload = copy.deepcopy(dict(news.payload))
     payload["definition"]["triggers"][0]["config"]["cron"] = "30 10 * * 1-5"
     return {"name": news.name, "etag": news.etag, **payload}
 
 
 async def test_an_automation_is_read_with_what_an_update_would_replace(
-    client: AutomationClient, news: KnownAutomation
+    client: AutomationClient, news: AutomationView
 ) -> None:
     assert (news.display_name, news.state, news.revision) == ("Summarise the news", "active", 1)
     assert news.payload["definition"]["triggers"][0]["config"]["cron"] == "0 9 * * 1-5"
@@ -56,7 +56,7 @@ async def test_an_automation_is_read_with_what_an_update_would_replace(
 
 
 async def test_a_list_is_cut_at_its_limit_and_says_so(
-    client: AutomationClient, news: KnownAutomation
+    client: AutomationClient, news: AutomationView
 ) -> None:
     payload = {
         **NEWS,
@@ -70,7 +70,7 @@ async def test_a_list_is_cut_at_its_limit_and_says_so(
 
 
 async def test_a_validated_update_is_canonical_and_changes_nothing(
-    client: AutomationClient, news: KnownAutomation
+    client: AutomationClient, news: AutomationView
 ) -> None:
     payload = at_half_past_ten(news)
 
@@ -81,7 +81,7 @@ async def test_a_validated_update_is_canonical_and_changes_nothing(
 
 
 async def test_an_update_repeated_with_its_request_id_is_made_once(
-    client: AutomationClient, news: KnownAutomation
+    client: AutomationClient, news: AutomationView
 ) -> None:
     payload, request_id = at_half_past_ten(news), uuid4()
 
@@ -96,7 +96,7 @@ async def test_an_update_repeated_with_its_request_id_is_made_once(
 
 
 async def test_what_is_changed_while_it_is_paused_has_no_next_fires(
-    client: AutomationClient, news: KnownAutomation
+    client: AutomationClient, news: AutomationView
 ) -> None:
     await client.pause(**ADA, name=news.name, note="", request_id=uuid4())
     paused = await client.get(**ADA, name=news.name)
@@ -109,7 +109,7 @@ async def test_what_is_changed_while_it_is_paused_has_no_next_fires(
 
 
 async def test_an_update_without_an_etag_is_never_made(
-    client: AutomationClient, news: KnownAutomation
+    client: AutomationClient, news: AutomationView
 ) -> None:
     with pytest.raises(errors.InvalidRequest):
         await client.update(
@@ -118,7 +118,7 @@ async def test_an_update_without_an_etag_is_never_made(
 
 
 async def test_a_pause_repeated_after_a_resume_does_not_pause_again(
-    client: AutomationClient, news: KnownAutomation
+    client: AutomationClient, news: AutomationView
 ) -> None:
     pause: dict[str, Any] = {**ADA, "name": news.name, "note": "", "request_id": uuid4()}
     await client.pause(**pause)
@@ -131,7 +131,7 @@ async def test_a_pause_repeated_after_a_resume_does_not_pause_again(
 
 
 async def test_what_has_changed_since_it_was_seen_is_not_resumed(
-    client: AutomationClient, news: KnownAutomation
+    client: AutomationClient, news: AutomationView
 ) -> None:
     etag = (await client.get(**ADA, name=news.name)).etag
     await client.pause(**ADA, name=news.name, note="", request_id=uuid4())
@@ -142,7 +142,7 @@ async def test_what_has_changed_since_it_was_seen_is_not_resumed(
 
 
 async def test_another_persons_workspace_has_nothing(
-    client: AutomationClient, news: KnownAutomation
+    client: AutomationClient, news: AutomationView
 ) -> None:
     with pytest.raises(errors.RotaError) as refused:
         await client.get(workspace="other", user="ada", name=news.name)
@@ -150,7 +150,7 @@ async def test_another_persons_workspace_has_nothing(
 
 
 async def test_what_is_no_slot_is_told_with_the_nearest(
-    client: AutomationClient, news: KnownAutomation
+    client: AutomationClient, news: AutomationView
 ) -> None:
     trigger = f"{news.name}/triggers/{news.triggers[0].trigger_id}"
 

@@ -8,14 +8,14 @@ from uuid import UUID, uuid4
 
 from chat_service.runtime.ports import (
     ApprovalDraft,
-    Explanation,
-    KnownAutomation,
-    KnownRun,
-    KnownTrigger,
+    AutomationView,
+    RunView,
     SavedAutomation,
     SchedulePreview,
-    Slot,
+    SlotExplanation,
+    SlotView,
     StoredApproval,
+    TriggerView,
 )
 from shared import errors
 from shared.definition.envelope import AutomationCreate, dump
@@ -102,8 +102,8 @@ class MemoryAutomations:
     now: datetime
     saved: dict[UUID, SavedAutomation] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
-    ledger: dict[datetime, Explanation] = field(default_factory=dict)
-    ran: dict[str, list[KnownRun]] = field(default_factory=dict)
+    ledger: dict[datetime, SlotExplanation] = field(default_factory=dict)
+    ran: dict[str, list[RunView]] = field(default_factory=dict)
     asked: list[tuple[str, datetime]] = field(default_factory=list)
     creates: int = 0
     previews: int = 0
@@ -132,7 +132,7 @@ class MemoryAutomations:
         self.previews += 1
         schedule = ScheduleTriggerConfig.model_validate(config)
         slots = [
-            Slot(
+            SlotView(
                 fire_time=slot.fire_time,
                 local_time=slot.local_time,
                 utc_offset=_offset(slot.utc_offset),
@@ -149,7 +149,7 @@ class MemoryAutomations:
 
     async def list(
         self, *, workspace: str, user: str, limit: int
-    ) -> tuple[Sequence[KnownAutomation], bool]:
+    ) -> tuple[Sequence[AutomationView], bool]:
         found = [
             replace(self._known(name), payload={})
             for name, held in reversed(self.held.items())
@@ -157,21 +157,21 @@ class MemoryAutomations:
         ]
         return found[:limit], len(found) > limit
 
-    async def get(self, *, workspace: str, user: str, name: str) -> KnownAutomation:
+    async def get(self, *, workspace: str, user: str, name: str) -> AutomationView:
         return self._known(name)
 
-    async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[KnownRun]:
+    async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[RunView]:
         return self.ran.get(self._known(name).name, [])[:limit]
 
     async def explain(
         self, *, workspace: str, user: str, trigger: str, moment: datetime
-    ) -> Explanation:
+    ) -> SlotExplanation:
         self.asked.append((trigger, moment))
-        return self.ledger.get(moment) or Explanation(
+        return self.ledger.get(moment) or SlotExplanation(
             text="It is no slot of this schedule.",
             is_slot=False,
             nearest=(
-                Slot(fire_time=moment, local_time="2026-11-22T09:00", utc_offset=timedelta(0)),
+                SlotView(fire_time=moment, local_time="2026-11-22T09:00", utc_offset=timedelta(0)),
             ),
         )
 
@@ -249,9 +249,9 @@ class MemoryAutomations:
             raise errors.EtagMismatch(payload["name"], _etag(held))
         return held
 
-    def _known(self, name: str) -> KnownAutomation:
+    def _known(self, name: str) -> AutomationView:
         held = self._held(name)
-        return KnownAutomation(
+        return AutomationView(
             name=name,
             display_name=held.payload["display_name"],
             state=held.state,
@@ -259,7 +259,7 @@ class MemoryAutomations:
             revision=held.revision,
             last_run=held.last_run,
             triggers=tuple(
-                KnownTrigger(
+                TriggerView(
                     trigger_id=one["trigger_id"],
                     type=one["type"],
                     config=one["config"],

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chat_service import bootstrap
 from chat_service.__main__ import migrate
 from chat_service.llm.retry import RetryPolicies
-from chat_service.runtime.ports import Automations
+from chat_service.runtime.ports import AutomationsPort
 from chat_service.settings import ChatSettings
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from devstack.postgres_roles import ServiceDatabases
@@ -132,7 +132,7 @@ async def chat_service(
     keys: Keys,
     model_url: str,
     *,
-    automations: Automations | None,
+    automations: AutomationsPort | None,
     clock: Clock | None = None,
     token: str = "",
     fetcher: Fetcher | None = None,

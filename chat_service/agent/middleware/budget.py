@@ -5,12 +5,14 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from chat_service.llm.metering import tokens_in
-from chat_service.runtime.run_context import Run, spent_micros, stamp_of
+from chat_service.llm.metering import estimate_json_tokens
+from chat_service.runtime.run_context import AgentRun, cost_micros_of, stamp_of
 from shared import errors
 
 
-def limit(run: Run, messages: Sequence[BaseMessage], asked: Mapping[str, Any]) -> dict[str, Any]:
+def limit_output(
+    run: AgentRun, messages: Sequence[BaseMessage], asked: Mapping[str, Any]
+) -> dict[str, Any]:
     """The most tokens that an answer may have; raises BudgetExceeded when nothing is left.
 
     None are said when more can be paid for than the model's context holds.
@@ -23,28 +25,28 @@ def limit(run: Run, messages: Sequence[BaseMessage], asked: Mapping[str, Any]) -
     reads = config.cost_micros(input_tokens=_prompt_tokens(messages, asked), output_tokens=0)
     left = budget - _spent(run, messages) - reads
     if left <= 0:
-        raise exceeded(budget)
+        raise budget_exceeded(budget)
     if config.output_price == 0:
         return {}
     most = max(left * 1_000_000 // config.output_price, 1)
     return {"max_tokens": most} if most < config.context_tokens else {}
 
 
-def settle(run: Run, messages: Sequence[BaseMessage], cost_micros: int) -> None:
+def check_cost(run: AgentRun, messages: Sequence[BaseMessage], cost_micros: int) -> None:
     """Raises BudgetExceeded when a call that is over cost more than was left."""
     budget = run.task.budget_micros if run.task is not None else None
     if budget is not None and _spent(run, messages) + cost_micros > budget:
-        raise exceeded(budget)
+        raise budget_exceeded(budget)
 
 
-def exceeded(budget_micros: int) -> errors.BudgetExceeded:
+def budget_exceeded(budget_micros: int) -> errors.BudgetExceeded:
     return errors.BudgetExceeded(
         "the budget of the task is used up", metadata={"budget_micros": str(budget_micros)}
     )
 
 
-def _spent(run: Run, messages: Sequence[BaseMessage]) -> int:
-    return spent_micros(messages) + run.meter.lost_micros()
+def _spent(run: AgentRun, messages: Sequence[BaseMessage]) -> int:
+    return cost_micros_of(messages) + run.meter.lost_micros()
 
 
 def _prompt_tokens(messages: Sequence[BaseMessage], asked: Mapping[str, Any]) -> int:
@@ -56,8 +58,8 @@ def _prompt_tokens(messages: Sequence[BaseMessage], asked: Mapping[str, Any]) ->
     for message in reversed(messages):
         used = stamp_of(message).get("used") if isinstance(message, AIMessage) else None
         if used:
-            return int(used["input_tokens"] + used["output_tokens"]) + tokens_in(since)
+            return int(used["input_tokens"] + used["output_tokens"]) + estimate_json_tokens(since)
         since.append(message.content)
         if isinstance(message, AIMessage):
             since += [call["args"] for call in message.tool_calls]
-    return tokens_in([since, asked.get("tools"), asked.get("response_format")])
+    return estimate_json_tokens([since, asked.get("tools"), asked.get("response_format")])

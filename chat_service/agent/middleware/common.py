@@ -3,11 +3,11 @@
 from langchain_core.messages import AIMessage
 from langgraph.prebuilt.tool_node import ToolCallRequest
 
-from chat_service.runtime.run_context import Run
+from chat_service.runtime.run_context import AgentRun
 
 
-def run_of(context: object) -> Run:
-    if not isinstance(context, Run):
+def agent_run(context: object) -> AgentRun:
+    if not isinstance(context, AgentRun):
         raise TypeError("a graph was used without its run")
     return context
 

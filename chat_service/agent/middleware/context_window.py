@@ -12,7 +12,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from chat_service.llm.metering import IMAGE_TOKENS, tokens_of
+from chat_service.llm.metering import IMAGE_TOKENS, estimate_tokens
 from chat_service.runtime.run_context import stamp_of
 
 # Messages that stand together: what the agent said, and the results of the calls it made there.
@@ -22,25 +22,25 @@ M = TypeVar("M", bound=BaseMessage)
 LEFT_OUT: Final = "[Earlier messages are left out here, for they are too long.]"
 CUT: Final = " […the rest of this result is left out]"
 # What stays of an old result that is too long to be shown whole.
-MOST_OF_RESULT: Final = 4_000
+MAX_OLD_RESULT: Final = 4_000
 # and when that is not enough
-LEAST_OF_RESULT: Final = 300
+MIN_RESULT: Final = 300
 
 
-def newest(groups: Sequence[Group], most_tokens: int) -> list[BaseMessage]:
+def trim_history(groups: Sequence[Group], most_tokens: int) -> list[BaseMessage]:
     """All of them, or the newest that are `most_tokens` by estimate, and a word that says so.
 
     The last one is always there. Old results are cut before anything is left out for them.
     """
-    if sum(map(tokens, groups)) <= most_tokens:
+    if sum(map(count_tokens, groups)) <= most_tokens:
         return [message for group in groups for message in group]
-    left = most_tokens - tokens(groups[-1])
+    left = most_tokens - count_tokens(groups[-1])
     kept = [groups[-1]]
     whole = True
     for group in reversed(groups[:-1]):
-        cut = [_cut(message, MOST_OF_RESULT) for message in group]
-        shown = group if tokens(group) <= left else cut
-        left -= tokens(shown)
+        cut = [_cut(message, MAX_OLD_RESULT) for message in group]
+        shown = group if count_tokens(group) <= left else cut
+        left -= count_tokens(shown)
         whole = left >= 0
         if not whole:
             break
@@ -49,25 +49,25 @@ def newest(groups: Sequence[Group], most_tokens: int) -> list[BaseMessage]:
     return [*head, *(message for group in reversed(kept) for message in group)]
 
 
-def tokens(messages: Sequence[BaseMessage]) -> int:
+def count_tokens(messages: Sequence[BaseMessage]) -> int:
     return sum(map(_tokens_of, messages))
 
 
-def fitted(messages: Sequence[AnyMessage], most_tokens: int) -> list[AnyMessage]:
+def fit_messages(messages: Sequence[AnyMessage], most_tokens: int) -> list[AnyMessage]:
     """What a call of a model is given of them: `most_tokens` by estimate, where it can be done.
 
     Results are cut, the oldest first; then the history is left out, from its beginning on; then
     old results are cut to a line or two; then the newest share what is left. What the person
     says now, and what the agent itself said in the turn, stays whole.
     """
-    excess = tokens(messages) - most_tokens
+    excess = count_tokens(messages) - most_tokens
     if excess <= 0:
         return list(messages)
     shown = list(messages)
     new = 1 + max((n for n, m in enumerate(shown) if isinstance(m, AIMessage)), default=-1)
-    excess = _shorten(shown, range(new), MOST_OF_RESULT, excess)
+    excess = _shorten(shown, range(new), MAX_OLD_RESULT, excess)
     first, excess = _without_oldest(shown, excess)
-    excess = _shorten(shown, range(first, new), LEAST_OF_RESULT, excess)
+    excess = _shorten(shown, range(first, new), MIN_RESULT, excess)
     if excess > 0:
         _share(shown, range(new, len(shown)), excess)
     return [HumanMessage(LEFT_OUT), *shown[first:]] if first else shown
@@ -93,7 +93,7 @@ def _without_oldest(shown: Sequence[AnyMessage], excess: int) -> tuple[int, int]
     for number in _beginnings(shown):
         if excess <= 0:
             break
-        excess -= tokens(shown[first:number])
+        excess -= count_tokens(shown[first:number])
         first = number
     return first, excess
 
@@ -112,14 +112,14 @@ def _share(shown: list[AnyMessage], where: range, excess: int) -> None:
     results = sorted(
         (n for n in where if isinstance(shown[n], ToolMessage)), key=lambda n: len(shown[n].text)
     )
-    left = tokens([shown[number] for number in results]) - excess
+    left = count_tokens([shown[number] for number in results]) - excess
     for done, number in enumerate(results):
         share = max(left, 0) // (len(results) - done)
         size = _tokens_of(shown[number])
         if size > share:
             # by its own bytes a token, since texts differ in how many a character has
             most = len(shown[number].text) * share // size - len(CUT)
-            shown[number] = _cut(shown[number], max(most, LEAST_OF_RESULT))
+            shown[number] = _cut(shown[number], max(most, MIN_RESULT))
         left -= _tokens_of(shown[number])
 
 
@@ -135,4 +135,4 @@ def _tokens_of(message: BaseMessage) -> int:
     shown = message.content if isinstance(message.content, list) else ()
     images = sum(isinstance(one, dict) and bool(one["type"] == "image_url") for one in shown)
     size = sum(len(text.encode(errors="replace")) for text in said)
-    return tokens_of(size) + images * IMAGE_TOKENS
+    return estimate_tokens(size) + images * IMAGE_TOKENS

@@ -6,16 +6,16 @@ from typing import Any, Final
 from langchain_core.messages import AnyMessage, HumanMessage
 
 from chat_service.runtime.ports import REFERENCE
-from chat_service.runtime.run_context import Run
+from chat_service.runtime.run_context import AgentRun
 
 PLACEHOLDER: Final = "[an image]"
 # the newest ones; what is older is only named
-MOST_SHOWN: Final = 20
+MAX_IMAGES: Final = 20
 # of data URLs: all that one message may have, which is 20 MiB of images
-MOST_BYTES: Final = 28 << 20
+MAX_IMAGE_BYTES: Final = 28 << 20
 
 
-async def shown(messages: Sequence[AnyMessage], run: Run) -> list[AnyMessage]:
+async def with_images(messages: Sequence[AnyMessage], run: AgentRun) -> list[AnyMessage]:
     """The same messages with each reference replaced by its image, or by words."""
     uris = _uris(messages)
     if not uris:
@@ -26,7 +26,7 @@ async def shown(messages: Sequence[AnyMessage], run: Run) -> list[AnyMessage]:
     return [_filled(message, images) for message in messages]
 
 
-def can_do_without(messages: Sequence[AnyMessage], run: Run) -> bool:
+def drop_earlier_images(messages: Sequence[AnyMessage], run: AgentRun) -> bool:
     """Has a run show the images of its own message only; False when it shows no others.
 
     A provider that refuses one image would refuse every later message of the thread as well.
@@ -47,16 +47,16 @@ def _uris(messages: Sequence[AnyMessage]) -> list[str]:
     return [uri for message in messages for block in _blocks(message) if (uri := _uri(block))]
 
 
-async def _fitting(uris: Sequence[str], run: Run) -> list[str | None]:
+async def _fitting(uris: Sequence[str], run: AgentRun) -> list[str | None]:
     """The images that one call may show, of these the newest; None for one that is gone."""
     found: list[str | None] = []
-    left = MOST_BYTES
+    left = MAX_IMAGE_BYTES
     for uri in reversed(uris if run.model.config.supports_images is not False else ()):
         if uri not in run.images and run.desk.images is not None:
             run.images[uri] = await run.desk.images.load(run.context.workspace, uri)
         image = run.images.get(uri)
         left -= len(image or "")
-        if left < 0 or len(found) == MOST_SHOWN:
+        if left < 0 or len(found) == MAX_IMAGES:
             break
         found.append(image)
     return found[::-1]

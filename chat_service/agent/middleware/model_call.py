@@ -12,13 +12,13 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from chat_service.agent.middleware import model_response
-from chat_service.agent.middleware.common import run_of
-from chat_service.agent.middleware.model_request import Asking
-from chat_service.agent.middleware.model_response import Asked, Speech
+from chat_service.agent.middleware.common import agent_run
+from chat_service.agent.middleware.model_request import RequestBuilder
+from chat_service.agent.middleware.model_response import ResponseContext, ResponseStream
 from chat_service.llm import errors as llm_errors
-from chat_service.llm.chat_model import Piece, StreamingChat, Watch
+from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat
 from chat_service.runtime.events import Retrying, TextRetracted
-from chat_service.runtime.run_context import Run, stamp_of
+from chat_service.runtime.run_context import AgentRun, stamp_of
 from shared.telemetry import logs, metrics
 
 log = logs.logger(__name__)
@@ -29,7 +29,7 @@ LAST_CALL: Final = 24
 ModelHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 
 
-class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
+class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     """Makes, numbers, retries, bounds and accounts for the calls of a run's model.
 
     It makes them itself: LangChain's own way round costs more than all else at a call's
@@ -43,24 +43,24 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: ModelHandler
     ) -> ModelResponse[Any]:
-        run = run_of(request.runtime.context)
+        run = agent_run(request.runtime.context)
         retry, emit = run.desk.retry, request.runtime.stream_writer
         chat = run.model.chat()
         settings = self._settings(_bounded(request, run), chat)
-        asking = Asking(run=run, messages=request.messages, settings=settings)
+        asking = RequestBuilder(run=run, messages=request.messages, settings=settings)
         await asking.prepare()
         attempt = 0
         while True:
             attempt += 1
             asked = asking.again()
-            watch, block = Watch(taken=run.taken), run.open_block()
+            watch, block = CallProgress(taken=run.taken), run.open_block()
             call = run.meter.begin(run.model.config, watch)
-            speech = Speech(block, emit, tools="tools" in asked)
+            speech = ResponseStream(block, emit, tools="tools" in asked)
             hear = speech.hear if run.assigned is None else _unheard
             try:
                 async with asyncio.timeout(retry.model_seconds):
                     message = await chat.answer(asking.said, watch=watch, hear=hear, **asked)
-                ended = Asked(
+                ended = ResponseContext(
                     run=run,
                     call=call,
                     block=block,
@@ -68,10 +68,10 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
                     settings=asked,
                     emit=emit,
                 )
-                return ModelResponse(result=[model_response.accepted(message, ended)])
+                return ModelResponse(result=[model_response.accept_response(message, ended)])
             except llm_errors.PROVIDER_FAULTS as exc:
-                run.meter.failed(call, given_up=llm_errors.given_up(exc))
-                fault = llm_errors.read(exc)
+                run.meter.failed(call, given_up=llm_errors.timed_out(exc))
+                fault = llm_errors.classify_error(exc)
                 wait = retry.model.backoff(attempt, fault.retry_after) if fault.passing else None
                 if await asking.otherwise(fault):
                     # another call, so it has all of its tries
@@ -102,11 +102,11 @@ class ModelCalls(AgentMiddleware[AgentState[Any], Any, Any]):
         return {"tools": self._offered, **settings}
 
 
-def _unheard(_: Piece) -> None:
+def _unheard(_: ResponseChunk) -> None:
     """What a subagent says is for the main agent only."""
 
 
-def _bounded(request: ModelRequest[Any], run: Run) -> ModelRequest[Any]:
+def _bounded(request: ModelRequest[Any], run: AgentRun) -> ModelRequest[Any]:
     """The same request within the limits of its stream."""
     calls = sum(1 for m in request.messages if isinstance(m, AIMessage) and stamp_of(m))
     if calls + 1 >= LAST_CALL:

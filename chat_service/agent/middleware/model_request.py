@@ -7,16 +7,16 @@ from typing import Any
 from langchain_core.messages import AnyMessage, SystemMessage
 
 from chat_service.agent.middleware import budget, context_window, images
-from chat_service.llm.errors import Fault
-from chat_service.llm.metering import tokens_in
-from chat_service.runtime.run_context import Run
+from chat_service.llm.errors import ProviderFault
+from chat_service.llm.metering import estimate_json_tokens
+from chat_service.runtime.run_context import AgentRun
 
 
 @dataclass(slots=True, kw_only=True)
-class Asking:
+class RequestBuilder:
     """`messages` is the state of the agent, `said` what of it the call is given."""
 
-    run: Run
+    run: AgentRun
     messages: Sequence[AnyMessage]
     settings: Mapping[str, Any]
     said: list[AnyMessage] = field(default_factory=list)
@@ -25,40 +25,45 @@ class Asking:
 
     async def prepare(self) -> None:
         """Says as much as the model can read at once."""
-        shown = await images.shown(context_window.fitted(self.messages, self._most()), self.run)
+        shown = await images.with_images(
+            context_window.fit_messages(self.messages, self._most()), self.run
+        )
         self.said = [SystemMessage(self.run.system_prompt), *shown]
 
     def again(self) -> dict[str, Any]:
         """The settings of the next call. Raises BudgetExceeded when nothing is left for it."""
-        limit = budget.limit(self.run, self.said, self.settings)
+        limit = budget.limit_output(self.run, self.said, self.settings)
         self.asked = {**self.settings, **({} if self._unlimited else limit)}
         return self.asked
 
-    async def otherwise(self, fault: Fault) -> bool:
+    async def otherwise(self, fault: ProviderFault) -> bool:
         """Changes what is asked after a refusal; False where nothing else can be asked."""
         found = (
             self._without_limit(fault)
-            or (fault.refused and images.can_do_without(self.messages, self.run))
+            or (fault.refused and images.drop_earlier_images(self.messages, self.run))
             or self._with_less(fault)
         )
         if found:
             await self.prepare()
         return found
 
-    def _without_limit(self, fault: Fault) -> bool:
+    def _without_limit(self, fault: ProviderFault) -> bool:
         """A limit that is refused is more than the model can say anyway."""
         if "max_tokens" not in self.asked or not (fault.limit_refused or fault.too_long):
             return False
         self._unlimited = True
         return True
 
-    def _with_less(self, fault: Fault) -> bool:
+    def _with_less(self, fault: ProviderFault) -> bool:
         """With half of what it was, since nobody knows how its provider counts."""
         if not fault.too_long:
             return False
-        was = context_window.tokens(context_window.fitted(self.messages, self._most()))
+        was = context_window.count_tokens(context_window.fit_messages(self.messages, self._most()))
         self.run.most_tokens, self._unlimited = was // 2, False
-        return context_window.tokens(context_window.fitted(self.messages, self._most())) < was
+        return (
+            context_window.count_tokens(context_window.fit_messages(self.messages, self._most()))
+            < was
+        )
 
     def _most(self) -> int:
         """Tokens that messages may have: a quarter of the context is for the answer.
@@ -68,7 +73,7 @@ class Asking:
         context = self.run.model.config.context_tokens
         if self.run.most_tokens is not None:
             return self.run.most_tokens
-        if context_window.tokens(self.messages) <= context // 4:  # nearly always
+        if context_window.count_tokens(self.messages) <= context // 4:  # nearly always
             return context // 4
-        beside = tokens_in([self.run.system_prompt, self.settings.get("tools")])
+        beside = estimate_json_tokens([self.run.system_prompt, self.settings.get("tools")])
         return max(context * 3 // 4 - beside, context // 4)

@@ -8,14 +8,14 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call
 
 from chat_service.agent.middleware import budget
-from chat_service.llm.chat_model import Piece
-from chat_service.llm.errors import NoAnswer
-from chat_service.llm.metering import Call
+from chat_service.llm.chat_model import ResponseChunk
+from chat_service.llm.errors import EmptyResponse
+from chat_service.llm.metering import MeteredCall
 from chat_service.llm.text import clean
 from chat_service.llm.tool_call_chunks import CUT
-from chat_service.llm.usage import ModelUsed, UsedAside
+from chat_service.llm.usage import ModelUsage, UncheckpointedUsage
 from chat_service.runtime.events import ReasoningDelta, TextDelta, ToolCallArgs, ToolCallStarted
-from chat_service.runtime.run_context import STAMP, Emit, Run
+from chat_service.runtime.run_context import STAMP, AgentRun, Emit
 from shared import errors
 
 _ENDS_HERE: Final = {
@@ -25,18 +25,18 @@ _ENDS_HERE: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ResponseContext:
     """A call that has ended. `messages` is the state of the agent, without the answer."""
 
-    run: Run
-    call: Call
+    run: AgentRun
+    call: MeteredCall
     block: int
     messages: Sequence[BaseMessage]
     settings: Mapping[str, Any]
     emit: Emit
 
 
-def accepted(message: AIMessage, asked: Asked) -> AIMessage:
+def accept_response(message: AIMessage, asked: ResponseContext) -> AIMessage:
     """Tells what the call used, whatever it came to.
 
     Raises NoAnswer, and for a task BudgetExceeded, or ModelUnavailable when its answer is cut.
@@ -47,10 +47,10 @@ def accepted(message: AIMessage, asked: Asked) -> AIMessage:
         message.tool_calls, message.invalid_tool_calls = [], []
     try:
         _check(message, asked, used)
-    except (NoAnswer, errors.RotaError):
+    except (EmptyResponse, errors.RotaError):
         # no checkpoint will tell of it
         call.wasted = True
-        asked.emit(UsedAside(**asdict(used)))
+        asked.emit(UncheckpointedUsage(**asdict(used)))
         raise
     asked.emit(used)
     _end_visibly(message, asked)
@@ -60,27 +60,27 @@ def accepted(message: AIMessage, asked: Asked) -> AIMessage:
     return message
 
 
-def _check(message: AIMessage, asked: Asked, used: ModelUsed) -> None:
+def _check(message: AIMessage, asked: ResponseContext, used: ModelUsage) -> None:
     run, reason = asked.run, _reason(message)
     task = run.task
     if task is not None and task.budget_micros is not None:
         most = asked.settings.get("max_tokens")
         told = not used.estimated and most is not None and used.output_tokens < most
         if reason == "length" and most is not None and not told:
-            raise budget.exceeded(task.budget_micros)
-        budget.settle(run, asked.messages, used.cost_micros)
+            raise budget.budget_exceeded(task.budget_micros)
+        budget.check_cost(run, asked.messages, used.cost_micros)
     if message.tool_calls or message.invalid_tool_calls:
         return
     # the main agent tells of a subagent that says nothing
     if not message.text.strip() and run.assigned is None:
-        raise NoAnswer(reason)
+        raise EmptyResponse(reason)
     if task is not None and reason in CUT:
         raise errors.ModelUnavailable(
             "the model's answer was cut off", metadata={"model_config": str(run.model.config.id)}
         )
 
 
-def _end_visibly(message: AIMessage, asked: Asked) -> None:
+def _end_visibly(message: AIMessage, asked: ResponseContext) -> None:
     """Says of an answer that was cut off that it was: to the person, and to the model later on."""
     note = _ENDS_HERE.get(_reason(message))
     if note is None or message.tool_calls or message.invalid_tool_calls or not message.text:
@@ -108,7 +108,7 @@ def _reason(message: AIMessage) -> str:
     return str(message.response_metadata.get("finish_reason") or "")
 
 
-class Speech:
+class ResponseStream:
     """`hear` takes what `StreamingChat.answer` gives.
 
     Calls of a model that was offered no tools are not told: nobody carries them out.
@@ -120,7 +120,7 @@ class Speech:
         self._tools = tools
         self._calls: dict[int | None, str] = {}
 
-    def hear(self, piece: Piece) -> None:
+    def hear(self, piece: ResponseChunk) -> None:
         if isinstance(piece, str):
             self._emit(TextDelta(block=self._block, text=piece))
         else:

@@ -11,16 +11,16 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 from psycopg_pool import PoolTimeout
 
-from chat_service.agent.middleware.common import calling_message, run_of
+from chat_service.agent.middleware.common import agent_run, calling_message
 from chat_service.llm.text import one_line
-from chat_service.runtime.run_context import Run, stamp_of, unreadable_of
-from chat_service.tools.definition import ToolDefinition, failed
+from chat_service.runtime.run_context import AgentRun, stamp_of, unreadable_of
+from chat_service.tools.definition import ToolDefinition, error_result
 from shared import errors
 from shared.telemetry import logs
 
 log = logs.logger(__name__)
 # calls of one answer; the others are told that they are too many
-MOST_AT_ONCE: Final = 64
+MAX_PARALLEL_CALLS: Final = 64
 _SHOWN: Final = 200  # characters of arguments that can't be read
 # what ends the stream rather than become a tool's answer: refusals of a task, a database that
 # stays away, and what a drafter's or subagent's model or checkpoints do, which is the same as if
@@ -38,7 +38,7 @@ _ENDS_THE_STREAM = (
 ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
 
 
-class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
+class ToolCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     """Has a run's own tool carry out a call, and turns whatever it does into an answer."""
 
     def __init__(self, tools: Mapping[str, ToolDefinition]) -> None:
@@ -48,7 +48,7 @@ class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
     async def awrap_tool_call(
         self, request: ToolCallRequest, handler: ToolHandler
     ) -> ToolMessage | Command[Any]:
-        run = run_of(request.runtime.context)
+        run = agent_run(request.runtime.context)
         refusal = _unreadable(request) or _beyond(request)
         try:
             known = None if refusal else await self._tool(run, request)
@@ -76,7 +76,7 @@ class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
             message.artifact = run.stamp(ok=ok, resource=given.get("resource", ""), **spent)
         return message
 
-    async def _tool(self, run: Run, request: ToolCallRequest) -> ToolDefinition | None:
+    async def _tool(self, run: AgentRun, request: ToolCallRequest) -> ToolDefinition | None:
         found = self._known.get(request.tool_call["name"])
         if found is not None or not run.may_have(request.tool_call["name"]):
             return found
@@ -92,7 +92,7 @@ class ToolCalls(AgentMiddleware[AgentState[Any], Any, Any]):
 
 
 def _answer(request: ToolCallRequest, said: str) -> ToolMessage:
-    content, artifact = failed(said).pair()
+    content, artifact = error_result(said).pair()
     return ToolMessage(
         content,
         artifact=artifact,
@@ -116,7 +116,7 @@ def _unreadable(request: ToolCallRequest) -> str:
 
 def _beyond(request: ToolCallRequest) -> str:
     """What is said of a call that comes after those that are carried out together."""
-    ids = [call["id"] for call in calling_message(request).tool_calls[:MOST_AT_ONCE]]
+    ids = [call["id"] for call in calling_message(request).tool_calls[:MAX_PARALLEL_CALLS]]
     if request.tool_call["id"] in ids:
         return ""
-    return f"nothing was done: at most {MOST_AT_ONCE} tools may be called at once"
+    return f"nothing was done: at most {MAX_PARALLEL_CALLS} tools may be called at once"

@@ -7,8 +7,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from chat_service.llm.config import ModelConfig
-from chat_service.runtime.run_context import Run
-from chat_service.tools.automations.preview import schedules
+from chat_service.runtime.run_context import AgentRun
+from chat_service.tools.automations.preview import enabled_schedules
 from shared import errors, resources
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.frequency import count_runs
@@ -25,13 +25,13 @@ _MOST_ROUNDS: Final = 3
 Json = Mapping[str, Any]
 
 
-def consequences(run: Run, payload: Json) -> dict[str, Any]:
+def estimate_consequences(run: AgentRun, payload: Json) -> dict[str, Any]:
     """As a card shows them. `estimated_cost_usd` is left out when it is not known."""
     definition = payload["definition"]
     execution = definition.get("execution", {})
     after = list(execution.get("on_failure", []))
     steps = [*definition.get("plan", []), *after]
-    runs = sum(_runs_per_month(run, one["config"]) for one in schedules(payload))
+    runs = sum(_runs_per_month(run, one["config"]) for one in enabled_schedules(payload))
     return {
         "runs_per_month": runs,
         **_cost(run, definition.get("plan", []), runs, execution.get("budget_cap_usd")),
@@ -75,7 +75,7 @@ def _again(times: int) -> str:
     return f"tried again up to {times} times"
 
 
-def _warnings(run: Run, steps: Sequence[Json], runs: int) -> Iterator[str]:
+def _warnings(run: AgentRun, steps: Sequence[Json], runs: int) -> Iterator[str]:
     rules = run.desk.rules()
     for step in steps:
         asks = sorted(tool for tool in _tools(step) if rules.get(tool) == "always")
@@ -95,7 +95,7 @@ def _warnings(run: Run, steps: Sequence[Json], runs: int) -> Iterator[str]:
         yield "It does not run within the next month."
 
 
-def _configured(run: Run, model: str) -> bool:
+def _configured(run: AgentRun, model: str) -> bool:
     """Whether a task may find it; models of people's own are named by their resource names."""
     if any(model in (config.model, config.display_name) for config in run.desk.models().values()):
         return True
@@ -110,7 +110,7 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _cost(run: Run, plan: Sequence[Json], runs: int, cap: float | None) -> dict[str, Any]:
+def _cost(run: AgentRun, plan: Sequence[Json], runs: int, cap: float | None) -> dict[str, Any]:
     tasks = [step for step in plan if step.get("action") == "agent_task"]
     configs = [_model(run, step) for step in tasks]
     unpriced = next((name for config, name in configs if config is None), None)
@@ -133,7 +133,7 @@ def _cost(run: Run, plan: Sequence[Json], runs: int, cap: float | None) -> dict[
     }
 
 
-def _model(run: Run, step: Json) -> tuple[ModelConfig | None, str]:
+def _model(run: AgentRun, step: Json) -> tuple[ModelConfig | None, str]:
     """The model of a step and its name; None when it has no price. Tasks have no pins."""
     wanted = step.get("config", {}).get("model")
     models = run.desk.models()
@@ -158,7 +158,7 @@ def _tokens(step: Json) -> tuple[int, int]:
     return read, _ANSWER + _ANSWER // 4 * rounds
 
 
-def _runs_per_month(run: Run, config: Json) -> int:
+def _runs_per_month(run: AgentRun, config: Json) -> int:
     try:
         schedule = ScheduleTriggerConfig.model_validate(config)
     except ValidationError:

@@ -6,14 +6,14 @@ from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool
 
 from chat_service.runtime.ports import ActionType, SavedAutomation
-from chat_service.runtime.run_context import Emit, Run
-from chat_service.tools.approval import Approved, Proposal
+from chat_service.runtime.run_context import AgentRun, Emit
+from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import act_with_approval, summary
-from chat_service.tools.automations.consequences import consequences
+from chat_service.tools.automations.consequences import estimate_consequences
 from chat_service.tools.automations.drafter import draft, payload_schema
-from chat_service.tools.automations.preview import preview_of
-from chat_service.tools.results import Failed, Invalid, Outcome, Stopped
-from chat_service.tools.string_tool import Argument, Texts, text_tool
+from chat_service.tools.automations.preview import build_preview
+from chat_service.tools.results import ArgumentsInvalid, ToolFailed, ToolOutcome, ToolStopped
+from chat_service.tools.string_tool import Argument, Texts, string_tool
 
 NAME: Final = "create_automation"
 _INTENT: Final = Argument(
@@ -23,12 +23,12 @@ _INTENT: Final = Argument(
 )
 
 
-def create_automation_tool(run: Run) -> BaseTool:
-    async def create(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+def create_automation_tool(run: AgentRun) -> BaseTool:
+    async def create(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
         async def prepare() -> Proposal:
             return await _proposal(run, texts["intent"], runtime.stream_writer)
 
-        async def act(approved: Approved) -> SavedAutomation:
+        async def act(approved: ApprovalGranted) -> SavedAutomation:
             return await run.desk.automations.create(
                 workspace=run.context.workspace,
                 user=approved.requested_by,
@@ -46,22 +46,22 @@ def create_automation_tool(run: Run) -> BaseTool:
             act=act,
         )
 
-    return text_tool(NAME, [_INTENT], create)
+    return string_tool(NAME, [_INTENT], create)
 
 
-async def _proposal(run: Run, intent: str, emit: Emit) -> Proposal:
+async def _proposal(run: AgentRun, intent: str, emit: Emit) -> Proposal:
     match await draft(run, intent, emit):
         case {"payload": payload}:
-            preview = await preview_of(run, payload, intent)
+            preview = await build_preview(run, payload, intent)
             return Proposal(
                 summary=summary(payload["display_name"], preview["summary"]),
                 payload=payload,
                 payload_schema=payload_schema(),
-                context={"intent": intent, "consequences": consequences(run, payload)},
+                context={"intent": intent, "consequences": estimate_consequences(run, payload)},
                 preview=preview,
             )
         case {"issues": issues}:
-            raise Stopped(Invalid(issues=issues))
+            raise ToolStopped(ArgumentsInvalid(issues=issues))
         case {"error": message}:
-            raise Stopped(Failed(message=message))
-    raise Stopped(Failed(message="the draft could not be read"))
+            raise ToolStopped(ToolFailed(message=message))
+    raise ToolStopped(ToolFailed(message="the draft could not be read"))

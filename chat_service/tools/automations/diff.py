@@ -10,7 +10,7 @@ _IDS: Final = ("trigger_id", "step_id")
 _ABSENT: Final = object()
 
 
-def difference(before: Any, after: Any) -> list[dict[str, Any]]:
+def diff_fields(before: Any, after: Any) -> list[dict[str, Any]]:
     """One {path, before, after} a changed field, over the canonical forms.
 
     `before` is left out of what is new and `after` of what is gone. Triggers and steps are

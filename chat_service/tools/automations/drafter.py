@@ -10,15 +10,22 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.func import task
 
 from chat_service.llm import errors as llm_errors
-from chat_service.llm.chat_model import Watch
+from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.text import clean, read_object
-from chat_service.llm.usage import UsedAside
-from chat_service.prompts.load import prompt
+from chat_service.llm.usage import UncheckpointedUsage
+from chat_service.prompts.load import load_prompt
 from chat_service.runtime.ports import SavedAutomation
-from chat_service.runtime.prompt_context import facts
-from chat_service.runtime.run_context import Emit, Run
-from chat_service.tools.automations.lookup import find
-from chat_service.tools.results import MAX_ISSUES, NO_OUTCOME, Stopped, issues_of, listed, refused
+from chat_service.runtime.prompt_context import prompt_values
+from chat_service.runtime.run_context import AgentRun, Emit
+from chat_service.tools.automations.lookup import find_automation
+from chat_service.tools.results import (
+    MAX_ISSUES,
+    TURN_ERRORS,
+    ToolStopped,
+    format_issues,
+    issues_of,
+    to_outcome,
+)
 from shared import errors
 from shared.definition.envelope import AutomationCreate
 from shared.registries.catalogue import Catalogue
@@ -32,7 +39,7 @@ Accept = Callable[[Mapping[str, Any]], Awaitable[SavedAutomation]]
 
 
 @task
-async def draft(run: Run, intent: str, emit: Emit) -> dict[str, Any]:
+async def draft(run: AgentRun, intent: str, emit: Emit) -> dict[str, Any]:
     """{"payload": canonical} or {"issues": […]} or {"error": …}.
 
     A checkpointed step: what it gave is kept over a pause, a crash and a resume. Raises what
@@ -46,21 +53,23 @@ async def draft(run: Run, intent: str, emit: Emit) -> dict[str, Any]:
         )
 
     try:
-        return await drafted(run, "create_automation", intent, accept, emit)
-    except NO_OUTCOME:
+        return await run_drafter(run, "create_automation", intent, accept, emit)
+    except TURN_ERRORS:
         raise
     except errors.RotaError as exc:
         return {"error": exc.message}
 
 
-async def drafted(run: Run, tool: str, asked: str, accept: Accept, emit: Emit) -> dict[str, Any]:
+async def run_drafter(
+    run: AgentRun, tool: str, asked: str, accept: Accept, emit: Emit
+) -> dict[str, Any]:
     """{"payload": what `accept` gave} or {"issues": […]}. Corrected at most twice.
 
     The prompts `{tool}/drafting` and `{tool}/drafts` say what is to be drafted, and how.
     """
     catalogue = run.desk.catalogue()
     said: list[BaseMessage] = [
-        SystemMessage(system_prompt(run, tool, catalogue)),
+        SystemMessage(drafter_prompt(run, tool, catalogue)),
         HumanMessage(asked),
     ]
     issues: list[str] = []
@@ -72,17 +81,17 @@ async def drafted(run: Run, tool: str, asked: str, accept: Accept, emit: Emit) -
         payload, issues = await _judge(run, found, accept, catalogue)
         if payload is not None:
             return {"payload": payload}
-        again = prompt("drafter_again", issues="\n".join(f"- {issue}" for issue in issues))
+        again = load_prompt("drafter_again", issues="\n".join(f"- {issue}" for issue in issues))
         said += [AIMessage(clean(answer.text)), HumanMessage(again)]
     return {"issues": issues}
 
 
-def system_prompt(run: Run, tool: str, catalogue: Catalogue) -> str:
-    return prompt(
+def drafter_prompt(run: AgentRun, tool: str, catalogue: Catalogue) -> str:
+    return load_prompt(
         "drafter",
-        **facts(run.context),
-        task=prompt(f"{tool}/drafting"),
-        examples=prompt(f"{tool}/drafts"),
+        **prompt_values(run.context),
+        task=load_prompt(f"{tool}/drafting"),
+        examples=load_prompt(f"{tool}/drafts"),
         schema=_json(payload_schema()),
         triggers="\n".join(
             _entry(t.type, t.description, t.config_schema) for t in catalogue.triggers.values()
@@ -101,7 +110,7 @@ def payload_schema() -> dict[str, Any]:
     return AutomationCreate.model_json_schema(by_alias=True)
 
 
-async def _ask(run: Run, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
+async def _ask(run: AgentRun, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
     """One answer of the drafter, retried like any model call."""
     config, retry = run.model.config, run.desk.retry
     model = run.model.chat(temperature=0)
@@ -115,35 +124,35 @@ async def _ask(run: Run, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
     }
 
     async def answered() -> AIMessage:
-        watch = Watch()
+        watch = CallProgress()
         call = run.meter.begin(config, watch)
         try:
             async with asyncio.timeout(retry.model_seconds):
                 answer = await model.answer(said, watch=watch, response_format=form)
         except llm_errors.PROVIDER_FAULTS as exc:
-            run.meter.failed(call, given_up=llm_errors.given_up(exc))
+            run.meter.failed(call, given_up=llm_errors.timed_out(exc))
             raise
-        emit(UsedAside(**asdict(run.meter.told(call, answer))))
+        emit(UncheckpointedUsage(**asdict(run.meter.told(call, answer))))
         return answer
 
     try:
         return await retry.model.call(
             answered,
             transient=llm_errors.is_transient,
-            retry_after=lambda exc: llm_errors.read(exc).retry_after,
+            retry_after=lambda exc: llm_errors.classify_error(exc).retry_after,
         )
     except llm_errors.PROVIDER_FAULTS as exc:
-        raise llm_errors.read(exc).refusal(config.id) from exc
+        raise llm_errors.classify_error(exc).refusal(config.id) from exc
 
 
 async def _judge(
-    run: Run, found: dict[str, Any] | None, accept: Accept, catalogue: Catalogue
+    run: AgentRun, found: dict[str, Any] | None, accept: Accept, catalogue: Catalogue
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """The canonical payload, or what is wrong with it."""
     if found is None:
         return None, [_NO_OBJECT]
     if violations := check(found, catalogue):
-        return None, listed((v.field, v.message) for v in violations)
+        return None, format_issues((v.field, v.message) for v in violations)
     try:
         saved = await run.desk.retry.peer.call(lambda: accept(found))
     except errors.RotaError as exc:
@@ -167,7 +176,7 @@ def _json(value: Any) -> str:
 
 
 @task
-async def revise(run: Run, automation: str, change: str, emit: Emit) -> dict[str, Any]:
+async def revise(run: AgentRun, automation: str, change: str, emit: Emit) -> dict[str, Any]:
     """{"payload", "before", "state"} or the outcome that ends the tool, by its status.
 
     A checkpointed step with the reading of the automation in it: what a draft is made of and
@@ -175,17 +184,17 @@ async def revise(run: Run, automation: str, change: str, emit: Emit) -> dict[str
     """
     try:
         return await _revise(run, automation, change, emit)
-    except Stopped as exc:
+    except ToolStopped as exc:
         return asdict(exc.outcome)
-    except NO_OUTCOME:
+    except TURN_ERRORS:
         raise
     except errors.RotaError as exc:
-        return asdict(refused(exc))
+        return asdict(to_outcome(exc))
 
 
-async def _revise(run: Run, called: str, change: str, emit: Emit) -> dict[str, Any]:
+async def _revise(run: AgentRun, called: str, change: str, emit: Emit) -> dict[str, Any]:
     context, automations = run.context, run.desk.automations
-    found = await find(run, called)
+    found = await find_automation(run, called)
 
     async def accept(new: Mapping[str, Any]) -> SavedAutomation:
         return await automations.validate_update(
@@ -194,7 +203,7 @@ async def _revise(run: Run, called: str, change: str, emit: Emit) -> dict[str, A
             payload={**new, "name": found.name, "etag": found.etag},
         )
 
-    drawn = await drafted(run, "update_automation", _asked(found.payload, change), accept, emit)
+    drawn = await run_drafter(run, "update_automation", _asked(found.payload, change), accept, emit)
     if "payload" not in drawn:
         return {"status": "invalid", **drawn}
     return {**drawn, "before": dict(found.payload), "state": found.state}

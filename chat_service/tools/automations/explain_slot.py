@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool
 
-from chat_service.runtime.ports import Explanation, KnownAutomation, KnownTrigger
-from chat_service.runtime.run_context import Run
-from chat_service.tools.automations.lookup import AUTOMATION, find
-from chat_service.tools.results import Explained, Invalid, Outcome, Stopped
-from chat_service.tools.string_tool import Argument, Texts, text_tool
+from chat_service.runtime.ports import AutomationView, SlotExplanation, TriggerView
+from chat_service.runtime.run_context import AgentRun
+from chat_service.tools.automations.lookup import AUTOMATION, find_automation
+from chat_service.tools.results import ArgumentsInvalid, SlotReport, ToolOutcome, ToolStopped
+from chat_service.tools.string_tool import Argument, Texts, string_tool
 from shared.schedule import zones
 
 NAME: Final = "explain_slot"
@@ -42,17 +42,17 @@ _NO_ZONE: Final = "time_zone: an IANA name is needed, such as Europe/Paris"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
     moment: datetime
-    said: Explanation
+    said: SlotExplanation
 
 
-def explain_slot_tool(run: Run) -> BaseTool:
-    async def explain(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+def explain_slot_tool(run: AgentRun) -> BaseTool:
+    async def explain(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
         moment = _moment(texts["moment"])
         zone = _zone(texts["time_zone"], moment)
-        automation = await find(run, texts["automation"])
+        automation = await find_automation(run, texts["automation"])
         schedules = [one for one in automation.triggers if one.type == "schedule"]
         if not schedules:
-            return Invalid(issues=["automation: it has no schedule, so it has no slots"])
+            return ArgumentsInvalid(issues=["automation: it has no schedule, so it has no slots"])
         answers: list[_Answer] = []
         for trigger in schedules:
             for one in [moment] if zone else _readings(moment, trigger):
@@ -61,7 +61,7 @@ def explain_slot_tool(run: Run) -> BaseTool:
                     return _explained(automation, answers[-1])
         return _explained(automation, answers[0])
 
-    return text_tool(NAME, [AUTOMATION, _MOMENT, _TIME_ZONE], explain)
+    return string_tool(NAME, [AUTOMATION, _MOMENT, _TIME_ZONE], explain)
 
 
 def _moment(text: str) -> datetime:
@@ -72,7 +72,7 @@ def _moment(text: str) -> datetime:
             return found
     except (ValueError, OverflowError):
         pass
-    raise Stopped(Invalid(issues=[_NO_MOMENT]))
+    raise ToolStopped(ArgumentsInvalid(issues=[_NO_MOMENT]))
 
 
 def _zone(name: str, moment: datetime) -> ZoneInfo | None:
@@ -82,22 +82,22 @@ def _zone(name: str, moment: datetime) -> ZoneInfo | None:
     try:
         zone = zones.load(name)
     except ValueError:
-        raise Stopped(Invalid(issues=[_NO_ZONE])) from None
+        raise ToolStopped(ArgumentsInvalid(issues=[_NO_ZONE])) from None
     there = moment.astimezone(zone)
     if there.utcoffset() != moment.utcoffset():
         issue = f"moment: its offset is not that of {name}, where it is {there.isoformat()} then"
-        raise Stopped(Invalid(issues=[issue]))
+        raise ToolStopped(ArgumentsInvalid(issues=[issue]))
     return zone
 
 
-def _readings(moment: datetime, trigger: KnownTrigger) -> Sequence[datetime]:
+def _readings(moment: datetime, trigger: TriggerView) -> Sequence[datetime]:
     """As it is, and then the same time of day on the clock of the schedule."""
     zone = zones.load(str(trigger.config.get("timezone", "UTC")))
     return list(dict.fromkeys([moment, moment.replace(tzinfo=zone)]))
 
 
 async def _ask(
-    run: Run, automation: KnownAutomation, trigger: KnownTrigger, moment: datetime
+    run: AgentRun, automation: AutomationView, trigger: TriggerView, moment: datetime
 ) -> _Answer:
     context, automations = run.context, run.desk.automations
     said = await run.desk.retry.peer.call(
@@ -111,8 +111,8 @@ async def _ask(
     return _Answer(moment=moment, said=said)
 
 
-def _explained(automation: KnownAutomation, answer: _Answer) -> Explained:
-    return Explained(
+def _explained(automation: AutomationView, answer: _Answer) -> SlotReport:
+    return SlotReport(
         automation=automation.name,
         display_name=automation.display_name,
         moment=answer.moment.isoformat(),

@@ -8,31 +8,33 @@ from langchain_core.tools import BaseTool
 from pydantic import ValidationError
 
 from chat_service.llm.text import one_line
-from chat_service.runtime.ports import KnownAutomation, KnownTrigger
-from chat_service.runtime.run_context import Run
-from chat_service.tools.results import Listed, Outcome
-from chat_service.tools.string_tool import Texts, text_tool
+from chat_service.runtime.ports import AutomationView, TriggerView
+from chat_service.runtime.run_context import AgentRun
+from chat_service.tools.results import AutomationList, ToolOutcome
+from chat_service.tools.string_tool import Texts, string_tool
 from shared.schedule import zones
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.description import describe
 
 NAME: Final = "list_automations"
-MOST: Final = 50
+MAX_AUTOMATIONS: Final = 50
 FIRES: Final = 3
 
 
-def list_automations_tool(run: Run) -> BaseTool:
-    async def show(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+def list_automations_tool(run: AgentRun) -> BaseTool:
+    async def show(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
         context, automations = run.context, run.desk.automations
         found, more = await run.desk.retry.peer.call(
-            lambda: automations.list(workspace=context.workspace, user=context.user, limit=MOST)
+            lambda: automations.list(
+                workspace=context.workspace, user=context.user, limit=MAX_AUTOMATIONS
+            )
         )
-        return Listed(automations=[_shown(one) for one in found], more=more)
+        return AutomationList(automations=[_shown(one) for one in found], more=more)
 
-    return text_tool(NAME, [], show)
+    return string_tool(NAME, [], show)
 
 
-def _shown(one: KnownAutomation) -> dict[str, Any]:
+def _shown(one: AutomationView) -> dict[str, Any]:
     return {
         "automation": one.name,
         "display_name": one_line(one.display_name, 200),
@@ -43,13 +45,13 @@ def _shown(one: KnownAutomation) -> dict[str, Any]:
     }
 
 
-def _in_words(trigger: KnownTrigger) -> str:
+def _in_words(trigger: TriggerView) -> str:
     schedule = _schedule(trigger)
     words = describe(schedule) if schedule else trigger.type
     return words if trigger.enabled else f"{words} (disabled)"
 
 
-def _next_fires(triggers: Sequence[KnownTrigger]) -> list[str]:
+def _next_fires(triggers: Sequence[TriggerView]) -> list[str]:
     """The first of each trigger, on the clock of its schedule."""
     due = [(one.next_fire, one) for one in triggers if one.next_fire is not None]
     found = []
@@ -60,7 +62,7 @@ def _next_fires(triggers: Sequence[KnownTrigger]) -> list[str]:
     return found
 
 
-def _schedule(trigger: KnownTrigger) -> ScheduleTriggerConfig | None:
+def _schedule(trigger: TriggerView) -> ScheduleTriggerConfig | None:
     try:
         return ScheduleTriggerConfig.model_validate(trigger.config)
     except ValidationError:

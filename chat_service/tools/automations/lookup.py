@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from chat_service.llm.text import one_line
-from chat_service.runtime.ports import KnownAutomation
-from chat_service.runtime.run_context import Run
-from chat_service.tools.results import Invalid, Stopped
+from chat_service.runtime.ports import AutomationView
+from chat_service.runtime.run_context import AgentRun
+from chat_service.tools.results import ArgumentsInvalid, ToolStopped
 from chat_service.tools.string_tool import Argument
 from shared import errors, resources
 
-LOOKED_THROUGH: Final = 1_000
+MAX_SEARCHED: Final = 1_000
 SHOWN: Final = 10
 AUTOMATION: Final = Argument(
     name="automation", description="what the person calls it, or its resource name", most=300
@@ -21,23 +21,21 @@ AUTOMATION: Final = Argument(
 _FILLERS: Final = frozenset({"a", "an", "the", "my", "our", "automation", "please"})
 
 
-async def find(run: Run, called: str) -> KnownAutomation:
+async def find_automation(run: AgentRun, called: str) -> AutomationView:
     """The one automation that is meant, with its payload. Stops the tool unless it is one.
 
-    By its resource name always, by what it is called among the newest `LOOKED_THROUGH`.
+    By its resource name always, by what it is called among the newest `MAX_SEARCHED`.
     """
     if (named := await _named(run, called)) is not None:
         return named
     context, automations = run.context, run.desk.automations
     found, more = await run.desk.retry.peer.call(
-        lambda: automations.list(
-            workspace=context.workspace, user=context.user, limit=LOOKED_THROUGH
-        )
+        lambda: automations.list(workspace=context.workspace, user=context.user, limit=MAX_SEARCHED)
     )
     return await _get(run, _only(called, found, more).name)
 
 
-async def _named(run: Run, called: str) -> KnownAutomation | None:
+async def _named(run: AgentRun, called: str) -> AutomationView | None:
     try:
         workspace = resources.AUTOMATION.parse(called)["workspace"]
     except errors.RotaError:
@@ -51,27 +49,27 @@ async def _named(run: Run, called: str) -> KnownAutomation | None:
     return None if found is None or found.state == "archived" else found
 
 
-async def _get(run: Run, name: str) -> KnownAutomation:
+async def _get(run: AgentRun, name: str) -> AutomationView:
     context, automations = run.context, run.desk.automations
     return await run.desk.retry.peer.call(
         lambda: automations.get(workspace=context.workspace, user=context.user, name=name)
     )
 
 
-def _only(called: str, found: Sequence[KnownAutomation], more: bool) -> KnownAutomation:
+def _only(called: str, found: Sequence[AutomationView], more: bool) -> AutomationView:
     meant = _meant(called, found)
     if len(meant) == 1:
         return meant[0]
     if meant:
         several = f"{called!r} may be any of these, so ask which is meant: {_names(meant)}"
-        raise Stopped(Invalid(issues=[f"automation: {several}"]))
+        raise ToolStopped(ArgumentsInvalid(issues=[f"automation: {several}"]))
     there = _names(found) if found else "there are none"
     those = f"the newest {len(found):,}" if more else "those there are"
     nothing = f"no automation is called {called!r}; {those}: {there}"
-    raise Stopped(Invalid(issues=[f"automation: {nothing}"]))
+    raise ToolStopped(ArgumentsInvalid(issues=[f"automation: {nothing}"]))
 
 
-def _meant(called: str, found: Sequence[KnownAutomation]) -> list[KnownAutomation]:
+def _meant(called: str, found: Sequence[AutomationView]) -> list[AutomationView]:
     """By resource name, else by the whole display name, to the letter first, else by its words."""
     if named := [one for one in found if called in (one.name, one.name.rpartition("/")[2])]:
         return named
@@ -92,7 +90,7 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", _plain(text))
 
 
-def _names(found: Sequence[KnownAutomation]) -> str:
+def _names(found: Sequence[AutomationView]) -> str:
     shown = [f"“{one_line(one.display_name, 80)}” ({one.name})" for one in found[:SHOWN]]
     more = len(found) - SHOWN
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

@@ -6,15 +6,15 @@ from typing import Any, Final
 from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool
 
-from chat_service.runtime.ports import ActionType, KnownAutomation, SavedAutomation
-from chat_service.runtime.run_context import Run
-from chat_service.tools.approval import Approved, Proposal
+from chat_service.runtime.ports import ActionType, AutomationView, SavedAutomation
+from chat_service.runtime.run_context import AgentRun
+from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import act_with_approval, summary
-from chat_service.tools.automations.consequences import consequences
-from chat_service.tools.automations.lookup import AUTOMATION, find
-from chat_service.tools.automations.preview import preview_of, zones_of
-from chat_service.tools.results import Invalid, Outcome, Stopped
-from chat_service.tools.string_tool import Argument, Texts, text_tool
+from chat_service.tools.automations.consequences import estimate_consequences
+from chat_service.tools.automations.lookup import AUTOMATION, find_automation
+from chat_service.tools.automations.preview import build_preview, zones_of
+from chat_service.tools.results import ArgumentsInvalid, ToolOutcome, ToolStopped
+from chat_service.tools.string_tool import Argument, Texts, string_tool
 
 PAUSE: Final = "pause_automation"
 RESUME: Final = "resume_automation"
@@ -27,8 +27,8 @@ _SKIPPED: Final = "What was skipped while it was paused stays skipped."
 _NO_FIRE_LEFT: Final = "No fire is left: it does nothing more until its schedule is changed."
 
 
-def pause_automation_tool(run: Run) -> BaseTool:
-    async def pause(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+def pause_automation_tool(run: AgentRun) -> BaseTool:
+    async def pause(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
         async def prepare() -> Proposal:
             found = await _in_state(run, texts["automation"], "active")
             return await _proposal(
@@ -40,7 +40,7 @@ def pause_automation_tool(run: Run) -> BaseTool:
                 more={},
             )
 
-        async def act(approved: Approved) -> SavedAutomation:
+        async def act(approved: ApprovalGranted) -> SavedAutomation:
             return await run.desk.automations.pause(
                 workspace=run.context.workspace,
                 user=approved.requested_by,
@@ -59,11 +59,11 @@ def pause_automation_tool(run: Run) -> BaseTool:
             act=act,
         )
 
-    return text_tool(PAUSE, [AUTOMATION, _NOTE], pause)
+    return string_tool(PAUSE, [AUTOMATION, _NOTE], pause)
 
 
-def resume_automation_tool(run: Run) -> BaseTool:
-    async def resume(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+def resume_automation_tool(run: AgentRun) -> BaseTool:
+    async def resume(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
         async def prepare() -> Proposal:
             found = await _in_state(run, texts["automation"], "paused")
             return await _proposal(
@@ -72,10 +72,10 @@ def resume_automation_tool(run: Run) -> BaseTool:
                 verb="Resume",
                 payload={"name": found.name, "etag": found.etag},
                 note=_NO_FIRE_LEFT if _over(found) else _SKIPPED,
-                more={"consequences": consequences(run, found.payload)},
+                more={"consequences": estimate_consequences(run, found.payload)},
             )
 
-        async def act(approved: Approved) -> SavedAutomation:
+        async def act(approved: ApprovalGranted) -> SavedAutomation:
             return await run.desk.automations.resume(
                 workspace=run.context.workspace,
                 user=approved.requested_by,
@@ -95,33 +95,35 @@ def resume_automation_tool(run: Run) -> BaseTool:
             act=act,
         )
 
-    return text_tool(RESUME, [AUTOMATION], resume)
+    return string_tool(RESUME, [AUTOMATION], resume)
 
 
-async def _in_state(run: Run, called: str, state: str) -> KnownAutomation:
-    found = await find(run, called)
+async def _in_state(run: AgentRun, called: str, state: str) -> AutomationView:
+    found = await find_automation(run, called)
     if found.state != state:
-        raise Stopped(
-            Invalid(issues=[f"automation: “{found.display_name}” is {found.state} already"])
+        raise ToolStopped(
+            ArgumentsInvalid(
+                issues=[f"automation: “{found.display_name}” is {found.state} already"]
+            )
         )
     return found
 
 
-def _over(found: KnownAutomation) -> bool:
+def _over(found: AutomationView) -> bool:
     enabled = [trigger for trigger in found.triggers if trigger.enabled]
     return bool(enabled) and not any(trigger.next_fire for trigger in enabled)
 
 
 async def _proposal(
-    run: Run,
-    found: KnownAutomation,
+    run: AgentRun,
+    found: AutomationView,
     *,
     verb: str,
     payload: dict[str, Any],
     note: str,
     more: Mapping[str, Any],
 ) -> Proposal:
-    preview = await preview_of(run, found.payload, "", known_zones=zones_of(found.payload))
+    preview = await build_preview(run, found.payload, "", known_zones=zones_of(found.payload))
     preview["notes"].append(note)
     return Proposal(
         summary=summary(f"{verb} {found.display_name}", preview["summary"]),

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chat_service.runtime.ports import SchedulePreview, Slot
-from chat_service.runtime.run_context import Run
+from chat_service.runtime.ports import SchedulePreview, SlotView
+from chat_service.runtime.run_context import AgentRun
 
 SHOWN: Final = 5
 
@@ -18,14 +18,14 @@ class _Found:
     preview: SchedulePreview
 
 
-async def preview_of(
-    run: Run, payload: Mapping[str, Any], said: str, *, known_zones: Collection[str] = ()
+async def build_preview(
+    run: AgentRun, payload: Mapping[str, Any], said: str, *, known_zones: Collection[str] = ()
 ) -> dict[str, Any]:
     """JSON of the proto's Preview: the next fires of all triggers together.
 
     A zone that neither `said` names nor `known_zones` has is marked as assumed.
     """
-    found = [await _preview(run, trigger) for trigger in schedules(payload)]
+    found = [await _preview(run, trigger) for trigger in enabled_schedules(payload)]
     slots = sorted(
         ((slot, one) for one in found for slot in one.preview.slots if not slot.skipped),
         key=lambda pair: pair[0].fire_time,
@@ -43,7 +43,7 @@ async def preview_of(
     }
 
 
-def schedules(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def enabled_schedules(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [
         trigger
         for trigger in payload["definition"].get("triggers", [])
@@ -52,10 +52,10 @@ def schedules(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def zones_of(payload: Mapping[str, Any]) -> set[str]:
-    return {str(trigger["config"].get("timezone", "")) for trigger in schedules(payload)}
+    return {str(trigger["config"].get("timezone", "")) for trigger in enabled_schedules(payload)}
 
 
-async def _preview(run: Run, trigger: Mapping[str, Any]) -> _Found:
+async def _preview(run: AgentRun, trigger: Mapping[str, Any]) -> _Found:
     context, config = run.context, trigger["config"]
     preview = await run.desk.retry.peer.call(
         lambda: run.desk.automations.preview(
@@ -65,7 +65,7 @@ async def _preview(run: Run, trigger: Mapping[str, Any]) -> _Found:
     return _Found(trigger_id=trigger["trigger_id"], config=config, preview=preview)
 
 
-def _zone_assumed(run: Run, found: list[_Found], said: str) -> bool:
+def _zone_assumed(run: AgentRun, found: list[_Found], said: str) -> bool:
     context = run.context
     used = any(one.config.get("timezone") == context.time_zone for one in found)
     named = re.search(rf"\b({re.escape(context.time_zone)}|UTC|GMT)\b", said, re.I)
@@ -81,7 +81,7 @@ def _notes(found: _Found) -> list[str]:
     return [*found.preview.notes, *skipped]
 
 
-def _slot(slot: Slot, found: _Found) -> dict[str, Any]:
+def _slot(slot: SlotView, found: _Found) -> dict[str, Any]:
     return {
         "trigger_id": found.trigger_id,
         "fire_time": slot.fire_time.isoformat().replace("+00:00", "Z"),

@@ -7,16 +7,22 @@ from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool
 
 from chat_service.runtime.ports import ActionType, SavedAutomation
-from chat_service.runtime.run_context import Emit, Run
-from chat_service.tools.approval import Approved, Proposal
+from chat_service.runtime.run_context import AgentRun, Emit
+from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import act_with_approval, summary
-from chat_service.tools.automations.consequences import consequences
-from chat_service.tools.automations.diff import difference
+from chat_service.tools.automations.consequences import estimate_consequences
+from chat_service.tools.automations.diff import diff_fields
 from chat_service.tools.automations.drafter import payload_schema, revise
 from chat_service.tools.automations.lookup import AUTOMATION
-from chat_service.tools.automations.preview import preview_of, zones_of
-from chat_service.tools.results import Conflict, Failed, Invalid, Outcome, Stopped
-from chat_service.tools.string_tool import Argument, Texts, text_tool
+from chat_service.tools.automations.preview import build_preview, zones_of
+from chat_service.tools.results import (
+    ArgumentsInvalid,
+    EtagConflict,
+    ToolFailed,
+    ToolOutcome,
+    ToolStopped,
+)
+from chat_service.tools.string_tool import Argument, Texts, string_tool
 
 NAME: Final = "update_automation"
 _CHANGE: Final = Argument(
@@ -25,12 +31,12 @@ _CHANGE: Final = Argument(
 _HELD: Final = ("name", "etag")  # which automation, and as it was when this was drafted
 
 
-def update_automation_tool(run: Run) -> BaseTool:
-    async def update(texts: Texts, runtime: ToolRuntime[Any, Any]) -> Outcome:
+def update_automation_tool(run: AgentRun) -> BaseTool:
+    async def update(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
         async def prepare() -> Proposal:
             return await _proposal(run, texts, runtime.stream_writer)
 
-        async def act(approved: Approved) -> SavedAutomation:
+        async def act(approved: ApprovalGranted) -> SavedAutomation:
             return await run.desk.automations.update(
                 workspace=run.context.workspace,
                 user=approved.requested_by,
@@ -48,31 +54,31 @@ def update_automation_tool(run: Run) -> BaseTool:
             act=act,
         )
 
-    return text_tool(NAME, [AUTOMATION, _CHANGE], update)
+    return string_tool(NAME, [AUTOMATION, _CHANGE], update)
 
 
-async def _proposal(run: Run, texts: Texts, emit: Emit) -> Proposal:
+async def _proposal(run: AgentRun, texts: Texts, emit: Emit) -> Proposal:
     match await revise(run, texts["automation"], texts["change"], emit):
         case {"payload": payload, "before": before, "state": state}:
             return await _shown(run, texts["change"], payload, before, state)
         case {"issues": issues}:
-            raise Stopped(Invalid(issues=issues))
+            raise ToolStopped(ArgumentsInvalid(issues=issues))
         case {"reason": "conflict", "message": message}:
-            raise Stopped(Conflict(message=message))
+            raise ToolStopped(EtagConflict(message=message))
         case {"message": message}:
-            raise Stopped(Failed(message=message))
-    raise Stopped(Failed(message="the draft could not be read"))
+            raise ToolStopped(ToolFailed(message=message))
+    raise ToolStopped(ToolFailed(message="the draft could not be read"))
 
 
 async def _shown(
-    run: Run, change: str, payload: Mapping[str, Any], before: Mapping[str, Any], state: str
+    run: AgentRun, change: str, payload: Mapping[str, Any], before: Mapping[str, Any], state: str
 ) -> Proposal:
     after = {key: value for key, value in payload.items() if key not in _HELD}
-    changed = difference(before, after)
+    changed = diff_fields(before, after)
     if not changed:
-        raise Stopped(Invalid(issues=["change: it leaves everything as it is"]))
-    was = await preview_of(run, before, change, known_zones=zones_of(before))
-    preview = await preview_of(run, after, change, known_zones=zones_of(before))
+        raise ToolStopped(ArgumentsInvalid(issues=["change: it leaves everything as it is"]))
+    was = await build_preview(run, before, change, known_zones=zones_of(before))
+    preview = await build_preview(run, after, change, known_zones=zones_of(before))
     if state == "paused":
         preview["notes"].append("It is paused, so it does not fire until it is resumed.")
     return Proposal(
@@ -84,7 +90,7 @@ async def _shown(
             "change": change,
             "difference": changed,
             "fires": {"before": _fires(was), "after": _fires(preview)},
-            "consequences": consequences(run, after),
+            "consequences": estimate_consequences(run, after),
         },
         preview=preview,
     )

@@ -24,7 +24,7 @@ _OUTPUT = {
 }
 
 
-def now(clock: Clock) -> Capability:
+def now_capability(clock: Clock) -> Capability:
     async def handler(arguments: dict[str, Any]) -> dict[str, str]:
         zone = _zone(str(arguments.get("time_zone") or "UTC"))
         moment = clock.now()

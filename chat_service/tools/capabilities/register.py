@@ -1,7 +1,7 @@
 """The capabilities that every installation has."""
 
 from chat_service.tools.capabilities.fetch_url import Fetcher, fetch_url
-from chat_service.tools.capabilities.now import now
+from chat_service.tools.capabilities.now import now_capability
 from shared.clock import Clock
 from shared.registries.capabilities.types import Capability
 from shared.registry import Registry
@@ -11,6 +11,6 @@ def register_capabilities(
     store: Registry[Capability], clock: Clock, fetcher: Fetcher | None = None
 ) -> None:
     """May be called again; changes nothing then."""
-    for entry in (now(clock), fetch_url(fetcher or Fetcher())):
+    for entry in (now_capability(clock), fetch_url(fetcher or Fetcher())):
         if store.get(entry.id) is None:
             store.register(entry)

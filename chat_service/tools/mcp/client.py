@@ -19,8 +19,8 @@ from shared.telemetry import logs
 
 # how long a server may take to begin to speak, and to tell what it offers
 REACH_SECONDS: Final = 10.0
-MOST_TOOLS: Final = 64  # of one server
-MOST_WORDS: Final = 2_000
+MAX_TOOLS: Final = 64  # of one server
+MAX_ERROR_TEXT: Final = 2_000
 # in `_meta` of a call: the same whenever one call is made again
 IDEMPOTENCY_KEY: Final = "rota.dev/idempotency-key"
 INTERRUPTED: Final = (
@@ -32,39 +32,39 @@ _UNSURE: Final = "it may have done it or not"
 log = logs.logger(__name__)
 
 
-async def tools_of(server: McpServer, environ: Mapping[str, str]) -> tuple[list[Tool], bool]:
-    """What it offers, at most MOST_TOOLS; whether there is more. Raises whatever goes wrong."""
+async def list_tools(server: McpServer, environ: Mapping[str, str]) -> tuple[list[Tool], bool]:
+    """What it offers, at most MAX_TOOLS; whether there is more. Raises whatever goes wrong."""
     found: list[Tool] = []
     cursor: str | None = None
 
     async def ask(session: ClientSession, _: asyncio.Timeout) -> None:
         nonlocal cursor
-        for _page in range(MOST_TOOLS):
+        for _page in range(MAX_TOOLS):
             page = await session.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
             found.extend(page.tools)
             cursor = page.nextCursor
-            if not cursor or len(found) >= MOST_TOOLS:
+            if not cursor or len(found) >= MAX_TOOLS:
                 break
 
-    await mcp_session.talk(server, environ, ask, seconds=REACH_SECONDS)
-    return found[:MOST_TOOLS], bool(cursor) or len(found) > MOST_TOOLS
+    await mcp_session.use_session(server, environ, ask, seconds=REACH_SECONDS)
+    return found[:MAX_TOOLS], bool(cursor) or len(found) > MAX_TOOLS
 
 
-async def call(
+async def call_tool(
     server: McpServer, environ: Mapping[str, str], tool: str, arguments: dict[str, Any]
 ) -> dict[str, Any]:
     """Raises RotaError with the tool's own words when it fails.
 
     NotReached: nothing was done. Unsure: it broke off.
     """
-    asked = _Asked(tool=tool, arguments=arguments)
+    asked = _ToolRequest(tool=tool, arguments=arguments)
 
     async def ask(session: ClientSession, limit: asyncio.Timeout) -> None:
         limit.reschedule(asyncio.get_running_loop().time() + server.timeout_seconds)
         await asked.of(session)
 
     try:
-        await mcp_session.talk(server, environ, ask, seconds=REACH_SECONDS)
+        await mcp_session.use_session(server, environ, ask, seconds=REACH_SECONDS)
     except Exception as error:
         # once it has answered, what happens to the connection is of no matter
         if asked.answer is None:
@@ -72,7 +72,7 @@ async def call(
     return _read(server, tool, asked.answer)
 
 
-def cause(error: BaseException) -> BaseException:
+def root_cause(error: BaseException) -> BaseException:
     """The first of what a session's tasks ended with."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -80,7 +80,7 @@ def cause(error: BaseException) -> BaseException:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Asked:
+class _ToolRequest:
     """One call. What is raised inside a session comes out in a group, so it is kept instead."""
 
     tool: str
@@ -90,25 +90,25 @@ class _Asked:
 
     async def of(self, session: ClientSession) -> None:
         try:
-            if await idempotency.begins():
+            if await idempotency.start_call():
                 self.sent = True
                 # its own `call_tool` would ask for the list again, and judge what was done
                 self.answer = await session.send_request(self._request(), CallToolResult)
             else:
-                self.answer = idempotency.Unsure(INTERRUPTED)
+                self.answer = idempotency.OutcomeUnknown(INTERRUPTED)
         except Exception as error:  # noqa: BLE001 - raised outside of the session
             self.answer = error
 
     def _request(self) -> types.ClientRequest:
-        key = present if (present := idempotency.present_key()) else None
+        key = present if (present := idempotency.current_key()) else None
         meta = types.RequestParams.Meta.model_validate({IDEMPOTENCY_KEY: key}) if key else None
         params = types.CallToolRequestParams(name=self.tool, arguments=self.arguments, _meta=meta)
         return types.ClientRequest(types.CallToolRequest(params=params))
 
 
-def _broken(server: McpServer, asked: _Asked, error: Exception) -> errors.RotaError:
+def _broken(server: McpServer, asked: _ToolRequest, error: Exception) -> errors.RotaError:
     """What to say of a call that has no answer."""
-    found = cause(error)
+    found = root_cause(error)
     log.warning(
         "mcp_call_failed",
         server=server.id,
@@ -120,9 +120,9 @@ def _broken(server: McpServer, asked: _Asked, error: Exception) -> errors.RotaEr
     if (status := _status(found)) is not None and 400 <= status < 500:
         return errors.RotaError(f"{server.id} refused the call with HTTP {status}")
     if not asked.sent:
-        return idempotency.NotReached(f"{server.id} can't be reached, so nothing was done")
+        return idempotency.PeerUnreachable(f"{server.id} can't be reached, so nothing was done")
     said = "took too long" if isinstance(found, TimeoutError) else "broke off"
-    return idempotency.Unsure(f"{server.id} {said}; {_UNSURE}")
+    return idempotency.OutcomeUnknown(f"{server.id} {said}; {_UNSURE}")
 
 
 def _status(error: BaseException) -> int | None:
@@ -134,7 +134,7 @@ def _read(
 ) -> dict[str, Any]:
     match answer:
         case CallToolResult(isError=True):
-            raise errors.RotaError(one_line(_text(answer), MOST_WORDS) or f"{tool} failed")
+            raise errors.RotaError(one_line(_text(answer), MAX_ERROR_TEXT) or f"{tool} failed")
         case CallToolResult(structuredContent=dict(structured)):
             return structured
         case CallToolResult():
@@ -142,17 +142,17 @@ def _read(
         case McpError(error=ErrorData(code=code, message="Connection closed")) if (
             code == CONNECTION_CLOSED  # which servers may use for errors of their own too
         ):
-            raise idempotency.Unsure(f"{server.id} broke off; {_UNSURE}") from answer
+            raise idempotency.OutcomeUnknown(f"{server.id} broke off; {_UNSURE}") from answer
         case McpError():
-            said = one_line(answer.error.message, MOST_WORDS) or f"error {answer.error.code}"
+            said = one_line(answer.error.message, MAX_ERROR_TEXT) or f"error {answer.error.code}"
             raise errors.RotaError(f"{server.id} refused the call: {said}") from answer
         case ValidationError():
-            raise idempotency.Unsure(
+            raise idempotency.OutcomeUnknown(
                 f"{server.id} answered with what is no result of a tool; {_UNSURE}"
             ) from answer
         case errors.RotaError():
             raise answer
-    raise idempotency.Unsure(f"{server.id} broke off; {_UNSURE}") from answer
+    raise idempotency.OutcomeUnknown(f"{server.id} broke off; {_UNSURE}") from answer
 
 
 def _text(answer: CallToolResult) -> str:

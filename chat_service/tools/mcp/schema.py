@@ -6,9 +6,9 @@ from typing import Any, Final
 from chat_service.llm.text import clean_json
 from shared import canonical_json, json_schema
 
-MOST_BYTES: Final = 32 * 1024
+MAX_SCHEMA_BYTES: Final = 32 * 1024
 # protobuf reads a Struct of 32 levels, and less of one within the schema of a card
-MOST_LEVELS: Final = 26
+MAX_SCHEMA_DEPTH: Final = 26
 
 # keywords that our checks don't apply; the server's own do
 _LEFT_OUT: Final = frozenset({"pattern", "patternProperties", "$id", "$anchor", "$schema"})
@@ -17,15 +17,15 @@ _NAMED: Final = frozenset({"properties", "$defs", "definitions", "dependentSchem
 _DATA: Final = frozenset({"const", "default", "enum", "examples"})
 
 
-def applicable(given: Mapping[str, Any]) -> dict[str, Any]:
+def sanitize_schema(given: Mapping[str, Any]) -> dict[str, Any]:
     """What is left of it; any object when it is none that we could apply.
 
     A bound or value that JSON between our services can't hold, such as the largest integer of
     64 bits, is left out alone.
     """
     try:
-        found = canonical_json.normalise(_without(clean_json(dict(given))), MOST_LEVELS)
-        small = len(canonical_json.canonical_bytes(found)) <= MOST_BYTES
+        found = canonical_json.normalise(_without(clean_json(dict(given))), MAX_SCHEMA_DEPTH)
+        small = len(canonical_json.canonical_bytes(found)) <= MAX_SCHEMA_BYTES
     except (canonical_json.NotCanonical, RecursionError):
         return {"type": "object"}
     return found if small and json_schema.find_problem(found) is None else {"type": "object"}

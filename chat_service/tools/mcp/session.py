@@ -20,10 +20,12 @@ from chat_service.runtime.models_file import McpServer
 CLOSE_SECONDS: Final = 10.0
 
 # What is said in it; the limit may be moved on the way.
-Use = Callable[[ClientSession, asyncio.Timeout], Awaitable[None]]
+SessionUse = Callable[[ClientSession, asyncio.Timeout], Awaitable[None]]
 
 
-async def talk(server: McpServer, environ: Mapping[str, str], use: Use, *, seconds: float) -> None:
+async def use_session(
+    server: McpServer, environ: Mapping[str, str], use: SessionUse, *, seconds: float
+) -> None:
     """Opens one and says what there is to say. Raises TimeoutError, and whatever goes wrong.
 
     It comes back as soon as all is said, or nobody wants to hear it any more. To take leave of
@@ -42,7 +44,7 @@ async def talk(server: McpServer, environ: Mapping[str, str], use: Use, *, secon
 async def _talking(
     server: McpServer,
     environ: Mapping[str, str],
-    use: Use,
+    use: SessionUse,
     limit: asyncio.Timeout,
     said: asyncio.Future[None],
 ) -> None:

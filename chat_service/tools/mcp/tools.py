@@ -11,8 +11,8 @@ from mcp.types import Tool
 
 from chat_service.llm.text import clean, one_line
 from chat_service.runtime.models_file import McpServer
-from chat_service.runtime.ports import Offers
-from chat_service.tools.capability_tool import Offered, offered
+from chat_service.runtime.ports import McpToolStore
+from chat_service.tools.capability_tool import ToolOffer, offer_tool
 from chat_service.tools.definition import ToolDefinition
 from chat_service.tools.mcp import client, schema
 from shared.registries.capabilities.types import Capability
@@ -20,13 +20,13 @@ from shared.telemetry import logs
 
 log = logs.logger(__name__)
 
-MOST_DESCRIPTION: Final = 2_000
-LOOK_AGAIN_SECONDS: Final = 60.0
+MAX_DESCRIPTION: Final = 2_000
+REFRESH_SECONDS: Final = 60.0
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class McpToolSpec:
     """One tool as its server told of it. It is kept: a field may be added, none may change."""
 
     name: str
@@ -35,18 +35,18 @@ class Told:
     repeatable: bool
 
     @classmethod
-    def of(cls, tool: Tool) -> "Told":
+    def of(cls, tool: Tool) -> "McpToolSpec":
         hints = tool.annotations
         return cls(
             name=clean(tool.name),
-            description=clean(tool.description or tool.title or tool.name)[:MOST_DESCRIPTION],
-            input_schema=schema.applicable(tool.inputSchema),
+            description=clean(tool.description or tool.title or tool.name)[:MAX_DESCRIPTION],
+            input_schema=schema.sanitize_schema(tool.inputSchema),
             # one that says nothing may do more when it is called again
             repeatable=bool(hints and (hints.readOnlyHint or hints.idempotentHint)),
         )
 
     @classmethod
-    def kept(cls, stored: Mapping[str, Any]) -> "Told":
+    def kept(cls, stored: Mapping[str, Any]) -> "McpToolSpec":
         # whoever kept it may know of more fields
         return cls(**{one.name: stored[one.name] for one in fields(cls)})
 
@@ -60,11 +60,11 @@ class McpTools:
 
     servers: Sequence[McpServer]
     environ: Mapping[str, str]
-    offers: Offers | None = None
+    offers: McpToolStore | None = None
     reserved: Collection[str] = ()
-    _offered: dict[str, list[Offered]] = field(default_factory=dict)
-    _seen: dict[str, list[Told]] = field(default_factory=dict)
-    _kept: dict[str, list[Told]] = field(default_factory=dict)
+    _offered: dict[str, list[ToolOffer]] = field(default_factory=dict)
+    _seen: dict[str, list[McpToolSpec]] = field(default_factory=dict)
+    _kept: dict[str, list[McpToolSpec]] = field(default_factory=dict)
     _away: set[str] = field(default_factory=set)
     _looked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -83,7 +83,7 @@ class McpTools:
         kept = {} if self.offers is None else await self.offers.kept()
         for server in self.servers:
             if server.id in kept:
-                self._kept[server.id] = [Told.kept(one) for one in kept[server.id]]
+                self._kept[server.id] = [McpToolSpec.kept(one) for one in kept[server.id]]
                 self._take(server, self._kept[server.id])
 
     async def look(self) -> None:
@@ -109,30 +109,30 @@ class McpTools:
 
     async def _look_at(self, server: McpServer) -> None:
         try:
-            listed, more = await client.tools_of(server, self.environ)
+            listed, more = await client.list_tools(server, self.environ)
         except Exception as error:  # noqa: BLE001 - whatever a foreign server does, we go on
             self._away.add(server.id)
             log.warning(
                 "mcp_server_unreachable",
                 server=server.id,
-                error=type(client.cause(error)).__name__,
+                error=type(client.root_cause(error)).__name__,
                 tools_kept=len(self._offered.get(server.id, ())),
             )
             return
         if server.id in self._away or server.id not in self._seen:
             log.info("mcp_server_reached", server=server.id, tools=len(listed))
         self._away.discard(server.id)
-        told = [Told.of(tool) for tool in listed]
+        told = [McpToolSpec.of(tool) for tool in listed]
         if more and told != self._seen.get(server.id):
-            log.warning("mcp_tools_cut", server=server.id, most=client.MOST_TOOLS)
+            log.warning("mcp_tools_cut", server=server.id, most=client.MAX_TOOLS)
         self._take(server, told)
         await self._keep(server, told)
 
-    def _take(self, server: McpServer, told: list[Told]) -> None:
+    def _take(self, server: McpServer, told: list[McpToolSpec]) -> None:
         # what has not changed stays the very same, and so do the graphs that know of it
         if told == self._seen.get(server.id):
             return
-        found: dict[str, Offered] = {}
+        found: dict[str, ToolOffer] = {}
         for one in told:
             name, rule = f"{server.id}_{one.name}", server.rule(one.name)
             if rule == "off":
@@ -140,22 +140,22 @@ class McpTools:
             if not _NAME.fullmatch(name) or name in self.reserved or name in found:
                 log.warning("mcp_tool_left_out", server=server.id, tool=one_line(one.name, 100))
                 continue
-            found[name] = offered(
+            found[name] = offer_tool(
                 self._capability(server, name, one), rule, repeatable=one.repeatable
             )
         self._offered[server.id] = list(found.values())
         self._seen[server.id] = told
 
-    def _capability(self, server: McpServer, name: str, told: Told) -> Capability:
+    def _capability(self, server: McpServer, name: str, told: McpToolSpec) -> Capability:
         return Capability(
             id=name,
             description=told.description,
             input_schema=told.input_schema,
             output_schema={"type": "object"},
-            handler=partial(client.call, server, self.environ, told.name),
+            handler=partial(client.call_tool, server, self.environ, told.name),
         )
 
-    async def _keep(self, server: McpServer, told: list[Told]) -> None:
+    async def _keep(self, server: McpServer, told: list[McpToolSpec]) -> None:
         if self.offers is None or told == self._kept.get(server.id):
             return
         try:
@@ -165,5 +165,5 @@ class McpTools:
         else:
             self._kept[server.id] = told
 
-    def _all(self) -> list[Offered]:
+    def _all(self) -> list[ToolOffer]:
         return [one for server in self.servers for one in self._offered.get(server.id, ())]

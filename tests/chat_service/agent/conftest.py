@@ -11,10 +11,10 @@ import pytest
 from pydantic import SecretStr
 
 from chat_service.agent.agent import Agent
-from chat_service.agent.checkpointer import Checkpoints, open_checkpoints, setup
+from chat_service.agent.checkpointer import CheckpointStore, open_checkpoints, setup
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.runtime.events import AgentEvent, Paused, TextDelta, ToolCallFinished
-from chat_service.runtime.ports import RuntimeContext, Said, TaskLimits
+from chat_service.runtime.ports import RuntimeContext, TaskLimits, ThreadMessage
 from chat_service.runtime.subagent import Subagent
 from chat_service.tools.definition import ToolDefinition
 from devstack.demo_model import DemoServer
@@ -42,7 +42,7 @@ class Bench:
     """Everything around an agent; `agent()` makes a new one, as another replica would."""
 
     demo: DemoServer
-    checkpoints: Checkpoints
+    checkpoints: CheckpointStore
     dsn: str
     approvals: MemoryApprovals = field(default_factory=MemoryApprovals)
     acts: MemoryActs = field(default_factory=MemoryActs)
@@ -96,7 +96,7 @@ class Bench:
     def stream(self, text: str = "", **more: Any) -> "Stream":
         agent = more.pop("agent", None) or self.agent()
         model = more.pop("model", None) or self.model()
-        said = more.pop("said", [Said(id="m1", role="user", parts=[{"text": text}])])
+        said = more.pop("said", [ThreadMessage(id="m1", role="user", parts=[{"text": text}])])
         return Stream(lambda: agent.stream(context=self.context(), model=model, said=said, **more))
 
     async def all(self, text: str = "", **more: Any) -> list[AgentEvent]:

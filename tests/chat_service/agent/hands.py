@@ -8,9 +8,9 @@ from typing import Any
 
 import psycopg
 
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.events import AgentEvent, StepChanged
-from chat_service.tools.capability_tool import asked_tool
+from chat_service.tools.capability_tool import approval_tool
 from chat_service.tools.definition import ToolDefinition
 from shared import errors
 from shared.registries.capabilities.types import Capability
@@ -61,7 +61,7 @@ def _definition(name: str, argument: str, handler: Any, *, asks: bool) -> ToolDe
     )
     return ToolDefinition(
         name=name,
-        factory=lambda run: asked_tool(run, capability, ask=asks),
+        factory=lambda run: approval_tool(run, capability, ask=asks),
         approval="always" if asks else "never",
     )
 
@@ -84,7 +84,7 @@ def steps(events: Sequence[AgentEvent]) -> list[StepChanged]:
 
 
 def uses(events: Sequence[AgentEvent]) -> int:
-    return len([event for event in events if isinstance(event, ModelUsed)])
+    return len([event for event in events if isinstance(event, ModelUsage)])
 
 
 async def threads(bench: Bench) -> set[str]:

@@ -13,7 +13,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from chat_service.agent.agent import prepare_process
-from chat_service.agent.checkpointer import Checkpoints, open_checkpoints, serde, setup
+from chat_service.agent.checkpointer import CheckpointStore, open_checkpoints, serde, setup
 from tests.chat_service.agent.conftest import Bench
 
 _NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
@@ -89,7 +89,7 @@ async def test_connections_the_server_has_closed_are_replaced(bench: Bench) -> N
 async def test_one_turn_too_many_forgets_the_oldest_only() -> None:
     """A turn that is not noted as unwritten needs the database, which is not there."""
     never_opened = AsyncConnectionPool[Any](_NOWHERE, open=False)
-    checkpoints = Checkpoints(never_opened, most_noted=2)
+    checkpoints = CheckpointStore(never_opened, most_noted=2)
     turns = [uuid4() for _ in range(3)]
     for turn in turns:
         checkpoints.saver(turn, fresh=True)

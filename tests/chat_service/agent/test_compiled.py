@@ -1,4 +1,4 @@
-"""Graphs that are kept: shared by all, and nothing of a run in them."""
+"""GraphCache that are kept: shared by all, and nothing of a run in them."""
 
 import asyncio
 import gc
@@ -14,11 +14,11 @@ from langchain_core.tools import BaseTool
 from pydantic import SecretStr
 
 from chat_service.agent.agent import Agent
-from chat_service.agent.graphs import MOST_KEPT, Graphs, run_config
+from chat_service.agent.graphs import MAX_GRAPHS, GraphCache, graph_config
 from chat_service.llm.config import ModelBundle
 from chat_service.runtime.events import Paused
-from chat_service.runtime.ports import RuntimeContext, Said
-from chat_service.runtime.run_context import Run
+from chat_service.runtime.ports import RuntimeContext, ThreadMessage
+from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.definition import ToolDefinition
 from tests.chat_service.agent.conftest import Bench, text_of
 from tests.chat_service.agent.hands import Hands, threads
@@ -48,7 +48,7 @@ def _key(person: str) -> SecretStr:
 
 
 async def _all(agent: Agent, model: ModelBundle, context: RuntimeContext) -> list[Any]:
-    said = [Said(id="m1", role="user", parts=[{"text": f"note of {context.user}"}])]
+    said = [ThreadMessage(id="m1", role="user", parts=[{"text": f"note of {context.user}"}])]
     return [e async for e in agent.stream(context=context, model=model, said=said, fresh=True)]
 
 
@@ -91,10 +91,10 @@ async def test_people_who_talk_at_once_have_each_their_own(bench: Bench) -> None
 
 
 async def test_a_tool_is_made_for_the_run_that_calls_it_and_only_then(bench: Bench) -> None:
-    made: list[Run] = []
+    made: list[AgentRun] = []
     (look, _) = Hands().tools()
 
-    def factory(run: Run) -> BaseTool:
+    def factory(run: AgentRun) -> BaseTool:
         made.append(run)
         return look.factory(run)
 
@@ -122,8 +122,21 @@ async def test_a_kept_graph_leads_to_no_run_and_to_nothing_of_one(bench: Bench) 
     found = {type(one).__name__ for one in _within(graphs)}
 
     assert graphs._kept
-    assert {"Graphs", "ModelCalls", "ToolCalls", "StructuredTool", "ToolDefinition"} <= found
-    assert not found & {"Run", "Meter", "ModelBundle", "RuntimeContext", "LateSaver", "SecretStr"}
+    assert {
+        "GraphCache",
+        "ModelCallMiddleware",
+        "ToolCallMiddleware",
+        "StructuredTool",
+        "ToolDefinition",
+    } <= found
+    assert not found & {
+        "AgentRun",
+        "Meter",
+        "ModelBundle",
+        "RuntimeContext",
+        "DeferredCheckpointer",
+        "SecretStr",
+    }
 
 
 def _within(one: object) -> Iterator[object]:
@@ -145,14 +158,14 @@ async def test_a_graph_without_its_run_does_nothing(bench: Bench) -> None:
     bare = {"messages": [HumanMessage("hello")]}
 
     with pytest.raises(TypeError, match="without its run"):
-        await graph.ainvoke(bare, run_config("nobodys"))
+        await graph.ainvoke(bare, graph_config("nobodys"))
     assert bench.demo.controls.log() == []
 
 
 async def test_graphs_are_compiled_once_for_the_same_tools_and_the_oldest_are_dropped(
     bench: Bench,
 ) -> None:
-    graphs, run, saver = Graphs(), _run(bench), bench.checkpoints.saver(bench.turn)
+    graphs, run, saver = GraphCache(), _run(bench), bench.checkpoints.saver(bench.turn)
     look, write = Hands().tools()
     other = replace(look, name="other")
 
@@ -161,14 +174,14 @@ async def test_graphs_are_compiled_once_for_the_same_tools_and_the_oldest_are_dr
     assert graphs.graph(run, [look], saver).nodes["model"] is not first.nodes["model"]
     assert graphs.graph(run, [other], saver).nodes["model"] is not first.nodes["model"]
 
-    for _ in range(MOST_KEPT):
+    for _ in range(MAX_GRAPHS):
         graphs.graph(run, _new_tool(), saver)
     assert graphs.graph(run, [look, write], saver).nodes["model"] is not first.nodes["model"]
 
 
 async def test_one_graph_too_many_drops_only_the_one_used_longest_ago(bench: Bench) -> None:
-    graphs, run, saver = Graphs(), _run(bench), bench.checkpoints.saver(bench.turn)
-    tools = [_new_tool() for _ in range(MOST_KEPT + 1)]
+    graphs, run, saver = GraphCache(), _run(bench), bench.checkpoints.saver(bench.turn)
+    tools = [_new_tool() for _ in range(MAX_GRAPHS + 1)]
 
     kept = [graphs.graph(run, one, saver).nodes["model"] for one in tools[:-1]]
     graphs.graph(run, tools[0], saver)
@@ -184,11 +197,11 @@ def _new_tool() -> list[ToolDefinition]:
 
 
 def _graphs_of(bench: Bench) -> Any:
-    return Graphs().graph(_run(bench), [], bench.checkpoints.saver(bench.turn))
+    return GraphCache().graph(_run(bench), [], bench.checkpoints.saver(bench.turn))
 
 
-def _run(bench: Bench) -> Run:
+def _run(bench: Bench) -> AgentRun:
     desk = bench.agent()._desk
-    return Run(
+    return AgentRun(
         desk=desk, context=bench.context(), model=bench.model(), task=None, segment="", next_block=0
     )

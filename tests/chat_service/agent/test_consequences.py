@@ -9,8 +9,8 @@ import pytest
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.retry import RetryPolicies
 from chat_service.runtime.ports import RuntimeContext
-from chat_service.runtime.run_context import Desk, Run
-from chat_service.tools.automations.consequences import consequences
+from chat_service.runtime.run_context import AgentDeps, AgentRun
+from chat_service.tools.automations.consequences import estimate_consequences
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
 from tests.chat_service.agent.conftest import NOW
@@ -33,7 +33,7 @@ def of(
     *models: ModelConfig,
     asking: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    desk = Desk(
+    desk = AgentDeps(
         approvals=MemoryApprovals(),
         acts=MemoryActs(),
         automations=MemoryAutomations(now=NOW),
@@ -48,8 +48,8 @@ def of(
         time_zone="UTC", time_zone_assumed=False,
     )  # fmt: skip
     bundle = ModelBundle(config=models[0] if models else FREE)
-    run = Run(desk=desk, context=context, model=bundle, task=None, segment="", next_block=0)
-    return consequences(run, payload)
+    run = AgentRun(desk=desk, context=context, model=bundle, task=None, segment="", next_block=0)
+    return estimate_consequences(run, payload)
 
 
 def automation(

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from chat_service.agent.toolset import MAIN_AGENT, tools_for
+from chat_service.agent.toolset import MAIN_AGENT, select_tools
 from chat_service.runtime.ports import ApprovalDraft, SavedAutomation, StoredApproval, TaskLimits
-from chat_service.runtime.run_context import Desk, Run
+from chat_service.runtime.run_context import AgentDeps, AgentRun
 from shared import errors
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
@@ -166,7 +166,7 @@ async def test_a_call_without_an_intent_is_answered(bench: Bench, intent: str) -
 
 
 def test_tasks_never_get_chats_own_tools(bench: Bench) -> None:
-    desk = Desk(
+    desk = AgentDeps(
         approvals=bench.approvals,
         acts=bench.acts,
         automations=bench.automations,
@@ -174,7 +174,7 @@ def test_tasks_never_get_chats_own_tools(bench: Bench) -> None:
         clock=ManualClock(NOW + timedelta(0)),
         retry=bench.agent()._desk.retry,
     )
-    run = Run(
+    run = AgentRun(
         desk=desk,
         context=bench.context(),
         model=bench.model(),
@@ -184,4 +184,4 @@ def test_tasks_never_get_chats_own_tools(bench: Bench) -> None:
     )
 
     with pytest.raises(errors.CapabilityGone):
-        tools_for(run, (), {})
+        select_tools(run, (), {})

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat_service.tools.automations.diff import difference
+from chat_service.tools.automations.diff import diff_fields
 
 
 def steps(*ids: str) -> dict[str, Any]:
@@ -25,24 +25,24 @@ def steps(*ids: str) -> dict[str, Any]:
     ],
 )
 def test_each_changed_field_is_named_once(before: Any, after: Any, found: Any) -> None:
-    assert difference(before, after) == found
+    assert diff_fields(before, after) == found
 
 
 def test_a_step_that_is_added_leaves_the_others_unmentioned() -> None:
-    (found,) = difference(steps("a", "c"), steps("a", "b", "c"))
+    (found,) = diff_fields(steps("a", "c"), steps("a", "b", "c"))
 
     assert (found["path"], found["after"]["step_id"]) == ("plan[1]", "b")
     assert "before" not in found
 
 
 def test_a_step_that_is_removed_is_named_by_its_old_place() -> None:
-    (found,) = difference(steps("a", "b", "c"), steps("a", "c"))
+    (found,) = diff_fields(steps("a", "b", "c"), steps("a", "c"))
 
     assert (found["path"], found["before"]["step_id"]) == ("plan[1]", "b")
     assert "after" not in found
 
 
 def test_steps_in_another_order_are_one_change() -> None:
-    (found,) = difference(steps("a", "b"), steps("b", "a"))
+    (found,) = diff_fields(steps("a", "b"), steps("b", "a"))
 
     assert found["path"] == "plan"

@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chat_service.runtime.ports import Explanation
-from chat_service.runtime.run_context import Run
+from chat_service.runtime.ports import SlotExplanation
+from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.automations.explain_slot import explain_slot_tool
 from tests.chat_service.agent.conftest import Bench, finished, text_of
 from tests.chat_service.agent.test_update_automation import there
 
 NINE = datetime(2026, 11, 21, 8, tzinfo=UTC)  # yesterday at nine in Paris
-PAUSED = Explanation(
+PAUSED = SlotExplanation(
     text="It was skipped. The automation was paused.", is_slot=True, outcome="skipped_paused"
 )
 
@@ -146,7 +146,7 @@ async def test_an_offset_that_is_not_the_zones_is_refused(bench: Bench, news: st
 
 
 async def test_a_model_is_asked_for_a_date_time(bench: Bench) -> None:
-    run = Run(
+    run = AgentRun(
         desk=bench.agent()._desk,
         context=bench.context(),
         model=bench.model(),

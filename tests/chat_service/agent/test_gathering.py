@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chat_service.llm.chunks import MOST_AHEAD, handfuls, joined
+from chat_service.llm.chunks import MAX_AHEAD, coalesce, merge_chunks
 
 
 async def _numbers(count: int, ended: list[bool] | None = None) -> AsyncGenerator[int, None]:
@@ -20,7 +20,7 @@ async def _numbers(count: int, ended: list[bool] | None = None) -> AsyncGenerato
 
 
 async def test_what_is_there_comes_in_one_handful() -> None:
-    assert [some async for some in handfuls(_numbers(5))] == [[0, 1, 2, 3, 4]]
+    assert [some async for some in coalesce(_numbers(5))] == [[0, 1, 2, 3, 4]]
 
 
 async def test_what_comes_alone_is_not_kept_waiting() -> None:
@@ -30,7 +30,7 @@ async def test_what_comes_alone_is_not_kept_waiting() -> None:
         while True:
             yield await more.get()
 
-    async with aclosing(handfuls(slow())) as found:
+    async with aclosing(coalesce(slow())) as found:
         more.put_nowait(1)
         assert await anext(found) == [1]
         more.put_nowait(2)
@@ -38,9 +38,9 @@ async def test_what_comes_alone_is_not_kept_waiting() -> None:
 
 
 async def test_nothing_is_lost_of_a_stream_longer_than_what_is_read_ahead() -> None:
-    count = 3 * MOST_AHEAD + 1
+    count = 3 * MAX_AHEAD + 1
 
-    found = [one async for some in handfuls(_numbers(count)) for one in some]
+    found = [one async for some in coalesce(_numbers(count)) for one in some]
 
     assert found == list(range(count))
 
@@ -52,7 +52,7 @@ async def test_a_fault_comes_after_what_came_before_it() -> None:
 
     found = []
     with pytest.raises(ConnectionError):
-        async for some in handfuls(breaks()):
+        async for some in coalesce(breaks()):
             found += some
     assert found == [1]
 
@@ -60,7 +60,7 @@ async def test_a_fault_comes_after_what_came_before_it() -> None:
 async def test_who_stops_listening_ends_the_stream() -> None:
     ended: list[bool] = []
 
-    async with aclosing(handfuls(_numbers(5 * MOST_AHEAD, ended))) as found:
+    async with aclosing(coalesce(_numbers(5 * MAX_AHEAD, ended))) as found:
         await anext(found)
 
     assert ended == [True]
@@ -73,7 +73,7 @@ def _said(delta: dict[str, Any], **more: Any) -> dict[str, Any]:
 def test_pieces_of_one_text_become_one() -> None:
     chunks = [_said({"content": text}) for text in ("a", "b", "c")]
 
-    assert list(joined(chunks)) == [_said({"content": "abc"})]
+    assert list(merge_chunks(chunks)) == [_said({"content": "abc"})]
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ def test_pieces_of_one_text_become_one() -> None:
 def test_what_is_more_than_text_stands_for_itself(other: dict[str, Any]) -> None:
     first, last = _said({"content": "a"}), _said({"content": "c"})
 
-    assert list(joined([first, other, last])) == [first, other, last]
+    assert list(merge_chunks([first, other, last])) == [first, other, last]

@@ -10,7 +10,7 @@ import pytest
 
 from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.agent.toolset import MAIN_AGENT
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.events import (
     Paused,
     TextDelta,
@@ -18,7 +18,7 @@ from chat_service.runtime.events import (
     ToolCallArgs,
     ToolCallStarted,
 )
-from chat_service.runtime.ports import Said, SavedAutomation
+from chat_service.runtime.ports import SavedAutomation, ThreadMessage
 from shared import errors
 from tests.chat_service.agent.conftest import KEY, NOW, Bench, finished, text_of
 from tests.support.agent_ports import MemoryAutomations
@@ -33,7 +33,7 @@ async def test_small_talk_streams_as_one_block_and_its_usage(bench: Bench) -> No
     assert text_of(events).startswith("Hello!")
     assert {e.block for e in events if isinstance(e, TextDelta)} == {0}
     used = events[-1]
-    assert isinstance(used, ModelUsed)
+    assert isinstance(used, ModelUsage)
     assert used.cost_micros == used.input_tokens > 0
 
 
@@ -55,7 +55,7 @@ async def test_a_draft_pauses_the_turn_with_a_card(bench: Bench) -> None:
     assert draft.context["consequences"]["runs_per_month"] == 22
     assert draft.payload_schema["title"] == "AutomationCreate"
     # the main model's call and the drafter's
-    assert len([e for e in events if isinstance(e, ModelUsed)]) == 2
+    assert len([e for e in events if isinstance(e, ModelUsage)]) == 2
 
 
 async def test_the_drafter_is_told_when_and_where_it_is(bench: Bench) -> None:
@@ -284,7 +284,7 @@ async def test_a_finished_turn_that_nobody_finalised_is_told_again(bench: Bench)
 
     second = await bench.all("hello", first_block=1)
 
-    assert [type(e) for e in second] == [TextRetracted, TextDelta, ModelUsed]
+    assert [type(e) for e in second] == [TextRetracted, TextDelta, ModelUsage]
     assert text_of(second, block=1) == text_of(first)
     assert second[-1] == first[-1]
     assert len(bench.demo.controls.log()) == 1
@@ -314,9 +314,11 @@ async def test_a_disabled_tool_is_neither_offered_nor_spoken_of(
 async def test_earlier_tool_calls_are_given_with_their_results(bench: Bench) -> None:
     call = {"tool_call_id": "call_1", "tool": "create_automation", "args_json": '{"intent":"x"}'}
     said = [
-        Said(id="1", role="user", parts=[{"text": "make it"}]),
-        Said(id="2", role="agent", parts=[{"text": "Now."}, {"tool_call": call}, {"text": "Ok"}]),
-        Said(id="3", role="user", parts=[{"text": "hello"}]),
+        ThreadMessage(id="1", role="user", parts=[{"text": "make it"}]),
+        ThreadMessage(
+            id="2", role="agent", parts=[{"text": "Now."}, {"tool_call": call}, {"text": "Ok"}]
+        ),
+        ThreadMessage(id="3", role="user", parts=[{"text": "hello"}]),
     ]
 
     events = await bench.all(said=said)

@@ -9,23 +9,23 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from chat_service.agent import history
 from chat_service.agent.history import UNKNOWN_OUTCOME
 from chat_service.agent.middleware.context_window import CUT, LEFT_OUT
-from chat_service.runtime.ports import Said
+from chat_service.runtime.ports import ThreadMessage
 
 
-def messages(said: Sequence[Said], context_tokens: int = 128_000) -> list[BaseMessage]:
-    return history.messages(said, context_tokens)
+def messages(said: Sequence[ThreadMessage], context_tokens: int = 128_000) -> list[BaseMessage]:
+    return history.to_model_messages(said, context_tokens)
 
 
 def _call(call_id: str, **more: Any) -> dict[str, Any]:
     return {"tool_call": {"tool_call_id": call_id, "tool": "t", "args_json": '{"a": 1}', **more}}
 
 
-def _agent(*parts: dict[str, Any], id: str = "m") -> Said:
-    return Said(id=id, role="agent", parts=parts)
+def _agent(*parts: dict[str, Any], id: str = "m") -> ThreadMessage:
+    return ThreadMessage(id=id, role="agent", parts=parts)
 
 
-def _user(*parts: dict[str, Any]) -> Said:
-    return Said(id="u", role="user", parts=parts)
+def _user(*parts: dict[str, Any]) -> ThreadMessage:
+    return ThreadMessage(id="u", role="user", parts=parts)
 
 
 def test_a_message_keeps_its_text_and_its_id() -> None:

@@ -8,9 +8,9 @@ import pytest
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.retry import RetryPolicies
 from chat_service.runtime.ports import RuntimeContext
-from chat_service.runtime.run_context import Desk, Run
-from chat_service.tools.automations.lookup import find
-from chat_service.tools.results import Stopped
+from chat_service.runtime.run_context import AgentDeps, AgentRun
+from chat_service.tools.automations.lookup import find_automation
+from chat_service.tools.results import ToolStopped
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue, register_builtins
 from tests.chat_service.agent.conftest import NOW
@@ -27,7 +27,7 @@ async def found(called: str, *names: str) -> str:
         payload = {**news(plan=[STEP]), "display_name": name}
         payload["definition"] = {**payload["definition"], "name": name}
         await automations.create(workspace="dev", user="ada", payload=payload, request_id=uuid4())
-    desk = Desk(
+    desk = AgentDeps(
         approvals=MemoryApprovals(),
         acts=MemoryActs(),
         automations=automations,
@@ -40,8 +40,8 @@ async def found(called: str, *names: str) -> str:
         time_zone="UTC", time_zone_assumed=False,
     )  # fmt: skip
     model = ModelBundle(config=ModelConfig(id=-1, display_name="m", model="m"))
-    run = Run(desk=desk, context=context, model=model, task=None, segment="", next_block=0)
-    return (await find(run, called)).display_name
+    run = AgentRun(desk=desk, context=context, model=model, task=None, segment="", next_block=0)
+    return (await find_automation(run, called)).display_name
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ async def test_what_is_meant_is_found(called: str, names: tuple[str, ...], meant
     [("🍞", ("🎉",)), ("!", ("🎉",)), ("the automation", ("News",)), ("new", ("News",))],
 )
 async def test_what_nothing_is_called_is_not_found(called: str, names: tuple[str, ...]) -> None:
-    with pytest.raises(Stopped) as stopped:
+    with pytest.raises(ToolStopped) as stopped:
         await found(called, *names)
     (issue,) = stopped.value.outcome.issues  # type: ignore[union-attr]
     assert issue.startswith(f"automation: no automation is called {called!r}")

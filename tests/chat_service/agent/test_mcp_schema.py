@@ -8,8 +8,8 @@ from rota.agent.v1 import agent_pb2
 
 from chat_service.api.tasks import list_capabilities
 from chat_service.runtime.models_file import McpServer
-from chat_service.tools.capability_tool import carried
-from chat_service.tools.mcp.schema import applicable
+from chat_service.tools.capability_tool import to_storable
+from chat_service.tools.mcp.schema import sanitize_schema
 from shared import canonical_json
 from shared.registries.catalogue import Catalogue
 from shared.rpc import struct
@@ -57,7 +57,7 @@ def nested(levels: int) -> dict[str, Any]:
 async def test_a_schema_is_applied_as_far_as_it_can_be(
     given: dict[str, Any], told: dict[str, Any]
 ) -> None:
-    assert applicable(given) == told
+    assert sanitize_schema(given) == told
 
 
 async def test_no_schema_keeps_the_catalogue_from_being_told() -> None:
@@ -94,7 +94,7 @@ async def test_no_schema_keeps_the_catalogue_from_being_told() -> None:
     ],
 )
 def test_whatever_a_tool_gives_can_be_carried(given: Any, told: Any) -> None:
-    found = carried(given, 2)
+    found = to_storable(given, 2)
 
     assert found == told
     canonical_json.canonical_bytes(found)

@@ -8,10 +8,10 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from chat_service.llm import errors
-from chat_service.llm.chat_model import Watch
+from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle, ModelConfig
-from chat_service.llm.metering import Meter, about_tokens
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.metering import Meter, estimate_request_tokens
+from chat_service.llm.usage import ModelUsage
 from tests.support.scripted_model import DONE, ends, says, scripted_model
 
 HELLO = [HumanMessage("hello")]
@@ -34,16 +34,16 @@ CONFIG = ModelConfig(
 def test_a_token_is_four_bytes_of_what_is_sent_and_an_image_a_thousand(
     asked: dict[str, object], tokens: int
 ) -> None:
-    assert about_tokens(asked) == tokens
+    assert estimate_request_tokens(asked) == tokens
 
 
 async def test_a_call_in_hand_is_estimated_and_one_that_ended_is_not() -> None:
-    meter, watch = Meter(), Watch()
+    meter, watch = Meter(), CallProgress()
     call = meter.begin(CONFIG, watch)
     assert meter.used() == []
     async with scripted_model([says("a word and another"), ends(), DONE]) as model:
         config = ModelConfig(id=-1, display_name="m", model="m", base_url=model.base_url)
-        heard: list[list[ModelUsed]] = []
+        heard: list[list[ModelUsage]] = []
         answer = (
             await ModelBundle(config=config)
             .chat()
@@ -61,7 +61,7 @@ async def test_a_call_in_hand_is_estimated_and_one_that_ended_is_not() -> None:
 
 
 async def test_a_provider_that_tells_no_usage_is_estimated() -> None:
-    meter, watch = Meter(), Watch()
+    meter, watch = Meter(), CallProgress()
     call = meter.begin(CONFIG, watch)
     end = {**ends(), "usage": None}
     async with scripted_model([says("a word and another"), end, DONE]) as model:
@@ -73,7 +73,7 @@ async def test_a_provider_that_tells_no_usage_is_estimated() -> None:
 
 def test_a_call_that_was_given_up_before_a_word_costs_what_it_was_sent() -> None:
     meter = Meter()
-    call = meter.begin(CONFIG, Watch(asked={"messages": ["12345678"]}))
+    call = meter.begin(CONFIG, CallProgress(asked={"messages": ["12345678"]}))
     meter.failed(call, given_up=True)
     (used,) = meter.used()
     assert (used.input_tokens, used.output_tokens, used.estimated) == (2, 0, True)
@@ -100,13 +100,13 @@ REQUEST: Any = httpx2.Request("POST", "http://127.0.0.1/")
     ids=["our deadline", "no answer", "no connection", "a broken connection"],
 )
 def test_what_was_sent_and_not_waited_for_was_given_up(fault: Exception, given_up: bool) -> None:
-    assert errors.given_up(fault) is given_up
+    assert errors.timed_out(fault) is given_up
 
 
 def test_a_call_that_failed_before_a_word_cost_nothing() -> None:
     meter = Meter()
-    silent = meter.begin(CONFIG, Watch(asked={"messages": ["hello"]}))
-    spoke = meter.begin(CONFIG, Watch(asked={"messages": ["hello"]}, written=3))
+    silent = meter.begin(CONFIG, CallProgress(asked={"messages": ["hello"]}))
+    spoke = meter.begin(CONFIG, CallProgress(asked={"messages": ["hello"]}, written=3))
     for call in (silent, spoke):
         meter.failed(call)
     assert [used.call for used in meter.used()] == [spoke.id]

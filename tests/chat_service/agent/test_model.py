@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from chat_service.llm.chat_model import Piece, StreamingChat, Watch, lines
+from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat, split_lines
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.runtime.models_file import BadModelsFile, Models, load_models
 from tests.chat_service.agent.conftest import KEY, Bench
@@ -195,7 +195,7 @@ async def test_an_answer_is_what_the_stock_model_would_have_made_of_it(
 ) -> None:
     async with scripted_model(reply, reply) as model:
         chat = _chat(model.base_url)
-        lean = await chat.answer(EARLIER, watch=Watch(), **settings)
+        lean = await chat.answer(EARLIER, watch=CallProgress(), **settings)
         # the stock model's own way to the same provider
         stock = await _chat(model.base_url, ChatOpenAI).bind(**settings).ainvoke(EARLIER)
 
@@ -206,9 +206,11 @@ async def test_an_answer_is_what_the_stock_model_would_have_made_of_it(
 
 
 async def test_what_is_heard_is_all_that_is_said_and_in_order() -> None:
-    heard: list[Piece] = []
+    heard: list[ResponseChunk] = []
     async with scripted_model(BOTH) as model:
-        answer = await _chat(model.base_url).answer(EARLIER, watch=Watch(), hear=heard.append)
+        answer = await _chat(model.base_url).answer(
+            EARLIER, watch=CallProgress(), hear=heard.append
+        )
 
     said = [p if isinstance(p, str) else p.text for p in heard]
     assert "".join(said) == answer.text == "Well: Hello"
@@ -224,7 +226,7 @@ async def test_answers_given_at_once_by_one_model_stay_apart() -> None:
     async with scripted_model(answer=reply) as model:
         chat = _chat(model.base_url)
         asked = [[HumanMessage(f"{number}")] for number in range(8)]
-        answers = await asyncio.gather(*(chat.answer(one, watch=Watch()) for one in asked))
+        answers = await asyncio.gather(*(chat.answer(one, watch=CallProgress()) for one in asked))
 
     assert [one.text for one in answers] == [f"{number}" for number in range(8)]
     assert len({one.id for one in answers}) == 8
@@ -240,7 +242,7 @@ async def test_lines_end_as_they_may_and_come_in_any_pieces(end: bytes) -> None:
             yield sent[start : start + size]
 
     for size in (1, 2, 3, 1000):
-        found = [line.decode() async for line in lines(read(size)) if line]
+        found = [line.decode() async for line in split_lines(read(size)) if line]
         assert found == [line for line in said if line]
 
 

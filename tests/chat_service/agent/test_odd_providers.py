@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from chat_service.agent.middleware.tool_call import MOST_AT_ONCE
+from chat_service.agent.middleware.tool_call import MAX_PARALLEL_CALLS
 from chat_service.agent.structured_output import read_output
-from chat_service.llm.tool_call_chunks import MOST_CALLS
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.tool_call_chunks import MAX_CALLS
+from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.events import ReasoningDelta, TextRetracted, ToolCallStarted
 from chat_service.runtime.ports import TaskLimits
 from shared import errors
@@ -168,7 +168,7 @@ async def test_a_model_that_never_answers_is_refused_and_what_it_used_is_told(
         with pytest.raises(errors.ModelUnavailable, match="gave no answer"):
             await stream.all()
 
-    used = [e for e in stream.events if isinstance(e, ModelUsed)]
+    used = [e for e in stream.events if isinstance(e, ModelUsage)]
     assert [(u.input_tokens, u.output_tokens) for u in used] == [(10, 5)] * 3
     assert len({u.call for u in used}) == 3
 
@@ -241,18 +241,20 @@ def _listing(times: int) -> Reply:
 
 
 async def test_of_a_great_many_calls_at_once_the_first_are_carried_out(bench: Bench) -> None:
-    async with scripted_model(_listing(MOST_AT_ONCE + 2), [says("ok"), ends(), DONE]) as model:
+    async with scripted_model(
+        _listing(MAX_PARALLEL_CALLS + 2), [says("ok"), ends(), DONE]
+    ) as model:
         bench.ask_at(model.base_url)
         events = await bench.all("go")
 
     ended = {one.tool_call_id: one for one in finished(events)}
-    assert [n for n in range(MOST_AT_ONCE + 2) if not ended[f"c{n}"].ok] == [64, 65]
+    assert [n for n in range(MAX_PARALLEL_CALLS + 2) if not ended[f"c{n}"].ok] == [64, 65]
     assert "nothing was done" in ended["c64"].output["message"]
     assert text_of(events) == "ok"
 
 
 async def test_an_answer_of_calls_without_end_is_no_answer(bench: Bench) -> None:
-    async with scripted_model(*[_listing(MOST_CALLS + 1)] * 3) as model:
+    async with scripted_model(*[_listing(MAX_CALLS + 1)] * 3) as model:
         bench.ask_at(model.base_url)
         with pytest.raises(errors.ModelUnavailable):
             await bench.all("go")

@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from pydantic import SecretStr
 
 from chat_service.llm import custom_endpoint, errors
-from chat_service.llm.chat_model import Watch
+from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle, ModelConfig
 from shared.security.egress import Address
 from tests.support.scripted_model import ScriptedModel, ends, says, scripted_model
@@ -34,7 +34,7 @@ class Names:
 
 
 async def _answer(bundle: ModelBundle) -> AIMessage:
-    return await bundle.chat().answer([HumanMessage("hello")], watch=Watch())
+    return await bundle.chat().answer([HumanMessage("hello")], watch=CallProgress())
 
 
 @asynccontextmanager
@@ -65,7 +65,7 @@ async def test_a_refused_endpoint_is_not_tried_again_and_says_nothing_of_the_net
     async with calling(Names(LOOPBACK), local=False) as client:
         with pytest.raises(errors.PROVIDER_FAULTS) as caught:
             await _answer(ModelBundle(config=config, client=client))
-    fault = errors.read(caught.value)
+    fault = errors.classify_error(caught.value)
     assert not fault.passing
     assert fault.refusal(7).message == "the model's provider refused the request"
 

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from chat_service.runtime.ports import Said, TaskLimits
+from chat_service.runtime.ports import TaskLimits, ThreadMessage
 from chat_service.runtime.subagent import researcher
 from devstack.demo.controls import RequestRecord
 from tests.chat_service.agent.conftest import Bench
@@ -51,8 +51,8 @@ async def test_the_main_agent_is_told_of_intents_and_the_drafter_of_drafts(
 
 async def test_a_drafter_is_told_nothing_of_what_was_said_but_the_intent(bench: Bench) -> None:
     said = [
-        Said(id="m1", role="user", parts=[{"text": "my password is swordfish"}]),
-        Said(id="m2", role="user", parts=[{"text": WEEKDAYS}]),
+        ThreadMessage(id="m1", role="user", parts=[{"text": "my password is swordfish"}]),
+        ThreadMessage(id="m2", role="user", parts=[{"text": WEEKDAYS}]),
     ]
     await bench.all(said=said)
     (main,), (drafter,) = bench.demo.controls.log("chat"), bench.demo.controls.log("drafter")

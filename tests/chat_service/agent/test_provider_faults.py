@@ -13,8 +13,8 @@ from chat_service.llm import errors as llm_errors
 from chat_service.llm.retry import MODEL, RetryPolicies
 from chat_service.runtime.events import Retrying, TextDelta, TextRetracted
 from chat_service.runtime.ports import SavedAutomation
-from chat_service.runtime.run_context import Desk, Run
-from chat_service.tools.automations.drafter import drafted
+from chat_service.runtime.run_context import AgentDeps, AgentRun
+from chat_service.tools.automations.drafter import run_drafter
 from shared import errors
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
@@ -149,7 +149,7 @@ async def test_a_drafter_that_fails_for_good_ends_the_stream_so_that_another_mod
 
 async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
     bench.demo.controls.hold(kind="drafter")
-    desk = Desk(
+    desk = AgentDeps(
         approvals=bench.approvals,
         acts=bench.acts,
         automations=bench.automations,
@@ -157,7 +157,7 @@ async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
         clock=ManualClock(NOW),
         retry=RetryPolicies(model=replace(MODEL, maximum_attempts=1), model_seconds=0.2),
     )
-    run = Run(
+    run = AgentRun(
         desk=desk, context=bench.context(), model=bench.model(), task=None, segment="", next_block=0
     )
 
@@ -166,7 +166,7 @@ async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
 
     async with asyncio.timeout(30):
         with pytest.raises(errors.ModelUnavailable):
-            await drafted(run, "create_automation", "every day at nine", accept, lambda _: None)
+            await run_drafter(run, "create_automation", "every day at nine", accept, lambda _: None)
 
     assert run.meter.used()[0].estimated
 
@@ -208,13 +208,13 @@ def _texted(message: str) -> openai.APIError:
         (_texted("Too Many Requests"), True, True),
         (_texted("Error code: 429 - insufficient_quota"), False, True),
         (_texted("the moderate limit"), False, True),
-        (llm_errors.NoAnswer("stop"), False, True),
-        (llm_errors.NoAnswer("length"), False, False),
-        (llm_errors.NoAnswer("content_filter"), False, False),
+        (llm_errors.EmptyResponse("stop"), False, True),
+        (llm_errors.EmptyResponse("length"), False, False),
+        (llm_errors.EmptyResponse("content_filter"), False, False),
     ],
 )
 def test_faults_are_told_apart(exc: Exception, limited: bool, passing: bool) -> None:
-    found = llm_errors.read(exc)
+    found = llm_errors.classify_error(exc)
 
     assert (found.rate_limited, found.passing) == (limited, passing)
 
@@ -223,7 +223,7 @@ def test_faults_are_told_apart(exc: Exception, limited: bool, passing: bool) -> 
     ("header", "seconds"), [("2", 2), ("0.5", 0.5), ("-3", 0), ("soon", None), ("1e9", 3600)]
 )
 def test_retry_after_is_read_with_care(header: str, seconds: float | None) -> None:
-    found = llm_errors.read(_status(429, **{"retry-after": header})).retry_after
+    found = llm_errors.classify_error(_status(429, **{"retry-after": header})).retry_after
 
     assert found == (None if seconds is None else timedelta(seconds=seconds))
 
@@ -234,7 +234,7 @@ def test_retry_after_is_read_with_care(header: str, seconds: float | None) -> No
 def test_retry_after_may_be_a_date(ahead: float, least: float, most: float) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)
 
-    found = llm_errors.read(_status(429, **{"retry-after": date})).retry_after
+    found = llm_errors.classify_error(_status(429, **{"retry-after": date})).retry_after
 
     assert found is not None
     assert timedelta(seconds=least) <= found <= timedelta(seconds=most)

@@ -8,10 +8,10 @@ import pytest
 
 from chat_service.agent.structured_output import read_output
 from chat_service.llm.config import ModelBundle
-from chat_service.llm.usage import ModelUsed
+from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.events import TextRetracted
 from chat_service.runtime.ports import TaskLimits
-from chat_service.runtime.run_context import Run
+from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.approval import Proposal, ToolCall, request_approval
 from chat_service.tools.capabilities.register import register_capabilities
 from shared import errors
@@ -209,7 +209,7 @@ async def test_an_answer_that_cost_more_than_was_left_exceeds_the_budget(bench: 
         with pytest.raises(errors.BudgetExceeded):
             await stream.all()
 
-    assert [e.cost_micros for e in stream.events if isinstance(e, ModelUsed)] == [1_100]
+    assert [e.cost_micros for e in stream.events if isinstance(e, ModelUsage)] == [1_100]
 
 
 async def test_an_answer_of_nothing_counts_against_the_budget(bench: Bench) -> None:
@@ -254,7 +254,7 @@ class _Asking:
     """What a tool that wants an approval meets in a task."""
 
     def __init__(self, bench: Bench, limits: TaskLimits) -> None:
-        self.run = Run(
+        self.run = AgentRun(
             desk=bench.agent()._desk,
             context=bench.context(),
             model=bench.model(),

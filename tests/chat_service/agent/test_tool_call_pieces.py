@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chat_service.runtime.events import AgentEvent, ToolCallArgs, ToolCallStarted
-from chat_service.tools.capability_tool import asked_tool
+from chat_service.tools.capability_tool import approval_tool
 from chat_service.tools.definition import ToolDefinition
 from shared.registries.capabilities.types import Capability
 from tests.chat_service.agent.conftest import Bench, finished, text_of
@@ -31,7 +31,7 @@ class Acts:
         )
         self.definition = ToolDefinition(
             name="act",
-            factory=lambda run: asked_tool(run, capability, ask=False),
+            factory=lambda run: approval_tool(run, capability, ask=False),
             approval="never",
         )
 

@@ -9,7 +9,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.agent.toolset import MAIN_AGENT
 from chat_service.runtime.events import Paused
-from chat_service.tools.capability_tool import MAX_DEPTH, called, misfit
+from chat_service.tools.capability_tool import MAX_DEPTH, argument_error, call_capability
 from chat_service.tools.definition import ToolDefinition
 from shared.registries.capabilities.types import Capability
 from shared.rpc.struct import to_struct
@@ -95,9 +95,9 @@ async def test_what_is_nested_deeper_than_a_message_can_be_is_refused_or_flatten
         handler=give,
     )
     refused = f"the arguments are nested deeper than {MAX_DEPTH} levels"
-    assert misfit(capability, deep) == ("" if levels <= MAX_DEPTH else refused)
+    assert argument_error(capability, deep) == ("" if levels <= MAX_DEPTH else refused)
 
-    result = await called(capability, {})
+    result = await call_capability(capability, {})
     assert result.ok
     part = pb.Part(tool_call=pb.ToolCall(output=to_struct(result.output)))
     completed = pb.TurnEvent(completed=pb.TurnCompleted(message=pb.Message(parts=[part])))

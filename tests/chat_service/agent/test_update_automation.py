@@ -156,7 +156,7 @@ async def test_a_resource_name_is_found_however_many_newer_ones_there_are(
     bench: Bench, news: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await there(bench, "every day at 18:30 in Paris tell me a joke")
-    monkeypatch.setattr(lookup, "LOOKED_THROUGH", 1)
+    monkeypatch.setattr(lookup, "MAX_SEARCHED", 1)
 
     _, draft = await asked(bench, f"change {news} to 10:30")
     bench.turn = uuid4()

@@ -9,16 +9,16 @@ from langchain_core.messages.tool import tool_call
 
 from chat_service.agent.middleware.context_window import (
     CUT,
-    LEAST_OF_RESULT,
     LEFT_OUT,
-    MOST_OF_RESULT,
-    fitted,
-    tokens,
+    MAX_OLD_RESULT,
+    MIN_RESULT,
+    count_tokens,
+    fit_messages,
 )
 from chat_service.runtime.events import Retrying
-from chat_service.runtime.ports import Said, TaskLimits
+from chat_service.runtime.ports import TaskLimits, ThreadMessage
 from chat_service.runtime.run_context import STAMP
-from chat_service.tools.capability_tool import offered
+from chat_service.tools.capability_tool import offer_tool
 from shared import errors
 from shared.registries.capabilities.types import Capability
 from tests.chat_service.agent.conftest import Bench, finished, text_of
@@ -54,7 +54,7 @@ def results(messages: list[AnyMessage]) -> list[str]:
 def test_what_fits_is_given_whole() -> None:
     messages: list[AnyMessage] = [HumanMessage("go"), asks("a"), result("a")]
 
-    assert fitted(messages, tokens(messages)) == messages
+    assert fit_messages(messages, count_tokens(messages)) == messages
 
 
 def test_the_oldest_results_of_a_turn_are_cut_first_and_no_more_than_must_be() -> None:
@@ -63,9 +63,9 @@ def test_the_oldest_results_of_a_turn_are_cut_first_and_no_more_than_must_be() -
     for one in ids:
         messages += [asks(one), result(one)]
 
-    first, second, third = results(fitted(messages, tokens(messages) - 5_000))
+    first, second, third = results(fit_messages(messages, count_tokens(messages) - 5_000))
 
-    assert first == LONG[:MOST_OF_RESULT] + CUT
+    assert first == LONG[:MAX_OLD_RESULT] + CUT
     assert (second, third) == (LONG, LONG)
 
 
@@ -74,11 +74,11 @@ def test_earlier_messages_are_left_out_before_what_the_turn_found_is_cut_to_a_li
     history.append(result("h", own=False))
     own: list[AnyMessage] = [HumanMessage("go"), asks("a"), result("a"), asks("b"), result("b")]
 
-    found = fitted([*history, AIMessage("a" * 8_000), *own], 14_000)
+    found = fit_messages([*history, AIMessage("a" * 8_000), *own], 14_000)
 
     assert [type(message) for message in found] == [HumanMessage, AIMessage, *map(type, own)]
     assert found[0].text == LEFT_OUT
-    assert results(found) == [LONG[:MOST_OF_RESULT] + CUT, LONG]
+    assert results(found) == [LONG[:MAX_OLD_RESULT] + CUT, LONG]
 
 
 def test_a_call_of_the_history_is_never_without_its_result() -> None:
@@ -87,7 +87,7 @@ def test_a_call_of_the_history_is_never_without_its_result() -> None:
     own: list[AnyMessage] = [HumanMessage("go"), asks("a"), result("a", "z" * 3_000)]
 
     for most in range(0, 2_000, 50):
-        found = fitted([*history, *own], most)
+        found = fit_messages([*history, *own], most)
         answered = {m.tool_call_id for m in found if isinstance(m, ToolMessage)}
         assert answered == {
             c["id"] for m in found if isinstance(m, AIMessage) for c in m.tool_calls
@@ -100,11 +100,11 @@ def test_the_newest_results_share_what_is_left() -> None:
     messages: list[AnyMessage] = [HumanMessage("go"), asks("0"), result("0"), asks(*ids)]
     messages += [result("a", "short"), result("b"), result("c", "語" * 40_000)]
 
-    found = fitted(messages, 8_000)
+    found = fit_messages(messages, 8_000)
 
-    assert tokens(found) <= 8_000
+    assert count_tokens(found) <= 8_000
     old, short, latin, han = results(found)
-    assert old == LONG[:LEAST_OF_RESULT] + CUT
+    assert old == LONG[:MIN_RESULT] + CUT
     assert short == "short"
     assert latin.endswith(CUT)
     assert han.endswith(CUT)
@@ -148,7 +148,7 @@ def looking(bench: Bench) -> Bench:
         output_schema={"type": "object"},
         handler=_big,
     )
-    bench.more_tools = [offered(big, "never").definition]
+    bench.more_tools = [offer_tool(big, "never").definition]
     return bench
 
 
@@ -201,8 +201,8 @@ async def test_what_no_shortening_makes_short_enough_is_refused_in_plain_words(
 ) -> None:
     provider = Narrow([], 10, refusing(400, "no", code="context_length_exceeded"))
     said = [
-        Said(id="1", role="user", parts=[{"text": "a" * 9_000}]),
-        Said(id="2", role="user", parts=[{"text": "b" * 9_000}]),
+        ThreadMessage(id="1", role="user", parts=[{"text": "a" * 9_000}]),
+        ThreadMessage(id="2", role="user", parts=[{"text": "b" * 9_000}]),
     ]
     async with scripted_model(answer=provider.answer) as model:
         bench.ask_at(model.base_url)
@@ -218,8 +218,8 @@ async def test_a_call_that_was_made_shorter_is_tried_as_often_as_any_other(bench
     refusal = refusing(400, "no", code="context_length_exceeded")
     away: Reply = [refusing(503, "away")]
     provider = Narrow([away, away, [says("Hello."), ends(), DONE]], 30_000, refusal)
-    said = [Said(id=str(n), role="user", parts=[{"text": "a" * 20_000}]) for n in range(8)]
-    said.append(Said(id="8", role="user", parts=[{"text": "hello"}]))
+    said = [ThreadMessage(id=str(n), role="user", parts=[{"text": "a" * 20_000}]) for n in range(8)]
+    said.append(ThreadMessage(id="8", role="user", parts=[{"text": "hello"}]))
     async with scripted_model(answer=provider.answer) as model:
         bench.ask_at(model.base_url)
         events = await bench.all(said=said)
