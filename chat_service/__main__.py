@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def migrate(settings: ChatSettings) -> None:
-    """Brings schema chat, and the agent's checkpoint tables in it, up to date."""
+    """Migrates schema chat, including the checkpoint tables."""
     url = settings.database_url.get_secret_value()
     database.upgrade(url, package="chat_service.persistence", schema=tables.SCHEMA)
     asyncio.run(checkpointer.setup(url))

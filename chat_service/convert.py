@@ -1,4 +1,4 @@
-"""Rows as the messages of the contract."""
+"""Conversion of rows to protos."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -116,7 +116,7 @@ def turn(row: Turn, approvals: Sequence[Approval]) -> pb.Turn:
 
 
 def approval(row: Approval, *, full: bool = True) -> pb.Approval:
-    """`full` has the payload's schema too."""
+    """`full` includes the payload's schema."""
     assert row.thread_id is not None
     return pb.Approval(
         name=approval_name(row.workspace_id, row.id),
@@ -151,7 +151,7 @@ def model_config_etag(row: OwnModel) -> str:
 
 
 def own_model(row: OwnModel) -> pb.ModelConfig:
-    """Everything but its key."""
+    """Without the API key."""
     return pb.ModelConfig(
         id=row.id,
         name=model_config_name(row.workspace_id, row.id),

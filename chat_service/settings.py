@@ -1,4 +1,4 @@
-"""What the service reads from its environment."""
+"""The settings of the service, from environment variables."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class ChatSettings(BaseSettings):
-    """Every setting, by the name of its environment variable."""
+    """Each alias is the name of an environment variable."""
 
     model_config = SettingsConfigDict(populate_by_name=True, env_ignore_empty=True, extra="ignore")
 

@@ -1,1 +1,1 @@
-"""The agent's ports on automation_service and on PostgreSQL."""
+"""Implementations of the agent's ports, over gRPC and PostgreSQL."""

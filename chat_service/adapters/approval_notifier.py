@@ -1,4 +1,4 @@
-"""Approvals that wait, told to the other service, which has the webhooks."""
+"""Notices of pending approvals to automation_service, which sends webhooks."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,9 +28,9 @@ log = logs.logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalNotifier:
-    """Tells of each approval at least once; the approval's own row is the outbox.
+    """Notifies of each approval at least once. The approval's row is the outbox.
 
-    Any number of replicas may tell, since the other service takes each only once.
+    Replicas may notify at the same time, since automation_service ignores repeats.
     """
 
     db: AsyncEngine
@@ -39,16 +39,16 @@ class ApprovalNotifier:
     behalf: DelegatedCredentials
 
     async def notify_pending(self) -> int:
-        """Tells of those that it was not told of yet; says how many are dealt with.
+        """Returns the number of approvals that are done.
 
-        Stops at the first that finds nobody there: the others would wait as long.
+        Stops if automation_service is unreachable.
         """
         count = 0
         while True:
             async with self.db.connect() as connection:
                 found = await approvals.list_unnotified(connection, limit=BATCH_SIZE)
             for approval in found:
-                # One that was decided meanwhile waits for nobody.
+                # A decided approval needs no notice.
                 if approval.state is ApprovalState.PENDING and not await self._notify(approval):
                     return count
                 async with self.db.begin() as connection:
@@ -65,7 +65,7 @@ class ApprovalNotifier:
             refusal = status.from_call(error, peer=AUTOMATION_SERVICE)
             if refusal.code in _UNREACHABLE:
                 return False
-            # Whoever asked has no access any more, for one: it would be refused for ever.
+            # A retry would be refused too, as when the user has lost access.
             log.warning("notice_refused", approval=str(approval.id), reason=refusal.reason)
         return True
 

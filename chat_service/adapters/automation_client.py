@@ -1,4 +1,4 @@
-"""automation_service, as this service sees it: over gRPC, on a person's behalf."""
+"""The gRPC client of automation_service, on a user's behalf."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -185,7 +185,7 @@ class AutomationClient:
 
 
 def _message(payload: Mapping[str, Any]) -> pb.Automation:
-    """A checked payload, so what the contract has no field for is not in it."""
+    """Converts a payload that `_check` accepted: the proto has a field for each of its keys."""
     canonical = dump(AutomationCreate.model_validate(dict(payload)))
     return json_format.ParseDict(canonical, pb.Automation())
 
@@ -203,7 +203,7 @@ def _payload(answer: pb.Automation) -> dict[str, Any]:
 
 
 def _saved(answer: pb.Automation) -> SavedAutomation:
-    # the triggers of a paused one tick on, and what they name is skipped
+    # triggers of a paused automation still have a next_fire_time, but do not fire
     triggers = answer.triggers if answer.state == pb.Automation.ACTIVE else ()
     times = sorted(time for one in triggers if (time := _next_fire(one)))
     return SavedAutomation(

@@ -34,7 +34,7 @@ class ToolCallStore:
 class ApprovalStore:
     """The agent's port `Approvals`, on the table of approvals.
 
-    Each of its methods may be repeated; ServiceUnavailable says that its connection was lost.
+    Every method is idempotent and raises ServiceUnavailable if the connection is lost.
     """
 
     db: AsyncEngine

@@ -1,4 +1,4 @@
-"""Which model a turn uses, when the person left it open and when not."""
+"""The choice of a turn's model: the user's, the thread's pin, or the best one now."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from shared.clock import Clock
 
 AUTO: Final = 0
 
-Cooldowns = Mapping[int, datetime]  # models to leave alone, and until when
+Cooldowns = Mapping[int, datetime]  # the end of each cooldown by model config id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +27,12 @@ class ModelRequirements:
     user: str
     images: bool
     excluded: frozenset[int] = field(default=frozenset())
-    current_turn: Turn | None = None  # a turn that is to go on with it
+    current_turn: Turn | None = None  # the turn whose segment continues with the model
 
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """A turn's model, and the pin that its thread is to have from then on."""
+    """A turn's model, and the new pin of its thread."""
 
     config: ModelConfig
     pin: int
@@ -52,10 +52,10 @@ class AutoPin:
         wanted: ModelRequirements,
         cooldowns: Cooldowns | None = None,
     ) -> ModelChoice:
-        """The model of a new turn, to be pinned to the thread when the choice was auto.
+        """Returns the model of a new turn, and pins it to the thread if `asked` is AUTO.
 
-        An explicit choice is used as it is and clears the pin; an unknown one is
-        InvalidRequest. What a person pinned need not be open to auto. Raises as `find_best` does.
+        Any other `asked` clears the pin. A pinned model need not be eligible for auto. Raises
+        InvalidRequest for an unknown `asked`, and what `find_best` raises.
         """
         pin = thread.model_config_id
         if asked != AUTO:
@@ -64,7 +64,7 @@ class AutoPin:
                 raise errors.invalid("model_config_id", f"{asked} is not configured")
             return ModelChoice(found, AUTO)
         pinned = await self._find(connection, pin, thread, wanted)
-        # What was said to a model of one's own goes to no other, so nothing takes its place.
+        # No other model may see what the user told their own, so nothing replaces it.
         if pinned is not None and pinned.own:
             return ModelChoice(pinned, pin)
         if cooldowns is None:
@@ -72,7 +72,7 @@ class AutoPin:
         if pinned is not None and await self._may_stay(connection, pinned, wanted, cooldowns):
             return ModelChoice(pinned, pin)
         best = await self.find_best(connection, wanted, cooldowns)
-        # Another person's own model stays pinned for them.
+        # Another user's own model stays pinned for that user.
         return ModelChoice(best, best.id if pinned is not None or pin <= AUTO else pin)
 
     async def find_best(
@@ -81,10 +81,10 @@ class AutoPin:
         wanted: ModelRequirements,
         cooldowns: Cooldowns | None = None,
     ) -> ModelConfig:
-        """The best model that auto may choose now.
+        """Returns the best model that auto may choose now.
 
-        NoEligibleModel when there is none, with the wait when waiting helps; QuotaExceeded when
-        only credit is missing.
+        Raises NoEligibleModel, with retry_after if waiting helps, or QuotaExceeded if only credit
+        is missing.
         """
         open_to_auto = [
             config
@@ -106,9 +106,9 @@ class AutoPin:
         raise errors.QuotaExceeded(wanted.user)
 
     async def choose_for_segment(self, connection: AsyncConnection, turn: Turn) -> ModelConfig:
-        """The model of a turn that goes on: its own, or the best one where that can't be had.
+        """Returns the model of a resumed turn: its own, or the best one if auto had chosen.
 
-        ModelGone and QuotaExceeded when the person had chosen it.
+        Raises ModelGone if the user had chosen a model that is gone, and what `find_best` raises.
         """
         if not turn.model_auto:
             return await self.model_loader.config_of_turn(connection, turn)
@@ -122,7 +122,7 @@ class AutoPin:
     async def choose_fallback(
         self, connection: AsyncConnection, turn: Turn, tried: Sequence[int]
     ) -> ModelConfig:
-        """The best model besides those tried. Raises as `find_best` does."""
+        """Returns the best model that is not in `tried`. Raises what `find_best` raises."""
         said = [m for m in await messages.list_by_turn(connection, turn.id) if m.segment == 0]
         images = any(has_images(message.parts) for message in said)
         wanted = ModelRequirements(
@@ -154,7 +154,7 @@ def _accepts(config: ModelConfig, wanted: ModelRequirements) -> bool:
 
 
 def _rank(config: ModelConfig, wanted: ModelRequirements) -> tuple[bool, int]:
-    # The file lists the best first: ids run downwards from -1.
+    # The models file lists the best first, with ids -1, -2, …
     return wanted.images and config.supports_images is None, -config.id
 
 

@@ -1,4 +1,4 @@
-"""People's keys to their models, sealed anew under the first of the service's keys."""
+"""Encryption of users' API keys with the newest of the service's keys."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +22,10 @@ class KeyRotation:
     model_loader: ModelLoader
 
     async def rotate(self) -> None:
-        """One that no key opens is left as it is: its key may come back."""
+        """Encrypts every API key with the first of ROTA_SECRET_KEYS.
+
+        Skips one that no key decrypts, since that key may come back.
+        """
         box = self.model_loader.box
         if box is None:
             return

@@ -1,4 +1,4 @@
-"""The model of a turn, ready to be called: from the service's file, or the person's own."""
+"""Models, ready to be called, from the models file and from users."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ SECRET_KEYS: Final = "ROTA_SECRET_KEYS"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelLoader:
-    """`client` calls people's own models; `box` opens their keys, where the service has any.
+    """`client` calls users' own models, `box` decrypts their keys.
 
-    `local` says whether their endpoints may be at local addresses.
+    `local` allows their endpoints at local addresses. `models` are those of the models file.
     """
 
     db: AsyncEngine
@@ -34,14 +34,14 @@ class ModelLoader:
     async def find_config(
         self, connection: AsyncConnection, config_id: int, *, workspace: str, user: str
     ) -> ModelConfig | None:
-        """What a person may use under an id, without its key; None when there is nothing."""
+        """Returns a model without its key; None if the user has none under the id."""
         if config_id <= 0:
             return self.models.get(config_id)
         row = await model_configs.get(connection, config_id, workspace=workspace, user=user)
         return None if row is None else _config(row)
 
     async def config_of_turn(self, connection: AsyncConnection, turn: Turn) -> ModelConfig:
-        """Without its key. ModelGone when it was removed since the turn began."""
+        """Returns the turn's model without its key. Raises ModelGone if it was removed."""
         found = await self.find_config(
             connection, turn.model_config_id, workspace=turn.workspace_id, user=turn.requested_by
         )
@@ -50,7 +50,10 @@ class ModelLoader:
         return found
 
     async def load_bundle(self, turn: Turn) -> ModelBundle:
-        """ModelGone as in `config_of_turn`; EncryptionUnavailable when its key can't be read."""
+        """Returns the turn's model with its key.
+
+        Raises ModelGone if it was removed, EncryptionUnavailable if its key can't be decrypted.
+        """
         config_id = turn.model_config_id
         if config_id <= 0:
             config = self.models.get(config_id)
@@ -66,7 +69,10 @@ class ModelLoader:
         return ModelBundle(config=_config(row, self._open_key(row)), client=self.client)
 
     async def find_id(self, name: str, *, workspace: str, user: str) -> int:
-        """The id of a model by its model's or its display name, or of an own one by its name."""
+        """Finds a model by its model name or display name, or a user's own by its resource name.
+
+        Raises ModelGone if there is none.
+        """
         for config in self.models.values():
             if name in (config.model, config.display_name):
                 return config.id
@@ -89,7 +95,7 @@ class ModelLoader:
 
 
 def parse_own_id(name: str, workspace: str) -> int | None:
-    """The id in the name of a model of somebody's own; None for any other text."""
+    """Returns the id in the resource name of a user's own model; None for any other text."""
     try:
         parts = resources.MODEL_CONFIG.parse(name)
     except errors.ResourceNotFound:
@@ -99,7 +105,7 @@ def parse_own_id(name: str, workspace: str) -> int | None:
 
 
 def parse_id(text: str) -> int | None:
-    """An id as it is written in names; None for another spelling, and for what is no id."""
+    """Returns the id of a resource name's last segment; None unless in canonical spelling."""
     digits = text.removeprefix("-")
     if not digits.isascii() or not digits.isdecimal() or digits.startswith("0"):
         return None

@@ -1,4 +1,4 @@
-"""Whether a model can read what it is to be given."""
+"""What a model can read."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from shared import errors
 
 
 def check_images(config: ModelConfig, parts: Sequence[Mapping[str, Any]]) -> None:
-    """ModelTextOnly for images and a model that is known not to read them."""
+    """Raises ModelTextOnly if the parts have images and the model is known to read none."""
     if has_images(parts) and config.supports_images is False:
         raise errors.ModelTextOnly(config.id)
 

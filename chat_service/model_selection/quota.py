@@ -1,4 +1,4 @@
-"""A person's credit for premium models: held before a segment begins."""
+"""A user's credit for premium models, reserved before a segment starts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +14,9 @@ from shared.clock import Clock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """`monthly_credit_micros` is for each person and UTC month; None: no limit.
+    """`monthly_credit_micros` is for each user and UTC month; None: no limit.
 
-    What premium models use is written down either way. Others are never counted.
+    The use of premium models is stored either way; that of others never.
     """
 
     monthly_credit_micros: int | None
@@ -29,9 +29,10 @@ class Quota:
         config: ModelConfig,
         current_turn: Turn | None = None,
     ) -> bool:
-        """Whether a segment with this model may begin. True holds until the transaction ends.
+        """Returns whether the user's credit covers a segment with this model.
 
-        `current_turn`: a turn in whose present segment it would go on, with what is held for that.
+        True holds until the transaction ends. The reservation of the present segment of
+        `current_turn`, which would continue with this model, counts as free.
         """
         if not config.premium or self.monthly_credit_micros is None:
             return True
@@ -42,7 +43,7 @@ class Quota:
         return self.estimate(config) <= self.monthly_credit_micros - taken
 
     async def reserve(self, connection: AsyncConnection, turn: Turn, config: ModelConfig) -> None:
-        """Holds credit for the turn's present segment; again changes nothing. QuotaExceeded."""
+        """Reserves credit for the turn's present segment. Idempotent. Raises QuotaExceeded."""
         if not config.premium:
             return
         micros = self.estimate(config)
@@ -60,7 +61,10 @@ class Quota:
         )
 
     def estimate(self, config: ModelConfig) -> int:
-        """The price of reading and writing the config's reserve, at most a whole month's credit."""
+        """Returns the price of the config's reserve_tokens, read and written.
+
+        At most a whole month's credit.
+        """
         tokens = config.reserve_tokens
         price = max(config.cost_micros(input_tokens=tokens, output_tokens=tokens), 1)
         if self.monthly_credit_micros is None:

@@ -1,1 +1,1 @@
-"""Every query of chat_service, and its tables."""
+"""The tables and queries of chat_service."""

@@ -1,4 +1,4 @@
-"""Approvals: stored once, decided once."""
+"""Approvals. One is stored once under its key and decided once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Approval:
     decide_time: datetime | None = None
     expire_time: datetime
     notice_time: datetime | None = None
-    thread_id: UUID | None = None  # of its turn; read, never written
+    thread_id: UUID | None = None  # of the turn; read, never written
 
 
 _SELECT = sa.select(t, tables.turns.c.thread_id).join_from(
@@ -54,7 +54,7 @@ _OF_TURN_LOCKED: Final = Statement(_OF_TURN.with_for_update(of=t, key_share=True
 
 
 async def insert_once(connection: AsyncConnection, approval: Approval) -> None:
-    """Stores it unless the turn has one under its key; then that one stays as it is."""
+    """Does nothing if the turn already has an approval with the same key."""
     values = {c.name: getattr(approval, c.name) for c in t.columns}
     await connection.execute(
         upsert(t).values(values).on_conflict_do_nothing(index_elements=["turn_id", "key"])
@@ -77,7 +77,7 @@ async def get(
 async def list_by_turn(
     connection: AsyncConnection, turn: UUID, *, lock: bool = False
 ) -> list[Approval]:
-    """A turn's approvals, oldest first."""
+    """Returns a turn's approvals, oldest first."""
     statement = _OF_TURN_LOCKED if lock else _OF_TURN_READ
     return [Approval(**row) for row in await statement.rows(connection, turn=turn)]
 
@@ -112,7 +112,7 @@ async def decide(
     reason: str = "",
     edited_payload: Mapping[str, Any] | None = None,
 ) -> None:
-    """Decides a pending approval; one that is decided stays as it is."""
+    """Does nothing if the approval is no longer pending."""
     await connection.execute(
         sa.update(t)
         .where(t.c.id == approval, t.c.state == ApprovalState.PENDING)
@@ -133,7 +133,7 @@ async def set_resource(connection: AsyncConnection, approval: UUID, resource: st
 async def list_expired_turns(
     connection: AsyncConnection, now: datetime, *, limit: int
 ) -> list[UUID]:
-    """Turns with a pending approval whose time is over."""
+    """Returns the turns that have a pending approval past its expire_time."""
     query = (
         sa.select(t.c.turn_id)
         .where(t.c.state == ApprovalState.PENDING, t.c.expire_time <= now)
@@ -144,13 +144,16 @@ async def list_expired_turns(
 
 
 async def count_pending(connection: AsyncConnection) -> int:
-    """How many wait, in all workspaces."""
+    """Counts the pending approvals of all workspaces."""
     query = sa.select(sa.func.count()).where(t.c.state == ApprovalState.PENDING)
     return int(await connection.scalar(query) or 0)
 
 
 async def list_unnotified(connection: AsyncConnection, *, limit: int) -> list[Approval]:
-    """Those that the other service was not told of, oldest first, decided ones too."""
+    """Returns approvals of which automation_service has no notice yet, oldest first.
+
+    Decided ones too.
+    """
     query = _SELECT.where(t.c.notice_time.is_(None)).order_by(t.c.id).limit(limit)
     return [Approval(**row) for row in (await connection.execute(query)).mappings()]
 

@@ -1,4 +1,4 @@
-"""Credit that people have used and that is held for them: a row for each segment of a turn."""
+"""Credit that users have used or reserved. Each segment of a turn has a row."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat_service.persistence import tables
 from chat_service.persistence.enums import TurnState
 
-# another replica takes over long before
+# after a lease expires; another replica takes the turn over sooner
 _GRACE: Final = sa.cast(timedelta(minutes=1), sa.Interval)
 
 t = tables.credit_reservations
 turns = tables.turns
 
-# Adds the rest of what a segment used, and lets go of what was held for it.
+# Adds what the segment used and was not counted yet, and releases the rest of its reservation.
 SETTLE_RESERVATION: Final = (
     sa.update(t)
     .where(t.c.turn_id == sa.bindparam("turn"), t.c.segment == sa.bindparam("in_segment"))
@@ -31,7 +31,7 @@ SETTLE_RESERVATION: Final = (
 
 
 async def lock_user(connection: AsyncConnection, user: str) -> None:
-    """A person's reservations take turns until the end of the transaction."""
+    """Blocks other reservations of the user until the transaction ends."""
     key = sa.func.hashtextextended(f"credit|{user}", 0)
     await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
@@ -43,9 +43,9 @@ async def sum_committed(
     *,
     except_held_for: tuple[UUID, int] | None = None,
 ) -> int:
-    """What was used and what is held, in micros, since a moment.
+    """Returns the micros that the user has used or reserved since `since`.
 
-    `except_held_for`: a turn and segment of which only what was used counts.
+    The reservation of the turn and segment `except_held_for` does not count; its use does.
     """
     holds: sa.ColumnElement[bool] = t.c.settle_time.is_(None)
     if except_held_for is not None:
@@ -68,7 +68,7 @@ async def get_held(connection: AsyncConnection, turn: UUID, segment: int) -> int
 async def reserve(
     connection: AsyncConnection, *, turn: UUID, segment: int, user: str, micros: int, now: datetime
 ) -> None:
-    """Holds at least this much for the segment, however often it is asked for."""
+    """Reserves at least `micros` for the segment. Idempotent; never lowers a reservation."""
     row = upsert(t).values(
         turn_id=turn,
         segment=segment,
@@ -86,7 +86,7 @@ async def reserve(
 
 
 async def add_used(connection: AsyncConnection, turn: UUID, segment: int, micros: int) -> None:
-    """Adds to what a segment used; nothing where nothing was held."""
+    """Does nothing if the segment has no reservation."""
     await connection.execute(
         sa.update(t)
         .where(t.c.turn_id == turn, t.c.segment == segment)
@@ -95,7 +95,7 @@ async def add_used(connection: AsyncConnection, turn: UUID, segment: int, micros
 
 
 async def settle_abandoned(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
-    """Settles what is held for segments that nobody works on; answers with how many."""
+    """Settles reservations of segments that no replica runs. Returns their number."""
     works = sa.exists().where(
         turns.c.id == t.c.turn_id,
         turns.c.state == TurnState.RUNNING,

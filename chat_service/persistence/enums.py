@@ -1,4 +1,4 @@
-"""States as they are stored."""
+"""The enums of schema chat."""
 
 from enum import StrEnum
 

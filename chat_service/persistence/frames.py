@@ -1,4 +1,4 @@
-"""Frames of turns: numbered and stored by one statement, read in pages."""
+"""Frames of turns. One statement numbers and stores them; readers page through them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from shared.db import database
 
 t = tables.turn_events
 
-# Rows are locked in id order, so that two batches never wait for each other in a circle.
-# A lease that is half over, and not yet over, is renewed: with writes that take long a row may be
-# locked by them whenever the owner would renew it.
+# Rows are locked in id order, so that two batches never deadlock.
+# The statement also renews a lease whose second half has begun: while slow appends hold the row,
+# the renewal skips it each time.
 _APPEND: Final = """
 with batch as (
   select * from unnest($1::uuid[], $2::int[], $3::int[], $4::int[])
@@ -74,7 +74,7 @@ class FrameBatch:
 async def append(
     connection: AsyncConnection, batches: Sequence[FrameBatch], lease: timedelta
 ) -> set[UUID]:
-    """Stores the batches whose fence and base still hold; answers with their turns."""
+    """Stores the batches whose fence and base still match. Returns their turns."""
     under = await database.asyncpg_connection(connection)
     numbered = [
         (b.turn, b.base + offset, frame)
@@ -98,13 +98,13 @@ async def append(
 async def insert(
     connection: AsyncConnection, turn: UUID, base: int, frames: Sequence[bytes]
 ) -> None:
-    """Stores frames in a transaction that holds the turn's row and sets last_sequence itself."""
+    """Stores frames. The caller holds the lock of the turn's row and sets its last_sequence."""
     under = await database.asyncpg_connection(connection)
     await under.execute(_INSERT, turn, base, list(frames))
 
 
 def insert_cte(turn: "sa.ColumnElement[UUID]", *where: "sa.ColumnElement[bool]") -> sa.CTE:
-    """Stores the `frames` given, numbered from the `base` given, within another statement."""
+    """Returns the part of a statement that stores its parameter `frames`, numbered after `base`."""
     given = sa.func.unnest(sa.bindparam("frames", type_=ARRAY(t.c.frame.type)))
     frame = given.table_valued("frame", with_ordinality="number", name="given").render_derived()
     sequence = sa.bindparam("base", type_=sa.Integer) + sa.cast(frame.c.number, sa.Integer)

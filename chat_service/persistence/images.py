@@ -1,4 +1,4 @@
-"""Images, kept once in a workspace under the hash of their bytes."""
+"""Images. A workspace stores each once, under the hash of its bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,8 @@ async def save(
     images: Sequence[Image],
     now: datetime,
 ) -> None:
-    """Keeps images as long as the thread that shows them. In hash order: nobody waits in a ring."""
+    """Stores images for as long as a thread shows them."""
+    # In hash order, so that two transactions never deadlock.
     for image in sorted(images, key=lambda one: one.sha256):
         row = upsert(t).values(
             workspace_id=workspace,
@@ -38,7 +39,7 @@ async def save(
             data=image.data,
             create_time=now,
         )
-        # An update, so that the row is held and nobody drops it meanwhile.
+        # The update locks the row, so that `delete_unreferenced` waits.
         await connection.execute(
             row.on_conflict_do_update(
                 index_elements=["workspace_id", "sha256"], set_={"create_time": t.c.create_time}
@@ -68,9 +69,9 @@ async def list_hashes(connection: AsyncConnection, thread: UUID) -> list[str]:
 async def delete_unreferenced(
     connection: AsyncConnection, workspace: str, hashes: Sequence[str]
 ) -> None:
-    """Drops those of the images that no thread shows any more."""
+    """Deletes those of the images that no thread shows any more."""
     these = sa.and_(t.c.workspace_id == workspace, t.c.sha256.in_(hashes))
-    # Who is about to show one holds its row; what they did is seen by the next statement.
+    # `save` in another transaction holds these rows; the next statement sees what it stored.
     locked = sa.select(t.c.sha256).where(these).order_by(t.c.sha256).with_for_update()
     await connection.execute(locked)
     elsewhere = sa.exists().where(

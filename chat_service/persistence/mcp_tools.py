@@ -1,4 +1,4 @@
-"""What each MCP server last offered."""
+"""The tools that each MCP server last listed."""
 
 from collections.abc import Sequence
 from typing import Any

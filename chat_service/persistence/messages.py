@@ -18,7 +18,7 @@ t = tables.messages
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """`parts` are the JSON of the proto's Part; an agent's message is finished later."""
+    """`parts` are the JSON of the proto's Part. `finish_time` is None until its segment ends."""
 
     id: UUID
     thread_id: UUID

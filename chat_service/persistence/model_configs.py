@@ -1,4 +1,4 @@
-"""Models of people's own. Every query is for one person in one workspace."""
+"""Models that users add. A user sees only their own, in one workspace."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ t = tables.model_configs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnModel:
-    """`api_key` is sealed and bound to `bound_to`; None for an endpoint that wants none."""
+    """`api_key` is encrypted and bound to `bound_to`; None for an endpoint without a key."""
 
     id: int
     workspace_id: str
@@ -64,13 +64,13 @@ async def get(
 async def list_by_owner(
     connection: AsyncConnection, *, workspace: str, user: str
 ) -> list[OwnModel]:
-    """All of a person's, oldest first."""
+    """Returns all models of the user, oldest first."""
     query = sa.select(t).where(t.c.workspace_id == workspace, t.c.user_id == user).order_by(t.c.id)
     return [OwnModel(**row) for row in (await connection.execute(query)).mappings()]
 
 
 async def lock_owner(connection: AsyncConnection, *, workspace: str, user: str) -> None:
-    """A person's additions take turns until the end of the transaction."""
+    """Blocks other additions of the user until the transaction ends."""
     key = sa.func.hashtextextended(f"model_configs|{workspace}|{user}", 0)
     await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
@@ -86,7 +86,7 @@ async def update(
 
 
 async def delete(connection: AsyncConnection, row: OwnModel) -> None:
-    """Also clears the pins to it."""
+    """Also unpins the model from threads."""
     threads = tables.threads
     await connection.execute(
         sa.update(threads)
@@ -99,7 +99,7 @@ async def delete(connection: AsyncConnection, row: OwnModel) -> None:
 async def list_with_other_key(
     connection: AsyncConnection, prefix: bytes, *, after: int, limit: int
 ) -> Sequence[OwnModel]:
-    """Rows with keys that do not begin with `prefix`, locked, in the order of their ids."""
+    """Returns rows whose encrypted key does not begin with `prefix`, locked, in order of id."""
     begins = sa.func.substring(t.c.api_key, 1, len(prefix))
     query = (
         sa.select(t)
@@ -112,5 +112,5 @@ async def list_with_other_key(
 
 
 async def replace_api_key(connection: AsyncConnection, config_id: int, api_key: bytes) -> None:
-    """Keeps the same key sealed anew, which is no change that anybody sees."""
+    """Stores the same key, encrypted again. The revision stays, since nothing visible changes."""
     await connection.execute(sa.update(t).where(t.c.id == config_id).values(api_key=api_key))

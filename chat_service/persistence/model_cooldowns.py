@@ -1,4 +1,4 @@
-"""Models that are left alone for a while, for all replicas."""
+"""Models that no replica chooses until a given time."""
 
 from datetime import datetime
 from typing import Final
@@ -18,7 +18,7 @@ _COOLING: Final = Statement(
 
 
 async def extend(connection: AsyncConnection, config_id: int, until: datetime) -> None:
-    """Never shortens a cooldown."""
+    """Starts or extends a cooldown. Never shortens one."""
     row = upsert(t).values(model_config_id=config_id, until=until)
     await connection.execute(
         row.on_conflict_do_update(
@@ -29,7 +29,7 @@ async def extend(connection: AsyncConnection, config_id: int, until: datetime) -
 
 
 async def list_active(connection: AsyncConnection, now: datetime) -> dict[int, datetime]:
-    """The models to leave alone, and until when."""
+    """Returns the end of each cooldown by model config id."""
     rows = await _COOLING.rows(connection, now=now)
     return {row["model_config_id"]: row["until"] for row in rows}
 

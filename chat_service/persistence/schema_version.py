@@ -1,4 +1,4 @@
-"""Whether the database is what this code was written for."""
+"""The version of the database's schema."""
 
 from pathlib import Path
 from typing import Final
@@ -12,9 +12,9 @@ _TABLES: Final = ("chat.alembic_version", "chat.checkpoint_migrations")
 
 
 async def is_migrated(connection: AsyncConnection, *, checkpoints: int) -> bool:
-    """False when migrations are to be run. A database that is further on will do.
+    """Returns False if migrations must run. A newer database counts as migrated.
 
-    `checkpoints` is the version that the agent's own tables are to have at least.
+    `checkpoints` is the version that the checkpoint tables must have at least.
     """
     for table in _TABLES:
         there = sa.select(sa.func.to_regclass(table).is_not(None))
@@ -28,7 +28,7 @@ async def is_migrated(connection: AsyncConnection, *, checkpoints: int) -> bool:
 
 
 async def require_migrated(engine: AsyncEngine, *, checkpoints: int) -> None:
-    """RuntimeError unless the database is migrated."""
+    """Raises RuntimeError unless the database is migrated."""
     async with engine.connect() as connection:
         if not await is_migrated(connection, checkpoints=checkpoints):
             raise RuntimeError(

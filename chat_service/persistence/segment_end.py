@@ -1,6 +1,6 @@
-"""The end of a segment: what is written then, as one statement.
+"""The end of a segment, written by one statement.
 
-A statement costs the service more than what it does costs PostgreSQL.
+One round trip costs more than the writes themselves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,22 +21,22 @@ _MESSAGES: Final = tables.messages
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentEnd:
-    """How a segment ends. `usage` is that of the whole turn, `usage_before` as it was until now."""
+    """How a segment ends. `usage` is the whole turn's; `usage_before` is the stored value."""
 
     state: TurnState
     parts: Sequence[Mapping[str, Any]]
     message_usage: Mapping[str, Any]
     usage: Mapping[str, Any]
     usage_before: Mapping[str, Any]
-    premium_micros: int  # against the credit that was held, on top of what was counted before
+    premium_micros: int  # to add to the used micros of the segment's reservation
     error: bytes | None
-    frames: Sequence[bytes]  # the last ones
+    frames: Sequence[bytes]  # the last frames of the segment
     end_time: datetime | None
-    may_await_approval: bool  # whether approvals may be left undecided
+    may_await_approval: bool  # whether approvals may stay pending
 
 
 async def get_progress(connection: AsyncConnection, turn: Turn) -> tuple[Mapping[str, Any], bool]:
-    """The usage counted to the segment's message, and whether an approval of the turn waits."""
+    """Returns the usage of the segment's message, and whether an approval is pending."""
     found = await _SO_FAR.row(connection, turn=turn.id, message=turn.agent_message_id)
     return (found["usage"] or {}, found["waits"]) if found else ({}, False)
 
@@ -50,10 +50,10 @@ async def end_segment(
     fence: int,
     base: int,
 ) -> bool:
-    """Ends a segment and lets go of its lease; False, and nothing, where it isn't as was thought.
+    """Ends a segment and releases its lease. Returns False, and writes nothing, on a conflict.
 
-    That is: running under the fence, with `base` as its last frame and the usage as it was, and
-    with no approval undecided that may not be.
+    There is a conflict unless the turn runs under `fence`, its last frame is `base`, its usage is
+    `how.usage_before`, and no approval is pending that may not be.
     """
     found = await _END.row(
         connection,

@@ -59,12 +59,12 @@ turns = sa.Table(
     sa.Column("workspace_id", sa.Text, nullable=False),
     sa.Column("requested_by", sa.Text, nullable=False),
     sa.Column("state", _enum(TurnState, "turn_state"), nullable=False),
-    # Sequence before the first frame of each segment; its length is the number of segments.
+    # The sequence before the first frame, for each segment.
     sa.Column("segments", JSONB, nullable=False),
     sa.Column("user_message_id", UUID(as_uuid=True), nullable=False),
     sa.Column("agent_message_id", UUID(as_uuid=True), nullable=False),
     sa.Column("model_config_id", sa.BigInteger, nullable=False),
-    # Whether the person left the model open, so that another may go on in its place.
+    # Whether the user left the choice of model to the service, so that another may replace it.
     sa.Column("model_auto", sa.Boolean, nullable=False),
     sa.Column("time_zone", sa.Text, nullable=False),
     sa.Column("time_zone_assumed", sa.Boolean, nullable=False),
@@ -72,7 +72,7 @@ turns = sa.Table(
     sa.Column("disabled_tools", JSONB, nullable=False),
     sa.Column("task", JSONB(none_as_null=True)),
     sa.Column("last_sequence", sa.Integer, nullable=False),
-    # The fence grows with every owner; a write with an older one matches nothing.
+    # Each new owner increments the fence; a write with an older fence matches no row.
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("lease_owner", UUID(as_uuid=True)),
     _time("lease_expire_time", nullable=True),

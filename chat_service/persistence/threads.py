@@ -26,14 +26,14 @@ class Thread:
     kind: ThreadKind
     title: str
     title_state: TitleState
-    titled_by: UUID | None = None  # the turn that found the title
+    titled_by: UUID | None = None  # the turn that generated the title
     model_config_id: int
     create_time: datetime
     update_time: datetime
     open_turn: UUID | None = None
 
 
-# Derived from the turns, so that it can't disagree with them.
+# Read from the turns, so that it can't disagree with them.
 _OPEN_TURN: Final = (
     sa.select(tables.turns.c.id)
     .where(
@@ -42,7 +42,7 @@ _OPEN_TURN: Final = (
     )
     .scalar_subquery()
 )
-# In the words of the index, and without parameters, so that the index is used.
+# Spelled as in the index, without parameters, so that PostgreSQL uses the index.
 _IS_TASK: Final = sa.text("chat.threads.kind = 'task'")
 _SELECT = sa.select(t, _OPEN_TURN.label("open_turn"))
 OF_WORKSPACE: Final = _SELECT.where(
@@ -83,7 +83,7 @@ async def get(
     kind: ThreadKind = ThreadKind.CHAT,
     lock: bool = False,
 ) -> Thread | None:
-    """A thread of the workspace; chats and tasks do not find each other's."""
+    """Returns None for a thread of another workspace or kind."""
     statement = _GET_LOCKED if lock else _GET
     row = await statement.row(connection, thread=thread, workspace=workspace, kind=kind)
     return None if row is None else Thread(**row)
@@ -119,14 +119,14 @@ def _change(columns: Sequence[str]) -> Statement:
 
 
 async def pin_model(connection: AsyncConnection, thread: UUID, *, was: int, now_is: int) -> int:
-    """Pins a model if the pin is still `was`; answers with the pin as it is then."""
+    """Pins a model if the pin is still `was`. Returns the pin that the thread then has."""
     return int(await _PIN.scalar(connection, thread=thread, was=was, now_is=now_is) or 0)
 
 
 async def set_generated_title(
     connection: AsyncConnection, thread: UUID, title: str, turn: UUID
 ) -> bool:
-    """Gives a thread without a title the one its turn found; False when it has one by now."""
+    """Returns False, and changes nothing, if the thread has a title by now."""
     done = await connection.execute(
         sa.update(t)
         .where(t.c.id == thread, t.c.title_state == TitleState.NONE)
@@ -140,7 +140,7 @@ async def delete(connection: AsyncConnection, thread: UUID) -> None:
 
 
 async def delete_old_tasks(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
-    """Drops threads of tasks that did nothing since a moment; answers with how many."""
+    """Deletes threads of tasks that are idle since before `before`. Returns their number."""
     old = (
         sa.select(t.c.id)
         .where(_IS_TASK, t.c.update_time < before, _OPEN_TURN.is_(None))

@@ -1,7 +1,7 @@
-"""The beginning of a turn: what is written then, as one statement.
+"""The rows of a new turn, written by one statement.
 
-A plain one is opened by one statement that looks and one that writes. A transaction that looks
-at one thing after another takes ten round trips, which is most of what a short turn costs.
+The fast path is one statement that reads and one that writes. A transaction with a query for each
+read takes ten round trips, which is most of the cost of a short turn.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ _COOLING: Final = tables.model_cooldowns
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTurnRows:
-    """A turn that begins, with its two messages and first frames."""
+    """A new turn with its two messages and first frames."""
 
     turn: Turn
     lease: timedelta
@@ -42,7 +42,7 @@ class NewTurnRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRequest:
-    """What the turn is remembered by, so that the same request makes no other."""
+    """The request that the turn is stored under, so that a repeat of it opens no second turn."""
 
     rpc: str
     user: str
@@ -53,22 +53,22 @@ class TurnRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadSnapshot:
-    """A thread as it is. `first`: nothing was said in it yet."""
+    """A thread as it was read. `first`: it has no message yet."""
 
     thread: Thread
     first: bool
-    cooling: Mapping[int, datetime]  # models to leave alone, and until when
+    cooling: Mapping[int, datetime]  # the end of each cooldown by model config id
 
 
 async def insert(connection: AsyncConnection, new: NewTurnRows) -> bool:
-    """Stores a new turn; False, and nothing, when the thread has an open one."""
+    """Returns False, and stores nothing, if the thread has an open turn."""
     return await _BEGIN.row(connection, **_given(new)) is not None
 
 
 async def read_thread(
     connection: AsyncConnection, *, workspace: str, user: str, thread: UUID, now: datetime
 ) -> ThreadSnapshot | None:
-    """None unless the user is a member and the chat thread is there."""
+    """Returns None unless the user is a member and the thread is a chat of the workspace."""
     row = await _LOOK.row(
         connection, workspace=workspace, user=user, thread=thread, kind=ThreadKind.CHAT, now=now
     )
@@ -88,11 +88,11 @@ async def insert_if_unchanged(
     pin: int,
     first: bool,
 ) -> bool:
-    """Stores a new turn, the request that it was, and the model that its thread is pinned to.
+    """Stores a new turn, its request, and the model that its thread is pinned to.
 
-    False, and nothing, where anything isn't as was seen: the thread is gone, has an open turn,
-    another pin, or words though the turn was to be its `first`, or the request was served before.
-    On a connection without a transaction.
+    Returns False, and stores nothing, if the thread is gone or has an open turn, if its pin is not
+    `pin_was`, if it has messages though the turn is its `first`, or if the request was served.
+    The connection must not be in a transaction.
     """
     key = tenancy.request_key(new.turn.workspace_id, request.rpc, request.user, request.request_id)
     given = {
@@ -143,8 +143,8 @@ def _begin(begun: sa.CTE, *more: sa.CTE) -> "sa.Select[Any]":
 
 
 def _begin_as_seen() -> "sa.Select[Any]":
-    # A statement sees what was there when it began. By what is there once it is its turn, the
-    # lock decides on the thread and the unique indexes on the rest.
+    # The statement's snapshot may be stale once it gets the request's lock. The row lock checks
+    # the thread again, and unique indexes check the rest.
     mine = sa.select(tenancy.REQUEST_LOCK.label("mine")).cte("mine")
     was, pin = (sa.bindparam(name, type_=sa.BigInteger) for name in ("pin_was", "pin"))
     thread = _THREADS.c.id == sa.bindparam("thread_id", type_=_THREADS.c.id.type)

@@ -1,4 +1,4 @@
-"""What a dead owner left of its turns, many turns at once: as it is found, and as it is told."""
+"""The segments of dead owners: read, and their usage stored, for many turns at once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat_service.persistence.turns import Turn
 from shared.db import database
 
-# A thread's messages before the turn, and what was asked in it.
+# How many messages before the turn count as input of its first model call.
 MAX_MESSAGES: Final = 200
 
 _FRAMES: Final = """
@@ -33,7 +33,7 @@ select b.turn_id, m.usage,
   left join chat.messages m on m.id = b.answer
 """
 
-# Usage is written by whoever holds the turn's row, to the turn and to its message alike.
+# Whoever holds the turn's row writes the usage to both the turn and its message.
 _TELL: Final = """
 with told as (
   select * from unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::uuid[],
@@ -68,8 +68,8 @@ returning u.id
 class AbandonedSegment:
     """What is stored of a segment whose owner died.
 
-    `said_bytes` is the size of what its first model call was given of the thread; `usage` is what
-    was counted to its message.
+    `said_bytes` is the size of the thread's messages in its first model call; `usage` is that of
+    its message.
     """
 
     frames: Sequence[bytes] = ()
@@ -80,9 +80,9 @@ class AbandonedSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveredUsage:
-    """What is added to a segment that was taken over: usage, and the frame that goes with it."""
+    """The usage to store for a segment that was taken over, and the frame that shows it."""
 
-    turn: Turn  # as it was found
+    turn: Turn  # as it was read
     usage: Mapping[str, Any]  # of the whole turn
     message_usage: Mapping[str, Any]
     premium_micros: int
@@ -92,7 +92,7 @@ class RecoveredUsage:
 async def read_abandoned(
     connection: AsyncConnection, turns: Sequence[Turn]
 ) -> dict[UUID, AbandonedSegment]:
-    """By turn. One that is gone meanwhile has nothing."""
+    """Returns the segments by turn. Deleted turns are missing."""
     under = await database.asyncpg_connection(connection)
     ids = [turn.id for turn in turns]
     stored: dict[UUID, list[bytes]] = {turn: [] for turn in ids}
@@ -118,7 +118,7 @@ async def read_abandoned(
 
 
 async def store_usage(connection: AsyncConnection, told: Sequence[RecoveredUsage]) -> set[UUID]:
-    """Writes all of it or, of a turn that is not as it was found, nothing: those it wrote."""
+    """Stores nothing for a turn that changed since it was read. Returns the stored turns."""
     under = await database.asyncpg_connection(connection)
     rows = await under.fetch(
         _TELL,

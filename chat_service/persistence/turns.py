@@ -1,4 +1,4 @@
-"""Turns: their states, leases and fences."""
+"""Turns, with their states, leases and fences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from shared.db.statements import Statement
 
 t = tables.turns
 
-# In the words of the index, and without parameters, so that the index is used.
+# Spelled as in the index, without parameters, so that PostgreSQL uses the index.
 IS_OPEN: Final = sa.text("chat.turns.state in ('running', 'awaiting_approval')")
 IS_RUNNING: Final = sa.text("chat.turns.state = 'running'")
 
@@ -59,7 +59,7 @@ class Turn:
 
 
 def lease_expiry(lease: "timedelta | sa.ColumnElement[Any]") -> "sa.ColumnElement[datetime]":
-    # The database's own clock: replicas need not agree on the time.
+    # The database's clock, since replicas may disagree on the time.
     return sa.func.clock_timestamp() + sa.cast(lease, sa.Interval)
 
 
@@ -81,8 +81,8 @@ def _renew() -> "sa.Update":
     fences = sa.bindparam("fences", type_=ARRAY(sa.Integer))
     turns = sa.bindparam("turns", type_=ARRAY(UUID_COLUMN))
     held = sa.func.unnest(turns, fences).table_valued("id", "fence").render_derived()
-    # Whoever holds a row, and may have frozen there, costs no other turn its lease. Its own is
-    # renewed the next time; nobody adopts a row that is held.
+    # A row that is locked, maybe by a frozen process, must not cost other turns their leases. It is
+    # skipped and renewed next time; adopt_orphans skips locked rows too.
     still = (
         sa.select(t.c.id)
         .join(held, t.c.id == held.c.id)
@@ -128,12 +128,12 @@ _ADOPT: Final = Statement(_adopt())
 
 
 def column_values(turn: Turn) -> dict[str, Any]:
-    """A row's columns."""
+    """Returns the columns of the turn's row."""
     return {c.name: getattr(turn, c.name) for c in t.columns}
 
 
 def insert_cte(*where: "sa.ColumnElement[bool]") -> sa.CTE:
-    """The id of a new turn of the `values` given, where its thread has no other open one."""
+    """Returns the part of a statement that inserts a turn unless its thread has an open one."""
     insert = upsert(t).from_select(list(_GIVEN), sa.select(*_GIVEN.values()).where(*where))
     return (
         insert.on_conflict_do_nothing(
@@ -195,12 +195,12 @@ def _change(columns: Sequence[str]) -> Statement:
 
 
 async def set_usage(connection: AsyncConnection, turn: UUID, usage: Mapping[str, Any]) -> None:
-    """Leaves the time of its last change alone."""
+    """Does not change update_time."""
     await connection.execute(sa.update(t).where(t.c.id == turn).values(usage=usage))
 
 
 async def switch_model(connection: AsyncConnection, turn: UUID, fence: int, config_id: int) -> bool:
-    """Has a running turn go on with another model; False when it has another owner by now."""
+    """Returns False, and changes nothing, if the turn no longer runs under `fence`."""
     done = await connection.execute(
         sa.update(t)
         .where(t.c.id == turn, t.c.fence == fence, t.c.state == TurnState.RUNNING)
@@ -212,7 +212,7 @@ async def switch_model(connection: AsyncConnection, turn: UUID, fence: int, conf
 async def acquire_lease(
     connection: AsyncConnection, turn: UUID, *, owner: UUID, lease: timedelta
 ) -> int:
-    """Makes `owner` the turn's owner under a new fence, and answers with that."""
+    """Returns the new fence."""
     fence = await connection.scalar(
         sa.update(t)
         .where(t.c.id == turn)
@@ -226,10 +226,10 @@ async def acquire_lease(
 async def renew_leases(
     connection: AsyncConnection, owner: UUID, turns: Mapping[UUID, int], lease: timedelta
 ) -> set[UUID]:
-    """Renews the leases that are still the owner's under the fences given: those turns.
+    """Renews leases that `owner` still holds under the given fences. Returns their turns.
 
-    On a connection without a transaction, as `adopt`: an owner that freezes in between must not
-    hold rows that others are to take over.
+    The connection must not be in a transaction, as in `adopt_orphans`: an owner that freezes would
+    lock rows that other replicas must take over.
     """
     rows = await _RENEW.rows(
         connection, owner=owner, turns=list(turns), fences=list(turns.values()), lease=lease
@@ -250,7 +250,7 @@ async def adopt_orphans(
     live: Sequence[UUID],
     limit: int,
 ) -> list[Turn]:
-    """Takes over running turns whose owner let the lease run out, but for `live` ones."""
+    """Takes over running turns whose lease expired, except the `live` ones."""
     rows = await _ADOPT.rows(connection, owner=owner, lease=lease, live=list(live), limit=limit)
     return [Turn(**row) for row in rows]
 
@@ -258,13 +258,13 @@ async def adopt_orphans(
 async def get_progress(
     connection: AsyncConnection, turns: Sequence[UUID]
 ) -> dict[UUID, tuple[int, TurnState]]:
-    """How far turns are: turn → (last sequence, state). A deleted one is missing."""
+    """Returns turn → (last sequence, state). Deleted turns are missing."""
     rows = await _PROGRESS.rows(connection, turns=list(turns))
     return {row["id"]: (row["last_sequence"], row["state"]) for row in rows}
 
 
 async def delete_old_frames(connection: AsyncConnection, before: datetime, *, limit: int) -> int:
-    """Drops the frames of turns that ended before a moment; answers with how many turns."""
+    """Deletes the frames of turns that ended before `before`. Returns the number of turns."""
     old = (
         sa.select(t.c.id)
         .where(t.c.end_time < before, t.c.frames_kept)
@@ -281,7 +281,7 @@ async def delete_old_frames(connection: AsyncConnection, before: datetime, *, li
 
 
 async def list_with_checkpoints(connection: AsyncConnection, *, limit: int) -> list[UUID]:
-    """Turns that are over, or gone, and of which the agent still keeps a checkpoint."""
+    """Returns turns that ended or were deleted and still have checkpoints."""
     rows = await connection.execute(
         sa.text(
             "with kept as materialized ("
