@@ -28,6 +28,7 @@ from grpc_status import rpc_status
 
 from devstack import health
 from devstack.postgres_roles import ServiceDatabases
+from tests.support import forks
 from tests.support.chat import QUIET_SECONDS, SECRET_KEY, START
 from tests.support.ports import free_port
 from tests.support.processes import FileClock
@@ -199,8 +200,7 @@ def live(fresh_database: AbstractContextManager[ServiceDatabases], folder: Path)
             ("chat_service", other, NOBODY),
             ("automation_service", automation, chat),
         ):
-            command = ["tests.support.processes", name, str(clock.path)]
-            start(f"{name}-{listen}", command, _told(made, name, listen, peer, model))
+            start.fork(name, clock.path, listen, _told(made, name, listen, peer, model))
         start(
             "gateway",
             ["gateway"],
@@ -246,7 +246,7 @@ def _told(made: Live, name: str, listen: str, peer: str, model: str) -> dict[str
 class _Starter:
     stack: contextlib.ExitStack
     folder: Path
-    started: list[tuple[subprocess.Popen[bytes], Path]] = field(default_factory=list)
+    started: list[tuple[subprocess.Popen[bytes] | forks.Fork, Path]] = field(default_factory=list)
 
     def __call__(self, name: str, command: list[str], told: Mapping[str, str]) -> None:
         path = self.folder / f"{name}.log"
@@ -255,6 +255,12 @@ class _Starter:
                 [sys.executable, "-m", *command], env={**os.environ, **told}, stdout=log, stderr=log
             )
         self.stack.callback(_end, process)
+        self.started.append((process, path))
+
+    def fork(self, name: str, clock: Path, listen: str, told: Mapping[str, str]) -> None:
+        path = self.folder / f"{name}-{listen}.log"
+        process = forks.start(name, clock, told, path)
+        self.stack.callback(process.kill)
         self.started.append((process, path))
 
     def until(self, condition: Callable[[], bool], seconds: float = 180.0) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +14,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from devstack.postgres_roles import ServiceDatabases
+from tests.support import forks
 from tests.support.tokens import Keys
 
 
@@ -47,20 +47,10 @@ class Process:
     clock: FileClock
     environment: Mapping[str, str]
     log: Path
-    _running: asyncio.subprocess.Process | None = field(default=None)
+    _running: forks.Fork | None = field(default=None)
 
     async def start(self) -> None:
-        with self.log.open("ab") as log:
-            self._running = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.support.processes",
-                self.name,
-                str(self.clock.path),
-                env={**os.environ, **self.environment},
-                stdout=log,
-                stderr=log,
-            )
+        self._running = forks.start(self.name, self.clock.path, self.environment, self.log)
         await self._until_serving()
 
     @property
@@ -77,9 +67,7 @@ class Process:
     async def kill(self) -> None:
         """SIGKILL: it gets no chance to say goodbye."""
         if self._running is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._running.send_signal(signal.SIGKILL)
-            await self._running.wait()
+            await asyncio.to_thread(self._running.kill)
             self._running = None
 
     def freeze(self) -> None:
@@ -109,7 +97,7 @@ class Process:
             stub: Any = health_pb2_grpc.HealthStub(channel)
             while True:
                 assert self._running is not None
-                if self._running.returncode is not None:
+                if self._running.poll() is not None:
                     raise AssertionError(self.log.read_text()[-3000:])
                 try:
                     await stub.Check(health_pb2.HealthCheckRequest(), timeout=5)
@@ -182,7 +170,7 @@ async def processes(
         await asyncio.gather(chat.kill(), automation.kill())
 
 
-async def _serve(name: str, clock: FileClock) -> None:
+async def serve(name: str, clock: FileClock) -> None:
     if name == "chat_service":
         from chat_service import bootstrap as chat
         from chat_service.settings import ChatSettings
@@ -198,4 +186,4 @@ async def _serve(name: str, clock: FileClock) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(sys.argv[1], FileClock(Path(sys.argv[2]))))
+    asyncio.run(serve(sys.argv[1], FileClock(Path(sys.argv[2]))))
