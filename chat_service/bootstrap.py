@@ -19,8 +19,6 @@ from chat_service.agent.agent import Agent, prepare_process
 from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.agent.checkpointer import version as checkpoints_version
 from chat_service.agent.toolset import build_toolset
-from chat_service.api import access
-from chat_service.api.access import Members
 from chat_service.api.approvals import Decisions
 from chat_service.api.model_configs import ModelConfigs
 from chat_service.api.payload_check import PayloadCheck
@@ -62,9 +60,12 @@ from shared.aio import run_every, start_loop
 from shared.clock import Clock
 from shared.db import database
 from shared.db.clock import sync_clock
+from shared.db.tenancy import Tenancy
 from shared.registries.catalogue import Catalogue, register_builtins
 from shared.rpc import client, tls
+from shared.rpc.access import Access
 from shared.rpc.client import DelegatedCredentials
+from shared.rpc.idempotency import Idempotency
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.server import RpcServer
 from shared.security import caller
@@ -180,7 +181,7 @@ async def service(
         retention = Retention(
             engine=engine,
             clock=clock,
-            tenancy=access.tenancy(),
+            tenancy=Tenancy(tables.tenants),
             forget=agent.forget,
             frames_kept=settings.frames_kept,
         )
@@ -251,7 +252,9 @@ def _servicers(
     fetcher: Fetcher,
     catalogue: Callable[[], Catalogue],
 ) -> tuple[ChatServicer, AgentServicer]:
-    who = Members(engine=flows.engine, clock=flows.clock, tenancy=access.tenancy())
+    db, clock, tenancy = flows.engine, flows.clock, Tenancy(tables.tenants)
+    access = Access(db=db, clock=clock, tenancy=tenancy)
+    idempotency = Idempotency(db=db, clock=clock, tenancy=tenancy)
     opening = Opening(
         clock=flows.clock,
         log=frame_log,
@@ -260,20 +263,26 @@ def _servicers(
         quota=flows.quota,
     )
     decisions = Decisions(
-        members=who,
+        db=db,
+        clock=clock,
+        access=access,
+        idempotency=idempotency,
         routing=Routing(
             clock=flows.clock,
             log=frame_log,
             engine=turn_engine,
             auto_pin=flows.auto_pin,
             quota=flows.quota,
-            tenancy=who.tenancy,
+            tenancy=tenancy,
         ),
         engine=turn_engine,
         edited=PayloadCheck(automations=flows.automations, clock=flows.clock),
     )
     turns = Turns(
-        members=who,
+        db=db,
+        clock=clock,
+        access=access,
+        idempotency=idempotency,
         opening=opening,
         engine=turn_engine,
         tails=tails,
@@ -282,7 +291,10 @@ def _servicers(
         intake=Intake(engine=flows.engine, automations=flows.automations, fetcher=fetcher),
     )
     tasks = Tasks(
-        members=who,
+        db=db,
+        clock=clock,
+        access=access,
+        idempotency=idempotency,
         opening=opening,
         engine=turn_engine,
         tails=tails,
@@ -290,8 +302,12 @@ def _servicers(
         model_loader=flows.model_loader,
         catalogue=catalogue,
     )
-    threads = Threads(members=who, model_loader=flows.model_loader)
-    models = ModelConfigs(members=who, model_loader=flows.model_loader)
+    threads = Threads(
+        db=db, clock=clock, access=access, idempotency=idempotency, model_loader=flows.model_loader
+    )
+    models = ModelConfigs(
+        db=db, clock=clock, access=access, idempotency=idempotency, model_loader=flows.model_loader
+    )
     return ChatServicer(threads, turns, decisions, models), AgentServicer(tasks)
 
 

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rota.chat.v1 import chat_pb2 as pb
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service import convert
-from chat_service.api.access import Members, Request
 from chat_service.api.payload_check import PayloadCheck, join_path
 from chat_service.api.threads import before, next_token, page_of, sendable
 from chat_service.flows.resume_routing import Decided, Routing
@@ -19,8 +18,11 @@ from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.segment import Work
 from shared import aip, canonical_json, errors, resources
+from shared.clock import Clock
 from shared.db import database
 from shared.rpc import struct
+from shared.rpc.access import Access, Role
+from shared.rpc.idempotency import Idempotency, IdempotencyKey
 from shared.security.caller import Caller
 
 _FILTER = {"state": "=", "create_time": "= < <= > >="}
@@ -28,7 +30,10 @@ _FILTER = {"state": "=", "create_time": "= < <= > >="}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decisions:
-    members: Members
+    db: AsyncEngine
+    clock: Clock
+    access: Access
+    idempotency: Idempotency
     routing: Routing
     engine: TurnEngine
     edited: PayloadCheck
@@ -38,10 +43,10 @@ class Decisions:
 
     async def list(self, request: pb.ListApprovalsRequest) -> pb.ListApprovalsResponse:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
-        await self.members.admit(workspace, "viewer", name=request.parent)
+        await self.access.admit(request.parent, "viewer")
         conditions = aip.parse_filter(request.filter, _FILTER)
         page = page_of(request)
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             rows = await approvals.list_newest(
                 connection,
                 workspace,
@@ -61,22 +66,18 @@ class Decisions:
             raise errors.invalid("name", "must name one approval, as the decision does")
         name = named.pop()
         row = await self._find(name, "editor")
-        who = await self.members.admit(row.workspace_id, "editor", name=name)
-        once = self.members.request(
-            request,
-            workspace=row.workspace_id,
-            rpc="DecideApproval",
-            user=who.user,
-            request_id=request.request_id,
+        who = await self.access.admit(name, "editor")
+        key = IdempotencyKey.of(
+            request, rpc="DecideApproval", workspace=row.workspace_id, user=who.user
         )
         decision = pb.Decision()
         decision.CopyFrom(request.decision)
         decision.approval = name
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             turn = await turns.get(connection, row.turn_id)
         if turn is None:  # its thread was deleted meanwhile
             raise errors.ResourceNotFound(name)
-        await self.decide(turn, [decision], field="decision", by=who, once=once, whole=False)
+        await self.decide(turn, [decision], field="decision", by=who, key=key, whole=False)
         return await self.get(name)
 
     async def decide(
@@ -86,22 +87,28 @@ class Decisions:
         *,
         field: str,
         by: Caller,
-        once: Request,
+        key: IdempotencyKey,
         whole: bool,
     ) -> str:
         """Decides, and begins the segment that follows: `turn@sequence before it`."""
         read = _read(decisions, turn.workspace_id, field)
         # What was decided since must not hide that this very request decided it.
-        if (made := await self.members.made(once)) is not None:
+        if (made := await self.idempotency.look_up(key)) is not None:
             return made
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             checked = await self.routing.checked(connection, turn, read, self.edited)
         return await self.engine.tasks.run(
-            self._decided(turn, checked, by=by, once=once, whole=whole)
+            self._decided(turn, checked, by=by, key=key, whole=whole)
         )
 
     async def _decided(
-        self, turn: Turn, checked: Sequence[Decided], *, by: Caller, once: Request, whole: bool
+        self,
+        turn: Turn,
+        checked: Sequence[Decided],
+        *,
+        by: Caller,
+        key: IdempotencyKey,
+        whole: bool,
     ) -> str:
         begun: list[tuple[Work, list[bytes]]] = []
 
@@ -114,8 +121,8 @@ class Decisions:
                 return f"{turn.id}@{went_on[0].turn.segments[-1]}"
             return await self._followed(connection, turn, checked)
 
-        async with database.transaction(self.members.engine) as connection:
-            made, _ = await self.members.once(connection, once, make)
+        async with database.transaction(self.db) as connection:
+            made, _ = await self.idempotency.run(connection, key, make)
         for work, stored in begun:
             self.engine.begin(work, stored)
         return made
@@ -132,10 +139,10 @@ class Decisions:
             return f"{turn.id}@{row.last_sequence}"
         return f"{turn.id}@{row.segments[asked.segment + 1]}"
 
-    async def _find(self, name: str, role: str) -> Approval:
+    async def _find(self, name: str, role: Role) -> Approval:
         parts = resources.APPROVAL.parse(name)
-        await self.members.admit(parts["workspace"], role, name=name)
-        async with self.members.engine.connect() as connection:
+        await self.access.admit(name, role)
+        async with self.db.connect() as connection:
             row = await approvals.get(
                 connection,
                 resources.parse_uuid(parts["approval"], name),

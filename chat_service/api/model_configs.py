@@ -7,10 +7,9 @@ from typing import Any, Final
 
 from google.protobuf import empty_pb2
 from rota.chat.v1 import chat_pb2 as pb
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service import convert
-from chat_service.api.access import Members
 from chat_service.api.threads import page_of
 from chat_service.llm import custom_endpoint
 from chat_service.llm.config import ModelConfig
@@ -19,7 +18,10 @@ from chat_service.model_selection.llm_bundle import SECRET_KEYS, ModelLoader
 from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
 from shared import aip, errors, resources
+from shared.clock import Clock
 from shared.db import database
+from shared.rpc.access import Access, Role
+from shared.rpc.idempotency import Idempotency, IdempotencyKey
 from shared.security import caller
 
 MOST: Final = 50  # of one person in one workspace
@@ -30,22 +32,21 @@ _FIELDS: Final = ("display_name", "model", "image_support", "base_url", "api_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfigs:
-    members: Members
+    db: AsyncEngine
+    clock: Clock
+    access: Access
+    idempotency: Idempotency
     model_loader: ModelLoader
 
     async def create(self, request: pb.CreateModelConfigRequest) -> pb.ModelConfig:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
-        who = await self.members.admit(workspace, "editor", name=request.parent)
-        row = self._new(request.model_config, workspace, who.user, self.members.clock.now())
+        who = await self.access.admit(request.parent, "editor")
+        row = self._new(request.model_config, workspace, who.user, self.clock.now())
         if request.validate_only:
             self._sealed(row, request.model_config.api_key)
             return convert.own_model(row)
-        once = self.members.request(
-            request,
-            workspace=workspace,
-            rpc="CreateModelConfig",
-            user=who.user,
-            request_id=request.request_id,
+        key = IdempotencyKey.of(
+            request, rpc="CreateModelConfig", workspace=workspace, user=who.user
         )
 
         async def make() -> str:
@@ -55,23 +56,23 @@ class ModelConfigs:
             await model_configs.insert(connection, replace(found, api_key=sealed))
             return str(found.id)
 
-        async with database.transaction(self.members.engine) as connection:
-            made, _ = await self.members.once(connection, once, make)
+        async with database.transaction(self.db) as connection:
+            made, _ = await self.idempotency.run(connection, key, make)
             return convert.own_model(await self._get(connection, int(made), workspace, who.user))
 
     async def get(self, request: pb.GetModelConfigRequest) -> pb.ModelConfig:
         workspace, config_id, user = await self._find(request.name, "viewer")
         if config_id < 0:
             return _of_file(self.model_loader.models[config_id], workspace)
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             return convert.own_model(await self._get(connection, config_id, workspace, user))
 
     async def list(self, request: pb.ListModelConfigsRequest) -> pb.ListModelConfigsResponse:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
-        who = await self.members.admit(workspace, "viewer", name=request.parent)
+        who = await self.access.admit(request.parent, "viewer")
         page = page_of(request)
         start = _start(page.after)
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             own = await model_configs.list_by_owner(connection, workspace=workspace, user=who.user)
         of_file = sorted(self.model_loader.models.values(), key=lambda config: -config.id)
         configs = [_of_file(config, workspace) for config in of_file]
@@ -86,26 +87,20 @@ class ModelConfigs:
         asked = request.model_config
         workspace, config_id, user = await self._find_own(asked.name)
         fields = _masked(request)
-        once = self.members.request(
-            request,
-            workspace=workspace,
-            rpc="UpdateModelConfig",
-            user=user,
-            request_id=request.request_id,
-        )
+        key = IdempotencyKey.of(request, rpc="UpdateModelConfig", workspace=workspace, user=user)
 
         async def make() -> str:
             row = await self._get(connection, config_id, workspace, user, lock=True)
             _check_etag(row, asked.etag)
             changes = self._changes(row, asked, fields)
-            await model_configs.update(connection, row.id, self.members.clock.now(), changes)
+            await model_configs.update(connection, row.id, self.clock.now(), changes)
             return str(config_id)
 
-        async with database.transaction(self.members.engine) as connection:
+        async with database.transaction(self.db) as connection:
             if request.validate_only:
                 await make()
             else:
-                await self.members.once(connection, once, make)
+                await self.idempotency.run(connection, key, make)
             changed = convert.own_model(await self._get(connection, config_id, workspace, user))
             if request.validate_only:
                 await connection.rollback()
@@ -113,13 +108,7 @@ class ModelConfigs:
 
     async def delete(self, request: pb.DeleteModelConfigRequest) -> empty_pb2.Empty:
         workspace, config_id, user = await self._find_own(request.name)
-        once = self.members.request(
-            request,
-            workspace=workspace,
-            rpc="DeleteModelConfig",
-            user=user,
-            request_id=request.request_id,
-        )
+        key = IdempotencyKey.of(request, rpc="DeleteModelConfig", workspace=workspace, user=user)
 
         async def make() -> str:
             row = await self._get(connection, config_id, workspace, user, lock=True)
@@ -127,14 +116,14 @@ class ModelConfigs:
             await model_configs.delete(connection, row)
             return str(config_id)
 
-        async with database.transaction(self.members.engine) as connection:
-            await self.members.once(connection, once, make)
+        async with database.transaction(self.db) as connection:
+            await self.idempotency.run(connection, key, make)
         return empty_pb2.Empty()
 
-    async def _find(self, name: str, role: str) -> tuple[str, int, str]:
+    async def _find(self, name: str, role: Role) -> tuple[str, int, str]:
         """Workspace, id and caller; a file's id that is not configured is not found."""
         parts = resources.MODEL_CONFIG.parse(name)
-        who = await self.members.admit(parts["workspace"], role, name=name)
+        who = await self.access.admit(name, role)
         config_id = llm_bundle.parse_id(parts["model_config"])
         if config_id is None or (config_id < 0 and config_id not in self.model_loader.models):
             raise errors.ResourceNotFound(name)

@@ -1,7 +1,7 @@
 """Unattended tasks, as automation_service sees them: turns on internal threads."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,11 +9,10 @@ from google.protobuf import json_format
 from google.rpc import status_pb2
 from rota.agent.v1 import agent_pb2 as pb
 from rota.chat.v1 import chat_pb2
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service import convert
 from chat_service.agent.structured_output import read_output
-from chat_service.api.access import Members, Request
 from chat_service.flows import runtime_context
 from chat_service.flows.open_turn import Asked, Opening
 from chat_service.model_selection.llm_bundle import ModelLoader
@@ -25,9 +24,12 @@ from chat_service.turns.expiry import Ending
 from chat_service.turns.segment import Work
 from chat_service.turns.watch import TERMINAL, Tails
 from shared import canonical_json, errors, json_schema, resources
+from shared.clock import Clock
 from shared.db import database
 from shared.registries.catalogue import Catalogue
 from shared.rpc import status, struct
+from shared.rpc.access import Access
+from shared.rpc.idempotency import Idempotency, IdempotencyKey
 
 # What a request stands for that was cancelled before it came.
 _NEVER: Final = "never"
@@ -36,7 +38,10 @@ _RPC: Final = "RunTask"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tasks:
-    members: Members
+    db: AsyncEngine
+    clock: Clock
+    access: Access
+    idempotency: Idempotency
     opening: Opening
     engine: TurnEngine
     tails: Tails
@@ -46,15 +51,15 @@ class Tasks:
 
     async def run(self, request: pb.RunTaskRequest) -> AsyncIterator[pb.TaskEvent]:
         workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
-        who = await self.members.admit(workspace, "editor", name=request.workspace)
+        who = await self.access.admit(request.workspace, "editor")
         if request.on_behalf_of != convert.user_name(who.user):
             raise errors.invalid("on_behalf_of", "is not the user of the service token")
-        once = self._request(request, workspace, who.user, request.request_id)
+        key = IdempotencyKey.of(request, rpc=_RPC, workspace=workspace, user=who.user)
         # What was asked for before is not judged again: its model may be gone by now.
-        made = await self.members.made(once)
+        made = await self.idempotency.look_up(key)
         if made is None:
             asked = await self._asked(request, workspace, who.user)
-            made = await self.engine.tasks.run(self._begun(asked, once))
+            made = await self.engine.tasks.run(self._begun(asked, key))
         if made == _NEVER:
             yield pb.TaskEvent(
                 sequence=1, result=_failed(errors.Cancelled("the task was cancelled"))
@@ -63,28 +68,27 @@ class Tasks:
         async for event in self._events(UUID(made)):
             yield event
 
-    async def _begun(self, asked: Asked, once: Request) -> str:
+    async def _begun(self, asked: Asked, key: IdempotencyKey) -> str:
         opened: list[tuple[Work, list[bytes]]] = []
 
         async def make() -> str:
             opened.append(await self.opening.open(connection, asked))
             return str(opened[0][0].turn.id)
 
-        async with database.transaction(self.members.engine) as connection:
-            made, _ = await self.members.once(connection, once, make)
+        async with database.transaction(self.db) as connection:
+            made, _ = await self.idempotency.run(connection, key, make)
         for work, stored in opened:
             self.engine.begin(work, stored)
         return made
 
     async def cancel(self, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
         workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
-        who = await self.members.admit(workspace, "editor", name=request.workspace)
-        async with database.transaction(self.members.engine) as connection:
-            turn = await self._find(connection, workspace, who.user, request.request_id)
+        who = await self.access.admit(request.workspace, "editor")
+        key = IdempotencyKey.of(request, rpc=_RPC, workspace=workspace, user=who.user)
+        async with database.transaction(self.db) as connection:
+            turn = await self._find(connection, replace(key, body_hash=b""))
             if turn is not None and turn.state is TurnState.RUNNING:
-                await turns.update(
-                    connection, turn.id, self.members.clock.now(), cancel_requested=True
-                )
+                await turns.update(connection, turn.id, self.clock.now(), cancel_requested=True)
         if turn is not None:
             self.engine.stop_model(turn.id)
         return pb.CancelTaskResponse()
@@ -92,7 +96,7 @@ class Tasks:
     async def _events(self, turn_id: UUID) -> AsyncIterator[pb.TaskEvent]:
         """A turn's frames as a task's. The same frames always give the same events."""
         sequence = 0
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             turn = await turns.get(connection, turn_id)
         if turn is None:
             raise errors.ResourceNotFound(str(turn_id))
@@ -112,7 +116,7 @@ class Tasks:
 
     async def _remembered(self, turn: Turn) -> pb.TaskEvent:
         """The result of a task whose frames are no longer kept."""
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             said = await messages.list_by_turn(connection, turn.id)
         answer = next(m for m in said if m.id == turn.agent_message_id)
         frame = chat_pb2.TurnEvent(cancelled=chat_pb2.TurnCancelled())
@@ -150,37 +154,21 @@ class Tasks:
                 result = pb.TaskResult(error=frame.failed.status)
             case _:
                 result = _failed(errors.Cancelled("the task was cancelled"))
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             ended = await turns.get(connection, turn.id)
         used = ended.usage if ended is not None else {}
         result.usage.CopyFrom(_usage(used))
         result.session_id = str(turn.thread_id)
         return result
 
-    async def _find(
-        self, connection: AsyncConnection, workspace: str, user: str, request_id: str
-    ) -> Turn | None:
+    async def _find(self, connection: AsyncConnection, key: IdempotencyKey) -> Turn | None:
         """The turn of a task; one that never began is kept from beginning."""
-        key = {"workspace": workspace, "rpc": _RPC, "user": user, "request_id": request_id.lower()}
-        made = await self.members.tenancy.find_request(connection, **key, body_hash=b"")
+        made = await self.idempotency.find(connection, key)
         if made is None:
-            await self.members.tenancy.store_request(
-                connection,
-                **key,
-                body_hash=b"",
-                resource=_NEVER,
-                now=self.members.clock.now(),
-            )
+            await self.idempotency.store(connection, key, _NEVER)
         if made is None or made == _NEVER:
             return None
         return await turns.get(connection, UUID(made), lock=True)
-
-    def _request(
-        self, request: pb.RunTaskRequest, workspace: str, user: str, request_id: str
-    ) -> Request:
-        return self.members.request(
-            request, workspace=workspace, rpc=_RPC, user=user, request_id=request_id
-        )
 
     async def _asked(self, request: pb.RunTaskRequest, workspace: str, user: str) -> Asked:
         task: dict[str, Any] = {

@@ -8,10 +8,9 @@ from uuid import UUID
 from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 from rota.chat.v1 import chat_pb2 as pb
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service import convert
-from chat_service.api.access import Members
 from chat_service.flows.open_turn import refuse_open_turn
 from chat_service.model_selection import auto_pin
 from chat_service.model_selection.llm_bundle import ModelLoader
@@ -19,7 +18,10 @@ from chat_service.persistence import images, messages, threads
 from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.threads import Thread
 from shared import aip, errors, resources
+from shared.clock import Clock
 from shared.db import database
+from shared.rpc.access import Access, Role
+from shared.rpc.idempotency import Idempotency, IdempotencyKey
 
 _CREATED = {"create_time": "= < <= > >="}
 # half of what a message on the wire may have: the largest of a thread's is three quarters
@@ -29,45 +31,42 @@ T = TypeVar("T", bound=Message)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threads:
-    members: Members
+    db: AsyncEngine
+    clock: Clock
+    access: Access
+    idempotency: Idempotency
     model_loader: ModelLoader
 
     async def create(self, request: pb.CreateThreadRequest) -> pb.Thread:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
-        who = await self.members.admit(workspace, "editor", name=request.parent)
+        who = await self.access.admit(request.parent, "editor")
         thread = self._new(workspace, who.user, request.thread)
-        once = self.members.request(
-            request,
-            workspace=workspace,
-            rpc="CreateThread",
-            user=who.user,
-            request_id=request.request_id,
-        )
+        key = IdempotencyKey.of(request, rpc="CreateThread", workspace=workspace, user=who.user)
 
         async def make() -> str:
             await self._check_model(connection, thread.model_config_id, workspace, who.user)
             await threads.insert(connection, thread)
             return str(thread.id)
 
-        async with database.transaction(self.members.engine) as connection:
+        async with database.transaction(self.db) as connection:
             if request.validate_only:
                 await make()
                 await connection.rollback()
                 return convert.thread(thread)
-            made, _ = await self.members.once(connection, once, make)
+            made, _ = await self.idempotency.run(connection, key, make)
             return convert.thread(await self._get(connection, workspace, UUID(made)))
 
     async def get(self, name: str) -> pb.Thread:
         workspace, thread = await self.find(name, "viewer")
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             return convert.thread(await self._get(connection, workspace, thread))
 
     async def list(self, request: pb.ListThreadsRequest) -> pb.ListThreadsResponse:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
-        await self.members.admit(workspace, "viewer", name=request.parent)
+        await self.access.admit(request.parent, "viewer")
         created = created_conditions(request.filter)
         page = page_of(request)
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             rows = await threads.list_newest(
                 connection, workspace, size=page.size + 1, before=before(page), created=created
             )
@@ -78,7 +77,7 @@ class Threads:
 
     async def update(self, request: pb.UpdateThreadRequest) -> pb.Thread:
         workspace, thread = await self.find(request.thread.name, "editor")
-        who = await self.members.admit(workspace, "editor", name=request.thread.name)
+        who = await self.access.admit(request.thread.name, "editor")
         present = [field.name for field, _ in request.thread.ListFields()]
         fields = aip.resolve_mask(
             request.update_mask.paths,
@@ -87,28 +86,22 @@ class Threads:
             prefix="thread",
         )
         changes = _changes(request.thread, fields)
-        once = self.members.request(
-            request,
-            workspace=workspace,
-            rpc="UpdateThread",
-            user=who.user,
-            request_id=request.request_id,
-        )
+        key = IdempotencyKey.of(request, rpc="UpdateThread", workspace=workspace, user=who.user)
 
         async def make() -> str:
             row = await self._get(connection, workspace, thread, lock=True)
             check_etag(row, request.thread.etag)
             model = changes.get("model_config_id", auto_pin.AUTO)
             await self._check_model(connection, model, workspace, who.user)
-            await threads.update(connection, thread, self.members.clock.now(), changes)
+            await threads.update(connection, thread, self.clock.now(), changes)
             return str(thread)
 
-        async with database.transaction(self.members.engine) as connection:
+        async with database.transaction(self.db) as connection:
             if request.validate_only:
                 check_etag(await self._get(connection, workspace, thread), request.thread.etag)
                 await make()
             else:
-                await self.members.once(connection, once, make)
+                await self.idempotency.run(connection, key, make)
             changed = convert.thread(await self._get(connection, workspace, thread))
             if request.validate_only:
                 await connection.rollback()
@@ -116,14 +109,8 @@ class Threads:
 
     async def delete(self, request: pb.DeleteThreadRequest) -> empty_pb2.Empty:
         workspace, thread = await self.find(request.name, "editor")
-        who = await self.members.admit(workspace, "editor", name=request.name)
-        once = self.members.request(
-            request,
-            workspace=workspace,
-            rpc="DeleteThread",
-            user=who.user,
-            request_id=request.request_id,
-        )
+        who = await self.access.admit(request.name, "editor")
+        key = IdempotencyKey.of(request, rpc="DeleteThread", workspace=workspace, user=who.user)
 
         async def make() -> str:
             row = await self._get(connection, workspace, thread, lock=True)
@@ -134,14 +121,14 @@ class Threads:
             await images.delete_unreferenced(connection, workspace, shown)
             return str(thread)
 
-        async with database.transaction(self.members.engine) as connection:
-            await self.members.once(connection, once, make)
+        async with database.transaction(self.db) as connection:
+            await self.idempotency.run(connection, key, make)
         return empty_pb2.Empty()
 
     async def list_messages(self, request: pb.ListMessagesRequest) -> pb.ListMessagesResponse:
         workspace, thread = await self.find(request.parent, "viewer")
         page = page_of(request)
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             await self._get(connection, workspace, thread)
             rows = await messages.list_newest(
                 connection, thread, size=page.size + 1, before=before(page)
@@ -151,10 +138,10 @@ class Threads:
             messages=shown, next_page_token=next_token(page, [row.id for row in rows], len(shown))
         )
 
-    async def find(self, name: str, role: str) -> tuple[str, UUID]:
+    async def find(self, name: str, role: Role) -> tuple[str, UUID]:
         """Workspace and id in a thread's name, for a caller with `role` there."""
         parts = resources.THREAD.parse(name)
-        await self.members.admit(parts["workspace"], role, name=name)
+        await self.access.admit(name, role)
         return parts["workspace"], resources.parse_uuid(parts["thread"], name)
 
     async def _get(
@@ -168,7 +155,7 @@ class Threads:
         return found
 
     def _new(self, workspace: str, user: str, asked: pb.Thread) -> Thread:
-        now = self.members.clock.now()
+        now = self.clock.now()
         return Thread(
             id=resources.new_id_at(now),
             workspace_id=workspace,

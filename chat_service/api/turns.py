@@ -6,10 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from rota.chat.v1 import chat_pb2 as pb
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service import convert
-from chat_service.api.access import Members, Request
 from chat_service.api.approvals import Decisions
 from chat_service.api.threads import before, next_token, page_of, sendable
 from chat_service.flows import runtime_context
@@ -23,7 +22,10 @@ from chat_service.turns.expiry import Ending
 from chat_service.turns.segment import Work
 from chat_service.turns.watch import Place, Tails
 from shared import aip, errors, resources
+from shared.clock import Clock
 from shared.db import database, fast_connection
+from shared.rpc.access import Access, Role
+from shared.rpc.idempotency import Idempotency, IdempotencyKey
 from shared.security.caller import Caller
 
 _NEW = "-"
@@ -32,7 +34,10 @@ _FILTER = {"state": "=", "create_time": "= < <= > >="}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turns:
-    members: Members
+    db: AsyncEngine
+    clock: Clock
+    access: Access
+    idempotency: Idempotency
     opening: Opening
     engine: TurnEngine
     tails: Tails
@@ -45,30 +50,24 @@ class Turns:
 
     async def _sent(self, request: pb.SendMessageRequest) -> Place:
         workspace = resources.THREAD.parse(request.name)["workspace"]
-        who = self.members.named(workspace, "editor", name=request.name)
-        once = self.members.request(
-            request,
-            workspace=workspace,
-            rpc="SendMessage",
-            user=who.user,
-            request_id=request.request_id,
-        )
-        return _place(await self._made(request, workspace, who, once))
+        who = self.access.authorize(request.name, "editor")
+        key = IdempotencyKey.of(request, rpc="SendMessage", workspace=workspace, user=who.user)
+        return _place(await self._made(request, workspace, who, key))
 
     async def _made(
-        self, request: pb.SendMessageRequest, workspace: str, who: Caller, once: Request
+        self, request: pb.SendMessageRequest, workspace: str, who: Caller, key: IdempotencyKey
     ) -> str:
         """What the request makes, or made before."""
         others = asks_others(request.message)
-        if once.request_id and not others and self.members.tenancy.is_recorded(who, workspace):
+        if key.request_id and not others and self.access.tenancy.is_recorded(who, workspace):
             asked = await self._asked(request, workspace, who)
-            if (made := await self._open_plain(asked, once)) is not None:
+            if (made := await self._open_plain(asked, key)) is not None:
                 return made
-        await self.members.admit(workspace, "editor", name=request.name)
+        await self.access.admit(request.name, "editor")
         # What was asked for before is not fetched and judged again.
-        made = await self.members.made(once) if others else None
+        made = await self.idempotency.look_up(key) if others else None
         if made is None:
-            made = await self._open(await self._asked(request, workspace, who), once)
+            made = await self._open(await self._asked(request, workspace, who), key)
         return made
 
     async def _asked(self, request: pb.SendMessageRequest, workspace: str, who: Caller) -> Asked:
@@ -89,20 +88,20 @@ class Turns:
             disabled_tools=list(request.disabled_tools),
         )
 
-    async def _open_plain(self, asked: Asked, once: Request) -> str | None:
+    async def _open_plain(self, asked: Asked, key: IdempotencyKey) -> str | None:
         """As `_open`, where two statements do it; None, and nothing is done, where not."""
 
         def remembered(turn: Turn) -> turn_opening.TurnRequest:
             return turn_opening.TurnRequest(
-                rpc=once.rpc,
-                user=once.user,
-                request_id=once.request_id,
-                body_hash=once.body_hash,
+                rpc=key.rpc,
+                user=key.user,
+                request_id=key.request_id,
+                body_hash=key.body_hash,
                 resource=_first(turn),
             )
 
         async def begins() -> str | None:
-            async with fast_connection.borrow(self.members.engine) as connection:
+            async with fast_connection.borrow(self.db) as connection:
                 opened = await self.opening.open_plain(connection, asked, remembered)
             if opened is None:
                 return None
@@ -111,7 +110,7 @@ class Turns:
 
         return await self.engine.tasks.run_limited(begins)
 
-    async def _open(self, asked: Asked, once: Request) -> str:
+    async def _open(self, asked: Asked, key: IdempotencyKey) -> str:
         """Opens the turn and begins its work: `turn@sequence before it`."""
 
         async def begins() -> str:
@@ -121,8 +120,8 @@ class Turns:
                 opened.append(await self.opening.open(connection, asked))
                 return _first(opened[0][0].turn)
 
-            async with database.transaction(self.members.engine) as connection:
-                made, _ = await self.members.once(connection, once, make)
+            async with database.transaction(self.db) as connection:
+                made, _ = await self.idempotency.run(connection, key, make)
             for work, stored in opened:
                 self.engine.begin(work, stored)
             return made
@@ -134,16 +133,10 @@ class Turns:
 
     async def _resumed(self, request: pb.ResumeTurnRequest) -> Place:
         workspace, turn = await self._find(request.name, "editor")
-        who = await self.members.admit(workspace, "editor", name=request.name)
-        once = self.members.request(
-            request,
-            workspace=workspace,
-            rpc="ResumeTurn",
-            user=who.user,
-            request_id=request.request_id,
-        )
+        who = await self.access.admit(request.name, "editor")
+        key = IdempotencyKey.of(request, rpc="ResumeTurn", workspace=workspace, user=who.user)
         made = await self.decisions.decide(
-            turn, request.decisions, field="decisions", by=who, once=once, whole=True
+            turn, request.decisions, field="decisions", by=who, key=key, whole=True
         )
         return _place(made)
 
@@ -158,16 +151,16 @@ class Turns:
 
     async def get(self, name: str) -> pb.Turn:
         _, turn = await self._find(name, "viewer")
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             return await self._shown(connection, turn.id)
 
     async def list(self, request: pb.ListTurnsRequest) -> pb.ListTurnsResponse:
         parts = resources.THREAD.parse(request.parent)
-        await self.members.admit(parts["workspace"], "viewer", name=request.parent)
+        await self.access.admit(request.parent, "viewer")
         thread = resources.parse_uuid(parts["thread"], request.parent)
         conditions = aip.parse_filter(request.filter, _FILTER)
         page = page_of(request)
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             if await threads.get(connection, parts["workspace"], thread) is None:
                 raise errors.ResourceNotFound(request.parent)
             rows = await turns.list_newest(
@@ -190,14 +183,8 @@ class Turns:
     async def cancel(self, request: pb.CancelTurnRequest) -> pb.Turn:
         """Cancels; the answer is the turn as it is once its owner has stopped it, or soon will."""
         workspace, turn = await self._find(request.name, "editor")
-        who = await self.members.admit(workspace, "editor", name=request.name)
-        once = self.members.request(
-            request,
-            workspace=workspace,
-            rpc="CancelTurn",
-            user=who.user,
-            request_id=request.request_id,
-        )
+        who = await self.access.admit(request.name, "editor")
+        key = IdempotencyKey.of(request, rpc="CancelTurn", workspace=workspace, user=who.user)
 
         async def make() -> str:
             row = await turns.get(connection, turn.id, lock=True)
@@ -206,20 +193,18 @@ class Turns:
             if row.state is TurnState.AWAITING_APPROVAL:
                 await self.ending.end_waiting(connection, row, ApprovalState.CANCELLED)
             elif row.state is TurnState.RUNNING:
-                await turns.update(
-                    connection, row.id, self.members.clock.now(), cancel_requested=True
-                )
+                await turns.update(connection, row.id, self.clock.now(), cancel_requested=True)
             else:
                 raise errors.StateConflict(request.name, row.state.upper())
             return str(turn.id)
 
-        async with database.transaction(self.members.engine) as connection:
-            await self.members.once(connection, once, make)
+        async with database.transaction(self.db) as connection:
+            await self.idempotency.run(connection, key, make)
         self.engine.stop_model(turn.id)
         await self.ending.forget_if_over(turn.id)
         async for _ in self.tails.follow((turn.id, turn.last_sequence)):
             pass
-        async with self.members.engine.connect() as connection:
+        async with self.db.connect() as connection:
             return await self._shown(connection, turn.id)
 
     async def _shown(self, connection: AsyncConnection, turn: UUID) -> pb.Turn:
@@ -228,11 +213,11 @@ class Turns:
             raise errors.ResourceNotFound(str(turn))
         return convert.turn(row, await approvals.list_by_turn(connection, turn))
 
-    async def _find(self, name: str, role: str) -> tuple[str, Turn]:
+    async def _find(self, name: str, role: Role) -> tuple[str, Turn]:
         parts = resources.TURN.parse(name)
         workspace = parts["workspace"]
-        await self.members.admit(workspace, role, name=name)
-        async with self.members.engine.connect() as connection:
+        await self.access.admit(name, role)
+        async with self.db.connect() as connection:
             turn = await turns.get(
                 connection,
                 resources.parse_uuid(parts["turn"], name),

@@ -8,14 +8,14 @@ import pytest
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat_service.api import access
 from chat_service.flows.open_turn import Opening
-from chat_service.persistence import frames, messages, threads, turn_opening, turns
+from chat_service.persistence import frames, messages, tables, threads, turn_opening, turns
 from chat_service.persistence.enums import TurnState
 from chat_service.persistence.turn_opening import NewTurnRows, TurnRequest
 from chat_service.turns.frame_log import LEASE
 from devstack.demo_model import DemoServer
 from shared import errors
+from shared.db.tenancy import Tenancy
 from tests.chat_service import own_models
 from tests.chat_service.conftest import Serving
 from tests.support.chat import START, WORKSPACE, Chat, asking, kinds, thread_of, told
@@ -88,7 +88,7 @@ async def kept(chat: Chat, new: NewTurnRows) -> tuple[bool, int, list[tuple[int,
 
 
 async def made(connection: AsyncConnection, request: TurnRequest) -> str | None:
-    return await access.tenancy().find_request(
+    return await Tenancy(tables.tenants).find_request(
         connection,
         workspace="w",
         rpc=request.rpc,
@@ -100,7 +100,7 @@ async def made(connection: AsyncConnection, request: TurnRequest) -> str | None:
 
 async def make_another(connection: AsyncConnection, request: TurnRequest) -> None:
     """The request was served: it made something else."""
-    await access.tenancy().store_request(
+    await Tenancy(tables.tenants).store_request(
         connection,
         workspace="w",
         rpc=request.rpc,

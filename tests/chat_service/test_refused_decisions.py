@@ -8,11 +8,12 @@ import pytest
 import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.api.access import Members
 from chat_service.persistence import tables
 from chat_service.persistence.enums import TurnState
 from shared.errors import Code
 from shared.rpc import struct
+from shared.rpc.access import Access
+from shared.rpc.idempotency import Idempotency
 from tests.chat_service.conftest import Serving
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import (
@@ -153,7 +154,9 @@ async def test_what_is_deleted_in_the_middle_of_a_call_is_not_found(
     when: str,
     call: str,
 ) -> None:
-    approval, go_on = approval_of(asked), getattr(Members, when)
+    approval = approval_of(asked)
+    owner, method = {"admit": (Access, "admit"), "once": (Idempotency, "run")}[when]
+    go_on = getattr(owner, method)
     before = iter({"admit": [False, True], "once": [True]}[when])  # it is admitted twice
     request: Any = {
         "CancelTurn": pb.CancelTurnRequest(name=approval.turn),
@@ -163,13 +166,13 @@ async def test_what_is_deleted_in_the_middle_of_a_call_is_not_found(
         ),
     }[call]
 
-    async def after_a_delete(self: Members, *given: Any, **named: Any) -> Any:
+    async def after_a_delete(self: Any, *given: Any, **named: Any) -> Any:
         if next(before):
             async with chat.engine.begin() as connection:
                 await connection.execute(sa.delete(tables.threads))
         return await go_on(self, *given, **named)
 
-    monkeypatch.setattr(Members, when, after_a_delete)
+    monkeypatch.setattr(owner, method, after_a_delete)
     refused = await refusal(getattr(chat.stub, call)(request, metadata=chat.metadata))
     assert refused.reason == "RESOURCE_NOT_FOUND"
     assert next(before, None) is None
