@@ -54,7 +54,7 @@ async def run(order: GraphSpec) -> GraphReport:
     async with open_checkpoints(order.database) as checkpoints:
         agent = Agent(
             checkpoints=checkpoints,
-            acts=MemoryActs(),
+            claims=MemoryActs(),
             approvals=MemoryApprovals(),
             automations=MemoryAutomations(now=datetime.now(UTC)),
             catalogue=current_catalogue,

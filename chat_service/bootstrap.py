@@ -121,8 +121,8 @@ async def service(
         checkpoints = await stack.enter_async_context(open_checkpoints(url))
         toolbox = build_toolset(models, clock, fetcher, os.environ, McpToolStore(db=engine))
         catalogue = toolbox.catalogue
-        await toolbox.mcp.recall()
-        await start_loop(stack, run_every(REFRESH_SECONDS, toolbox.mcp.look))
+        await toolbox.mcp.load()
+        await start_loop(stack, run_every(REFRESH_SECONDS, toolbox.mcp.refresh))
         if automations is None:
             channel = client.open_channel(settings.peer_address, tls=secured)
             stack.push_async_callback(channel.close)
@@ -143,14 +143,14 @@ async def service(
         agent = Agent(
             checkpoints=checkpoints,
             approvals=store,
-            acts=ToolCallStore(db=engine),
+            claims=ToolCallStore(db=engine),
             automations=automations,
             catalogue=catalogue,
             clock=clock,
             retry=retry,
             images=ImageStore(db=engine),
             more_tools=toolbox.definitions,
-            may_come=toolbox.mcp.may_have,
+            may_come=toolbox.mcp.may_come,
             models=models,
             subagents=models.subagents if isinstance(models, Models) else (),
         )
@@ -195,7 +195,7 @@ async def service(
             run_every(SWEEP_SECONDS, key_rotation.rotate),
         )
         # so that what goes on after a restart finds its tools
-        await toolbox.mcp.settled(SETTLE_SECONDS)
+        await toolbox.mcp.wait_ready(SETTLE_SECONDS)
         for loop in loops:
             await start_loop(stack, loop)
         stack.push_async_callback(turn_engine.stop, settings.grace_seconds)

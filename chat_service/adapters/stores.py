@@ -24,7 +24,7 @@ from shared.telemetry import metrics
 class ToolCallStore:
     db: AsyncEngine
 
-    async def begin(self, turn: UUID, key: str) -> bool:
+    async def claim(self, turn: UUID, key: str) -> bool:
         with database.translate_errors():
             async with database.transaction(self.db) as connection:
                 return await tool_calls.start(connection, turn, key)
@@ -123,10 +123,10 @@ class ImageStore:
 class McpToolStore:
     db: AsyncEngine
 
-    async def kept(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    async def load(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         async with self.db.connect() as connection:
             return await mcp_tools.list_by_server(connection)
 
-    async def keep(self, server: str, tools: Sequence[Mapping[str, Any]]) -> None:
+    async def save(self, server: str, tools: Sequence[Mapping[str, Any]]) -> None:
         async with database.transaction(self.db) as connection:
             await mcp_tools.save(connection, server, tools)

@@ -74,7 +74,7 @@ class Agent:
         *,
         checkpoints: CheckpointStore,
         approvals: Approvals,
-        acts: ToolCallClaims,
+        claims: ToolCallClaims,
         automations: AutomationsPort,
         catalogue: Callable[[], Catalogue],
         clock: Clock,
@@ -96,7 +96,7 @@ class Agent:
             self._own += (delegate_tool(subagents, checkpoints, self._graphs, more_tools),)
         self._desk = AgentDeps(
             approvals=approvals,
-            acts=acts,
+            claims=claims,
             automations=automations,
             catalogue=catalogue,
             clock=clock,
@@ -127,7 +127,7 @@ class Agent:
         decided approvals of a segment that goes on after a pause; a repeat after a crash
         passes the same ones.
 
-        A segment that was begun before is told anew: TextRetracted(from_block=0) when
+        A segment that was resume_state before is told anew: TextRetracted(from_block=0) when
         `first_block` says that there is something to retract, then what its checkpoint holds,
         in new blocks and with its usage, then what follows. `replay=False` leaves that out, for
         a caller that already has it: the one who goes on with another model after a refusal.
@@ -143,7 +143,7 @@ class Agent:
         model's work stops.
         """
         run = AgentRun(
-            desk=self._desk,
+            deps=self._desk,
             context=context,
             model=model,
             task=task,
@@ -176,7 +176,7 @@ class Agent:
         Not `checkpointed`: its turn is known to have no checkpoint, and none is looked for.
         """
         run = AgentRun(
-            desk=self._desk,
+            deps=self._desk,
             context=context,
             model=model,
             task=task,
@@ -192,7 +192,7 @@ class Agent:
     async def forget(self, turn: UUID) -> None:
         """Drops the checkpoints of a turn that has ended."""
         async with _database_faults():
-            await self._checkpoints.forget(turn)
+            await self._checkpoints.delete(turn)
 
     async def _segment(
         self, run: AgentRun, said: Sequence[ThreadMessage]
@@ -207,14 +207,14 @@ class Agent:
             context_tokens = run.model.config.context_tokens
             given: Any = {"messages": history.to_model_messages(said, context_tokens)}
         else:
-            begun = ResumeState.read(state, run, run.decided)
-            if run.replays and not begun.first_resume:
-                for event in begun.told_anew(run):
+            resume_state = ResumeState.from_snapshot(state, run, run.decided)
+            if run.replays and not resume_state.first_resume:
+                for event in resume_state.replay_events(run):
                     yield event
-            if begun.must_wait:
-                yield Paused(approvals=begun.undecided)
+            if resume_state.is_suspended:
+                yield Paused(approvals=resume_state.undecided)
                 return
-            given = begun.onward()
+            given = resume_state.resume_input()
             if given is None and not state.next:
                 given = self._correction(state, run)
                 if given is None:
@@ -229,7 +229,7 @@ class Agent:
     ) -> AsyncGenerator[AgentEvent, None]:
         """Runs the graph until it pauses or its answer stands."""
         while True:
-            tell = stream_events.StreamEvents(run)
+            reader = stream_events.StreamEvents(run)
             parts = graph.astream(
                 given,
                 config,
@@ -240,10 +240,10 @@ class Agent:
             )
             async with aclosing(cast(AsyncGenerator[Any, None], parts)) as stream:
                 async for part in stream:
-                    for event in tell.events(part):
+                    for event in reader.read(part):
                         yield event
-            if tell.paused:
-                yield Paused(approvals=tuple(dict.fromkeys(tell.paused)))
+            if reader.paused:
+                yield Paused(approvals=tuple(dict.fromkeys(reader.paused)))
                 return
             if run.task is None or run.task.output_schema is None:
                 return
@@ -277,13 +277,13 @@ class Agent:
         # would hold up the words of all others, so they take turns with those.
         async with self._beginning:
             await asyncio.sleep(0)
-            capabilities = run.desk.catalogue().capabilities or {}
+            capabilities = run.deps.catalogue().capabilities or {}
             more, own = self._more_tools(), self._own
             tools = select_tools(run, run.disabled, capabilities, more, own, self._may_come)
             run.system_prompt = self._system_prompt(run)
             # a task's answer is looked at once more
             brief = run.task is None or run.task.output_schema is None
-            saver = self._checkpoints.saver(run.context.turn, fresh=run.fresh, brief=brief)
+            saver = self._checkpoints.checkpointer(run.context.turn, fresh=run.fresh, brief=brief)
             return self._graphs.graph(run, tools, saver)
 
     def _system_prompt(self, run: AgentRun) -> str:

@@ -37,7 +37,7 @@ def empty_usage(system_prompt: str) -> CheckpointUsage:
 async def read_usage(
     run: AgentRun, checkpoints: CheckpointStore, system_prompt: str
 ) -> CheckpointUsage:
-    saver = checkpoints.saver(run.context.turn)
+    saver = checkpoints.checkpointer(run.context.turn)
     main = await _messages(saver, thread_id(run.context.turn))
     mine = _of_segment(main, run)
     assigned: list[BaseMessage] = []

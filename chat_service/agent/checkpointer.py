@@ -126,7 +126,7 @@ class CheckpointStore:
         # here costs a statement that deletes nothing.
         self._unwritten: LRUCache[UUID, None] = LRUCache(most_noted)
 
-    def saver(
+    def checkpointer(
         self, turn: UUID, *, fresh: bool = False, brief: bool = False
     ) -> DeferredCheckpointer:
         """One for each stream: a saver lets only one of its calls through at a time.
@@ -145,7 +145,7 @@ class CheckpointStore:
             writes=lambda: self._unwritten.pop(turn, None),
         )
 
-    async def forget(self, turn: UUID) -> None:
+    async def delete(self, turn: UUID) -> None:
         """Drops what all agents of a turn keep."""
         if turn in self._unwritten:
             del self._unwritten[turn]

@@ -47,12 +47,12 @@ def delegate_tool(
                 offered = [tool for tool in tools() if _has(subagent, tool.name, run)]
                 work = SubagentRun(
                     run=its,
-                    graph=graphs.graph(its, offered, checkpoints.saver(run.context.turn)),
+                    graph=graphs.graph(its, offered, checkpoints.checkpointer(run.context.turn)),
                     thread=thread_id(run.context.turn, result.number),
                     emit=_from_outside(runtime.stream_writer),
                 )
                 result = await _carried_out(run, work, result)
-            return result.pair()
+            return result.to_langchain()
 
         return StructuredTool(
             name=NAME,

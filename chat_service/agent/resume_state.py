@@ -23,7 +23,7 @@ class PendingInterrupt:
     answer: dict[str, Any]
 
     @classmethod
-    def of(cls, interrupt: Interrupt) -> "PendingInterrupt":
+    def from_interrupt(cls, interrupt: Interrupt) -> "PendingInterrupt":
         answer = {key: said for key, said in interrupt.value.items() if key != "segment"}
         return cls(
             approvals=stream_events.approvals_of(interrupt),
@@ -43,10 +43,12 @@ class ResumeState:
     only_waits: bool
 
     @classmethod
-    def read(cls, state: StateSnapshot, run: AgentRun, resume: Sequence[UUID]) -> "ResumeState":
+    def from_snapshot(
+        cls, state: StateSnapshot, run: AgentRun, resume: Sequence[UUID]
+    ) -> "ResumeState":
         """Raises ApprovalsUndecided when a resume leaves out what its pause waits for."""
         messages = messages_of(state)
-        waiting = {i.id: PendingInterrupt.of(i) for i in state.interrupts}
+        waiting = {i.id: PendingInterrupt.from_interrupt(i) for i in state.interrupts}
         first_resume = bool(resume and waiting) and not stream_events.holds_segment(messages, run)
         left_out = [
             approval
@@ -70,16 +72,16 @@ class ResumeState:
         )
 
     @property
-    def must_wait(self) -> bool:
+    def is_suspended(self) -> bool:
         """Whether nothing goes on until a person has decided."""
         return bool(self.undecided) and self.only_waits and not self.decided
 
-    def told_anew(self, run: AgentRun) -> Iterator[AgentEvent]:
+    def replay_events(self, run: AgentRun) -> Iterator[AgentEvent]:
         if run.next_block > 0:
             yield TextRetracted(from_block=0)
         yield from stream_events.replay_events(self.messages, run)
 
-    def onward(self) -> Any:
+    def resume_input(self) -> Any:
         """The graph's input: the decisions it waits for, or None to go on where it is."""
         if not self.decided:
             return None

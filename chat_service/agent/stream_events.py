@@ -27,7 +27,7 @@ class StreamEvents:
         self._run = run
         self.paused: list[UUID] = []
 
-    def events(self, part: Mapping[str, Any]) -> Iterator[AgentEvent]:
+    def read(self, part: Mapping[str, Any]) -> Iterator[AgentEvent]:
         match part:
             case {"type": "custom", "data": event}:
                 yield event

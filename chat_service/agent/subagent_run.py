@@ -63,14 +63,14 @@ class SubagentRun:
         state = await self.graph.aget_state(config)
         given: Any = {"messages": [HumanMessage(self._assigned.task)]}
         if state.created_at is not None:
-            begun = ResumeState.read(state, self.run, self.run.decided)
-            self._know(begun.messages)
+            resume_state = ResumeState.from_snapshot(state, self.run, self.run.decided)
+            self._know(resume_state.messages)
             self._worked = True
-            if begun.must_wait:
-                return self._waiting(begun.undecided)
-            given = begun.onward()
+            if resume_state.is_suspended:
+                return self._waiting(resume_state.undecided)
+            given = resume_state.resume_input()
             if given is None and not state.next:
-                return self._answered(begun.messages)
+                return self._answered(resume_state.messages)
         self._worked = True
         self._show()
         parts = self.graph.astream(
@@ -85,10 +85,10 @@ class SubagentRun:
             async for part in stream:
                 self._follow(part)
         state = await self.graph.aget_state(config)
-        begun = ResumeState.read(state, self.run, self.run.decided)
-        if begun.undecided:
-            return self._waiting(begun.undecided)
-        return self._answered(begun.messages)
+        resume_state = ResumeState.from_snapshot(state, self.run, self.run.decided)
+        if resume_state.undecided:
+            return self._waiting(resume_state.undecided)
+        return self._answered(resume_state.messages)
 
     @property
     def _assigned(self) -> SubagentContext:

@@ -8,7 +8,7 @@ from langchain_core.tools import BaseTool
 
 from chat_service.llm.config import ModelConfig
 from chat_service.runtime.models_file import Models
-from chat_service.runtime.ports import McpToolStore
+from chat_service.runtime.ports import McpToolSpecs
 from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.automations.create import create_automation_tool
 from chat_service.tools.automations.explain_slot import explain_slot_tool
@@ -141,7 +141,7 @@ def build_toolset(
     clock: Clock,
     fetcher: Fetcher,
     environ: Mapping[str, str],
-    offers: McpToolStore | None = None,
+    store: McpToolSpecs | None = None,
 ) -> Toolset:
     """Capabilities are the process's own, since their handlers hold its clock.
 
@@ -159,7 +159,7 @@ def build_toolset(
         mcp=McpTools(
             servers=found.mcp_servers,
             environ=environ,
-            offers=offers,
+            store=store,
             reserved={tool.name for tool in MAIN_AGENT} | set(capabilities.all()),
         ),
     )

@@ -171,7 +171,7 @@ class Opening:
             agent_message_id=resources.new_id_at(now),
             model_config_id=config.id,
             # What was said to a model of one's own goes to no other.
-            model_auto=asked.model_config_id == auto_pin.AUTO and not config.own,
+            model_auto=asked.model_config_id == auto_pin.AUTO and not config.is_custom,
             time_zone=asked.time_zone,
             time_zone_assumed=asked.time_zone_assumed,
             locale=asked.locale,

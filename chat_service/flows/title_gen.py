@@ -38,17 +38,17 @@ async def title(
     """At most 100 characters, without quotation marks. Empty when the model gave none in time."""
     if not text.strip():
         return ""
-    watch = CallProgress()
-    call = meter.begin(model.config, watch)
+    progress = CallProgress()
+    call = meter.start(model.config, progress)
     try:
         async with asyncio.timeout(seconds):
             answer = await model.chat().answer(
-                [SystemMessage(load_prompt("title")), HumanMessage(text[:READ])], watch=watch
+                [SystemMessage(load_prompt("title")), HumanMessage(text[:READ])], progress=progress
             )
     except errors.PROVIDER_FAULTS as exc:
-        meter.failed(call, given_up=errors.timed_out(exc))
+        meter.fail(call, timed_out=errors.timed_out(exc))
         return ""
-    meter.told(call, answer)
+    meter.record(call, answer)
     return one_line(one_line(answer.text, 2 * LONGEST).strip(_QUOTES + " "), LONGEST)
 
 
@@ -118,7 +118,7 @@ async def _tell_if_found(work: Work, thread: Thread | None) -> None:
 
 
 async def _count(flows: Flows, work: Work, meter: Meter) -> None:
-    for used in meter.used():
+    for used in meter.usage():
         async with database.transaction(flows.engine) as connection:
             await accounting.add(connection, work.turn, used)
 

@@ -35,12 +35,12 @@ class BrokenStream(Exception):
 
 @dataclass(slots=True)
 class CallProgress:
-    """What one model call did. `taken` holds the tool call ids of the whole turn."""
+    """What one model call did. `tool_call_ids` holds the tool call ids of the whole turn."""
 
-    taken: set[str] = field(default_factory=set)
+    tool_call_ids: set[str] = field(default_factory=set)
     streamed: bool = False
-    asked: dict[str, Any] = field(default_factory=dict)  # the request
-    written: int = 0  # bytes of what it said
+    request: dict[str, Any] = field(default_factory=dict)
+    bytes_written: int = 0
 
 
 # A piece of an answer: plain text, or anything else.
@@ -54,25 +54,27 @@ class StreamingChat(ChatOpenAI):
         self,
         messages: Sequence[BaseMessage],
         *,
-        watch: CallProgress,
-        hear: Callable[[ResponseChunk], None] = lambda _: None,
+        progress: CallProgress,
+        on_chunk: Callable[[ResponseChunk], None] = lambda _: None,
         **settings: Any,
     ) -> AIMessage:
-        """What `ainvoke` gives for the same settings; `hear` is told each piece as it comes."""
+        """What `ainvoke` gives for the same settings. Calls `on_chunk` with each chunk."""
         asked = {"stream": True, "stream_options": {"include_usage": True}, **settings}
         payload = self._get_request_payload(list(messages), **asked)
-        watch.asked = payload
-        gathered = _ResponseBuilder(self, ToolCallAssembler(watch.taken | _ids_in(messages)), watch)
+        progress.request = payload
+        response = _ResponseBuilder(
+            self, ToolCallAssembler(progress.tool_call_ids | _ids_in(messages)), progress
+        )
         async with aclosing(coalesce(self._chunks(payload))) as came:
             async for chunks in came:
                 for data in merge_chunks(chunks):
-                    piece = gathered.take(data)
-                    if piece is not None:
-                        hear(piece)
-        rest = gathered.rest()
+                    chunk = response.feed(data)
+                    if chunk is not None:
+                        on_chunk(chunk)
+        rest = response.rest()
         if rest is not None:
-            hear(rest)
-        return gathered.message()
+            on_chunk(rest)
+        return response.message()
 
     async def _chunks(self, payload: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         finished = False
@@ -101,13 +103,13 @@ class StreamingChat(ChatOpenAI):
         if not finished:
             raise openai.APIConnectionError(message="the stream ended early", request=request)
 
-    def piece(
-        self, data: dict[str, Any], calls: ToolCallAssembler, watch: CallProgress
+    def to_chunk(
+        self, data: dict[str, Any], calls: ToolCallAssembler, progress: CallProgress
     ) -> ChatGenerationChunk | None:
         """A chunk as LangChain has it; raises BrokenStream."""
         try:
             delta = _prepare(data, calls)
-            watch.written += _size(delta)
+            progress.bytes_written += _size(delta)
             chunk = self._convert_chunk_to_generation_chunk(data, AIMessageChunk, {})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             raise BrokenStream from exc
@@ -120,34 +122,36 @@ class StreamingChat(ChatOpenAI):
 class _ResponseBuilder:
     """The answer of one call, piece by piece. Plain text is not converted until it must be."""
 
-    def __init__(self, chat: StreamingChat, calls: ToolCallAssembler, watch: CallProgress) -> None:
+    def __init__(
+        self, chat: StreamingChat, calls: ToolCallAssembler, progress: CallProgress
+    ) -> None:
         self._chat = chat
         self._calls = calls
-        self._watch = watch
+        self._progress = progress
         self._plain: dict[str, Any] = {}  # the first of the chunks that brought `_texts`
         self._texts: list[str] = []
         self._whole: list[ChatGenerationChunk] = []
         self._finish = ""
 
-    def take(self, data: dict[str, Any]) -> ResponseChunk | None:
+    def feed(self, data: dict[str, Any]) -> ResponseChunk | None:
         """What there is to hear of a chunk."""
         if text_key(data) == "content":
             return self._text(data)
         self._settle()
-        chunk = self._chat.piece(data, self._calls, self._watch)
+        chunk = self._chat.to_chunk(data, self._calls, self._progress)
         if chunk is None:
             return None
         self._finish = self._finish or str(_finish_reason(data) or "")
-        self._watch.taken |= self._calls.given
+        self._progress.tool_call_ids |= self._calls.ids
         return self._keep(chunk)
 
     def rest(self) -> ResponseChunk | None:
         """What there is to hear at the end: calls of tools of which nothing was told."""
-        untold = list(self._calls.untold())
-        if not untold:
+        remaining = list(self._calls.remaining())
+        if not remaining:
             return None
         self._settle()
-        data = {"choices": [{"index": 0, "delta": {"tool_calls": untold}}]}
+        data = {"choices": [{"index": 0, "delta": {"tool_calls": remaining}}]}
         chunk = self._chat._convert_chunk_to_generation_chunk(data, AIMessageChunk, {})
         return None if chunk is None else self._keep(chunk)
 
@@ -166,7 +170,7 @@ class _ResponseBuilder:
         message = generation.message
         assert isinstance(message, AIMessage)
         # not by LangChain, which completes arguments that were cut off
-        message.tool_calls, message.invalid_tool_calls = self._calls.read(self._finish)
+        message.tool_calls, message.invalid_tool_calls = self._calls.parse(self._finish)
         message.response_metadata["finish_reason"] = self._finish
         message.id = f"answer-{uuid4()}"
         return message
@@ -176,7 +180,7 @@ class _ResponseBuilder:
         message = chunk.message
         if not isinstance(message, AIMessageChunk) or not _says_something(message):
             return None
-        self._watch.streamed = True
+        self._progress.streamed = True
         return message
 
     def _text(self, data: dict[str, Any]) -> str | None:
@@ -186,8 +190,8 @@ class _ResponseBuilder:
         self._texts.append(text)
         if not text:
             return None
-        self._watch.written += len(text.encode())
-        self._watch.streamed = True
+        self._progress.bytes_written += len(text.encode())
+        self._progress.streamed = True
         return text
 
     def _settle(self) -> None:
@@ -196,7 +200,7 @@ class _ResponseBuilder:
         self._plain["choices"][0]["delta"]["content"] = "".join(self._texts)
         self._texts = []
         # what it says is counted already
-        chunk = self._chat.piece(self._plain, self._calls, CallProgress())
+        chunk = self._chat.to_chunk(self._plain, self._calls, CallProgress())
         assert chunk is not None
         self._whole.append(chunk)
 
@@ -212,7 +216,7 @@ def _prepare(data: dict[str, Any], calls: ToolCallAssembler) -> dict[str, Any]:
     if isinstance(delta.get("content"), str):
         delta["content"] = clean(delta["content"])
     if delta.get("tool_calls"):
-        delta["tool_calls"] = [call for call in delta["tool_calls"] if calls.tidy(call)]
+        delta["tool_calls"] = [call for call in delta["tool_calls"] if calls.normalize(call)]
     return delta
 
 

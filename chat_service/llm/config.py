@@ -40,7 +40,7 @@ class ModelConfig:
     context_tokens: int = CONTEXT_TOKENS  # what it can read and write in one call
 
     @property
-    def own(self) -> bool:
+    def is_custom(self) -> bool:
         """Whether it is a person's own, and not of the service's file."""
         return self.id > 0
 
@@ -54,7 +54,7 @@ class ModelConfig:
         )
         return -(-total // 1_000_000)
 
-    def used(self, message: AIMessage, call: str = "") -> ModelUsage:
+    def usage_of(self, message: AIMessage, call: str = "") -> ModelUsage:
         """What its provider told. Counts that can't be so become ones that can, also in it."""
         message.usage_metadata = usage = normalize_usage(message.usage_metadata or {})
         tokens_in, tokens_out = usage["input_tokens"], usage["output_tokens"]

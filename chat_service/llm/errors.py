@@ -40,7 +40,7 @@ _RATE_CODES = frozenset(
     | {"too_many_requests", "resource_exhausted", "429"}
 )
 _RATE_TEXT = re.compile(r"HTTP 429|rate limit exceeded|Error code: 429|too many requests", re.I)
-_PASSING = frozenset({408, 409, 425, 500, 502, 503, 504, 529})
+_TRANSIENT = frozenset({408, 409, 425, 500, 502, 503, 504, 529})
 _FINAL = frozenset(
     {"insufficient_quota", "invalid_request_error", "content_filter", "context_length_exceeded"}
 )
@@ -66,14 +66,14 @@ _LONGEST_WAIT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderFault:
-    """`passing`: the same call may succeed later; `refused`: only another one may.
+    """`transient`: the same call may succeed later; `refused`: only another one may.
 
     That may be a shorter one when this was `too_long`, or one without a limit to its answer when
     that was `limit_refused`. `said` is our word for it, where there is one.
     """
 
     rate_limited: bool
-    passing: bool
+    transient: bool
     refused: bool = False
     too_long: bool = False
     limit_refused: bool = False
@@ -95,7 +95,7 @@ class ProviderFault:
                 metadata=metadata,
                 retry_after=self.retry_after or timedelta(seconds=30),
             )
-        what = "could not be reached or failed" if self.passing else "refused the request"
+        what = "could not be reached or failed" if self.transient else "refused the request"
         said = self.said or f"the model's provider {what}"
         return errors.ModelUnavailable(said, metadata=metadata)
 
@@ -111,12 +111,12 @@ def classify_error(exc: BaseException) -> ProviderFault:
     if isinstance(exc, EmptyResponse):
         final = _NO_ANSWER.get(exc.reason)
         return ProviderFault(
-            rate_limited=False, passing=final is None, said=final or "the model gave no answer"
+            rate_limited=False, transient=final is None, said=final or "the model gave no answer"
         )
     if _is_too_long(exc):
         said = "what there is to read is more than the model can read at once"
         return ProviderFault(
-            rate_limited=False, passing=False, refused=True, too_long=True, said=said
+            rate_limited=False, transient=False, refused=True, too_long=True, said=said
         )
     limited = _is_rate_limit(exc)
     status = getattr(exc, "status_code", None)
@@ -124,7 +124,7 @@ def classify_error(exc: BaseException) -> ProviderFault:
     return ProviderFault(
         said=_SAID_OF.get(status or 0, ""),
         rate_limited=limited,
-        passing=limited or _is_passing(exc),
+        transient=limited or _is_transient(exc),
         refused=refused,
         limit_refused=refused and _LIMIT_TEXT.search(str(exc)) is not None,
         retry_after=_retry_after(exc) if isinstance(exc, openai.APIStatusError) else None,
@@ -156,15 +156,15 @@ def _is_rate_limit(exc: BaseException) -> bool:
 
 def is_transient(exc: BaseException) -> bool:
     """Whether the same call of a model may succeed later."""
-    return isinstance(exc, PROVIDER_FAULTS) and classify_error(exc).passing
+    return isinstance(exc, PROVIDER_FAULTS) and classify_error(exc).transient
 
 
-def _is_passing(exc: BaseException) -> bool:
+def _is_transient(exc: BaseException) -> bool:
     if isinstance(exc.__cause__, NotPublic):
         return False
     match exc:
         case openai.APIStatusError():
-            return exc.status_code in _PASSING
+            return exc.status_code in _TRANSIENT
         case openai.APIConnectionError() | httpx2.HTTPError() | TimeoutError() | BrokenStream():
             return True
         case openai.APIError():

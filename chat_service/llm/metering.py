@@ -18,24 +18,24 @@ IMAGE_TOKENS: Final = 1_000
 
 @dataclass(slots=True, kw_only=True)
 class MeteredCall:
-    """One model call; `told` when its provider said what it used.
+    """One model call; `reported` when its provider said what it used.
 
     The answer of one that is `wasted` is not kept, and what it used is paid all the same.
     """
 
     id: str
     config: ModelConfig
-    watch: CallProgress
-    told: ModelUsage | None = None
+    progress: CallProgress
+    reported: ModelUsage | None = None
     wasted: bool = False
 
-    def used(self) -> ModelUsage:
-        if self.told is not None:
-            return self.told
+    def usage(self) -> ModelUsage:
+        if self.reported is not None:
+            return self.reported
         return estimate_usage(
             self.config,
-            input_tokens=estimate_request_tokens(self.watch.asked),
-            output_tokens=estimate_tokens(self.watch.written),
+            input_tokens=estimate_request_tokens(self.progress.request),
+            output_tokens=estimate_tokens(self.progress.bytes_written),
             call=self.id,
         )
 
@@ -46,40 +46,44 @@ class Meter:
 
     calls: dict[str, MeteredCall] = field(default_factory=dict)
 
-    def begin(self, config: ModelConfig, watch: CallProgress) -> MeteredCall:
-        call = MeteredCall(id=uuid4().hex, config=config, watch=watch)
+    def start(self, config: ModelConfig, progress: CallProgress) -> MeteredCall:
+        call = MeteredCall(id=uuid4().hex, config=config, progress=progress)
         self.calls[call.id] = call
         return call
 
-    def told(self, call: MeteredCall, answer: AIMessage) -> ModelUsage:
+    def record(self, call: MeteredCall, answer: AIMessage) -> ModelUsage:
         """What a call that ended used; by estimate where its provider tells nothing."""
-        used = call.config.used(answer, call.id) if answer.usage_metadata else call.used()
-        call.told, call.watch.asked = used, {}
+        used = call.config.usage_of(answer, call.id) if answer.usage_metadata else call.usage()
+        call.reported, call.progress.request = used, {}
         return used
 
-    def failed(self, call: MeteredCall, *, given_up: bool = False) -> None:
+    def fail(self, call: MeteredCall, *, timed_out: bool = False) -> None:
         """A provider that fails before it says anything charges nothing.
 
-        One that was `given_up` on while it still worked charges what it read.
+        One that was `timed_out` on while it still worked charges what it read.
         """
-        if call.told is None and not given_up and not call.watch.written:
+        if call.reported is None and not timed_out and not call.progress.bytes_written:
             self.calls.pop(call.id, None)
 
-    def used(self) -> list[ModelUsage]:
+    def usage(self) -> list[ModelUsage]:
         """Every call that was made, in order. One still in hand is taken as cut off."""
-        made = [call for call in self.calls.values() if call.told or call.watch.asked]
-        return [call.used() for call in made]
+        made = [call for call in self.calls.values() if call.reported or call.progress.request]
+        return [call.usage() for call in made]
 
-    def silent(self) -> list[ModelUsage]:
+    def silent_usage(self) -> list[ModelUsage]:
         """Calls that were cut off before a word, of which nothing that is stored can tell."""
-        cut = [call for call in self.calls.values() if call.told is None and call.watch.asked]
-        return [call.used() for call in cut if not call.watch.written]
+        cut = [
+            call for call in self.calls.values() if call.reported is None and call.progress.request
+        ]
+        return [call.usage() for call in cut if not call.progress.bytes_written]
 
     def lost_micros(self) -> int:
         """What the calls cost whose answer is not kept: cut off, or of no use."""
-        cut = [call for call in self.calls.values() if call.told is None and call.watch.asked]
+        cut = [
+            call for call in self.calls.values() if call.reported is None and call.progress.request
+        ]
         wasted = [call for call in self.calls.values() if call.wasted]
-        return sum(call.used().cost_micros for call in (*cut, *wasted))
+        return sum(call.usage().cost_micros for call in (*cut, *wasted))
 
 
 def estimate_usage(

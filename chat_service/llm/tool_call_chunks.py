@@ -48,12 +48,12 @@ class ToolCallAssembler:
     """
 
     def __init__(self, taken: set[str]) -> None:
-        self.given: set[str] = set()
+        self.ids: set[str] = set()
         self._taken = taken
         self._calls: list[_Call] = []
         self._at: dict[int, _Call] = {}  # the last one at each of the provider's indexes
 
-    def tidy(self, piece: dict[str, Any]) -> bool:
+    def normalize(self, piece: dict[str, Any]) -> bool:
         """Makes a piece fit to be joined to the others; False when there is nothing to tell yet.
 
         Raises ValueError for one call more than MOST_CALLS.
@@ -74,13 +74,13 @@ class ToolCallAssembler:
         piece |= self._first(call)
         return True
 
-    def untold(self) -> Iterator[dict[str, Any]]:
+    def remaining(self) -> Iterator[dict[str, Any]]:
         """What is left to tell of at the end: calls without arguments or without a name."""
         for call in self._calls:
             if not call.told:
                 yield {"index": call.index, **self._first(call)}
 
-    def read(self, finish_reason: str) -> tuple[list[ToolCall], list[InvalidToolCall]]:
+    def parse(self, finish_reason: str) -> tuple[list[ToolCall], list[InvalidToolCall]]:
         """The calls whose arguments can be read, and the others."""
         good: list[ToolCall] = []
         bad: list[InvalidToolCall] = []
@@ -123,10 +123,10 @@ class ToolCallAssembler:
     def _unique(self, sent: str) -> str:
         wanted = clean(sent) or f"call_{uuid4().hex[:16]}"
         unique, number = wanted, 1
-        while unique in self._taken or unique in self.given:
+        while unique in self._taken or unique in self.ids:
             number += 1
             unique = f"{wanted}-{number}"
-        self.given.add(unique)
+        self.ids.add(unique)
         return unique
 
 

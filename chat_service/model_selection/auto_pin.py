@@ -65,7 +65,7 @@ class AutoPin:
             return ModelChoice(found, AUTO)
         pinned = await self._find(connection, pin, thread, wanted)
         # No other model may see what the user told their own, so nothing replaces it.
-        if pinned is not None and pinned.own:
+        if pinned is not None and pinned.is_custom:
             return ModelChoice(pinned, pin)
         if cooldowns is None:
             cooldowns = await model_cooldowns.list_active(connection, self.clock.now())

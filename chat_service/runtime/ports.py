@@ -94,7 +94,7 @@ class Approvals(Protocol):
 
 
 class ToolCallClaims(Protocol):
-    async def begin(self, turn: UUID, key: str) -> bool:
+    async def claim(self, turn: UUID, key: str) -> bool:
         """Whether it is begun for the first time; kept before it answers.
 
         ServiceUnavailable while the database can't be reached.
@@ -102,14 +102,14 @@ class ToolCallClaims(Protocol):
         ...
 
 
-class McpToolStore(Protocol):
+class McpToolSpecs(Protocol):
     """What MCP servers told of their tools, kept beyond the life of a process."""
 
-    async def kept(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    async def load(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """By the server's id."""
         ...
 
-    async def keep(self, server: str, tools: Sequence[Mapping[str, Any]]) -> None: ...
+    async def save(self, server: str, tools: Sequence[Mapping[str, Any]]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ class AgentDeps:
     """What every stream of a process shares."""
 
     approvals: Approvals
-    acts: ToolCallClaims
+    claims: ToolCallClaims
     automations: AutomationsPort
     catalogue: Callable[[], Catalogue]
     clock: Clock
@@ -63,7 +63,7 @@ class SubagentContext:
 class AgentRun:
     """One stream. `segment` is the same for a stream that takes over from another."""
 
-    desk: AgentDeps
+    deps: AgentDeps
     context: RuntimeContext
     model: ModelBundle
     task: TaskLimits | None

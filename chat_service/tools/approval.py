@@ -49,7 +49,7 @@ class ToolCall:
     ordinals: "count[int]" = field(default_factory=count)
 
     @classmethod
-    def of(cls, runtime: ToolRuntime[Any, Any]) -> "ToolCall":
+    def from_runtime(cls, runtime: ToolRuntime[Any, Any]) -> "ToolCall":
         place = runtime.config["configurable"]["checkpoint_ns"]
         return cls(id=runtime.tool_call_id or "", place=place)
 
@@ -71,7 +71,7 @@ async def request_approval(
     key = _key(run, call, next(call.ordinals))
     if run.task is not None:
         return await _unattended(run, key, tool, prepare)
-    approvals, again, turn = run.desk.approvals, run.desk.retry.peer.call, run.context.turn
+    approvals, again, turn = run.deps.approvals, run.deps.retry.peer.call, run.context.turn
     stored = await again(lambda: approvals.find(turn, key))
     if stored is None:
         draft = _draft(run, key, action_type, call, await prepare())
@@ -88,11 +88,11 @@ async def has_approval(run: AgentRun, call: ToolCall) -> bool:
     if not run.decided:
         return False
     key = _key(run, call, 0)
-    return await run.desk.retry.peer.call(lambda: _is_stored(run, key))
+    return await run.deps.retry.peer.call(lambda: _is_stored(run, key))
 
 
 async def _is_stored(run: AgentRun, key: str) -> bool:
-    return await run.desk.approvals.find(run.context.turn, key) is not None
+    return await run.deps.approvals.find(run.context.turn, key) is not None
 
 
 def _key(run: AgentRun, call: ToolCall, ordinal: int) -> str:

@@ -40,12 +40,12 @@ async def act_with_approval(
 ) -> AutomationSaved | ApprovalDeclined:
     """`act` is given what was decided, and is safe to repeat: the approval is its request id."""
     decision = await request_approval(
-        run, ToolCall.of(runtime), action_type=action_type, tool=tool, prepare=prepare
+        run, ToolCall.from_runtime(runtime), action_type=action_type, tool=tool, prepare=prepare
     )
     if isinstance(decision, ApprovalRejected):
         return ApprovalDeclined(reason=decision.reason)
     approved = decision
-    saved = await run.desk.retry.peer.call(lambda: _heard_out(_acted(run, approved, act)))
+    saved = await run.deps.retry.peer.call(lambda: _heard_out(_acted(run, approved, act)))
     return AutomationSaved(
         automation=saved.name,
         display_name=display_name(saved.payload),
@@ -67,9 +67,9 @@ async def _acted(
 
 async def _note(run: AgentRun, approval: UUID, resource: str) -> None:
     """What is saved stays saved, whether the approval can tell of it or not."""
-    approvals = run.desk.approvals
+    approvals = run.deps.approvals
     try:
-        await run.desk.retry.peer.call(lambda: approvals.set_resource(approval, resource))
+        await run.deps.retry.peer.call(lambda: approvals.set_resource(approval, resource))
     except Exception as error:  # noqa: BLE001 - whatever it is, the act itself went well
         log.warning(
             "approval_resource_not_kept",

@@ -72,7 +72,7 @@ def approval_tool(
             return to_result(ApprovalDeclined(reason=decision.reason))
         wanted = dict(decision.payload["arguments"])
         # what a person has approved waits for its server a little
-        return await run.desk.retry.peer.call(
+        return await run.deps.retry.peer.call(
             lambda: _acted(run, capability, call, wanted, repeatable)
         )
 
@@ -195,7 +195,7 @@ class _MappingTool(BaseTool):
     ) -> ToolMessage:
         place = (config or {}).get("configurable", {}).get("checkpoint_ns", "")
         call = ToolCall(id=input["id"] or "", place=place)
-        content, artifact = (await self.carry(dict(input["args"]), call)).pair()
+        content, artifact = (await self.carry(dict(input["args"]), call)).to_langchain()
         return ToolMessage(content, artifact=artifact, name=self.name, tool_call_id=call.id)
 
     @override

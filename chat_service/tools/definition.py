@@ -33,7 +33,7 @@ class ToolResult:
     resource: str = ""
     spent: Sequence[ModelUsage] = ()  # by models that the tool called in this segment
 
-    def pair(self) -> tuple[str, dict[str, Any]]:
+    def to_langchain(self) -> tuple[str, dict[str, Any]]:
         """Content and artifact, as LangChain takes them."""
         content = json.dumps(clean_json(dict(self.output)), ensure_ascii=False)
         artifact: dict[str, Any] = {"ok": self.ok, "resource": self.resource}

@@ -51,8 +51,8 @@ def call_in_progress(run: AgentRun, call: ToolCall, *, repeatable: bool) -> Iter
     async def begin() -> bool:
         # One whose answer is lost may have been kept: asked again it is false, which errs on the
         # side of an act too few.
-        return repeatable or await run.desk.retry.peer.call(
-            lambda: run.desk.acts.begin(run.context.turn, place)
+        return repeatable or await run.deps.retry.peer.call(
+            lambda: run.deps.claims.claim(run.context.turn, place)
         )
 
     token = _ACT.set(_Act(key=str(uuid5(run.context.turn, place)), begin=begin))

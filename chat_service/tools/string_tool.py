@@ -39,7 +39,7 @@ def string_tool(name: str, arguments: Sequence[Argument], act: Action) -> BaseTo
             texts = {one.name: clean(given.get(one.name) or "").strip() for one in arguments}
             return await act(texts, runtime)
 
-        return to_result(await capture_outcome(carried_out)).pair()
+        return to_result(await capture_outcome(carried_out)).to_langchain()
 
     return StructuredTool(
         name=name,

@@ -54,7 +54,7 @@ def with_calls(before: Mapping[str, Any], calls: Iterable[ModelUsage]) -> dict[s
 
 async def leave(engine: AsyncEngine, work: Work) -> None:
     """Counts calls of a segment left to another owner who can't know of them: nothing was said."""
-    for used in work.meter.silent():
+    for used in work.meter.silent_usage():
         async with database.transaction(engine) as connection:
             await add(connection, work.turn, used)
 
@@ -63,7 +63,7 @@ def close(
     work: Work, message: Mapping[str, Any], turn: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The usage of a segment's message and of its turn, by what was counted to both before."""
-    for call in work.meter.used():
+    for call in work.meter.usage():
         work.account(call)
     used = work.usage.stored()
     return _sum(message, used), _sum(turn, used)

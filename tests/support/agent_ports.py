@@ -77,7 +77,7 @@ class MemoryApprovals:
 class MemoryActs:
     begun: set[tuple[UUID, str]] = field(default_factory=set)
 
-    async def begin(self, turn: UUID, key: str) -> bool:
+    async def claim(self, turn: UUID, key: str) -> bool:
         first = (turn, key) not in self.begun
         self.begun.add((turn, key))
         return first

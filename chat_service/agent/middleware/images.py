@@ -52,8 +52,8 @@ async def _fitting(uris: Sequence[str], run: AgentRun) -> list[str | None]:
     found: list[str | None] = []
     left = MAX_IMAGE_BYTES
     for uri in reversed(uris if run.model.config.supports_images is not False else ()):
-        if uri not in run.images and run.desk.images is not None:
-            run.images[uri] = await run.desk.images.load(run.context.workspace, uri)
+        if uri not in run.images and run.deps.images is not None:
+            run.images[uri] = await run.deps.images.load(run.context.workspace, uri)
         image = run.images.get(uri)
         left -= len(image or "")
         if left < 0 or len(found) == MAX_IMAGES:

@@ -44,22 +44,24 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         self, request: ModelRequest[Any], handler: ModelHandler
     ) -> ModelResponse[Any]:
         run = agent_run(request.runtime.context)
-        retry, emit = run.desk.retry, request.runtime.stream_writer
+        retry, emit = run.deps.retry, request.runtime.stream_writer
         chat = run.model.chat()
         settings = self._settings(_bounded(request, run), chat)
-        asking = RequestBuilder(run=run, messages=request.messages, settings=settings)
-        await asking.prepare()
+        builder = RequestBuilder(run=run, messages=request.messages, settings=settings)
+        await builder.prepare()
         attempt = 0
         while True:
             attempt += 1
-            asked = asking.again()
-            watch, block = CallProgress(taken=run.taken), run.open_block()
-            call = run.meter.begin(run.model.config, watch)
-            speech = ResponseStream(block, emit, tools="tools" in asked)
-            hear = speech.hear if run.assigned is None else _unheard
+            asked = builder.next_settings()
+            progress, block = CallProgress(tool_call_ids=run.taken), run.open_block()
+            call = run.meter.start(run.model.config, progress)
+            stream = ResponseStream(block, emit, tools="tools" in asked)
+            on_chunk = stream.feed if run.assigned is None else _ignore_chunk
             try:
                 async with asyncio.timeout(retry.model_seconds):
-                    message = await chat.answer(asking.said, watch=watch, hear=hear, **asked)
+                    message = await chat.answer(
+                        builder.prompt, progress=progress, on_chunk=on_chunk, **asked
+                    )
                 ended = ResponseContext(
                     run=run,
                     call=call,
@@ -70,10 +72,10 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                 )
                 return ModelResponse(result=[model_response.accept_response(message, ended)])
             except llm_errors.PROVIDER_FAULTS as exc:
-                run.meter.failed(call, given_up=llm_errors.timed_out(exc))
+                run.meter.fail(call, timed_out=llm_errors.timed_out(exc))
                 fault = llm_errors.classify_error(exc)
-                wait = retry.model.backoff(attempt, fault.retry_after) if fault.passing else None
-                if await asking.otherwise(fault):
+                wait = retry.model.backoff(attempt, fault.retry_after) if fault.transient else None
+                if await builder.fall_back(fault):
                     # another call, so it has all of its tries
                     attempt, wait = 0, timedelta(0)
                 log.warning(
@@ -82,7 +84,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                     error=type(exc).__name__,
                     status=getattr(exc, "status_code", None),
                 )
-                if not watch.streamed:
+                if not progress.streamed:
                     run.close_empty_block()
                 elif wait is not None or fault.rate_limited:
                     emit(TextRetracted(from_block=block))
@@ -102,7 +104,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         return {"tools": self._offered, **settings}
 
 
-def _unheard(_: ResponseChunk) -> None:
+def _ignore_chunk(_: ResponseChunk) -> None:
     """What a subagent says is for the main agent only."""
 
 

@@ -14,13 +14,13 @@ from chat_service.runtime.run_context import AgentRun
 
 @dataclass(slots=True, kw_only=True)
 class RequestBuilder:
-    """`messages` is the state of the agent, `said` what of it the call is given."""
+    """`messages` is the state of the agent, `prompt` what of it the call is given."""
 
     run: AgentRun
     messages: Sequence[AnyMessage]
     settings: Mapping[str, Any]
-    said: list[AnyMessage] = field(default_factory=list)
-    asked: dict[str, Any] = field(default_factory=dict)  # the settings of the last call
+    prompt: list[AnyMessage] = field(default_factory=list)
+    last_settings: dict[str, Any] = field(default_factory=dict)
     _unlimited: bool = False
 
     async def prepare(self) -> None:
@@ -28,15 +28,15 @@ class RequestBuilder:
         shown = await images.with_images(
             context_window.fit_messages(self.messages, self._most()), self.run
         )
-        self.said = [SystemMessage(self.run.system_prompt), *shown]
+        self.prompt = [SystemMessage(self.run.system_prompt), *shown]
 
-    def again(self) -> dict[str, Any]:
+    def next_settings(self) -> dict[str, Any]:
         """The settings of the next call. Raises BudgetExceeded when nothing is left for it."""
-        limit = budget.limit_output(self.run, self.said, self.settings)
-        self.asked = {**self.settings, **({} if self._unlimited else limit)}
-        return self.asked
+        limit = budget.limit_output(self.run, self.prompt, self.settings)
+        self.last_settings = {**self.settings, **({} if self._unlimited else limit)}
+        return self.last_settings
 
-    async def otherwise(self, fault: ProviderFault) -> bool:
+    async def fall_back(self, fault: ProviderFault) -> bool:
         """Changes what is asked after a refusal; False where nothing else can be asked."""
         found = (
             self._without_limit(fault)
@@ -49,7 +49,7 @@ class RequestBuilder:
 
     def _without_limit(self, fault: ProviderFault) -> bool:
         """A limit that is refused is more than the model can say anyway."""
-        if "max_tokens" not in self.asked or not (fault.limit_refused or fault.too_long):
+        if "max_tokens" not in self.last_settings or not (fault.limit_refused or fault.too_long):
             return False
         self._unlimited = True
         return True

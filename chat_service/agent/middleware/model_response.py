@@ -42,7 +42,7 @@ def accept_response(message: AIMessage, asked: ResponseContext) -> AIMessage:
     Raises NoAnswer, and for a task BudgetExceeded, or ModelUnavailable when its answer is cut.
     """
     run, call = asked.run, asked.call
-    used = run.meter.told(call, message)
+    used = run.meter.record(call, message)
     if not asked.settings.get("tools"):  # nobody would carry them out
         message.tool_calls, message.invalid_tool_calls = [], []
     try:
@@ -109,7 +109,7 @@ def _reason(message: AIMessage) -> str:
 
 
 class ResponseStream:
-    """`hear` takes what `StreamingChat.answer` gives.
+    """`feed` takes what `StreamingChat.answer` gives.
 
     Calls of a model that was offered no tools are not told: nobody carries them out.
     """
@@ -120,7 +120,7 @@ class ResponseStream:
         self._tools = tools
         self._calls: dict[int | None, str] = {}
 
-    def hear(self, piece: ResponseChunk) -> None:
+    def feed(self, piece: ResponseChunk) -> None:
         if isinstance(piece, str):
             self._emit(TextDelta(block=self._block, text=piece))
         else:

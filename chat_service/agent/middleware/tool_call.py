@@ -82,17 +82,17 @@ class ToolCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             return found
 
         async def late() -> ToolDefinition | None:
-            found: ToolDefinition | None = run.desk.late(request.tool_call["name"])
+            found: ToolDefinition | None = run.deps.late(request.tool_call["name"])
             return found
 
         if stamp_of(calling_message(request)).get("segment") == run.segment:
             return await late()
         # what waited for a person waits for its server a little
-        return await run.desk.retry.peer.call(late)
+        return await run.deps.retry.peer.call(late)
 
 
 def _answer(request: ToolCallRequest, said: str) -> ToolMessage:
-    content, artifact = error_result(said).pair()
+    content, artifact = error_result(said).to_langchain()
     return ToolMessage(
         content,
         artifact=artifact,

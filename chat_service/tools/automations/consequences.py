@@ -76,7 +76,7 @@ def _again(times: int) -> str:
 
 
 def _warnings(run: AgentRun, steps: Sequence[Json], runs: int) -> Iterator[str]:
-    rules = run.desk.rules()
+    rules = run.deps.rules()
     for step in steps:
         asks = sorted(tool for tool in _tools(step) if rules.get(tool) == "always")
         named = f"The step {step.get('step_id')}"
@@ -97,7 +97,7 @@ def _warnings(run: AgentRun, steps: Sequence[Json], runs: int) -> Iterator[str]:
 
 def _configured(run: AgentRun, model: str) -> bool:
     """Whether a task may find it; models of people's own are named by their resource names."""
-    if any(model in (config.model, config.display_name) for config in run.desk.models().values()):
+    if any(model in (config.model, config.display_name) for config in run.deps.models().values()):
         return True
     try:
         parts = resources.MODEL_CONFIG.parse(model)
@@ -136,7 +136,7 @@ def _cost(run: AgentRun, plan: Sequence[Json], runs: int, cap: float | None) -> 
 def _model(run: AgentRun, step: Json) -> tuple[ModelConfig | None, str]:
     """The model of a step and its name; None when it has no price. Tasks have no pins."""
     wanted = step.get("config", {}).get("model")
-    models = run.desk.models()
+    models = run.deps.models()
     if wanted:
         found = [c for c in models.values() if wanted in (c.model, c.display_name)]
     else:

@@ -29,7 +29,7 @@ def create_automation_tool(run: AgentRun) -> BaseTool:
             return await _proposal(run, texts["intent"], runtime.stream_writer)
 
         async def act(approved: ApprovalGranted) -> SavedAutomation:
-            return await run.desk.automations.create(
+            return await run.deps.automations.create(
                 workspace=run.context.workspace,
                 user=approved.requested_by,
                 payload=approved.payload,

@@ -45,7 +45,7 @@ async def draft(run: AgentRun, intent: str, emit: Emit) -> dict[str, Any]:
     A checkpointed step: what it gave is kept over a pause, a crash and a resume. Raises what
     is no outcome of a tool.
     """
-    context, automations = run.context, run.desk.automations
+    context, automations = run.context, run.deps.automations
 
     async def accept(found: Mapping[str, Any]) -> SavedAutomation:
         return await automations.validate(
@@ -67,7 +67,7 @@ async def run_drafter(
 
     The prompts `{tool}/drafting` and `{tool}/drafts` say what is to be drafted, and how.
     """
-    catalogue = run.desk.catalogue()
+    catalogue = run.deps.catalogue()
     said: list[BaseMessage] = [
         SystemMessage(drafter_prompt(run, tool, catalogue)),
         HumanMessage(asked),
@@ -112,7 +112,7 @@ def payload_schema() -> dict[str, Any]:
 
 async def _ask(run: AgentRun, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
     """One answer of the drafter, retried like any model call."""
-    config, retry = run.model.config, run.desk.retry
+    config, retry = run.model.config, run.deps.retry
     model = run.model.chat(temperature=0)
     form = {
         "type": "json_schema",
@@ -124,15 +124,15 @@ async def _ask(run: AgentRun, said: Sequence[BaseMessage], emit: Emit) -> AIMess
     }
 
     async def answered() -> AIMessage:
-        watch = CallProgress()
-        call = run.meter.begin(config, watch)
+        progress = CallProgress()
+        call = run.meter.start(config, progress)
         try:
             async with asyncio.timeout(retry.model_seconds):
-                answer = await model.answer(said, watch=watch, response_format=form)
+                answer = await model.answer(said, progress=progress, response_format=form)
         except llm_errors.PROVIDER_FAULTS as exc:
-            run.meter.failed(call, given_up=llm_errors.timed_out(exc))
+            run.meter.fail(call, timed_out=llm_errors.timed_out(exc))
             raise
-        emit(UncheckpointedUsage(**asdict(run.meter.told(call, answer))))
+        emit(UncheckpointedUsage(**asdict(run.meter.record(call, answer))))
         return answer
 
     try:
@@ -154,7 +154,7 @@ async def _judge(
     if violations := check(found, catalogue):
         return None, format_issues((v.field, v.message) for v in violations)
     try:
-        saved = await run.desk.retry.peer.call(lambda: accept(found))
+        saved = await run.deps.retry.peer.call(lambda: accept(found))
     except errors.RotaError as exc:
         if not exc.violations:
             raise
@@ -193,7 +193,7 @@ async def revise(run: AgentRun, automation: str, change: str, emit: Emit) -> dic
 
 
 async def _revise(run: AgentRun, called: str, change: str, emit: Emit) -> dict[str, Any]:
-    context, automations = run.context, run.desk.automations
+    context, automations = run.context, run.deps.automations
     found = await find_automation(run, called)
 
     async def accept(new: Mapping[str, Any]) -> SavedAutomation:

@@ -99,8 +99,8 @@ def _readings(moment: datetime, trigger: TriggerView) -> Sequence[datetime]:
 async def _ask(
     run: AgentRun, automation: AutomationView, trigger: TriggerView, moment: datetime
 ) -> _Answer:
-    context, automations = run.context, run.desk.automations
-    said = await run.desk.retry.peer.call(
+    context, automations = run.context, run.deps.automations
+    said = await run.deps.retry.peer.call(
         lambda: automations.explain(
             workspace=context.workspace,
             user=context.user,

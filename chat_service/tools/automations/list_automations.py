@@ -23,8 +23,8 @@ FIRES: Final = 3
 
 def list_automations_tool(run: AgentRun) -> BaseTool:
     async def show(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
-        context, automations = run.context, run.desk.automations
-        found, more = await run.desk.retry.peer.call(
+        context, automations = run.context, run.deps.automations
+        found, more = await run.deps.retry.peer.call(
             lambda: automations.list(
                 workspace=context.workspace, user=context.user, limit=MAX_AUTOMATIONS
             )

@@ -28,8 +28,8 @@ async def find_automation(run: AgentRun, called: str) -> AutomationView:
     """
     if (named := await _named(run, called)) is not None:
         return named
-    context, automations = run.context, run.desk.automations
-    found, more = await run.desk.retry.peer.call(
+    context, automations = run.context, run.deps.automations
+    found, more = await run.deps.retry.peer.call(
         lambda: automations.list(workspace=context.workspace, user=context.user, limit=MAX_SEARCHED)
     )
     return await _get(run, _only(called, found, more).name)
@@ -50,8 +50,8 @@ async def _named(run: AgentRun, called: str) -> AutomationView | None:
 
 
 async def _get(run: AgentRun, name: str) -> AutomationView:
-    context, automations = run.context, run.desk.automations
-    return await run.desk.retry.peer.call(
+    context, automations = run.context, run.deps.automations
+    return await run.deps.retry.peer.call(
         lambda: automations.get(workspace=context.workspace, user=context.user, name=name)
     )
 

@@ -41,7 +41,7 @@ def pause_automation_tool(run: AgentRun) -> BaseTool:
             )
 
         async def act(approved: ApprovalGranted) -> SavedAutomation:
-            return await run.desk.automations.pause(
+            return await run.deps.automations.pause(
                 workspace=run.context.workspace,
                 user=approved.requested_by,
                 name=approved.payload["name"],
@@ -76,7 +76,7 @@ def resume_automation_tool(run: AgentRun) -> BaseTool:
             )
 
         async def act(approved: ApprovalGranted) -> SavedAutomation:
-            return await run.desk.automations.resume(
+            return await run.deps.automations.resume(
                 workspace=run.context.workspace,
                 user=approved.requested_by,
                 name=approved.payload["name"],

@@ -57,8 +57,8 @@ def zones_of(payload: Mapping[str, Any]) -> set[str]:
 
 async def _preview(run: AgentRun, trigger: Mapping[str, Any]) -> _Found:
     context, config = run.context, trigger["config"]
-    preview = await run.desk.retry.peer.call(
-        lambda: run.desk.automations.preview(
+    preview = await run.deps.retry.peer.call(
+        lambda: run.deps.automations.preview(
             workspace=context.workspace, user=context.user, config=config, count=SHOWN
         )
     )

@@ -37,7 +37,7 @@ def update_automation_tool(run: AgentRun) -> BaseTool:
             return await _proposal(run, texts, runtime.stream_writer)
 
         async def act(approved: ApprovalGranted) -> SavedAutomation:
-            return await run.desk.automations.update(
+            return await run.deps.automations.update(
                 workspace=run.context.workspace,
                 user=approved.requested_by,
                 payload=approved.payload,

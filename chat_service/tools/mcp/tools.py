@@ -11,7 +11,7 @@ from mcp.types import Tool
 
 from chat_service.llm.text import clean, one_line
 from chat_service.runtime.models_file import McpServer
-from chat_service.runtime.ports import McpToolStore
+from chat_service.runtime.ports import McpToolSpecs
 from chat_service.tools.capability_tool import ToolOffer, offer_tool
 from chat_service.tools.definition import ToolDefinition
 from chat_service.tools.mcp import client, schema
@@ -35,7 +35,7 @@ class McpToolSpec:
     repeatable: bool
 
     @classmethod
-    def of(cls, tool: Tool) -> "McpToolSpec":
+    def from_mcp(cls, tool: Tool) -> "McpToolSpec":
         hints = tool.annotations
         return cls(
             name=clean(tool.name),
@@ -46,7 +46,7 @@ class McpToolSpec:
         )
 
     @classmethod
-    def kept(cls, stored: Mapping[str, Any]) -> "McpToolSpec":
+    def from_stored(cls, stored: Mapping[str, Any]) -> "McpToolSpec":
         # whoever kept it may know of more fields
         return cls(**{one.name: stored[one.name] for one in fields(cls)})
 
@@ -60,13 +60,13 @@ class McpTools:
 
     servers: Sequence[McpServer]
     environ: Mapping[str, str]
-    offers: McpToolStore | None = None
+    store: McpToolSpecs | None = None
     reserved: Collection[str] = ()
     _offered: dict[str, list[ToolOffer]] = field(default_factory=dict)
     _seen: dict[str, list[McpToolSpec]] = field(default_factory=dict)
     _kept: dict[str, list[McpToolSpec]] = field(default_factory=dict)
-    _away: set[str] = field(default_factory=set)
-    _looked: asyncio.Event = field(default_factory=asyncio.Event)
+    _unreachable: set[str] = field(default_factory=set)
+    _refreshed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def capabilities(self) -> dict[str, Capability]:
         return {one.capability.id: one.capability for one in self._all()}
@@ -74,24 +74,24 @@ class McpTools:
     def definitions(self) -> tuple[ToolDefinition, ...]:
         return tuple(one.definition for one in self._all())
 
-    def may_have(self, name: str) -> bool:
+    def may_come(self, name: str) -> bool:
         """Whether a tool may be one of a server of which nothing is known yet."""
         return any(name.startswith(f"{one.id}_") for one in self._unknown())
 
-    async def recall(self) -> None:
+    async def load(self) -> None:
         """Reads what servers offered before this process began."""
-        kept = {} if self.offers is None else await self.offers.kept()
+        kept = {} if self.store is None else await self.store.load()
         for server in self.servers:
             if server.id in kept:
-                self._kept[server.id] = [McpToolSpec.kept(one) for one in kept[server.id]]
+                self._kept[server.id] = [McpToolSpec.from_stored(one) for one in kept[server.id]]
                 self._take(server, self._kept[server.id])
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Asks every server what it offers now."""
-        await asyncio.gather(*(self._look_at(server) for server in self.servers))
-        self._looked.set()
+        await asyncio.gather(*(self._refresh_server(server) for server in self.servers))
+        self._refreshed.set()
 
-    async def settled(self, seconds: float) -> None:
+    async def wait_ready(self, seconds: float) -> None:
         """Waits for a first look, so that what is in hand finds its tools, but not for long.
 
         Nobody waits when something is known of every server.
@@ -100,18 +100,18 @@ class McpTools:
             return
         try:
             async with asyncio.timeout(seconds):
-                await self._looked.wait()
+                await self._refreshed.wait()
         except TimeoutError:
             log.warning("mcp_servers_not_awaited", servers=[one.id for one in self._unknown()])
 
     def _unknown(self) -> list[McpServer]:
         return [server for server in self.servers if server.id not in self._seen]
 
-    async def _look_at(self, server: McpServer) -> None:
+    async def _refresh_server(self, server: McpServer) -> None:
         try:
             listed, more = await client.list_tools(server, self.environ)
         except Exception as error:  # noqa: BLE001 - whatever a foreign server does, we go on
-            self._away.add(server.id)
+            self._unreachable.add(server.id)
             log.warning(
                 "mcp_server_unreachable",
                 server=server.id,
@@ -119,10 +119,10 @@ class McpTools:
                 tools_kept=len(self._offered.get(server.id, ())),
             )
             return
-        if server.id in self._away or server.id not in self._seen:
+        if server.id in self._unreachable or server.id not in self._seen:
             log.info("mcp_server_reached", server=server.id, tools=len(listed))
-        self._away.discard(server.id)
-        told = [McpToolSpec.of(tool) for tool in listed]
+        self._unreachable.discard(server.id)
+        told = [McpToolSpec.from_mcp(tool) for tool in listed]
         if more and told != self._seen.get(server.id):
             log.warning("mcp_tools_cut", server=server.id, most=client.MAX_TOOLS)
         self._take(server, told)
@@ -156,10 +156,10 @@ class McpTools:
         )
 
     async def _keep(self, server: McpServer, told: list[McpToolSpec]) -> None:
-        if self.offers is None or told == self._kept.get(server.id):
+        if self.store is None or told == self._kept.get(server.id):
             return
         try:
-            await self.offers.keep(server.id, [asdict(one) for one in told])
+            await self.store.save(server.id, [asdict(one) for one in told])
         except Exception as error:  # noqa: BLE001 - the database is away; the next look keeps it
             log.warning("mcp_offer_not_kept", server=server.id, error=type(error).__name__)
         else:

@@ -58,7 +58,7 @@ class Bench:
         return Agent(
             checkpoints=self.checkpoints,
             approvals=self.approvals,
-            acts=self.acts,
+            claims=self.acts,
             automations=self.automations,
             catalogue=current_catalogue,
             clock=ManualClock(NOW),

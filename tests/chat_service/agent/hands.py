@@ -1,4 +1,4 @@
-"""Tools that tests of subagents watch, and how a test has subagents use them."""
+"""Tools that tests of subagents progress, and how a test has subagents use them."""
 
 import asyncio
 import json

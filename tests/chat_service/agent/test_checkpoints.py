@@ -92,12 +92,12 @@ async def test_one_turn_too_many_forgets_the_oldest_only() -> None:
     checkpoints = CheckpointStore(never_opened, most_noted=2)
     turns = [uuid4() for _ in range(3)]
     for turn in turns:
-        checkpoints.saver(turn, fresh=True)
+        checkpoints.checkpointer(turn, fresh=True)
 
     for turn in turns[1:]:
-        await checkpoints.forget(turn)
+        await checkpoints.delete(turn)
     with pytest.raises(PoolClosed):
-        await checkpoints.forget(turns[0])
+        await checkpoints.delete(turns[0])
 
 
 async def test_opening_needs_no_server(chat_database_url: str) -> None:

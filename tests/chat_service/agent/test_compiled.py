@@ -165,7 +165,7 @@ async def test_a_graph_without_its_run_does_nothing(bench: Bench) -> None:
 async def test_graphs_are_compiled_once_for_the_same_tools_and_the_oldest_are_dropped(
     bench: Bench,
 ) -> None:
-    graphs, run, saver = GraphCache(), _run(bench), bench.checkpoints.saver(bench.turn)
+    graphs, run, saver = GraphCache(), _run(bench), bench.checkpoints.checkpointer(bench.turn)
     look, write = Hands().tools()
     other = replace(look, name="other")
 
@@ -180,7 +180,7 @@ async def test_graphs_are_compiled_once_for_the_same_tools_and_the_oldest_are_dr
 
 
 async def test_one_graph_too_many_drops_only_the_one_used_longest_ago(bench: Bench) -> None:
-    graphs, run, saver = GraphCache(), _run(bench), bench.checkpoints.saver(bench.turn)
+    graphs, run, saver = GraphCache(), _run(bench), bench.checkpoints.checkpointer(bench.turn)
     tools = [_new_tool() for _ in range(MAX_GRAPHS + 1)]
 
     kept = [graphs.graph(run, one, saver).nodes["model"] for one in tools[:-1]]
@@ -197,11 +197,11 @@ def _new_tool() -> list[ToolDefinition]:
 
 
 def _graphs_of(bench: Bench) -> Any:
-    return GraphCache().graph(_run(bench), [], bench.checkpoints.saver(bench.turn))
+    return GraphCache().graph(_run(bench), [], bench.checkpoints.checkpointer(bench.turn))
 
 
 def _run(bench: Bench) -> AgentRun:
     desk = bench.agent()._desk
     return AgentRun(
-        desk=desk, context=bench.context(), model=bench.model(), task=None, segment="", next_block=0
+        deps=desk, context=bench.context(), model=bench.model(), task=None, segment="", next_block=0
     )

@@ -35,7 +35,7 @@ def of(
 ) -> dict[str, Any]:
     desk = AgentDeps(
         approvals=MemoryApprovals(),
-        acts=MemoryActs(),
+        claims=MemoryActs(),
         automations=MemoryAutomations(now=NOW),
         catalogue=current_catalogue,
         clock=ManualClock(NOW),
@@ -48,7 +48,7 @@ def of(
         time_zone="UTC", time_zone_assumed=False,
     )  # fmt: skip
     bundle = ModelBundle(config=models[0] if models else FREE)
-    run = AgentRun(desk=desk, context=context, model=bundle, task=None, segment="", next_block=0)
+    run = AgentRun(deps=desk, context=context, model=bundle, task=None, segment="", next_block=0)
     return estimate_consequences(run, payload)
 
 

@@ -168,14 +168,14 @@ async def test_a_call_without_an_intent_is_answered(bench: Bench, intent: str) -
 def test_tasks_never_get_chats_own_tools(bench: Bench) -> None:
     desk = AgentDeps(
         approvals=bench.approvals,
-        acts=bench.acts,
+        claims=bench.acts,
         automations=bench.automations,
         catalogue=current_catalogue,
         clock=ManualClock(NOW + timedelta(0)),
         retry=bench.agent()._desk.retry,
     )
     run = AgentRun(
-        desk=desk,
+        deps=desk,
         context=bench.context(),
         model=bench.model(),
         task=TaskLimits(tools=(MAIN_AGENT[0].name,)),

@@ -147,7 +147,7 @@ async def test_an_offset_that_is_not_the_zones_is_refused(bench: Bench, news: st
 
 async def test_a_model_is_asked_for_a_date_time(bench: Bench) -> None:
     run = AgentRun(
-        desk=bench.agent()._desk,
+        deps=bench.agent()._desk,
         context=bench.context(),
         model=bench.model(),
         task=None,

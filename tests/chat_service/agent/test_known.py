@@ -29,7 +29,7 @@ async def found(called: str, *names: str) -> str:
         await automations.create(workspace="dev", user="ada", payload=payload, request_id=uuid4())
     desk = AgentDeps(
         approvals=MemoryApprovals(),
-        acts=MemoryActs(),
+        claims=MemoryActs(),
         automations=automations,
         catalogue=current_catalogue,
         clock=ManualClock(NOW),
@@ -40,7 +40,7 @@ async def found(called: str, *names: str) -> str:
         time_zone="UTC", time_zone_assumed=False,
     )  # fmt: skip
     model = ModelBundle(config=ModelConfig(id=-1, display_name="m", model="m"))
-    run = AgentRun(desk=desk, context=context, model=model, task=None, segment="", next_block=0)
+    run = AgentRun(deps=desk, context=context, model=model, task=None, segment="", next_block=0)
     return (await find_automation(run, called)).display_name
 
 

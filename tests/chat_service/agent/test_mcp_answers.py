@@ -187,7 +187,7 @@ async def test_configured_headers_are_sent_with_everything(
         id="odd", url=url, approval="never", header_env={"Authorization": "ODD_TOKEN"}
     )
     tools = McpTools(servers=[server], environ={"ODD_TOKEN": "Bearer known"})
-    await tools.look()
+    await tools.refresh()
     await bench.all(calling("odd_act"), agent=agent_with(bench, tools))
 
     assert len(odd.called) == 1

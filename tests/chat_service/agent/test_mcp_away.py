@@ -80,7 +80,7 @@ async def test_what_was_approved_waits_for_a_server_that_nothing_is_known_of(
         async def sleep(seconds: float) -> None:
             await bench.waits.sleep(seconds)
             if comes_back:
-                await restarted.look()
+                await restarted.refresh()
 
         agent = agent_with(bench, restarted, sleep=sleep)
         (result,) = finished(await bench.all(resume=[approval], agent=agent))

@@ -40,7 +40,7 @@ async def url(shelf: Shelf) -> AsyncIterator[str]:
 async def looked(*servers: McpServer) -> McpTools:
     reserved = {tool.name for tool in MAIN_AGENT}
     found = McpTools(servers=servers, environ={}, reserved=reserved)
-    await found.look()
+    await found.refresh()
     return found
 
 
@@ -54,7 +54,7 @@ def agent_with(bench: Bench, tools: McpTools, *, sleep: Sleep | None = None) -> 
     return Agent(
         checkpoints=bench.checkpoints,
         approvals=bench.approvals,
-        acts=bench.acts,
+        claims=bench.acts,
         automations=bench.automations,
         catalogue=lambda: Catalogue(
             actions=all_actions(), triggers=all_triggers(), capabilities=tools.capabilities()
@@ -62,7 +62,7 @@ def agent_with(bench: Bench, tools: McpTools, *, sleep: Sleep | None = None) -> 
         clock=ManualClock(NOW),
         retry=retries(sleep or bench.waits.sleep),
         more_tools=tools.definitions,
-        may_come=tools.may_have,
+        may_come=tools.may_come,
     )
 
 
@@ -191,7 +191,7 @@ async def test_a_server_that_goes_away_keeps_its_tools_and_fails_in_words(
 ) -> None:
     async with mcp_server(shelf) as url:
         tools = await looked(McpServer(id="notes", url=url, approval="never"))
-    await tools.look()
+    await tools.refresh()
 
     events = await bench.all(calling("notes_search", words="x"), agent=agent_with(bench, tools))
 

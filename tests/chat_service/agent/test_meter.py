@@ -38,46 +38,46 @@ def test_a_token_is_four_bytes_of_what_is_sent_and_an_image_a_thousand(
 
 
 async def test_a_call_in_hand_is_estimated_and_one_that_ended_is_not() -> None:
-    meter, watch = Meter(), CallProgress()
-    call = meter.begin(CONFIG, watch)
-    assert meter.used() == []
+    meter, progress = Meter(), CallProgress()
+    call = meter.start(CONFIG, progress)
+    assert meter.usage() == []
     async with scripted_model([says("a word and another"), ends(), DONE]) as model:
         config = ModelConfig(id=-1, display_name="m", model="m", base_url=model.base_url)
         heard: list[list[ModelUsage]] = []
         answer = (
             await ModelBundle(config=config)
             .chat()
-            .answer(HELLO, watch=watch, hear=lambda _: heard.append(meter.used()))
+            .answer(HELLO, progress=progress, on_chunk=lambda _: heard.append(meter.usage()))
         )
     (cut,) = heard[0]
     assert (cut.estimated, cut.premium, cut.call) == (True, True, call.id)
     assert cut.output_tokens == 5  # 18 bytes
     assert cut.cost_micros == cut.input_tokens + 2 * cut.output_tokens
     assert meter.lost_micros() == cut.cost_micros
-    told = meter.told(call, answer)
+    told = meter.record(call, answer)
     assert (told.estimated, told.input_tokens, told.call) == (False, 10, call.id)
-    assert meter.used() == [told]
+    assert meter.usage() == [told]
     assert meter.lost_micros() == 0
 
 
 async def test_a_provider_that_tells_no_usage_is_estimated() -> None:
-    meter, watch = Meter(), CallProgress()
-    call = meter.begin(CONFIG, watch)
+    meter, progress = Meter(), CallProgress()
+    call = meter.start(CONFIG, progress)
     end = {**ends(), "usage": None}
     async with scripted_model([says("a word and another"), end, DONE]) as model:
         config = ModelConfig(id=-1, display_name="m", model="m", base_url=model.base_url)
-        answer = await ModelBundle(config=config).chat().answer(HELLO, watch=watch)
-    told = meter.told(call, answer)
+        answer = await ModelBundle(config=config).chat().answer(HELLO, progress=progress)
+    told = meter.record(call, answer)
     assert (told.estimated, told.output_tokens) == (True, 5)
 
 
 def test_a_call_that_was_given_up_before_a_word_costs_what_it_was_sent() -> None:
     meter = Meter()
-    call = meter.begin(CONFIG, CallProgress(asked={"messages": ["12345678"]}))
-    meter.failed(call, given_up=True)
-    (used,) = meter.used()
+    call = meter.start(CONFIG, CallProgress(request={"messages": ["12345678"]}))
+    meter.fail(call, timed_out=True)
+    (used,) = meter.usage()
     assert (used.input_tokens, used.output_tokens, used.estimated) == (2, 0, True)
-    assert meter.silent() == [used]
+    assert meter.silent_usage() == [used]
     assert meter.lost_micros() == used.cost_micros == 2
 
 
@@ -105,8 +105,8 @@ def test_what_was_sent_and_not_waited_for_was_given_up(fault: Exception, given_u
 
 def test_a_call_that_failed_before_a_word_cost_nothing() -> None:
     meter = Meter()
-    silent = meter.begin(CONFIG, CallProgress(asked={"messages": ["hello"]}))
-    spoke = meter.begin(CONFIG, CallProgress(asked={"messages": ["hello"]}, written=3))
+    silent = meter.start(CONFIG, CallProgress(request={"messages": ["hello"]}))
+    spoke = meter.start(CONFIG, CallProgress(request={"messages": ["hello"]}, bytes_written=3))
     for call in (silent, spoke):
-        meter.failed(call)
-    assert [used.call for used in meter.used()] == [spoke.id]
+        meter.fail(call)
+    assert [used.call for used in meter.usage()] == [spoke.id]

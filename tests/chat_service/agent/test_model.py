@@ -195,7 +195,7 @@ async def test_an_answer_is_what_the_stock_model_would_have_made_of_it(
 ) -> None:
     async with scripted_model(reply, reply) as model:
         chat = _chat(model.base_url)
-        lean = await chat.answer(EARLIER, watch=CallProgress(), **settings)
+        lean = await chat.answer(EARLIER, progress=CallProgress(), **settings)
         # the stock model's own way to the same provider
         stock = await _chat(model.base_url, ChatOpenAI).bind(**settings).ainvoke(EARLIER)
 
@@ -209,7 +209,7 @@ async def test_what_is_heard_is_all_that_is_said_and_in_order() -> None:
     heard: list[ResponseChunk] = []
     async with scripted_model(BOTH) as model:
         answer = await _chat(model.base_url).answer(
-            EARLIER, watch=CallProgress(), hear=heard.append
+            EARLIER, progress=CallProgress(), on_chunk=heard.append
         )
 
     said = [p if isinstance(p, str) else p.text for p in heard]
@@ -226,7 +226,9 @@ async def test_answers_given_at_once_by_one_model_stay_apart() -> None:
     async with scripted_model(answer=reply) as model:
         chat = _chat(model.base_url)
         asked = [[HumanMessage(f"{number}")] for number in range(8)]
-        answers = await asyncio.gather(*(chat.answer(one, watch=CallProgress()) for one in asked))
+        answers = await asyncio.gather(
+            *(chat.answer(one, progress=CallProgress()) for one in asked)
+        )
 
     assert [one.text for one in answers] == [f"{number}" for number in range(8)]
     assert len({one.id for one in answers}) == 8

@@ -34,7 +34,7 @@ class Names:
 
 
 async def _answer(bundle: ModelBundle) -> AIMessage:
-    return await bundle.chat().answer([HumanMessage("hello")], watch=CallProgress())
+    return await bundle.chat().answer([HumanMessage("hello")], progress=CallProgress())
 
 
 @asynccontextmanager
@@ -66,7 +66,7 @@ async def test_a_refused_endpoint_is_not_tried_again_and_says_nothing_of_the_net
         with pytest.raises(errors.PROVIDER_FAULTS) as caught:
             await _answer(ModelBundle(config=config, client=client))
     fault = errors.classify_error(caught.value)
-    assert not fault.passing
+    assert not fault.transient
     assert fault.refusal(7).message == "the model's provider refused the request"
 
 

@@ -151,14 +151,14 @@ async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
     bench.demo.controls.hold(kind="drafter")
     desk = AgentDeps(
         approvals=bench.approvals,
-        acts=bench.acts,
+        claims=bench.acts,
         automations=bench.automations,
         catalogue=current_catalogue,
         clock=ManualClock(NOW),
         retry=RetryPolicies(model=replace(MODEL, maximum_attempts=1), model_seconds=0.2),
     )
     run = AgentRun(
-        desk=desk, context=bench.context(), model=bench.model(), task=None, segment="", next_block=0
+        deps=desk, context=bench.context(), model=bench.model(), task=None, segment="", next_block=0
     )
 
     async def accept(found: object) -> SavedAutomation:
@@ -168,7 +168,7 @@ async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
         with pytest.raises(errors.ModelUnavailable):
             await run_drafter(run, "create_automation", "every day at nine", accept, lambda _: None)
 
-    assert run.meter.used()[0].estimated
+    assert run.meter.usage()[0].estimated
 
 
 def _status(status: int, body: object = None, **headers: str) -> openai.APIStatusError:
@@ -188,7 +188,7 @@ def _texted(message: str) -> openai.APIError:
 
 
 @pytest.mark.parametrize(
-    ("exc", "limited", "passing"),
+    ("exc", "limited", "transient"),
     [
         (_status(429), True, True),
         (_status(429, {"code": "insufficient_quota"}), False, False),
@@ -213,10 +213,10 @@ def _texted(message: str) -> openai.APIError:
         (llm_errors.EmptyResponse("content_filter"), False, False),
     ],
 )
-def test_faults_are_told_apart(exc: Exception, limited: bool, passing: bool) -> None:
+def test_faults_are_told_apart(exc: Exception, limited: bool, transient: bool) -> None:
     found = llm_errors.classify_error(exc)
 
-    assert (found.rate_limited, found.passing) == (limited, passing)
+    assert (found.rate_limited, found.transient) == (limited, transient)
 
 
 @pytest.mark.parametrize(

@@ -255,7 +255,7 @@ class _Asking:
 
     def __init__(self, bench: Bench, limits: TaskLimits) -> None:
         self.run = AgentRun(
-            desk=bench.agent()._desk,
+            deps=bench.agent()._desk,
             context=bench.context(),
             model=bench.model(),
             task=limits,

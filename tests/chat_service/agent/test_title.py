@@ -20,7 +20,7 @@ async def test_a_title_is_found_and_accounted_for(bench: Bench) -> None:
     found = await title(bench.model(), "every weekday at nine summarise the news from Paris", meter)
 
     assert found == "Every weekday at nine summarise the"
-    (used,) = meter.used()
+    (used,) = meter.usage()
     assert used.output_tokens > 0
     assert not used.estimated
     assert bench.demo.controls.log()[0].kind == "title"
@@ -62,7 +62,7 @@ async def test_a_model_that_fails_gives_none(bench: Bench) -> None:
 
     assert await title(bench.model(), "hello", meter) == ""
     assert await title(bench.model(), "   ", meter) == ""
-    assert meter.used() == []
+    assert meter.usage() == []
 
 
 async def test_a_model_that_never_ends_gives_none_and_is_accounted_for(bench: Bench) -> None:
@@ -72,7 +72,7 @@ async def test_a_model_that_never_ends_gives_none_and_is_accounted_for(bench: Be
     async with asyncio.timeout(30):
         assert await title(bench.model(), "hello", meter, seconds=0.2) == ""
 
-    assert [used.estimated for used in meter.used()] == [True]
+    assert [used.estimated for used in meter.usage()] == [True]
 
 
 async def test_a_model_that_says_nothing_gives_none_and_is_accounted_for() -> None:
@@ -80,4 +80,4 @@ async def test_a_model_that_says_nothing_gives_none_and_is_accounted_for() -> No
     async with scripted_model([says('""'), ends(), DONE]) as model:
         assert await title(_model(model.base_url), "hello", meter) == ""
 
-    assert [used.output_tokens for used in meter.used()] == [5]
+    assert [used.output_tokens for used in meter.usage()] == [5]
