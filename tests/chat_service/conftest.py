@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import bootstrap
+from chat_service.agent.checkpointer import open_checkpoints, setup
 from chat_service.flows import title_gen
 from chat_service.persistence import tables
 from chat_service.tools.mcp import client
@@ -19,6 +20,8 @@ from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.db import database
+from shared.registries.catalogue import register_builtins
+from tests.chat_service.agent_bench import Bench
 from tests.chat_service.replica import POOL, Replica
 from tests.support.agent_ports import MemoryAutomations
 from tests.support.chat import START, Chat, chat_service, migrated
@@ -130,3 +133,11 @@ async def replica(engine: AsyncEngine) -> AsyncIterator[Replica]:
     one.reckoning.set()
     one.leaving.set()
     await one.turns.stop(0)
+
+
+@pytest.fixture
+async def bench(chat_database_url: str, demo: DemoServer) -> AsyncIterator[Bench]:
+    register_builtins()
+    await setup(chat_database_url)
+    async with open_checkpoints(chat_database_url) as checkpoints:
+        yield Bench(demo=demo, checkpoints=checkpoints, dsn=chat_database_url)

@@ -21,7 +21,7 @@ from shared.registries.actions.types import AgentResult, AgentTask
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.server import RpcServer
 from shared.security.caller import Verifier, read_key_set
-from tests.automation_service.test_runner import FIRST, plan, ran, step
+from tests.automation_service.runs.test_executor import FIRST, plan, ran, step
 from tests.contract.rows import CODE_OF, reason_of
 from tests.contract.stage import Stage
 from tests.contract.table import ROWS, first_answer

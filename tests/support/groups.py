@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 # Folders whose tests share what is costly to start, by the path below `tests`.
-_FOLDERS: Final = {"web": "web", "chaos": "chaos"}
+_FOLDERS: Final = {"web": "web", "scenarios/chaos": "chaos"}
 # The longest groups start first, so that no worker ends long after the others.
 _FIRST: Final = ("chaos", "live", "web")
 
@@ -25,7 +25,8 @@ def _name(item: pytest.Item) -> str:
     path = item.path.relative_to(Path(__file__).parents[1])
     if "live" in _fixtures(item):
         return "live"
-    return _FOLDERS.get(path.parts[0], path.with_suffix("").as_posix())
+    folder = next((f for f in _FOLDERS if path.is_relative_to(f)), None)
+    return _FOLDERS[folder] if folder else path.with_suffix("").as_posix()
 
 
 def _fixtures(item: pytest.Item) -> Sequence[str]:

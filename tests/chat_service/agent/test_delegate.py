@@ -10,8 +10,8 @@ from chat_service.runtime.events import ToolCallStarted
 from chat_service.runtime.ports import TaskLimits
 from chat_service.runtime.subagent import Subagent, researcher
 from shared import errors
-from tests.chat_service.agent.conftest import Bench, finished, text_of
-from tests.chat_service.agent.hands import Hands, delegating, steps, threads, uses, using
+from tests.chat_service.agent_bench import Bench, finished, text_of
+from tests.chat_service.hands import Hands, delegating, steps, threads, uses, using
 
 
 @pytest.fixture

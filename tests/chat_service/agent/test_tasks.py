@@ -18,7 +18,7 @@ from shared import errors
 from shared.clock import ManualClock
 from shared.registries.capabilities.store import capabilities
 from shared.registries.capabilities.types import Capability
-from tests.chat_service.agent.conftest import NOW, Bench, finished, text_of
+from tests.chat_service.agent_bench import NOW, Bench, finished, text_of
 from tests.support.scripted_model import DONE, call, calls, ends, says, scripted_model
 
 CITY = {

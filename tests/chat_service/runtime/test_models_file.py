@@ -1,0 +1,281 @@
+"""The models file, prices, and answers beside those of the stock model."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
+
+from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat, split_lines
+from chat_service.llm.config import ModelBundle, ModelConfig
+from chat_service.runtime.models_file import BadModelsFile, Models, load_models
+from tests.chat_service.agent_bench import KEY, Bench
+from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
+
+GOOD = """
+monthly_credit_micros: 5000000
+models:
+  - id: -1
+    display_name: Small
+    model: small-1
+    api_key_env: SMALL_KEY
+    input_price: 150000
+    output_price: 600000
+  - id: -2
+    display_name: Large
+    model: large-1
+    base_url: http://large/v1
+    premium: true
+    supports_images: true
+    auto_eligible: false
+"""
+
+
+CLERK = "{name: clerk, description: files, instructions: You file., tools: [now]}"
+
+
+def _load(path: Path | None, **environ: str) -> Models:
+    return load_models(
+        path,
+        openai_api_key="general",
+        openai_base_url="http://general/v1",
+        default_model="demo",
+        environ=environ,
+    )
+
+
+def _file(folder: Path, text: str) -> Path:
+    path = folder / "models.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_without_a_file_there_is_one_model() -> None:
+    models = _load(None)
+
+    assert list(models) == [-1]
+    assert (models[-1].model, models[-1].base_url) == ("demo", "http://general/v1")
+    assert models[-1].api_key.get_secret_value() == "general"
+    assert models[-1].supports_images is None
+
+
+def test_a_file_names_models_and_where_their_keys_are(tmp_path: Path) -> None:
+    models = _load(_file(tmp_path, GOOD), SMALL_KEY="small secret")
+
+    assert models.monthly_credit_micros == 5_000_000
+    assert models[-1].api_key.get_secret_value() == "small secret"
+    assert models[-1].base_url == "http://general/v1"
+    assert models[-2].api_key.get_secret_value() == "general"
+    assert (models[-2].base_url, models[-2].premium, models[-2].supports_images) == (
+        "http://large/v1",
+        True,
+        True,
+    )
+
+
+def test_a_file_says_how_tools_act_and_which_subagents_there_are(tmp_path: Path) -> None:
+    said = f"{GOOD}tools: {{fetch_url: always}}\nsubagents: [{CLERK}]"
+    models = _load(_file(tmp_path, said), SMALL_KEY="x")
+
+    assert models.tools == {"fetch_url": "always"}
+    (clerk,) = models.subagents
+    assert (clerk.name, clerk.tools) == ("clerk", ("now",))
+    assert [one.name for one in _load(None).subagents] == ["researcher"]
+    assert not _load(_file(tmp_path, f"{GOOD}subagents: []"), SMALL_KEY="x").subagents
+
+
+def test_a_key_is_never_shown(tmp_path: Path) -> None:
+    models = _load(_file(tmp_path, GOOD), SMALL_KEY="small secret")
+
+    assert "small secret" not in repr(models[-1])
+    assert "small secret" not in repr(models[-1].api_key)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("models: [", "is no YAML"),
+        ("models: []", "models: List should have at least 1 item"),
+        (GOOD.replace("id: -2", "id: 2"), "models.1.id: Input should be less than 0"),
+        (GOOD.replace("id: -2", "id: -1"), "each id may be used once"),
+        (GOOD.replace("premium", "premum"), "models.1.premum: Extra inputs"),
+        (GOOD.replace("150000", "-1"), "models.0.input_price"),
+        (GOOD, "SMALL_KEY is not set"),
+        ("", "file: Input should be"),
+        (f"{GOOD}tools: {{write: never}}", "tools.write"),
+        (f"{GOOD}tools: {{now: sometimes}}", "tools.now"),
+        (f"{GOOD}subagents: [{{name: A, description: a, instructions: a}}]", "subagents.0.name"),
+        (
+            f"{GOOD}subagents: [{CLERK}, {CLERK}]".replace("api_key_env: SMALL_KEY", ""),
+            "subagents: each name may be used once",
+        ),
+    ],
+)
+def test_a_bad_file_says_where_it_is_bad(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(BadModelsFile, match=said):
+        _load(_file(tmp_path, text))
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadModelsFile, match="No such file"):
+        _load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "cached_price", "micros"),
+    [
+        ({"input_tokens": 1_000, "output_tokens": 0}, None, 1_000),
+        ({"input_tokens": 1_000, "output_tokens": 10}, None, 1_020),
+        ({"input_tokens": 1_000, "output_tokens": 0, "cached_tokens": 400}, 100_000, 640),
+        ({"input_tokens": 1_000, "output_tokens": 0, "cached_tokens": 400}, None, 1_000),
+        ({"input_tokens": 0, "output_tokens": 0}, None, 0),
+    ],
+)
+def test_a_call_costs_what_its_tokens_cost(
+    tokens: dict[str, int], cached_price: int | None, micros: int
+) -> None:
+    config = ModelConfig(
+        id=-1,
+        display_name="m",
+        model="m",
+        input_price=1_000_000,
+        output_price=2_000_000,
+        cached_price=cached_price,
+    )
+
+    assert config.cost_micros(**tokens) == micros
+
+
+def test_a_call_is_never_rounded_down_to_nothing() -> None:
+    config = ModelConfig(id=-1, display_name="m", model="m", input_price=1)
+
+    assert config.cost_micros(input_tokens=1, output_tokens=0) == 1
+
+
+def _word(text: str) -> dict[str, Any]:
+    return {"model": "scripted", "choices": [{"index": 0, "delta": {"content": text}}]}
+
+
+BOTH = [
+    _word("Well: "),
+    says("Hel"),
+    says("lo"),
+    calls(call("a", '{"x"', index=0, id="c1"), call("b", "{}", index=1, id="c2")),
+    calls({"index": 0, "function": {"arguments": ": 1}"}}),
+    ends("tool_calls"),
+    DONE,
+]
+PLAIN = [
+    says(""),
+    *[_word(f" word{number}") for number in range(20)],
+    _word(""),
+    says("\n"),
+    _word("end"),
+    ends(),
+    DONE,
+]
+EARLIER = [SystemMessage("be kind"), HumanMessage("go", id="m1")]
+ASKED: list[dict[str, Any]] = [
+    {},
+    {"max_tokens": 7},
+    {"tools": [{"type": "function", "function": {"name": "a", "parameters": {}}}]},
+]
+
+
+@pytest.mark.parametrize("reply", [BOTH, PLAIN, [says("a word"), ends()]])
+@pytest.mark.parametrize("settings", ASKED)
+async def test_an_answer_is_what_the_stock_model_would_have_made_of_it(
+    reply: Reply, settings: dict[str, Any]
+) -> None:
+    async with scripted_model(reply, reply) as model:
+        chat = _chat(model.base_url)
+        lean = await chat.answer(EARLIER, progress=CallProgress(), **settings)
+        # the stock model's own way to the same provider
+        stock = await _chat(model.base_url, ChatOpenAI).bind(**settings).ainvoke(EARLIER)
+
+    left_out = {"id"}
+    assert lean.model_dump(exclude=left_out) == stock.model_dump(exclude=left_out)
+    assert lean.id
+    assert model.asked[0] == model.asked[1]
+
+
+async def test_what_is_heard_is_all_that_is_said_and_in_order() -> None:
+    heard: list[ResponseChunk] = []
+    async with scripted_model(BOTH) as model:
+        answer = await _chat(model.base_url).answer(
+            EARLIER, progress=CallProgress(), on_chunk=heard.append
+        )
+
+    said = [p if isinstance(p, str) else p.text for p in heard]
+    assert "".join(said) == answer.text == "Well: Hello"
+    chunks = [piece for piece in heard if isinstance(piece, AIMessageChunk)]
+    told = [c["args"] for chunk in chunks for c in chunk.tool_call_chunks]
+    assert told == ['{"x"', "{}", ": 1}"]
+
+
+async def test_answers_given_at_once_by_one_model_stay_apart() -> None:
+    def reply(asked: dict[str, Any]) -> Reply:
+        return [says(asked["messages"][-1]["content"]), ends(), DONE]
+
+    async with scripted_model(answer=reply) as model:
+        chat = _chat(model.base_url)
+        asked = [[HumanMessage(f"{number}")] for number in range(8)]
+        answers = await asyncio.gather(
+            *(chat.answer(one, progress=CallProgress()) for one in asked)
+        )
+
+    assert [one.text for one in answers] == [f"{number}" for number in range(8)]
+    assert len({one.id for one in answers}) == 8
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+async def test_lines_end_as_they_may_and_come_in_any_pieces(end: bytes) -> None:
+    said = ["data: 1", "", "data: é\u2028ü", "", "data: [DONE]"]
+    sent = end.join(line.encode() for line in said)
+
+    async def read(size: int) -> AsyncIterator[bytes]:
+        for start in range(0, len(sent), size):
+            yield sent[start : start + size]
+
+    for size in (1, 2, 3, 1000):
+        found = [line.decode() async for line in split_lines(read(size)) if line]
+        assert found == [line for line in said if line]
+
+
+def _chat(base_url: str, kind: type[Any] = StreamingChat) -> Any:
+    return kind(
+        model="scripted",
+        base_url=base_url,
+        api_key=SecretStr("k"),
+        stream_usage=True,
+        streaming=True,
+    )
+
+
+async def test_the_key_goes_to_the_provider(bench: Bench) -> None:
+    assert bench.model().chat().openai_api_key == SecretStr(KEY)
+
+
+def test_the_services_own_model_is_made_once_for_each_configuration(bench: Bench) -> None:
+    one = bench.model()
+    other = ModelBundle(config=replace(one.config, api_key=SecretStr("another")))
+
+    assert one.chat() is bench.model().chat()
+    assert one.chat() is not other.chat()
+    assert one.chat() is not one.chat(temperature=0)
+
+
+async def test_a_persons_own_model_is_shared_with_nobody(bench: Bench) -> None:
+    config = bench.model().config
+    async with httpx2.AsyncClient() as client:
+        own = ModelBundle(config=config, client=client)
+
+        assert own.chat() is not own.chat()
+        assert own.chat() is not bench.model().chat()
+    assert bench.model().chat().http_async_client is None

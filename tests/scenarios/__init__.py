@@ -1,0 +1,1 @@
+"""Scenarios that cross modules, services and processes."""

@@ -1,0 +1,25 @@
+"""The fixtures of chat_service."""
+
+from tests.chat_service.conftest import (
+    automations,
+    chat,
+    chat_databases,
+    engine,
+    impatient,
+    leases,
+    patient,
+    replica,
+    serve,
+)
+
+__all__ = [
+    "automations",
+    "chat",
+    "chat_databases",
+    "engine",
+    "impatient",
+    "leases",
+    "patient",
+    "replica",
+    "serve",
+]

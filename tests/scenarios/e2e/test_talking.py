@@ -1,0 +1,141 @@
+"""Changing by talking: what is said, the card, the decision, and what the other service holds."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from rota.automation.v1 import automation_pb2 as pb
+from rota.chat.v1 import chat_pb2
+
+from shared.rpc import struct
+from tests.scenarios.e2e.test_road import SLOT, approved, slots
+from tests.support.chat import approval_of, approve, edit, kinds, reject, said, until
+from tests.support.pair import Pair
+from tests.support.refusals import refusal
+
+HALF_PAST_TEN = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+async def news(road: Pair) -> str:
+    _, name = await approved(road)
+    return name
+
+
+async def card(road: Pair, text: str) -> chat_pb2.Approval:
+    return approval_of(await road.chat.send(text))
+
+
+async def automation(road: Pair, name: str) -> pb.Automation:
+    found: pb.Automation = await road.automations.GetAutomation(
+        pb.GetAutomationRequest(name=name), metadata=road.metadata
+    )
+    return found
+
+
+def result(events: list[chat_pb2.TurnEvent]) -> chat_pb2.ToolCallFinished:
+    return next(e.tool_call_finished for e in events if e.HasField("tool_call_finished"))
+
+
+async def test_a_change_in_words_becomes_a_second_revision(road: Pair, news: str) -> None:
+    shown = await card(road, "change summarise the news to 10:30")
+
+    assert shown.action_type == "automation_update"
+    context = struct.to_json(shown.context)
+    assert context["difference"][0] == {
+        "path": "definition.triggers[0].config.cron",
+        "before": "0 9 * * 1-5",
+        "after": "30 10 * * 1-5",
+    }
+    before, after = (context["fires"][side]["slots"][0] for side in ("before", "after"))
+    assert before["fire_time"] == "2026-11-24T08:00:00Z"
+    assert after["fire_time"] == "2026-11-23T09:30:00Z"
+    assert (await automation(road, news)).revision == 1
+
+    events = await road.chat.resume(shown.turn, approve(shown))
+
+    assert kinds(events)[-1] == "completed"
+    assert (result(events).outcome, result(events).resource) == (chat_pb2.ToolCallFinished.OK, news)
+    now = await automation(road, news)
+    assert now.revision == 2
+    assert now.triggers[0].next_fire_time.ToDatetime(tzinfo=UTC) == HALF_PAST_TEN
+    assert struct.to_json(shown.payload)["display_name"] == now.display_name
+
+
+async def test_what_changed_meanwhile_is_not_written_over(road: Pair, news: str) -> None:
+    shown = await card(road, "change summarise the news to 10:30")
+    await road.automations.PauseAutomation(
+        pb.PauseAutomationRequest(name=news, note="by hand"), metadata=road.metadata
+    )
+
+    events = await road.chat.resume(shown.turn, approve(shown))
+
+    assert result(events).outcome == chat_pb2.ToolCallFinished.ERROR
+    output = struct.to_json(result(events).output)
+    assert (output["status"], output["reason"]) == ("error", "conflict")
+    assert "ask for it again" in said(events)
+    assert (await automation(road, news)).revision == 1
+
+
+async def test_an_edited_change_is_saved_as_edited(road: Pair, news: str) -> None:
+    shown = await card(road, "change summarise the news to 10:30")
+    payload = struct.to_json(shown.payload)
+    payload["definition"]["triggers"][0]["config"]["cron"] = "45 10 * * 1-5"
+
+    events = await road.chat.resume(shown.turn, edit(shown, payload))
+
+    assert result(events).outcome == chat_pb2.ToolCallFinished.OK
+    now = await automation(road, news)
+    assert (now.revision, now.triggers[0].config["cron"]) == (2, "45 10 * * 1-5")
+
+
+async def test_what_the_other_service_would_refuse_keeps_the_card_open(
+    road: Pair, news: str
+) -> None:
+    shown = await card(road, "change summarise the news to 10:30")
+    payload = struct.to_json(shown.payload)
+    payload["definition"]["triggers"][0]["config"]["cron"] = "never"
+    request = chat_pb2.ResumeTurnRequest(
+        name=shown.turn, decisions=[edit(shown, payload)], request_id=str(uuid4())
+    )
+
+    refused = await refusal(road.chat.stub.ResumeTurn(request, metadata=road.metadata))
+
+    field = "decisions[0].edit.payload.definition.triggers[0].config.cron"
+    assert field in [v.field for v in refused.violations]
+    await road.chat.resume(shown.turn, approve(shown))
+    assert (await automation(road, news)).revision == 2
+
+
+async def test_pausing_and_resuming_by_talking(road: Pair, news: str) -> None:
+    pause = await card(road, "pause the news because I am on holiday")
+    events = await road.chat.resume(pause.turn, approve(pause))
+
+    assert "is paused" in said(events)
+    paused = await automation(road, news)
+    assert (paused.state, paused.pause_note) == (pb.Automation.PAUSED, "I am on holiday")
+
+    again = await card(road, "resume the news")
+    await road.chat.resume(again.turn, reject(again, "not yet"))
+    assert (await automation(road, news)).state == pb.Automation.PAUSED
+
+    again = await card(road, "resume the news")
+    await road.chat.resume(again.turn, approve(again))
+    assert (await automation(road, news)).state == pb.Automation.ACTIVE
+
+
+async def test_what_there_is_and_why_it_did_not_run_are_told_at_once(road: Pair, news: str) -> None:
+    listed = await road.chat.send("what do I have scheduled?")
+    assert "At 09:00 on Monday through Friday, Europe/Paris" in said(listed)
+
+    pause = await card(road, "pause the news")
+    await road.chat.resume(pause.turn, approve(pause))
+    road.clock.set(SLOT + timedelta(hours=1))
+
+    async def ledgered() -> bool:
+        return bool(await slots(road, news))
+
+    await until(ledgered)
+    told = await road.chat.send("why did the news not run at 9 today?")
+    assert struct.to_json(result(told).output)["outcome"] == "skipped_paused"
+    assert "It was skipped." in said(told)
