@@ -4,16 +4,24 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import httpx
+import httpx2
 
 from shared import errors
-from shared.security.egress import Address, Resolve, is_public, names_inner, resolve
+from shared.security.egress import (
+    NotPublic,
+    PublicTransport,
+    Resolve,
+    is_public,
+    names_inner,
+    resolve,
+)
 
 SECONDS: Final = 15.0
 LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
@@ -39,20 +47,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poster:
-    """Resolves an endpoint for each message, and connects to the very address it judged."""
+    """`local` allows http, and addresses of this network."""
 
     resolve: Resolve = resolve
     local: bool = False
     seconds: float = SECONDS
-    verify: Any = field(default=True)
+    tls: ssl.SSLContext | None = None
 
     def checked(self, uri: str) -> str:
         """The uri as it is kept; InvalidRequest for one that may not be told."""
         where = "webhook.uri"
         try:
-            url = httpx.URL(uri)
+            url = httpx2.URL(uri)
             host, port = url.raw_host.decode("ascii"), url.port
-        except (httpx.InvalidURL, UnicodeError, ValueError) as exc:
+        except (httpx2.InvalidURL, UnicodeError, ValueError) as exc:
             raise errors.invalid(where, "is no URL", "invalid") from exc
         if any(character <= " " or character == "\x7f" for character in uri):
             raise errors.invalid(where, "must not hold blanks", "invalid")
@@ -69,47 +77,30 @@ class Poster:
         """Never raises for what the other side does."""
         try:
             async with asyncio.timeout(self.seconds):
-                return await self._post(httpx.URL(uri), body, headers)
+                return await self._post(uri, body, headers)
         except TimeoutError:
             return Answer(error=f"no answer within {self.seconds:g} s")
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError):
+        except NotPublic:
+            return Answer(error="it is not on the open internet")
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError):
             return Answer(error="it can't be reached")
 
-    async def _post(self, url: httpx.URL, body: bytes, headers: dict[str, str]) -> Answer:
-        found = await self.resolve(url.host, url.port or (443 if url.scheme == "https" else 80))
-        # all of them: a name with one inner address is not to be trusted with the others
-        if not found or not all(self._allowed(address) for address in found):
-            return Answer(error="it is not on the open internet")
-        for address in found[:-1]:
-            try:
-                return await self._post_to(address, url, body, headers)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                continue
-        return await self._post_to(found[-1], url, body, headers)
-
-    async def _post_to(
-        self, address: Address, url: httpx.URL, body: bytes, headers: dict[str, str]
-    ) -> Answer:
-        # no proxies, no netrc, no redirects: all would leave the address that was judged
+    async def _post(self, uri: str, body: bytes, headers: dict[str, str]) -> Answer:
+        guard = PublicTransport(
+            max_bytes=0,  # nobody reads the body
+            resolve=self.resolve,
+            allowed=(lambda _: True) if self.local else is_public,
+            tls=self.tls,
+        )
         async with (
-            httpx.AsyncClient(
-                trust_env=False,
-                verify=self.verify,
-                timeout=self.seconds,
-                follow_redirects=False,
+            httpx2.AsyncClient(
+                transport=guard, trust_env=False, timeout=self.seconds, follow_redirects=False
             ) as client,
             client.stream(
-                "POST",
-                url.copy_with(host=str(address)),
-                content=body,
-                headers={**headers, "host": url.netloc.decode("ascii"), "user-agent": "rota"},
-                extensions={"sni_hostname": url.raw_host.decode("ascii")},
-            ) as response,  # whose body nobody reads
+                "POST", uri, content=body, headers={**headers, "user-agent": "rota"}
+            ) as response,
         ):
             return _answer(response)
-
-    def _allowed(self, address: Address) -> bool:
-        return self.local or is_public(address)
 
 
 def signed(delivery: UUID, body: bytes, secrets: Sequence[str], *, seconds: int) -> dict[str, str]:
@@ -128,7 +119,7 @@ def signed(delivery: UUID, body: bytes, secrets: Sequence[str], *, seconds: int)
     }
 
 
-def _answer(response: httpx.Response) -> Answer:
+def _answer(response: httpx2.Response) -> Answer:
     code = response.status_code
     if 200 <= code < 300:
         return Answer(status_code=code)

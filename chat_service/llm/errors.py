@@ -11,8 +11,8 @@ import httpx2
 import openai
 
 from chat_service.llm.chat_model import BrokenStream
-from chat_service.llm.custom_endpoint import NotPublic
 from shared import errors
+from shared.security.egress import NotPublic
 
 
 class EmptyResponse(Exception):

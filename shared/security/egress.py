@@ -1,10 +1,14 @@
-"""Which network addresses may be reached for somebody: those of the open internet."""
+"""HTTP to addresses that people name: only those of the open internet are reached."""
 
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache
 from typing import Final
+
+import httpx2
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
@@ -59,3 +63,98 @@ async def resolve(host: str, port: int) -> list[Address]:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(ipaddress.ip_address(entry[4][0]) for entry in found))
+
+
+class NotPublic(httpx2.ConnectError):
+    """The host has an address that is not allowed; nothing was sent."""
+
+
+class ResponseTooLarge(httpx2.ReadError):
+    """The response's body is larger than allowed; what is allowed of it was given."""
+
+
+class PublicTransport(httpx2.AsyncBaseTransport):
+    """Resolves the host of every request, and connects to the very address that it checked.
+
+    A redirect is a request of its own. TLS asks for the host's name and verifies it. The client
+    must have `trust_env=False`: a proxy would resolve the name again. Without `tls` the
+    machine's certificates are trusted.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int,
+        resolve: Resolve = resolve,
+        allowed: Callable[[Address], bool] = is_public,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._resolve = resolve
+        self._allowed = allowed
+        # No connection is kept: the pool knows one by its address, which serves many names.
+        self._inner = httpx2.AsyncHTTPTransport(
+            verify=tls or _system_tls(),
+            trust_env=False,
+            limits=httpx2.Limits(max_keepalive_connections=0),
+        )
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        found = await self._addresses(request)
+        for address in found[:-1]:
+            try:
+                return await self._send(request, address)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                continue
+        return await self._send(request, found[-1])
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _addresses(self, request: httpx2.Request) -> list[Address]:
+        url = request.url
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            found = await self._resolve(url.host, port)
+        except (OSError, UnicodeError) as exc:
+            raise httpx2.ConnectError("the name is not known", request=request) from exc
+        # all of them: a name with one inner address is not to be trusted with the others
+        if not found or not all(self._allowed(address) for address in found):
+            raise NotPublic("not on the open internet", request=request)
+        return found
+
+    async def _send(self, request: httpx2.Request, address: Address) -> httpx2.Response:
+        pinned = httpx2.Request(
+            request.method,
+            request.url.copy_with(host=str(address)),
+            headers=request.headers,  # with the host's name
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": request.url.raw_host.decode("ascii")},
+        )
+        response = await self._inner.handle_async_request(pinned)
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _BoundedStream(response.stream, self._max_bytes)
+        return response
+
+
+@cache
+def _system_tls() -> ssl.SSLContext:
+    # once: to read the machine's certificates takes as long as many requests
+    return httpx2.create_ssl_context(trust_env=False)
+
+
+class _BoundedStream(httpx2.AsyncByteStream):
+    def __init__(self, stream: httpx2.AsyncByteStream, max_bytes: int) -> None:
+        self._stream = stream
+        self._left = max_bytes
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for piece in self._stream:
+            if len(piece) > self._left:
+                yield piece[: self._left]
+                raise ResponseTooLarge("the response is too large")
+            self._left -= len(piece)
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

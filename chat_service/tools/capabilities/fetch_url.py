@@ -3,16 +3,25 @@
 import asyncio
 import codecs
 import re
+import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from chat_service.tools.capabilities import html_text
 from shared import errors
 from shared.registries.capabilities.types import Capability
-from shared.security.egress import Address, Resolve, is_public, resolve
+from shared.security.egress import (
+    Address,
+    NotPublic,
+    PublicTransport,
+    Resolve,
+    ResponseTooLarge,
+    is_public,
+    resolve,
+)
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_TEXT: Final = 60_000  # what a model can still read
@@ -71,12 +80,10 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetcher:
-    """Each hop is resolved first, and connected to the very address that was judged."""
-
     resolve: Resolve = resolve
     allowed: Callable[[Address], bool] = is_public
     seconds: float = SECONDS
-    verify: Any = field(default=True)
+    tls: ssl.SSLContext | None = None
 
     async def fetch(self, url: str) -> dict[str, Any]:
         where, answer = await self._fetched(url, MAX_BYTES)
@@ -92,16 +99,18 @@ class Fetcher:
             raise _refused(f"it is larger than {most} bytes")
         return answer.body
 
-    async def _fetched(self, url: str, most: int) -> tuple[httpx.URL, _Answer]:
+    async def _fetched(self, url: str, most: int) -> tuple[httpx2.URL, _Answer]:
         try:
             async with asyncio.timeout(self.seconds):
                 return await self._follow(_parse(url), most)
         except TimeoutError as exc:
             raise _refused("it took too long") from exc
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as exc:
+        except NotPublic as exc:
+            raise _refused("it is not on the open internet") from exc
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as exc:
             raise _refused("it can't be reached") from exc
 
-    async def _follow(self, url: httpx.URL, most: int) -> tuple[httpx.URL, _Answer]:
+    async def _follow(self, url: httpx2.URL, most: int) -> tuple[httpx2.URL, _Answer]:
         for _ in range(MAX_REDIRECTS + 1):
             answer = await self._get(url, most)
             if answer.status not in _REDIRECTS or not answer.location:
@@ -109,52 +118,36 @@ class Fetcher:
             url = _parse(str(url.join(answer.location)))
         raise _refused("it redirects too often")
 
-    async def _get(self, url: httpx.URL, most: int) -> _Answer:
-        found = await self._addresses(url)
-        for address in found[:-1]:
-            try:
-                return await self._get_from(address, url, most)
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                continue
-        return await self._get_from(found[-1], url, most)
-
-    async def _get_from(self, address: Address, url: httpx.URL, most: int) -> _Answer:
-        # no proxies and no netrc: both would leave the address that was judged
+    async def _get(self, url: httpx2.URL, most: int) -> _Answer:
+        guard = PublicTransport(
+            max_bytes=most, resolve=self.resolve, allowed=self.allowed, tls=self.tls
+        )
         async with (
-            httpx.AsyncClient(
+            httpx2.AsyncClient(
+                transport=guard,
                 trust_env=False,
-                verify=self.verify,
                 timeout=self.seconds / 2,
+                # each hop is parsed first
                 follow_redirects=False,
             ) as client,
             client.stream(
                 "GET",
-                url.copy_with(host=str(address)),
+                url,
                 headers={
-                    "host": url.netloc.decode("ascii"),
                     "user-agent": "rota",
                     "accept": "text/html, text/*;q=0.9, application/json;q=0.8, image/*;q=0.7",
                     # a few compressed bytes could be a great many
                     "accept-encoding": "identity",
                 },
-                extensions={"sni_hostname": url.raw_host.decode("ascii")},
             ) as response,
         ):
-            return await _read(response, most)
-
-    async def _addresses(self, url: httpx.URL) -> list[Address]:
-        port = url.port or (443 if url.scheme == "https" else 80)
-        found = await self.resolve(url.host, port)
-        # all of them: a name with one inner address is not to be trusted with the others
-        if not found or not all(self.allowed(address) for address in found):
-            raise _refused("it is not on the open internet")
-        return found
+            return await _read(response)
 
 
-def _parse(text: str) -> httpx.URL:
+def _parse(text: str) -> httpx2.URL:
     try:
-        url = httpx.URL(text.strip())
-    except httpx.InvalidURL as exc:
+        url = httpx2.URL(text.strip())
+    except httpx2.InvalidURL as exc:
         raise errors.invalid("url", "is no URL") from exc
     if url.scheme not in ("http", "https") or not url.host:
         raise errors.invalid("url", "must be an http or https URL")
@@ -163,17 +156,16 @@ def _parse(text: str) -> httpx.URL:
     return url.copy_with(fragment=None)
 
 
-async def _read(response: httpx.Response, most: int) -> _Answer:
+async def _read(response: httpx2.Response) -> _Answer:
     if response.headers.get("content-encoding", "identity") != "identity":
         raise _refused("it is compressed")
     body, truncated = bytearray(), False
     if response.status_code not in _REDIRECTS:
-        async for piece in response.aiter_raw():
-            body += piece
-            if len(body) > most:
-                del body[most:]
-                truncated = True
-                break
+        try:
+            async for piece in response.aiter_raw():
+                body += piece
+        except ResponseTooLarge:
+            truncated = True
     return _Answer(
         status=response.status_code,
         content_type=response.headers.get("content-type", ""),
@@ -184,7 +176,7 @@ async def _read(response: httpx.Response, most: int) -> _Answer:
     )
 
 
-def _page(url: httpx.URL, answer: _Answer) -> dict[str, Any]:
+def _page(url: httpx2.URL, answer: _Answer) -> dict[str, Any]:
     if answer.content_type and not _TEXT.search(answer.content_type):
         raise _refused("it is not a text")
     text = answer.body.decode(_charset(answer.charset), errors="replace")

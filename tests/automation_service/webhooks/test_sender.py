@@ -95,7 +95,7 @@ async def test_it_connects_to_the_very_address_it_judged_and_asks_for_the_name(
     server, client = contexts(tmp_path, "hooks.example.org")
     async with receiver(ssl=server) as endpoint:
         port = endpoint.url.split(":")[2].split("/")[0]
-        poster = Poster(resolve=to("127.0.0.1"), local=True, verify=client)
+        poster = Poster(resolve=to("127.0.0.1"), local=True, tls=client)
         answer = await post(poster, f"https://hooks.example.org:{port}/hook?team=7")
         assert answer == Answer(status_code=204)
         [one] = endpoint.received

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from chat_service.llm import custom_endpoint, errors
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle, ModelConfig
-from shared.security.egress import Address
+from shared.security.egress import Address, NotPublic
 from tests.support.scripted_model import ScriptedModel, ends, says, scripted_model
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
@@ -55,7 +55,7 @@ def named(model: ScriptedModel) -> str:
 async def test_a_name_with_an_inner_address_is_not_called(found: list[Address]) -> None:
     async with scripted_model([says("never"), ends()]) as model:
         async with calling(Names(*found), local=False) as client:
-            with pytest.raises(custom_endpoint.NotPublic):
+            with pytest.raises(NotPublic):
                 await client.post(named(model) + "/chat/completions", json={})
         assert model.asked == []
 

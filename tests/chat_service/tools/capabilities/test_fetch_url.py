@@ -161,7 +161,7 @@ async def test_a_certificate_is_judged_by_name_though_the_connection_is_by_addre
     tmp_path: Path,
 ) -> None:
     server, client = contexts(tmp_path, "example.org")
-    fetcher = Fetcher(resolve=_to_loopback, allowed=_loopback_only, verify=client)
+    fetcher = Fetcher(resolve=_to_loopback, allowed=_loopback_only, tls=client)
 
     async with _site({"/": _answer(b"ok")}, tls=server) as port:
         assert (await fetcher.fetch(f"https://example.org:{port}/"))["text"] == "ok"
