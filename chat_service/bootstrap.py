@@ -28,14 +28,14 @@ from chat_service.api.threads import Threads
 from chat_service.api.turns import Turns
 from chat_service.flows import title_gen
 from chat_service.flows.agent_task import stream_agent_task
-from chat_service.flows.dependencies import Flows
-from chat_service.flows.event_frames import Frames
-from chat_service.flows.lost_usage import reckon
+from chat_service.flows.dependencies import FlowDeps
+from chat_service.flows.event_frames import FrameStream
+from chat_service.flows.lost_usage import estimate_lost_usage
 from chat_service.flows.new_chat import stream_new_chat
-from chat_service.flows.open_turn import Opening
+from chat_service.flows.open_turn import TurnOpener
 from chat_service.flows.resume_chat import stream_resume_chat
-from chat_service.flows.resume_routing import Routing
-from chat_service.flows.user_message import Intake
+from chat_service.flows.resume_routing import ResumeRouter
+from chat_service.flows.user_message import UserMessageReader
 from chat_service.llm import custom_endpoint
 from chat_service.llm.config import ModelConfig
 from chat_service.llm.retry import RetryPolicies
@@ -51,11 +51,11 @@ from chat_service.settings import ChatSettings
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from chat_service.tools.mcp.tools import REFRESH_SECONDS
 from chat_service.turns.engine import TurnEngine
-from chat_service.turns.expiry import Ending
+from chat_service.turns.expiry import WaitingTurns
 from chat_service.turns.frame_log import FrameLog
-from chat_service.turns.retention import Retention
-from chat_service.turns.segment import Work
-from chat_service.turns.watch import Tails
+from chat_service.turns.retention import TurnRetention
+from chat_service.turns.segment import Segment
+from chat_service.turns.watch import TurnWatcher
 from shared.aio import run_every, start_loop
 from shared.clock import Clock
 from shared.db import database
@@ -85,11 +85,11 @@ log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class ChatServer:
     """A running service. `tick` does at once what happens by the clock."""
 
     port: int
-    engine: AsyncEngine
+    db: AsyncEngine
     tick: Callable[[], Awaitable[object]]
 
 
@@ -102,7 +102,7 @@ async def service(
     automations: AutomationsPort | None = None,
     fetcher: Fetcher | None = None,
     retry: RetryPolicies | None = None,
-) -> AsyncIterator[Service]:
+) -> AsyncIterator[ChatServer]:
     """Builds and serves; on leaving, drains and closes in the opposite order."""
     prepare_process()
     register_builtins()
@@ -112,14 +112,14 @@ async def service(
     models = models or await _models(settings)
     url = settings.database_url.get_secret_value()
     async with contextlib.AsyncExitStack() as stack:
-        engine = database.create_engine(url, schema=tables.SCHEMA, pool_size=settings.pool_size)
-        stack.push_async_callback(engine.dispose)
+        db = database.create_engine(url, schema=tables.SCHEMA, pool_size=settings.pool_size)
+        stack.push_async_callback(db.dispose)
         leases = database.create_engine(url, schema=tables.SCHEMA, pool_size=1)
         stack.push_async_callback(leases.dispose)
-        await require_migrated(engine, checkpoints=checkpoints_version())
-        clock = clock or await sync_clock(stack, engine)
+        await require_migrated(db, checkpoints=checkpoints_version())
+        clock = clock or await sync_clock(stack, db)
         checkpoints = await stack.enter_async_context(open_checkpoints(url))
-        toolbox = build_toolset(models, clock, fetcher, os.environ, McpToolStore(db=engine))
+        toolbox = build_toolset(models, clock, fetcher, os.environ, McpToolStore(db=db))
         catalogue = toolbox.catalogue
         await toolbox.mcp.load()
         await start_loop(stack, run_every(REFRESH_SECONDS, toolbox.mcp.refresh))
@@ -133,53 +133,53 @@ async def service(
                 catalogue=catalogue,
             )
             approval_notifier = ApprovalNotifier(
-                db=engine,
+                db=db,
                 clock=clock,
                 stub=notice_pb2_grpc.NoticeServiceStub(channel),
                 behalf=behalf,
             )
             await start_loop(stack, run_every(NOTICE_SECONDS, approval_notifier.notify_pending))
-        store = ApprovalStore(db=engine, clock=clock, expire_after=settings.approvals_expire_after)
+        store = ApprovalStore(db=db, clock=clock, expire_after=settings.approvals_expire_after)
         agent = Agent(
             checkpoints=checkpoints,
             approvals=store,
-            claims=ToolCallStore(db=engine),
+            claims=ToolCallStore(db=db),
             automations=automations,
             catalogue=catalogue,
             clock=clock,
             retry=retry,
-            images=ImageStore(db=engine),
+            images=ImageStore(db=db),
             more_tools=toolbox.definitions,
             may_come=toolbox.mcp.may_come,
             models=models,
             subagents=models.subagents if isinstance(models, Models) else (),
         )
         model_loader = ModelLoader(
-            db=engine,
+            db=db,
             models=models,
             client=custom_endpoint.client(local=settings.local_models),
             box=box,
             local=settings.local_models,
         )
         stack.push_async_callback(model_loader.client.aclose)
-        flows = _flows(engine, clock, agent, automations, model_loader)
-        stack.push_async_callback(title_gen.stop, flows)
-        frame_log = FrameLog(engine, clock, lease=settings.turn_lease)
-        tails = Tails(engine, frame_log, clock, heartbeat_seconds=settings.heartbeat_seconds)
+        deps = _flow_deps(db, clock, agent, automations, model_loader)
+        stack.push_async_callback(title_gen.stop, deps)
+        frame_log = FrameLog(db, clock, lease=settings.turn_lease)
+        watcher = TurnWatcher(db, frame_log, clock, heartbeat_seconds=settings.heartbeat_seconds)
         turn_engine = TurnEngine(
-            engine,
+            db,
             clock,
             frame_log,
-            tails,
+            watcher,
             leases=leases,
-            flow=lambda work: _flow(flows, work),
+            flow=lambda segment: _flow(deps, segment),
             forget=agent.forget,
-            reckon=functools.partial(reckon, flows),
+            estimate_lost_usage=functools.partial(estimate_lost_usage, deps),
             lease=settings.turn_lease,
         )
-        ending = Ending(engine=engine, clock=clock, log=frame_log, forget=agent.forget)
-        retention = Retention(
-            engine=engine,
+        waiting_turns = WaitingTurns(db=db, clock=clock, log=frame_log, forget=agent.forget)
+        retention = TurnRetention(
+            db=db,
             clock=clock,
             tenancy=Tenancy(tables.tenants),
             forget=agent.forget,
@@ -188,9 +188,9 @@ async def service(
         key_rotation = KeyRotation(model_loader=model_loader)
         loops = (
             frame_log.run(),
-            tails.run(),
+            watcher.run(),
             turn_engine.run(),
-            run_every(EXPIRY_SECONDS, ending.expire),
+            run_every(EXPIRY_SECONDS, waiting_turns.expire),
             run_every(SWEEP_SECONDS, retention.sweep),
             run_every(SWEEP_SECONDS, key_rotation.rotate),
         )
@@ -201,31 +201,31 @@ async def service(
         stack.push_async_callback(turn_engine.stop, settings.grace_seconds)
         server = _server(
             settings,
-            _servicers(flows, turn_engine, tails, frame_log, ending, fetcher, catalogue),
+            _servicers(deps, turn_engine, watcher, frame_log, waiting_turns, fetcher, catalogue),
         )
         stack.push_async_callback(server.stop)
         await server.start()
 
         async def tick() -> None:
-            await ending.expire()
+            await waiting_turns.expire()
             await retention.sweep()
             await key_rotation.rotate()
 
-        yield Service(port=server.port, engine=engine, tick=tick)
+        yield ChatServer(port=server.port, db=db, tick=tick)
 
 
-def _flows(
-    engine: AsyncEngine,
+def _flow_deps(
+    db: AsyncEngine,
     clock: Clock,
     agent: Agent,
     automations: AutomationsPort,
     model_loader: ModelLoader,
-) -> Flows:
+) -> FlowDeps:
     models = model_loader.models
     credit = models.monthly_credit_micros if isinstance(models, Models) else None
     quota = Quota(monthly_credit_micros=credit, clock=clock)
-    return Flows(
-        engine=engine,
+    return FlowDeps(
+        db=db,
         clock=clock,
         agent=agent,
         automations=automations,
@@ -235,78 +235,78 @@ def _flows(
     )
 
 
-def _flow(flows: Flows, work: Work) -> Frames:
-    if work.turn.task is not None:
-        return stream_agent_task(flows, work)
-    if work.resumed:
-        return stream_resume_chat(flows, work)
-    return stream_new_chat(flows, work)
+def _flow(deps: FlowDeps, segment: Segment) -> FrameStream:
+    if segment.turn.task is not None:
+        return stream_agent_task(deps, segment)
+    if segment.resumed:
+        return stream_resume_chat(deps, segment)
+    return stream_new_chat(deps, segment)
 
 
 def _servicers(
-    flows: Flows,
+    deps: FlowDeps,
     turn_engine: TurnEngine,
-    tails: Tails,
+    watcher: TurnWatcher,
     frame_log: FrameLog,
-    ending: Ending,
+    waiting_turns: WaitingTurns,
     fetcher: Fetcher,
     catalogue: Callable[[], Catalogue],
 ) -> tuple[ChatServicer, AgentServicer]:
-    db, clock, tenancy = flows.engine, flows.clock, Tenancy(tables.tenants)
+    db, clock, tenancy = deps.db, deps.clock, Tenancy(tables.tenants)
     access = Access(db=db, clock=clock, tenancy=tenancy)
     idempotency = Idempotency(db=db, clock=clock, tenancy=tenancy)
-    opening = Opening(
-        clock=flows.clock,
+    opener = TurnOpener(
+        clock=deps.clock,
         log=frame_log,
-        engine=turn_engine,
-        auto_pin=flows.auto_pin,
-        quota=flows.quota,
+        turn_engine=turn_engine,
+        auto_pin=deps.auto_pin,
+        quota=deps.quota,
     )
     decisions = Decisions(
         db=db,
         clock=clock,
         access=access,
         idempotency=idempotency,
-        routing=Routing(
-            clock=flows.clock,
+        router=ResumeRouter(
+            clock=deps.clock,
             log=frame_log,
-            engine=turn_engine,
-            auto_pin=flows.auto_pin,
-            quota=flows.quota,
+            turn_engine=turn_engine,
+            auto_pin=deps.auto_pin,
+            quota=deps.quota,
             tenancy=tenancy,
         ),
-        engine=turn_engine,
-        edited=PayloadCheck(automations=flows.automations, clock=flows.clock),
+        turn_engine=turn_engine,
+        edited=PayloadCheck(automations=deps.automations, clock=deps.clock),
     )
     turns = Turns(
         db=db,
         clock=clock,
         access=access,
         idempotency=idempotency,
-        opening=opening,
-        engine=turn_engine,
-        tails=tails,
-        ending=ending,
+        opener=opener,
+        turn_engine=turn_engine,
+        watcher=watcher,
+        waiting_turns=waiting_turns,
         decisions=decisions,
-        intake=Intake(engine=flows.engine, automations=flows.automations, fetcher=fetcher),
+        message_reader=UserMessageReader(db=deps.db, automations=deps.automations, fetcher=fetcher),
     )
     tasks = Tasks(
         db=db,
         clock=clock,
         access=access,
         idempotency=idempotency,
-        opening=opening,
-        engine=turn_engine,
-        tails=tails,
-        ending=ending,
-        model_loader=flows.model_loader,
+        opener=opener,
+        turn_engine=turn_engine,
+        watcher=watcher,
+        waiting_turns=waiting_turns,
+        model_loader=deps.model_loader,
         catalogue=catalogue,
     )
     threads = Threads(
-        db=db, clock=clock, access=access, idempotency=idempotency, model_loader=flows.model_loader
+        db=db, clock=clock, access=access, idempotency=idempotency, model_loader=deps.model_loader
     )
     models = ModelConfigs(
-        db=db, clock=clock, access=access, idempotency=idempotency, model_loader=flows.model_loader
+        db=db, clock=clock, access=access, idempotency=idempotency, model_loader=deps.model_loader
     )
     return ChatServicer(threads, turns, decisions, models), AgentServicer(tasks)
 

@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat_service import convert
 from chat_service.api.payload_check import PayloadCheck, join_path
 from chat_service.api.threads import before, next_token, page_of, sendable
-from chat_service.flows.resume_routing import Decided, Routing
+from chat_service.flows.resume_routing import ApprovalDecision, ResumeRouter
 from chat_service.persistence import approvals, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
-from chat_service.turns.segment import Work
+from chat_service.turns.segment import Segment
 from shared import aip, canonical_json, errors, resources
 from shared.clock import Clock
 from shared.db import database
@@ -34,8 +34,8 @@ class Decisions:
     clock: Clock
     access: Access
     idempotency: Idempotency
-    routing: Routing
-    engine: TurnEngine
+    router: ResumeRouter
+    turn_engine: TurnEngine
     edited: PayloadCheck
 
     async def get(self, name: str) -> pb.Approval:
@@ -96,24 +96,24 @@ class Decisions:
         if (made := await self.idempotency.look_up(key)) is not None:
             return made
         async with self.db.connect() as connection:
-            checked = await self.routing.checked(connection, turn, read, self.edited)
-        return await self.engine.tasks.run(
+            checked = await self.router.check(connection, turn, read, self.edited)
+        return await self.turn_engine.background.run(
             self._decided(turn, checked, by=by, key=key, whole=whole)
         )
 
     async def _decided(
         self,
         turn: Turn,
-        checked: Sequence[Decided],
+        checked: Sequence[ApprovalDecision],
         *,
         by: Caller,
         key: IdempotencyKey,
         whole: bool,
     ) -> str:
-        begun: list[tuple[Work, list[bytes]]] = []
+        begun: list[tuple[Segment, list[bytes]]] = []
 
         async def make() -> str:
-            went_on = await self.routing.decide(
+            went_on = await self.router.decide(
                 connection, turn.id, checked, by=by.user, whole=whole
             )
             if went_on is not None:
@@ -123,12 +123,12 @@ class Decisions:
 
         async with database.transaction(self.db) as connection:
             made, _ = await self.idempotency.run(connection, key, make)
-        for work, stored in begun:
-            self.engine.begin(work, stored)
+        for segment, stored in begun:
+            self.turn_engine.start(segment, stored)
         return made
 
     async def _followed(
-        self, connection: AsyncConnection, turn: Turn, decisions: Sequence[Decided]
+        self, connection: AsyncConnection, turn: Turn, decisions: Sequence[ApprovalDecision]
     ) -> str:
         """The segment that followed decisions made before, or the end when none has yet."""
         row = await turns.get(connection, turn.id)
@@ -153,7 +153,7 @@ class Decisions:
         return row
 
 
-def _read(decisions: Sequence[pb.Decision], workspace: str, field: str) -> list[Decided]:
+def _read(decisions: Sequence[pb.Decision], workspace: str, field: str) -> list[ApprovalDecision]:
     found = [
         _read_one(d, workspace, f"{field}[{i}]" if field == "decisions" else field)
         for i, d in enumerate(decisions)
@@ -163,7 +163,7 @@ def _read(decisions: Sequence[pb.Decision], workspace: str, field: str) -> list[
     return found
 
 
-def _read_one(decision: pb.Decision, workspace: str, field: str) -> Decided:
+def _read_one(decision: pb.Decision, workspace: str, field: str) -> ApprovalDecision:
     if not decision.approval:
         raise errors.invalid(f"{field}.approval", "is required")
     parts = resources.APPROVAL.parse(decision.approval)
@@ -172,7 +172,7 @@ def _read_one(decision: pb.Decision, workspace: str, field: str) -> Decided:
     rejected = decision.WhichOneof("decision") == "reject"
     if "\0" in decision.reject.reason:
         raise errors.invalid(f"{field}.reject.reason", "must not hold NUL")
-    return Decided(
+    return ApprovalDecision(
         approval=resources.parse_uuid(parts["approval"], decision.approval),
         name=decision.approval,
         digest=decision.payload_digest.lower(),

@@ -14,15 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat_service import convert
 from chat_service.agent.structured_output import read_output
 from chat_service.flows import runtime_context
-from chat_service.flows.open_turn import Asked, Opening
+from chat_service.flows.open_turn import NewTurn, TurnOpener
 from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.persistence import messages, turns
 from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
-from chat_service.turns.expiry import Ending
-from chat_service.turns.segment import Work
-from chat_service.turns.watch import TERMINAL, Tails
+from chat_service.turns.expiry import WaitingTurns
+from chat_service.turns.segment import Segment
+from chat_service.turns.watch import TERMINAL, TurnWatcher
 from shared import canonical_json, errors, json_schema, resources
 from shared.clock import Clock
 from shared.db import database
@@ -42,10 +42,10 @@ class Tasks:
     clock: Clock
     access: Access
     idempotency: Idempotency
-    opening: Opening
-    engine: TurnEngine
-    tails: Tails
-    ending: Ending
+    opener: TurnOpener
+    turn_engine: TurnEngine
+    watcher: TurnWatcher
+    waiting_turns: WaitingTurns
     model_loader: ModelLoader
     catalogue: Callable[[], Catalogue]
 
@@ -58,8 +58,8 @@ class Tasks:
         # What was asked for before is not judged again: its model may be gone by now.
         made = await self.idempotency.look_up(key)
         if made is None:
-            asked = await self._asked(request, workspace, who.user)
-            made = await self.engine.tasks.run(self._begun(asked, key))
+            new_turn = await self._new_turn(request, workspace, who.user)
+            made = await self.turn_engine.background.run(self._begun(new_turn, key))
         if made == _NEVER:
             yield pb.TaskEvent(
                 sequence=1, result=_failed(errors.Cancelled("the task was cancelled"))
@@ -68,17 +68,17 @@ class Tasks:
         async for event in self._events(UUID(made)):
             yield event
 
-    async def _begun(self, asked: Asked, key: IdempotencyKey) -> str:
-        opened: list[tuple[Work, list[bytes]]] = []
+    async def _begun(self, new_turn: NewTurn, key: IdempotencyKey) -> str:
+        opened: list[tuple[Segment, list[bytes]]] = []
 
         async def make() -> str:
-            opened.append(await self.opening.open(connection, asked))
+            opened.append(await self.opener.open(connection, new_turn))
             return str(opened[0][0].turn.id)
 
         async with database.transaction(self.db) as connection:
             made, _ = await self.idempotency.run(connection, key, make)
-        for work, stored in opened:
-            self.engine.begin(work, stored)
+        for segment, stored in opened:
+            self.turn_engine.start(segment, stored)
         return made
 
     async def cancel(self, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
@@ -90,7 +90,7 @@ class Tasks:
             if turn is not None and turn.state is TurnState.RUNNING:
                 await turns.update(connection, turn.id, self.clock.now(), cancel_requested=True)
         if turn is not None:
-            self.engine.stop_model(turn.id)
+            self.turn_engine.cancel(turn.id)
         return pb.CancelTaskResponse()
 
     async def _events(self, turn_id: UUID) -> AsyncIterator[pb.TaskEvent]:
@@ -103,7 +103,7 @@ class Tasks:
         if not turn.frames_kept:
             yield await self._remembered(turn)
             return
-        async for stored in self.tails.follow((turn_id, 0)):
+        async for stored in self.watcher.watch((turn_id, 0)):
             frame = chat_pb2.TurnEvent.FromString(stored)
             event = await self._event(turn, frame)
             if event is None:
@@ -170,18 +170,18 @@ class Tasks:
             return None
         return await turns.get(connection, UUID(made), lock=True)
 
-    async def _asked(self, request: pb.RunTaskRequest, workspace: str, user: str) -> Asked:
+    async def _new_turn(self, request: pb.RunTaskRequest, workspace: str, user: str) -> NewTurn:
         task: dict[str, Any] = {
             "tools": list(request.tools),
             "output_schema": _schema(request),
             "budget_micros": request.budget_micros,
             "auto_approve": request.auto_approve,
         }
-        zone, _ = runtime_context.zone(request.time_zone, "UTC")
+        zone, _ = runtime_context.resolve_time_zone(request.time_zone, "UTC")
         model = 0
         if request.model:
             model = await self.model_loader.find_id(request.model, workspace=workspace, user=user)
-        return Asked(
+        return NewTurn(
             workspace=workspace,
             user=user,
             thread=_session(request),

@@ -12,15 +12,15 @@ from chat_service import convert
 from chat_service.api.approvals import Decisions
 from chat_service.api.threads import before, next_token, page_of, sendable
 from chat_service.flows import runtime_context
-from chat_service.flows.open_turn import Asked, Opening
-from chat_service.flows.user_message import Intake, asks_others
+from chat_service.flows.open_turn import NewTurn, TurnOpener
+from chat_service.flows.user_message import UserMessageReader, needs_io
 from chat_service.persistence import approvals, threads, turn_opening, turns
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
-from chat_service.turns.expiry import Ending
-from chat_service.turns.segment import Work
-from chat_service.turns.watch import Place, Tails
+from chat_service.turns.expiry import WaitingTurns
+from chat_service.turns.segment import Segment
+from chat_service.turns.watch import Place, TurnWatcher
 from shared import aip, errors, resources
 from shared.clock import Clock
 from shared.db import database, fast_connection
@@ -38,15 +38,15 @@ class Turns:
     clock: Clock
     access: Access
     idempotency: Idempotency
-    opening: Opening
-    engine: TurnEngine
-    tails: Tails
-    ending: Ending
+    opener: TurnOpener
+    turn_engine: TurnEngine
+    watcher: TurnWatcher
+    waiting_turns: WaitingTurns
     decisions: Decisions
-    intake: Intake
+    message_reader: UserMessageReader
 
     def send(self, request: pb.SendMessageRequest) -> AsyncIterator[bytes]:
-        return self.tails.follow(self._sent(request))
+        return self.watcher.watch(self._sent(request))
 
     async def _sent(self, request: pb.SendMessageRequest) -> Place:
         workspace = resources.THREAD.parse(request.name)["workspace"]
@@ -58,24 +58,26 @@ class Turns:
         self, request: pb.SendMessageRequest, workspace: str, who: Caller, key: IdempotencyKey
     ) -> str:
         """What the request makes, or made before."""
-        others = asks_others(request.message)
+        others = needs_io(request.message)
         if key.request_id and not others and self.access.tenancy.is_recorded(who, workspace):
-            asked = await self._asked(request, workspace, who)
-            if (made := await self._open_plain(asked, key)) is not None:
+            new_turn = await self._new_turn(request, workspace, who)
+            if (made := await self._open_plain(new_turn, key)) is not None:
                 return made
         await self.access.admit(request.name, "editor")
         # What was asked for before is not fetched and judged again.
         made = await self.idempotency.look_up(key) if others else None
         if made is None:
-            made = await self._open(await self._asked(request, workspace, who), key)
+            made = await self._open(await self._new_turn(request, workspace, who), key)
         return made
 
-    async def _asked(self, request: pb.SendMessageRequest, workspace: str, who: Caller) -> Asked:
+    async def _new_turn(
+        self, request: pb.SendMessageRequest, workspace: str, who: Caller
+    ) -> NewTurn:
         thread = resources.THREAD.parse(request.name)["thread"]
-        zone, assumed = runtime_context.zone(request.time_zone, who.zone)
+        zone, assumed = runtime_context.resolve_time_zone(request.time_zone, who.zone)
         thread_id = None if thread == _NEW else resources.parse_uuid(thread, request.name)
-        taken = await self.intake.take(request.message, workspace, who.user)
-        return Asked(
+        taken = await self.message_reader.read(request.message, workspace, who.user)
+        return NewTurn(
             workspace=workspace,
             user=who.user,
             thread=thread_id,
@@ -88,7 +90,7 @@ class Turns:
             disabled_tools=list(request.disabled_tools),
         )
 
-    async def _open_plain(self, asked: Asked, key: IdempotencyKey) -> str | None:
+    async def _open_plain(self, new_turn: NewTurn, key: IdempotencyKey) -> str | None:
         """As `_open`, where two statements do it; None, and nothing is done, where not."""
 
         def remembered(turn: Turn) -> turn_opening.TurnRequest:
@@ -102,34 +104,34 @@ class Turns:
 
         async def begins() -> str | None:
             async with fast_connection.borrow(self.db) as connection:
-                opened = await self.opening.open_plain(connection, asked, remembered)
+                opened = await self.opener.open_plain(connection, new_turn, remembered)
             if opened is None:
                 return None
-            self.engine.begin(*opened)
+            self.turn_engine.start(*opened)
             return _first(opened[0].turn)
 
-        return await self.engine.tasks.run_limited(begins)
+        return await self.turn_engine.background.run_limited(begins)
 
-    async def _open(self, asked: Asked, key: IdempotencyKey) -> str:
+    async def _open(self, new_turn: NewTurn, key: IdempotencyKey) -> str:
         """Opens the turn and begins its work: `turn@sequence before it`."""
 
         async def begins() -> str:
-            opened: list[tuple[Work, list[bytes]]] = []
+            opened: list[tuple[Segment, list[bytes]]] = []
 
             async def make() -> str:
-                opened.append(await self.opening.open(connection, asked))
+                opened.append(await self.opener.open(connection, new_turn))
                 return _first(opened[0][0].turn)
 
             async with database.transaction(self.db) as connection:
                 made, _ = await self.idempotency.run(connection, key, make)
-            for work, stored in opened:
-                self.engine.begin(work, stored)
+            for segment, stored in opened:
+                self.turn_engine.start(segment, stored)
             return made
 
-        return await self.engine.tasks.run_limited(begins)
+        return await self.turn_engine.background.run_limited(begins)
 
     def resume(self, request: pb.ResumeTurnRequest) -> AsyncIterator[bytes]:
-        return self.tails.follow(self._resumed(request))
+        return self.watcher.watch(self._resumed(request))
 
     async def _resumed(self, request: pb.ResumeTurnRequest) -> Place:
         workspace, turn = await self._find(request.name, "editor")
@@ -141,7 +143,7 @@ class Turns:
         return _place(made)
 
     def watch(self, request: pb.WatchTurnRequest) -> AsyncIterator[bytes]:
-        return self.tails.follow(self._watched(request))
+        return self.watcher.watch(self._watched(request))
 
     async def _watched(self, request: pb.WatchTurnRequest) -> Place:
         _, turn = await self._find(request.name, "viewer")
@@ -191,7 +193,7 @@ class Turns:
             if row is None:  # its thread was deleted meanwhile
                 raise errors.ResourceNotFound(request.name)
             if row.state is TurnState.AWAITING_APPROVAL:
-                await self.ending.end_waiting(connection, row, ApprovalState.CANCELLED)
+                await self.waiting_turns.end(connection, row, ApprovalState.CANCELLED)
             elif row.state is TurnState.RUNNING:
                 await turns.update(connection, row.id, self.clock.now(), cancel_requested=True)
             else:
@@ -200,9 +202,9 @@ class Turns:
 
         async with database.transaction(self.db) as connection:
             await self.idempotency.run(connection, key, make)
-        self.engine.stop_model(turn.id)
-        await self.ending.forget_if_over(turn.id)
-        async for _ in self.tails.follow((turn.id, turn.last_sequence)):
+        self.turn_engine.cancel(turn.id)
+        await self.waiting_turns.delete_if_finished(turn.id)
+        async for _ in self.watcher.watch((turn.id, turn.last_sequence)):
             pass
         async with self.db.connect() as connection:
             return await self._shown(connection, turn.id)

@@ -14,8 +14,8 @@ from shared.clock import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flows:
-    engine: AsyncEngine
+class FlowDeps:
+    db: AsyncEngine
     clock: Clock
     agent: Agent
     automations: AutomationsPort

@@ -10,75 +10,75 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import convert
 from chat_service.flows import initial_thinking_step
-from chat_service.flows.dependencies import Flows
+from chat_service.flows.dependencies import FlowDeps
 from chat_service.llm import usage
 from chat_service.persistence import approvals
 from chat_service.runtime import events as agent
 from chat_service.turns import accounting, limits
-from chat_service.turns.segment import Completed, Outcome, Suspended, Work
+from chat_service.turns.segment import Segment, SegmentCompleted, SegmentOutcome, SegmentSuspended
 from shared.rpc.struct import to_struct
 
-Frames = AsyncGenerator[pb.TurnEvent | Outcome, None]
+FrameStream = AsyncGenerator[pb.TurnEvent | SegmentOutcome, None]
 
 
 async def frames(
-    flows: Flows,
-    work: Work,
+    deps: FlowDeps,
+    segment: Segment,
     events: AsyncGenerator[agent.AgentEvent, None],
     thinking: pb.Step | None,
-) -> Frames:
+) -> FrameStream:
     """Frames for what the agent does; last, whether it completed or was suspended.
 
     The step `thinking` is done at the first thing the agent says or does.
     """
     paused: Sequence[UUID] = ()
-    saying = limits.Saying(work)
+    saying = limits.OutputSize(segment)
     async with contextlib.aclosing(events):
         async for event in events:
             match event:
                 case usage.UncheckpointedUsage():
-                    await accounting.write_down(flows.engine, work, event)
+                    await accounting.record_usage(deps.db, segment, event)
                     continue
                 case usage.ModelUsage():
-                    work.account(event)
+                    segment.count_usage(event)
                     continue
                 case agent.Paused(approvals=paused):
                     continue
-                case agent.TextRetracted(from_block=from_block) if not work.fold.says_from(
+                case agent.TextRetracted(from_block=from_block) if not segment.message.says_from(
                     from_block
                 ):
                     continue  # a turn that was taken over has told so before
                 case agent.Retrying() | agent.TextRetracted():
                     pass
-                case _ if thinking is not None and not work.fold.thinking_done:
-                    yield initial_thinking_step.done(thinking)
-            _follow(work, event)
+                case _ if thinking is not None and not segment.message.thinking_done:
+                    yield initial_thinking_step.complete(thinking)
+            _follow(segment, event)
             saying.add(event)
-            yield frame(work, event)
-    if thinking is not None and not work.fold.thinking_done:  # it had nothing to say
-        yield initial_thinking_step.done(thinking)
+            yield frame(segment, event)
+    if thinking is not None and not segment.message.thinking_done:  # it had nothing to say
+        yield initial_thinking_step.complete(thinking)
     if paused:
-        async for asked in _requests(flows.engine, work, paused):
+        async for asked in _requests(deps.db, segment, paused):
             yield asked
-        yield Suspended()
+        yield SegmentSuspended()
     else:
-        yield Completed()
+        yield SegmentCompleted()
 
 
-def _follow(work: Work, event: agent.AgentEvent) -> None:
+def _follow(segment: Segment, event: agent.AgentEvent) -> None:
     """Keeps in mind what a model call has streamed that has not ended."""
     match event:
         case agent.TextDelta():
-            work.standing = event.block
-            work.spoke()
+            segment.open_block = event.block
+            segment.spoke()
         case agent.ReasoningDelta() | agent.ToolCallStarted():
-            work.standing = event.block
+            segment.open_block = event.block
         case agent.TextRetracted() | agent.ToolCallFinished():
-            work.standing = None
+            segment.open_block = None
 
 
-def frame(work: Work, event: agent.AgentEvent) -> pb.TurnEvent:
-    message = work.agent_message
+def frame(segment: Segment, event: agent.AgentEvent) -> pb.TurnEvent:
+    message = segment.agent_message_name
     match event:
         case agent.TextDelta(block=block, text=text):
             return pb.TurnEvent(text_delta=pb.TextDelta(message=message, block=block, text=text))
@@ -120,12 +120,12 @@ def _step(event: agent.StepChanged) -> pb.Step:
 
 
 async def _requests(
-    engine: AsyncEngine, work: Work, paused: Sequence[UUID]
+    db: AsyncEngine, segment: Segment, paused: Sequence[UUID]
 ) -> AsyncGenerator[pb.TurnEvent, None]:
     """A frame for each approval that waits and was not shown before."""
-    async with engine.connect() as connection:
-        found = await approvals.list_by_turn(connection, work.turn.id)
+    async with db.connect() as connection:
+        found = await approvals.list_by_turn(connection, segment.turn.id)
     for row in found:
         shown = convert.approval(row)
-        if row.id in paused and shown.name not in work.fold.approvals:
+        if row.id in paused and shown.name not in segment.message.approvals:
             yield pb.TurnEvent(approval_requested=pb.ApprovalRequested(approval=shown))

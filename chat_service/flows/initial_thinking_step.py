@@ -10,7 +10,7 @@ _LONGEST_QUERY: Final = 80
 _LONGEST_TITLE: Final = 30
 
 
-def begun(parts: Sequence[Mapping[str, Any]]) -> pb.TurnEvent:
+def start(parts: Sequence[Mapping[str, Any]]) -> pb.TurnEvent:
     """The step for a message's stored parts."""
     titles = [_reference(p["mention"]) for p in parts if "mention" in p]
     verb = "Analyzing" if titles else "Processing"
@@ -18,7 +18,7 @@ def begun(parts: Sequence[Mapping[str, Any]]) -> pb.TurnEvent:
     return _step(_title(bool(titles)), item, pb.Step.IN_PROGRESS)
 
 
-def done(step: pb.Step) -> pb.TurnEvent:
+def complete(step: pb.Step) -> pb.TurnEvent:
     finished = pb.Step()
     finished.CopyFrom(step)
     finished.state = pb.Step.COMPLETED

@@ -6,48 +6,50 @@ from typing import Any, Final
 from uuid import UUID
 
 from chat_service.flows import mentions
-from chat_service.flows.dependencies import Flows
+from chat_service.flows.dependencies import FlowDeps
 from chat_service.persistence import messages
 from chat_service.persistence.enums import MessageRole
 from chat_service.persistence.messages import Message
 from chat_service.runtime.ports import ThreadMessage
-from chat_service.turns.segment import Work
+from chat_service.turns.segment import Segment
 
 MOST_MESSAGES: Final = 200
 # Stands for a message whose every part was dropped: it is still to be answered.
 _NOTHING: Final = ({"text": "(message)"},)
 
 
-async def said(flows: Flows, work: Work) -> list[ThreadMessage]:
+async def load_model_messages(deps: FlowDeps, segment: Segment) -> list[ThreadMessage]:
     """Finished messages before this turn, oldest first, then the turn's user message.
 
     What the message refers to stands right before it, as a message of its own. What the agent
     said in earlier segments of this turn is in its checkpoint, not here.
     """
-    found, parts = await _read(flows, work)
-    asked = work.turn.user_message_id
-    shown = await mentions.blocks(flows.engine, flows.automations, work.turn, parts)
+    found, parts = await _read(deps, segment)
+    asked = segment.turn.user_message_id
+    shown = await mentions.render_mentions(deps.db, deps.automations, segment.turn, parts)
     context = [
         ThreadMessage(id=f"{asked}-{number}", role="user", parts=[{"text": block}])
         for number, block in enumerate(shown, start=1)
     ]
     present = ThreadMessage(id=str(asked), role="user", parts=parts or _NOTHING)
-    return [*earlier([*reversed(found)]), *context, present]
+    return [*to_model_messages([*reversed(found)]), *context, present]
 
 
-def words(of: ThreadMessage) -> str:
+def text_of(of: ThreadMessage) -> str:
     """What a person wrote, without what we put in its place."""
     if of.parts is _NOTHING:
         return ""
     return " ".join(part.get("text", "") for part in of.parts).strip()
 
 
-async def _read(flows: Flows, work: Work) -> tuple[Sequence[Message], Sequence[Mapping[str, Any]]]:
+async def _read(
+    deps: FlowDeps, segment: Segment
+) -> tuple[Sequence[Message], Sequence[Mapping[str, Any]]]:
     """The messages before the turn's, newest first, and what its own says."""
-    turn, opened = work.turn, work.opened
+    turn, opened = segment.turn, segment.opened
     if opened is not None and opened.first:
         return (), opened.parts
-    async with flows.engine.connect() as connection:
+    async with deps.db.connect() as connection:
         found = await messages.list_newest(
             connection, turn.thread_id, size=MOST_MESSAGES, before=turn.user_message_id
         )
@@ -58,7 +60,7 @@ async def _read(flows: Flows, work: Work) -> tuple[Sequence[Message], Sequence[M
     return found, asked.parts
 
 
-def earlier(found: Sequence[Message]) -> list[ThreadMessage]:
+def to_model_messages(found: Sequence[Message]) -> list[ThreadMessage]:
     """Messages, oldest first. A call that a later segment answered is told once, where it began."""
     answers = {
         (message.turn_id, call["tool_call_id"]): call

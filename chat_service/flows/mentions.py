@@ -31,8 +31,8 @@ _UNREADABLE: Final = frozenset(
 log = logs.logger(__name__)
 
 
-async def authorised(
-    engine: AsyncEngine,
+async def authorize_mentions(
+    db: AsyncEngine,
     automations: AutomationsPort,
     workspace: str,
     user: str,
@@ -45,7 +45,7 @@ async def authorised(
     found = {}
     for name in dict.fromkeys(names):
         try:
-            kind, title = await _title(engine, automations, workspace, user, name)
+            kind, title = await _title(db, automations, workspace, user, name)
         except errors.RotaError as error:
             if error.code not in _UNREADABLE:
                 raise
@@ -54,8 +54,8 @@ async def authorised(
     return found
 
 
-async def blocks(
-    engine: AsyncEngine,
+async def render_mentions(
+    db: AsyncEngine,
     automations: AutomationsPort,
     turn: Turn,
     parts: Sequence[Mapping[str, Any]],
@@ -67,23 +67,23 @@ async def blocks(
     found = []
     for name in dict.fromkeys(part["mention"]["name"] for part in parts if "mention" in part):
         try:
-            found.append(await _block(engine, automations, turn, name))
+            found.append(await _block(db, automations, turn, name))
         except errors.RotaError as error:
             log.warning("mention_not_shown", turn=str(turn.id), reason=error.reason)
     return _cut_together([block for block in found if block])
 
 
 async def _title(
-    engine: AsyncEngine, automations: AutomationsPort, workspace: str, user: str, name: str
+    db: AsyncEngine, automations: AutomationsPort, workspace: str, user: str, name: str
 ) -> tuple[str, str]:
     if _is_automation(name):
         _check_workspace(resources.AUTOMATION.parse(name), workspace, name)
         known = await automations.get(workspace=workspace, user=user, name=name)
         return "Automation", known.display_name
-    return UNTITLED, (await _thread(engine, workspace, name)).title
+    return UNTITLED, (await _thread(db, workspace, name)).title
 
 
-async def _block(engine: AsyncEngine, automations: AutomationsPort, turn: Turn, name: str) -> str:
+async def _block(db: AsyncEngine, automations: AutomationsPort, turn: Turn, name: str) -> str:
     if _is_automation(name):
         known = await automations.get(
             workspace=turn.workspace_id, user=turn.requested_by, name=name
@@ -92,18 +92,18 @@ async def _block(engine: AsyncEngine, automations: AutomationsPort, turn: Turn, 
             workspace=turn.workspace_id, user=turn.requested_by, name=name, limit=_RUNS
         )
         return _automation_block(known, runs)
-    thread = await _thread(engine, turn.workspace_id, name)
+    thread = await _thread(db, turn.workspace_id, name)
     if thread.id == turn.thread_id:
         return ""  # the model has it before it
-    async with engine.connect() as connection:
+    async with db.connect() as connection:
         found = await messages.list_newest(connection, thread.id, size=_MESSAGES, before=None)
     return _thread_block(name, thread, found)
 
 
-async def _thread(engine: AsyncEngine, workspace: str, name: str) -> Thread:
+async def _thread(db: AsyncEngine, workspace: str, name: str) -> Thread:
     parts = resources.THREAD.parse(name)
     _check_workspace(parts, workspace, name)
-    async with engine.connect() as connection:
+    async with db.connect() as connection:
         found = await threads.get(
             connection, workspace, resources.parse_uuid(parts["thread"], name)
         )

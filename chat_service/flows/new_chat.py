@@ -12,32 +12,32 @@ from chat_service.flows import (
     runtime_context,
     title_gen,
 )
-from chat_service.flows.dependencies import Flows
-from chat_service.flows.event_frames import Frames
+from chat_service.flows.dependencies import FlowDeps
+from chat_service.flows.event_frames import FrameStream
 from chat_service.llm.config import ModelBundle
 from chat_service.runtime.events import AgentEvent
-from chat_service.turns.segment import Work
+from chat_service.turns.segment import Segment
 
 
-async def stream_new_chat(flows: Flows, work: Work) -> Frames:
-    """Frames of a new turn after its first two; last, how it ends."""
-    said = await input_state.said(flows, work)
+async def stream_new_chat(deps: FlowDeps, segment: Segment) -> FrameStream:
+    """FrameStream of a new turn after its first two; last, how it ends."""
+    said = await input_state.load_model_messages(deps, segment)
 
     def start(bundle: ModelBundle, replay: bool) -> AsyncGenerator[AgentEvent, None]:
-        return flows.agent.stream(
-            context=runtime_context.of(work, flows.clock.now()),
+        return deps.agent.stream(
+            context=runtime_context.build_context(segment, deps.clock.now()),
             model=bundle,
             said=said,
-            disabled_tools=frozenset(work.turn.disabled_tools),
-            first_block=work.fold.next_block,
+            disabled_tools=frozenset(segment.turn.disabled_tools),
+            first_block=segment.message.next_block,
             replay=replay,
-            fresh=replay and not work.recovered,
-            meter=work.meter,
+            fresh=replay and not segment.recovered,
+            meter=segment.meter,
         )
 
-    async with title_gen.titling(flows, work, said) as title:
-        thinking = initial_thinking_step.begun(said[-1].parts).step
-        working = rate_limit_recovery.frames(flows, work, start, thinking)
+    async with title_gen.search_title(deps, segment, said) as title:
+        thinking = initial_thinking_step.start(said[-1].parts).step
+        working = rate_limit_recovery.stream_with_recovery(deps, segment, start, thinking)
         async with contextlib.aclosing(working):
             async for event in working:
                 if not isinstance(event, pb.TurnEvent):

@@ -17,15 +17,15 @@ from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.frame_log import FrameLog
-from chat_service.turns.segment import Work
-from chat_service.turns.segment_frames import agent_shell, first_frames
+from chat_service.turns.segment import Segment
+from chat_service.turns.segment_frames import new_agent_message, store_first_frames
 from shared import canonical_json, errors, resources
 from shared.clock import Clock
 from shared.db.tenancy import Tenancy
 from shared.telemetry import metrics
 
 
-class Payloads(Protocol):
+class PayloadChecker(Protocol):
     """What is approved, looked at once more. Both raise InvalidRequest with paths under `field`."""
 
     async def check(
@@ -38,7 +38,7 @@ class Payloads(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
+class ApprovalDecision:
     """One decision, read from a request. `field` is where it stands there."""
 
     approval: UUID
@@ -63,45 +63,45 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Routing:
+class ResumeRouter:
     clock: Clock
     log: FrameLog
-    engine: TurnEngine
+    turn_engine: TurnEngine
     auto_pin: AutoPin
     quota: Quota
     tenancy: Tenancy
 
-    async def checked(
+    async def check(
         self,
         connection: AsyncConnection,
         turn: Turn,
-        decisions: Sequence[Decided],
-        payloads: Payloads,
-    ) -> list[Decided]:
+        decisions: Sequence[ApprovalDecision],
+        payloads: PayloadChecker,
+    ) -> list[ApprovalDecision]:
         """The decisions with edits in canonical form. Reads only; refuses what can't hold."""
         rows = {row.id: row for row in await approvals.list_by_turn(connection, turn.id)}
-        found: list[Decided] = []
+        found: list[ApprovalDecision] = []
         invalid: list[errors.FieldViolation] = []
         for decision in decisions:
             row = rows.get(decision.approval)
             if row is None:
                 raise errors.ResourceNotFound(decision.name)
             try:
-                found.append(await self._checked(connection, turn, row, decision, payloads))
+                found.append(await self._check(connection, turn, row, decision, payloads))
             except errors.InvalidRequest as error:
                 invalid += error.violations
         if invalid:
             raise errors.InvalidRequest(invalid)
         return found
 
-    async def _checked(
+    async def _check(
         self,
         connection: AsyncConnection,
         turn: Turn,
         row: Approval,
-        decision: Decided,
-        payloads: Payloads,
-    ) -> Decided:
+        decision: ApprovalDecision,
+        payloads: PayloadChecker,
+    ) -> ApprovalDecision:
         undecided = row.state is ApprovalState.PENDING
         if undecided:  # what can't be decided at all need not be mended
             self._refuse(row, decision)
@@ -117,7 +117,7 @@ class Routing:
         return decision
 
     async def _require_requester(
-        self, connection: AsyncConnection, turn: Turn, decision: Decided
+        self, connection: AsyncConnection, turn: Turn, decision: ApprovalDecision
     ) -> None:
         """What is approved is done on behalf of the one who asked for it."""
         user, workspace = turn.requested_by, turn.workspace_id
@@ -134,11 +134,11 @@ class Routing:
         self,
         connection: AsyncConnection,
         turn_id: UUID,
-        decisions: Sequence[Decided],
+        decisions: Sequence[ApprovalDecision],
         *,
         by: str,
         whole: bool,
-    ) -> tuple[Work, list[bytes]] | None:
+    ) -> tuple[Segment, list[bytes]] | None:
         """Stores decisions under the turn's row lock, and opens the next segment with the last.
 
         `whole` refuses unless they cover every pending approval. None when nothing goes on:
@@ -164,9 +164,9 @@ class Routing:
         if not named & pending:
             return None
         await self._store(connection, decisions, by)
-        return None if left else await self._go_on(connection, turn)
+        return None if left else await self._open_segment(connection, turn)
 
-    def _refuse(self, row: Approval, decision: Decided) -> None:
+    def _refuse(self, row: Approval, decision: ApprovalDecision) -> None:
         if row.state is not ApprovalState.PENDING:
             if decision.is_what_was_decided(row):
                 return
@@ -179,7 +179,7 @@ class Routing:
             raise errors.DigestMismatch(decision.name)
 
     async def _store(
-        self, connection: AsyncConnection, decisions: Sequence[Decided], by: str
+        self, connection: AsyncConnection, decisions: Sequence[ApprovalDecision], by: str
     ) -> None:
         for decision in decisions:
             await approvals.decide(
@@ -193,14 +193,16 @@ class Routing:
             )
             metrics.count("rota.approvals.decided", state=decision.state.value)
 
-    async def _go_on(self, connection: AsyncConnection, turn: Turn) -> tuple[Work, list[bytes]]:
+    async def _open_segment(
+        self, connection: AsyncConnection, turn: Turn
+    ) -> tuple[Segment, list[bytes]]:
         """Takes the lease and opens the next segment, whose first frames tell the decisions.
 
         ModelGone and QuotaExceeded when its model can't be had and no other may take its place.
         """
         config = await self.auto_pin.choose_for_segment(connection, turn)
         fence = await turns.acquire_lease(
-            connection, turn.id, owner=self.engine.owner, lease=self.engine.lease
+            connection, turn.id, owner=self.turn_engine.owner, lease=self.turn_engine.lease
         )
         going_on = replace(
             turn,
@@ -212,14 +214,14 @@ class Routing:
             cancel_requested=False,
         )
         await self.quota.reserve(connection, going_on, config)
-        await messages.insert(connection, agent_shell(going_on, self.clock.now()))
-        work = Work(turn=going_on)
+        await messages.insert(connection, new_agent_message(going_on, self.clock.now()))
+        segment = Segment(turn=going_on)
         more = []
         if config.id != turn.model_config_id:
             why = "the model before it can't be had"
-            more = [rate_limit_recovery.frame(turn.model_config_id, config.id, why)]
-        stored = await first_frames(connection, self.log, self.clock.now(), work, more)
-        return work, stored
+            more = [rate_limit_recovery.rerouted_frame(turn.model_config_id, config.id, why)]
+        stored = await store_first_frames(connection, self.log, self.clock.now(), segment, more)
+        return segment, stored
 
 
 def _same(a: Mapping[str, Any] | None, b: Mapping[str, Any] | None) -> bool:

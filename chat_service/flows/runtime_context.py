@@ -3,18 +3,18 @@
 from datetime import datetime
 
 from chat_service.runtime.ports import RuntimeContext, TaskLimits
-from chat_service.turns.segment import Work
+from chat_service.turns.segment import Segment
 from shared import errors
 from shared.schedule import zones
 
 
-def of(work: Work, now: datetime) -> RuntimeContext:
-    turn = work.turn
+def build_context(segment: Segment, now: datetime) -> RuntimeContext:
+    turn = segment.turn
     return RuntimeContext(
         workspace=turn.workspace_id,
         user=turn.requested_by,
         turn=turn.id,
-        turn_name=work.name,
+        turn_name=segment.turn_name,
         now=now,
         time_zone=turn.time_zone,
         time_zone_assumed=turn.time_zone_assumed,
@@ -22,9 +22,9 @@ def of(work: Work, now: datetime) -> RuntimeContext:
     )
 
 
-def limits(work: Work) -> TaskLimits | None:
+def task_limits(segment: Segment) -> TaskLimits | None:
     """How an unattended task is held in; None for a chat."""
-    task = work.turn.task
+    task = segment.turn.task
     if task is None:
         return None
     return TaskLimits(
@@ -35,7 +35,7 @@ def limits(work: Work) -> TaskLimits | None:
     )
 
 
-def zone(asked: str, of_token: str) -> tuple[str, bool]:
+def resolve_time_zone(asked: str, of_token: str) -> tuple[str, bool]:
     """The person's zone, and whether nobody named one."""
     if asked and asked not in zones.all_names():
         raise errors.invalid("time_zone", f"{asked!r} is no IANA time zone")

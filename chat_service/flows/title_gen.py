@@ -10,7 +10,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.flows import input_state
-from chat_service.flows.dependencies import Flows
+from chat_service.flows.dependencies import FlowDeps
 from chat_service.llm import errors
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle
@@ -22,7 +22,7 @@ from chat_service.persistence.threads import Thread
 from chat_service.prompts.load import load_prompt
 from chat_service.runtime.ports import ThreadMessage
 from chat_service.turns import accounting
-from chat_service.turns.segment import Work
+from chat_service.turns.segment import Segment
 from shared.db import database
 from shared.telemetry import logs
 
@@ -32,7 +32,7 @@ LONGEST: Final = 100
 _QUOTES = "\"'`“”„‟‘’‚‛«»‹›「」『』"
 
 
-async def title(
+async def generate_title(
     model: ModelBundle, text: str, meter: Meter, *, seconds: float = CALL_SECONDS
 ) -> str:
     """At most 100 characters, without quotation marks. Empty when the model gave none in time."""
@@ -59,7 +59,7 @@ MOST_CHARACTERS: Final = 500
 
 
 @dataclass(slots=True)
-class Titling:
+class TitleSearch:
     """The search for a title. While `shown`, a frame tells of what was found."""
 
     task: "asyncio.Task[None] | None" = None
@@ -72,25 +72,25 @@ class Titling:
 
 
 @contextlib.asynccontextmanager
-async def titling(
-    flows: Flows, work: Work, said: Sequence[ThreadMessage]
-) -> AsyncIterator[Titling]:
+async def search_title(
+    deps: FlowDeps, segment: Segment, said: Sequence[ThreadMessage]
+) -> AsyncIterator[TitleSearch]:
     """A title that comes after this changes the thread only; its usage counts all the same."""
-    search = Titling()
-    text = input_state.words(said[-1])
-    if text and await _is_wanted(flows, work):
-        search.task = asyncio.create_task(_search(flows, work, text, search))
-        flows.background.add(search.task)
-        search.task.add_done_callback(flows.background.discard)
+    search = TitleSearch()
+    text = input_state.text_of(said[-1])
+    if text and await _is_wanted(deps, segment):
+        search.task = asyncio.create_task(_search(deps, segment, text, search))
+        deps.background.add(search.task)
+        search.task.add_done_callback(deps.background.discard)
     try:
         yield search
     finally:
         search.shown = False
 
 
-async def stop(flows: Flows) -> None:
+async def stop(deps: FlowDeps) -> None:
     """Gives what is on its way a moment, then leaves it."""
-    left = set(flows.background)
+    left = set(deps.background)
     if left:
         _, late = await asyncio.wait(left, timeout=WAIT_SECONDS)
         for task in late:
@@ -98,51 +98,51 @@ async def stop(flows: Flows) -> None:
         await asyncio.gather(*late, return_exceptions=True)
 
 
-async def _is_wanted(flows: Flows, work: Work) -> bool:
-    if work.opened is not None:
-        return not work.opened.titled
-    thread = await _thread(flows, work)
-    await _tell_if_found(work, thread)
+async def _is_wanted(deps: FlowDeps, segment: Segment) -> bool:
+    if segment.opened is not None:
+        return not segment.opened.titled
+    thread = await _thread(deps, segment)
+    await _tell_if_found(segment, thread)
     return thread is not None and thread.title_state is TitleState.NONE
 
 
-async def _thread(flows: Flows, work: Work) -> Thread | None:
-    async with flows.engine.connect() as connection:
-        return await threads.get(connection, work.turn.workspace_id, work.turn.thread_id)
+async def _thread(deps: FlowDeps, segment: Segment) -> Thread | None:
+    async with deps.db.connect() as connection:
+        return await threads.get(connection, segment.turn.workspace_id, segment.turn.thread_id)
 
 
-async def _tell_if_found(work: Work, thread: Thread | None) -> None:
+async def _tell_if_found(segment: Segment, thread: Thread | None) -> None:
     """Tells of a title that this turn found and whoever found it did not live to tell of."""
-    if thread is not None and thread.titled_by == work.turn.id and not work.fold.titled:
-        await work.show(pb.TurnEvent(thread_updated=pb.ThreadUpdated(display_name=thread.title)))
+    if thread is not None and thread.titled_by == segment.turn.id and not segment.message.titled:
+        await segment.show(pb.TurnEvent(thread_updated=pb.ThreadUpdated(display_name=thread.title)))
 
 
-async def _count(flows: Flows, work: Work, meter: Meter) -> None:
+async def _count(deps: FlowDeps, segment: Segment, meter: Meter) -> None:
     for used in meter.usage():
-        async with database.transaction(flows.engine) as connection:
-            await accounting.add(connection, work.turn, used)
+        async with database.transaction(deps.db) as connection:
+            await accounting.add_usage(connection, segment.turn, used)
 
 
-async def _search(flows: Flows, work: Work, text: str, search: Titling) -> None:
+async def _search(deps: FlowDeps, segment: Segment, text: str, search: TitleSearch) -> None:
     meter = Meter()
     try:
-        bundle = await flows.model_loader.load_bundle(work.turn)
+        bundle = await deps.model_loader.load_bundle(segment.turn)
         try:
-            name = await title(bundle, text[:MOST_CHARACTERS], meter)
+            name = await generate_title(bundle, text[:MOST_CHARACTERS], meter)
         finally:  # also when it is cut off
-            await _count(flows, work, meter)
+            await _count(deps, segment, meter)
         if not name:
             return
         # On its own: who deletes the thread locks it before its turns.
-        async with flows.engine.begin() as connection:
+        async with deps.db.begin() as connection:
             given = await threads.set_generated_title(
-                connection, work.turn.thread_id, name, work.turn.id
+                connection, segment.turn.thread_id, name, segment.turn.id
             )
         if search.shown:
             if given:
                 updated = pb.ThreadUpdated(display_name=name)
-                await work.show(pb.TurnEvent(thread_updated=updated))
+                await segment.show(pb.TurnEvent(thread_updated=updated))
             else:
-                await _tell_if_found(work, await _thread(flows, work))
+                await _tell_if_found(segment, await _thread(deps, segment))
     except Exception as error:  # noqa: BLE001 - tried again with the next turn
-        log.warning("title_not_found", turn=work.name, error=type(error).__name__)
+        log.warning("title_not_found", turn=segment.turn_name, error=type(error).__name__)

@@ -29,7 +29,7 @@ _MAGIC: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class ImagePart:
     """An image as a request gives it; `place` is where it stands there."""
 
     place: str
@@ -37,7 +37,7 @@ class Given:
     data: bytes = field(default=b"", repr=False)
 
 
-async def take(given: Sequence[Given], fetcher: Fetcher) -> list[Image]:
+async def read_images(given: Sequence[ImagePart], fetcher: Fetcher) -> list[Image]:
     """The images, in order; those given by address are fetched. InvalidRequest names the field."""
     if len(given) > MOST:
         raise errors.invalid("message.parts", f"holds more than {MOST} images")
@@ -46,7 +46,7 @@ async def take(given: Sequence[Given], fetcher: Fetcher) -> list[Image]:
             raise errors.invalid(one.place, "needs either data or a uri")
     at_once = asyncio.Semaphore(_AT_ONCE)
 
-    async def read(one: Given) -> Image:
+    async def read(one: ImagePart) -> Image:
         async with at_once:
             return await _read(one, fetcher)
 
@@ -56,30 +56,30 @@ async def take(given: Sequence[Given], fetcher: Fetcher) -> list[Image]:
     return taken
 
 
-def stored(image: Image) -> dict[str, Any]:
+def image_part(image: Image) -> dict[str, Any]:
     """The part that stands for a kept image: the JSON of the proto's Part, without data."""
-    return {"image": {"uri": f"{REFERENCE}{image.sha256}", "mime_type": image.mime_type}}
+    return {"image": {"uri": f"{REFERENCE}{image.sha256}", "detect_mime_type": image.mime_type}}
 
 
-def mime_type(data: bytes) -> str | None:
+def detect_mime_type(data: bytes) -> str | None:
     """What an image is by its content, whatever anybody says; None for all else."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
 
 
-async def _read(one: Given, fetcher: Fetcher) -> Image:
+async def _read(one: ImagePart, fetcher: Fetcher) -> Image:
     given = f"{one.place}.uri" if one.uri else f"{one.place}.data"
     data = one.data or await _fetched(one, fetcher)
     if len(data) > LARGEST:
         raise errors.invalid(given, f"is larger than {LARGEST} bytes")
-    kind = mime_type(data)
+    kind = detect_mime_type(data)
     if kind is None:
         raise errors.invalid(given, "is no png, jpeg, webp or gif")
     return Image(sha256=hashlib.sha256(data).hexdigest(), mime_type=kind, data=data)
 
 
-async def _fetched(one: Given, fetcher: Fetcher) -> bytes:
+async def _fetched(one: ImagePart, fetcher: Fetcher) -> bytes:
     try:
         return await fetcher.download(one.uri, most=LARGEST)
     except errors.InvalidRequest as exc:
@@ -87,7 +87,7 @@ async def _fetched(one: Given, fetcher: Fetcher) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class UserMessage:
     """Parts as they are stored, and the images they refer to."""
 
     parts: Sequence[Mapping[str, Any]]
@@ -95,36 +95,38 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
-    engine: AsyncEngine
+class UserMessageReader:
+    db: AsyncEngine
     automations: AutomationsPort
     fetcher: Fetcher
 
-    async def take(self, message: pb.Message, workspace: str, user: str) -> Taken:
+    async def read(self, message: pb.Message, workspace: str, user: str) -> UserMessage:
         """Fetches what is given by address, and drops mentions of what the user may not read."""
-        check(message)
-        kept = await take(_given(message), self.fetcher)
+        check_message(message)
+        kept = await read_images(_given(message), self.fetcher)
         names = [part.mention.name for part in message.parts if part.HasField("mention")]
-        titles = await mentions.authorised(self.engine, self.automations, workspace, user, names)
+        titles = await mentions.authorize_mentions(
+            self.db, self.automations, workspace, user, names
+        )
         left = iter(kept)
         parts: list[Mapping[str, Any]] = []
         for part in message.parts:
             match part.WhichOneof("part"):
                 case "image":
-                    parts.append(stored(next(left)))
+                    parts.append(image_part(next(left)))
                 case "mention" if (name := part.mention.name) in titles:
                     parts.append({"mention": {"name": name, "display_name": titles[name]}})
                 case "text":
                     parts.append(convert.stored_part(part))
-        return Taken(parts=parts, images=kept)
+        return UserMessage(parts=parts, images=kept)
 
 
-def asks_others(message: pb.Message) -> bool:
+def needs_io(message: pb.Message) -> bool:
     """Whether taking the message needs more than the message."""
     return any(part.image.uri or part.HasField("mention") for part in message.parts)
 
 
-def check(message: pb.Message) -> None:
+def check_message(message: pb.Message) -> None:
     """Refuses a message that says nothing, and parts that only the service writes."""
     for index, part in enumerate(message.parts):
         match part.WhichOneof("part"):
@@ -139,9 +141,9 @@ def check(message: pb.Message) -> None:
         raise errors.invalid("message.parts", "say something")
 
 
-def _given(message: pb.Message) -> list[Given]:
+def _given(message: pb.Message) -> list[ImagePart]:
     return [
-        Given(place=f"message.parts[{index}].image", uri=part.image.uri, data=part.image.data)
+        ImagePart(place=f"message.parts[{index}].image", uri=part.image.uri, data=part.image.data)
         for index, part in enumerate(message.parts)
         if part.HasField("image")
     ]

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat_service.llm.usage import ModelUsage
 from chat_service.persistence import credits, messages, turns
 from chat_service.persistence.turns import Turn
-from chat_service.turns.segment import Work
+from chat_service.turns.segment import Segment
 from chat_service.turns.usage_sum import UsageSum
 from shared.db import database
 from shared.telemetry import logs
@@ -16,7 +16,7 @@ from shared.telemetry import logs
 log = logs.logger(__name__)
 
 
-async def add(connection: AsyncConnection, turn: Turn, used: ModelUsage) -> None:
+async def add_usage(connection: AsyncConnection, turn: Turn, used: ModelUsage) -> None:
     """Counts a call beside the segment's work, whether the segment goes on or is over.
 
     Against a person's credit also when the turn is gone with its thread.
@@ -27,24 +27,24 @@ async def add(connection: AsyncConnection, turn: Turn, used: ModelUsage) -> None
     if row is None:
         return
     before = await messages.get_usage(connection, turn.agent_message_id)
-    await messages.set_usage(connection, turn.agent_message_id, with_calls(before, [used]))
-    await turns.set_usage(connection, turn.id, with_calls(row.usage, [used]))
+    await messages.set_usage(connection, turn.agent_message_id, add_calls(before, [used]))
+    await turns.set_usage(connection, turn.id, add_calls(row.usage, [used]))
 
 
-async def write_down(engine: AsyncEngine, work: Work, used: ModelUsage) -> None:
+async def record_usage(db: AsyncEngine, segment: Segment, used: ModelUsage) -> None:
     """Counts a call at once, since nobody could tell of it if this process died."""
-    if used.call in work.counted:
+    if used.call in segment.counted_calls:
         return
     try:
-        async with database.transaction(engine) as connection:
-            await add(connection, work.turn, used)
+        async with database.transaction(db) as connection:
+            await add_usage(connection, segment.turn, used)
     except Exception as error:  # noqa: BLE001 - then it is counted at the end
-        log.warning("usage_not_written", turn=work.name, error=type(error).__name__)
-        work.account(used)
-    work.counted.add(used.call)
+        log.warning("usage_not_written", turn=segment.turn_name, error=type(error).__name__)
+        segment.count_usage(used)
+    segment.counted_calls.add(used.call)
 
 
-def with_calls(before: Mapping[str, Any], calls: Iterable[ModelUsage]) -> dict[str, Any]:
+def add_calls(before: Mapping[str, Any], calls: Iterable[ModelUsage]) -> dict[str, Any]:
     """A usage as it is stored, and calls on top of it."""
     more = UsageSum()
     for call in calls:
@@ -52,20 +52,20 @@ def with_calls(before: Mapping[str, Any], calls: Iterable[ModelUsage]) -> dict[s
     return _sum(before, more.stored())
 
 
-async def leave(engine: AsyncEngine, work: Work) -> None:
+async def record_unreported(db: AsyncEngine, segment: Segment) -> None:
     """Counts calls of a segment left to another owner who can't know of them: nothing was said."""
-    for used in work.meter.silent_usage():
-        async with database.transaction(engine) as connection:
-            await add(connection, work.turn, used)
+    for used in segment.meter.silent_usage():
+        async with database.transaction(db) as connection:
+            await add_usage(connection, segment.turn, used)
 
 
-def close(
-    work: Work, message: Mapping[str, Any], turn: Mapping[str, Any]
+def close_usage(
+    segment: Segment, message: Mapping[str, Any], turn: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The usage of a segment's message and of its turn, by what was counted to both before."""
-    for call in work.meter.usage():
-        work.account(call)
-    used = work.usage.stored()
+    for call in segment.meter.usage():
+        segment.count_usage(call)
+    used = segment.usage.stored()
     return _sum(message, used), _sum(turn, used)
 
 

@@ -15,12 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat_service.persistence import turns
 from chat_service.persistence.turns import Turn
 from chat_service.turns import accounting
-from chat_service.turns.finalize import failed, finalize, unstorable
+from chat_service.turns.finalize import finalize, salvage, to_failure
 from chat_service.turns.frame_log import LEASE, FrameLog, TurnLog
-from chat_service.turns.recovery import Ready, Reckon, Takeover
-from chat_service.turns.segment import Cancelled, Failed, Outcome, Suspended, Work
-from chat_service.turns.telemetry import Observed
-from chat_service.turns.watch import Tails
+from chat_service.turns.recovery import LostUsageEstimate, RecoveredSegment, Recovery
+from chat_service.turns.segment import (
+    Segment,
+    SegmentCancelled,
+    SegmentFailed,
+    SegmentOutcome,
+    SegmentSuspended,
+)
+from chat_service.turns.telemetry import SegmentTelemetry, outcome_name
+from chat_service.turns.watch import TurnWatcher
 from shared import errors
 from shared.aio import BackgroundTasks
 from shared.clock import Clock
@@ -34,25 +40,25 @@ LOCKED_SECONDS: Final = 0.02
 LOCKED_AT_MOST: Final = 5
 CANCEL_LOOK_SECONDS: Final = 0.4
 ADOPT_SECONDS: Final = 2.0
-ADOPTED_AT_ONCE: Final = 50
+ADOPT_BATCH: Final = 50
 RETRY_SECONDS: Final = 0.5
 # How often the database may refuse the end of a turn before what it said is cleaned, and left out.
 CLEANED_AT: Final = 3
 EMPTIED_AT: Final = 6
 # Turns that begin at the same moment take turns with the words of those that stream.
-OPENED_AT_ONCE: Final = 1
+MAX_CONCURRENT_OPENINGS: Final = 1
 # How long a stop waits for the end of a segment to be written.
 END_SECONDS: Final = 5.0
 
 # A flow gives frames and, last, how the segment ends.
-Flow = Callable[[Work], AsyncGenerator[pb.TurnEvent | Outcome, None]]
+Flow = Callable[[Segment], AsyncGenerator[pb.TurnEvent | SegmentOutcome, None]]
 
 log = logs.logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Running:
-    work: Work
+    segment: Segment
     log: TurnLog
     task: "asyncio.Task[None]" = field(init=False)
     cancelled: bool = False
@@ -72,56 +78,60 @@ class TurnEngine:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        db: AsyncEngine,
         clock: Clock,
         frame_log: FrameLog,
-        tails: Tails,
+        watcher: TurnWatcher,
         *,
         leases: AsyncEngine,
         flow: Flow,
         forget: Callable[[UUID], Awaitable[None]],
-        reckon: Reckon,
+        estimate_lost_usage: LostUsageEstimate,
         lease: timedelta = LEASE,
     ) -> None:
         """`leases` has a connection that nothing else waits for or holds."""
         self.owner = uuid4()
         self.lease = lease
-        self._engine = engine
+        self._db = db
         self._leases = leases
         self._clock = clock
         self._log = frame_log
-        self._tails = tails
+        self._watcher = watcher
         self._flow = flow
         self._forget = forget
         self._running: dict[UUID, _Running] = {}
         self._stopping = False
         # Changes that begin segments: once one is committed it must be begun too.
-        self.tasks = BackgroundTasks(at_once=OPENED_AT_ONCE)
-        self._takeover = Takeover(
-            engine, frame_log, self.tasks, reckon=reckon, begin=self._begin_again
+        self.background = BackgroundTasks(at_once=MAX_CONCURRENT_OPENINGS)
+        self._recovery = Recovery(
+            db,
+            frame_log,
+            self.background,
+            estimate_lost_usage=estimate_lost_usage,
+            start=self._start_again,
         )
 
-    def begin(self, work: Work, stored: list[bytes]) -> None:
+    def start(self, segment: Segment, stored: list[bytes]) -> None:
         """Runs a segment whose lease this replica holds; `stored` are its first frames."""
-        turn = work.turn
+        turn = segment.turn
         before = self._running.get(turn.id)
         if before is not None:
             if before.log.fence >= turn.fence:  # taken over before it began
                 return
             before.lose()
-        if not work.recovered:  # whoever took it over has read them
+        if not segment.recovered:  # whoever took it over has read them
             for frame in stored:
-                work.fold.add(pb.TurnEvent.FromString(frame))
-        to = self._log.open(turn.id, fence=turn.fence, first=turn.segments[-1], stored=stored)
-        work.show = functools.partial(self._show, work, to)
-        work.stored = functools.partial(self._log.drain, to)
-        observed = Observed(work)
-        work.spoke, work.switched = observed.spoke, observed.rerouted
-        mine = self._running[turn.id] = _Running(work=work, log=to)
-        mine.task = asyncio.create_task(self._run(mine, observed), name=f"turn {turn.id}")
-        self._tails.nudge(turn.id)
+                segment.message.add(pb.TurnEvent.FromString(frame))
+        turn_log = self._log.open(turn.id, fence=turn.fence, first=turn.segments[-1], stored=stored)
+        segment.show = functools.partial(self._show, segment, turn_log)
+        segment.stored = functools.partial(self._log.drain, turn_log)
+        telemetry = SegmentTelemetry(segment)
+        segment.spoke, segment.switched = telemetry.record_first_token, telemetry.record_fallback
+        running = self._running[turn.id] = _Running(segment=segment, log=turn_log)
+        running.task = asyncio.create_task(self._run(running, telemetry), name=f"turn {turn.id}")
+        self._watcher.poke(turn.id)
 
-    def stop_model(self, turn: UUID) -> bool:
+    def cancel(self, turn: UUID) -> bool:
         """Cancels the turn if it runs here."""
         running = self._running.get(turn)
         if running is None or running.cancelled:
@@ -134,31 +144,31 @@ class TurnEngine:
     async def run(self) -> None:
         """Keeps leases, looks for cancellations, adopts orphans; until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._every(self.renew_seconds, self.renew))
-            group.create_task(self._every(CANCEL_LOOK_SECONDS, self.look_for_cancels))
-            group.create_task(self._every(ADOPT_SECONDS, self.adopt))
+            group.create_task(self._every(self.renew_seconds, self.renew_leases))
+            group.create_task(self._every(CANCEL_LOOK_SECONDS, self.check_cancel_requests))
+            group.create_task(self._every(ADOPT_SECONDS, self.adopt_turns))
 
     async def stop(self, grace_seconds: float) -> None:
         """Lets turns end for a while, then leaves the rest to another replica at once."""
         self._stopping = True
-        await self.tasks.stop(END_SECONDS)
+        await self.background.stop(END_SECONDS)
         tasks = [r.task for r in self._running.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=grace_seconds)
         left = self._held()
-        self._takeover.taken.clear()
+        self._recovery.taken.clear()
         for running in self._running.values():
             running.left = True
             running.task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._let_go(left)
+        await self._release(left)
 
-    async def renew(self) -> None:
+    async def renew_leases(self) -> None:
         """Renews the leases of what runs here, and stops what was lost."""
         held = self._held()
         if not held:
             return
-        async with self._keeping() as connection:
+        async with self._lease_connection() as connection:
             await self._renew(connection, held, self.lease)
             for turn, fence in held.items():
                 # A segment may have ended, and its lease with it, since the list was made.
@@ -175,40 +185,40 @@ class TurnEngine:
                 return
             await asyncio.sleep(LOCKED_SECONDS)
 
-    async def look_for_cancels(self) -> None:
+    async def check_cancel_requests(self) -> None:
         """Stops the turns here of which somebody asked it elsewhere."""
         if self._running:
-            async with self._keeping() as connection:
+            async with self._lease_connection() as connection:
                 asked = await turns.list_cancel_requests(connection, list(self._running))
             for turn in asked:
-                self.stop_model(turn)
+                self.cancel(turn)
 
-    async def adopt(self) -> None:
+    async def adopt_turns(self) -> None:
         """Takes over all turns whose owner died. They begin now, or soon, beside this."""
-        ready: list[Ready] = []
+        ready: list[RecoveredSegment] = []
         try:
-            while len(adopted := await self._adopted()) == ADOPTED_AT_ONCE:
-                ready += await self._takeover.go_on(adopted)
-            ready += await self._takeover.go_on(adopted)
+            while len(adopted := await self._adopted()) == ADOPT_BATCH:
+                ready += await self._recovery.resume(adopted)
+            ready += await self._recovery.resume(adopted)
         finally:  # words of the first would hold up the last
-            for work, stored in () if self._stopping else ready:
-                self._takeover.begin(work, stored)
+            for segment, stored in () if self._stopping else ready:
+                self._recovery.start(segment, stored)
 
     async def _adopted(self) -> list[Turn]:
         if self._stopping:
             return []
         # What runs here is not orphaned, however late its lease is renewed.
         live = [turn for turn, r in self._running.items() if not r.log.lost.is_set()]
-        async with self._engine.connect() as connection:
+        async with self._db.connect() as connection:
             adopted = await turns.adopt_orphans(
                 connection,
                 owner=self.owner,
                 lease=self.lease,
-                live=[*live, *self._takeover.taken],
-                limit=ADOPTED_AT_ONCE,
+                live=[*live, *self._recovery.taken],
+                limit=ADOPT_BATCH,
             )
         if self._stopping:
-            await self._let_go({turn.id: turn.fence for turn in adopted})
+            await self._release({turn.id: turn.fence for turn in adopted})
             return []
         return adopted
 
@@ -219,109 +229,117 @@ class TurnEngine:
     def _held(self) -> dict[UUID, int]:
         # One that was lost here may have been taken over here, and not have begun again yet.
         running = {turn: r.log.fence for turn, r in self._running.items()}
-        return {**running, **self._takeover.taken}
+        return {**running, **self._recovery.taken}
 
-    async def _let_go(self, held: dict[UUID, int]) -> None:
+    async def _release(self, held: dict[UUID, int]) -> None:
         if held:
             with contextlib.suppress(Exception):  # the lease runs out by itself soon
-                async with self._engine.connect() as connection:
+                async with self._db.connect() as connection:
                     await self._renew(connection, held, timedelta(0))
 
-    async def _run(self, mine: _Running, observed: Observed) -> None:
-        work, to = mine.work, mine.log
+    async def _run(self, running: _Running, telemetry: SegmentTelemetry) -> None:
+        segment, turn_log = running.segment, running.log
         try:
-            watch = asyncio.create_task(self._stop_when_lost(mine))
+            watch = asyncio.create_task(self._stop_when_lost(running))
             try:
-                outcome = await self._outcome(mine)
+                outcome = await self._outcome(running)
             finally:
                 watch.cancel()
             if outcome is not None:
-                await self._to_its_end(mine, self._finish(work, to, outcome, observed))
-            elif not to.lost.is_set():
-                await self._to_its_end(mine, self._leave(work))
+                await self._shield(running, self._finish(segment, turn_log, outcome, telemetry))
+            elif not turn_log.lost.is_set():
+                await self._shield(running, self._leave(segment))
         finally:
-            if to.lost.is_set():
-                log.warning("turn_lost", turn=work.name)
-            observed.ended(None)
-            self._log.close(to)
-            if self._running.get(work.turn.id) is mine:  # and not of a later segment
-                del self._running[work.turn.id]
+            if turn_log.lost.is_set():
+                log.warning("turn_lost", turn=segment.turn_name)
+            telemetry.record_end(None)
+            self._log.close(turn_log)
+            if self._running.get(segment.turn.id) is running:  # and not of a later segment
+                del self._running[segment.turn.id]
 
-    async def _to_its_end(self, mine: _Running, finish: Coroutine[Any, Any, None]) -> None:
+    async def _shield(self, running: _Running, finish: Coroutine[Any, Any, None]) -> None:
         """A cancellation waits for the end to be written: for a while where the replica stops."""
-        ending = asyncio.ensure_future(finish)
-        while not ending.done():
+        end = asyncio.ensure_future(finish)
+        while not end.done():
             try:
-                await asyncio.shield(ending)
+                await asyncio.shield(end)
             except asyncio.CancelledError:
-                if mine.left:
-                    await asyncio.wait([ending], timeout=END_SECONDS)
-                    ending.cancel()
+                if running.left:
+                    await asyncio.wait([end], timeout=END_SECONDS)
+                    end.cancel()
                     raise
 
-    async def _show(self, work: Work, to: TurnLog, event: pb.TurnEvent) -> None:
-        work.fold.add(event)
-        await self._log.add(to, event)
+    async def _show(self, segment: Segment, turn_log: TurnLog, event: pb.TurnEvent) -> None:
+        segment.message.add(event)
+        await self._log.add(turn_log, event)
 
-    async def _outcome(self, mine: _Running) -> Outcome | None:
+    async def _outcome(self, running: _Running) -> SegmentOutcome | None:
         """Runs the flow; None when the turn is left to another owner."""
-        work, to = mine.work, mine.log
+        segment, turn_log = running.segment, running.log
         try:
-            async with contextlib.aclosing(self._flow(work)) as events:
+            async with contextlib.aclosing(self._flow(segment)) as events:
                 async for event in events:
                     if not isinstance(event, pb.TurnEvent):
                         return event
-                    await self._show(work, to, event)
+                    await self._show(segment, turn_log, event)
             raise AssertionError("a flow ends with its outcome")
         except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - told to the person
             # What is cut off may end in any fault.
-            if mine.cut_off or isinstance(error, asyncio.CancelledError):
-                return Cancelled() if mine.cancelled and not to.lost.is_set() else None
-            return failed(work, error)
+            if running.cut_off or isinstance(error, asyncio.CancelledError):
+                return (
+                    SegmentCancelled() if running.cancelled and not turn_log.lost.is_set() else None
+                )
+            return to_failure(segment, error)
 
-    async def _finish(self, work: Work, to: TurnLog, outcome: Outcome, observed: Observed) -> None:
+    async def _finish(
+        self,
+        segment: Segment,
+        turn_log: TurnLog,
+        outcome: SegmentOutcome,
+        telemetry: SegmentTelemetry,
+    ) -> None:
         refused = 0
-        while not to.lost.is_set():
+        while not turn_log.lost.is_set():
             try:
-                ended = await finalize(self._engine, self._log, self._clock, work, to, outcome)
+                ended = await finalize(self._db, self._log, self._clock, segment, turn_log, outcome)
             except Exception as error:  # noqa: BLE001 - tried again while the lease is ours
-                log.warning("turn_not_ended", turn=work.name, error=type(error).__name__)
+                log.warning("turn_not_ended", turn=segment.turn_name, error=type(error).__name__)
                 refused += database.translate(error) is None
                 if refused in (CLEANED_AT, EMPTIED_AT):
-                    outcome = unstorable(work, error, whole=refused < EMPTIED_AT)
+                    outcome = salvage(segment, error, whole=refused < EMPTIED_AT)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             if ended is None:  # another owner has it
-                to.lost.set()
+                turn_log.lost.set()
             else:
-                observed.ended(ended)
-                _tell(work, ended)
-                if not isinstance(ended, Suspended):
+                telemetry.record_end(ended)
+                _log_end(segment, ended)
+                if not isinstance(ended, SegmentSuspended):
                     with contextlib.suppress(errors.ServiceUnavailable):  # swept later
-                        await self._forget(work.turn.id)
+                        await self._forget(segment.turn.id)
             return
 
-    async def _leave(self, work: Work) -> None:
+    async def _leave(self, segment: Segment) -> None:
         try:
             async with asyncio.timeout(END_SECONDS):
-                await accounting.leave(self._engine, work)
+                await accounting.record_unreported(self._db, segment)
         except Exception as error:  # noqa: BLE001 - whoever goes on needs none of it
-            log.warning("turn_not_accounted", turn=work.name, error=type(error).__name__)
+            log.warning("turn_not_accounted", turn=segment.turn_name, error=type(error).__name__)
 
-    async def _stop_when_lost(self, mine: _Running) -> None:
-        await mine.log.lost.wait()
-        mine.task.cancel()
+    async def _stop_when_lost(self, running: _Running) -> None:
+        await running.log.lost.wait()
+        running.task.cancel()
 
     @contextlib.asynccontextmanager
-    async def _keeping(self) -> AsyncIterator[AsyncConnection]:
+    async def _lease_connection(self) -> AsyncIterator[AsyncConnection]:
         """The connection of the leases; another one instead of one that does not answer."""
         async with asyncio.timeout(self.renew_seconds), self._leases.connect() as connection:
             yield connection
 
-    def _begin_again(self, work: Work, stored: list[bytes]) -> None:
-        self.begin(work, stored)
-        if work.turn.cancel_requested:
-            self.stop_model(work.turn.id)
+    def _start_again(self, segment: Segment, stored: list[bytes]) -> None:
+        self.start(segment, stored)
+        if segment.turn.cancel_requested:
+            self.cancel(segment.turn.id)
 
     async def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -333,19 +351,19 @@ class TurnEngine:
 
 
 async def _check_lost(connection: AsyncConnection, running: _Running) -> None:
-    turn = await turns.get(connection, running.work.turn.id)
+    turn = await turns.get(connection, running.segment.turn.id)
     if turn is None or turn.fence != running.log.fence:
         running.lose()
 
 
-def _tell(work: Work, outcome: Outcome) -> None:
+def _log_end(segment: Segment, outcome: SegmentOutcome) -> None:
     log.info(
         "turn_ended",
-        turn=work.name,
-        flow=work.flow,
-        workspace=work.turn.workspace_id,
-        config=work.turn.model_config_id,
-        outcome=type(outcome).__name__.lower(),
-        reason=outcome.error.reason if isinstance(outcome, Failed) else "",
-        rerouted=work.rerouted,
+        turn=segment.turn_name,
+        flow=segment.flow_name,
+        workspace=segment.turn.workspace_id,
+        config=segment.turn.model_config_id,
+        outcome=outcome_name(outcome),
+        reason=outcome.error.reason if isinstance(outcome, SegmentFailed) else "",
+        rerouted=segment.rerouted,
     )

@@ -14,9 +14,13 @@ from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns import segment_frames
 from chat_service.turns.frame_log import FrameLog
-from chat_service.turns.message_parts import Fold
-from chat_service.turns.segment import Work
-from chat_service.turns.segment_frames import agent_shell, begun_before, first_frames
+from chat_service.turns.message_parts import MessageParts
+from chat_service.turns.segment import Segment
+from chat_service.turns.segment_frames import (
+    earlier_tool_calls,
+    new_agent_message,
+    store_first_frames,
+)
 from shared import resources
 from shared.clock import Clock
 from shared.db import database
@@ -28,15 +32,13 @@ log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    engine: AsyncEngine
+class WaitingTurns:
+    db: AsyncEngine
     clock: Clock
     log: FrameLog
     forget: Callable[[UUID], Awaitable[None]]
 
-    async def end_waiting(
-        self, connection: AsyncConnection, turn: Turn, state: ApprovalState
-    ) -> None:
+    async def end(self, connection: AsyncConnection, turn: Turn, state: ApprovalState) -> None:
         """Ends a turn that waits, in a segment of its own without a model call.
 
         The caller holds the turn's row. Its pending approvals get `state`.
@@ -57,7 +59,7 @@ class Ending:
             agent_message_id=resources.new_id_at(now),
         )
         results = await self._results(connection, ended, waited, now)
-        stored = await first_frames(connection, self.log, now, Work(turn=ended))
+        stored = await store_first_frames(connection, self.log, now, Segment(turn=ended))
         base = turn.last_sequence + len(stored)
         last = [*results, pb.TurnEvent(cancelled=pb.TurnCancelled())]
         await frames.insert(connection, turn.id, base, self.log.number(last, base))
@@ -67,17 +69,17 @@ class Ending:
         self, connection: AsyncConnection, turn: Turn, waited: Sequence[Approval], now: datetime
     ) -> list[pb.TurnEvent]:
         """What the calls that waited say, also in a message of the segment."""
-        fold = Fold(earlier=await begun_before(connection, turn.id))
-        results = list(segment_frames.finished(waited, fold))
+        message = MessageParts(earlier=await earlier_tool_calls(connection, turn.id))
+        results = list(segment_frames.results_of_unrun_calls(waited, message))
         for event in results:
-            fold.add(event)
-        shell = agent_shell(turn, now)
-        await messages.insert(connection, replace(shell, parts=fold.parts(), finish_time=now))
+            message.add(event)
+        shell = new_agent_message(turn, now)
+        await messages.insert(connection, replace(shell, parts=message.parts(), finish_time=now))
         return results
 
     async def expire(self) -> list[UUID]:
         """Ends the turns whose approvals nobody decided in time; answers with them."""
-        async with self.engine.connect() as connection:
+        async with self.db.connect() as connection:
             late = await approvals.list_expired_turns(connection, self.clock.now(), limit=_MOST)
         ended = []
         for turn_id in late:
@@ -91,16 +93,16 @@ class Ending:
         return ended
 
     async def _expired(self, turn_id: UUID) -> bool:
-        async with database.transaction(self.engine) as connection:
+        async with database.transaction(self.db) as connection:
             turn = await turns.get(connection, turn_id, lock=True)
             if turn is None or turn.state is not TurnState.AWAITING_APPROVAL:
                 return False
-            await self.end_waiting(connection, turn, ApprovalState.EXPIRED)
+            await self.end(connection, turn, ApprovalState.EXPIRED)
         return True
 
-    async def forget_if_over(self, turn_id: UUID) -> None:
+    async def delete_if_finished(self, turn_id: UUID) -> None:
         """Drops what the agent keeps of a turn that will not go on."""
-        async with self.engine.connect() as connection:
+        async with self.db.connect() as connection:
             turn = await turns.get(connection, turn_id)
         if turn is None or turn.end_time is not None:
             await self.forget(turn_id)

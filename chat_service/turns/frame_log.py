@@ -66,10 +66,10 @@ class TurnLog:
 class FrameLog:
     """Writes the frames of all turns of this replica, many turns in one transaction."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, *, lease: timedelta = LEASE) -> None:
+    def __init__(self, db: AsyncEngine, clock: Clock, *, lease: timedelta = LEASE) -> None:
         """`lease`: of the turns whose frames it writes, which renews them."""
         self._lease = lease
-        self._engine = engine
+        self._db = db
         self._clock = clock
         self._logs: dict[UUID, TurnLog] = {}
         self._dirty = asyncio.Event()
@@ -197,7 +197,7 @@ class FrameLog:
         ]
         try:
             # One statement, so a transaction of its own without asking for one.
-            async with fast_connection.borrow(self._engine) as connection:
+            async with fast_connection.borrow(self._db) as connection:
                 accepted = await frames.append(connection, batches, self._lease)
                 for one in logs:
                     if one.turn not in accepted and await _was_stored(connection, one):

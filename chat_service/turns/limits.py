@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from chat_service import convert
 from chat_service.runtime import events as agent
-from chat_service.turns.segment import Work
+from chat_service.turns.segment import Segment
 from shared import errors
 
 # Together less than the 16 MiB that a message on the wire may have.
-MOST_SAID: Final = 4 << 20
-MOST_OUTPUTS: Final = 8 << 20
+MAX_TEXT_BYTES: Final = 4 << 20
+MAX_OUTPUT_BYTES: Final = 8 << 20
 # how much longer JSON is on the wire at most: a number of one digit has eleven bytes there
 _GROWTH: Final = 6
 LEFT_OUT: Final = {
@@ -20,11 +20,11 @@ LEFT_OUT: Final = {
 }
 
 
-class Saying:
+class OutputSize:
     """Adds up what a segment says. Raises ModelUnavailable when it is too much for a message."""
 
-    def __init__(self, work: Work) -> None:
-        self._work = work
+    def __init__(self, segment: Segment) -> None:
+        self._work = segment
         self._said: int | None = None
 
     def add(self, event: agent.AgentEvent) -> None:
@@ -38,21 +38,21 @@ class Saying:
                 return
             case _:
                 return
-        said = sum(self._work.fold.sizes()) if self._said is None else self._said
+        said = sum(self._work.message.sizes()) if self._said is None else self._said
         self._said = said + len(text.encode())
-        if self._said > MOST_SAID:
+        if self._said > MAX_TEXT_BYTES:
             raise errors.ModelUnavailable(
                 "the model's answer is too long",
                 metadata={"model_config": str(self._work.turn.model_config_id)},
             )
 
 
-def kept(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def limit_outputs(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """A message's parts without the oldest of the results that are too much for it."""
     outputs = [part["tool_call"]["output"] for part in parts if _has_output(part)]
-    if sum(len(json.dumps(output)) for output in outputs) * _GROWTH <= MOST_OUTPUTS:
+    if sum(len(json.dumps(output)) for output in outputs) * _GROWTH <= MAX_OUTPUT_BYTES:
         return list(parts)
-    left, found = MOST_OUTPUTS, list[Mapping[str, Any]]()
+    left, found = MAX_OUTPUT_BYTES, list[Mapping[str, Any]]()
     for part in reversed(parts):
         if _has_output(part):
             left -= convert.part(part).ByteSize()

@@ -20,7 +20,7 @@ _WRITTEN: Final = ("tool", "args_json")
 
 
 @dataclass(slots=True)
-class Fold:
+class MessageParts:
     """What the frames of a segment amount to: the parts of its message.
 
     Calls of an earlier segment finish in a later one, so `calls` may hold calls whose block is

@@ -14,28 +14,28 @@ from chat_service.persistence.turn_recovery import AbandonedSegment, RecoveredUs
 from chat_service.persistence.turns import Turn
 from chat_service.turns import accounting
 from chat_service.turns.frame_log import FrameLog
-from chat_service.turns.segment import Work
+from chat_service.turns.segment import Segment
 from shared.aio import BackgroundTasks
 from shared.db import database
 from shared.telemetry import logs, metrics
 
 # Turns whose checkpoints are read at the same time.
 AT_ONCE: Final = 8
-RECKON_SECONDS: Final = 10.0
+ESTIMATE_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 0.5
 # A reckoning that fails though the database is there goes on without its result at last.
 MOST_FAILURES: Final = 3
 
 # What calls that were cut off used; None where nobody can know.
-Reckon = Callable[[Work, AbandonedSegment], Awaitable[list[ModelUsage] | None]]
-Begin = Callable[[Work, list[bytes]], None]
+LostUsageEstimate = Callable[[Segment, AbandonedSegment], Awaitable[list[ModelUsage] | None]]
+SegmentStart = Callable[[Segment, list[bytes]], None]
 # A segment that may go on, and its frames.
-Ready = tuple[Work, list[bytes]]
+RecoveredSegment = tuple[Segment, list[bytes]]
 
 log = logs.logger(__name__)
 
 
-class Takeover:
+class Recovery:
     """Has a dead replica's turns go on. What they tell first is that they do.
 
     What the dead one's calls had cost is written with that, or neither is; of a turn that only
@@ -44,46 +44,46 @@ class Takeover:
 
     def __init__(
         self,
-        engine: AsyncEngine,
+        db: AsyncEngine,
         frame_log: FrameLog,
         tasks: BackgroundTasks,
         *,
-        reckon: Reckon,
-        begin: Begin,
+        estimate_lost_usage: LostUsageEstimate,
+        start: SegmentStart,
     ) -> None:
         self.taken: dict[UUID, int] = {}  # adopted, not begun yet: turn → fence
-        self._engine = engine
+        self._db = db
         self._log = frame_log
         self._tasks = tasks
-        self._reckon = reckon
-        self._begin = begin
+        self._estimate_lost_usage = estimate_lost_usage
+        self._start = start
         self._queue = asyncio.Semaphore(AT_ONCE)
 
-    async def go_on(self, adopted: Sequence[Turn]) -> list[Ready]:
+    async def resume(self, adopted: Sequence[Turn]) -> list[RecoveredSegment]:
         """Those that have no checkpoint, to be begun; the others follow by themselves."""
         if not adopted:
             return []
         for turn in adopted:
-            log.info("turn_recovered", turn=Work(turn=turn).name, fence=turn.fence)
+            log.info("turn_recovered", turn=Segment(turn=turn).turn_name, fence=turn.fence)
             self.taken[turn.id] = turn.fence
         try:
-            async with asyncio.timeout(RECKON_SECONDS):
+            async with asyncio.timeout(ESTIMATE_SECONDS):
                 left = await self._left(adopted)
                 plain = [turn for turn in adopted if not left[turn.id].checkpointed]
                 ready = await self._told(plain, left)
         except Exception as error:  # noqa: BLE001 - each is tried again by itself
             log.warning("turns_not_reckoned", turns=len(adopted), error=type(error).__name__)
             ready = []
-        done = {work.turn.id for work, _ in ready}
+        done = {segment.turn.id for segment, _ in ready}
         for turn in adopted:
             if turn.id not in done:
                 self._tasks.spawn(self._one(turn))
         return ready
 
-    def begin(self, work: Work, stored: list[bytes]) -> None:
-        if self.taken.get(work.turn.id) == work.turn.fence:  # else it was left to others
-            del self.taken[work.turn.id]
-            self._begin(work, stored)
+    def start(self, segment: Segment, stored: list[bytes]) -> None:
+        if self.taken.get(segment.turn.id) == segment.turn.fence:  # else it was left to others
+            del self.taken[segment.turn.id]
+            self._start(segment, stored)
 
     async def _one(self, turn: Turn) -> None:
         """Until it has begun, or is somebody else's."""
@@ -92,7 +92,7 @@ class Takeover:
             try:
                 async with self._queue:
                     for ready in await self._another_try(turn, failures):
-                        self.begin(*ready)
+                        self.start(*ready)
             except Exception as error:  # noqa: BLE001 - tried again while the lease is ours
                 log.warning("turn_not_reckoned", turn=str(turn.id), error=type(error).__name__)
                 late = isinstance(error, TimeoutError)
@@ -100,16 +100,16 @@ class Takeover:
             if self.taken.get(turn.id) == turn.fence:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _another_try(self, turn: Turn, failures: int) -> list[Ready]:
+    async def _another_try(self, turn: Turn, failures: int) -> list[RecoveredSegment]:
         if failures >= MOST_FAILURES:
-            return [await self._unreckoned(turn)]
-        async with asyncio.timeout(RECKON_SECONDS):
+            return [await self._without_estimate(turn)]
+        async with asyncio.timeout(ESTIMATE_SECONDS):
             found = await self._found(turn)
             return [] if found is None else await self._told([found], await self._left([found]))
 
     async def _found(self, turn: Turn) -> Turn | None:
         """The turn as it is now; None, and it is let go, when somebody else has it."""
-        async with self._engine.connect() as connection:
+        async with self._db.connect() as connection:
             found = await turns.get(connection, turn.id)
         if found is not None and found.fence == turn.fence:
             return found
@@ -117,67 +117,67 @@ class Takeover:
         return None
 
     async def _left(self, adopted: Sequence[Turn]) -> dict[UUID, AbandonedSegment]:
-        async with self._engine.connect() as connection:
+        async with self._db.connect() as connection:
             return await turn_recovery.read_abandoned(connection, adopted)
 
     async def _told(
         self, adopted: Sequence[Turn], left: dict[UUID, AbandonedSegment]
-    ) -> list[Ready]:
+    ) -> list[RecoveredSegment]:
         """Reckons and writes down; answers with those of which all is written."""
-        works = [_work(turn, left[turn.id]) for turn in adopted]
-        told = {w.turn.id: await self._telling(w, left[w.turn.id]) for w in works}
+        segments = [_work(turn, left[turn.id]) for turn in adopted]
+        told = {w.turn.id: await self._telling(w, left[w.turn.id]) for w in segments}
         written = set()
         if more := [one for one in told.values() if one is not None]:
-            async with self._engine.connect() as connection:
+            async with self._db.connect() as connection:
                 written = await turn_recovery.store_usage(connection, more)
         ready = []
-        for work in works:
-            one, stored = told[work.turn.id], list(left[work.turn.id].frames)
-            if one is not None and work.turn.id not in written:
+        for segment in segments:
+            one, stored = told[segment.turn.id], list(left[segment.turn.id].frames)
+            if one is not None and segment.turn.id not in written:
                 continue
             if one is not None and one.frame is not None:
                 stored.append(one.frame)
-                work.fold.add(pb.TurnEvent.FromString(one.frame))
-            ready.append((work, stored))
+                segment.message.add(pb.TurnEvent.FromString(one.frame))
+            ready.append((segment, stored))
         return ready
 
-    async def _telling(self, work: Work, left: AbandonedSegment) -> RecoveredUsage | None:
+    async def _telling(self, segment: Segment, left: AbandonedSegment) -> RecoveredUsage | None:
         """What is to be written before the turn goes on; None for nothing."""
-        cut = await self._reckon(work, left)
-        if work.turn.cancel_requested:  # what it said stays
+        cut = await self._estimate_lost_usage(segment, left)
+        if segment.turn.cancel_requested:  # what it said stays
             for used in cut or ():
-                work.account(used)
+                segment.count_usage(used)
             return None
-        frame = None if cut is None else self._retraction(work)
+        frame = None if cut is None else self._retraction(segment)
         if frame is None and not cut:
             return None
         return RecoveredUsage(
-            turn=work.turn,
-            usage=accounting.with_calls(work.turn.usage, cut or ()),
-            message_usage=accounting.with_calls(left.usage, cut or ()),
+            turn=segment.turn,
+            usage=accounting.add_calls(segment.turn.usage, cut or ()),
+            message_usage=accounting.add_calls(left.usage, cut or ()),
             premium_micros=sum(used.cost_micros for used in cut or () if used.premium),
             frame=frame,
         )
 
-    def _retraction(self, work: Work) -> bytes | None:
+    def _retraction(self, segment: Segment) -> bytes | None:
         """What was streamed is said again."""
-        if not work.fold.blocks:
+        if not segment.message.blocks:
             return None
-        retracted = pb.TextRetracted(message=work.agent_message, from_block=0)
+        retracted = pb.TextRetracted(message=segment.agent_message_name, from_block=0)
         (frame,) = self._log.number(
-            [pb.TurnEvent(text_retracted=retracted)], work.turn.last_sequence
+            [pb.TurnEvent(text_retracted=retracted)], segment.turn.last_sequence
         )
         return frame
 
-    async def _unreckoned(self, turn: Turn) -> Ready:
+    async def _without_estimate(self, turn: Turn) -> RecoveredSegment:
         log.error("turn_goes_on_unreckoned", turn=str(turn.id))
         metrics.count("rota.turns.unreckoned")
         left = (await self._left([turn]))[turn.id]
         return _work(turn, left), list(left.frames)
 
 
-def _work(turn: Turn, left: AbandonedSegment) -> Work:
-    work = Work(turn=turn, recovered=True)
+def _work(turn: Turn, left: AbandonedSegment) -> Segment:
+    segment = Segment(turn=turn, recovered=True)
     for frame in left.frames:
-        work.fold.add(pb.TurnEvent.FromString(frame))
-    return work
+        segment.message.add(pb.TurnEvent.FromString(frame))
+    return segment

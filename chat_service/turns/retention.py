@@ -19,14 +19,14 @@ _ROWS: Final = 500
 # batches of one kind in one sweep, so that no kind holds up the others
 _BATCHES: Final = 20
 
-Batch = Callable[[AsyncConnection], Awaitable[int]]
+DeleteBatch = Callable[[AsyncConnection], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
+class TurnRetention:
     """`frames_kept` is how long the frames of a turn can be replayed after its end."""
 
-    engine: AsyncEngine
+    db: AsyncEngine
     clock: Clock
     tenancy: Tenancy
     forget: Callable[[UUID], Awaitable[None]]
@@ -69,24 +69,24 @@ class Retention:
         await self._batches(_ROWS, lambda c: credits.settle_abandoned(c, now, limit=_ROWS))
 
     async def _drop_what_is_over(self) -> None:
-        async with database.transaction(self.engine) as connection:
+        async with database.transaction(self.db) as connection:
             await model_cooldowns.delete_expired(connection, self.clock.now())
             await tool_calls.delete_finished(connection)
 
     async def _measure(self) -> None:
-        async with self.engine.connect() as connection:
+        async with self.db.connect() as connection:
             metrics.set_gauge("rota.approvals.pending", await approvals.count_pending(connection))
 
-    async def _batches(self, size: int, batch: Batch) -> None:
+    async def _batches(self, size: int, batch: DeleteBatch) -> None:
         """One transaction each, until one was not full."""
         for _ in range(_BATCHES):
-            async with database.transaction(self.engine) as connection:
+            async with database.transaction(self.db) as connection:
                 done = await batch(connection)
             if done < size:
                 return
 
     async def _forget_leftovers(self) -> None:
-        async with self.engine.connect() as connection:
+        async with self.db.connect() as connection:
             left = await turns.list_with_checkpoints(connection, limit=_TURNS)
         for turn in left:
             await self.forget(turn)

@@ -11,32 +11,32 @@ from chat_service import convert
 from chat_service.llm.metering import Meter
 from chat_service.llm.usage import ModelUsage
 from chat_service.persistence.turns import Turn
-from chat_service.turns.message_parts import Fold
+from chat_service.turns.message_parts import MessageParts
 from chat_service.turns.usage_sum import UsageSum
 from shared import errors
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class SegmentCompleted:
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class Suspended:
+class SegmentSuspended:
     pass
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class SegmentFailed:
     error: errors.RotaError
 
 
 @dataclass(frozen=True, slots=True)
-class Cancelled:
+class SegmentCancelled:
     pass
 
 
-Outcome = Completed | Suspended | Failed | Cancelled
+SegmentOutcome = SegmentCompleted | SegmentSuspended | SegmentFailed | SegmentCancelled
 
 
 async def _nowhere(event: pb.TurnEvent) -> None:
@@ -53,7 +53,7 @@ async def _at_once() -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class OpenedTurn:
     """What is known of a turn that has just been opened, and need not be read again."""
 
     parts: Sequence[Mapping[str, Any]]  # what was said
@@ -62,18 +62,21 @@ class Opened:
 
 
 @dataclass(slots=True, kw_only=True)
-class Work:
-    """A segment in hand. `recovered` when its first owner died, `opened` while it is the first."""
+class Segment:
+    """A segment in progress.
+
+    `recovered`: its first owner died. `opened`: only in a turn's first segment.
+    """
 
     turn: Turn
-    opened: Opened | None = None
+    opened: OpenedTurn | None = None
     recovered: bool = False
-    fold: Fold = field(default_factory=Fold)
+    message: MessageParts = field(default_factory=MessageParts)
     usage: UsageSum = field(default_factory=UsageSum)
     premium_micros: int = 0  # the part of the usage that is charged against credit
-    counted: set[str] = field(default_factory=set)  # the model calls in the usage
+    counted_calls: set[str] = field(default_factory=set)  # the model calls in the usage
     meter: Meter = field(default_factory=Meter)  # also of calls that the flow was not told of
-    standing: int | None = None  # the block of a model call that has not ended
+    open_block: int | None = None  # the block of a model call that has not ended
     rerouted: bool = False
     # Puts a frame between those of the flow, and waits for all frames to be stored. The engine
     # sets both.
@@ -84,7 +87,7 @@ class Work:
     switched: Callable[[int], None] = _unseen
 
     @property
-    def flow(self) -> str:
+    def flow_name(self) -> str:
         if self.turn.task is not None:
             return "agent_task"
         return "resume_chat" if self.resumed else "new_chat"
@@ -94,37 +97,37 @@ class Work:
         return self.turn.segment > 0
 
     @property
-    def name(self) -> str:
+    def turn_name(self) -> str:
         return convert.turn_name(self.turn.workspace_id, self.turn.thread_id, self.turn.id)
 
     @property
-    def agent_message(self) -> str:
+    def agent_message_name(self) -> str:
         return self._message(self.turn.agent_message_id)
 
     @property
-    def user_message(self) -> str:
+    def user_message_name(self) -> str:
         return self._message(self.turn.user_message_id)
 
-    def account(self, used: ModelUsage) -> None:
+    def count_usage(self, used: ModelUsage) -> None:
         """Counts a model call once, however often it is told of."""
-        self.standing = None
-        if used.call and used.call in self.counted:
+        self.open_block = None
+        if used.call and used.call in self.counted_calls:
             return
-        self.counted.add(used.call)
+        self.counted_calls.add(used.call)
         self.usage.add(used)
         if used.premium:
             self.premium_micros += used.cost_micros
 
     def text(self) -> str:
         """What the agent said, without its thoughts."""
-        return "".join(p["text"] for p in self.fold.parts() if "text" in p)
+        return "".join(p["text"] for p in self.message.parts() if "text" in p)
 
-    def started(self) -> pb.TurnEvent:
+    def started_frame(self) -> pb.TurnEvent:
         return pb.TurnEvent(
             started=pb.TurnStarted(
-                turn=self.name,
-                user_message=self.user_message,
-                agent_message=self.agent_message,
+                turn=self.turn_name,
+                user_message=self.user_message_name,
+                agent_message=self.agent_message_name,
                 resumed=self.resumed,
             )
         )

@@ -23,9 +23,9 @@ from chat_service.persistence.enums import (
 from chat_service.persistence.messages import Message
 from chat_service.persistence.turns import Turn
 from chat_service.turns.frame_log import FrameLog
-from chat_service.turns.message_parts import Fold
+from chat_service.turns.message_parts import MessageParts
 from chat_service.turns.segment import (
-    Work,
+    Segment,
 )
 from shared.rpc.struct import to_struct
 
@@ -49,11 +49,13 @@ def decision_events(rows: Sequence[Approval]) -> list[pb.TurnEvent]:
     return [pb.TurnEvent(approval_decided=pb.ApprovalDecided(approval=one)) for one in shown]
 
 
-def finished(rows: Sequence[Approval], fold: Fold) -> Iterator[pb.TurnEvent]:
+def results_of_unrun_calls(
+    rows: Sequence[Approval], message: MessageParts
+) -> Iterator[pb.TurnEvent]:
     """A frame for each call that the approvals were of, unless it has ended."""
     told: set[str] = set()
     for row in sorted(rows, key=lambda row: _ORDER.index(row.state)):
-        if row.tool_call_id not in told and not fold.has_ended(row.tool_call_id):
+        if row.tool_call_id not in told and not message.has_ended(row.tool_call_id):
             told.add(row.tool_call_id)
             yield pb.TurnEvent(tool_call_finished=_result(row))
 
@@ -76,7 +78,7 @@ def _output(row: Approval) -> dict[str, str]:
     return {"status": "rejected", "reason": row.state.value, "message": _WHY[row.state]}
 
 
-async def begun_before(connection: AsyncConnection, turn: UUID) -> dict[str, dict[str, Any]]:
+async def earlier_tool_calls(connection: AsyncConnection, turn: UUID) -> dict[str, dict[str, Any]]:
     """What earlier segments say of the calls they began."""
     said = await messages.list_by_turn(connection, turn)
     calls = [part["tool_call"] for m in said for part in m.parts if "tool_call" in part]
@@ -87,7 +89,7 @@ async def begun_before(connection: AsyncConnection, turn: UUID) -> dict[str, dic
     }
 
 
-def agent_shell(turn: Turn, now: datetime) -> Message:
+def new_agent_message(turn: Turn, now: datetime) -> Message:
     """The agent's message of a segment, to be finished when the segment ends."""
     return Message(
         id=turn.agent_message_id,
@@ -99,18 +101,18 @@ def agent_shell(turn: Turn, now: datetime) -> Message:
     )
 
 
-async def first_frames(
+async def store_first_frames(
     connection: AsyncConnection,
     log: FrameLog,
     now: datetime,
-    work: Work,
+    segment: Segment,
     more: Sequence[pb.TurnEvent] = (),
 ) -> list[bytes]:
     """Stores `started`, what was decided since the segment before, and what else is to be told."""
-    turn = work.turn
+    turn = segment.turn
     rows = await approvals.list_by_turn(connection, turn.id)
     decided = [row for row in rows if row.segment == turn.segment - 1]
-    events = [work.started(), *decision_events(decided)]
+    events = [segment.started_frame(), *decision_events(decided)]
     stored = log.number([*events, *more], turn.last_sequence)
     await frames.insert(connection, turn.id, turn.last_sequence, stored)
     await turns.update(

@@ -5,7 +5,14 @@ from typing import Final
 
 from opentelemetry.trace import Span
 
-from chat_service.turns.segment import Cancelled, Completed, Failed, Outcome, Suspended, Work
+from chat_service.turns.segment import (
+    Segment,
+    SegmentCancelled,
+    SegmentCompleted,
+    SegmentFailed,
+    SegmentOutcome,
+    SegmentSuspended,
+)
 from shared.telemetry import metrics
 from shared.telemetry.metrics import Attributes
 
@@ -13,46 +20,46 @@ SPAN: Final = "chat_request"
 HANDED_OVER: Final = "handed_over"  # another replica goes on with it
 
 
-class Observed:
+class SegmentTelemetry:
     """`chat_request` lasts from a segment's begin to its end, or to the next model."""
 
-    def __init__(self, work: Work) -> None:
-        turn = work.turn
+    def __init__(self, segment: Segment) -> None:
+        turn = segment.turn
         self._attributes: Attributes = {
-            "flow": work.flow,
+            "flow": segment.flow_name,
             "agent_mode": "chat" if turn.task is None else "task",
             "turn": str(turn.id),
             "workspace": turn.workspace_id,
-            "recovered": work.recovered,
+            "recovered": segment.recovered,
         }
-        self._flow = work.flow
+        self._flow = segment.flow_name
         self._began = time.perf_counter()
         self._spoke = False
         self._ended = False
         self._span = self._start(turn.model_config_id)
         metrics.add_level("rota.turns.open", 1)
 
-    def spoke(self) -> None:
+    def record_first_token(self) -> None:
         """Text came; the first time counts."""
         if not self._spoke:
             self._spoke = True
             metrics.record_seconds("rota.turn.first_token", self._passed(), flow=self._flow)
 
-    def rerouted(self, config: int) -> None:
+    def record_fallback(self, config: int) -> None:
         """Another model goes on, in a span of its own."""
         self._span.set_attribute("outcome", "rerouted")
         self._span.end()
         self._span = self._start(config)
         metrics.count("rota.turn.reroutes", flow=self._flow)
 
-    def ended(self, outcome: Outcome | None) -> None:
+    def record_end(self, outcome: SegmentOutcome | None) -> None:
         """None: it is left to another replica. Only the first time counts."""
         if self._ended:
             return
         self._ended = True
-        said, code = _said(outcome), ""
+        said, code = outcome_name(outcome), ""
         self._span.set_attribute("outcome", said)
-        if isinstance(outcome, Failed):
+        if isinstance(outcome, SegmentFailed):
             code = outcome.error.code.name
             metrics.record_failure(self._span, code, outcome.error.reason)
         self._span.end()
@@ -67,14 +74,14 @@ class Observed:
         return time.perf_counter() - self._began
 
 
-def _said(outcome: Outcome | None) -> str:
+def outcome_name(outcome: SegmentOutcome | None) -> str:
     match outcome:
-        case Completed():
+        case SegmentCompleted():
             return "completed"
-        case Suspended():
+        case SegmentSuspended():
             return "suspended"
-        case Failed():
+        case SegmentFailed():
             return "failed"
-        case Cancelled():
+        case SegmentCancelled():
             return "cancelled"
     return HANDED_OVER

@@ -35,20 +35,20 @@ class _Watch:
     local: TurnLog | None = None  # the segment that last ran here, also when it has ended
 
 
-class Tails:
+class TurnWatcher:
     """Streams turns from wherever they run; turns of other replicas by one query for all."""
 
     def __init__(
-        self, engine: AsyncEngine, log: FrameLog, clock: Clock, *, heartbeat_seconds: float = 15.0
+        self, db: AsyncEngine, log: FrameLog, clock: Clock, *, heartbeat_seconds: float = 15.0
     ) -> None:
-        self._engine = engine
+        self._db = db
         self._log = log
         self._clock = clock
         self._heartbeat = heartbeat_seconds
         self._watched: dict[UUID, _Watch] = {}
         self._any = asyncio.Event()
 
-    async def follow(self, place: Place | Awaitable[Place]) -> AsyncIterator[bytes]:
+    async def watch(self, place: Place | Awaitable[Place]) -> AsyncIterator[bytes]:
         """A turn's frames after a place, as they are stored, up to and with the first terminal one.
 
         Ends at once when the turn is over and has no frame left; while it goes on or waits,
@@ -99,7 +99,7 @@ class Tails:
                 await self._poll(remote)
             await asyncio.sleep(POLL_SECONDS)
 
-    def nudge(self, turn: UUID) -> None:
+    def poke(self, turn: UUID) -> None:
         """Makes watchers look again, because the turn now runs here."""
         watch = self._watched.get(turn)
         if watch is not None:
@@ -107,7 +107,7 @@ class Tails:
 
     async def _poll(self, remote: list[UUID]) -> None:
         try:
-            async with self._engine.connect() as connection:
+            async with self._db.connect() as connection:
                 progress = await turns.get_progress(connection, remote)
         except Exception:  # noqa: BLE001 - the database is away; watchers wait for it
             return
@@ -115,7 +115,7 @@ class Tails:
             watch = self._watched.get(turn)
             if watch is not None and watch.seen != progress.get(turn):
                 watch.seen = progress.get(turn)
-                self.nudge(turn)
+                self.poke(turn)
 
     async def _next(
         self, turn: UUID, after: int, local: TurnLog | None
@@ -126,7 +126,7 @@ class Tails:
             fresh = local.frames[start : start + PAGE]
             if fresh or self._log.find(turn) is local:
                 return list(enumerate(fresh, start=after + 1)), False
-        async with self._engine.connect() as connection:
+        async with self._db.connect() as connection:
             row = await turns.get(connection, turn)
             if row is None:
                 return [], True

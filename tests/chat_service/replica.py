@@ -16,9 +16,9 @@ from chat_service.persistence.turn_recovery import AbandonedSegment
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.frame_log import FrameLog
-from chat_service.turns.segment import Completed, Outcome, Work
-from chat_service.turns.segment_frames import agent_shell
-from chat_service.turns.watch import Tails
+from chat_service.turns.segment import Segment, SegmentCompleted, SegmentOutcome
+from chat_service.turns.segment_frames import new_agent_message
+from chat_service.turns.watch import TurnWatcher
 from shared.clock import ManualClock
 from tests.chat_service.stored_turns import PAST, read
 from tests.support.chat import START, until
@@ -39,7 +39,7 @@ async def say(engine: AsyncEngine, turn: Turn, text: str) -> None:
     async with engine.begin() as connection:
         await frames.insert(connection, turn.id, 0, [event.SerializeToString()])
         await connection.execute(sa.update(T).where(T.c.id == turn.id).values(last_sequence=1))
-        await messages.insert(connection, agent_shell(turn, START))
+        await messages.insert(connection, new_agent_message(turn, START))
 
 
 async def shown(engine: AsyncEngine, turn: Turn) -> list[pb.TurnEvent]:
@@ -73,32 +73,32 @@ class Replica:
             self.engine,
             clock,
             log,
-            Tails(self.engine, log, clock),
+            TurnWatcher(self.engine, log, clock),
             leases=self.leases or self.engine,
             flow=self._flow,
             forget=self._forget,
-            reckon=self._reckon,
+            estimate_lost_usage=self._reckon,
             lease=LEASE,
         )
         self.reckoning.set()
         self.leaving.set()
 
-    async def _flow(self, work: Work) -> AsyncGenerator[pb.TurnEvent | Outcome, None]:
-        self.ran.append((work.turn.id, work.turn.fence))
+    async def _flow(self, segment: Segment) -> AsyncGenerator[pb.TurnEvent | SegmentOutcome, None]:
+        self.ran.append((segment.turn.id, segment.turn.fence))
         try:
             await self.outcome.wait()
-            yield Completed()
+            yield SegmentCompleted()
         except asyncio.CancelledError:
             if self.raised is not None:
                 raise self.raised from None
             raise
         finally:
-            self.stopped.append(work.turn.id)
+            self.stopped.append(segment.turn.id)
             await self.leaving.wait()
 
-    async def _reckon(self, work: Work, left: AbandonedSegment) -> list[ModelUsage] | None:
+    async def _reckon(self, segment: Segment, left: AbandonedSegment) -> list[ModelUsage] | None:
         await self.reckoning.wait()
-        self.reckoned.append(work.turn.id)
+        self.reckoned.append(segment.turn.id)
         if self.meanwhile:
             await self.meanwhile.pop()()
         if self.faults:

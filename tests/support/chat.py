@@ -72,7 +72,7 @@ class Chat:
     stub: chat_pb2_grpc.ChatServiceStub
     agent: agent_pb2_grpc.AgentServiceStub
     engine: AsyncEngine
-    service: bootstrap.Service
+    service: bootstrap.ChatServer
     metadata: list[tuple[str, str]]
 
     async def send(self, text: str, **fields: Any) -> list[pb.TurnEvent]:
@@ -152,7 +152,7 @@ async def chat_service(
         yield Chat(
             stub=chat_pb2_grpc.ChatServiceStub(channel),
             agent=agent_pb2_grpc.AgentServiceStub(channel),
-            engine=service.engine,
+            engine=service.db,
             service=service,
             metadata=[("authorization", f"Bearer {token or keys.user_token()}")],
         )

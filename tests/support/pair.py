@@ -109,7 +109,7 @@ async def pair(
             chat=Chat(
                 stub=chat_pb2_grpc.ChatServiceStub(to_chat),
                 agent=agent_pb2_grpc.AgentServiceStub(to_chat),
-                engine=chat.engine,
+                engine=chat.db,
                 service=chat,
                 metadata=metadata,
             ),

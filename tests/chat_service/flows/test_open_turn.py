@@ -8,7 +8,7 @@ import pytest
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat_service.flows.open_turn import Opening
+from chat_service.flows.open_turn import TurnOpener
 from chat_service.persistence import frames, messages, tables, threads, turn_opening, turns
 from chat_service.persistence.enums import TurnState
 from chat_service.persistence.turn_opening import NewTurnRows, TurnRequest
@@ -225,7 +225,7 @@ async def test_a_plain_message_is_taken_without_a_transaction(
     async def refuse(*_: object) -> None:
         raise errors.NotServed("a transaction")
 
-    monkeypatch.setattr(Opening, "open", refuse)
+    monkeypatch.setattr(TurnOpener, "open", refuse)
     assert kinds(await chat.send("again", name=thread))[-1] == "completed"
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chat_service.flows.title_gen import title
+from chat_service.flows.title_gen import generate_title
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.metering import Meter
 from tests.chat_service.agent_bench import Bench
@@ -17,7 +17,9 @@ def _model(base_url: str) -> ModelBundle:
 
 async def test_a_title_is_found_and_accounted_for(bench: Bench) -> None:
     meter = Meter()
-    found = await title(bench.model(), "every weekday at nine summarise the news from Paris", meter)
+    found = await generate_title(
+        bench.model(), "every weekday at nine summarise the news from Paris", meter
+    )
 
     assert found == "Every weekday at nine summarise the"
     (used,) = meter.usage()
@@ -37,21 +39,21 @@ async def test_a_title_is_found_and_accounted_for(bench: Bench) -> None:
 )
 async def test_quotes_and_breaks_are_taken_off(said: str, title_: str) -> None:
     async with scripted_model([says(said), ends(), DONE]) as model:
-        found = await title(_model(model.base_url), "hello", Meter())
+        found = await generate_title(_model(model.base_url), "hello", Meter())
 
     assert found == title_
 
 
 async def test_a_long_title_is_cut() -> None:
     async with scripted_model([says("long " * 100), ends(), DONE]) as model:
-        found = await title(_model(model.base_url), "hello", Meter())
+        found = await generate_title(_model(model.base_url), "hello", Meter())
 
     assert 0 < len(found) <= 100
 
 
 async def test_only_the_beginning_is_read() -> None:
     async with scripted_model([says("T"), ends(), DONE]) as model:
-        await title(_model(model.base_url), "x" * 900, Meter())
+        await generate_title(_model(model.base_url), "x" * 900, Meter())
 
     assert model.asked[0]["messages"][1]["content"] == "x" * 500
 
@@ -60,8 +62,8 @@ async def test_a_model_that_fails_gives_none(bench: Bench) -> None:
     bench.demo.controls.fail(1, status=500)
     meter = Meter()
 
-    assert await title(bench.model(), "hello", meter) == ""
-    assert await title(bench.model(), "   ", meter) == ""
+    assert await generate_title(bench.model(), "hello", meter) == ""
+    assert await generate_title(bench.model(), "   ", meter) == ""
     assert meter.usage() == []
 
 
@@ -70,7 +72,7 @@ async def test_a_model_that_never_ends_gives_none_and_is_accounted_for(bench: Be
     meter = Meter()
 
     async with asyncio.timeout(30):
-        assert await title(bench.model(), "hello", meter, seconds=0.2) == ""
+        assert await generate_title(bench.model(), "hello", meter, seconds=0.2) == ""
 
     assert [used.estimated for used in meter.usage()] == [True]
 
@@ -78,6 +80,6 @@ async def test_a_model_that_never_ends_gives_none_and_is_accounted_for(bench: Be
 async def test_a_model_that_says_nothing_gives_none_and_is_accounted_for() -> None:
     meter = Meter()
     async with scripted_model([says('""'), ends(), DONE]) as model:
-        assert await title(_model(model.base_url), "hello", meter) == ""
+        assert await generate_title(_model(model.base_url), "hello", meter) == ""
 
     assert [used.output_tokens for used in meter.usage()] == [5]

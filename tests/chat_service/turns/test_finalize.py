@@ -13,7 +13,7 @@ from chat_service.persistence import tables
 from chat_service.runtime.events import TextDelta, ToolCallStarted
 from chat_service.turns import engine
 from chat_service.turns.finalize import finalize
-from chat_service.turns.segment import Work
+from chat_service.turns.segment import Segment
 from devstack.demo_model import DemoServer
 from shared.rpc import status
 from tests.chat_service.conftest import Serving
@@ -82,8 +82,8 @@ async def test_a_turn_ends_even_when_nothing_it_said_can_be_stored(
     monkeypatch.setattr(engine, "RETRY_SECONDS", 0.0)
 
     async def picky(*args: Any) -> Any:
-        work = next(arg for arg in args if isinstance(arg, Work))
-        if work.fold.parts():
+        segment = next(arg for arg in args if isinstance(arg, Segment))
+        if segment.message.parts():
             raise ValueError("not this")
         return await finalize(*args)
 

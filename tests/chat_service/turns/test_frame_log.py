@@ -11,7 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.turns import frame_log
 from chat_service.turns.frame_log import FrameLog, TurnLog
-from chat_service.turns.watch import Tails
+from chat_service.turns.watch import TurnWatcher
 from shared.clock import ManualClock
 from tests.support.chat import START
 
@@ -20,7 +20,7 @@ class Written(FrameLog):
     """Keeps what is written instead of storing it."""
 
     def __init__(self) -> None:
-        super().__init__(engine=None, clock=ManualClock(START))  # type: ignore[arg-type]
+        super().__init__(db=None, clock=ManualClock(START))  # type: ignore[arg-type]
         self.texts: list[tuple[int, str]] = []
 
     async def _store(self, logs: Sequence[TurnLog]) -> bool:
@@ -43,7 +43,7 @@ async def log(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Written]:
 
     monkeypatch.setattr(frame_log, "GAP_SECONDS", 3600.0)
     monkeypatch.setattr("chat_service.turns.frame_log.frames.append", append)
-    monkeypatch.setattr("chat_service.turns.frame_log.kept.connection", connection)
+    monkeypatch.setattr("chat_service.turns.frame_log.fast_connection.borrow", connection)
     written = Written()
     running = asyncio.create_task(written.run())
     yield written
@@ -148,10 +148,10 @@ async def test_nobody_sees_a_frame_before_it_is_stored(
     monkeypatch.setattr(frame_log, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr("chat_service.turns.frame_log.frames.append", append)
     turn = opened(log, 1)
-    tails = Tails(log._engine, log, ManualClock(START), heartbeat_seconds=3600.0)
+    watcher = TurnWatcher(log._db, log, ManualClock(START), heartbeat_seconds=3600.0)
 
     async def watch() -> None:
-        async for frame in tails.follow((turn.turn, 0)):
+        async for frame in watcher.watch((turn.turn, 0)):
             event = pb.TurnEvent.FromString(frame)
             seen.append(f"{event.sequence} {event.text_delta.text}")
 

@@ -9,7 +9,7 @@ from chat_service import convert
 from chat_service.api import threads as listing
 from chat_service.runtime.events import TextDelta, TextRetracted
 from chat_service.turns import limits
-from chat_service.turns.segment import Work
+from chat_service.turns.segment import Segment
 from shared import errors
 from shared.rpc import status
 from tests.chat_service.conftest import Serving
@@ -43,18 +43,18 @@ async def test_an_answer_that_could_never_be_sent_ends_the_turn(serve: Serving) 
 
 async def test_what_was_said_is_added_up_and_what_was_retracted_is_not(chat: Chat) -> None:
     (turn,) = await store(chat.engine)
-    work = Work(turn=turn)
-    saying = limits.Saying(work)
+    segment = Segment(turn=turn)
+    saying = limits.OutputSize(segment)
 
     def say(letters: int, block: int) -> None:
         saying.add(TextDelta(block=block, text="é" * (letters // 2)))
         delta = pb.TextDelta(block=block, text="é" * (letters // 2))
-        work.fold.add(pb.TurnEvent(text_delta=delta))
+        segment.message.add(pb.TurnEvent(text_delta=delta))
 
-    say(limits.MOST_SAID - 10, 0)
+    say(limits.MAX_TEXT_BYTES - 10, 0)
     saying.add(TextRetracted(from_block=0))
-    work.fold.add(pb.TurnEvent(text_retracted=pb.TextRetracted(from_block=0)))
-    say(limits.MOST_SAID, 1)
+    segment.message.add(pb.TurnEvent(text_retracted=pb.TextRetracted(from_block=0)))
+    say(limits.MAX_TEXT_BYTES, 1)
     with pytest.raises(errors.ModelUnavailable):
         say(2, 2)
 
@@ -65,7 +65,7 @@ def test_of_results_that_are_too_much_for_a_message_the_newest_are_kept() -> Non
         for i in range(20)
     ]
     parts: list[dict[str, Any]] = [{"text": "first"}, *calls, {"text": "last"}]
-    kept = limits.kept(parts)
+    kept = limits.limit_outputs(parts)
     whole = pb.Message(parts=[convert.part(part) for part in kept])
     assert (
         whole.ByteSize()
@@ -79,10 +79,10 @@ def test_of_results_that_are_too_much_for_a_message_the_newest_are_kept() -> Non
 def test_a_result_is_measured_as_it_is_on_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
     part = {"tool_call": {"tool_call_id": "c", "tool": "t", "args_json": "{}", "output": NUMBERS}}
     size = convert.part(part).ByteSize()
-    monkeypatch.setattr(limits, "MOST_OUTPUTS", size)
-    assert limits.kept([part]) == [part]
-    monkeypatch.setattr(limits, "MOST_OUTPUTS", size - 1)
-    assert limits.kept([part]) != [part]
+    monkeypatch.setattr(limits, "MAX_OUTPUT_BYTES", size)
+    assert limits.limit_outputs([part]) == [part]
+    monkeypatch.setattr(limits, "MAX_OUTPUT_BYTES", size - 1)
+    assert limits.limit_outputs([part]) != [part]
 
 
 async def test_a_page_of_messages_ends_where_an_answer_would_be_too_large(

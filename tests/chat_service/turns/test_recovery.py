@@ -34,7 +34,7 @@ async def test_all_turns_of_a_dead_replica_are_taken_over_in_one_look(
     engine: AsyncEngine, replica: Replica
 ) -> None:
     orphans = await store(engine, 120)
-    await replica.turns.adopt()
+    await replica.turns.adopt_turns()
     assert await owned(engine, replica.turns.owner) == 120
     assert await replica.begun(120) == sorted((turn.id, 2) for turn in orphans)
 
@@ -42,7 +42,7 @@ async def test_all_turns_of_a_dead_replica_are_taken_over_in_one_look(
 async def test_two_replicas_share_what_a_dead_one_left(engine: AsyncEngine) -> None:
     orphans = await store(engine, 120)
     replicas = [Replica(engine=engine), Replica(engine=engine)]
-    await asyncio.gather(*(one.turns.adopt() for one in replicas))
+    await asyncio.gather(*(one.turns.adopt_turns() for one in replicas))
 
     async def all_begun() -> bool:
         return sum(len(one.ran) for one in replicas) >= 120
@@ -58,10 +58,10 @@ async def test_a_replica_does_not_take_over_what_it_runs(
     engine: AsyncEngine, replica: Replica
 ) -> None:
     (turn,) = await store(engine)
-    await replica.turns.adopt()
+    await replica.turns.adopt_turns()
     await replica.begun(1)
     await leave(engine, turn.id)  # as after a stall
-    await replica.turns.adopt()
+    await replica.turns.adopt_turns()
     assert (await read(engine, turn.id)).fence == 2
     assert replica.ran == [(turn.id, 2)]
 
@@ -71,10 +71,10 @@ async def test_a_replica_does_not_take_over_what_it_is_taking_over(
 ) -> None:
     (turn,) = await store(engine)
     replica.reckoning.clear()
-    adopting = asyncio.create_task(replica.turns.adopt())
+    adopting = asyncio.create_task(replica.turns.adopt_turns())
     await taken_over(engine, turn)
     await leave(engine, turn.id)
-    await replica.turns.adopt()
+    await replica.turns.adopt_turns()
     assert (await read(engine, turn.id)).fence == 2
     replica.reckoning.set()
     await adopting
@@ -87,7 +87,7 @@ async def test_what_was_cut_off_is_counted_when_the_turn_shows_that_it_goes_on(
     spoke, silent = await store(engine, 2)
     await say(engine, spoke, "what was said")
     replica.cut = [CUT]
-    await replica.turns.adopt()
+    await replica.turns.adopt_turns()
     await replica.begun(2)
     told = await shown(engine, spoke)
     assert [event.WhichOneof("event") for event in told] == ["text_delta", "text_retracted"]
@@ -106,10 +106,10 @@ async def test_what_others_count_meanwhile_is_kept(engine: AsyncEngine, replica:
 
     async def title() -> None:
         async with engine.begin() as connection:
-            await accounting.add(connection, turn, CUT)
+            await accounting.add_usage(connection, turn, CUT)
 
     replica.cut, replica.meanwhile = [CUT], [title]
-    await replica.turns.adopt()
+    await replica.turns.adopt_turns()
     await replica.begun(1)
     assert (await read(engine, turn.id)).usage["output_tokens"] == 2 * CUT.output_tokens
     told = await shown(engine, turn)
@@ -122,7 +122,7 @@ async def test_what_was_said_stands_when_its_model_is_gone(
     (turn,) = await store(engine)
     await say(engine, turn, "what was said")
     replica.cut = None
-    await replica.turns.adopt()
+    await replica.turns.adopt_turns()
     await replica.begun(1)
     told = [event.WhichOneof("event") for event in await shown(engine, turn)]
     assert told == ["text_delta"]
@@ -135,7 +135,7 @@ async def test_what_was_said_stands_in_a_cancelled_turn_and_is_counted_with_its_
     (turn,) = await store(engine, cancel_requested=True)
     await say(engine, turn, "what was said")
     replica.cut = [CUT]
-    await replica.turns.adopt()
+    await replica.turns.adopt_turns()
     await ended(engine, turn)
     told = [event.WhichOneof("event") for event in await shown(engine, turn)]
     assert told == ["text_delta", "usage", "cancelled"]
@@ -153,10 +153,10 @@ async def test_a_cancelled_turn_is_counted_once_though_who_took_it_over_does_not
     other = Replica(engine=engine)
     replica.cut = other.cut = [CUT]
     replica.leaving.clear()  # as if it hung
-    await replica.turns.adopt()
+    await replica.turns.adopt_turns()
     await replica.begun(1)
     await leave(engine, turn.id)
-    await other.turns.adopt()
+    await other.turns.adopt_turns()
     await ended(engine, turn)
     found = await read(engine, turn.id)
     assert (found.fence, found.usage["output_tokens"]) == (3, CUT.output_tokens)
@@ -201,7 +201,7 @@ async def test_a_reckoning_that_failed_is_tried_again_before_its_turn_goes_on(
     (turn,) = await store(engine)
     await say(engine, turn, "what was said")
     replica.faults, replica.cut = [*faults], [CUT]
-    await replica.turns.adopt()
+    await replica.turns.adopt_turns()
     await replica.begun(1)
     assert len(replica.reckoned) == len(faults) + 1
     assert (await read(engine, turn.id)).usage["output_tokens"] == CUT.output_tokens
@@ -210,11 +210,11 @@ async def test_a_reckoning_that_failed_is_tried_again_before_its_turn_goes_on(
 async def test_a_reckoning_that_never_ends_holds_no_turn_up_for_ever(
     engine: AsyncEngine, replica: Replica, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recovery, "RECKON_SECONDS", 0.0)
+    monkeypatch.setattr(recovery, "ESTIMATE_SECONDS", 0.0)
     monkeypatch.setattr(recovery, "RETRY_SECONDS", 0.0)
     await store(engine, 3 * recovery.AT_ONCE)
     replica.reckoning.clear()
-    await replica.turns.adopt()
+    await replica.turns.adopt_turns()
     await replica.begun(3 * recovery.AT_ONCE)
 
 
@@ -229,14 +229,14 @@ async def test_a_replica_that_stops_leaves_what_it_was_taking_over_too(
     (turn,) = await store(engine)
     replica.reckoning.clear()
     replica.faults = [*faults]
-    adopting = asyncio.create_task(replica.turns.adopt())
+    adopting = asyncio.create_task(replica.turns.adopt_turns())
     await taken_over(engine, turn)
     await replica.turns.stop(0)
     replica.reckoning.set()
     await adopting
-    await replica.turns.tasks.stop(60)
+    await replica.turns.background.stop(60)
     other = Replica(engine=engine)
-    await other.turns.adopt()
+    await other.turns.adopt_turns()
     assert await other.begun(1) == [(turn.id, 3)]
     assert replica.ran == []
     await other.turns.stop(0)

@@ -9,7 +9,7 @@ import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence.turns import Turn
-from chat_service.turns.expiry import Ending
+from chat_service.turns.expiry import WaitingTurns
 from shared.rpc import struct
 from tests.chat_service.asking_first import ASK, asking_first
 from tests.chat_service.conftest import Serving
@@ -69,19 +69,19 @@ async def test_a_turn_that_can_not_be_expired_stops_no_other(
     serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with asking_first(serve, 1) as asking:
-        chat, sound = asking.chat, Ending.end_waiting
+        chat, sound = asking.chat, WaitingTurns.end
         broken, other = [(await chat.send(ASK))[0].started.turn for _ in range(2)]
 
-        async def end_waiting(self: Ending, at: Any, turn: Turn, state: Any) -> None:
+        async def break_one(self: WaitingTurns, at: Any, turn: Turn, state: Any) -> None:
             if broken.endswith(str(turn.id)):
                 raise ValueError("one of its rows is broken")
             await sound(self, at, turn, state)
 
-        monkeypatch.setattr(Ending, "end_waiting", end_waiting)
+        monkeypatch.setattr(WaitingTurns, "end", break_one)
         await end(serve, chat, other, "expired")
         states = [(await chat.turn(turn)).state for turn in (broken, other)]
         assert states == [pb.Turn.AWAITING_APPROVAL, pb.Turn.CANCELLED]
-        monkeypatch.setattr(Ending, "end_waiting", sound)
+        monkeypatch.setattr(WaitingTurns, "end", sound)
         await chat.service.tick()
         assert (await chat.turn(broken)).state == pb.Turn.CANCELLED
 
