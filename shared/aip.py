@@ -7,15 +7,27 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from enum import Enum
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
-
-import sqlalchemy as sa
 
 from shared import errors
 
 DEFAULT_PAGE: Final = 50
 LARGEST_PAGE: Final = 200
+
+# Half of what a message on the wire may have: the largest message of a thread has three quarters.
+MAX_RESPONSE_BYTES: Final = 8 << 20
+
+
+class Sized(Protocol):
+    def ByteSize(self) -> int: ...  # noqa: N802 - protobuf's name
+
+
+M = TypeVar("M", bound=Sized)
+T = TypeVar("T")
+K = TypeVar("K")
+E = TypeVar("E", bound=Enum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,24 +50,64 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A page to read: how many rows, and the key of the last row of the page before."""
+    """A page to read: its size, and the key of the last row of the page before."""
 
     size: int
     after: Sequence[Any] | None
     bound_to: str
 
+    def after_id(self) -> UUID | None:
+        """Returns the key as an id. Like its siblings: None on the first page, and
+        InvalidRequest for a token with a key of another kind."""
+        return self._read_key(lambda row_id: UUID(row_id))
+
+    def after_number(self) -> int | None:
+        return self._read_key(_natural_number)
+
+    def after_time_and_id(self) -> tuple[datetime, UUID] | None:
+        return self._read_key(lambda time, row_id: (datetime.fromisoformat(time), UUID(row_id)))
+
     def token(self, key: Sequence[Any] | None) -> str:
-        """The token of the page after the row with this key; empty when there is none."""
+        """Returns the token of the page after the row with this key; empty for None."""
         if key is None:
             return ""
         text = json.dumps([self.bound_to, list(key)], default=str)
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
+    def next_token(
+        self,
+        found: Sequence[T],
+        key: Callable[[T], Sequence[Any]],
+        *,
+        shown: int | None = None,
+    ) -> str:
+        """Returns the token after the first `shown` rows; empty when `found` has no more."""
+        shown = min(self.size, len(found)) if shown is None else shown
+        return self.token(key(found[shown - 1]) if len(found) > shown else None)
 
-def read_page(*, size: int, token: str, bound_to: Iterable[str]) -> Page:
-    """Reads page_size and page_token; a token made with other arguments is refused."""
+    def _read_key(self, read: Callable[..., K]) -> K | None:
+        if self.after is None:
+            return None
+        try:
+            return read(*self.after)
+        except (ValueError, TypeError, AttributeError):
+            raise errors.invalid("page_token", "is not a token of this service") from None
+
+
+def _natural_number(value: object) -> int:
+    if isinstance(value, int) and value >= 0:
+        return value
+    raise ValueError("is no number")
+
+
+def read_page(request: Any) -> Page:
+    """Returns the page that a List request asks for.
+
+    Raises InvalidRequest for a token of a request with another parent or filter.
+    """
+    bound_to = (request.DESCRIPTOR.full_name, request.parent, getattr(request, "filter", ""))
     bound = hashlib.sha256("\0".join(bound_to).encode()).hexdigest()[:16]
-    after = None
+    token, after = request.page_token, None
     if token:
         try:
             made_with, after = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
@@ -63,7 +115,33 @@ def read_page(*, size: int, token: str, bound_to: Iterable[str]) -> Page:
             raise errors.invalid("page_token", "is not a token of this service") from None
         if made_with != bound or not isinstance(after, list):
             raise errors.invalid("page_token", "belongs to other arguments")
-    return Page(size=min(size or DEFAULT_PAGE, LARGEST_PAGE), after=after, bound_to=bound)
+    size = min(request.page_size or DEFAULT_PAGE, LARGEST_PAGE)
+    return Page(size=size, after=after, bound_to=bound)
+
+
+def cut_page(
+    page: Page, found: Sequence[T], key: Callable[[T], Sequence[Any]]
+) -> tuple[Sequence[T], str]:
+    """Returns the rows of a page and the token of the next, from one row more than its size."""
+    return found[: page.size], page.next_token(found, key)
+
+
+def limit_bytes(messages: Sequence[M]) -> list[M]:
+    """Returns the first messages that one response can hold; at least one."""
+    left, shown = MAX_RESPONSE_BYTES, list[M]()
+    for message in messages:
+        left -= message.ByteSize()
+        if left < 0 and shown:
+            break
+        shown.append(message)
+    return shown
+
+
+def slice_page(page: Page, items: Sequence[T]) -> tuple[Sequence[T], str]:
+    """Returns a page of a list that is in memory, and the token of the next page."""
+    start = page.after_number() or 0
+    end = start + page.size
+    return items[start:end], page.token([end] if end < len(items) else None)
 
 
 _CONDITION = re.compile(
@@ -122,36 +200,17 @@ def compute_etag(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def time_and_id(page: Page) -> tuple[datetime, UUID] | None:
-    """The key of the last row before the page."""
-    if page.after is None:
-        return None
+def check_etag(given: str, current: str, *, name: str) -> None:
+    """Raises EtagMismatch when an etag is given that is not the current one."""
+    if given and given != current:
+        raise errors.EtagMismatch(name, current)
+
+
+def parse_state(value: str, states: type[E]) -> E:
+    """Returns the state that a filter names, as the API writes it: RUNNING."""
     try:
-        moment, row_id = page.after
-        return datetime.fromisoformat(moment), UUID(row_id)
-    except (ValueError, TypeError, AttributeError):
-        raise errors.invalid("page_token", "is not a token of this service") from None
-
-
-def cut_page(
-    page: Page, found: Sequence[Any], key: Callable[[Any], Sequence[Any]]
-) -> tuple[Sequence[Any], str]:
-    """The rows of a page, and the token of the next one if more were found."""
-    shown = found[: page.size]
-    return shown, page.token(key(shown[-1]) if len(found) > page.size else None)
-
-
-def parse_state(value: str, states: Any) -> Any:
-    try:
-        return states[value]
+        return states[value.upper()]
     except KeyError:
         raise errors.invalid(
             "filter", f"{value!r} is none of {', '.join(states.__members__)}"
         ) from None
-
-
-def compared(column: Any, operator: str, value: Any) -> sa.ColumnElement[bool]:
-    found: sa.ColumnElement[bool] = column.op(operator.replace("!=", "<>"), is_comparison=True)(
-        value
-    )
-    return found

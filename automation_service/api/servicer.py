@@ -1,8 +1,8 @@
 """AutomationService on the wire."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from google.protobuf import empty_pb2
 from rota.automation.v1 import automation_pb2 as pb
@@ -36,8 +36,6 @@ from automation_service.webhooks.service import etag_of as webhook_etag
 from shared import aip, errors, resources
 from shared.registries.actions.store import all_actions
 from shared.registries.triggers.store import all_triggers
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +77,7 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
     async def ListAutomations(self, request: Any, context: Any) -> Any:
         await self.access.enter(request.parent, "viewer")
         found, token = await self.automations.list(
-            workspace_of(request.parent), _page(request), request.filter
+            workspace_of(request.parent), aip.read_page(request), request.filter
         )
         shown = [convert_automations.automation(a, full=False, etag=etag_of(a)) for a in found]
         return pb.ListAutomationsResponse(automations=shown, next_page_token=token)
@@ -132,7 +130,7 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
     async def ListTriggers(self, request: Any, context: Any) -> Any:
         await self.access.enter(request.parent, "viewer")
         owner = await self.automations.get(*automation_of(request.parent))
-        shown, token = _sliced(request, convert_automations.triggers(owner))
+        shown, token = aip.slice_page(aip.read_page(request), convert_automations.triggers(owner))
         return pb.ListTriggersResponse(triggers=shown, next_page_token=token)
 
     async def UpdateTrigger(self, request: Any, context: Any) -> pb.Trigger:
@@ -155,7 +153,7 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ListRevisions(self, request: Any, context: Any) -> Any:
         await self.access.enter(request.parent, "viewer")
-        owner, found, token = await self.revisions.list(request.parent, _page(request))
+        owner, found, token = await self.revisions.list(request.parent, aip.read_page(request))
         shown = [convert_automations.revision(owner, r, full=False) for r in found]
         return pb.ListRevisionsResponse(revisions=shown, next_page_token=token)
 
@@ -180,7 +178,7 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
     async def ListSlots(self, request: Any, context: Any) -> Any:
         await self.access.enter(request.parent, "viewer")
         found, token = await self.slots.list(
-            *automation_of(request.parent), _page(request), request.filter
+            *automation_of(request.parent), aip.read_page(request), request.filter
         )
         return pb.ListSlotsResponse(
             slots=[convert_runs.slot(s) for s in found], next_page_token=token
@@ -203,7 +201,7 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
     async def ListRuns(self, request: Any, context: Any) -> Any:
         await self.access.enter(request.parent, "viewer")
         found, token = await self.runs.list(
-            *automation_of(request.parent), _page(request), request.filter
+            *automation_of(request.parent), aip.read_page(request), request.filter
         )
         shown = [convert_runs.run(r, full=False) for r in found]
         return pb.ListRunsResponse(runs=shown, next_page_token=token)
@@ -225,13 +223,13 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
     async def ListActionTypes(self, request: Any, context: Any) -> Any:
         await self.access.enter(request.parent, "viewer")
         known = [convert_common.action_type(a) for _, a in sorted(all_actions().items())]
-        shown, token = _sliced(request, known)
+        shown, token = aip.slice_page(aip.read_page(request), known)
         return pb.ListActionTypesResponse(action_types=shown, next_page_token=token)
 
     async def ListTriggerTypes(self, request: Any, context: Any) -> Any:
         await self.access.enter(request.parent, "viewer")
         known = [convert_common.trigger_type(t) for _, t in sorted(all_triggers().items())]
-        shown, token = _sliced(request, known)
+        shown, token = aip.slice_page(aip.read_page(request), known)
         return pb.ListTriggerTypesResponse(trigger_types=shown, next_page_token=token)
 
     async def ListCapabilities(self, request: Any, context: Any) -> Any:
@@ -239,7 +237,7 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
         known = [
             convert_common.capability(c) for _, c in sorted((await self.capabilities.all()).items())
         ]
-        shown, token = _sliced(request, known)
+        shown, token = aip.slice_page(aip.read_page(request), known)
         return pb.ListCapabilitiesResponse(capabilities=shown, next_page_token=token)
 
     async def GetWebhook(self, request: Any, context: Any) -> pb_webhook.Webhook:
@@ -273,7 +271,7 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
     async def ListWebhookDeliveries(self, request: Any, context: Any) -> Any:
         await self.access.enter(request.parent, "owner")
         found, token = await self.webhooks.list_deliveries(
-            webhook_workspace(request.parent), _page(request), request.filter
+            webhook_workspace(request.parent), aip.read_page(request), request.filter
         )
         shown = [convert_webhooks.delivery(d, full=False) for d in found]
         return pb_webhook.ListWebhookDeliveriesResponse(
@@ -319,24 +317,3 @@ def _parent(trigger: str) -> tuple[str, str]:
     parts = resources.TRIGGER.parse(trigger)
     trigger_id = parts.pop("trigger")
     return resources.AUTOMATION.format(**parts), trigger_id
-
-
-def _page(request: Any) -> aip.Page:
-    bound = [request.DESCRIPTOR.full_name, request.parent, getattr(request, "filter", "")]
-    return aip.read_page(size=request.page_size, token=request.page_token, bound_to=bound)
-
-
-def _sliced(request: Any, known: Iterable[T]) -> tuple[list[T], str]:
-    """A page of what is short enough to be at hand whole."""
-    page, listed = _page(request), list(known)
-    start = _index(page.after)
-    end = start + page.size
-    return listed[start:end], page.token([end] if end < len(listed) else None)
-
-
-def _index(after: Any) -> int:
-    if after is None:
-        return 0
-    if len(after) == 1 and isinstance(after[0], int) and after[0] >= 0:
-        return after[0]
-    raise errors.invalid("page_token", "is not a token of this service")

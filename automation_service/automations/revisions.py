@@ -20,7 +20,7 @@ class Revisions:
         async with self.store.connect() as connection:
             owner = await rows.get(connection, parts["workspace"], parts["automation"])
             found = await rows.revision_page(
-                connection, owner.id, size=page.size, after=_number(page)
+                connection, owner.id, size=page.size, after=page.after_number()
             )
         shown, token = cut_page(page, found, lambda last: (last.revision,))
         return owner, shown, token
@@ -35,11 +35,3 @@ class Revisions:
         if found is None:
             raise errors.ResourceNotFound(name)
         return owner, found
-
-
-def _number(page: Page) -> int | None:
-    if page.after is None:
-        return None
-    if len(page.after) == 1 and isinstance(page.after[0], int):
-        return page.after[0]
-    raise errors.invalid("page_token", "is not a token of this service")

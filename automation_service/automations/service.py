@@ -16,14 +16,14 @@ from shared import errors
 from shared.aip import (
     Condition,
     Page,
-    compared,
+    check_etag,
     compute_etag,
     cut_page,
     parse_filter,
     parse_state,
-    time_and_id,
 )
 from shared.clock import Clock
+from shared.db.queries import compare
 from shared.definition.envelope import AutomationCreate, dump
 from shared.definition.states import AutomationStatus
 from shared.registries.catalogue import Catalogue
@@ -92,7 +92,7 @@ class Automations:
         where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
         async with self.store.connect() as connection:
             found = await rows.page(
-                connection, workspace, size=page.size, after=time_and_id(page), where=where
+                connection, workspace, size=page.size, after=page.after_time_and_id(), where=where
             )
         return cut_page(page, found, lambda last: (last.create_time, last.id))
 
@@ -133,9 +133,8 @@ def etag_of(found: Automation) -> str:
     return compute_etag(found.id, found.version) if found.version else ""
 
 
-def require_etag(found: Automation, said: str) -> None:
-    if said and said != etag_of(found):
-        raise errors.EtagMismatch(found.resource, etag_of(found))
+def require_etag(found: Automation, given: str) -> None:
+    check_etag(given, etag_of(found), name=found.resource)
 
 
 _FILTERS = {"state": "= !=", "create_time": "< <= > >="}
@@ -143,7 +142,7 @@ _FILTERS = {"state": "= !=", "create_time": "< <= > >="}
 
 def _condition(condition: Condition) -> sa.ColumnElement[bool]:
     if condition.field == "state":
-        return compared(
+        return compare(
             table.c.status, condition.operator, parse_state(condition.value, AutomationStatus)
         )
-    return compared(table.c.create_time, condition.operator, condition.moment())
+    return compare(table.c.create_time, condition.operator, condition.moment())

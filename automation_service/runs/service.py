@@ -18,8 +18,9 @@ from automation_service.persistence.tables import runs as table
 from automation_service.queue import Engine
 from automation_service.runs import step_results
 from shared import errors, resources
-from shared.aip import Condition, Page, compared, cut_page, parse_filter, parse_state, time_and_id
+from shared.aip import Condition, Page, cut_page, parse_filter, parse_state
 from shared.clock import Clock
+from shared.db.queries import compare
 from shared.definition.states import RunStatus
 
 ALL: Final = "-"
@@ -57,7 +58,7 @@ class Runs:
                 workspace,
                 one,
                 size=page.size,
-                after=time_and_id(page),
+                after=page.after_time_and_id(),
                 where=where,
             )
         return cut_page(page, found, lambda last: (last.create_time, last.id))
@@ -131,5 +132,5 @@ _FILTERS = {"state": "= !=", "create_time": "< <= > >="}
 
 def _condition(condition: Condition) -> sa.ColumnElement[bool]:
     if condition.field == "state":
-        return compared(table.c.status, condition.operator, parse_state(condition.value, RunStatus))
-    return compared(table.c.create_time, condition.operator, condition.moment())
+        return compare(table.c.status, condition.operator, parse_state(condition.value, RunStatus))
+    return compare(table.c.create_time, condition.operator, condition.moment())

@@ -15,8 +15,9 @@ from automation_service.persistence import slots as rows
 from automation_service.persistence.records import Automation, Slot, Trigger
 from automation_service.persistence.tables import slots as table
 from shared import errors, resources
-from shared.aip import Condition, Page, compared, cut_page, parse_filter, parse_state, time_and_id
+from shared.aip import Condition, Page, cut_page, parse_filter, parse_state
 from shared.clock import Clock
+from shared.db.queries import compare
 from shared.definition.states import SlotOutcome
 from shared.schedule import description
 from shared.schedule import slots as schedule_slots
@@ -76,7 +77,7 @@ class Slots:
         async with self.store.connect() as connection:
             owner = await automation_rows.get(connection, workspace, automation)
             found = await rows.page(
-                connection, owner.id, size=page.size, after=time_and_id(page), where=where
+                connection, owner.id, size=page.size, after=page.after_time_and_id(), where=where
             )
         return cut_page(page, found, lambda last: (last.slot_time, last.id))
 
@@ -185,9 +186,9 @@ _FILTERS = {"outcome": "= !=", "trigger": "= !=", "slot_time": "< <= > >="}
 
 def _condition(condition: Condition) -> sa.ColumnElement[bool]:
     if condition.field == "outcome":
-        return compared(
+        return compare(
             table.c.outcome, condition.operator, parse_state(condition.value, SlotOutcome)
         )
     if condition.field == "trigger":
-        return compared(table.c.trigger_id, condition.operator, condition.value.rpartition("/")[2])
-    return compared(table.c.slot_time, condition.operator, condition.moment())
+        return compare(table.c.trigger_id, condition.operator, condition.value.rpartition("/")[2])
+    return compare(table.c.slot_time, condition.operator, condition.moment())

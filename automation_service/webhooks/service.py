@@ -18,8 +18,17 @@ from automation_service.webhooks.delivery import TURNED_OFF, counted
 from automation_service.webhooks.secrets import Secrets
 from automation_service.webhooks.sender import Poster
 from shared import errors, resources
-from shared.aip import Condition, Page, compared, compute_etag, cut_page, parse_filter, time_and_id
+from shared.aip import (
+    Condition,
+    Page,
+    check_etag,
+    compute_etag,
+    cut_page,
+    parse_filter,
+    parse_state,
+)
 from shared.clock import Clock
+from shared.db.queries import compare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +115,7 @@ class Webhooks:
         where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
         async with self.store.connect() as connection:
             found = await deliveries.page(
-                connection, workspace, size=page.size, after=time_and_id(page), where=where
+                connection, workspace, size=page.size, after=page.after_time_and_id(), where=where
             )
         return cut_page(page, found, lambda last: (last.create_time, last.id))
 
@@ -143,9 +152,8 @@ def etag_of(found: Webhook) -> str:
     return compute_etag(found.resource, found.version)
 
 
-def _require_etag(found: Webhook, said: str) -> None:
-    if said and said != etag_of(found):
-        raise errors.EtagMismatch(found.resource, etag_of(found))
+def _require_etag(found: Webhook, given: str) -> None:
+    check_etag(given, etag_of(found), name=found.resource)
 
 
 _FILTERS: Final = {"state": "= !=", "create_time": "< <= > >="}
@@ -153,10 +161,7 @@ _FILTERS: Final = {"state": "= !=", "create_time": "< <= > >="}
 
 def _condition(condition: Condition) -> sa.ColumnElement[bool]:
     if condition.field == "state":
-        try:
-            state = DeliveryStatus[condition.value]
-        except KeyError:
-            names = ", ".join(DeliveryStatus.__members__)
-            raise errors.invalid("filter", f"{condition.value!r} is none of {names}") from None
-        return compared(table.c.status, condition.operator, state)
-    return compared(table.c.create_time, condition.operator, condition.moment())
+        return compare(
+            table.c.status, condition.operator, parse_state(condition.value, DeliveryStatus)
+        )
+    return compare(table.c.create_time, condition.operator, condition.moment())

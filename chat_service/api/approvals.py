@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service import convert
 from chat_service.api.payload_check import PayloadCheck, join_path
-from chat_service.api.threads import before, next_token, page_of, sendable
 from chat_service.flows.resume_routing import ApprovalDecision, ResumeRouter
 from chat_service.persistence import approvals, turns
 from chat_service.persistence.approvals import Approval
@@ -45,19 +44,24 @@ class Decisions:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         await self.access.admit(request.parent, "viewer")
         conditions = aip.parse_filter(request.filter, _FILTER)
-        page = page_of(request)
+        page = aip.read_page(request)
         async with self.db.connect() as connection:
             rows = await approvals.list_newest(
                 connection,
                 workspace,
                 size=page.size + 1,
-                before=before(page),
-                states=[_state(c.value) for c in conditions if c.field == "state"],
+                before=page.after_id(),
+                states=[
+                    aip.parse_state(c.value, ApprovalState)
+                    for c in conditions
+                    if c.field == "state"
+                ],
                 created=[(c.operator, c.moment()) for c in conditions if c.field != "state"],
             )
-        shown = sendable([convert.approval(row, full=False) for row in rows[: page.size]])
+        shown = aip.limit_bytes([convert.approval(row, full=False) for row in rows[: page.size]])
         return pb.ListApprovalsResponse(
-            approvals=shown, next_page_token=next_token(page, [row.id for row in rows], len(shown))
+            approvals=shown,
+            next_page_token=page.next_token(rows, lambda row: (row.id,), shown=len(shown)),
         )
 
     async def decide_one(self, request: pb.DecideApprovalRequest) -> pb.Approval:
@@ -193,10 +197,3 @@ def _payload(decision: pb.Decision, field: str) -> Mapping[str, Any] | None:
             join_path(f"{field}.edit.payload", error.path), error.problem
         ) from error
     return payload
-
-
-def _state(text: str) -> ApprovalState:
-    try:
-        return ApprovalState(text.lower())
-    except ValueError:
-        raise errors.invalid("filter", f"{text} is no state") from None

@@ -10,7 +10,6 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service import convert
-from chat_service.api.threads import page_of
 from chat_service.llm import custom_endpoint
 from chat_service.llm.config import ModelConfig
 from chat_service.model_selection import llm_bundle
@@ -70,18 +69,14 @@ class ModelConfigs:
     async def list(self, request: pb.ListModelConfigsRequest) -> pb.ListModelConfigsResponse:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         who = await self.access.admit(request.parent, "viewer")
-        page = page_of(request)
-        start = _start(page.after)
+        page = aip.read_page(request)
         async with self.db.connect() as connection:
             own = await model_configs.list_by_owner(connection, workspace=workspace, user=who.user)
         of_file = sorted(self.model_loader.models.values(), key=lambda config: -config.id)
         configs = [_of_file(config, workspace) for config in of_file]
         configs += [convert.own_model(row) for row in own]
-        more = start + page.size < len(configs)
-        return pb.ListModelConfigsResponse(
-            model_configs=configs[start : start + page.size],
-            next_page_token=page.token([start + page.size] if more else None),
-        )
+        shown, token = aip.slice_page(page, configs)
+        return pb.ListModelConfigsResponse(model_configs=shown, next_page_token=token)
 
     async def update(self, request: pb.UpdateModelConfigRequest) -> pb.ModelConfig:
         asked = request.model_config
@@ -241,19 +236,9 @@ def _require(**texts: str) -> None:
 
 
 def _check_etag(row: OwnModel, etag: str) -> None:
-    now_is = convert.model_config_etag(row)
-    if etag and etag != now_is:
-        raise errors.EtagMismatch(convert.model_config_name(row.workspace_id, row.id), now_is)
+    name = convert.model_config_name(row.workspace_id, row.id)
+    aip.check_etag(etag, convert.model_config_etag(row), name=name)
 
 
 def _hint(key: str) -> str:
     return key[-_HINT:] if len(key) >= _HINTED_FROM else ""
-
-
-def _start(after: object) -> int:
-    match after:
-        case None:
-            return 0
-        case [int(start)]:
-            return start
-    raise errors.invalid("page_token", "is not a token of this service")

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any
 from uuid import UUID
 
 from google.protobuf import empty_pb2
-from google.protobuf.message import Message
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -24,9 +23,6 @@ from shared.rpc.access import Access, Role
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
 
 _CREATED = {"create_time": "= < <= > >="}
-# half of what a message on the wire may have: the largest of a thread's is three quarters
-_MOST_BYTES: Final = 8 << 20
-T = TypeVar("T", bound=Message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +61,14 @@ class Threads:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         await self.access.admit(request.parent, "viewer")
         created = created_conditions(request.filter)
-        page = page_of(request)
+        page = aip.read_page(request)
         async with self.db.connect() as connection:
             rows = await threads.list_newest(
-                connection, workspace, size=page.size + 1, before=before(page), created=created
+                connection, workspace, size=page.size + 1, before=page.after_id(), created=created
             )
         return pb.ListThreadsResponse(
             threads=[convert.thread(row) for row in rows[: page.size]],
-            next_page_token=next_token(page, [row.id for row in rows]),
+            next_page_token=page.next_token(rows, lambda row: (row.id,)),
         )
 
     async def update(self, request: pb.UpdateThreadRequest) -> pb.Thread:
@@ -127,15 +123,16 @@ class Threads:
 
     async def list_messages(self, request: pb.ListMessagesRequest) -> pb.ListMessagesResponse:
         workspace, thread = await self.find(request.parent, "viewer")
-        page = page_of(request)
+        page = aip.read_page(request)
         async with self.db.connect() as connection:
             await self._get(connection, workspace, thread)
             rows = await messages.list_newest(
-                connection, thread, size=page.size + 1, before=before(page)
+                connection, thread, size=page.size + 1, before=page.after_id()
             )
-        shown = sendable([convert.message(row, workspace) for row in rows[: page.size]])
+        shown = aip.limit_bytes([convert.message(row, workspace) for row in rows[: page.size]])
         return pb.ListMessagesResponse(
-            messages=shown, next_page_token=next_token(page, [row.id for row in rows], len(shown))
+            messages=shown,
+            next_page_token=page.next_token(rows, lambda row: (row.id,), shown=len(shown)),
         )
 
     async def find(self, name: str, role: Role) -> tuple[str, UUID]:
@@ -192,42 +189,8 @@ def _changes(asked: pb.Thread, fields: Sequence[str]) -> dict[str, Any]:
 
 
 def check_etag(row: Thread, etag: str) -> None:
-    now_is = convert.thread_etag(row)
-    if etag and etag != now_is:
-        name = resources.THREAD.format(workspace=row.workspace_id, thread=row.id)
-        raise errors.EtagMismatch(name, now_is)
-
-
-def sendable(found: Sequence[T]) -> list[T]:
-    """As many as one answer holds, at least one."""
-    left, shown = _MOST_BYTES, list[T]()
-    for message in found:
-        left -= message.ByteSize()
-        if left < 0 and shown:
-            break
-        shown.append(message)
-    return shown
-
-
-def page_of(request: Any) -> aip.Page:
-    """The page a List request asks for; its token is bound to the other arguments."""
-    bound = (type(request).__name__, request.parent, getattr(request, "filter", ""))
-    return aip.read_page(size=request.page_size, token=request.page_token, bound_to=bound)
-
-
-def before(page: aip.Page) -> UUID | None:
-    if page.after is None:
-        return None
-    try:
-        return UUID(str(page.after[0]))
-    except (ValueError, IndexError):
-        raise errors.invalid("page_token", "is not a token of this service") from None
-
-
-def next_token(page: aip.Page, ids: Sequence[UUID], shown: int | None = None) -> str:
-    """The token of the next page, when one row more than what is `shown` was found."""
-    size = page.size if shown is None else shown
-    return page.token([ids[size - 1]] if len(ids) > size else None)
+    name = resources.THREAD.format(workspace=row.workspace_id, thread=row.id)
+    aip.check_etag(etag, convert.thread_etag(row), name=name)
 
 
 def created_conditions(text: str) -> list[tuple[str, Any]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from rota.chat.v1 import chat_pb2 as pb
@@ -10,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service import convert
 from chat_service.api.approvals import Decisions
-from chat_service.api.threads import before, next_token, page_of, sendable
 from chat_service.flows import runtime_context
 from chat_service.flows.open_turn import NewTurn, TurnOpener
 from chat_service.flows.user_message import UserMessageReader, needs_io
@@ -161,7 +159,7 @@ class Turns:
         await self.access.admit(request.parent, "viewer")
         thread = resources.parse_uuid(parts["thread"], request.parent)
         conditions = aip.parse_filter(request.filter, _FILTER)
-        page = page_of(request)
+        page = aip.read_page(request)
         async with self.db.connect() as connection:
             if await threads.get(connection, parts["workspace"], thread) is None:
                 raise errors.ResourceNotFound(request.parent)
@@ -169,17 +167,20 @@ class Turns:
                 connection,
                 thread,
                 size=page.size + 1,
-                before=before(page),
-                states=[state_named(TurnState, c.value) for c in conditions if c.field == "state"],
+                before=page.after_id(),
+                states=[
+                    aip.parse_state(c.value, TurnState) for c in conditions if c.field == "state"
+                ],
                 created=[(c.operator, c.moment()) for c in conditions if c.field != "state"],
             )
             found = [
                 convert.turn(row, await approvals.list_by_turn(connection, row.id))
                 for row in rows[: page.size]
             ]
-        shown = sendable(found)
+        shown = aip.limit_bytes(found)
         return pb.ListTurnsResponse(
-            turns=shown, next_page_token=next_token(page, [row.id for row in rows], len(shown))
+            turns=shown,
+            next_page_token=page.next_token(rows, lambda row: (row.id,), shown=len(shown)),
         )
 
     async def cancel(self, request: pb.CancelTurnRequest) -> pb.Turn:
@@ -240,10 +241,3 @@ def _place(made: str) -> Place:
 def _first(turn: Turn) -> str:
     """The first segment of a turn, as requests remember it."""
     return f"{turn.id}@0"
-
-
-def state_named(kind: type[Any], text: str) -> Any:
-    try:
-        return kind(text.lower())
-    except ValueError:
-        raise errors.invalid("filter", f"{text} is no state") from None

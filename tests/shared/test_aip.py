@@ -1,25 +1,35 @@
 """Pages, filters and masks."""
 
 import base64
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
 
 import pytest
+from rota.chat.v1 import chat_pb2 as pb
 
 from shared import aip, errors
 
 
+def read(parent: str = "a", filter: str = "", size: int = 0, token: str = "") -> aip.Page:
+    return aip.read_page(
+        pb.ListThreadsRequest(parent=parent, filter=filter, page_size=size, page_token=token)
+    )
+
+
 def test_a_page_is_fifty_and_at_most_two_hundred() -> None:
-    assert aip.read_page(size=0, token="", bound_to=["a"]).size == 50
-    assert aip.read_page(size=999, token="", bound_to=["a"]).size == 200
+    assert read().size == 50
+    assert read(size=999).size == 200
 
 
 def test_a_token_gives_back_the_key_it_was_made_of() -> None:
-    first = aip.read_page(size=1, token="", bound_to=["a", "b"])
+    first = read(parent="a", filter="b")
     token = first.token(["2026", "id"])
-    assert aip.read_page(size=1, token=token, bound_to=["a", "b"]).after == ["2026", "id"]
+    assert read(parent="a", filter="b", token=token).after == ["2026", "id"]
 
 
 def test_the_last_page_has_no_token() -> None:
-    assert aip.read_page(size=1, token="", bound_to=["a"]).token(None) == ""
+    assert read().token(None) == ""
 
 
 DEEP = base64.urlsafe_b64encode(b"[" * 1_400).decode()
@@ -28,13 +38,14 @@ DEEP = base64.urlsafe_b64encode(b"[" * 1_400).decode()
 @pytest.mark.parametrize("token", ["!!!", "bm9uc2Vuc2U", "e30", DEEP])
 def test_a_token_of_nobody_is_refused(token: str) -> None:
     with pytest.raises(errors.InvalidRequest):
-        aip.read_page(size=1, token=token, bound_to=["a"])
+        read(token=token)
 
 
-def test_a_token_of_other_arguments_is_refused() -> None:
-    token = aip.read_page(size=1, token="", bound_to=["a"]).token(["x"])
+@pytest.mark.parametrize("other", [{"parent": "other"}, {"filter": "other"}])
+def test_a_token_of_other_arguments_is_refused(other: dict[str, Any]) -> None:
+    token = read().token(["x"])
     with pytest.raises(errors.InvalidRequest):
-        aip.read_page(size=1, token=token, bound_to=["b"])
+        read(token=token, **other)
 
 
 def test_a_filter_is_comparisons_joined_by_and() -> None:
@@ -75,3 +86,50 @@ def test_a_mask_names_what_changes() -> None:
     assert masked("a") == ["a"]
     with pytest.raises(errors.InvalidRequest):
         masked("a", "create_time")
+
+
+def test_a_token_gives_back_a_key_of_its_kind() -> None:
+    row_id, moment = uuid4(), datetime(2026, 1, 1, tzinfo=UTC)
+    assert read(token=read().token([row_id])).after_id() == row_id
+    assert read(token=read().token([7])).after_number() == 7
+    timed = read(token=read().token([moment, row_id]))
+    assert timed.after_time_and_id() == (moment, row_id)
+
+
+@pytest.mark.parametrize("key", [[], ["x"], [None], [{}], [-1], [1, 2, 3], ["2026-01-01", 5]])
+def test_a_key_of_another_kind_is_refused(key: list[object]) -> None:
+    page = read(token=read().token(key))
+    for read_key in (page.after_id, page.after_number, page.after_time_and_id):
+        with pytest.raises(errors.InvalidRequest):
+            read_key()
+
+
+def test_a_page_is_cut_from_one_row_more_than_its_size() -> None:
+    shown, token = aip.cut_page(read(size=2), [1, 2, 3], lambda row: (row,))
+    assert (shown, read(token=token).after) == ([1, 2], [2])
+    assert aip.cut_page(read(size=3), [1, 2, 3], lambda row: (row,)) == ([1, 2, 3], "")
+    assert aip.cut_page(read(), [], lambda row: (row,)) == ([], "")
+
+
+def test_a_list_in_memory_is_read_page_by_page() -> None:
+    token, seen = "", []
+    for _ in range(3):
+        shown, token = aip.slice_page(read(size=2, token=token), [1, 2, 3, 4, 5])
+        seen.append(shown)
+    assert (seen, token) == ([[1, 2], [3, 4], [5]], "")
+
+
+def test_a_response_has_one_message_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aip, "MAX_RESPONSE_BYTES", 8)
+    threads = [pb.Thread(display_name=name) for name in ("abc", "d", "e")]
+    assert aip.limit_bytes(threads) == threads[:2]
+    monkeypatch.setattr(aip, "MAX_RESPONSE_BYTES", 1)
+    assert aip.limit_bytes(threads) == threads[:1]
+    assert aip.limit_bytes([]) == []
+
+
+def test_an_etag_is_checked_when_it_is_given() -> None:
+    aip.check_etag("", "now", name="thing")
+    aip.check_etag("now", "now", name="thing")
+    with pytest.raises(errors.EtagMismatch):
+        aip.check_etag("before", "now", name="thing")

@@ -6,11 +6,10 @@ import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service import convert
-from chat_service.api import threads as listing
 from chat_service.runtime.events import TextDelta, TextRetracted
 from chat_service.turns import limits
 from chat_service.turns.segment import Segment
-from shared import errors
+from shared import aip, errors
 from shared.rpc import status
 from tests.chat_service.conftest import Serving
 from tests.chat_service.stored_turns import store
@@ -93,7 +92,7 @@ async def test_a_page_of_messages_ends_where_an_answer_would_be_too_large(
     request = pb.ListMessagesRequest(parent=thread_of(events))
     whole = await chat.stub.ListMessages(request, metadata=chat.metadata)
     two = sum(message.ByteSize() for message in whole.messages[:2])
-    monkeypatch.setattr(listing, "_MOST_BYTES", two)
+    monkeypatch.setattr(aip, "MAX_RESPONSE_BYTES", two)
     pages: list[list[pb.Message]] = []
     while not pages or request.page_token:
         page = await chat.stub.ListMessages(request, metadata=chat.metadata)
@@ -111,7 +110,7 @@ async def test_pages_of_approvals_and_turns_end_there_too(
     asked.append(approval_of(again))
     await chat.resume(asked[-1].turn, reject(asked[-1], "no"))
     await chat.send("hello", name=thread_of(again))
-    monkeypatch.setattr(listing, "_MOST_BYTES", 1)
+    monkeypatch.setattr(aip, "MAX_RESPONSE_BYTES", 1)
 
     request = pb.ListApprovalsRequest(parent=WORKSPACE)
     found: list[str] = []
