@@ -15,6 +15,7 @@ from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
+from chat_service.turns.place import Place
 from chat_service.turns.segment import Segment
 from shared import aip, canonical_json, errors, resources
 from shared.clock import Clock
@@ -93,12 +94,12 @@ class Decisions:
         by: Caller,
         key: IdempotencyKey,
         whole: bool,
-    ) -> str:
-        """Decides, and begins the segment that follows: `turn@sequence before it`."""
+    ) -> Place:
+        """Decides, starts the segment that follows and returns the place before its frames."""
         read = _read(decisions, turn.workspace_id, field)
         # What was decided since must not hide that this very request decided it.
         if (made := await self.idempotency.look_up(key)) is not None:
-            return made
+            return Place.from_json(made)
         async with self.db.connect() as connection:
             checked = await self.router.check(connection, turn, read, self.edited)
         return await self.turn_engine.background.run(
@@ -113,7 +114,7 @@ class Decisions:
         by: Caller,
         key: IdempotencyKey,
         whole: bool,
-    ) -> str:
+    ) -> Place:
         begun: list[tuple[Segment, list[bytes]]] = []
 
         async def make() -> str:
@@ -122,26 +123,28 @@ class Decisions:
             )
             if went_on is not None:
                 begun.append(went_on)
-                return f"{turn.id}@{went_on[0].turn.segments[-1]}"
-            return await self._followed(connection, turn, checked)
+                place = Place(turn=turn.id, sequence=went_on[0].turn.segments[-1])
+            else:
+                place = await self._followed(connection, turn, checked)
+            return place.to_json()
 
         async with database.transaction(self.db) as connection:
             made, _ = await self.idempotency.run(connection, key, make)
         for segment, stored in begun:
             self.turn_engine.start(segment, stored)
-        return made
+        return Place.from_json(made)
 
     async def _followed(
         self, connection: AsyncConnection, turn: Turn, decisions: Sequence[ApprovalDecision]
-    ) -> str:
-        """The segment that followed decisions made before, or the end when none has yet."""
+    ) -> Place:
+        """Returns the place before the segment that followed the decisions, or the turn's end."""
         row = await turns.get(connection, turn.id)
         asked = await approvals.get(connection, decisions[0].approval)
         if row is None or asked is None:
             raise errors.ResourceNotFound(decisions[0].name)
         if asked.segment + 1 >= len(row.segments):
-            return f"{turn.id}@{row.last_sequence}"
-        return f"{turn.id}@{row.segments[asked.segment + 1]}"
+            return Place(turn=turn.id, sequence=row.last_sequence)
+        return Place(turn=turn.id, sequence=row.segments[asked.segment + 1])
 
     async def _find(self, name: str, role: Role) -> Approval:
         parts = resources.APPROVAL.parse(name)

@@ -21,6 +21,7 @@ from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.expiry import WaitingTurns
+from chat_service.turns.place import Place
 from chat_service.turns.segment import Segment
 from chat_service.turns.watch import TERMINAL, TurnWatcher
 from shared import canonical_json, errors, json_schema, resources
@@ -103,7 +104,7 @@ class Tasks:
         if not turn.frames_kept:
             yield await self._remembered(turn)
             return
-        async for stored in self.watcher.watch((turn_id, 0)):
+        async for stored in self.watcher.watch(Place(turn=turn_id, sequence=0)):
             frame = chat_pb2.TurnEvent.FromString(stored)
             event = await self._event(turn, frame)
             if event is None:

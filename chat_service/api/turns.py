@@ -17,8 +17,9 @@ from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.expiry import WaitingTurns
+from chat_service.turns.place import Place
 from chat_service.turns.segment import Segment
-from chat_service.turns.watch import Place, TurnWatcher
+from chat_service.turns.watch import TurnWatcher
 from shared import aip, errors, resources
 from shared.clock import Clock
 from shared.db import database, fast_connection
@@ -50,23 +51,22 @@ class Turns:
         workspace = resources.THREAD.parse(request.name)["workspace"]
         who = self.access.authorize(request.name, "editor")
         key = IdempotencyKey.of(request, rpc="SendMessage", workspace=workspace, user=who.user)
-        return _place(await self._made(request, workspace, who, key))
+        return await self._opened(request, workspace, who, key)
 
-    async def _made(
+    async def _opened(
         self, request: pb.SendMessageRequest, workspace: str, who: Caller, key: IdempotencyKey
-    ) -> str:
-        """What the request makes, or made before."""
+    ) -> Place:
+        """Returns the start of the turn that the request opens, or opened before."""
         others = needs_io(request.message)
         if key.request_id and not others and self.access.tenancy.is_recorded(who, workspace):
             new_turn = await self._new_turn(request, workspace, who)
-            if (made := await self._open_plain(new_turn, key)) is not None:
-                return made
+            if (place := await self._open_plain(new_turn, key)) is not None:
+                return place
         await self.access.admit(request.name, "editor")
-        # What was asked for before is not fetched and judged again.
-        made = await self.idempotency.look_up(key) if others else None
-        if made is None:
-            made = await self._open(await self._new_turn(request, workspace, who), key)
-        return made
+        # A repeat of a request fetches and checks nothing again.
+        if others and (made := await self.idempotency.look_up(key)) is not None:
+            return Place.from_json(made)
+        return await self._open(await self._new_turn(request, workspace, who), key)
 
     async def _new_turn(
         self, request: pb.SendMessageRequest, workspace: str, who: Caller
@@ -88,8 +88,8 @@ class Turns:
             disabled_tools=list(request.disabled_tools),
         )
 
-    async def _open_plain(self, new_turn: NewTurn, key: IdempotencyKey) -> str | None:
-        """As `_open`, where two statements do it; None, and nothing is done, where not."""
+    async def _open_plain(self, new_turn: NewTurn, key: IdempotencyKey) -> Place | None:
+        """Like `_open`, in two statements. Returns None, and does nothing, if it takes more."""
 
         def remembered(turn: Turn) -> turn_opening.TurnRequest:
             return turn_opening.TurnRequest(
@@ -97,34 +97,34 @@ class Turns:
                 user=key.user,
                 request_id=key.request_id,
                 body_hash=key.body_hash,
-                resource=_first(turn),
+                resource=_start_of(turn).to_json(),
             )
 
-        async def begins() -> str | None:
+        async def begins() -> Place | None:
             async with fast_connection.borrow(self.db) as connection:
                 opened = await self.opener.open_plain(connection, new_turn, remembered)
             if opened is None:
                 return None
             self.turn_engine.start(*opened)
-            return _first(opened[0].turn)
+            return _start_of(opened[0].turn)
 
         return await self.turn_engine.background.run_limited(begins)
 
-    async def _open(self, new_turn: NewTurn, key: IdempotencyKey) -> str:
-        """Opens the turn and begins its work: `turn@sequence before it`."""
+    async def _open(self, new_turn: NewTurn, key: IdempotencyKey) -> Place:
+        """Opens the turn, starts its segment and returns its start."""
 
-        async def begins() -> str:
+        async def begins() -> Place:
             opened: list[tuple[Segment, list[bytes]]] = []
 
             async def make() -> str:
                 opened.append(await self.opener.open(connection, new_turn))
-                return _first(opened[0][0].turn)
+                return _start_of(opened[0][0].turn).to_json()
 
             async with database.transaction(self.db) as connection:
                 made, _ = await self.idempotency.run(connection, key, make)
             for segment, stored in opened:
                 self.turn_engine.start(segment, stored)
-            return made
+            return Place.from_json(made)
 
         return await self.turn_engine.background.run_limited(begins)
 
@@ -135,10 +135,9 @@ class Turns:
         workspace, turn = await self._find(request.name, "editor")
         who = await self.access.admit(request.name, "editor")
         key = IdempotencyKey.of(request, rpc="ResumeTurn", workspace=workspace, user=who.user)
-        made = await self.decisions.decide(
+        return await self.decisions.decide(
             turn, request.decisions, field="decisions", by=who, key=key, whole=True
         )
-        return _place(made)
 
     def watch(self, request: pb.WatchTurnRequest) -> AsyncIterator[bytes]:
         return self.watcher.watch(self._watched(request))
@@ -147,7 +146,7 @@ class Turns:
         _, turn = await self._find(request.name, "viewer")
         if request.after_sequence > turn.last_sequence:
             raise errors.invalid("after_sequence", f"the last frame is {turn.last_sequence}")
-        return turn.id, request.after_sequence
+        return Place(turn=turn.id, sequence=request.after_sequence)
 
     async def get(self, name: str) -> pb.Turn:
         _, turn = await self._find(name, "viewer")
@@ -205,7 +204,7 @@ class Turns:
             await self.idempotency.run(connection, key, make)
         self.turn_engine.cancel(turn.id)
         await self.waiting_turns.delete_if_finished(turn.id)
-        async for _ in self.watcher.watch((turn.id, turn.last_sequence)):
+        async for _ in self.watcher.watch(Place(turn=turn.id, sequence=turn.last_sequence)):
             pass
         async with self.db.connect() as connection:
             return await self._shown(connection, turn.id)
@@ -232,12 +231,5 @@ class Turns:
         return workspace, turn
 
 
-def _place(made: str) -> Place:
-    """Where a segment begins that is named `turn@sequence before it`."""
-    turn, _, after = made.partition("@")
-    return UUID(turn), int(after)
-
-
-def _first(turn: Turn) -> str:
-    """The first segment of a turn, as requests remember it."""
-    return f"{turn.id}@0"
+def _start_of(turn: Turn) -> Place:
+    return Place(turn=turn.id, sequence=0)

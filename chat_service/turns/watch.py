@@ -14,6 +14,7 @@ from chat_service import convert
 from chat_service.persistence import frames, turns
 from chat_service.persistence.enums import TurnState
 from chat_service.turns.frame_log import FrameLog, TurnLog
+from chat_service.turns.place import Place
 from shared import errors
 from shared.aio import Notifier
 from shared.clock import Clock
@@ -22,9 +23,6 @@ TERMINAL: Final = frozenset({"completed", "suspended", "failed", "cancelled"})
 OPEN: Final = frozenset({TurnState.RUNNING, TurnState.AWAITING_APPROVAL})
 POLL_SECONDS: Final = 0.1
 PAGE: Final = 500
-
-
-Place = tuple[UUID, int]  # a turn, and the sequence of its last frame that is known
 
 
 @dataclass(slots=True)
@@ -56,8 +54,9 @@ class TurnWatcher:
         still to be found is awaited first: what finds it is gone by the time that somebody waits
         for days.
         """
-        turn, after = place if isinstance(place, tuple) else await place
-        del place
+        start = place if isinstance(place, Place) else await place
+        turn, after = start.turn, start.sequence
+        del place, start
         watch = self._watched.setdefault(turn, _Watch())
         watch.watchers += 1
         self._any.set()

@@ -2,11 +2,14 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
+from chat_service.persistence import tables
+from chat_service.turns.place import Place
 from devstack.demo_model import DemoServer
 from tests.chat_service.conftest import Serving
 from tests.support.chat import WORKSPACE, Chat, asking, kinds, said, thread_of, told, until
@@ -66,6 +69,20 @@ async def test_a_repeated_message_replays_its_own_segment(chat: Chat, demo: Demo
     again = await chat.send("hello", request_id=request_id)
     assert [e.SerializeToString() for e in again] == [e.SerializeToString() for e in first]
     assert len(demo.controls.log("chat")) == 1
+
+
+async def test_a_request_stored_with_turn_at_sequence_replays_its_segment(chat: Chat) -> None:
+    request_id = str(uuid4())
+    first = await chat.send("hello", request_id=request_id)
+    requests = tables.tenants.requests
+    turn = first[0].started.turn.rpartition("/")[2]
+    async with chat.engine.begin() as connection:
+        stored = requests.c.request_id == request_id
+        was = await connection.scalar(sa.select(requests.c.resource).where(stored))
+        await connection.execute(sa.update(requests).where(stored).values(resource=f"{turn}@0"))
+    assert was == Place(turn=UUID(turn), sequence=0).to_json()
+    again = await chat.send("hello", request_id=request_id)
+    assert [e.SerializeToString() for e in again] == [e.SerializeToString() for e in first]
 
 
 async def test_a_request_id_with_another_body_is_refused(chat: Chat) -> None:

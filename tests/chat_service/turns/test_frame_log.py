@@ -11,6 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.turns import frame_log
 from chat_service.turns.frame_log import FrameLog, TurnLog
+from chat_service.turns.place import Place
 from chat_service.turns.watch import TurnWatcher
 from shared.clock import ManualClock
 from tests.support.chat import START
@@ -151,7 +152,7 @@ async def test_nobody_sees_a_frame_before_it_is_stored(
     watcher = TurnWatcher(log._db, log, ManualClock(START), heartbeat_seconds=3600.0)
 
     async def watch() -> None:
-        async for frame in watcher.watch((turn.turn, 0)):
+        async for frame in watcher.watch(Place(turn=turn.turn, sequence=0)):
             event = pb.TurnEvent.FromString(frame)
             seen.append(f"{event.sequence} {event.text_delta.text}")
 

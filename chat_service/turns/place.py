@@ -1,0 +1,27 @@
+"""A place in the frames of a turn, where a stream begins."""
+
+import json
+from dataclasses import dataclass
+from typing import Self
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The place behind the frame with `sequence`; 0 is the start of the turn."""
+
+    turn: UUID
+    sequence: int
+
+    def to_json(self) -> str:
+        place = {"turn": str(self.turn), "sequence": self.sequence}
+        return json.dumps(place, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Also reads `turn@sequence`, which stored requests may hold."""
+        if text.startswith("{"):
+            place = json.loads(text)
+            return cls(turn=UUID(place["turn"]), sequence=place["sequence"])
+        turn, _, sequence = text.partition("@")
+        return cls(turn=UUID(turn), sequence=int(sequence))
