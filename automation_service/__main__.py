@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from automation_service import bootstrap
-from automation_service.settings import Settings, described
+from automation_service.settings import AutomationSettings, describe_settings
 from automation_service.webhooks.secrets import SETTING
 from shared.db import database
 from shared.rpc.server import stop_signal, tune_gc
@@ -21,7 +21,7 @@ from shared.telemetry import export, logs
 def main() -> int:
     arguments = _parser().parse_args()
     try:
-        settings = Settings()  # from the environment
+        settings = AutomationSettings()  # from the environment
     except ValidationError as exc:
         for fault in exc.errors():
             print(f"automation_service: {_variable(fault['loc'])}: {fault['msg']}", file=sys.stderr)
@@ -44,7 +44,7 @@ def main() -> int:
     return 0
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: AutomationSettings) -> None:
     stopped = stop_signal()
     with export.export_telemetry(
         bootstrap.NAME, os.environ, port=settings.metrics_port, listen=settings.listen
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m automation_service",
         description=__doc__,
-        epilog=f"settings, from the environment:\n{described()}",
+        epilog=f"settings, from the environment:\n{describe_settings()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

@@ -13,29 +13,29 @@ from rota.notice.v1 import notice_pb2, notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.api.access import Access
-from automation_service.api.notice_servicer import NoticeApi
-from automation_service.api.servicer import Api
-from automation_service.automations.capability_cache import PEER, Capabilities, Source
-from automation_service.automations.lifecycle import Changes
+from automation_service.api.notice_servicer import NoticeServicer
+from automation_service.api.servicer import AutomationServicer
+from automation_service.automations.capability_cache import PEER, CapabilityCache, CapabilitySource
+from automation_service.automations.lifecycle import AutomationLifecycle
 from automation_service.automations.revisions import Revisions
 from automation_service.automations.service import Automations
 from automation_service.idempotency import Once
 from automation_service.persistence.enums import SCHEMA
 from automation_service.persistence.schema_version import is_migrated
 from automation_service.persistence.tables import TENANTS
-from automation_service.queue import Engine, PgQueuer
-from automation_service.retention import Kept, Retention
+from automation_service.queue import PgQueuer, RunQueue
+from automation_service.retention import AutomationRetention, RetentionPolicy
 from automation_service.runs.agent_client import GrpcAgent
 from automation_service.runs.attempt import StoppableAgent
 from automation_service.runs.service import Runs
-from automation_service.runs.worker import Runner
-from automation_service.runs.writer import Journal
+from automation_service.runs.worker import RunWorker
+from automation_service.runs.writer import BatchWriter
 from automation_service.scheduling.ledger import Slots
 from automation_service.scheduling.scheduler import Scheduler
-from automation_service.scheduling.slot_decision import Policy
-from automation_service.settings import Settings
-from automation_service.webhooks.delivery import Deliveries
-from automation_service.webhooks.secrets import Secrets
+from automation_service.scheduling.slot_decision import SlotPolicy
+from automation_service.settings import AutomationSettings
+from automation_service.webhooks.delivery import DeliveryWorker
+from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import Poster
 from automation_service.webhooks.service import Webhooks
 from shared.clock import Clock, CorrectedClock
@@ -58,18 +58,18 @@ log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class AutomationApp:
     """The running service. `port` is 0 without the role api."""
 
     port: int
     scheduler: Scheduler
-    runner: Runner
-    capabilities: Capabilities
-    deliveries: Deliveries
-    store: AsyncEngine
+    worker: RunWorker
+    capabilities: CapabilityCache
+    deliveries: DeliveryWorker
+    db: AsyncEngine
 
 
-async def migrate(settings: Settings) -> None:
+async def migrate(settings: AutomationSettings) -> None:
     """Brings both schemas to what this version wants; harmless when they are there."""
     upgrade = partial(database.upgrade, package="automation_service.persistence", schema=SCHEMA)
     # Alembic runs a loop of its own.
@@ -79,14 +79,14 @@ async def migrate(settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def service(
-    settings: Settings,
+    settings: AutomationSettings,
     *,
     clock: Clock | None = None,
     agent: StoppableAgent | None = None,
-    source: Source | None = None,
-    engine: Engine | None = None,
+    source: CapabilitySource | None = None,
+    queue: RunQueue | None = None,
     poster: Poster | None = None,
-) -> AsyncIterator[Service]:
+) -> AsyncIterator[AutomationApp]:
     """The service, serving until the context is left; then it drains.
 
     `source` is where the catalogue of capabilities comes from.
@@ -96,119 +96,119 @@ async def service(
     clock = clock or corrected
     register_builtins()
     async with contextlib.AsyncExitStack() as closers:
-        store = database.create_engine(
+        db = database.create_engine(
             settings.database_url, schema=SCHEMA, pool_size=settings.pool_size
         )
-        closers.push_async_callback(store.dispose)
+        closers.push_async_callback(db.dispose)
         peer = open_channel(settings.peer_address, tls=_tls(settings))
         closers.push_async_callback(peer.close)
         remote = GrpcAgent(channel=peer, behalf=_behalf(settings))
-        engine = engine or PgQueuer(
+        queue = queue or PgQueuer(
             url=settings.database_url,
             lease=timedelta(seconds=settings.lease_seconds),
-            look=timedelta(seconds=settings.look_seconds),
+            poll_interval=timedelta(seconds=settings.look_seconds),
             concurrency=settings.concurrent_runs,
         )
         poster = poster or Poster(local=settings.local_webhooks)
-        secrets = Secrets(box=SecretBox.parse(settings.secret_keys.get_secret_value()))
-        deliveries = Deliveries(
-            store=store,
+        secrets = WebhookSecrets(box=SecretBox.parse(settings.secret_keys.get_secret_value()))
+        deliveries = DeliveryWorker(
+            db=db,
             clock=clock,
             secrets=secrets,
             poster=poster,
-            look=timedelta(seconds=settings.look_seconds),
+            poll_interval=timedelta(seconds=settings.look_seconds),
         )
         tenancy = Tenancy(TENANTS)
         retention = timedelta(days=settings.slot_retention_days)
         scheduler = Scheduler(
-            store=store,
-            engine=engine,
+            db=db,
+            queue=queue,
             clock=clock,
-            policy=Policy(on_time=timedelta(seconds=settings.on_time_seconds), retention=retention),
+            policy=SlotPolicy(
+                on_time=timedelta(seconds=settings.on_time_seconds), retention=retention
+            ),
         )
-        journal = Journal(
-            store=store,
-            engine=engine,
+        writer = BatchWriter(
+            db=db,
+            queue=queue,
             clock=clock,
-            most_failures=settings.max_consecutive_failures,
-            most_events=settings.events_kept,
+            max_failures=settings.max_consecutive_failures,
+            max_events=settings.events_kept,
         )
-        closers.push_async_callback(journal.close)
-        runner = Runner(
-            store=store, engine=engine, agent=agent or remote, clock=clock, journal=journal
-        )
-        capabilities = Capabilities(store=store, source=source or remote, clock=clock)
-        await _require_migrated(store)
+        closers.push_async_callback(writer.close)
+        worker = RunWorker(db=db, queue=queue, agent=agent or remote, clock=clock, writer=writer)
+        capabilities = CapabilityCache(db=db, source=source or remote, clock=clock)
+        await _require_migrated(db)
         await capabilities.load()
-        once = Once(store=store, tenancy=tenancy, clock=clock)
-        access = Access(store=store, tenancy=tenancy, clock=clock)
-        api = Api(
+        once = Once(db=db, tenancy=tenancy, clock=clock)
+        access = Access(db=db, tenancy=tenancy, clock=clock)
+        servicer = AutomationServicer(
             access=access,
             automations=Automations(
-                store=store,
+                db=db,
                 clock=clock,
                 once=once,
                 catalogue=capabilities.catalogue,
-                written=scheduler.wake,
+                on_change=scheduler.wake,
             ),
-            changes=Changes(
-                store=store,
+            lifecycle=AutomationLifecycle(
+                db=db,
                 clock=clock,
                 once=once,
                 catalogue=capabilities.catalogue,
                 scheduler=scheduler,
             ),
-            revisions=Revisions(store=store),
-            runs=Runs(store=store, engine=engine, clock=clock, once=once),
-            slots=Slots(store=store, clock=clock, retention=retention),
-            webhooks=Webhooks(store=store, clock=clock, once=once, secrets=secrets, poster=poster),
+            revisions=Revisions(db=db),
+            runs=Runs(db=db, queue=queue, clock=clock, once=once),
+            slots=Slots(db=db, clock=clock, retention=retention),
+            webhooks=Webhooks(db=db, clock=clock, once=once, secrets=secrets, poster=poster),
             capabilities=capabilities,
         )
         stop = asyncio.Event()
-        loops = _loops(settings, stop, scheduler, runner, capabilities, engine)
-        sweeper = Retention(store=store, clock=clock, kept=_kept(settings))
+        loops = _loops(settings, stop, scheduler, worker, capabilities, queue)
+        cleaner = AutomationRetention(db=db, clock=clock, policy=_retention_policy(settings))
         if "ticker" in settings.roles:
-            loops.append(sweeper.run(stop, settings.retention_seconds))
+            loops.append(cleaner.run(stop, settings.retention_seconds))
         if "worker" in settings.roles:
             loops.append(deliveries.run(stop))
         if follows:
-            measure = partial(database.read_time, store)
+            measure = partial(database.read_time, db)
             await corrected.correct(measure)
             loops.append(corrected.follow(measure, stop))
         await closers.enter_async_context(_running(stop, loops))
         port = 0
         if "api" in settings.roles:
-            server = _server(settings, api, NoticeApi(access=access, store=store, clock=clock))
+            server = _server(settings, servicer, NoticeServicer(access=access, db=db, clock=clock))
             closers.push_async_callback(server.stop)
             await server.start()
             port = server.port
         # First of all to close, so that nothing is claimed while calls in flight end.
         closers.callback(stop.set)
         log.info("service_started", roles=sorted(settings.roles), port=port)
-        yield Service(
+        yield AutomationApp(
             port=port,
             scheduler=scheduler,
-            runner=runner,
+            worker=worker,
             capabilities=capabilities,
             deliveries=deliveries,
-            store=store,
+            db=db,
         )
 
 
-async def _require_migrated(store: AsyncEngine) -> None:
-    async with store.connect() as connection:
+async def _require_migrated(db: AsyncEngine) -> None:
+    async with db.connect() as connection:
         if not await is_migrated(connection):
             raise RuntimeError(
                 "the database is not at this version; run `python -m automation_service migrate`"
             )
 
 
-def _kept(settings: Settings) -> Kept:
-    return Kept(
+def _retention_policy(settings: AutomationSettings) -> RetentionPolicy:
+    return RetentionPolicy(
         slots=timedelta(days=settings.slot_retention_days),
-        most_slots=settings.slots_kept,
+        max_slots=settings.slots_kept,
         runs=timedelta(days=settings.run_retention_days),
-        most_runs=settings.runs_kept,
+        max_runs=settings.runs_kept,
         events=timedelta(days=settings.event_retention_days),
         requests=timedelta(days=settings.request_retention_days),
         audits=timedelta(days=settings.audit_retention_days),
@@ -217,20 +217,20 @@ def _kept(settings: Settings) -> Kept:
 
 
 def _loops(
-    settings: Settings,
+    settings: AutomationSettings,
     stop: asyncio.Event,
     scheduler: Scheduler,
-    runner: Runner,
-    capabilities: Capabilities,
-    engine: Engine,
+    worker: RunWorker,
+    capabilities: CapabilityCache,
+    queue: RunQueue,
 ) -> list[Coroutine[Any, Any, None]]:
     found = [capabilities.follow(stop)]
     if "ticker" in settings.roles:
         found.append(scheduler.run(stop))
-        found.append(runner.reconcile(stop, settings.reconcile_seconds))
+        found.append(worker.reconcile(stop, settings.reconcile_seconds))
     if "worker" in settings.roles:
-        found.append(engine.serve(runner.carry_out, stop))
-        found.append(runner.watch(stop))
+        found.append(queue.serve(worker.execute, stop))
+        found.append(worker.watch(stop))
     return found
 
 
@@ -252,7 +252,9 @@ async def _running(
                 log.error("loop_failed", exc_info=ended)
 
 
-def _server(settings: Settings, api: Api, notices: NoticeApi) -> RpcServer:
+def _server(
+    settings: AutomationSettings, servicer: AutomationServicer, notices: NoticeServicer
+) -> RpcServer:
     verifier = caller.Verifier(
         users=caller.read_key_set(settings.jwks_file),
         services=caller.read_key_set(settings.service_jwks_file),
@@ -265,7 +267,7 @@ def _server(settings: Settings, api: Api, notices: NoticeApi) -> RpcServer:
         ),
         service_names=[SERVICE, NOTICES],
         add=[
-            partial(automation_pb2_grpc.add_AutomationServiceServicer_to_server, api),
+            partial(automation_pb2_grpc.add_AutomationServiceServicer_to_server, servicer),
             partial(notice_pb2_grpc.add_NoticeServiceServicer_to_server, notices),
         ],
         grace_seconds=settings.grace_seconds,
@@ -274,7 +276,7 @@ def _server(settings: Settings, api: Api, notices: NoticeApi) -> RpcServer:
     )
 
 
-def _tls(settings: Settings) -> tls.Tls | None:
+def _tls(settings: AutomationSettings) -> tls.Tls | None:
     return tls.read(
         settings.tls_cert_file,
         settings.tls_key_file,
@@ -283,7 +285,7 @@ def _tls(settings: Settings) -> tls.Tls | None:
     )
 
 
-def _behalf(settings: Settings) -> DelegatedCredentials:
+def _behalf(settings: AutomationSettings) -> DelegatedCredentials:
     identity = caller.ServiceIdentity(
         service=NAME, key_pem=settings.service_key_file.read_text(), key_id=NAME
     )

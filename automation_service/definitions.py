@@ -9,12 +9,12 @@ from shared.definition.envelope import AutomationDefinition, TriggerSpec
 from shared.schedule.config import ScheduleTriggerConfig
 
 # Definitions that were read: how many, and of how many characters, are kept.
-MOST_KEPT: Final = 1_000
-LARGEST_KEPT: Final = 16_384
+CACHE_SIZE: Final = 1_000
+CACHE_MAX_CHARACTERS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ParsedDefinition:
     """A stored definition as the dispatcher reads it."""
 
     definition: AutomationDefinition
@@ -24,24 +24,24 @@ class Plan:
         """Raises for a trigger that it has not, or that can't be read."""
         spec = next(t for t in self.definition.triggers if t.trigger_id == trigger_id)
         if (config := self._configs.get(trigger_id)) is None:
-            config = self._configs[trigger_id] = config_of(spec.config)
+            config = self._configs[trigger_id] = parse_schedule(spec.config)
         return spec, config
 
 
-def read(definition: str) -> Plan:
+def parse(definition: str) -> ParsedDefinition:
     """Reads JSON text. Raises for what is no definition.
 
     What was read is kept by its very text, so that a row changed by hand is read again.
     """
-    return _kept(definition) if len(definition) <= LARGEST_KEPT else _read(definition)
+    return _kept(definition) if len(definition) <= CACHE_MAX_CHARACTERS else _read(definition)
 
 
-def _read(definition: str) -> Plan:
-    return Plan(AutomationDefinition.model_validate(json.loads(definition)))
+def _read(definition: str) -> ParsedDefinition:
+    return ParsedDefinition(AutomationDefinition.model_validate(json.loads(definition)))
 
 
-_kept = lru_cache(maxsize=MOST_KEPT)(_read)
+_kept = lru_cache(maxsize=CACHE_SIZE)(_read)
 
 
-def config_of(config: dict[str, Any]) -> ScheduleTriggerConfig:
+def parse_schedule(config: dict[str, Any]) -> ScheduleTriggerConfig:
     return ScheduleTriggerConfig.model_validate(config)

@@ -30,7 +30,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
-    store: AsyncEngine
+    db: AsyncEngine
     tenancy: Tenancy
     clock: Clock
 
@@ -39,7 +39,7 @@ class Once:
 
         A repeat of the request makes none; NOT_FOUND when the automation was deleted since.
         """
-        async with database.transaction(self.store) as connection:
+        async with database.transaction(self.db) as connection:
             if (before := await self._served(connection, request)) is not None:
                 return await _as_it_is_now(connection, before)
             changed = await change(connection)
@@ -55,7 +55,7 @@ class Once:
 
     async def act(self, request: Request, act: Callable[[AsyncConnection], Awaitable[str]]) -> str:
         """Does what gives a resource's name, and gives it; a repeat of the request only that."""
-        async with database.transaction(self.store) as connection:
+        async with database.transaction(self.db) as connection:
             if (before := await self._served(connection, request)) is not None:
                 return before
             resource = await act(connection)

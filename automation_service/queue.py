@@ -29,9 +29,9 @@ SCHEMA: Final = "pgqueuer"
 ENTRYPOINT: Final = "run"
 CHANNEL: Final = "rota_runs"
 # Tokens taken at once, at most; after a crash up to so many ended runs are delivered again.
-MOST_AT_ONCE: Final = 100
-LEAST_AT_ONCE: Final = 10
-KEPT_LOG: Final = timedelta(days=1)
+MAX_BATCH: Final = 100
+MIN_BATCH: Final = 10
+LOG_RETENTION: Final = timedelta(days=1)
 PRUNE_SECONDS: Final = 3600.0
 
 log = logs.logger(__name__)
@@ -39,10 +39,10 @@ log = logs.logger(__name__)
 Handler = Callable[[UUID], Awaitable[None]]
 
 
-class Engine(Protocol):
+class RunQueue(Protocol):
     """Delivers runs to workers at least once; what it loses, a reconciler wakes again."""
 
-    async def wake(self, connection: AsyncConnection, runs: Sequence[UUID]) -> None:
+    async def enqueue(self, connection: AsyncConnection, runs: Sequence[UUID]) -> None:
         """Makes a token for each run that has none, in the connection's transaction."""
         ...
 
@@ -63,7 +63,7 @@ class PgQueuer:
 
     url: str = field(repr=False)
     lease: timedelta = timedelta(seconds=8)
-    look: timedelta = timedelta(seconds=2)
+    poll_interval: timedelta = timedelta(seconds=2)
     concurrency: int = 400
     _settings: DBSettings = field(init=False)
     _held: dict[UUID, "asyncio.Task[None]"] = field(init=False, default_factory=dict)
@@ -71,7 +71,7 @@ class PgQueuer:
     def __post_init__(self) -> None:
         self._settings = DBSettings(prefix="", db_schema=SCHEMA, channel=Channel(CHANNEL))
 
-    async def wake(self, connection: AsyncConnection, runs: Sequence[UUID]) -> None:
+    async def enqueue(self, connection: AsyncConnection, runs: Sequence[UUID]) -> None:
         if not runs:
             return
         under = await database.asyncpg_connection(connection)
@@ -103,7 +103,8 @@ class PgQueuer:
         connection = await asyncpg.connect(database.plain_dsn(self.url), command_timeout=60)
         try:
             await connection.execute(
-                f"delete from {SCHEMA}.pgqueuer_log where created < now() - $1::interval", KEPT_LOG
+                f"delete from {SCHEMA}.pgqueuer_log where created < now() - $1::interval",
+                LOG_RETENTION,
             )
         finally:
             await connection.close()
@@ -134,7 +135,7 @@ class PgQueuer:
         pool = await asyncpg.create_pool(
             database.plain_dsn(self.url), min_size=2, max_size=6, command_timeout=30
         )
-        batch = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, self.concurrency // 4))
+        batch = min(MAX_BATCH, max(MIN_BATCH, self.concurrency // 4))
         try:
             manager = QueueManager(
                 self._queries(Queries.from_asyncpg_pool(pool).driver),
@@ -146,7 +147,7 @@ class PgQueuer:
                 await manager.run(
                     batch_size=batch,
                     max_concurrent_tasks=max(self.concurrency, 2 * batch),
-                    dequeue_timeout=self.look,
+                    dequeue_timeout=self.poll_interval,
                     heartbeat_timeout=self.lease,
                     shutdown_on_listener_failure=True,
                     log_aggregation_interval=timedelta(0),
@@ -163,11 +164,11 @@ class PgQueuer:
             task.cancel()
 
     def _job(self, handler: Handler, stop: asyncio.Event) -> Callable[[Job], Awaitable[None]]:
-        async def carry_out(job: Job) -> None:
+        async def run_job(job: Job) -> None:
             run = UUID((job.payload or b"").decode())
             if stop.is_set():
                 raise RetryRequested(delay=timedelta(0), reason="draining")
-            task = asyncio.create_task(_handled(handler, run))
+            task = asyncio.create_task(_await_handler(handler, run))
             self._held[run] = task
             try:
                 await asyncio.wait({task})
@@ -181,7 +182,7 @@ class PgQueuer:
                 log.warning("run_interrupted", run=str(run), exc_info=error)
                 raise RetryRequested(delay=timedelta(seconds=1), reason="interrupted")
 
-        return carry_out
+        return run_job
 
     def _queries(self, driver: Driver) -> Queries:
         return Queries(
@@ -192,7 +193,7 @@ class PgQueuer:
         )
 
 
-async def _handled(handler: Handler, run: UUID) -> None:
+async def _await_handler(handler: Handler, run: UUID) -> None:
     await handler(run)
 
 

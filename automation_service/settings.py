@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Role = Literal["api", "worker", "ticker"]
 
 
-class Settings(BaseSettings):
+class AutomationSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="ROTA_",
         env_ignore_empty=True,
@@ -105,10 +105,10 @@ class Settings(BaseSettings):
         return value
 
 
-def described() -> str:
+def describe_settings() -> str:
     """Every setting, one a line, with its default and meaning."""
     lines = []
-    for name, field in Settings.model_fields.items():
+    for name, field in AutomationSettings.model_fields.items():
         variable = str(field.validation_alias or f"ROTA_{name.upper()}")
         if field.is_required():
             default = "required"

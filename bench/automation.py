@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.persistence import triggers
 from automation_service.queue import PgQueuer
-from automation_service.scheduling.scheduler import BATCH, Scheduler
+from automation_service.scheduling.scheduler import BATCH_SIZE, Scheduler
 from bench import processes
 from bench.automation_rows import (
     clock_before,
@@ -136,17 +136,17 @@ async def _measure_lateness(
     minute = next_minute()
     insert_due_automations(databases, minute, count, steps=steps, jitter_seconds=jitter_seconds)
     clock = clock_before(minute, START_SECONDS)
-    store = database.create_engine(databases.automation, schema="automation")
+    db = database.create_engine(databases.automation, schema="automation")
     try:
         async with _services(databases, clock) as pids:
             if clock.now() > minute:
                 raise RuntimeError("the services took too long to start")
             before = sum(processes.measure_usage(pid).cpu_seconds for pid in pids)
-            await _wait_for_runs(store, count)
+            await _wait_for_runs(db, count)
             cpu = sum(processes.measure_usage(pid).cpu_seconds for pid in pids) - before
-        return await _read_lateness(store, cpu / count * 1000)
+        return await _read_lateness(db, cpu / count * 1000)
     finally:
-        await store.dispose()
+        await db.dispose()
 
 
 async def _ticks(server: SuiteServer) -> list[list[str]]:
@@ -156,11 +156,11 @@ async def _ticks(server: SuiteServer) -> list[list[str]]:
     for count in WAITING:
         with _fresh(server) as databases:
             await asyncio.to_thread(insert_idle_triggers, databases, count)
-            store = database.create_engine(databases.automation, schema="automation")
+            db = database.create_engine(databases.automation, schema="automation")
             try:
-                idle, busy = await _idle_tick(store), await _busy_tick(databases, store)
+                idle, busy = await _idle_tick(db), await _busy_tick(databases, db)
             finally:
-                await store.dispose()
+                await db.dispose()
         least = least or (idle, busy)
         what = f"beside {count} triggers, ms"
         rows.append([f"tick {what}", f"{idle:.2f}", format_ratio(idle, least[0]), "", ""])
@@ -170,26 +170,26 @@ async def _ticks(server: SuiteServer) -> list[list[str]]:
     return rows
 
 
-async def _idle_tick(store: AsyncEngine) -> float:
+async def _idle_tick(db: AsyncEngine) -> float:
     times = []
-    async with store.connect() as connection:
+    async with db.connect() as connection:
         for _ in range(ROUNDS):
             began = time.perf_counter()
-            await triggers.next_due(connection)
-            await triggers.claim_due(connection, datetime.now(UTC), BATCH)
+            await triggers.find_next_due(connection)
+            await triggers.claim_due(connection, datetime.now(UTC), BATCH_SIZE)
             await connection.rollback()
             times.append((time.perf_counter() - began) * 1000)
     return median(times)
 
 
-async def _busy_tick(databases: ServiceDatabases, store: AsyncEngine) -> float:
+async def _busy_tick(databases: ServiceDatabases, db: AsyncEngine) -> float:
     times = []
     for _ in range(FEW_ROUNDS):
         minute = next_minute()
         insert_due_automations(databases, minute, FIRED, steps=1, jitter_seconds=0)
         scheduler = Scheduler(
-            store=store,
-            engine=PgQueuer(url=databases.automation),
+            db=db,
+            queue=PgQueuer(url=databases.automation),
             clock=clock_before(minute, 0),
         )
         began = time.perf_counter()
@@ -267,10 +267,10 @@ async def _wait_until_serving(log: Path) -> None:
             await asyncio.sleep(0.05)
 
 
-async def _wait_for_runs(store: AsyncEngine, count: int) -> None:
+async def _wait_for_runs(db: AsyncEngine, count: int) -> None:
     async with asyncio.timeout(120 + count / 20):
         while True:
-            async with store.connect() as connection:
+            async with db.connect() as connection:
                 ended = await connection.scalar(
                     sa.text("select count(*) from automation_runs where end_time is not null")
                 )
@@ -279,8 +279,8 @@ async def _wait_for_runs(store: AsyncEngine, count: int) -> None:
             await asyncio.sleep(0.25)
 
 
-async def _read_lateness(store: AsyncEngine, cpu_ms: float) -> tuple[Lateness, float]:
-    async with store.connect() as connection:
+async def _read_lateness(db: AsyncEngine, cpu_ms: float) -> tuple[Lateness, float]:
+    async with db.connect() as connection:
         rows: list[Any] = list(await connection.execute(sa.text(RAN)))
     found = [
         (row.slot_time + jitter(str(UUID(str(row.trigger))), row.slot_time, row.jitter), row)

@@ -11,7 +11,7 @@ from datetime import timedelta
 import uvloop
 
 from automation_service import bootstrap
-from automation_service.settings import Settings
+from automation_service.settings import AutomationSettings
 from shared.clock import CorrectedClock
 from shared.rpc.server import stop_signal, tune_gc
 from shared.telemetry import logs
@@ -23,7 +23,7 @@ async def serve(offset: timedelta) -> None:
     clock = CorrectedClock()
     clock.offset = offset
     async with bootstrap.service(
-        Settings(), clock=clock, agent=FakeAgent(), source=FixedCatalogue()
+        AutomationSettings(), clock=clock, agent=FakeAgent(), source=FixedCatalogue()
     ):
         tune_gc()
         print("serving", flush=True)

@@ -16,7 +16,7 @@ Role = Literal["viewer", "editor", "owner"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    store: AsyncEngine
+    db: AsyncEngine
     tenancy: Tenancy
     clock: Clock
 
@@ -29,7 +29,7 @@ class Access:
         who = caller.current()
         who.require(workspace, role, name=name)
         try:
-            await self.tenancy.admit(self.store, who, workspace, self.clock.now())
+            await self.tenancy.admit(self.db, who, workspace, self.clock.now())
         except errors.ResourceNotFound:
             raise errors.ResourceNotFound(name) from None
         return who

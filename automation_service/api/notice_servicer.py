@@ -16,9 +16,9 @@ from shared.db import database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeApi(notice_pb2_grpc.NoticeServiceServicer):
+class NoticeServicer(notice_pb2_grpc.NoticeServiceServicer):
     access: Access
-    store: AsyncEngine
+    db: AsyncEngine
     clock: Clock
 
     async def Notify(self, request: Any, context: Any) -> empty_pb2.Empty:
@@ -29,8 +29,8 @@ class NoticeApi(notice_pb2_grpc.NoticeServiceServicer):
                 raise errors.ResourceNotFound(name)
         approval = resources.APPROVAL.parse(asked.approval)["approval"]
         resources.parse_uuid(approval, asked.approval)
-        async with database.transaction(self.store) as connection:
-            await events.approval_requested(
+        async with database.transaction(self.db) as connection:
+            await events.record_approval_requested(
                 connection,
                 workspace=workspace,
                 approval=asked.approval,

@@ -23,15 +23,15 @@ from automation_service.api.access import (
     workspace_of,
 )
 from automation_service.automations import edits
-from automation_service.automations.capability_cache import Capabilities
-from automation_service.automations.lifecycle import Changes
+from automation_service.automations.capability_cache import CapabilityCache
+from automation_service.automations.lifecycle import AutomationLifecycle
 from automation_service.automations.revisions import Revisions
 from automation_service.automations.service import Automations, etag_of
 from automation_service.idempotency import Request
 from automation_service.persistence.records import Automation
 from automation_service.runs.service import Runs
 from automation_service.scheduling.ledger import Slots
-from automation_service.webhooks.service import Shown, Webhooks
+from automation_service.webhooks.service import Webhooks, WebhookView
 from automation_service.webhooks.service import etag_of as webhook_etag
 from shared import aip, errors, resources
 from shared.registries.actions.store import all_actions
@@ -39,27 +39,27 @@ from shared.registries.triggers.store import all_triggers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Api(automation_pb2_grpc.AutomationServiceServicer):
+class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     access: Access
     automations: Automations
-    changes: Changes
+    lifecycle: AutomationLifecycle
     revisions: Revisions
     runs: Runs
     slots: Slots
     webhooks: Webhooks
-    capabilities: Capabilities
+    capabilities: CapabilityCache
 
     async def CreateAutomation(self, request: Any, context: Any) -> pb.Automation:
         who = await self.access.enter(request.parent, "editor")
         workspace = workspace_of(request.parent)
         said = convert_automations.create_json(request.automation)
         if request.validate_only:
-            return _shown(
-                await self.automations.validated(
+            return _message(
+                await self.automations.validate(
                     who, workspace, said, automation_id=request.automation_id
                 )
             )
-        return _shown(
+        return _message(
             await self.automations.create(
                 who,
                 workspace,
@@ -72,7 +72,7 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
 
     async def GetAutomation(self, request: Any, context: Any) -> pb.Automation:
         await self.access.enter(request.name, "viewer")
-        return _shown(await self.automations.get(*automation_of(request.name)))
+        return _message(await self.automations.get(*automation_of(request.name)))
 
     async def ListAutomations(self, request: Any, context: Any) -> Any:
         await self.access.enter(request.parent, "viewer")
@@ -84,48 +84,50 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
 
     async def UpdateAutomation(self, request: Any, context: Any) -> pb.Automation:
         name = request.automation.name
-        act = await self._change("UpdateAutomation", request, name, "editor")
+        act = await self._authorize("UpdateAutomation", request, name, "editor")
         said = convert_automations.create_json(request.automation)
-        edit = edits.updated(said, request.update_mask.paths)
-        save = self.changes.validated_edit if request.validate_only else self.changes.edit
-        return _shown(await save(act, name, edit, etag=request.automation.etag))
+        edit = edits.update_automation(said, request.update_mask.paths)
+        save = self.lifecycle.validate_edit if request.validate_only else self.lifecycle.edit
+        return _message(await save(act, name, edit, etag=request.automation.etag))
 
     async def DeleteAutomation(self, request: Any, context: Any) -> Any:
-        act = await self._change("DeleteAutomation", request, request.name, "editor")
-        await self.changes.delete(act, request.name, etag=request.etag)
+        act = await self._authorize("DeleteAutomation", request, request.name, "editor")
+        await self.lifecycle.delete(act, request.name, etag=request.etag)
         return empty_pb2.Empty()
 
     async def PauseAutomation(self, request: Any, context: Any) -> pb.Automation:
-        act = await self._change("PauseAutomation", request, request.name, "editor")
+        act = await self._authorize("PauseAutomation", request, request.name, "editor")
         note, etag = request.note, request.etag
-        return _shown(await self.changes.pause(act, request.name, note=note, etag=etag))
+        return _message(await self.lifecycle.pause(act, request.name, note=note, etag=etag))
 
     async def ResumeAutomation(self, request: Any, context: Any) -> pb.Automation:
-        act = await self._change("ResumeAutomation", request, request.name, "editor")
-        return _shown(await self.changes.resume(act, request.name, etag=request.etag))
+        act = await self._authorize("ResumeAutomation", request, request.name, "editor")
+        return _message(await self.lifecycle.resume(act, request.name, etag=request.etag))
 
     async def ArchiveAutomation(self, request: Any, context: Any) -> pb.Automation:
-        act = await self._change("ArchiveAutomation", request, request.name, "editor")
-        return _shown(await self.changes.archive(act, request.name, etag=request.etag))
+        act = await self._authorize("ArchiveAutomation", request, request.name, "editor")
+        return _message(await self.lifecycle.archive(act, request.name, etag=request.etag))
 
     async def RollbackAutomation(self, request: Any, context: Any) -> pb.Automation:
-        act = await self._change("RollbackAutomation", request, request.name, "editor")
+        act = await self._authorize("RollbackAutomation", request, request.name, "editor")
         revision, etag = request.revision, request.etag
-        return _shown(await self.changes.roll_back(act, request.name, revision=revision, etag=etag))
+        return _message(
+            await self.lifecycle.roll_back(act, request.name, revision=revision, etag=etag)
+        )
 
     async def CreateTrigger(self, request: Any, context: Any) -> pb.Trigger:
-        act = await self._change("CreateTrigger", request, request.parent, "editor")
+        act = await self._authorize("CreateTrigger", request, request.parent, "editor")
         # A repeat of the request must name the same trigger.
         trigger_id = request.trigger_id or request.request_id.lower() or str(resources.new_id())
         spec = convert_automations.trigger_json(request.trigger, trigger_id, "trigger")
-        save = self.changes.validated_edit if request.validate_only else self.changes.edit
-        with edits.of_trigger():
-            saved = await save(act, request.parent, edits.with_trigger(spec), etag="")
-        return _trigger(saved, f"{request.parent}/triggers/{trigger_id}")
+        save = self.lifecycle.validate_edit if request.validate_only else self.lifecycle.edit
+        with edits.use_trigger_paths():
+            saved = await save(act, request.parent, edits.add_trigger(spec), etag="")
+        return _trigger_message(saved, f"{request.parent}/triggers/{trigger_id}")
 
     async def GetTrigger(self, request: Any, context: Any) -> pb.Trigger:
         await self.access.enter(request.name, "viewer")
-        return _trigger(await self._owner(request.name), request.name)
+        return _trigger_message(await self._owner(request.name), request.name)
 
     async def ListTriggers(self, request: Any, context: Any) -> Any:
         await self.access.enter(request.parent, "viewer")
@@ -135,20 +137,20 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
 
     async def UpdateTrigger(self, request: Any, context: Any) -> pb.Trigger:
         name = request.trigger.name
-        act = await self._change("UpdateTrigger", request, name, "editor")
-        owner, trigger_id = _parent(name)
+        act = await self._authorize("UpdateTrigger", request, name, "editor")
+        owner, trigger_id = _parse_trigger(name)
         said = convert_automations.trigger_json(request.trigger, trigger_id, "trigger")
-        edit = edits.changed_trigger(name, said, request.update_mask.paths)
-        save = self.changes.validated_edit if request.validate_only else self.changes.edit
-        with edits.of_trigger():
+        edit = edits.update_trigger(name, said, request.update_mask.paths)
+        save = self.lifecycle.validate_edit if request.validate_only else self.lifecycle.edit
+        with edits.use_trigger_paths():
             saved = await save(act, owner, edit, etag=request.trigger.etag)
-        return _trigger(saved, name)
+        return _trigger_message(saved, name)
 
     async def DeleteTrigger(self, request: Any, context: Any) -> Any:
-        act = await self._change("DeleteTrigger", request, request.name, "editor")
-        owner, _ = _parent(request.name)
-        edit = edits.without_trigger(request.name)
-        await self.changes.edit(act, owner, edit, etag=request.etag)
+        act = await self._authorize("DeleteTrigger", request, request.name, "editor")
+        owner, _ = _parse_trigger(request.name)
+        edit = edits.remove_trigger(request.name)
+        await self.lifecycle.edit(act, owner, edit, etag=request.etag)
         return empty_pb2.Empty()
 
     async def ListRevisions(self, request: Any, context: Any) -> Any:
@@ -217,7 +219,7 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
                 yield convert_runs.event(event)
 
     async def CancelRun(self, request: Any, context: Any) -> pb.Run:
-        act = await self._change("CancelRun", request, request.name, "editor")
+        act = await self._authorize("CancelRun", request, request.name, "editor")
         return convert_runs.run(await self.runs.cancel(request.name, act))
 
     async def ListActionTypes(self, request: Any, context: Any) -> Any:
@@ -235,7 +237,8 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
     async def ListCapabilities(self, request: Any, context: Any) -> Any:
         await self.access.enter(request.parent, "viewer")
         known = [
-            convert_common.capability(c) for _, c in sorted((await self.capabilities.all()).items())
+            convert_common.capability(c)
+            for _, c in sorted((await self.capabilities.list()).items())
         ]
         shown, token = aip.slice_page(aip.read_page(request), known)
         return pb.ListCapabilitiesResponse(capabilities=shown, next_page_token=token)
@@ -243,25 +246,27 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
     async def GetWebhook(self, request: Any, context: Any) -> pb_webhook.Webhook:
         await self.access.enter(request.name, "owner")
         found = await self.webhooks.get(webhook_workspace(request.name))
-        return _webhook(Shown(webhook=found))
+        return _webhook_message(WebhookView(webhook=found))
 
     async def UpdateWebhook(self, request: Any, context: Any) -> pb_webhook.Webhook:
         name, etag = request.webhook.name, request.webhook.etag
-        act = await self._change("UpdateWebhook", request, name, "owner")
+        act = await self._authorize("UpdateWebhook", request, name, "owner")
         workspace = webhook_workspace(name)
         said = convert_webhooks.webhook_values(request.webhook, request.update_mask.paths)
         if request.validate_only:
-            found = await self.webhooks.validated(workspace, said, etag=etag)
-            return _webhook(Shown(webhook=found))
-        return _webhook(await self.webhooks.update(act, said, etag=etag))
+            found = await self.webhooks.validate(workspace, said, etag=etag)
+            return _webhook_message(WebhookView(webhook=found))
+        return _webhook_message(await self.webhooks.update(act, said, etag=etag))
 
     async def RotateWebhookSecret(self, request: Any, context: Any) -> pb_webhook.Webhook:
-        act = await self._change("RotateWebhookSecret", request, request.name, "owner")
+        act = await self._authorize("RotateWebhookSecret", request, request.name, "owner")
         revoked = request.revoke_previous
-        return _webhook(await self.webhooks.rotate(act, etag=request.etag, revoke_previous=revoked))
+        return _webhook_message(
+            await self.webhooks.rotate(act, etag=request.etag, revoke_previous=revoked)
+        )
 
     async def TestWebhook(self, request: Any, context: Any) -> pb_webhook.WebhookDelivery:
-        act = await self._change("TestWebhook", request, request.name, "owner")
+        act = await self._authorize("TestWebhook", request, request.name, "owner")
         return convert_webhooks.delivery(await self.webhooks.test(act))
 
     async def GetWebhookDelivery(self, request: Any, context: Any) -> pb_webhook.WebhookDelivery:
@@ -279,13 +284,13 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
         )
 
     async def _owner(self, name: str) -> Automation:
-        owner, _ = _parent(name)
+        owner, _ = _parse_trigger(name)
         try:
             return await self.automations.get(*automation_of(owner))
         except errors.ResourceNotFound:
             raise errors.ResourceNotFound(name) from None
 
-    async def _change(self, rpc: str, request: Any, name: str, role: Role) -> Request:
+    async def _authorize(self, rpc: str, request: Any, name: str, role: Role) -> Request:
         who = await self.access.enter(name, role)
         return Request(
             rpc=rpc,
@@ -296,24 +301,24 @@ class Api(automation_pb2_grpc.AutomationServiceServicer):
         )
 
 
-def _shown(found: Automation) -> pb.Automation:
+def _message(found: Automation) -> pb.Automation:
     return convert_automations.automation(found, etag=etag_of(found))
 
 
-def _webhook(shown: Shown) -> pb_webhook.Webhook:
+def _webhook_message(shown: WebhookView) -> pb_webhook.Webhook:
     etag = webhook_etag(shown.webhook)
     return convert_webhooks.webhook(shown.webhook, etag=etag, secret=shown.secret)
 
 
-def _trigger(owner: Automation, name: str) -> pb.Trigger:
-    spec = edits.spec_named(owner.definition, name)
+def _trigger_message(owner: Automation, name: str) -> pb.Trigger:
+    spec = edits.find_trigger_spec(owner.definition, name)
     for held in owner.triggers:
         if held.trigger_id == spec["trigger_id"]:
             return convert_automations.trigger(owner, spec, held, etag=etag_of(owner))
     raise errors.ResourceNotFound(name)
 
 
-def _parent(trigger: str) -> tuple[str, str]:
+def _parse_trigger(trigger: str) -> tuple[str, str]:
     parts = resources.TRIGGER.parse(trigger)
     trigger_id = parts.pop("trigger")
     return resources.AUTOMATION.format(**parts), trigger_id

@@ -25,54 +25,54 @@ log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class CapabilityList:
     version: str
     entries: dict[str, Capability]
 
 
-class Source(Protocol):
-    async def capabilities(self, known_version: str) -> Listed | None:
+class CapabilitySource(Protocol):
+    async def capabilities(self, known_version: str) -> CapabilityList | None:
         """The catalogue; None while what is known is current. Raises RotaError."""
         ...
 
 
 @dataclass(slots=True, kw_only=True)
-class Capabilities:
+class CapabilityCache:
     """Kept in memory and in the database, so that it is there while chat_service is away."""
 
-    store: AsyncEngine
-    source: Source
+    db: AsyncEngine
+    source: CapabilitySource
     clock: Clock
-    _listed: Listed | None = field(default=None, init=False)
+    _list: CapabilityList | None = field(default=None, init=False)
 
     def catalogue(self) -> Catalogue:
         """What definitions are checked against; tools go unchecked while none are known."""
         return Catalogue(
             actions=all_actions(),
             triggers=all_triggers(),
-            capabilities=dict(self._listed.entries) if self._listed else None,
+            capabilities=dict(self._list.entries) if self._list else None,
         )
 
-    async def all(self) -> dict[str, Capability]:
-        if self._listed is None:
+    async def list(self) -> dict[str, Capability]:
+        if self._list is None:
             await self.refresh()
-        if self._listed is None:
+        if self._list is None:
             raise errors.PeerUnavailable(PEER)
-        return dict(self._listed.entries)
+        return dict(self._list.entries)
 
     async def load(self) -> None:
         """Reads the copy that was kept before this process began."""
-        async with self.store.connect() as connection:
-            kept = await rows.last_good(connection, PEER)
+        async with self.db.connect() as connection:
+            kept = await rows.find_catalogue(connection, PEER)
         if kept is not None:
             version, entries = kept
-            self._listed = Listed(
+            self._list = CapabilityList(
                 version=version, entries={e["id"]: Capability(**e) for e in entries}
             )
 
     async def refresh(self) -> bool:
         """Asks for what is new; False when chat_service can't be reached."""
-        known = self._listed.version if self._listed else ""
+        known = self._list.version if self._list else ""
         try:
             found = await self.source.capabilities(known)
         except errors.RotaError as error:
@@ -80,9 +80,11 @@ class Capabilities:
             return False
         if found is not None:
             entries = [_json(found.entries[key]) for key in sorted(found.entries)]
-            async with database.transaction(self.store) as connection:
-                await rows.keep(connection, PEER, found.version, entries, self.clock.now())
-            self._listed = found
+            async with database.transaction(self.db) as connection:
+                await rows.save_catalogue(
+                    connection, PEER, found.version, entries, self.clock.now()
+                )
+            self._list = found
             log.info("catalogue_fetched", version=found.version, capabilities=len(entries))
         return True
 

@@ -17,7 +17,7 @@ _IN_TRIGGER: Final = re.compile(r"^automation\.definition\.triggers\[[0-9]+\]")
 TRIGGER_FIELDS: Final = ("config", "static_inputs", "enabled")
 
 
-def updated(said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
+def update_automation(said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
     """The automation with the masked fields of `said`; its two names stay one."""
     present = [name for name in FIELDS if said.get(name)]
     fields = resolve_mask(paths, allowed=FIELDS, present=present, prefix="automation")
@@ -35,7 +35,7 @@ def updated(said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
     return edit
 
 
-def with_trigger(spec: Mapping[str, Any]) -> Edit:
+def add_trigger(spec: Mapping[str, Any]) -> Edit:
     def edit(found: Automation) -> dict[str, Any]:
         new = _as_said(found)
         triggers = new["definition"].setdefault("triggers", [])
@@ -47,13 +47,13 @@ def with_trigger(spec: Mapping[str, Any]) -> Edit:
     return edit
 
 
-def changed_trigger(name: str, said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
+def update_trigger(name: str, said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
     present = [field for field in TRIGGER_FIELDS if field in said]
     fields = resolve_mask(paths, allowed=TRIGGER_FIELDS, present=present, prefix="trigger")
 
     def edit(found: Automation) -> dict[str, Any]:
         new = _as_said(found)
-        spec = spec_named(new["definition"], name)
+        spec = find_trigger_spec(new["definition"], name)
         for field in fields:
             if field in said:
                 spec[field] = said[field]
@@ -64,10 +64,10 @@ def changed_trigger(name: str, said: Mapping[str, Any], paths: Sequence[str]) ->
     return edit
 
 
-def without_trigger(name: str) -> Edit:
+def remove_trigger(name: str) -> Edit:
     def edit(found: Automation) -> dict[str, Any]:
         new = _as_said(found)
-        gone = spec_named(new["definition"], name)
+        gone = find_trigger_spec(new["definition"], name)
         new["definition"]["triggers"].remove(gone)
         return new
 
@@ -75,7 +75,7 @@ def without_trigger(name: str) -> Edit:
 
 
 @contextlib.contextmanager
-def of_trigger() -> Iterator[None]:
+def use_trigger_paths() -> Iterator[None]:
     """Names invalid fields as the caller of a trigger RPC knows them."""
     try:
         yield
@@ -88,7 +88,7 @@ def of_trigger() -> Iterator[None]:
         ) from refusal
 
 
-def spec_named(definition: Mapping[str, Any], name: str) -> dict[str, Any]:
+def find_trigger_spec(definition: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The trigger of a definition that a resource name means."""
     trigger_id = resources.TRIGGER.parse(name)["trigger"]
     for spec in definition.get("triggers", []):

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from automation_service.automations.service import checked_create, require_etag
+from automation_service.automations.service import parse_create, require_etag
 from automation_service.idempotency import Once, Request
 from automation_service.persistence import automations as rows
 from automation_service.persistence import triggers as trigger_rows
@@ -26,8 +26,8 @@ Edit = Callable[[Automation], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    store: AsyncEngine
+class AutomationLifecycle:
+    db: AsyncEngine
     clock: Clock
     once: Once
     catalogue: Callable[[], Catalogue]
@@ -35,32 +35,32 @@ class Changes:
 
     async def pause(self, request: Request, name: str, *, note: str, etag: str) -> Automation:
         values = {"status": AutomationStatus.PAUSED, "pause_note": note}
-        return await self._turn(request, name, etag, {AutomationStatus.ACTIVE}, values)
+        return await self._change_status(request, name, etag, {AutomationStatus.ACTIVE}, values)
 
     async def resume(self, request: Request, name: str, *, etag: str) -> Automation:
         values = {"status": AutomationStatus.ACTIVE, "pause_note": ""}
-        return await self._turn(request, name, etag, {AutomationStatus.PAUSED}, values)
+        return await self._change_status(request, name, etag, {AutomationStatus.PAUSED}, values)
 
     async def archive(self, request: Request, name: str, *, etag: str) -> Automation:
         values = {"status": AutomationStatus.ARCHIVED, "pause_note": ""}
         allowed = {AutomationStatus.ACTIVE, AutomationStatus.PAUSED}
-        return await self._turn(request, name, etag, allowed, values)
+        return await self._change_status(request, name, etag, allowed, values)
 
     async def edit(
         self, request: Request, name: str, edit: Edit, *, etag: str, field: str = "automation"
     ) -> Automation:
         """Saves an edited automation; a changed definition is a new revision."""
-        return await self._once(request, name, self._editing(request, edit, etag, field))
+        return await self._once(request, name, self._edit_change(request, edit, etag, field))
 
-    async def validated_edit(
+    async def validate_edit(
         self, request: Request, name: str, edit: Edit, *, etag: str, field: str = "automation"
     ) -> Automation:
         """What `edit` would save; nothing is."""
-        change = self._editing(request, edit, etag, field)
-        async with self.store.connect() as connection:
+        change = self._edit_change(request, edit, etag, field)
+        async with self.db.connect() as connection:
             trial = await connection.begin()
             try:
-                return await change(connection, await self._locked(connection, name))
+                return await change(connection, await self._lock(connection, name))
             finally:
                 await trial.rollback()
 
@@ -81,7 +81,7 @@ class Changes:
         """Deletes it with everything that came of it; its runs stop within seconds."""
 
         async def delete(connection: AsyncConnection) -> str:
-            found = await self._locked(connection, name)
+            found = await self._lock(connection, name)
             require_etag(found, etag)
             await rows.delete(connection, found.id)
             return found.resource
@@ -95,17 +95,17 @@ class Changes:
         change: Callable[[AsyncConnection, Automation], Awaitable[Automation]],
     ) -> Automation:
         async def locked(connection: AsyncConnection) -> Automation:
-            return await change(connection, await self._locked(connection, name))
+            return await change(connection, await self._lock(connection, name))
 
         changed = await self.once.change(request, locked)
         self.scheduler.wake()
         return changed
 
-    async def _locked(self, connection: AsyncConnection, name: str) -> Automation:
+    async def _lock(self, connection: AsyncConnection, name: str) -> Automation:
         parts = resources.AUTOMATION.parse(name)
         return await rows.lock(connection, parts["workspace"], parts["automation"])
 
-    async def _turn(
+    async def _change_status(
         self,
         request: Request,
         name: str,
@@ -119,15 +119,15 @@ class Changes:
                 raise errors.StateConflict(found.resource, found.status.name)
             now = self.clock.now()
             # Slots that came before the change are decided as it was then.
-            await self.scheduler.settle(connection, found, now)
-            await rows.change(connection, found, values, now)
+            await self.scheduler.decide_due(connection, found, now)
+            await rows.update(connection, found, values, now)
             if values["status"] is AutomationStatus.ARCHIVED:
-                await trigger_rows.stop_all(connection, found.id)
+                await trigger_rows.clear_fire_times(connection, found.id)
             return await _read(connection, found)
 
         return await self._once(request, name, change)
 
-    def _editing(
+    def _edit_change(
         self, request: Request, edit: Edit, etag: str, field: str
     ) -> Callable[[AsyncConnection, Automation], Awaitable[Automation]]:
         async def change(connection: AsyncConnection, found: Automation) -> Automation:
@@ -146,30 +146,30 @@ class Changes:
     ) -> Automation:
         if found.status is AutomationStatus.ARCHIVED:
             raise errors.StateConflict(found.resource, found.status.name)
-        checked = checked_create(said, self.catalogue(), field=field)
+        checked = parse_create(said, self.catalogue(), field=field)
         now = self.clock.now()
-        await self.scheduler.settle(connection, found, now)
+        await self.scheduler.decide_due(connection, found, now)
         found = await _read(connection, found)
-        anew = _computed_anew(found, checked.definition)
-        never_fires.require(checked.definition, now, anew, field=field)
+        rescheduled = _find_rescheduled(found, checked.definition)
+        never_fires.require(checked.definition, now, rescheduled, field=field)
         values: dict[str, Any] = {"name": checked.display_name, "description": checked.description}
         definition = dump(checked.definition)
         fresh = definition != found.definition
         if fresh:
             values |= {"definition": definition, "revision": found.revision + 1}
-        await rows.change(connection, found, values, now)
-        await self._match_triggers(connection, found, checked.definition, anew, now)
+        await rows.update(connection, found, values, now)
+        await self._sync_triggers(connection, found, checked.definition, rescheduled, now)
         saved = await _read(connection, found)
         if fresh:
             await rows.add_revision(connection, saved, author=request.user, now=now)
         return saved
 
-    async def _match_triggers(
+    async def _sync_triggers(
         self,
         connection: AsyncConnection,
         found: Automation,
         new: AutomationDefinition,
-        anew: Mapping[str, int],
+        rescheduled: Mapping[str, int],
         now: datetime,
     ) -> None:
         held = {trigger.trigger_id: trigger for trigger in found.triggers}
@@ -181,13 +181,13 @@ class Changes:
                 added.append(spec)
                 continue
             kept.add(spec.trigger_id)
-            if spec.trigger_id in anew:
-                values = triggers.reschedule(row, spec, now)
-                await trigger_rows.change(connection, row.id, values)
+            if spec.trigger_id in rescheduled:
+                values = triggers.build_schedule_update(row, spec, now)
+                await trigger_rows.update(connection, row.id, values)
         gone = [row.id for trigger_id, row in held.items() if trigger_id not in kept]
         await trigger_rows.delete(connection, gone)
         await trigger_rows.add(
-            connection, found.id, [triggers.new_trigger(spec, now) for spec in added]
+            connection, found.id, [triggers.build_trigger(spec, now) for spec in added]
         )
 
 
@@ -203,17 +203,17 @@ def _specs(found: Automation) -> list[dict[str, Any]]:
     return [spec for spec in specs if isinstance(spec, dict) and "trigger_id" in spec]
 
 
-def _computed_anew(found: Automation, new: AutomationDefinition) -> dict[str, int]:
+def _find_rescheduled(found: Automation, new: AutomationDefinition) -> dict[str, int]:
     """The triggers whose schedule begins now, and how often each has fired already."""
     before = {spec["trigger_id"]: spec for spec in _specs(found)}
     held = {trigger.trigger_id: trigger for trigger in found.triggers}
-    anew: dict[str, int] = {}
+    rescheduled: dict[str, int] = {}
     for spec in new.triggers:
         row, was = held.get(spec.trigger_id), before.get(spec.trigger_id, {})
         if row is None or row.type != spec.type:
-            anew[spec.trigger_id] = 0
+            rescheduled[spec.trigger_id] = 0
             continue
         same = was.get("config") == spec.config and was.get("enabled") == spec.enabled
         if not same or row.disabled_reason:
-            anew[spec.trigger_id] = row.fires
-    return anew
+            rescheduled[spec.trigger_id] = row.fires
+    return rescheduled

@@ -13,11 +13,11 @@ from shared.aip import Page, cut_page
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revisions:
-    store: AsyncEngine
+    db: AsyncEngine
 
     async def list(self, parent: str, page: Page) -> tuple[Automation, Sequence[Revision], str]:
         parts = resources.AUTOMATION.parse(parent)
-        async with self.store.connect() as connection:
+        async with self.db.connect() as connection:
             owner = await rows.get(connection, parts["workspace"], parts["automation"])
             found = await rows.revision_page(
                 connection, owner.id, size=page.size, after=page.after_number()
@@ -27,7 +27,7 @@ class Revisions:
 
     async def get(self, name: str) -> tuple[Automation, Revision]:
         parts = resources.REVISION.parse(name)
-        async with self.store.connect() as connection:
+        async with self.db.connect() as connection:
             owner = await rows.find(connection, parts["workspace"], parts["automation"])
             if owner is None:
                 raise errors.ResourceNotFound(name)

@@ -34,13 +34,13 @@ from shared.validation.check import check
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Automations:
-    """`written` is called after a change that may bring a fire nearer."""
+    """`on_change` is called after a change that may bring a fire nearer."""
 
-    store: AsyncEngine
+    db: AsyncEngine
     clock: Clock
     once: Once
     catalogue: Callable[[], Catalogue]
-    written: Callable[[], None]
+    on_change: Callable[[], None]
 
     async def create(
         self,
@@ -56,7 +56,7 @@ class Automations:
 
         async def add(connection: AsyncConnection) -> Automation:
             # Not before: a repeat is answered even when it could no longer be saved anew.
-            made = self._made(who, workspace, said, automation_id)
+            made = self._build(who, workspace, said, automation_id)
             await rows.add(connection, made)
             return made
 
@@ -68,38 +68,38 @@ class Automations:
             body=body,
         )
         saved = await self.once.change(request, add)
-        self.written()
+        self.on_change()
         return saved
 
-    async def validated(
+    async def validate(
         self, who: Caller, workspace: str, said: Mapping[str, Any], *, automation_id: str
     ) -> Automation:
         """The canonical automation that `create` would save; its name only if chosen."""
-        made = self._made(who, workspace, said, automation_id)
+        made = self._build(who, workspace, said, automation_id)
         if automation_id:
-            async with self.store.connect() as connection:
+            async with self.db.connect() as connection:
                 if await rows.find(connection, workspace, automation_id):
                     raise errors.ResourceExists(made.resource)
         return replace(made, resource_id=automation_id, version=0)
 
     async def get(self, workspace: str, automation_id: str) -> Automation:
-        async with self.store.connect() as connection:
+        async with self.db.connect() as connection:
             return await rows.get(connection, workspace, automation_id)
 
     async def list(
         self, workspace: str, page: Page, filter_: str
     ) -> tuple[Sequence[Automation], str]:
         where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
-        async with self.store.connect() as connection:
+        async with self.db.connect() as connection:
             found = await rows.page(
                 connection, workspace, size=page.size, after=page.after_time_and_id(), where=where
             )
         return cut_page(page, found, lambda last: (last.create_time, last.id))
 
-    def _made(
+    def _build(
         self, who: Caller, workspace: str, said: Mapping[str, Any], chosen: str
     ) -> Automation:
-        checked = checked_create(said, self.catalogue())
+        checked = parse_create(said, self.catalogue())
         now = self.clock.now()
         definition = checked.definition
         never_fires.require(definition, now, never_fires.zero_fires(definition), field="automation")
@@ -117,11 +117,11 @@ class Automations:
             version=1,
             create_time=now,
             update_time=now,
-            triggers=tuple(triggers.new_trigger(spec, now) for spec in definition.triggers),
+            triggers=tuple(triggers.build_trigger(spec, now) for spec in definition.triggers),
         )
 
 
-def checked_create(
+def parse_create(
     said: Mapping[str, Any], catalogue: Catalogue, *, field: str = "automation"
 ) -> AutomationCreate:
     """The automation that was said, or InvalidRequest with each fault's path."""

@@ -104,11 +104,11 @@ async def page(
         query = query.where(key < sa.tuple_(*after))
     query = query.order_by(automations.c.create_time.desc(), automations.c.id.desc())
     found = [_automation(row) for row in await connection.execute(query.limit(size + 1))]
-    held = await trigger_rows.of_automations(connection, [a.id for a in found])
+    held = await trigger_rows.list_by_automation(connection, [a.id for a in found])
     return [replace(a, triggers=held.get(a.id, ())) for a in found]
 
 
-async def change(
+async def update(
     connection: AsyncConnection, automation: Automation, values: Mapping[str, Any], now: datetime
 ) -> None:
     """Writes a change of the automation itself, which its etag shows."""
@@ -172,7 +172,7 @@ async def _one(connection: AsyncConnection, where: sa.ColumnElement[bool]) -> Au
     if row is None:
         return None
     found = _automation(row)
-    held = await trigger_rows.of_automations(connection, [found.id])
+    held = await trigger_rows.list_by_automation(connection, [found.id])
     return replace(found, triggers=held.get(found.id, ()))
 
 

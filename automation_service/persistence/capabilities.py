@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.tables import catalogue
 
 
-async def last_good(
+async def find_catalogue(
     connection: AsyncConnection, peer: str
 ) -> tuple[str, list[dict[str, Any]]] | None:
     row = (
@@ -21,7 +21,7 @@ async def last_good(
     return None if row is None else (row.version, row.entries)
 
 
-async def keep(
+async def save_catalogue(
     connection: AsyncConnection,
     peer: str,
     version: str,

@@ -15,8 +15,8 @@ from automation_service.persistence.tables import deliveries, webhooks
 from shared.resources import DELIVERY
 
 # Of one workspace; what comes on top is given up at once.
-MOST_WAITING: Final = 1000
-CROWDED: Final = f"{MOST_WAITING} messages waited already"
+MAX_PENDING: Final = 1000
+TOO_MANY_PENDING: Final = f"{MAX_PENDING} messages waited already"
 
 # Spelled out as in the indexes that serve it.
 _WAITS = sa.text("webhook_deliveries.status = 'pending'")
@@ -51,16 +51,16 @@ async def add(
     subject: str,
     body: str,
     now: datetime,
-    wanted: bool = False,
+    any_type: bool = False,
 ) -> DeliveryStatus | None:
     """Writes a message if the workspace's webhook is on and told of such; one id, one message.
 
-    `wanted`: whatever types the webhook names. Says what it is: PENDING, or FAILED since too
+    `any_type`: whatever types the webhook names. Says what it is: PENDING, or FAILED since too
     many wait; None when nothing is written.
     """
     waiting = sa.select(deliveries.c.id).where(deliveries.c.workspace_id == workspace, _WAITS)
-    count = sa.select(sa.func.count()).select_from(waiting.limit(MOST_WAITING).subquery())
-    crowded = count.scalar_subquery() >= MOST_WAITING
+    count = sa.select(sa.func.count()).select_from(waiting.limit(MAX_PENDING).subquery())
+    crowded = count.scalar_subquery() >= MAX_PENDING
 
     def unless_crowded(value: Any, otherwise: Any, kind: Any) -> Any:
         return sa.case((crowded, sa.literal(otherwise, kind)), else_=sa.literal(value, kind)).cast(
@@ -76,14 +76,14 @@ async def add(
         deliveries.c.body: sa.literal(body),
         deliveries.c.create_time: sa.literal(now, time),
         deliveries.c.status: unless_crowded(DeliveryStatus.PENDING, DeliveryStatus.FAILED, status),
-        deliveries.c.error: unless_crowded("", CROWDED, sa.Text()),
+        deliveries.c.error: unless_crowded("", TOO_MANY_PENDING, sa.Text()),
         deliveries.c.next_attempt_time: unless_crowded(now, None, time),
         deliveries.c.end_time: unless_crowded(None, now, time),
     }
     types = webhooks.c.event_types
     told = (
         sa.true()
-        if wanted
+        if any_type
         else (sa.func.jsonb_array_length(types) == 0) | types.has_key(event_type)
     )
     source = sa.select(*message.values()).where(
@@ -103,11 +103,11 @@ async def claim_due(
     now: datetime,
     *,
     lease: timedelta,
-    of_one: int,
+    per_workspace: int,
     workspaces: int,
     busy: Collection[str],
 ) -> list[Delivery]:
-    """Begins a try of messages that are due, at most `of_one` of each of some workspaces.
+    """Begins a try of messages that are due, at most `per_workspace` of each of some workspaces.
 
     They are due again after `lease`, should this process die. `busy` workspaces are left out.
     """
@@ -120,7 +120,7 @@ async def claim_due(
         sa.select(deliveries.c.id)
         .where(deliveries.c.workspace_id == chosen.c.workspace_id, due)
         .order_by(deliveries.c.next_attempt_time)
-        .limit(of_one)
+        .limit(per_workspace)
         .with_for_update(skip_locked=True, key_share=True)
         .lateral("first")
     )
@@ -159,14 +159,14 @@ async def end(
     return await _write(connection, tried, values)
 
 
-async def put_off(
+async def postpone(
     connection: AsyncConnection, tried: Delivery, *, status_code: int, error: str, until: datetime
 ) -> bool:
     values = {"status_code": status_code, "error": error, "next_attempt_time": until}
     return await _write(connection, tried, values)
 
 
-async def end_waiting(
+async def fail_pending(
     connection: AsyncConnection, workspace: str, error: str, now: datetime
 ) -> int:
     """Gives up all that waits of a workspace, and says how many messages."""
@@ -178,7 +178,7 @@ async def end_waiting(
     return int(answer.rowcount)
 
 
-async def oldest(connection: AsyncConnection) -> datetime | None:
+async def find_oldest_pending(connection: AsyncConnection) -> datetime | None:
     """Since when the message waits that waits longest."""
     found: datetime | None = await connection.scalar(
         sa.select(sa.func.min(deliveries.c.create_time)).where(_WAITS)

@@ -17,7 +17,7 @@ from automation_service.persistence.tables import (
     audit_events,
     automations,
     deliveries,
-    gaps,
+    downtimes,
     run_events,
     runs,
     slots,
@@ -54,11 +54,11 @@ async def events_of_runs_before(connection: AsyncConnection, moment: datetime, l
         )
     )
     for row in chosen:
-        await take_events(connection, row.id, row.events)
+        await delete_events(connection, row.id, row.events)
     return len(chosen)
 
 
-async def take_events(connection: AsyncConnection, run: UUID, floor: int) -> None:
+async def delete_events(connection: AsyncConnection, run: UUID, floor: int) -> None:
     """Takes away the events of a run up to a sequence."""
     await connection.execute(sa.update(runs).where(runs.c.id == run).values(events_floor=floor))
     await connection.execute(
@@ -142,8 +142,8 @@ async def deliveries_before(connection: AsyncConnection, moment: datetime, limit
 
 
 async def gaps_before(connection: AsyncConnection, moment: datetime, limit: int) -> int:
-    old = sa.select(gaps.c.from_time).where(gaps.c.to_time < moment).limit(limit)
-    return await _deleted(connection, gaps, gaps.c.from_time, old)
+    old = sa.select(downtimes.c.from_time).where(downtimes.c.to_time < moment).limit(limit)
+    return await _deleted(connection, downtimes, downtimes.c.from_time, old)
 
 
 def _beyond(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.run_claims import SKIP_LOCKED, run_sql
+from automation_service.persistence.run_claims import SKIP_LOCKED, execute_sql
 from shared.definition.states import RunStatus
 
 # A run without new results keeps those it has: null stands for them. Rows are locked in id
@@ -50,7 +50,7 @@ select attempt = $2 and events = $3 as stored from automation.automation_runs wh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Results:
+class ResultColumns:
     """Of all steps of a run so far, as JSON."""
 
     step_results: str
@@ -59,7 +59,7 @@ class Results:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Last:
+class EndColumns:
     """How a run ended; error and output as JSON."""
 
     status: RunStatus
@@ -76,8 +76,8 @@ class Checkpoint:
     attempt: int
     base: int
     events: Sequence[tuple[datetime, str]]
-    results: Results | None = None
-    last: Last | None = None
+    results: ResultColumns | None = None
+    last: EndColumns | None = None
 
     @property
     def top(self) -> int:
@@ -106,7 +106,7 @@ async def store(
         for c in checkpoints
         for offset, (time, event) in enumerate(c.events, start=1)
     ]
-    found = await run_sql(
+    found = await execute_sql(
         connection,
         _WAITING if wait else _TOGETHER,
         [c.run for c in checkpoints],
@@ -130,5 +130,7 @@ async def store(
 
 async def is_stored(connection: AsyncConnection, checkpoint: Checkpoint) -> bool:
     """Whether an earlier try was committed though its answer was lost."""
-    found = await run_sql(connection, _STORED, checkpoint.run, checkpoint.attempt, checkpoint.top)
+    found = await execute_sql(
+        connection, _STORED, checkpoint.run, checkpoint.attempt, checkpoint.top
+    )
     return bool(found.scalar())

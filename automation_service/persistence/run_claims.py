@@ -23,7 +23,7 @@ select n.id
  limit 1
 """
 # In id order, so that two transactions never wait for each other in a circle.
-LOCK_OWNERS: Final = """
+LOCK_AUTOMATIONS: Final = """
 select a.id from automation.automations a where a.id = any($1::uuid[])
  order by a.id for no key update
 """
@@ -64,7 +64,7 @@ select asked.id, asked.first, taken.attempt, taken.events, taken.automation_id,
        taken.slot_time, taken.cancel_requested,
        extract(epoch from taken.deadline - clock_timestamp())::float8 as seconds_left,
        a.resource_id, a.workspace_id, a.creator_id, coalesce(t.trigger_id, '') as trigger_id,
-       m.user_id is not null and m.revoked_time is null as welcome
+       m.user_id is not null and m.revoked_time is null as creator_is_member
   from asked
   join automation.automations a on a.id = asked.automation_id
   left join taken on taken.id = asked.id
@@ -74,7 +74,7 @@ select asked.id, asked.first, taken.attempt, taken.events, taken.automation_id,
 """
 
 
-class Fenced(Exception):
+class AttemptFenced(Exception):
     """Another worker holds the run, or it has ended: this one must leave it alone."""
 
 
@@ -89,7 +89,7 @@ class Claim:
     automation: str
     workspace: str
     creator: str | None
-    welcome: bool  # whether the creator is a member of the workspace
+    creator_is_member: bool  # whether the creator is a member of the workspace
     snapshot: str  # the definition, as JSON
     inputs: dict[str, Any]
     trigger_payload: dict[str, Any]
@@ -100,7 +100,7 @@ class Claim:
     cancel_requested: bool
 
 
-async def claim(
+async def claim_runs(
     connection: AsyncConnection, runs: Sequence[UUID], *, now: datetime, wait: bool
 ) -> dict[UUID, Claim | UUID | None]:
     """Takes runs over under a new attempt, in a transaction.
@@ -108,25 +108,25 @@ async def claim(
     None when a run has ended or must wait; an id when another run of its automation comes
     first. Unless it shall `wait`, those whose automation is locked are left out.
     """
-    owners = [row.id for row in await run_sql(connection, _OWNERS, runs)]
-    held = await lock_owners(connection, owners, wait=wait)
+    owners = [row.id for row in await execute_sql(connection, _OWNERS, runs)]
+    held = await lock_automations(connection, owners, wait=wait)
     # A statement of its own: it sees what those who had the locks before have written.
-    rows = await run_sql(connection, _TAKE, runs, list(held), now)
+    rows = await execute_sql(connection, _TAKE, runs, list(held), now)
     found: dict[UUID, Claim | UUID | None] = {_plain(row.id): _answer(row) for row in rows}
     if len(held) == len(owners):
         return {run: found.get(run) for run in runs}
     return found
 
 
-async def lock_owners(
+async def lock_automations(
     connection: AsyncConnection, automations: Iterable[UUID], *, wait: bool = True
 ) -> set[UUID]:
     """Locks automations as everyone does who decides which of their runs may go on."""
-    statement = LOCK_OWNERS if wait else LOCK_OWNERS + SKIP_LOCKED
-    return {_plain(row.id) for row in await run_sql(connection, statement, list(automations))}
+    statement = LOCK_AUTOMATIONS if wait else LOCK_AUTOMATIONS + SKIP_LOCKED
+    return {_plain(row.id) for row in await execute_sql(connection, statement, list(automations))}
 
 
-async def run_sql(connection: AsyncConnection, statement: str, *values: Any) -> Any:
+async def execute_sql(connection: AsyncConnection, statement: str, *values: Any) -> Any:
     """A statement as PostgreSQL has it, with $1 and on: these are too much for a builder."""
     return await connection.exec_driver_sql(statement, values)
 
@@ -142,7 +142,7 @@ def _answer(row: Any) -> Claim | UUID | None:
         automation=row.resource_id,
         workspace=row.workspace_id,
         creator=row.creator_id,
-        welcome=row.welcome,
+        creator_is_member=row.creator_is_member,
         snapshot=row.snapshot,
         inputs=json.loads(row.inputs),
         trigger_payload=json.loads(row.trigger_payload),

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence import run_checkpoints
 from automation_service.persistence.enums import ACTIVE_RUNS
 from automation_service.persistence.run_checkpoints import Checkpoint
-from automation_service.persistence.run_claims import NEXT_WAITING, lock_owners, run_sql
+from automation_service.persistence.run_claims import NEXT_WAITING, execute_sql, lock_automations
 from automation_service.persistence.tables import run_events, runs
 from shared.definition.states import RunStatus
 
@@ -45,7 +45,7 @@ select n.id from unnest($1::uuid[]) as o(id)
 """
 
 
-async def end(
+async def end_runs(
     connection: AsyncConnection, endings: Mapping[UUID, Checkpoint], *, wait: bool
 ) -> set[UUID]:
     """Ends one run each of automations, in a transaction; gives the runs it ended.
@@ -53,16 +53,16 @@ async def end(
     Unless it shall `wait`, those that somebody has locked are left out.
     """
     # As everyone who decides on overlap has it.
-    held = await lock_owners(connection, endings, wait=wait)
+    held = await lock_automations(connection, endings, wait=wait)
     mine = [last for automation, last in endings.items() if automation in held]
     return await run_checkpoints.store(connection, mine, wait=wait)
 
 
-async def count(
+async def record_outcomes(
     connection: AsyncConnection,
     ended: Mapping[UUID, RunStatus],
     *,
-    most_failures: int,
+    max_failures: int,
     now: datetime,
 ) -> dict[UUID, int]:
     """Writes down how the last run of each automation ended; too many failures in a row pause it.
@@ -70,18 +70,18 @@ async def count(
     Gives the automations it paused, and after how many failures.
     """
     statuses = [status.value for status in ended.values()]
-    rows = await run_sql(connection, _COUNT, list(ended), statuses, most_failures, now)
+    rows = await execute_sql(connection, _COUNT, list(ended), statuses, max_failures, now)
     return {UUID(int=row.id.int): row.paused_after for row in rows if row.paused_after}
 
 
-async def following(connection: AsyncConnection, automations: Sequence[UUID]) -> list[UUID]:
+async def find_next_runs(connection: AsyncConnection, automations: Sequence[UUID]) -> list[UUID]:
     """Of each automation the exclusive run to begin now: none while another goes on."""
-    return [UUID(int=row.id.int) for row in await run_sql(connection, _FOLLOWING, automations)]
+    return [UUID(int=row.id.int) for row in await execute_sql(connection, _FOLLOWING, automations)]
 
 
 async def request_cancel(connection: AsyncConnection, automation_id: UUID, run: UUID) -> RunStatus:
     """Marks a run to be stopped, unless it has ended; gives its status."""
-    await lock_owners(connection, [automation_id])
+    await lock_automations(connection, [automation_id])
     status: RunStatus = (
         await connection.execute(
             sa.select(runs.c.status).where(runs.c.id == run).with_for_update(key_share=True)
@@ -94,7 +94,7 @@ async def request_cancel(connection: AsyncConnection, automation_id: UUID, run: 
     return status
 
 
-async def end_pending(
+async def cancel_pending(
     connection: AsyncConnection, run: UUID, error: dict[str, Any], now: datetime
 ) -> None:
     """Ends a run that never began, as cancelled."""

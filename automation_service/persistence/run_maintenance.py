@@ -10,7 +10,7 @@ from automation_service.persistence.tables import ACTIVE_RUN, run_events, runs
 from shared.definition.states import RunStatus
 
 
-async def disturbed(
+async def find_superseded_or_cancelled(
     connection: AsyncConnection, held: Mapping[UUID, int]
 ) -> dict[UUID, tuple[int, bool]]:
     """Of runs in hand, with their attempts, those that shall not simply go on.
@@ -52,13 +52,13 @@ async def disturbed(
     return found
 
 
-async def waiting(connection: AsyncConnection) -> int:
+async def count_pending(connection: AsyncConnection) -> int:
     """How many runs have not begun."""
     query = sa.select(sa.func.count()).where(runs.c.status == RunStatus.PENDING)
     return int(await connection.scalar(query) or 0)
 
 
-async def startable(
+async def find_runnable(
     connection: AsyncConnection, after: UUID | None = None, limit: int = 1000
 ) -> list[UUID]:
     """Runs that should have a token: those going on, and those that wait for nobody.
@@ -91,7 +91,7 @@ async def startable(
     return list((await connection.execute(query)).scalars())
 
 
-async def overdue(connection: AsyncConnection, grace_seconds: float) -> list[UUID]:
+async def find_overdue(connection: AsyncConnection, grace_seconds: float) -> list[UUID]:
     """Runs past their deadline by the database's clock, whose worker did not end them."""
     found = await connection.execute(
         sa.select(runs.c.id).where(
@@ -103,7 +103,9 @@ async def overdue(connection: AsyncConnection, grace_seconds: float) -> list[UUI
     return list(found.scalars())
 
 
-async def progress_seen(connection: AsyncConnection, run: UUID, step_id: str, attempt: int) -> int:
+async def find_last_progress(
+    connection: AsyncConnection, run: UUID, step_id: str, attempt: int
+) -> int:
     """The last of what the agent said of a try of a step that is stored; 0 for nothing."""
     progress = run_events.c.event["step_progress"]
     found: int | None = await connection.scalar(

@@ -75,7 +75,7 @@ async def page(
     return [_run(row, large=False) for row in await connection.execute(query)]
 
 
-async def is_over(connection: AsyncConnection, run: UUID) -> bool:
+async def is_finished(connection: AsyncConnection, run: UUID) -> bool:
     """Whether a run has ended or is gone."""
     status: RunStatus | None = await connection.scalar(
         sa.select(runs.c.status).where(runs.c.id == run)
@@ -83,7 +83,7 @@ async def is_over(connection: AsyncConnection, run: UUID) -> bool:
     return status is None or status.finished
 
 
-async def events_floor(connection: AsyncConnection, run: UUID) -> int:
+async def find_events_floor(connection: AsyncConnection, run: UUID) -> int:
     """The last of its events that is no longer kept; 0 while all are."""
     found: int | None = await connection.scalar(
         sa.select(runs.c.events_floor).where(runs.c.id == run)
@@ -91,7 +91,7 @@ async def events_floor(connection: AsyncConnection, run: UUID) -> int:
     return found or 0
 
 
-async def events_after(
+async def list_events(
     connection: AsyncConnection, run: UUID, sequence: int, limit: int = 200
 ) -> list[RunEvent]:
     rows = await connection.execute(

@@ -8,46 +8,48 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.tables import beats, gaps
+from automation_service.persistence.tables import downtimes, heartbeats
 
 _ONE = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class Downtime:
     """A span in which no scheduler ran."""
 
     start: datetime
     end: datetime
 
 
-async def beat(connection: AsyncConnection, now: datetime, silence: timedelta) -> Gap | None:
+async def record_heartbeat(
+    connection: AsyncConnection, now: datetime, silence: timedelta
+) -> Downtime | None:
     """Says that a scheduler is at work; writes down and gives a silence longer than `silence`."""
     seen = await connection.scalar(
-        sa.select(beats.c.seen_time).where(beats.c.id == _ONE).with_for_update()
+        sa.select(heartbeats.c.seen_time).where(heartbeats.c.id == _ONE).with_for_update()
     )
-    moved = {"seen_time": sa.func.greatest(beats.c.seen_time, now)}
+    moved = {"seen_time": sa.func.greatest(heartbeats.c.seen_time, now)}
     await connection.execute(
-        insert(beats)
+        insert(heartbeats)
         .values(id=_ONE, seen_time=now)
         .on_conflict_do_update(index_elements=["id"], set_=moved)
     )
     if seen is None or now - seen <= silence:
         return None
     await connection.execute(
-        insert(gaps).values(from_time=seen, to_time=now).on_conflict_do_nothing()
+        insert(downtimes).values(from_time=seen, to_time=now).on_conflict_do_nothing()
     )
-    return Gap(start=seen, end=now)
+    return Downtime(start=seen, end=now)
 
 
-async def gaps_after(
+async def list_downtimes(
     connection: AsyncConnection, moment: datetime, limit: int = 100
-) -> Sequence[Gap]:
+) -> Sequence[Downtime]:
     """Gaps that ended after a moment, the latest first."""
     rows = await connection.execute(
-        sa.select(gaps)
-        .where(gaps.c.to_time > moment)
-        .order_by(gaps.c.from_time.desc())
+        sa.select(downtimes)
+        .where(downtimes.c.to_time > moment)
+        .order_by(downtimes.c.from_time.desc())
         .limit(limit)
     )
-    return [Gap(start=row.from_time, end=row.to_time) for row in rows]
+    return [Downtime(start=row.from_time, end=row.to_time) for row in rows]

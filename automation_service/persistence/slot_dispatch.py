@@ -17,7 +17,7 @@ from shared.resources import AUTOMATION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
+class LockedAutomation:
     """An automation as the dispatcher needs it; `definition` is JSON text."""
 
     id: UUID
@@ -32,7 +32,7 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Active:
+class ActiveRuns:
     """How many runs of an automation wait and go on, and the one that has to end first."""
 
     waiting: int = 0
@@ -69,7 +69,7 @@ class LastSlot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Advance:
+class TriggerUpdate:
     """What becomes of a trigger's row when its slots have been decided."""
 
     trigger: UUID
@@ -80,11 +80,13 @@ class Advance:
     next_fire_time: datetime | None
 
 
-async def lock_owners(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Owner]:
+async def lock_automations(
+    connection: AsyncConnection, ids: Sequence[UUID]
+) -> dict[UUID, LockedAutomation]:
     """Locks automations in the order of their ids, as everyone does; those gone are left out."""
     rows = await _execute(connection, _LOCK_OWNERS, sorted(ids))
     return {
-        row.id: Owner(
+        row.id: LockedAutomation(
             id=row.id,
             workspace=row.workspace_id,
             resource_id=row.resource_id,
@@ -95,16 +97,18 @@ async def lock_owners(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[
     }
 
 
-async def active(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Active]:
+async def count_active_runs(
+    connection: AsyncConnection, ids: Sequence[UUID]
+) -> dict[UUID, ActiveRuns]:
     """Of automations that have runs which wait or go on: how many."""
     rows = await _execute(connection, _ACTIVE, list(ids))
     return {
-        row.automation_id: Active(waiting=row.waiting, running=row.running, first=row.first)
+        row.automation_id: ActiveRuns(waiting=row.waiting, running=row.running, first=row.first)
         for row in rows
     }
 
 
-async def record(
+async def insert_slots(
     connection: AsyncConnection, decided: Sequence[SlotRow], now: datetime
 ) -> set[UUID]:
     """Adds slots that have no row yet, with their runs; gives the runs that were added."""
@@ -114,14 +118,14 @@ async def record(
     return {row.id for row in rows}
 
 
-async def advance(
-    connection: AsyncConnection, changes: Sequence[Advance], tzdata_version: str
+async def update_triggers(
+    connection: AsyncConnection, changes: Sequence[TriggerUpdate], tzdata_version: str
 ) -> None:
     if changes:
-        await _execute(connection, _ADVANCE, *_columns(changes, Advance), tzdata_version)
+        await _execute(connection, _ADVANCE, *_columns(changes, TriggerUpdate), tzdata_version)
 
 
-async def reschedule(
+async def update_fire_times(
     connection: AsyncConnection,
     times: dict[UUID, datetime | None],
     until: dict[UUID, datetime],
@@ -137,7 +141,7 @@ async def reschedule(
         await _execute(connection, _RESCHEDULE, *values)
 
 
-async def last_slots(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, LastSlot]:
+async def find_last_slots(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, LastSlot]:
     """Of triggers that have slots in the ledger: the newest."""
     rows = await _execute(connection, _LAST_SLOTS, list(ids))
     return {
@@ -148,7 +152,7 @@ async def last_slots(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[U
     }
 
 
-async def disable(connection: AsyncConnection, ids: Sequence[UUID], reason: str) -> None:
+async def disable_triggers(connection: AsyncConnection, ids: Sequence[UUID], reason: str) -> None:
     if ids:
         await _execute(connection, _DISABLE, list(ids), reason)
 

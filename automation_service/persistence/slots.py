@@ -32,7 +32,7 @@ async def page(
     return [_slot(row) for row in await connection.execute(query)]
 
 
-async def at(
+async def find_at(
     connection: AsyncConnection, automation_id: UUID, trigger_id: str, moment: datetime
 ) -> Slot | None:
     """The slot whose nominal or real time is this very second."""

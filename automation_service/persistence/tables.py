@@ -212,7 +212,7 @@ sa.Index(
 sa.Index("ix_audit_events_create_time", audit_events.c.create_time)
 
 # One row: when some scheduler was last seen at work.
-beats = sa.Table(
+heartbeats = sa.Table(
     "scheduler_beats",
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
@@ -220,7 +220,7 @@ beats = sa.Table(
 )
 
 # Spans in which no scheduler ran.
-gaps = sa.Table(
+downtimes = sa.Table(
     "scheduler_gaps",
     METADATA,
     sa.Column("from_time", _TIME, primary_key=True),

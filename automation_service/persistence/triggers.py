@@ -34,11 +34,11 @@ async def add(connection: AsyncConnection, automation_id: UUID, added: Sequence[
     )
 
 
-async def change(connection: AsyncConnection, trigger: UUID, values: Mapping[str, Any]) -> None:
+async def update(connection: AsyncConnection, trigger: UUID, values: Mapping[str, Any]) -> None:
     await connection.execute(sa.update(triggers).where(triggers.c.id == trigger).values(**values))
 
 
-async def stop_all(connection: AsyncConnection, automation_id: UUID) -> None:
+async def clear_fire_times(connection: AsyncConnection, automation_id: UUID) -> None:
     """None of them comes due again."""
     await connection.execute(
         sa.update(triggers)
@@ -60,7 +60,7 @@ async def lock_all(connection: AsyncConnection, automation_id: UUID) -> None:
     )
 
 
-async def of_automations(
+async def list_by_automation(
     connection: AsyncConnection, ids: Sequence[UUID]
 ) -> dict[UUID, tuple[Trigger, ...]]:
     if not ids:
@@ -70,7 +70,7 @@ async def of_automations(
     )
     held: dict[UUID, tuple[Trigger, ...]] = {}
     for row in rows:
-        held[row.automation_id] = (*held.get(row.automation_id, ()), trigger_of(row))
+        held[row.automation_id] = (*held.get(row.automation_id, ()), _trigger(row))
     return held
 
 
@@ -86,17 +86,17 @@ async def claim_due(
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True)
     )
-    return [(row.automation_id, trigger_of(row)) for row in rows]
+    return [(row.automation_id, _trigger(row)) for row in rows]
 
 
-async def next_due(connection: AsyncConnection) -> datetime | None:
+async def find_next_due(connection: AsyncConnection) -> datetime | None:
     found: datetime | None = await connection.scalar(
         sa.select(sa.func.min(triggers.c.next_fire_time)).where(triggers.c.enabled)
     )
     return found
 
 
-async def claim_computed_elsewhere(
+async def claim_outdated(
     connection: AsyncConnection, version: str, limit: int, *, after: UUID | None = None
 ) -> list[tuple[UUID, Trigger]]:
     """Locks triggers whose next time was computed by an older time zone database, by id."""
@@ -109,10 +109,10 @@ async def claim_computed_elsewhere(
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True)
     )
-    return [(row.automation_id, trigger_of(row)) for row in rows]
+    return [(row.automation_id, _trigger(row)) for row in rows]
 
 
-def trigger_of(row: Any) -> Trigger:
+def _trigger(row: Any) -> Trigger:
     return Trigger(
         id=row.id,
         trigger_id=row.trigger_id,

@@ -49,7 +49,7 @@ async def get(connection: AsyncConnection, workspace: str, *, lock: bool = False
     return Webhook(workspace=workspace) if row is None else _webhook(row)
 
 
-async def put(
+async def save(
     connection: AsyncConnection, found: Webhook, values: Mapping[str, Any], now: datetime
 ) -> Webhook:
     """Writes what changes of a locked webhook; the first time, all of it."""
@@ -80,7 +80,7 @@ async def disable(connection: AsyncConnection, workspace: str, reason: str, now:
     )
 
 
-async def sealed_otherwise(
+async def claim_old_keys(
     connection: AsyncConnection, prefix: bytes, limit: int, *, after: str
 ) -> Sequence[Webhook]:
     """Locks webhooks with a secret that does not begin with `prefix`, by workspace."""
@@ -102,7 +102,7 @@ async def sealed_otherwise(
     return [_webhook(row) for row in rows]
 
 
-async def reseal(
+async def update_secrets(
     connection: AsyncConnection, workspace: str, secret: bytes, previous: bytes | None
 ) -> None:
     """The same secrets, encrypted anew; nobody sees a change."""

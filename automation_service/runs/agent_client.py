@@ -9,7 +9,7 @@ import grpc
 from rota.agent.v1 import agent_pb2 as pb
 from rota.agent.v1 import agent_pb2_grpc
 
-from automation_service.automations.capability_cache import PEER, Listed
+from automation_service.automations.capability_cache import PEER, CapabilityList
 from shared import errors, resources
 from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.registries.capabilities.types import Capability
@@ -71,7 +71,7 @@ class GrpcAgent:
         except grpc.aio.AioRpcError as error:
             log.warning("task_not_cancelled", code=error.code().name)
 
-    async def capabilities(self, known_version: str) -> Listed | None:
+    async def capabilities(self, known_version: str) -> CapabilityList | None:
         """The catalogue; None while what is known is still current."""
         try:
             answer: pb.ListCapabilitiesResponse = await self._stub().ListCapabilities(
@@ -83,7 +83,7 @@ class GrpcAgent:
             raise status.from_call(error, peer=PEER) from error
         if answer.unchanged:
             return None
-        return Listed(
+        return CapabilityList(
             version=answer.catalogue_version,
             entries={found.id: _capability(found) for found in answer.capabilities},
         )

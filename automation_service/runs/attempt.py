@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from automation_service.persistence.run_claims import Fenced
-from automation_service.runs.event_log import Unstored
+from automation_service.persistence.run_claims import AttemptFenced
+from automation_service.runs.event_log import StoreError
 from shared import errors, resources
 from shared.registries.actions.types import (
     ActionContext,
@@ -27,7 +27,7 @@ class StoppableAgent(TaskAgent, Protocol):
 
 
 @dataclass(slots=True)
-class InHand:
+class AttemptAgent:
     """The agent of one try, and the task it does, so that it can be told to stop."""
 
     agent: StoppableAgent
@@ -44,11 +44,11 @@ class InHand:
             await self.agent.cancel_task(self.task)
 
 
-async def call(
+async def call_action(
     action: ActionDefinition,
     config: dict[str, Any],
     context: ActionContext,
-    in_hand: InHand,
+    agent: AttemptAgent,
     seconds: int | None,
 ) -> ActionResult:
     """Calls the handler within a limit. What it raises is a RotaError, or a fault of ours."""
@@ -56,9 +56,9 @@ async def call(
         async with asyncio.timeout(seconds) as limit:
             return await action.handler(config, context)
     except TimeoutError:
-        await in_hand.stop()
-        raise timed_out("the step", seconds if limit.expired() else None) from None
-    except (errors.RotaError, Fenced, Unstored):
+        await agent.stop()
+        raise timeout_error("the step", seconds if limit.expired() else None) from None
+    except (errors.RotaError, AttemptFenced, StoreError):
         raise  # that it could not be stored is not the step's fault: the run is handed back
     except Exception as error:
         error_id = str(resources.new_id())
@@ -66,7 +66,7 @@ async def call(
         raise errors.Internal(error_id) from error
 
 
-def timed_out(what: str, seconds: int | None) -> errors.TimedOut:
+def timeout_error(what: str, seconds: int | None) -> errors.TimedOut:
     if seconds is None:
         return errors.TimedOut(f"{what} waited too long for an answer")
     return errors.TimedOut(

@@ -1,4 +1,4 @@
-"""What many ask for at the same moment, asked for once."""
+"""Batches of requests that come at the same moment."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
@@ -8,106 +8,103 @@ from typing import Any, Final, Generic, TypeVar
 from shared.db import database
 from shared.telemetry import logs
 
-MOST: Final = 200
-CLOSING_SECONDS: Final = 5.0
+MAX_BATCH: Final = 200
+CLOSE_SECONDS: Final = 5.0
 
-Asked = TypeVar("Asked")
-Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+Reply = TypeVar("Reply")
 
 log = logs.logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
-class Combiner(Generic[Asked, Answer]):
-    """Gathers what is asked while an earlier batch is under way into the next one.
+class Batcher(Generic[Item, Reply]):
+    """Collects items while one batch runs; they are the next batch.
 
-    `together` answers by `of`. Whom it leaves out is answered by `alone`, beside the batches, and
-    so is everyone when it fails: no one waits for, or fails with, another. Only a database that
-    can't be reached fails all. One batch holds at most one with the same `turn`; they keep their
-    order.
+    `flush_many` returns replies by `key`. An item without a reply goes to `flush_one`, beside the
+    batches; so does every item when `flush_many` fails: no item waits for, or fails with, another.
+    Only an unreachable database fails them all. A batch has at most one item of a `lane`; items of
+    a lane keep their order.
     """
 
-    together: Callable[[list[Asked]], Awaitable[Mapping[Hashable, Answer]]]
-    alone: Callable[[Asked], Awaitable[Answer]]
-    of: Callable[[Asked], Hashable]
-    turn: Callable[[Asked], Hashable] | None = None
-    _waiting: list[tuple[Asked, "asyncio.Future[Answer]"]] = field(init=False, default_factory=list)
+    flush_many: Callable[[list[Item]], Awaitable[Mapping[Hashable, Reply]]]
+    flush_one: Callable[[Item], Awaitable[Reply]]
+    key: Callable[[Item], Hashable]
+    lane: Callable[[Item], Hashable] | None = None
+    _waiting: list[tuple[Item, "asyncio.Future[Reply]"]] = field(init=False, default_factory=list)
     _tasks: set["asyncio.Task[None]"] = field(init=False, default_factory=set)
-    _at_work: bool = field(init=False, default=False)
+    _running: bool = field(init=False, default=False)
 
-    async def ask(self, asked: Asked) -> Answer:
-        return await self.put(asked)
-
-    def put(self, asked: Asked) -> "asyncio.Future[Answer]":
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((asked, answer))
-        if not self._at_work:
-            self._at_work = True
-            self._begin(self._work())
-        return answer
+    def submit(self, item: Item) -> "asyncio.Future[Reply]":
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, reply))
+        if not self._running:
+            self._running = True
+            self._start(self._run())
+        return reply
 
     async def close(self) -> None:
-        """Gives what was asked a moment to be answered."""
+        """Waits up to CLOSE_SECONDS for items in progress, then cancels them."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=CLOSING_SECONDS)
+            await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
         for task in self._tasks:
             task.cancel()
 
-    def _begin(self, work: Any) -> None:
+    def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _work(self) -> None:
+    async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._answer(self._next())
+                await self._flush(self._take_batch())
         finally:
-            self._at_work = False
+            self._running = False
 
-    def _next(self) -> list[tuple[Asked, "asyncio.Future[Answer]"]]:
-        if self.turn is None:
-            taken, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+    def _take_batch(self) -> list[tuple[Item, "asyncio.Future[Reply]"]]:
+        if self.lane is None:
+            taken, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             return taken
         taken, left = [], []
-        turns: set[Hashable] = set()
+        lanes: set[Hashable] = set()
         for one in self._waiting:
-            turn = self.turn(one[0])
-            if turn in turns or len(taken) == MOST:
+            lane = self.lane(one[0])
+            if lane in lanes or len(taken) == MAX_BATCH:
                 left.append(one)
             else:
-                turns.add(turn)
+                lanes.add(lane)
                 taken.append(one)
         self._waiting = left
         return taken
 
-    async def _answer(self, batch: list[tuple[Asked, "asyncio.Future[Answer]"]]) -> None:
-        answers: Mapping[Hashable, Answer] = {}
+    async def _flush(self, batch: list[tuple[Item, "asyncio.Future[Reply]"]]) -> None:
+        replies: Mapping[Hashable, Reply] = {}
         try:
-            answers = await self.together([asked for asked, _ in batch])
-        except Exception as error:  # noqa: BLE001 - whatever it is, each is tried for itself
+            replies = await self.flush_many([item for item, _ in batch])
+        except Exception as error:  # noqa: BLE001 - each item is tried alone
             if database.translate(error) is not None:
-                for _, answer in batch:
-                    _fail(answer, error)
+                for _, reply in batch:
+                    _fail(reply, error)
                 return
             log.warning("batch_failed", asked=len(batch), error=type(error).__name__)
-        for asked, answer in batch:
-            key = self.of(asked)
-            if key not in answers:
-                self._begin(self._answer_alone(asked, answer))
-            elif not answer.done():
-                answer.set_result(answers[key])
+        for item, reply in batch:
+            key = self.key(item)
+            if key not in replies:
+                self._start(self._flush_one(item, reply))
+            elif not reply.done():
+                reply.set_result(replies[key])
 
-    async def _answer_alone(self, asked: Asked, answer: "asyncio.Future[Answer]") -> None:
+    async def _flush_one(self, item: Item, reply: "asyncio.Future[Reply]") -> None:
         try:
-            found = await self.alone(asked)
-        except Exception as error:  # noqa: BLE001 - it is raised where it was asked
-            _fail(answer, error)
+            found = await self.flush_one(item)
+        except Exception as error:  # noqa: BLE001 - the submitter gets it
+            _fail(reply, error)
         else:
-            if not answer.done():
-                answer.set_result(found)
+            if not reply.done():
+                reply.set_result(found)
 
 
-def _fail(answer: "asyncio.Future[Any]", error: Exception) -> None:
-    if not answer.done():
-        answer.set_exception(error)
+def _fail(reply: "asyncio.Future[Any]", error: Exception) -> None:
+    if not reply.done():
+        reply.set_exception(error)

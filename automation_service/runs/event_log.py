@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from automation_service.persistence.run_checkpoints import Checkpoint, Last, Results
-from automation_service.persistence.run_claims import Claim, Fenced
+from automation_service.persistence.run_checkpoints import Checkpoint, EndColumns, ResultColumns
+from automation_service.persistence.run_claims import AttemptFenced, Claim
 from automation_service.runs import step_results
-from automation_service.runs.batcher import Combiner
+from automation_service.runs.batcher import Batcher
 from automation_service.runs.step_results import Result
 from shared import errors
 from shared.clock import Clock
 from shared.definition.states import RunStatus
 
-Artifacts = Callable[[list[Result]], list[dict[str, Any]]]
+ArtifactBuilder = Callable[[list[Result]], list[dict[str, Any]]]
 
 
-class Unstored(Exception):
+class StoreError(Exception):
     """The database did not take what a run said: it goes back, to be taken up from what is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class RunEnd:
     """How a run ended, with all that it said before."""
 
     claim: Claim
@@ -38,29 +38,29 @@ class End:
 class RunLog:
     """The history of a run under one attempt, and the results of its steps.
 
-    `settle` makes sure that what was told is stored; once that is Fenced or Unstored, nothing
-    more is.
+    `flush` waits until what was appended is stored. After it raises AttemptFenced or StoreError
+    nothing more is stored.
     """
 
     claim: Claim
     clock: Clock
-    writes: "Combiner[RunLog, bool]"
-    endings: Combiner[End, bool]
+    writes: "Batcher[RunLog, bool]"
+    endings: Batcher[RunEnd, bool]
     results: list[Result]
-    artifacts: Artifacts = field(default=lambda results: [])
-    in_hand: Checkpoint | None = field(init=False, default=None)  # of whoever stores it
+    artifacts: ArtifactBuilder = field(default=lambda results: [])
+    in_flight: Checkpoint | None = field(init=False, default=None)  # of whoever stores it
     _stored: int = field(init=False)
     _pending: list[tuple[datetime, dict[str, Any]]] = field(init=False, default_factory=list)
     _changed: bool = field(init=False, default=False)
     _queued: bool = field(init=False, default=False)
-    _under_way: int = field(init=False, default=0)  # frames being stored
-    _refused: Exception | None = field(init=False, default=None)
-    _settled: list["asyncio.Future[None]"] = field(init=False, default_factory=list)
+    _in_flight_count: int = field(init=False, default=0)  # frames being stored
+    _fault: Exception | None = field(init=False, default=None)
+    _waiters: list["asyncio.Future[None]"] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self._stored = self.claim.events
 
-    def put(self, result: Result) -> None:
+    def put_result(self, result: Result) -> None:
         """A step's result, in place of an earlier one of that step."""
         for at, before in enumerate(self.results):
             if before["step_id"] == result["step_id"]:
@@ -72,19 +72,22 @@ class RunLog:
         shown = {key: value for key, value in result.items() if key != "output"}
         if self._pending and _continues(self._pending[-1][1], shown):
             self._pending.pop()
-        self.tell({"step_updated": shown})
+        self.append({"step_updated": shown})
 
-    def tell(self, event: dict[str, Any]) -> None:
+    def append(self, event: dict[str, Any]) -> None:
         self._pending.append((self.clock.now(), event))
-        if not (self._queued or self._under_way or self._refused):
-            self._queue()
+        if not (self._queued or self._in_flight_count or self._fault):
+            self._enqueue()
 
-    async def settle(self, *, most: int = 0) -> None:
-        """Waits until all is stored but for `most` frames. Raises Fenced or Unstored."""
-        while self._refused is None and self._under_way + len(self._pending) > most:
-            await self._landing()
-        if self._refused is not None:
-            raise self._refused
+    async def flush(self, *, max_pending: int = 0) -> None:
+        """Waits until at most `max_pending` events are unstored.
+
+        Raises AttemptFenced or StoreError.
+        """
+        while self._fault is None and self._in_flight_count + len(self._pending) > max_pending:
+            await self._wait_stored()
+        if self._fault is not None:
+            raise self._fault
 
     async def end(
         self,
@@ -92,40 +95,44 @@ class RunLog:
         error: errors.RotaError | None,
         output: Any = None,
     ) -> None:
-        """Ends the run, with all it said before. Raises Fenced or Unstored."""
-        while self._under_way and self._refused is None:
-            await self._landing()
-        if self._refused is not None:
-            raise self._refused
+        """Ends the run, with all it said before. Raises AttemptFenced or StoreError."""
+        while self._in_flight_count and self._fault is None:
+            await self._wait_stored()
+        if self._fault is not None:
+            raise self._fault
         now = self.clock.now()
-        said = None if error is None else step_results.error_json(error)
+        said = None if error is None else step_results.error_to_json(error)
         self._pending.append((now, {"ended": {"state": status, "error": said}}))
-        last = Last(
+        last = EndColumns(
             status=status,
             error=None if said is None else _json(said),
             output=None if output is None else _json(output),
             end_time=now,
         )
-        end = End(
-            claim=self.claim, checkpoint=self._taken(last), status=status, error=error, time=now
+        end = RunEnd(
+            claim=self.claim,
+            checkpoint=self._build_checkpoint(last),
+            status=status,
+            error=error,
+            time=now,
         )
         try:
-            ended = await self.endings.ask(end)
+            ended = await self.endings.submit(end)
         except Exception as fault:
-            raise Unstored from fault
+            raise StoreError from fault
         if not ended:
-            raise Fenced
+            raise AttemptFenced
 
-    def take(self) -> Checkpoint | None:
+    def take_checkpoint(self) -> Checkpoint | None:
         """What is to be stored now, by whoever calls; None when it has gone with the end."""
         self._queued = False
-        self.in_hand = self._taken() if self._pending else None
-        return self.in_hand
+        self.in_flight = self._build_checkpoint() if self._pending else None
+        return self.in_flight
 
-    def _taken(self, last: Last | None = None) -> Checkpoint:
+    def _build_checkpoint(self, last: EndColumns | None = None) -> Checkpoint:
         pending, self._pending = self._pending, []
         changed, self._changed = self._changed, False
-        self._under_way = len(pending)
+        self._in_flight_count = len(pending)
         return Checkpoint(
             run=self.claim.run,
             attempt=self.claim.attempt,
@@ -135,36 +142,36 @@ class RunLog:
             last=last,
         )
 
-    def _values(self) -> Results:
-        return Results(
+    def _values(self) -> ResultColumns:
+        return ResultColumns(
             step_results=_json(self.results),
-            usage=_json(step_results.used(self.results)),
+            usage=_json(step_results.sum_usage(self.results)),
             artifacts=_json(self.artifacts(self.results)),
         )
 
-    def _queue(self) -> None:
+    def _enqueue(self) -> None:
         self._queued = True
-        self.writes.put(self).add_done_callback(self._landed)
+        self.writes.submit(self).add_done_callback(self._on_stored)
 
-    def _landed(self, answer: "asyncio.Future[bool]") -> None:
+    def _on_stored(self, answer: "asyncio.Future[bool]") -> None:
         if (fault := answer.exception()) is not None:
-            self._refused = Unstored()
-            self._refused.__cause__ = fault
+            self._fault = StoreError()
+            self._fault.__cause__ = fault
         elif not answer.result():
-            self._refused = Fenced()
-        self._stored += self._under_way
-        self._under_way = 0
-        if self._pending and not self._queued and self._refused is None:
-            self._queue()
-        settled, self._settled = self._settled, []
+            self._fault = AttemptFenced()
+        self._stored += self._in_flight_count
+        self._in_flight_count = 0
+        if self._pending and not self._queued and self._fault is None:
+            self._enqueue()
+        settled, self._waiters = self._waiters, []
         for one in settled:
             if not one.done():
                 one.set_result(None)
 
-    async def _landing(self) -> None:
-        landed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._settled.append(landed)
-        await landed
+    async def _wait_stored(self) -> None:
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(stored)
+        await stored
 
 
 def _continues(before: dict[str, Any], shown: Result) -> bool:

@@ -13,7 +13,7 @@ from automation_service.persistence import run_maintenance as rows
 from automation_service.persistence.run_claims import Claim
 from automation_service.runs import step_results, templates
 from automation_service.runs.agent_client import TaskFailed
-from automation_service.runs.attempt import InHand, StoppableAgent, call, timed_out
+from automation_service.runs.attempt import AttemptAgent, StoppableAgent, call_action, timeout_error
 from automation_service.runs.event_log import RunLog
 from automation_service.runs.step_results import Result
 from shared import errors
@@ -31,10 +31,10 @@ from shared.registries.actions.types import (
 )
 
 # Of one try of a step; what comes after is not written down.
-MOST_PROGRESS: Final = 200
-MOST_TITLE: Final = 200
+MAX_PROGRESS_EVENTS: Final = 200
+MAX_TITLE_CHARACTERS: Final = 200
 # An agent that is further ahead of the database than this waits.
-MOST_PENDING: Final = 64
+MAX_PENDING_EVENTS: Final = 64
 
 
 class StopReason(Enum):
@@ -43,19 +43,19 @@ class StopReason(Enum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Execution:
+class RunExecutor:
     log: RunLog
-    store: AsyncEngine
+    db: AsyncEngine
     agent: StoppableAgent
     clock: Clock
-    stopped_for: StopReason | None = None
+    stop_reason: StopReason | None = None
     output: Any = None
     definition: AutomationDefinition = field(init=False)
-    _in_hand: InHand | None = field(default=None, init=False)
+    _attempt_agent: AttemptAgent | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.definition = definitions.read(self.claim.snapshot).definition
-        self.log.artifacts = partial(step_results.artifacts, self.definition)
+        self.definition = definitions.parse(self.claim.snapshot).definition
+        self.log.artifacts = partial(step_results.build_artifacts, self.definition)
         for result in self.log.results:
             if result["status"] == "succeeded":
                 self.output = result.get("output")
@@ -64,37 +64,37 @@ class Execution:
     def claim(self) -> Claim:
         return self.log.claim
 
-    async def carry_out(self) -> errors.RotaError | None:
+    async def run(self) -> errors.RotaError | None:
         """Does the plan, and on_failure if a step fails for good; gives that step's error."""
         for step in self.definition.plan:
-            failed = await self._ended(step, None)
+            failed = await self._run_step(step, None)
             if failed is not None:
                 await self._on_failure(failed)
                 return failed
         return None
 
     def run_timed_out(self) -> errors.TimedOut:
-        return timed_out("the run", self.definition.execution.timeout_seconds)
+        return timeout_error("the run", self.definition.execution.timeout_seconds)
 
     async def end_step(self, status: RunStatus) -> None:
         """Closes a step that was cut short with its run, and stops what it does elsewhere."""
         if status not in (RunStatus.CANCELLED, RunStatus.TIMED_OUT):
             return
-        if self._in_hand is not None:
-            await self._in_hand.stop()
+        if self._attempt_agent is not None:
+            await self._attempt_agent.stop()
         now = step_results.text(self.clock.now())
         for result in list(self.log.results):
             if result["status"] == "running":
-                self.log.put({**result, "status": status.value, "finished_at": now})
+                self.log.put_result({**result, "status": status.value, "finished_at": now})
 
     async def _on_failure(self, failed: errors.RotaError) -> None:
         for step in self.definition.execution.on_failure:
             if failed.reason == "BUDGET_EXCEEDED" and step.action == "agent_task":
                 self._skip(step)
-            elif await self._ended(step, failed) is not None:
+            elif await self._run_step(step, failed) is not None:
                 return
 
-    async def _ended(
+    async def _run_step(
         self, step: PlanStep, failed: errors.RotaError | None
     ) -> errors.RotaError | None:
         """Brings a step to its end; its error when it failed for good."""
@@ -102,17 +102,19 @@ class Execution:
         if before is not None and before["status"] in ("succeeded", "skipped"):
             return None
         if before is not None and before["status"] in ("failed", "timed_out"):
-            return step_results.error_of(before["error"])
+            return step_results.error_from_json(before["error"])
         try:
-            if step.when is not None and not templates.truthy(step.when, self._names(failed)):
+            if step.when is not None and not templates.evaluate_condition(
+                step.when, self._names(failed)
+            ):
                 self._skip(step)
                 return None
-            action, config = self._prepared(step, failed)
+            action, config = self._prepare(step, failed)
         except errors.RotaError as error:
-            return self._fail(step_results.begun(step, before, self.clock.now()), error)
-        return await self._try_until_it_ends(step, action, config)
+            return self._fail(step_results.start_attempt(step, before, self.clock.now()), error)
+        return await self._run_attempts(step, action, config)
 
-    def _prepared(
+    def _prepare(
         self, step: PlanStep, failed: errors.RotaError | None
     ) -> tuple[ActionDefinition, dict[str, Any]]:
         action = get_action(step.action)
@@ -131,26 +133,26 @@ class Execution:
                 ) from exc
         return action, config
 
-    async def _try_until_it_ends(
+    async def _run_attempts(
         self, step: PlanStep, action: ActionDefinition, config: dict[str, Any]
     ) -> errors.RotaError | None:
         while True:
             # Committed before the call, and all it takes: a crash repeats this very try, under
             # its request_id, whether or not it was seen to begin.
-            await self.log.settle()
-            result = step_results.begun(step, self._result(step), self.clock.now())
-            self.log.put(result)
+            await self.log.flush()
+            result = step_results.start_attempt(step, self._result(step), self.clock.now())
+            self.log.put_result(result)
             try:
                 done = await self._call(step, action, config, result)
-                output = step_results.checked_output(done.output, self.log.results)
+                output = step_results.check_output(done.output, self.log.results)
             except errors.RotaError as error:
-                result = self._charged(self._result(step) or result, error)
+                result = self._add_error_usage(self._result(step) or result, error)
                 policy = step_results.retry_policy(step, self.definition)
                 wait = policy.backoff(result["attempts"], error.retry_after)
-                if wait is None or not step_results.transient(error):
+                if wait is None or not step_results.is_transient(error):
                     return self._fail(result, error)
                 again = self.clock.now() + wait
-                self.log.put({**result, "error": step_results.error_json(error)})
+                self.log.put_result({**result, "error": step_results.error_to_json(error)})
                 await self.clock.wait_until(again, asyncio.Event())
                 continue
             self._succeed(self._result(step) or result, done, output)
@@ -161,23 +163,23 @@ class Execution:
     ) -> ActionResult:
         left = self._budget_left()
         if left is not None and left <= 0:
-            raise _over_budget(self.definition)
-        self._in_hand = InHand(self.agent)
-        context = self._context(step, result, left, self._in_hand)
+            raise _budget_exceeded(self.definition)
+        self._attempt_agent = AttemptAgent(self.agent)
+        context = self._context(step, result, left, self._attempt_agent)
         # What a worker before this one stored is told again by the task, and left out.
-        seen = await self._progress_seen(step, result) if self.claim.attempt > 1 else 0
+        seen = await self._find_last_progress(step, result) if self.claim.attempt > 1 else 0
         context = replace(context, progress=self._progress(step, result, seen))
-        done = await call(action, config, context, self._in_hand, step.timeout_seconds)
-        self._in_hand = None
+        done = await call_action(action, config, context, self._attempt_agent, step.timeout_seconds)
+        self._attempt_agent = None
         return done
 
     def _context(
         self, step: PlanStep, result: Result, left: int | None, agent: TaskAgent
     ) -> ActionContext:
         async def record_session(session_id: str) -> None:
-            held, said = self._result(step), step_results.clean(session_id)
+            held, said = self._result(step), step_results.to_storable(session_id)
             if held is not None and held.get("session_id") != said:
-                self.log.put({**held, "session_id": said})
+                self.log.put_result({**held, "session_id": said})
 
         return ActionContext(
             agent=agent,
@@ -191,9 +193,9 @@ class Execution:
             time_zone=self._time_zone(),
         )
 
-    async def _progress_seen(self, step: PlanStep, result: Result) -> int:
-        async with self.store.connect() as connection:
-            return await rows.progress_seen(
+    async def _find_last_progress(self, step: PlanStep, result: Result) -> int:
+        async with self.db.connect() as connection:
+            return await rows.find_last_progress(
                 connection, self.claim.run, step.step_id, result["attempts"]
             )
 
@@ -202,17 +204,17 @@ class Execution:
 
         async def progress(position: int, title: str) -> None:
             nonlocal seen, said
-            if position <= seen or said >= MOST_PROGRESS:
+            if position <= seen or said >= MAX_PROGRESS_EVENTS:
                 return
             seen, said = position, said + 1
             event = {
                 "step_id": step.step_id,
-                "title": step_results.clean(title[:MOST_TITLE]),
+                "title": step_results.to_storable(title[:MAX_TITLE_CHARACTERS]),
                 "try": result["attempts"],
                 "position": position,
             }
-            self.log.tell({"step_progress": event})
-            await self.log.settle(most=MOST_PENDING)
+            self.log.append({"step_progress": event})
+            await self.log.flush(max_pending=MAX_PENDING_EVENTS)
 
         return progress
 
@@ -222,18 +224,18 @@ class Execution:
             "status": "succeeded",
             "finished_at": step_results.text(self.clock.now()),
             "output": output,
-            "usage": step_results.added(result.get("usage"), done.usage),
+            "usage": step_results.add_usage(result.get("usage"), done.usage),
         }
         self.output = output
-        self.log.put(ended)
+        self.log.put_result(ended)
 
     def _fail(self, result: Result, error: errors.RotaError) -> errors.RotaError:
-        self.log.put(
+        self.log.put_result(
             {
                 **result,
                 "status": "timed_out" if error.reason == "TIMED_OUT" else "failed",
                 "finished_at": step_results.text(self.clock.now()),
-                "error": step_results.error_json(error),
+                "error": step_results.error_to_json(error),
             }
         )
         return error
@@ -241,7 +243,7 @@ class Execution:
     def _skip(self, step: PlanStep) -> None:
         if self._result(step) is None:
             now = step_results.text(self.clock.now())
-            self.log.put(
+            self.log.put_result(
                 {
                     "step_id": step.step_id,
                     "action": step.action,
@@ -252,18 +254,18 @@ class Execution:
                 }
             )
 
-    def _charged(self, result: Result, error: errors.RotaError) -> Result:
+    def _add_error_usage(self, result: Result, error: errors.RotaError) -> Result:
         if not isinstance(error, TaskFailed):
             return result
-        charged = {**result, "usage": step_results.added(result.get("usage"), error.usage)}
+        charged = {**result, "usage": step_results.add_usage(result.get("usage"), error.usage)}
         return {**charged, "session_id": error.session_id} if error.session_id else charged
 
     def _result(self, step: PlanStep) -> Result | None:
         return next((r for r in self.log.results if r["step_id"] == step.step_id), None)
 
     def _names(self, failed: errors.RotaError | None) -> dict[str, Any]:
-        found = step_results.names(self.claim, self.definition, self.log.results)
-        return found if failed is None else {**found, "error": step_results.error_json(failed)}
+        found = step_results.build_names(self.claim, self.definition, self.log.results)
+        return found if failed is None else {**found, "error": step_results.error_to_json(failed)}
 
     def _budget_left(self) -> int | None:
         cap = self.definition.execution.budget_cap_usd
@@ -279,7 +281,7 @@ class Execution:
         return "UTC"
 
 
-def _over_budget(definition: AutomationDefinition) -> errors.BudgetExceeded:
+def _budget_exceeded(definition: AutomationDefinition) -> errors.BudgetExceeded:
     return errors.BudgetExceeded(
         "the budget of the run is used up",
         metadata={"budget_cap_usd": str(definition.execution.budget_cap_usd)},

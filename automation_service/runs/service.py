@@ -15,7 +15,7 @@ from automation_service.persistence import records, run_endings
 from automation_service.persistence import runs as rows
 from automation_service.persistence.records import Run, RunEvent
 from automation_service.persistence.tables import runs as table
-from automation_service.queue import Engine
+from automation_service.queue import RunQueue
 from automation_service.runs import step_results
 from shared import errors, resources
 from shared.aip import Condition, Page, cut_page, parse_filter, parse_state
@@ -23,7 +23,7 @@ from shared.clock import Clock
 from shared.db.queries import compare
 from shared.definition.states import RunStatus
 
-ALL: Final = "-"
+ANY_AUTOMATION: Final = "-"
 # How soon a watcher sees what another replica stored.
 POLL_SECONDS: Final = 0.5
 HEARTBEAT_SECONDS: Final = 15.0
@@ -31,14 +31,14 @@ HEARTBEAT_SECONDS: Final = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:
-    store: AsyncEngine
-    engine: Engine
+    db: AsyncEngine
+    queue: RunQueue
     clock: Clock
     once: Once
 
     async def get(self, name: str) -> Run:
-        workspace, automation, run = parsed(name)
-        async with self.store.connect() as connection:
+        workspace, automation, run = parse_run_name(name)
+        async with self.db.connect() as connection:
             found = await rows.find(connection, workspace, automation, run)
         if found is None:
             raise errors.ResourceNotFound(name)
@@ -49,8 +49,8 @@ class Runs:
     ) -> tuple[Sequence[Run], str]:
         """Runs of an automation, or of all when it is `-`."""
         where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
-        one = None if automation == ALL else automation
-        async with self.store.connect() as connection:
+        one = None if automation == ANY_AUTOMATION else automation
+        async with self.db.connect() as connection:
             if one is not None:
                 await automation_rows.get(connection, workspace, one)
             found = await rows.page(
@@ -72,12 +72,12 @@ class Runs:
         run = (await self.get(name)).id
         waited = 0.0
         while True:
-            async with self.store.connect() as connection:
+            async with self.db.connect() as connection:
                 # In this order: what ends the run is stored with its last event.
-                over = await rows.is_over(connection, run)
-                found = await rows.events_after(connection, run, after)
+                over = await rows.is_finished(connection, run)
+                found = await rows.list_events(connection, run, after)
                 # Last: what retention took while we read is seen here.
-                floor = await rows.events_floor(connection, run)
+                floor = await rows.find_events_floor(connection, run)
             if after < floor:
                 raise errors.StreamTruncated(floor)
             for event in found:
@@ -96,7 +96,7 @@ class Runs:
 
     async def cancel(self, name: str, request: Request) -> Run:
         """A run that waits is cancelled at once, one that goes on within seconds."""
-        workspace, automation, run = parsed(name)
+        workspace, automation, run = parse_run_name(name)
 
         async def change(connection: AsyncConnection) -> records.Automation:
             owner = await automation_rows.find(connection, workspace, automation)
@@ -115,14 +115,16 @@ class Runs:
         if status.finished:
             raise errors.StateConflict(run.resource, status.name)
         if status is RunStatus.PENDING:
-            error = step_results.error_json(errors.Cancelled("the run was cancelled"))
-            await run_endings.end_pending(connection, run.id, error, now)
+            error = step_results.error_to_json(errors.Cancelled("the run was cancelled"))
+            await run_endings.cancel_pending(connection, run.id, error, now)
             ended = {owner: RunStatus.CANCELLED}
-            await run_endings.count(connection, ended, most_failures=1, now=now)
-            await self.engine.wake(connection, await run_endings.following(connection, [owner]))
+            await run_endings.record_outcomes(connection, ended, max_failures=1, now=now)
+            await self.queue.enqueue(
+                connection, await run_endings.find_next_runs(connection, [owner])
+            )
 
 
-def parsed(name: str) -> tuple[str, str, UUID]:
+def parse_run_name(name: str) -> tuple[str, str, UUID]:
     parts = resources.RUN.parse(name)
     return parts["workspace"], parts["automation"], resources.parse_uuid(parts["run"], name)
 

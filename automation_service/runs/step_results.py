@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from automation_service.persistence.run_claims import Claim
-from automation_service.runs.templates import Standing
+from automation_service.runs.templates import TemplateValue
 from shared import errors
 from shared.canonical_json import MAX_SAFE_INTEGER, NotCanonical, canonical_bytes
 from shared.definition.envelope import AutomationDefinition
@@ -15,8 +15,8 @@ from shared.registries.actions.types import Usage
 from shared.resources import RUN
 from shared.retry import RetryPolicy, exponential, linear
 
-MOST_OUTPUT: Final = 256 << 10
-MOST_OF_RUN: Final = 3 << 20
+MAX_OUTPUT_BYTES: Final = 256 << 10
+MAX_RUN_OUTPUT_BYTES: Final = 3 << 20
 _TRANSIENT: Final = (errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED)
 _RETRIES: Final = {
     "exponential": RetryPolicy(interval=exponential(1.0, 60.0), jitter=(0.5, 1.0)),
@@ -28,7 +28,9 @@ _COUNTED: Final = tuple(field.name for field in fields(Usage))
 Result = dict[str, Any]
 
 
-def names(claim: Claim, definition: AutomationDefinition, results: list[Result]) -> dict[str, Any]:
+def build_names(
+    claim: Claim, definition: AutomationDefinition, results: list[Result]
+) -> dict[str, Any]:
     """What the templates of a step may name."""
     ended = {result["step_id"]: _seen(result) for result in results}
     also = {
@@ -60,16 +62,16 @@ def retry_policy(step: PlanStep, definition: AutomationDefinition) -> RetryPolic
     return replace(policy, maximum_attempts=retries + 1)
 
 
-def transient(error: errors.RotaError) -> bool:
+def is_transient(error: errors.RotaError) -> bool:
     """Whether the same try may end better later."""
     if error.code in _TRANSIENT:
         return True
     return error.reason == "MODEL_RATE_LIMITED"
 
 
-def checked_output(output: Any, results: list[Result]) -> Any:
+def check_output(output: Any, results: list[Result]) -> Any:
     """The output as it is stored. Raises OutputTooLarge."""
-    kept = clean(output)
+    kept = to_storable(output)
     try:
         size = len(canonical_bytes(kept))
     except NotCanonical as exc:
@@ -78,15 +80,15 @@ def checked_output(output: Any, results: list[Result]) -> Any:
             code=errors.Code.OUT_OF_RANGE,
             reason="OUTPUT_TOO_LARGE",
         ) from exc
-    if size > MOST_OUTPUT:
-        raise _too_large(MOST_OUTPUT)
+    if size > MAX_OUTPUT_BYTES:
+        raise _too_large(MAX_OUTPUT_BYTES)
     held = sum(len(canonical_bytes(r["output"])) for r in results if r.get("output") is not None)
-    if size + held > MOST_OF_RUN:
-        raise _too_large(MOST_OF_RUN)
+    if size + held > MAX_RUN_OUTPUT_BYTES:
+        raise _too_large(MAX_RUN_OUTPUT_BYTES)
     return kept
 
 
-def begun(step: PlanStep, before: Result | None, now: datetime) -> Result:
+def start_attempt(step: PlanStep, before: Result | None, now: datetime) -> Result:
     """The result of a step that a new try begins; a try cut short is begun again, not counted."""
     if before is None:
         return {
@@ -101,7 +103,9 @@ def begun(step: PlanStep, before: Result | None, now: datetime) -> Result:
     return {**again, "status": "running", "attempts": before["attempts"] + (not cut_short)}
 
 
-def artifacts(definition: AutomationDefinition, results: list[Result]) -> list[dict[str, Any]]:
+def build_artifacts(
+    definition: AutomationDefinition, results: list[Result]
+) -> list[dict[str, Any]]:
     """What steps gave that their author has named with output_as."""
     named = {
         step.step_id: step.output_as
@@ -122,8 +126,8 @@ def artifacts(definition: AutomationDefinition, results: list[Result]) -> list[d
     ]
 
 
-def error_json(error: errors.RotaError) -> dict[str, Any]:
-    found: dict[str, Any] = clean(
+def error_to_json(error: errors.RotaError) -> dict[str, Any]:
+    found: dict[str, Any] = to_storable(
         {
             "code": int(error.code),
             "reason": error.reason,
@@ -134,7 +138,7 @@ def error_json(error: errors.RotaError) -> dict[str, Any]:
     return found
 
 
-def error_of(value: Mapping[str, Any]) -> errors.RotaError:
+def error_from_json(value: Mapping[str, Any]) -> errors.RotaError:
     return errors.RotaError(
         value["message"],
         code=errors.Code(value["code"]),
@@ -143,12 +147,12 @@ def error_of(value: Mapping[str, Any]) -> errors.RotaError:
     )
 
 
-def added(before: Mapping[str, int] | None, usage: Usage) -> dict[str, int]:
+def add_usage(before: Mapping[str, int] | None, usage: Usage) -> dict[str, int]:
     held = before or {}
     return {key: held.get(key, 0) + getattr(usage, key) for key in _COUNTED}
 
 
-def used(results: list[Result]) -> dict[str, int]:
+def sum_usage(results: list[Result]) -> dict[str, int]:
     """What all steps used together."""
     found: dict[str, int] = {}
     for result in results:
@@ -161,23 +165,23 @@ def text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _seen(result: Result) -> Standing:
+def _seen(result: Result) -> TemplateValue:
     output = result.get("output")
-    return Standing(
+    return TemplateValue(
         output, {"output": output, "status": result["status"], "error": result.get("error")}
     )
 
 
-def clean(value: Any) -> Any:
+def to_storable(value: Any) -> Any:
     """What a model said, without what PostgreSQL or JSON can't hold."""
     match value:
         case str():
             kept = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             return kept.replace("\0", "�")
         case dict():
-            return {clean(str(key)): clean(item) for key, item in value.items()}
+            return {to_storable(str(key)): to_storable(item) for key, item in value.items()}
         case list() | tuple():
-            return [clean(item) for item in value]
+            return [to_storable(item) for item in value]
         case int() if not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
             return str(value)
     return value

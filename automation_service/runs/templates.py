@@ -30,7 +30,7 @@ _TRACED: Final = ("<template>", str(Path(jinja2.__file__).parent), __file__)
 _WIDENING: Final = ("batch", "center", "format", "indent", "slice", "truncate", "wordwrap")
 
 
-class Standing(dict[str, Any]):
+class TemplateValue(dict[str, Any]):
     """Members to look at, which alone stand for one value: `steps.news`, `steps.news.output`."""
 
     def __init__(self, value: Any, members: Mapping[str, Any]) -> None:
@@ -44,7 +44,7 @@ class Standing(dict[str, Any]):
         return bool(self.value)
 
 
-class _TooLong(BaseException):
+class _TimeLimitExceeded(BaseException):
     """Not an Exception, so that nothing inside a template can swallow it."""
 
 
@@ -54,13 +54,13 @@ def render(config: Any, names: Mapping[str, Any]) -> Any:
     A string that is one `{{ expression }}` becomes the value itself, of whatever type. All
     templates of one config share the time limit.
     """
-    with _Limit(MAX_SECONDS):
+    with _TimeLimit(MAX_SECONDS):
         return _render(config, names)
 
 
-def truthy(expression: str, names: Mapping[str, Any]) -> bool:
+def evaluate_condition(expression: str, names: Mapping[str, Any]) -> bool:
     """Whether a `when` holds; what does not exist is empty, so falsy."""
-    with _Limit(MAX_SECONDS):
+    with _TimeLimit(MAX_SECONDS):
         return bool(_value(expression, names))
 
 
@@ -117,7 +117,7 @@ def _lone(source: str) -> str | None:
 
 def _plain(value: Any) -> Any:
     """The value as JSON has it; what JSON can't say becomes its text."""
-    if isinstance(value, Standing):
+    if isinstance(value, TemplateValue):
         value = value.value
     try:
         text = json.dumps(value)
@@ -128,7 +128,7 @@ def _plain(value: Any) -> Any:
     return json.loads(text)
 
 
-class _Small(ImmutableSandboxedEnvironment):
+class _BoundedEnvironment(ImmutableSandboxedEnvironment):
     """Refuses single operations that would make something huge before the time limit sees it."""
 
     intercepted_binops = frozenset({"*", "**", "+", "%"})
@@ -188,9 +188,11 @@ def _bounded(size: int) -> None:
 
 
 @functools.cache
-def _environment() -> _Small:
+def _environment() -> _BoundedEnvironment:
     model = checked_in()
-    made = _Small(undefined=ChainableUndefined, keep_trailing_newline=True, autoescape=False)
+    made = _BoundedEnvironment(
+        undefined=ChainableUndefined, keep_trailing_newline=True, autoescape=False
+    )
     made.globals = dict(model.globals)
     made.filters = {
         name: _guarded(found) if name in _WIDENING else found
@@ -232,7 +234,7 @@ def _too_large() -> errors.OutputTooLarge:
     )
 
 
-class _Limit:
+class _TimeLimit:
     """Ends Python code of this thread that runs on for longer than it may.
 
     Time that a busy machine takes from it is not counted. It looks between lines of Python, so
@@ -252,7 +254,7 @@ class _Limit:
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         sys.settrace(self._before)
-        if isinstance(error, _TooLong):
+        if isinstance(error, _TimeLimitExceeded):
             raise errors.TemplateFailed(
                 f"a template ran for longer than {int(MAX_SECONDS * 1000)} ms"
             ) from None
@@ -263,5 +265,5 @@ class _Limit:
             return None
         # The second is a call to the system, so the first is asked first.
         if time.perf_counter() > self._until and time.thread_time() > self._most:
-            raise _TooLong
+            raise _TimeLimitExceeded
         return self._trace

@@ -8,47 +8,47 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.persistence import retention, run_checkpoints, run_claims, run_endings
 from automation_service.persistence.run_claims import Claim
-from automation_service.queue import Engine
-from automation_service.runs.batcher import Combiner
-from automation_service.runs.event_log import End, RunLog, Unstored
+from automation_service.queue import RunQueue
+from automation_service.runs.batcher import Batcher
+from automation_service.runs.event_log import RunEnd, RunLog, StoreError
 from automation_service.webhooks import events
 from shared.clock import Clock
 from shared.db import database
 from shared.definition.states import RunStatus
 
 # In characters; what is larger goes alone, so that a batch stays within some MB.
-LARGE: Final = 64 << 10
+MAX_BATCHED_CHARACTERS: Final = 64 << 10
 
 
-class Journal:
+class BatchWriter:
     """Claims runs, stores what they say and ends them: each kind in batches of its own."""
 
     def __init__(
         self,
         *,
-        store: AsyncEngine,
-        engine: Engine,
+        db: AsyncEngine,
+        queue: RunQueue,
         clock: Clock,
-        most_failures: int,
-        most_events: int,
+        max_failures: int,
+        max_events: int,
     ) -> None:
         self._clock = clock
-        self._store = store
-        self._engine = engine
-        self._most_failures = most_failures
-        self.most_events = most_events
-        self.claims: Combiner[UUID, Claim | None] = Combiner(
-            together=self._claim, alone=self._claim_alone, of=lambda run: run
+        self._db = db
+        self._queue = queue
+        self._max_failures = max_failures
+        self.max_events = max_events
+        self.claims: Batcher[UUID, Claim | None] = Batcher(
+            flush_many=self._claim, flush_one=self._claim_alone, key=lambda run: run
         )
-        self.writes: Combiner[RunLog, bool] = Combiner(
-            together=self._write, alone=self._write_alone, of=_run_of
+        self.writes: Batcher[RunLog, bool] = Batcher(
+            flush_many=self._write, flush_one=self._write_alone, key=_run_of
         )
         # One of an automation at a time, since each is counted.
-        self.endings: Combiner[End, bool] = Combiner(
-            together=self._end,
-            alone=self._end_alone,
-            of=lambda end: end.checkpoint.run,
-            turn=lambda end: end.claim.automation_id,
+        self.endings: Batcher[RunEnd, bool] = Batcher(
+            flush_many=self._end,
+            flush_one=self._end_alone,
+            key=lambda end: end.checkpoint.run,
+            lane=lambda end: end.claim.automation_id,
         )
 
     def log(self, claim: Claim) -> RunLog:
@@ -61,84 +61,88 @@ class Journal:
         )
 
     async def close(self) -> None:
-        for lane in (self.claims, self.writes, self.endings):
-            await lane.close()
+        for batcher in (self.claims, self.writes, self.endings):
+            await batcher.close()
 
     async def claim(self, run: UUID) -> Claim | None:
         """A run under a new attempt; None when it has ended or must wait."""
         try:
-            return await self.claims.ask(run)
+            return await self.claims.submit(run)
         except Exception as fault:
-            raise Unstored from fault
+            raise StoreError from fault
 
     async def _claim_alone(self, run: UUID) -> Claim | None:
         return (await self._claim([run], wait=True))[run]
 
     async def _claim(self, runs: list[UUID], *, wait: bool = False) -> dict[Hashable, Claim | None]:
-        async with database.transaction(self._store) as connection:
-            found = await run_claims.claim(connection, runs, now=self._clock.now(), wait=wait)
+        async with database.transaction(self._db) as connection:
+            found = await run_claims.claim_runs(connection, runs, now=self._clock.now(), wait=wait)
             firsts = {first for first in found.values() if isinstance(first, UUID)}
-            await self._engine.wake(connection, list(firsts))
+            await self._queue.enqueue(connection, list(firsts))
         return {run: one if isinstance(one, Claim) else None for run, one in found.items()}
 
     async def _write(self, logs: list[RunLog]) -> dict[Hashable, bool]:
-        made = [checkpoint for log in logs if (checkpoint := log.take()) is not None]
-        small = [checkpoint for checkpoint in made if checkpoint.size <= LARGE]
+        made = [checkpoint for log in logs if (checkpoint := log.take_checkpoint()) is not None]
+        small = [checkpoint for checkpoint in made if checkpoint.size <= MAX_BATCHED_CHARACTERS]
         stored: set[UUID] = set()
         if small:
-            async with database.autocommit(self._store) as connection:
+            async with database.autocommit(self._db) as connection:
                 stored = await run_checkpoints.store(connection, small, wait=False)
         return {
-            log.claim.run: True for log in logs if log.in_hand is None or log.claim.run in stored
+            log.claim.run: True for log in logs if log.in_flight is None or log.claim.run in stored
         }
 
     async def _write_alone(self, log: RunLog) -> bool:
-        if log.in_hand is None:
+        if log.in_flight is None:
             return True
-        async with database.autocommit(self._store) as connection:
-            if await run_checkpoints.store(connection, [log.in_hand], wait=True):
+        async with database.autocommit(self._db) as connection:
+            if await run_checkpoints.store(connection, [log.in_flight], wait=True):
                 return True
-            return await run_checkpoints.is_stored(connection, log.in_hand)
+            return await run_checkpoints.is_stored(connection, log.in_flight)
 
-    async def _end_alone(self, end: End) -> bool:
+    async def _end_alone(self, end: RunEnd) -> bool:
         if await self._end([end], wait=True):
             return True
-        async with database.autocommit(self._store) as connection:
+        async with database.autocommit(self._db) as connection:
             return await run_checkpoints.is_stored(connection, end.checkpoint)
 
-    async def _end(self, ends: list[End], *, wait: bool = False) -> dict[Hashable, bool]:
+    async def _end(self, ends: list[RunEnd], *, wait: bool = False) -> dict[Hashable, bool]:
         by_automation = {
             end.claim.automation_id: end.checkpoint
             for end in ends
-            if wait or end.checkpoint.size <= LARGE
+            if wait or end.checkpoint.size <= MAX_BATCHED_CHARACTERS
         }
-        async with database.transaction(self._store) as connection:
-            stored = await run_endings.end(connection, by_automation, wait=wait)
+        async with database.transaction(self._db) as connection:
+            stored = await run_endings.end_runs(connection, by_automation, wait=wait)
             ended = [end for end in ends if end.checkpoint.run in stored]
             if ended:
                 await self._count(connection, ended)
         return {end.checkpoint.run: True for end in ended}
 
-    async def _count(self, connection: AsyncConnection, ended: list[End]) -> None:
+    async def _count(self, connection: AsyncConnection, ended: list[RunEnd]) -> None:
         outcomes = {end.claim.automation_id: end.status for end in ended}
-        paused = await run_endings.count(
-            connection, outcomes, most_failures=self._most_failures, now=self._clock.now()
+        paused = await run_endings.record_outcomes(
+            connection, outcomes, max_failures=self._max_failures, now=self._clock.now()
         )
         for end in ended:
-            await self._tell(connection, end, paused)
+            await self._record_events(connection, end, paused)
             last = end.checkpoint.top
-            if last > self.most_events:
-                await retention.take_events(connection, end.checkpoint.run, last - self.most_events)
-        await self._engine.wake(connection, await run_endings.following(connection, list(outcomes)))
+            if last > self.max_events:
+                await retention.delete_events(
+                    connection, end.checkpoint.run, last - self.max_events
+                )
+        await self._queue.enqueue(
+            connection, await run_endings.find_next_runs(connection, list(outcomes))
+        )
 
-    async def _tell(
-        self, connection: AsyncConnection, end: End, paused: Mapping[UUID, int]
+    async def _record_events(
+        self, connection: AsyncConnection, end: RunEnd, paused: Mapping[UUID, int]
     ) -> None:
         claim = end.claim
         if end.status in (RunStatus.FAILED, RunStatus.TIMED_OUT):
-            await events.run_failed(connection, claim, end.status, end.error, end.time)
+            await events.record_run_failed(connection, claim, end.status, end.error, end.time)
         if failures := paused.get(claim.automation_id):
-            await events.automation_paused(connection, claim, failures, end.time)
+            await events.record_automation_paused(connection, claim, failures, end.time)
 
 
 def _run_of(log: RunLog) -> UUID:

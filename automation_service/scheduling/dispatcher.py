@@ -13,145 +13,165 @@ from automation_service import definitions
 from automation_service.persistence import scheduler_heartbeats
 from automation_service.persistence import slot_dispatch as rows
 from automation_service.persistence.records import Trigger
-from automation_service.persistence.scheduler_heartbeats import Gap
-from automation_service.persistence.slot_dispatch import Active, Advance, Owner, SlotRow
-from automation_service.queue import Engine
+from automation_service.persistence.scheduler_heartbeats import Downtime
+from automation_service.persistence.slot_dispatch import (
+    ActiveRuns,
+    LockedAutomation,
+    SlotRow,
+    TriggerUpdate,
+)
+from automation_service.queue import RunQueue
 from automation_service.scheduling import slot_decision, triggers, tzdata_change
-from automation_service.scheduling.slot_decision import Decision, Outcome, Policy
+from automation_service.scheduling.slot_decision import SlotDecision, SlotPolicy, TriggerDecision
 from shared.schedule import zones
 from shared.telemetry import logs, metrics
 
 # A transaction ends with the trigger that reaches this many slots: others wait for its locks.
-MOST_SLOTS: Final = 1_000
+MAX_SLOTS: Final = 1_000
 # After so many triggers whoever else runs in this process gets a turn.
-TURN: Final = 20
+YIELD_EVERY: Final = 20
 
 UNREADABLE: Final = "Its definition can't be read; save it again to enable it."
 UNWRITABLE: Final = "Its slots can't be written; save it again to enable it."
 
-Claimed = Sequence[tuple[UUID, Trigger]]
+LockedTriggers = Sequence[tuple[UUID, Trigger]]
 
 log = logs.logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
-class Decided:
+class DispatchResult:
     """What was decided of a batch, to be told once it is committed."""
 
-    slots: list[tuple[Owner, Decision]] = field(default_factory=list)
-    changes: list[Advance] = field(default_factory=list)
+    slots: list[tuple[LockedAutomation, SlotDecision]] = field(default_factory=list)
+    updates: list[TriggerUpdate] = field(default_factory=list)
     unreadable: list[UUID] = field(default_factory=list)
     now: datetime | None = None
 
-    def add(self, owner: Owner, outcome: Outcome) -> None:
-        self.slots += [(owner, decision) for decision in outcome.decisions]
-        self.changes.append(outcome.trigger)
+    def add(self, automation: LockedAutomation, outcome: TriggerDecision) -> None:
+        self.slots += [(automation, decision) for decision in outcome.decisions]
+        self.updates.append(outcome.trigger)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatcher:
     """Decides what is due of triggers that its caller has locked, in the caller's transaction."""
 
-    engine: Engine
-    policy: Policy
+    queue: RunQueue
+    policy: SlotPolicy
 
-    async def fire(self, connection: AsyncConnection, claimed: Claimed, now: datetime) -> Decided:
+    async def dispatch(
+        self, connection: AsyncConnection, claimed: LockedTriggers, now: datetime
+    ) -> DispatchResult:
         """Of very many slots only some are decided: those triggers that are left stay due."""
         if not claimed:
-            return Decided()
-        ids = {owner for owner, _ in claimed}
-        owners = await rows.lock_owners(connection, list(ids))
-        # Once the owners are locked, so that no run begins or ends in between.
-        active = await rows.active(connection, list(ids))
-        gaps = await self._gaps(connection, claimed, now)
-        decided = await self._decided(claimed, owners, active, gaps, now)
+            return DispatchResult()
+        ids = {automation for automation, _ in claimed}
+        automations = await rows.lock_automations(connection, list(ids))
+        # Once the automations are locked, so that no run begins or ends in between.
+        active = await rows.count_active_runs(connection, list(ids))
+        downtimes = await self._list_downtimes(connection, claimed, now)
+        decided = await self._decide(claimed, automations, active, downtimes, now)
         await self._write(connection, decided, now)
         decided.now = now
         return decided
 
-    async def _decided(
+    async def _decide(
         self,
-        claimed: Claimed,
-        owners: dict[UUID, Owner],
-        active: dict[UUID, Active],
-        gaps: Sequence[Gap],
+        claimed: LockedTriggers,
+        automations: dict[UUID, LockedAutomation],
+        active: dict[UUID, ActiveRuns],
+        downtimes: Sequence[Downtime],
         now: datetime,
-    ) -> Decided:
-        found = Decided()
+    ) -> DispatchResult:
+        found = DispatchResult()
         for number, (owner_id, trigger) in enumerate(claimed, 1):
-            if (owner := owners.get(owner_id)) is None:
+            if (automation := automations.get(owner_id)) is None:
                 continue
             try:
-                plan = definitions.read(owner.definition)
-                busy = active.get(owner_id, Active())
-                outcome = slot_decision.decide(owner, plan, trigger, busy, self.policy, now, gaps)
+                plan = definitions.parse(automation.definition)
+                busy = active.get(owner_id, ActiveRuns())
+                outcome = slot_decision.decide_slots(
+                    automation, plan, trigger, busy, self.policy, now, downtimes
+                )
             except Exception as error:
                 log.error("trigger_disabled", trigger=str(trigger.id), exc_info=error)
                 found.unreadable.append(trigger.id)
                 continue
             active[owner_id] = outcome.active
-            found.add(owner, outcome)
-            if len(found.slots) >= MOST_SLOTS:
+            found.add(automation, outcome)
+            if len(found.slots) >= MAX_SLOTS:
                 break
-            if number % TURN == 0:
+            if number % YIELD_EVERY == 0:
                 await asyncio.sleep(0)
         return found
 
-    async def _gaps(
-        self, connection: AsyncConnection, claimed: Claimed, now: datetime
-    ) -> Sequence[Gap]:
+    async def _list_downtimes(
+        self, connection: AsyncConnection, claimed: LockedTriggers, now: datetime
+    ) -> Sequence[Downtime]:
         due = min((t.next_fire_time for _, t in claimed if t.next_fire_time), default=now)
         if now - due <= slot_decision.PROMPT:
             return ()
-        return await scheduler_heartbeats.gaps_after(connection, due)
+        return await scheduler_heartbeats.list_downtimes(connection, due)
 
-    async def _write(self, connection: AsyncConnection, decided: Decided, now: datetime) -> None:
-        fresh = await rows.record(connection, [d.row for _, d in decided.slots], now)
-        await rows.advance(connection, decided.changes, zones.VERSION)
-        await rows.disable(connection, decided.unreadable, UNREADABLE)
+    async def _write(
+        self, connection: AsyncConnection, decided: DispatchResult, now: datetime
+    ) -> None:
+        fresh = await rows.insert_slots(connection, [d.row for _, d in decided.slots], now)
+        await rows.update_triggers(connection, decided.updates, zones.VERSION)
+        await rows.disable_triggers(connection, decided.unreadable, UNREADABLE)
         wakes = [d.row.run for _, d in decided.slots if d.wakes and d.row.run in fresh]
-        await self.engine.wake(connection, [run for run in wakes if run is not None])
+        await self.queue.enqueue(connection, [run for run in wakes if run is not None])
 
 
-async def recompute(connection: AsyncConnection, claimed: Claimed, now: datetime) -> None:
+async def recompute_fire_times(
+    connection: AsyncConnection, claimed: LockedTriggers, now: datetime
+) -> None:
     """When locked triggers come due, by the time zone database at hand.
 
     A local time that was decided by other rules is not decided again: the ledger says so.
     """
-    owners = await rows.lock_owners(connection, list({owner for owner, _ in claimed}))
-    last = await rows.last_slots(connection, [trigger.id for _, trigger in claimed])
+    automations = await rows.lock_automations(
+        connection, list({automation for automation, _ in claimed})
+    )
+    last = await rows.find_last_slots(connection, [trigger.id for _, trigger in claimed])
     times: dict[UUID, datetime | None] = {}
     again: list[SlotRow] = []
     until: dict[UUID, datetime] = {}
     unreadable: list[UUID] = []
     for owner_id, trigger in claimed:
-        if (owner := owners.get(owner_id)) is None:
+        if (automation := automations.get(owner_id)) is None:
             continue
         try:
-            _, config = definitions.read(owner.definition).trigger(trigger.trigger_id)
-            slots = tzdata_change.repeated(config, last.get(trigger.id), trigger.decided_until)
+            _, config = definitions.parse(automation.definition).trigger(trigger.trigger_id)
+            slots = tzdata_change.find_repeated_slots(
+                config, last.get(trigger.id), trigger.decided_until
+            )
             after = slots[-1].fire_time if slots else trigger.decided_until
-            times[trigger.id] = triggers.next_fire_time(
+            times[trigger.id] = triggers.compute_next_fire_time(
                 config, str(trigger.id), after, fires=trigger.fires
             )
         except Exception as error:
             log.error("trigger_disabled", trigger=str(trigger.id), exc_info=error)
             unreadable.append(trigger.id)
             continue
-        again += [tzdata_change.row(owner.id, trigger, slot, last[trigger.id]) for slot in slots]
+        again += [
+            tzdata_change.build_slot_row(automation.id, trigger, slot, last[trigger.id])
+            for slot in slots
+        ]
         if slots:
             until[trigger.id] = after
-    await rows.record(connection, again, now)
-    await rows.reschedule(connection, times, until, zones.VERSION)
-    await rows.disable(connection, unreadable, UNREADABLE)
+    await rows.insert_slots(connection, again, now)
+    await rows.update_fire_times(connection, times, until, zones.VERSION)
+    await rows.disable_triggers(connection, unreadable, UNREADABLE)
 
 
-def say(decided: Decided) -> None:
-    for owner, decision in decided.slots:
+def log_decisions(decided: DispatchResult) -> None:
+    for automation, decision in decided.slots:
         row = decision.row
         log.info(
             "slot_decided",
-            automation=owner.resource,
+            automation=automation.resource,
             trigger=row.trigger_id,
             slot_time=row.slot_time.isoformat(),
             outcome=row.outcome.value,

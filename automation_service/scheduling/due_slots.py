@@ -11,7 +11,7 @@ from shared.schedule import slots
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
 
-MOST_SLOTS: Final = 500
+MAX_SLOTS: Final = 500
 # How far back the latest due slot is looked for first: often it is near.
 _MINUTES: Final = timedelta(minutes=5)
 _HOURS: Final = timedelta(hours=3)
@@ -31,7 +31,7 @@ class DueSlots:
     latest: PlannedSlot | None
 
 
-def due_slots(
+def find_due_slots(
     config: ScheduleTriggerConfig, seed: str, after: datetime, now: datetime, *, reach: timedelta
 ) -> DueSlots:
     """The first due slots after a moment, about 500 of them.
@@ -42,7 +42,7 @@ def due_slots(
     count, next_time = 0, None
     # Lazily: the slots of a rare schedule are years apart.
     for own, due, together in _by_due_time(config, seed, after):
-        if due > now or count >= MOST_SLOTS:
+        if due > now or count >= MAX_SLOTS:
             next_time = own
             break
         count += len(together)
@@ -69,7 +69,7 @@ def _by_due_time(
     due = after
     for _, same in groupby(slots.slots_after(config, after), key=lambda slot: slot.fire_time):
         together = list(same)
-        own = triggers.due_time(config, seed, together)
+        own = triggers.compute_due_time(config, seed, together)
         due = max(due, own)
         yield own, due, together
 

@@ -30,14 +30,14 @@ LARGEST_COUNT: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
+class SchedulePreview:
     slots: Sequence[PlannedSlot]
     summary: str
     notes: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class SlotExplanation:
     text: str
     slot: Slot | None = None
     nearest: Sequence[PlannedSlot] = ()
@@ -45,11 +45,13 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    store: AsyncEngine
+    db: AsyncEngine
     clock: Clock
     retention: timedelta
 
-    def preview(self, config: dict[str, Any], after: datetime | None, count: int) -> Preview:
+    def preview(
+        self, config: dict[str, Any], after: datetime | None, count: int
+    ) -> SchedulePreview:
         """What a schedule will do, by the very function that fires."""
         try:
             read = ScheduleTriggerConfig.model_validate(config)
@@ -64,7 +66,7 @@ class Slots:
             ) from exc
         wanted = min(count or DEFAULT_COUNT, LARGEST_COUNT)
         found = schedule_slots.next_slots(read, after or self.clock.now(), wanted)[:wanted]
-        return Preview(
+        return SchedulePreview(
             slots=_at_most(found, read.max_fires),
             summary=description.describe(read),
             notes=description.notes(read),
@@ -74,30 +76,32 @@ class Slots:
         self, workspace: str, automation: str, page: Page, filter_: str
     ) -> tuple[Sequence[Slot], str]:
         where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
-        async with self.store.connect() as connection:
+        async with self.db.connect() as connection:
             owner = await automation_rows.get(connection, workspace, automation)
             found = await rows.page(
                 connection, owner.id, size=page.size, after=page.after_time_and_id(), where=where
             )
         return cut_page(page, found, lambda last: (last.slot_time, last.id))
 
-    async def explain(self, name: str, moment: datetime) -> Explanation:
+    async def explain(self, name: str, moment: datetime) -> SlotExplanation:
         """What became of a moment: a slot_time or a fire_time, to the second."""
         parts = resources.TRIGGER.parse(name)
-        async with self.store.connect() as connection:
+        async with self.db.connect() as connection:
             owner = await automation_rows.find(connection, parts["workspace"], parts["automation"])
             if owner is None:
                 raise errors.ResourceNotFound(name)
-            slot = await rows.at(connection, owner.id, parts["trigger"], moment)
+            slot = await rows.find_at(connection, owner.id, parts["trigger"], moment)
         if slot is not None:
-            return Explanation(text=_said(slot), slot=slot)
+            return SlotExplanation(text=_said(slot), slot=slot)
         trigger = next((t for t in owner.triggers if t.trigger_id == parts["trigger"]), None)
         if trigger is None:
             raise errors.ResourceNotFound(name)
         return self._without_row(owner, trigger, moment)
 
-    def _without_row(self, owner: Automation, trigger: Trigger, moment: datetime) -> Explanation:
-        config = definitions.config_of(_spec(owner, trigger)["config"])
+    def _without_row(
+        self, owner: Automation, trigger: Trigger, moment: datetime
+    ) -> SlotExplanation:
+        config = definitions.parse_schedule(_spec(owner, trigger)["config"])
         second = timedelta(seconds=1)
         start = moment.replace(microsecond=0)
         planned = [
@@ -106,17 +110,17 @@ class Slots:
             if start <= slot.slot_time < start + second or start <= slot.fire_time < start + second
         ]
         if not planned:
-            return Explanation(
+            return SlotExplanation(
                 text="It is no slot of this schedule.", nearest=_nearest(config, start)
             )
         now = self.clock.now()
         if moment > now:
-            return Explanation(text=_future(owner, trigger, planned[0]))
+            return SlotExplanation(text=_future(owner, trigger, planned[0]))
         if moment < now - self.retention:
-            return Explanation(text="It is older than the ledger is kept.")
+            return SlotExplanation(text="It is older than the ledger is kept.")
         if moment <= trigger.create_time:
-            return Explanation(text="The trigger did not exist yet.")
-        return Explanation(text=_undecided(trigger))
+            return SlotExplanation(text="The trigger did not exist yet.")
+        return SlotExplanation(text=_undecided(trigger))
 
 
 def _at_most(found: Sequence[PlannedSlot], fires: int | None) -> Sequence[PlannedSlot]:

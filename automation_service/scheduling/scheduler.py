@@ -13,16 +13,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from automation_service.persistence import scheduler_heartbeats, triggers
 from automation_service.persistence import slot_dispatch as rows
 from automation_service.persistence.records import Automation, Trigger
-from automation_service.queue import Engine
+from automation_service.queue import RunQueue
 from automation_service.scheduling.dispatcher import (
     UNWRITABLE,
-    Claimed,
-    Decided,
     Dispatcher,
-    recompute,
-    say,
+    DispatchResult,
+    LockedTriggers,
+    log_decisions,
+    recompute_fire_times,
 )
-from automation_service.scheduling.slot_decision import Policy
+from automation_service.scheduling.slot_decision import SlotPolicy
 from shared.clock import Clock
 from shared.db import database
 from shared.definition.states import AutomationStatus
@@ -30,16 +30,16 @@ from shared.schedule import zones
 from shared.telemetry import logs, metrics
 
 # How many triggers a transaction takes; others wait for its locks as long as it lasts.
-BATCH: Final = 500
+BATCH_SIZE: Final = 500
 # Triggers that come due one shortly after the other are taken together.
-GATHER_SECONDS: Final = 0.025
+BATCH_DELAY_SECONDS: Final = 0.025
 # Another replica's writes are seen within this.
-RELOOK: Final = timedelta(seconds=1)
+POLL_INTERVAL: Final = timedelta(seconds=1)
 # How often rows of an older time zone database are looked for again.
-REFRESH: Final = timedelta(hours=1)
-# How often it is written down that a scheduler is at work, and what counts as a gap.
-BEAT: Final = timedelta(seconds=5)
-SILENCE: Final = timedelta(seconds=30)
+TZDATA_CHECK_INTERVAL: Final = timedelta(hours=1)
+# How often it is written down that a scheduler is at work, and what counts as a downtime.
+HEARTBEAT_INTERVAL: Final = timedelta(seconds=5)
+DOWNTIME_THRESHOLD: Final = timedelta(seconds=30)
 
 log = logs.logger(__name__)
 
@@ -48,26 +48,26 @@ log = logs.logger(__name__)
 class Scheduler:
     """Fires what is due. Any number of replicas may run one."""
 
-    store: AsyncEngine
-    engine: Engine
+    db: AsyncEngine
+    queue: RunQueue
     clock: Clock
-    policy: Policy = field(default_factory=Policy)
+    policy: SlotPolicy = field(default_factory=SlotPolicy)
     _dispatcher: Dispatcher = field(init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _beaten: datetime | None = field(default=None, init=False)
+    _heartbeat_time: datetime | None = field(default=None, init=False)
     _refreshing: bool = field(default=True, init=False)
-    _refreshed: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
-    _refreshed_to: UUID | None = field(default=None, init=False)
+    _refresh_time: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
+    _refresh_cursor: UUID | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._dispatcher = Dispatcher(engine=self.engine, policy=self.policy)
+        self._dispatcher = Dispatcher(queue=self.queue, policy=self.policy)
 
     def wake(self) -> None:
         """Makes it look again now: something was written."""
         self._woken.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        looking = asyncio.create_task(self._relook(stop))
+        poll = asyncio.create_task(self._poll(stop))
         try:
             while not stop.is_set():
                 try:
@@ -79,105 +79,117 @@ class Scheduler:
                         log.warning("scheduler_lost_database")
                     await asyncio.sleep(0.5)
         finally:
-            looking.cancel()
+            poll.cancel()
 
     async def fire_due(self, now: datetime) -> int:
         """Decides due slots of many triggers in one transaction; says of how many triggers."""
         ids: list[UUID] = []
         metrics.count("rota.ticks")
         try:
-            async with database.transaction(self.store) as connection:
-                claimed = await triggers.claim_due(connection, now, BATCH)
+            async with database.transaction(self.db) as connection:
+                claimed = await triggers.claim_due(connection, now, BATCH_SIZE)
                 ids = [trigger.id for _, trigger in claimed]
-                decided = await self._decided(connection, claimed, now)
+                result = await self._dispatch(connection, claimed, now)
         except Exception as error:
-            if not ids or _passes(error):
+            if not ids or _is_temporary(error):
                 raise
             log.warning("batch_failed", triggers=len(ids), exc_info=error)
             for trigger in ids:
                 await self._fire_alone(trigger, now)
             return len(ids)
-        say(decided)
+        log_decisions(result)
         return len(ids)
 
-    async def settle(self, connection: AsyncConnection, owner: Automation, now: datetime) -> None:
+    async def decide_due(
+        self, connection: AsyncConnection, owner: Automation, now: datetime
+    ) -> None:
         """Decides what is due of one locked automation, before its state changes."""
         if owner.status is AutomationStatus.ARCHIVED:
             return
         held = owner.triggers
-        if old := _older((owner.id, t) for t in held if t.next_fire_time):
-            await recompute(connection, old, now)
-            held = (await triggers.of_automations(connection, [owner.id])).get(owner.id, ())
+        if old := _outdated((owner.id, t) for t in held if t.next_fire_time):
+            await recompute_fire_times(connection, old, now)
+            held = (await triggers.list_by_automation(connection, [owner.id])).get(owner.id, ())
         due = [
             (owner.id, trigger)
             for trigger in held
             if trigger.enabled and trigger.next_fire_time and trigger.next_fire_time <= now
         ]
-        say(await self._dispatcher.fire(connection, due, now))
+        log_decisions(await self._dispatcher.dispatch(connection, due, now))
 
     async def refresh(self) -> int:
         """Computes again what an older time zone database computed: a batch, and how many."""
-        async with database.transaction(self.store) as connection:
-            claimed = await triggers.claim_computed_elsewhere(
-                connection, zones.VERSION, BATCH, after=self._refreshed_to
+        async with database.transaction(self.db) as connection:
+            claimed = await triggers.claim_outdated(
+                connection, zones.VERSION, BATCH_SIZE, after=self._refresh_cursor
             )
             if claimed:
-                await recompute(connection, claimed, self.clock.now())
+                await recompute_fire_times(connection, claimed, self.clock.now())
         if claimed:
-            self._refreshed_to = claimed[-1][1].id
+            self._refresh_cursor = claimed[-1][1].id
         return len(claimed)
 
-    async def _keep_fresh(self) -> None:
+    async def _refresh_if_due(self) -> None:
         """One batch; after the last one a while passes: older replicas may still be writing."""
         now = self.clock.now()
-        if not self._refreshing and timedelta(0) <= now - self._refreshed < REFRESH:
+        if (
+            not self._refreshing
+            and timedelta(0) <= now - self._refresh_time < TZDATA_CHECK_INTERVAL
+        ):
             return
-        self._refreshing = await self.refresh() == BATCH
+        self._refreshing = await self.refresh() == BATCH_SIZE
         if not self._refreshing:
-            self._refreshed, self._refreshed_to = now, None
+            self._refresh_time, self._refresh_cursor = now, None
 
-    async def _decided(
-        self, connection: AsyncConnection, claimed: Claimed, now: datetime
-    ) -> Decided:
-        if old := _older(claimed):
+    async def _dispatch(
+        self, connection: AsyncConnection, claimed: LockedTriggers, now: datetime
+    ) -> DispatchResult:
+        if old := _outdated(claimed):
             # Perhaps they are not due at all; the others come in the next round.
-            await recompute(connection, old, now)
-            return Decided()
-        return await self._dispatcher.fire(connection, claimed, now)
+            await recompute_fire_times(connection, old, now)
+            return DispatchResult()
+        return await self._dispatcher.dispatch(connection, claimed, now)
 
     async def _fire_alone(self, trigger: UUID, now: datetime) -> None:
         """Fires a trigger of a batch that failed; the one at fault is disabled."""
         try:
-            async with database.transaction(self.store) as connection:
+            async with database.transaction(self.db) as connection:
                 claimed = await triggers.claim_due(connection, now, 1, only=trigger)
-                decided = await self._decided(connection, claimed, now)
+                result = await self._dispatch(connection, claimed, now)
         except Exception as error:
-            if _passes(error):
+            if _is_temporary(error):
                 raise
             log.error("trigger_disabled", trigger=str(trigger), exc_info=error)
-            async with database.transaction(self.store) as connection:
-                await rows.disable(connection, [trigger], UNWRITABLE)
+            async with database.transaction(self.db) as connection:
+                await rows.disable_triggers(connection, [trigger], UNWRITABLE)
             return
-        say(decided)
+        log_decisions(result)
 
-    async def _beat(self) -> None:
+    async def _heartbeat(self) -> None:
         now = self.clock.now()
-        if self._beaten is not None and timedelta(0) <= now - self._beaten < BEAT:
+        if (
+            self._heartbeat_time is not None
+            and timedelta(0) <= now - self._heartbeat_time < HEARTBEAT_INTERVAL
+        ):
             return
-        async with database.transaction(self.store) as connection:
-            gap = await scheduler_heartbeats.beat(connection, now, SILENCE)
-        self._beaten = now
-        if gap is not None:
-            log.warning("scheduler_was_away", since=gap.start.isoformat(), now=gap.end.isoformat())
+        async with database.transaction(self.db) as connection:
+            downtime = await scheduler_heartbeats.record_heartbeat(
+                connection, now, DOWNTIME_THRESHOLD
+            )
+        self._heartbeat_time = now
+        if downtime is not None:
+            log.warning(
+                "scheduler_was_away", since=downtime.start.isoformat(), now=downtime.end.isoformat()
+            )
 
     async def _round(self, stop: asyncio.Event) -> None:
         self._woken.clear()
         if stop.is_set():
             return  # nobody wakes it again
-        await self._beat()
-        await self._keep_fresh()
-        async with self.store.connect() as connection:
-            due = await triggers.next_due(connection)
+        await self._heartbeat()
+        await self._refresh_if_due()
+        async with self.db.connect() as connection:
+            due = await triggers.find_next_due(connection)
         now = self.clock.now()
         if due is not None and due <= now:
             await self._fire_all(stop)
@@ -187,26 +199,26 @@ class Scheduler:
     async def _fire_all(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             fired = await self.fire_due(self.clock.now())
-            if fired < BATCH:
+            if fired < BATCH_SIZE:
                 # Nothing more is due, or another replica holds it.
-                await asyncio.sleep(GATHER_SECONDS if fired else 2 * GATHER_SECONDS)
+                await asyncio.sleep(BATCH_DELAY_SECONDS if fired else 2 * BATCH_DELAY_SECONDS)
                 return
-            await self._beat()
+            await self._heartbeat()
 
-    async def _relook(self, stop: asyncio.Event) -> None:
+    async def _poll(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), RELOOK.total_seconds())
+                await asyncio.wait_for(stop.wait(), POLL_INTERVAL.total_seconds())
             self._woken.set()
         self._woken.set()
 
 
-def _older(claimed: Iterable[tuple[UUID, Trigger]]) -> Claimed:
+def _outdated(claimed: Iterable[tuple[UUID, Trigger]]) -> LockedTriggers:
     """Those computed by an older time zone database, which are not to be fired by a newer one."""
     return [one for one in claimed if one[1].tzdata_version < zones.VERSION]
 
 
-def _passes(error: Exception) -> bool:
+def _is_temporary(error: Exception) -> bool:
     """Whether it is no fault of what was written, so that trying again may help."""
     if database.translate(error) is not None:
         return True

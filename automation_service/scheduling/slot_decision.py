@@ -7,11 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from automation_service.definitions import Plan
+from automation_service.definitions import ParsedDefinition
 from automation_service.persistence.records import Trigger
-from automation_service.persistence.scheduler_heartbeats import Gap
-from automation_service.persistence.slot_dispatch import Active, Advance, Owner, SlotRow
-from automation_service.scheduling.due_slots import DueSlots, due_slots
+from automation_service.persistence.scheduler_heartbeats import Downtime
+from automation_service.persistence.slot_dispatch import (
+    ActiveRuns,
+    LockedAutomation,
+    SlotRow,
+    TriggerUpdate,
+)
+from automation_service.scheduling.due_slots import DueSlots, find_due_slots
 from shared import resources
 from shared.definition.envelope import AutomationDefinition, TriggerSpec
 from shared.definition.states import AutomationStatus, SlotOutcome
@@ -19,14 +24,14 @@ from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
 from shared.validation.inputs import check_run
 
-MOST_WAITING: Final = 100
+MAX_WAITING: Final = 100
 # A tick finds a slot within this. Then even one that a newer slot follows is on time, as
 # when jitter brings two slots near each other.
 PROMPT: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class SlotPolicy:
     """`on_time`: how late a slot may fire and still count as on time."""
 
     on_time: timedelta = timedelta(seconds=60)
@@ -34,7 +39,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class SlotDecision:
     """What became of one slot, and whether the run it starts may begin at once."""
 
     row: SlotRow
@@ -42,79 +47,79 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    decisions: list[Decision]
-    active: Active  # the automation's runs, with those that are new
-    trigger: Advance
+class TriggerDecision:
+    decisions: list[SlotDecision]
+    active: ActiveRuns  # the automation's runs, with those that are new
+    trigger: TriggerUpdate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Fire:
+class _TriggerContext:
     """What all slots of one pass have in common."""
 
-    owner: Owner
+    automation: LockedAutomation
     definition: AutomationDefinition
     trigger: Trigger
     spec: TriggerSpec
     config: ScheduleTriggerConfig
-    policy: Policy
+    policy: SlotPolicy
     now: datetime
-    gaps: Sequence[Gap]
+    downtimes: Sequence[Downtime]
     latest: PlannedSlot | None  # of all slots that are due
 
 
-def decide(
-    owner: Owner,
-    plan: Plan,
+def decide_slots(
+    automation: LockedAutomation,
+    plan: ParsedDefinition,
     trigger: Trigger,
-    active: Active,
-    policy: Policy,
+    active: ActiveRuns,
+    policy: SlotPolicy,
     now: datetime,
-    gaps: Sequence[Gap] = (),
-) -> Outcome:
+    downtimes: Sequence[Downtime] = (),
+) -> TriggerDecision:
     """Decides the slots of a trigger that are due, about 500. Raises for a row it can't read.
 
     Of slots found late only the latest one that is due runs, so that no time without a
-    scheduler ends in a burst; `gaps` are such times, named in the reasons.
+    scheduler ends in a burst; `downtimes` are such times, named in the reasons.
     """
     spec, config = plan.trigger(trigger.trigger_id)
-    due = due_slots(
+    due = find_due_slots(
         config,
         str(trigger.id),
         max(trigger.decided_until, now - policy.retention),
         now,
         reach=max(timedelta(seconds=config.catchup_window_seconds), policy.on_time),
     )
-    fire = _Fire(
-        owner=owner,
+    context = _TriggerContext(
+        automation=automation,
         definition=plan.definition,
         trigger=trigger,
         spec=spec,
         config=config,
         policy=policy,
         now=now,
-        gaps=gaps,
+        downtimes=downtimes,
         latest=due.latest,
     )
-    return _decided_all(fire, due, active)
+    return _decide_all(context, due, active)
 
 
-def _decided_all(fire: _Fire, due: DueSlots, active: Active) -> Outcome:
-    most = fire.config.max_fires
-    fires, last = fire.trigger.fires, fire.trigger.last_fired_at
-    nominal = fire.trigger.last_fire_time
-    decisions: list[Decision] = []
+def _decide_all(context: _TriggerContext, due: DueSlots, active: ActiveRuns) -> TriggerDecision:
+    most = context.config.max_fires
+    fires, last = context.trigger.fires, context.trigger.last_fired_at
+    nominal = context.trigger.last_fire_time
+    decisions: list[SlotDecision] = []
     for since, together in due.groups:
         for slot in together:
             if most is not None and fires >= most:
                 break
-            decision = _decided(fire, slot, since, active, last)
+            decision = _decide_slot(context, slot, since, active, last)
             decisions.append(decision)
             if (run := decision.row.run) is not None:
-                fires, last, nominal = fires + 1, fire.now, slot.slot_time
+                fires, last, nominal = fires + 1, context.now, slot.slot_time
                 active = replace(active, waiting=active.waiting + 1, first=active.first or run)
-    advance = Advance(
-        trigger=fire.trigger.id,
+    advance = TriggerUpdate(
+        trigger=context.trigger.id,
         # nominal, not now: a late tick must not drift the schedule
         decided_until=due.until,
         fires=fires,
@@ -122,64 +127,68 @@ def _decided_all(fire: _Fire, due: DueSlots, active: Active) -> Outcome:
         last_fire_time=nominal,
         next_fire_time=None if most is not None and fires >= most else due.next_time,
     )
-    return Outcome(decisions=decisions, active=active, trigger=advance)
+    return TriggerDecision(decisions=decisions, active=active, trigger=advance)
 
 
-def _decided(
-    fire: _Fire, slot: PlannedSlot, due: datetime, active: Active, last: datetime | None
-) -> Decision:
-    def without_run(outcome: SlotOutcome, reason: str) -> Decision:
-        return Decision(row=_row(fire, slot, outcome, reason))
+def _decide_slot(
+    context: _TriggerContext,
+    slot: PlannedSlot,
+    due: datetime,
+    active: ActiveRuns,
+    last: datetime | None,
+) -> SlotDecision:
+    def without_run(outcome: SlotOutcome, reason: str) -> SlotDecision:
+        return SlotDecision(row=_row(context, slot, outcome, reason))
 
     if slot.skipped:
         return without_run(SlotOutcome.SKIPPED_DST, slot.reason)
-    if fire.owner.status is AutomationStatus.PAUSED:
+    if context.automation.status is AutomationStatus.PAUSED:
         return without_run(SlotOutcome.SKIPPED_PAUSED, "The automation was paused.")
-    late = fire.now - due
-    on_time = _on_time(fire, slot, late)
-    if not on_time and (problem := _lapsed(fire, slot, late)):
-        return without_run(SlotOutcome.MISSED, problem + _downtime(fire, due))
-    concurrency = fire.definition.execution.concurrency
+    late = context.now - due
+    on_time = _is_on_time(context, slot, late)
+    if not on_time and (problem := _reason_missed(context, slot, late)):
+        return without_run(SlotOutcome.MISSED, problem + _downtime_note(context, due))
+    concurrency = context.definition.execution.concurrency
     busy = active.waiting + active.running > 0
     if concurrency == "drop_if_running" and busy:
         return without_run(
             SlotOutcome.SKIPPED_OVERLAP,
             f"Run {active.first} was still going on; concurrency is drop_if_running.",
         )
-    if concurrency == "queue" and active.waiting >= MOST_WAITING:
+    if concurrency == "queue" and active.waiting >= MAX_WAITING:
         return without_run(
-            SlotOutcome.REJECTED, f"{MOST_WAITING} runs waited already; concurrency is queue."
+            SlotOutcome.REJECTED, f"{MAX_WAITING} runs waited already; concurrency is queue."
         )
-    payload = _payload(fire, slot, last)
-    inputs = {**payload, **fire.spec.static_inputs}
-    if faults := check_run(fire.definition.inputs.schema_, inputs):
+    payload = _payload(context, slot, last)
+    inputs = {**payload, **context.spec.static_inputs}
+    if faults := check_run(context.definition.inputs.schema_, inputs):
         path, problem = faults[0]
         return without_run(SlotOutcome.REJECTED, f"Its inputs are invalid: {path}: {problem}.")
     row = _row(
-        fire,
+        context,
         slot,
         SlotOutcome.FIRED if on_time else SlotOutcome.CAUGHT_UP,
-        "" if on_time else f"It fired {_span(late)} late.{_downtime(fire, due)}",
+        "" if on_time else f"It fired {_span(late)} late.{_downtime_note(context, due)}",
         run=resources.new_id(),
         exclusive=concurrency != "always",
         inputs=_json(inputs),
         payload=_json(payload),
     )
-    return Decision(row=row, wakes=concurrency == "always" or not busy)
+    return SlotDecision(row=row, wakes=concurrency == "always" or not busy)
 
 
-def _on_time(fire: _Fire, slot: PlannedSlot, late: timedelta) -> bool:
-    if late > fire.policy.on_time:
+def _is_on_time(context: _TriggerContext, slot: PlannedSlot, late: timedelta) -> bool:
+    if late > context.policy.on_time:
         return False
-    return late <= PROMPT or slot == fire.latest
+    return late <= PROMPT or slot == context.latest
 
 
-def _lapsed(fire: _Fire, slot: PlannedSlot, late: timedelta) -> str:
+def _reason_missed(context: _TriggerContext, slot: PlannedSlot, late: timedelta) -> str:
     """Why a late slot does not run any more; empty when it does."""
-    window = timedelta(seconds=fire.config.catchup_window_seconds)
+    window = timedelta(seconds=context.config.catchup_window_seconds)
     if late > window:
         return f"It was found {_span(late)} late; the catch-up window is {_span(window)}."
-    later = fire.latest
+    later = context.latest
     if later is not None and slot.fire_time < later.fire_time:
         return (
             f"It was found {_span(late)} late; of the slots that were due only the latest runs, "
@@ -188,23 +197,23 @@ def _lapsed(fire: _Fire, slot: PlannedSlot, late: timedelta) -> str:
     return ""
 
 
-def _downtime(fire: _Fire, due: datetime) -> str:
-    for gap in fire.gaps:
-        if gap.start <= due <= gap.end:
-            return f" No scheduler ran from {_second(gap.start)} to {_second(gap.end)}."
+def _downtime_note(context: _TriggerContext, due: datetime) -> str:
+    for downtime in context.downtimes:
+        if downtime.start <= due <= downtime.end:
+            return f" No scheduler ran from {_second(downtime.start)} to {_second(downtime.end)}."
     return ""
 
 
-def _payload(fire: _Fire, slot: PlannedSlot, last: datetime | None) -> dict[str, Any]:
+def _payload(context: _TriggerContext, slot: PlannedSlot, last: datetime | None) -> dict[str, Any]:
     return {
-        "fired_at": _text(fire.now),
+        "fired_at": _text(context.now),
         "scheduled_for": _text(slot.slot_time),
         "last_fired_at": None if last is None else _text(last),
     }
 
 
 def _row(
-    fire: _Fire,
+    context: _TriggerContext,
     slot: PlannedSlot,
     outcome: SlotOutcome,
     reason: str,
@@ -214,9 +223,9 @@ def _row(
 ) -> SlotRow:
     return SlotRow(
         id=resources.new_id(),
-        automation_id=fire.owner.id,
-        trigger=fire.trigger.id,
-        trigger_id=fire.trigger.trigger_id,
+        automation_id=context.automation.id,
+        trigger=context.trigger.id,
+        trigger_id=context.trigger.trigger_id,
         slot_time=slot.slot_time,
         fire_time=slot.fire_time,
         local_time=slot.local_time[:16],

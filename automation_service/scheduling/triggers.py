@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from automation_service.definitions import config_of
+from automation_service.definitions import parse_schedule
 from automation_service.persistence.records import Trigger
 from shared import resources
 from shared.definition.envelope import TriggerSpec
@@ -13,7 +13,7 @@ from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
 
 
-def new_trigger(spec: TriggerSpec, now: datetime) -> Trigger:
+def build_trigger(spec: TriggerSpec, now: datetime) -> Trigger:
     """The row of a trigger whose schedule begins now."""
     trigger_id = resources.new_id()
     return Trigger(
@@ -22,36 +22,38 @@ def new_trigger(spec: TriggerSpec, now: datetime) -> Trigger:
         type=TriggerType(spec.type),
         enabled=spec.enabled,
         decided_until=now,
-        next_fire_time=next_fire_time(config_of(spec.config), str(trigger_id), now),
+        next_fire_time=compute_next_fire_time(parse_schedule(spec.config), str(trigger_id), now),
         tzdata_version=zones.VERSION,
         create_time=now,
     )
 
 
-def next_fire_time(
+def compute_next_fire_time(
     config: ScheduleTriggerConfig, seed: str, after: datetime, *, fires: int = 0
 ) -> datetime | None:
     """When the first slots after a moment come due; None when none is left."""
     if config.max_fires is not None and fires >= config.max_fires:
         return None
     together = slots.next_slots(config, after, 1)
-    return due_time(config, seed, together) if together else None
+    return compute_due_time(config, seed, together) if together else None
 
 
-def due_time(config: ScheduleTriggerConfig, seed: str, together: list[PlannedSlot]) -> datetime:
+def compute_due_time(
+    config: ScheduleTriggerConfig, seed: str, together: list[PlannedSlot]
+) -> datetime:
     """When slots of one fire_time are decided: then, or late by the jitter of the one that runs."""
     running = next((slot for slot in together if not slot.skipped), None)
     late = slots.jitter(seed, running.slot_time, config.jitter_seconds) if running else timedelta(0)
     return together[0].fire_time + late
 
 
-def reschedule(trigger: Trigger, spec: TriggerSpec, now: datetime) -> dict[str, Any]:
+def build_schedule_update(trigger: Trigger, spec: TriggerSpec, now: datetime) -> dict[str, Any]:
     """What changes of a row whose schedule was changed: it is computed anew from now."""
-    config = config_of(spec.config)
+    config = parse_schedule(spec.config)
     return {
         "enabled": spec.enabled,
         "disabled_reason": "",
         "decided_until": now,
-        "next_fire_time": next_fire_time(config, str(trigger.id), now, fires=trigger.fires),
+        "next_fire_time": compute_next_fire_time(config, str(trigger.id), now, fires=trigger.fires),
         "tzdata_version": zones.VERSION,
     }

@@ -16,10 +16,10 @@ from shared.schedule.slots import PlannedSlot
 _TICK: Final = timedelta(microseconds=1)
 _MINUTE_OF: Final = slice(0, 16)
 # More than the minutes by which any zone ever moved.
-MOST: Final = 2_000
+MAX_SLOTS: Final = 2_000
 
 
-def repeated(
+def find_repeated_slots(
     config: ScheduleTriggerConfig, last: LastSlot | None, after: datetime
 ) -> list[PlannedSlot]:
     """The slots after a moment that name a local time up to that of the last one again.
@@ -33,10 +33,12 @@ def repeated(
         lambda slot: slot.local_time[_MINUTE_OF] <= last.local_time,
         slots.slots_after(config, after),
     )
-    return list(islice(found, MOST))
+    return list(islice(found, MAX_SLOTS))
 
 
-def row(automation: UUID, trigger: Trigger, slot: PlannedSlot, last: LastSlot) -> SlotRow:
+def build_slot_row(
+    automation: UUID, trigger: Trigger, slot: PlannedSlot, last: LastSlot
+) -> SlotRow:
     """What the ledger says of such a slot."""
     decided = last.slot_time.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return SlotRow(

@@ -13,7 +13,7 @@ from automation_service.persistence import webhooks
 from automation_service.persistence.deliveries import Delivery
 from automation_service.persistence.enums import DeliveryStatus
 from automation_service.persistence.webhooks import Webhook
-from automation_service.webhooks.secrets import Secrets
+from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import Answer, Poster, signed
 from shared import errors
 from shared.clock import Clock
@@ -40,10 +40,10 @@ RETRY: Final = RetryPolicy(
 # Longer than a try can take: a process that died in the middle of one is taken for dead then.
 LEASE: Final = timedelta(seconds=60)
 # At once: of one workspace, and of how many, so that a slow endpoint holds up only its own.
-OF_ONE: Final = 4
+MAX_PER_WORKSPACE: Final = 4
 # How often it is read how long messages wait.
-READ: Final = timedelta(minutes=1)
-WORKSPACES: Final = 20
+METRIC_INTERVAL: Final = timedelta(minutes=1)
+MAX_WORKSPACES: Final = 20
 
 TURNED_OFF: Final = "the webhook was turned off"
 GONE: Final = "Its endpoint answered 410: it is gone."
@@ -52,50 +52,50 @@ log = logs.logger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
-class Deliveries:
+class DeliveryWorker:
     """Any number of replicas may send at once."""
 
-    store: AsyncEngine
+    db: AsyncEngine
     clock: Clock
-    secrets: Secrets
+    secrets: WebhookSecrets
     poster: Poster = field(default_factory=Poster)
-    look: timedelta = timedelta(seconds=2)
+    poll_interval: timedelta = timedelta(seconds=2)
     _sending: dict[str, set["asyncio.Task[None]"]] = field(default_factory=dict, init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _read: datetime | None = field(default=None, init=False)
+    _measured_time: datetime | None = field(default=None, init=False)
 
     async def run(self, stop: asyncio.Event) -> None:
-        await self._reseal()
+        await self._reencrypt_secrets()
         while not stop.is_set():
             self._woken.clear()
             try:
-                await self.begin()
+                await self.send_due()
                 await self._measure()
             except Exception as error:
                 if database.translate(error) is None:
                     log.error("deliveries_failed", exc_info=error)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self.look.total_seconds())
-        await self.settled(cancel=True)
+                await asyncio.wait_for(self._woken.wait(), self.poll_interval.total_seconds())
+        await self.wait_until_idle(cancel=True)
 
-    async def begin(self) -> int:
+    async def send_due(self) -> int:
         """Begins to send what is due; says how many messages."""
-        if len(self._sending) >= WORKSPACES:
+        if len(self._sending) >= MAX_WORKSPACES:
             return 0
-        async with database.transaction(self.store) as connection:
+        async with database.transaction(self.db) as connection:
             claimed = await rows.claim_due(
                 connection,
                 self.clock.now(),
                 lease=LEASE,
-                of_one=OF_ONE,
-                workspaces=WORKSPACES - len(self._sending),
+                per_workspace=MAX_PER_WORKSPACE,
+                workspaces=MAX_WORKSPACES - len(self._sending),
                 busy=self._sending,
             )
         for tried in claimed:
-            self._begin(tried)
+            self._start(tried)
         return len(claimed)
 
-    async def settled(self, *, cancel: bool = False) -> None:
+    async def wait_until_idle(self, *, cancel: bool = False) -> None:
         """Waits until nothing is being sent. What is cancelled is sent again by whoever is next."""
         tasks = [task for held in self._sending.values() for task in held]
         if cancel:
@@ -105,17 +105,20 @@ class Deliveries:
 
     async def _measure(self) -> None:
         now = self.clock.now()
-        if self._read is not None and timedelta(0) <= now - self._read < READ:
+        if (
+            self._measured_time is not None
+            and timedelta(0) <= now - self._measured_time < METRIC_INTERVAL
+        ):
             return
-        async with self.store.connect() as connection:
-            since = await rows.oldest(connection)
+        async with self.db.connect() as connection:
+            since = await rows.find_oldest_pending(connection)
         age = max(now - since, timedelta(0)) if since else timedelta(0)
         metrics.set_gauge("rota.webhook.oldest", age.total_seconds())
-        self._read = now
+        self._measured_time = now
 
-    async def _reseal(self) -> None:
+    async def _reencrypt_secrets(self) -> None:
         try:
-            if count := await self.secrets.reseal(self.store):
+            if count := await self.secrets.reencrypt(self.db):
                 log.info("webhook_secrets_resealed", count=count)
         except errors.EncryptionUnavailable:
             return  # without a key there is nothing to do
@@ -123,7 +126,7 @@ class Deliveries:
             if database.translate(error) is None:
                 log.error("reseal_failed", exc_info=error)
 
-    def _begin(self, tried: Delivery) -> None:
+    def _start(self, tried: Delivery) -> None:
         task = asyncio.create_task(self._send(tried))
         held = self._sending.setdefault(tried.workspace, set())
         held.add(task)
@@ -140,12 +143,12 @@ class Deliveries:
         task.add_done_callback(done)
 
     async def _send(self, tried: Delivery) -> None:
-        async with self.store.connect() as connection:
+        async with self.db.connect() as connection:
             webhook = await webhooks.get(connection, tried.workspace)
         if not webhook.sends:
             await self._end(tried, DeliveryStatus.FAILED, Answer(error=TURNED_OFF))
             return
-        answer = await self._posted(webhook, tried)
+        answer = await self._post(webhook, tried)
         if answer.is_receipt:
             await self._end(tried, DeliveryStatus.DELIVERED, answer)
         elif answer.is_gone:
@@ -153,12 +156,12 @@ class Deliveries:
         elif (wait := RETRY.backoff(tried.attempts, answer.retry_after)) is None:
             await self._end(tried, DeliveryStatus.FAILED, answer)
         else:
-            await self._put_off(tried, answer, self.clock.now() + wait)
+            await self._postpone(tried, answer, self.clock.now() + wait)
 
-    async def _posted(self, webhook: Webhook, tried: Delivery) -> Answer:
+    async def _post(self, webhook: Webhook, tried: Delivery) -> Answer:
         now = self.clock.now()
         try:
-            secrets = self.secrets.good(webhook, now)
+            secrets = self.secrets.list_active(webhook, now)
         except errors.EncryptionUnavailable:
             log.error("webhook_secret_unreadable", webhook=webhook.resource)
             return Answer(error="its secret can't be read")
@@ -167,7 +170,7 @@ class Deliveries:
         return await self.poster.post(webhook.uri, body, headers)
 
     async def _end(self, tried: Delivery, status: DeliveryStatus, answer: Answer) -> None:
-        async with database.transaction(self.store) as connection:
+        async with database.transaction(self.db) as connection:
             ended = await rows.end(
                 connection,
                 tried,
@@ -176,25 +179,25 @@ class Deliveries:
                 error=answer.error,
                 now=self.clock.now(),
             )
-        _say(tried, status.value, answer)
+        _log_attempt(tried, status.value, answer)
         delivered = status is DeliveryStatus.DELIVERED
-        counted("delivered" if delivered else "given_up", int(ended))
+        count_deliveries("delivered" if delivered else "given_up", int(ended))
 
-    async def _put_off(self, tried: Delivery, answer: Answer, until: datetime) -> None:
-        async with database.transaction(self.store) as connection:
-            written = await rows.put_off(
+    async def _postpone(self, tried: Delivery, answer: Answer, until: datetime) -> None:
+        async with database.transaction(self.db) as connection:
+            written = await rows.postpone(
                 connection,
                 tried,
                 status_code=answer.status_code,
                 error=answer.error,
                 until=until,
             )
-        _say(tried, "put_off", answer)
-        counted("retried", int(written))
+        _log_attempt(tried, "put_off", answer)
+        count_deliveries("retried", int(written))
 
     async def _turn_off(self, sent: Webhook, tried: Delivery, answer: Answer) -> None:
         now, others = self.clock.now(), 0
-        async with database.transaction(self.store) as connection:
+        async with database.transaction(self.db) as connection:
             webhook = await webhooks.get(connection, tried.workspace, lock=True)
             ended = await rows.end(
                 connection,
@@ -207,18 +210,20 @@ class Deliveries:
             # Unless it was sent elsewhere meanwhile: then the answer is not about it.
             if webhook.uri == sent.uri and not webhook.disabled:
                 await webhooks.disable(connection, tried.workspace, GONE, now)
-                others = await rows.end_waiting(connection, tried.workspace, TURNED_OFF, now)
-        _say(tried, "turned_off", answer)
-        counted("given_up", int(ended) + others)
+                others = await rows.fail_pending(connection, tried.workspace, TURNED_OFF, now)
+        _log_attempt(tried, "turned_off", answer)
+        count_deliveries("given_up", int(ended) + others)
 
 
-def counted(outcome: Literal["delivered", "retried", "given_up"], messages: int = 1) -> None:
+def count_deliveries(
+    outcome: Literal["delivered", "retried", "given_up"], messages: int = 1
+) -> None:
     """`retried` once for each try that was no receipt, the others once for each message."""
     if messages:
         metrics.count("rota.webhook.deliveries", messages, outcome=outcome)
 
 
-def _say(tried: Delivery, became: str, answer: Answer) -> None:
+def _log_attempt(tried: Delivery, became: str, answer: Answer) -> None:
     log.info(
         "delivery_tried",
         delivery=str(tried.id),

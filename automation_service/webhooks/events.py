@@ -21,7 +21,7 @@ APPROVAL_REQUESTED = "approval.requested"
 TEST = "webhook.test"
 
 
-async def run_failed(
+async def record_run_failed(
     connection: AsyncConnection,
     claim: Claim,
     status: RunStatus,
@@ -36,18 +36,18 @@ async def run_failed(
         "reason": error.reason if error else "",
         "slot_time": _text(claim.slot_time),
     }
-    await _tell(connection, claim.workspace, RUN_FAILED, run, data, now)
+    await _record(connection, claim.workspace, RUN_FAILED, run, data, now)
 
 
-async def automation_paused(
+async def record_automation_paused(
     connection: AsyncConnection, claim: Claim, failures: int, now: datetime
 ) -> None:
     automation = _automation(claim)
     data = {"automation": automation, "run": _run(claim), "consecutive_failures": failures}
-    await _tell(connection, claim.workspace, AUTOMATION_PAUSED, automation, data, now)
+    await _record(connection, claim.workspace, AUTOMATION_PAUSED, automation, data, now)
 
 
-async def approval_requested(
+async def record_approval_requested(
     connection: AsyncConnection,
     *,
     workspace: str,
@@ -65,29 +65,31 @@ async def approval_requested(
         "action_type": action_type,
         "expire_time": _text(expire_time),
     }
-    notice = UUID(approval.rpartition("/")[2])
-    await _tell(
+    delivery_id = UUID(approval.rpartition("/")[2])
+    await _record(
         connection,
         workspace,
         APPROVAL_REQUESTED,
         approval,
         data,
         now,
-        notice=notice,
-        happened=create_time,
+        delivery_id=delivery_id,
+        event_time=create_time,
     )
 
 
-async def test(connection: AsyncConnection, workspace: str, now: datetime) -> UUID:
+async def record_test(connection: AsyncConnection, workspace: str, now: datetime) -> UUID:
     """A message that tells of nothing; its id."""
     webhook = resources.WEBHOOK.format(workspace=workspace)
-    notice = resources.new_id()
+    delivery_id = resources.new_id()
     data = {"webhook": webhook}
-    await _tell(connection, workspace, TEST, webhook, data, now, notice=notice, wanted=True)
-    return notice
+    await _record(
+        connection, workspace, TEST, webhook, data, now, delivery_id=delivery_id, any_type=True
+    )
+    return delivery_id
 
 
-async def _tell(
+async def _record(
     connection: AsyncConnection,
     workspace: str,
     event_type: str,
@@ -95,21 +97,21 @@ async def _tell(
     data: Mapping[str, Any],
     now: datetime,
     *,
-    notice: UUID | None = None,
-    wanted: bool = False,
-    happened: datetime | None = None,
+    delivery_id: UUID | None = None,
+    any_type: bool = False,
+    event_time: datetime | None = None,
 ) -> None:
     said = {"workspace": resources.WORKSPACE.format(workspace=workspace), **data}
-    body = {"type": event_type, "timestamp": _text(happened or now), "data": said}
+    body = {"type": event_type, "timestamp": _text(event_time or now), "data": said}
     written = await deliveries.add(
         connection,
-        delivery=notice or resources.new_id(),
+        delivery=delivery_id or resources.new_id(),
         workspace=workspace,
         event_type=event_type,
         subject=subject,
         body=json.dumps(body, separators=(",", ":")),
         now=now,
-        wanted=wanted,
+        any_type=any_type,
     )
     if written is DeliveryStatus.FAILED:
         metrics.count("rota.webhook.deliveries", outcome="given_up")

@@ -24,25 +24,25 @@ BATCH: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Secrets:
+class WebhookSecrets:
     """Without a box secrets can be neither made nor read: EncryptionUnavailable."""
 
     box: SecretBox | None
 
-    def fresh(self, workspace: str, now: datetime) -> tuple[str, dict[str, Any]]:
+    def create(self, workspace: str, now: datetime) -> tuple[str, dict[str, Any]]:
         """A new secret, and what to keep of it."""
         secret = SECRET_PREFIX + base64.b64encode(os.urandom(SECRET_BYTES)).decode()
         sealed = self._box().seal(secret, bound_to=_place(workspace))
         return secret, {"secret": sealed, "secret_create_time": now}
 
-    def succeeded(self, webhook: Webhook, now: datetime, *, revoked: bool) -> dict[str, Any]:
+    def keep_previous(self, webhook: Webhook, now: datetime, *, revoked: bool) -> dict[str, Any]:
         """What to keep of the secret that a new one replaces."""
         return {
             "previous_secret": None if revoked else webhook.secret,
             "previous_secret_expire_time": None if revoked else now + OVERLAP,
         }
 
-    def good(self, webhook: Webhook, now: datetime) -> list[str]:
+    def list_active(self, webhook: Webhook, now: datetime) -> list[str]:
         """The secrets that sign at a moment, the newest first."""
         sealed = [webhook.secret]
         until = webhook.previous_secret_expire_time
@@ -50,27 +50,27 @@ class Secrets:
             sealed.append(webhook.previous_secret)
         return [self._open(webhook.workspace, secret) for secret in sealed]
 
-    async def reseal(self, store: AsyncEngine) -> int:
+    async def reencrypt(self, db: AsyncEngine) -> int:
         """Encrypts anew, with the first key, what another encrypted; says how many."""
         box, count, after = self._box(), 0, ""
         while True:
-            async with database.transaction(store) as connection:
-                found = await rows.sealed_otherwise(connection, box.prefix, BATCH, after=after)
+            async with database.transaction(db) as connection:
+                found = await rows.claim_old_keys(connection, box.prefix, BATCH, after=after)
                 for webhook in found:
                     with contextlib.suppress(errors.EncryptionUnavailable):
-                        await self._reseal(connection, webhook)
+                        await self._reencrypt(connection, webhook)
                         count += 1
             if len(found) < BATCH:
                 return count
             after = found[-1].workspace
 
-    async def _reseal(self, connection: AsyncConnection, webhook: Webhook) -> None:
-        secret = self._again(webhook.workspace, webhook.secret)
+    async def _reencrypt(self, connection: AsyncConnection, webhook: Webhook) -> None:
+        secret = self._encrypt_anew(webhook.workspace, webhook.secret)
         before = webhook.previous_secret
-        previous = None if before is None else self._again(webhook.workspace, before)
-        await rows.reseal(connection, webhook.workspace, secret, previous)
+        previous = None if before is None else self._encrypt_anew(webhook.workspace, before)
+        await rows.update_secrets(connection, webhook.workspace, secret, previous)
 
-    def _again(self, workspace: str, sealed: bytes) -> bytes:
+    def _encrypt_anew(self, workspace: str, sealed: bytes) -> bytes:
         return self._box().seal(self._open(workspace, sealed), bound_to=_place(workspace))
 
     def _open(self, workspace: str, sealed: bytes) -> str:

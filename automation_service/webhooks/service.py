@@ -14,8 +14,8 @@ from automation_service.persistence.enums import DeliveryStatus
 from automation_service.persistence.tables import deliveries as table
 from automation_service.persistence.webhooks import Webhook
 from automation_service.webhooks import events
-from automation_service.webhooks.delivery import TURNED_OFF, counted
-from automation_service.webhooks.secrets import Secrets
+from automation_service.webhooks.delivery import TURNED_OFF, count_deliveries
+from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import Poster
 from shared import errors, resources
 from shared.aip import (
@@ -32,49 +32,49 @@ from shared.db.queries import compare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class WebhookView:
     """A webhook, and in the one answer that may show it, its new secret.
 
-    `given_up`: how many messages that waited for it go nowhere now.
+    `failed_deliveries`: how many messages that waited for it go nowhere now.
     """
 
     webhook: Webhook
     secret: str = ""
-    given_up: int = 0
+    failed_deliveries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhooks:
-    store: AsyncEngine
+    db: AsyncEngine
     clock: Clock
     once: Once
-    secrets: Secrets
+    secrets: WebhookSecrets
     poster: Poster
 
     async def get(self, workspace: str) -> Webhook:
-        async with self.store.connect() as connection:
+        async with self.db.connect() as connection:
             return await webhooks.get(connection, workspace)
 
-    async def update(self, request: Request, said: dict[str, Any], *, etag: str) -> Shown:
-        made: list[Shown] = []
+    async def update(self, request: Request, said: dict[str, Any], *, etag: str) -> WebhookView:
+        made: list[WebhookView] = []
 
         async def act(connection: AsyncConnection) -> str:
             made.append(await self._update(connection, request.workspace, said, etag))
             return resources.WEBHOOK.format(workspace=request.workspace)
 
-        shown = await self._once(request, act, made)
-        counted("given_up", shown.given_up)
-        return shown
+        view = await self._once(request, act, made)
+        count_deliveries("given_up", view.failed_deliveries)
+        return view
 
-    async def validated(self, workspace: str, said: dict[str, Any], *, etag: str) -> Webhook:
+    async def validate(self, workspace: str, said: dict[str, Any], *, etag: str) -> Webhook:
         """What `update` would save; nothing is."""
-        async with self.store.connect() as connection:
+        async with self.db.connect() as connection:
             found = await webhooks.get(connection, workspace)
         _require_etag(found, etag)
         return replace(found, **self._checked(found, said))
 
-    async def rotate(self, request: Request, *, etag: str, revoke_previous: bool) -> Shown:
-        made: list[Shown] = []
+    async def rotate(self, request: Request, *, etag: str, revoke_previous: bool) -> WebhookView:
+        made: list[WebhookView] = []
 
         async def act(connection: AsyncConnection) -> str:
             now, workspace = self.clock.now(), request.workspace
@@ -82,10 +82,10 @@ class Webhooks:
             _require_etag(found, etag)
             if not found.version:
                 raise errors.StateConflict(found.resource, "UNSET")
-            secret, values = self.secrets.fresh(workspace, now)
-            values |= self.secrets.succeeded(found, now, revoked=revoke_previous)
-            changed = await webhooks.put(connection, found, values, now)
-            made.append(Shown(webhook=changed, secret=secret))
+            secret, values = self.secrets.create(workspace, now)
+            values |= self.secrets.keep_previous(found, now, revoked=revoke_previous)
+            changed = await webhooks.save(connection, found, values, now)
+            made.append(WebhookView(webhook=changed, secret=secret))
             return found.resource
 
         return await self._once(request, act, made)
@@ -95,7 +95,7 @@ class Webhooks:
             found = await webhooks.get(connection, request.workspace)
             if not found.sends:
                 raise errors.StateConflict(found.resource, "OFF")
-            sent = await events.test(connection, request.workspace, self.clock.now())
+            sent = await events.record_test(connection, request.workspace, self.clock.now())
             return resources.DELIVERY.format(workspace=request.workspace, delivery=sent)
 
         return await self.delivery(await self.once.act(request, act))
@@ -103,7 +103,7 @@ class Webhooks:
     async def delivery(self, name: str) -> Delivery:
         parts = resources.DELIVERY.parse(name)
         delivery = resources.parse_uuid(parts["delivery"], name)
-        async with self.store.connect() as connection:
+        async with self.db.connect() as connection:
             found = await deliveries.find(connection, parts["workspace"], delivery)
         if found is None:
             raise errors.ResourceNotFound(name)
@@ -113,30 +113,30 @@ class Webhooks:
         self, workspace: str, page: Page, filter_: str
     ) -> tuple[Sequence[Delivery], str]:
         where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
-        async with self.store.connect() as connection:
+        async with self.db.connect() as connection:
             found = await deliveries.page(
                 connection, workspace, size=page.size, after=page.after_time_and_id(), where=where
             )
         return cut_page(page, found, lambda last: (last.create_time, last.id))
 
-    async def _once(self, request: Request, act: Any, made: list[Shown]) -> Shown:
+    async def _once(self, request: Request, act: Any, made: list[WebhookView]) -> WebhookView:
         await self.once.act(request, act)
-        return made[0] if made else Shown(webhook=await self.get(request.workspace))
+        return made[0] if made else WebhookView(webhook=await self.get(request.workspace))
 
     async def _update(
         self, connection: AsyncConnection, workspace: str, said: dict[str, Any], etag: str
-    ) -> Shown:
-        now, secret, given_up = self.clock.now(), "", 0
+    ) -> WebhookView:
+        now, secret, failed = self.clock.now(), "", 0
         found = await webhooks.get(connection, workspace, lock=True)
         _require_etag(found, etag)
         values = self._checked(found, said)
         if not found.version:
-            secret, kept = self.secrets.fresh(workspace, now)
+            secret, kept = self.secrets.create(workspace, now)
             values |= kept
-        changed = await webhooks.put(connection, found, values, now)
+        changed = await webhooks.save(connection, found, values, now)
         if not changed.sends:
-            given_up = await deliveries.end_waiting(connection, workspace, TURNED_OFF, now)
-        return Shown(webhook=changed, secret=secret, given_up=given_up)
+            failed = await deliveries.fail_pending(connection, workspace, TURNED_OFF, now)
+        return WebhookView(webhook=changed, secret=secret, failed_deliveries=failed)
 
     def _checked(self, found: Webhook, said: dict[str, Any]) -> dict[str, Any]:
         values = dict(said)

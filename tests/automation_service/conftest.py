@@ -33,7 +33,7 @@ def database_admin(migrated_databases: ServiceDatabases) -> str:
 
 
 @pytest.fixture
-async def store(url: str) -> AsyncIterator[AsyncEngine]:
+async def db(url: str) -> AsyncIterator[AsyncEngine]:
     engine = database.create_engine(url, schema="automation")
     try:
         yield engine
@@ -42,8 +42,8 @@ async def store(url: str) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-async def automation(store: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    async with store.connect() as connection:
+async def automation(db: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    async with db.connect() as connection:
         yield connection
 
 

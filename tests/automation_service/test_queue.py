@@ -1,4 +1,4 @@
-"""The engine keeps its promises: one token a run, delivered until it is done."""
+"""The queue keeps its promises: one token a run, delivered until it is done."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,16 +18,16 @@ TOKENS = "select status::text, dedupe_key from pgqueuer.pgqueuer order by id"
 
 
 @pytest.fixture
-def engine(url: str) -> PgQueuer:
-    return PgQueuer(url=url, lease=timedelta(seconds=2), look=timedelta(seconds=0.2))
+def queue(url: str) -> PgQueuer:
+    return PgQueuer(url=url, lease=timedelta(seconds=2), poll_interval=timedelta(seconds=0.2))
 
 
 @asynccontextmanager
 async def serving(
-    engine: PgQueuer, handler: Callable[[UUID], Awaitable[None]]
+    queue: PgQueuer, handler: Callable[[UUID], Awaitable[None]]
 ) -> AsyncIterator[asyncio.Event]:
     stop = asyncio.Event()
-    task = asyncio.create_task(engine.serve(handler, stop))
+    task = asyncio.create_task(queue.serve(handler, stop))
     try:
         yield stop
     finally:
@@ -35,22 +35,22 @@ async def serving(
         await asyncio.wait_for(task, 60)
 
 
-async def woken(store: AsyncEngine, engine: PgQueuer, *runs: UUID) -> None:
-    async with database.transaction(store) as connection:
-        await engine.wake(connection, runs)
+async def woken(db: AsyncEngine, queue: PgQueuer, *runs: UUID) -> None:
+    async with database.transaction(db) as connection:
+        await queue.enqueue(connection, runs)
 
 
 async def test_a_run_has_one_token_however_often_it_is_woken(
-    url: str, store: AsyncEngine, engine: PgQueuer
+    url: str, db: AsyncEngine, queue: PgQueuer
 ) -> None:
     run = resources.new_id()
     for _ in range(3):
-        await woken(store, engine, run)
+        await woken(db, queue, run)
     assert len(await execute(url, TOKENS)) == 1
 
 
 async def test_a_token_is_delivered_and_then_gone(
-    url: str, store: AsyncEngine, engine: PgQueuer
+    url: str, db: AsyncEngine, queue: PgQueuer
 ) -> None:
     seen: list[UUID] = []
 
@@ -58,8 +58,8 @@ async def test_a_token_is_delivered_and_then_gone(
         seen.append(run)
 
     runs = [resources.new_id() for _ in range(5)]
-    async with serving(engine, handler):
-        await woken(store, engine, *runs)
+    async with serving(queue, handler):
+        await woken(db, queue, *runs)
 
         async def done() -> bool:
             return len(seen) == 5 and not await execute(url, TOKENS)
@@ -68,7 +68,7 @@ async def test_a_token_is_delivered_and_then_gone(
     assert sorted(seen) == sorted(runs)
 
 
-async def test_a_handler_that_fails_is_called_again(store: AsyncEngine, engine: PgQueuer) -> None:
+async def test_a_handler_that_fails_is_called_again(db: AsyncEngine, queue: PgQueuer) -> None:
     calls: list[UUID] = []
 
     async def handler(run: UUID) -> None:
@@ -76,8 +76,8 @@ async def test_a_handler_that_fails_is_called_again(store: AsyncEngine, engine: 
         if len(calls) == 1:
             raise OSError("the database went away")
 
-    async with serving(engine, handler):
-        await woken(store, engine, resources.new_id())
+    async with serving(queue, handler):
+        await woken(db, queue, resources.new_id())
 
         async def again() -> bool:
             return len(calls) == 2
@@ -86,7 +86,7 @@ async def test_a_handler_that_fails_is_called_again(store: AsyncEngine, engine: 
 
 
 async def test_a_run_in_hand_goes_back_when_the_worker_stops(
-    url: str, store: AsyncEngine, engine: PgQueuer
+    url: str, db: AsyncEngine, queue: PgQueuer
 ) -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
 
@@ -98,14 +98,14 @@ async def test_a_run_in_hand_goes_back_when_the_worker_stops(
             ended.set()
 
     run = resources.new_id()
-    async with serving(engine, handler):
-        await woken(store, engine, run)
+    async with serving(queue, handler):
+        await woken(db, queue, run)
         await asyncio.wait_for(begun.wait(), 60)
     assert ended.is_set()
     assert [tuple(row) for row in await execute(url, TOKENS)] == [("queued", f"run:{run}")]
 
 
-async def test_a_run_in_hand_can_be_interrupted(store: AsyncEngine, engine: PgQueuer) -> None:
+async def test_a_run_in_hand_can_be_interrupted(db: AsyncEngine, queue: PgQueuer) -> None:
     begun, interrupted = asyncio.Event(), asyncio.Event()
 
     async def handler(run: UUID) -> None:
@@ -116,20 +116,20 @@ async def test_a_run_in_hand_can_be_interrupted(store: AsyncEngine, engine: PgQu
             interrupted.set()
 
     run = resources.new_id()
-    async with serving(engine, handler):
-        await woken(store, engine, run)
+    async with serving(queue, handler):
+        await woken(db, queue, run)
         await asyncio.wait_for(begun.wait(), 60)
-        await engine.cancel(run)
+        await queue.cancel(run)
         await asyncio.wait_for(interrupted.wait(), 60)
-        await engine.cancel(resources.new_id())  # one that is not here is nothing
+        await queue.cancel(resources.new_id())  # one that is not here is nothing
 
 
 async def test_installing_again_changes_nothing_and_the_log_is_pruned(
-    url: str, store: AsyncEngine, engine: PgQueuer
+    url: str, db: AsyncEngine, queue: PgQueuer
 ) -> None:
-    await woken(store, engine, resources.new_id())
-    await engine.install()
+    await woken(db, queue, resources.new_id())
+    await queue.install()
     assert len(await execute(url, TOKENS)) == 1
     await execute(url, "update pgqueuer.pgqueuer_log set created = now() - interval '2 days'")
-    await engine.prune()
+    await queue.prune()
     assert await execute(url, "select 1 from pgqueuer.pgqueuer_log") == []

@@ -10,7 +10,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service import retention
-from automation_service.retention import Kept, Retention
+from automation_service.retention import AutomationRetention, RetentionPolicy
 from shared.clock import ManualClock
 from shared.errors import Code
 from tests.support.automation import START, Running, execute, news, running, schedule, until
@@ -39,8 +39,8 @@ async def counted(url: str) -> dict[str, int]:
     return {row["name"]: row["n"] for row in found}
 
 
-def sweeper(store: AsyncEngine, clock: ManualClock, **kept: Any) -> Retention:
-    return Retention(store=store, clock=clock, kept=Kept(**kept))
+def sweeper(db: AsyncEngine, clock: ManualClock, **kept: Any) -> AutomationRetention:
+    return AutomationRetention(db=db, clock=clock, policy=RetentionPolicy(**kept))
 
 
 async def watched(rota: Running, run: str, after: int = 0) -> list[Any]:
@@ -50,11 +50,11 @@ async def watched(rota: Running, run: str, after: int = 0) -> list[Any]:
 
 
 async def test_old_runs_go_with_their_events_and_their_slots_stay(
-    rota: Running, clock: ManualClock, store: AsyncEngine
+    rota: Running, clock: ManualClock, db: AsyncEngine
 ) -> None:
     name = await with_runs(rota, clock, 3)
     later = ManualClock(FIRST + DAY + MINUTE / 2)
-    swept = await sweeper(store, later, runs=DAY).sweep()
+    swept = await sweeper(db, later, runs=DAY).delete_expired()
     assert swept["runs"] == 1
     assert len(await rota.runs(name)) == 2
     oldest = (await rota.slots(name))[-1]
@@ -64,11 +64,11 @@ async def test_old_runs_go_with_their_events_and_their_slots_stay(
 
 
 async def test_events_below_the_floor_are_out_of_range(
-    rota: Running, clock: ManualClock, store: AsyncEngine
+    rota: Running, clock: ManualClock, db: AsyncEngine
 ) -> None:
     name = await with_runs(rota, clock, 2)
     later = ManualClock(FIRST + 7 * DAY + MINUTE / 2)
-    assert (await sweeper(store, later).sweep())["events"] == 1
+    assert (await sweeper(db, later).delete_expired())["events"] == 1
     young, old = await rota.runs(name)
     assert len(await watched(rota, young.name)) > 2
     found = await refusal(watched(rota, old.name))
@@ -79,26 +79,26 @@ async def test_events_below_the_floor_are_out_of_range(
 
 
 async def test_a_run_that_goes_on_is_kept_however_old(
-    url: str, keys: Keys, clock: ManualClock, store: AsyncEngine
+    url: str, keys: Keys, clock: ManualClock, db: AsyncEngine
 ) -> None:
     async with running(url, keys, clock=clock) as rota:
         await with_runs(rota, clock, 1)
     # Once nobody is there who would carry it out.
     await execute(url, "update automation_runs set status = 'running', end_time = null")
     later = ManualClock(FIRST + 1000 * DAY)
-    swept = await sweeper(store, later, most_runs=0).sweep()
+    swept = await sweeper(db, later, max_runs=0).delete_expired()
     assert (swept["runs"], swept["events"]) == (0, 0)
 
 
 async def test_the_newest_of_each_automation_are_kept(
-    rota: Running, clock: ManualClock, store: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    rota: Running, clock: ManualClock, db: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
-    monkeypatch.setattr(retention, "OWNERS", 1)
+    monkeypatch.setattr(retention, "AUTOMATION_BATCH", 1)
     other = str((await rota.create(news(triggers=[schedule("0 8 * * *")]))).name)
     name = await with_runs(rota, clock, 6)
     newest = [run.name for run in (await rota.runs(name))[:2]]
-    swept = await sweeper(store, clock, most_runs=2, most_slots=3).sweep()
+    swept = await sweeper(db, clock, max_runs=2, max_slots=3).delete_expired()
     assert (swept["runs"], swept["slots"]) == (4, 3)
     assert [run.name for run in await rota.runs(name)] == newest
     assert len(await rota.slots(name)) == 3
@@ -106,11 +106,11 @@ async def test_the_newest_of_each_automation_are_kept(
 
 
 async def test_old_slots_go_and_are_explained_as_too_old(
-    rota: Running, clock: ManualClock, store: AsyncEngine
+    rota: Running, clock: ManualClock, db: AsyncEngine
 ) -> None:
     name = await with_runs(rota, clock, 2)
     clock.set(FIRST + 90 * DAY + MINUTE / 2)
-    swept = await sweeper(store, clock).sweep()
+    swept = await sweeper(db, clock).delete_expired()
     assert swept["slots"] >= 1
     request = pb.ExplainSlotRequest(trigger=f"{name}/triggers/t")
     request.time.FromDatetime(FIRST)
@@ -119,7 +119,7 @@ async def test_old_slots_go_and_are_explained_as_too_old(
 
 
 async def test_request_ids_go_but_for_those_of_automations_that_are_there(
-    rota: Running, clock: ManualClock, store: AsyncEngine
+    rota: Running, clock: ManualClock, db: AsyncEngine
 ) -> None:
     ids = [str(UUID(int=n)) for n in range(1, 4)]
     kept = (await rota.create(request_id=ids[0])).name
@@ -127,19 +127,19 @@ async def test_request_ids_go_but_for_those_of_automations_that_are_there(
     pause = pb.PauseAutomationRequest(name=kept, request_id=ids[2])
     await rota.call("PauseAutomation", pause)
     await rota.call("DeleteAutomation", pb.DeleteAutomationRequest(name=gone))
-    swept = await sweeper(store, ManualClock(START + 31 * DAY)).sweep()
+    swept = await sweeper(db, ManualClock(START + 31 * DAY)).delete_expired()
     assert swept["requests"] == 2
     assert (await rota.create(request_id=ids[0])).name == kept
     assert (await counted(rota.url))["audit_events"] == 4
-    assert (await sweeper(store, ManualClock(START + 401 * DAY)).sweep())["audits"] == 4
+    assert (await sweeper(db, ManualClock(START + 401 * DAY)).delete_expired())["audits"] == 4
 
 
 async def test_two_replicas_may_sweep_at_once(
-    rota: Running, clock: ManualClock, store: AsyncEngine
+    rota: Running, clock: ManualClock, db: AsyncEngine
 ) -> None:
     await with_runs(rota, clock, 4)
     later = ManualClock(FIRST + 365 * DAY)
-    both = await asyncio.gather(*(sweeper(store, later).sweep() for _ in range(2)))
+    both = await asyncio.gather(*(sweeper(db, later).delete_expired() for _ in range(2)))
     assert sum(swept["runs"] for swept in both) == 4
     assert (await counted(rota.url))["run_events"] == 0
 
@@ -147,7 +147,7 @@ async def test_two_replicas_may_sweep_at_once(
 async def test_of_a_long_history_the_first_events_go_when_the_run_ends(
     rota: Running, clock: ManualClock
 ) -> None:
-    rota.service.runner.journal.most_events = 2
+    rota.service.worker.writer.max_events = 2
     name = await with_runs(rota, clock, 1)
     [run] = await rota.runs(name)
     found = await refusal(watched(rota, run.name))

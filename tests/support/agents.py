@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from automation_service.automations.capability_cache import Listed
+from automation_service.automations.capability_cache import CapabilityList
 from shared import errors
 from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.registries.capabilities.types import Capability
@@ -73,11 +73,11 @@ class Gate:
 class FixedCatalogue:
     """A catalogue of two capabilities that never changes."""
 
-    async def capabilities(self, known_version: str) -> Listed | None:
+    async def capabilities(self, known_version: str) -> CapabilityList | None:
         if known_version == "1":
             return None
         names = ("fetch_url", "now")
-        return Listed(
+        return CapabilityList(
             version="1",
             entries={
                 name: Capability(
@@ -94,5 +94,5 @@ class FixedCatalogue:
 class NoCatalogue:
     """chat_service was never there."""
 
-    async def capabilities(self, known_version: str) -> Listed | None:
+    async def capabilities(self, known_version: str) -> CapabilityList | None:
         raise errors.PeerUnavailable("chat_service")

@@ -16,7 +16,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
 
 from automation_service import bootstrap
-from automation_service.settings import Settings
+from automation_service.settings import AutomationSettings
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import Clock
 from tests.support.agents import FakeAgent, FixedCatalogue
@@ -81,12 +81,12 @@ def message(said: dict[str, Any]) -> pb.Automation:
 
 
 def migrated(databases: ServiceDatabases) -> None:
-    settings = Settings.model_construct(database_url=databases.automation)
+    settings = AutomationSettings.model_construct(database_url=databases.automation)
     asyncio.run(bootstrap.migrate(settings))
 
 
-def settings_for(url: str, keys: Keys, **more: Any) -> Settings:
-    return Settings(
+def settings_for(url: str, keys: Keys, **more: Any) -> AutomationSettings:
+    return AutomationSettings(
         database_url=url,
         listen="127.0.0.1:0",
         peer_address="127.0.0.1:1",
@@ -101,7 +101,7 @@ def settings_for(url: str, keys: Keys, **more: Any) -> Settings:
 class Running:
     """A running service with a client. Calls are those of `ada`, an owner of `w`."""
 
-    service: bootstrap.Service
+    service: bootstrap.AutomationApp
     stub: Any
     keys: Keys
     url: str

@@ -12,7 +12,7 @@ from rota.automation.v1 import automation_pb2_grpc
 from rota.chat.v1 import chat_pb2_grpc
 
 from automation_service import bootstrap as automation_root
-from automation_service.settings import Settings as AutomationSettings
+from automation_service.settings import AutomationSettings as AutomationSettings
 from chat_service import bootstrap as chat_root
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
@@ -29,7 +29,7 @@ from tests.support.tokens import Keys
 class Pair:
     chat: Chat
     automations: automation_pb2_grpc.AutomationServiceStub
-    automation: automation_root.Service
+    automation: automation_root.AutomationApp
     clock: ManualClock
     metadata: list[tuple[str, str]]
 

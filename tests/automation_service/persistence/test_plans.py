@@ -127,8 +127,8 @@ async def plans(connection: AsyncConnection, statements: list[tuple[str, Any]]) 
     return found
 
 
-def advance(number: int) -> slot_dispatch.Advance:
-    return slot_dispatch.Advance(
+def advance(number: int) -> slot_dispatch.TriggerUpdate:
+    return slot_dispatch.TriggerUpdate(
         trigger=UUID(int=number),
         decided_until=START,
         fires=1,
@@ -159,30 +159,39 @@ def checkpoint(number: int) -> Checkpoint:
 
 QUERIES: dict[str, tuple[str, Any]] = {
     "claim due": ("ix_automation_triggers_due", lambda c: triggers.claim_due(c, START, 50)),
-    "next due": ("ix_automation_triggers_due", triggers.next_due),
-    "active runs": ("ix_automation_runs_active", lambda c: slot_dispatch.active(c, OWNERS)),
-    "owners of due triggers": ("pk_automations", lambda c: slot_dispatch.lock_owners(c, OWNERS)),
+    "next due": ("ix_automation_triggers_due", triggers.find_next_due),
+    "active runs": (
+        "ix_automation_runs_active",
+        lambda c: slot_dispatch.count_active_runs(c, OWNERS),
+    ),
+    "owners of due triggers": (
+        "pk_automations",
+        lambda c: slot_dispatch.lock_automations(c, OWNERS),
+    ),
     "slots that are decided, and their runs": (
         "pk_automations",
-        lambda c: slot_dispatch.record(c, [slot(n) for n in range(1, 201)], START),
+        lambda c: slot_dispatch.insert_slots(c, [slot(n) for n in range(1, 201)], START),
     ),
     "what becomes of triggers": (
         "pk_automation_triggers",
-        lambda c: slot_dispatch.advance(c, [advance(n) for n in range(200)], "2026a"),
+        lambda c: slot_dispatch.update_triggers(c, [advance(n) for n in range(200)], "2026a"),
     ),
     "what another time zone database makes of triggers": (
         "pk_automation_triggers",
-        lambda c: slot_dispatch.reschedule(c, dict.fromkeys(OWNERS, START), {}, "2026a"),
+        lambda c: slot_dispatch.update_fire_times(c, dict.fromkeys(OWNERS, START), {}, "2026a"),
     ),
     "the last slots of triggers": (
         "uq_automation_slots_trigger_slot_time",
-        lambda c: slot_dispatch.last_slots(c, OWNERS),
+        lambda c: slot_dispatch.find_last_slots(c, OWNERS),
     ),
-    "runs that follow": ("ix_automation_runs_active", lambda c: run_endings.following(c, OWNERS)),
-    "runs to wake": ("ix_automation_runs_active", run_maintenance.startable),
+    "runs that follow": (
+        "ix_automation_runs_active",
+        lambda c: run_endings.find_next_runs(c, OWNERS),
+    ),
+    "runs to wake": ("ix_automation_runs_active", run_maintenance.find_runnable),
     "runs taken up": (
         "Index",
-        lambda c: run_claims.claim(c, OWNERS[:9], now=START, wait=False),
+        lambda c: run_claims.claim_runs(c, OWNERS[:9], now=START, wait=False),
     ),
     "what runs have done": (
         "pk_automation_runs",
@@ -190,7 +199,7 @@ QUERIES: dict[str, tuple[str, Any]] = {
     ),
     "runs in hand": (
         "pk_automation_runs",
-        lambda c: run_maintenance.disturbed(c, dict.fromkeys(OWNERS[:9], 1)),
+        lambda c: run_maintenance.find_superseded_or_cancelled(c, dict.fromkeys(OWNERS[:9], 1)),
     ),
     "runs of an automation": (
         "ix_automation_runs_automation_id_create_time",
@@ -206,7 +215,7 @@ QUERIES: dict[str, tuple[str, Any]] = {
     ),
     "a slot at a moment": (
         "ix_automation_slots_automation_id_slot_time",
-        lambda c: slots.at(c, OWNER, "1", START),
+        lambda c: slots.find_at(c, OWNER, "1", START),
     ),
     "old runs": ("ix_automation_runs_end_time", lambda c: retention.runs_before(c, START, 10)),
     "old events": (

@@ -5,20 +5,22 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
-from automation_service.runs.batcher import Combiner
+from automation_service.runs.batcher import Batcher
 
 Together = Callable[[list[int]], Awaitable[Mapping[object, int]]]
 
 
-def combiner(
+def batcher(
     together: Together,
     alone: Callable[[int], Awaitable[int]] | None = None,
-    turn: Callable[[int], object] | None = None,
-) -> Combiner[int, int]:
+    lane: Callable[[int], object] | None = None,
+) -> Batcher[int, int]:
     async def refuse(number: int) -> int:
         raise ValueError(number)
 
-    return Combiner(together=together, alone=alone or refuse, of=lambda number: number, turn=turn)
+    return Batcher(
+        flush_many=together, flush_one=alone or refuse, key=lambda number: number, lane=lane
+    )
 
 
 class Doubling:
@@ -39,11 +41,11 @@ class Doubling:
 async def test_what_is_asked_at_once_or_meanwhile_is_asked_together() -> None:
     double = Doubling()
     double.door.clear()
-    asked = combiner(double)
-    first = [asked.put(number) for number in (1, 2, 3)]
+    asked = batcher(double)
+    first = [asked.submit(number) for number in (1, 2, 3)]
     while not double.batches:
         await asyncio.sleep(0)
-    later = [asked.put(number) for number in (4, 5)]
+    later = [asked.submit(number) for number in (4, 5)]
     double.door.set()
     assert await asyncio.gather(*first, *later) == [2, 4, 6, 8, 10]
     assert double.batches == [[1, 2, 3], [4, 5]]
@@ -57,10 +59,10 @@ async def test_who_is_left_out_is_answered_alone_and_holds_nobody_up() -> None:
         return -number
 
     double = Doubling(2)
-    asked = combiner(double, alone)
-    slow, quick = asked.put(2), asked.put(1)
+    asked = batcher(double, alone)
+    slow, quick = asked.submit(2), asked.submit(1)
     assert await quick == 2
-    assert await asked.ask(3) == 6
+    assert await asked.submit(3) == 6
     assert not slow.done()
     free.set()
     assert await slow == -2
@@ -75,8 +77,8 @@ async def test_of_a_batch_that_fails_only_the_one_at_fault_does() -> None:
             raise ValueError(number)
         return number * 2
 
-    asked = combiner(together, alone)
-    found = await asyncio.gather(*(asked.ask(n) for n in (1, 2, 3)), return_exceptions=True)
+    asked = batcher(together, alone)
+    found = await asyncio.gather(*(asked.submit(n) for n in (1, 2, 3)), return_exceptions=True)
     assert [found[0], found[2]] == [2, 6]
     assert isinstance(found[1], ValueError)
 
@@ -91,24 +93,27 @@ async def test_a_database_that_can_not_be_reached_is_not_asked_one_by_one() -> N
         tried.append(number)
         return number
 
-    asked = combiner(together, alone)
-    found = await asyncio.gather(*(asked.ask(n) for n in (1, 2)), return_exceptions=True)
+    asked = batcher(together, alone)
+    found = await asyncio.gather(*(asked.submit(n) for n in (1, 2)), return_exceptions=True)
     assert [type(one) for one in found] == [ConnectionRefusedError] * 2
     assert tried == []
 
 
-async def test_those_of_one_turn_go_one_after_the_other() -> None:
+async def test_those_of_one_lane_go_one_after_the_other() -> None:
     double = Doubling()
-    asked = combiner(double, turn=lambda number: number % 2)
-    await asyncio.gather(*(asked.ask(n) for n in (1, 3, 2, 5)))
+    asked = batcher(double, lane=lambda number: number % 2)
+    await asyncio.gather(*(asked.submit(n) for n in (1, 3, 2, 5)))
     assert double.batches == [[1, 2], [3], [5]]
 
 
 async def test_one_who_no_longer_waits_disturbs_nobody() -> None:
-    asked = combiner(Doubling())
-    gone, there = asyncio.create_task(asked.ask(1)), asyncio.create_task(asked.ask(2))
+    double = Doubling()
+    double.door.clear()
+    asked = batcher(double)
+    gone, there = asked.submit(1), asked.submit(2)
     await asyncio.sleep(0)
     gone.cancel()
+    double.door.set()
     assert await there == 4
     with pytest.raises(asyncio.CancelledError):
         await gone

@@ -6,7 +6,7 @@ from typing import Any
 
 from rota.automation.v1 import automation_pb2 as pb
 
-from automation_service.runs.executor import MOST_PROGRESS
+from automation_service.runs.executor import MAX_PROGRESS_EVENTS
 from shared import errors
 from shared.clock import ManualClock
 from shared.registries.actions.types import AgentResult, AgentTask
@@ -59,12 +59,12 @@ async def test_progress_is_part_of_the_history(
 
 async def test_a_try_says_only_so_much(rota: Running, clock: ManualClock, agent: FakeAgent) -> None:
     async def act(request: AgentTask) -> AgentResult:
-        await say(request, *["again"] * (MOST_PROGRESS + 50))
+        await say(request, *["again"] * (MAX_PROGRESS_EVENTS + 50))
         return answer()
 
     agent.act = act
     run = await fired(rota, clock, plan=[step("one")])
-    assert len(await progress(rota, run.name)) == MOST_PROGRESS
+    assert len(await progress(rota, run.name)) == MAX_PROGRESS_EVENTS
 
 
 async def test_a_worker_that_takes_over_does_not_say_it_again(

@@ -12,9 +12,9 @@ NAMES: dict[str, Any] = {
     "inputs": {"count": 3, "topics": ["a", "b"], "text": "hi", "nothing": None},
     "steps": {
         "news": {"output": {"items": [1, 2]}},
-        "told": templates.Standing("good day", {"output": "good day", "status": "succeeded"}),
-        "listed": templates.Standing({"first": [1]}, {"output": {"first": [1]}}),
-        "nothing": templates.Standing(None, {"output": None}),
+        "told": templates.TemplateValue("good day", {"output": "good day", "status": "succeeded"}),
+        "listed": templates.TemplateValue({"first": [1]}, {"output": {"first": [1]}}),
+        "nothing": templates.TemplateValue(None, {"output": None}),
     },
 }
 
@@ -64,7 +64,7 @@ def test_every_string_of_a_config_is_rendered() -> None:
     ],
 )
 def test_a_condition_holds_or_does_not(expression: str, holds: bool) -> None:
-    assert templates.truthy(expression, NAMES) is holds
+    assert templates.evaluate_condition(expression, NAMES) is holds
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_a_template_ends_in_json_or_in_a_refusal(source: str) -> None:
 @BOUNDED
 @given(EXPRESSION)
 def test_a_condition_is_true_or_false_or_refused(source: str) -> None:
-    found, refusal = ended(lambda: templates.truthy(source, NAMES))
+    found, refusal = ended(lambda: templates.evaluate_condition(source, NAMES))
     assert refusal.reason in REASONS if refusal is not None else found in (True, False)
 
 

@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.persistence.run_claims import Fenced
+from automation_service.persistence.run_claims import AttemptFenced
 from automation_service.queue import PgQueuer
-from automation_service.runs.event_log import RunLog, Unstored
-from automation_service.runs.writer import LARGE, Journal
+from automation_service.runs.event_log import RunLog, StoreError
+from automation_service.runs.writer import MAX_BATCHED_CHARACTERS, BatchWriter
 from shared import errors
 from shared.clock import ManualClock
 from shared.db import database
@@ -28,10 +28,8 @@ FIRST = START + timedelta(seconds=30)
 
 
 @pytest.fixture
-async def journal(store: AsyncEngine, url: str, clock: ManualClock) -> AsyncIterator[Journal]:
-    made = Journal(
-        store=store, engine=PgQueuer(url=url), clock=clock, most_failures=2, most_events=100
-    )
+async def writer(db: AsyncEngine, url: str, clock: ManualClock) -> AsyncIterator[BatchWriter]:
+    made = BatchWriter(db=db, queue=PgQueuer(url=url), clock=clock, max_failures=2, max_events=100)
     yield made
     await made.close()
 
@@ -53,9 +51,9 @@ async def waiting(url: str, count: int) -> list[UUID]:
     return [UUID(int=row["id"].int) for row in await until(all_there)]
 
 
-async def logs(journal: Journal, runs: list[UUID]) -> list[RunLog]:
-    claims = await asyncio.gather(*(journal.claim(run) for run in runs))
-    return [journal.log(claim) for claim in claims if claim is not None]
+async def logs(writer: BatchWriter, runs: list[UUID]) -> list[RunLog]:
+    claims = await asyncio.gather(*(writer.claim(run) for run in runs))
+    return [writer.log(claim) for claim in claims if claim is not None]
 
 
 def result(output: str = "x") -> dict[str, Any]:
@@ -76,20 +74,20 @@ async def outputs(url: str) -> dict[UUID, str]:
 
 
 async def test_runs_at_once_take_a_few_statements_together(
-    url: str, keys: Keys, clock: ManualClock, store: AsyncEngine, journal: Journal
+    url: str, keys: Keys, clock: ManualClock, db: AsyncEngine, writer: BatchWriter
 ) -> None:
     runs = await pending(url, keys, clock, 12)
     said: list[str] = []
 
-    @sa.event.listens_for(store.sync_engine, "before_cursor_execute")
+    @sa.event.listens_for(db.sync_engine, "before_cursor_execute")
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         said.append(statement)
 
-    held = await logs(journal, runs)
+    held = await logs(writer, runs)
     assert len(held) == 12
     for log in held:
-        log.put(result())
-    await asyncio.gather(*(log.settle() for log in held))
+        log.put_result(result())
+    await asyncio.gather(*(log.flush() for log in held))
     await asyncio.gather(*(log.end(RunStatus.SUCCEEDED, None, "x") for log in held))
     assert len(said) < 12
     [row] = await execute(url, "select count(*) from automation_runs where status = 'succeeded'")
@@ -97,35 +95,35 @@ async def test_runs_at_once_take_a_few_statements_together(
 
 
 async def test_who_was_overtaken_is_told_so_and_the_others_are_stored(
-    url: str, keys: Keys, clock: ManualClock, journal: Journal
+    url: str, keys: Keys, clock: ManualClock, writer: BatchWriter
 ) -> None:
-    zombie, *others = await logs(journal, await pending(url, keys, clock, 3))
-    assert await journal.claim(zombie.claim.run) is not None
+    zombie, *others = await logs(writer, await pending(url, keys, clock, 3))
+    assert await writer.claim(zombie.claim.run) is not None
     for log in (zombie, *others):
-        log.put(result("mine"))
+        log.put_result(result("mine"))
     ended = await asyncio.gather(
-        *(log.settle() for log in (zombie, *others)), return_exceptions=True
+        *(log.flush() for log in (zombie, *others)), return_exceptions=True
     )
-    assert [type(one) for one in ended] == [Fenced, type(None), type(None)]
-    with pytest.raises(Fenced):
+    assert [type(one) for one in ended] == [AttemptFenced, type(None), type(None)]
+    with pytest.raises(AttemptFenced):
         await zombie.end(RunStatus.SUCCEEDED, None)
     assert (await outputs(url))[zombie.claim.run] is None
     assert {(await outputs(url))[log.claim.run] for log in others} == {"mine"}
 
 
 async def test_a_run_that_somebody_has_locked_holds_up_no_other(
-    url: str, keys: Keys, clock: ManualClock, store: AsyncEngine, journal: Journal
+    url: str, keys: Keys, clock: ManualClock, db: AsyncEngine, writer: BatchWriter
 ) -> None:
-    locked, free = await logs(journal, await pending(url, keys, clock, 2))
-    async with database.transaction(store) as connection:
+    locked, free = await logs(writer, await pending(url, keys, clock, 2))
+    async with database.transaction(db) as connection:
         await connection.execute(
             sa.text("select 1 from automation_runs where id = :id for update"),
             {"id": locked.claim.run},
         )
         for log in (locked, free):
-            log.put(result("stored"))
-        await free.settle()
-        late = asyncio.create_task(locked.settle())
+            log.put_result(result("stored"))
+        await free.flush()
+        late = asyncio.create_task(locked.flush())
         await free.end(RunStatus.SUCCEEDED, None)
         assert not late.done()
     await late
@@ -133,10 +131,10 @@ async def test_a_run_that_somebody_has_locked_holds_up_no_other(
 
 
 async def test_an_automation_that_somebody_has_locked_holds_up_no_other(
-    url: str, keys: Keys, clock: ManualClock, store: AsyncEngine, journal: Journal
+    url: str, keys: Keys, clock: ManualClock, db: AsyncEngine, writer: BatchWriter
 ) -> None:
     runs = await pending(url, keys, clock, 2)
-    async with database.transaction(store) as connection:
+    async with database.transaction(db) as connection:
         await connection.execute(
             sa.text(
                 "select 1 from automations where id ="
@@ -144,31 +142,31 @@ async def test_an_automation_that_somebody_has_locked_holds_up_no_other(
             ),
             {"id": runs[0]},
         )
-        late = asyncio.create_task(journal.claim(runs[0]))
-        assert await journal.claim(runs[1]) is not None
+        late = asyncio.create_task(writer.claim(runs[0]))
+        assert await writer.claim(runs[1]) is not None
         assert not late.done()
     assert await late is not None
 
 
 async def test_what_the_database_refuses_harms_one_run_only(
-    url: str, keys: Keys, clock: ManualClock, journal: Journal
+    url: str, keys: Keys, clock: ManualClock, writer: BatchWriter
 ) -> None:
-    bad, good = await logs(journal, await pending(url, keys, clock, 2))
-    bad.put(result("a\0b"))
-    good.put(result("fine"))
-    ended = await asyncio.gather(bad.settle(), good.settle(), return_exceptions=True)
-    assert [type(one) for one in ended] == [Unstored, type(None)]
+    bad, good = await logs(writer, await pending(url, keys, clock, 2))
+    bad.put_result(result("a\0b"))
+    good.put_result(result("fine"))
+    ended = await asyncio.gather(bad.flush(), good.flush(), return_exceptions=True)
+    assert [type(one) for one in ended] == [StoreError, type(None)]
     assert (await outputs(url))[good.claim.run] == "fine"
 
 
 async def test_history_has_no_gaps_however_much_is_told_at_once(
-    url: str, keys: Keys, clock: ManualClock, journal: Journal
+    url: str, keys: Keys, clock: ManualClock, writer: BatchWriter
 ) -> None:
-    [log] = await logs(journal, await pending(url, keys, clock, 1))
+    [log] = await logs(writer, await pending(url, keys, clock, 1))
     for number in range(30):
-        log.tell({"step_progress": {"position": number}})
+        log.append({"step_progress": {"position": number}})
         if number % 7 == 0:
-            await log.settle(most=3)
+            await log.flush(max_pending=3)
     await log.end(RunStatus.SUCCEEDED, None)
     rows = await execute(
         url,
@@ -180,22 +178,23 @@ async def test_history_has_no_gaps_however_much_is_told_at_once(
 
 
 async def test_what_is_large_is_stored_all_the_same(
-    url: str, keys: Keys, clock: ManualClock, journal: Journal
+    url: str, keys: Keys, clock: ManualClock, writer: BatchWriter
 ) -> None:
-    large, small = await logs(journal, await pending(url, keys, clock, 2))
-    large.put(result("x" * LARGE))
-    small.put(result("small"))
-    await asyncio.gather(large.settle(), small.settle())
+    large, small = await logs(writer, await pending(url, keys, clock, 2))
+    large.put_result(result("x" * MAX_BATCHED_CHARACTERS))
+    small.put_result(result("small"))
+    await asyncio.gather(large.flush(), small.flush())
     await asyncio.gather(
-        large.end(RunStatus.SUCCEEDED, None, "y" * LARGE), small.end(RunStatus.SUCCEEDED, None)
+        large.end(RunStatus.SUCCEEDED, None, "y" * MAX_BATCHED_CHARACTERS),
+        small.end(RunStatus.SUCCEEDED, None),
     )
     rows = await execute(url, "select length(output::text) as size from automation_runs")
-    assert sorted(row["size"] or 0 for row in rows) == [0, LARGE + 2]
-    assert sorted(map(len, (await outputs(url)).values())) == [5, LARGE]
+    assert sorted(row["size"] or 0 for row in rows) == [0, MAX_BATCHED_CHARACTERS + 2]
+    assert sorted(map(len, (await outputs(url)).values())) == [5, MAX_BATCHED_CHARACTERS]
 
 
 async def test_runs_of_one_automation_that_end_at_once_are_all_counted(
-    url: str, keys: Keys, clock: ManualClock, journal: Journal
+    url: str, keys: Keys, clock: ManualClock, writer: BatchWriter
 ) -> None:
     """The second failure pauses it, as it would have one after the other."""
     always = {"concurrency": "always"}
@@ -204,7 +203,7 @@ async def test_runs_of_one_automation_that_end_at_once_are_all_counted(
         for minute in range(3):
             clock.set(FIRST + minute * timedelta(minutes=1))
             runs = await waiting(url, minute + 1)
-        held = await logs(journal, runs)
+        held = await logs(writer, runs)
         gone = errors.ModelGone("gone")
         await asyncio.gather(*(log.end(RunStatus.FAILED, gone) for log in held))
         found = await rota.get(name)

@@ -33,7 +33,7 @@ async def statements(rota: Running, moment: Any) -> int:
     def note(_: Any, __: Any, statement: str, *___: Any) -> None:
         seen.append(statement)
 
-    engine = rota.service.store.sync_engine
+    engine = rota.service.db.sync_engine
     sa.event.listen(engine, "before_cursor_execute", note)
     try:
         assert await rota.service.scheduler.fire_due(moment)

@@ -186,8 +186,8 @@ async def test_two_schedulers_that_race_fire_a_slot_once(
         name = (await rota.create(every_minute("always"))).name
         schedulers = [
             Scheduler(
-                store=database.create_engine(url, schema="automation"),
-                engine=PgQueuer(url=url),
+                db=database.create_engine(url, schema="automation"),
+                queue=PgQueuer(url=url),
                 clock=clock,
             )
             for _ in range(4)
@@ -197,7 +197,7 @@ async def test_two_schedulers_that_race_fire_a_slot_once(
         assert sum(fired) == 1
         assert len(await rota.runs(name)) == 1
         for scheduler in schedulers:
-            await scheduler.store.dispose()
+            await scheduler.db.dispose()
 
 
 async def test_a_row_that_can_not_be_read_is_disabled_and_hurts_nobody(
@@ -218,8 +218,8 @@ async def test_a_row_that_can_not_be_read_is_disabled_and_hurts_nobody(
     assert await rota.slots(bad) == []
 
 
-async def test_what_is_enqueued_goes_away_with_its_transaction(rota: Running, store: Any) -> None:
-    engine = PgQueuer(url=rota.url)
+async def test_what_is_enqueued_goes_away_with_its_transaction(rota: Running, db: Any) -> None:
+    queue = PgQueuer(url=rota.url)
     lost = UUID("0190a0a0-0000-7000-8000-000000000000")
 
     async def tokens() -> int:
@@ -227,12 +227,12 @@ async def test_what_is_enqueued_goes_away_with_its_transaction(rota: Running, st
         return len(found)
 
     with pytest.raises(ZeroDivisionError):
-        async with database.transaction(store) as connection:
-            await engine.wake(connection, [lost])
+        async with database.transaction(db) as connection:
+            await queue.enqueue(connection, [lost])
             raise ZeroDivisionError
     assert await tokens() == 0
-    async with database.transaction(store) as connection:
-        await engine.wake(connection, [lost])
+    async with database.transaction(db) as connection:
+        await queue.enqueue(connection, [lost])
     assert await tokens() > 0
 
 

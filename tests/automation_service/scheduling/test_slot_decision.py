@@ -8,7 +8,7 @@ import pytest
 
 from automation_service import definitions
 from automation_service.persistence.records import Trigger
-from automation_service.persistence.slot_dispatch import Active, Owner
+from automation_service.persistence.slot_dispatch import ActiveRuns, LockedAutomation
 from automation_service.scheduling import slot_decision
 from shared.canonical_json import canonical_bytes
 from shared.definition.envelope import AutomationCreate, dump
@@ -24,7 +24,7 @@ def decided(now: datetime, *, since: datetime = START, **config: Any) -> list[tu
     """Local time and outcome of each slot that is due."""
     said = news(triggers=[schedule(**config)], execution={"concurrency": "always"})
     definition = dump(AutomationCreate.model_validate(said).definition)
-    owner = Owner(
+    owner = LockedAutomation(
         id=UUID(int=1),
         workspace="w",
         resource_id="a",
@@ -41,8 +41,10 @@ def decided(now: datetime, *, since: datetime = START, **config: Any) -> list[tu
         tzdata_version="",
         create_time=since,
     )
-    plan = definitions.read(owner.definition)
-    outcome = slot_decision.decide(owner, plan, trigger, Active(), slot_decision.Policy(), now)
+    plan = definitions.parse(owner.definition)
+    outcome = slot_decision.decide_slots(
+        owner, plan, trigger, ActiveRuns(), slot_decision.SlotPolicy(), now
+    )
     return [(d.row.local_time[11:], d.row.outcome.value) for d in outcome.decisions]
 
 

@@ -9,7 +9,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.scheduling import scheduler
-from automation_service.scheduling.dispatcher import Claimed, recompute
+from automation_service.scheduling.dispatcher import LockedTriggers, recompute_fire_times
 from shared.clock import ManualClock
 from shared.schedule import zones
 from tests.support.automation import START, Running, execute, news, running, schedule, until
@@ -113,13 +113,15 @@ async def test_a_trigger_that_is_fired_alone_goes_by_the_new_rules(
     moved(monkeypatch, "Europe/London")
     failed: list[int] = []
 
-    async def fails_at_first(connection: AsyncConnection, claimed: Claimed, now: datetime) -> None:
+    async def fails_at_first(
+        connection: AsyncConnection, claimed: LockedTriggers, now: datetime
+    ) -> None:
         if not failed:
             failed.append(len(claimed))
             raise ValueError
-        await recompute(connection, claimed, now)
+        await recompute_fire_times(connection, claimed, now)
 
-    monkeypatch.setattr(scheduler, "recompute", fails_at_first)
+    monkeypatch.setattr(scheduler, "recompute_fire_times", fails_at_first)
     now = NINE + HOUR + timedelta(seconds=30)
     async with running(url, keys, clock=ManualClock(now), roles="api") as rota:
         assert await rota.service.scheduler.fire_due(now) == 1
@@ -186,7 +188,7 @@ async def test_what_a_replica_of_an_older_database_writes_later_is_computed_agai
 async def test_every_trigger_is_computed_anew_in_batches(
     url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("automation_service.scheduling.scheduler.BATCH", 2)
+    monkeypatch.setattr("automation_service.scheduling.scheduler.BATCH_SIZE", 2)
     names = [await created(url, keys, START) for _ in range(3)]
     moved(monkeypatch, "Europe/London")
     async with running(url, keys, clock=ManualClock(START), roles="api,ticker") as rota:

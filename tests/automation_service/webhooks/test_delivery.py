@@ -9,7 +9,7 @@ from rota.automation.v1 import webhook_pb2 as wp
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.persistence import deliveries as rows
-from automation_service.retention import Kept, Retention
+from automation_service.retention import AutomationRetention, RetentionPolicy
 from automation_service.webhooks.delivery import WAITS
 from shared.clock import ManualClock
 from shared.security.secretbox import new_key
@@ -163,29 +163,29 @@ async def test_with_a_new_key_the_secret_is_encrypted_anew_and_the_old_key_may_g
 
 
 async def test_a_message_of_a_process_that_died_is_sent_by_another(
-    url: str, keys: Keys, clock: ManualClock, endpoint: Receiver, store: AsyncEngine
+    url: str, keys: Keys, clock: ManualClock, endpoint: Receiver, db: AsyncEngine
 ) -> None:
 
     async with running(url, keys, clock=clock, roles="api", **SETTINGS) as rota:
         await update(rota, uri=endpoint.url)
         name = (await try_it(rota)).name
-        async with store.begin() as connection:
+        async with db.begin() as connection:
             [lost] = await rows.claim_due(
-                connection, clock.now(), lease=MINUTE, of_one=4, workspaces=9, busy=[]
+                connection, clock.now(), lease=MINUTE, per_workspace=4, workspaces=9, busy=[]
             )
         assert str(lost.id) in name
-        async with store.begin() as connection:
+        async with db.begin() as connection:
             again = await rows.claim_due(
-                connection, clock.now(), lease=MINUTE, of_one=4, workspaces=9, busy=[]
+                connection, clock.now(), lease=MINUTE, per_workspace=4, workspaces=9, busy=[]
             )
         assert again == []
     clock.advance(MINUTE)
     async with running(url, keys, clock=clock, **SETTINGS) as rota:
         found = await ended(rota, name)
         assert (found.state, found.attempts) == (State.DELIVERED, 2)
-    async with store.begin() as connection:
+    async with db.begin() as connection:
         # The one that was thought dead comes back, and changes nothing.
-        assert not await rows.put_off(
+        assert not await rows.postpone(
             connection, lost, status_code=500, error="late", until=clock.now()
         )
 
@@ -231,17 +231,17 @@ async def test_a_slow_endpoint_holds_up_only_its_own(
 async def test_too_many_waiting_are_given_up_at_once_and_say_so(
     rota: Running, url: str, endpoint: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "MOST_WAITING", 2)
+    monkeypatch.setattr(rows, "MAX_PENDING", 2)
     await update(rota, uri=endpoint.url)
     endpoint.always(500)
     for _ in range(2):
         await tried(rota, (await try_it(rota)).name, 1)
     found = await try_it(rota)
-    assert (found.state, found.error) == (State.FAILED, rows.CROWDED)
+    assert (found.state, found.error) == (State.FAILED, rows.TOO_MANY_PENDING)
 
 
 async def test_ended_messages_go_after_their_time_and_waiting_ones_stay(
-    rota: Running, url: str, clock: ManualClock, store: AsyncEngine, endpoint: Receiver
+    rota: Running, url: str, clock: ManualClock, db: AsyncEngine, endpoint: Receiver
 ) -> None:
     await update(rota, uri=endpoint.url)
     await ended(rota, (await try_it(rota)).name)
@@ -249,6 +249,6 @@ async def test_ended_messages_go_after_their_time_and_waiting_ones_stay(
     waits = (await try_it(rota)).name
     await tried(rota, waits, 1)
     later = ManualClock(clock.now() + 31 * DAY)
-    swept = await Retention(store=store, clock=later, kept=Kept()).sweep()
+    swept = await AutomationRetention(db=db, clock=later, policy=RetentionPolicy()).delete_expired()
     assert swept["deliveries"] == 1
     assert [d.name for d in (await listed(rota)).webhook_deliveries] == [waits]

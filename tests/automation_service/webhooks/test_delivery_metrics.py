@@ -59,7 +59,7 @@ async def test_each_try_and_each_end_is_counted(
 async def test_what_is_given_up_without_a_try_is_counted_too(
     rota: Running, endpoint: Receiver, telescope: Telescope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "MOST_WAITING", 2)
+    monkeypatch.setattr(rows, "MAX_PENDING", 2)
     endpoint.always(500)
     for _ in range(2):
         await tried(rota, (await try_it(rota)).name, 1)

@@ -5,10 +5,10 @@ from tests.automation_service.conftest import (
     automation,
     clock,
     database_admin,
+    db,
     endpoint,
     migrated_databases,
     rota,
-    store,
     url,
 )
 
@@ -17,9 +17,9 @@ __all__ = [
     "automation",
     "clock",
     "database_admin",
+    "db",
     "endpoint",
     "migrated_databases",
     "rota",
-    "store",
     "url",
 ]

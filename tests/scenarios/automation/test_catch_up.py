@@ -154,13 +154,13 @@ async def test_weeks_of_downtime_are_worked_off_in_small_steps_and_end_in_one_ru
         before, steps = 0, 0
         while await rota.service.scheduler.fire_due(clock.now()):
             [row] = await execute(url, "select count(*) as n from automation_slots")
-            assert 0 < row["n"] - before <= dispatcher.MOST_SLOTS + due_slots.MOST_SLOTS
+            assert 0 < row["n"] - before <= dispatcher.MAX_SLOTS + due_slots.MAX_SLOTS
             before, steps = row["n"], steps + 1
             assert steps < 100
         minutes = int(kept / MINUTE)
         # Both ends: of what is kept, the first minute and the one that is due now.
         assert before in (2 * minutes, 2 * (minutes + 1))
-        assert steps >= before / (dispatcher.MOST_SLOTS + due_slots.MOST_SLOTS)
+        assert steps >= before / (dispatcher.MAX_SLOTS + due_slots.MAX_SLOTS)
         for automation in (name, other):
             following = (await rota.get(automation)).triggers[0].next_fire_time
             assert following.ToDatetime(tzinfo=START.tzinfo) == clock.now() + MINUTE

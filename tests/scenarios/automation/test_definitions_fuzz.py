@@ -14,10 +14,10 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from automation_service import definitions
 from automation_service.api import convert_automations
-from automation_service.automations.service import checked_create
-from automation_service.persistence.slot_dispatch import Active, Owner, SlotRow
+from automation_service.automations.service import parse_create
+from automation_service.persistence.slot_dispatch import ActiveRuns, LockedAutomation, SlotRow
 from automation_service.scheduling import slot_decision, triggers
-from automation_service.scheduling.slot_decision import Policy
+from automation_service.scheduling.slot_decision import SlotPolicy
 from shared import errors, resources
 from shared.canonical_json import canonical_bytes
 from shared.definition.envelope import AutomationCreate, TriggerSpec, dump
@@ -88,7 +88,7 @@ ADDED = st.builds(
 def checked(said: Any) -> tuple[AutomationCreate | None, Sequence[errors.FieldViolation]]:
     """What would be saved, or what is wrong with it; anything else fails the test."""
     try:
-        return checked_create(said, current_catalogue()), ()
+        return parse_create(said, current_catalogue()), ()
     except errors.InvalidRequest as refusal:
         return None, refusal.violations
 
@@ -156,15 +156,15 @@ def test_what_is_previewed_is_stored_and_is_what_fires(
     more = {key: value for key, value in said.items() if key not in ("cron", "timezone")}
     trigger = trigger_of(said["cron"], said["timezone"], **more)
     owner = _owner(trigger)
-    row = triggers.new_trigger(TriggerSpec.model_validate(trigger), start)
+    row = triggers.build_trigger(TriggerSpec.model_validate(trigger), start)
     preview = slots.next_slots(config, start, 8)
-    plan = definitions.read(owner.definition)
+    plan = definitions.parse(owner.definition)
     decided: list[tuple[SlotRow, datetime]] = []
     for _ in range(40):
         if row.next_fire_time is None or len(decided) >= len(preview):
             break
         now = row.next_fire_time
-        outcome = slot_decision.decide(owner, plan, row, Active(), Policy(), now)
+        outcome = slot_decision.decide_slots(owner, plan, row, ActiveRuns(), SlotPolicy(), now)
         advance = asdict(outcome.trigger)
         assert advance.pop("trigger") == row.id
         assert outcome.decisions or outcome.trigger.decided_until > row.decided_until
@@ -198,10 +198,10 @@ def _same(
             assert slot.fire_time + late <= now <= slot.fire_time + timedelta(seconds=1200)
 
 
-def _owner(trigger: dict[str, Any]) -> Owner:
+def _owner(trigger: dict[str, Any]) -> LockedAutomation:
     said = news(triggers=[trigger], execution={"concurrency": "always"})
     definition = dump(AutomationCreate.model_validate(said).definition)
-    return Owner(
+    return LockedAutomation(
         id=resources.new_id(),
         workspace="w",
         resource_id="a",

@@ -7,7 +7,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.persistence import run_checkpoints, run_claims
-from automation_service.persistence.run_checkpoints import Checkpoint, Results
+from automation_service.persistence.run_checkpoints import Checkpoint, ResultColumns
 from automation_service.persistence.run_claims import Claim
 from shared.clock import ManualClock
 from shared.db import database
@@ -27,9 +27,9 @@ async def pending(rota: Running, clock: ManualClock) -> tuple[str, UUID]:
     return name, UUID(run.name.rpartition("/")[2])
 
 
-async def claimed(store: AsyncEngine, run: UUID) -> Claim | UUID | None:
-    async with database.transaction(store) as connection:
-        return (await run_claims.claim(connection, [run], now=FIRST, wait=True))[run]
+async def claimed(db: AsyncEngine, run: UUID) -> Claim | UUID | None:
+    async with database.transaction(db) as connection:
+        return (await run_claims.claim_runs(connection, [run], now=FIRST, wait=True))[run]
 
 
 async def test_a_run_whose_token_was_lost_is_woken_again(
@@ -37,7 +37,7 @@ async def test_a_run_whose_token_was_lost_is_woken_again(
 ) -> None:
     async with running(url, keys, clock=clock, roles="api,ticker") as rota:
         name, _ = await pending(rota, clock)
-        await rota.service.runner.reconcile_once()
+        await rota.service.worker.reconcile_once()
     await execute(url, "delete from pgqueuer.pgqueuer")
     async with running(url, keys, clock=clock) as rota:
         [run] = await rota.ended(name)
@@ -45,15 +45,15 @@ async def test_a_run_whose_token_was_lost_is_woken_again(
 
 
 async def test_a_worker_that_was_overtaken_writes_nothing(
-    url: str, keys: Keys, clock: ManualClock, store: AsyncEngine
+    url: str, keys: Keys, clock: ManualClock, db: AsyncEngine
 ) -> None:
     async with running(url, keys, clock=clock, roles="api,ticker") as rota:
         _, run = await pending(rota, clock)
-    first, second = await claimed(store, run), await claimed(store, run)
+    first, second = await claimed(db, run), await claimed(db, run)
     assert isinstance(first, Claim)
     assert isinstance(second, Claim)
     assert (first.attempt, second.attempt) == (1, 2)
-    async with database.autocommit(store) as connection:
+    async with database.autocommit(db) as connection:
         assert await run_checkpoints.store(connection, [said(first, "zombie")], wait=True) == set()
         assert await run_checkpoints.store(connection, [said(second, "owner")], wait=True) == {run}
     [row] = await execute(url, "select usage from automation_runs")
@@ -67,20 +67,20 @@ def said(claim: Claim, who: str) -> Checkpoint:
         attempt=claim.attempt,
         base=claim.events,
         events=[(FIRST, '{"step_updated": {}}')],
-        results=Results(step_results="[]", usage=f'{{"by": "{who}"}}', artifacts="[]"),
+        results=ResultColumns(step_results="[]", usage=f'{{"by": "{who}"}}', artifacts="[]"),
     )
 
 
 async def test_a_run_that_has_ended_can_not_be_claimed(
-    rota: Running, clock: ManualClock, store: AsyncEngine
+    rota: Running, clock: ManualClock, db: AsyncEngine
 ) -> None:
     name, run = await pending(rota, clock)
     await rota.ended(name)
-    assert await claimed(store, run) is None
+    assert await claimed(db, run) is None
 
 
 async def test_a_worker_that_lost_its_run_stops_without_stopping_the_task(
-    rota: Running, clock: ManualClock, agent: FakeAgent, store: AsyncEngine
+    rota: Running, clock: ManualClock, agent: FakeAgent, db: AsyncEngine
 ) -> None:
     gate = Gate()
     agent.act = gate
@@ -88,13 +88,13 @@ async def test_a_worker_that_lost_its_run_stops_without_stopping_the_task(
     clock.set(FIRST)
     await gate.entered.wait()
     [run] = await rota.runs(name)
-    await claimed(store, UUID(run.name.rpartition("/")[2]))  # another worker, that dies at once
+    await claimed(db, UUID(run.name.rpartition("/")[2]))  # another worker, that dies at once
 
     async def taken_over() -> bool:
         return bool((await rota.run(run.name)).attempt == 3)
 
     await until(taken_over)
-    await rota.service.runner.reconcile_once()
+    await rota.service.worker.reconcile_once()
     gate.opened.set()
     [ended] = await rota.ended(name)
     assert (ended.state, len(agent.begun)) == (pb.Run.SUCCEEDED, 1)
@@ -103,13 +103,13 @@ async def test_a_worker_that_lost_its_run_stops_without_stopping_the_task(
 
 
 async def test_a_run_whose_worker_hangs_past_its_deadline_is_ended(
-    url: str, keys: Keys, clock: ManualClock, store: AsyncEngine
+    url: str, keys: Keys, clock: ManualClock, db: AsyncEngine
 ) -> None:
     async with running(url, keys, clock=clock, roles="api,ticker") as rota:
         name, run = await pending(rota, clock)
-        assert isinstance(await claimed(store, run), Claim)
+        assert isinstance(await claimed(db, run), Claim)
         await execute(url, "update automation_runs set deadline = now() - interval '1 hour'")
-        await rota.service.runner.reconcile_once()
+        await rota.service.worker.reconcile_once()
         [ended] = await rota.ended(name)
         assert ended.state == pb.Run.TIMED_OUT
         assert "TIMED_OUT" in str(ended.error)
@@ -124,7 +124,7 @@ async def test_a_lone_clock_of_the_future_does_not_shorten_a_lease(
     clock.set(FIRST)
     await gate.entered.wait()
     clock.advance(timedelta(days=1))
-    await rota.service.runner.reconcile_once()
+    await rota.service.worker.reconcile_once()
     gate.opened.set()
     ended = await rota.ended(name)
     assert ended[0].state == pb.Run.SUCCEEDED
