@@ -1,11 +1,10 @@
 """Conversion of rows to protos."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from google.protobuf import json_format, timestamp_pb2
+from google.protobuf import json_format
 from google.rpc import status_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
@@ -17,9 +16,7 @@ from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
 from shared import aip, resources
 from shared.rpc.struct import to_struct
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_SECONDS: Final = 86_400
+from shared.rpc.timestamps import to_timestamp
 
 _TURN_STATES = {
     TurnState.RUNNING: pb.Turn.RUNNING,
@@ -71,8 +68,8 @@ def thread(row: Thread) -> pb.Thread:
         display_name=row.title,
         model_config_id=row.model_config_id,
         open_turn=open_turn,
-        create_time=moment(row.create_time),
-        update_time=moment(row.update_time),
+        create_time=to_timestamp(row.create_time),
+        update_time=to_timestamp(row.update_time),
         etag=thread_etag(row),
     )
 
@@ -84,8 +81,8 @@ def message(row: Message, workspace: str) -> pb.Message:
         parts=[part(p) for p in row.parts],
         turn=turn_name(workspace, row.thread_id, row.turn_id),
         usage=usage(row.usage) if row.usage else None,
-        create_time=moment(row.create_time),
-        update_time=moment(row.finish_time),
+        create_time=to_timestamp(row.create_time),
+        update_time=to_timestamp(row.finish_time),
     )
 
 
@@ -108,9 +105,9 @@ def turn(row: Turn, approvals: Sequence[Approval]) -> pb.Turn:
         approvals=[approval(a, full=False) for a in approvals],
         usage=usage(row.usage) if row.usage else None,
         error=error,
-        create_time=moment(row.create_time),
-        update_time=moment(row.update_time),
-        end_time=moment(row.end_time),
+        create_time=to_timestamp(row.create_time),
+        update_time=to_timestamp(row.update_time),
+        end_time=to_timestamp(row.end_time),
         model_config_id=row.model_config_id,
     )
 
@@ -132,9 +129,9 @@ def approval(row: Approval, *, full: bool = True) -> pb.Approval:
         preview=json_format.ParseDict(dict(row.preview), pb.Preview()),
         requested_by=user_name(row.requested_by),
         decided_by=user_name(row.decided_by),
-        create_time=moment(row.create_time),
-        decide_time=moment(row.decide_time),
-        expire_time=moment(row.expire_time),
+        create_time=to_timestamp(row.create_time),
+        decide_time=to_timestamp(row.decide_time),
+        expire_time=to_timestamp(row.expire_time),
         reason=row.reason,
         edited_payload=None if row.edited_payload is None else to_struct(row.edited_payload),
         resource=row.resource,
@@ -162,8 +159,8 @@ def own_model(row: OwnModel) -> pb.ModelConfig:
         key_hint=row.key_hint,
         own=True,
         context_tokens=row.context_tokens or 0,
-        create_time=moment(row.create_time),
-        update_time=moment(row.update_time),
+        create_time=to_timestamp(row.create_time),
+        update_time=to_timestamp(row.update_time),
         etag=model_config_etag(row),
     )
 
@@ -171,14 +168,3 @@ def own_model(row: OwnModel) -> pb.ModelConfig:
 def usage(stored: Mapping[str, Any]) -> pb.Usage:
     by_model = [pb.ModelUsage(**of_model) for of_model in stored.get("by_model", ())]
     return pb.Usage(**{**stored, "by_model": by_model})
-
-
-def moment(of: datetime | None) -> timestamp_pb2.Timestamp | None:
-    return None if of is None else stamp(of)
-
-
-def stamp(of: datetime) -> timestamp_pb2.Timestamp:
-    since = of - _EPOCH
-    return timestamp_pb2.Timestamp(
-        seconds=since.days * _DAY_SECONDS + since.seconds, nanos=since.microseconds * 1000
-    )

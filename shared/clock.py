@@ -17,6 +17,11 @@ class Clock(Protocol):
         ...
 
 
+def rfc3339(moment: datetime) -> str:
+    """Returns the moment in UTC, such as 2026-01-31T08:00:00Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 class SystemClock:
     # The longest nap: a wall clock that is set forward is noticed within it.
     NAP = timedelta(seconds=1)

@@ -1,11 +1,9 @@
 """Notices of pending approvals to automation_service, which sends webhooks."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from rota.notice.v1 import notice_pb2 as pb
 from rota.notice.v1 import notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,6 +16,7 @@ from shared import errors, resources
 from shared.clock import Clock
 from shared.rpc import status
 from shared.rpc.client import DEADLINE_SECONDS, DelegatedCredentials
+from shared.rpc.timestamps import to_timestamp
 from shared.telemetry import logs
 
 BATCH_SIZE: Final = 20
@@ -80,13 +79,7 @@ def _request(approval: Approval) -> pb.NotifyRequest:
                 workspace=workspace, thread=approval.thread_id, turn=approval.turn_id
             ),
             action_type=approval.action_type,
-            create_time=_moment(approval.create_time),
-            expire_time=_moment(approval.expire_time),
+            create_time=to_timestamp(approval.create_time),
+            expire_time=to_timestamp(approval.expire_time),
         ),
     )
-
-
-def _moment(value: datetime) -> Timestamp:
-    found = Timestamp()
-    found.FromDatetime(value)
-    return found

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeVar
 from uuid import UUID
 
 import grpc
-from google.protobuf import field_mask_pb2, json_format, timestamp_pb2
+from google.protobuf import field_mask_pb2, json_format
 from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
 
@@ -21,11 +21,13 @@ from chat_service.runtime.ports import (
     TriggerView,
 )
 from shared import errors
+from shared.clock import rfc3339
 from shared.definition.envelope import AutomationCreate, dump
 from shared.registries.catalogue import Catalogue
 from shared.resources import WORKSPACE
 from shared.rpc import status, struct
 from shared.rpc.client import DEADLINE_SECONDS, DelegatedCredentials
+from shared.rpc.timestamps import to_timestamp
 from shared.validation import violations
 from shared.validation.check import check
 
@@ -105,9 +107,7 @@ class AutomationClient:
     async def explain(
         self, *, workspace: str, user: str, trigger: str, moment: datetime
     ) -> SlotExplanation:
-        time = timestamp_pb2.Timestamp()
-        time.FromDatetime(moment)
-        request = pb.ExplainSlotRequest(trigger=trigger, time=time)
+        request = pb.ExplainSlotRequest(trigger=trigger, time=to_timestamp(moment))
         answer = await self._call(self.stub.ExplainSlot, request, workspace, user)
         recorded = answer.HasField("slot")
         return SlotExplanation(
@@ -209,7 +209,7 @@ def _saved(answer: pb.Automation) -> SavedAutomation:
     return SavedAutomation(
         name=answer.name,
         payload=_payload(answer),
-        next_fires=tuple(time.isoformat().replace("+00:00", "Z") for time in times),
+        next_fires=tuple(rfc3339(time) for time in times),
     )
 
 

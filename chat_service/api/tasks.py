@@ -31,6 +31,7 @@ from shared.registries.catalogue import Catalogue
 from shared.rpc import status, struct
 from shared.rpc.access import Access
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
+from shared.rpc.timestamps import to_timestamp
 
 # What a request stands for that was cancelled before it came.
 _NEVER: Final = "never"
@@ -129,7 +130,7 @@ class Tasks:
             frame = chat_pb2.TurnEvent(completed=chat_pb2.TurnCompleted(message=shown))
         return pb.TaskEvent(
             sequence=turn.last_sequence,
-            create_time=convert.moment(turn.end_time),
+            create_time=to_timestamp(turn.end_time),
             result=await self._result(turn, frame),
         )
 

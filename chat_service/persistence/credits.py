@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
 from chat_service.persistence.enums import TurnState
+from shared.db.queries import take_lock
 
 # after a lease expires; another replica takes the turn over sooner
 _GRACE: Final = sa.cast(timedelta(minutes=1), sa.Interval)
@@ -32,8 +33,7 @@ SETTLE_RESERVATION: Final = (
 
 async def lock_user(connection: AsyncConnection, user: str) -> None:
     """Blocks other reservations of the user until the transaction ends."""
-    key = sa.func.hashtextextended(f"credit|{user}", 0)
-    await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+    await take_lock(connection, f"credit|{user}")
 
 
 async def sum_committed(

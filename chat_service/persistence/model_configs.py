@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
+from shared.db.queries import take_lock
 
 t = tables.model_configs
 
@@ -71,8 +72,7 @@ async def list_by_owner(
 
 async def lock_owner(connection: AsyncConnection, *, workspace: str, user: str) -> None:
     """Blocks other additions of the user until the transaction ends."""
-    key = sa.func.hashtextextended(f"model_configs|{workspace}|{user}", 0)
-    await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+    await take_lock(connection, f"model_configs|{workspace}|{user}")
 
 
 async def update(

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence.turns import Turn
+from shared import compact_json
 from shared.db import database
 
 # How many messages before the turn count as input of its first model call.
@@ -127,9 +128,9 @@ async def store_usage(connection: AsyncConnection, told: Sequence[RecoveredUsage
         [one.turn.last_sequence for one in told],
         [one.turn.segment for one in told],
         [one.turn.agent_message_id for one in told],
-        [database.to_json(one.turn.usage) for one in told],
-        [database.to_json(one.usage) for one in told],
-        [database.to_json(one.message_usage) for one in told],
+        [compact_json.dump(one.turn.usage) for one in told],
+        [compact_json.dump(one.usage) for one in told],
+        [compact_json.dump(one.message_usage) for one in told],
         [one.premium_micros for one in told],
         [one.frame for one in told],
     )

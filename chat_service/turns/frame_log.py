@@ -10,11 +10,11 @@ from uuid import UUID
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat_service import convert
 from chat_service.persistence import frames, turns
 from shared.aio import Notifier
 from shared.clock import Clock
 from shared.db import fast_connection
+from shared.rpc.timestamps import to_timestamp
 from shared.telemetry.logs import logger
 
 LEASE: Final = timedelta(seconds=8)
@@ -124,7 +124,7 @@ class FrameLog:
         to.pending[:0] = taken
 
     def number(self, events: Sequence[pb.TurnEvent], base: int) -> list[bytes]:
-        now = convert.stamp(self._clock.now())
+        now = to_timestamp(self._clock.now())
         numbered = []
         for sequence, event in enumerate(events, start=base + 1):
             event.sequence = sequence

@@ -10,7 +10,6 @@ from uuid import UUID
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service import convert
 from chat_service.persistence import frames, turns
 from chat_service.persistence.enums import TurnState
 from chat_service.turns.frame_log import FrameLog, TurnLog
@@ -18,6 +17,7 @@ from chat_service.turns.place import Place
 from shared import errors
 from shared.aio import Notifier
 from shared.clock import Clock
+from shared.rpc.timestamps import to_timestamp
 
 TERMINAL: Final = frozenset({"completed", "suspended", "failed", "cancelled"})
 OPEN: Final = frozenset({TurnState.RUNNING, TurnState.AWAITING_APPROVAL})
@@ -139,7 +139,7 @@ class TurnWatcher:
     def _beat(self, after: int) -> bytes:
         beat = pb.TurnEvent(
             sequence=after,
-            create_time=convert.moment(self._clock.now()),
+            create_time=to_timestamp(self._clock.now()),
             heartbeat=pb.Heartbeat(),
         )
         return beat.SerializeToString()

@@ -1,7 +1,6 @@
 """PostgreSQL through SQLAlchemy and asyncpg: engines, transactions, names and faults."""
 
 import contextlib
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
 from typing import Any, Final
@@ -13,7 +12,7 @@ from alembic.config import Config
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from shared import errors
+from shared import compact_json, errors
 
 NAMING: Final = {
     "pk": "pk_%(table_name)s",
@@ -57,14 +56,10 @@ def create_engine(url: str, *, schema: str, pool_size: int = 20) -> AsyncEngine:
         pool_size=pool_size,
         max_overflow=0,
         pool_recycle=1800,
-        json_serializer=to_json,
+        json_serializer=compact_json.dump,
     )
     sa.event.listen(made.sync_engine, "checkout", _refuse_closed)
     return made
-
-
-def to_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _refuse_closed(connection: Any, record: Any, proxy: Any) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 def compare(column: Any, operator: str, value: Any) -> sa.ColumnElement[bool]:
@@ -11,3 +12,13 @@ def compare(column: Any, operator: str, value: Any) -> sa.ColumnElement[bool]:
         value
     )
     return found
+
+
+def advisory_lock(key: Any) -> sa.Function[Any]:
+    """Returns a call that waits for the lock of a text and holds it until the transaction ends."""
+    return sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0))
+
+
+async def take_lock(connection: AsyncConnection, key: str) -> None:
+    """Waits for the lock of `key` and holds it until the transaction ends."""
+    await connection.execute(sa.select(advisory_lock(key)))

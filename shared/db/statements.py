@@ -12,9 +12,10 @@ from typing import Any, Final
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared import compact_json
 from shared.db import database
 
-_DIALECT: Final = dialect(json_serializer=database.to_json)  # type: ignore[no-untyped-call]
+_DIALECT: Final = dialect(json_serializer=compact_json.dump)  # type: ignore[no-untyped-call]
 
 _Convert = Callable[[Any], Any]
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared import errors
+from shared.db.queries import advisory_lock
 from shared.db.statements import Statement
 from shared.resources import WORKSPACE
 from shared.security.caller import Caller
@@ -19,9 +20,7 @@ from shared.security.caller import Caller
 CACHE_SECONDS: Final = 60.0
 CACHE_SIZE: Final = 100_000
 # Equal requests wait here for the end of each other's transactions; `key` names the request.
-REQUEST_LOCK: Final = sa.func.pg_advisory_xact_lock(
-    sa.func.hashtextextended(sa.bindparam("key", type_=sa.Text), 0)
-)
+REQUEST_LOCK: Final = advisory_lock(sa.bindparam("key", type_=sa.Text))
 _LOCK_REQUEST: Final = Statement(sa.select(REQUEST_LOCK))
 REQUEST_RETENTION = timedelta(days=30)
 

@@ -1,9 +1,10 @@
 """Whether a trigger has a fire left: what would never fire is refused before it is saved."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
+from shared.clock import rfc3339
 from shared.definition.envelope import AutomationDefinition
 from shared.definition.states import TriggerType
 from shared.schedule import slots
@@ -77,5 +78,4 @@ def _too_late(config: ScheduleTriggerConfig, now: datetime) -> str:
 
 
 def _text(moment: datetime) -> str:
-    whole = moment.astimezone(UTC).replace(microsecond=0)
-    return whole.isoformat().replace("+00:00", "Z")
+    return rfc3339(moment.replace(microsecond=0))

@@ -1,11 +1,11 @@
 """Clocks that are waited for without being slept through."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from shared.clock import CorrectedClock, ManualClock, SystemClock
+from shared.clock import CorrectedClock, ManualClock, SystemClock, rfc3339
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -86,3 +86,9 @@ async def test_a_measurement_that_fails_changes_nothing() -> None:
     stop.set()
     await asyncio.wait_for(following, 60)
     assert clock.offset == timedelta(seconds=3)
+
+
+def test_rfc3339_is_in_utc_and_ends_in_z() -> None:
+    moment = datetime(2026, 1, 31, 9, 0, tzinfo=timezone(timedelta(hours=1)))
+    assert rfc3339(moment) == "2026-01-31T08:00:00Z"
+    assert rfc3339(moment.replace(microsecond=5)) == "2026-01-31T08:00:00.000005Z"

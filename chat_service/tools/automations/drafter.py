@@ -1,7 +1,6 @@
 """The drafter: a sentence, or a change of an automation, becomes a complete definition."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -26,7 +25,7 @@ from chat_service.tools.results import (
     issues_of,
     to_outcome,
 )
-from shared import errors
+from shared import compact_json, errors
 from shared.definition.envelope import AutomationCreate
 from shared.registries.catalogue import Catalogue
 from shared.validation.check import check
@@ -172,7 +171,7 @@ def _entry(name: str, description: str, schema: dict[str, Any]) -> str:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return compact_json.dump(value)
 
 
 @task
@@ -210,5 +209,5 @@ async def _revise(run: AgentRun, called: str, change: str, emit: Emit) -> dict[s
 
 
 def _asked(payload: Mapping[str, Any], change: str) -> str:
-    as_it_is = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+    as_it_is = compact_json.dump(payload)
     return f"The automation as it is:\n{as_it_is}\n\nThe change: {change}"

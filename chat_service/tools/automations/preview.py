@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from chat_service.runtime.ports import SchedulePreview, SlotView
 from chat_service.runtime.run_context import AgentRun
+from shared.clock import rfc3339
 
 SHOWN: Final = 5
 
@@ -84,7 +85,7 @@ def _notes(found: _Found) -> list[str]:
 def _slot(slot: SlotView, found: _Found) -> dict[str, Any]:
     return {
         "trigger_id": found.trigger_id,
-        "fire_time": slot.fire_time.isoformat().replace("+00:00", "Z"),
+        "fire_time": rfc3339(slot.fire_time),
         "local_time": slot.local_time,
         "time_zone": str(found.config.get("timezone", "")),
         "utc_offset": f"{int(slot.utc_offset.total_seconds())}s",
