@@ -47,9 +47,9 @@ from chat_service.persistence import tables
 from chat_service.persistence.schema_version import require_migrated
 from chat_service.runtime.models_file import Models, find_default_model, load_models
 from chat_service.runtime.ports import AutomationsPort
+from chat_service.runtime.timing import Timing
 from chat_service.settings import ChatSettings
 from chat_service.tools.capabilities.fetch_url import Fetcher
-from chat_service.tools.mcp.tools import REFRESH_SECONDS
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.expiry import WaitingTurns
 from chat_service.turns.frame_log import FrameLog
@@ -78,7 +78,6 @@ EXPIRY_SECONDS = 5.0
 NOTICE_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
 # how long a start waits for MCP servers of which nothing is known
-SETTLE_SECONDS = 5.0
 LARGEST_MESSAGE = 8 << 20
 
 log = logs.logger(__name__)
@@ -102,11 +101,13 @@ async def service(
     automations: AutomationsPort | None = None,
     fetcher: Fetcher | None = None,
     retry: RetryPolicies | None = None,
+    timing: Timing | None = None,
 ) -> AsyncIterator[ChatServer]:
     """Builds and serves; on leaving, drains and closes in the opposite order."""
     prepare_process()
     register_builtins()
     fetcher = fetcher or Fetcher()
+    timing = timing or Timing()
     box = SecretBox.parse(settings.secret_keys.get_secret_value())
     secured = _tls(settings)
     models = models or await _models(settings)
@@ -119,10 +120,10 @@ async def service(
         await require_migrated(db, checkpoints=checkpoints_version())
         clock = clock or await sync_clock(stack, db)
         checkpoints = await stack.enter_async_context(open_checkpoints(url))
-        toolbox = build_toolset(models, clock, fetcher, os.environ, McpToolStore(db=db))
+        toolbox = build_toolset(models, clock, fetcher, os.environ, McpToolStore(db=db), timing)
         catalogue = toolbox.catalogue
         await toolbox.mcp.load()
-        await start_loop(stack, run_every(REFRESH_SECONDS, toolbox.mcp.refresh))
+        await start_loop(stack, run_every(timing.mcp_refresh_interval, toolbox.mcp.refresh))
         if automations is None:
             channel = client.open_channel(settings.peer_address, tls=secured)
             stack.push_async_callback(channel.close)
@@ -148,6 +149,7 @@ async def service(
             catalogue=catalogue,
             clock=clock,
             retry=retry,
+            timing=timing,
             images=ImageStore(db=db),
             more_tools=toolbox.definitions,
             may_come=toolbox.mcp.may_come,
@@ -162,9 +164,9 @@ async def service(
             local=settings.local_models,
         )
         stack.push_async_callback(model_loader.client.aclose)
-        deps = _flow_deps(db, clock, agent, automations, model_loader)
+        deps = _flow_deps(db, clock, agent, automations, model_loader, timing)
         stack.push_async_callback(title_gen.stop, deps)
-        frame_log = FrameLog(db, clock, lease=settings.turn_lease)
+        frame_log = FrameLog(db, clock, lease=settings.turn_lease, timing=timing)
         watcher = TurnWatcher(db, frame_log, clock, heartbeat_seconds=settings.heartbeat_seconds)
         turn_engine = TurnEngine(
             db,
@@ -176,6 +178,7 @@ async def service(
             forget=agent.forget,
             estimate_lost_usage=functools.partial(estimate_lost_usage, deps),
             lease=settings.turn_lease,
+            timing=timing,
         )
         waiting_turns = WaitingTurns(db=db, clock=clock, log=frame_log, forget=agent.forget)
         retention = TurnRetention(
@@ -195,7 +198,7 @@ async def service(
             run_every(SWEEP_SECONDS, key_rotation.rotate),
         )
         # so that what goes on after a restart finds its tools
-        await toolbox.mcp.wait_ready(SETTLE_SECONDS)
+        await toolbox.mcp.wait_ready()
         for loop in loops:
             await start_loop(stack, loop)
         stack.push_async_callback(turn_engine.stop, settings.grace_seconds)
@@ -220,6 +223,7 @@ def _flow_deps(
     agent: Agent,
     automations: AutomationsPort,
     model_loader: ModelLoader,
+    timing: Timing,
 ) -> FlowDeps:
     models = model_loader.models
     credit = models.monthly_credit_micros if isinstance(models, Models) else None
@@ -232,6 +236,7 @@ def _flow_deps(
         model_loader=model_loader,
         auto_pin=AutoPin(model_loader=model_loader, quota=quota, clock=clock),
         quota=quota,
+        timing=timing,
     )
 
 

@@ -43,6 +43,7 @@ from chat_service.runtime.ports import (
 from chat_service.runtime.prompt_context import prompt_header
 from chat_service.runtime.run_context import STAMP, AgentDeps, AgentRun, segment_key, stamp_of
 from chat_service.runtime.subagent import Subagent
+from chat_service.runtime.timing import Timing
 from chat_service.tools.definition import ToolDefinition
 from shared import errors
 from shared.clock import Clock
@@ -84,6 +85,7 @@ class Agent:
         subagents: Sequence[Subagent] = (),
         models: Mapping[int, ModelConfig] | None = None,
         may_come: Callable[[str], bool] = lambda _: False,
+        timing: Timing | None = None,
     ) -> None:
         """`may_come`: whether a tool that is not there may be one of a server not yet reached."""
         self._checkpoints = checkpoints
@@ -102,6 +104,7 @@ class Agent:
             clock=clock,
             retry=retry or RetryPolicies(),
             images=images,
+            timing=timing or Timing(),
             models=lambda: models or {},
             rules=lambda: {tool.name: tool.approval for tool in more_tools()},
             late=DeferredTools(more_tools=more_tools, may_come=may_come),

@@ -10,6 +10,7 @@ from chat_service.llm.config import ModelConfig
 from chat_service.runtime.models_file import Models
 from chat_service.runtime.ports import McpToolSpecs
 from chat_service.runtime.run_context import AgentRun
+from chat_service.runtime.timing import Timing
 from chat_service.tools.automations.create import create_automation_tool
 from chat_service.tools.automations.explain_slot import explain_slot_tool
 from chat_service.tools.automations.list_automations import list_automations_tool
@@ -142,6 +143,7 @@ def build_toolset(
     fetcher: Fetcher,
     environ: Mapping[str, str],
     store: McpToolSpecs | None = None,
+    timing: Timing | None = None,
 ) -> Toolset:
     """Capabilities are the process's own, since their handlers hold its clock.
 
@@ -161,5 +163,6 @@ def build_toolset(
             environ=environ,
             store=store,
             reserved={tool.name for tool in MAIN_AGENT} | set(capabilities.all()),
+            timing=timing or Timing(),
         ),
     )

@@ -10,6 +10,7 @@ from chat_service.model_selection.auto_pin import AutoPin
 from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.model_selection.quota import Quota
 from chat_service.runtime.ports import AutomationsPort
+from chat_service.runtime.timing import Timing
 from shared.clock import Clock
 
 
@@ -22,5 +23,6 @@ class FlowDeps:
     model_loader: ModelLoader
     auto_pin: AutoPin
     quota: Quota
+    timing: Timing
     # What goes on beside the turns, such as a title that comes late.
     background: set["asyncio.Task[None]"] = field(default_factory=set)

@@ -54,7 +54,6 @@ async def generate_title(
 
 log = logs.logger(__name__)
 
-WAIT_SECONDS: Final = 2.0
 MOST_CHARACTERS: Final = 500
 
 
@@ -62,13 +61,14 @@ MOST_CHARACTERS: Final = 500
 class TitleSearch:
     """The search for a title. While `shown`, a frame tells of what was found."""
 
+    limit: float  # seconds that a segment's end waits
     task: "asyncio.Task[None] | None" = None
     shown: bool = True
 
     async def awaited(self) -> None:
         """Waits a little for one that is still on its way."""
         if self.task is not None:
-            await asyncio.wait([self.task], timeout=WAIT_SECONDS)
+            await asyncio.wait([self.task], timeout=self.limit)
 
 
 @contextlib.asynccontextmanager
@@ -76,7 +76,7 @@ async def search_title(
     deps: FlowDeps, segment: Segment, said: Sequence[ThreadMessage]
 ) -> AsyncIterator[TitleSearch]:
     """A title that comes after this changes the thread only; its usage counts all the same."""
-    search = TitleSearch()
+    search = TitleSearch(limit=deps.timing.title_limit)
     text = input_state.text_of(said[-1])
     if text and await _is_wanted(deps, segment):
         search.task = asyncio.create_task(_search(deps, segment, text, search))
@@ -92,7 +92,7 @@ async def stop(deps: FlowDeps) -> None:
     """Gives what is on its way a moment, then leaves it."""
     left = set(deps.background)
     if left:
-        _, late = await asyncio.wait(left, timeout=WAIT_SECONDS)
+        _, late = await asyncio.wait(left, timeout=deps.timing.title_limit)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)

@@ -19,6 +19,7 @@ from chat_service.runtime.ports import (
     TaskLimits,
     ToolCallClaims,
 )
+from chat_service.runtime.timing import Timing
 from shared.clock import Clock
 from shared.registries.catalogue import Catalogue
 
@@ -39,6 +40,7 @@ class AgentDeps:
     clock: Clock
     retry: RetryPolicies
     images: Images | None = None
+    timing: Timing = field(default_factory=Timing)
     # how each tool that is offered beside chat's own acts, by name
     rules: Callable[[], Mapping[str, ApprovalRule]] = dict
     # the definition of a tool that a graph does not have; see late_tools.py

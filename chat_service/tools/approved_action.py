@@ -21,7 +21,6 @@ from chat_service.tools.results import ApprovalDeclined, AutomationSaved
 from shared.telemetry import logs
 
 MAX_SUMMARY: Final = 300
-CANCEL_GRACE_SECONDS: Final = 2.0
 
 AutomationChange = Literal["created", "updated", "paused", "resumed"]
 
@@ -45,7 +44,9 @@ async def act_with_approval(
     if isinstance(decision, ApprovalRejected):
         return ApprovalDeclined(reason=decision.reason)
     approved = decision
-    saved = await run.deps.retry.peer.call(lambda: _heard_out(_acted(run, approved, act)))
+    saved = await run.deps.retry.peer.call(
+        lambda: _heard_out(_acted(run, approved, act), run.deps.timing.action_limit)
+    )
     return AutomationSaved(
         automation=saved.name,
         display_name=display_name(saved.payload),
@@ -79,14 +80,16 @@ async def _note(run: AgentRun, approval: UUID, resource: str) -> None:
         )
 
 
-async def _heard_out(attempt: Coroutine[Any, Any, SavedAutomation]) -> SavedAutomation:
+async def _heard_out(
+    attempt: Coroutine[Any, Any, SavedAutomation], limit: float
+) -> SavedAutomation:
     """A cancellation waits a little for a call that is on its way: it may well save something."""
     call = asyncio.ensure_future(attempt)
     try:
         return await asyncio.shield(call)
     except asyncio.CancelledError:
         call.add_done_callback(_leave)
-        await asyncio.wait([call], timeout=CANCEL_GRACE_SECONDS)
+        await asyncio.wait([call], timeout=limit)
         raise
 
 

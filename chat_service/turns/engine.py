@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.persistence import turns
 from chat_service.persistence.turns import Turn
+from chat_service.runtime.timing import Timing
 from chat_service.turns import accounting
 from chat_service.turns.finalize import finalize, salvage, to_failure
 from chat_service.turns.frame_log import LEASE, FrameLog, TurnLog
@@ -38,17 +39,13 @@ RENEWALS: Final = 4
 # Whoever writes a turn's frames holds its row for a moment, in which it can't be renewed.
 LOCKED_SECONDS: Final = 0.02
 LOCKED_AT_MOST: Final = 5
-CANCEL_LOOK_SECONDS: Final = 0.4
 ADOPT_SECONDS: Final = 2.0
 ADOPT_BATCH: Final = 50
-RETRY_SECONDS: Final = 0.5
 # How often the database may refuse the end of a turn before what it said is cleaned, and left out.
 CLEANED_AT: Final = 3
 EMPTIED_AT: Final = 6
 # Turns that begin at the same moment take turns with the words of those that stream.
 MAX_CONCURRENT_OPENINGS: Final = 1
-# How long a stop waits for the end of a segment to be written.
-END_SECONDS: Final = 5.0
 
 # A flow gives frames and, last, how the segment ends.
 Flow = Callable[[Segment], AsyncGenerator[pb.TurnEvent | SegmentOutcome, None]]
@@ -88,10 +85,12 @@ class TurnEngine:
         forget: Callable[[UUID], Awaitable[None]],
         estimate_lost_usage: LostUsageEstimate,
         lease: timedelta = LEASE,
+        timing: Timing | None = None,
     ) -> None:
         """`leases` has a connection that nothing else waits for or holds."""
         self.owner = uuid4()
         self.lease = lease
+        self._timing = timing or Timing()
         self._db = db
         self._leases = leases
         self._clock = clock
@@ -109,6 +108,7 @@ class TurnEngine:
             self.background,
             estimate_lost_usage=estimate_lost_usage,
             start=self._start_again,
+            timing=self._timing,
         )
 
     def start(self, segment: Segment, stored: list[bytes]) -> None:
@@ -145,13 +145,15 @@ class TurnEngine:
         """Keeps leases, looks for cancellations, adopts orphans; until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._every(self.renew_seconds, self.renew_leases))
-            group.create_task(self._every(CANCEL_LOOK_SECONDS, self.check_cancel_requests))
+            group.create_task(
+                self._every(self._timing.cancel_poll_interval, self.check_cancel_requests)
+            )
             group.create_task(self._every(ADOPT_SECONDS, self.adopt_turns))
 
     async def stop(self, grace_seconds: float) -> None:
         """Lets turns end for a while, then leaves the rest to another replica at once."""
         self._stopping = True
-        await self.background.stop(END_SECONDS)
+        await self.background.stop(self._timing.finish_limit)
         tasks = [r.task for r in self._running.values()]
         if tasks:
             await asyncio.wait(tasks, timeout=grace_seconds)
@@ -265,7 +267,7 @@ class TurnEngine:
                 await asyncio.shield(end)
             except asyncio.CancelledError:
                 if running.left:
-                    await asyncio.wait([end], timeout=END_SECONDS)
+                    await asyncio.wait([end], timeout=self._timing.finish_limit)
                     end.cancel()
                     raise
 
@@ -307,7 +309,7 @@ class TurnEngine:
                 refused += database.translate(error) is None
                 if refused in (CLEANED_AT, EMPTIED_AT):
                     outcome = salvage(segment, error, whole=refused < EMPTIED_AT)
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(self._timing.finish_retry_interval)
                 continue
             if ended is None:  # another owner has it
                 turn_log.lost.set()
@@ -321,7 +323,7 @@ class TurnEngine:
 
     async def _leave(self, segment: Segment) -> None:
         try:
-            async with asyncio.timeout(END_SECONDS):
+            async with asyncio.timeout(self._timing.finish_limit):
                 await accounting.record_unreported(self._db, segment)
         except Exception as error:  # noqa: BLE001 - whoever goes on needs none of it
             log.warning("turn_not_accounted", turn=segment.turn_name, error=type(error).__name__)

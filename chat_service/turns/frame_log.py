@@ -11,6 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.persistence import frames, turns
+from chat_service.runtime.timing import Timing
 from shared.aio import Notifier
 from shared.clock import Clock
 from shared.db import fast_connection
@@ -18,11 +19,8 @@ from shared.rpc.timestamps import to_timestamp
 from shared.telemetry.logs import logger
 
 LEASE: Final = timedelta(seconds=8)
-# A turn's delta goes at once when none went lately; what comes within the gap goes together.
-GAP_SECONDS: Final = 0.025
 # Between two writes, so that what several turns say at about the same time goes together.
 REST_SECONDS: Final = 0.001
-RETRY_SECONDS: Final = 0.25
 # A turn's words wait for a write of its own only, and hardly ever for one of others.
 WRITES_AT_ONCE: Final = 2
 # An agent that is further ahead of the database than this waits.
@@ -66,9 +64,17 @@ class TurnLog:
 class FrameLog:
     """Writes the frames of all turns of this replica, many turns in one transaction."""
 
-    def __init__(self, db: AsyncEngine, clock: Clock, *, lease: timedelta = LEASE) -> None:
+    def __init__(
+        self,
+        db: AsyncEngine,
+        clock: Clock,
+        *,
+        lease: timedelta = LEASE,
+        timing: Timing | None = None,
+    ) -> None:
         """`lease`: of the turns whose frames it writes, which renews them."""
         self._lease = lease
+        self._timing = timing or Timing()
         self._db = db
         self._clock = clock
         self._logs: dict[UUID, TurnLog] = {}
@@ -186,7 +192,7 @@ class FrameLog:
             for one in ready:
                 one.on_its_way = False
                 if one.writing:
-                    one.due = asyncio.get_running_loop().time() + RETRY_SECONDS
+                    one.due = asyncio.get_running_loop().time() + self._timing.frame_retry_interval
                 if one.writing or one.pending:
                     self._when_due(one)
 
@@ -205,7 +211,7 @@ class FrameLog:
         except Exception as error:  # noqa: BLE001 - whatever it is, the frames are kept and tried again
             log.warning("frames_not_stored", turns=len(logs), error=type(error).__name__)
             return False
-        due = asyncio.get_running_loop().time() + GAP_SECONDS
+        due = asyncio.get_running_loop().time() + self._timing.frame_gap
         for one in logs:
             one.due = due
             stored, one.writing = one.writing, []

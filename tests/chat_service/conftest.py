@@ -4,18 +4,16 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service import bootstrap
 from chat_service.agent.checkpointer import open_checkpoints, setup
-from chat_service.flows import title_gen
 from chat_service.persistence import tables
-from chat_service.tools.mcp import client
+from chat_service.runtime.timing import Timing
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
@@ -24,25 +22,22 @@ from shared.registries.catalogue import register_builtins
 from tests.chat_service.agent_bench import Bench
 from tests.chat_service.replica import POOL, Replica
 from tests.support.agent_ports import MemoryAutomations
-from tests.support.chat import START, Chat, chat_service, migrated
+from tests.support.chat import PATIENT, START, Chat, chat_service, migrated
 from tests.support.models import models_file
 from tests.support.postgres import SuiteServer
 from tests.support.retries import retries
 from tests.support.tokens import Keys
 
 
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is not held up comes in time, however busy the machine is."""
-    monkeypatch.setattr(title_gen, "WAIT_SECONDS", 30.0)
-    monkeypatch.setattr(client, "REACH_SECONDS", 60.0)
-    monkeypatch.setattr(bootstrap, "SETTLE_SECONDS", 60.0)
+@pytest.fixture
+def impatient() -> None:
+    """Nobody waits for a title."""
 
 
 @pytest.fixture
-def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for a title."""
-    monkeypatch.setattr(title_gen, "WAIT_SECONDS", 0.0)
+def timing(request: pytest.FixtureRequest) -> Timing:
+    """Of every service that `chat` and `serve` start."""
+    return replace(PATIENT, title_limit=0.0) if "impatient" in request.fixturenames else PATIENT
 
 
 @pytest.fixture
@@ -86,6 +81,7 @@ async def serve(
     keys: Keys,
     demo: DemoServer,
     automations: MemoryAutomations,
+    timing: Timing,
     tmp_path: Path,
 ) -> AsyncIterator[Serving]:
     clock = ManualClock(START)
@@ -97,6 +93,7 @@ async def serve(
             demo.base_url,
             automations=automations,
             clock=clock,
+            timing=timing,
             retry=retries(no_wait),
         )
         yield Serving(clock=clock, stack=stack, start=start, folder=tmp_path)
@@ -104,10 +101,14 @@ async def serve(
 
 @pytest.fixture
 async def chat(
-    chat_databases: ServiceDatabases, keys: Keys, demo: DemoServer, automations: MemoryAutomations
+    chat_databases: ServiceDatabases,
+    keys: Keys,
+    demo: DemoServer,
+    automations: MemoryAutomations,
+    timing: Timing,
 ) -> AsyncIterator[Chat]:
     async with chat_service(
-        chat_databases, keys, demo.base_url, automations=automations
+        chat_databases, keys, demo.base_url, automations=automations, timing=timing
     ) as running:
         yield running
 
@@ -127,12 +128,24 @@ async def leases(chat_databases: ServiceDatabases) -> AsyncIterator[AsyncEngine]
 
 
 @pytest.fixture
-async def replica(engine: AsyncEngine) -> AsyncIterator[Replica]:
-    one = Replica(engine=engine)
-    yield one
-    one.reckoning.set()
-    one.leaving.set()
-    await one.turns.stop(0)
+async def replicas(engine: AsyncEngine) -> AsyncIterator[Callable[..., Replica]]:
+    """Makes replicas on the test's database, and stops them at its end."""
+    made: list[Replica] = []
+
+    def make(**more: Any) -> Replica:
+        made.append(Replica(engine=engine, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.reckoning.set()
+        one.leaving.set()
+        await one.turns.stop(0)
+
+
+@pytest.fixture
+def replica(replicas: Callable[..., Replica]) -> Replica:
+    return replicas()
 
 
 @pytest.fixture

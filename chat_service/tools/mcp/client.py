@@ -17,8 +17,6 @@ from chat_service.tools.mcp import session as mcp_session
 from shared import errors
 from shared.telemetry import logs
 
-# how long a server may take to begin to speak, and to tell what it offers
-REACH_SECONDS: Final = 10.0
 MAX_TOOLS: Final = 64  # of one server
 MAX_ERROR_TEXT: Final = 2_000
 # in `_meta` of a call: the same whenever one call is made again
@@ -32,7 +30,9 @@ _UNSURE: Final = "it may have done it or not"
 log = logs.logger(__name__)
 
 
-async def list_tools(server: McpServer, environ: Mapping[str, str]) -> tuple[list[Tool], bool]:
+async def list_tools(
+    server: McpServer, environ: Mapping[str, str], *, connect_limit: float
+) -> tuple[list[Tool], bool]:
     """What it offers, at most MAX_TOOLS; whether there is more. Raises whatever goes wrong."""
     found: list[Tool] = []
     cursor: str | None = None
@@ -46,12 +46,16 @@ async def list_tools(server: McpServer, environ: Mapping[str, str]) -> tuple[lis
             if not cursor or len(found) >= MAX_TOOLS:
                 break
 
-    await mcp_session.use_session(server, environ, ask, seconds=REACH_SECONDS)
+    await mcp_session.use_session(server, environ, ask, seconds=connect_limit)
     return found[:MAX_TOOLS], bool(cursor) or len(found) > MAX_TOOLS
 
 
 async def call_tool(
-    server: McpServer, environ: Mapping[str, str], tool: str, arguments: dict[str, Any]
+    server: McpServer,
+    environ: Mapping[str, str],
+    connect_limit: float,
+    tool: str,
+    arguments: dict[str, Any],
 ) -> dict[str, Any]:
     """Raises RotaError with the tool's own words when it fails.
 
@@ -64,7 +68,7 @@ async def call_tool(
         await asked.of(session)
 
     try:
-        await mcp_session.use_session(server, environ, ask, seconds=REACH_SECONDS)
+        await mcp_session.use_session(server, environ, ask, seconds=connect_limit)
     except Exception as error:
         # once it has answered, what happens to the connection is of no matter
         if asked.answer is None:

@@ -12,6 +12,7 @@ from mcp.types import Tool
 from chat_service.llm.text import clean, one_line
 from chat_service.runtime.models_file import McpServer
 from chat_service.runtime.ports import McpToolSpecs
+from chat_service.runtime.timing import Timing
 from chat_service.tools.capability_tool import ToolOffer, offer_tool
 from chat_service.tools.definition import ToolDefinition
 from chat_service.tools.mcp import client, schema
@@ -21,7 +22,6 @@ from shared.telemetry import logs
 log = logs.logger(__name__)
 
 MAX_DESCRIPTION: Final = 2_000
-REFRESH_SECONDS: Final = 60.0
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -62,6 +62,7 @@ class McpTools:
     environ: Mapping[str, str]
     store: McpToolSpecs | None = None
     reserved: Collection[str] = ()
+    timing: Timing = field(default_factory=Timing)
     _offered: dict[str, list[ToolOffer]] = field(default_factory=dict)
     _seen: dict[str, list[McpToolSpec]] = field(default_factory=dict)
     _kept: dict[str, list[McpToolSpec]] = field(default_factory=dict)
@@ -91,7 +92,7 @@ class McpTools:
         await asyncio.gather(*(self._refresh_server(server) for server in self.servers))
         self._refreshed.set()
 
-    async def wait_ready(self, seconds: float) -> None:
+    async def wait_ready(self) -> None:
         """Waits for a first look, so that what is in hand finds its tools, but not for long.
 
         Nobody waits when something is known of every server.
@@ -99,7 +100,7 @@ class McpTools:
         if not self._unknown():
             return
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self.timing.mcp_startup_limit):
                 await self._refreshed.wait()
         except TimeoutError:
             log.warning("mcp_servers_not_awaited", servers=[one.id for one in self._unknown()])
@@ -109,7 +110,9 @@ class McpTools:
 
     async def _refresh_server(self, server: McpServer) -> None:
         try:
-            listed, more = await client.list_tools(server, self.environ)
+            listed, more = await client.list_tools(
+                server, self.environ, connect_limit=self.timing.mcp_connect_limit
+            )
         except Exception as error:  # noqa: BLE001 - whatever a foreign server does, we go on
             self._unreachable.add(server.id)
             log.warning(
@@ -152,7 +155,9 @@ class McpTools:
             description=told.description,
             input_schema=told.input_schema,
             output_schema={"type": "object"},
-            handler=partial(client.call_tool, server, self.environ, told.name),
+            handler=partial(
+                client.call_tool, server, self.environ, self.timing.mcp_connect_limit, told.name
+            ),
         )
 
     async def _keep(self, server: McpServer, told: list[McpToolSpec]) -> None:

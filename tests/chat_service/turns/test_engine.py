@@ -1,6 +1,7 @@
 """Segments that a replica runs: begun once, ended to the end, left to others when it stops."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.persistence import turns
 from chat_service.persistence.enums import TurnState
-from chat_service.turns import engine as turn_engine
+from chat_service.runtime.timing import Timing
 from chat_service.turns.segment import Segment
 from tests.chat_service.replica import (
     Replica,
@@ -131,9 +132,9 @@ async def test_a_newer_segment_takes_the_place_of_one_that_still_runs(
 
 
 async def test_a_segment_is_ended_though_it_is_cancelled_meanwhile(
-    engine: AsyncEngine, replica: Replica, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine, replicas: Callable[..., Replica]
 ) -> None:
-    monkeypatch.setattr(turn_engine, "END_SECONDS", 0.0)
+    replica = replicas(timing=Timing(finish_limit=0.0))
     (turn,) = await store(engine)
     await replica.turns.adopt_turns()
     await replica.begun(1)

@@ -1,5 +1,6 @@
 """The end of a segment: no way out leaves it unwritten, and each is told in the log."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,12 +18,14 @@ from chat_service.turns.segment import Segment
 from devstack.demo_model import DemoServer
 from shared.rpc import status
 from tests.chat_service.conftest import Serving
-from tests.support.chat import SCHEDULE, Chat, kinds, thread_of
+from tests.support.chat import PATIENT, SCHEDULE, Chat, kinds, thread_of
 from tests.support.models import model
 from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
 
 PRICE = {"input_price": 1_000_000, "output_price": 1_000_000}
 PREMIUM = model(-1, "demo-a", premium=True, **PRICE)
+
+AT_ONCE = replace(PATIENT, finish_retry_interval=0.0)
 
 
 async def settled(chat: Chat) -> list[int]:
@@ -36,9 +39,8 @@ async def settled(chat: Chat) -> list[int]:
 async def test_an_end_that_can_not_be_written_is_written_again(
     serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chat = await serve(PREMIUM)
+    chat = await serve(PREMIUM, timing=AT_ONCE)
     failures = [ConnectionError("away"), ConnectionError("still away")]
-    monkeypatch.setattr(engine, "RETRY_SECONDS", 0.0)
 
     async def flaky(*args: Any) -> Any:
         ended = await finalize(*args) if not failures else False
@@ -55,8 +57,7 @@ async def test_an_end_that_can_not_be_written_is_written_again(
 async def test_what_the_database_refuses_to_hold_is_cleaned_and_the_turn_ends(
     serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chat = await serve(PREMIUM)
-    monkeypatch.setattr(engine, "RETRY_SECONDS", 0.0)
+    chat = await serve(PREMIUM, timing=AT_ONCE)
 
     async def unstorable(self: Any, **asked: Any) -> Any:
         yield TextDelta(block=0, text="Hello.")
@@ -78,8 +79,7 @@ async def test_what_the_database_refuses_to_hold_is_cleaned_and_the_turn_ends(
 async def test_a_turn_ends_even_when_nothing_it_said_can_be_stored(
     serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chat = await serve(PREMIUM)
-    monkeypatch.setattr(engine, "RETRY_SECONDS", 0.0)
+    chat = await serve(PREMIUM, timing=AT_ONCE)
 
     async def picky(*args: Any) -> Any:
         segment = next(arg for arg in args if isinstance(arg, Segment))

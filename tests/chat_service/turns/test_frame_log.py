@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.turns import frame_log
+from chat_service.runtime.timing import Timing
 from chat_service.turns.frame_log import FrameLog, TurnLog
 from chat_service.turns.place import Place
 from chat_service.turns.watch import TurnWatcher
@@ -21,7 +21,11 @@ class Written(FrameLog):
     """Keeps what is written instead of storing it."""
 
     def __init__(self) -> None:
-        super().__init__(db=None, clock=ManualClock(START))  # type: ignore[arg-type]
+        super().__init__(
+            db=None,  # type: ignore[arg-type]
+            clock=ManualClock(START),
+            timing=Timing(frame_gap=3600.0, frame_retry_interval=0.0),
+        )
         self.texts: list[tuple[int, str]] = []
 
     async def _store(self, logs: Sequence[TurnLog]) -> bool:
@@ -42,7 +46,6 @@ async def log(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Written]:
     async def connection(_: Any) -> AsyncIterator[None]:
         yield
 
-    monkeypatch.setattr(frame_log, "GAP_SECONDS", 3600.0)
     monkeypatch.setattr("chat_service.turns.frame_log.frames.append", append)
     monkeypatch.setattr("chat_service.turns.frame_log.fast_connection.borrow", connection)
     written = Written()
@@ -146,7 +149,6 @@ async def test_nobody_sees_a_frame_before_it_is_stored(
             raise OSError("the database is away")
         return {batch.turn for batch in batches}
 
-    monkeypatch.setattr(frame_log, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr("chat_service.turns.frame_log.frames.append", append)
     turn = opened(log, 1)
     watcher = TurnWatcher(log._db, log, ManualClock(START), heartbeat_seconds=3600.0)

@@ -1,6 +1,7 @@
 """Turns of a replica that died: taken over at once, and what they had cost is counted."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chat_service.persistence import frames, messages, turn_recovery
 from chat_service.persistence.turn_recovery import RecoveredUsage
 from chat_service.persistence.turns import Turn
+from chat_service.runtime.timing import Timing
 from chat_service.turns import accounting, recovery
 from tests.chat_service.replica import (
     CUT,
@@ -193,11 +195,10 @@ async def test_of_a_turn_that_is_not_as_it_was_found_nothing_is_written(
 )
 async def test_a_reckoning_that_failed_is_tried_again_before_its_turn_goes_on(
     engine: AsyncEngine,
-    replica: Replica,
-    monkeypatch: pytest.MonkeyPatch,
+    replicas: Callable[..., Replica],
     faults: list[Exception],
 ) -> None:
-    monkeypatch.setattr(recovery, "RETRY_SECONDS", 0.0)
+    replica = replicas(timing=Timing(recovery_retry_interval=0.0))
     (turn,) = await store(engine)
     await say(engine, turn, "what was said")
     replica.faults, replica.cut = [*faults], [CUT]
@@ -208,10 +209,9 @@ async def test_a_reckoning_that_failed_is_tried_again_before_its_turn_goes_on(
 
 
 async def test_a_reckoning_that_never_ends_holds_no_turn_up_for_ever(
-    engine: AsyncEngine, replica: Replica, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine, replicas: Callable[..., Replica]
 ) -> None:
-    monkeypatch.setattr(recovery, "ESTIMATE_SECONDS", 0.0)
-    monkeypatch.setattr(recovery, "RETRY_SECONDS", 0.0)
+    replica = replicas(timing=Timing(recovery_limit=0.0, recovery_retry_interval=0.0))
     await store(engine, 3 * recovery.AT_ONCE)
     replica.reckoning.clear()
     await replica.turns.adopt_turns()
@@ -221,11 +221,10 @@ async def test_a_reckoning_that_never_ends_holds_no_turn_up_for_ever(
 @pytest.mark.parametrize("faults", [[], [RuntimeError("odd")]], ids=["at once", "after a fault"])
 async def test_a_replica_that_stops_leaves_what_it_was_taking_over_too(
     engine: AsyncEngine,
-    replica: Replica,
-    monkeypatch: pytest.MonkeyPatch,
+    replicas: Callable[..., Replica],
     faults: list[Exception],
 ) -> None:
-    monkeypatch.setattr(recovery, "RETRY_SECONDS", 0.0)
+    replica = replicas(timing=Timing(recovery_retry_interval=0.0))
     (turn,) = await store(engine)
     replica.reckoning.clear()
     replica.faults = [*faults]

@@ -7,9 +7,9 @@ from tests.chat_service.conftest import (
     engine,
     impatient,
     leases,
-    patient,
     replica,
     serve,
+    timing,
 )
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "engine",
     "impatient",
     "leases",
-    "patient",
     "replica",
     "serve",
+    "timing",
 ]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import turns
 from chat_service.runtime.ports import SavedAutomation
-from chat_service.tools import approved_action
+from chat_service.runtime.timing import Timing
 from shared import resources
 from tests.chat_service.conftest import Serving
 from tests.support.agent_ports import MemoryAutomations
@@ -37,11 +38,10 @@ class Slow(MemoryAutomations):
 
 @pytest.mark.parametrize("waited", [0.0, 60.0])
 async def test_its_approval_tells_what_came_of_it_all_the_same(
-    serve: Serving, monkeypatch: pytest.MonkeyPatch, waited: float
+    serve: Serving, timing: Timing, waited: float
 ) -> None:
-    monkeypatch.setattr(approved_action, "CANCEL_GRACE_SECONDS", waited)
     automations = Slow()
-    chat = await serve(automations=automations)
+    chat = await serve(automations=automations, timing=replace(timing, action_limit=waited))
     approval = approval_of(await chat.send(SCHEDULE))
     resuming = asyncio.create_task(chat.resume(approval.turn, approve(approval)))
     await asyncio.wait_for(automations.has_saved.wait(), 60)

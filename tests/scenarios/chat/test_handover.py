@@ -1,6 +1,7 @@
 """A replica stops in the middle; another one ends what it began."""
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
 import grpc
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import tables
-from chat_service.turns import engine as turn_engine
+from chat_service.runtime.timing import Timing
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.rpc import status
@@ -128,10 +129,10 @@ async def test_two_replicas_racing_for_a_thread_open_one_turn(
 
 
 async def test_a_cancel_that_meets_a_pause_cancels_the_turn(
-    serve: Serving, demo: DemoServer, monkeypatch: pytest.MonkeyPatch
+    serve: Serving, demo: DemoServer, timing: Timing
 ) -> None:
-    monkeypatch.setattr(turn_engine, "CANCEL_LOOK_SECONDS", 86_400.0)  # it never looks again
-    first, second = await serve(), await serve()
+    never = replace(timing, cancel_poll_interval=86_400.0)  # it looks once
+    first, second = await serve(timing=never), await serve(timing=never)
     thread = thread_of(await first.send("hello"))  # by now it has looked
     demo.controls.hold(kind="drafter")
     call = first.stream(SCHEDULE, name=thread)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from rota.agent.v1 import agent_pb2
 from rota.chat.v1 import chat_pb2 as pb
 from structlog.testing import capture_logs
 
-from chat_service import bootstrap
 from chat_service.persistence import tables
+from chat_service.runtime.timing import Timing
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.rpc import status, struct
@@ -242,12 +243,11 @@ async def test_an_act_whose_server_stays_away_is_told_as_not_done(
 
 
 async def test_a_server_that_was_never_reached_is_no_tool_that_is_gone(
-    start: Start, keys: Keys, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    start: Start, keys: Keys, shelf: Shelf, timing: Timing
 ) -> None:
-    monkeypatch.setattr(bootstrap, "REFRESH_SECONDS", 0.2)
     shelf.away = True
 
-    async with start() as chat:
+    async with start(timing=replace(timing, mcp_refresh_interval=0.2)) as chat:
         failed = await _task(chat, keys)
         assert not await _offered(chat, keys)
         shelf.away = False
@@ -264,15 +264,20 @@ async def test_a_server_that_hangs_does_not_keep_the_service_from_serving(
     demo: DemoServer,
     automations: MemoryAutomations,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    timing: Timing,
 ) -> None:
-    monkeypatch.setattr(bootstrap, "SETTLE_SECONDS", 0.2)
+    hurried = replace(timing, mcp_startup_limit=0.2)
     models = tmp_path / "models.yaml"
     async with served(OddMcp(hangs=True)) as url:
         models.write_text(FILE.format(url=url))
         with capture_logs() as logs:
             async with chat_service(
-                chat_databases, keys, demo.base_url, automations=automations, models_file=models
+                chat_databases,
+                keys,
+                demo.base_url,
+                automations=automations,
+                models_file=models,
+                timing=hurried,
             ) as chat:
                 events = await chat.send("hello")
 

@@ -14,6 +14,7 @@ from chat_service.runtime.models_file import McpServer
 from chat_service.tools.mcp.tools import McpTools
 from tests.chat_service.agent_bench import Bench, finished
 from tests.chat_service.tools.mcp.test_tools import agent_with, calling, looked
+from tests.support.chat import PATIENT
 from tests.support.mcp_server import served
 from tests.support.odd_mcp import OddMcp, refused, text, tool
 
@@ -186,7 +187,7 @@ async def test_configured_headers_are_sent_with_everything(
     server = McpServer(
         id="odd", url=url, approval="never", header_env={"Authorization": "ODD_TOKEN"}
     )
-    tools = McpTools(servers=[server], environ={"ODD_TOKEN": "Bearer known"})
+    tools = McpTools(servers=[server], environ={"ODD_TOKEN": "Bearer known"}, timing=PATIENT)
     await tools.refresh()
     await bench.all(calling("odd_act"), agent=agent_with(bench, tools))
 

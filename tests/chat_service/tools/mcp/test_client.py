@@ -15,6 +15,7 @@ from chat_service.tools.mcp.tools import McpTools
 from tests.chat_service.agent_bench import Bench, finished
 from tests.chat_service.hands import one_call
 from tests.chat_service.tools.mcp.test_tools import agent_with, calling, looked
+from tests.support.chat import PATIENT
 from tests.support.mcp_server import served
 from tests.support.odd_mcp import OddMcp
 from tests.support.scripted_model import ends, says, scripted_model
@@ -75,7 +76,7 @@ async def test_what_was_approved_waits_for_a_server_that_nothing_is_known_of(
         agent = agent_with(bench, await looked(server))
         (approval,) = await bench.paused(calling("odd_act"), agent=agent)
         bench.approvals.decide(approval, "approved")
-        restarted = McpTools(servers=[server], environ={})
+        restarted = McpTools(servers=[server], environ={}, timing=PATIENT)
 
         async def sleep(seconds: float) -> None:
             await bench.waits.sleep(seconds)
@@ -93,7 +94,9 @@ async def test_what_was_approved_waits_for_a_server_that_nothing_is_known_of(
 async def test_a_tool_of_a_server_that_was_never_reached_is_told_as_such_at_once(
     bench: Bench,
 ) -> None:
-    unknown = McpTools(servers=[McpServer(id="odd", url="http://127.0.0.1:1/mcp")], environ={})
+    unknown = McpTools(
+        servers=[McpServer(id="odd", url="http://127.0.0.1:1/mcp")], environ={}, timing=PATIENT
+    )
 
     async with scripted_model(one_call("odd_act", 1), [says("I see."), ends()]) as model:
         bench.ask_at(model.base_url)

@@ -22,6 +22,7 @@ from shared.registries.catalogue import Catalogue
 from shared.registries.triggers.store import all_triggers
 from shared.retry import Sleep
 from tests.chat_service.agent_bench import NOW, Bench, finished
+from tests.support.chat import PATIENT
 from tests.support.mcp_server import Shelf, mcp_server
 from tests.support.retries import retries
 
@@ -39,7 +40,7 @@ async def url(shelf: Shelf) -> AsyncIterator[str]:
 
 async def looked(*servers: McpServer) -> McpTools:
     reserved = {tool.name for tool in MAIN_AGENT}
-    found = McpTools(servers=servers, environ={}, reserved=reserved)
+    found = McpTools(servers=servers, environ={}, reserved=reserved, timing=PATIENT)
     await found.refresh()
     return found
 
