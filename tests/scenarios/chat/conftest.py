@@ -8,6 +8,7 @@ from tests.chat_service.conftest import (
     impatient,
     leases,
     replica,
+    replicas,
     serve,
     timing,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "impatient",
     "leases",
     "replica",
+    "replicas",
     "serve",
     "timing",
 ]
