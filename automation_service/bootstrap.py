@@ -25,7 +25,7 @@ from automation_service.persistence.schema_version import is_migrated
 from automation_service.persistence.tables import TENANTS
 from automation_service.queue import PgQueuer, RunQueue
 from automation_service.retention import AutomationRetention, RetentionPolicy
-from automation_service.runs.agent_client import GrpcAgent
+from automation_service.runs.agent_client import AgentClient
 from automation_service.runs.attempt import StoppableAgent
 from automation_service.runs.service import Runs
 from automation_service.runs.worker import RunWorker
@@ -36,7 +36,7 @@ from automation_service.scheduling.slot_decision import SlotPolicy
 from automation_service.settings import AutomationSettings
 from automation_service.webhooks.delivery import DeliveryWorker
 from automation_service.webhooks.secrets import WebhookSecrets
-from automation_service.webhooks.sender import Poster
+from automation_service.webhooks.sender import WebhookSender
 from automation_service.webhooks.service import Webhooks
 from shared.clock import Clock, CorrectedClock
 from shared.db import database
@@ -58,7 +58,7 @@ log = logs.logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AutomationApp:
+class AutomationServer:
     """The running service. `port` is 0 without the role api."""
 
     port: int
@@ -85,8 +85,8 @@ async def service(
     agent: StoppableAgent | None = None,
     source: CapabilitySource | None = None,
     queue: RunQueue | None = None,
-    poster: Poster | None = None,
-) -> AsyncIterator[AutomationApp]:
+    sender: WebhookSender | None = None,
+) -> AsyncIterator[AutomationServer]:
     """The service, serving until the context is left; then it drains.
 
     `source` is where the catalogue of capabilities comes from.
@@ -102,20 +102,20 @@ async def service(
         closers.push_async_callback(db.dispose)
         peer = open_channel(settings.peer_address, tls=_tls(settings))
         closers.push_async_callback(peer.close)
-        remote = GrpcAgent(channel=peer, behalf=_behalf(settings))
+        remote = AgentClient(channel=peer, credentials=_credentials(settings))
         queue = queue or PgQueuer(
             url=settings.database_url,
             lease=timedelta(seconds=settings.lease_seconds),
             poll_interval=timedelta(seconds=settings.look_seconds),
             concurrency=settings.concurrent_runs,
         )
-        poster = poster or Poster(local=settings.local_webhooks)
+        sender = sender or WebhookSender(local=settings.local_webhooks)
         secrets = WebhookSecrets(box=SecretBox.parse(settings.secret_keys.get_secret_value()))
         deliveries = DeliveryWorker(
             db=db,
             clock=clock,
             secrets=secrets,
-            poster=poster,
+            sender=sender,
             poll_interval=timedelta(seconds=settings.look_seconds),
         )
         tenancy = Tenancy(TENANTS)
@@ -161,7 +161,7 @@ async def service(
             revisions=Revisions(db=db),
             runs=Runs(db=db, queue=queue, clock=clock, once=once),
             slots=Slots(db=db, clock=clock, retention=retention),
-            webhooks=Webhooks(db=db, clock=clock, once=once, secrets=secrets, poster=poster),
+            webhooks=Webhooks(db=db, clock=clock, once=once, secrets=secrets, sender=sender),
             capabilities=capabilities,
         )
         stop = asyncio.Event()
@@ -185,7 +185,7 @@ async def service(
         # First of all to close, so that nothing is claimed while calls in flight end.
         closers.callback(stop.set)
         log.info("service_started", roles=sorted(settings.roles), port=port)
-        yield AutomationApp(
+        yield AutomationServer(
             port=port,
             scheduler=scheduler,
             worker=worker,
@@ -285,7 +285,7 @@ def _tls(settings: AutomationSettings) -> tls.Tls | None:
     )
 
 
-def _behalf(settings: AutomationSettings) -> DelegatedCredentials:
+def _credentials(settings: AutomationSettings) -> DelegatedCredentials:
     identity = caller.ServiceIdentity(
         service=NAME, key_pem=settings.service_key_file.read_text(), key_id=NAME
     )

@@ -19,8 +19,8 @@ from shared.rpc.client import DelegatedCredentials
 from shared.telemetry import logs
 
 # A task's stream that is silent for this long, heartbeats included, has lost its connection.
-SILENCE_SECONDS: Final = 60.0
-CALL_SECONDS: Final = 10.0
+STREAM_TIMEOUT_SECONDS: Final = 60.0
+CALL_TIMEOUT_SECONDS: Final = 10.0
 RECONNECT: Final = RetryPolicy(interval=exponential(0.2, 3.0))
 _LOST: Final = (errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED)
 _FAULTS: Final = (grpc.aio.AioRpcError, TimeoutError)
@@ -36,14 +36,14 @@ class TaskFailed(errors.RotaError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrpcAgent:
+class AgentClient:
     """Keeps the promises of `Agent`: the same request_id never starts a second task.
 
     While chat_service can't be reached it tries again, as long as it is let.
     """
 
     channel: grpc.aio.Channel
-    behalf: DelegatedCredentials
+    credentials: DelegatedCredentials
     retry: RetryPolicy = RECONNECT
 
     async def run_task(self, request: AgentTask) -> AgentResult:
@@ -58,7 +58,7 @@ class GrpcAgent:
         try:
             return await self.retry.call(attached, transient=_is_lost)
         except _FAULTS as error:
-            raise _refusal(error) from error
+            raise _to_error(error) from error
 
     async def cancel_task(self, request: AgentTask) -> None:
         """Stops a task if it can be told to; nothing is raised when it can't."""
@@ -66,7 +66,7 @@ class GrpcAgent:
             await self._stub().CancelTask(
                 pb.CancelTaskRequest(workspace=_workspace(request), request_id=request.request_id),
                 metadata=self._metadata(request),
-                timeout=CALL_SECONDS,
+                timeout=CALL_TIMEOUT_SECONDS,
             )
         except grpc.aio.AioRpcError as error:
             log.warning("task_not_cancelled", code=error.code().name)
@@ -76,8 +76,8 @@ class GrpcAgent:
         try:
             answer: pb.ListCapabilitiesResponse = await self._stub().ListCapabilities(
                 pb.ListCapabilitiesRequest(known_version=known_version),
-                metadata=self.behalf.metadata(),
-                timeout=CALL_SECONDS,
+                metadata=self.credentials.metadata(),
+                timeout=CALL_TIMEOUT_SECONDS,
             )
         except grpc.aio.AioRpcError as error:
             raise status.from_call(error, peer=PEER) from error
@@ -109,12 +109,12 @@ class GrpcAgent:
         return agent_pb2_grpc.AgentServiceStub(self.channel)
 
     def _metadata(self, request: AgentTask) -> list[tuple[str, str]]:
-        return self.behalf.metadata(user=request.on_behalf_of, workspace=request.workspace)
+        return self.credentials.metadata(user=request.on_behalf_of, workspace=request.workspace)
 
 
 async def _frames(call: Any) -> AsyncIterator[pb.TaskEvent]:
     while True:
-        async with asyncio.timeout(SILENCE_SECONDS):
+        async with asyncio.timeout(STREAM_TIMEOUT_SECONDS):
             event = await call.read()
         if event == grpc.aio.EOF:
             return
@@ -170,10 +170,10 @@ def _fail(error: errors.RotaError, usage: Usage, session_id: str) -> NoReturn:
 
 
 def _is_lost(error: BaseException) -> bool:
-    return isinstance(error, _FAULTS) and _refusal(error).code in _LOST
+    return isinstance(error, _FAULTS) and _to_error(error).code in _LOST
 
 
-def _refusal(error: grpc.aio.AioRpcError | TimeoutError) -> errors.RotaError:
+def _to_error(error: grpc.aio.AioRpcError | TimeoutError) -> errors.RotaError:
     if isinstance(error, TimeoutError):
         return errors.PeerUnavailable(PEER)
     return status.from_call(error, peer=PEER)

@@ -14,7 +14,7 @@ from automation_service.persistence.deliveries import Delivery
 from automation_service.persistence.enums import DeliveryStatus
 from automation_service.persistence.webhooks import Webhook
 from automation_service.webhooks.secrets import WebhookSecrets
-from automation_service.webhooks.sender import Answer, Poster, signed
+from automation_service.webhooks.sender import WebhookResponse, WebhookSender, build_signed_headers
 from shared import errors
 from shared.clock import Clock
 from shared.db import database
@@ -58,7 +58,7 @@ class DeliveryWorker:
     db: AsyncEngine
     clock: Clock
     secrets: WebhookSecrets
-    poster: Poster = field(default_factory=Poster)
+    sender: WebhookSender = field(default_factory=WebhookSender)
     poll_interval: timedelta = timedelta(seconds=2)
     _sending: dict[str, set["asyncio.Task[None]"]] = field(default_factory=dict, init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -146,56 +146,58 @@ class DeliveryWorker:
         async with self.db.connect() as connection:
             webhook = await webhooks.get(connection, tried.workspace)
         if not webhook.sends:
-            await self._end(tried, DeliveryStatus.FAILED, Answer(error=TURNED_OFF))
+            await self._end(tried, DeliveryStatus.FAILED, WebhookResponse(error=TURNED_OFF))
             return
-        answer = await self._post(webhook, tried)
-        if answer.is_receipt:
-            await self._end(tried, DeliveryStatus.DELIVERED, answer)
-        elif answer.is_gone:
-            await self._turn_off(webhook, tried, answer)
-        elif (wait := RETRY.backoff(tried.attempts, answer.retry_after)) is None:
-            await self._end(tried, DeliveryStatus.FAILED, answer)
+        response = await self._post(webhook, tried)
+        if response.is_success:
+            await self._end(tried, DeliveryStatus.DELIVERED, response)
+        elif response.is_gone:
+            await self._turn_off(webhook, tried, response)
+        elif (wait := RETRY.backoff(tried.attempts, response.retry_after)) is None:
+            await self._end(tried, DeliveryStatus.FAILED, response)
         else:
-            await self._postpone(tried, answer, self.clock.now() + wait)
+            await self._postpone(tried, response, self.clock.now() + wait)
 
-    async def _post(self, webhook: Webhook, tried: Delivery) -> Answer:
+    async def _post(self, webhook: Webhook, tried: Delivery) -> WebhookResponse:
         now = self.clock.now()
         try:
             secrets = self.secrets.list_active(webhook, now)
         except errors.EncryptionUnavailable:
             log.error("webhook_secret_unreadable", webhook=webhook.resource)
-            return Answer(error="its secret can't be read")
+            return WebhookResponse(error="its secret can't be read")
         body = tried.body.encode()
-        headers = signed(tried.id, body, secrets, seconds=int(now.timestamp()))
-        return await self.poster.post(webhook.uri, body, headers)
+        headers = build_signed_headers(tried.id, body, secrets, seconds=int(now.timestamp()))
+        return await self.sender.send(webhook.uri, body, headers)
 
-    async def _end(self, tried: Delivery, status: DeliveryStatus, answer: Answer) -> None:
+    async def _end(
+        self, tried: Delivery, status: DeliveryStatus, response: WebhookResponse
+    ) -> None:
         async with database.transaction(self.db) as connection:
             ended = await rows.end(
                 connection,
                 tried,
                 status=status,
-                status_code=answer.status_code,
-                error=answer.error,
+                status_code=response.status_code,
+                error=response.error,
                 now=self.clock.now(),
             )
-        _log_attempt(tried, status.value, answer)
+        _log_attempt(tried, status.value, response)
         delivered = status is DeliveryStatus.DELIVERED
         count_deliveries("delivered" if delivered else "given_up", int(ended))
 
-    async def _postpone(self, tried: Delivery, answer: Answer, until: datetime) -> None:
+    async def _postpone(self, tried: Delivery, response: WebhookResponse, until: datetime) -> None:
         async with database.transaction(self.db) as connection:
             written = await rows.postpone(
                 connection,
                 tried,
-                status_code=answer.status_code,
-                error=answer.error,
+                status_code=response.status_code,
+                error=response.error,
                 until=until,
             )
-        _log_attempt(tried, "put_off", answer)
+        _log_attempt(tried, "put_off", response)
         count_deliveries("retried", int(written))
 
-    async def _turn_off(self, sent: Webhook, tried: Delivery, answer: Answer) -> None:
+    async def _turn_off(self, sent: Webhook, tried: Delivery, response: WebhookResponse) -> None:
         now, others = self.clock.now(), 0
         async with database.transaction(self.db) as connection:
             webhook = await webhooks.get(connection, tried.workspace, lock=True)
@@ -203,15 +205,15 @@ class DeliveryWorker:
                 connection,
                 tried,
                 status=DeliveryStatus.FAILED,
-                status_code=answer.status_code,
-                error=answer.error,
+                status_code=response.status_code,
+                error=response.error,
                 now=now,
             )
-            # Unless it was sent elsewhere meanwhile: then the answer is not about it.
+            # Unless it was sent elsewhere meanwhile: then the response is not about it.
             if webhook.uri == sent.uri and not webhook.disabled:
                 await webhooks.disable(connection, tried.workspace, GONE, now)
                 others = await rows.fail_pending(connection, tried.workspace, TURNED_OFF, now)
-        _log_attempt(tried, "turned_off", answer)
+        _log_attempt(tried, "turned_off", response)
         count_deliveries("given_up", int(ended) + others)
 
 
@@ -223,12 +225,12 @@ def count_deliveries(
         metrics.count("rota.webhook.deliveries", messages, outcome=outcome)
 
 
-def _log_attempt(tried: Delivery, became: str, answer: Answer) -> None:
+def _log_attempt(tried: Delivery, became: str, response: WebhookResponse) -> None:
     log.info(
         "delivery_tried",
         delivery=str(tried.id),
         event_type=tried.event_type,
         attempt=tried.attempts,
         became=became,
-        status_code=answer.status_code,
+        status_code=response.status_code,
     )

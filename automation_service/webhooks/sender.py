@@ -23,13 +23,13 @@ from shared.security.egress import (
     resolve,
 )
 
-SECONDS: Final = 15.0
-LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
+TIMEOUT_SECONDS: Final = 15.0
+MAX_RETRY_AFTER: Final = timedelta(hours=1)
 SECRET_PREFIX: Final = "whsec_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class WebhookResponse:
     """`status_code` is 0 when there was none; `error` is empty for a receipt."""
 
     status_code: int = 0
@@ -37,7 +37,7 @@ class Answer:
     retry_after: timedelta = timedelta(0)
 
     @property
-    def is_receipt(self) -> bool:
+    def is_success(self) -> bool:
         return not self.error
 
     @property
@@ -46,15 +46,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Poster:
+class WebhookSender:
     """`local` allows http, and addresses of this network."""
 
     resolve: Resolve = resolve
     local: bool = False
-    seconds: float = SECONDS
+    seconds: float = TIMEOUT_SECONDS
     tls: ssl.SSLContext | None = None
 
-    def checked(self, uri: str) -> str:
+    def check_uri(self, uri: str) -> str:
         """The uri as it is kept; InvalidRequest for one that may not be told."""
         where = "webhook.uri"
         try:
@@ -73,19 +73,19 @@ class Poster:
             raise errors.invalid(where, "is not on the open internet", "not_public")
         return uri
 
-    async def post(self, uri: str, body: bytes, headers: dict[str, str]) -> Answer:
+    async def send(self, uri: str, body: bytes, headers: dict[str, str]) -> WebhookResponse:
         """Never raises for what the other side does."""
         try:
             async with asyncio.timeout(self.seconds):
                 return await self._post(uri, body, headers)
         except TimeoutError:
-            return Answer(error=f"no answer within {self.seconds:g} s")
+            return WebhookResponse(error=f"no answer within {self.seconds:g} s")
         except NotPublic:
-            return Answer(error="it is not on the open internet")
+            return WebhookResponse(error="it is not on the open internet")
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError):
-            return Answer(error="it can't be reached")
+            return WebhookResponse(error="it can't be reached")
 
-    async def _post(self, uri: str, body: bytes, headers: dict[str, str]) -> Answer:
+    async def _post(self, uri: str, body: bytes, headers: dict[str, str]) -> WebhookResponse:
         guard = PublicTransport(
             max_bytes=0,  # nobody reads the body
             resolve=self.resolve,
@@ -103,7 +103,9 @@ class Poster:
             return _answer(response)
 
 
-def signed(delivery: UUID, body: bytes, secrets: Sequence[str], *, seconds: int) -> dict[str, str]:
+def build_signed_headers(
+    delivery: UUID, body: bytes, secrets: Sequence[str], *, seconds: int
+) -> dict[str, str]:
     """The headers of a message at a moment, with a signature by each of the secrets."""
     signing = f"{delivery}.{seconds}.".encode() + body
     made = []
@@ -119,11 +121,11 @@ def signed(delivery: UUID, body: bytes, secrets: Sequence[str], *, seconds: int)
     }
 
 
-def _answer(response: httpx2.Response) -> Answer:
+def _answer(response: httpx2.Response) -> WebhookResponse:
     code = response.status_code
     if 200 <= code < 300:
-        return Answer(status_code=code)
-    return Answer(
+        return WebhookResponse(status_code=code)
+    return WebhookResponse(
         status_code=code,
         error=f"it answered {code}",
         retry_after=_retry_after(response.headers.get("retry-after", "")),
@@ -133,4 +135,4 @@ def _answer(response: httpx2.Response) -> Answer:
 def _retry_after(text: str) -> timedelta:
     if not (text.isascii() and text.isdigit()):
         return timedelta(0)
-    return min(timedelta(seconds=int(text[:9])), LONGEST_RETRY_AFTER)
+    return min(timedelta(seconds=int(text[:9])), MAX_RETRY_AFTER)

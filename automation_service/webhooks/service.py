@@ -16,7 +16,7 @@ from automation_service.persistence.webhooks import Webhook
 from automation_service.webhooks import events
 from automation_service.webhooks.delivery import TURNED_OFF, count_deliveries
 from automation_service.webhooks.secrets import WebhookSecrets
-from automation_service.webhooks.sender import Poster
+from automation_service.webhooks.sender import WebhookSender
 from shared import errors, resources
 from shared.aip import (
     Condition,
@@ -49,7 +49,7 @@ class Webhooks:
     clock: Clock
     once: Once
     secrets: WebhookSecrets
-    poster: Poster
+    sender: WebhookSender
 
     async def get(self, workspace: str) -> Webhook:
         async with self.db.connect() as connection:
@@ -141,7 +141,7 @@ class Webhooks:
     def _checked(self, found: Webhook, said: dict[str, Any]) -> dict[str, Any]:
         values = dict(said)
         if values.get("uri"):
-            values["uri"] = self.poster.checked(values["uri"])
+            values["uri"] = self.sender.check_uri(values["uri"])
         # Whoever says whether it is off, or where it goes, takes the reason away.
         if "disabled" in values or values.get("uri", found.uri) != found.uri:
             values |= {"disabled": values.get("disabled", found.disabled), "disabled_reason": ""}

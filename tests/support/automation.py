@@ -101,7 +101,7 @@ def settings_for(url: str, keys: Keys, **more: Any) -> AutomationSettings:
 class Running:
     """A running service with a client. Calls are those of `ada`, an owner of `w`."""
 
-    service: bootstrap.AutomationApp
+    service: bootstrap.AutomationServer
     stub: Any
     keys: Keys
     url: str

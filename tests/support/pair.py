@@ -29,7 +29,7 @@ from tests.support.tokens import Keys
 class Pair:
     chat: Chat
     automations: automation_pb2_grpc.AutomationServiceStub
-    automation: automation_root.AutomationApp
+    automation: automation_root.AutomationServer
     clock: ManualClock
     metadata: list[tuple[str, str]]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from automation_service.runs.agent_client import GrpcAgent, TaskFailed
+from automation_service.runs.agent_client import AgentClient, TaskFailed
 from shared import errors
 from shared.registries.actions.types import AgentResult, AgentTask
 from shared.rpc.client import DelegatedCredentials, open_channel
@@ -16,7 +16,7 @@ from tests.support.agents import FakeAgent, Gate, answer
 from tests.support.ports import free_port
 from tests.support.tokens import Keys
 
-Served = tuple[GrpcAgent, AgentServicer]
+Served = tuple[AgentClient, AgentServicer]
 
 
 def task(**fields: object) -> AgentTask:
@@ -30,7 +30,7 @@ async def served(keys: Keys, agent: FakeAgent) -> AsyncIterator[Served]:
         behalf = DelegatedCredentials(
             identity=keys.identity("automation_service"), audience="chat_service"
         )
-        yield GrpcAgent(channel=peer, behalf=behalf), servicer
+        yield AgentClient(channel=peer, credentials=behalf), servicer
 
 
 async def test_a_task_runs_in_the_name_of_its_user(served: Served) -> None:
@@ -102,7 +102,9 @@ async def test_it_attaches_again_when_the_connection_breaks(keys: Keys, agent: F
             agent_server(keys, agent, port=free_port())
         )
         peer = await first.enter_async_context(open_channel(address))
-        running = asyncio.create_task(GrpcAgent(channel=peer, behalf=behalf).run_task(task()))
+        running = asyncio.create_task(
+            AgentClient(channel=peer, credentials=behalf).run_task(task())
+        )
         await gate.entered.wait()
         await before.server.stop(None)
         port = int(address.rpartition(":")[2])
@@ -129,9 +131,9 @@ async def test_what_the_agent_does_is_told_with_its_place_in_the_stream(served: 
 async def test_a_refusal_is_not_tried_again(keys: Keys, agent: FakeAgent) -> None:
     stranger = keys.identity("chat_service")
     async with agent_server(keys, agent) as (address, _), open_channel(address) as peer:
-        remote = GrpcAgent(
+        remote = AgentClient(
             channel=peer,
-            behalf=DelegatedCredentials(identity=stranger, audience="automation_service"),
+            credentials=DelegatedCredentials(identity=stranger, audience="automation_service"),
         )
         with pytest.raises(errors.RotaError) as caught:
             await asyncio.wait_for(remote.run_task(task()), 60)
@@ -160,4 +162,4 @@ async def test_a_service_that_is_not_there_is_unavailable(keys: Keys) -> None:
     )
     async with open_channel("127.0.0.1:1") as peer:
         with pytest.raises(errors.PeerUnavailable):
-            await GrpcAgent(channel=peer, behalf=behalf).capabilities("")
+            await AgentClient(channel=peer, credentials=behalf).capabilities("")

@@ -12,7 +12,12 @@ from uuid import UUID
 
 import pytest
 
-from automation_service.webhooks.sender import LONGEST_RETRY_AFTER, Answer, Poster, signed
+from automation_service.webhooks.sender import (
+    MAX_RETRY_AFTER,
+    WebhookResponse,
+    WebhookSender,
+    build_signed_headers,
+)
 from shared import errors
 from shared.security.egress import Address
 from tests.support.receiver import receiver
@@ -44,13 +49,13 @@ def to(*addresses: str) -> Callable[[str, int], Awaitable[list[Address]]]:
     return resolve
 
 
-async def post(poster: Poster, uri: str) -> Answer:
-    return await poster.post(uri, b"{}", {"webhook-id": "1"})
+async def post(sender: WebhookSender, uri: str) -> WebhookResponse:
+    return await sender.send(uri, b"{}", {"webhook-id": "1"})
 
 
 def test_a_signature_is_that_of_the_scheme() -> None:
     delivery: Any = KNOWN_ID
-    headers = signed(delivery, KNOWN_BODY, [KNOWN_SECRET], seconds=1614265330)
+    headers = build_signed_headers(delivery, KNOWN_BODY, [KNOWN_SECRET], seconds=1614265330)
     assert headers["webhook-signature"] == KNOWN_SIGNATURE
     assert headers["webhook-id"] == KNOWN_ID
     assert headers["webhook-timestamp"] == "1614265330"
@@ -59,7 +64,7 @@ def test_a_signature_is_that_of_the_scheme() -> None:
 def test_two_secrets_make_two_signatures() -> None:
     other = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
     delivery: Any = KNOWN_ID
-    headers = signed(delivery, KNOWN_BODY, [other, KNOWN_SECRET], seconds=1614265330)
+    headers = build_signed_headers(delivery, KNOWN_BODY, [other, KNOWN_SECRET], seconds=1614265330)
     first, second = headers["webhook-signature"].split(" ")
     assert first != second == KNOWN_SIGNATURE
 
@@ -67,14 +72,14 @@ def test_two_secrets_make_two_signatures() -> None:
 @pytest.mark.parametrize(("uri", "reason"), refused_addresses())
 def test_an_address_that_may_not_be_told_is_refused(uri: str, reason: str) -> None:
     with pytest.raises(errors.InvalidRequest) as caught:
-        Poster().checked(uri)
+        WebhookSender().check_uri(uri)
     [violation] = caught.value.violations
     assert (violation.field, violation.reason) == ("webhook.uri", reason)
 
 
 @pytest.mark.parametrize("uri", ["https://example.org/a?b=c", "https://münchen.example:8443/x"])
 def test_an_address_of_the_open_internet_is_kept_as_it_is(uri: str) -> None:
-    assert Poster().checked(uri) == uri
+    assert WebhookSender().check_uri(uri) == uri
 
 
 @pytest.mark.parametrize(
@@ -84,8 +89,8 @@ def test_an_address_of_the_open_internet_is_kept_as_it_is(uri: str) -> None:
 async def test_a_name_with_an_inner_address_is_not_connected_to(found: tuple[str, ...]) -> None:
     async with receiver() as endpoint:
         port = endpoint.url.split(":")[2].split("/")[0]
-        answer = await post(Poster(resolve=to(*found)), f"https://example.org:{port}/")
-        assert answer == Answer(error="it is not on the open internet")
+        answer = await post(WebhookSender(resolve=to(*found)), f"https://example.org:{port}/")
+        assert answer == WebhookResponse(error="it is not on the open internet")
         assert endpoint.received == []
 
 
@@ -95,28 +100,28 @@ async def test_it_connects_to_the_very_address_it_judged_and_asks_for_the_name(
     server, client = contexts(tmp_path, "hooks.example.org")
     async with receiver(ssl=server) as endpoint:
         port = endpoint.url.split(":")[2].split("/")[0]
-        poster = Poster(resolve=to("127.0.0.1"), local=True, tls=client)
-        answer = await post(poster, f"https://hooks.example.org:{port}/hook?team=7")
-        assert answer == Answer(status_code=204)
+        sender = WebhookSender(resolve=to("127.0.0.1"), local=True, tls=client)
+        answer = await post(sender, f"https://hooks.example.org:{port}/hook?team=7")
+        assert answer == WebhookResponse(status_code=204)
         [one] = endpoint.received
         assert (one.path, one.headers["host"]) == ("/hook?team=7", f"hooks.example.org:{port}")
-        other = await post(poster, f"https://other.example.org:{port}/")
-        assert other == Answer(error="it can't be reached")
+        other = await post(sender, f"https://other.example.org:{port}/")
+        assert other == WebhookResponse(error="it can't be reached")
 
 
 async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
     async with receiver() as endpoint:
         port = endpoint.url.split(":")[2].split("/")[0]
-        poster = Poster(resolve=to("::1", "127.0.0.1"), local=True)
-        assert (await post(poster, f"http://example.org:{port}/")).is_receipt
+        sender = WebhookSender(resolve=to("::1", "127.0.0.1"), local=True)
+        assert (await post(sender, f"http://example.org:{port}/")).is_success
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 404, 429, 500, 503])
 async def test_any_answer_but_success_is_no_receipt_and_redirects_lead_nowhere(status: int) -> None:
     async with receiver() as endpoint:
         endpoint.always(status, location=endpoint.url)
-        answer = await post(Poster(local=True), endpoint.url)
-        assert answer == Answer(status_code=status, error=f"it answered {status}")
+        answer = await post(WebhookSender(local=True), endpoint.url)
+        assert answer == WebhookResponse(status_code=status, error=f"it answered {status}")
         assert len(endpoint.received) == 1
 
 
@@ -124,7 +129,7 @@ async def test_any_answer_but_success_is_no_receipt_and_redirects_lead_nowhere(s
     ("said", "wait"),
     [
         ("120", timedelta(seconds=120)),
-        ("9" * 30, LONGEST_RETRY_AFTER),
+        ("9" * 30, MAX_RETRY_AFTER),
         ("soon", timedelta(0)),
         ("-5", timedelta(0)),
         ("²", timedelta(0)),
@@ -134,18 +139,18 @@ async def test_an_endpoint_may_ask_for_time(said: str, wait: timedelta) -> None:
     async with receiver() as endpoint:
         answers = b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\nretry-after: %s\r\n\r\n"
         endpoint.answers = lambda _: answers % said.encode("latin-1")
-        assert (await post(Poster(local=True), endpoint.url)).retry_after == wait
+        assert (await post(WebhookSender(local=True), endpoint.url)).retry_after == wait
 
 
 async def test_nobody_there_nonsense_and_silence_are_told_apart_from_answers() -> None:
     async with receiver() as endpoint:
-        poster = Poster(local=True)
+        sender = WebhookSender(local=True)
         gone = endpoint.url
         endpoint.answers = lambda _: b""
-        assert await post(poster, endpoint.url) == Answer(error="it can't be reached")
+        assert await post(sender, endpoint.url) == WebhookResponse(error="it can't be reached")
         endpoint.answers = lambda _: b"SMTP ready\r\n\r\n"
-        assert await post(poster, endpoint.url) == Answer(error="it can't be reached")
-    assert await post(poster, gone) == Answer(error="it can't be reached")
+        assert await post(sender, endpoint.url) == WebhookResponse(error="it can't be reached")
+    assert await post(sender, gone) == WebhookResponse(error="it can't be reached")
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(-1)
@@ -153,7 +158,7 @@ async def test_nobody_there_nonsense_and_silence_are_told_apart_from_answers() -
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        answer = await post(Poster(local=True, seconds=0.5), f"http://127.0.0.1:{port}/")
+        answer = await post(WebhookSender(local=True, seconds=0.5), f"http://127.0.0.1:{port}/")
     assert answer.error in ("no answer within 0.5 s", "it can't be reached")
 
 
@@ -161,4 +166,4 @@ async def test_an_endless_answer_is_not_read() -> None:
     async with receiver() as endpoint:
         head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
         endpoint.answers = lambda _: head + b"400\r\n" + b"x" * 1024 + b"\r\n"
-        assert (await post(Poster(local=True), endpoint.url)).is_receipt
+        assert (await post(WebhookSender(local=True), endpoint.url)).is_success

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 import httpx2
 import pytest
 
-from automation_service.webhooks.sender import Poster
+from automation_service.webhooks.sender import WebhookSender
 from chat_service.llm import custom_endpoint
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from shared import errors
@@ -82,8 +82,8 @@ async def _fetch(url: str, resolve: Resolve) -> None:
 
 
 async def _post(url: str, resolve: Resolve) -> None:
-    answer = await Poster(resolve=resolve).post(url, b"{}", {})
-    assert not answer.is_receipt
+    answer = await WebhookSender(resolve=resolve).send(url, b"{}", {})
+    assert not answer.is_success
     raise errors.invalid("uri", answer.error)
 
 
