@@ -27,6 +27,7 @@ from automation_service.queue import PgQueuer, RunQueue
 from automation_service.retention import AutomationRetention, RetentionPolicy
 from automation_service.runs.agent_client import AgentClient
 from automation_service.runs.attempt import StoppableAgent
+from automation_service.runs.reconciler import RunReconciler
 from automation_service.runs.service import Runs
 from automation_service.runs.worker import RunWorker
 from automation_service.runs.writer import BatchWriter
@@ -64,6 +65,7 @@ class AutomationServer:
     port: int
     scheduler: Scheduler
     worker: RunWorker
+    reconciler: RunReconciler
     capabilities: CapabilityCache
     deliveries: DeliveryWorker
     db: AsyncEngine
@@ -136,7 +138,9 @@ async def service(
             max_events=settings.events_kept,
         )
         closers.push_async_callback(writer.close)
-        worker = RunWorker(db=db, queue=queue, agent=agent or remote, clock=clock, writer=writer)
+        agent = agent or remote
+        worker = RunWorker(db=db, queue=queue, agent=agent, clock=clock, writer=writer)
+        reconciler = RunReconciler(db=db, queue=queue, agent=agent, clock=clock, writer=writer)
         capabilities = CapabilityCache(db=db, source=source or remote, clock=clock)
         await _require_migrated(db)
         await capabilities.load()
@@ -165,7 +169,7 @@ async def service(
             capabilities=capabilities,
         )
         stop = asyncio.Event()
-        loops = _loops(settings, stop, scheduler, worker, capabilities, queue)
+        loops = _loops(settings, stop, scheduler, worker, reconciler, capabilities, queue)
         cleaner = AutomationRetention(db=db, clock=clock, policy=_retention_policy(settings))
         if "ticker" in settings.roles:
             loops.append(cleaner.run(stop, settings.retention_seconds))
@@ -189,6 +193,7 @@ async def service(
             port=port,
             scheduler=scheduler,
             worker=worker,
+            reconciler=reconciler,
             capabilities=capabilities,
             deliveries=deliveries,
             db=db,
@@ -221,13 +226,14 @@ def _loops(
     stop: asyncio.Event,
     scheduler: Scheduler,
     worker: RunWorker,
+    reconciler: RunReconciler,
     capabilities: CapabilityCache,
     queue: RunQueue,
 ) -> list[Coroutine[Any, Any, None]]:
     found = [capabilities.follow(stop)]
     if "ticker" in settings.roles:
         found.append(scheduler.run(stop))
-        found.append(worker.reconcile(stop, settings.reconcile_seconds))
+        found.append(reconciler.run(stop, settings.reconcile_seconds))
     if "worker" in settings.roles:
         found.append(queue.serve(worker.execute, stop))
         found.append(worker.watch(stop))

@@ -15,6 +15,9 @@ from automation_service.runs.step_results import Result
 from shared import errors
 from shared.clock import Clock
 from shared.definition.states import RunStatus
+from shared.telemetry import logs, metrics
+
+log = logs.logger(__name__)
 
 ArtifactBuilder = Callable[[list[Result]], list[dict[str, Any]]]
 
@@ -122,6 +125,8 @@ class RunLog:
             raise StoreError from fault
         if not ended:
             raise AttemptFenced
+        log.info("run_ended", run=str(self.claim.run), status=status.value)
+        metrics.count("rota.runs", outcome=status.value)
 
     def take_checkpoint(self) -> Checkpoint | None:
         """What is to be stored now, by whoever calls; None when it has gone with the end."""

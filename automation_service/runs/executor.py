@@ -1,6 +1,7 @@
 """The steps of one claimed run, each result committed before the next begins."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import partial
@@ -10,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service import definitions
 from automation_service.persistence import run_maintenance as rows
-from automation_service.persistence.run_claims import Claim
+from automation_service.persistence.run_claims import AttemptFenced, Claim
 from automation_service.runs import step_results, templates
 from automation_service.runs.agent_client import TaskFailed
 from automation_service.runs.attempt import AttemptAgent, StoppableAgent, call_action, timeout_error
 from automation_service.runs.event_log import RunLog
 from automation_service.runs.step_results import Result
-from shared import errors
+from shared import errors, resources
 from shared.clock import Clock
 from shared.definition.envelope import AutomationDefinition
 from shared.definition.execution import PlanStep
@@ -29,12 +30,15 @@ from shared.registries.actions.types import (
     Progress,
     TaskAgent,
 )
+from shared.telemetry import logs
 
 # Of one try of a step; what comes after is not written down.
 MAX_PROGRESS_EVENTS: Final = 200
 MAX_TITLE_CHARACTERS: Final = 200
 # An agent that is further ahead of the database than this waits.
 MAX_PENDING_EVENTS: Final = 64
+
+log = logs.logger(__name__)
 
 
 class StopReason(Enum):
@@ -44,6 +48,8 @@ class StopReason(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class RunExecutor:
+    """Raises ValueError for a definition that can't be read."""
+
     log: RunLog
     db: AsyncEngine
     agent: StoppableAgent
@@ -279,6 +285,14 @@ class RunExecutor:
             if trigger.trigger_id == self.claim.trigger_id:
                 return str(trigger.config.get("timezone", "UTC"))
         return "UTC"
+
+
+async def fail_unreadable(run_log: RunLog, error: ValueError) -> None:
+    """Ends a run whose definition can't be read as FAILED, unless another worker holds it."""
+    error_id = str(resources.new_id())
+    log.error("run_unreadable", run=str(run_log.claim.run), error_id=error_id, exc_info=error)
+    with contextlib.suppress(AttemptFenced):
+        await run_log.end(RunStatus.FAILED, errors.Internal(error_id))
 
 
 def _budget_exceeded(definition: AutomationDefinition) -> errors.BudgetExceeded:

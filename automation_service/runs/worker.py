@@ -1,4 +1,4 @@
-"""Pending → finished: runs carried out durably, step by step."""
+"""Runs that this process executes: claim, execute, stop."""
 
 import asyncio
 import contextlib
@@ -12,20 +12,15 @@ from automation_service.persistence import run_maintenance as rows
 from automation_service.persistence.run_claims import AttemptFenced, Claim
 from automation_service.queue import RunQueue
 from automation_service.runs.attempt import StoppableAgent
-from automation_service.runs.event_log import StoreError
-from automation_service.runs.executor import RunExecutor, StopReason
+from automation_service.runs.executor import RunExecutor, StopReason, fail_unreadable
 from automation_service.runs.writer import BatchWriter
-from shared import errors, resources
+from shared import errors
 from shared.clock import Clock
 from shared.db import database
 from shared.definition.states import RunStatus
-from shared.telemetry import logs, metrics
+from shared.telemetry import logs
 
 WATCH_INTERVAL_SECONDS: Final = 0.5
-# Past its deadline by this, a run's own worker is taken for hung.
-OVERDUE_GRACE_SECONDS: Final = 5.0
-WOKEN_AT_ONCE: Final = 1000
-
 _CANCELLED: Final = "the run was cancelled"
 
 log = logs.logger(__name__)
@@ -33,6 +28,8 @@ log = logs.logger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class RunWorker:
+    """Executes the runs that the queue delivers."""
+
     db: AsyncEngine
     queue: RunQueue
     agent: StoppableAgent
@@ -41,15 +38,16 @@ class RunWorker:
     _held: dict[UUID, RunExecutor] = field(default_factory=dict, init=False)
 
     async def execute(self, run: UUID) -> None:
-        """Does what is left of a run. Delivered twice, it is claimed once and done once."""
+        """Executes the remaining steps of a run. Delivered twice, a run is executed once."""
         claim = await self.writer.claim(run)
         if claim is None:
             return
         log.info("run_claimed", run=str(run), attempt=claim.attempt)
+        run_log = self.writer.log(claim)
         try:
-            executor = self._build_executor(claim)
+            executor = RunExecutor(log=run_log, db=self.db, agent=self.agent, clock=self.clock)
         except ValueError as error:
-            await self._fail_unreadable(claim, error)
+            await fail_unreadable(run_log, error)
             return
         self._held[run] = executor
         try:
@@ -59,19 +57,6 @@ class RunWorker:
         finally:
             if self._held.get(run) is executor:
                 del self._held[run]
-
-    def _build_executor(self, claim: Claim) -> RunExecutor:
-        """Raises ValueError for a snapshot that can't be read."""
-        return RunExecutor(
-            log=self.writer.log(claim), db=self.db, agent=self.agent, clock=self.clock
-        )
-
-    async def _fail_unreadable(self, claim: Claim, error: ValueError) -> None:
-        error_id = str(resources.new_id())
-        log.error("run_unreadable", run=str(claim.run), error_id=error_id, exc_info=error)
-        with contextlib.suppress(AttemptFenced):
-            await self.writer.log(claim).end(RunStatus.FAILED, errors.Internal(error_id))
-            _report_end(claim, RunStatus.FAILED)
 
     async def _run_to_end(self, executor: RunExecutor) -> None:
         status: RunStatus = RunStatus.SUCCEEDED
@@ -90,10 +75,10 @@ class RunWorker:
             status, error = RunStatus.TIMED_OUT, executor.run_timed_out()
         except asyncio.CancelledError:
             if executor.stop_reason is None:
-                raise  # handed back: another worker goes on from here
+                raise  # the queue gives the run to another worker
             _clear_cancellation()
             if executor.stop_reason is StopReason.FENCED:
-                # Not handed back: that would take it from the worker that has it now.
+                # Not given back: another worker holds the run.
                 raise AttemptFenced from None
             status, error = RunStatus.CANCELLED, errors.Cancelled(_CANCELLED)
         except errors.Cancelled as refusal:
@@ -102,17 +87,16 @@ class RunWorker:
             status, error = RunStatus.FAILED, refusal
         await executor.end_step(status)
         await executor.log.end(status, error, executor.output)
-        _report_end(executor.claim, status)
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Stops runs in hand that were cancelled, or that another worker has taken over."""
+        """Stops held runs that were cancelled or that another worker took over."""
         while not stop.is_set():
             await _pause(stop, WATCH_INTERVAL_SECONDS)
-            # Only those asked about: a run taken up meanwhile is in no answer.
-            asked = dict(self._held)
-            if not asked:
+            # A copy: a run that is claimed during the query is not in its result.
+            held = dict(self._held)
+            if not held:
                 continue
-            attempts = {run: executor.claim.attempt for run, executor in asked.items()}
+            attempts = {run: executor.claim.attempt for run, executor in held.items()}
             try:
                 async with self.db.connect() as connection:
                     seen = await rows.find_superseded_or_cancelled(connection, attempts)
@@ -121,7 +105,7 @@ class RunWorker:
                     log.error("watch_failed", exc_info=error)
                 continue
             for run, (attempt, cancelled) in seen.items():
-                executor = asked[run]
+                executor = held[run]
                 if executor.stop_reason is not None or self._held.get(run) is not executor:
                     continue
                 if attempt != executor.claim.attempt:
@@ -131,48 +115,6 @@ class RunWorker:
                 else:
                     continue
                 await self.queue.cancel(run)
-
-    async def reconcile(self, stop: asyncio.Event, seconds: float) -> None:
-        """Wakes runs whose token was lost, and ends those whose worker hangs."""
-        while not stop.is_set():
-            try:
-                await self.reconcile_once()
-            except Exception as error:
-                if database.translate(error) is None:
-                    log.error("reconcile_failed", exc_info=error)
-            await _pause(stop, seconds)
-
-    async def reconcile_once(self) -> None:
-        async with self.db.connect() as connection:
-            late = await rows.find_overdue(connection, OVERDUE_GRACE_SECONDS)
-            metrics.set_gauge("rota.runs.waiting", await rows.count_pending(connection))
-        for run in late:
-            try:
-                await self._time_out(run)
-            except StoreError as fault:  # it stays overdue; the others are not to wait for it
-                log.warning("run_not_timed_out", run=str(run), exc_info=fault)
-        last: UUID | None = None
-        while True:
-            async with database.transaction(self.db) as connection:
-                found = await rows.find_runnable(connection, last, WOKEN_AT_ONCE)
-                await self.queue.enqueue(connection, found)
-            if len(found) < WOKEN_AT_ONCE:
-                return
-            last = found[-1]
-
-    async def _time_out(self, run: UUID) -> None:
-        claim = await self.writer.claim(run)  # fences whoever holds it
-        if claim is None or claim.seconds_left > 0:
-            return
-        with contextlib.suppress(AttemptFenced):
-            try:
-                executor = self._build_executor(claim)
-            except ValueError as error:
-                await self._fail_unreadable(claim, error)
-                return
-            await executor.end_step(RunStatus.TIMED_OUT)
-            await executor.log.end(RunStatus.TIMED_OUT, executor.run_timed_out(), executor.output)
-            _report_end(claim, RunStatus.TIMED_OUT)
 
 
 def _check_cancellation(claim: Claim) -> None:
@@ -188,13 +130,8 @@ def _check_creator(claim: Claim) -> None:
         )
 
 
-def _report_end(claim: Claim, status: RunStatus) -> None:
-    log.info("run_ended", run=str(claim.run), status=status.value)
-    metrics.count("rota.runs", outcome=status.value)
-
-
 def _clear_cancellation() -> None:
-    # The cancellation has been dealt with: what follows must run to its end.
+    # The cancellation is handled here; the awaits that follow must not raise it again.
     if (task := asyncio.current_task()) is not None:
         task.uncancel()
 

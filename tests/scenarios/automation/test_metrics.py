@@ -63,7 +63,7 @@ async def test_runs_that_wait_are_read(
         await outcomes(rota, name, minute + 1)
     await gate.entered.wait()
 
-    await rota.service.worker.reconcile_once()
+    await rota.service.reconciler.reconcile()
     assert telescope.gauge("rota.runs.waiting") == 2
 
     gate.opened.set()

@@ -37,7 +37,7 @@ async def test_a_run_whose_token_was_lost_is_woken_again(
 ) -> None:
     async with running(url, keys, clock=clock, roles="api,ticker") as rota:
         name, _ = await pending(rota, clock)
-        await rota.service.worker.reconcile_once()
+        await rota.service.reconciler.reconcile()
     await execute(url, "delete from pgqueuer.pgqueuer")
     async with running(url, keys, clock=clock) as rota:
         [run] = await rota.ended(name)
@@ -94,7 +94,7 @@ async def test_a_worker_that_lost_its_run_stops_without_stopping_the_task(
         return bool((await rota.run(run.name)).attempt == 3)
 
     await until(taken_over)
-    await rota.service.worker.reconcile_once()
+    await rota.service.reconciler.reconcile()
     gate.opened.set()
     [ended] = await rota.ended(name)
     assert (ended.state, len(agent.begun)) == (pb.Run.SUCCEEDED, 1)
@@ -109,7 +109,7 @@ async def test_a_run_whose_worker_hangs_past_its_deadline_is_ended(
         name, run = await pending(rota, clock)
         assert isinstance(await claimed(db, run), Claim)
         await execute(url, "update automation_runs set deadline = now() - interval '1 hour'")
-        await rota.service.worker.reconcile_once()
+        await rota.service.reconciler.reconcile()
         [ended] = await rota.ended(name)
         assert ended.state == pb.Run.TIMED_OUT
         assert "TIMED_OUT" in str(ended.error)
@@ -124,7 +124,7 @@ async def test_a_lone_clock_of_the_future_does_not_shorten_a_lease(
     clock.set(FIRST)
     await gate.entered.wait()
     clock.advance(timedelta(days=1))
-    await rota.service.worker.reconcile_once()
+    await rota.service.reconciler.reconcile()
     gate.opened.set()
     ended = await rota.ended(name)
     assert ended[0].state == pb.Run.SUCCEEDED

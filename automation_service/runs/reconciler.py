@@ -1,0 +1,87 @@
+"""Runs to rescue: those that lost their queue entry, and those whose worker hangs."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from automation_service.persistence import run_maintenance as rows
+from automation_service.persistence.run_claims import AttemptFenced
+from automation_service.queue import RunQueue
+from automation_service.runs.attempt import StoppableAgent
+from automation_service.runs.event_log import StoreError
+from automation_service.runs.executor import RunExecutor, fail_unreadable
+from automation_service.runs.writer import BatchWriter
+from shared.clock import Clock
+from shared.db import database
+from shared.definition.states import RunStatus
+from shared.telemetry import logs, metrics
+
+# A worker that has not ended its run this long after the deadline hangs.
+OVERDUE_GRACE_SECONDS: Final = 5.0
+BATCH_SIZE: Final = 1000
+
+log = logs.logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReconciler:
+    """Any number of replicas may run one at the same time."""
+
+    db: AsyncEngine
+    queue: RunQueue
+    agent: StoppableAgent
+    clock: Clock
+    writer: BatchWriter
+
+    async def run(self, stop: asyncio.Event, seconds: float) -> None:
+        while not stop.is_set():
+            try:
+                await self.reconcile()
+            except Exception as error:
+                if database.translate(error) is None:
+                    log.error("reconcile_failed", exc_info=error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), seconds)
+
+    async def reconcile(self) -> None:
+        """Ends overdue runs, then enqueues every run that may go on."""
+        await self._end_overdue()
+        await self._enqueue_runnable()
+
+    async def _end_overdue(self) -> None:
+        async with self.db.connect() as connection:
+            overdue = await rows.find_overdue(connection, OVERDUE_GRACE_SECONDS)
+            metrics.set_gauge("rota.runs.waiting", await rows.count_pending(connection))
+        for run in overdue:
+            try:
+                await self._time_out(run)
+            except StoreError as fault:  # the run stays overdue; the others do not wait for it
+                log.warning("run_not_timed_out", run=str(run), exc_info=fault)
+
+    async def _enqueue_runnable(self) -> None:
+        last: UUID | None = None
+        while True:
+            async with database.transaction(self.db) as connection:
+                found = await rows.find_runnable(connection, last, BATCH_SIZE)
+                await self.queue.enqueue(connection, found)
+            if len(found) < BATCH_SIZE:
+                return
+            last = found[-1]
+
+    async def _time_out(self, run: UUID) -> None:
+        claim = await self.writer.claim(run)  # fences the worker that hangs
+        if claim is None or claim.seconds_left > 0:
+            return
+        run_log = self.writer.log(claim)
+        try:
+            executor = RunExecutor(log=run_log, db=self.db, agent=self.agent, clock=self.clock)
+        except ValueError as error:
+            await fail_unreadable(run_log, error)
+            return
+        with contextlib.suppress(AttemptFenced):
+            await executor.end_step(RunStatus.TIMED_OUT)
+            await run_log.end(RunStatus.TIMED_OUT, executor.run_timed_out(), executor.output)
