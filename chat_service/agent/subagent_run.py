@@ -20,7 +20,7 @@ from chat_service.runtime.run_context import AgentRun, Emit, SubagentContext, st
 MAX_LINES: Final = 20
 _TITLE: Final = 80
 _LINE: Final = 120
-_WAITS: Final = "SubagentPause for a decision"
+_WAITS: Final = "Waits for a decision"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""GraphCache that are kept: shared by all, and nothing of a run in them."""
+"""Kept graphs: shared by all, and nothing of a run in them."""
 
 import asyncio
 import gc
