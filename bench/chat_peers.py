@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from bench import processes
 from bench.environment import Environment
@@ -64,7 +64,7 @@ class PeerServer:
     assistant: str
 
     async def threads(self, count: int) -> list[str]:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}") as http:
             made = [await http.post("/threads", json={}) for _ in range(count)]
             return [answer.raise_for_status().json()["thread_id"] for answer in made]
 
@@ -136,7 +136,7 @@ def _environ(name: str, stage: Environment) -> dict[str, str]:
 
 
 async def _assistant(port: int) -> str:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
         answer: Any = (await http.post("/assistants/search", json={})).raise_for_status().json()
         listed = answer if isinstance(answer, list) else answer["assistants"]
         return str(listed[0]["assistant_id"])

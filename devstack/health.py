@@ -1,7 +1,7 @@
 """Health checks: gRPC health of a service, and real calls through the gateway."""
 
 import grpc
-import httpx
+import httpx2
 from grpc_health.v1 import health_pb2
 
 _TIMEOUT = 2.0
@@ -28,10 +28,10 @@ def is_reachable(gateway_url: str, token: str, workspace: str) -> bool:
     """True if calls reach both services through the gateway, whatever they answer."""
     headers = {"authorization": f"Bearer {token}"}
     try:
-        with httpx.Client(base_url=gateway_url, headers=headers, timeout=_TIMEOUT) as client:
+        with httpx2.Client(base_url=gateway_url, headers=headers, timeout=_TIMEOUT) as client:
             if client.get("healthz").status_code != 200:
                 return False
             answers = [client.get(path.format(workspace)) for path in _READS]
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False
     return all(answer.status_code not in (401, 404, 502, 503, 504) for answer in answers)

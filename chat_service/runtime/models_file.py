@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-import httpx
+import httpx2
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -27,13 +27,13 @@ async def find_default_model(base_url: str, api_key: str) -> str:
     if not base_url:
         return FALLBACK
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
+        async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
             answer = await client.get(
                 f"{base_url.rstrip('/')}/models", headers={"authorization": f"Bearer {api_key}"}
             )
             answer.raise_for_status()
             served = [str(model["id"]) for model in answer.json()["data"]]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
         log.warning("models_not_listed", error=type(error).__name__)
         return FALLBACK
     return served[0] if served and FALLBACK not in served else FALLBACK

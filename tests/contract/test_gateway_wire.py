@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from google.protobuf.message import Message
 from google.rpc import status_pb2
@@ -28,7 +28,7 @@ def who(live: Live) -> Tenant:
 
 def web(who: Tenant, method: str, request: Message) -> tuple[list[bytes], dict[str, str]]:
     body = request.SerializeToString()
-    answer = httpx.post(
+    answer = httpx2.post(
         f"{who.live.url}/rota.chat.v1.{method}",
         content=struct.pack(">BI", 0, len(body)) + body,
         headers={

@@ -3,7 +3,7 @@
 import struct
 
 import grpc
-import httpx
+import httpx2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
@@ -26,7 +26,7 @@ def message(text: str) -> chat_pb2.SendMessageRequest:
     return chat_pb2.SendMessageRequest(name=THREAD, message=said)
 
 
-def web(gateway: Gateway, path: str, request: Message, **headers: str) -> httpx.Response:
+def web(gateway: Gateway, path: str, request: Message, **headers: str) -> httpx2.Response:
     body = request.SerializeToString()
     kind = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
     framed = struct.pack(">BI", 0, len(body)) + body

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-import httpx
+import httpx2
 import pytest
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
@@ -195,8 +195,8 @@ def await_status(
 ) -> None:
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(made.url + path, headers=made.auth()).status_code == status:
+        with contextlib.suppress(httpx2.TransportError):
+            if httpx2.get(made.url + path, headers=made.auth()).status_code == status:
                 return
         time.sleep(0.05)
     raise AssertionError((folder / "log").read_text()[-3000:])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import grpc
-import httpx
+import httpx2
 from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
@@ -117,11 +117,11 @@ class Front:
     def auth(self, user: str = "ada", **claims: Any) -> dict[str, str]:
         return {"authorization": f"Bearer {self.keys.user_token(user, **claims)}"}
 
-    def http(self, method: str, path: str, user: str = "ada", **more: Any) -> httpx.Response:
+    def http(self, method: str, path: str, user: str = "ada", **more: Any) -> httpx2.Response:
         headers = {**self.auth(user), **more.pop("headers", {})}
         # Without TLS nobody needs the certificates of the world.
         verify = self.verify if self.scheme == "https" else False
-        with httpx.Client(verify=verify, timeout=60) as client:
+        with httpx2.Client(verify=verify, timeout=60) as client:
             return client.request(method, self.url + path, headers=headers, **more)
 
     @contextlib.contextmanager
@@ -202,7 +202,7 @@ def front(
 def _await_up(made: Front, process: subprocess.Popen[bytes], log: Path) -> None:
     def is_up() -> bool:
         assert process.poll() is None, log.read_text()[-3000:]
-        with contextlib.suppress(httpx.TransportError):
+        with contextlib.suppress(httpx2.TransportError):
             return made.http("GET", "/healthz").status_code == 200
         return False
 

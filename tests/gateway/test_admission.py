@@ -5,7 +5,7 @@ import json
 from datetime import timedelta
 
 import grpc
-import httpx
+import httpx2
 import jwt
 import pytest
 from rota.agent.v1 import agent_pb2, agent_pb2_grpc
@@ -134,7 +134,7 @@ class TestAServiceThatIsAway:
 
 def raw_status(gateway: Gateway, path: str, headers: dict[str, str]) -> int:
     """Of a POST whose path is sent as it is written."""
-    url = httpx.URL(gateway.url).copy_with(raw_path=path.encode())
+    url = httpx2.URL(gateway.url).copy_with(raw_path=path.encode())
     return patient.post(url, content=b"{}", headers=headers).status_code
 
 

@@ -8,7 +8,7 @@ from itertools import count
 from typing import TypeVar
 
 import grpc
-import httpx
+import httpx2
 import pytest
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
@@ -38,7 +38,7 @@ def refused(call: Callable[[], T | None]) -> T:
     raise AssertionError("it was never refused")
 
 
-def by_json(gateway: Front, user: str, **headers: str) -> httpx.Response | None:
+def by_json(gateway: Front, user: str, **headers: str) -> httpx2.Response | None:
     answer = gateway.http("GET", PATH, user, headers=headers)
     return None if answer.status_code == 200 else answer
 
@@ -72,7 +72,7 @@ def test_grpc_is_refused_with_resource_exhausted_and_retry_info(gateway: Front) 
 def test_grpc_web_is_refused_with_resource_exhausted_and_retry_info(gateway: Front) -> None:
     kind = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1"}
 
-    def call() -> httpx.Response | None:
+    def call() -> httpx2.Response | None:
         path = "/rota.chat.v1.ChatService/GetThread"
         content = struct.pack(">BI", 0, 0)
         answer = gateway.http("POST", path, "cid", content=content, headers=kind)
@@ -101,7 +101,7 @@ def test_one_persons_haste_is_not_anothers(gateway: Front) -> None:
 def test_no_header_and_no_second_token_gives_a_fresh_bucket(gateway: Front) -> None:
     fresh = count()
 
-    def call() -> httpx.Response | None:
+    def call() -> httpx2.Response | None:
         number = next(fresh)
         forged = {"x-forwarded-for": f"10.0.0.{number % 250}", "x-user-id": str(number)}
         # Each call mints a token of its own.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import grpc
-import httpx
+import httpx2
 import pytest
 from google.protobuf.message import Message
 from rota.chat.v1 import chat_pb2 as cp
@@ -58,7 +58,7 @@ def by_web(gateway: Front) -> Iterator[object]:
     left = b""
     content = struct.pack(">BI", 0, 0)
     url = gateway.url + GRPC_PATH
-    with httpx.stream(
+    with httpx2.stream(
         "POST", url, content=content, headers=WEB | gateway.auth(), timeout=60
     ) as answer:
         for chunk in answer.iter_raw():
@@ -71,7 +71,7 @@ def by_web(gateway: Front) -> Iterator[object]:
 
 def by_sse(gateway: Front) -> Iterator[object]:
     url = gateway.url + JSON_PATH
-    with httpx.stream("GET", url, headers=gateway.auth(), timeout=60) as answer:
+    with httpx2.stream("GET", url, headers=gateway.auth(), timeout=60) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         yield from filter(None, answer.iter_lines())
 

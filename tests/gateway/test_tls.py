@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
-import httpx
+import httpx2
 import pytest
 
 from gateway import __main__ as program
@@ -65,7 +65,7 @@ def test_callers_speak_tls_where_the_gateway_has_a_certificate(
         until(lambda: answered(made), lambda: "no answer")
         with made.calls(authority=ours.file.read_bytes()) as calls:
             assert calls.code(READ) is grpc.StatusCode.OK
-        with pytest.raises(httpx.TransportError):
+        with pytest.raises(httpx2.TransportError):
             patient.get(f"http://{made.listen}/healthz")
         # Each asks for no longer than a health check may take.
         until(

@@ -3,11 +3,11 @@
 from functools import partial
 from typing import Final
 
-import httpx
+import httpx2
 
 SECONDS: Final = 60.0
 
-get = partial(httpx.get, timeout=SECONDS)
-post = partial(httpx.post, timeout=SECONDS)
-options = partial(httpx.options, timeout=SECONDS)
-stream = partial(httpx.stream, timeout=SECONDS)
+get = partial(httpx2.get, timeout=SECONDS)
+post = partial(httpx2.post, timeout=SECONDS)
+options = partial(httpx2.options, timeout=SECONDS)
+stream = partial(httpx2.stream, timeout=SECONDS)

@@ -14,7 +14,7 @@ from typing import Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-import httpx
+import httpx2
 
 from devstack import dev_token, keys, settings
 from devstack.programs import SERVED, run_module
@@ -57,7 +57,7 @@ class Site:
     async def say(self, workspace: str, text: str, zone: str = "") -> None:
         """A message from another device, that of somebody whose time zone is `zone` or unknown."""
         token = self.token(workspace, zone=zone)
-        async with httpx.AsyncClient(base_url=self.url, timeout=60) as client:
+        async with httpx2.AsyncClient(base_url=self.url, timeout=60) as client:
             answer = await client.post(
                 f"/v1/workspaces/{workspace}/threads/-:sendMessage",
                 headers={"authorization": f"Bearer {token}"},

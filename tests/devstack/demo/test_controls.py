@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 
-import httpx
+import httpx2
 import openai
 
 from devstack.demo_model import DemoServer, demo_server
@@ -39,7 +39,7 @@ async def test_a_caller_who_leaves_is_noticed(demo: DemoServer, client: openai.A
 async def test_failures_can_be_ordered_for_one_kind_of_call(demo: DemoServer) -> None:
     root = demo.base_url.removesuffix("/v1")
     title = [{"role": "system", "content": "Write a title"}, *user("the weather of today")]
-    async with httpx.AsyncClient(timeout=patient.SECONDS) as http:
+    async with httpx2.AsyncClient(timeout=patient.SECONDS) as http:
         fail = {"fail": {"times": 1, "status": 503, "kind": "title"}}
         await http.post(f"{root}/__control", json=fail)
         statuses = []
@@ -58,7 +58,7 @@ async def test_failures_can_be_ordered_for_one_kind_of_call(demo: DemoServer) ->
 async def test_the_control_surface_is_closed_unless_asked_for() -> None:
     async with (
         demo_server(controls=False) as server,
-        httpx.AsyncClient(timeout=patient.SECONDS) as http,
+        httpx2.AsyncClient(timeout=patient.SECONDS) as http,
     ):
         answer = await http.get(server.base_url.removesuffix("/v1") + "/__log")
     assert answer.status_code == 404
@@ -71,7 +71,7 @@ def test_it_runs_as_a_program_and_says_when_its_port_is_taken() -> None:
         assert first.stdout
         base_url = first.stdout.readline().split()[-1]
         assert patient.get(f"{base_url}/models").json()["data"][0]["id"] == "demo"
-        port = str(httpx.URL(base_url).port)
+        port = str(httpx2.URL(base_url).port)
         second = subprocess.run([*command, port], capture_output=True, text=True, timeout=240)
         assert second.returncode == 1
         assert second.stderr.startswith(f"Port {port} is not free")

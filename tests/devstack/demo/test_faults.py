@@ -1,6 +1,6 @@
 """What goes wrong when it is told to."""
 
-import httpx
+import httpx2
 import openai
 import pytest
 from langchain_openai import ChatOpenAI
@@ -88,13 +88,13 @@ async def test_a_wrong_key_is_refused_when_one_is_set() -> None:
     async with demo_server(api_key="right") as server:
         for key, expected in (("wrong", 401), ("right", 200)):
             headers = {"authorization": f"Bearer {key}"}
-            async with httpx.AsyncClient(headers=headers, timeout=patient.SECONDS) as http:
+            async with httpx2.AsyncClient(headers=headers, timeout=patient.SECONDS) as http:
                 answer = await http.get(f"{server.base_url}/models")
             assert answer.status_code == expected
 
 
 async def test_a_body_that_is_no_request_is_refused(demo: DemoServer) -> None:
-    async with httpx.AsyncClient(base_url=demo.base_url, timeout=patient.SECONDS) as http:
+    async with httpx2.AsyncClient(base_url=demo.base_url, timeout=patient.SECONDS) as http:
         for body in (b"{", b"[]", b"{}", b'{"messages": []}', b'{"messages": [7]}'):
             answer = await http.post("/chat/completions", content=body)
             assert answer.status_code == 400
