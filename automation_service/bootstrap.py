@@ -12,14 +12,13 @@ from rota.automation.v1 import automation_pb2, automation_pb2_grpc
 from rota.notice.v1 import notice_pb2, notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.api.access import Access
 from automation_service.api.notice_servicer import NoticeServicer
 from automation_service.api.servicer import AutomationServicer
 from automation_service.automations.capability_cache import PEER, CapabilityCache, CapabilitySource
 from automation_service.automations.lifecycle import AutomationLifecycle
 from automation_service.automations.revisions import Revisions
 from automation_service.automations.service import Automations
-from automation_service.idempotency import Once
+from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence.enums import SCHEMA
 from automation_service.persistence.schema_version import is_migrated
 from automation_service.persistence.tables import TENANTS
@@ -44,7 +43,9 @@ from shared.db import database
 from shared.db.tenancy import Tenancy
 from shared.registries.catalogue import register_builtins
 from shared.rpc import tls
+from shared.rpc.access import Access
 from shared.rpc.client import DelegatedCredentials, open_channel
+from shared.rpc.idempotency import Idempotency
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.server import RpcServer
 from shared.security import caller
@@ -144,28 +145,29 @@ async def service(
         capabilities = CapabilityCache(db=db, source=source or remote, clock=clock)
         await _require_migrated(db)
         await capabilities.load()
-        once = Once(db=db, tenancy=tenancy, clock=clock)
+        idempotency = Idempotency(db=db, clock=clock, tenancy=tenancy)
+        changes = IdempotentChanges(db=db, clock=clock, idempotency=idempotency)
         access = Access(db=db, tenancy=tenancy, clock=clock)
         servicer = AutomationServicer(
             access=access,
             automations=Automations(
                 db=db,
                 clock=clock,
-                once=once,
+                changes=changes,
                 catalogue=capabilities.catalogue,
                 on_change=scheduler.wake,
             ),
             lifecycle=AutomationLifecycle(
                 db=db,
                 clock=clock,
-                once=once,
+                changes=changes,
                 catalogue=capabilities.catalogue,
                 scheduler=scheduler,
             ),
             revisions=Revisions(db=db),
-            runs=Runs(db=db, queue=queue, clock=clock, once=once),
+            runs=Runs(db=db, queue=queue, clock=clock, changes=changes),
             slots=Slots(db=db, clock=clock, retention=retention),
-            webhooks=Webhooks(db=db, clock=clock, once=once, secrets=secrets, sender=sender),
+            webhooks=Webhooks(db=db, clock=clock, changes=changes, secrets=secrets, sender=sender),
             capabilities=capabilities,
         )
         stop = asyncio.Event()

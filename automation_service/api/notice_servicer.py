@@ -8,11 +8,11 @@ from rota.notice.v1 import notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.api import convert_common
-from automation_service.api.access import Access, workspace_of
 from automation_service.webhooks import events
 from shared import errors, resources
 from shared.clock import Clock
 from shared.db import database
+from shared.rpc.access import Access, workspace_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class NoticeServicer(notice_pb2_grpc.NoticeServiceServicer):
     clock: Clock
 
     async def Notify(self, request: Any, context: Any) -> empty_pb2.Empty:
-        await self.access.enter(request.workspace, "editor")
+        await self.access.admit(request.workspace, "editor")
         workspace, asked = workspace_of(request.workspace), request.approval_requested
         for name, pattern in ((asked.approval, resources.APPROVAL), (asked.turn, resources.TURN)):
             if pattern.parse(name)["workspace"] != workspace:

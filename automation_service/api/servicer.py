@@ -15,19 +15,12 @@ from automation_service.api import (
     convert_runs,
     convert_webhooks,
 )
-from automation_service.api.access import (
-    Access,
-    Role,
-    automation_of,
-    webhook_workspace,
-    workspace_of,
-)
+from automation_service.api.names import automation_of, webhook_workspace
 from automation_service.automations import edits
 from automation_service.automations.capability_cache import CapabilityCache
 from automation_service.automations.lifecycle import AutomationLifecycle
 from automation_service.automations.revisions import Revisions
 from automation_service.automations.service import Automations, etag_of
-from automation_service.idempotency import Request
 from automation_service.persistence.records import Automation
 from automation_service.runs.service import Runs
 from automation_service.scheduling.ledger import Slots
@@ -36,6 +29,8 @@ from automation_service.webhooks.service import etag_of as webhook_etag
 from shared import aip, errors, resources
 from shared.registries.actions.store import all_actions
 from shared.registries.triggers.store import all_triggers
+from shared.rpc.access import Access, Role, workspace_of
+from shared.rpc.idempotency import IdempotencyKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +45,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     capabilities: CapabilityCache
 
     async def CreateAutomation(self, request: Any, context: Any) -> pb.Automation:
-        who = await self.access.enter(request.parent, "editor")
+        who = await self.access.admit(request.parent, "editor")
         workspace = workspace_of(request.parent)
         said = convert_automations.create_json(request.automation)
         if request.validate_only:
@@ -59,23 +54,17 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
                     who, workspace, said, automation_id=request.automation_id
                 )
             )
+        key = IdempotencyKey.of(request, rpc="CreateAutomation", workspace=workspace, user=who.user)
         return _message(
-            await self.automations.create(
-                who,
-                workspace,
-                said,
-                automation_id=request.automation_id,
-                request_id=request.request_id,
-                body=request.SerializeToString(deterministic=True),
-            )
+            await self.automations.create(who, key, said, automation_id=request.automation_id)
         )
 
     async def GetAutomation(self, request: Any, context: Any) -> pb.Automation:
-        await self.access.enter(request.name, "viewer")
+        await self.access.admit(request.name, "viewer")
         return _message(await self.automations.get(*automation_of(request.name)))
 
     async def ListAutomations(self, request: Any, context: Any) -> Any:
-        await self.access.enter(request.parent, "viewer")
+        await self.access.admit(request.parent, "viewer")
         found, token = await self.automations.list(
             workspace_of(request.parent), aip.read_page(request), request.filter
         )
@@ -126,11 +115,11 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         return _trigger_message(saved, f"{request.parent}/triggers/{trigger_id}")
 
     async def GetTrigger(self, request: Any, context: Any) -> pb.Trigger:
-        await self.access.enter(request.name, "viewer")
+        await self.access.admit(request.name, "viewer")
         return _trigger_message(await self._owner(request.name), request.name)
 
     async def ListTriggers(self, request: Any, context: Any) -> Any:
-        await self.access.enter(request.parent, "viewer")
+        await self.access.admit(request.parent, "viewer")
         owner = await self.automations.get(*automation_of(request.parent))
         shown, token = aip.slice_page(aip.read_page(request), convert_automations.triggers(owner))
         return pb.ListTriggersResponse(triggers=shown, next_page_token=token)
@@ -154,17 +143,17 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         return empty_pb2.Empty()
 
     async def ListRevisions(self, request: Any, context: Any) -> Any:
-        await self.access.enter(request.parent, "viewer")
+        await self.access.admit(request.parent, "viewer")
         owner, found, token = await self.revisions.list(request.parent, aip.read_page(request))
         shown = [convert_automations.revision(owner, r, full=False) for r in found]
         return pb.ListRevisionsResponse(revisions=shown, next_page_token=token)
 
     async def GetRevision(self, request: Any, context: Any) -> pb.Revision:
-        await self.access.enter(request.name, "viewer")
+        await self.access.admit(request.name, "viewer")
         return convert_automations.revision(*await self.revisions.get(request.name))
 
     async def PreviewSchedule(self, request: Any, context: Any) -> Any:
-        await self.access.enter(request.parent, "viewer")
+        await self.access.admit(request.parent, "viewer")
         after = None
         if request.HasField("start_time"):
             after = convert_common.instant(request.start_time, "start_time")
@@ -178,7 +167,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         )
 
     async def ListSlots(self, request: Any, context: Any) -> Any:
-        await self.access.enter(request.parent, "viewer")
+        await self.access.admit(request.parent, "viewer")
         found, token = await self.slots.list(
             *automation_of(request.parent), aip.read_page(request), request.filter
         )
@@ -187,7 +176,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         )
 
     async def ExplainSlot(self, request: Any, context: Any) -> Any:
-        await self.access.enter(request.trigger, "viewer")
+        await self.access.admit(request.trigger, "viewer")
         moment = convert_common.instant(request.time, "time")
         found = await self.slots.explain(request.trigger, moment)
         return pb.ExplainSlotResponse(
@@ -197,11 +186,11 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         )
 
     async def GetRun(self, request: Any, context: Any) -> pb.Run:
-        await self.access.enter(request.name, "viewer")
+        await self.access.admit(request.name, "viewer")
         return convert_runs.run(await self.runs.get(request.name))
 
     async def ListRuns(self, request: Any, context: Any) -> Any:
-        await self.access.enter(request.parent, "viewer")
+        await self.access.admit(request.parent, "viewer")
         found, token = await self.runs.list(
             *automation_of(request.parent), aip.read_page(request), request.filter
         )
@@ -209,7 +198,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         return pb.ListRunsResponse(runs=shown, next_page_token=token)
 
     async def WatchRun(self, request: Any, context: Any) -> AsyncIterator[pb.RunEvent]:
-        await self.access.enter(request.name, "viewer")
+        await self.access.admit(request.name, "viewer")
         last = request.after_sequence
         async for event in self.runs.watch(request.name, last):
             if event is None:
@@ -223,19 +212,19 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         return convert_runs.run(await self.runs.cancel(request.name, act))
 
     async def ListActionTypes(self, request: Any, context: Any) -> Any:
-        await self.access.enter(request.parent, "viewer")
+        await self.access.admit(request.parent, "viewer")
         known = [convert_common.action_type(a) for _, a in sorted(all_actions().items())]
         shown, token = aip.slice_page(aip.read_page(request), known)
         return pb.ListActionTypesResponse(action_types=shown, next_page_token=token)
 
     async def ListTriggerTypes(self, request: Any, context: Any) -> Any:
-        await self.access.enter(request.parent, "viewer")
+        await self.access.admit(request.parent, "viewer")
         known = [convert_common.trigger_type(t) for _, t in sorted(all_triggers().items())]
         shown, token = aip.slice_page(aip.read_page(request), known)
         return pb.ListTriggerTypesResponse(trigger_types=shown, next_page_token=token)
 
     async def ListCapabilities(self, request: Any, context: Any) -> Any:
-        await self.access.enter(request.parent, "viewer")
+        await self.access.admit(request.parent, "viewer")
         known = [
             convert_common.capability(c)
             for _, c in sorted((await self.capabilities.list()).items())
@@ -244,7 +233,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         return pb.ListCapabilitiesResponse(capabilities=shown, next_page_token=token)
 
     async def GetWebhook(self, request: Any, context: Any) -> pb_webhook.Webhook:
-        await self.access.enter(request.name, "owner")
+        await self.access.admit(request.name, "owner")
         found = await self.webhooks.get(webhook_workspace(request.name))
         return _webhook_message(WebhookView(webhook=found))
 
@@ -270,11 +259,11 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         return convert_webhooks.delivery(await self.webhooks.test(act))
 
     async def GetWebhookDelivery(self, request: Any, context: Any) -> pb_webhook.WebhookDelivery:
-        await self.access.enter(request.name, "owner")
+        await self.access.admit(request.name, "owner")
         return convert_webhooks.delivery(await self.webhooks.delivery(request.name))
 
     async def ListWebhookDeliveries(self, request: Any, context: Any) -> Any:
-        await self.access.enter(request.parent, "owner")
+        await self.access.admit(request.parent, "owner")
         found, token = await self.webhooks.list_deliveries(
             webhook_workspace(request.parent), aip.read_page(request), request.filter
         )
@@ -290,15 +279,10 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         except errors.ResourceNotFound:
             raise errors.ResourceNotFound(name) from None
 
-    async def _authorize(self, rpc: str, request: Any, name: str, role: Role) -> Request:
-        who = await self.access.enter(name, role)
-        return Request(
-            rpc=rpc,
-            workspace=name.split("/")[1],
-            user=who.user,
-            request_id=request.request_id,
-            body=request.SerializeToString(deterministic=True),
-        )
+    async def _authorize(self, rpc: str, request: Any, name: str, role: Role) -> IdempotencyKey:
+        who = await self.access.admit(name, role)
+        workspace = name.split("/")[1]
+        return IdempotencyKey.of(request, rpc=rpc, workspace=workspace, user=who.user)
 
 
 def _message(found: Automation) -> pb.Automation:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.automations.service import parse_create, require_etag
-from automation_service.idempotency import Once, Request
+from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
 from automation_service.persistence import triggers as trigger_rows
 from automation_service.persistence.records import Automation
@@ -19,6 +19,7 @@ from shared.clock import Clock
 from shared.definition.envelope import AutomationDefinition, TriggerSpec, dump
 from shared.definition.states import AutomationStatus
 from shared.registries.catalogue import Catalogue
+from shared.rpc.idempotency import IdempotencyKey
 from shared.validation import never_fires
 
 # The automation as it was → what is said of it now, as JSON of AutomationCreate.
@@ -29,34 +30,34 @@ Edit = Callable[[Automation], dict[str, Any]]
 class AutomationLifecycle:
     db: AsyncEngine
     clock: Clock
-    once: Once
+    changes: IdempotentChanges
     catalogue: Callable[[], Catalogue]
     scheduler: Scheduler
 
-    async def pause(self, request: Request, name: str, *, note: str, etag: str) -> Automation:
+    async def pause(self, key: IdempotencyKey, name: str, *, note: str, etag: str) -> Automation:
         values = {"status": AutomationStatus.PAUSED, "pause_note": note}
-        return await self._change_status(request, name, etag, {AutomationStatus.ACTIVE}, values)
+        return await self._change_status(key, name, etag, {AutomationStatus.ACTIVE}, values)
 
-    async def resume(self, request: Request, name: str, *, etag: str) -> Automation:
+    async def resume(self, key: IdempotencyKey, name: str, *, etag: str) -> Automation:
         values = {"status": AutomationStatus.ACTIVE, "pause_note": ""}
-        return await self._change_status(request, name, etag, {AutomationStatus.PAUSED}, values)
+        return await self._change_status(key, name, etag, {AutomationStatus.PAUSED}, values)
 
-    async def archive(self, request: Request, name: str, *, etag: str) -> Automation:
+    async def archive(self, key: IdempotencyKey, name: str, *, etag: str) -> Automation:
         values = {"status": AutomationStatus.ARCHIVED, "pause_note": ""}
         allowed = {AutomationStatus.ACTIVE, AutomationStatus.PAUSED}
-        return await self._change_status(request, name, etag, allowed, values)
+        return await self._change_status(key, name, etag, allowed, values)
 
     async def edit(
-        self, request: Request, name: str, edit: Edit, *, etag: str, field: str = "automation"
+        self, key: IdempotencyKey, name: str, edit: Edit, *, etag: str, field: str = "automation"
     ) -> Automation:
         """Saves an edited automation; a changed definition is a new revision."""
-        return await self._once(request, name, self._edit_change(request, edit, etag, field))
+        return await self._once(key, name, self._edit_change(key, edit, etag, field))
 
     async def validate_edit(
-        self, request: Request, name: str, edit: Edit, *, etag: str, field: str = "automation"
+        self, key: IdempotencyKey, name: str, edit: Edit, *, etag: str, field: str = "automation"
     ) -> Automation:
         """What `edit` would save; nothing is."""
-        change = self._edit_change(request, edit, etag, field)
+        change = self._edit_change(key, edit, etag, field)
         async with self.db.connect() as connection:
             trial = await connection.begin()
             try:
@@ -65,7 +66,7 @@ class AutomationLifecycle:
                 await trial.rollback()
 
     async def roll_back(
-        self, request: Request, name: str, *, revision: int, etag: str
+        self, key: IdempotencyKey, name: str, *, revision: int, etag: str
     ) -> Automation:
         async def change(connection: AsyncConnection, found: Automation) -> Automation:
             require_etag(found, etag)
@@ -73,11 +74,11 @@ class AutomationLifecycle:
             if before is None:
                 raise errors.ResourceNotFound(f"{found.resource}/revisions/{revision}")
             said = {"description": found.description, "definition": before.definition}
-            return await self._save(connection, request, found, said, "automation")
+            return await self._save(connection, key, found, said, "automation")
 
-        return await self._once(request, name, change)
+        return await self._once(key, name, change)
 
-    async def delete(self, request: Request, name: str, *, etag: str) -> None:
+    async def delete(self, key: IdempotencyKey, name: str, *, etag: str) -> None:
         """Deletes it with everything that came of it; its runs stop within seconds."""
 
         async def delete(connection: AsyncConnection) -> str:
@@ -86,18 +87,18 @@ class AutomationLifecycle:
             await rows.delete(connection, found.id)
             return found.resource
 
-        await self.once.delete(request, delete)
+        await self.changes.make(key, delete)
 
     async def _once(
         self,
-        request: Request,
+        key: IdempotencyKey,
         name: str,
         change: Callable[[AsyncConnection, Automation], Awaitable[Automation]],
     ) -> Automation:
         async def locked(connection: AsyncConnection) -> Automation:
             return await change(connection, await self._lock(connection, name))
 
-        changed = await self.once.change(request, locked)
+        changed = await self.changes.change(key, locked)
         self.scheduler.wake()
         return changed
 
@@ -107,7 +108,7 @@ class AutomationLifecycle:
 
     async def _change_status(
         self,
-        request: Request,
+        key: IdempotencyKey,
         name: str,
         etag: str,
         allowed: set[AutomationStatus],
@@ -125,21 +126,21 @@ class AutomationLifecycle:
                 await trigger_rows.clear_fire_times(connection, found.id)
             return await _read(connection, found)
 
-        return await self._once(request, name, change)
+        return await self._once(key, name, change)
 
     def _edit_change(
-        self, request: Request, edit: Edit, etag: str, field: str
+        self, key: IdempotencyKey, edit: Edit, etag: str, field: str
     ) -> Callable[[AsyncConnection, Automation], Awaitable[Automation]]:
         async def change(connection: AsyncConnection, found: Automation) -> Automation:
             require_etag(found, etag)
-            return await self._save(connection, request, found, edit(found), field)
+            return await self._save(connection, key, found, edit(found), field)
 
         return change
 
     async def _save(
         self,
         connection: AsyncConnection,
-        request: Request,
+        key: IdempotencyKey,
         found: Automation,
         said: Mapping[str, Any],
         field: str,
@@ -161,7 +162,7 @@ class AutomationLifecycle:
         await self._sync_triggers(connection, found, checked.definition, rescheduled, now)
         saved = await _read(connection, found)
         if fresh:
-            await rows.add_revision(connection, saved, author=request.user, now=now)
+            await rows.add_revision(connection, saved, author=key.user, now=now)
         return saved
 
     async def _sync_triggers(

@@ -7,12 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from automation_service.idempotency import Once, Request, new_name
+from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
 from automation_service.persistence.records import Automation
 from automation_service.persistence.tables import automations as table
 from automation_service.scheduling import triggers
-from shared import errors
+from shared import errors, resources
 from shared.aip import (
     Condition,
     Page,
@@ -27,6 +27,7 @@ from shared.db.queries import compare
 from shared.definition.envelope import AutomationCreate, dump
 from shared.definition.states import AutomationStatus
 from shared.registries.catalogue import Catalogue
+from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller
 from shared.validation import never_fires, violations
 from shared.validation.check import check
@@ -38,36 +39,27 @@ class Automations:
 
     db: AsyncEngine
     clock: Clock
-    once: Once
+    changes: IdempotentChanges
     catalogue: Callable[[], Catalogue]
     on_change: Callable[[], None]
 
     async def create(
         self,
         who: Caller,
-        workspace: str,
+        key: IdempotencyKey,
         said: Mapping[str, Any],
         *,
         automation_id: str,
-        request_id: str,
-        body: bytes,
     ) -> Automation:
         """Saves an automation whose creator is the caller; at once it is active."""
 
         async def add(connection: AsyncConnection) -> Automation:
             # Not before: a repeat is answered even when it could no longer be saved anew.
-            made = self._build(who, workspace, said, automation_id)
+            made = self._build(who, key.workspace, said, automation_id)
             await rows.add(connection, made)
             return made
 
-        request = Request(
-            rpc="CreateAutomation",
-            workspace=workspace,
-            user=who.user,
-            request_id=request_id,
-            body=body,
-        )
-        saved = await self.once.change(request, add)
+        saved = await self.changes.change(key, add)
         self.on_change()
         return saved
 
@@ -103,11 +95,11 @@ class Automations:
         now = self.clock.now()
         definition = checked.definition
         never_fires.require(definition, now, never_fires.zero_fires(definition), field="automation")
-        made_id, resource_id = new_name(workspace, chosen)
+        made_id = resources.new_id()
         return Automation(
             id=made_id,
             workspace=workspace,
-            resource_id=resource_id,
+            resource_id=chosen or str(made_id),
             creator=who.user,
             name=checked.display_name,
             description=checked.description,

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from automation_service.idempotency import Once, Request
+from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as automation_rows
 from automation_service.persistence import records, run_endings
 from automation_service.persistence import runs as rows
@@ -22,6 +22,7 @@ from shared.aip import Condition, Page, cut_page, parse_filter, parse_state
 from shared.clock import Clock
 from shared.db.queries import compare
 from shared.definition.states import RunStatus
+from shared.rpc.idempotency import IdempotencyKey
 
 ANY_AUTOMATION: Final = "-"
 # How soon a watcher sees what another replica stored.
@@ -34,7 +35,7 @@ class Runs:
     db: AsyncEngine
     queue: RunQueue
     clock: Clock
-    once: Once
+    changes: IdempotentChanges
 
     async def get(self, name: str) -> Run:
         workspace, automation, run = parse_run_name(name)
@@ -94,7 +95,7 @@ class Runs:
                     waited = 0.0
                     yield None
 
-    async def cancel(self, name: str, request: Request) -> Run:
+    async def cancel(self, name: str, key: IdempotencyKey) -> Run:
         """A run that waits is cancelled at once, one that goes on within seconds."""
         workspace, automation, run = parse_run_name(name)
 
@@ -106,7 +107,7 @@ class Runs:
             await self._cancel(connection, owner.id, found)
             return owner
 
-        await self.once.change(request, change)
+        await self.changes.change(key, change)
         return await self.get(name)
 
     async def _cancel(self, connection: AsyncConnection, owner: UUID, run: Run) -> None:

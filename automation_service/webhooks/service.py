@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from automation_service.idempotency import Once, Request
+from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import deliveries, webhooks
 from automation_service.persistence.deliveries import Delivery
 from automation_service.persistence.enums import DeliveryStatus
@@ -29,6 +29,7 @@ from shared.aip import (
 )
 from shared.clock import Clock
 from shared.db.queries import compare
+from shared.rpc.idempotency import IdempotencyKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class WebhookView:
 class Webhooks:
     db: AsyncEngine
     clock: Clock
-    once: Once
+    changes: IdempotentChanges
     secrets: WebhookSecrets
     sender: WebhookSender
 
@@ -55,14 +56,14 @@ class Webhooks:
         async with self.db.connect() as connection:
             return await webhooks.get(connection, workspace)
 
-    async def update(self, request: Request, said: dict[str, Any], *, etag: str) -> WebhookView:
+    async def update(self, key: IdempotencyKey, said: dict[str, Any], *, etag: str) -> WebhookView:
         made: list[WebhookView] = []
 
         async def act(connection: AsyncConnection) -> str:
-            made.append(await self._update(connection, request.workspace, said, etag))
-            return resources.WEBHOOK.format(workspace=request.workspace)
+            made.append(await self._update(connection, key.workspace, said, etag))
+            return resources.WEBHOOK.format(workspace=key.workspace)
 
-        view = await self._once(request, act, made)
+        view = await self._once(key, act, made)
         count_deliveries("given_up", view.failed_deliveries)
         return view
 
@@ -73,11 +74,11 @@ class Webhooks:
         _require_etag(found, etag)
         return replace(found, **self._checked(found, said))
 
-    async def rotate(self, request: Request, *, etag: str, revoke_previous: bool) -> WebhookView:
+    async def rotate(self, key: IdempotencyKey, *, etag: str, revoke_previous: bool) -> WebhookView:
         made: list[WebhookView] = []
 
         async def act(connection: AsyncConnection) -> str:
-            now, workspace = self.clock.now(), request.workspace
+            now, workspace = self.clock.now(), key.workspace
             found = await webhooks.get(connection, workspace, lock=True)
             _require_etag(found, etag)
             if not found.version:
@@ -88,17 +89,17 @@ class Webhooks:
             made.append(WebhookView(webhook=changed, secret=secret))
             return found.resource
 
-        return await self._once(request, act, made)
+        return await self._once(key, act, made)
 
-    async def test(self, request: Request) -> Delivery:
+    async def test(self, key: IdempotencyKey) -> Delivery:
         async def act(connection: AsyncConnection) -> str:
-            found = await webhooks.get(connection, request.workspace)
+            found = await webhooks.get(connection, key.workspace)
             if not found.sends:
                 raise errors.StateConflict(found.resource, "OFF")
-            sent = await events.record_test(connection, request.workspace, self.clock.now())
-            return resources.DELIVERY.format(workspace=request.workspace, delivery=sent)
+            sent = await events.record_test(connection, key.workspace, self.clock.now())
+            return resources.DELIVERY.format(workspace=key.workspace, delivery=sent)
 
-        return await self.delivery(await self.once.act(request, act))
+        return await self.delivery(await self.changes.make(key, act))
 
     async def delivery(self, name: str) -> Delivery:
         parts = resources.DELIVERY.parse(name)
@@ -119,9 +120,9 @@ class Webhooks:
             )
         return cut_page(page, found, lambda last: (last.create_time, last.id))
 
-    async def _once(self, request: Request, act: Any, made: list[WebhookView]) -> WebhookView:
-        await self.once.act(request, act)
-        return made[0] if made else WebhookView(webhook=await self.get(request.workspace))
+    async def _once(self, key: IdempotencyKey, act: Any, made: list[WebhookView]) -> WebhookView:
+        await self.changes.make(key, act)
+        return made[0] if made else WebhookView(webhook=await self.get(key.workspace))
 
     async def _update(
         self, connection: AsyncConnection, workspace: str, said: dict[str, Any], etag: str
