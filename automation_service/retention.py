@@ -46,6 +46,8 @@ class AutomationRetention:
     db: AsyncEngine
     clock: Clock
     policy: RetentionPolicy = field(default_factory=RetentionPolicy)
+    batch: int = BATCH  # rows deleted in one transaction
+    automation_batch: int = AUTOMATION_BATCH  # automations whose rows are counted at once
 
     async def run(self, stop: asyncio.Event, seconds: float) -> None:
         while not stop.is_set():
@@ -73,15 +75,19 @@ class AutomationRetention:
     def _delete_by_age(self) -> dict[str, DeleteBatch]:
         now, policy = self.clock.now(), self.policy
         return {
-            "runs": partial(rows.runs_before, moment=now - policy.runs, limit=BATCH),
-            "events": partial(rows.events_of_runs_before, moment=now - policy.events, limit=BATCH),
-            "slots": partial(rows.slots_before, moment=now - policy.slots, limit=BATCH),
-            "requests": partial(rows.requests_before, moment=now - policy.requests, limit=BATCH),
-            "audits": partial(rows.audits_before, moment=now - policy.audits, limit=BATCH),
-            "deliveries": partial(
-                rows.deliveries_before, moment=now - policy.deliveries, limit=BATCH
+            "runs": partial(rows.runs_before, moment=now - policy.runs, limit=self.batch),
+            "events": partial(
+                rows.events_of_runs_before, moment=now - policy.events, limit=self.batch
             ),
-            "gaps": partial(rows.gaps_before, moment=now - policy.slots, limit=BATCH),
+            "slots": partial(rows.slots_before, moment=now - policy.slots, limit=self.batch),
+            "requests": partial(
+                rows.requests_before, moment=now - policy.requests, limit=self.batch
+            ),
+            "audits": partial(rows.audits_before, moment=now - policy.audits, limit=self.batch),
+            "deliveries": partial(
+                rows.deliveries_before, moment=now - policy.deliveries, limit=self.batch
+            ),
+            "gaps": partial(rows.gaps_before, moment=now - policy.slots, limit=self.batch),
         }
 
     async def _delete_by_count(self, stop: asyncio.Event) -> dict[str, int]:
@@ -89,13 +95,13 @@ class AutomationRetention:
         after = None
         while not stop.is_set():
             async with self.db.connect() as connection:
-                owners = await rows.next_automations(connection, after, AUTOMATION_BATCH)
+                owners = await rows.next_automations(connection, after, self.automation_batch)
             if not owners:
                 break
             after = owners[-1]
             max_runs, max_slots = self.policy.max_runs, self.policy.max_slots
-            runs = partial(rows.runs_over, owners=owners, kept=max_runs, limit=BATCH)
-            slots = partial(rows.slots_over, owners=owners, kept=max_slots, limit=BATCH)
+            runs = partial(rows.runs_over, owners=owners, kept=max_runs, limit=self.batch)
+            slots = partial(rows.slots_over, owners=owners, kept=max_slots, limit=self.batch)
             deleted["runs"] += await self._delete_all(runs, stop)
             deleted["slots"] += await self._delete_all(slots, stop)
         return deleted

@@ -76,9 +76,10 @@ class Process:
         return "\n".join(lines[-count:])
 
 
-def rotate_log(log: Path) -> None:
+def rotate_log(log: Path, limit: int = _LOG_LIMIT) -> None:
+    """Puts a log of more than `limit` bytes aside."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    if log.exists() and log.stat().st_size > _LOG_LIMIT:
+    if log.exists() and log.stat().st_size > limit:
         log.replace(log.with_suffix(".log.1"))
 
 

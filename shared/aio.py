@@ -58,7 +58,8 @@ T = TypeVar("T")
 class BackgroundTasks:
     """Tasks that outlive their caller. `stop` waits for them."""
 
-    def __init__(self, *, at_once: int) -> None:
+    def __init__(self, *, at_once: int, slot_seconds: float = SLOT_SECONDS) -> None:
+        self.slot_seconds = slot_seconds
         self._tasks: set[asyncio.Task[Any]] = set()
         self._slots = asyncio.Semaphore(at_once)
 
@@ -76,7 +77,7 @@ class BackgroundTasks:
         """Like `run`, but only `at_once` start at a time, in order.
 
         Work whose caller leaves before its start never starts. Work that is not done after
-        SLOT_SECONDS gives its slot to the next.
+        `slot_seconds` gives its slot to the next.
         """
         await self._slots.acquire()
         task = self.spawn(work())
@@ -86,7 +87,7 @@ class BackgroundTasks:
             if held:
                 held.pop().release()
 
-        timer = asyncio.get_running_loop().call_later(SLOT_SECONDS, release)
+        timer = asyncio.get_running_loop().call_later(self.slot_seconds, release)
         task.add_done_callback(release)
         task.add_done_callback(lambda _: timer.cancel())
         return await asyncio.shield(task)

@@ -58,14 +58,16 @@ def find_problem(schema: Mapping[str, Any]) -> str | None:
     return None
 
 
-def find_faults(schema: Mapping[str, Any], value: Any) -> list[tuple[str, str]]:
+def find_faults(
+    schema: Mapping[str, Any], value: Any, *, max_cost: int = MAX_COST
+) -> list[tuple[str, str]]:
     """Where and why a value breaks a schema, at most 20; empty when it fits.
 
     One that takes too long to be applied to the value is broken by it.
     """
     validator = _Validator(schema, registry=_NOTHING_REMOTE)
     found: list[tuple[str, str]] = []
-    token = _COST.set(_Cost())
+    token = _COST.set(_Cost(max_cost))
     try:
         for error in validator.iter_errors(value):
             found.append((join_path("", error.absolute_path), _text(error)))
@@ -94,8 +96,8 @@ def _text(error: ValidationError | SchemaError) -> str:
 class _Cost:
     """Adds up what applying a schema costs. Raises _TooMuch."""
 
-    def __init__(self) -> None:
-        self._left = MAX_COST
+    def __init__(self, limit: int) -> None:
+        self._left = limit
         self._sizes: dict[int, int] = {}  # of parts of the value, which outlives this
 
     def spend(self, instance: Any, times: int) -> None:

@@ -48,13 +48,13 @@ class _TimeLimitExceeded(BaseException):
     """Not an Exception, so that nothing inside a template can swallow it."""
 
 
-def render(config: Any, names: Mapping[str, Any]) -> Any:
+def render(config: Any, names: Mapping[str, Any], *, seconds: float = MAX_SECONDS) -> Any:
     """A config with every template in it rendered. Raises TemplateFailed or OutputTooLarge.
 
     A string that is one `{{ expression }}` becomes the value itself, of whatever type. All
-    templates of one config share the time limit.
+    templates of one config share the time limit of `seconds`.
     """
-    with _TimeLimit(MAX_SECONDS):
+    with _TimeLimit(seconds):
         return _render(config, names)
 
 
@@ -242,6 +242,7 @@ class _TimeLimit:
     """
 
     def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._until = time.perf_counter() + seconds
         self._most = time.thread_time() + seconds
         self._before: Any = None
@@ -256,7 +257,7 @@ class _TimeLimit:
         sys.settrace(self._before)
         if isinstance(error, _TimeLimitExceeded):
             raise errors.TemplateFailed(
-                f"a template ran for longer than {int(MAX_SECONDS * 1000)} ms"
+                f"a template ran for longer than {int(self._seconds * 1000)} ms"
             ) from None
 
     def _trace(self, frame: FrameType, event: str, arg: object) -> Any:

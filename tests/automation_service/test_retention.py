@@ -5,11 +5,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
 from rota.automation.v1 import automation_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service import retention
 from automation_service.retention import AutomationRetention, RetentionPolicy
 from shared.clock import ManualClock
 from shared.errors import Code
@@ -39,8 +37,15 @@ async def counted(url: str) -> dict[str, int]:
     return {row["name"]: row["n"] for row in found}
 
 
-def sweeper(db: AsyncEngine, clock: ManualClock, **kept: Any) -> AutomationRetention:
-    return AutomationRetention(db=db, clock=clock, policy=RetentionPolicy(**kept))
+def sweeper(
+    db: AsyncEngine, clock: ManualClock, batches: tuple[int, int] = (500, 200), **kept: Any
+) -> AutomationRetention:
+    """`batches`: of rows, and of automations."""
+    rows, automations = batches
+    policy = RetentionPolicy(**kept)
+    return AutomationRetention(
+        db=db, clock=clock, policy=policy, batch=rows, automation_batch=automations
+    )
 
 
 async def watched(rota: Running, run: str, after: int = 0) -> list[Any]:
@@ -91,14 +96,12 @@ async def test_a_run_that_goes_on_is_kept_however_old(
 
 
 async def test_the_newest_of_each_automation_are_kept(
-    rota: Running, clock: ManualClock, db: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    rota: Running, clock: ManualClock, db: AsyncEngine
 ) -> None:
-    monkeypatch.setattr(retention, "BATCH", 2)
-    monkeypatch.setattr(retention, "AUTOMATION_BATCH", 1)
     other = str((await rota.create(news(triggers=[schedule("0 8 * * *")]))).name)
     name = await with_runs(rota, clock, 6)
     newest = [run.name for run in (await rota.runs(name))[:2]]
-    swept = await sweeper(db, clock, max_runs=2, max_slots=3).delete_expired()
+    swept = await sweeper(db, clock, batches=(2, 1), max_runs=2, max_slots=3).delete_expired()
     assert (swept["runs"], swept["slots"]) == (4, 3)
     assert [run.name for run in await rota.runs(name)] == newest
     assert len(await rota.slots(name)) == 3

@@ -7,8 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from devstack import process
 from devstack.process import Process
 
@@ -95,10 +93,9 @@ def test_a_process_that_has_gone_has_no_start_time() -> None:
     assert process.start_time(run.pid) == ""
 
 
-def test_a_large_log_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_log_is_put_aside(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_text("much")
-    monkeypatch.setattr(process, "_LOG_LIMIT", 3)
-    process.rotate_log(log)
+    process.rotate_log(log, limit=3)
     assert not log.exists()
     assert (tmp_path / "x.log.1").read_text() == "much"

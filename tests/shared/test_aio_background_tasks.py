@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from shared import aio as module
 from shared.aio import BackgroundTasks
+
+HOUR = 3600.0  # nobody is late
 
 
 @dataclass(slots=True)
@@ -36,15 +37,9 @@ def queued(tasks: BackgroundTasks, seen: Seen, count: int) -> list["asyncio.Task
     ]
 
 
-@pytest.fixture
-def nobody_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SLOT_SECONDS", 3600.0)
-
-
-@pytest.mark.usefixtures("nobody_is_late")
 @pytest.mark.parametrize("at_once", [1, 3])
 async def test_no_more_than_so_many_are_on_their_way(at_once: int) -> None:
-    tasks, seen = BackgroundTasks(at_once=at_once), Seen()
+    tasks, seen = BackgroundTasks(at_once=at_once, slot_seconds=HOUR), Seen()
     asked = queued(tasks, seen, 7)
     await seen.begun_are([*range(at_once)])
     for _ in range(20):  # nobody else comes, however long one waits
@@ -54,17 +49,15 @@ async def test_no_more_than_so_many_are_on_their_way(at_once: int) -> None:
     assert await asyncio.gather(*asked) == [*range(7)]
 
 
-@pytest.mark.usefixtures("nobody_is_late")
 async def test_they_begin_in_the_order_in_which_they_came() -> None:
-    tasks, seen = BackgroundTasks(at_once=1), Seen()
+    tasks, seen = BackgroundTasks(at_once=1, slot_seconds=HOUR), Seen()
     seen.may_end.set()
     await asyncio.gather(*queued(tasks, seen, 9))
     assert seen.begun == seen.ended == [*range(9)]
 
 
-@pytest.mark.usefixtures("nobody_is_late")
 async def test_one_that_fails_is_told_to_whoever_sent_it_and_gives_up_its_place() -> None:
-    tasks, seen = BackgroundTasks(at_once=1), Seen()
+    tasks, seen = BackgroundTasks(at_once=1, slot_seconds=HOUR), Seen()
 
     async def fails() -> None:
         raise ValueError("no")
@@ -77,9 +70,8 @@ async def test_one_that_fails_is_told_to_whoever_sent_it_and_gives_up_its_place(
     assert await after[0] == 0
 
 
-async def test_one_that_is_held_up_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SLOT_SECONDS", 0.0)
-    tasks, seen = BackgroundTasks(at_once=1), Seen()
+async def test_one_that_is_held_up_holds_up_no_other() -> None:
+    tasks, seen = BackgroundTasks(at_once=1, slot_seconds=0.0), Seen()
     asked = queued(tasks, seen, 4)
     await seen.begun_are([0, 1, 2, 3])
     assert seen.ended == []
@@ -87,17 +79,14 @@ async def test_one_that_is_held_up_holds_up_no_other(monkeypatch: pytest.MonkeyP
     await asyncio.gather(*asked)
 
 
-async def test_a_place_is_given_up_once_however_a_task_leaves_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(module, "SLOT_SECONDS", 0.0)
-    tasks, late = BackgroundTasks(at_once=1), Seen()
+async def test_a_place_is_given_up_once_however_a_task_leaves_it() -> None:
+    tasks, late = BackgroundTasks(at_once=1, slot_seconds=0.0), Seen()
     asked = queued(tasks, late, 3)
     await late.begun_are([0, 1, 2])
     late.may_end.set()
     await asyncio.gather(*asked)
 
-    monkeypatch.setattr(module, "SLOT_SECONDS", 3600.0)
+    tasks.slot_seconds = HOUR
     seen = Seen()
     asked = queued(tasks, seen, 3)
     await seen.begun_are([0])
