@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import Final
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -17,7 +18,7 @@ from shared.telemetry import logs
 
 BATCH: Final = 500
 AUTOMATION_BATCH: Final = 200
-# Between batches, so that a large sweep never crowds out what fires.
+# A pause between batches, so that a large deletion does not delay slots.
 REST_SECONDS: Final = 0.02
 
 log = logs.logger(__name__)
@@ -62,52 +63,53 @@ class AutomationRetention:
     async def delete_expired(self, stop: asyncio.Event | None = None) -> dict[str, int]:
         """Deletes all expired rows. Returns how many of each kind."""
         stop = stop or asyncio.Event()
-        deleted = {
-            name: await self._delete_all(delete, stop)
-            for name, delete in self._delete_by_age().items()
-        }
+        deleted = await self._delete_by_age(stop)
         for name, count in (await self._delete_by_count(stop)).items():
             deleted[name] += count
         if any(deleted.values()):
             log.info("retention_swept", **deleted)
         return deleted
 
-    def _delete_by_age(self) -> dict[str, DeleteBatch]:
+    async def _delete_by_age(self, stop: asyncio.Event) -> dict[str, int]:
         now, policy = self.clock.now(), self.policy
+        kinds = {
+            "runs": (rows.delete_runs, policy.runs),
+            "events": (rows.delete_events_of_runs, policy.events),
+            "slots": (rows.delete_slots, policy.slots),
+            "requests": (rows.delete_requests, policy.requests),
+            "audits": (rows.delete_audits, policy.audits),
+            "deliveries": (rows.delete_deliveries, policy.deliveries),
+            "gaps": (rows.delete_downtimes, policy.slots),
+        }
         return {
-            "runs": partial(rows.runs_before, moment=now - policy.runs, limit=self.batch),
-            "events": partial(
-                rows.events_of_runs_before, moment=now - policy.events, limit=self.batch
-            ),
-            "slots": partial(rows.slots_before, moment=now - policy.slots, limit=self.batch),
-            "requests": partial(
-                rows.requests_before, moment=now - policy.requests, limit=self.batch
-            ),
-            "audits": partial(rows.audits_before, moment=now - policy.audits, limit=self.batch),
-            "deliveries": partial(
-                rows.deliveries_before, moment=now - policy.deliveries, limit=self.batch
-            ),
-            "gaps": partial(rows.gaps_before, moment=now - policy.slots, limit=self.batch),
+            name: await self._delete_all(partial(delete, moment=now - age, limit=self.batch), stop)
+            for name, (delete, age) in kinds.items()
         }
 
     async def _delete_by_count(self, stop: asyncio.Event) -> dict[str, int]:
         deleted = {"runs": 0, "slots": 0}
-        after = None
+        last: UUID | None = None
         while not stop.is_set():
             async with self.db.connect() as connection:
-                owners = await rows.next_automations(connection, after, self.automation_batch)
+                owners = await rows.list_automations(connection, last, self.automation_batch)
             if not owners:
                 break
-            after = owners[-1]
-            max_runs, max_slots = self.policy.max_runs, self.policy.max_slots
-            runs = partial(rows.runs_over, owners=owners, kept=max_runs, limit=self.batch)
-            slots = partial(rows.slots_over, owners=owners, kept=max_slots, limit=self.batch)
+            last = owners[-1]
+            runs = partial(
+                rows.delete_surplus_runs, owners=owners, kept=self.policy.max_runs, limit=self.batch
+            )
+            slots = partial(
+                rows.delete_surplus_slots,
+                owners=owners,
+                kept=self.policy.max_slots,
+                limit=self.batch,
+            )
             deleted["runs"] += await self._delete_all(runs, stop)
             deleted["slots"] += await self._delete_all(slots, stop)
         return deleted
 
     async def _delete_all(self, delete: DeleteBatch, stop: asyncio.Event) -> int:
-        """Batch after batch, each a transaction, until nothing is left to delete."""
+        """Deletes batch after batch, each in a transaction, until none is left."""
         total = 0
         while not stop.is_set():
             async with database.transaction(self.db) as connection:

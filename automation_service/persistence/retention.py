@@ -1,7 +1,6 @@
-"""Taking away what is no longer kept: one small batch a statement.
+"""Deletes of expired rows: each function deletes one small batch.
 
-Each statement gives how many rows it dealt with; rows that another replica deals with are
-left to it.
+A function returns how many rows it handled. It skips rows that another replica has locked.
 """
 
 from collections.abc import Sequence
@@ -24,26 +23,47 @@ from automation_service.persistence.tables import (
 )
 
 requests = TENANTS.requests
-# Spelled out as in the index that serves it.
+# Verbatim as in the index, so that PostgreSQL uses it.
 _EVENTS_KEPT = sa.text(
     "automation_runs.end_time is not null and automation_runs.events_floor < automation_runs.events"
 )
 
 
-async def runs_before(connection: AsyncConnection, moment: datetime, limit: int) -> int:
-    """Runs that ended before a moment, with their events."""
-    old = (
-        sa.select(runs.c.id)
-        .where(runs.c.end_time < moment)
-        .order_by(runs.c.end_time)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
+async def delete_runs(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+    """Deletes runs that ended before a moment, with their events."""
+    return await _delete_before(connection, runs.c.end_time, moment, limit)
+
+
+async def delete_slots(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+    return await _delete_before(connection, slots.c.slot_time, moment, limit)
+
+
+async def delete_requests(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+    """Deletes old requests, except those that created an automation that still exists."""
+    created = sa.exists().where(
+        requests.c.rpc == "CreateAutomation",
+        sa.cast(automations.c.id, sa.Text) == sa.func.split_part(requests.c.resource, "#", 2),
     )
-    return await _deleted(connection, runs, runs.c.id, old)
+    return await _delete_before(
+        connection, requests.c.create_time, moment, limit, condition=~created
+    )
 
 
-async def events_of_runs_before(connection: AsyncConnection, moment: datetime, limit: int) -> int:
-    """Every event of runs that ended before a moment; counts the runs."""
+async def delete_audits(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+    return await _delete_before(connection, audit_events.c.create_time, moment, limit)
+
+
+async def delete_deliveries(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+    """Deletes messages to webhooks that ended before a moment."""
+    return await _delete_before(connection, deliveries.c.end_time, moment, limit)
+
+
+async def delete_downtimes(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+    return await _delete_before(connection, downtimes.c.to_time, moment, limit)
+
+
+async def delete_events_of_runs(connection: AsyncConnection, moment: datetime, limit: int) -> int:
+    """Deletes all events of runs that ended before a moment. Returns the number of runs."""
     chosen = list(
         await connection.execute(
             sa.select(runs.c.id, runs.c.events)
@@ -59,97 +79,44 @@ async def events_of_runs_before(connection: AsyncConnection, moment: datetime, l
 
 
 async def delete_events(connection: AsyncConnection, run: UUID, floor: int) -> None:
-    """Takes away the events of a run up to a sequence."""
+    """Deletes the events of a run up to and including a sequence."""
     await connection.execute(sa.update(runs).where(runs.c.id == run).values(events_floor=floor))
     await connection.execute(
         sa.delete(run_events).where(run_events.c.run_id == run, run_events.c.sequence <= floor)
     )
 
 
-async def slots_before(connection: AsyncConnection, moment: datetime, limit: int) -> int:
-    old = (
-        sa.select(slots.c.id)
-        .where(slots.c.slot_time < moment)
-        .order_by(slots.c.slot_time)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return await _deleted(connection, slots, slots.c.id, old)
-
-
-async def next_automations(
+async def list_automations(
     connection: AsyncConnection, after: UUID | None, limit: int
 ) -> Sequence[UUID]:
-    """Ids of automations, in order, after one."""
+    """Returns ids of automations in order, from the first one after `after`."""
     query = sa.select(automations.c.id).order_by(automations.c.id).limit(limit)
     if after is not None:
         query = query.where(automations.c.id > after)
     return list((await connection.execute(query)).scalars())
 
 
-async def runs_over(
+async def delete_surplus_runs(
     connection: AsyncConnection, owners: Sequence[UUID], kept: int, limit: int
 ) -> int:
-    """Ended runs of automations that have more than `kept` newer ones."""
+    """Deletes ended runs of automations that have at least `kept` newer runs."""
     old = _beyond(runs, runs.c.create_time, owners, kept, limit)
     ended = sa.select(old.c.id).join_from(old, runs, runs.c.id == old.c.id)
-    return await _deleted(connection, runs, runs.c.id, ended.where(runs.c.end_time.is_not(None)))
+    return await _delete_chosen(connection, runs, ended.where(runs.c.end_time.is_not(None)))
 
 
-async def slots_over(
+async def delete_surplus_slots(
     connection: AsyncConnection, owners: Sequence[UUID], kept: int, limit: int
 ) -> int:
+    """Deletes slots of automations that have at least `kept` newer slots."""
     old = _beyond(slots, slots.c.slot_time, owners, kept, limit)
-    return await _deleted(connection, slots, slots.c.id, sa.select(old.c.id))
-
-
-async def requests_before(connection: AsyncConnection, moment: datetime, limit: int) -> int:
-    """Requests served before a moment, but for those that made an automation that is there."""
-    made = sa.exists().where(
-        requests.c.rpc == "CreateAutomation",
-        sa.cast(automations.c.id, sa.Text) == sa.func.split_part(requests.c.resource, "#", 2),
-    )
-    key = [requests.c.workspace_id, requests.c.rpc, requests.c.user_id, requests.c.request_id]
-    old = (
-        sa.select(*key)
-        .where(requests.c.create_time < moment, ~made)
-        .order_by(requests.c.create_time)
-        .limit(limit)
-    )
-    return await _deleted(connection, requests, sa.tuple_(*key), old)
-
-
-async def audits_before(connection: AsyncConnection, moment: datetime, limit: int) -> int:
-    old = (
-        sa.select(audit_events.c.id)
-        .where(audit_events.c.create_time < moment)
-        .order_by(audit_events.c.create_time)
-        .limit(limit)
-    )
-    return await _deleted(connection, audit_events, audit_events.c.id, old)
-
-
-async def deliveries_before(connection: AsyncConnection, moment: datetime, limit: int) -> int:
-    """Messages to webhooks that ended before a moment."""
-    old = (
-        sa.select(deliveries.c.id)
-        .where(deliveries.c.end_time < moment)
-        .order_by(deliveries.c.end_time)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    return await _deleted(connection, deliveries, deliveries.c.id, old)
-
-
-async def gaps_before(connection: AsyncConnection, moment: datetime, limit: int) -> int:
-    old = sa.select(downtimes.c.from_time).where(downtimes.c.to_time < moment).limit(limit)
-    return await _deleted(connection, downtimes, downtimes.c.from_time, old)
+    return await _delete_chosen(connection, slots, sa.select(old.c.id))
 
 
 def _beyond(
     table: sa.Table, order: Any, owners: Sequence[UUID], kept: int, limit: int
 ) -> sa.Subquery:
-    """Ids of each owner's rows that have `kept` newer ones."""
+    """Ids of each automation's rows that have at least `kept` newer rows."""
     older = (
         sa.select(table.c.id)
         .where(table.c.automation_id == automations.c.id)
@@ -163,6 +130,26 @@ def _beyond(
     return found.where(automations.c.id.in_(owners)).limit(limit).subquery("old")
 
 
-async def _deleted(connection: AsyncConnection, table: sa.Table, key: Any, chosen: Any) -> int:
-    answer = await connection.execute(sa.delete(table).where(key.in_(chosen)))
-    return int(answer.rowcount)
+async def _delete_before(
+    connection: AsyncConnection,
+    time: sa.Column[Any],
+    moment: datetime,
+    limit: int,
+    *,
+    condition: sa.ColumnElement[bool] | None = None,
+) -> int:
+    """Deletes the oldest rows of the table of `time`, a batch of them."""
+    table: Any = time.table
+    query = sa.select(*table.primary_key).where(time < moment)
+    if condition is not None:
+        query = query.where(condition)
+    old = query.order_by(time).limit(limit).with_for_update(skip_locked=True)
+    return await _delete_chosen(connection, table, old)
+
+
+async def _delete_chosen(connection: AsyncConnection, table: sa.Table, chosen: Any) -> int:
+    """Deletes the rows whose primary keys a query chooses."""
+    columns = list(table.primary_key)
+    key = columns[0] if len(columns) == 1 else sa.tuple_(*columns)
+    result = await connection.execute(sa.delete(table).where(key.in_(chosen)))
+    return int(result.rowcount)

@@ -217,12 +217,12 @@ QUERIES: dict[str, tuple[str, Any]] = {
         "ix_automation_slots_automation_id_slot_time",
         lambda c: slots.find_at(c, OWNER, "1", START),
     ),
-    "old runs": ("ix_automation_runs_end_time", lambda c: retention.runs_before(c, START, 10)),
+    "old runs": ("ix_automation_runs_end_time", lambda c: retention.delete_runs(c, START, 10)),
     "old events": (
         "ix_automation_runs_events_kept",
-        lambda c: retention.events_of_runs_before(c, START.replace(year=2000), 10),
+        lambda c: retention.delete_events_of_runs(c, START.replace(year=2000), 10),
     ),
-    "old slots": ("ix_automation_slots_slot_time", lambda c: retention.slots_before(c, START, 10)),
+    "old slots": ("ix_automation_slots_slot_time", lambda c: retention.delete_slots(c, START, 10)),
 }
 
 
