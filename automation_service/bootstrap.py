@@ -20,7 +20,7 @@ from automation_service.automations.revisions import Revisions
 from automation_service.automations.service import Automations
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence.enums import SCHEMA
-from automation_service.persistence.schema_version import is_migrated
+from automation_service.persistence.schema_version import require_migrated
 from automation_service.persistence.tables import TENANTS
 from automation_service.queue import PgQueuer, RunQueue
 from automation_service.retention import AutomationRetention, RetentionPolicy
@@ -143,7 +143,7 @@ async def service(
         worker = RunWorker(db=db, queue=queue, agent=agent, clock=clock, writer=writer)
         reconciler = RunReconciler(db=db, queue=queue, agent=agent, clock=clock, writer=writer)
         capabilities = CapabilityCache(db=db, source=source or remote, clock=clock)
-        await _require_migrated(db)
+        await require_migrated(db)
         await capabilities.load()
         idempotency = Idempotency(db=db, clock=clock, tenancy=tenancy)
         changes = IdempotentChanges(db=db, clock=clock, idempotency=idempotency)
@@ -200,14 +200,6 @@ async def service(
             deliveries=deliveries,
             db=db,
         )
-
-
-async def _require_migrated(db: AsyncEngine) -> None:
-    async with db.connect() as connection:
-        if not await is_migrated(connection):
-            raise RuntimeError(
-                "the database is not at this version; run `python -m automation_service migrate`"
-            )
 
 
 def _retention_policy(settings: AutomationSettings) -> RetentionPolicy:

@@ -6,10 +6,11 @@ from typing import Any
 from google.protobuf import json_format
 from rota.automation.v1 import automation_pb2 as pb
 
-from automation_service.api.convert_common import moment, open_json
+from automation_service.api.convert_common import open_json
 from automation_service.persistence.records import Automation, Revision, Trigger
 from shared.resources import REVISION, USER
 from shared.rpc.struct import to_struct
+from shared.rpc.timestamps import to_timestamp
 
 
 def definition(value: Mapping[str, Any]) -> pb.AutomationDefinition:
@@ -43,8 +44,8 @@ def automation(found: Automation, *, full: bool = True, etag: str = "") -> pb.Au
         definition=definition(found.definition) if full else None,
         revision=found.revision,
         creator=_user(found.creator),
-        create_time=moment(found.create_time) if found.version else None,
-        update_time=moment(found.update_time) if found.version else None,
+        create_time=to_timestamp(found.create_time) if found.version else None,
+        update_time=to_timestamp(found.update_time) if found.version else None,
         etag=etag,
         pause_note=found.pause_note,
         last_run_state=found.last_run_status.name if found.last_run_status else None,
@@ -73,8 +74,8 @@ def trigger(
         config=to_struct(spec.get("config", {})),
         static_inputs=to_struct(spec.get("static_inputs", {})),
         enabled=held.enabled,
-        next_fire_time=moment(held.next_fire_time) if held.enabled else None,
-        last_fire_time=moment(held.last_fire_time),
+        next_fire_time=to_timestamp(held.next_fire_time) if held.enabled else None,
+        last_fire_time=to_timestamp(held.last_fire_time),
         disabled_reason=held.disabled_reason,
         etag=etag,
     )
@@ -102,7 +103,7 @@ def revision(owner: Automation, found: Revision, *, full: bool = True) -> pb.Rev
         revision=found.revision,
         definition=definition(found.definition) if full else None,
         author=_user(found.author),
-        create_time=moment(found.create_time),
+        create_time=to_timestamp(found.create_time),
     )
 
 

@@ -1,12 +1,10 @@
-"""Timestamps, errors, usage, values and registry entries, to and from the wire."""
+"""Errors, usage, values and registry entries, to and from the wire."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import status_pb2
 from rota.automation.v1 import automation_pb2 as pb
 
@@ -17,25 +15,6 @@ from shared.registries.capabilities.types import Capability
 from shared.registries.triggers.types import TriggerDefinition
 from shared.rpc import status
 from shared.rpc.struct import to_struct
-
-
-def moment(value: datetime | None) -> Timestamp | None:
-    if value is None:
-        return None
-    found = Timestamp()
-    found.FromDatetime(value.astimezone(UTC))
-    return found
-
-
-def moment_text(value: str | None) -> Timestamp | None:
-    return None if value is None else moment(datetime.fromisoformat(value))
-
-
-def instant(value: Timestamp, field: str) -> datetime:
-    try:
-        return value.ToDatetime(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise errors.invalid(field, "is not a time from 0001 to 9999") from None
 
 
 def open_json(message: Message, field: str) -> dict[str, Any]:

@@ -1,18 +1,20 @@
 """Runs, run events and slots, to and from the wire."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 from rota.automation.v1 import automation_pb2 as pb
 
 from automation_service.api import convert_automations
-from automation_service.api.convert_common import failure, moment, moment_text, usage
+from automation_service.api.convert_common import failure, usage
 from automation_service.persistence.records import Run, RunEvent, Slot
 from shared.definition.states import RunStatus
 from shared.resources import RUN, TRIGGER
 from shared.rpc import struct
+from shared.rpc.timestamps import to_timestamp
 from shared.schedule.slots import PlannedSlot
 
 
@@ -22,10 +24,10 @@ def run(found: Run, *, full: bool = True) -> pb.Run:
         name=found.resource,
         state=found.status.name,
         trigger=_trigger(found),
-        slot_time=moment(found.slot_time),
-        create_time=moment(found.create_time),
-        start_time=moment(found.start_time),
-        end_time=moment(found.end_time),
+        slot_time=to_timestamp(found.slot_time),
+        create_time=to_timestamp(found.create_time),
+        start_time=to_timestamp(found.start_time),
+        end_time=to_timestamp(found.end_time),
         definition_snapshot=None if snapshot is None else convert_automations.definition(snapshot),
         revision=found.revision,
         trigger_payload=struct.to_struct(found.trigger_payload),
@@ -46,8 +48,8 @@ def step(result: Mapping[str, Any]) -> pb.StepResult:
         action=result["action"],
         status=result["status"].upper(),
         attempts=result.get("attempts", 0),
-        started_at=moment_text(result.get("started_at")),
-        finished_at=moment_text(result.get("finished_at")),
+        started_at=_timestamp(result.get("started_at")),
+        finished_at=_timestamp(result.get("finished_at")),
         session_id=result.get("session_id") or "",
         output=None if output is None else struct.to_value(output),
         error=failure(result.get("error")),
@@ -56,7 +58,7 @@ def step(result: Mapping[str, Any]) -> pb.StepResult:
 
 
 def event(found: RunEvent) -> pb.RunEvent:
-    message = pb.RunEvent(sequence=found.sequence, create_time=moment(found.create_time))
+    message = pb.RunEvent(sequence=found.sequence, create_time=to_timestamp(found.create_time))
     match found.event:
         case {"started": {"attempt": attempt}}:
             message.started.attempt = attempt
@@ -93,20 +95,20 @@ def slot(found: Slot) -> pb.Slot:
     return pb.Slot(
         name=found.resource,
         trigger=TRIGGER.format(**names, trigger=found.trigger_id),
-        slot_time=moment(found.slot_time),
-        fire_time=moment(found.fire_time),
+        slot_time=to_timestamp(found.slot_time),
+        fire_time=to_timestamp(found.fire_time),
         local_time=found.local_time,
         outcome=found.outcome.name,
         reason=found.reason,
         run=RUN.format(**names, run=found.run) if found.run else "",
-        decide_time=moment(found.decide_time),
+        decide_time=to_timestamp(found.decide_time),
     )
 
 
 def planned(found: PlannedSlot) -> pb.PlannedSlot:
     return pb.PlannedSlot(
-        slot_time=moment(found.slot_time),
-        fire_time=moment(found.fire_time),
+        slot_time=to_timestamp(found.slot_time),
+        fire_time=to_timestamp(found.fire_time),
         local_time=found.local_time[:16],
         utc_offset=_offset(found.utc_offset),
         dst_note=found.dst_note,
@@ -121,3 +123,7 @@ def _offset(text: str) -> Duration:
     found = Duration()
     found.FromTimedelta(-span if text[0] == "-" else span)
     return found
+
+
+def _timestamp(text: str | None) -> Timestamp | None:
+    return None if text is None else to_timestamp(datetime.fromisoformat(text))

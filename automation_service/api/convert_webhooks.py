@@ -4,10 +4,10 @@ from typing import Any
 
 from rota.automation.v1 import webhook_pb2 as pb
 
-from automation_service.api.convert_common import moment
 from automation_service.persistence.deliveries import Delivery
 from automation_service.persistence.webhooks import Webhook
 from shared.aip import resolve_mask
+from shared.rpc.timestamps import to_timestamp
 
 _CHANGED = ("uri", "event_types", "disabled")
 
@@ -20,10 +20,10 @@ def webhook(found: Webhook, *, etag: str, secret: str = "") -> pb.Webhook:
         disabled=found.disabled,
         disabled_reason=found.disabled_reason,
         secret=secret,
-        secret_create_time=moment(found.secret_create_time),
-        previous_secret_expire_time=moment(found.previous_secret_expire_time),
-        create_time=moment(found.create_time),
-        update_time=moment(found.update_time),
+        secret_create_time=to_timestamp(found.secret_create_time),
+        previous_secret_expire_time=to_timestamp(found.previous_secret_expire_time),
+        create_time=to_timestamp(found.create_time),
+        update_time=to_timestamp(found.update_time),
         etag=etag,
     )
 
@@ -50,9 +50,9 @@ def delivery(found: Delivery, *, full: bool = True) -> pb.WebhookDelivery:
         attempts=found.attempts,
         status_code=found.status_code,
         error=found.error,
-        create_time=moment(found.create_time),
-        next_attempt_time=moment(found.next_attempt_time),
-        end_time=moment(found.end_time),
+        create_time=to_timestamp(found.create_time),
+        next_attempt_time=to_timestamp(found.next_attempt_time),
+        end_time=to_timestamp(found.end_time),
     )
 
 

@@ -7,12 +7,12 @@ from google.protobuf import empty_pb2
 from rota.notice.v1 import notice_pb2_grpc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service.api import convert_common
 from automation_service.webhooks import events
 from shared import errors, resources
 from shared.clock import Clock
 from shared.db import database
 from shared.rpc.access import Access, workspace_of
+from shared.rpc.timestamps import read_timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +36,11 @@ class NoticeServicer(notice_pb2_grpc.NoticeServiceServicer):
                 approval=asked.approval,
                 turn=asked.turn,
                 action_type=asked.action_type,
-                expire_time=convert_common.instant(
-                    asked.expire_time, "approval_requested.expire_time"
+                expire_time=read_timestamp(
+                    asked.expire_time, field="approval_requested.expire_time"
                 ),
-                create_time=convert_common.instant(
-                    asked.create_time, "approval_requested.create_time"
+                create_time=read_timestamp(
+                    asked.create_time, field="approval_requested.create_time"
                 ),
                 now=self.clock.now(),
             )

@@ -31,6 +31,7 @@ from shared.registries.actions.store import all_actions
 from shared.registries.triggers.store import all_triggers
 from shared.rpc.access import Access, Role, workspace_of
 from shared.rpc.idempotency import IdempotencyKey
+from shared.rpc.timestamps import read_timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         await self.access.admit(request.parent, "viewer")
         after = None
         if request.HasField("start_time"):
-            after = convert_common.instant(request.start_time, "start_time")
+            after = read_timestamp(request.start_time, field="start_time")
         found = self.slots.preview(
             convert_common.open_json(request.config, "config"), after, request.count
         )
@@ -177,7 +178,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ExplainSlot(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.trigger, "viewer")
-        moment = convert_common.instant(request.time, "time")
+        moment = read_timestamp(request.time, field="time")
         found = await self.slots.explain(request.trigger, moment)
         return pb.ExplainSlotResponse(
             explanation=found.text,

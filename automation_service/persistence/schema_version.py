@@ -1,23 +1,23 @@
-"""Whether the database is what this code was written for."""
+"""The version of the database's schema."""
 
 from pathlib import Path
 from typing import Final
 
-import sqlalchemy as sa
-from alembic.script import ScriptDirectory
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from automation_service.persistence.enums import SCHEMA
+from shared.db import schema_version
 
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
-_TABLES: Final = ("automation.alembic_version", "pgqueuer.pgqueuer")
+_QUEUE_TABLES: Final = ("pgqueuer.pgqueuer",)
 
 
-async def is_migrated(connection: AsyncConnection) -> bool:
-    """False when migrations are to be run. A database that is further on will do."""
-    for table in _TABLES:
-        there = sa.select(sa.func.to_regclass(table).is_not(None))
-        if not await connection.scalar(there):
-            return False
-    found = await connection.scalar(sa.text("select version_num from automation.alembic_version"))
-    scripts = ScriptDirectory(str(_MIGRATIONS))
-    older = {script.revision for script in scripts.walk_revisions()} - set(scripts.get_heads())
-    return found is not None and found not in older
+async def require_migrated(db: AsyncEngine) -> None:
+    """Raises RuntimeError unless the database is migrated."""
+    async with db.connect() as connection:
+        if not await schema_version.is_migrated(
+            connection, _MIGRATIONS, schema=SCHEMA, tables=_QUEUE_TABLES
+        ):
+            raise RuntimeError(
+                "the database is not at this version; run `python -m automation_service migrate`"
+            )

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.tables import webhooks
+from shared.db.queries import take_lock
 from shared.resources import WEBHOOK
 
 
@@ -42,8 +43,7 @@ async def get(connection: AsyncConnection, workspace: str, *, lock: bool = False
     """The webhook of a workspace; version 0 when it was never set."""
     if lock:
         # Not of the row, which may not be there yet.
-        key = sa.func.hashtextextended(f"webhook|{workspace}", 0)
-        await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
+        await take_lock(connection, f"webhook|{workspace}")
     query = sa.select(webhooks).where(webhooks.c.workspace_id == workspace)
     row = (await connection.execute(query)).one_or_none()
     return Webhook(workspace=workspace) if row is None else _webhook(row)

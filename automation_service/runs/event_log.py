@@ -1,7 +1,6 @@
 """What one run says of itself while it is carried out: told at once, stored soon, in order."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +11,7 @@ from automation_service.persistence.run_claims import AttemptFenced, Claim
 from automation_service.runs import step_results
 from automation_service.runs.batcher import Batcher
 from automation_service.runs.step_results import Result
-from shared import errors
+from shared import compact_json, errors
 from shared.clock import Clock
 from shared.definition.states import RunStatus
 from shared.telemetry import logs, metrics
@@ -108,8 +107,8 @@ class RunLog:
         self._pending.append((now, {"ended": {"state": status, "error": said}}))
         last = EndColumns(
             status=status,
-            error=None if said is None else _json(said),
-            output=None if output is None else _json(output),
+            error=None if said is None else compact_json.dump(said),
+            output=None if output is None else compact_json.dump(output),
             end_time=now,
         )
         end = RunEnd(
@@ -142,16 +141,16 @@ class RunLog:
             run=self.claim.run,
             attempt=self.claim.attempt,
             base=self._stored,
-            events=[(time, _json(event)) for time, event in pending],
+            events=[(time, compact_json.dump(event)) for time, event in pending],
             results=self._values() if changed else None,
             last=last,
         )
 
     def _values(self) -> ResultColumns:
         return ResultColumns(
-            step_results=_json(self.results),
-            usage=_json(step_results.sum_usage(self.results)),
-            artifacts=_json(self.artifacts(self.results)),
+            step_results=compact_json.dump(self.results),
+            usage=compact_json.dump(step_results.sum_usage(self.results)),
+            artifacts=compact_json.dump(self.artifacts(self.results)),
         )
 
     def _enqueue(self) -> None:
@@ -189,6 +188,3 @@ def _continues(before: dict[str, Any], shown: Result) -> bool:
         and told["attempts"] == shown["attempts"]
         and "error" not in shown
     )
-
-
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

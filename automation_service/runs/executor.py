@@ -18,7 +18,7 @@ from automation_service.runs.attempt import AttemptAgent, StoppableAgent, call_a
 from automation_service.runs.event_log import RunLog
 from automation_service.runs.step_results import Result
 from shared import errors, resources
-from shared.clock import Clock
+from shared.clock import Clock, rfc3339
 from shared.definition.envelope import AutomationDefinition
 from shared.definition.execution import PlanStep
 from shared.definition.states import RunStatus
@@ -88,7 +88,7 @@ class RunExecutor:
             return
         if self._attempt_agent is not None:
             await self._attempt_agent.stop()
-        now = step_results.text(self.clock.now())
+        now = rfc3339(self.clock.now())
         for result in list(self.log.results):
             if result["status"] == "running":
                 self.log.put_result({**result, "status": status.value, "finished_at": now})
@@ -228,7 +228,7 @@ class RunExecutor:
         ended = {
             **{key: value for key, value in result.items() if key != "error"},
             "status": "succeeded",
-            "finished_at": step_results.text(self.clock.now()),
+            "finished_at": rfc3339(self.clock.now()),
             "output": output,
             "usage": step_results.add_usage(result.get("usage"), done.usage),
         }
@@ -240,7 +240,7 @@ class RunExecutor:
             {
                 **result,
                 "status": "timed_out" if error.reason == "TIMED_OUT" else "failed",
-                "finished_at": step_results.text(self.clock.now()),
+                "finished_at": rfc3339(self.clock.now()),
                 "error": step_results.error_to_json(error),
             }
         )
@@ -248,7 +248,7 @@ class RunExecutor:
 
     def _skip(self, step: PlanStep) -> None:
         if self._result(step) is None:
-            now = step_results.text(self.clock.now())
+            now = rfc3339(self.clock.now())
             self.log.put_result(
                 {
                     "step_id": step.step_id,

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from automation_service.persistence.run_claims import Claim
 from automation_service.runs.templates import TemplateValue
 from shared import errors
 from shared.canonical_json import MAX_SAFE_INTEGER, NotCanonical, canonical_bytes
+from shared.clock import rfc3339
 from shared.definition.envelope import AutomationDefinition
 from shared.definition.execution import PlanStep
 from shared.registries.actions.types import Usage
@@ -50,7 +51,7 @@ def build_names(
     return {
         "inputs": claim.inputs,
         "steps": {**ended, **also},
-        "run": {"id": str(claim.run), "name": run, "slot_time": text(claim.slot_time)},
+        "run": {"id": str(claim.run), "name": run, "slot_time": rfc3339(claim.slot_time)},
         "trigger": {**claim.trigger_payload, **trigger},
     }
 
@@ -96,7 +97,7 @@ def start_attempt(step: PlanStep, before: Result | None, now: datetime) -> Resul
             "action": step.action,
             "status": "running",
             "attempts": 1,
-            "started_at": text(now),
+            "started_at": rfc3339(now),
         }
     again = {key: value for key, value in before.items() if key not in ("error", "finished_at")}
     cut_short = before["status"] == "running" and "error" not in before
@@ -159,10 +160,6 @@ def sum_usage(results: list[Result]) -> dict[str, int]:
         for key, value in (result.get("usage") or {}).items():
             found[key] = found.get(key, 0) + value
     return found
-
-
-def text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _seen(result: Result) -> TemplateValue:

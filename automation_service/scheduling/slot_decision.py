@@ -1,9 +1,8 @@
 """One trigger's due slots → what becomes of each. Pure: no database, no clock."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +16,8 @@ from automation_service.persistence.slot_dispatch import (
     TriggerUpdate,
 )
 from automation_service.scheduling.due_slots import DueSlots, find_due_slots
-from shared import resources
+from shared import compact_json, resources
+from shared.clock import rfc3339
 from shared.definition.envelope import AutomationDefinition, TriggerSpec
 from shared.definition.states import AutomationStatus, SlotOutcome
 from shared.schedule.config import ScheduleTriggerConfig
@@ -171,8 +171,8 @@ def _decide_slot(
         "" if on_time else f"It fired {_span(late)} late.{_downtime_note(context, due)}",
         run=resources.new_id(),
         exclusive=concurrency != "always",
-        inputs=_json(inputs),
-        payload=_json(payload),
+        inputs=compact_json.dump(inputs),
+        payload=compact_json.dump(payload),
     )
     return SlotDecision(row=row, wakes=concurrency == "always" or not busy)
 
@@ -192,7 +192,7 @@ def _reason_missed(context: _TriggerContext, slot: PlannedSlot, late: timedelta)
     if later is not None and slot.fire_time < later.fire_time:
         return (
             f"It was found {_span(late)} late; of the slots that were due only the latest runs, "
-            f"which is {_text(later.slot_time)}."
+            f"which is {rfc3339(later.slot_time)}."
         )
     return ""
 
@@ -206,9 +206,9 @@ def _downtime_note(context: _TriggerContext, due: datetime) -> str:
 
 def _payload(context: _TriggerContext, slot: PlannedSlot, last: datetime | None) -> dict[str, Any]:
     return {
-        "fired_at": _text(context.now),
-        "scheduled_for": _text(slot.slot_time),
-        "last_fired_at": None if last is None else _text(last),
+        "fired_at": rfc3339(context.now),
+        "scheduled_for": rfc3339(slot.slot_time),
+        "last_fired_at": None if last is None else rfc3339(last),
     }
 
 
@@ -236,16 +236,8 @@ def _row(
     )
 
 
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
 def _second(moment: datetime) -> str:
-    return _text(moment.replace(microsecond=0))
+    return rfc3339(moment.replace(microsecond=0))
 
 
 def _span(span: timedelta) -> str:

@@ -1,6 +1,6 @@
 """A zone's rules changed: which slots of a schedule repeat a local time that was decided. Pure."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import Final
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from automation_service.persistence.records import Trigger
 from automation_service.persistence.slot_dispatch import LastSlot, SlotRow
 from shared import resources
+from shared.clock import rfc3339
 from shared.definition.states import SlotOutcome
 from shared.schedule import cron, slots
 from shared.schedule.config import ScheduleTriggerConfig
@@ -40,7 +41,7 @@ def build_slot_row(
     automation: UUID, trigger: Trigger, slot: PlannedSlot, last: LastSlot
 ) -> SlotRow:
     """What the ledger says of such a slot."""
-    decided = last.slot_time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    decided = rfc3339(last.slot_time)
     return SlotRow(
         id=resources.new_id(),
         automation_id=automation,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from automation_service.persistence import deliveries
 from automation_service.persistence.enums import DeliveryStatus
 from automation_service.persistence.run_claims import Claim
 from shared import errors, resources
+from shared.clock import rfc3339
 from shared.definition.states import RunStatus
 from shared.telemetry import metrics
 
@@ -34,7 +35,7 @@ async def record_run_failed(
         "run": run,
         "state": status.name,
         "reason": error.reason if error else "",
-        "slot_time": _text(claim.slot_time),
+        "slot_time": rfc3339(claim.slot_time),
     }
     await _record(connection, claim.workspace, RUN_FAILED, run, data, now)
 
@@ -63,7 +64,7 @@ async def record_approval_requested(
         "approval": approval,
         "turn": turn,
         "action_type": action_type,
-        "expire_time": _text(expire_time),
+        "expire_time": rfc3339(expire_time),
     }
     delivery_id = UUID(approval.rpartition("/")[2])
     await _record(
@@ -102,7 +103,7 @@ async def _record(
     event_time: datetime | None = None,
 ) -> None:
     said = {"workspace": resources.WORKSPACE.format(workspace=workspace), **data}
-    body = {"type": event_type, "timestamp": _text(event_time or now), "data": said}
+    body = {"type": event_type, "timestamp": rfc3339(event_time or now), "data": said}
     written = await deliveries.add(
         connection,
         delivery=delivery_id or resources.new_id(),
@@ -125,7 +126,3 @@ def _run(claim: Claim) -> str:
     return resources.RUN.format(
         workspace=claim.workspace, automation=claim.automation, run=claim.run
     )
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
