@@ -19,13 +19,10 @@ from chat_service.agent.agent import Agent, prepare_process
 from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.agent.checkpointer import version as checkpoints_version
 from chat_service.agent.toolset import build_toolset
-from chat_service.api.approvals import Decisions
-from chat_service.api.model_configs import ModelConfigs
+from chat_service.api.chat import ChatServicer
+from chat_service.api.decisions import ApprovalDecider
 from chat_service.api.payload_check import PayloadCheck
-from chat_service.api.servicers import AgentServicer, ChatServicer
-from chat_service.api.tasks import Tasks
-from chat_service.api.threads import Threads
-from chat_service.api.turns import Turns
+from chat_service.api.tasks import AgentServicer
 from chat_service.flows import title_gen
 from chat_service.flows.agent_task import stream_agent_task
 from chat_service.flows.dependencies import FlowDeps
@@ -267,13 +264,11 @@ def _servicers(
         auto_pin=deps.auto_pin,
         quota=deps.quota,
     )
-    decisions = Decisions(
+    decider = ApprovalDecider(
         db=db,
-        clock=clock,
-        access=access,
         idempotency=idempotency,
         router=ResumeRouter(
-            clock=deps.clock,
+            clock=clock,
             log=frame_log,
             turn_engine=turn_engine,
             auto_pin=deps.auto_pin,
@@ -281,9 +276,9 @@ def _servicers(
             tenancy=tenancy,
         ),
         turn_engine=turn_engine,
-        edited=PayloadCheck(automations=deps.automations, clock=deps.clock),
+        payload_check=PayloadCheck(automations=deps.automations, clock=clock),
     )
-    turns = Turns(
+    chat = ChatServicer(
         db=db,
         clock=clock,
         access=access,
@@ -292,10 +287,11 @@ def _servicers(
         turn_engine=turn_engine,
         watcher=watcher,
         waiting_turns=waiting_turns,
-        decisions=decisions,
-        message_reader=UserMessageReader(db=deps.db, automations=deps.automations, fetcher=fetcher),
+        decider=decider,
+        message_reader=UserMessageReader(db=db, automations=deps.automations, fetcher=fetcher),
+        model_loader=deps.model_loader,
     )
-    tasks = Tasks(
+    agent = AgentServicer(
         db=db,
         clock=clock,
         access=access,
@@ -303,17 +299,10 @@ def _servicers(
         opener=opener,
         turn_engine=turn_engine,
         watcher=watcher,
-        waiting_turns=waiting_turns,
         model_loader=deps.model_loader,
         catalogue=catalogue,
     )
-    threads = Threads(
-        db=db, clock=clock, access=access, idempotency=idempotency, model_loader=deps.model_loader
-    )
-    models = ModelConfigs(
-        db=db, clock=clock, access=access, idempotency=idempotency, model_loader=deps.model_loader
-    )
-    return ChatServicer(threads, turns, decisions, models), AgentServicer(tasks)
+    return chat, agent
 
 
 def _server(settings: ChatSettings, servicers: tuple[ChatServicer, AgentServicer]) -> RpcServer:

@@ -8,6 +8,7 @@ from google.protobuf import json_format
 from google.rpc import status_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
+from chat_service.llm.config import ModelConfig
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
 from chat_service.persistence.messages import Message
@@ -162,6 +163,20 @@ def own_model(row: OwnModel) -> pb.ModelConfig:
         create_time=to_timestamp(row.create_time),
         update_time=to_timestamp(row.update_time),
         etag=model_config_etag(row),
+    )
+
+
+def file_model(config: ModelConfig, workspace: str) -> pb.ModelConfig:
+    """Converts a model of the models file."""
+    return pb.ModelConfig(
+        id=config.id,
+        name=model_config_name(workspace, config.id),
+        display_name=config.display_name,
+        model=config.model,
+        image_support=IMAGE_SUPPORT_TO_PROTO[config.supports_images],
+        premium=config.premium,
+        auto_eligible=config.auto_eligible,
+        context_tokens=config.context_tokens,
     )
 
 

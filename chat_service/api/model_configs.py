@@ -1,4 +1,4 @@
-"""The models that may be chosen, as callers see them, and those that people add."""
+"""The RPC methods of model configs: those of the models file and those that users add."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,87 +7,94 @@ from typing import Any, Final
 
 from google.protobuf import empty_pb2
 from rota.chat.v1 import chat_pb2 as pb
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
+from chat_service.api.resource import ResourceServicer
 from chat_service.llm import custom_endpoint
-from chat_service.llm.config import ModelConfig
 from chat_service.model_selection import llm_bundle
 from chat_service.model_selection.llm_bundle import SECRET_KEYS, ModelLoader
 from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
 from shared import aip, errors, resources
-from shared.clock import Clock
 from shared.db import database
-from shared.rpc.access import Access, Role
-from shared.rpc.idempotency import Idempotency, IdempotencyKey
+from shared.rpc.access import Role
+from shared.rpc.idempotency import IdempotencyKey
 from shared.security import caller
 
-MOST: Final = 50  # of one person in one workspace
+MAX_MODELS: Final = 50  # of one user in one workspace
 _HINT: Final = 4
 _HINTED_FROM: Final = 16
 _FIELDS: Final = ("display_name", "model", "image_support", "base_url", "api_key", "context_tokens")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelConfigs:
-    db: AsyncEngine
-    clock: Clock
-    access: Access
-    idempotency: Idempotency
+@dataclass(frozen=True, kw_only=True)
+class ModelConfigServicer(ResourceServicer):
     model_loader: ModelLoader
 
-    async def create(self, request: pb.CreateModelConfigRequest) -> pb.ModelConfig:
+    async def CreateModelConfig(
+        self, request: pb.CreateModelConfigRequest, context: Any
+    ) -> pb.ModelConfig:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         who = await self.access.admit(request.parent, "editor")
-        row = self._new(request.model_config, workspace, who.user, self.clock.now())
+        row = self._new_own_model(request.model_config, workspace, who.user, self.clock.now())
         if request.validate_only:
-            self._sealed(row, request.model_config.api_key)
+            self._encrypt_key(row, request.model_config.api_key)
             return convert.own_model(row)
         key = IdempotencyKey.of(
             request, rpc="CreateModelConfig", workspace=workspace, user=who.user
         )
 
         async def make() -> str:
-            await self._room(connection, workspace, who.user, request.parent)
+            await self._check_room(connection, workspace, who.user, request.parent)
             found = replace(row, id=await model_configs.new_id(connection))
-            sealed = self._sealed(found, request.model_config.api_key)
+            sealed = self._encrypt_key(found, request.model_config.api_key)
             await model_configs.insert(connection, replace(found, api_key=sealed))
             return str(found.id)
 
         async with database.transaction(self.db) as connection:
             made, _ = await self.idempotency.run(connection, key, make)
-            return convert.own_model(await self._get(connection, int(made), workspace, who.user))
+            return convert.own_model(
+                await self._get_own_model(connection, int(made), workspace, who.user)
+            )
 
-    async def get(self, request: pb.GetModelConfigRequest) -> pb.ModelConfig:
-        workspace, config_id, user = await self._find(request.name, "viewer")
+    async def GetModelConfig(
+        self, request: pb.GetModelConfigRequest, context: Any
+    ) -> pb.ModelConfig:
+        workspace, config_id, user = await self._admit_model(request.name, "viewer")
         if config_id < 0:
-            return _of_file(self.model_loader.models[config_id], workspace)
+            return convert.file_model(self.model_loader.models[config_id], workspace)
         async with self.db.connect() as connection:
-            return convert.own_model(await self._get(connection, config_id, workspace, user))
+            return convert.own_model(
+                await self._get_own_model(connection, config_id, workspace, user)
+            )
 
-    async def list(self, request: pb.ListModelConfigsRequest) -> pb.ListModelConfigsResponse:
+    async def ListModelConfigs(
+        self, request: pb.ListModelConfigsRequest, context: Any
+    ) -> pb.ListModelConfigsResponse:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         who = await self.access.admit(request.parent, "viewer")
         page = aip.read_page(request)
         async with self.db.connect() as connection:
             own = await model_configs.list_by_owner(connection, workspace=workspace, user=who.user)
         of_file = sorted(self.model_loader.models.values(), key=lambda config: -config.id)
-        configs = [_of_file(config, workspace) for config in of_file]
+        configs = [convert.file_model(config, workspace) for config in of_file]
         configs += [convert.own_model(row) for row in own]
         shown, token = aip.slice_page(page, configs)
         return pb.ListModelConfigsResponse(model_configs=shown, next_page_token=token)
 
-    async def update(self, request: pb.UpdateModelConfigRequest) -> pb.ModelConfig:
+    async def UpdateModelConfig(
+        self, request: pb.UpdateModelConfigRequest, context: Any
+    ) -> pb.ModelConfig:
         asked = request.model_config
-        workspace, config_id, user = await self._find_own(asked.name)
+        workspace, config_id, user = await self._admit_own_model(asked.name)
         fields = _masked(request)
         key = IdempotencyKey.of(request, rpc="UpdateModelConfig", workspace=workspace, user=user)
 
         async def make() -> str:
-            row = await self._get(connection, config_id, workspace, user, lock=True)
+            row = await self._get_own_model(connection, config_id, workspace, user, lock=True)
             _check_etag(row, asked.etag)
-            changes = self._changes(row, asked, fields)
+            changes = self._model_changes(row, asked, fields)
             await model_configs.update(connection, row.id, self.clock.now(), changes)
             return str(config_id)
 
@@ -96,17 +103,21 @@ class ModelConfigs:
                 await make()
             else:
                 await self.idempotency.run(connection, key, make)
-            changed = convert.own_model(await self._get(connection, config_id, workspace, user))
+            changed = convert.own_model(
+                await self._get_own_model(connection, config_id, workspace, user)
+            )
             if request.validate_only:
                 await connection.rollback()
             return changed
 
-    async def delete(self, request: pb.DeleteModelConfigRequest) -> empty_pb2.Empty:
-        workspace, config_id, user = await self._find_own(request.name)
+    async def DeleteModelConfig(
+        self, request: pb.DeleteModelConfigRequest, context: Any
+    ) -> empty_pb2.Empty:
+        workspace, config_id, user = await self._admit_own_model(request.name)
         key = IdempotencyKey.of(request, rpc="DeleteModelConfig", workspace=workspace, user=user)
 
         async def make() -> str:
-            row = await self._get(connection, config_id, workspace, user, lock=True)
+            row = await self._get_own_model(connection, config_id, workspace, user, lock=True)
             _check_etag(row, request.etag)
             await model_configs.delete(connection, row)
             return str(config_id)
@@ -115,8 +126,8 @@ class ModelConfigs:
             await self.idempotency.run(connection, key, make)
         return empty_pb2.Empty()
 
-    async def _find(self, name: str, role: Role) -> tuple[str, int, str]:
-        """Workspace, id and caller; a file's id that is not configured is not found."""
+    async def _admit_model(self, name: str, role: Role) -> tuple[str, int, str]:
+        """Admits the caller and returns workspace, id and user."""
         parts = resources.MODEL_CONFIG.parse(name)
         who = await self.access.admit(name, role)
         config_id = llm_bundle.parse_id(parts["model_config"])
@@ -124,14 +135,14 @@ class ModelConfigs:
             raise errors.ResourceNotFound(name)
         return parts["workspace"], config_id, who.user
 
-    async def _find_own(self, name: str) -> tuple[str, int, str]:
-        workspace, config_id, user = await self._find(name, "editor")
+    async def _admit_own_model(self, name: str) -> tuple[str, int, str]:
+        workspace, config_id, user = await self._admit_model(name, "editor")
         if config_id < 0:
             role = caller.current().workspaces[workspace]
             raise errors.PermissionDenied(role=role, needs="operator")
         return workspace, config_id, user
 
-    async def _get(
+    async def _get_own_model(
         self,
         connection: AsyncConnection,
         config_id: int,
@@ -147,15 +158,17 @@ class ModelConfigs:
             raise errors.ResourceNotFound(convert.model_config_name(workspace, config_id))
         return found
 
-    async def _room(
+    async def _check_room(
         self, connection: AsyncConnection, workspace: str, user: str, parent: str
     ) -> None:
         await model_configs.lock_owner(connection, workspace=workspace, user=user)
         own = await model_configs.list_by_owner(connection, workspace=workspace, user=user)
-        if len(own) >= MOST:
-            raise errors.StateConflict(parent, f"at its limit of {MOST} models of one person")
+        if len(own) >= MAX_MODELS:
+            raise errors.StateConflict(parent, f"at its limit of {MAX_MODELS} models of one person")
 
-    def _new(self, asked: pb.ModelConfig, workspace: str, user: str, now: datetime) -> OwnModel:
+    def _new_own_model(
+        self, asked: pb.ModelConfig, workspace: str, user: str, now: datetime
+    ) -> OwnModel:
         display_name = asked.display_name.strip() or asked.model.strip()
         _require(model=asked.model, base_url=asked.base_url)
         return OwnModel(
@@ -174,7 +187,7 @@ class ModelConfigs:
             update_time=now,
         )
 
-    def _changes(
+    def _model_changes(
         self, row: OwnModel, asked: pb.ModelConfig, fields: Sequence[str]
     ) -> dict[str, Any]:
         texts = {f: getattr(asked, f) for f in ("display_name", "model", "base_url") if f in fields}
@@ -191,10 +204,10 @@ class ModelConfigs:
         moved = changes.get("base_url", row.base_url) != row.base_url
         if "api_key" in fields or moved:
             key = asked.api_key if "api_key" in fields else ""
-            changes |= {"api_key": self._sealed(row, key), "key_hint": _hint(key)}
+            changes |= {"api_key": self._encrypt_key(row, key), "key_hint": _hint(key)}
         return changes
 
-    def _sealed(self, row: OwnModel, key: str) -> bytes | None:
+    def _encrypt_key(self, row: OwnModel, key: str) -> bytes | None:
         if not key:
             return None
         if self.model_loader.box is None:
@@ -202,24 +215,11 @@ class ModelConfigs:
         return self.model_loader.box.seal(key, bound_to=row.bound_to)
 
 
-def _of_file(config: ModelConfig, workspace: str) -> pb.ModelConfig:
-    return pb.ModelConfig(
-        id=config.id,
-        name=convert.model_config_name(workspace, config.id),
-        display_name=config.display_name,
-        model=config.model,
-        image_support=convert.IMAGE_SUPPORT_TO_PROTO[config.supports_images],
-        premium=config.premium,
-        auto_eligible=config.auto_eligible,
-        context_tokens=config.context_tokens,
-    )
-
-
 def _masked(request: pb.UpdateModelConfigRequest) -> Sequence[str]:
     present = [field.name for field, _ in request.model_config.ListFields()]
     paths = request.update_mask.paths
     fields = aip.resolve_mask(paths, allowed=_FIELDS, present=present, prefix="model_config")
-    # It is never given back, so who writes back all that was read does not have it.
+    # Reads never return api_key, so a caller that writes back what it read has none.
     if list(paths) == ["*"] and not request.model_config.api_key:
         return [field for field in fields if field != "api_key"]
     return fields

@@ -1,4 +1,4 @@
-"""Unattended tasks, as automation_service sees them: turns on internal threads."""
+"""AgentService: unattended tasks of automation_service, which are turns on internal threads."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from uuid import UUID
 from google.protobuf import json_format
 from google.rpc import status_pb2
 from rota.agent.v1 import agent_pb2 as pb
+from rota.agent.v1 import agent_pb2_grpc
 from rota.chat.v1 import chat_pb2
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -20,7 +21,6 @@ from chat_service.persistence import messages, turns
 from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
-from chat_service.turns.expiry import WaitingTurns
 from chat_service.turns.place import Place
 from chat_service.turns.segment import Segment
 from chat_service.turns.watch import TERMINAL, TurnWatcher
@@ -33,13 +33,13 @@ from shared.rpc.access import Access
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
 from shared.rpc.timestamps import to_timestamp
 
-# What a request stands for that was cancelled before it came.
-_NEVER: Final = "never"
+# The stored result of a request that was cancelled before it arrived.
+_CANCELLED_BEFORE: Final = "never"
 _RPC: Final = "RunTask"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tasks:
+class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     db: AsyncEngine
     clock: Clock
     access: Access
@@ -47,30 +47,31 @@ class Tasks:
     opener: TurnOpener
     turn_engine: TurnEngine
     watcher: TurnWatcher
-    waiting_turns: WaitingTurns
     model_loader: ModelLoader
     catalogue: Callable[[], Catalogue]
 
-    async def run(self, request: pb.RunTaskRequest) -> AsyncIterator[pb.TaskEvent]:
+    async def RunTask(
+        self, request: pb.RunTaskRequest, context: Any
+    ) -> AsyncIterator[pb.TaskEvent]:
         workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
         who = await self.access.admit(request.workspace, "editor")
         if request.on_behalf_of != convert.user_name(who.user):
             raise errors.invalid("on_behalf_of", "is not the user of the service token")
         key = IdempotencyKey.of(request, rpc=_RPC, workspace=workspace, user=who.user)
-        # What was asked for before is not judged again: its model may be gone by now.
+        # A repeat of a request is not checked again, since its model may be gone by now.
         made = await self.idempotency.look_up(key)
         if made is None:
             new_turn = await self._new_turn(request, workspace, who.user)
-            made = await self.turn_engine.background.run(self._begun(new_turn, key))
-        if made == _NEVER:
+            made = await self.turn_engine.background.run(self._open_turn(new_turn, key))
+        if made == _CANCELLED_BEFORE:
             yield pb.TaskEvent(
                 sequence=1, result=_failed(errors.Cancelled("the task was cancelled"))
             )
             return
-        async for event in self._events(UUID(made)):
+        async for event in self._watch_turn(UUID(made)):
             yield event
 
-    async def _begun(self, new_turn: NewTurn, key: IdempotencyKey) -> str:
+    async def _open_turn(self, new_turn: NewTurn, key: IdempotencyKey) -> str:
         opened: list[tuple[Segment, list[bytes]]] = []
 
         async def make() -> str:
@@ -83,31 +84,38 @@ class Tasks:
             self.turn_engine.start(segment, stored)
         return made
 
-    async def cancel(self, request: pb.CancelTaskRequest) -> pb.CancelTaskResponse:
+    async def CancelTask(
+        self, request: pb.CancelTaskRequest, context: Any
+    ) -> pb.CancelTaskResponse:
         workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
         who = await self.access.admit(request.workspace, "editor")
         key = IdempotencyKey.of(request, rpc=_RPC, workspace=workspace, user=who.user)
         async with database.transaction(self.db) as connection:
-            turn = await self._find(connection, replace(key, body_hash=b""))
+            turn = await self._find_turn(connection, replace(key, body_hash=b""))
             if turn is not None and turn.state is TurnState.RUNNING:
                 await turns.update(connection, turn.id, self.clock.now(), cancel_requested=True)
         if turn is not None:
             self.turn_engine.cancel(turn.id)
         return pb.CancelTaskResponse()
 
-    async def _events(self, turn_id: UUID) -> AsyncIterator[pb.TaskEvent]:
-        """A turn's frames as a task's. The same frames always give the same events."""
+    async def ListCapabilities(
+        self, request: pb.ListCapabilitiesRequest, context: Any
+    ) -> pb.ListCapabilitiesResponse:
+        return list_capabilities(request, self.catalogue())
+
+    async def _watch_turn(self, turn_id: UUID) -> AsyncIterator[pb.TaskEvent]:
+        """Converts the turn's frames to events. The same frames always give the same events."""
         sequence = 0
         async with self.db.connect() as connection:
             turn = await turns.get(connection, turn_id)
         if turn is None:
             raise errors.ResourceNotFound(str(turn_id))
         if not turn.frames_kept:
-            yield await self._remembered(turn)
+            yield await self._read_result(turn)
             return
         async for stored in self.watcher.watch(Place(turn=turn_id, sequence=0)):
             frame = chat_pb2.TurnEvent.FromString(stored)
-            event = await self._event(turn, frame)
+            event = await self._task_event(turn, frame)
             if event is None:
                 continue
             if event.WhichOneof("event") != "heartbeat":
@@ -116,8 +124,8 @@ class Tasks:
             event.create_time.CopyFrom(frame.create_time)
             yield event
 
-    async def _remembered(self, turn: Turn) -> pb.TaskEvent:
-        """The result of a task whose frames are no longer kept."""
+    async def _read_result(self, turn: Turn) -> pb.TaskEvent:
+        """Returns the result of a task whose frames are deleted."""
         async with self.db.connect() as connection:
             said = await messages.list_by_turn(connection, turn.id)
         answer = next(m for m in said if m.id == turn.agent_message_id)
@@ -131,10 +139,10 @@ class Tasks:
         return pb.TaskEvent(
             sequence=turn.last_sequence,
             create_time=to_timestamp(turn.end_time),
-            result=await self._result(turn, frame),
+            result=await self._task_result(turn, frame),
         )
 
-    async def _event(self, turn: Turn, frame: chat_pb2.TurnEvent) -> pb.TaskEvent | None:
+    async def _task_event(self, turn: Turn, frame: chat_pb2.TurnEvent) -> pb.TaskEvent | None:
         match frame.WhichOneof("event"):
             case "started":
                 return pb.TaskEvent(started=pb.TaskStarted(session_id=str(turn.thread_id)))
@@ -144,11 +152,11 @@ class Tasks:
             case "heartbeat":
                 return pb.TaskEvent(heartbeat=pb.TaskHeartbeat())
             case kind if kind in TERMINAL:
-                return pb.TaskEvent(result=await self._result(turn, frame))
+                return pb.TaskEvent(result=await self._task_result(turn, frame))
             case _:
                 return None
 
-    async def _result(self, turn: Turn, frame: chat_pb2.TurnEvent) -> pb.TaskResult:
+    async def _task_result(self, turn: Turn, frame: chat_pb2.TurnEvent) -> pb.TaskResult:
         match frame.WhichOneof("event"):
             case "completed":
                 result = _answer(turn, frame.completed.message)
@@ -163,12 +171,12 @@ class Tasks:
         result.session_id = str(turn.thread_id)
         return result
 
-    async def _find(self, connection: AsyncConnection, key: IdempotencyKey) -> Turn | None:
-        """The turn of a task; one that never began is kept from beginning."""
+    async def _find_turn(self, connection: AsyncConnection, key: IdempotencyKey) -> Turn | None:
+        """Returns the task's turn. A task that has not begun never begins after this."""
         made = await self.idempotency.find(connection, key)
         if made is None:
-            await self.idempotency.store(connection, key, _NEVER)
-        if made is None or made == _NEVER:
+            await self.idempotency.store(connection, key, _CANCELLED_BEFORE)
+        if made is None or made == _CANCELLED_BEFORE:
             return None
         return await turns.get(connection, UUID(made), lock=True)
 
@@ -222,7 +230,7 @@ def list_capabilities(
 
 
 def _answer(turn: Turn, message: chat_pb2.Message) -> pb.TaskResult:
-    # What it said before its last call of a tool led up to the answer.
+    # The parts before the last tool call are not the answer.
     text = message.parts[-1].text if message.parts else ""
     assert turn.task is not None
     schema = turn.task["output_schema"]

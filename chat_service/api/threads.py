@@ -1,4 +1,4 @@
-"""Threads and their messages, as callers see them."""
+"""The RPC methods of threads and their messages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,10 @@ from uuid import UUID
 
 from google.protobuf import empty_pb2
 from rota.chat.v1 import chat_pb2 as pb
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
+from chat_service.api.resource import ResourceServicer
 from chat_service.flows.open_turn import refuse_open_turn
 from chat_service.model_selection import auto_pin
 from chat_service.model_selection.llm_bundle import ModelLoader
@@ -17,26 +18,21 @@ from chat_service.persistence import images, messages, threads
 from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.threads import Thread
 from shared import aip, errors, resources
-from shared.clock import Clock
 from shared.db import database
-from shared.rpc.access import Access, Role
-from shared.rpc.idempotency import Idempotency, IdempotencyKey
+from shared.rpc.access import Role
+from shared.rpc.idempotency import IdempotencyKey
 
 _CREATED = {"create_time": "= < <= > >="}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Threads:
-    db: AsyncEngine
-    clock: Clock
-    access: Access
-    idempotency: Idempotency
+@dataclass(frozen=True, kw_only=True)
+class ThreadServicer(ResourceServicer):
     model_loader: ModelLoader
 
-    async def create(self, request: pb.CreateThreadRequest) -> pb.Thread:
+    async def CreateThread(self, request: pb.CreateThreadRequest, context: Any) -> pb.Thread:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         who = await self.access.admit(request.parent, "editor")
-        thread = self._new(workspace, who.user, request.thread)
+        thread = self._new_thread(workspace, who.user, request.thread)
         key = IdempotencyKey.of(request, rpc="CreateThread", workspace=workspace, user=who.user)
 
         async def make() -> str:
@@ -50,17 +46,19 @@ class Threads:
                 await connection.rollback()
                 return convert.thread(thread)
             made, _ = await self.idempotency.run(connection, key, make)
-            return convert.thread(await self._get(connection, workspace, UUID(made)))
+            return convert.thread(await self._get_thread(connection, workspace, UUID(made)))
 
-    async def get(self, name: str) -> pb.Thread:
-        workspace, thread = await self.find(name, "viewer")
+    async def GetThread(self, request: pb.GetThreadRequest, context: Any) -> pb.Thread:
+        workspace, thread = await self._admit_thread(request.name, "viewer")
         async with self.db.connect() as connection:
-            return convert.thread(await self._get(connection, workspace, thread))
+            return convert.thread(await self._get_thread(connection, workspace, thread))
 
-    async def list(self, request: pb.ListThreadsRequest) -> pb.ListThreadsResponse:
+    async def ListThreads(
+        self, request: pb.ListThreadsRequest, context: Any
+    ) -> pb.ListThreadsResponse:
         workspace = resources.WORKSPACE.parse(request.parent)["workspace"]
         await self.access.admit(request.parent, "viewer")
-        created = created_conditions(request.filter)
+        created = _created(request.filter)
         page = aip.read_page(request)
         async with self.db.connect() as connection:
             rows = await threads.list_newest(
@@ -71,8 +69,8 @@ class Threads:
             next_page_token=page.next_token(rows, lambda row: (row.id,)),
         )
 
-    async def update(self, request: pb.UpdateThreadRequest) -> pb.Thread:
-        workspace, thread = await self.find(request.thread.name, "editor")
+    async def UpdateThread(self, request: pb.UpdateThreadRequest, context: Any) -> pb.Thread:
+        workspace, thread = await self._admit_thread(request.thread.name, "editor")
         who = await self.access.admit(request.thread.name, "editor")
         present = [field.name for field, _ in request.thread.ListFields()]
         fields = aip.resolve_mask(
@@ -85,8 +83,8 @@ class Threads:
         key = IdempotencyKey.of(request, rpc="UpdateThread", workspace=workspace, user=who.user)
 
         async def make() -> str:
-            row = await self._get(connection, workspace, thread, lock=True)
-            check_etag(row, request.thread.etag)
+            row = await self._get_thread(connection, workspace, thread, lock=True)
+            _check_etag(row, request.thread.etag)
             model = changes.get("model_config_id", auto_pin.AUTO)
             await self._check_model(connection, model, workspace, who.user)
             await threads.update(connection, thread, self.clock.now(), changes)
@@ -94,23 +92,25 @@ class Threads:
 
         async with database.transaction(self.db) as connection:
             if request.validate_only:
-                check_etag(await self._get(connection, workspace, thread), request.thread.etag)
+                _check_etag(
+                    await self._get_thread(connection, workspace, thread), request.thread.etag
+                )
                 await make()
             else:
                 await self.idempotency.run(connection, key, make)
-            changed = convert.thread(await self._get(connection, workspace, thread))
+            changed = convert.thread(await self._get_thread(connection, workspace, thread))
             if request.validate_only:
                 await connection.rollback()
             return changed
 
-    async def delete(self, request: pb.DeleteThreadRequest) -> empty_pb2.Empty:
-        workspace, thread = await self.find(request.name, "editor")
+    async def DeleteThread(self, request: pb.DeleteThreadRequest, context: Any) -> empty_pb2.Empty:
+        workspace, thread = await self._admit_thread(request.name, "editor")
         who = await self.access.admit(request.name, "editor")
         key = IdempotencyKey.of(request, rpc="DeleteThread", workspace=workspace, user=who.user)
 
         async def make() -> str:
-            row = await self._get(connection, workspace, thread, lock=True)
-            check_etag(row, request.etag)
+            row = await self._get_thread(connection, workspace, thread, lock=True)
+            _check_etag(row, request.etag)
             await refuse_open_turn(connection, row)
             shown = await images.list_hashes(connection, thread)
             await threads.delete(connection, thread)
@@ -121,11 +121,13 @@ class Threads:
             await self.idempotency.run(connection, key, make)
         return empty_pb2.Empty()
 
-    async def list_messages(self, request: pb.ListMessagesRequest) -> pb.ListMessagesResponse:
-        workspace, thread = await self.find(request.parent, "viewer")
+    async def ListMessages(
+        self, request: pb.ListMessagesRequest, context: Any
+    ) -> pb.ListMessagesResponse:
+        workspace, thread = await self._admit_thread(request.parent, "viewer")
         page = aip.read_page(request)
         async with self.db.connect() as connection:
-            await self._get(connection, workspace, thread)
+            await self._get_thread(connection, workspace, thread)
             rows = await messages.list_newest(
                 connection, thread, size=page.size + 1, before=page.after_id()
             )
@@ -135,13 +137,13 @@ class Threads:
             next_page_token=page.next_token(rows, lambda row: (row.id,), shown=len(shown)),
         )
 
-    async def find(self, name: str, role: Role) -> tuple[str, UUID]:
-        """Workspace and id in a thread's name, for a caller with `role` there."""
+    async def _admit_thread(self, name: str, role: Role) -> tuple[str, UUID]:
+        """Admits the caller and returns the thread's workspace and id."""
         parts = resources.THREAD.parse(name)
         await self.access.admit(name, role)
         return parts["workspace"], resources.parse_uuid(parts["thread"], name)
 
-    async def _get(
+    async def _get_thread(
         self, connection: AsyncConnection, workspace: str, thread: UUID, *, lock: bool = False
     ) -> Thread:
         found = await threads.get(connection, workspace, thread, lock=lock)
@@ -151,7 +153,7 @@ class Threads:
             )
         return found
 
-    def _new(self, workspace: str, user: str, asked: pb.Thread) -> Thread:
+    def _new_thread(self, workspace: str, user: str, asked: pb.Thread) -> Thread:
         now = self.clock.now()
         return Thread(
             id=resources.new_id_at(now),
@@ -188,10 +190,10 @@ def _changes(asked: pb.Thread, fields: Sequence[str]) -> dict[str, Any]:
     return changes
 
 
-def check_etag(row: Thread, etag: str) -> None:
+def _check_etag(row: Thread, etag: str) -> None:
     name = resources.THREAD.format(workspace=row.workspace_id, thread=row.id)
     aip.check_etag(etag, convert.thread_etag(row), name=name)
 
 
-def created_conditions(text: str) -> list[tuple[str, Any]]:
+def _created(text: str) -> list[tuple[str, Any]]:
     return [(c.operator, c.moment()) for c in aip.parse_filter(text, _CREATED)]

@@ -1,14 +1,16 @@
-"""Turns, as callers see them: say, decide, follow, cancel."""
+"""The RPC methods of turns: send, resume, watch, cancel and read."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from rota.chat.v1 import chat_pb2 as pb
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
-from chat_service.api.approvals import Decisions
+from chat_service.api.decisions import ApprovalDecider, parse_decisions
+from chat_service.api.resource import ResourceServicer
 from chat_service.flows import runtime_context
 from chat_service.flows.open_turn import NewTurn, TurnOpener
 from chat_service.flows.user_message import UserMessageReader, needs_io
@@ -21,39 +23,34 @@ from chat_service.turns.place import Place
 from chat_service.turns.segment import Segment
 from chat_service.turns.watch import TurnWatcher
 from shared import aip, errors, resources
-from shared.clock import Clock
 from shared.db import database, fast_connection
-from shared.rpc.access import Access, Role
-from shared.rpc.idempotency import Idempotency, IdempotencyKey
+from shared.rpc.access import Role
+from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller
 
 _NEW = "-"
 _FILTER = {"state": "=", "create_time": "= < <= > >="}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turns:
-    db: AsyncEngine
-    clock: Clock
-    access: Access
-    idempotency: Idempotency
+@dataclass(frozen=True, kw_only=True)
+class TurnServicer(ResourceServicer):
     opener: TurnOpener
     turn_engine: TurnEngine
     watcher: TurnWatcher
     waiting_turns: WaitingTurns
-    decisions: Decisions
+    decider: ApprovalDecider
     message_reader: UserMessageReader
 
-    def send(self, request: pb.SendMessageRequest) -> AsyncIterator[bytes]:
-        return self.watcher.watch(self._sent(request))
+    def SendMessage(self, request: pb.SendMessageRequest, context: Any) -> AsyncIterator[bytes]:
+        return self.watcher.watch(self._send_message(request))
 
-    async def _sent(self, request: pb.SendMessageRequest) -> Place:
+    async def _send_message(self, request: pb.SendMessageRequest) -> Place:
         workspace = resources.THREAD.parse(request.name)["workspace"]
         who = self.access.authorize(request.name, "editor")
         key = IdempotencyKey.of(request, rpc="SendMessage", workspace=workspace, user=who.user)
-        return await self._opened(request, workspace, who, key)
+        return await self._open_turn(request, workspace, who, key)
 
-    async def _opened(
+    async def _open_turn(
         self, request: pb.SendMessageRequest, workspace: str, who: Caller, key: IdempotencyKey
     ) -> Place:
         """Returns the start of the turn that the request opens, or opened before."""
@@ -91,7 +88,7 @@ class Turns:
     async def _open_plain(self, new_turn: NewTurn, key: IdempotencyKey) -> Place | None:
         """Like `_open`, in two statements. Returns None, and does nothing, if it takes more."""
 
-        def remembered(turn: Turn) -> turn_opening.TurnRequest:
+        def request_of(turn: Turn) -> turn_opening.TurnRequest:
             return turn_opening.TurnRequest(
                 rpc=key.rpc,
                 user=key.user,
@@ -100,20 +97,20 @@ class Turns:
                 resource=_start_of(turn).to_json(),
             )
 
-        async def begins() -> Place | None:
+        async def start() -> Place | None:
             async with fast_connection.borrow(self.db) as connection:
-                opened = await self.opener.open_plain(connection, new_turn, remembered)
+                opened = await self.opener.open_plain(connection, new_turn, request_of)
             if opened is None:
                 return None
             self.turn_engine.start(*opened)
             return _start_of(opened[0].turn)
 
-        return await self.turn_engine.background.run_limited(begins)
+        return await self.turn_engine.background.run_limited(start)
 
     async def _open(self, new_turn: NewTurn, key: IdempotencyKey) -> Place:
         """Opens the turn, starts its segment and returns its start."""
 
-        async def begins() -> Place:
+        async def start() -> Place:
             opened: list[tuple[Segment, list[bytes]]] = []
 
             async def make() -> str:
@@ -126,34 +123,33 @@ class Turns:
                 self.turn_engine.start(segment, stored)
             return Place.from_json(made)
 
-        return await self.turn_engine.background.run_limited(begins)
+        return await self.turn_engine.background.run_limited(start)
 
-    def resume(self, request: pb.ResumeTurnRequest) -> AsyncIterator[bytes]:
-        return self.watcher.watch(self._resumed(request))
+    def ResumeTurn(self, request: pb.ResumeTurnRequest, context: Any) -> AsyncIterator[bytes]:
+        return self.watcher.watch(self._resume_turn(request))
 
-    async def _resumed(self, request: pb.ResumeTurnRequest) -> Place:
-        workspace, turn = await self._find(request.name, "editor")
+    async def _resume_turn(self, request: pb.ResumeTurnRequest) -> Place:
+        workspace, turn = await self._find_turn(request.name, "editor")
         who = await self.access.admit(request.name, "editor")
         key = IdempotencyKey.of(request, rpc="ResumeTurn", workspace=workspace, user=who.user)
-        return await self.decisions.decide(
-            turn, request.decisions, field="decisions", by=who, key=key, whole=True
-        )
+        decisions = parse_decisions(request.decisions, workspace, "decisions")
+        return await self.decider.decide(turn, decisions, by=who.user, key=key, whole=True)
 
-    def watch(self, request: pb.WatchTurnRequest) -> AsyncIterator[bytes]:
-        return self.watcher.watch(self._watched(request))
+    def WatchTurn(self, request: pb.WatchTurnRequest, context: Any) -> AsyncIterator[bytes]:
+        return self.watcher.watch(self._find_place(request))
 
-    async def _watched(self, request: pb.WatchTurnRequest) -> Place:
-        _, turn = await self._find(request.name, "viewer")
+    async def _find_place(self, request: pb.WatchTurnRequest) -> Place:
+        _, turn = await self._find_turn(request.name, "viewer")
         if request.after_sequence > turn.last_sequence:
             raise errors.invalid("after_sequence", f"the last frame is {turn.last_sequence}")
         return Place(turn=turn.id, sequence=request.after_sequence)
 
-    async def get(self, name: str) -> pb.Turn:
-        _, turn = await self._find(name, "viewer")
+    async def GetTurn(self, request: pb.GetTurnRequest, context: Any) -> pb.Turn:
+        _, turn = await self._find_turn(request.name, "viewer")
         async with self.db.connect() as connection:
-            return await self._shown(connection, turn.id)
+            return await self._read_turn(connection, turn.id)
 
-    async def list(self, request: pb.ListTurnsRequest) -> pb.ListTurnsResponse:
+    async def ListTurns(self, request: pb.ListTurnsRequest, context: Any) -> pb.ListTurnsResponse:
         parts = resources.THREAD.parse(request.parent)
         await self.access.admit(request.parent, "viewer")
         thread = resources.parse_uuid(parts["thread"], request.parent)
@@ -182,9 +178,9 @@ class Turns:
             next_page_token=page.next_token(rows, lambda row: (row.id,), shown=len(shown)),
         )
 
-    async def cancel(self, request: pb.CancelTurnRequest) -> pb.Turn:
-        """Cancels; the answer is the turn as it is once its owner has stopped it, or soon will."""
-        workspace, turn = await self._find(request.name, "editor")
+    async def CancelTurn(self, request: pb.CancelTurnRequest, context: Any) -> pb.Turn:
+        """Returns the turn after its owner has stopped it."""
+        workspace, turn = await self._find_turn(request.name, "editor")
         who = await self.access.admit(request.name, "editor")
         key = IdempotencyKey.of(request, rpc="CancelTurn", workspace=workspace, user=who.user)
 
@@ -207,15 +203,15 @@ class Turns:
         async for _ in self.watcher.watch(Place(turn=turn.id, sequence=turn.last_sequence)):
             pass
         async with self.db.connect() as connection:
-            return await self._shown(connection, turn.id)
+            return await self._read_turn(connection, turn.id)
 
-    async def _shown(self, connection: AsyncConnection, turn: UUID) -> pb.Turn:
+    async def _read_turn(self, connection: AsyncConnection, turn: UUID) -> pb.Turn:
         row = await turns.get(connection, turn)
         if row is None:
             raise errors.ResourceNotFound(str(turn))
         return convert.turn(row, await approvals.list_by_turn(connection, turn))
 
-    async def _find(self, name: str, role: Role) -> tuple[str, Turn]:
+    async def _find_turn(self, name: str, role: Role) -> tuple[str, Turn]:
         parts = resources.TURN.parse(name)
         workspace = parts["workspace"]
         await self.access.admit(name, role)

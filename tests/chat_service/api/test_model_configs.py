@@ -182,7 +182,7 @@ async def test_a_repeat_answers_with_the_same_model_and_never_makes_it_again(cha
 
 
 async def test_there_is_room_for_only_so_many(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_configs, "MOST", 1)
+    monkeypatch.setattr(model_configs, "MAX_MODELS", 1)
     await add(chat, PUBLIC)
     refused = await refusal(chat.stub.CreateModelConfig(creating(), metadata=chat.metadata))
     assert (refused.code.name, refused.reason) == ("FAILED_PRECONDITION", "STATE_CONFLICT")

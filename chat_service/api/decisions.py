@@ -1,0 +1,132 @@
+"""Decisions of approvals: from a request to the segment that resumes the turn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from chat_service.api.payload_check import PayloadCheck, join_path
+from chat_service.flows.resume_routing import ApprovalDecision, ResumeRouter
+from chat_service.persistence import approvals, turns
+from chat_service.persistence.enums import ApprovalState
+from chat_service.persistence.turns import Turn
+from chat_service.turns.engine import TurnEngine
+from chat_service.turns.place import Place
+from chat_service.turns.segment import Segment
+from shared import canonical_json, errors, resources
+from shared.db import database
+from shared.rpc import struct
+from shared.rpc.idempotency import Idempotency, IdempotencyKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalDecider:
+    db: AsyncEngine
+    idempotency: Idempotency
+    router: ResumeRouter
+    turn_engine: TurnEngine
+    payload_check: PayloadCheck
+
+    async def decide(
+        self,
+        turn: Turn,
+        decisions: Sequence[ApprovalDecision],
+        *,
+        by: str,
+        key: IdempotencyKey,
+        whole: bool,
+    ) -> Place:
+        """Decides, starts the segment that follows and returns the place before its frames."""
+        # A repeat of the request succeeds, though its approvals are decided by now.
+        if (made := await self.idempotency.look_up(key)) is not None:
+            return Place.from_json(made)
+        async with self.db.connect() as connection:
+            checked = await self.router.check(connection, turn, decisions, self.payload_check)
+        return await self.turn_engine.background.run(
+            self._store_decisions(turn, checked, by=by, key=key, whole=whole)
+        )
+
+    async def _store_decisions(
+        self,
+        turn: Turn,
+        checked: Sequence[ApprovalDecision],
+        *,
+        by: str,
+        key: IdempotencyKey,
+        whole: bool,
+    ) -> Place:
+        started: list[tuple[Segment, list[bytes]]] = []
+
+        async def make() -> str:
+            resumed = await self.router.decide(connection, turn.id, checked, by=by, whole=whole)
+            if resumed is not None:
+                started.append(resumed)
+                place = Place(turn=turn.id, sequence=resumed[0].turn.segments[-1])
+            else:
+                place = await self._find_next_segment(connection, turn, checked)
+            return place.to_json()
+
+        async with database.transaction(self.db) as connection:
+            made, _ = await self.idempotency.run(connection, key, make)
+        for segment, stored in started:
+            self.turn_engine.start(segment, stored)
+        return Place.from_json(made)
+
+    async def _find_next_segment(
+        self, connection: AsyncConnection, turn: Turn, decisions: Sequence[ApprovalDecision]
+    ) -> Place:
+        """Returns the place before the segment that followed the decisions, or the turn's end."""
+        row = await turns.get(connection, turn.id)
+        approval = await approvals.get(connection, decisions[0].approval)
+        if row is None or approval is None:
+            raise errors.ResourceNotFound(decisions[0].name)
+        if approval.segment + 1 >= len(row.segments):
+            return Place(turn=turn.id, sequence=row.last_sequence)
+        return Place(turn=turn.id, sequence=row.segments[approval.segment + 1])
+
+
+def parse_decisions(
+    decisions: Sequence[pb.Decision], workspace: str, field: str
+) -> list[ApprovalDecision]:
+    """Reads the decisions in the request's `field`. Raises InvalidRequest with paths under it."""
+    found = [
+        _parse_decision(d, workspace, f"{field}[{i}]" if field == "decisions" else field)
+        for i, d in enumerate(decisions)
+    ]
+    if len({d.approval for d in found}) != len(found):
+        raise errors.invalid(field, "names an approval twice")
+    return found
+
+
+def _parse_decision(decision: pb.Decision, workspace: str, field: str) -> ApprovalDecision:
+    if not decision.approval:
+        raise errors.invalid(f"{field}.approval", "is required")
+    parts = resources.APPROVAL.parse(decision.approval)
+    if parts["workspace"] != workspace:
+        raise errors.ResourceNotFound(decision.approval)
+    rejected = decision.WhichOneof("decision") == "reject"
+    if "\0" in decision.reject.reason:
+        raise errors.invalid(f"{field}.reject.reason", "must not hold NUL")
+    return ApprovalDecision(
+        approval=resources.parse_uuid(parts["approval"], decision.approval),
+        name=decision.approval,
+        digest=decision.payload_digest.lower(),
+        state=ApprovalState.REJECTED if rejected else ApprovalState.APPROVED,
+        field=field,
+        payload=_parse_payload(decision, field),
+        reason=decision.reject.reason,
+    )
+
+
+def _parse_payload(decision: pb.Decision, field: str) -> Mapping[str, Any] | None:
+    if decision.WhichOneof("decision") != "edit":
+        return None
+    try:
+        payload: Mapping[str, Any] = struct.to_json(decision.edit.payload)
+    except canonical_json.NotCanonical as error:
+        raise errors.invalid(
+            join_path(f"{field}.edit.payload", error.path), error.problem
+        ) from error
+    return payload
