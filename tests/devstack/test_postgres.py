@@ -21,13 +21,14 @@ from devstack import postgres, postgres_process
 from devstack.postgres import Server
 from devstack.postgres_roles import create_role_and_schema
 from devstack.postgres_state import PostgresError
+from tests.support.postgres import memory_folder
 
 _ROOT = os.geteuid() == 0
 
 
 def _reachable_folder() -> Path:
     """A temporary folder that every user can reach; pytest's own are closed to others."""
-    made = Path(tempfile.mkdtemp(prefix="rota-devstack-"))
+    made = Path(tempfile.mkdtemp(prefix="rota-devstack-", dir=memory_folder(programs=True)))
     made.chmod(0o755)
     return made
 

@@ -102,7 +102,7 @@ class SuiteServer:
 @contextmanager
 def suite_server() -> Iterator[SuiteServer]:
     """A server with its data in memory where the machine has room, else in the temp folder."""
-    folder = Path(tempfile.mkdtemp(prefix="rota-tests-", dir=_memory()))
+    folder = Path(tempfile.mkdtemp(prefix="rota-tests-", dir=memory_folder()))
     home = folder
     folder.chmod(0o755)  # root's server runs as another user, who must get in
     try:
@@ -117,7 +117,13 @@ def suite_server() -> Iterator[SuiteServer]:
         shutil.rmtree(home, ignore_errors=True)  # elsewhere, when the server's user is kept out
 
 
-def _memory() -> Path | None:
+def memory_folder(*, programs: bool = False) -> Path | None:
+    """A folder in memory with room for a server; None where there is none.
+
+    With `programs` files in it can be run.
+    """
     if not os.access(_MEMORY, os.W_OK):
+        return None
+    if programs and os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
         return None
     return _MEMORY if shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES else None
