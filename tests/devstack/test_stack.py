@@ -23,6 +23,7 @@ from devstack.process import start_time
 from devstack.programs import AUTOMATION, CHAT, SERVED
 from tests.support import patient
 from tests.support.ports import free_port
+from tests.support.postgres import memory_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKES = "tests.devstack.fakes"
@@ -80,7 +81,9 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 180) -> Any:
 @pytest.fixture
 def place() -> Iterator[Path]:
     """Where PostgreSQL's own user can go; pytest's folders are for one user only."""
-    with tempfile.TemporaryDirectory(prefix="rota-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="rota-", ignore_cleanup_errors=True, dir=memory_folder()
+    ) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 

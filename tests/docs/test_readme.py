@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.ports import free_port
+from tests.support.postgres import memory_folder
 from tests.support.processes import FileClock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,7 +92,9 @@ def begun(place: Path) -> tuple[subprocess.Popen[bytes], Stack]:
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
-    with tempfile.TemporaryDirectory(prefix="rota-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="rota-", ignore_cleanup_errors=True, dir=memory_folder()
+    ) as folder:
         place = Path(folder)
         place.chmod(0o755)
         process, running = begun(place)

@@ -20,6 +20,7 @@ from devstack import dev_token, keys, settings
 from devstack.programs import SERVED, run_module
 from devstack.stack import Stack
 from tests.support.ports import free_port
+from tests.support.postgres import memory_folder
 from tests.support.processes import FileClock
 
 ZONE: Final = "Europe/Paris"
@@ -73,7 +74,7 @@ class Site:
 def site(model_url: str = "") -> Iterator[Site]:
     """Without `model_url` it has a demo model of its own."""
     # Where PostgreSQL's own user can go; pytest's folders are for one user only.
-    with tempfile.TemporaryDirectory(prefix="rota-web-") as place:
+    with tempfile.TemporaryDirectory(prefix="rota-web-", dir=memory_folder()) as place:
         Path(place).chmod(0o755)
         folder = Path(place) / "state"
         clock = FileClock(Path(place) / "clock")
