@@ -1,4 +1,4 @@
-"""Stored definitions, parsed once and cached by their text."""
+"""Stored definitions, parsed and cached by their text."""
 
 import json
 from dataclasses import dataclass, field
@@ -8,20 +8,20 @@ from typing import Any, Final
 from shared.definition.envelope import AutomationDefinition, TriggerSpec
 from shared.schedule.config import ScheduleTriggerConfig
 
-# Definitions that were read: how many, and of how many characters, are kept.
+# The cache: how many definitions, and the most characters of one.
 CACHE_SIZE: Final = 1_000
 CACHE_MAX_CHARACTERS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedDefinition:
-    """A stored definition as the dispatcher reads it."""
+    """A definition and the schedules of its triggers."""
 
     definition: AutomationDefinition
     _configs: dict[str, ScheduleTriggerConfig] = field(default_factory=dict)
 
     def trigger(self, trigger_id: str) -> tuple[TriggerSpec, ScheduleTriggerConfig]:
-        """Raises for a trigger that it has not, or that can't be read."""
+        """Raises StopIteration for an unknown trigger and ValueError for an invalid schedule."""
         spec = next(t for t in self.definition.triggers if t.trigger_id == trigger_id)
         if (config := self._configs.get(trigger_id)) is None:
             config = self._configs[trigger_id] = parse_schedule(spec.config)
@@ -29,9 +29,9 @@ class ParsedDefinition:
 
 
 def parse(definition: str) -> ParsedDefinition:
-    """Reads JSON text. Raises for what is no definition.
+    """Parses JSON text. Raises ValueError for an invalid definition.
 
-    What was read is kept by its very text, so that a row changed by hand is read again.
+    The text is the key of the cache, so a row that was changed by hand is parsed again.
     """
     return _kept(definition) if len(definition) <= CACHE_MAX_CHARACTERS else _read(definition)
 

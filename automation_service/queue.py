@@ -1,4 +1,4 @@
-"""The queue behind a small port: tokens that wake a worker, under a lease."""
+"""The queue that delivers runs to workers under a lease, and its port."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -28,7 +28,7 @@ from shared.telemetry import logs
 SCHEMA: Final = "pgqueuer"
 ENTRYPOINT: Final = "run"
 CHANNEL: Final = "rota_runs"
-# Tokens taken at once, at most; after a crash up to so many ended runs are delivered again.
+# Entries dequeued at once. After a crash up to so many ended runs are delivered again.
 MAX_BATCH: Final = 100
 MIN_BATCH: Final = 10
 LOG_RETENTION: Final = timedelta(days=1)
@@ -40,18 +40,18 @@ Handler = Callable[[UUID], Awaitable[None]]
 
 
 class RunQueue(Protocol):
-    """Delivers runs to workers at least once; what it loses, a reconciler wakes again."""
+    """Delivers runs to workers at least once. RunReconciler enqueues lost runs again."""
 
     async def enqueue(self, connection: AsyncConnection, runs: Sequence[UUID]) -> None:
-        """Makes a token for each run that has none, in the connection's transaction."""
+        """Adds an entry for each run that has none, in the connection's transaction."""
         ...
 
     async def cancel(self, run: UUID) -> None:
-        """Interrupts the handler of a run that this process holds."""
+        """Cancels the handler of a run, if this process runs it."""
         ...
 
     async def serve(self, handler: Handler, stop: asyncio.Event) -> None:
-        """Calls the handler for tokens until `stop`; runs in hand then go back at once."""
+        """Calls the handler for each entry until `stop`. Unfinished runs return to the queue."""
         ...
 
     async def install(self) -> None: ...
@@ -59,7 +59,7 @@ class RunQueue(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class PgQueuer:
-    """pgqueuer in a schema of its own. `lease` is how long a dead worker keeps its runs."""
+    """A RunQueue on pgqueuer. After `lease` another worker gets the runs of a dead worker."""
 
     url: str = field(repr=False)
     lease: timedelta = timedelta(seconds=8)
@@ -89,17 +89,17 @@ class PgQueuer:
 
     async def serve(self, handler: Handler, stop: asyncio.Event) -> None:
         pruning = asyncio.create_task(self._prune(stop))
-        # The manager ends when its connection does, for instance when PostgreSQL restarts.
+        # The manager ends with its connection, for example when PostgreSQL restarts.
         while not stop.is_set():
             try:
                 await self._serve_once(handler, stop)
-            except Exception as error:  # noqa: BLE001 - whatever ended it, it must begin again
+            except Exception as error:  # noqa: BLE001 - the manager restarts after any error
                 log.warning("engine_lost", error=type(error).__name__)
                 await _pause(stop, 0.5)
         pruning.cancel()
 
     async def prune(self) -> None:
-        """Takes away what the queue wrote down about tokens of more than a day ago."""
+        """Deletes the queue's log entries that are older than LOG_RETENTION."""
         connection = await asyncpg.connect(database.plain_dsn(self.url), command_timeout=60)
         try:
             await connection.execute(
@@ -175,7 +175,7 @@ class PgQueuer:
             finally:
                 self._held.pop(run, None)
                 task.cancel()
-            # Not lost: the token goes to whoever asks next.
+            # The entry is not lost: another worker gets it.
             if task.cancelled():
                 raise RetryRequested(delay=timedelta(0), reason="handed back")
             if (error := task.exception()) is not None:

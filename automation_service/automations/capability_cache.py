@@ -1,4 +1,4 @@
-"""The last good copy of chat_service's catalogue."""
+"""The last known catalogue of chat_service."""
 
 import asyncio
 import contextlib
@@ -32,13 +32,13 @@ class CapabilityList:
 
 class CapabilitySource(Protocol):
     async def capabilities(self, known_version: str) -> CapabilityList | None:
-        """The catalogue; None while what is known is current. Raises RotaError."""
+        """Returns the catalogue, or None when `known_version` is current. Raises RotaError."""
         ...
 
 
 @dataclass(slots=True, kw_only=True)
 class CapabilityCache:
-    """Kept in memory and in the database, so that it is there while chat_service is away."""
+    """A copy in memory and in the database, for times when chat_service is unreachable."""
 
     db: AsyncEngine
     source: CapabilitySource
@@ -46,7 +46,7 @@ class CapabilityCache:
     _list: CapabilityList | None = field(default=None, init=False)
 
     def catalogue(self) -> Catalogue:
-        """What definitions are checked against; tools go unchecked while none are known."""
+        """Returns what definitions are checked against. Without capabilities tools go unchecked."""
         return Catalogue(
             actions=all_actions(),
             triggers=all_triggers(),
@@ -61,7 +61,7 @@ class CapabilityCache:
         return dict(self._list.entries)
 
     async def load(self) -> None:
-        """Reads the copy that was kept before this process began."""
+        """Reads the copy that the database has."""
         async with self.db.connect() as connection:
             kept = await rows.find_catalogue(connection, PEER)
         if kept is not None:
@@ -71,7 +71,7 @@ class CapabilityCache:
             )
 
     async def refresh(self) -> bool:
-        """Asks for what is new; False when chat_service can't be reached."""
+        """Fetches a newer catalogue. False when chat_service is unreachable."""
         known = self._list.version if self._list else ""
         try:
             found = await self.source.capabilities(known)

@@ -1,4 +1,4 @@
-"""What an update or a trigger call makes of an automation: JSON in, JSON out."""
+"""Edits of an automation, as functions from JSON to JSON."""
 
 import contextlib
 import copy
@@ -18,7 +18,7 @@ TRIGGER_FIELDS: Final = ("config", "static_inputs", "enabled")
 
 
 def update_automation(said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
-    """The automation with the masked fields of `said`; its two names stay one."""
+    """Replaces the masked fields. Keeps display_name and definition.name equal."""
     present = [name for name in FIELDS if said.get(name)]
     fields = resolve_mask(paths, allowed=FIELDS, present=present, prefix="automation")
 
@@ -76,7 +76,7 @@ def remove_trigger(name: str) -> Edit:
 
 @contextlib.contextmanager
 def use_trigger_paths() -> Iterator[None]:
-    """Names invalid fields as the caller of a trigger RPC knows them."""
+    """Translates field paths of violations to those of a trigger RPC."""
     try:
         yield
     except errors.InvalidRequest as refusal:
@@ -89,7 +89,7 @@ def use_trigger_paths() -> Iterator[None]:
 
 
 def find_trigger_spec(definition: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The trigger of a definition that a resource name means."""
+    """Finds the trigger that has a resource name. Raises ResourceNotFound."""
     trigger_id = resources.TRIGGER.parse(name)["trigger"]
     for spec in definition.get("triggers", []):
         if spec["trigger_id"] == trigger_id:

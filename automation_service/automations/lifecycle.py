@@ -1,4 +1,4 @@
-"""Changes of an automation: update, pause, resume, archive, roll back, delete."""
+"""The methods that change an automation: edit, pause, resume, archive, roll back, delete."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from shared.registries.catalogue import Catalogue
 from shared.rpc.idempotency import IdempotencyKey
 from shared.validation import never_fires
 
-# The automation as it was → what is said of it now, as JSON of AutomationCreate.
+# The automation as it was → the new one, as JSON of AutomationCreate.
 Edit = Callable[[Automation], dict[str, Any]]
 
 
@@ -50,13 +50,13 @@ class AutomationLifecycle:
     async def edit(
         self, key: IdempotencyKey, name: str, edit: Edit, *, etag: str, field: str = "automation"
     ) -> Automation:
-        """Saves an edited automation; a changed definition is a new revision."""
+        """Saves an edited automation. A changed definition is a new revision."""
         return await self._once(key, name, self._edit_change(key, edit, etag, field))
 
     async def validate_edit(
         self, key: IdempotencyKey, name: str, edit: Edit, *, etag: str, field: str = "automation"
     ) -> Automation:
-        """What `edit` would save; nothing is."""
+        """Returns what `edit` would save. Saves nothing."""
         change = self._edit_change(key, edit, etag, field)
         async with self.db.connect() as connection:
             trial = await connection.begin()
@@ -79,7 +79,7 @@ class AutomationLifecycle:
         return await self._once(key, name, change)
 
     async def delete(self, key: IdempotencyKey, name: str, *, etag: str) -> None:
-        """Deletes it with everything that came of it; its runs stop within seconds."""
+        """Deletes an automation with its slots and runs. Its runs stop within seconds."""
 
         async def delete(connection: AsyncConnection) -> str:
             found = await self._lock(connection, name)
@@ -119,7 +119,7 @@ class AutomationLifecycle:
             if found.status not in allowed:
                 raise errors.StateConflict(found.resource, found.status.name)
             now = self.clock.now()
-            # Slots that came before the change are decided as it was then.
+            # Slots that are due before the change are decided under the old state.
             await self.scheduler.decide_due(connection, found, now)
             await rows.update(connection, found, values, now)
             if values["status"] is AutomationStatus.ARCHIVED:
@@ -205,7 +205,7 @@ def _specs(found: Automation) -> list[dict[str, Any]]:
 
 
 def _find_rescheduled(found: Automation, new: AutomationDefinition) -> dict[str, int]:
-    """The triggers whose schedule begins now, and how often each has fired already."""
+    """Finds the triggers whose schedule begins now, and how often each has fired."""
     before = {spec["trigger_id"]: spec for spec in _specs(found)}
     held = {trigger.trigger_id: trigger for trigger in found.triggers}
     rescheduled: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Revisions: every definition an automation has had."""
+"""The methods of revisions: get, list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

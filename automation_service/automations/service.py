@@ -1,4 +1,4 @@
-"""Automations: create, get, list."""
+"""The methods of automations: create, get, list."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ from shared.validation.check import check
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Automations:
-    """`on_change` is called after a change that may bring a fire nearer."""
+    """`on_change` is called after a change that may bring the next slot nearer."""
 
     db: AsyncEngine
     clock: Clock
@@ -51,10 +51,10 @@ class Automations:
         *,
         automation_id: str,
     ) -> Automation:
-        """Saves an automation whose creator is the caller; at once it is active."""
+        """Saves an active automation whose creator is the caller."""
 
         async def add(connection: AsyncConnection) -> Automation:
-            # Not before: a repeat is answered even when it could no longer be saved anew.
+            # Inside: a repeat returns the automation even when its definition is no longer valid.
             made = self._build(who, key.workspace, said, automation_id)
             await rows.add(connection, made)
             return made
@@ -66,7 +66,7 @@ class Automations:
     async def validate(
         self, who: Caller, workspace: str, said: Mapping[str, Any], *, automation_id: str
     ) -> Automation:
-        """The canonical automation that `create` would save; its name only if chosen."""
+        """Returns what `create` would save. It has a name only if the caller chose one."""
         made = self._build(who, workspace, said, automation_id)
         if automation_id:
             async with self.db.connect() as connection:
@@ -116,7 +116,7 @@ class Automations:
 def parse_create(
     said: Mapping[str, Any], catalogue: Catalogue, *, field: str = "automation"
 ) -> AutomationCreate:
-    """The automation that was said, or InvalidRequest with each fault's path."""
+    """Parses and checks an automation. Raises InvalidRequest with the path of each violation."""
     violations.refuse(check(said, catalogue), field=field)
     return AutomationCreate.model_validate(dict(said))
 

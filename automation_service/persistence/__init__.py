@@ -1,1 +1,1 @@
-"""Every query of automation_service, and its tables."""
+"""The tables of automation_service and all its queries."""

@@ -1,4 +1,4 @@
-"""Automations and their revisions: every query."""
+"""Queries of automations, their revisions and audit events."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ _NAME_TAKEN = "uq_automations_workspace_id_resource_id"
 
 
 async def add(connection: AsyncConnection, automation: Automation) -> None:
-    """Adds the automation, its first revision and its triggers. ResourceExists for a taken name."""
+    """Adds an automation, its first revision and its triggers. Raises ResourceExists."""
     try:
         await connection.execute(sa.insert(automations).values(_values(automation)))
     except IntegrityError as exc:
@@ -67,7 +67,7 @@ async def find_by_id(connection: AsyncConnection, automation_id: UUID) -> Automa
 
 
 async def lock(connection: AsyncConnection, workspace: str, resource_id: str) -> Automation:
-    """The automation, with its triggers and itself locked, in the order everyone locks them."""
+    """Locks the triggers, then the automation: the lock order of every transaction."""
     chosen = (automations.c.workspace_id == workspace) & (automations.c.resource_id == resource_id)
     automation_id = await connection.scalar(sa.select(automations.c.id).where(chosen))
     if automation_id is None:
@@ -75,7 +75,7 @@ async def lock(connection: AsyncConnection, workspace: str, resource_id: str) ->
     await trigger_rows.lock_all(connection, automation_id)
     await lock_many(connection, [automation_id])
     found = await find_by_id(connection, automation_id)
-    if found is None:  # deleted while we waited
+    if found is None:  # deleted during the wait for the lock
         raise _missing(workspace, resource_id)
     return found
 
@@ -97,7 +97,7 @@ async def page(
     after: tuple[datetime, UUID] | None,
     where: Sequence[sa.ColumnElement[bool]] = (),
 ) -> list[Automation]:
-    """Newest first; one more than `size` when there is another page."""
+    """Lists automations, newest first: one more than `size` when there is another page."""
     query = sa.select(automations).where(automations.c.workspace_id == workspace, *where)
     key = sa.tuple_(automations.c.create_time, automations.c.id)
     if after is not None:
@@ -111,7 +111,7 @@ async def page(
 async def update(
     connection: AsyncConnection, automation: Automation, values: Mapping[str, Any], now: datetime
 ) -> None:
-    """Writes a change of the automation itself, which its etag shows."""
+    """Updates columns of an automation, and with them its etag."""
     await connection.execute(
         sa.update(automations)
         .where(automations.c.id == automation.id)

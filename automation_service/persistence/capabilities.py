@@ -1,4 +1,4 @@
-"""The last good copy of the other service's catalogue."""
+"""Queries of the stored catalogue of the other service."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Messages to webhooks, an outbox: every query."""
+"""Queries of messages to webhooks, an outbox."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from automation_service.persistence.enums import DeliveryStatus
 from automation_service.persistence.tables import deliveries, webhooks
 from shared.resources import DELIVERY
 
-# Of one workspace; what comes on top is given up at once.
+# Of one workspace. A further message fails at once.
 MAX_PENDING: Final = 1000
 TOO_MANY_PENDING: Final = f"{MAX_PENDING} messages waited already"
 
-# Spelled out as in the indexes that serve it.
+# Verbatim as in the indexes, so that PostgreSQL uses them.
 _WAITS = sa.text("webhook_deliveries.status = 'pending'")
 
 
@@ -53,10 +53,10 @@ async def add(
     now: datetime,
     any_type: bool = False,
 ) -> DeliveryStatus | None:
-    """Writes a message if the workspace's webhook is on and told of such; one id, one message.
+    """Adds a message if the webhook is on and wants its type. A second add of an id does nothing.
 
-    `any_type`: whatever types the webhook names. Says what it is: PENDING, or FAILED since too
-    many wait; None when nothing is written.
+    `any_type` ignores the types that the webhook wants. Returns PENDING, or FAILED when too
+    many messages wait, or None when nothing was added.
     """
     waiting = sa.select(deliveries.c.id).where(deliveries.c.workspace_id == workspace, _WAITS)
     count = sa.select(sa.func.count()).select_from(waiting.limit(MAX_PENDING).subquery())
@@ -107,9 +107,9 @@ async def claim_due(
     workspaces: int,
     busy: Collection[str],
 ) -> list[Delivery]:
-    """Begins a try of messages that are due, at most `per_workspace` of each of some workspaces.
+    """Starts an attempt of due messages: at most `per_workspace` of each of `workspaces`.
 
-    They are due again after `lease`, should this process die. `busy` workspaces are left out.
+    They are due again after `lease`, if this process dies. Skips workspaces in `busy`.
     """
     due = sa.and_(_WAITS, deliveries.c.next_attempt_time <= now)
     with_due = sa.select(deliveries.c.workspace_id).where(
@@ -148,7 +148,7 @@ async def end(
     error: str,
     now: datetime,
 ) -> bool:
-    """Writes how a message ended; False when another try has begun, or it ended before."""
+    """Ends a message. False when another attempt has started or the message has ended."""
     values = {
         "status": status,
         "status_code": status_code,
@@ -169,7 +169,7 @@ async def postpone(
 async def fail_pending(
     connection: AsyncConnection, workspace: str, error: str, now: datetime
 ) -> int:
-    """Gives up all that waits of a workspace, and says how many messages."""
+    """Fails all pending messages of a workspace. Returns their number."""
     answer = await connection.execute(
         sa.update(deliveries)
         .where(deliveries.c.workspace_id == workspace, _WAITS)
@@ -179,7 +179,7 @@ async def fail_pending(
 
 
 async def find_oldest_pending(connection: AsyncConnection) -> datetime | None:
-    """Since when the message waits that waits longest."""
+    """Returns the create_time of the oldest pending message."""
     found: datetime | None = await connection.scalar(
         sa.select(sa.func.min(deliveries.c.create_time)).where(_WAITS)
     )
@@ -205,7 +205,7 @@ async def page(
     after: tuple[datetime, UUID] | None,
     where: Sequence[sa.ColumnElement[bool]] = (),
 ) -> list[Delivery]:
-    """Newest first; one more than `size` when there is another page."""
+    """Lists messages, newest first: one more than `size` when there is another page."""
     query = sa.select(deliveries).where(deliveries.c.workspace_id == workspace, *where)
     if after is not None:
         key = sa.tuple_(deliveries.c.create_time, deliveries.c.id)

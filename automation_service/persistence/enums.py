@@ -1,4 +1,4 @@
-"""PostgreSQL ENUM types, by the enums that code uses."""
+"""PostgreSQL ENUM types of the enums in code."""
 
 from enum import StrEnum
 from typing import Final
@@ -11,7 +11,7 @@ SCHEMA: Final = "automation"
 
 
 class DeliveryStatus(StrEnum):
-    """Where a message to a webhook is."""
+    """The state of a message to a webhook."""
 
     PENDING = "pending"
     DELIVERED = "delivered"

@@ -1,4 +1,4 @@
-"""Rows as the rest of the service reads them."""
+"""Rows as frozen values."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,7 +27,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Automation:
-    """`name` is what people call it, `resource` its resource name."""
+    """`name` is the display name, `resource` the resource name."""
 
     id: UUID
     workspace: str
@@ -85,7 +85,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """`trigger_id` is None when the trigger is gone. Lists leave out what is large."""
+    """`trigger_id` is None when the trigger was deleted. Lists omit the large fields."""
 
     id: UUID
     workspace: str

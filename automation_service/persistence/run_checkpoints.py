@@ -1,4 +1,4 @@
-"""What runs have done, written down: many runs in one statement, each fenced by its attempt."""
+"""Checkpoints of many runs in one statement, each fenced by its attempt."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.run_claims import SKIP_LOCKED, execute_sql
 from shared.definition.states import RunStatus
 
-# A run without new results keeps those it has: null stands for them. Rows are locked in id
-# order, so that two batches never wait for each other in a circle.
+# A null keeps the results that the run has. Rows are locked in id order, so that two batches
+# never wait for each other in a circle.
 _STORE: Final = """
 with said as (
   select * from unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[],
@@ -51,7 +51,7 @@ select attempt = $2 and events = $3 as stored from automation.automation_runs wh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultColumns:
-    """Of all steps of a run so far, as JSON."""
+    """The columns that steps change, as JSON."""
 
     step_results: str
     usage: str
@@ -60,7 +60,7 @@ class ResultColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndColumns:
-    """How a run ended; error and output as JSON."""
+    """The columns that the end of a run sets; error and output are JSON."""
 
     status: RunStatus
     error: str | None
@@ -70,7 +70,7 @@ class EndColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """New frames of a run's history, numbered from base + 1, and what goes with them."""
+    """New events of a run, numbered from base + 1, and the columns that change with them."""
 
     run: UUID
     attempt: int
@@ -85,7 +85,7 @@ class Checkpoint:
 
     @property
     def size(self) -> int:
-        """About how many characters it takes to the database."""
+        """Estimates the characters that are sent to the database."""
         results, last = self.results, self.last
         return (
             sum(len(event) for _, event in self.events)
@@ -97,9 +97,9 @@ class Checkpoint:
 async def store(
     connection: AsyncConnection, checkpoints: Sequence[Checkpoint], *, wait: bool
 ) -> set[UUID]:
-    """Writes down those whose attempt still holds its run; gives their runs.
+    """Stores the checkpoints whose attempt still holds the run. Returns their runs.
 
-    Unless it shall `wait`, runs that somebody has locked are left out.
+    Without `wait` it skips runs that are locked.
     """
     frames = [
         (c.run, c.base + offset, time, event)
@@ -129,7 +129,7 @@ async def store(
 
 
 async def is_stored(connection: AsyncConnection, checkpoint: Checkpoint) -> bool:
-    """Whether an earlier try was committed though its answer was lost."""
+    """Returns True when an earlier store was committed and only its result was lost."""
     found = await execute_sql(
         connection, _STORED, checkpoint.run, checkpoint.attempt, checkpoint.top
     )

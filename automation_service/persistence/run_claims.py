@@ -1,4 +1,4 @@
-"""Runs as workers take them up: many in one transaction, each under a new attempt."""
+"""Claims of runs by workers: many in one transaction, each under a new attempt."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# What may begin next of an automation: the first exclusive run that waits, while none goes on.
+# The next run of an automation: the first exclusive pending run, while no run is running.
 NEXT_WAITING: Final = """
 select n.id
   from automation.automation_runs n
@@ -75,12 +75,12 @@ select asked.id, asked.first, taken.attempt, taken.events, taken.automation_id,
 
 
 class AttemptFenced(Exception):
-    """Another worker holds the run, or it has ended: this one must leave it alone."""
+    """Another worker holds the run, or the run has ended: this worker must not write to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A run that this worker may carry out. `seconds_left` is by the database's clock."""
+    """A run that this worker may execute. `seconds_left` is by the clock of the database."""
 
     run: UUID
     attempt: int
@@ -89,7 +89,7 @@ class Claim:
     automation: str
     workspace: str
     creator: str | None
-    creator_is_member: bool  # whether the creator is a member of the workspace
+    creator_is_member: bool  # of the workspace
     snapshot: str  # the definition, as JSON
     inputs: dict[str, Any]
     trigger_payload: dict[str, Any]
@@ -103,14 +103,14 @@ class Claim:
 async def claim_runs(
     connection: AsyncConnection, runs: Sequence[UUID], *, now: datetime, wait: bool
 ) -> dict[UUID, Claim | UUID | None]:
-    """Takes runs over under a new attempt, in a transaction.
+    """Claims runs under a new attempt, in a transaction.
 
-    None when a run has ended or must wait; an id when another run of its automation comes
-    first. Unless it shall `wait`, those whose automation is locked are left out.
+    The value is None when the run has ended or must wait, and an id when that run of its
+    automation comes first. Without `wait` it skips runs whose automation is locked.
     """
     owners = [row.id for row in await execute_sql(connection, _OWNERS, runs)]
     held = await lock_automations(connection, owners, wait=wait)
-    # A statement of its own: it sees what those who had the locks before have written.
+    # A second statement, so that it sees what earlier holders of the locks wrote.
     rows = await execute_sql(connection, _TAKE, runs, list(held), now)
     found: dict[UUID, Claim | UUID | None] = {_plain(row.id): _answer(row) for row in rows}
     if len(held) == len(owners):
@@ -121,13 +121,13 @@ async def claim_runs(
 async def lock_automations(
     connection: AsyncConnection, automations: Iterable[UUID], *, wait: bool = True
 ) -> set[UUID]:
-    """Locks automations as everyone does who decides which of their runs may go on."""
+    """Locks automations. Whoever decides which of their runs may start locks them first."""
     statement = LOCK_AUTOMATIONS if wait else LOCK_AUTOMATIONS + SKIP_LOCKED
     return {_plain(row.id) for row in await execute_sql(connection, statement, list(automations))}
 
 
 async def execute_sql(connection: AsyncConnection, statement: str, *values: Any) -> Any:
-    """A statement as PostgreSQL has it, with $1 and on: these are too much for a builder."""
+    """Executes SQL with $1, $2, …: statements that SQLAlchemy's builder can't express."""
     return await connection.exec_driver_sql(statement, values)
 
 

@@ -1,4 +1,4 @@
-"""Runs that come to their end, and what that means for their automations."""
+"""Ends of runs, and their effect on automations."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from automation_service.persistence.run_claims import NEXT_WAITING, execute_sql,
 from automation_service.persistence.tables import run_events, runs
 from shared.definition.states import RunStatus
 
-# Each time that many have gathered it pauses, so that one who resumes it gets as many tries again.
+# It pauses at each multiple of $3, so that a resumed automation gets as many runs again.
 _COUNT: Final = """
 update automation.automations a
    set last_run_status = n.status, consecutive_failures = n.failures,
@@ -48,11 +48,11 @@ select n.id from unnest($1::uuid[]) as o(id)
 async def end_runs(
     connection: AsyncConnection, endings: Mapping[UUID, Checkpoint], *, wait: bool
 ) -> set[UUID]:
-    """Ends one run each of automations, in a transaction; gives the runs it ended.
+    """Ends one run of each automation, in a transaction. Returns the ended runs.
 
-    Unless it shall `wait`, those that somebody has locked are left out.
+    Without `wait` it skips automations and runs that are locked.
     """
-    # As everyone who decides on overlap has it.
+    # The lock of whoever decides on overlap.
     held = await lock_automations(connection, endings, wait=wait)
     mine = [last for automation, last in endings.items() if automation in held]
     return await run_checkpoints.store(connection, mine, wait=wait)
@@ -65,9 +65,9 @@ async def record_outcomes(
     max_failures: int,
     now: datetime,
 ) -> dict[UUID, int]:
-    """Writes down how the last run of each automation ended; too many failures in a row pause it.
+    """Records how the last run of each automation ended, and pauses after too many failures.
 
-    Gives the automations it paused, and after how many failures.
+    Returns the paused automations with their numbers of failures.
     """
     statuses = [status.value for status in ended.values()]
     rows = await execute_sql(connection, _COUNT, list(ended), statuses, max_failures, now)
@@ -75,12 +75,12 @@ async def record_outcomes(
 
 
 async def find_next_runs(connection: AsyncConnection, automations: Sequence[UUID]) -> list[UUID]:
-    """Of each automation the exclusive run to begin now: none while another goes on."""
+    """Finds the exclusive run of each automation that may start now."""
     return [UUID(int=row.id.int) for row in await execute_sql(connection, _FOLLOWING, automations)]
 
 
 async def request_cancel(connection: AsyncConnection, automation_id: UUID, run: UUID) -> RunStatus:
-    """Marks a run to be stopped, unless it has ended; gives its status."""
+    """Requests the cancellation of a run, unless it has ended. Returns its status."""
     await lock_automations(connection, [automation_id])
     status: RunStatus = (
         await connection.execute(
@@ -97,7 +97,7 @@ async def request_cancel(connection: AsyncConnection, automation_id: UUID, run: 
 async def cancel_pending(
     connection: AsyncConnection, run: UUID, error: dict[str, Any], now: datetime
 ) -> None:
-    """Ends a run that never began, as cancelled."""
+    """Ends a run that never started as CANCELLED."""
     sequence: Any = await connection.scalar(
         sa.update(runs)
         .where(runs.c.id == run)

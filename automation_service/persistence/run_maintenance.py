@@ -1,4 +1,4 @@
-"""Runs to look after: to be stopped, to be woken, overdue."""
+"""Queries that find runs to stop, to enqueue or to end."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -13,10 +13,10 @@ from shared.definition.states import RunStatus
 async def find_superseded_or_cancelled(
     connection: AsyncConnection, held: Mapping[UUID, int]
 ) -> dict[UUID, tuple[int, bool]]:
-    """Of runs in hand, with their attempts, those that shall not simply go on.
+    """Finds the held runs, given with their attempts, that this worker lost or must stop.
 
-    The attempt that holds each now, 0 when it has ended; and if it shall stop, as one that is
-    gone does.
+    Returns the attempt that holds each run now (0 when the run has ended), and whether its
+    cancellation is requested (as for a deleted run).
     """
     asked = (
         sa.func.unnest(
@@ -53,7 +53,7 @@ async def find_superseded_or_cancelled(
 
 
 async def count_pending(connection: AsyncConnection) -> int:
-    """How many runs have not begun."""
+    """Counts runs that have not started."""
     query = sa.select(sa.func.count()).where(runs.c.status == RunStatus.PENDING)
     return int(await connection.scalar(query) or 0)
 
@@ -61,9 +61,9 @@ async def count_pending(connection: AsyncConnection) -> int:
 async def find_runnable(
     connection: AsyncConnection, after: UUID | None = None, limit: int = 1000
 ) -> list[UUID]:
-    """Runs that should have a token: those going on, and those that wait for nobody.
+    """Finds runs that need a queue entry: running ones, and pending ones that may start.
 
-    By id, after one.
+    In order of id, from the first after `after`.
     """
     other = runs.alias("other")
     before = sa.exists().where(
@@ -92,7 +92,7 @@ async def find_runnable(
 
 
 async def find_overdue(connection: AsyncConnection, grace_seconds: float) -> list[UUID]:
-    """Runs past their deadline by the database's clock, whose worker did not end them."""
+    """Finds running runs whose deadline passed `grace_seconds` ago, by the database's clock."""
     found = await connection.execute(
         sa.select(runs.c.id).where(
             runs.c.status == RunStatus.RUNNING,
@@ -106,7 +106,7 @@ async def find_overdue(connection: AsyncConnection, grace_seconds: float) -> lis
 async def find_last_progress(
     connection: AsyncConnection, run: UUID, step_id: str, attempt: int
 ) -> int:
-    """The last of what the agent said of a try of a step that is stored; 0 for nothing."""
+    """Returns the last stored progress position of an attempt of a step, or 0."""
     progress = run_events.c.event["step_progress"]
     found: int | None = await connection.scalar(
         sa.select(sa.func.max(progress["position"].as_integer())).where(

@@ -1,4 +1,4 @@
-"""Runs as callers read them: every query."""
+"""Queries of runs and their events, for callers."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -59,10 +59,10 @@ async def page(
     after: tuple[datetime, UUID] | None,
     where: Sequence[sa.ColumnElement[bool]] = (),
 ) -> list[Run]:
-    """Newest first, of one automation or of all; one more than `size` if there is more."""
+    """Lists runs of one automation or of all, newest first: up to `size` + 1."""
     query = sa.select(*_BASIC).select_from(_FROM).where(runs.c.workspace_id == workspace, *where)
     if automation is not None:
-        # As a value, so that the rows of the automation are read in the order of its index.
+        # As a value, so that PostgreSQL reads the index in order.
         owner = (
             sa.select(automations.c.id)
             .where(automations.c.workspace_id == workspace, automations.c.resource_id == automation)
@@ -76,7 +76,7 @@ async def page(
 
 
 async def is_finished(connection: AsyncConnection, run: UUID) -> bool:
-    """Whether a run has ended or is gone."""
+    """Returns True when a run has ended or was deleted."""
     status: RunStatus | None = await connection.scalar(
         sa.select(runs.c.status).where(runs.c.id == run)
     )
@@ -84,7 +84,7 @@ async def is_finished(connection: AsyncConnection, run: UUID) -> bool:
 
 
 async def find_events_floor(connection: AsyncConnection, run: UUID) -> int:
-    """The last of its events that is no longer kept; 0 while all are."""
+    """Returns the sequence of the last deleted event, or 0."""
     found: int | None = await connection.scalar(
         sa.select(runs.c.events_floor).where(runs.c.id == run)
     )

@@ -1,4 +1,4 @@
-"""When schedulers were at work, and when none was."""
+"""Heartbeats of schedulers, and downtimes without one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _ONE = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downtime:
-    """A span in which no scheduler ran."""
+    """A span without a scheduler."""
 
     start: datetime
     end: datetime
@@ -24,7 +24,7 @@ class Downtime:
 async def record_heartbeat(
     connection: AsyncConnection, now: datetime, silence: timedelta
 ) -> Downtime | None:
-    """Says that a scheduler is at work; writes down and gives a silence longer than `silence`."""
+    """Records that a scheduler runs. Records and returns a downtime longer than `silence`."""
     seen = await connection.scalar(
         sa.select(heartbeats.c.seen_time).where(heartbeats.c.id == _ONE).with_for_update()
     )
@@ -45,7 +45,7 @@ async def record_heartbeat(
 async def list_downtimes(
     connection: AsyncConnection, moment: datetime, limit: int = 100
 ) -> Sequence[Downtime]:
-    """Gaps that ended after a moment, the latest first."""
+    """Lists downtimes that ended after a moment, latest first."""
     rows = await connection.execute(
         sa.select(downtimes)
         .where(downtimes.c.to_time > moment)

@@ -1,6 +1,6 @@
-"""What the dispatcher reads and writes of many triggers at once: a statement for all of them.
+"""Reads and writes of the dispatcher: one statement for many triggers.
 
-Columns go as arrays, so that a statement is the same however many rows it is about.
+Columns are sent as arrays, so that the statement does not depend on the number of rows.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from shared.resources import AUTOMATION
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedAutomation:
-    """An automation as the dispatcher needs it; `definition` is JSON text."""
+    """A locked automation. `definition` is JSON text."""
 
     id: UUID
     workspace: str
@@ -33,7 +33,7 @@ class LockedAutomation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveRuns:
-    """How many runs of an automation wait and go on, and the one that has to end first."""
+    """Numbers of pending and running runs of an automation, and the run that ends first."""
 
     waiting: int = 0
     running: int = 0
@@ -42,7 +42,7 @@ class ActiveRuns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotRow:
-    """A slot of the ledger and the run it starts, if any; `inputs` and `payload` are JSON."""
+    """A slot of the ledger and the run that it starts, if any. `inputs` and `payload` are JSON."""
 
     id: UUID
     automation_id: UUID
@@ -61,7 +61,7 @@ class SlotRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastSlot:
-    """The newest slot of a trigger in the ledger; `local_time` to the minute."""
+    """The newest slot of a trigger in the ledger. `local_time` has minutes."""
 
     slot_time: datetime
     fire_time: datetime
@@ -70,7 +70,7 @@ class LastSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerUpdate:
-    """What becomes of a trigger's row when its slots have been decided."""
+    """The columns of a trigger after its slots were decided."""
 
     trigger: UUID
     decided_until: datetime
@@ -83,7 +83,7 @@ class TriggerUpdate:
 async def lock_automations(
     connection: AsyncConnection, ids: Sequence[UUID]
 ) -> dict[UUID, LockedAutomation]:
-    """Locks automations in the order of their ids, as everyone does; those gone are left out."""
+    """Locks automations in the order of their ids. Deleted ones are not in the result."""
     rows = await _execute(connection, _LOCK_OWNERS, sorted(ids))
     return {
         row.id: LockedAutomation(
@@ -100,7 +100,7 @@ async def lock_automations(
 async def count_active_runs(
     connection: AsyncConnection, ids: Sequence[UUID]
 ) -> dict[UUID, ActiveRuns]:
-    """Of automations that have runs which wait or go on: how many."""
+    """Counts pending and running runs. Automations without such runs are not in the result."""
     rows = await _execute(connection, _ACTIVE, list(ids))
     return {
         row.automation_id: ActiveRuns(waiting=row.waiting, running=row.running, first=row.first)
@@ -111,7 +111,7 @@ async def count_active_runs(
 async def insert_slots(
     connection: AsyncConnection, decided: Sequence[SlotRow], now: datetime
 ) -> set[UUID]:
-    """Adds slots that have no row yet, with their runs; gives the runs that were added."""
+    """Inserts slots that have no row yet, with their runs. Returns the inserted runs."""
     if not decided:
         return set()
     rows = await _execute(connection, _RECORD, *_columns(decided, SlotRow), now)
@@ -131,9 +131,9 @@ async def update_fire_times(
     until: dict[UUID, datetime],
     tzdata_version: str,
 ) -> None:
-    """Writes when triggers come due, as a time zone database has it.
+    """Updates when triggers come due, and the version of the time zone database.
 
-    `until`: of some of them, up to when slots are decided now.
+    `until` has the new decided_until of some triggers.
     """
     if times:
         decided = [until.get(trigger) for trigger in times]
@@ -142,7 +142,7 @@ async def update_fire_times(
 
 
 async def find_last_slots(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, LastSlot]:
-    """Of triggers that have slots in the ledger: the newest."""
+    """Finds the newest slot of each trigger that has one."""
     rows = await _execute(connection, _LAST_SLOTS, list(ids))
     return {
         row.trigger: LastSlot(
@@ -181,8 +181,8 @@ where automation_id = any($1::uuid[]) and status in ('pending', 'running')
 group by automation_id
 """
 
-# The run's snapshot is copied where it lies: its automation is locked, so it is what was read.
-# A foreign key is checked when the whole statement is done, so the slot may come first.
+# The snapshot is copied inside the database: the automation is locked, so it has not changed.
+# Foreign keys are checked at the end of the statement, so the slot may come first.
 _RECORD = """
 with decided as materialized (
   select * from unnest(

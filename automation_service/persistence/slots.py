@@ -1,4 +1,4 @@
-"""The ledger of slots: every query."""
+"""Queries of the ledger of slots."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -35,7 +35,7 @@ async def page(
 async def find_at(
     connection: AsyncConnection, automation_id: UUID, trigger_id: str, moment: datetime
 ) -> Slot | None:
-    """The slot whose nominal or real time is this very second."""
+    """Finds the slot whose slot_time or fire_time is in the second of `moment`."""
     second = moment.replace(microsecond=0)
     slot_second = sa.func.date_trunc("second", slots.c.slot_time)
     fire_second = sa.func.date_trunc("second", slots.c.fire_time)
@@ -47,7 +47,7 @@ async def find_at(
             slots.c.slot_time.between(second - _FAR, second + _FAR),
             (slot_second == second) | (fire_second == second),
         )
-        # When slots fall together, the one that ran says more.
+        # Of slots at one time, prefer the one that ran.
         .order_by((slot_second == second).desc(), slots.c.run_id.is_(None), slots.c.id.desc())
         .limit(1)
     )

@@ -1,4 +1,4 @@
-"""Triggers: what the dispatcher derived of them, every query."""
+"""Queries of triggers and their next times."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -39,7 +39,7 @@ async def update(connection: AsyncConnection, trigger: UUID, values: Mapping[str
 
 
 async def clear_fire_times(connection: AsyncConnection, automation_id: UUID) -> None:
-    """None of them comes due again."""
+    """Clears the next times of all triggers of an automation: none comes due again."""
     await connection.execute(
         sa.update(triggers)
         .where(triggers.c.automation_id == automation_id)
@@ -77,7 +77,7 @@ async def list_by_automation(
 async def claim_due(
     connection: AsyncConnection, now: datetime, limit: int, *, only: UUID | None = None
 ) -> list[tuple[UUID, Trigger]]:
-    """Locks triggers that are due, with their automations' ids; leaves out those others hold."""
+    """Locks due triggers, with the ids of their automations. Skips locked ones."""
     due = sa.select(triggers).where(triggers.c.enabled, triggers.c.next_fire_time <= now)
     if only is not None:
         due = due.where(triggers.c.id == only)
@@ -99,7 +99,7 @@ async def find_next_due(connection: AsyncConnection) -> datetime | None:
 async def claim_outdated(
     connection: AsyncConnection, version: str, limit: int, *, after: UUID | None = None
 ) -> list[tuple[UUID, Trigger]]:
-    """Locks triggers whose next time was computed by an older time zone database, by id."""
+    """Locks triggers whose next time is from an older time zone database, in order of id."""
     chosen = sa.select(triggers)
     if after is not None:
         chosen = chosen.where(triggers.c.id > after)

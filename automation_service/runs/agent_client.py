@@ -1,4 +1,4 @@
-"""The agent of chat_service, over gRPC: tasks that survive lost connections, and its catalogue."""
+"""The client of chat_service's agent: tasks that survive lost connections, and capabilities."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from shared.rpc import status, struct
 from shared.rpc.client import DelegatedCredentials
 from shared.telemetry import logs
 
-# A task's stream that is silent for this long, heartbeats included, has lost its connection.
+# A stream without events and heartbeats for this long has lost its connection.
 STREAM_TIMEOUT_SECONDS: Final = 60.0
 CALL_TIMEOUT_SECONDS: Final = 10.0
 RECONNECT: Final = RetryPolicy(interval=exponential(0.2, 3.0))
@@ -29,7 +29,7 @@ log = logs.logger(__name__)
 
 
 class TaskFailed(errors.RotaError):
-    """A task that ended in an error; `usage` is what it used all the same."""
+    """A task ended in an error. `usage` is what it used until then."""
 
     usage: Usage = Usage()
     session_id: str = ""
@@ -37,7 +37,7 @@ class TaskFailed(errors.RotaError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentClient:
-    """Keeps the promises of `Agent`: the same request_id never starts a second task.
+    """A TaskAgent over gRPC: the same request_id never starts a second task.
 
     While chat_service can't be reached it tries again, as long as it is let.
     """
@@ -61,7 +61,7 @@ class AgentClient:
             raise _to_error(error) from error
 
     async def cancel_task(self, request: AgentTask) -> None:
-        """Stops a task if it can be told to; nothing is raised when it can't."""
+        """Asks chat_service to stop a task. Logs a failure, and raises nothing."""
         try:
             await self._stub().CancelTask(
                 pb.CancelTaskRequest(workspace=_workspace(request), request_id=request.request_id),
@@ -72,7 +72,7 @@ class AgentClient:
             log.warning("task_not_cancelled", code=error.code().name)
 
     async def capabilities(self, known_version: str) -> CapabilityList | None:
-        """The catalogue; None while what is known is still current."""
+        """Returns the catalogue, or None when `known_version` is current."""
         try:
             answer: pb.ListCapabilitiesResponse = await self._stub().ListCapabilities(
                 pb.ListCapabilitiesRequest(known_version=known_version),

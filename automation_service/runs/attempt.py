@@ -1,4 +1,4 @@
-"""One try of a step: the call, its limit, and what it has going on elsewhere."""
+"""One attempt of a step: the call, its time limit, and the agent task that it started."""
 
 import asyncio
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ log = logs.logger(__name__)
 
 class StoppableAgent(TaskAgent, Protocol):
     async def cancel_task(self, request: AgentTask) -> None:
-        """Stops the task of this request; it will not begin later either."""
+        """Stops the task of a request. A task that has not started will not start."""
         ...
 
 
 @dataclass(slots=True)
 class AttemptAgent:
-    """The agent of one try, and the task it does, so that it can be told to stop."""
+    """The agent of one attempt. It remembers the task, so that `stop` can cancel it."""
 
     agent: StoppableAgent
     task: AgentTask | None = None
@@ -51,7 +51,10 @@ async def call_action(
     agent: AttemptAgent,
     seconds: int | None,
 ) -> ActionResult:
-    """Calls the handler within a limit. What it raises is a RotaError, or a fault of ours."""
+    """Calls the handler of an action.
+
+    Raises a RotaError for every failure of the step; AttemptFenced and StoreError pass through.
+    """
     try:
         async with asyncio.timeout(seconds) as limit:
             return await action.handler(config, context)
@@ -59,7 +62,7 @@ async def call_action(
         await agent.stop()
         raise timeout_error("the step", seconds if limit.expired() else None) from None
     except (errors.RotaError, AttemptFenced, StoreError):
-        raise  # that it could not be stored is not the step's fault: the run is handed back
+        raise  # not a failure of the step: the run returns to the queue
     except Exception as error:
         error_id = str(resources.new_id())
         log.error("step_failed", step=context.step_id, error_id=error_id, exc_info=error)

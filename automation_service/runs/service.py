@@ -1,4 +1,4 @@
-"""Runs: get, list, watch, cancel."""
+"""The methods of runs: get, list, watch, cancel."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +25,7 @@ from shared.definition.states import RunStatus
 from shared.rpc.idempotency import IdempotencyKey
 
 ANY_AUTOMATION: Final = "-"
-# How soon a watcher sees what another replica stored.
+# How often a watcher reads what another replica stored.
 POLL_SECONDS: Final = 0.5
 HEARTBEAT_SECONDS: Final = 15.0
 
@@ -48,7 +48,7 @@ class Runs:
     async def list(
         self, workspace: str, automation: str, page: Page, filter_: str
     ) -> tuple[Sequence[Run], str]:
-        """Runs of an automation, or of all when it is `-`."""
+        """Lists the runs of one automation, or of all automations when `automation` is `-`."""
         where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
         one = None if automation == ANY_AUTOMATION else automation
         async with self.db.connect() as connection:
@@ -65,19 +65,18 @@ class Runs:
         return cut_page(page, found, lambda last: (last.create_time, last.id))
 
     async def watch(self, name: str, after: int) -> AsyncIterator[RunEvent | None]:
-        """Stored events after a sequence, then new ones until the run has ended.
+        """Yields stored events after a sequence, then new ones until the run ends.
 
-        None is a heartbeat: nothing happened for a while. StreamTruncated when some of them
-        are no longer kept.
+        None is a heartbeat. Raises StreamTruncated when some of the events were deleted.
         """
         run = (await self.get(name)).id
         waited = 0.0
         while True:
             async with self.db.connect() as connection:
-                # In this order: what ends the run is stored with its last event.
+                # In this order: the last event is stored with the end of the run.
                 over = await rows.is_finished(connection, run)
                 found = await rows.list_events(connection, run, after)
-                # Last: what retention took while we read is seen here.
+                # Last, to see what retention deleted meanwhile.
                 floor = await rows.find_events_floor(connection, run)
             if after < floor:
                 raise errors.StreamTruncated(floor)
@@ -96,7 +95,7 @@ class Runs:
                     yield None
 
     async def cancel(self, name: str, key: IdempotencyKey) -> Run:
-        """A run that waits is cancelled at once, one that goes on within seconds."""
+        """Cancels a pending run at once, and a running one within seconds."""
         workspace, automation, run = parse_run_name(name)
 
         async def change(connection: AsyncConnection) -> records.Automation:

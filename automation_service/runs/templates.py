@@ -1,4 +1,4 @@
-"""Templates of a step's config, and its `when`, rendered within limits."""
+"""Templates of a step: its config and its `when`, evaluated within limits."""
 
 import functools
 import json
@@ -26,12 +26,12 @@ MAX_SECONDS: Final = 0.1
 MAX_RENDERED: Final = 1 << 20
 _CACHED: Final = 512
 _TRACED: Final = ("<template>", str(Path(jinja2.__file__).parent), __file__)
-# Filters that make text as wide as they are told.
+# Filters that pad text to a width that the template chooses.
 _WIDENING: Final = ("batch", "center", "format", "indent", "slice", "truncate", "wordwrap")
 
 
 class TemplateValue(dict[str, Any]):
-    """Members to look at, which alone stand for one value: `steps.news`, `steps.news.output`."""
+    """A value with members: `steps.news` renders the value, `steps.news.output` a member."""
 
     def __init__(self, value: Any, members: Mapping[str, Any]) -> None:
         super().__init__({**(value if isinstance(value, dict) else {}), **members})
@@ -45,13 +45,13 @@ class TemplateValue(dict[str, Any]):
 
 
 class _TimeLimitExceeded(BaseException):
-    """Not an Exception, so that nothing inside a template can swallow it."""
+    """Not an Exception, so that no handler inside a template catches it."""
 
 
 def render(config: Any, names: Mapping[str, Any], *, seconds: float = MAX_SECONDS) -> Any:
-    """A config with every template in it rendered. Raises TemplateFailed or OutputTooLarge.
+    """Renders every template in a config. Raises TemplateFailed or OutputTooLarge.
 
-    A string that is one `{{ expression }}` becomes the value itself, of whatever type. All
+    A string that is one `{{ expression }}` becomes its value, with the type of the value. All
     templates of one config share the time limit of `seconds`.
     """
     with _TimeLimit(seconds):
@@ -59,7 +59,7 @@ def render(config: Any, names: Mapping[str, Any], *, seconds: float = MAX_SECOND
 
 
 def evaluate_condition(expression: str, names: Mapping[str, Any]) -> bool:
-    """Whether a `when` holds; what does not exist is empty, so falsy."""
+    """Returns the truth of a `when`. An unknown name is empty, so falsy."""
     with _TimeLimit(MAX_SECONDS):
         return bool(_value(expression, names))
 
@@ -103,7 +103,7 @@ def _joined(pieces: Iterator[str]) -> str:
 
 
 def _lone(source: str) -> str | None:
-    """The expression of a string that is nothing but one `{{ expression }}`."""
+    """Returns the expression of a string that is exactly one `{{ expression }}`."""
     text = source.strip()
     if not (text.startswith("{{") and text.endswith("}}")):
         return None
@@ -116,7 +116,7 @@ def _lone(source: str) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON has it; what JSON can't say becomes its text."""
+    """Returns the value as JSON has it, or its text when JSON has no such value."""
     if isinstance(value, TemplateValue):
         value = value.value
     try:
@@ -129,7 +129,7 @@ def _plain(value: Any) -> Any:
 
 
 class _BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """Refuses single operations that would make something huge before the time limit sees it."""
+    """Refuses an operation whose result is huge; the time limit can't interrupt one operation."""
 
     intercepted_binops = frozenset({"*", "**", "+", "%"})
 
@@ -144,7 +144,7 @@ class _BoundedEnvironment(ImmutableSandboxedEnvironment):
 
 
 def _outcome_size(operator: str, left: Any, right: Any) -> int:
-    """About how large a result is: items of a sequence, bits of a whole number."""
+    """Estimates the size of a result: items of a sequence, bits of an integer."""
     match operator, left, right:
         case "*", int(), int():
             return left.bit_length() + right.bit_length()
@@ -235,10 +235,10 @@ def _too_large() -> errors.OutputTooLarge:
 
 
 class _TimeLimit:
-    """Ends Python code of this thread that runs on for longer than it may.
+    """Interrupts Python code of this thread after a limit of CPU seconds.
 
-    Time that a busy machine takes from it is not counted. It looks between lines of Python, so
-    one call into C is not cut short; the sandbox keeps those small (`range` is capped).
+    It checks between lines of Python, so it can't interrupt a call into C; the sandbox keeps
+    such calls small (`range` is capped).
     """
 
     def __init__(self, seconds: float) -> None:
@@ -261,10 +261,10 @@ class _TimeLimit:
             ) from None
 
     def _trace(self, frame: FrameType, event: str, arg: object) -> Any:
-        # A finaliser that happens to run here would swallow the error, and the limit with it.
+        # Only in templates: a finaliser would swallow the exception, and the limit with it.
         if not frame.f_code.co_filename.startswith(_TRACED):
             return None
-        # The second is a call to the system, so the first is asked first.
+        # thread_time() is a system call, so the cheap clock is checked first.
         if time.perf_counter() > self._until and time.thread_time() > self._most:
             raise _TimeLimitExceeded
         return self._trace

@@ -1,4 +1,4 @@
-"""Runs in hand, written down together: what all of them do goes in few transactions."""
+"""Writes of all runs of this process, in batches."""
 
 from collections.abc import Hashable, Mapping
 from typing import Final
@@ -16,12 +16,12 @@ from shared.clock import Clock
 from shared.db import database
 from shared.definition.states import RunStatus
 
-# In characters; what is larger goes alone, so that a batch stays within some MB.
+# A larger checkpoint is written alone, so that a batch stays within some MB.
 MAX_BATCHED_CHARACTERS: Final = 64 << 10
 
 
 class BatchWriter:
-    """Claims runs, stores what they say and ends them: each kind in batches of its own."""
+    """Claims runs, stores their events and ends them; each kind has batches of its own."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class BatchWriter:
         self.writes: Batcher[RunLog, bool] = Batcher(
             flush_many=self._write, flush_one=self._write_alone, key=_run_of
         )
-        # One of an automation at a time, since each is counted.
+        # One run of an automation at a time: consecutive failures are counted in order.
         self.endings: Batcher[RunEnd, bool] = Batcher(
             flush_many=self._end,
             flush_one=self._end_alone,
@@ -65,7 +65,10 @@ class BatchWriter:
             await batcher.close()
 
     async def claim(self, run: UUID) -> Claim | None:
-        """A run under a new attempt; None when it has ended or must wait."""
+        """Claims a run under a new attempt. None when the run has ended or must wait.
+
+        Raises StoreError.
+        """
         try:
             return await self.claims.submit(run)
         except Exception as fault:

@@ -1,1 +1,1 @@
-"""From a moment to pending runs: due slots, decisions, the ledger."""
+"""Time → pending runs: due slots, decisions, the ledger."""

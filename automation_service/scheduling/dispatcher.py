@@ -26,9 +26,9 @@ from automation_service.scheduling.slot_decision import SlotDecision, SlotPolicy
 from shared.schedule import zones
 from shared.telemetry import logs, metrics
 
-# A transaction ends with the trigger that reaches this many slots: others wait for its locks.
+# A transaction decides no further trigger after so many slots: others wait for its locks.
 MAX_SLOTS: Final = 1_000
-# After so many triggers whoever else runs in this process gets a turn.
+# Other tasks of the process run after so many triggers.
 YIELD_EVERY: Final = 20
 
 UNREADABLE: Final = "Its definition can't be read; save it again to enable it."
@@ -41,7 +41,7 @@ log = logs.logger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class DispatchResult:
-    """What was decided of a batch, to be told once it is committed."""
+    """The decisions of a batch. They are logged after the commit."""
 
     slots: list[tuple[LockedAutomation, SlotDecision]] = field(default_factory=list)
     updates: list[TriggerUpdate] = field(default_factory=list)
@@ -55,7 +55,7 @@ class DispatchResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatcher:
-    """Decides what is due of triggers that its caller has locked, in the caller's transaction."""
+    """Decides the due slots of locked triggers in the transaction of the caller."""
 
     queue: RunQueue
     policy: SlotPolicy
@@ -63,12 +63,12 @@ class Dispatcher:
     async def dispatch(
         self, connection: AsyncConnection, claimed: LockedTriggers, now: datetime
     ) -> DispatchResult:
-        """Of very many slots only some are decided: those triggers that are left stay due."""
+        """Decides and writes due slots. After MAX_SLOTS the remaining triggers stay due."""
         if not claimed:
             return DispatchResult()
         ids = {automation for automation, _ in claimed}
         automations = await rows.lock_automations(connection, list(ids))
-        # Once the automations are locked, so that no run begins or ends in between.
+        # After the automations are locked, so that no run begins or ends in between.
         active = await rows.count_active_runs(connection, list(ids))
         downtimes = await self._list_downtimes(connection, claimed, now)
         decided = await self._decide(claimed, automations, active, downtimes, now)
@@ -127,9 +127,9 @@ class Dispatcher:
 async def recompute_fire_times(
     connection: AsyncConnection, claimed: LockedTriggers, now: datetime
 ) -> None:
-    """When locked triggers come due, by the time zone database at hand.
+    """Computes when locked triggers come due, with the current time zone database.
 
-    A local time that was decided by other rules is not decided again: the ledger says so.
+    A local time that was decided under the old rules gets a skipped slot, not a second run.
     """
     automations = await rows.lock_automations(
         connection, list({automation for automation, _ in claimed})

@@ -1,4 +1,4 @@
-"""Which slots of a trigger are due. Pure."""
+"""The due slots of a trigger. Pure: no database, no clock."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
 
 MAX_SLOTS: Final = 500
-# How far back the latest due slot is looked for first: often it is near.
+# The latest due slot is searched in these spans first: often it is near.
 _MINUTES: Final = timedelta(minutes=5)
 _HOURS: Final = timedelta(hours=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueSlots:
-    """Slots by fire_time, those of one fire_time together, each with since when it is due.
+    """Due slots in order of fire_time; a group is the slots of one fire_time and its due time.
 
-    `until` is the fire_time up to which they go, `next_time` when the first after them comes due,
-    and `latest` the last of all due slots that may run, which may be none of these.
+    `until` is the last fire_time of the groups. `next_time` is when the next slot comes due.
+    `latest` is the last due slot that may run; it may come after the groups.
     """
 
     groups: list[tuple[datetime, list[PlannedSlot]]]
@@ -34,9 +34,9 @@ class DueSlots:
 def find_due_slots(
     config: ScheduleTriggerConfig, seed: str, after: datetime, now: datetime, *, reach: timedelta
 ) -> DueSlots:
-    """The first due slots after a moment, about 500 of them.
+    """Finds the first due slots after a moment, about MAX_SLOTS of them.
 
-    When there are more, `latest` is looked for only as far back as `reach`.
+    When there are more, `latest` is searched only as far back as `reach`.
     """
     groups: list[tuple[datetime, list[PlannedSlot]]] = []
     count, next_time = 0, None
@@ -62,9 +62,9 @@ def find_due_slots(
 def _by_due_time(
     config: ScheduleTriggerConfig, seed: str, after: datetime
 ) -> Iterator[tuple[datetime, datetime, list[PlannedSlot]]]:
-    """When slots come due by themselves, and when no sooner than those before them.
+    """Yields groups of slots, with their own due time and the one that keeps the order.
 
-    A slot is never due before an earlier one, however the jitter of the two fell.
+    Jitter can give a slot an earlier due time than the slot before; the order is kept.
     """
     due = after
     for _, same in groupby(slots.slots_after(config, after), key=lambda slot: slot.fire_time):

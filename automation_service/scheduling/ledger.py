@@ -1,4 +1,4 @@
-"""Slots: preview, list, explain."""
+"""The methods of slots: preview, list, explain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Slots:
     def preview(
         self, config: dict[str, Any], after: datetime | None, count: int
     ) -> SchedulePreview:
-        """What a schedule will do, by the very function that fires."""
+        """Computes the next slots with the function that the scheduler uses."""
         try:
             read = ScheduleTriggerConfig.model_validate(config)
         except ValidationError as exc:
@@ -84,7 +84,7 @@ class Slots:
         return cut_page(page, found, lambda last: (last.slot_time, last.id))
 
     async def explain(self, name: str, moment: datetime) -> SlotExplanation:
-        """What became of a moment: a slot_time or a fire_time, to the second."""
+        """Explains the slot whose slot_time or fire_time is `moment`, to the second."""
         parts = resources.TRIGGER.parse(name)
         async with self.db.connect() as connection:
             owner = await automation_rows.find(connection, parts["workspace"], parts["automation"])
@@ -124,7 +124,7 @@ class Slots:
 
 
 def _at_most(found: Sequence[PlannedSlot], fires: int | None) -> Sequence[PlannedSlot]:
-    """Those until the schedule has fired so often, from a start where it has not fired yet."""
+    """Cuts the slots after the one that fires for the `fires`th time."""
     if fires is None:
         return found
     spent = [n for n, slot in enumerate(found) if not slot.skipped][fires - 1 : fires]
@@ -163,7 +163,7 @@ def _undecided(trigger: Trigger) -> str:
 
 
 def _nearest(config: ScheduleTriggerConfig, moment: datetime) -> list[PlannedSlot]:
-    """The slots before and after, as far as a year back."""
+    """Finds the slots before and after a moment, up to a year before it."""
     after = schedule_slots.next_slots(config, moment, 1)[:1]
     for days in (1, 8, 32, 366):
         before = [

@@ -29,15 +29,15 @@ from shared.definition.states import AutomationStatus
 from shared.schedule import zones
 from shared.telemetry import logs, metrics
 
-# How many triggers a transaction takes; others wait for its locks as long as it lasts.
+# Triggers in one transaction; other transactions wait for its locks.
 BATCH_SIZE: Final = 500
-# Triggers that come due one shortly after the other are taken together.
+# Triggers that come due within this span are fired together.
 BATCH_DELAY_SECONDS: Final = 0.025
-# Another replica's writes are seen within this.
+# How often triggers that other replicas wrote are read.
 POLL_INTERVAL: Final = timedelta(seconds=1)
-# How often rows of an older time zone database are looked for again.
+# How often triggers of an older time zone database are searched.
 TZDATA_CHECK_INTERVAL: Final = timedelta(hours=1)
-# How often it is written down that a scheduler is at work, and what counts as a downtime.
+# How often a scheduler records that it runs; a longer silence is a downtime.
 HEARTBEAT_INTERVAL: Final = timedelta(seconds=5)
 DOWNTIME_THRESHOLD: Final = timedelta(seconds=30)
 
@@ -46,7 +46,7 @@ log = logs.logger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class Scheduler:
-    """Fires what is due. Any number of replicas may run one."""
+    """Fires due triggers. Any number of replicas may run one at the same time."""
 
     db: AsyncEngine
     queue: RunQueue
@@ -63,7 +63,7 @@ class Scheduler:
         self._dispatcher = Dispatcher(queue=self.queue, policy=self.policy)
 
     def wake(self) -> None:
-        """Makes it look again now: something was written."""
+        """Reads the triggers again now, after a write."""
         self._woken.set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -82,7 +82,7 @@ class Scheduler:
             poll.cancel()
 
     async def fire_due(self, now: datetime) -> int:
-        """Decides due slots of many triggers in one transaction; says of how many triggers."""
+        """Decides the due slots of a batch of triggers. Returns the number of triggers."""
         ids: list[UUID] = []
         metrics.count("rota.ticks")
         try:
@@ -103,7 +103,7 @@ class Scheduler:
     async def decide_due(
         self, connection: AsyncConnection, owner: Automation, now: datetime
     ) -> None:
-        """Decides what is due of one locked automation, before its state changes."""
+        """Decides the due slots of a locked automation, before its state changes."""
         if owner.status is AutomationStatus.ARCHIVED:
             return
         held = owner.triggers
@@ -118,7 +118,7 @@ class Scheduler:
         log_decisions(await self._dispatcher.dispatch(connection, due, now))
 
     async def refresh(self) -> int:
-        """Computes again what an older time zone database computed: a batch, and how many."""
+        """Recomputes a batch of triggers of an older time zone database. Returns their number."""
         async with database.transaction(self.db) as connection:
             claimed = await triggers.claim_outdated(
                 connection, zones.VERSION, BATCH_SIZE, after=self._refresh_cursor
@@ -130,7 +130,7 @@ class Scheduler:
         return len(claimed)
 
     async def _refresh_if_due(self) -> None:
-        """One batch; after the last one a while passes: older replicas may still be writing."""
+        """Refreshes one batch. After the last batch it pauses: older replicas may still write."""
         now = self.clock.now()
         if (
             not self._refreshing
@@ -145,13 +145,13 @@ class Scheduler:
         self, connection: AsyncConnection, claimed: LockedTriggers, now: datetime
     ) -> DispatchResult:
         if old := _outdated(claimed):
-            # Perhaps they are not due at all; the others come in the next round.
+            # They may not be due at all. The other triggers come in the next round.
             await recompute_fire_times(connection, old, now)
             return DispatchResult()
         return await self._dispatcher.dispatch(connection, claimed, now)
 
     async def _fire_alone(self, trigger: UUID, now: datetime) -> None:
-        """Fires a trigger of a batch that failed; the one at fault is disabled."""
+        """Fires one trigger of a failed batch. Disables the trigger when it fails again."""
         try:
             async with database.transaction(self.db) as connection:
                 claimed = await triggers.claim_due(connection, now, 1, only=trigger)
@@ -185,7 +185,7 @@ class Scheduler:
     async def _round(self, stop: asyncio.Event) -> None:
         self._woken.clear()
         if stop.is_set():
-            return  # nobody wakes it again
+            return  # no event would end the wait
         await self._heartbeat()
         await self._refresh_if_due()
         async with self.db.connect() as connection:
@@ -193,14 +193,14 @@ class Scheduler:
         now = self.clock.now()
         if due is not None and due <= now:
             await self._fire_all(stop)
-        elif not self._refreshing:  # else what an older version computed may be due before
+        elif not self._refreshing:  # a trigger that is not yet refreshed may be due earlier
             await self.clock.wait_until(due or now + timedelta(days=1), self._woken)
 
     async def _fire_all(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             fired = await self.fire_due(self.clock.now())
             if fired < BATCH_SIZE:
-                # Nothing more is due, or another replica holds it.
+                # Nothing else is due, or another replica has locked it.
                 await asyncio.sleep(BATCH_DELAY_SECONDS if fired else 2 * BATCH_DELAY_SECONDS)
                 return
             await self._heartbeat()
@@ -214,12 +214,12 @@ class Scheduler:
 
 
 def _outdated(claimed: Iterable[tuple[UUID, Trigger]]) -> LockedTriggers:
-    """Those computed by an older time zone database, which are not to be fired by a newer one."""
+    """Returns the triggers of an older time zone database, which must not fire yet."""
     return [one for one in claimed if one[1].tzdata_version < zones.VERSION]
 
 
 def _is_temporary(error: Exception) -> bool:
-    """Whether it is no fault of what was written, so that trying again may help."""
+    """Returns True when the data is not the cause, so that a retry may help."""
     if database.translate(error) is not None:
         return True
     state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")

@@ -1,4 +1,4 @@
-"""Trigger rows: when the schedule of a definition fires next."""
+"""Trigger rows of a definition, with the time of their next slot."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from shared.schedule.slots import PlannedSlot
 
 
 def build_trigger(spec: TriggerSpec, now: datetime) -> Trigger:
-    """The row of a trigger whose schedule begins now."""
+    """Builds the row of a new trigger. Its schedule begins now."""
     trigger_id = resources.new_id()
     return Trigger(
         id=trigger_id,
@@ -31,7 +31,7 @@ def build_trigger(spec: TriggerSpec, now: datetime) -> Trigger:
 def compute_next_fire_time(
     config: ScheduleTriggerConfig, seed: str, after: datetime, *, fires: int = 0
 ) -> datetime | None:
-    """When the first slots after a moment come due; None when none is left."""
+    """Computes when the first slots after a moment come due. None when no slot is left."""
     if config.max_fires is not None and fires >= config.max_fires:
         return None
     together = slots.next_slots(config, after, 1)
@@ -41,14 +41,14 @@ def compute_next_fire_time(
 def compute_due_time(
     config: ScheduleTriggerConfig, seed: str, together: list[PlannedSlot]
 ) -> datetime:
-    """When slots of one fire_time are decided: then, or late by the jitter of the one that runs."""
+    """Computes when slots of one fire_time come due: then, plus the jitter of the one that runs."""
     running = next((slot for slot in together if not slot.skipped), None)
     late = slots.jitter(seed, running.slot_time, config.jitter_seconds) if running else timedelta(0)
     return together[0].fire_time + late
 
 
 def build_schedule_update(trigger: Trigger, spec: TriggerSpec, now: datetime) -> dict[str, Any]:
-    """What changes of a row whose schedule was changed: it is computed anew from now."""
+    """Builds the update of a row whose schedule changed. The schedule begins now."""
     config = parse_schedule(spec.config)
     return {
         "enabled": spec.enabled,

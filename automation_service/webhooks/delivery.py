@@ -1,4 +1,4 @@
-"""Messages to webhooks → sent: at least once, under one id, for about a day."""
+"""Delivery of messages to webhooks: at least once, under one id, for about a day."""
 
 import asyncio
 import contextlib
@@ -37,11 +37,11 @@ WAITS: Final = (
 RETRY: Final = RetryPolicy(
     interval=table(*WAITS), maximum_attempts=len(WAITS) + 1, jitter=(1.0, 1.1)
 )
-# Longer than a try can take: a process that died in the middle of one is taken for dead then.
+# Longer than an attempt takes. After it another process sends the messages of a dead one.
 LEASE: Final = timedelta(seconds=60)
-# At once: of one workspace, and of how many, so that a slow endpoint holds up only its own.
+# Messages in progress per workspace, and workspaces: a slow endpoint delays only its own.
 MAX_PER_WORKSPACE: Final = 4
-# How often it is read how long messages wait.
+# How often the age of the oldest message is measured.
 METRIC_INTERVAL: Final = timedelta(minutes=1)
 MAX_WORKSPACES: Final = 20
 
@@ -53,7 +53,7 @@ log = logs.logger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class DeliveryWorker:
-    """Any number of replicas may send at once."""
+    """Any number of replicas may run one at the same time."""
 
     db: AsyncEngine
     clock: Clock
@@ -79,7 +79,7 @@ class DeliveryWorker:
         await self.wait_until_idle(cancel=True)
 
     async def send_due(self) -> int:
-        """Begins to send what is due; says how many messages."""
+        """Starts to send due messages. Returns their number."""
         if len(self._sending) >= MAX_WORKSPACES:
             return 0
         async with database.transaction(self.db) as connection:
@@ -96,7 +96,7 @@ class DeliveryWorker:
         return len(claimed)
 
     async def wait_until_idle(self, *, cancel: bool = False) -> None:
-        """Waits until nothing is being sent. What is cancelled is sent again by whoever is next."""
+        """Waits until no message is in progress. Cancelled messages are sent again later."""
         tasks = [task for held in self._sending.values() for task in held]
         if cancel:
             for task in tasks:
@@ -121,7 +121,7 @@ class DeliveryWorker:
             if count := await self.secrets.reencrypt(self.db):
                 log.info("webhook_secrets_resealed", count=count)
         except errors.EncryptionUnavailable:
-            return  # without a key there is nothing to do
+            return  # without a key there are no secrets
         except Exception as error:
             if database.translate(error) is None:
                 log.error("reseal_failed", exc_info=error)
@@ -133,11 +133,11 @@ class DeliveryWorker:
 
         def done(ended: "asyncio.Task[None]") -> None:
             held.discard(ended)
-            self._woken.set()  # more of its workspace may wait
+            self._woken.set()  # another message of the workspace may wait
             if not held and self._sending.get(tried.workspace) is held:
                 del self._sending[tried.workspace]
             if not ended.cancelled() and (error := ended.exception()) is not None:
-                # Its lease runs out, and it is sent again.
+                # It is sent again after its lease.
                 log.warning("delivery_interrupted", delivery=str(tried.id), exc_info=error)
 
         task.add_done_callback(done)
@@ -209,7 +209,7 @@ class DeliveryWorker:
                 error=response.error,
                 now=now,
             )
-            # Unless it was sent elsewhere meanwhile: then the response is not about it.
+            # Unless the webhook has another uri meanwhile.
             if webhook.uri == sent.uri and not webhook.disabled:
                 await webhooks.disable(connection, tried.workspace, GONE, now)
                 others = await rows.fail_pending(connection, tried.workspace, TURNED_OFF, now)
@@ -220,7 +220,7 @@ class DeliveryWorker:
 def count_deliveries(
     outcome: Literal["delivered", "retried", "given_up"], messages: int = 1
 ) -> None:
-    """`retried` once for each try that was no receipt, the others once for each message."""
+    """Counts `retried` for each failed attempt, the others once for each message."""
     if messages:
         metrics.count("rota.webhook.deliveries", messages, outcome=outcome)
 

@@ -1,4 +1,4 @@
-"""Secrets of webhooks: made here, shown once, kept encrypted."""
+"""Secrets of webhooks: created, shown once, stored encrypted."""
 
 import base64
 import contextlib
@@ -18,32 +18,32 @@ from shared.security.secretbox import DecryptionError, SecretBox
 
 SETTING: Final = "ROTA_SECRET_KEYS"
 SECRET_BYTES: Final = 32
-# How long the secret before a new one signs too.
+# How long the previous secret still signs.
 OVERLAP: Final = timedelta(hours=24)
 BATCH: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSecrets:
-    """Without a box secrets can be neither made nor read: EncryptionUnavailable."""
+    """Without a box every method raises EncryptionUnavailable."""
 
     box: SecretBox | None
 
     def create(self, workspace: str, now: datetime) -> tuple[str, dict[str, Any]]:
-        """A new secret, and what to keep of it."""
+        """Creates a secret. Returns it with the columns to store."""
         secret = SECRET_PREFIX + base64.b64encode(os.urandom(SECRET_BYTES)).decode()
         sealed = self._box().seal(secret, bound_to=_place(workspace))
         return secret, {"secret": sealed, "secret_create_time": now}
 
     def keep_previous(self, webhook: Webhook, now: datetime, *, revoked: bool) -> dict[str, Any]:
-        """What to keep of the secret that a new one replaces."""
+        """Returns the columns of the replaced secret: empty if `revoked`, else for OVERLAP."""
         return {
             "previous_secret": None if revoked else webhook.secret,
             "previous_secret_expire_time": None if revoked else now + OVERLAP,
         }
 
     def list_active(self, webhook: Webhook, now: datetime) -> list[str]:
-        """The secrets that sign at a moment, the newest first."""
+        """Returns the secrets that sign at a moment, newest first."""
         sealed = [webhook.secret]
         until = webhook.previous_secret_expire_time
         if webhook.previous_secret is not None and until is not None and now < until:
@@ -51,7 +51,7 @@ class WebhookSecrets:
         return [self._open(webhook.workspace, secret) for secret in sealed]
 
     async def reencrypt(self, db: AsyncEngine) -> int:
-        """Encrypts anew, with the first key, what another encrypted; says how many."""
+        """Encrypts secrets of older keys with the first key. Returns the number of webhooks."""
         box, count, after = self._box(), 0, ""
         while True:
             async with database.transaction(db) as connection:

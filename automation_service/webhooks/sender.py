@@ -1,4 +1,4 @@
-"""One POST to somebody's endpoint: signed, to an address of the open internet, with one answer."""
+"""One signed POST to a webhook, only to public addresses."""
 
 import asyncio
 import base64
@@ -30,7 +30,7 @@ SECRET_PREFIX: Final = "whsec_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookResponse:
-    """`status_code` is 0 when there was none; `error` is empty for a receipt."""
+    """`status_code` is 0 without an HTTP response; `error` is empty on success."""
 
     status_code: int = 0
     error: str = ""
@@ -47,7 +47,7 @@ class WebhookResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookSender:
-    """`local` allows http, and addresses of this network."""
+    """`local` allows http and addresses that are not public."""
 
     resolve: Resolve = resolve
     local: bool = False
@@ -55,7 +55,7 @@ class WebhookSender:
     tls: ssl.SSLContext | None = None
 
     def check_uri(self, uri: str) -> str:
-        """The uri as it is kept; InvalidRequest for one that may not be told."""
+        """Returns the uri. Raises InvalidRequest for one that is not allowed."""
         where = "webhook.uri"
         try:
             url = httpx2.URL(uri)
@@ -74,7 +74,7 @@ class WebhookSender:
         return uri
 
     async def send(self, uri: str, body: bytes, headers: dict[str, str]) -> WebhookResponse:
-        """Never raises for what the other side does."""
+        """Sends one message. Every failure of the endpoint is a response with an error."""
         try:
             async with asyncio.timeout(self.seconds):
                 return await self._post(uri, body, headers)
@@ -106,7 +106,7 @@ class WebhookSender:
 def build_signed_headers(
     delivery: UUID, body: bytes, secrets: Sequence[str], *, seconds: int
 ) -> dict[str, str]:
-    """The headers of a message at a moment, with a signature by each of the secrets."""
+    """Builds the headers of a message, with a signature by each secret. `seconds` is Unix time."""
     signing = f"{delivery}.{seconds}.".encode() + body
     made = []
     for secret in secrets:

@@ -1,4 +1,4 @@
-"""A workspace's webhook: get, update, rotate, test, and what became of its messages."""
+"""The methods of webhooks and their deliveries: get, update, rotate, test, list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -34,9 +34,9 @@ from shared.rpc.idempotency import IdempotencyKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookView:
-    """A webhook, and in the one answer that may show it, its new secret.
+    """A webhook for the response. `secret` is set only by the call that created it.
 
-    `failed_deliveries`: how many messages that waited for it go nowhere now.
+    `failed_deliveries` counts pending messages that the call gave up.
     """
 
     webhook: Webhook
@@ -68,7 +68,7 @@ class Webhooks:
         return view
 
     async def validate(self, workspace: str, said: dict[str, Any], *, etag: str) -> Webhook:
-        """What `update` would save; nothing is."""
+        """Returns what `update` would save. Saves nothing."""
         async with self.db.connect() as connection:
             found = await webhooks.get(connection, workspace)
         _require_etag(found, etag)
@@ -143,7 +143,7 @@ class Webhooks:
         values = dict(said)
         if values.get("uri"):
             values["uri"] = self.sender.check_uri(values["uri"])
-        # Whoever says whether it is off, or where it goes, takes the reason away.
+        # A new uri or `disabled` clears the reason.
         if "disabled" in values or values.get("uri", found.uri) != found.uri:
             values |= {"disabled": values.get("disabled", found.disabled), "disabled_reason": ""}
         return values
