@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from devstack import postgres
+from devstack.postgres_process import live_server
 from devstack.postgres_roles import (
     ServiceDatabases,
     create_role_and_schema,
@@ -34,6 +36,8 @@ SETTINGS = {
     "scram_iterations": "1",
 }
 _MEMORY = Path("/dev/shm")
+_PREFIX = "rota-tests-"
+_STARTED_SECONDS = 600.0  # a server runs by then
 _ROOM_BYTES = 2 * 2**30  # a server's write-ahead log, templates and databases in use
 _EMPTY = "rota_empty"
 
@@ -102,7 +106,8 @@ class SuiteServer:
 @contextmanager
 def suite_server() -> Iterator[SuiteServer]:
     """A server with its data in memory where the machine has room, else in the temp folder."""
-    folder = Path(tempfile.mkdtemp(prefix="rota-tests-", dir=memory_folder()))
+    _remove_abandoned()
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=memory_folder()))
     home = folder
     folder.chmod(0o755)  # root's server runs as another user, who must get in
     try:
@@ -127,3 +132,12 @@ def memory_folder(*, programs: bool = False) -> Path | None:
     if programs and os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC:
         return None
     return _MEMORY if shutil.disk_usage(_MEMORY).free >= _ROOM_BYTES else None
+
+
+def _remove_abandoned() -> None:
+    """Frees the memory of servers whose test run was killed: they ended with it."""
+    for folder in _MEMORY.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            young = time.time() - folder.stat().st_mtime < _STARTED_SECONDS
+            if not young and live_server(folder / "postgres" / "data") is None:
+                shutil.rmtree(folder, ignore_errors=True)
