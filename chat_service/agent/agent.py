@@ -1,4 +1,4 @@
-"""The agent: one stream of events for each segment of a turn."""
+"""The agent: streams the events of one segment of a turn."""
 
 import asyncio
 import json
@@ -51,13 +51,13 @@ from shared.registries.catalogue import Catalogue
 
 
 def prepare_process() -> None:
-    """Call it once, before the first agent is made: no tracing, no code from checkpoints."""
+    """Turns off tracing and code from checkpoints. Call it once, before the first agent."""
     os.environ["LANGSMITH_TRACING"] = "false"
     os.environ["LANGCHAIN_TRACING_V2"] = "false"
     os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
-    # it remembers what it once read
+    # langsmith caches the environment
     cast(Any, langsmith_utils.get_env_var).cache_clear()
-    # To find out that nothing is traced it would change threads four times a model call.
+    # langsmith would switch threads four times a model call to find that nothing is traced
     langsmith.set_runtime_overrides(aio_to_thread=_here)
 
 
@@ -68,7 +68,7 @@ async def _here(
 
 
 class Agent:
-    """One for a process."""
+    """A process has one."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Agent:
         may_come: Callable[[str], bool] = lambda _: False,
         timing: Timing | None = None,
     ) -> None:
-        """`may_come`: whether a tool that is not there may be one of a server not yet reached."""
+        """`may_come` returns whether a missing tool may belong to an MCP server not reached yet."""
         self._checkpoints = checkpoints
         self._graphs = GraphCache()
         self._beginning = asyncio.Lock()
@@ -124,26 +124,25 @@ class Agent:
         fresh: bool = False,
         meter: Meter | None = None,
     ) -> AsyncGenerator[AgentEvent, None]:
-        """One segment of a turn: it starts, or goes on from its checkpoint.
+        """Streams one segment of a turn, from its start or from its checkpoint.
 
-        `said` ends with the present message and matters to a start only. `resume` names the
-        decided approvals of a segment that goes on after a pause; a repeat after a crash
-        passes the same ones.
+        `said` ends with the present message; only a start reads it. `resume` names the decided
+        approvals of a segment that resumes after a pause; a repeat after a crash passes the same.
 
-        A segment that was resume_state before is told anew: TextRetracted(from_block=0) when
-        `first_block` says that there is something to retract, then what its checkpoint holds,
-        in new blocks and with its usage, then what follows. `replay=False` leaves that out, for
-        a caller that already has it: the one who goes on with another model after a refusal.
-        `fresh` promises that the turn was never streamed before.
+        A segment that has a checkpoint is replayed: TextRetracted(from_block=0) if `first_block`
+        is above 0, then the events of the checkpoint in new blocks, with their usage, then new
+        events. `replay=False` leaves the replay out, for a caller that has sent those events: it
+        continues with another model after a rate limit. `fresh` promises that the turn has no
+        checkpoint.
 
-        `meter` knows what was used when the stream is cut off too; a call told of by both has
-        one id.
+        `meter` holds the usage even if the stream is cut off. A model call has the same id in
+        the meter and in its event.
 
         A pause ends the stream with Paused. Raises errors of shared.errors: ModelRateLimited
-        (what its call had streamed is retracted by then), ModelUnavailable, ApprovalsUndecided,
+        (after the text of the failed call is retracted), ModelUnavailable, ApprovalsUndecided,
         StateConflict when there is nothing to resume, BudgetExceeded, CapabilityGone,
-        ApprovalNotGranted, ServiceUnavailable. Close it, or cancel its consumer, and the
-        model's work stops.
+        ApprovalNotGranted, ServiceUnavailable. Closing the stream, or cancelling its consumer,
+        stops the model.
         """
         run = AgentRun(
             deps=self._desk,
@@ -174,9 +173,9 @@ class Agent:
         task: TaskLimits | None = None,
         checkpointed: bool = True,
     ) -> CheckpointUsage:
-        """What a segment used whose stream was lost with its process.
+        """Returns the usage of a segment whose process died, from its checkpoints.
 
-        Not `checkpointed`: its turn is known to have no checkpoint, and none is looked for.
+        With `checkpointed=False` the turn has no checkpoint, and the database is not read.
         """
         run = AgentRun(
             deps=self._desk,
@@ -193,7 +192,7 @@ class Agent:
             return await checkpoint_usage.read_usage(run, self._checkpoints, system_prompt)
 
     async def forget(self, turn: UUID) -> None:
-        """Drops the checkpoints of a turn that has ended."""
+        """Deletes the checkpoints of a turn that has ended."""
         async with _database_faults():
             await self._checkpoints.delete(turn)
 
@@ -230,7 +229,7 @@ class Agent:
     async def _work(
         self, graph: Graph, config: RunnableConfig, run: AgentRun, given: Any
     ) -> AsyncGenerator[AgentEvent, None]:
-        """Runs the graph until it pauses or its answer stands."""
+        """Runs the graph until it pauses or its answer is accepted."""
         while True:
             reader = stream_events.StreamEvents(run)
             parts = graph.astream(

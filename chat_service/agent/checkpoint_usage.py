@@ -1,4 +1,4 @@
-"""What the dead owner of a segment had used, as far as its checkpoints tell."""
+"""The usage that checkpoints hold of a segment whose process died."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ from chat_service.runtime.run_context import AgentRun, stamp_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointUsage:
-    """`used` was told by providers. `answers` is how many of its main agent's calls ended.
+    """`used` is what providers reported. `answers` counts the main agent's completed calls.
 
-    `prompt_tokens` is about what the next call reads, without its tools.
+    `prompt_tokens` estimates what the next call reads, without its tools.
     """
 
     used: tuple[ModelUsage, ...] = field(default=())
@@ -30,7 +30,7 @@ class CheckpointUsage:
 
 
 def empty_usage(system_prompt: str) -> CheckpointUsage:
-    """Of a turn without a checkpoint. What was said in its thread comes on top."""
+    """Returns the usage of a turn without a checkpoint, without the history of its thread."""
     return CheckpointUsage(prompt_tokens=_prompt_tokens((), system_prompt))
 
 
@@ -45,7 +45,7 @@ async def read_usage(
         assigned += await _messages(saver, thread_id(run.context.turn, number))
     told = [ModelUsage(**stamp_of(m)["used"]) for m in mine + _of_segment(assigned, run)]
     return CheckpointUsage(
-        # Without an id it would be counted again when it is told again.
+        # a usage without an id would be counted twice
         used=tuple(used for used in told if used.call),
         answers=len(mine),
         prompt_tokens=_prompt_tokens(main, system_prompt),
@@ -53,7 +53,7 @@ async def read_usage(
 
 
 async def _messages(saver: DeferredCheckpointer, thread: str) -> list[BaseMessage]:
-    """Those of the last checkpoint, and those that a step wrote which has no checkpoint yet."""
+    """Returns the messages of the last checkpoint and of the writes that follow it."""
     found = await saver.aget_tuple(graph_config(thread))
     if found is None:
         return []
@@ -81,7 +81,7 @@ def _delegated(messages: Sequence[BaseMessage]) -> int:
 
 
 def _prompt_tokens(messages: Sequence[BaseMessage], system_prompt: str) -> int:
-    """From what the last call read and wrote, where there was one."""
+    """Estimates from the usage of the last call, if there was one."""
     size = 0
     for message in reversed(messages):
         used = stamp_of(message).get("used") if isinstance(message, AIMessage) else None

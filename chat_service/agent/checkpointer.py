@@ -35,12 +35,11 @@ class _State:
 
 
 class DeferredCheckpointer(AsyncPostgresSaver):
-    """A saver for one agent's stream.
+    """The checkpointer of one stream. It defers writes until the first model call ends.
 
-    Before its first model call has ended an agent has nothing that a crash would lose: it is
-    started again with what was said. With `fresh` there is no checkpoint yet, and none is
-    looked for. With `brief` an answer that such a call gave, and that nothing follows, is not
-    written either. `writes` is told before anything is.
+    Until then a crash loses nothing: the agent starts again from the thread's messages. With
+    `fresh` no checkpoint exists, and none is read. With `brief` a first answer that ends the
+    turn is not written either. `on_write` is called before each write.
     """
 
     def __init__(
@@ -48,13 +47,13 @@ class DeferredCheckpointer(AsyncPostgresSaver):
         *given: Any,
         fresh: bool = False,
         brief: bool = False,
-        writes: Callable[[], object] = bool,
+        on_write: Callable[[], object] = bool,
         **more: Any,
     ) -> None:
         super().__init__(*given, **more)
         self._state = _State(empty=fresh)
         self._brief = fresh and brief
-        self._writes = writes
+        self._on_write = on_write
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         return None if self._state.empty else await super().aget_tuple(config)
@@ -74,7 +73,7 @@ class DeferredCheckpointer(AsyncPostgresSaver):
             kept = {key: given[key] for key in ("thread_id", "checkpoint_ns")}
             return {"configurable": {**kept, "checkpoint_id": checkpoint["id"]}}
         held, state.held, state.held_id, state.empty = state.held, {}, "", False
-        self._writes()
+        self._on_write()
         return await super().aput(config, checkpoint, metadata, held)
 
     async def aput_writes(
@@ -84,14 +83,14 @@ class DeferredCheckpointer(AsyncPostgresSaver):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        # The model call's own are in the checkpoint that follows at once.
+        # the next checkpoint, which follows at once, holds the model call's own writes
         if config["configurable"]["checkpoint_id"] != self._state.held_id:
-            self._writes()
+            self._on_write()
             await super().aput_writes(config, writes, task_id, task_path)
 
 
 def _stands(checkpoint: Checkpoint) -> bool:
-    """Whether an agent has said its last word."""
+    """Returns whether the last message is an answer without tool calls."""
     messages = checkpoint["channel_values"].get("messages") or [None]
     return isinstance(messages[-1], AIMessage) and not messages[-1].tool_calls
 
@@ -107,31 +106,31 @@ _Pool = AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
 
 
 def serde() -> JsonPlusSerializer:
-    """Rebuilds messages and plain values only, so a row can't name code to run."""
+    """Returns a serializer for messages and plain values only: a row can't name code to run."""
     return JsonPlusSerializer(allowed_msgpack_modules=None)
 
 
-def thread_id(turn: UUID, assignment: int = 0) -> str:
-    """The thread of a turn's main agent, or of the subagent that has its n-th assignment."""
-    return f"{turn}/{assignment}" if assignment else str(turn)
+def thread_id(turn: UUID, subagent_run: int = 0) -> str:
+    """Returns the LangGraph thread of a turn's main agent, or of its n-th subagent run."""
+    return f"{turn}/{subagent_run}" if subagent_run else str(turn)
 
 
 class CheckpointStore:
-    """One pool of connections; each agent of a turn has a thread of its own."""
+    """The checkpoints of all turns. Each agent of a turn has its own LangGraph thread."""
 
     def __init__(self, pool: _Pool, *, most_noted: int = MAX_UNWRITTEN) -> None:
         self._pool = pool
         self._serde = serde()
-        # Turns of which nothing is written, as far as this process knows. One that is missing
-        # here costs a statement that deletes nothing.
+        # Turns without any written checkpoint. A turn that this cache has forgotten costs one
+        # statement that deletes nothing.
         self._unwritten: LRUCache[UUID, None] = LRUCache(most_noted)
 
     def checkpointer(
         self, turn: UUID, *, fresh: bool = False, brief: bool = False
     ) -> DeferredCheckpointer:
-        """One for each stream: a saver lets only one of its calls through at a time.
+        """Returns a new checkpointer for one stream; it runs one call at a time.
 
-        `fresh` promises that nothing of the turn was ever written.
+        `fresh` promises that the turn has no checkpoint.
         """
         if fresh:
             self._unwritten[turn] = None
@@ -142,11 +141,11 @@ class CheckpointStore:
             serde=self._serde,
             fresh=fresh,
             brief=brief,
-            writes=lambda: self._unwritten.pop(turn, None),
+            on_write=lambda: self._unwritten.pop(turn, None),
         )
 
     async def delete(self, turn: UUID) -> None:
-        """Drops what all agents of a turn keep."""
+        """Deletes the checkpoints of all agents of a turn."""
         if turn in self._unwritten:
             del self._unwritten[turn]
             return
@@ -166,7 +165,7 @@ async def open_checkpoints(
         open=False,
         timeout=30,
         kwargs=_connection(schema),
-        # connections that a restarted server has closed are replaced, not handed out
+        # replaces connections that a restarted server has closed
         check=_check,
     )
     await pool.open()
@@ -177,12 +176,12 @@ async def open_checkpoints(
 
 
 def version() -> int:
-    """What `setup` brings the checkpoint tables to."""
+    """Returns the version of the checkpoint tables that `setup` creates."""
     return len(AsyncPostgresSaver.MIGRATIONS) - 1
 
 
 async def setup(dsn: str, schema: str = "chat") -> None:
-    """Creates the checkpoint tables, or brings them up to date. Replicas take turns."""
+    """Creates or migrates the checkpoint tables. A lock makes replicas take turns."""
     async with await psycopg.AsyncConnection.connect(
         plain_dsn(dsn), **_connection(schema)
     ) as connection:
@@ -191,7 +190,7 @@ async def setup(dsn: str, schema: str = "chat") -> None:
 
 
 async def _check(connection: psycopg.AsyncConnection[DictRow]) -> None:
-    """Asks a connection that has something to say; one that is silent is alive."""
+    """Queries the connection only if its socket has data; a silent connection is alive."""
     waiting = select.poll()
     waiting.register(connection.fileno(), select.POLLIN)
     if waiting.poll(0):
@@ -199,9 +198,9 @@ async def _check(connection: psycopg.AsyncConnection[DictRow]) -> None:
 
 
 def _connection(schema: str) -> dict[str, Any]:
-    # A commit does not wait for the disk. Whatever is committed later, such as an approval or a
-    # turn's end, takes what was written before to disk with it; so a server that loses its power
-    # costs at most a model call that nothing stored followed from.
+    # A commit does not wait for the disk. A later commit, such as an approval's or a turn's end,
+    # flushes the earlier ones too. A power failure loses at most a model call whose result
+    # nothing else has stored.
     return {
         "autocommit": True,
         "prepare_threshold": 0,

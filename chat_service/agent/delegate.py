@@ -1,4 +1,4 @@
-"""`delegate`: a task that a subagent works on, on its own thread, while the main agent waits."""
+"""`delegate`: runs a subagent on a task, on its own thread, while the main agent waits."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
@@ -31,7 +31,7 @@ Tools = Callable[[], Sequence[ToolDefinition]]
 def delegate_tool(
     subagents: Sequence[Subagent], checkpoints: CheckpointStore, graphs: GraphCache, tools: Tools
 ) -> ToolDefinition:
-    """`tools` are those that chats have beside chat's own, each with its approval rule."""
+    """Defines the tool. `tools` are the capabilities and MCP tools that subagents may use."""
     named = {one.name: one for one in subagents}
     description = load_prompt(
         f"{NAME}/description",
@@ -82,7 +82,7 @@ def _read(
     runtime: ToolRuntime[Any, Any],
     given: Mapping[str, Any],
 ) -> SubagentContext | ToolResult:
-    """The assignment that a call stands for, or what is wrong with it."""
+    """Returns the subagent's task, or a result that says what is wrong with the call."""
     name, task = given.get("subagent"), given.get("task")
     issues = []
     if name not in named:
@@ -105,7 +105,7 @@ def _read(
 
 
 def _number(messages: Sequence[BaseMessage], tool_call_id: str) -> int:
-    """Which of the turn's calls it is, from 1: the same whenever the tool runs again."""
+    """Returns the place of the call among the turn's `delegate` calls, from 1."""
     calls = [
         call["id"]
         for message in messages
@@ -137,7 +137,7 @@ def _has(subagent: Subagent, tool: str, run: AgentRun) -> bool:
 
 
 def _from_outside(write: Emit) -> Emit:
-    # a writer finds its stream by the context it is called in
+    # LangGraph finds the stream of a writer by the context of the caller
     outside = copy_context()
     return lambda event: outside.run(write, event)
 
@@ -147,7 +147,7 @@ async def _carried_out(run: AgentRun, work: SubagentRun, assigned: SubagentConte
     while True:
         match await work.work():
             case SubagentPause(approvals=approvals):
-                # gives back at once what an earlier pause was answered with: the loop looks again
+                # returns at once if an earlier pause was answered: the loop reads the state again
                 waited = [str(approval) for approval in approvals]
                 interrupt({"approvals": waited, "segment": run.segment})
             case SubagentAnswer(text="", spent=spent):

@@ -1,7 +1,7 @@
-"""Agents as LangGraph runs them, the main one and subagents alike: compiled once, used by all.
+"""Compiled LangGraph graphs of the main agent and of subagents, shared by all runs.
 
-A kept graph holds nothing of a run. What a run brings comes with it as LangGraph's context:
-its model, its prompt, its tools; and its saver is put into a copy of the graph.
+A cached graph holds nothing of a run. A run passes its model, prompt and tools as LangGraph's
+context, and puts its checkpointer into a copy of the graph.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ MAX_GRAPHS: Final = 32
 
 
 class GraphCache:
-    """One for a process. The graphs that were used last are kept, by the tools they have."""
+    """The graphs that were used last, by their tools. A process has one cache."""
 
     def __init__(self) -> None:
         self._kept: LRUCache[tuple[ToolDefinition, ...], Graph] = LRUCache(MAX_GRAPHS)
@@ -39,7 +39,7 @@ class GraphCache:
     def graph(
         self, run: AgentRun, tools: Sequence[ToolDefinition], saver: DeferredCheckpointer
     ) -> Graph:
-        """For one stream of the run. Give it the run as its context too."""
+        """Returns a graph for one stream. Pass `run` to the stream as its context too."""
         wanted = tuple(tools)
         found = self._kept.get(wanted)
         if found is None:
@@ -63,12 +63,12 @@ def _compiled(run: AgentRun, tools: Sequence[ToolDefinition]) -> Graph:
 
 
 def _face(tool: BaseTool) -> BaseTool:
-    """What a model sees of a tool, without the run that the tool was made for."""
+    """Returns the name, description and schema of a tool, without its run."""
     return StructuredTool(
         name=tool.name,
         description=tool.description,
         args_schema=tool.args_schema,
-        # what LangGraph hands to a tool it tells by the face, so that asks for the same
+        # LangGraph injects what the signature asks for, so this asks for the same
         coroutine=_nobody_there if _takes_runtime(tool) else _nobody,
         response_format="content_and_artifact",
     )
@@ -88,7 +88,7 @@ async def _nobody_there(runtime: ToolRuntime[Any, Any], **_: Any) -> tuple[str, 
 
 
 class _NoModel(BaseChatModel):
-    """Stands where every run puts its own model."""
+    """A placeholder: every run brings its own model."""
 
     @property
     def _llm_type(self) -> str:

@@ -1,4 +1,4 @@
-"""What was said → the messages a model reads."""
+"""The messages of a thread → the messages a model reads."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,15 @@ UNKNOWN_OUTCOME = '{"status": "error", "message": "It is not known how this ende
 
 
 def to_model_messages(said: Sequence[ThreadMessage], context_tokens: int) -> list[BaseMessage]:
-    """The newest of it, in at most half of a model's context, and the last message in any case.
+    """Returns the newest messages, in at most half of the context, and always the last one.
 
-    Every tool call is followed by its result, as providers demand.
+    Every tool call is followed by its result, as providers require.
     """
     taken: set[str] = set()
     groups: list[Group] = []
     for one in said:
         groups += _user(one) if one.role == "user" else _agent(one, taken)
-    # The other half is for the prompt, the tools, and what comes in the turn itself.
+    # the other half is for the prompt, the tools and the turn itself
     return trim_history(groups, context_tokens // 2)
 
 
@@ -55,7 +55,7 @@ def _block(part: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _agent(said: ThreadMessage, taken: set[str]) -> list[Group]:
-    """Text and the tool calls that follow it are one message; then come the results."""
+    """Returns one message for text and the tool calls after it, then their results."""
     result: list[Group] = []
     text = ""
     calls: list[Mapping[str, Any]] = []
@@ -94,7 +94,7 @@ def _spoken(text: str, calls: list[Mapping[str, Any]], taken: set[str]) -> list[
 
 
 def _unique(wanted: str, taken: set[str]) -> str:
-    """Ids are unique in a turn only; a provider sees many turns."""
+    """Returns an id that is unique in the history; stored ids are unique in their turn only."""
     unique, number = wanted, 1
     while unique in taken:
         number += 1

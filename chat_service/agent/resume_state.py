@@ -1,4 +1,4 @@
-"""A turn that has a checkpoint: what it holds, what it waits for and how it goes on."""
+"""The state of a turn that has a checkpoint: its messages, its interrupts and its next input."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from shared import errors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingInterrupt:
-    """An interrupt that nobody answered. `segment` is the one that paused there."""
+    """An unanswered interrupt. `segment` is the segment that paused."""
 
     approvals: tuple[UUID, ...]
     segment: str | None
@@ -34,7 +34,7 @@ class PendingInterrupt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeState:
-    """`first_resume`: the checkpoint holds nothing of this segment yet."""
+    """`first_resume`: the checkpoint holds no message of this segment yet."""
 
     messages: list[BaseMessage]
     decided: dict[str, PendingInterrupt]  # by interrupt
@@ -46,14 +46,14 @@ class ResumeState:
     def from_snapshot(
         cls, state: StateSnapshot, run: AgentRun, resume: Sequence[UUID]
     ) -> "ResumeState":
-        """Raises ApprovalsUndecided when a resume leaves out what its pause waits for."""
+        """Raises ApprovalsUndecided when a resume lacks an approval that its pause waits for."""
         messages = messages_of(state)
         waiting = {i.id: PendingInterrupt.from_interrupt(i) for i in state.interrupts}
         first_resume = bool(resume and waiting) and not stream_events.holds_segment(messages, run)
         left_out = [
             approval
             for one in waiting.values()
-            # a pause of this very segment is a new one
+            # an interrupt of this segment is a new one
             if one.segment != run.segment and (one.segment is not None or first_resume)
             for approval in one.approvals
             if approval not in resume
@@ -73,7 +73,7 @@ class ResumeState:
 
     @property
     def is_suspended(self) -> bool:
-        """Whether nothing goes on until a person has decided."""
+        """Returns whether nothing can run until a person decides."""
         return bool(self.undecided) and self.only_waits and not self.decided
 
     def replay_events(self, run: AgentRun) -> Iterator[AgentEvent]:
@@ -82,7 +82,7 @@ class ResumeState:
         yield from stream_events.replay_events(self.messages, run)
 
     def resume_input(self) -> Any:
-        """The graph's input: the decisions it waits for, or None to go on where it is."""
+        """Returns the graph's input: the decisions it waits for, or None to continue."""
         if not self.decided:
             return None
         return Command(resume={i: one.answer for i, one in self.decided.items()})

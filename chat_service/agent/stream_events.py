@@ -1,4 +1,4 @@
-"""What the graph streams, or its checkpoint holds → events."""
+"""The parts that a graph streams, or its checkpoint holds → agent events."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from chat_service.runtime.run_context import AgentRun, stamp_of, unreadable_of
 
 
 class StreamEvents:
-    """Reads one stream of a graph, part by part. `paused` fills with the approvals it waits for."""
+    """Reads one stream of a graph. `paused` collects the approvals that it waits for."""
 
     def __init__(self, run: AgentRun) -> None:
         self._run = run
@@ -39,7 +39,7 @@ class StreamEvents:
 
 
 def replay_events(messages: Sequence[BaseMessage], run: AgentRun) -> Iterator[AgentEvent]:
-    """What a checkpoint holds of this segment, told again in new blocks."""
+    """Yields the events of this segment's messages again, in new blocks."""
     for message in messages:
         match message:
             case HumanMessage() if stamp_of(message).get("segment") == run.segment:
@@ -53,12 +53,12 @@ def replay_events(messages: Sequence[BaseMessage], run: AgentRun) -> Iterator[Ag
 
 
 def holds_segment(messages: Sequence[BaseMessage], run: AgentRun) -> bool:
-    """Whether a checkpoint holds anything of this segment."""
+    """Returns whether a checkpoint holds a message of the segment."""
     return any(stamp_of(message).get("segment") == run.segment for message in messages)
 
 
 def _finished(message: ToolMessage, run: AgentRun) -> Iterator[AgentEvent]:
-    """Once a turn: a graph that goes on streams what its checkpoint already held."""
+    """Yields each call's end once: a resumed graph streams results of its checkpoint again."""
     stamp = stamp_of(message)
     in_this_segment = stamp.get("segment", run.segment) == run.segment
     if message.tool_call_id in run.told or not in_this_segment:
@@ -75,7 +75,7 @@ def _finished(message: ToolMessage, run: AgentRun) -> Iterator[AgentEvent]:
 
 
 def approvals_of(interrupt: Any) -> tuple[UUID, ...]:
-    """What an interrupt waits for: a tool for one, a subagent for one or more."""
+    """Returns the approvals of an interrupt: one of a tool, one or more of a subagent."""
     match interrupt.value:
         case {"approvals": list(several)}:
             return tuple(UUID(one) for one in several)

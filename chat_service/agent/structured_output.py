@@ -8,12 +8,12 @@ from shared import canonical_json, json_schema
 
 
 def read_output(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | list[str]:
-    """The JSON object in an answer, or what is wrong with it."""
+    """Returns the JSON object in an answer, or its faults."""
     found = read_object(text)
     if found is None:
         return ["the answer is not a JSON object"]
     try:
-        # what a message between our services cannot carry
+        # messages between the services can't carry other values
         canonical_json.normalise(found)
     except canonical_json.NotCanonical as exc:
         return [str(exc)]

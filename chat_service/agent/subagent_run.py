@@ -1,4 +1,4 @@
-"""One task in a subagent's hands: worked on in a checkpoint thread of its own."""
+"""The run of a subagent on one task, in its own checkpoint thread."""
 
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ class SubagentPause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubagentAnswer:
-    """`spent` is what its models used in this segment."""
+    """`spent` is the usage of its models in this segment."""
 
     text: str
     spent: tuple[ModelUsage, ...]
@@ -38,9 +38,9 @@ class SubagentAnswer:
 
 @dataclass(slots=True, kw_only=True)
 class SubagentRun:
-    """Begun, taken over after a crash, or gone on with after a pause: `work` does what is due.
+    """Starts, recovers after a crash or resumes after a pause, as the checkpoint says.
 
-    `run` is the subagent's; what is shown and used goes to the main agent's stream by `emit`.
+    `run` is the subagent's. `emit` sends its steps and usage to the main agent's stream.
     """
 
     run: AgentRun
@@ -51,7 +51,7 @@ class SubagentRun:
     _worked: bool = False
 
     async def work(self) -> SubagentPause | SubagentAnswer:
-        # the main agent's run is not this one's parent: its tokens and interrupts are its own
+        # LangGraph must not take the main agent for the parent, or it would share interrupts
         outside = var_child_runnable_config.set(None)
         try:
             return await self._work()
@@ -96,7 +96,7 @@ class SubagentRun:
         return self.run.assigned
 
     def _know(self, messages: Sequence[BaseMessage]) -> None:
-        """What its checkpoint holds; counted when whoever worked on it before is gone."""
+        """Reads the checkpoint's messages. Sends their usage if another process made them."""
         for message in messages:
             self._note(message)
         if self.run.replays and not self._worked:

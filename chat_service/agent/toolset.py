@@ -1,4 +1,4 @@
-"""Which tools an agent has: the main agent's, capabilities, and those of MCP servers."""
+"""The tools of an agent: the main agent's own, capabilities and tools of MCP servers."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from shared.registries.capabilities.types import Capability
 from shared.registries.catalogue import Catalogue
 from shared.registries.triggers.store import all_triggers
 
-# what the main agent of a chat may use; tasks and subagents get none of these
+# tools of a chat's main agent only; tasks and subagents get none of these
 MAIN_AGENT: Final = (
     ToolDefinition(name="create_automation", factory=create_automation_tool, approval="always"),
     ToolDefinition(name="update_automation", factory=update_automation_tool, approval="always"),
@@ -52,10 +52,10 @@ def select_tools(
     own: Sequence[ToolDefinition] = MAIN_AGENT,
     may_come: Callable[[str], bool] = lambda _: False,
 ) -> list[ToolDefinition]:
-    """`own`: the main agent's; `more`: those that chats, subagents and tasks may have.
+    """Returns the tools of a run. `own` are the main agent's; tasks choose from the others.
 
-    Raises CapabilityGone for a task's tool that is not registered, and ServiceUnavailable for
-    one that `may_come`.
+    Raises CapabilityGone for a task's tool that is not registered, and ServiceUnavailable if it
+    `may_come` from an MCP server not reached yet.
     """
     if run.task is None:
         return [tool for tool in (*own, *more) if tool.name not in disabled]
@@ -73,7 +73,7 @@ def _unruled(capability: Capability) -> ToolDefinition:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Bare:
-    """Makes a capability's tool; equal to another one of the very same capability."""
+    """A factory of a capability's tool. Equal for one capability, so that graphs are shared."""
 
     capability: Capability
 
@@ -105,13 +105,16 @@ def _registered(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeferredTools:
-    """`may_come`: whether a tool that is not there may be one of a server not yet reached."""
+    """Finds tools that appeared after the graph was compiled.
+
+    `may_come` returns whether a missing tool may belong to an MCP server not reached yet.
+    """
 
     more_tools: Callable[[], Sequence[ToolDefinition]]
     may_come: Callable[[str], bool]
 
     def __call__(self, name: str) -> ToolDefinition | None:
-        """Raises PeerUnreachable for one that may come."""
+        """Raises PeerUnreachable if the tool may come."""
         if self.may_come(name):
             raise PeerUnreachable(f"the server of {name} can't be reached, so nothing was done")
         return next((tool for tool in self.more_tools() if tool.name == name), None)
@@ -119,7 +122,7 @@ class DeferredTools:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toolset:
-    """The same things twice: for tasks and drafts by name, and as the tools of chats."""
+    """All capabilities and MCP tools, as capabilities for tasks and as tools for chats."""
 
     own: tuple[ToolOffer, ...]
     mcp: McpTools
@@ -145,9 +148,9 @@ def build_toolset(
     store: McpToolSpecs | None = None,
     timing: Timing | None = None,
 ) -> Toolset:
-    """Capabilities are the process's own, since their handlers hold its clock.
+    """Builds the toolset of a process; handlers of capabilities hold its clock.
 
-    Nobody is asked before one acts unless the models file says so.
+    A capability runs without an approval unless the models file demands one.
     """
     capabilities = new_registry()
     register_capabilities(capabilities, clock, fetcher)

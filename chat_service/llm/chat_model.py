@@ -25,17 +25,17 @@ from chat_service.llm.chunks import coalesce, merge_chunks, text_key
 from chat_service.llm.text import clean
 from chat_service.llm.tool_call_chunks import ToolCallAssembler
 
-# The end of a body comes with the end of the answer, or is not worth waiting for.
+# a body that does not end with its answer is not waited for any longer
 READ_OUT_SECONDS: Final = 0.1
 
 
 class BrokenStream(Exception):
-    """The provider sent what is no chat completion."""
+    """The provider sent something that is no chat completion."""
 
 
 @dataclass(slots=True)
 class CallProgress:
-    """What one model call did. `tool_call_ids` holds the tool call ids of the whole turn."""
+    """The progress of one model call. `tool_call_ids` holds the ids of the whole turn."""
 
     tool_call_ids: set[str] = field(default_factory=set)
     streamed: bool = False
@@ -43,12 +43,12 @@ class CallProgress:
     bytes_written: int = 0
 
 
-# A piece of an answer: plain text, or anything else.
+# a chunk of an answer: plain text, or anything else
 ResponseChunk = str | AIMessageChunk
 
 
 class StreamingChat(ChatOpenAI):
-    """Holds nothing of a call, so one may serve many at once."""
+    """Holds no state of a call, so one serves many calls at once."""
 
     async def answer(
         self,
@@ -58,7 +58,7 @@ class StreamingChat(ChatOpenAI):
         on_chunk: Callable[[ResponseChunk], None] = lambda _: None,
         **settings: Any,
     ) -> AIMessage:
-        """What `ainvoke` gives for the same settings. Calls `on_chunk` with each chunk."""
+        """Returns the message that `ainvoke` would. Calls `on_chunk` with each chunk."""
         asked = {"stream": True, "stream_options": {"include_usage": True}, **settings}
         payload = self._get_request_payload(list(messages), **asked)
         progress.request = payload
@@ -78,7 +78,7 @@ class StreamingChat(ChatOpenAI):
 
     async def _chunks(self, payload: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
         finished = False
-        # The SDK would walk through all of a body that is given as arguments, for nothing.
+        # the SDK would traverse the whole body if it were passed as arguments
         given = {"model": payload["model"], "messages": (), "stream": True, "extra_body": payload}
         async with self.async_client.with_streaming_response.create(**given) as response:
             request, body = response.http_request, response.iter_bytes()
@@ -106,7 +106,7 @@ class StreamingChat(ChatOpenAI):
     def to_chunk(
         self, data: dict[str, Any], calls: ToolCallAssembler, progress: CallProgress
     ) -> ChatGenerationChunk | None:
-        """A chunk as LangChain has it; raises BrokenStream."""
+        """Converts a chunk to LangChain's. Raises BrokenStream."""
         try:
             delta = _prepare(data, calls)
             progress.bytes_written += _size(delta)
@@ -120,7 +120,7 @@ class StreamingChat(ChatOpenAI):
 
 
 class _ResponseBuilder:
-    """The answer of one call, piece by piece. Plain text is not converted until it must be."""
+    """Builds the answer of one call from its chunks. Plain text is converted at the end."""
 
     def __init__(
         self, chat: StreamingChat, calls: ToolCallAssembler, progress: CallProgress
@@ -134,7 +134,7 @@ class _ResponseBuilder:
         self._finish = ""
 
     def feed(self, data: dict[str, Any]) -> ResponseChunk | None:
-        """What there is to hear of a chunk."""
+        """Adds a chunk; returns it if the caller should see it."""
         if text_key(data) == "content":
             return self._text(data)
         self._settle()
@@ -146,7 +146,7 @@ class _ResponseBuilder:
         return self._keep(chunk)
 
     def rest(self) -> ResponseChunk | None:
-        """What there is to hear at the end: calls of tools of which nothing was told."""
+        """Returns the tool calls that no earlier chunk has shown."""
         remaining = list(self._calls.remaining())
         if not remaining:
             return None
@@ -156,20 +156,20 @@ class _ResponseBuilder:
         return None if chunk is None else self._keep(chunk)
 
     def message(self) -> AIMessage:
-        """Raises BrokenStream when nothing came at all."""
+        """Returns the whole answer. Raises BrokenStream if no chunk came."""
         self._settle()
         if not self._whole:
             raise BrokenStream
         for chunk in self._whole:
             told = chunk.generation_info or {}
             if isinstance(chunk.message, AIMessageChunk) and chunk.message.tool_call_chunks:
-                # they are read below
+                # the assembler parses them below
                 chunk.message = chunk.message.model_copy(update={"tool_call_chunks": []})
             chunk.message.response_metadata = {**told, **chunk.message.response_metadata}
         (generation,) = generate_from_stream(iter(self._whole)).generations
         message = generation.message
         assert isinstance(message, AIMessage)
-        # not by LangChain, which completes arguments that were cut off
+        # LangChain would complete arguments that were cut off
         message.tool_calls, message.invalid_tool_calls = self._calls.parse(self._finish)
         message.response_metadata["finish_reason"] = self._finish
         message.id = f"answer-{uuid4()}"
@@ -199,19 +199,19 @@ class _ResponseBuilder:
             return
         self._plain["choices"][0]["delta"]["content"] = "".join(self._texts)
         self._texts = []
-        # what it says is counted already
+        # a new CallProgress: its bytes are counted already
         chunk = self._chat.to_chunk(self._plain, self._calls, CallProgress())
         assert chunk is not None
         self._whole.append(chunk)
 
 
 def _prepare(data: dict[str, Any], calls: ToolCallAssembler) -> dict[str, Any]:
-    """Makes a chunk fit to be converted; returns its delta."""
+    """Normalizes a chunk for the conversion; returns its delta."""
     if data.get("usage"):
         data["usage"] = usage.normalize_counts(data["usage"])
     choices = data.get("choices") or []
     delta: dict[str, Any] = (choices[0].get("delta") or {}) if choices else {}
-    if isinstance(delta.get("refusal"), str):  # said to the person, like any answer
+    if isinstance(delta.get("refusal"), str):  # shown to the person like any answer
         delta["content"] = (delta.get("content") or "") + delta["refusal"]
     if isinstance(delta.get("content"), str):
         delta["content"] = clean(delta["content"])
@@ -221,7 +221,7 @@ def _prepare(data: dict[str, Any], calls: ToolCallAssembler) -> dict[str, Any]:
 
 
 async def split_lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Of a stream of events: any of the three line ends, and blank lines that mean nothing."""
+    """Yields the lines of an event stream, for any of its three line ends; some are blank."""
     begun: list[bytes] = []
     async for some in read:
         first, *more = some.replace(b"\r", b"\n").split(b"\n")
@@ -237,7 +237,7 @@ async def split_lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]
 
 
 async def _read_out(body: AsyncIterator[bytes]) -> None:
-    """Reads what is left of a body: its connection serves the next call only when it has ended."""
+    """Reads the rest of a body: a connection is reused only after the body has ended."""
     with suppress(TimeoutError, httpx2.HTTPError):
         async with asyncio.timeout(READ_OUT_SECONDS):
             async for _ in body:
@@ -248,7 +248,7 @@ def _parse(text: bytes) -> dict[str, Any]:
     try:
         data = orjson.loads(text)
     except orjson.JSONDecodeError:
-        # lone surrogates, which orjson refuses
+        # orjson refuses lone surrogates
         try:
             data = json.loads(text.decode(errors="replace"))
         except ValueError as exc:
@@ -266,7 +266,7 @@ def _raise_error(data: dict[str, Any], request: Any) -> None:
 
 
 def _size(delta: dict[str, Any]) -> int:
-    """Bytes of what a chunk says."""
+    """Returns the bytes of text in a delta."""
     content = delta.get("content")
     if isinstance(content, str) and len(delta) == 1:  # nearly every chunk
         return len(content.encode(errors="replace"))
@@ -277,7 +277,7 @@ def _size(delta: dict[str, Any]) -> int:
 
 
 def _finish_reason(data: dict[str, Any]) -> Any:
-    """Why an answer ended, in the chunk that ends it; raises BrokenStream."""
+    """Returns the finish reason of a chunk, if it has one. Raises BrokenStream."""
     choices = data.get("choices") or [{}]
     try:
         return choices[0].get("finish_reason")

@@ -1,7 +1,7 @@
-"""What a stream has brought by the time somebody looks: read ahead, taken in handfuls.
+"""Chunks of a provider's stream, coalesced: read ahead, and yielded in batches.
 
-A provider's tokens that came while the process was busy are then worked on as one piece of text,
-and one that comes alone is not kept waiting.
+Tokens that arrive while the process is busy are handled as one text. A token that arrives alone
+is not delayed.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from langchain_core.runnables.config import var_child_runnable_config
 
-# A stream that is further ahead than this waits.
+# a stream that is this many chunks ahead of its reader waits
 MAX_AHEAD: Final = 1_000
 _TEXTS: Final = ("content", "reasoning_content", "reasoning")
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 async def coalesce(stream: AsyncGenerator[T, None]) -> AsyncGenerator[list[T], None]:
-    """Everything that is there, each time; what the stream raises comes after what it gave."""
+    """Yields all chunks that have arrived. Raises the stream's error after its last chunks."""
     ahead: list[T] = []
     came, taken = asyncio.Event(), asyncio.Event()
 
@@ -54,14 +54,14 @@ async def coalesce(stream: AsyncGenerator[T, None]) -> AsyncGenerator[list[T], N
 
 
 def _outside() -> Context:
-    """This context without the run: a connection that is kept open keeps what it is opened in."""
+    """Returns this context without the run, which a pooled connection would keep alive."""
     outside = copy_context()
     outside.run(var_child_runnable_config.set, None)
     return outside
 
 
 def merge_chunks(chunks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Chat completion chunks, with those that only add to the same text as one."""
+    """Yields chat completion chunks, merging those that only add to the same text."""
     for key, alike in groupby(chunks, text_key):
         if not key:
             yield from alike
@@ -75,7 +75,7 @@ def merge_chunks(chunks: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def text_key(chunk: dict[str, Any]) -> str:
-    """Which text a chunk adds to, when it does nothing else; empty for any other."""
+    """Returns the key of the text that a chunk adds to; empty if it does anything else."""
     choices = chunk.get("choices")
     if not isinstance(choices, list) or len(choices) != 1 or chunk.get("usage"):
         return ""

@@ -13,17 +13,17 @@ from chat_service.llm.chat_model import StreamingChat
 from chat_service.llm.usage import ModelUsage, normalize_usage
 
 DEFAULT_ID: Final = -1
-# what a model holds in one call where nobody has said it, and the most that may be said
+# the default context window of a model
 CONTEXT_TOKENS: Final = 128_000
 # the longest silence within an answer
 IDLE_SECONDS: Final = 60.0
-# what the SDK would take from this process's environment for a person's own model
+# settings that the SDK would read from the environment for a person's own model
 _NOT_OURS: Final = {"openai_proxy": "", "organization": ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
-    """One model that may be chosen. Prices are in millionths of a dollar for 1M tokens."""
+    """A configured model. Prices are in millionths of a dollar per 1M tokens."""
 
     id: int
     display_name: str
@@ -41,7 +41,7 @@ class ModelConfig:
 
     @property
     def is_custom(self) -> bool:
-        """Whether it is a person's own, and not of the service's file."""
+        """Returns whether the model is a person's own, not one of the models file."""
         return self.id > 0
 
     def cost_micros(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
@@ -55,7 +55,7 @@ class ModelConfig:
         return -(-total // 1_000_000)
 
     def usage_of(self, message: AIMessage, call: str = "") -> ModelUsage:
-        """What its provider told. Counts that can't be so become ones that can, also in it."""
+        """Returns the usage that the provider reported, and normalizes it in the message."""
         message.usage_metadata = usage = normalize_usage(message.usage_metadata or {})
         tokens_in, tokens_out = usage["input_tokens"], usage["output_tokens"]
         cached = usage["input_token_details"]["cache_read"]
@@ -81,7 +81,7 @@ class ModelBundle:
     client: httpx2.AsyncClient | None = None
 
     def chat(self, *, temperature: float | None = None) -> StreamingChat:
-        """One of the service's own is kept for all its calls; a person's serves one bundle."""
+        """Returns the client of the model. A model of the service has one client for all calls."""
         config, key = self.config, self.config.api_key.get_secret_value()
         if self.client is None:
             return _service_chat(config.model, config.base_url, key, temperature)
@@ -108,7 +108,7 @@ def _chat(
     )
 
 
-# Making one takes as long as many tokens, and it holds nothing but what it was made from.
+# creating a client takes as long as many tokens, and it holds no state of a call
 @lru_cache(maxsize=64)
 def _service_chat(model: str, base_url: str, key: str, temperature: float | None) -> StreamingChat:
     return _chat(model, base_url, key, temperature)

@@ -1,4 +1,4 @@
-"""What a provider did wrong → what we say about it, and whether trying again may help."""
+"""Errors of model providers → our message, and whether a retry may help."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from shared.security.egress import NotPublic
 
 
 class EmptyResponse(Exception):
-    """A model ended without a word; `reason` is what its provider said of the end."""
+    """A model ended without text or tool calls; `reason` is the provider's finish reason."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -66,10 +66,10 @@ _LONGEST_WAIT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderFault:
-    """`transient`: the same call may succeed later; `refused`: only another one may.
+    """`transient`: the same call may succeed later. `refused`: only a different call may.
 
-    That may be a shorter one when this was `too_long`, or one without a limit to its answer when
-    that was `limit_refused`. `said` is our word for it, where there is one.
+    A shorter prompt may help if `too_long`; a call without `max_tokens` if `limit_refused`.
+    `said` is our message, if there is a specific one.
     """
 
     rate_limited: bool
@@ -87,7 +87,7 @@ class ProviderFault:
         return "the model is rate limited" if self.rate_limited else "the model did not answer"
 
     def refusal(self, config_id: int) -> errors.RotaError:
-        """Carries nothing that the provider wrote."""
+        """Returns our error. It holds nothing that the provider wrote."""
         metadata = {"model_config": str(config_id)}
         if self.rate_limited:
             return errors.ModelRateLimited(
@@ -101,7 +101,7 @@ class ProviderFault:
 
 
 def timed_out(exc: BaseException) -> bool:
-    """Whether it was we who waited no longer, for what the provider had been sent."""
+    """Returns whether our timeout ended a call that the provider had received."""
     if isinstance(exc.__cause__, (httpx2.ConnectTimeout, httpx2.PoolTimeout)):
         return False
     return isinstance(exc, (TimeoutError, openai.APITimeoutError))
@@ -168,7 +168,7 @@ def _is_transient(exc: BaseException) -> bool:
         case openai.APIConnectionError() | httpx2.HTTPError() | TimeoutError() | BrokenStream():
             return True
         case openai.APIError():
-            # said in the middle of a stream, where there is no status
+            # an error within a stream has no status
             return not _FINAL & {str(exc.code), str(exc.type)}
     return False
 
@@ -186,5 +186,5 @@ def _retry_after(exc: openai.APIStatusError) -> timedelta | None:
     return min(max(wait, timedelta(0)), _LONGEST_WAIT)
 
 
-# in the metadata of the error that another model would not help with
+# in the metadata of an error that another model would not avoid
 BAD_OUTPUT = "output_schema"

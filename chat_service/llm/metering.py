@@ -1,4 +1,4 @@
-"""What the model calls of a stream used: as their providers told, or by estimate where cut off."""
+"""The usage of a run's model calls: reported by providers, or estimated for calls cut off."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelConfig
 from chat_service.llm.usage import ModelUsage
 
-# of UTF-8; close for English and code, low for some scripts and for no model exact
+# of UTF-8 text; close for English and code, too low for some scripts, exact for no model
 BYTES_PER_TOKEN: Final = 4
 IMAGE_TOKENS: Final = 1_000
 
 
 @dataclass(slots=True, kw_only=True)
 class MeteredCall:
-    """One model call; `reported` when its provider said what it used.
+    """One model call. `reported` is the provider's usage.
 
-    The answer of one that is `wasted` is not kept, and what it used is paid all the same.
+    The answer of a `wasted` call is dropped, but its usage is charged.
     """
 
     id: str
@@ -42,7 +42,7 @@ class MeteredCall:
 
 @dataclass(slots=True)
 class Meter:
-    """Kept beside a stream, so that what it knows outlives the stream's being cut off."""
+    """The model calls of a run. It outlives a stream that is cut off."""
 
     calls: dict[str, MeteredCall] = field(default_factory=dict)
 
@@ -52,33 +52,33 @@ class Meter:
         return call
 
     def record(self, call: MeteredCall, answer: AIMessage) -> ModelUsage:
-        """What a call that ended used; by estimate where its provider tells nothing."""
+        """Ends a call; returns its usage, estimated if the provider reports none."""
         used = call.config.usage_of(answer, call.id) if answer.usage_metadata else call.usage()
         call.reported, call.progress.request = used, {}
         return used
 
     def fail(self, call: MeteredCall, *, timed_out: bool = False) -> None:
-        """A provider that fails before it says anything charges nothing.
+        """Ends a failed call. It is free if the provider failed before any output.
 
-        One that was `timed_out` on while it still worked charges what it read.
+        A call that `timed_out` while the provider worked is charged for its input.
         """
         if call.reported is None and not timed_out and not call.progress.bytes_written:
             self.calls.pop(call.id, None)
 
     def usage(self) -> list[ModelUsage]:
-        """Every call that was made, in order. One still in hand is taken as cut off."""
+        """Returns the usage of every call, in order. A call in progress counts as cut off."""
         made = [call for call in self.calls.values() if call.reported or call.progress.request]
         return [call.usage() for call in made]
 
     def silent_usage(self) -> list[ModelUsage]:
-        """Calls that were cut off before a word, of which nothing that is stored can tell."""
+        """Returns the usage of calls cut off before any output. Nothing else stores it."""
         cut = [
             call for call in self.calls.values() if call.reported is None and call.progress.request
         ]
         return [call.usage() for call in cut if not call.progress.bytes_written]
 
     def lost_micros(self) -> int:
-        """What the calls cost whose answer is not kept: cut off, or of no use."""
+        """Returns the cost of calls whose answer is dropped: cut off or wasted."""
         cut = [
             call for call in self.calls.values() if call.reported is None and call.progress.request
         ]
@@ -103,24 +103,24 @@ def estimate_usage(
 
 
 def estimate_tokens(size: int) -> int:
-    """Of a text of so many bytes."""
+    """Estimates tokens for `size` bytes of UTF-8 text."""
     return -(-size // BYTES_PER_TOKEN)
 
 
 def estimate_request_tokens(asked: Mapping[str, Any]) -> int:
-    """What a provider reads of a request: messages, tools and the schema of the answer."""
+    """Estimates the input tokens of a request: messages, tools and response format."""
     read = (asked.get("messages"), asked.get("tools"), asked.get("response_format"))
     return estimate_json_tokens(read)
 
 
 def estimate_json_tokens(value: Any) -> int:
-    """About as many tokens as a JSON value is to a model."""
+    """Estimates the tokens of a JSON value."""
     size, images = _measured(value)
     return estimate_tokens(size) + images * IMAGE_TOKENS
 
 
 def _measured(value: Any) -> tuple[int, int]:
-    """Bytes of text, and images."""
+    """Returns the bytes of text and the number of images."""
     match value:
         case str():
             return (0, 1) if value.startswith("data:") else (len(value.encode()), 0)

@@ -1,4 +1,4 @@
-"""Text as models give it → text that can be stored."""
+"""Text of a model → text that can be stored."""
 
 import json
 import math
@@ -17,7 +17,7 @@ def clean(text: str) -> str:
 
 
 def clean_json(value: Any) -> Any:
-    """The same value with every string and key of it clean."""
+    """Returns the value with every string and key cleaned."""
     match value:
         case str():
             return clean(value)
@@ -29,9 +29,9 @@ def clean_json(value: Any) -> Any:
 
 
 def read_object(text: str) -> dict[str, Any] | None:
-    """The first JSON object in a text, whatever fences or prose surround it.
+    """Returns the first JSON object in a text, without the fences or prose around it.
 
-    None when it is broken or cut off: what is inside of it is not the answer.
+    Returns None when it is broken or cut off; an object inside it is not the answer.
     """
     start = _OBJECT.search(text)
     if start is None:
@@ -45,7 +45,7 @@ def read_object(text: str) -> dict[str, Any] | None:
 
 
 def read_arguments(text: str) -> dict[str, Any] | None:
-    """A tool call's arguments, storable; none at all are empty ones. None when they are no JSON."""
+    """Returns a tool call's arguments, storable; {} for an empty text, None for invalid JSON."""
     if text.strip() in ("", "null"):
         return {}
     try:

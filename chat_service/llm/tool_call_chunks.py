@@ -1,4 +1,4 @@
-"""Tool calls as providers stream them, piece by piece → calls that can be told apart and read."""
+"""Streamed chunks of tool calls → whole tool calls with unique ids."""
 
 import json
 import re
@@ -13,17 +13,17 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 from chat_service.llm.text import clean, read_arguments
 
 UNKNOWN: Final = "unknown"
-# what a provider accepts as the name of a tool when it is sent back
+# characters that no provider accepts in a tool name
 _NO_NAME: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST: Final = 64
-# An answer with more is no answer: a model has lost its way.
+# in one answer; a model with more calls has failed
 MAX_CALLS: Final = 500
-# ends of an answer that may have come in the middle of a call
+# finish reasons that may cut a tool call
 CUT: Final = frozenset({"length", "content_filter"})
 
 
 def to_tool_name(sent: str) -> str:
-    """A name that any provider takes; that of a tool there is stays as it is."""
+    """Returns a name that every provider accepts; names of real tools stay unchanged."""
     return _NO_NAME.sub("_", sent)[:_LONGEST] or UNKNOWN
 
 
@@ -42,9 +42,9 @@ class _Call:
 
 
 class ToolCallAssembler:
-    """The calls of one answer. Each has an index, and an id that nobody else has, said once.
+    """Assembles the tool calls of one answer. Each gets an index and an id unique in the turn.
 
-    A call is told of from its first argument on, when its name is known whole.
+    A call is shown from its first argument on, when its name is complete.
     """
 
     def __init__(self, taken: set[str]) -> None:
@@ -54,9 +54,9 @@ class ToolCallAssembler:
         self._at: dict[int, _Call] = {}  # the last one at each of the provider's indexes
 
     def normalize(self, piece: dict[str, Any]) -> bool:
-        """Makes a piece fit to be joined to the others; False when there is nothing to tell yet.
+        """Rewrites a chunk for LangChain. Returns False if there is nothing to show yet.
 
-        Raises ValueError for one call more than MOST_CALLS.
+        Raises ValueError for one call more than MAX_CALLS.
         """
         function = piece.get("function") or {}
         name, arguments = function.get("name") or "", _text(function.get("arguments"))
@@ -75,13 +75,13 @@ class ToolCallAssembler:
         return True
 
     def remaining(self) -> Iterator[dict[str, Any]]:
-        """What is left to tell of at the end: calls without arguments or without a name."""
+        """Yields the calls that were not shown: those without arguments or without a name."""
         for call in self._calls:
             if not call.told:
                 yield {"index": call.index, **self._first(call)}
 
     def parse(self, finish_reason: str) -> tuple[list[ToolCall], list[InvalidToolCall]]:
-        """The calls whose arguments can be read, and the others."""
+        """Returns the calls whose arguments are valid JSON, and the invalid ones."""
         good: list[ToolCall] = []
         bad: list[InvalidToolCall] = []
         for call in self._calls:
@@ -131,9 +131,9 @@ class ToolCallAssembler:
 
 
 def _begins_another(call: _Call, sent: str, name: str, arguments: str) -> bool:
-    """Whether a piece where a call is known belongs to another one.
+    """Returns whether a chunk starts a new call at a known index.
 
-    Some providers give every call the same index, and some no ids.
+    Some providers give every call the same index, and some send no ids.
     """
     if not name:
         return False
@@ -147,7 +147,7 @@ def _begins_another(call: _Call, sent: str, name: str, arguments: str) -> bool:
 
 
 def _text(arguments: Any) -> str:
-    """Arguments as text; some providers send them as an object."""
+    """Returns arguments as text; some providers send an object."""
     if arguments is None or isinstance(arguments, str):
         return arguments or ""
     return json.dumps(arguments)

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from langchain_core.messages.ai import UsageMetadata
 
-# more than any call reads or writes, and few enough that a year of them fits in 64 bits
+# above any real call; a year of such calls fits in 64 bits
 MAX_TOKENS: Final = 1_000_000_000
 
 
 def normalize_counts(usage: Any) -> dict[str, Any] | None:
-    """The usage of a chunk, with counts for whatever numbers it has."""
+    """Returns the usage of a chunk with valid counts."""
     if not isinstance(usage, Mapping):
         return None
     return {
@@ -21,7 +21,7 @@ def normalize_counts(usage: Any) -> dict[str, Any] | None:
 
 
 def normalize_usage(usage: Mapping[str, Any]) -> UsageMetadata:
-    """The usage of a whole answer."""
+    """Returns the usage of a whole answer with valid counts."""
     read, written = (_tokens(usage.get(key)) for key in ("input_tokens", "output_tokens"))
     cached = _tokens((usage.get("input_token_details") or {}).get("cache_read"))
     return UsageMetadata(
@@ -40,7 +40,7 @@ def _tokens(told: Any) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUsage:
-    """One model call was made, by whichever part of the agent."""
+    """The usage of one model call of any part of the agent."""
 
     model: str
     input_tokens: int
@@ -49,10 +49,10 @@ class ModelUsage:
     cost_micros: int
     config: int = 0  # id of the model's configuration
     premium: bool = False
-    call: str = ""  # tells it from every other call, however often it is told of
-    estimated: bool = False  # the provider never told
+    call: str = ""  # id of the call; a usage that is sent twice has the same
+    estimated: bool = False  # the provider reported none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UncheckpointedUsage(ModelUsage):
-    """A call whose usage no checkpoint holds, such as a drafter's."""
+    """A usage that no checkpoint holds, such as a drafter's."""

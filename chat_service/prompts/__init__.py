@@ -1,1 +1,1 @@
-"""What models are told; one Markdown file a prompt."""
+"""Prompts, one Markdown file each."""

@@ -1,4 +1,4 @@
-"""What models are told; one Markdown file a prompt, `{{name}}` for what is filled in."""
+"""Reads prompts: one Markdown file each, with `{{name}}` placeholders."""
 
 from functools import cache
 from importlib.resources import files
@@ -10,7 +10,7 @@ def _read(name: str) -> str:
 
 
 def load_prompt(name: str, **values: str) -> str:
-    """The prompt in `name`.md."""
+    """Returns the prompt in `name`.md with its placeholders filled in."""
     text = _read(f"{name}.md")
     for key, value in values.items():
         text = text.replace("{{" + key + "}}", value)

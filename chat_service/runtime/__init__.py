@@ -1,1 +1,1 @@
-"""What a run of the agent knows: its context, ports, events and configuration."""
+"""Context, ports, events and configuration of an agent's run."""

@@ -1,4 +1,4 @@
-"""What an agent does while it works, as the flows see it."""
+"""The events of an agent's stream."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class ToolCallFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepChanged:
-    """A subagent's work. A later one with the same id replaces it."""
+    """A subagent's step. A later one with the same id replaces it."""
 
     id: str  # unique in the turn
     title: str
@@ -60,14 +60,14 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRetracted:
-    """Blocks from this one on no longer hold and are said again in new blocks."""
+    """Blocks from `from_block` on are void; new blocks replace them."""
 
     from_block: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paused:
-    """Last event of a stream that waits: the approvals stored and undecided."""
+    """The last event of a stream that waits for decisions on these stored approvals."""
 
     approvals: tuple[UUID, ...]
 

@@ -20,9 +20,9 @@ TIMEOUT_SECONDS: Final = 5.0
 
 
 async def find_default_model(base_url: str, api_key: str) -> str:
-    """The fallback where the endpoint is OpenAI's own or lists it; else the first one it lists.
+    """Returns FALLBACK for OpenAI's own endpoint or if the endpoint lists it, else its first model.
 
-    An endpoint that can't say is taken to have the fallback.
+    Returns FALLBACK too if the endpoint lists nothing.
     """
     if not base_url:
         return FALLBACK
@@ -39,15 +39,15 @@ async def find_default_model(base_url: str, api_key: str) -> str:
     return served[0] if served and FALLBACK not in served else FALLBACK
 
 
-# whether a person is asked before a tool acts; `off` takes it away
+# whether a call needs an approval; `off` removes the tool
 ToolRule = Literal["always", "never", "off"]
 
 
 class McpServer(BaseModel):
-    """Reached by `url` (streamable HTTP) or started as `command` (stdio).
+    """An MCP server at `url` (streamable HTTP) or started as `command` (stdio).
 
-    A tool `search` of the server `wiki` is called `wiki_search`. `approval` says whether a
-    person is asked before a tool acts; `tools` says so for single ones, or takes them `off`.
+    The tool `search` of the server `wiki` is called `wiki_search`. `approval` is the rule of all
+    its tools; `tools` overrides it for single ones, or turns them `off`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,7 +75,7 @@ class McpServer(BaseModel):
         return self.tools.get(tool, self.approval)
 
     def secrets(self, environ: Mapping[str, str]) -> dict[str, SecretStr]:
-        """Headers, or variables of the command. Raises KeyError for one that is not set."""
+        """Returns headers, or variables of the command. Raises KeyError for one that is not set."""
         wanted = self.header_env if self.command is None else {name: name for name in self.env}
         return {name: SecretStr(environ[variable]) for name, variable in wanted.items()}
 
@@ -84,7 +84,7 @@ MAX_CONTEXT_TOKENS: Final = 10_000_000
 
 
 class Models(Mapping[int, ModelConfig]):
-    """Every configured model by id, the first one first."""
+    """Every configured model by id, in the order of the file."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class Models(Mapping[int, ModelConfig]):
 
 
 class BadModelsFile(ValueError):
-    """The models file can't be used; the message says where and why."""
+    """The models file is invalid; the message says where and why."""
 
 
 def load_models(
@@ -122,9 +122,9 @@ def load_models(
     default_model: str,
     environ: Mapping[str, str],
 ) -> Models:
-    """Reads the models file, or makes one configuration of the given settings without a file.
+    """Reads the models file; without one, returns one model from the other arguments.
 
-    `environ` is where the file's `api_key_env` names are looked up. Raises BadModelsFile.
+    `environ` holds the variables that the file's `api_key_env` names. Raises BadModelsFile.
     """
     if path is None:
         only = ModelConfig(

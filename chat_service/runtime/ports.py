@@ -1,4 +1,4 @@
-"""What the agent needs of the rest of the service."""
+"""The agent's ports to the rest of the service, and their records."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeContext:
-    """The turn an agent works in. Never checkpointed; holds no secret."""
+    """The turn of a run. Never checkpointed; holds no secret."""
 
     workspace: str  # id, not name
     user: str  # id of the requester
@@ -24,7 +24,7 @@ class RuntimeContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadMessage:
-    """One earlier or present message of the conversation.
+    """A message of the thread.
 
     `parts` are as stored: {"text"}, {"image"}, {"mention"}, {"tool_call"} or {"reasoning"},
     each with the JSON of the proto's Part.
@@ -37,7 +37,7 @@ class ThreadMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskLimits:
-    """How an unattended task is held in."""
+    """The limits of an unattended task."""
 
     tools: tuple[str, ...] = ()
     output_schema: Mapping[str, Any] | None = None
@@ -46,7 +46,7 @@ class TaskLimits:
 
 
 class ActionType(StrEnum):
-    """What tools ask a person for. The set on the wire is open."""
+    """The actions that need an approval. The set on the wire is open."""
 
     CREATE = "automation_create"
     UPDATE = "automation_update"
@@ -57,7 +57,7 @@ class ActionType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalDraft:
-    """What a tool wants a person to decide."""
+    """The approval that a tool requests."""
 
     key: str  # unique in the turn and the same whenever the tool runs again
     action_type: str
@@ -73,19 +73,19 @@ class ApprovalDraft:
 class StoredApproval:
     id: UUID
     state: Literal["pending", "approved", "rejected", "expired", "cancelled"]
-    payload: Mapping[str, Any]  # what was decided on: the edited payload if there is one
+    payload: Mapping[str, Any]  # the edited payload if there is one
     requested_by: str
     reason: str = ""
     resource: str = ""
 
 
 class Approvals(Protocol):
-    """May all be repeated, and are ServiceUnavailable while the database can't be reached."""
+    """Every method is idempotent and raises ServiceUnavailable without a database."""
 
     async def find(self, turn: UUID, key: str) -> StoredApproval | None: ...
 
     async def store(self, turn: UUID, draft: ApprovalDraft) -> StoredApproval:
-        """Stores it once: the first draft under a key wins, and is the one returned."""
+        """Stores and returns the first draft of a key; a later one is ignored."""
         ...
 
     async def get(self, approval: UUID) -> StoredApproval | None: ...
@@ -95,18 +95,18 @@ class Approvals(Protocol):
 
 class ToolCallClaims(Protocol):
     async def claim(self, turn: UUID, key: str) -> bool:
-        """Whether it is begun for the first time; kept before it answers.
+        """Stores the claim and returns True; False if the key was claimed before.
 
-        ServiceUnavailable while the database can't be reached.
+        Raises ServiceUnavailable while the database can't be reached.
         """
         ...
 
 
 class McpToolSpecs(Protocol):
-    """What MCP servers told of their tools, kept beyond the life of a process."""
+    """The tools that MCP servers have listed, stored beyond the life of a process."""
 
     async def load(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        """By the server's id."""
+        """Returns the tools by the id of their server."""
         ...
 
     async def save(self, server: str, tools: Sequence[Mapping[str, Any]]) -> None: ...
@@ -130,7 +130,7 @@ class TriggerView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomationView:
-    """An automation as it stands. `payload` is what an update replaces; absent in lists."""
+    """An automation. `payload` is the part that an update replaces; empty in lists."""
 
     name: str
     display_name: str
@@ -144,7 +144,7 @@ class AutomationView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """One run in short. `error` is what its status says."""
+    """A run of an automation. `error` is the message of its status."""
 
     state: str  # a state of RunStatus
     slot_time: datetime | None = None
@@ -170,7 +170,7 @@ class SchedulePreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotExplanation:
-    """What became of a moment. `nearest` is empty for a slot."""
+    """The outcome of a moment. `nearest` is empty if the moment is a slot."""
 
     text: str
     is_slot: bool
@@ -181,20 +181,20 @@ class SlotExplanation:
 
 class Images(Protocol):
     async def load(self, workspace: str, uri: str) -> str | None:
-        """A kept image as a data URL; None when the workspace has none under that reference."""
+        """Returns a stored image as a data URL; None if the workspace has no such image."""
         ...
 
 
 class AutomationsPort(Protocol):
-    """automation_service, as the agent sees it. Refusals are shared.errors.RotaError.
+    """The agent's port to automation_service. Raises shared.errors.RotaError.
 
-    Whatever takes a request_id is done once, however often it is asked for.
+    Methods that take a request_id are idempotent.
     """
 
     async def validate(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]
     ) -> SavedAutomation:
-        """The canonical form of a payload; nothing is saved. InvalidRequest with field paths."""
+        """Returns the canonical payload; saves nothing. Raises InvalidRequest with field paths."""
         ...
 
     async def create(
@@ -208,13 +208,13 @@ class AutomationsPort(Protocol):
     async def list(
         self, *, workspace: str, user: str, limit: int
     ) -> tuple[Sequence[AutomationView], bool]:
-        """The newest that are not archived, without payloads; whether there are more."""
+        """Returns the newest that are not archived, without payloads, and whether more exist."""
         ...
 
     async def get(self, *, workspace: str, user: str, name: str) -> AutomationView: ...
 
     async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[RunView]:
-        """The newest runs of an automation."""
+        """Returns the newest runs of an automation."""
         ...
 
     async def explain(
@@ -224,9 +224,9 @@ class AutomationsPort(Protocol):
     async def validate_update(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]
     ) -> SavedAutomation:
-        """The canonical form of {name, etag, display_name, description, definition}.
+        """Returns the canonical {name, etag, display_name, description, definition}.
 
-        Refused with ETAG_MISMATCH when the automation has changed since, here and in `update`.
+        Raises EtagMismatch when the automation has changed since, as `update` does.
         """
         ...
 
@@ -241,7 +241,7 @@ class AutomationsPort(Protocol):
     async def resume(
         self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID
     ) -> SavedAutomation:
-        """Refused with ETAG_MISMATCH when it has changed since; not when `etag` is empty."""
+        """Raises EtagMismatch when it has changed since, unless `etag` is empty."""
         ...
 
 

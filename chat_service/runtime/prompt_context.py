@@ -1,4 +1,4 @@
-"""Where and when a turn takes place, as models are told."""
+"""The time, zone and workspace of a turn, for prompts."""
 
 from datetime import UTC
 

@@ -25,7 +25,7 @@ from shared.registries.catalogue import Catalogue
 
 STAMP = "rota"  # our key in a message's metadata
 
-# whether a person is asked before a tool acts
+# whether a call needs an approval
 ApprovalRule = Literal["always", "never"]
 
 
@@ -109,7 +109,7 @@ def segment_key(resume: Sequence[UUID]) -> str:
 
 
 def stamp_of(message: BaseMessage) -> dict[str, Any]:
-    """What was stamped on a message when it was made; empty for history."""
+    """Returns our stamp on a message; empty for messages of the history."""
     if isinstance(message, ToolMessage):
         return message.artifact if isinstance(message.artifact, dict) else {}
     found: dict[str, Any] = message.response_metadata.get(STAMP) or {}
@@ -117,7 +117,7 @@ def stamp_of(message: BaseMessage) -> dict[str, Any]:
 
 
 def unreadable_of(message: BaseMessage) -> dict[str, str]:
-    """The arguments that a model sent and nobody can read, by tool call."""
+    """Returns the unreadable arguments of a message by tool call id."""
     return stamp_of(message).get("unreadable") or {}
 
 

@@ -1,4 +1,4 @@
-"""Subagents: who the main agent may have work for it."""
+"""Subagents that the main agent may delegate tasks to."""
 
 from typing import Annotated, Final
 
@@ -8,9 +8,9 @@ from chat_service.prompts.load import load_prompt
 
 
 class Subagent(BaseModel):
-    """Works on one task at a time, with the tools of chats but none of chat's own.
+    """A subagent: one task at a time, with capabilities and MCP tools.
 
-    `description` is for the main agent, `instructions` are for the subagent.
+    The main agent reads `description`, the subagent `instructions`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -30,7 +30,7 @@ RESEARCHER: Final = "researcher"
 
 
 def researcher() -> Subagent:
-    """The one that every installation has unless its models file says otherwise."""
+    """Returns the default subagent, used unless the models file lists others."""
     return Subagent(
         name=RESEARCHER,
         description="finds things out: reads pages and looks things up, and reports what it found",

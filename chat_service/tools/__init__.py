@@ -1,1 +1,1 @@
-"""What a tool of the agent is: definition, arguments, approval, result."""
+"""The agent's tools: definition, arguments, approval and result."""

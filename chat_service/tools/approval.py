@@ -1,4 +1,4 @@
-"""Asking a person: stored once, shown, and decided before anything is done."""
+"""Human approval of a tool call: stored once, shown, and decided before the call runs."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ UNREADABLE = "the decision could not be read, so nothing was done"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What a tool wants to do, and what a person needs to judge it."""
+    """An action that a tool proposes, with what a person needs to judge it."""
 
     summary: str
     payload: Mapping[str, Any]
@@ -29,10 +29,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalGranted:
-    approval: UUID  # the request id of what is done with it
+    approval: UUID  # the request id of the approved action
     payload: Mapping[str, Any]
     requested_by: str
-    stored: bool = True  # False when a task's step had granted it beforehand
+    stored: bool = True  # False if a task's step granted it in advance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class ApprovalRejected:
 
 @dataclass(slots=True)
 class ToolCall:
-    """One call of a tool. Made anew, and counting from 0, whenever the tool runs again."""
+    """One call of a tool. A rerun of the tool has a new one, which counts from 0 again."""
 
     id: str
     place: str  # the call's place in the graph, the same before and after a pause
@@ -62,11 +62,11 @@ async def request_approval(
     tool: str,
     prepare: Callable[[], Awaitable[Proposal]],
 ) -> ApprovalGranted | ApprovalRejected:
-    """Pauses the turn until a person has decided.
+    """Pauses the turn until a person decides.
 
-    `prepare` runs once in the life of the call, however often the tool runs again: what it
-    gave first is what is shown and what is approved. Whatever is not clearly an approval is a
-    rejection. In a task nobody is asked: ApprovalNotGranted unless its step granted it.
+    `prepare` runs once for a call, even if the tool runs again: its first proposal is shown and
+    approved. Anything that is not an approval is a rejection. A task asks nobody; it raises
+    ApprovalNotGranted unless its step granted the approval.
     """
     key = _key(run, call, next(call.ordinals))
     if run.task is not None:
@@ -84,7 +84,7 @@ async def request_approval(
 
 
 async def has_approval(run: AgentRun, call: ToolCall) -> bool:
-    """Whether a person was asked about a call in an earlier segment, as rules were then."""
+    """Returns whether an earlier segment requested an approval of the call, by its rules then."""
     if not run.decided:
         return False
     key = _key(run, call, 0)
@@ -100,8 +100,8 @@ def _key(run: AgentRun, call: ToolCall, ordinal: int) -> str:
 
 
 def call_place(run: AgentRun, call: ToolCall) -> str:
-    """A call's place in its turn."""
-    # a subagent's graph has places of its own
+    """Returns the place of a call in its turn."""
+    # each subagent's graph has its own places
     return f"{run.assigned.number}/{call.place}" if run.assigned else call.place
 
 

@@ -1,4 +1,4 @@
-"""A tool's act on an automation: asked for, approved, and then done once."""
+"""An action on an automation that runs once, after a person approves it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -37,7 +37,7 @@ async def act_with_approval(
     prepare: Callable[[], Awaitable[Proposal]],
     act: Callable[[ApprovalGranted], Awaitable[SavedAutomation]],
 ) -> AutomationSaved | ApprovalDeclined:
-    """`act` is given what was decided, and is safe to repeat: the approval is its request id."""
+    """Requests an approval, then runs `act`, which must be idempotent by the approval's id."""
     decision = await request_approval(
         run, ToolCall.from_runtime(runtime), action_type=action_type, tool=tool, prepare=prepare
     )
@@ -67,11 +67,11 @@ async def _acted(
 
 
 async def _note(run: AgentRun, approval: UUID, resource: str) -> None:
-    """What is saved stays saved, whether the approval can tell of it or not."""
+    """Stores the resource in the approval. A failure is logged only: the action is done."""
     approvals = run.deps.approvals
     try:
         await run.deps.retry.peer.call(lambda: approvals.set_resource(approval, resource))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the act itself went well
+    except Exception as error:  # noqa: BLE001 - the action itself succeeded
         log.warning(
             "approval_resource_not_kept",
             approval=str(approval),
@@ -83,7 +83,7 @@ async def _note(run: AgentRun, approval: UUID, resource: str) -> None:
 async def _heard_out(
     attempt: Coroutine[Any, Any, SavedAutomation], limit: float
 ) -> SavedAutomation:
-    """A cancellation waits a little for a call that is on its way: it may well save something."""
+    """Waits for a call. A cancellation waits a little too, since the call may save something."""
     call = asyncio.ensure_future(attempt)
     try:
         return await asyncio.shield(call)
@@ -95,7 +95,7 @@ async def _heard_out(
 
 def _leave(call: "asyncio.Future[SavedAutomation]") -> None:
     if not call.cancelled():
-        call.exception()  # seen, so that nobody warns of it
+        call.exception()  # retrieved, so that asyncio logs no warning
 
 
 def display_name(payload: Mapping[str, Any]) -> str:

@@ -28,20 +28,20 @@ from chat_service.tools.results import ApprovalDeclined, OutcomeUnknownResult, t
 from shared import canonical_json, json_schema
 from shared.registries.capabilities.types import Capability
 
-MAX_ARGUMENTS: Final = 256 * 1024  # bytes of arguments on a card
+MAX_ARGUMENTS: Final = 256 * 1024  # bytes, in an approval
 ASKS: Final = "A person is asked before it acts; an agent_task that uses it needs auto_approve."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolOffer:
-    """A capability for tasks, and the same as a tool of chats."""
+    """A capability for tasks, and its tool for chats."""
 
     capability: Capability
     definition: ToolDefinition
 
 
 def offer_tool(capability: Capability, rule: ApprovalRule, *, repeatable: bool = True) -> ToolOffer:
-    """`repeatable`: to do it again does no more than to do it once."""
+    """Returns a capability with its tool. `repeatable` means idempotent."""
     asks = rule == "always"
     if asks:
         capability = replace(capability, description=f"{capability.description}\n{ASKS}")
@@ -58,7 +58,7 @@ def offer_tool(capability: Capability, rule: ApprovalRule, *, repeatable: bool =
 def approval_tool(
     run: AgentRun, capability: Capability, *, ask: bool, repeatable: bool = True
 ) -> BaseTool:
-    """Without `ask` it acts at once, unless it was asked for when a rule still said so."""
+    """Returns the tool. Without `ask` a call needs no approval, unless one was requested before."""
 
     async def carry(arguments: dict[str, Any], call: ToolCall) -> ToolResult:
         wanted = clean_json(arguments)
@@ -71,7 +71,7 @@ def approval_tool(
         if isinstance(decision, ApprovalRejected):
             return to_result(ApprovalDeclined(reason=decision.reason))
         wanted = dict(decision.payload["arguments"])
-        # what a person has approved waits for its server a little
+        # retry: an approved call outlives a short outage of its MCP server
         return await run.deps.retry.peer.call(
             lambda: _acted(run, capability, call, wanted, repeatable)
         )
@@ -80,7 +80,7 @@ def approval_tool(
 
 
 def _unshowable(arguments: dict[str, Any]) -> str:
-    """Why a card can't hold the arguments; empty when it can."""
+    """Returns why an approval can't show the arguments; empty when it can."""
     try:
         size = len(canonical_json.canonical_bytes(canonical_json.normalise(arguments)))
     except canonical_json.NotCanonical as exc:
@@ -124,7 +124,7 @@ async def _acted(
 
 
 def _payload_schema(capability: Capability) -> dict[str, Any]:
-    # `$ref` points to the root, so what it points to moves there
+    # a `$ref` points to the root, so definitions move there
     arguments = dict(capability.input_schema)
     moved: dict[str, Any] = {
         key: arguments.pop(key) for key in ("$defs", "definitions") if key in arguments
@@ -139,9 +139,9 @@ def _payload_schema(capability: Capability) -> dict[str, Any]:
 
 
 def to_storable(value: Any, levels: int) -> Any:
-    """The same as plain JSON. A number that JSON can't hold is a text, and so is what lies deep.
+    """Converts a value to storable JSON. Numbers beyond JSON and deep values become text.
 
-    An act that was done is not to be told as failed for a long number in its answer.
+    A call that ran must not count as failed because of its output.
     """
     match value:
         case None | bool():
@@ -185,7 +185,7 @@ def mapping_tool(capability: Capability, carry: Carry) -> BaseTool:
 
 
 class _MappingTool(BaseTool):
-    """LangChain's own way passes arguments by name, where `config` and others mean its own."""
+    """Passes arguments as one mapping: LangChain reserves names such as `config`."""
 
     carry: SkipValidation[Carry]
 
@@ -204,8 +204,8 @@ class _MappingTool(BaseTool):
 
 
 MAX_OUTPUT: Final = 256 * 1024
-BEGINNING: Final = 8_000  # characters that are told of an output that is larger
-# protobuf reads a Struct of 32, and less of one that stands within other messages
+BEGINNING: Final = 8_000  # characters that are kept of a larger output
+# protobuf limits a Struct to 32 levels, and to fewer within other messages
 MAX_DEPTH: Final = 28
 
 
@@ -220,7 +220,7 @@ def capability_tool(capability: Capability) -> BaseTool:
 
 
 def argument_error(capability: Capability, arguments: Mapping[str, Any]) -> str:
-    """What is wrong with the arguments of a call; empty when they fit."""
+    """Returns what is wrong with the arguments of a call; empty if they are valid."""
     if _deeper(arguments, MAX_DEPTH):
         return f"the arguments are nested deeper than {MAX_DEPTH} levels"
     faults = json_schema.find_faults(capability.input_schema, arguments)
@@ -229,7 +229,7 @@ def argument_error(capability: Capability, arguments: Mapping[str, Any]) -> str:
 
 
 async def call_capability(capability: Capability, arguments: dict[str, Any]) -> ToolResult:
-    """Whatever comes back: the call was carried out, and is not told as one that failed."""
+    """Calls the handler. Any output is a success."""
     assert capability.handler is not None
     answer = to_storable(await capability.handler(arguments), MAX_DEPTH - 1)
     output = answer if isinstance(answer, dict) else {"result": answer}

@@ -1,4 +1,4 @@
-"""What defines a tool: its name, its factory and its approval rule."""
+"""The definition of a tool and the result of a call."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +14,9 @@ from chat_service.runtime.run_context import AgentRun, ApprovalRule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolDefinition:
-    """A tool of chats. `approval` says whether a person is asked before it acts.
+    """A tool of chats. `approval` says whether a call needs one.
 
-    What `factory` makes looks the same for every run: its description and its schema.
+    The tools of `factory` have the same description and schema for every run.
     """
 
     name: str
@@ -26,15 +26,15 @@ class ToolDefinition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
-    """What a tool gives. The output is what the model reads; the rest is ours."""
+    """The result of a call. The model reads `output`; the rest is for the service."""
 
     output: Mapping[str, Any]
     ok: bool = True
     resource: str = ""
-    spent: Sequence[ModelUsage] = ()  # by models that the tool called in this segment
+    spent: Sequence[ModelUsage] = ()  # of models that the tool called in this segment
 
     def to_langchain(self) -> tuple[str, dict[str, Any]]:
-        """Content and artifact, as LangChain takes them."""
+        """Returns LangChain's content and artifact."""
         content = json.dumps(clean_json(dict(self.output)), ensure_ascii=False)
         artifact: dict[str, Any] = {"ok": self.ok, "resource": self.resource}
         if self.spent:

@@ -1,4 +1,4 @@
-"""An act that may not be repeated: kept as begun before it is, and known by a key."""
+"""Tool calls that must not run twice: claimed by a key before they start."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ from shared import errors
 
 
 class PeerUnreachable(errors.RotaError):
-    """Whoever would act can't be reached, so nothing was done."""
+    """The peer can't be reached; nothing was done."""
 
     code, reason = errors.Code.UNAVAILABLE, "SERVICE_UNAVAILABLE"
 
 
 class OutcomeUnknown(errors.RotaError):
-    """Whether an act was done, nobody knows."""
+    """The call may have run or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +32,25 @@ _ACT: Final[ContextVar[_Act | None]] = ContextVar("act", default=None)
 
 
 def current_key() -> str:
-    """The key of the tool call in hand: the same for whoever takes it over. Empty outside."""
+    """Returns the key of the current tool call, stable over a takeover; empty outside of one."""
     act = _ACT.get()
     return act.key if act else ""
 
 
 async def start_call() -> bool:
-    """Right before the act in hand is done. False when it was begun before: it may be done."""
+    """Claims the current call right before it runs. False if it was claimed before."""
     act = _ACT.get()
     return act is None or await act.begin()
 
 
 @contextmanager
 def call_in_progress(run: AgentRun, call: ToolCall, *, repeatable: bool) -> Iterator[None]:
-    """`repeatable`: to do it again does no more than to do it once."""
+    """Sets the current call. A `repeatable` call is idempotent and needs no claim."""
     place = call_place(run, call)
 
     async def begin() -> bool:
-        # One whose answer is lost may have been kept: asked again it is false, which errs on the
-        # side of an act too few.
+        # a claim whose reply is lost may be stored: the retry returns False, and the call does
+        # not run
         return repeatable or await run.deps.retry.peer.call(
             lambda: run.deps.claims.claim(run.context.turn, place)
         )

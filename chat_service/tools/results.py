@@ -1,4 +1,4 @@
-"""What chat's own tools answer, and how a refusal becomes an answer."""
+"""The outcomes of chat's own tools, and errors as outcomes."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -39,7 +39,7 @@ class ToolFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EtagConflict:
-    """What was approved is of something that is no longer so; nothing was done."""
+    """The automation has changed since the approval; nothing was done."""
 
     message: str
     reason: Literal["conflict"] = "conflict"
@@ -48,7 +48,7 @@ class EtagConflict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeUnknownResult:
-    """A tool's act was begun, and nobody knows how it ended; it is not begun again."""
+    """A call started and its outcome is unknown; it does not run again."""
 
     message: str
     reason: Literal["may_have_run"] = "may_have_run"
@@ -58,7 +58,7 @@ class OutcomeUnknownResult:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomationList:
     automations: list[dict[str, Any]]
-    more: bool  # there are others, which are not shown
+    more: bool  # others exist
     status: Literal["listed"] = "listed"
 
 
@@ -75,7 +75,7 @@ class SlotReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubagentReport:
-    """What a subagent answered."""
+    """A subagent's answer."""
 
     subagent: str
     answer: str
@@ -104,7 +104,7 @@ class ToolStopped(Exception):
         self.outcome = outcome
 
 
-# what no tool answers for: the turn goes on with another model, or ends
+# errors that are no outcome of a tool: they end the turn or change its model
 TURN_ERRORS: Final = (
     errors.ApprovalNotGranted,
     errors.ModelRateLimited,
@@ -114,7 +114,7 @@ TURN_ERRORS: Final = (
 
 
 async def capture_outcome(act: Callable[[], Awaitable[ToolOutcome]]) -> ToolOutcome:
-    """What an act came to; raises what is none."""
+    """Runs `act` and returns its outcome or its error as one. Raises TURN_ERRORS."""
     try:
         return await act()
     except ToolStopped as exc:
@@ -147,7 +147,7 @@ def to_result(outcome: ToolOutcome) -> ToolResult:
 
 
 def issues_of(exc: errors.RotaError) -> list[str]:
-    """A refusal's field violations, as a drafter or a person can read them."""
+    """Returns the field violations of an error, for the drafter and for people."""
     return format_issues(
         (v.field.removeprefix("automation."), v.description) for v in exc.violations
     ) or [exc.message]

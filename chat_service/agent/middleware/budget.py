@@ -1,4 +1,4 @@
-"""What a task may spend, and what that leaves for the next call of its model."""
+"""The budget of a task, and the output that it leaves for the next model call."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ from shared import errors
 def limit_output(
     run: AgentRun, messages: Sequence[BaseMessage], asked: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The most tokens that an answer may have; raises BudgetExceeded when nothing is left.
+    """Returns the `max_tokens` setting of the next call. Raises BudgetExceeded at zero.
 
-    None are said when more can be paid for than the model's context holds.
-    `asked` is what a call is asked with besides the messages.
+    Returns {} without a budget, or when the budget exceeds the context window. `asked` is the
+    call's settings, whose tools and response format cost input tokens too.
     """
     budget = run.task.budget_micros if run.task is not None else None
     if budget is None:
@@ -33,7 +33,7 @@ def limit_output(
 
 
 def check_cost(run: AgentRun, messages: Sequence[BaseMessage], cost_micros: int) -> None:
-    """Raises BudgetExceeded when a call that is over cost more than was left."""
+    """Raises BudgetExceeded when a finished call cost more than the rest of the budget."""
     budget = run.task.budget_micros if run.task is not None else None
     if budget is not None and _spent(run, messages) + cost_micros > budget:
         raise budget_exceeded(budget)
@@ -50,9 +50,9 @@ def _spent(run: AgentRun, messages: Sequence[BaseMessage]) -> int:
 
 
 def _prompt_tokens(messages: Sequence[BaseMessage], asked: Mapping[str, Any]) -> int:
-    """About what a call reads: what the last one read and wrote, as it told, and what came since.
+    """Estimates the input of a call: the last call's reported tokens, and the messages since.
 
-    The first one reads its tools and the schema of its answer too.
+    Without an earlier call, all messages, the tools and the response format count.
     """
     since: list[Any] = []
     for message in reversed(messages):

@@ -1,4 +1,4 @@
-"""The agent run and the model message behind a middleware call."""
+"""Lookups that both middlewares share: the run, and the message that made a tool call."""
 
 from langchain_core.messages import AIMessage
 from langgraph.prebuilt.tool_node import ToolCallRequest
@@ -13,5 +13,5 @@ def agent_run(context: object) -> AgentRun:
 
 
 def calling_message(request: ToolCallRequest) -> AIMessage:
-    """The model message that made the call."""
+    """Returns the model message that made the call."""
     return next(m for m in reversed(request.state["messages"]) if isinstance(m, AIMessage))

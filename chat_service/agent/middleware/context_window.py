@@ -1,4 +1,4 @@
-"""What a model's context holds: of the history the newest, of a turn's own results most."""
+"""Fits messages into a model's context window."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,22 +15,22 @@ from langchain_core.messages import (
 from chat_service.llm.metering import IMAGE_TOKENS, estimate_tokens
 from chat_service.runtime.run_context import stamp_of
 
-# Messages that stand together: what the agent said, and the results of the calls it made there.
+# messages that stay together: an answer and the results of its tool calls
 Group = Sequence[BaseMessage]
 M = TypeVar("M", bound=BaseMessage)
 
 LEFT_OUT: Final = "[Earlier messages are left out here, for they are too long.]"
 CUT: Final = " […the rest of this result is left out]"
-# What stays of an old result that is too long to be shown whole.
+# characters of an old result
 MAX_OLD_RESULT: Final = 4_000
-# and when that is not enough
+# characters of a result when MAX_OLD_RESULT is still too long
 MIN_RESULT: Final = 300
 
 
 def trim_history(groups: Sequence[Group], most_tokens: int) -> list[BaseMessage]:
-    """All of them, or the newest that are `most_tokens` by estimate, and a word that says so.
+    """Returns the newest groups within `most_tokens` by estimate, after a note about the others.
 
-    The last one is always there. Old results are cut before anything is left out for them.
+    The last group is always kept. Old results are cut before groups are left out.
     """
     if sum(map(count_tokens, groups)) <= most_tokens:
         return [message for group in groups for message in group]
@@ -54,11 +54,11 @@ def count_tokens(messages: Sequence[BaseMessage]) -> int:
 
 
 def fit_messages(messages: Sequence[AnyMessage], most_tokens: int) -> list[AnyMessage]:
-    """What a call of a model is given of them: `most_tokens` by estimate, where it can be done.
+    """Returns the messages of a model call, shortened towards `most_tokens` by estimate.
 
-    Results are cut, the oldest first; then the history is left out, from its beginning on; then
-    old results are cut to a line or two; then the newest share what is left. What the person
-    says now, and what the agent itself said in the turn, stays whole.
+    Steps, until they fit: cut old results, oldest first; leave out history from its start; cut
+    old results to MIN_RESULT; share the rest among the newest results. The present message and
+    the agent's own text in the turn stay whole.
     """
     excess = count_tokens(messages) - most_tokens
     if excess <= 0:
@@ -74,7 +74,7 @@ def fit_messages(messages: Sequence[AnyMessage], most_tokens: int) -> list[AnyMe
 
 
 def _shorten(shown: list[AnyMessage], where: range, most: int, excess: int) -> int:
-    """Cuts results, until nothing exceeds; gives what still does."""
+    """Cuts results until the excess is gone; returns the excess that is left."""
     for number in where:
         if excess <= 0:
             break
@@ -85,9 +85,9 @@ def _shorten(shown: list[AnyMessage], where: range, most: int, excess: int) -> i
 
 
 def _without_oldest(shown: Sequence[AnyMessage], excess: int) -> tuple[int, int]:
-    """Where to begin so that nothing exceeds, the present message at the latest; what still does.
+    """Returns the index to start from, at most the present message's, and the excess left.
 
-    A call and its results stand together.
+    A call and its results stay together.
     """
     first = 0
     for number in _beginnings(shown):
@@ -99,7 +99,7 @@ def _without_oldest(shown: Sequence[AnyMessage], excess: int) -> tuple[int, int]
 
 
 def _beginnings(shown: Sequence[AnyMessage]) -> Iterator[int]:
-    """Where what stands together begins, up to the message that the turn answers."""
+    """Yields the first index of each group, up to the message that the turn answers."""
     own = next((n for n, message in enumerate(shown) if stamp_of(message)), len(shown))
     asked = (n for n in range(own) if isinstance(shown[n], HumanMessage))
     for number in range(1, max(asked, default=0) + 1):
@@ -108,7 +108,7 @@ def _beginnings(shown: Sequence[AnyMessage]) -> Iterator[int]:
 
 
 def _share(shown: list[AnyMessage], where: range, excess: int) -> None:
-    """Cuts the longest of the results until what stays of them all fits."""
+    """Cuts the longest results until all of them fit."""
     results = sorted(
         (n for n in where if isinstance(shown[n], ToolMessage)), key=lambda n: len(shown[n].text)
     )
@@ -117,7 +117,7 @@ def _share(shown: list[AnyMessage], where: range, excess: int) -> None:
         share = max(left, 0) // (len(results) - done)
         size = _tokens_of(shown[number])
         if size > share:
-            # by its own bytes a token, since texts differ in how many a character has
+            # in proportion: bytes per character differ between texts
             most = len(shown[number].text) * share // size - len(CUT)
             shown[number] = _cut(shown[number], max(most, MIN_RESULT))
         left -= _tokens_of(shown[number])

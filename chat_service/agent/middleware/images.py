@@ -1,4 +1,4 @@
-"""Images in a call of a model: references in the checkpoint, bytes only on the way out."""
+"""Images of a model call: checkpoints hold references, calls send data URLs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -9,14 +9,14 @@ from chat_service.runtime.ports import REFERENCE
 from chat_service.runtime.run_context import AgentRun
 
 PLACEHOLDER: Final = "[an image]"
-# the newest ones; what is older is only named
+# in one call, the newest; older ones become a placeholder
 MAX_IMAGES: Final = 20
-# of data URLs: all that one message may have, which is 20 MiB of images
+# of data URLs in one call: 20 MiB of images, the most of one message
 MAX_IMAGE_BYTES: Final = 28 << 20
 
 
 async def with_images(messages: Sequence[AnyMessage], run: AgentRun) -> list[AnyMessage]:
-    """The same messages with each reference replaced by its image, or by words."""
+    """Returns the messages with each image reference replaced by a data URL or a placeholder."""
     uris = _uris(messages)
     if not uris:
         return list(messages)
@@ -27,9 +27,9 @@ async def with_images(messages: Sequence[AnyMessage], run: AgentRun) -> list[Any
 
 
 def drop_earlier_images(messages: Sequence[AnyMessage], run: AgentRun) -> bool:
-    """Has a run show the images of its own message only; False when it shows no others.
+    """Limits a run to the images of its present message. Returns False if there are no others.
 
-    A provider that refuses one image would refuse every later message of the thread as well.
+    A provider that rejects an earlier image would reject every later message of the thread.
     """
     if run.earlier_refused or run.model.config.supports_images is False:
         return False
@@ -38,7 +38,7 @@ def drop_earlier_images(messages: Sequence[AnyMessage], run: AgentRun) -> bool:
 
 
 def _present(messages: Sequence[AnyMessage]) -> int:
-    """Where the message stands that is to be answered."""
+    """Returns the index of the message to answer."""
     asked = (n for n, message in enumerate(messages) if isinstance(message, HumanMessage))
     return max(asked, default=0)
 
@@ -48,7 +48,7 @@ def _uris(messages: Sequence[AnyMessage]) -> list[str]:
 
 
 async def _fitting(uris: Sequence[str], run: AgentRun) -> list[str | None]:
-    """The images that one call may show, of these the newest; None for one that is gone."""
+    """Loads the newest images within the limits of a call; None for one that no longer exists."""
     found: list[str | None] = []
     left = MAX_IMAGE_BYTES
     for uri in reversed(uris if run.model.config.supports_images is not False else ()):

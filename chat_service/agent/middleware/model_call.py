@@ -1,4 +1,4 @@
-"""What is done around every call of a model and of a tool."""
+"""Middleware around each model call: limits, retries and usage."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,17 +23,17 @@ from shared.telemetry import logs, metrics
 
 log = logs.logger(__name__)
 
-# from this call on the model has no tools, so that every stream comes to an end
+# this call and later ones have no tools, so that every run ends
 LAST_CALL: Final = 24
 
 ModelHandler = Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
 
 
 class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
-    """Makes, numbers, retries, bounds and accounts for the calls of a run's model.
+    """Makes the model calls of a run: limits, retries and meters them.
 
-    It makes them itself: LangChain's own way round costs more than all else at a call's
-    beginning, and again for every word.
+    It does not use LangChain's handler, which costs more than everything else at the start of
+    a call and for every token.
     """
 
     def __init__(self, tools: Sequence[BaseTool]) -> None:
@@ -76,7 +76,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                 fault = llm_errors.classify_error(exc)
                 wait = retry.model.backoff(attempt, fault.retry_after) if fault.transient else None
                 if await builder.fall_back(fault):
-                    # another call, so it has all of its tries
+                    # a different request starts with all attempts
                     attempt, wait = 0, timedelta(0)
                 log.warning(
                     "model_call_failed",
@@ -98,18 +98,18 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         settings = request.model_settings
         if not request.tools:
             return settings
-        if "response_format" in settings:  # the two together have rules of their own
+        if "response_format" in settings:  # bind_tools knows the rules of the two together
             bound = cast(RunnableBinding[Any, Any], chat.bind_tools(request.tools, **settings))
             return dict(bound.kwargs)
         return {"tools": self._offered, **settings}
 
 
 def _ignore_chunk(_: ResponseChunk) -> None:
-    """What a subagent says is for the main agent only."""
+    """Drops the text of a subagent, which only the main agent reads."""
 
 
 def _bounded(request: ModelRequest[Any], run: AgentRun) -> ModelRequest[Any]:
-    """The same request within the limits of its stream."""
+    """Returns the request within the limits of its run."""
     calls = sum(1 for m in request.messages if isinstance(m, AIMessage) and stamp_of(m))
     if calls + 1 >= LAST_CALL:
         request = request.override(tools=[])
@@ -127,5 +127,5 @@ def _bounded(request: ModelRequest[Any], run: AgentRun) -> ModelRequest[Any]:
             },
         }
         if request.tools:
-            settings["strict"] = False  # else every tool's schema would be made strict too
+            settings["strict"] = False  # else bind_tools makes every tool's schema strict
     return request.override(model_settings=settings)

@@ -1,4 +1,4 @@
-"""What a model is asked with in one call, and how else where its provider refuses that."""
+"""The request of a model call, and its fallbacks when the provider rejects it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from chat_service.runtime.run_context import AgentRun
 
 @dataclass(slots=True, kw_only=True)
 class RequestBuilder:
-    """`messages` is the state of the agent, `prompt` what of it the call is given."""
+    """`messages` is the agent's state; `prompt` is the part of it that the call sends."""
 
     run: AgentRun
     messages: Sequence[AnyMessage]
@@ -24,20 +24,20 @@ class RequestBuilder:
     _unlimited: bool = False
 
     async def prepare(self) -> None:
-        """Says as much as the model can read at once."""
+        """Builds `prompt` within the context window."""
         shown = await images.with_images(
             context_window.fit_messages(self.messages, self._most()), self.run
         )
         self.prompt = [SystemMessage(self.run.system_prompt), *shown]
 
     def next_settings(self) -> dict[str, Any]:
-        """The settings of the next call. Raises BudgetExceeded when nothing is left for it."""
+        """Returns the settings of the next call. Raises BudgetExceeded when no budget is left."""
         limit = budget.limit_output(self.run, self.prompt, self.settings)
         self.last_settings = {**self.settings, **({} if self._unlimited else limit)}
         return self.last_settings
 
     async def fall_back(self, fault: ProviderFault) -> bool:
-        """Changes what is asked after a refusal; False where nothing else can be asked."""
+        """Changes the request after a rejection. Returns False if there is no fallback."""
         found = (
             self._without_limit(fault)
             or (fault.refused and images.drop_earlier_images(self.messages, self.run))
@@ -48,14 +48,14 @@ class RequestBuilder:
         return found
 
     def _without_limit(self, fault: ProviderFault) -> bool:
-        """A limit that is refused is more than the model can say anyway."""
+        """Drops `max_tokens` that the provider rejects: it exceeds what the model can write."""
         if "max_tokens" not in self.last_settings or not (fault.limit_refused or fault.too_long):
             return False
         self._unlimited = True
         return True
 
     def _with_less(self, fault: ProviderFault) -> bool:
-        """With half of what it was, since nobody knows how its provider counts."""
+        """Halves the prompt, since providers count tokens in unknown ways."""
         if not fault.too_long:
             return False
         was = context_window.count_tokens(context_window.fit_messages(self.messages, self._most()))
@@ -66,9 +66,9 @@ class RequestBuilder:
         )
 
     def _most(self) -> int:
-        """Tokens that messages may have: a quarter of the context is for the answer.
+        """Returns the token limit of the messages.
 
-        And for estimates that are too low.
+        A quarter of the context is for the answer and for estimates that are too low.
         """
         context = self.run.model.config.context_tokens
         if self.run.most_tokens is not None:

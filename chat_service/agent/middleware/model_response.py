@@ -1,4 +1,4 @@
-"""A model's response: its text as it streams, and whether it is one that counts."""
+"""The response of a model call: its stream, its checks and its usage."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -26,7 +26,7 @@ _ENDS_HERE: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseContext:
-    """A call that has ended. `messages` is the state of the agent, without the answer."""
+    """The call that a response ends. `messages` is the agent's state without the response."""
 
     run: AgentRun
     call: MeteredCall
@@ -37,18 +37,18 @@ class ResponseContext:
 
 
 def accept_response(message: AIMessage, asked: ResponseContext) -> AIMessage:
-    """Tells what the call used, whatever it came to.
+    """Emits the usage of the call, and returns the message for the agent's state.
 
-    Raises NoAnswer, and for a task BudgetExceeded, or ModelUnavailable when its answer is cut.
+    Raises EmptyResponse; for a task also BudgetExceeded, or ModelUnavailable for a cut answer.
     """
     run, call = asked.run, asked.call
     used = run.meter.record(call, message)
-    if not asked.settings.get("tools"):  # nobody would carry them out
+    if not asked.settings.get("tools"):  # the call offered no tools
         message.tool_calls, message.invalid_tool_calls = [], []
     try:
         _check(message, asked, used)
     except (EmptyResponse, errors.RotaError):
-        # no checkpoint will tell of it
+        # no checkpoint will hold the usage
         call.wasted = True
         asked.emit(UncheckpointedUsage(**asdict(used)))
         raise
@@ -71,7 +71,7 @@ def _check(message: AIMessage, asked: ResponseContext, used: ModelUsage) -> None
         budget.check_cost(run, asked.messages, used.cost_micros)
     if message.tool_calls or message.invalid_tool_calls:
         return
-    # the main agent tells of a subagent that says nothing
+    # the main agent reports an empty response of a subagent
     if not message.text.strip() and run.assigned is None:
         raise EmptyResponse(reason)
     if task is not None and reason in CUT:
@@ -81,7 +81,7 @@ def _check(message: AIMessage, asked: ResponseContext, used: ModelUsage) -> None
 
 
 def _end_visibly(message: AIMessage, asked: ResponseContext) -> None:
-    """Says of an answer that was cut off that it was: to the person, and to the model later on."""
+    """Appends a note to an answer that was cut off, for the person and for later model calls."""
     note = _ENDS_HERE.get(_reason(message))
     if note is None or message.tool_calls or message.invalid_tool_calls or not message.text:
         return
@@ -91,7 +91,7 @@ def _end_visibly(message: AIMessage, asked: ResponseContext) -> None:
 
 
 def _tidy(message: AIMessage) -> dict[str, str]:
-    """Leaves no tool call that nobody would answer; gives the arguments of those unreadable."""
+    """Turns invalid tool calls into valid ones; returns their raw arguments by id."""
     unreadable = {str(call["id"]): str(call["args"] or "") for call in message.invalid_tool_calls}
     message.tool_calls += [
         tool_call(name=call["name"] or "", args={}, id=call["id"])
@@ -109,9 +109,9 @@ def _reason(message: AIMessage) -> str:
 
 
 class ResponseStream:
-    """`feed` takes what `StreamingChat.answer` gives.
+    """Emits events for the chunks of `StreamingChat.answer`.
 
-    Calls of a model that was offered no tools are not told: nobody carries them out.
+    Without `tools` the model was offered none, and its tool calls are not emitted.
     """
 
     def __init__(self, block: int, emit: Emit, *, tools: bool) -> None:

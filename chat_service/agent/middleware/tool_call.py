@@ -19,12 +19,11 @@ from shared import errors
 from shared.telemetry import logs
 
 log = logs.logger(__name__)
-# calls of one answer; the others are told that they are too many
+# tool calls of one answer; further ones fail
 MAX_PARALLEL_CALLS: Final = 64
 _SHOWN: Final = 200  # characters of arguments that can't be read
-# what ends the stream rather than become a tool's answer: refusals of a task, a database that
-# stays away, and what a drafter's or subagent's model or checkpoints do, which is the same as if
-# the main agent's had done it
+# errors that end the stream instead of becoming a tool's result: refusals of a task, a database
+# that stays unreachable, and errors of a drafter's or subagent's model or checkpoints
 _ENDS_THE_STREAM = (
     errors.ApprovalNotGranted,
     errors.BudgetExceeded,
@@ -39,7 +38,7 @@ ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
 
 
 class ToolCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
-    """Has a run's own tool carry out a call, and turns whatever it does into an answer."""
+    """Runs the tool of the run for a call, and turns errors into results."""
 
     def __init__(self, tools: Mapping[str, ToolDefinition]) -> None:
         super().__init__()
@@ -87,7 +86,7 @@ class ToolCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
 
         if stamp_of(calling_message(request)).get("segment") == run.segment:
             return await late()
-        # what waited for a person waits for its server a little
+        # retry: an approved call outlives a short outage of its MCP server
         return await run.deps.retry.peer.call(late)
 
 
@@ -103,7 +102,7 @@ def _answer(request: ToolCallRequest, said: str) -> ToolMessage:
 
 
 def _unreadable(request: ToolCallRequest) -> str:
-    """What is wrong with a call whose arguments nobody can read; empty for any other."""
+    """Returns the refusal of a call with unreadable arguments; empty for any other."""
     asked = calling_message(request)
     sent = unreadable_of(asked).get(str(request.tool_call["id"]))
     if sent is None:
@@ -115,7 +114,7 @@ def _unreadable(request: ToolCallRequest) -> str:
 
 
 def _beyond(request: ToolCallRequest) -> str:
-    """What is said of a call that comes after those that are carried out together."""
+    """Returns the refusal of a call beyond MAX_PARALLEL_CALLS; empty for any other."""
     ids = [call["id"] for call in calling_message(request).tool_calls[:MAX_PARALLEL_CALLS]]
     if request.tool_call["id"] in ids:
         return ""

@@ -1,4 +1,4 @@
-"""What approving an automation means: how often it runs, what it costs, and what if it fails."""
+"""The consequences of an automation: its runs, its cost and its failures."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -14,8 +14,7 @@ from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.frequency import count_runs
 
 MONTH: Final = timedelta(days=30)
-# tokens that a run is guessed to need: what every call is told, what a tool's description and
-# what it gives take, and what a call answers
+# estimated tokens: the prompt of a call, a tool's description, a tool's result, an answer
 _TOLD: Final = 400
 _A_TOOL: Final = 150
 _RESULT: Final = 2_000
@@ -26,7 +25,7 @@ Json = Mapping[str, Any]
 
 
 def estimate_consequences(run: AgentRun, payload: Json) -> dict[str, Any]:
-    """As a card shows them. `estimated_cost_usd` is left out when it is not known."""
+    """Returns the consequences for an approval, without `estimated_cost_usd` if unknown."""
     definition = payload["definition"]
     execution = definition.get("execution", {})
     after = list(execution.get("on_failure", []))
@@ -96,7 +95,7 @@ def _warnings(run: AgentRun, steps: Sequence[Json], runs: int) -> Iterator[str]:
 
 
 def _configured(run: AgentRun, model: str) -> bool:
-    """Whether a task may find it; models of people's own are named by their resource names."""
+    """Returns whether a task may find the model. A person's own has a resource name."""
     if any(model in (config.model, config.display_name) for config in run.deps.models().values()):
         return True
     try:
@@ -134,7 +133,7 @@ def _cost(run: AgentRun, plan: Sequence[Json], runs: int, cap: float | None) -> 
 
 
 def _model(run: AgentRun, step: Json) -> tuple[ModelConfig | None, str]:
-    """The model of a step and its name; None when it has no price. Tasks have no pins."""
+    """Returns a step's model, None if it has no price, and its name. Tasks have no pins."""
     wanted = step.get("config", {}).get("model")
     models = run.deps.models()
     if wanted:
@@ -149,7 +148,7 @@ def _model(run: AgentRun, step: Json) -> tuple[ModelConfig | None, str]:
 
 
 def _tokens(step: Json) -> tuple[int, int]:
-    """Tokens that one run of a step is guessed to read and to write."""
+    """Estimates the input and output tokens of one run of a step."""
     config = step.get("config", {})
     tools = _tools(step)
     told = _TOLD + len(str(config.get("prompt", ""))) // 4 + _A_TOOL * len(tools)

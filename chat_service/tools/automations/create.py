@@ -1,4 +1,4 @@
-"""`create_automation`: an intent → a draft → a person's decision → a saved automation."""
+"""`create_automation`: an intent → a draft → an approval → a saved automation."""
 
 from typing import Any, Final
 

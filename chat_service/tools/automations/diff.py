@@ -1,20 +1,20 @@
-"""What is different between two JSON values, field by field."""
+"""The differences between two JSON values, field by field."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from shared import canonical_json
 
-# what tells the items of a definition's lists apart
+# keys that identify the items of a definition's lists
 _IDS: Final = ("trigger_id", "step_id")
 _ABSENT: Final = object()
 
 
 def diff_fields(before: Any, after: Any) -> list[dict[str, Any]]:
-    """One {path, before, after} a changed field, over the canonical forms.
+    """Returns one {path, before, after} per changed field of the canonical forms.
 
-    `before` is left out of what is new and `after` of what is gone. Triggers and steps are
-    matched by their ids and named by their place; a list whose order changed is one field.
+    A new field has no `before`, a removed one no `after`. Triggers and steps are matched by
+    their ids and named by their place; a list whose order changed is one field.
     """
     return list(_compared(canonical_json.normalise(before), canonical_json.normalise(after), ""))
 
@@ -43,7 +43,7 @@ def _same(before: Any, after: Any) -> bool:
 
 
 def _paired(before: list[Any], after: list[Any]) -> list[tuple[int, Any, Any]]:
-    """Items that belong together, with the place that names them; empty: compare whole lists."""
+    """Returns matching items with the place that names them; empty: compare whole lists."""
     for key in _IDS:
         if _identified(before, key) and _identified(after, key):
             return _by_id(before, after, key)

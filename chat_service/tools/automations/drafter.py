@@ -1,4 +1,4 @@
-"""The drafter: a sentence, or a change of an automation, becomes a complete definition."""
+"""The drafter: a model writes or changes the definition of an automation."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -33,16 +33,15 @@ from shared.validation.check import check
 CORRECTIONS: Final = 2
 _NO_OBJECT = "The answer is not a JSON object."
 
-# The other service's word on a draft; refuses it with violations.
+# automation_service validates a draft; raises InvalidRequest with violations
 Accept = Callable[[Mapping[str, Any]], Awaitable[SavedAutomation]]
 
 
 @task
 async def draft(run: AgentRun, intent: str, emit: Emit) -> dict[str, Any]:
-    """{"payload": canonical} or {"issues": […]} or {"error": …}.
+    """Returns {"payload": canonical}, {"issues": […]} or {"error": …}.
 
-    A checkpointed step: what it gave is kept over a pause, a crash and a resume. Raises what
-    is no outcome of a tool.
+    A checkpointed step: its result survives a pause, a crash and a resume. Raises TURN_ERRORS.
     """
     context, automations = run.context, run.deps.automations
 
@@ -62,9 +61,9 @@ async def draft(run: AgentRun, intent: str, emit: Emit) -> dict[str, Any]:
 async def run_drafter(
     run: AgentRun, tool: str, asked: str, accept: Accept, emit: Emit
 ) -> dict[str, Any]:
-    """{"payload": what `accept` gave} or {"issues": […]}. Corrected at most twice.
+    """Returns {"payload": what `accept` returned} or {"issues": […]}, after CORRECTIONS at most.
 
-    The prompts `{tool}/drafting` and `{tool}/drafts` say what is to be drafted, and how.
+    The prompts `{tool}/drafting` and `{tool}/drafts` describe the draft.
     """
     catalogue = run.deps.catalogue()
     said: list[BaseMessage] = [
@@ -110,7 +109,7 @@ def payload_schema() -> dict[str, Any]:
 
 
 async def _ask(run: AgentRun, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
-    """One answer of the drafter, retried like any model call."""
+    """Returns one answer of the drafter's model, with retries."""
     config, retry = run.model.config, run.deps.retry
     model = run.model.chat(temperature=0)
     form = {
@@ -147,7 +146,7 @@ async def _ask(run: AgentRun, said: Sequence[BaseMessage], emit: Emit) -> AIMess
 async def _judge(
     run: AgentRun, found: dict[str, Any] | None, accept: Accept, catalogue: Catalogue
 ) -> tuple[dict[str, Any] | None, list[str]]:
-    """The canonical payload, or what is wrong with it."""
+    """Returns the canonical payload, or its issues."""
     if found is None:
         return None, [_NO_OBJECT]
     if violations := check(found, catalogue):
@@ -176,10 +175,10 @@ def _json(value: Any) -> str:
 
 @task
 async def revise(run: AgentRun, automation: str, change: str, emit: Emit) -> dict[str, Any]:
-    """{"payload", "before", "state"} or the outcome that ends the tool, by its status.
+    """Returns {"payload", "before", "state"}, or the outcome that ends the tool.
 
-    A checkpointed step with the reading of the automation in it: what a draft is made of and
-    the etag it is bound to are never of two revisions. Raises what is no outcome of a tool.
+    A checkpointed step that also reads the automation: a draft and its etag belong to one
+    revision. Raises TURN_ERRORS.
     """
     try:
         return await _revise(run, automation, change, emit)

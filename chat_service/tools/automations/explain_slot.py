@@ -68,7 +68,7 @@ def _moment(text: str) -> datetime:
     try:
         if _RFC_3339.fullmatch(text):
             found = datetime.fromisoformat(text.upper())
-            found.astimezone(UTC)  # not every one is of a year in UTC
+            found.astimezone(UTC)  # raises OverflowError beyond the years of UTC
             return found
     except (ValueError, OverflowError):
         pass
@@ -76,7 +76,7 @@ def _moment(text: str) -> datetime:
 
 
 def _zone(name: str, moment: datetime) -> ZoneInfo | None:
-    """The named zone. Stops the tool unless its clocks have the offset of the moment then."""
+    """Returns the zone. Raises ToolStopped if its offset at the moment is another one."""
     if not name:
         return None
     try:
@@ -91,7 +91,7 @@ def _zone(name: str, moment: datetime) -> ZoneInfo | None:
 
 
 def _readings(moment: datetime, trigger: TriggerView) -> Sequence[datetime]:
-    """As it is, and then the same time of day on the clock of the schedule."""
+    """Returns the moment, and the same local time in the zone of the schedule."""
     zone = zones.load(str(trigger.config.get("timezone", "UTC")))
     return list(dict.fromkeys([moment, moment.replace(tzinfo=zone)]))
 

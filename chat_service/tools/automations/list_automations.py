@@ -1,4 +1,4 @@
-"""`list_automations`: what there is, when it runs, and how it went."""
+"""`list_automations`: automations with their schedules and last runs."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -52,7 +52,7 @@ def _in_words(trigger: TriggerView) -> str:
 
 
 def _next_fires(triggers: Sequence[TriggerView]) -> list[str]:
-    """The first of each trigger, on the clock of its schedule."""
+    """Returns the first fire of each trigger, in the time zone of its schedule."""
     due = [(one.next_fire, one) for one in triggers if one.next_fire is not None]
     found = []
     for moment, trigger in sorted(due, key=lambda pair: pair[0])[:FIRES]:

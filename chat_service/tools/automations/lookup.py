@@ -1,4 +1,4 @@
-"""What a person calls an automation → which one it is."""
+"""A person's name for an automation → the automation."""
 
 import re
 import unicodedata
@@ -17,14 +17,14 @@ SHOWN: Final = 10
 AUTOMATION: Final = Argument(
     name="automation", description="what the person calls it, or its resource name", most=300
 )
-# words that say nothing about which one is meant
+# words that do not identify an automation
 _FILLERS: Final = frozenset({"a", "an", "the", "my", "our", "automation", "please"})
 
 
 async def find_automation(run: AgentRun, called: str) -> AutomationView:
-    """The one automation that is meant, with its payload. Stops the tool unless it is one.
+    """Returns the automation with its payload. Raises ToolStopped unless exactly one matches.
 
-    By its resource name always, by what it is called among the newest `MAX_SEARCHED`.
+    Matches resource names always, and display names among the newest MAX_SEARCHED.
     """
     if (named := await _named(run, called)) is not None:
         return named
@@ -45,7 +45,7 @@ async def _named(run: AgentRun, called: str) -> AutomationView | None:
     except errors.RotaError as error:
         if error.code not in (errors.Code.NOT_FOUND, errors.Code.INVALID_ARGUMENT):
             raise
-        return None  # no name of any, so it may be what one is called
+        return None  # no resource name; it may be a display name
     return None if found is None or found.state == "archived" else found
 
 
@@ -70,7 +70,7 @@ def _only(called: str, found: Sequence[AutomationView], more: bool) -> Automatio
 
 
 def _meant(called: str, found: Sequence[AutomationView]) -> list[AutomationView]:
-    """By resource name, else by the whole display name, to the letter first, else by its words."""
+    """Matches the resource name, else the exact display name, else all its words, else some."""
     if named := [one for one in found if called in (one.name, one.name.rpartition("/")[2])]:
         return named
     if same := [one for one in found if _plain(one.display_name) == _plain(called)]:

@@ -1,4 +1,4 @@
-"""`pause_automation` and `resume_automation`: stopped for now and started again, once approved."""
+"""`pause_automation` and `resume_automation`: each changes the state after an approval."""
 
 from collections.abc import Mapping
 from typing import Any, Final

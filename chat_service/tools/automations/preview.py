@@ -1,4 +1,4 @@
-"""When an automation would fire, as a person should know before approving it."""
+"""The preview of an automation's next fires, for an approval."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -22,9 +22,9 @@ class _Found:
 async def build_preview(
     run: AgentRun, payload: Mapping[str, Any], said: str, *, known_zones: Collection[str] = ()
 ) -> dict[str, Any]:
-    """JSON of the proto's Preview: the next fires of all triggers together.
+    """Returns the JSON of the proto's Preview: the next fires of all triggers.
 
-    A zone that neither `said` names nor `known_zones` has is marked as assumed.
+    Marks the person's zone as assumed if neither `said` nor `known_zones` contains it.
     """
     found = [await _preview(run, trigger) for trigger in enabled_schedules(payload)]
     slots = sorted(

@@ -1,4 +1,4 @@
-"""`update_automation`: a change in words → a new revision, a person's decision, and it is saved."""
+"""`update_automation`: a change in words → a draft → an approval → a saved revision."""
 
 from collections.abc import Mapping
 from typing import Any, Final

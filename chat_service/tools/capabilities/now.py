@@ -1,4 +1,4 @@
-"""`now`: what time it is."""
+"""`now`: the current time."""
 
 from typing import Any
 from zoneinfo import ZoneInfo

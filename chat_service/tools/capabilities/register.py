@@ -1,4 +1,4 @@
-"""The capabilities that every installation has."""
+"""Registers the built-in capabilities."""
 
 from chat_service.tools.capabilities.fetch_url import Fetcher, fetch_url
 from chat_service.tools.capabilities.now import now_capability
@@ -10,7 +10,7 @@ from shared.registry import Registry
 def register_capabilities(
     store: Registry[Capability], clock: Clock, fetcher: Fetcher | None = None
 ) -> None:
-    """May be called again; changes nothing then."""
+    """Idempotent."""
     for entry in (now_capability(clock), fetch_url(fetcher or Fetcher())):
         if store.get(entry.id) is None:
             store.register(entry)

@@ -1,4 +1,4 @@
-"""Speaking with an MCP server: what it offers, and calls of its tools."""
+"""The MCP client: lists a server's tools and calls them."""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from shared.telemetry import logs
 
 MAX_TOOLS: Final = 64  # of one server
 MAX_ERROR_TEXT: Final = 2_000
-# in `_meta` of a call: the same whenever one call is made again
+# in `_meta` of a call; a repeated call has the same key
 IDEMPOTENCY_KEY: Final = "rota.dev/idempotency-key"
 INTERRUPTED: Final = (
     "The service was interrupted during this call, so it may have been carried out and may not. "
@@ -33,7 +33,7 @@ log = logs.logger(__name__)
 async def list_tools(
     server: McpServer, environ: Mapping[str, str], *, connect_limit: float
 ) -> tuple[list[Tool], bool]:
-    """What it offers, at most MAX_TOOLS; whether there is more. Raises whatever goes wrong."""
+    """Returns at most MAX_TOOLS tools, and whether more exist. Raises any error of the session."""
     found: list[Tool] = []
     cursor: str | None = None
 
@@ -57,9 +57,9 @@ async def call_tool(
     tool: str,
     arguments: dict[str, Any],
 ) -> dict[str, Any]:
-    """Raises RotaError with the tool's own words when it fails.
+    """Calls a tool. Raises RotaError with the tool's message if it fails.
 
-    NotReached: nothing was done. Unsure: it broke off.
+    Raises PeerUnreachable if nothing was done, OutcomeUnknown if the call broke off.
     """
     asked = _ToolRequest(tool=tool, arguments=arguments)
 
@@ -70,14 +70,14 @@ async def call_tool(
     try:
         await mcp_session.use_session(server, environ, ask, seconds=connect_limit)
     except Exception as error:
-        # once it has answered, what happens to the connection is of no matter
+        # after a result, errors of the connection don't matter
         if asked.answer is None:
             raise _broken(server, asked, error) from error
     return _read(server, tool, asked.answer)
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """The first of what a session's tasks ended with."""
+    """Returns the first error in nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
@@ -85,7 +85,7 @@ def root_cause(error: BaseException) -> BaseException:
 
 @dataclass(slots=True, kw_only=True)
 class _ToolRequest:
-    """One call. What is raised inside a session comes out in a group, so it is kept instead."""
+    """One call. It stores errors, since a session would raise them in an exception group."""
 
     tool: str
     arguments: dict[str, Any]
@@ -96,7 +96,7 @@ class _ToolRequest:
         try:
             if await idempotency.start_call():
                 self.sent = True
-                # its own `call_tool` would ask for the list again, and judge what was done
+                # ClientSession.call_tool would list the tools again and validate the result
                 self.answer = await session.send_request(self._request(), CallToolResult)
             else:
                 self.answer = idempotency.OutcomeUnknown(INTERRUPTED)
@@ -111,7 +111,7 @@ class _ToolRequest:
 
 
 def _broken(server: McpServer, asked: _ToolRequest, error: Exception) -> errors.RotaError:
-    """What to say of a call that has no answer."""
+    """Returns the error of a call without a result."""
     found = root_cause(error)
     log.warning(
         "mcp_call_failed",

@@ -1,4 +1,4 @@
-"""The schema of an MCP tool's arguments, as far as we can apply it and carry it."""
+"""The schema of an MCP tool's arguments, without what this service can't check or send."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,21 +7,21 @@ from chat_service.llm.text import clean_json
 from shared import canonical_json, json_schema
 
 MAX_SCHEMA_BYTES: Final = 32 * 1024
-# protobuf reads a Struct of 32 levels, and less of one within the schema of a card
+# protobuf limits a Struct to 32 levels, and to fewer within an approval's schema
 MAX_SCHEMA_DEPTH: Final = 26
 
-# keywords that our checks don't apply; the server's own do
+# keywords that only the server checks
 _LEFT_OUT: Final = frozenset({"pattern", "patternProperties", "$id", "$anchor", "$schema"})
 _NAMED: Final = frozenset({"properties", "$defs", "definitions", "dependentSchemas"})
-# keywords that hold data rather than subschemas
+# keywords that hold data, not subschemas
 _DATA: Final = frozenset({"const", "default", "enum", "examples"})
 
 
 def sanitize_schema(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is left of it; any object when it is none that we could apply.
+    """Returns the schema without unsupported keywords; {"type": "object"} if it is unusable.
 
-    A bound or value that JSON between our services can't hold, such as the largest integer of
-    64 bits, is left out alone.
+    Bounds and values that JSON between the services can't hold, such as the largest 64-bit
+    integer, are removed one by one.
     """
     try:
         found = canonical_json.normalise(_without(clean_json(dict(given))), MAX_SCHEMA_DEPTH)

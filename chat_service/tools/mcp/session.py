@@ -1,4 +1,4 @@
-"""Sessions with MCP servers: one for each call, so nothing to mend when a server restarts."""
+"""Sessions with MCP servers: one per call, so that a restarted server needs no reconnect."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,20 +16,20 @@ from pydantic import SecretStr
 
 from chat_service.runtime.models_file import McpServer
 
-# how long a server may take to take leave, while nobody waits for it
+# a server may take this long to close a session, in the background
 CLOSE_SECONDS: Final = 10.0
 
-# What is said in it; the limit may be moved on the way.
+# uses a session; may reschedule the timeout
 SessionUse = Callable[[ClientSession, asyncio.Timeout], Awaitable[None]]
 
 
 async def use_session(
     server: McpServer, environ: Mapping[str, str], use: SessionUse, *, seconds: float
 ) -> None:
-    """Opens one and says what there is to say. Raises TimeoutError, and whatever goes wrong.
+    """Opens a session and runs `use`. Raises TimeoutError and any error of the session.
 
-    It comes back as soon as all is said, or nobody wants to hear it any more. To take leave of
-    a server that is dead may take minutes, and of a process that hangs some seconds.
+    Returns as soon as `use` does, and closes the session in the background: a dead server may
+    take minutes to close, and a process that hangs some seconds.
     """
     said: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     async with asyncio.timeout(seconds) as limit:
@@ -58,8 +58,8 @@ async def _talking(
 def _ended(said: asyncio.Future[None], talking: asyncio.Task[None]) -> None:
     error = None if talking.cancelled() else talking.exception()
     if said.done():
-        return  # what happens to the connection after that is of no matter
-    # a library may cancel it, which cancels nobody who waits for it
+        return  # later errors of the connection don't matter
+    # a library may cancel the task; that must not cancel the caller
     said.set_exception(error or ConnectionError("the session ended before all was said"))
 
 

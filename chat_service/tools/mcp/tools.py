@@ -1,4 +1,4 @@
-"""What configured MCP servers offer: capabilities for tasks, tools for the main agent."""
+"""The tools of the configured MCP servers, as capabilities for tasks and tools for chats."""
 
 import asyncio
 import re
@@ -27,7 +27,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McpToolSpec:
-    """One tool as its server told of it. It is kept: a field may be added, none may change."""
+    """A tool as its server listed it. Stored: fields may be added, none may change."""
 
     name: str
     description: str
@@ -41,21 +41,21 @@ class McpToolSpec:
             name=clean(tool.name),
             description=clean(tool.description or tool.title or tool.name)[:MAX_DESCRIPTION],
             input_schema=schema.sanitize_schema(tool.inputSchema),
-            # one that says nothing may do more when it is called again
+            # without a hint a tool is not idempotent
             repeatable=bool(hints and (hints.readOnlyHint or hints.idempotentHint)),
         )
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> "McpToolSpec":
-        # whoever kept it may know of more fields
+        # a newer version may have stored more fields
         return cls(**{one.name: stored[one.name] for one in fields(cls)})
 
 
 @dataclass(slots=True, kw_only=True)
 class McpTools:
-    """A server that is away keeps what it last offered, also from before this process began.
+    """The tools of all servers. An unreachable server keeps the tools it last listed.
 
-    `reserved` names belong to other tools.
+    `reserved` are names of other tools. `store` keeps the lists beyond the process.
     """
 
     servers: Sequence[McpServer]
@@ -76,11 +76,11 @@ class McpTools:
         return tuple(one.definition for one in self._all())
 
     def may_come(self, name: str) -> bool:
-        """Whether a tool may be one of a server of which nothing is known yet."""
+        """Returns whether a tool may belong to a server that has never listed its tools."""
         return any(name.startswith(f"{one.id}_") for one in self._unknown())
 
     async def load(self) -> None:
-        """Reads what servers offered before this process began."""
+        """Loads the stored lists of earlier processes."""
         kept = {} if self.store is None else await self.store.load()
         for server in self.servers:
             if server.id in kept:
@@ -88,14 +88,14 @@ class McpTools:
                 self._take(server, self._kept[server.id])
 
     async def refresh(self) -> None:
-        """Asks every server what it offers now."""
+        """Lists the tools of every server again."""
         await asyncio.gather(*(self._refresh_server(server) for server in self.servers))
         self._refreshed.set()
 
     async def wait_ready(self) -> None:
-        """Waits for a first look, so that what is in hand finds its tools, but not for long.
+        """Waits up to `seconds` for the first refresh, so that recovered turns find their tools.
 
-        Nobody waits when something is known of every server.
+        Returns at once if every server has listed its tools before.
         """
         if not self._unknown():
             return
@@ -113,7 +113,7 @@ class McpTools:
             listed, more = await client.list_tools(
                 server, self.environ, connect_limit=self.timing.mcp_connect_limit
             )
-        except Exception as error:  # noqa: BLE001 - whatever a foreign server does, we go on
+        except Exception as error:  # noqa: BLE001 - a server may fail in any way
             self._unreachable.add(server.id)
             log.warning(
                 "mcp_server_unreachable",
@@ -132,7 +132,7 @@ class McpTools:
         await self._keep(server, told)
 
     def _take(self, server: McpServer, told: list[McpToolSpec]) -> None:
-        # what has not changed stays the very same, and so do the graphs that know of it
+        # unchanged tools stay the same objects, so that their graphs stay cached
         if told == self._seen.get(server.id):
             return
         found: dict[str, ToolOffer] = {}
