@@ -22,6 +22,7 @@ from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.aio import wait_for_stop
 from shared.db import database
 from shared.telemetry import logs
 
@@ -95,7 +96,7 @@ class PgQueuer:
                 await self._serve_once(handler, stop)
             except Exception as error:  # noqa: BLE001 - the manager restarts after any error
                 log.warning("engine_lost", error=type(error).__name__)
-                await _pause(stop, 0.5)
+                await wait_for_stop(stop, 0.5)
         pruning.cancel()
 
     async def prune(self) -> None:
@@ -129,7 +130,7 @@ class PgQueuer:
                 await self.prune()
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("prune_failed", error=type(error).__name__)
-            await _pause(stop, PRUNE_SECONDS)
+            await wait_for_stop(stop, PRUNE_SECONDS)
 
     async def _serve_once(self, handler: Handler, stop: asyncio.Event) -> None:
         pool = await asyncpg.create_pool(
@@ -195,10 +196,3 @@ class PgQueuer:
 
 async def _await_handler(handler: Handler, run: UUID) -> None:
     await handler(run)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

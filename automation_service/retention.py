@@ -1,7 +1,6 @@
 """Deletes expired rows in small batches."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.persistence import retention as rows
+from shared.aio import run_every
 from shared.clock import Clock
 from shared.db import database
 from shared.telemetry import logs
@@ -51,14 +51,8 @@ class AutomationRetention:
     automation_batch: int = AUTOMATION_BATCH  # automations whose rows are counted at once
 
     async def run(self, stop: asyncio.Event, seconds: float) -> None:
-        while not stop.is_set():
-            try:
-                await self.delete_expired(stop)
-            except Exception as error:
-                if database.translate(error) is None:
-                    log.error("retention_failed", exc_info=error)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), seconds)
+        on_error = partial(database.log_fault, log, "retention_failed")
+        await run_every(seconds, partial(self.delete_expired, stop), stop=stop, on_error=on_error)
 
     async def delete_expired(self, stop: asyncio.Event | None = None) -> dict[str, int]:
         """Deletes all expired rows. Returns how many of each kind."""

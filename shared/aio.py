@@ -107,13 +107,33 @@ class BackgroundTasks:
 log = logs.logger(__name__)
 
 
-async def run_every(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
-    while True:
+async def run_every(
+    seconds: float,
+    work: Callable[[], Awaitable[object]],
+    *,
+    stop: asyncio.Event | None = None,
+    on_error: Callable[[Exception], object] | None = None,
+) -> None:
+    """Runs `work`, waits and repeats, until `stop` is set or the task is cancelled.
+
+    An exception ends nothing: it goes to `on_error`, which logs it by default.
+    """
+    stop = stop or asyncio.Event()
+    while not stop.is_set():
         try:
-            await do()
-        except Exception as error:  # noqa: BLE001 - the database is away; the loop goes on
-            log.warning("sweep_failed", what=do.__qualname__, error=type(error).__name__)
-        await asyncio.sleep(seconds)
+            await work()
+        except Exception as error:  # noqa: BLE001 - the next try may succeed
+            if on_error is not None:
+                on_error(error)
+            else:
+                log.warning("sweep_failed", what=work.__qualname__, error=type(error).__name__)
+        await wait_for_stop(stop, seconds)
+
+
+async def wait_for_stop(stop: asyncio.Event, seconds: float) -> None:
+    """Returns when `stop` is set, at the latest after `seconds`."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 async def start_loop(stack: contextlib.AsyncExitStack, loop: Coroutine[Any, Any, None]) -> None:

@@ -1,7 +1,6 @@
 """The last known catalogue of chat_service."""
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -9,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.persistence import capabilities as rows
 from shared import errors
+from shared.aio import wait_for_stop
 from shared.clock import Clock
 from shared.db import database
 from shared.registries.actions.store import all_actions
@@ -93,11 +93,9 @@ class CapabilityCache:
             fetched = False
             try:
                 fetched = await self.refresh()
-            except Exception as error:
-                if database.translate(error) is None:
-                    log.error("catalogue_failed", exc_info=error)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), REFRESH_SECONDS if fetched else RETRY_SECONDS)
+            except Exception as error:  # noqa: BLE001 - the next try may succeed
+                database.log_fault(log, "catalogue_failed", error)
+            await wait_for_stop(stop, REFRESH_SECONDS if fetched else RETRY_SECONDS)
 
 
 def _json(capability: Capability) -> dict[str, Any]:

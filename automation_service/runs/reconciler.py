@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from automation_service.runs.attempt import StoppableAgent
 from automation_service.runs.event_log import StoreError
 from automation_service.runs.executor import RunExecutor, fail_unreadable
 from automation_service.runs.writer import BatchWriter
+from shared.aio import run_every
 from shared.clock import Clock
 from shared.db import database
 from shared.definition.states import RunStatus
@@ -38,14 +40,8 @@ class RunReconciler:
     writer: BatchWriter
 
     async def run(self, stop: asyncio.Event, seconds: float) -> None:
-        while not stop.is_set():
-            try:
-                await self.reconcile()
-            except Exception as error:
-                if database.translate(error) is None:
-                    log.error("reconcile_failed", exc_info=error)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), seconds)
+        on_error = partial(database.log_fault, log, "reconcile_failed")
+        await run_every(seconds, self.reconcile, stop=stop, on_error=on_error)
 
     async def reconcile(self) -> None:
         """Ends overdue runs, then enqueues every run that may go on."""

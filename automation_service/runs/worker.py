@@ -1,7 +1,6 @@
 """Runs that this process executes: claim, execute, stop."""
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -15,6 +14,7 @@ from automation_service.runs.attempt import StoppableAgent
 from automation_service.runs.executor import RunExecutor, StopReason, fail_unreadable
 from automation_service.runs.writer import BatchWriter
 from shared import errors
+from shared.aio import wait_for_stop
 from shared.clock import Clock
 from shared.db import database
 from shared.definition.states import RunStatus
@@ -91,7 +91,7 @@ class RunWorker:
     async def watch(self, stop: asyncio.Event) -> None:
         """Stops held runs that were cancelled or that another worker took over."""
         while not stop.is_set():
-            await _pause(stop, WATCH_INTERVAL_SECONDS)
+            await wait_for_stop(stop, WATCH_INTERVAL_SECONDS)
             # A copy: a run that is claimed during the query is not in its result.
             held = dict(self._held)
             if not held:
@@ -100,9 +100,8 @@ class RunWorker:
             try:
                 async with self.db.connect() as connection:
                     seen = await rows.find_superseded_or_cancelled(connection, attempts)
-            except Exception as error:
-                if database.translate(error) is None:
-                    log.error("watch_failed", exc_info=error)
+            except Exception as error:  # noqa: BLE001 - the next try may succeed
+                database.log_fault(log, "watch_failed", error)
                 continue
             for run, (attempt, cancelled) in seen.items():
                 executor = held[run]
@@ -134,8 +133,3 @@ def _clear_cancellation() -> None:
     # The cancellation is handled here; the awaits that follow must not raise it again.
     if (task := asyncio.current_task()) is not None:
         task.uncancel()
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)

@@ -1,7 +1,6 @@
 """Time → pending runs."""
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +22,7 @@ from automation_service.scheduling.dispatcher import (
     recompute_fire_times,
 )
 from automation_service.scheduling.slot_decision import SlotPolicy
+from shared.aio import wait_for_stop
 from shared.clock import Clock
 from shared.db import database
 from shared.definition.states import AutomationStatus
@@ -207,8 +207,7 @@ class Scheduler:
 
     async def _poll(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), POLL_INTERVAL.total_seconds())
+            await wait_for_stop(stop, POLL_INTERVAL.total_seconds())
             self._woken.set()
         self._woken.set()
 

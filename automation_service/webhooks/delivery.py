@@ -71,9 +71,8 @@ class DeliveryWorker:
             try:
                 await self.send_due()
                 await self._measure()
-            except Exception as error:
-                if database.translate(error) is None:
-                    log.error("deliveries_failed", exc_info=error)
+            except Exception as error:  # noqa: BLE001 - the next try may succeed
+                database.log_fault(log, "deliveries_failed", error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), self.poll_interval.total_seconds())
         await self.wait_until_idle(cancel=True)
@@ -122,9 +121,8 @@ class DeliveryWorker:
                 log.info("webhook_secrets_resealed", count=count)
         except errors.EncryptionUnavailable:
             return  # without a key there are no secrets
-        except Exception as error:
-            if database.translate(error) is None:
-                log.error("reseal_failed", exc_info=error)
+        except Exception as error:  # noqa: BLE001 - the next try may succeed
+            database.log_fault(log, "reseal_failed", error)
 
     def _start(self, tried: Delivery) -> None:
         task = asyncio.create_task(self._send(tried))

@@ -29,7 +29,7 @@ from chat_service.turns.segment import (
 from chat_service.turns.telemetry import SegmentTelemetry, outcome_name
 from chat_service.turns.watch import TurnWatcher
 from shared import errors
-from shared.aio import BackgroundTasks
+from shared.aio import BackgroundTasks, run_every
 from shared.clock import Clock
 from shared.db import database
 from shared.telemetry import logs
@@ -144,11 +144,19 @@ class TurnEngine:
     async def run(self) -> None:
         """Keeps leases, looks for cancellations, adopts orphans; until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._every(self.renew_seconds, self.renew_leases))
             group.create_task(
-                self._every(self._timing.cancel_poll_interval, self.check_cancel_requests)
+                run_every(self.renew_seconds, self.renew_leases, on_error=_log_upkeep_failure)
             )
-            group.create_task(self._every(ADOPT_SECONDS, self.adopt_turns))
+            group.create_task(
+                run_every(
+                    self._timing.cancel_poll_interval,
+                    self.check_cancel_requests,
+                    on_error=_log_upkeep_failure,
+                )
+            )
+            group.create_task(
+                run_every(ADOPT_SECONDS, self.adopt_turns, on_error=_log_upkeep_failure)
+            )
 
     async def stop(self, grace_seconds: float) -> None:
         """Lets turns end for a while, then leaves the rest to another replica at once."""
@@ -343,14 +351,6 @@ class TurnEngine:
         if segment.turn.cancel_requested:
             self.cancel(segment.turn.id)
 
-    async def _every(self, seconds: float, do: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await do()
-            except Exception as error:  # noqa: BLE001 - the database is away; the loop goes on
-                log.warning("turn_keeping_failed", error=type(error).__name__)
-            await asyncio.sleep(seconds)
-
 
 async def _check_lost(connection: AsyncConnection, running: _Running) -> None:
     turn = await turns.get(connection, running.segment.turn.id)
@@ -369,3 +369,7 @@ def _log_end(segment: Segment, outcome: SegmentOutcome) -> None:
         reason=outcome.error.reason if isinstance(outcome, SegmentFailed) else "",
         rerouted=segment.rerouted,
     )
+
+
+def _log_upkeep_failure(error: Exception) -> None:
+    log.warning("turn_keeping_failed", error=type(error).__name__)

@@ -146,6 +146,12 @@ def translate_errors() -> Iterator[None]:
         raise refusal from error
 
 
+def log_fault(log: Any, event: str, error: Exception) -> None:
+    """Logs the error as `event`, unless it says that the database is lost or unreachable."""
+    if translate(error) is None:
+        log.error(event, exc_info=error)
+
+
 def upgrade(url: str, *, package: str, schema: str, revision: str = "head") -> None:
     """Brings `schema` to a revision of the package's migrations."""
     command.upgrade(_alembic(url, package, schema), revision)
