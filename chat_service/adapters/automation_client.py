@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomationClient:
-    """The agent's port `Automations`."""
+    """The agent's port `AutomationsPort`."""
 
     stub: automation_pb2_grpc.AutomationServiceStub
     behalf: DelegatedCredentials

@@ -22,6 +22,8 @@ from shared.telemetry import metrics
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCallStore:
+    """The agent's port `ToolCallClaims`."""
+
     db: AsyncEngine
 
     async def claim(self, turn: UUID, key: str) -> bool:
@@ -32,7 +34,7 @@ class ToolCallStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalStore:
-    """The agent's port `Approvals`, on the table of approvals.
+    """The agent's port `Approvals`.
 
     Every method is idempotent and raises ServiceUnavailable if the connection is lost.
     """
@@ -107,7 +109,7 @@ def _stored(row: Approval) -> StoredApproval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageStore:
-    """The agent's port `Images`, on the table of images."""
+    """The agent's port `Images`."""
 
     db: AsyncEngine
 
@@ -121,6 +123,8 @@ class ImageStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class McpToolStore:
+    """The agent's port `McpToolSpecs`."""
+
     db: AsyncEngine
 
     async def load(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:

@@ -1,1 +1,1 @@
-"""The RPCs of ChatService and AgentService, one module a resource."""
+"""The RPCs of ChatService and AgentService. Each resource has a module."""

@@ -1,4 +1,4 @@
-"""What a person approves or made of it, checked like the draft was, when it is decided."""
+"""The check of an approval's payload, edited or not, when a user decides it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from shared.clock import Clock
 from shared.definition.envelope import AutomationCreate, dump
 from shared.validation import never_fires
 
-# which automation, and as it was when the change was drafted
+# They identify the automation and the version that the user saw.
 _FIXED_KEYS = ("name", "etag")
 
 
@@ -26,15 +26,18 @@ class PayloadCheck:
     async def check(
         self, row: Approval, payload: Mapping[str, Any], field: str
     ) -> Mapping[str, Any]:
-        """Its canonical form. InvalidRequest with paths under `field`, where it stands."""
+        """Returns the canonical form of an edited payload.
+
+        Raises InvalidRequest with paths under the request's `field`.
+        """
         if row.state is not ApprovalState.PENDING:
             return _stored_form(row, payload)
         try:
             match row.action_type:
                 case ActionType.CREATE:
-                    return await self._created(row, payload)
+                    return await self._check_create(row, payload)
                 case ActionType.UPDATE:
-                    return await self._updated(row, payload)
+                    return await self._check_update(row, payload)
                 case ActionType.PAUSE | ActionType.RESUME | ActionType.TOOL_CALL:
                     return _check_schema(row, payload)
         except errors.RotaError as error:
@@ -49,12 +52,12 @@ class PayloadCheck:
         raise errors.invalid(field, f"an act of the type {row.action_type} can't be edited")
 
     async def check_not_late(self, row: Approval, field: str) -> None:
-        """InvalidRequest when what was shown would never fire any more, as when it is late.
+        """Raises InvalidRequest if the automation would never fire, as its time has passed.
 
-        Paths are under `field`, where an edit mends it. Whatever else has changed since it was
-        shown is told by the tool that does what was approved.
+        Paths are under the request's `field`, which an edit would fill. The tool that acts on the
+        approval reports every other change since the user saw the payload.
         """
-        if row.action_type not in (ActionType.CREATE, ActionType.UPDATE) or not self._late(row):
+        if row.action_type not in (ActionType.CREATE, ActionType.UPDATE) or not self._is_late(row):
             return
         try:
             await self.check(row, row.payload, field)
@@ -63,7 +66,7 @@ class PayloadCheck:
         except errors.RotaError:
             return
 
-    def _late(self, row: Approval) -> bool:
+    def _is_late(self, row: Approval) -> bool:
         try:
             definition = AutomationCreate.model_validate(_automation_fields(row.payload)).definition
             unfired = never_fires.zero_fires(definition)
@@ -71,13 +74,13 @@ class PayloadCheck:
         except ValidationError:
             return False
 
-    async def _created(self, row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _check_create(self, row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         saved = await self.automations.validate(
             workspace=row.workspace_id, user=row.requested_by, payload=payload
         )
         return saved.payload
 
-    async def _updated(self, row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    async def _check_update(self, row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         if changed := [key for key in _FIXED_KEYS if payload.get(key) != row.payload[key]]:
             raise errors.InvalidRequest(
                 [
@@ -92,7 +95,7 @@ class PayloadCheck:
 
 
 def _stored_form(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The form that was kept of it, if it was this one; time may have passed since."""
+    """Returns the form that `check` gave before the decision, without checks against the clock."""
     if row.action_type not in (ActionType.CREATE, ActionType.UPDATE):
         return payload
     held = {key: payload[key] for key in _FIXED_KEYS if key in payload}
@@ -111,7 +114,7 @@ def join_path(prefix: str, field: str) -> str:
 
 
 def _check_schema(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    """By the schema that the card was shown with, which fixes what may not change."""
+    """Checks against the approval's schema, which pins what may not change."""
     if faults := json_schema.find_faults(row.payload_schema, payload):
         raise errors.InvalidRequest(
             [errors.FieldViolation(field=path, description=what) for path, what in faults]

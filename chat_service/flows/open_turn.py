@@ -107,20 +107,20 @@ class TurnOpener:
         if seen is None or seen.thread.open_turn is not None:
             return None
         try:
-            choice = await self._chosen(connection, new_turn, seen.thread, seen.cooling)
+            choice = await self._chosen(connection, new_turn, seen.thread, seen.cooldowns)
         except errors.RotaError:
             return None
         # Credit is held in a transaction, and so is what more there was to ask for the choice.
         if choice.config.premium or connection.in_transaction():
             return None
-        segment, new = self._new(new_turn, seen.thread, choice.config, first=seen.first)
+        segment, new = self._new(new_turn, seen.thread, choice.config, first=seen.is_empty)
         begun = await turn_opening.insert_if_unchanged(
             connection,
             new,
             remembered(segment.turn),
             pin_was=seen.thread.model_config_id,
             pin=choice.pin,
-            first=seen.first,
+            is_empty=seen.is_empty,
         )
         return (segment, list(new.frames)) if begun else None
 
@@ -129,13 +129,13 @@ class TurnOpener:
         connection: AsyncConnection,
         new_turn: NewTurn,
         thread: Thread,
-        cooling: Cooldowns | None = None,
+        cooldowns: Cooldowns | None = None,
     ) -> ModelChoice:
         wanted = ModelRequirements(
             user=new_turn.user, images=llm_capability.has_images(new_turn.parts)
         )
         choice = await self.auto_pin.choose(
-            connection, thread, new_turn.model_config_id, wanted, cooling
+            connection, thread, new_turn.model_config_id, wanted, cooldowns
         )
         llm_capability.check_images(choice.config, new_turn.parts)
         return choice
@@ -204,7 +204,7 @@ class TurnOpener:
             events.append(initial_thinking_step.start(new_turn.parts))
         stored = self.log.number(events, 0)
         turn = replace(turn, last_sequence=len(stored))
-        said = Message(
+        message = Message(
             id=turn.user_message_id,
             thread_id=turn.thread_id,
             turn_id=turn.id,
@@ -217,8 +217,8 @@ class TurnOpener:
         new = turn_opening.NewTurnRows(
             turn=turn,
             lease=self.turn_engine.lease,
-            said=said,
-            answer=new_agent_message(turn, turn.create_time),
+            user_message=message,
+            agent_message=new_agent_message(turn, turn.create_time),
             frames=stored,
         )
         opened = OpenedTurn(

@@ -26,7 +26,7 @@ from shared.db.statements import Statement
 _THREADS: Final = tables.threads
 _MESSAGES: Final = tables.messages
 _REQUESTS: Final = tables.tenants.requests
-_COOLING: Final = tables.model_cooldowns
+_COOLDOWNS: Final = tables.model_cooldowns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,8 @@ class NewTurnRows:
 
     turn: Turn
     lease: timedelta
-    said: Message
-    answer: Message
+    user_message: Message
+    agent_message: Message
     frames: Sequence[bytes]
 
 
@@ -53,30 +53,30 @@ class TurnRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadSnapshot:
-    """A thread as it was read. `first`: it has no message yet."""
+    """A thread as it was read. `is_empty`: it has no messages."""
 
     thread: Thread
-    first: bool
-    cooling: Mapping[int, datetime]  # the end of each cooldown by model config id
+    is_empty: bool
+    cooldowns: Mapping[int, datetime]  # the end of each cooldown by model config id
 
 
 async def insert(connection: AsyncConnection, new: NewTurnRows) -> bool:
     """Returns False, and stores nothing, if the thread has an open turn."""
-    return await _BEGIN.row(connection, **_given(new)) is not None
+    return await _INSERT.row(connection, **_given(new)) is not None
 
 
 async def read_thread(
     connection: AsyncConnection, *, workspace: str, user: str, thread: UUID, now: datetime
 ) -> ThreadSnapshot | None:
     """Returns None unless the user is a member and the thread is a chat of the workspace."""
-    row = await _LOOK.row(
+    row = await _READ_THREAD.row(
         connection, workspace=workspace, user=user, thread=thread, kind=ThreadKind.CHAT, now=now
     )
     if row is None:
         return None
-    first, models, until = (row.pop(name) for name in ("first", "models", "until"))
-    cooling = dict(zip(models or (), until or (), strict=True))
-    return ThreadSnapshot(thread=Thread(**row), first=first, cooling=cooling)
+    is_empty, models, until = (row.pop(name) for name in ("is_empty", "models", "until"))
+    cooldowns = dict(zip(models or (), until or (), strict=True))
+    return ThreadSnapshot(thread=Thread(**row), is_empty=is_empty, cooldowns=cooldowns)
 
 
 async def insert_if_unchanged(
@@ -86,13 +86,13 @@ async def insert_if_unchanged(
     *,
     pin_was: int,
     pin: int,
-    first: bool,
+    is_empty: bool,
 ) -> bool:
     """Stores a new turn, its request, and the model that its thread is pinned to.
 
     Returns False, and stores nothing, if the thread is gone or has an open turn, if its pin is not
-    `pin_was`, if it has messages though the turn is its `first`, or if the request was served.
-    The connection must not be in a transaction.
+    `pin_was`, if it has messages despite `is_empty`, or if the request was served. The connection
+    must not be in a transaction.
     """
     key = tenancy.request_key(new.turn.workspace_id, request.rpc, request.user, request.request_id)
     given = {
@@ -105,14 +105,14 @@ async def insert_if_unchanged(
         "request_create_time": new.turn.create_time,
     }
     try:
-        found = await _BEGIN_AS_SEEN.row(
+        found = await _INSERT_IF_UNCHANGED.row(
             connection,
             **_given(new),
             **given,
             key=key,
             pin_was=pin_was,
             pin=pin,
-            first=first,
+            is_empty=is_empty,
         )
     except asyncpg.IntegrityConstraintViolationError:
         return False
@@ -120,10 +120,10 @@ async def insert_if_unchanged(
 
 
 def _given(new: NewTurnRows) -> dict[str, Any]:
-    said = {f"said_{c.name}": getattr(new.said, c.name) for c in _MESSAGES.columns}
-    answer = {f"answer_{c.name}": getattr(new.answer, c.name) for c in _MESSAGES.columns}
+    user = {f"user_{c.name}": getattr(new.user_message, c.name) for c in _MESSAGES.columns}
+    agent = {f"agent_{c.name}": getattr(new.agent_message, c.name) for c in _MESSAGES.columns}
     turn = turns.column_values(new.turn)
-    return {**turn, "lease": new.lease, **said, **answer, "base": 0, "frames": list(new.frames)}
+    return {**turn, "lease": new.lease, **user, **agent, "base": 0, "frames": list(new.frames)}
 
 
 def _row(table: sa.Table, prefix: str, *where: "sa.ColumnElement[bool]") -> sa.CTE:
@@ -132,59 +132,59 @@ def _row(table: sa.Table, prefix: str, *where: "sa.ColumnElement[bool]") -> sa.C
     return sa.insert(table).from_select(names, sa.select(*given).where(*where)).cte(prefix)
 
 
-def _begin(begun: sa.CTE, *more: sa.CTE) -> "sa.Select[Any]":
-    new = sa.select(begun.c.id).scalar_subquery()
-    return sa.select(begun.c.id).add_cte(
-        _row(_MESSAGES, "said", new.is_not(None)),
-        _row(_MESSAGES, "answer", new.is_not(None)),
+def _insert(turn_row: sa.CTE, *more: sa.CTE) -> "sa.Select[Any]":
+    new = sa.select(turn_row.c.id).scalar_subquery()
+    return sa.select(turn_row.c.id).add_cte(
+        _row(_MESSAGES, "user", new.is_not(None)),
+        _row(_MESSAGES, "agent", new.is_not(None)),
         turn_frames.insert_cte(new, new.is_not(None)),
         *more,
     )
 
 
-def _begin_as_seen() -> "sa.Select[Any]":
+def _insert_if_unchanged() -> "sa.Select[Any]":
     # The statement's snapshot may be stale once it gets the request's lock. The row lock checks
     # the thread again, and unique indexes check the rest.
     mine = sa.select(tenancy.REQUEST_LOCK.label("mine")).cte("mine")
     was, pin = (sa.bindparam(name, type_=sa.BigInteger) for name in ("pin_was", "pin"))
     thread = _THREADS.c.id == sa.bindparam("thread_id", type_=_THREADS.c.id.type)
-    as_seen = sa.or_(~sa.bindparam("first", type_=sa.Boolean), ~sa.exists(_said()))
+    unchanged = sa.or_(~sa.bindparam("is_empty", type_=sa.Boolean), ~sa.exists(_messages()))
     held = (
         sa.select(_THREADS.c.id)
-        .where(thread, _THREADS.c.model_config_id == was, as_seen, sa.exists(sa.select(mine)))
+        .where(thread, _THREADS.c.model_config_id == was, unchanged, sa.exists(sa.select(mine)))
         .with_for_update(key_share=True)
         .cte("held")
     )
-    begun = turns.insert_cte(sa.exists(sa.select(held)))
-    new = sa.exists(sa.select(begun.c.id))
+    turn_row = turns.insert_cte(sa.exists(sa.select(held)))
+    new = sa.exists(sa.select(turn_row.c.id))
     pinned = sa.update(_THREADS).where(thread, new, pin != was).values(model_config_id=pin)
-    return _begin(begun, _row(_REQUESTS, "request", new), pinned.cte("pinned"))
+    return _insert(turn_row, _row(_REQUESTS, "request", new), pinned.cte("pinned"))
 
 
-def _said() -> "sa.Select[Any]":
+def _messages() -> "sa.Select[Any]":
     return sa.select(_MESSAGES.c.id).where(_MESSAGES.c.thread_id == _THREADS.c.id)
 
 
-def _look() -> "sa.Select[Any]":
+def _read_thread() -> "sa.Select[Any]":
     members = tables.tenants.memberships
     member = sa.select(members.c.user_id).where(
         members.c.workspace_id == sa.bindparam("workspace"),
         members.c.user_id == sa.bindparam("user"),
         members.c.revoked_time.is_(None),
     )
-    now = sa.bindparam("now", type_=_COOLING.c.until.type)
+    now = sa.bindparam("now", type_=_COOLDOWNS.c.until.type)
 
-    def cooling(column: "sa.Column[Any]") -> "sa.ColumnElement[Any]":
-        each = sa.select(column).where(_COOLING.c.until > now)
-        return sa.func.array(each.order_by(_COOLING.c.model_config_id).scalar_subquery())
+    def cooldowns(column: "sa.Column[Any]") -> "sa.ColumnElement[Any]":
+        each = sa.select(column).where(_COOLDOWNS.c.until > now)
+        return sa.func.array(each.order_by(_COOLDOWNS.c.model_config_id).scalar_subquery())
 
     return threads.OF_WORKSPACE.add_columns(
-        (~sa.exists(_said())).label("first"),
-        cooling(_COOLING.c.model_config_id).label("models"),
-        cooling(_COOLING.c.until).label("until"),
+        (~sa.exists(_messages())).label("is_empty"),
+        cooldowns(_COOLDOWNS.c.model_config_id).label("models"),
+        cooldowns(_COOLDOWNS.c.until).label("until"),
     ).where(sa.exists(member))
 
 
-_BEGIN: Final = Statement(_begin(turns.insert_cte()))
-_LOOK: Final = Statement(_look())
-_BEGIN_AS_SEEN: Final = Statement(_begin_as_seen())
+_INSERT: Final = Statement(_insert(turns.insert_cte()))
+_READ_THREAD: Final = Statement(_read_thread())
+_INSERT_IF_UNCHANGED: Final = Statement(_insert_if_unchanged())

@@ -47,8 +47,10 @@ async def new_turn(chat: Chat) -> tuple[NewTurnRows, TurnRequest, int]:
     new = NewTurnRows(
         turn=turn,
         lease=LEASE,
-        said=replace(asked, id=turn.user_message_id, turn_id=turn.id),
-        answer=replace(answered, id=turn.agent_message_id, turn_id=turn.id, finish_time=None),
+        user_message=replace(asked, id=turn.user_message_id, turn_id=turn.id),
+        agent_message=replace(
+            answered, id=turn.agent_message_id, turn_id=turn.id, finish_time=None
+        ),
         frames=[b"first", b"second"],
     )
     request = TurnRequest(
@@ -68,7 +70,7 @@ async def opened(
 ) -> bool:
     async with chat.engine.connect() as connection:
         return await turn_opening.insert_if_unchanged(
-            connection, new, request, pin_was=pin_was, pin=pin, first=first
+            connection, new, request, pin_was=pin_was, pin=pin, is_empty=first
         )
 
 
@@ -135,8 +137,12 @@ async def test_where_it_is_not_as_was_seen_nothing_is_stored(chat: Chat, otherwi
         case "open turn":
             other = replace(request, request_id="another")
             one = replace(new, turn=replace(new.turn, id=uuid4()), frames=[])
-            one = replace(one, said=replace(new.said, id=uuid4(), turn_id=one.turn.id))
-            one = replace(one, answer=replace(new.answer, id=uuid4(), turn_id=one.turn.id))
+            one = replace(
+                one, user_message=replace(new.user_message, id=uuid4(), turn_id=one.turn.id)
+            )
+            one = replace(
+                one, agent_message=replace(new.agent_message, id=uuid4(), turn_id=one.turn.id)
+            )
             assert await opened(chat, one, other, pin_was=pin, pin=pin)
         case "other pin":
             async with chat.engine.begin() as connection:
