@@ -1,4 +1,4 @@
-"""What one run says of itself while it is carried out: told at once, stored soon, in order."""
+"""The events of a run while it executes: appended at once, stored soon, in order."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from automation_service.persistence.run_checkpoints import Checkpoint, EndColumn
 from automation_service.persistence.run_claims import AttemptFenced, Claim
 from automation_service.runs import step_results
 from automation_service.runs.batcher import Batcher
-from automation_service.runs.step_results import Result
+from automation_service.runs.step_results import StepResult
 from shared import compact_json, errors
 from shared.clock import Clock
 from shared.definition.states import RunStatus
@@ -18,16 +18,16 @@ from shared.telemetry import logs, metrics
 
 log = logs.logger(__name__)
 
-ArtifactBuilder = Callable[[list[Result]], list[dict[str, Any]]]
+ArtifactBuilder = Callable[[list[StepResult]], list[dict[str, Any]]]
 
 
 class StoreError(Exception):
-    """The database did not take what a run said: it goes back, to be taken up from what is."""
+    """The database did not store events. The run returns to the queue and resumes from there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnd:
-    """How a run ended, with all that it said before."""
+    """The end of a run, with the events that are not yet stored."""
 
     claim: Claim
     checkpoint: Checkpoint
@@ -38,7 +38,7 @@ class RunEnd:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class RunLog:
-    """The history of a run under one attempt, and the results of its steps.
+    """The events and step results of a run under one attempt.
 
     `flush` waits until what was appended is stored. After it raises AttemptFenced or StoreError
     nothing more is stored.
@@ -48,30 +48,30 @@ class RunLog:
     clock: Clock
     writes: "Batcher[RunLog, bool]"
     endings: Batcher[RunEnd, bool]
-    results: list[Result]
+    results: list[StepResult]
     artifacts: ArtifactBuilder = field(default=lambda results: [])
-    in_flight: Checkpoint | None = field(init=False, default=None)  # of whoever stores it
+    in_flight: Checkpoint | None = field(init=False, default=None)  # while a batch stores it
     _stored: int = field(init=False)
     _pending: list[tuple[datetime, dict[str, Any]]] = field(init=False, default_factory=list)
     _changed: bool = field(init=False, default=False)
     _queued: bool = field(init=False, default=False)
-    _in_flight_count: int = field(init=False, default=0)  # frames being stored
+    _in_flight_count: int = field(init=False, default=0)  # events
     _fault: Exception | None = field(init=False, default=None)
     _waiters: list["asyncio.Future[None]"] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self._stored = self.claim.events
 
-    def put_result(self, result: Result) -> None:
-        """A step's result, in place of an earlier one of that step."""
+    def put_result(self, result: StepResult) -> None:
+        """Replaces or adds the result of a step, and appends the event."""
         for at, before in enumerate(self.results):
-            if before["step_id"] == result["step_id"]:
+            if before.step_id == result.step_id:
                 self.results[at] = result
                 break
         else:
             self.results.append(result)
         self._changed = True
-        shown = {key: value for key, value in result.items() if key != "output"}
+        shown = {key: value for key, value in result.to_json().items() if key != "output"}
         if self._pending and _continues(self._pending[-1][1], shown):
             self._pending.pop()
         self.append({"step_updated": shown})
@@ -97,7 +97,7 @@ class RunLog:
         error: errors.RotaError | None,
         output: Any = None,
     ) -> None:
-        """Ends the run, with all it said before. Raises AttemptFenced or StoreError."""
+        """Stores the remaining events and the end. Raises AttemptFenced or StoreError."""
         while self._in_flight_count and self._fault is None:
             await self._wait_stored()
         if self._fault is not None:
@@ -128,7 +128,7 @@ class RunLog:
         metrics.count("rota.runs", outcome=status.value)
 
     def take_checkpoint(self) -> Checkpoint | None:
-        """What is to be stored now, by whoever calls; None when it has gone with the end."""
+        """Returns what the caller must store now. None when the end has taken it."""
         self._queued = False
         self.in_flight = self._build_checkpoint() if self._pending else None
         return self.in_flight
@@ -148,7 +148,7 @@ class RunLog:
 
     def _values(self) -> ResultColumns:
         return ResultColumns(
-            step_results=compact_json.dump(self.results),
+            step_results=compact_json.dump([result.to_json() for result in self.results]),
             usage=compact_json.dump(step_results.sum_usage(self.results)),
             artifacts=compact_json.dump(self.artifacts(self.results)),
         )
@@ -167,8 +167,8 @@ class RunLog:
         self._in_flight_count = 0
         if self._pending and not self._queued and self._fault is None:
             self._enqueue()
-        settled, self._waiters = self._waiters, []
-        for one in settled:
+        waiters, self._waiters = self._waiters, []
+        for one in waiters:
             if not one.done():
                 one.set_result(None)
 
@@ -178,8 +178,8 @@ class RunLog:
         await stored
 
 
-def _continues(before: dict[str, Any], shown: Result) -> bool:
-    """Whether it only adds to what a step was said to be doing, and nobody has heard that yet."""
+def _continues(before: dict[str, Any], shown: dict[str, Any]) -> bool:
+    """Returns True when an unstored event of the same running attempt can be replaced."""
     told = before.get("step_updated")
     return (
         told is not None

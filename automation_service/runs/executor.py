@@ -1,4 +1,4 @@
-"""The steps of one claimed run, each result committed before the next begins."""
+"""The steps of one claimed run. Each result is committed before the next step starts."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from automation_service.runs import step_results, templates
 from automation_service.runs.agent_client import TaskFailed
 from automation_service.runs.attempt import AttemptAgent, StoppableAgent, call_action, timeout_error
 from automation_service.runs.event_log import RunLog
-from automation_service.runs.step_results import Result
+from automation_service.runs.step_results import StepResult
 from shared import errors, resources
 from shared.clock import Clock, rfc3339
 from shared.definition.envelope import AutomationDefinition
@@ -32,10 +32,10 @@ from shared.registries.actions.types import (
 )
 from shared.telemetry import logs
 
-# Of one try of a step; what comes after is not written down.
+# Of one attempt of a step; further events are dropped.
 MAX_PROGRESS_EVENTS: Final = 200
 MAX_TITLE_CHARACTERS: Final = 200
-# An agent that is further ahead of the database than this waits.
+# An agent with more unstored events waits.
 MAX_PENDING_EVENTS: Final = 64
 
 log = logs.logger(__name__)
@@ -63,15 +63,15 @@ class RunExecutor:
         self.definition = definitions.parse(self.claim.snapshot).definition
         self.log.artifacts = partial(step_results.build_artifacts, self.definition)
         for result in self.log.results:
-            if result["status"] == "succeeded":
-                self.output = result.get("output")
+            if result.status == "succeeded":
+                self.output = result.output
 
     @property
     def claim(self) -> Claim:
         return self.log.claim
 
     async def run(self) -> errors.RotaError | None:
-        """Does the plan, and on_failure if a step fails for good; gives that step's error."""
+        """Runs the plan, and on_failure when a step fails. Returns the error of that step."""
         for step in self.definition.plan:
             failed = await self._run_step(step, None)
             if failed is not None:
@@ -83,15 +83,15 @@ class RunExecutor:
         return timeout_error("the run", self.definition.execution.timeout_seconds)
 
     async def end_step(self, status: RunStatus) -> None:
-        """Closes a step that was cut short with its run, and stops what it does elsewhere."""
+        """Ends the running step of a cancelled or overdue run, and stops its agent task."""
         if status not in (RunStatus.CANCELLED, RunStatus.TIMED_OUT):
             return
         if self._attempt_agent is not None:
             await self._attempt_agent.stop()
         now = rfc3339(self.clock.now())
         for result in list(self.log.results):
-            if result["status"] == "running":
-                self.log.put_result({**result, "status": status.value, "finished_at": now})
+            if result.status == "running":
+                self.log.put_result(replace(result, status=status.value, finished_at=now))
 
     async def _on_failure(self, failed: errors.RotaError) -> None:
         for step in self.definition.execution.on_failure:
@@ -103,12 +103,16 @@ class RunExecutor:
     async def _run_step(
         self, step: PlanStep, failed: errors.RotaError | None
     ) -> errors.RotaError | None:
-        """Brings a step to its end; its error when it failed for good."""
+        """Runs a step to its end. Returns its error when it failed."""
         before = self._result(step)
-        if before is not None and before["status"] in ("succeeded", "skipped"):
+        if before is not None and before.status in ("succeeded", "skipped"):
             return None
-        if before is not None and before["status"] in ("failed", "timed_out"):
-            return step_results.error_from_json(before["error"])
+        if (
+            before is not None
+            and before.status in ("failed", "timed_out")
+            and before.error is not None
+        ):
+            return step_results.error_from_json(before.error)
         try:
             if step.when is not None and not templates.evaluate_condition(
                 step.when, self._names(failed)
@@ -143,8 +147,8 @@ class RunExecutor:
         self, step: PlanStep, action: ActionDefinition, config: dict[str, Any]
     ) -> errors.RotaError | None:
         while True:
-            # Committed before the call, and all it takes: a crash repeats this very try, under
-            # its request_id, whether or not it was seen to begin.
+            # Everything before the attempt is committed: after a crash the same attempt runs
+            # again, under its request_id, whether or not its start was stored.
             await self.log.flush()
             result = step_results.start_attempt(step, self._result(step), self.clock.now())
             self.log.put_result(result)
@@ -154,25 +158,25 @@ class RunExecutor:
             except errors.RotaError as error:
                 result = self._add_error_usage(self._result(step) or result, error)
                 policy = step_results.retry_policy(step, self.definition)
-                wait = policy.backoff(result["attempts"], error.retry_after)
+                wait = policy.backoff(result.attempts, error.retry_after)
                 if wait is None or not step_results.is_transient(error):
                     return self._fail(result, error)
                 again = self.clock.now() + wait
-                self.log.put_result({**result, "error": step_results.error_to_json(error)})
+                self.log.put_result(replace(result, error=step_results.error_to_json(error)))
                 await self.clock.wait_until(again, asyncio.Event())
                 continue
             self._succeed(self._result(step) or result, done, output)
             return None
 
     async def _call(
-        self, step: PlanStep, action: ActionDefinition, config: dict[str, Any], result: Result
+        self, step: PlanStep, action: ActionDefinition, config: dict[str, Any], result: StepResult
     ) -> ActionResult:
         left = self._budget_left()
         if left is not None and left <= 0:
             raise _budget_exceeded(self.definition)
         self._attempt_agent = AttemptAgent(self.agent)
         context = self._context(step, result, left, self._attempt_agent)
-        # What a worker before this one stored is told again by the task, and left out.
+        # The task repeats progress that an earlier worker stored; it is skipped.
         seen = await self._find_last_progress(step, result) if self.claim.attempt > 1 else 0
         context = replace(context, progress=self._progress(step, result, seen))
         done = await call_action(action, config, context, self._attempt_agent, step.timeout_seconds)
@@ -180,12 +184,12 @@ class RunExecutor:
         return done
 
     def _context(
-        self, step: PlanStep, result: Result, left: int | None, agent: TaskAgent
+        self, step: PlanStep, result: StepResult, left: int | None, agent: TaskAgent
     ) -> ActionContext:
         async def record_session(session_id: str) -> None:
             held, said = self._result(step), step_results.to_storable(session_id)
-            if held is not None and held.get("session_id") != said:
-                self.log.put_result({**held, "session_id": said})
+            if held is not None and held.session_id != said:
+                self.log.put_result(replace(held, session_id=said))
 
         return ActionContext(
             agent=agent,
@@ -193,19 +197,19 @@ class RunExecutor:
             user=self.claim.creator or "",
             run=str(self.claim.run),
             step_id=step.step_id,
-            request_id=f"{self.claim.run}:{step.step_id}:{result['attempts']}",
+            request_id=f"{self.claim.run}:{step.step_id}:{result.attempts}",
             record_session=record_session,
             budget_micros_left=left,
             time_zone=self._time_zone(),
         )
 
-    async def _find_last_progress(self, step: PlanStep, result: Result) -> int:
+    async def _find_last_progress(self, step: PlanStep, result: StepResult) -> int:
         async with self.db.connect() as connection:
             return await rows.find_last_progress(
-                connection, self.claim.run, step.step_id, result["attempts"]
+                connection, self.claim.run, step.step_id, result.attempts
             )
 
-    def _progress(self, step: PlanStep, result: Result, seen: int) -> Progress:
+    def _progress(self, step: PlanStep, result: StepResult, seen: int) -> Progress:
         said = 0
 
         async def progress(position: int, title: str) -> None:
@@ -216,7 +220,7 @@ class RunExecutor:
             event = {
                 "step_id": step.step_id,
                 "title": step_results.to_storable(title[:MAX_TITLE_CHARACTERS]),
-                "try": result["attempts"],
+                "try": result.attempts,
                 "position": position,
             }
             self.log.append({"step_progress": event})
@@ -224,25 +228,27 @@ class RunExecutor:
 
         return progress
 
-    def _succeed(self, result: Result, done: ActionResult, output: Any) -> None:
-        ended = {
-            **{key: value for key, value in result.items() if key != "error"},
-            "status": "succeeded",
-            "finished_at": rfc3339(self.clock.now()),
-            "output": output,
-            "usage": step_results.add_usage(result.get("usage"), done.usage),
-        }
+    def _succeed(self, result: StepResult, done: ActionResult, output: Any) -> None:
         self.output = output
-        self.log.put_result(ended)
-
-    def _fail(self, result: Result, error: errors.RotaError) -> errors.RotaError:
         self.log.put_result(
-            {
-                **result,
-                "status": "timed_out" if error.reason == "TIMED_OUT" else "failed",
-                "finished_at": rfc3339(self.clock.now()),
-                "error": step_results.error_to_json(error),
-            }
+            replace(
+                result,
+                status="succeeded",
+                finished_at=rfc3339(self.clock.now()),
+                error=None,
+                output=output,
+                usage=step_results.add_usage(result.usage, done.usage),
+            )
+        )
+
+    def _fail(self, result: StepResult, error: errors.RotaError) -> errors.RotaError:
+        self.log.put_result(
+            replace(
+                result,
+                status="timed_out" if error.reason == "TIMED_OUT" else "failed",
+                finished_at=rfc3339(self.clock.now()),
+                error=step_results.error_to_json(error),
+            )
         )
         return error
 
@@ -250,24 +256,27 @@ class RunExecutor:
         if self._result(step) is None:
             now = rfc3339(self.clock.now())
             self.log.put_result(
-                {
-                    "step_id": step.step_id,
-                    "action": step.action,
-                    "status": "skipped",
-                    "attempts": 0,
-                    "started_at": now,
-                    "finished_at": now,
-                }
+                StepResult(
+                    step_id=step.step_id,
+                    action=step.action,
+                    status="skipped",
+                    attempts=0,
+                    started_at=now,
+                    finished_at=now,
+                )
             )
 
-    def _add_error_usage(self, result: Result, error: errors.RotaError) -> Result:
+    def _add_error_usage(self, result: StepResult, error: errors.RotaError) -> StepResult:
         if not isinstance(error, TaskFailed):
             return result
-        charged = {**result, "usage": step_results.add_usage(result.get("usage"), error.usage)}
-        return {**charged, "session_id": error.session_id} if error.session_id else charged
+        return replace(
+            result,
+            usage=step_results.add_usage(result.usage, error.usage),
+            session_id=error.session_id or result.session_id,
+        )
 
-    def _result(self, step: PlanStep) -> Result | None:
-        return next((r for r in self.log.results if r["step_id"] == step.step_id), None)
+    def _result(self, step: PlanStep) -> StepResult | None:
+        return next((r for r in self.log.results if r.step_id == step.step_id), None)
 
     def _names(self, failed: errors.RotaError | None) -> dict[str, Any]:
         found = step_results.build_names(self.claim, self.definition, self.log.results)
@@ -277,7 +286,7 @@ class RunExecutor:
         cap = self.definition.execution.budget_cap_usd
         if cap is None:
             return None
-        spent: int = sum((r.get("usage") or {}).get("cost_micros", 0) for r in self.log.results)
+        spent: int = sum((r.usage or {}).get("cost_micros", 0) for r in self.log.results)
         return round(cap * 1_000_000) - spent
 
     def _time_zone(self) -> str:

@@ -1,9 +1,9 @@
-"""One step of a run: its names, its tries, its result."""
+"""The result of a step, as a run stores it, and what the next step reads of it."""
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from automation_service.persistence.run_claims import Claim
 from automation_service.runs.templates import TemplateValue
@@ -26,14 +26,50 @@ _RETRIES: Final = {
 }
 _COUNTED: Final = tuple(field.name for field in fields(Usage))
 
-Result = dict[str, Any]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """The state of a step. Times are RFC 3339; `error` is as of error_to_json."""
+
+    step_id: str
+    action: str
+    status: str
+    attempts: int
+    started_at: str = ""
+    finished_at: str | None = None
+    session_id: str | None = None
+    error: Mapping[str, Any] | None = None
+    output: Any = None
+    usage: Mapping[str, int] | None = None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        return cls(**{name: value[name] for name in _FIELDS if name in value})
+
+    def to_json(self) -> dict[str, Any]:
+        """Omits fields without a value, except the output of a step that succeeded."""
+        values = {name: getattr(self, name) for name in _FIELDS}
+        succeeded = self.status == "succeeded"
+        return {
+            name: value
+            for name, value in values.items()
+            if value is not None or (name == "output" and succeeded)
+        }
+
+    @property
+    def is_interrupted(self) -> bool:
+        """True when the worker was lost during an attempt."""
+        return self.status == "running" and self.error is None
+
+
+_FIELDS: Final = tuple(field.name for field in fields(StepResult))
 
 
 def build_names(
-    claim: Claim, definition: AutomationDefinition, results: list[Result]
+    claim: Claim, definition: AutomationDefinition, results: list[StepResult]
 ) -> dict[str, Any]:
-    """What the templates of a step may name."""
-    ended = {result["step_id"]: _seen(result) for result in results}
+    """Builds the names that templates of a step may use."""
+    ended = {result.step_id: _template_value(result) for result in results}
     also = {
         step.output_as: ended[step.step_id]
         for step in (*definition.plan, *definition.execution.on_failure)
@@ -64,14 +100,14 @@ def retry_policy(step: PlanStep, definition: AutomationDefinition) -> RetryPolic
 
 
 def is_transient(error: errors.RotaError) -> bool:
-    """Whether the same try may end better later."""
+    """Returns True when a later attempt may succeed."""
     if error.code in _TRANSIENT:
         return True
     return error.reason == "MODEL_RATE_LIMITED"
 
 
-def check_output(output: Any, results: list[Result]) -> Any:
-    """The output as it is stored. Raises OutputTooLarge."""
+def check_output(output: Any, results: list[StepResult]) -> Any:
+    """Returns the output as it is stored. Raises OutputTooLarge."""
     kept = to_storable(output)
     try:
         size = len(canonical_bytes(kept))
@@ -83,31 +119,30 @@ def check_output(output: Any, results: list[Result]) -> Any:
         ) from exc
     if size > MAX_OUTPUT_BYTES:
         raise _too_large(MAX_OUTPUT_BYTES)
-    held = sum(len(canonical_bytes(r["output"])) for r in results if r.get("output") is not None)
+    held = sum(len(canonical_bytes(r.output)) for r in results if r.output is not None)
     if size + held > MAX_RUN_OUTPUT_BYTES:
         raise _too_large(MAX_RUN_OUTPUT_BYTES)
     return kept
 
 
-def start_attempt(step: PlanStep, before: Result | None, now: datetime) -> Result:
-    """The result of a step that a new try begins; a try cut short is begun again, not counted."""
+def start_attempt(step: PlanStep, before: StepResult | None, now: datetime) -> StepResult:
+    """Returns the result of a running attempt. An interrupted attempt runs again, uncounted."""
     if before is None:
-        return {
-            "step_id": step.step_id,
-            "action": step.action,
-            "status": "running",
-            "attempts": 1,
-            "started_at": rfc3339(now),
-        }
-    again = {key: value for key, value in before.items() if key not in ("error", "finished_at")}
-    cut_short = before["status"] == "running" and "error" not in before
-    return {**again, "status": "running", "attempts": before["attempts"] + (not cut_short)}
+        return StepResult(
+            step_id=step.step_id,
+            action=step.action,
+            status="running",
+            attempts=1,
+            started_at=rfc3339(now),
+        )
+    attempts = before.attempts + (not before.is_interrupted)
+    return replace(before, status="running", attempts=attempts, error=None, finished_at=None)
 
 
 def build_artifacts(
-    definition: AutomationDefinition, results: list[Result]
+    definition: AutomationDefinition, results: list[StepResult]
 ) -> list[dict[str, Any]]:
-    """What steps gave that their author has named with output_as."""
+    """Builds an artifact of each output whose step has output_as."""
     named = {
         step.step_id: step.output_as
         for step in (*definition.plan, *definition.execution.on_failure)
@@ -115,15 +150,13 @@ def build_artifacts(
     }
     return [
         {
-            "artifact_id": named[result["step_id"]],
-            "step_id": result["step_id"],
-            "mime_type": "text/plain" if isinstance(result["output"], str) else "application/json",
-            "content": result["output"],
+            "artifact_id": named[result.step_id],
+            "step_id": result.step_id,
+            "mime_type": "text/plain" if isinstance(result.output, str) else "application/json",
+            "content": result.output,
         }
         for result in results
-        if result["step_id"] in named
-        and result["status"] == "succeeded"
-        and result.get("output") is not None
+        if result.step_id in named and result.status == "succeeded" and result.output is not None
     ]
 
 
@@ -153,24 +186,22 @@ def add_usage(before: Mapping[str, int] | None, usage: Usage) -> dict[str, int]:
     return {key: held.get(key, 0) + getattr(usage, key) for key in _COUNTED}
 
 
-def sum_usage(results: list[Result]) -> dict[str, int]:
-    """What all steps used together."""
+def sum_usage(results: list[StepResult]) -> dict[str, int]:
+    """Sums the usage of all steps."""
     found: dict[str, int] = {}
     for result in results:
-        for key, value in (result.get("usage") or {}).items():
+        for key, value in (result.usage or {}).items():
             found[key] = found.get(key, 0) + value
     return found
 
 
-def _seen(result: Result) -> TemplateValue:
-    output = result.get("output")
-    return TemplateValue(
-        output, {"output": output, "status": result["status"], "error": result.get("error")}
-    )
+def _template_value(result: StepResult) -> TemplateValue:
+    members = {"output": result.output, "status": result.status, "error": result.error}
+    return TemplateValue(result.output, members)
 
 
 def to_storable(value: Any) -> Any:
-    """What a model said, without what PostgreSQL or JSON can't hold."""
+    """Replaces what PostgreSQL or JSON can't store: NUL, lone surrogates, large integers."""
     match value:
         case str():
             kept = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

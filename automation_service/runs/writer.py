@@ -11,6 +11,7 @@ from automation_service.persistence.run_claims import Claim
 from automation_service.queue import RunQueue
 from automation_service.runs.batcher import Batcher
 from automation_service.runs.event_log import RunEnd, RunLog, StoreError
+from automation_service.runs.step_results import StepResult
 from automation_service.webhooks import events
 from shared.clock import Clock
 from shared.db import database
@@ -57,7 +58,7 @@ class BatchWriter:
             clock=self._clock,
             writes=self.writes,
             endings=self.endings,
-            results=[dict(result) for result in claim.step_results],
+            results=[StepResult.from_json(result) for result in claim.step_results],
         )
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from automation_service.persistence.run_claims import AttemptFenced
 from automation_service.queue import PgQueuer
 from automation_service.runs.event_log import RunLog, StoreError
+from automation_service.runs.step_results import StepResult
 from automation_service.runs.writer import MAX_BATCHED_CHARACTERS, BatchWriter
 from shared import errors
 from shared.clock import ManualClock
@@ -56,14 +57,10 @@ async def logs(writer: BatchWriter, runs: list[UUID]) -> list[RunLog]:
     return [writer.log(claim) for claim in claims if claim is not None]
 
 
-def result(output: str = "x") -> dict[str, Any]:
-    return {
-        "step_id": "news",
-        "action": "agent_task",
-        "status": "succeeded",
-        "attempts": 1,
-        "output": output,
-    }
+def result(output: str = "x") -> StepResult:
+    return StepResult(
+        step_id="news", action="agent_task", status="succeeded", attempts=1, output=output
+    )
 
 
 async def outputs(url: str) -> dict[UUID, str]:
