@@ -62,7 +62,7 @@ class AutomationClient:
     ) -> SavedAutomation:
         return await self._create(workspace, user, payload, request_id=str(request_id))
 
-    async def preview(
+    async def preview_schedule(
         self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
     ) -> SchedulePreview:
         request = pb.PreviewScheduleRequest(
@@ -99,12 +99,14 @@ class AutomationClient:
         request = pb.GetAutomationRequest(name=name)
         return _known(await self._call(self.stub.GetAutomation, request, workspace, user))
 
-    async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[RunView]:
+    async def list_runs(
+        self, *, workspace: str, user: str, name: str, limit: int
+    ) -> Sequence[RunView]:
         request = pb.ListRunsRequest(parent=name, page_size=limit)
         answer = await self._call(self.stub.ListRuns, request, workspace, user)
         return [_run(one) for one in answer.runs]
 
-    async def explain(
+    async def explain_slot(
         self, *, workspace: str, user: str, trigger: str, moment: datetime
     ) -> SlotExplanation:
         request = pb.ExplainSlotRequest(trigger=trigger, time=to_timestamp(moment))

@@ -47,7 +47,7 @@ class ModelConfigServicer(ResourceServicer):
 
         async def make() -> str:
             await self._check_room(connection, workspace, who.user, request.parent)
-            found = replace(row, id=await model_configs.new_id(connection))
+            found = replace(row, id=await model_configs.allocate_id(connection))
             sealed = self._encrypt_key(found, request.model_config.api_key)
             await model_configs.insert(connection, replace(found, api_key=sealed))
             return str(found.id)

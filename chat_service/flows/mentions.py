@@ -88,7 +88,7 @@ async def _block(db: AsyncEngine, automations: AutomationsPort, turn: Turn, name
         known = await automations.get(
             workspace=turn.workspace_id, user=turn.requested_by, name=name
         )
-        runs = await automations.runs(
+        runs = await automations.list_runs(
             workspace=turn.workspace_id, user=turn.requested_by, name=name, limit=_RUNS
         )
         return _automation_block(known, runs)

@@ -230,7 +230,7 @@ class TurnOpener:
 
 
 async def refuse_open_turn(connection: AsyncConnection, thread: Thread) -> None:
-    turn = await turns.open_turn(connection, thread.id)
+    turn = await turns.get_open(connection, thread.id)
     if turn is None:
         return
     name = convert.turn_name(turn.workspace_id, turn.thread_id, turn.id)

@@ -37,7 +37,7 @@ class OwnModel:
         return f"chat.model_configs/{self.workspace_id}/{self.user_id}/{self.id}"
 
 
-async def new_id(connection: AsyncConnection) -> int:
+async def allocate_id(connection: AsyncConnection) -> int:
     found = await connection.scalar(
         sa.text("select nextval(pg_get_serial_sequence('model_configs', 'id'))")
     )

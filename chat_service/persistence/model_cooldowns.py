@@ -12,7 +12,7 @@ from shared.db.statements import Statement
 
 t = tables.model_cooldowns
 
-_COOLING: Final = Statement(
+_ACTIVE: Final = Statement(
     sa.select(t.c.model_config_id, t.c.until).where(t.c.until > sa.bindparam("now"))
 )
 
@@ -30,7 +30,7 @@ async def extend(connection: AsyncConnection, config_id: int, until: datetime) -
 
 async def list_active(connection: AsyncConnection, now: datetime) -> dict[int, datetime]:
     """Returns the end of each cooldown by model config id."""
-    rows = await _COOLING.rows(connection, now=now)
+    rows = await _ACTIVE.rows(connection, now=now)
     return {row["model_config_id"]: row["until"] for row in rows}
 
 

@@ -37,7 +37,7 @@ class SegmentEnd:
 
 async def get_progress(connection: AsyncConnection, turn: Turn) -> tuple[Mapping[str, Any], bool]:
     """Returns the usage of the segment's message, and whether an approval is pending."""
-    found = await _SO_FAR.row(connection, turn=turn.id, message=turn.agent_message_id)
+    found = await _PROGRESS.row(connection, turn=turn.id, message=turn.agent_message_id)
     return (found["usage"] or {}, found["waits"]) if found else ({}, False)
 
 
@@ -79,7 +79,7 @@ async def end_segment(
     return found is not None
 
 
-def _waiting() -> "sa.Select[Any]":
+def _pending() -> "sa.Select[Any]":
     waits = tables.approvals
     return sa.select(waits.c.id).where(
         waits.c.turn_id == sa.bindparam("turn"), waits.c.state == ApprovalState.PENDING
@@ -96,7 +96,7 @@ def _end() -> "sa.Update":
             row.c.state == TurnState.RUNNING,
             row.c.last_sequence == sa.bindparam("base", type_=sa.Integer),
             row.c.usage == sa.bindparam("usage_before", type_=row.c.usage.type),
-            sa.or_(sa.bindparam("may_await_approval", type_=sa.Boolean), ~sa.exists(_waiting())),
+            sa.or_(sa.bindparam("may_await_approval", type_=sa.Boolean), ~sa.exists(_pending())),
         )
         .with_for_update(key_share=True)
         .cte("held")
@@ -133,10 +133,10 @@ def _end() -> "sa.Update":
     )
 
 
-def _so_far() -> "sa.Select[Any]":
+def _progress() -> "sa.Select[Any]":
     usage = sa.select(_MESSAGES.c.usage).where(_MESSAGES.c.id == sa.bindparam("message"))
-    return sa.select(usage.scalar_subquery().label("usage"), sa.exists(_waiting()).label("waits"))
+    return sa.select(usage.scalar_subquery().label("usage"), sa.exists(_pending()).label("waits"))
 
 
-_SO_FAR: Final = Statement(_so_far())
+_PROGRESS: Final = Statement(_progress())
 _END: Final = Statement(_end())

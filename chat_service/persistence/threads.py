@@ -109,11 +109,11 @@ async def list_newest(
 async def update(
     connection: AsyncConnection, thread: UUID, now: datetime, values: Mapping[str, Any]
 ) -> None:
-    await _change(tuple(values)).run(connection, thread=thread, update_time=now, **values)
+    await _update(tuple(values)).run(connection, thread=thread, update_time=now, **values)
 
 
 @cache
-def _change(columns: Sequence[str]) -> Statement:
+def _update(columns: Sequence[str]) -> Statement:
     given = {name: sa.bindparam(name, type_=t.c[name].type) for name in ("update_time", *columns)}
     return Statement(sa.update(t).where(t.c.id == sa.bindparam("thread")).values(given))
 

@@ -21,7 +21,7 @@ select f.turn_id, f.frame
  order by f.turn_id, f.sequence
 """
 
-_LEFT: Final = """
+_SEGMENTS: Final = """
 select b.turn_id, m.usage,
        exists (select from chat.checkpoints c where c.thread_id = b.turn_id::text) as checkpointed,
        (select coalesce(sum(octet_length(said.parts::text)), 0)
@@ -35,32 +35,32 @@ select b.turn_id, m.usage,
 """
 
 # Whoever holds the turn's row writes the usage to both the turn and its message.
-_TELL: Final = """
-with told as (
+_STORE_USAGE: Final = """
+with recovered as (
   select * from unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::uuid[],
                        $6::jsonb[], $7::jsonb[], $8::jsonb[], $9::bigint[], $10::bytea[])
     as b(turn_id, fence, base, segment, answer,
          usage_before, usage, message_usage, micros, frame)
 ), held as (
-  select u.id from chat.turns u join told b on b.turn_id = u.id
+  select u.id from chat.turns u join recovered b on b.turn_id = u.id
    where u.fence = b.fence and u.last_sequence = b.base and u.state = 'running'
      and u.usage = b.usage_before
    order by u.id for no key update of u
 ), counted as (
   update chat.messages m set usage = b.message_usage
-    from told b where m.id = b.answer and b.turn_id in (select id from held)
+    from recovered b where m.id = b.answer and b.turn_id in (select id from held)
 ), charged as (
   update chat.credit_reservations r set used_micros = r.used_micros + b.micros
-    from told b where r.turn_id = b.turn_id and r.segment = b.segment and b.micros > 0
+    from recovered b where r.turn_id = b.turn_id and r.segment = b.segment and b.micros > 0
      and b.turn_id in (select id from held)
 ), shown as (
   insert into chat.turn_events (turn_id, sequence, frame)
-  select b.turn_id, b.base + 1, b.frame from told b
+  select b.turn_id, b.base + 1, b.frame from recovered b
    where b.frame is not null and b.turn_id in (select id from held)
 )
 update chat.turns u
    set usage = b.usage, last_sequence = b.base + (b.frame is not null)::int
-  from told b where u.id = b.turn_id and u.id in (select id from held)
+  from recovered b where u.id = b.turn_id and u.id in (select id from held)
 returning u.id
 """
 
@@ -100,7 +100,7 @@ async def read_abandoned(
     for row in await under.fetch(_FRAMES, ids, [turn.segments[-1] for turn in turns]):
         stored[_uuid(row["turn_id"])].append(row["frame"])
     rows = await under.fetch(
-        _LEFT,
+        _SEGMENTS,
         ids,
         [turn.thread_id for turn in turns],
         [turn.user_message_id for turn in turns],
@@ -118,21 +118,23 @@ async def read_abandoned(
     }
 
 
-async def store_usage(connection: AsyncConnection, told: Sequence[RecoveredUsage]) -> set[UUID]:
+async def store_usage(
+    connection: AsyncConnection, recovered: Sequence[RecoveredUsage]
+) -> set[UUID]:
     """Stores nothing for a turn that changed since it was read. Returns the stored turns."""
     under = await database.asyncpg_connection(connection)
     rows = await under.fetch(
-        _TELL,
-        [one.turn.id for one in told],
-        [one.turn.fence for one in told],
-        [one.turn.last_sequence for one in told],
-        [one.turn.segment for one in told],
-        [one.turn.agent_message_id for one in told],
-        [compact_json.dump(one.turn.usage) for one in told],
-        [compact_json.dump(one.usage) for one in told],
-        [compact_json.dump(one.message_usage) for one in told],
-        [one.premium_micros for one in told],
-        [one.frame for one in told],
+        _STORE_USAGE,
+        [one.turn.id for one in recovered],
+        [one.turn.fence for one in recovered],
+        [one.turn.last_sequence for one in recovered],
+        [one.turn.segment for one in recovered],
+        [one.turn.agent_message_id for one in recovered],
+        [compact_json.dump(one.turn.usage) for one in recovered],
+        [compact_json.dump(one.usage) for one in recovered],
+        [compact_json.dump(one.message_usage) for one in recovered],
+        [one.premium_micros for one in recovered],
+        [one.frame for one in recovered],
     )
     return {_uuid(row["id"]) for row in rows}
 

@@ -72,9 +72,9 @@ _GET_LOCKED: Final = Statement(_BY_ID.with_for_update(key_share=True))
 _OPEN_TURN: Final = Statement(sa.select(t).where(t.c.thread_id == sa.bindparam("thread"), IS_OPEN))
 
 
-_THESE: Final = t.c.id == sa.func.any(sa.bindparam("turns", type_=ARRAY(UUID_COLUMN)))
-_CANCEL_REQUESTS: Final = Statement(sa.select(t.c.id).where(_THESE, t.c.cancel_requested))
-_PROGRESS: Final = Statement(sa.select(t.c.id, t.c.last_sequence, t.c.state).where(_THESE))
+_IS_GIVEN: Final = t.c.id == sa.func.any(sa.bindparam("turns", type_=ARRAY(UUID_COLUMN)))
+_CANCEL_REQUESTS: Final = Statement(sa.select(t.c.id).where(_IS_GIVEN, t.c.cancel_requested))
+_PROGRESS: Final = Statement(sa.select(t.c.id, t.c.last_sequence, t.c.state).where(_IS_GIVEN))
 
 
 def _renew() -> "sa.Update":
@@ -159,7 +159,7 @@ async def get(
     return None if thread not in (None, row["thread_id"]) else Turn(**row)
 
 
-async def open_turn(connection: AsyncConnection, thread: UUID) -> Turn | None:
+async def get_open(connection: AsyncConnection, thread: UUID) -> Turn | None:
     row = await _OPEN_TURN.row(connection, thread=thread)
     return None if row is None else Turn(**row)
 
@@ -185,11 +185,11 @@ async def list_newest(
 
 
 async def update(connection: AsyncConnection, turn: UUID, now: datetime, **values: Any) -> None:
-    await _change(tuple(values)).run(connection, turn=turn, update_time=now, **values)
+    await _update(tuple(values)).run(connection, turn=turn, update_time=now, **values)
 
 
 @cache
-def _change(columns: Sequence[str]) -> Statement:
+def _update(columns: Sequence[str]) -> Statement:
     given = {name: sa.bindparam(name, type_=t.c[name].type) for name in ("update_time", *columns)}
     return Statement(sa.update(t).where(t.c.id == sa.bindparam("turn")).values(given))
 

@@ -201,7 +201,7 @@ class AutomationsPort(Protocol):
         self, *, workspace: str, user: str, payload: Mapping[str, Any], request_id: UUID
     ) -> SavedAutomation: ...
 
-    async def preview(
+    async def preview_schedule(
         self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
     ) -> SchedulePreview: ...
 
@@ -213,11 +213,13 @@ class AutomationsPort(Protocol):
 
     async def get(self, *, workspace: str, user: str, name: str) -> AutomationView: ...
 
-    async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[RunView]:
+    async def list_runs(
+        self, *, workspace: str, user: str, name: str, limit: int
+    ) -> Sequence[RunView]:
         """Returns the newest runs of an automation."""
         ...
 
-    async def explain(
+    async def explain_slot(
         self, *, workspace: str, user: str, trigger: str, moment: datetime
     ) -> SlotExplanation: ...
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
 
+from shared import compact_json
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -14,8 +16,7 @@ class Place:
     sequence: int
 
     def to_json(self) -> str:
-        place = {"turn": str(self.turn), "sequence": self.sequence}
-        return json.dumps(place, separators=(",", ":"))
+        return compact_json.dump({"turn": str(self.turn), "sequence": self.sequence})
 
     @classmethod
     def from_json(cls, text: str) -> Self:

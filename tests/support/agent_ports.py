@@ -126,7 +126,7 @@ class MemoryAutomations:
 
         return self._once(request_id, change)
 
-    async def preview(
+    async def preview_schedule(
         self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
     ) -> SchedulePreview:
         self.previews += 1
@@ -160,10 +160,12 @@ class MemoryAutomations:
     async def get(self, *, workspace: str, user: str, name: str) -> AutomationView:
         return self._known(name)
 
-    async def runs(self, *, workspace: str, user: str, name: str, limit: int) -> Sequence[RunView]:
+    async def list_runs(
+        self, *, workspace: str, user: str, name: str, limit: int
+    ) -> Sequence[RunView]:
         return self.ran.get(self._known(name).name, [])[:limit]
 
-    async def explain(
+    async def explain_slot(
         self, *, workspace: str, user: str, trigger: str, moment: datetime
     ) -> SlotExplanation:
         self.asked.append((trigger, moment))

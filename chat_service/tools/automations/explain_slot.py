@@ -101,7 +101,7 @@ async def _ask(
 ) -> _Answer:
     context, automations = run.context, run.deps.automations
     said = await run.deps.retry.peer.call(
-        lambda: automations.explain(
+        lambda: automations.explain_slot(
             workspace=context.workspace,
             user=context.user,
             trigger=f"{automation.name}/triggers/{trigger.trigger_id}",

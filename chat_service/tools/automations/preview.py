@@ -59,7 +59,7 @@ def zones_of(payload: Mapping[str, Any]) -> set[str]:
 async def _preview(run: AgentRun, trigger: Mapping[str, Any]) -> _Found:
     context, config = run.context, trigger["config"]
     preview = await run.deps.retry.peer.call(
-        lambda: run.deps.automations.preview(
+        lambda: run.deps.automations.preview_schedule(
             workspace=context.workspace, user=context.user, config=config, count=SHOWN
         )
     )

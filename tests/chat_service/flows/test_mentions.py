@@ -121,11 +121,11 @@ async def test_what_is_mentioned_many_times_is_read_and_shown_once(
 ) -> None:
     read: list[str] = []
 
-    async def runs(*, workspace: str, user: str, name: str, limit: int) -> list[RunView]:
+    async def list_runs(*, workspace: str, user: str, name: str, limit: int) -> list[RunView]:
         read.append(name)
         return []
 
-    monkeypatch.setattr(automations, "runs", runs)
+    monkeypatch.setattr(automations, "list_runs", list_runs)
     await send(reading.chat, mentioning(*[automation] * 49))
     assert read == [automation]
     assert len(reading.user_messages()) == 2

@@ -154,10 +154,10 @@ async def test_what_is_no_slot_is_told_with_the_nearest(
 ) -> None:
     trigger = f"{news.name}/triggers/{news.triggers[0].trigger_id}"
 
-    no_slot = await client.explain(
+    no_slot = await client.explain_slot(
         **ADA, trigger=trigger, moment=datetime(2026, 11, 24, 9, tzinfo=UTC)
     )
-    to_come = await client.explain(
+    to_come = await client.explain_slot(
         **ADA, trigger=trigger, moment=datetime(2026, 11, 24, 8, tzinfo=UTC)
     )
 
