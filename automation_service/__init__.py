@@ -1,1 +1,1 @@
-"""Keeps automations, fires their schedules and runs them."""
+"""The service that stores automations, fires their schedules and executes their runs."""

@@ -1,4 +1,4 @@
-"""The only place that builds the service's objects."""
+"""The only place that builds the objects of the service."""
 
 import asyncio
 import contextlib
@@ -61,7 +61,7 @@ log = logs.logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutomationServer:
-    """The running service. `port` is 0 without the role api."""
+    """A running service. `port` is 0 without the role api."""
 
     port: int
     scheduler: Scheduler
@@ -73,9 +73,9 @@ class AutomationServer:
 
 
 async def migrate(settings: AutomationSettings) -> None:
-    """Brings both schemas to what this version wants; harmless when they are there."""
+    """Migrates the schema of the service and the schema of the queue."""
     upgrade = partial(database.upgrade, package="automation_service.persistence", schema=SCHEMA)
-    # Alembic runs a loop of its own.
+    # Alembic runs its own event loop.
     await asyncio.to_thread(upgrade, settings.database_url)
     await PgQueuer(url=settings.database_url).install()
 
@@ -90,9 +90,9 @@ async def service(
     queue: RunQueue | None = None,
     sender: WebhookSender | None = None,
 ) -> AsyncIterator[AutomationServer]:
-    """The service, serving until the context is left; then it drains.
+    """Runs the service inside the context, and drains it at the end.
 
-    `source` is where the catalogue of capabilities comes from.
+    `source` provides the catalogue of capabilities.
     """
     corrected = CorrectedClock()
     follows = clock is None
@@ -188,7 +188,7 @@ async def service(
             closers.push_async_callback(server.stop)
             await server.start()
             port = server.port
-        # First of all to close, so that nothing is claimed while calls in flight end.
+        # The first to close, so that no run is claimed while the last calls end.
         closers.callback(stop.set)
         log.info("service_started", roles=sorted(settings.roles), port=port)
         yield AutomationServer(
@@ -238,7 +238,7 @@ def _loops(
 async def _running(
     stop: asyncio.Event, loops: list[Coroutine[Any, Any, None]]
 ) -> AsyncIterator[None]:
-    """Runs the loops beside; on the way out they get a moment to hand back what they hold."""
+    """Runs loops beside the context. At the end they get 5 seconds to stop."""
     tasks = [asyncio.create_task(loop) for loop in loops]
     try:
         yield

@@ -65,7 +65,7 @@ class IdempotentChanges:
 
 
 async def _find(connection: AsyncConnection, made: str) -> Automation:
-    # The id, since the name may have been given to another one meanwhile.
+    # By id: another automation may have the name now.
     name, _, automation_id = made.partition("#")
     found = await automation_rows.find_by_id(connection, UUID(automation_id))
     if found is None:

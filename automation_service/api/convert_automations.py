@@ -1,4 +1,4 @@
-"""Definitions, automations, triggers and revisions on the wire."""
+"""Conversion of automations, definitions, triggers and revisions to and from protobuf."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,12 +20,12 @@ def definition(value: Mapping[str, Any]) -> pb.AutomationDefinition:
 
 
 def definition_json(message: pb.AutomationDefinition, field: str) -> dict[str, Any]:
-    """The definition as JSON, with only what was sent."""
+    """Returns the fields that the caller set, as JSON."""
     return open_json(message, field)
 
 
 def create_json(message: pb.Automation) -> dict[str, Any]:
-    """What a caller may say of an automation, as JSON of AutomationCreate."""
+    """Returns the fields that a caller may set, as JSON of AutomationCreate."""
     found: dict[str, Any] = {
         "display_name": message.display_name,
         "description": message.description,
@@ -55,7 +55,7 @@ def automation(found: Automation, *, full: bool = True, etag: str = "") -> pb.Au
 
 
 def triggers(found: Automation) -> list[pb.Trigger]:
-    """In the order of the definition."""
+    """Converts triggers in the order of the definition."""
     held = {t.trigger_id: t for t in found.triggers}
     return [
         trigger(found, spec, held[spec["trigger_id"]])
@@ -82,7 +82,7 @@ def trigger(
 
 
 def trigger_json(message: pb.Trigger, trigger_id: str, field: str) -> dict[str, Any]:
-    """What a caller may say of a trigger, as JSON of TriggerSpec."""
+    """Returns the fields of a trigger that a caller may set, as JSON of TriggerSpec."""
     spec = pb.TriggerSpec(trigger_id=trigger_id, type=message.type)
     if message.HasField("config"):
         spec.config.CopyFrom(message.config)

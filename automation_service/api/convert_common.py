@@ -1,4 +1,4 @@
-"""Errors, usage, values and registry entries, to and from the wire."""
+"""Conversion of errors, usage and registry entries to and from protobuf."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ from shared.rpc.struct import to_struct
 
 
 def open_json(message: Message, field: str) -> dict[str, Any]:
-    """A message with open parts as JSON, with only what was sent."""
+    """Returns the fields that the caller set, as JSON. Raises InvalidRequest."""
     try:
         found: dict[str, Any] = normalise(
             json_format.MessageToDict(message, preserving_proto_field_name=True)
@@ -26,13 +26,13 @@ def open_json(message: Message, field: str) -> dict[str, Any]:
     except NotCanonical as exc:
         path = f"{field}.{exc.path}" if exc.path else field
         raise errors.invalid(path, exc.problem, "not_canonical") from exc
-    except (json_format.Error, ValueError) as exc:  # NaN in an open object, for one
+    except (json_format.Error, ValueError) as exc:  # for example NaN in an open object
         raise errors.invalid(field, "holds a number that JSON can't say", "invalid") from exc
     return found
 
 
 def failure(value: Mapping[str, Any] | None) -> status_pb2.Status | None:
-    """A stored error as google.rpc.Status."""
+    """Converts a stored error to google.rpc.Status."""
     if not value:
         return None
     return status.to_status(

@@ -1,4 +1,4 @@
-"""Runs, run events and slots, to and from the wire."""
+"""Conversion of runs, run events and slots to protobuf."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -117,7 +117,7 @@ def planned(found: PlannedSlot) -> pb.PlannedSlot:
 
 
 def _offset(text: str) -> Duration:
-    """`+05:30` as a span."""
+    """Converts an offset such as `+05:30`."""
     hours, minutes = int(text[1:3]), int(text[4:6])
     span = timedelta(hours=hours, minutes=minutes)
     found = Duration()

@@ -1,4 +1,4 @@
-"""Webhooks and their messages on the wire."""
+"""Conversion of webhooks and their messages to and from protobuf."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def webhook(found: Webhook, *, etag: str, secret: str = "") -> pb.Webhook:
 
 
 def webhook_values(message: pb.Webhook, mask: list[str]) -> dict[str, Any]:
-    """What an update changes, by the names of the webhook's fields."""
+    """Returns the fields that an update changes, by name."""
     present = [name for name in _CHANGED if _is_present(message, name)]
     values: dict[str, Any] = {
         "uri": message.uri,

@@ -1,4 +1,4 @@
-"""Parts of the resource names that requests hold."""
+"""Parsers of the resource names in requests."""
 
 from shared import resources
 

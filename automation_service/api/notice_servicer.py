@@ -1,4 +1,4 @@
-"""NoticeService on the wire: what the other service tells of."""
+"""The servicer of NoticeService, which chat_service calls."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""AutomationService on the wire."""
+"""The servicer of AutomationService."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

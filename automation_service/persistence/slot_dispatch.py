@@ -33,7 +33,7 @@ class LockedAutomation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveRuns:
-    """Numbers of pending and running runs of an automation, and the run that ends first."""
+    """Numbers of pending and running runs, and the first of them, running ones before pending."""
 
     waiting: int = 0
     running: int = 0

@@ -29,7 +29,7 @@ automations = sa.Table(
         nullable=False,
         index=True,
     ),
-    # The last segment of its name; a caller may choose it.
+    # The last segment of the name. A caller may choose it.
     sa.Column("resource_id", sa.Text, nullable=False),
     sa.Column("creator_id", sa.ForeignKey(TENANTS.users.c.id, ondelete="SET NULL"), index=True),
     sa.Column("name", sa.String(200), nullable=False),
@@ -37,7 +37,7 @@ automations = sa.Table(
     sa.Column("status", enums.AUTOMATION_STATUS, nullable=False, index=True),
     sa.Column("definition", JSONB, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
-    # Grows with every change of the automation itself; its etag comes of it.
+    # Grows with every change of the automation. The etag depends on it.
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("pause_note", sa.Text, nullable=False, server_default=""),
     sa.Column("last_run_status", enums.RUN_STATUS),
@@ -75,7 +75,7 @@ triggers = sa.Table(
     sa.Column("trigger_id", sa.Text, nullable=False),
     sa.Column("type", enums.TRIGGER_TYPE, nullable=False, index=True),
     sa.Column("enabled", sa.Boolean, nullable=False, index=True),
-    # Slots that fire up to here have been decided.
+    # Slots with a fire_time up to this are decided.
     sa.Column("decided_until", _TIME, nullable=False),
     sa.Column("next_fire_time", _TIME),
     sa.Column("tzdata_version", sa.Text, nullable=False),
@@ -96,7 +96,7 @@ runs = sa.Table(
     "automation_runs",
     METADATA,
     sa.Column("id", UUID, primary_key=True),
-    # That of its automation, so that the runs of a workspace are one index range.
+    # Copied from the automation, so that the runs of a workspace are one index range.
     sa.Column(
         "workspace_id", sa.ForeignKey(TENANTS.workspaces.c.id, ondelete="CASCADE"), nullable=False
     ),
@@ -104,12 +104,12 @@ runs = sa.Table(
     sa.Column("trigger", sa.ForeignKey(triggers.c.id, ondelete="SET NULL"), index=True),
     sa.Column("slot_time", _TIME, nullable=False),
     sa.Column("status", enums.RUN_STATUS, nullable=False),
-    # Fencing: each worker that takes the run over writes under a higher one.
+    # Fencing: each claim of the run has a higher attempt.
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
-    # One of these runs at a time; only the concurrency `always` makes others.
+    # An automation executes one exclusive run at a time. Concurrency `always` creates others.
     sa.Column("exclusive", sa.Boolean, nullable=False),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.text("false")),
-    # By the database's clock, unlike the times that callers see.
+    # By the clock of the database, unlike the times that callers see.
     sa.Column("deadline", _TIME),
     sa.Column("definition_snapshot", JSONB, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
@@ -121,7 +121,7 @@ runs = sa.Table(
     _json("error"),
     _json("usage", default="{}"),
     sa.Column("events", sa.Integer, nullable=False, server_default="0"),
-    # Events up to here are no longer kept.
+    # Events up to this sequence were deleted.
     sa.Column("events_floor", sa.Integer, nullable=False, server_default="0"),
     sa.Column("create_time", _TIME, nullable=False),
     sa.Column("start_time", _TIME),
@@ -136,7 +136,7 @@ sa.Index(
     runs.c.create_time,
     runs.c.id,
 )
-# Spelled out, not bound: a prepared statement can only use an index whose condition it shows.
+# Literal, not bound: a prepared statement uses a partial index only if it has its condition.
 ACTIVE_RUN = sa.text("automation_runs.status in ('pending', 'running')")
 sa.Index(
     "ix_automation_runs_active",
@@ -167,7 +167,7 @@ slots = sa.Table(
     METADATA,
     sa.Column("id", UUID, primary_key=True),
     sa.Column("automation_id", sa.ForeignKey(automations.c.id, ondelete="CASCADE"), nullable=False),
-    # No foreign key: a slot outlives its trigger.
+    # No foreign key: slots stay when their trigger is deleted.
     sa.Column("trigger", UUID, nullable=False),
     sa.Column("trigger_id", sa.Text, nullable=False),
     sa.Column("slot_time", _TIME, nullable=False),
@@ -211,7 +211,7 @@ sa.Index(
 
 sa.Index("ix_audit_events_create_time", audit_events.c.create_time)
 
-# One row: when some scheduler was last seen at work.
+# One row: the last heartbeat of any scheduler.
 heartbeats = sa.Table(
     "scheduler_beats",
     METADATA,
@@ -219,7 +219,7 @@ heartbeats = sa.Table(
     sa.Column("seen_time", _TIME, nullable=False),
 )
 
-# Spans in which no scheduler ran.
+# Spans without a scheduler.
 downtimes = sa.Table(
     "scheduler_gaps",
     METADATA,
@@ -248,7 +248,7 @@ webhooks = sa.Table(
     sa.Column("event_types", JSONB, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False),
     sa.Column("disabled_reason", sa.Text, nullable=False),
-    # Encrypted, and bound to the workspace.
+    # Encrypted and bound to the workspace.
     sa.Column("secret", sa.LargeBinary, nullable=False),
     sa.Column("secret_create_time", _TIME, nullable=False),
     sa.Column("previous_secret", sa.LargeBinary),
@@ -258,7 +258,7 @@ webhooks = sa.Table(
     sa.Column("update_time", _TIME, nullable=False),
 )
 
-# Messages to webhooks: written with what they tell of, sent afterwards.
+# Messages to webhooks: added in the transaction of their event, and sent later.
 deliveries = sa.Table(
     "webhook_deliveries",
     METADATA,
@@ -268,10 +268,10 @@ deliveries = sa.Table(
     ),
     sa.Column("event_type", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
-    # Text, since a signature is over its very bytes.
+    # Text, because the signature covers its bytes.
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("status", enums.DELIVERY_STATUS, nullable=False),
-    # Fencing: what came of a try counts only while no other has begun.
+    # Fencing: the result of an attempt is stored only while no later attempt has started.
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("status_code", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error", sa.Text, nullable=False, server_default=""),

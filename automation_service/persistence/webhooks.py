@@ -1,4 +1,4 @@
-"""Webhooks, one a workspace: every query."""
+"""Queries of webhooks. A workspace has one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from shared.resources import WEBHOOK
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """Where a workspace is told. Secrets are as they are kept, encrypted."""
+    """The endpoint of a workspace. The secrets are encrypted."""
 
     workspace: str
     uri: str = ""
@@ -35,14 +35,14 @@ class Webhook:
         return WEBHOOK.format(workspace=self.workspace)
 
     @property
-    def sends(self) -> bool:
+    def is_active(self) -> bool:
         return bool(self.uri) and not self.disabled
 
 
 async def get(connection: AsyncConnection, workspace: str, *, lock: bool = False) -> Webhook:
-    """The webhook of a workspace; version 0 when it was never set."""
+    """Returns the webhook of a workspace. Version 0 when it was never set."""
     if lock:
-        # Not of the row, which may not be there yet.
+        # An advisory lock, because the row may not exist yet.
         await take_lock(connection, f"webhook|{workspace}")
     query = sa.select(webhooks).where(webhooks.c.workspace_id == workspace)
     row = (await connection.execute(query)).one_or_none()
@@ -52,7 +52,7 @@ async def get(connection: AsyncConnection, workspace: str, *, lock: bool = False
 async def save(
     connection: AsyncConnection, found: Webhook, values: Mapping[str, Any], now: datetime
 ) -> Webhook:
-    """Writes what changes of a locked webhook; the first time, all of it."""
+    """Updates columns of a locked webhook, or inserts it."""
     statement: Any
     if found.version:
         changed = {"update_time": now, "version": found.version + 1, **values}
@@ -67,7 +67,7 @@ async def save(
 
 
 async def disable(connection: AsyncConnection, workspace: str, reason: str, now: datetime) -> None:
-    """Turns it off, as its endpoint asked."""
+    """Disables the webhook, and says why."""
     await connection.execute(
         sa.update(webhooks)
         .where(webhooks.c.workspace_id == workspace, ~webhooks.c.disabled)
@@ -83,7 +83,7 @@ async def disable(connection: AsyncConnection, workspace: str, reason: str, now:
 async def claim_old_keys(
     connection: AsyncConnection, prefix: bytes, limit: int, *, after: str
 ) -> Sequence[Webhook]:
-    """Locks webhooks with a secret that does not begin with `prefix`, by workspace."""
+    """Locks webhooks with a secret that does not start with `prefix`, in order of workspace."""
     size = len(prefix)
 
     def other(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
@@ -105,7 +105,7 @@ async def claim_old_keys(
 async def update_secrets(
     connection: AsyncConnection, workspace: str, secret: bytes, previous: bytes | None
 ) -> None:
-    """The same secrets, encrypted anew; nobody sees a change."""
+    """Stores the same secrets under another key. The etag stays."""
     await connection.execute(
         sa.update(webhooks)
         .where(webhooks.c.workspace_id == workspace)

@@ -1,4 +1,4 @@
-"""Batches of requests that come at the same moment."""
+"""Batches of concurrent items."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping

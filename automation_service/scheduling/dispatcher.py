@@ -120,7 +120,7 @@ class Dispatcher:
         fresh = await rows.insert_slots(connection, [d.row for _, d in decided.slots], now)
         await rows.update_triggers(connection, decided.updates, zones.VERSION)
         await rows.disable_triggers(connection, decided.unreadable, UNREADABLE)
-        wakes = [d.row.run for _, d in decided.slots if d.wakes and d.row.run in fresh]
+        wakes = [d.row.run for _, d in decided.slots if d.run_may_start and d.row.run in fresh]
         await self.queue.enqueue(connection, [run for run in wakes if run is not None])
 
 

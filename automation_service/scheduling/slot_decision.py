@@ -1,4 +1,4 @@
-"""One trigger's due slots → what becomes of each. Pure: no database, no clock."""
+"""Due slots of a trigger → a decision for each. Pure: no database, no clock."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +25,8 @@ from shared.schedule.slots import PlannedSlot
 from shared.validation.inputs import check_run
 
 MAX_WAITING: Final = 100
-# A tick finds a slot within this. Then even one that a newer slot follows is on time, as
-# when jitter brings two slots near each other.
+# A tick finds a due slot within this. Such a slot is on time even when a later slot is due,
+# for example when jitter brings two slots near each other.
 PROMPT: Final = timedelta(seconds=10)
 
 
@@ -40,22 +40,22 @@ class SlotPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotDecision:
-    """What became of one slot, and whether the run it starts may begin at once."""
+    """The decision about one slot. `run_may_start` is False when its run must wait."""
 
     row: SlotRow
-    wakes: bool = False
+    run_may_start: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerDecision:
     decisions: list[SlotDecision]
-    active: ActiveRuns  # the automation's runs, with those that are new
+    active: ActiveRuns  # with the new runs
     trigger: TriggerUpdate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TriggerContext:
-    """What all slots of one pass have in common."""
+    """The inputs that all decisions of one call share."""
 
     automation: LockedAutomation
     definition: AutomationDefinition
@@ -77,10 +77,10 @@ def decide_slots(
     now: datetime,
     downtimes: Sequence[Downtime] = (),
 ) -> TriggerDecision:
-    """Decides the slots of a trigger that are due, about 500. Raises for a row it can't read.
+    """Decides the due slots of a trigger, about 500. Raises for an invalid trigger.
 
-    Of slots found late only the latest one that is due runs, so that no time without a
-    scheduler ends in a burst; `downtimes` are such times, named in the reasons.
+    Of late slots only the latest due one runs, so that a downtime does not end in a burst of
+    runs. The reasons name the downtimes.
     """
     spec, config = plan.trigger(trigger.trigger_id)
     due = find_due_slots(
@@ -174,7 +174,7 @@ def _decide_slot(
         inputs=compact_json.dump(inputs),
         payload=compact_json.dump(payload),
     )
-    return SlotDecision(row=row, wakes=concurrency == "always" or not busy)
+    return SlotDecision(row=row, run_may_start=concurrency == "always" or not busy)
 
 
 def _is_on_time(context: _TriggerContext, slot: PlannedSlot, late: timedelta) -> bool:
@@ -184,7 +184,7 @@ def _is_on_time(context: _TriggerContext, slot: PlannedSlot, late: timedelta) ->
 
 
 def _reason_missed(context: _TriggerContext, slot: PlannedSlot, late: timedelta) -> str:
-    """Why a late slot does not run any more; empty when it does."""
+    """Returns why a late slot does not run. Empty when it runs."""
     window = timedelta(seconds=context.config.catchup_window_seconds)
     if late > window:
         return f"It was found {_span(late)} late; the catch-up window is {_span(window)}."

@@ -1,4 +1,4 @@
-"""A zone's rules changed: which slots of a schedule repeat a local time that was decided. Pure."""
+"""Slots that repeat a decided local time after the rules of a time zone changed. Pure."""
 
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
@@ -16,17 +16,17 @@ from shared.schedule.slots import PlannedSlot
 
 _TICK: Final = timedelta(microseconds=1)
 _MINUTE_OF: Final = slice(0, 16)
-# More than the minutes by which any zone ever moved.
+# More than the minutes by which the offset of any zone ever changed.
 MAX_SLOTS: Final = 2_000
 
 
 def find_repeated_slots(
     config: ScheduleTriggerConfig, last: LastSlot | None, after: datetime
 ) -> list[PlannedSlot]:
-    """The slots after a moment that name a local time up to that of the last one again.
+    """Finds the slots after a moment whose local time is not after that of the last slot.
 
-    None while the rules that made the last one hold, and none of a schedule that follows
-    elapsed time, which goes on wherever the clock stands.
+    Empty while the rules of the last slot still hold, and for a schedule of elapsed time, which
+    does not depend on local time.
     """
     if last is None or cron.is_every_n(config.cron) or _still_named(config, last):
         return []
@@ -40,7 +40,7 @@ def find_repeated_slots(
 def build_slot_row(
     automation: UUID, trigger: Trigger, slot: PlannedSlot, last: LastSlot
 ) -> SlotRow:
-    """What the ledger says of such a slot."""
+    """Builds the row of a repeated slot: skipped."""
     decided = rfc3339(last.slot_time)
     return SlotRow(
         id=resources.new_id(),

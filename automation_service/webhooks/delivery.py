@@ -21,8 +21,8 @@ from shared.db import database
 from shared.retry import RetryPolicy, table
 from shared.telemetry import logs, metrics
 
-# How long to wait after each try that was no receipt; after the last there is none.
-WAITS: Final = (
+# The delays after each failed attempt. The message fails after the last.
+RETRY_DELAYS: Final = (
     timedelta(seconds=5),
     timedelta(seconds=30),
     timedelta(minutes=5),
@@ -33,9 +33,9 @@ WAITS: Final = (
     timedelta(hours=6),
     timedelta(hours=6),
 )
-# Spread, so that what failed together is not tried together for ever.
+# Jitter, so that messages that failed together are not sent together again.
 RETRY: Final = RetryPolicy(
-    interval=table(*WAITS), maximum_attempts=len(WAITS) + 1, jitter=(1.0, 1.1)
+    interval=table(*RETRY_DELAYS), maximum_attempts=len(RETRY_DELAYS) + 1, jitter=(1.0, 1.1)
 )
 # Longer than an attempt takes. After it another process sends the messages of a dead one.
 LEASE: Final = timedelta(seconds=60)
@@ -143,7 +143,7 @@ class DeliveryWorker:
     async def _send(self, tried: Delivery) -> None:
         async with self.db.connect() as connection:
             webhook = await webhooks.get(connection, tried.workspace)
-        if not webhook.sends:
+        if not webhook.is_active:
             await self._end(tried, DeliveryStatus.FAILED, WebhookResponse(error=TURNED_OFF))
             return
         response = await self._post(webhook, tried)

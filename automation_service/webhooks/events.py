@@ -1,4 +1,4 @@
-"""What a workspace's webhook is told of, written in the transaction in which it happens."""
+"""Events for webhooks, recorded in the transaction of their cause."""
 
 import json
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ async def record_approval_requested(
     expire_time: datetime,
     now: datetime,
 ) -> None:
-    """Said again of the same approval, it changes nothing."""
+    """Records the event once for each approval."""
     data = {
         "approval": approval,
         "turn": turn,
@@ -80,7 +80,7 @@ async def record_approval_requested(
 
 
 async def record_test(connection: AsyncConnection, workspace: str, now: datetime) -> UUID:
-    """A message that tells of nothing; its id."""
+    """Records a test event. Returns the id of its message."""
     webhook = resources.WEBHOOK.format(workspace=workspace)
     delivery_id = resources.new_id()
     data = {"webhook": webhook}

@@ -87,7 +87,7 @@ class WebhookSender:
 
     async def _post(self, uri: str, body: bytes, headers: dict[str, str]) -> WebhookResponse:
         guard = PublicTransport(
-            max_bytes=0,  # nobody reads the body
+            max_bytes=0,  # the body is not read
             resolve=self.resolve,
             allowed=(lambda _: True) if self.local else is_public,
             tls=self.tls,

@@ -94,7 +94,7 @@ class Webhooks:
     async def test(self, key: IdempotencyKey) -> Delivery:
         async def act(connection: AsyncConnection) -> str:
             found = await webhooks.get(connection, key.workspace)
-            if not found.sends:
+            if not found.is_active:
                 raise errors.StateConflict(found.resource, "OFF")
             sent = await events.record_test(connection, key.workspace, self.clock.now())
             return resources.DELIVERY.format(workspace=key.workspace, delivery=sent)
@@ -135,7 +135,7 @@ class Webhooks:
             secret, kept = self.secrets.create(workspace, now)
             values |= kept
         changed = await webhooks.save(connection, found, values, now)
-        if not changed.sends:
+        if not changed.is_active:
             failed = await deliveries.fail_pending(connection, workspace, TURNED_OFF, now)
         return WebhookView(webhook=changed, secret=secret, failed_deliveries=failed)
 

@@ -9,7 +9,7 @@ import pytest
 
 from automation_service.runs.agent_client import RECONNECT
 from automation_service.runs.step_results import _RETRIES
-from automation_service.webhooks.delivery import RETRY, WAITS
+from automation_service.webhooks.delivery import RETRY, RETRY_DELAYS
 from chat_service.llm.retry import MODEL, PEER
 from shared import errors
 from shared.retry import RetryPolicy, exponential, linear, table
@@ -48,7 +48,7 @@ def _failing(times: int, error: BaseException = AWAY) -> Callable[[], Awaitable[
         (_RETRIES["exponential"], [1, 2, 4, 8, 16, 32, 60, 60]),
         (_RETRIES["linear"], [5, 10, 15]),
         (_RETRIES["none"], [0, 0, 0]),
-        (RETRY, [*(wait.total_seconds() for wait in WAITS), None]),
+        (RETRY, [*(wait.total_seconds() for wait in RETRY_DELAYS), None]),
     ],
     ids=["model", "peer", "reconnect", "exponential", "linear", "none", "webhook"],
 )

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.persistence import deliveries as rows
 from automation_service.retention import AutomationRetention, RetentionPolicy
-from automation_service.webhooks.delivery import WAITS
+from automation_service.webhooks.delivery import RETRY_DELAYS
 from shared.clock import ManualClock
 from shared.security.secretbox import new_key
 from tests.support.agents import FakeAgent
@@ -52,16 +52,16 @@ async def test_a_message_that_is_not_taken_comes_again_under_its_id_for_about_a_
     endpoint.always(500)
     began = clock.now()
     name = (await try_it(rota)).name
-    for times in range(1, len(WAITS) + 1):
+    for times in range(1, len(RETRY_DELAYS) + 1):
         found = await tried(rota, name, times)
         assert (found.state, found.error) == (State.PENDING, "it answered 500")
         due = found.next_attempt_time.ToDatetime(began.tzinfo)
         wait = due - clock.now()
-        assert WAITS[times - 1] <= wait <= WAITS[times - 1] * 1.2
+        assert RETRY_DELAYS[times - 1] <= wait <= RETRY_DELAYS[times - 1] * 1.2
         assert len(endpoint.received) == times
         clock.set(due)
     found = await ended(rota, name)
-    assert (found.state, found.attempts) == (State.FAILED, len(WAITS) + 1)
+    assert (found.state, found.attempts) == (State.FAILED, len(RETRY_DELAYS) + 1)
     assert (found.status_code, found.error) == (500, "it answered 500")
     assert not found.HasField("next_attempt_time")
     assert timedelta(hours=22) < clock.now() - began < timedelta(hours=28)
@@ -69,7 +69,10 @@ async def test_a_message_that_is_not_taken_comes_again_under_its_id_for_about_a_
     assert len({one.body for one in endpoint.received}) == 1
     assert all(one.is_signed_by(secret) for one in endpoint.received)
     # Each try at its own time, so that a receiver may refuse what is old.
-    assert len({one.headers["webhook-timestamp"] for one in endpoint.received}) == len(WAITS) + 1
+    assert (
+        len({one.headers["webhook-timestamp"] for one in endpoint.received})
+        == len(RETRY_DELAYS) + 1
+    )
 
 
 async def test_an_endpoint_that_recovers_gets_what_waited(

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from automation_service.persistence import deliveries as rows
-from automation_service.webhooks.delivery import WAITS
+from automation_service.webhooks.delivery import RETRY_DELAYS
 from shared.clock import ManualClock
 from tests.support.agents import FakeAgent
 from tests.support.automation import Running, running, until
@@ -51,7 +51,7 @@ async def test_each_try_and_each_end_is_counted(
     await tried(rota, name, 1)
     await counted(telescope, delivered=0, retried=1, given_up=0)
     endpoint.always(200)
-    clock.set(clock.now() + 2 * WAITS[0])
+    clock.set(clock.now() + 2 * RETRY_DELAYS[0])
     await ended(rota, name)
     await counted(telescope, delivered=1, retried=1, given_up=0)
 
