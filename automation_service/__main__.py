@@ -10,11 +10,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from automation_service import bootstrap
-from automation_service.settings import AutomationSettings, describe_settings
+from automation_service.settings import AutomationSettings
 from automation_service.webhooks.secrets import SETTING
 from shared.db import database
 from shared.rpc.server import stop_signal, tune_gc
 from shared.security.secretbox import InvalidKeys
+from shared.settings import describe, explain
 from shared.telemetry import export, logs
 
 
@@ -22,9 +23,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         settings = AutomationSettings()  # from the environment
-    except ValidationError as exc:
-        for fault in exc.errors():
-            print(f"automation_service: {_variable(fault['loc'])}: {fault['msg']}", file=sys.stderr)
+    except ValidationError as error:
+        print(explain(AutomationSettings, error), file=sys.stderr)
         return 2
     logs.configure(bootstrap.NAME, level=settings.log_level)
     act = serve if arguments.command == "serve" else bootstrap.migrate
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m automation_service",
         description=__doc__,
-        epilog=f"settings, from the environment:\n{describe_settings()}",
+        epilog=describe(AutomationSettings),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -78,11 +78,6 @@ def _parser() -> argparse.ArgumentParser:
         help="serve (the default), or bring the database's schemas up to date",
     )
     return parser
-
-
-def _variable(location: tuple[int | str, ...]) -> str:
-    name = str(location[0]) if location else ""
-    return name if name == "DATABASE_URL" else f"ROTA_{name.upper()}"
 
 
 if __name__ == "__main__":

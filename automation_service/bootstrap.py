@@ -76,8 +76,8 @@ async def migrate(settings: AutomationSettings) -> None:
     """Migrates the schema of the service and the schema of the queue."""
     upgrade = partial(database.upgrade, package="automation_service.persistence", schema=SCHEMA)
     # Alembic runs its own event loop.
-    await asyncio.to_thread(upgrade, settings.database_url)
-    await PgQueuer(url=settings.database_url).install()
+    await asyncio.to_thread(upgrade, settings.database_url.get_secret_value())
+    await PgQueuer(url=settings.database_url.get_secret_value()).install()
 
 
 @contextlib.asynccontextmanager
@@ -100,14 +100,14 @@ async def service(
     register_builtins()
     async with contextlib.AsyncExitStack() as closers:
         db = database.create_engine(
-            settings.database_url, schema=SCHEMA, pool_size=settings.pool_size
+            settings.database_url.get_secret_value(), schema=SCHEMA, pool_size=settings.pool_size
         )
         closers.push_async_callback(db.dispose)
         peer = open_channel(settings.peer_address, tls=_tls(settings))
         closers.push_async_callback(peer.close)
         remote = AgentClient(channel=peer, credentials=_credentials(settings))
         queue = queue or PgQueuer(
-            url=settings.database_url,
+            url=settings.database_url.get_secret_value(),
             lease=timedelta(seconds=settings.lease_seconds),
             poll_interval=timedelta(seconds=settings.look_seconds),
             concurrency=settings.concurrent_runs,

@@ -1,53 +1,22 @@
-"""Settings of the service, read from the environment."""
+"""The settings of automation_service."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
+
+from shared.settings import ServiceSettings
 
 Role = Literal["api", "worker", "ticker"]
 
 
-class AutomationSettings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix="ROTA_",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        populate_by_name=True,
-    )
-
-    database_url: str = Field(
-        validation_alias="DATABASE_URL", description="PostgreSQL 15 or later: postgresql://…"
-    )
+class AutomationSettings(ServiceSettings):
     listen: str = Field("127.0.0.1:7002", description="host:port to serve on; port 0 picks one")
     peer_address: str = Field("127.0.0.1:7001", description="host:port of chat_service")
-    jwks_file: Path = Field(description="JWKS that verifies people's tokens")
-    service_jwks_file: Path = Field(description="JWKS of the services, by service name")
-    service_key_file: Path = Field(description="this service's private key, PEM")
-    tls_cert_file: Path | None = Field(
-        None, description="PEM, this service's certificate for callers and for the peer"
-    )
-    tls_key_file: Path | None = Field(None, description="PEM, the key of ROTA_TLS_CERT_FILE")
-    tls_ca_file: Path | None = Field(
-        None, description="PEM, the CA of the certificates of callers and peer; empty: no TLS"
-    )
-    tls_clients_show: bool = Field(
-        True, description="with TLS: callers need a certificate of ROTA_TLS_CA_FILE"
-    )
     roles: Annotated[frozenset[Role], NoDecode] = Field(
         frozenset({"api", "worker", "ticker"}),
         description="roles of this process, comma-separated: api, ticker, worker",
     )
-    metrics_port: int = Field(
-        0,
-        ge=0,
-        le=65_535,
-        description="port of /metrics for Prometheus, on the host of ROTA_LISTEN; 0: none",
-    )
-    log_level: str = Field("INFO", description="least severe level that is logged")
-    uvloop: bool = Field(True, description="use uvloop")
     max_consecutive_failures: int = Field(
         10, ge=1, description="an automation is paused after this many failed runs in a row"
     )
@@ -90,12 +59,6 @@ class AutomationSettings(BaseSettings):
         "comma-separated; the first encrypts, all decrypt; empty: webhooks are refused",
     )
     local_webhooks: bool = Field(False, description="allow local addresses and http for webhooks")
-    drain_seconds: float = Field(
-        0, ge=0, description="seconds between NOT_SERVING and refusing new calls"
-    )
-    grace_seconds: float = Field(
-        10, ge=0, description="seconds that calls in progress get at a stop"
-    )
 
     @field_validator("roles", mode="before")
     @classmethod
@@ -103,18 +66,3 @@ class AutomationSettings(BaseSettings):
         if isinstance(value, str):
             return frozenset(part.strip() for part in value.split(",") if part.strip())
         return value
-
-
-def describe_settings() -> str:
-    """Every setting, one a line, with its default and meaning."""
-    lines = []
-    for name, field in AutomationSettings.model_fields.items():
-        variable = str(field.validation_alias or f"ROTA_{name.upper()}")
-        if field.is_required():
-            default = "required"
-        elif name == "roles":
-            default = "default api,worker,ticker"
-        else:
-            default = f"default {field.default if str(field.default or '') else 'empty'}"
-        lines.append(f"  {variable:<32} {field.description} ({default})")
-    return "\n".join(lines)

@@ -32,7 +32,7 @@ def main() -> int:
     try:
         settings = ChatSettings()
     except ValidationError as error:
-        print(explain(error), file=sys.stderr)
+        print(explain(ChatSettings, error), file=sys.stderr)
         return 2
     logs.configure(bootstrap.NAME, level=settings.log_level)
     try:

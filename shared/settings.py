@@ -1,26 +1,85 @@
-"""Settings, told to a person: a list for --help, and what is wrong with the environment."""
+"""Settings from environment variables: what both services have, and texts for people."""
 
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """A field is ROTA_ and its name in capitals, unless it has an alias."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROTA_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    database_url: SecretStr = Field(
+        validation_alias="DATABASE_URL", description="PostgreSQL 15 or later: postgresql://…"
+    )
+    jwks_file: Path = Field(description="JWKS that verifies people's tokens")
+    service_jwks_file: Path = Field(description="JWKS of the services, by service name")
+    service_key_file: Path = Field(description="this service's private key, PEM")
+    tls_cert_file: Path | None = Field(
+        None, description="PEM, this service's certificate for callers and for the peer"
+    )
+    tls_key_file: Path | None = Field(None, description="PEM, the key of ROTA_TLS_CERT_FILE")
+    tls_ca_file: Path | None = Field(
+        None, description="PEM, the CA of the certificates of callers and peer; empty: no TLS"
+    )
+    tls_clients_show: bool = Field(
+        True, description="with TLS: callers need a certificate of ROTA_TLS_CA_FILE"
+    )
+    grace_seconds: float = Field(
+        10, ge=0, description="seconds that calls in progress get at a stop"
+    )
+    drain_seconds: float = Field(
+        0, ge=0, description="seconds between NOT_SERVING and closing the port"
+    )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="port of /metrics for Prometheus, on the host of ROTA_LISTEN; 0: none",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="least severe level that is logged"
+    )
+    uvloop: bool = Field(True, description="use uvloop")
+
+
+def variable_of(settings: type[BaseSettings], name: str) -> str:
+    """Returns the environment variable of a field."""
+    alias = settings.model_fields[name].validation_alias
+    return str(alias or f"{settings.model_config.get('env_prefix', '')}{name}".upper())
 
 
 def describe(settings: type[BaseSettings]) -> str:
-    """One line a setting: variable, default and meaning."""
+    """Returns one line for each setting: variable, meaning and default."""
     lines = ["environment:"]
-    for field in settings.model_fields.values():
-        default = "required" if field.is_required() else f"default {_shown(field.default)}"
-        lines.append(f"  {field.alias:<26} {field.description or ''} ({default})")
+    for name, field in settings.model_fields.items():
+        default = "required" if field.is_required() else f"default {_format(field.default)}"
+        lines.append(f"  {variable_of(settings, name):<32} {field.description or ''} ({default})")
     return "\n".join(lines)
 
 
-def explain(error: ValidationError) -> str:
-    """One line a fault, without the values, which may be secret."""
+def explain(settings: type[BaseSettings], error: ValidationError) -> str:
+    """Returns one line for each fault, without the values, which may be secret."""
     lines = ["the settings are not usable:"]
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        name = ".".join(str(part) for part in fault["loc"])
-        lines.append(f"  {name}: {'is not set' if fault['type'] == 'missing' else fault['msg']}")
+        name = str(fault["loc"][0]) if fault["loc"] else ""
+        variable = variable_of(settings, name) if name in settings.model_fields else name
+        lines.append(
+            f"  {variable}: {'is not set' if fault['type'] == 'missing' else fault['msg']}"
+        )
     return "\n".join(lines)
 
 
-def _shown(default: object) -> str:
+def _format(default: Any) -> str:
+    if isinstance(default, frozenset):
+        return ",".join(sorted(default))
     return str(default) if default not in (None, "") and "**" not in str(default) else "empty"

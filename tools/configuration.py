@@ -13,6 +13,7 @@ from automation_service.settings import AutomationSettings as AutomationSettings
 from chat_service.settings import ChatSettings
 from devstack.settings import PORTS
 from gateway.envoy_config import DEFAULTS
+from shared.settings import variable_of
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = "docs/configuration.md"
@@ -122,11 +123,9 @@ def render_document() -> str:
 
 
 def settings(kind: type[BaseSettings]) -> Iterator[Row]:
-    prefix = kind.model_config.get("env_prefix", "")
     for name, field in kind.model_fields.items():
-        variable = field.validation_alias or field.alias or f"{prefix}{name}".upper()
         default = "required" if field.is_required() else _format_default(field.default)
-        yield str(variable), default, field.description or ""
+        yield variable_of(kind, name), default, field.description or ""
 
 
 def _section(title: str, rows: Iterable[Row]) -> str:

@@ -12,6 +12,7 @@ from uuid import uuid4
 import asyncpg
 import grpc
 from google.protobuf import json_format
+from pydantic import SecretStr
 from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
 
@@ -81,7 +82,7 @@ def message(said: dict[str, Any]) -> pb.Automation:
 
 
 def migrated(databases: ServiceDatabases) -> None:
-    settings = AutomationSettings.model_construct(database_url=databases.automation)
+    settings = AutomationSettings.model_construct(database_url=SecretStr(databases.automation))
     asyncio.run(bootstrap.migrate(settings))
 
 
