@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from bench import automation, chat, schedule
+from bench import automation, chat, schedule, statements
 from bench.table import Table
 
 BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Table]]] = {
     "automation": automation.run,
     "chat": chat.run,
     "schedule": schedule.run,
+    "statements": statements.run,
 }
 
 

@@ -1,6 +1,8 @@
-"""Statements that SQLAlchemy writes once and asyncpg runs: for what every call and turn does.
+"""Statements that SQLAlchemy compiles once and asyncpg runs: for what every call and turn does.
 
-To write a statement anew for each use costs several times what PostgreSQL does for it.
+SQLAlchemy core takes about three times the CPU time for a short query
+(`python -m bench statements`). A test pins the private attributes of SQLAlchemy that this
+needs.
 """
 
 import asyncio

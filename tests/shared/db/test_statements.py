@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
+from typing import Any
 
 import asyncpg
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import database
-from shared.db.statements import Statement
+from shared.db.statements import _DIALECT, Statement
 
 
 class Colour(StrEnum):
@@ -108,3 +109,21 @@ async def test_a_connection_the_server_closed_is_not_handed_out(engine: AsyncEng
 
     async with engine.connect() as connection:
         assert await ALL.rows(connection) == []
+
+
+async def test_sqlalchemy_has_the_private_attributes_that_a_statement_needs(
+    engine: AsyncEngine,
+) -> None:
+    compiled = sa.select(things).where(things.c.id == sa.bindparam("id")).compile(dialect=_DIALECT)
+    assert compiled._bind_processors.keys() <= {"id"}
+    types = {entry[0]: entry[3] for entry in compiled._result_columns}
+    assert types.keys() == {"id", "data", "colour"}
+    assert callable(types["colour"]._cached_result_processor(_DIALECT, None))
+    assert compiled.positiontup == ["id"]
+
+    async with engine.begin() as connection:
+        assert connection.sync_connection is not None
+        adapted: Any = connection.sync_connection.connection
+        assert not adapted.driver_connection.is_in_transaction()  # BEGIN is lazy
+        await adapted.dbapi_connection._start_transaction()
+        assert adapted.driver_connection.is_in_transaction()
