@@ -30,14 +30,14 @@ LARGEST_COUNT: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SchedulePreview:
+class SlotPreview:
     slots: Sequence[PlannedSlot]
     summary: str
     notes: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlotExplanation:
+class LedgerExplanation:
     text: str
     slot: Slot | None = None
     nearest: Sequence[PlannedSlot] = ()
@@ -49,9 +49,7 @@ class Slots:
     clock: Clock
     retention: timedelta
 
-    def preview(
-        self, config: dict[str, Any], after: datetime | None, count: int
-    ) -> SchedulePreview:
+    def preview(self, config: dict[str, Any], after: datetime | None, count: int) -> SlotPreview:
         """Computes the next slots with the function that the scheduler uses."""
         try:
             read = ScheduleTriggerConfig.model_validate(config)
@@ -66,7 +64,7 @@ class Slots:
             ) from exc
         wanted = min(count or DEFAULT_COUNT, LARGEST_COUNT)
         found = schedule_slots.next_slots(read, after or self.clock.now(), wanted)[:wanted]
-        return SchedulePreview(
+        return SlotPreview(
             slots=_at_most(found, read.max_fires),
             summary=description.describe(read),
             notes=description.notes(read),
@@ -83,7 +81,7 @@ class Slots:
             )
         return cut_page(page, found, lambda last: (last.slot_time, last.id))
 
-    async def explain(self, name: str, moment: datetime) -> SlotExplanation:
+    async def explain(self, name: str, moment: datetime) -> LedgerExplanation:
         """Explains the slot whose slot_time or fire_time is `moment`, to the second."""
         parts = resources.TRIGGER.parse(name)
         async with self.db.connect() as connection:
@@ -92,7 +90,7 @@ class Slots:
                 raise errors.ResourceNotFound(name)
             slot = await rows.find_at(connection, owner.id, parts["trigger"], moment)
         if slot is not None:
-            return SlotExplanation(text=_said(slot), slot=slot)
+            return LedgerExplanation(text=_said(slot), slot=slot)
         trigger = next((t for t in owner.triggers if t.trigger_id == parts["trigger"]), None)
         if trigger is None:
             raise errors.ResourceNotFound(name)
@@ -100,7 +98,7 @@ class Slots:
 
     def _without_row(
         self, owner: Automation, trigger: Trigger, moment: datetime
-    ) -> SlotExplanation:
+    ) -> LedgerExplanation:
         config = definitions.parse_schedule(_spec(owner, trigger)["config"])
         second = timedelta(seconds=1)
         start = moment.replace(microsecond=0)
@@ -110,17 +108,17 @@ class Slots:
             if start <= slot.slot_time < start + second or start <= slot.fire_time < start + second
         ]
         if not planned:
-            return SlotExplanation(
+            return LedgerExplanation(
                 text="It is no slot of this schedule.", nearest=_nearest(config, start)
             )
         now = self.clock.now()
         if moment > now:
-            return SlotExplanation(text=_future(owner, trigger, planned[0]))
+            return LedgerExplanation(text=_future(owner, trigger, planned[0]))
         if moment < now - self.retention:
-            return SlotExplanation(text="It is older than the ledger is kept.")
+            return LedgerExplanation(text="It is older than the ledger is kept.")
         if moment <= trigger.create_time:
-            return SlotExplanation(text="The trigger did not exist yet.")
-        return SlotExplanation(text=_undecided(trigger))
+            return LedgerExplanation(text="The trigger did not exist yet.")
+        return LedgerExplanation(text=_undecided(trigger))
 
 
 def _at_most(found: Sequence[PlannedSlot], fires: int | None) -> Sequence[PlannedSlot]:

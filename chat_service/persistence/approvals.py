@@ -49,6 +49,7 @@ _SELECT = sa.select(t, tables.turns.c.thread_id).join_from(
     t, tables.turns, t.c.turn_id == tables.turns.c.id
 )
 _OF_TURN: Final = _SELECT.where(t.c.turn_id == sa.bindparam("turn")).order_by(t.c.id)
+# Statement: what every turn does (`python -m bench chat`).
 _OF_TURN_READ: Final = Statement(_OF_TURN)
 _OF_TURN_LOCKED: Final = Statement(_OF_TURN.with_for_update(of=t, key_share=True))
 

@@ -75,6 +75,7 @@ async def append(
     connection: AsyncConnection, batches: Sequence[FrameBatch], lease: timedelta
 ) -> set[UUID]:
     """Stores the batches whose fence and base still match. Returns their turns."""
+    # Raw SQL: frames are most of what the service writes (`python -m bench chat`).
     under = await database.asyncpg_connection(connection)
     numbered = [
         (b.turn, b.base + offset, frame)

@@ -36,6 +36,7 @@ def _given(*columns: str) -> dict[str, "sa.BindParameter[Any]"]:
 
 
 _ID: Final = t.c.id == sa.bindparam("message")
+# Statement: what every turn does (`python -m bench chat`).
 _INSERT: Final = Statement(sa.insert(t).values(_given(*(c.name for c in t.columns))))
 _USAGE: Final = Statement(sa.select(t.c.usage).where(_ID))
 _OF_TURN: Final = Statement(

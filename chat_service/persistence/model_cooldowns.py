@@ -12,6 +12,7 @@ from shared.db.statements import Statement
 
 t = tables.model_cooldowns
 
+# Statement: what every turn does (`python -m bench chat`).
 _ACTIVE: Final = Statement(
     sa.select(t.c.model_config_id, t.c.until).where(t.c.until > sa.bindparam("now"))
 )

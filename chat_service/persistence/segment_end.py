@@ -138,5 +138,6 @@ def _progress() -> "sa.Select[Any]":
     return sa.select(usage.scalar_subquery().label("usage"), sa.exists(_pending()).label("waits"))
 
 
+# Statement: what every turn does (`python -m bench chat`).
 _PROGRESS: Final = Statement(_progress())
 _END: Final = Statement(_end())

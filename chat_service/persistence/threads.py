@@ -50,6 +50,7 @@ OF_WORKSPACE: Final = _SELECT.where(
     t.c.workspace_id == sa.bindparam("workspace"),
     t.c.kind == sa.bindparam("kind", type_=t.c.kind.type),
 )
+# Statement: what every turn does (`python -m bench chat`).
 _GET: Final = Statement(OF_WORKSPACE)
 _GET_LOCKED: Final = Statement(OF_WORKSPACE.with_for_update(of=t, key_share=True))
 _INSERT: Final = Statement(

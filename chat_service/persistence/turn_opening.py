@@ -185,6 +185,7 @@ def _read_thread() -> "sa.Select[Any]":
     ).where(sa.exists(member))
 
 
+# Statement: what every turn does (`python -m bench chat`).
 _INSERT: Final = Statement(_insert(turns.insert_cte()))
 _READ_THREAD: Final = Statement(_read_thread())
 _INSERT_IF_UNCHANGED: Final = Statement(_insert_if_unchanged())

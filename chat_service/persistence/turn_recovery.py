@@ -94,6 +94,7 @@ async def read_abandoned(
     connection: AsyncConnection, turns: Sequence[Turn]
 ) -> dict[UUID, AbandonedSegment]:
     """Returns the segments by turn. Deleted turns are missing."""
+    # Raw SQL: one statement for all turns that a replica adopts.
     under = await database.asyncpg_connection(connection)
     ids = [turn.id for turn in turns]
     stored: dict[UUID, list[bytes]] = {turn: [] for turn in ids}

@@ -67,6 +67,7 @@ _GIVEN: Final = {c.name: sa.bindparam(c.name, type_=c.type) for c in t.columns} 
     "lease_expire_time": lease_expiry(sa.bindparam("lease", type_=sa.Interval))
 }
 _BY_ID: Final = sa.select(t).where(t.c.id == sa.bindparam("turn"))
+# Statement: what every turn does (`python -m bench chat`).
 _GET: Final = Statement(_BY_ID)
 _GET_LOCKED: Final = Statement(_BY_ID.with_for_update(key_share=True))
 _OPEN_TURN: Final = Statement(sa.select(t).where(t.c.thread_id == sa.bindparam("thread"), IS_OPEN))
