@@ -42,13 +42,11 @@ from shared.clock import Clock, CorrectedClock
 from shared.db import database
 from shared.db.tenancy import Tenancy
 from shared.registries.catalogue import register_builtins
-from shared.rpc import tls
 from shared.rpc.access import Access
-from shared.rpc.client import DelegatedCredentials, open_channel
+from shared.rpc.client import open_channel
+from shared.rpc.configuration import build_server, read_credentials, read_tls
 from shared.rpc.idempotency import Idempotency
-from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.server import RpcServer
-from shared.security import caller
 from shared.security.secretbox import SecretBox
 from shared.telemetry import logs
 
@@ -103,9 +101,11 @@ async def service(
             settings.database_url.get_secret_value(), schema=SCHEMA, pool_size=settings.pool_size
         )
         closers.push_async_callback(db.dispose)
-        peer = open_channel(settings.peer_address, tls=_tls(settings))
+        peer = open_channel(settings.peer_address, tls=read_tls(settings))
         closers.push_async_callback(peer.close)
-        remote = AgentClient(channel=peer, credentials=_credentials(settings))
+        remote = AgentClient(
+            channel=peer, credentials=read_credentials(settings, service=NAME, audience=PEER)
+        )
         queue = queue or PgQueuer(
             url=settings.database_url.get_secret_value(),
             lease=timedelta(seconds=settings.lease_seconds),
@@ -255,38 +255,14 @@ async def _running(
 def _server(
     settings: AutomationSettings, servicer: AutomationServicer, notices: NoticeServicer
 ) -> RpcServer:
-    verifier = caller.Verifier(
-        users=caller.read_key_set(settings.jwks_file),
-        services=caller.read_key_set(settings.service_jwks_file),
+    return build_server(
+        settings,
         service=NAME,
-    )
-    return RpcServer(
-        listen=settings.listen,
-        interceptor=ServerInterceptor(
-            verifier=verifier, translate=database.translate, services_only=(f"/{NOTICES}/",)
-        ),
         service_names=[SERVICE, NOTICES],
         add=[
             partial(automation_pb2_grpc.add_AutomationServiceServicer_to_server, servicer),
             partial(notice_pb2_grpc.add_NoticeServiceServicer_to_server, notices),
         ],
-        grace_seconds=settings.grace_seconds,
-        drain_seconds=settings.drain_seconds,
-        tls=_tls(settings),
+        translate=database.translate,
+        services_only=(f"/{NOTICES}/",),
     )
-
-
-def _tls(settings: AutomationSettings) -> tls.Tls | None:
-    return tls.read(
-        settings.tls_cert_file,
-        settings.tls_key_file,
-        settings.tls_ca_file,
-        clients_show=settings.tls_clients_show,
-    )
-
-
-def _credentials(settings: AutomationSettings) -> DelegatedCredentials:
-    identity = caller.ServiceIdentity(
-        service=NAME, key_pem=settings.service_key_file.read_text(), key_id=NAME
-    )
-    return DelegatedCredentials(identity=identity, audience=PEER)

@@ -59,13 +59,11 @@ from shared.db import database
 from shared.db.clock import sync_clock
 from shared.db.tenancy import Tenancy
 from shared.registries.catalogue import Catalogue, register_builtins
-from shared.rpc import client, tls
+from shared.rpc import client
 from shared.rpc.access import Access
-from shared.rpc.client import DelegatedCredentials
+from shared.rpc.configuration import build_server, read_credentials, read_tls
 from shared.rpc.idempotency import Idempotency
-from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.server import RpcServer
-from shared.security import caller
 from shared.security.secretbox import SecretBox
 from shared.telemetry import logs
 
@@ -106,7 +104,7 @@ async def service(
     fetcher = fetcher or Fetcher()
     timing = timing or Timing()
     box = SecretBox.parse(settings.secret_keys.get_secret_value())
-    secured = _tls(settings)
+    secured = read_tls(settings)
     models = models or await _models(settings)
     url = settings.database_url.get_secret_value()
     async with contextlib.AsyncExitStack() as stack:
@@ -124,7 +122,7 @@ async def service(
         if automations is None:
             channel = client.open_channel(settings.peer_address, tls=secured)
             stack.push_async_callback(channel.close)
-            behalf = DelegatedCredentials(identity=_identity(settings), audience=AUTOMATION_SERVICE)
+            behalf = read_credentials(settings, service=NAME, audience=AUTOMATION_SERVICE)
             automations = AutomationClient(
                 stub=automation_pb2_grpc.AutomationServiceStub(channel),
                 behalf=behalf,
@@ -307,38 +305,17 @@ def _servicers(
 
 def _server(settings: ChatSettings, servicers: tuple[ChatServicer, AgentServicer]) -> RpcServer:
     chat, agent = servicers
-    guard = ServerInterceptor(
-        verifier=caller.Verifier(
-            users=caller.read_key_set(settings.jwks_file),
-            services=caller.read_key_set(settings.service_jwks_file),
-            service=NAME,
-        ),
+    return build_server(
+        settings,
+        service=NAME,
+        service_names=SERVICES,
+        add=[
+            functools.partial(chat_pb2_grpc.add_ChatServiceServicer_to_server, chat),
+            functools.partial(agent_pb2_grpc.add_AgentServiceServicer_to_server, agent),
+        ],
         translate=database.translate,
         services_only=("/rota.agent.v1.AgentService/",),
         limits=(("/rota.chat.v1.ChatService/SendMessage", LARGEST_MESSAGE),),
-    )
-    return RpcServer(
-        listen=settings.listen,
-        interceptor=guard,
-        service_names=SERVICES,
-        add=[
-            lambda server: chat_pb2_grpc.add_ChatServiceServicer_to_server(chat, server),
-            lambda server: agent_pb2_grpc.add_AgentServiceServicer_to_server(agent, server),
-        ],
-        grace_seconds=settings.grace_seconds,
-        drain_seconds=settings.drain_seconds,
-        tls=_tls(settings),
-    )
-
-
-def _tls(settings: ChatSettings) -> tls.Tls | None:
-    files = settings.tls_cert_file, settings.tls_key_file, settings.tls_ca_file
-    return tls.read(*files, clients_show=settings.tls_clients_show)
-
-
-def _identity(settings: ChatSettings) -> caller.ServiceIdentity:
-    return caller.ServiceIdentity(
-        service=NAME, key_pem=settings.service_key_file.read_text(), key_id=NAME
     )
 
 
