@@ -1,4 +1,4 @@
-"""The one form of a JSON value that digests and comparisons are taken over."""
+"""The canonical form of JSON values, for digests and comparisons."""
 
 import hashlib
 import math

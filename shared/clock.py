@@ -1,4 +1,4 @@
-"""What time it is, and how to wait for a moment."""
+"""Clocks, and waiting for a moment."""
 
 import asyncio
 import contextlib
@@ -38,9 +38,9 @@ class SystemClock:
 
 
 class CorrectedClock(SystemClock):
-    """The system's clock, moved to agree with another one that all replicas share.
+    """The system's clock, corrected by its difference to a clock that all replicas share.
 
-    Until it was measured, and while it can't be, the last known difference holds.
+    The last measured difference holds until the next measurement succeeds.
     """
 
     # How often the difference is measured, and how many measurements make one.
@@ -54,7 +54,7 @@ class CorrectedClock(SystemClock):
         return super().now() + self.offset
 
     async def correct(self, measure: Callable[[], Awaitable[datetime]]) -> None:
-        """Measures the difference; of a few measurements the quickest is the truest."""
+        """Measures the difference a few times and keeps the quickest, which is the most exact."""
         best: timedelta | None = None
         for _ in range(self.SAMPLES):
             asked = super().now()
@@ -64,7 +64,7 @@ class CorrectedClock(SystemClock):
                 best, self.offset = took, there - (asked + took / 2)
 
     async def follow(self, measure: Callable[[], Awaitable[datetime]], stop: asyncio.Event) -> None:
-        """Measures again and again until `stop`; a measurement that fails changes nothing."""
+        """Measures regularly until `stop`. A measurement that fails changes nothing."""
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self.EVERY.total_seconds())
@@ -74,7 +74,7 @@ class CorrectedClock(SystemClock):
 
 
 class ManualClock:
-    """A clock that stands still until it is told to move."""
+    """A clock for tests, which moves only when it is set."""
 
     def __init__(self, start: datetime) -> None:
         self._now = start

@@ -22,7 +22,7 @@ class Pattern:
         return self.template.format(**parts)
 
     def parse(self, name: str) -> dict[str, str]:
-        """The parts of a name. A name of another shape names nothing that exists."""
+        """Returns the parts of a name. Raises ResourceNotFound for a name of another pattern."""
         regex = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.template)
         match = re.fullmatch(regex, name)
         if match is None:
@@ -47,12 +47,12 @@ DELIVERY = Pattern("workspaces/{workspace}/webhook/deliveries/{delivery}")
 
 
 def new_id() -> UUID:
-    """A UUIDv7: sortable by the time it was made, as this machine's clock has it."""
+    """Returns a UUIDv7, which sorts by time of this machine's clock."""
     return uuid_utils.compat.uuid7()
 
 
 class SortableIds:
-    """UUIDv7s by a clock that replicas share; those of one millisecond sort as they were made."""
+    """Makes UUIDv7s by a clock that replicas share. Those of one millisecond sort by creation."""
 
     def __init__(self) -> None:
         self._last = -1
@@ -72,7 +72,7 @@ new_id_at: Final = SortableIds().at
 
 
 def parse_uuid(text: str, name: str) -> UUID:
-    """The id in a name; one that is no UUID in its usual form names nothing that exists."""
+    """Returns the id in a name. Raises ResourceNotFound unless it is a UUID in its usual form."""
     try:
         found = UUID(text)
     except ValueError:

@@ -12,7 +12,7 @@ from shared.db import database
 
 
 async def sync_clock(stack: contextlib.AsyncExitStack, engine: AsyncEngine) -> CorrectedClock:
-    """The system's clock, kept in agreement with the database's."""
+    """Returns the system's clock, corrected to the database's until the stack closes."""
     clock = CorrectedClock()
     measure = functools.partial(database.read_time, engine)
     await clock.correct(measure)

@@ -1,4 +1,4 @@
-"""PostgreSQL through SQLAlchemy and asyncpg: engines, transactions, names and faults."""
+"""PostgreSQL through SQLAlchemy and asyncpg: engines, transactions, migrations and errors."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -38,10 +38,10 @@ def plain_dsn(url: str) -> str:
 
 
 def create_engine(url: str, *, schema: str, pool_size: int = 20) -> AsyncEngine:
-    """An engine of at most `pool_size` connections, which look into `schema` first.
+    """Returns an engine of at most `pool_size` connections with `schema` as search path.
 
-    Opens nothing yet. Whoever asks for one more waits: an opened connection is kept, since a
-    new one costs as much as fifty statements.
+    It connects when first used, and keeps its connections: a new one costs as much as fifty
+    statements. A caller waits while all are in use.
     """
     dsn = plain_dsn(url)
 
@@ -79,7 +79,7 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 async def asyncpg_connection(connection: AsyncConnection) -> asyncpg.Connection:
-    """The asyncpg connection under one of SQLAlchemy's: in its transaction, if it is in one."""
+    """Returns the asyncpg connection under one of SQLAlchemy's, in the same transaction if any."""
     adapted: Any = (connection.sync_connection or await connection.start()).connection
     under: asyncpg.Connection = adapted.driver_connection
     # SQLAlchemy's BEGIN is lazy: before a first statement a raw call would commit alone.
@@ -90,13 +90,13 @@ async def asyncpg_connection(connection: AsyncConnection) -> asyncpg.Connection:
 
 @contextlib.asynccontextmanager
 async def autocommit(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection on which each statement is a transaction of its own."""
+    """Opens a connection on which each statement is a transaction of its own."""
     async with engine.connect() as connection:
         yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 async def read_time(engine: AsyncEngine) -> datetime:
-    """What time it is by the database's clock, which all replicas share."""
+    """Returns the time of the database's clock, which all replicas share."""
     async with engine.connect() as connection:
         await connection.execute(sa.text("select 1"))  # what comes before the clock is read
         now: datetime = (
@@ -106,7 +106,7 @@ async def read_time(engine: AsyncEngine) -> datetime:
 
 
 def constraint_of(error: IntegrityError) -> str:
-    """Name of the constraint that a statement violated."""
+    """Returns the name of the constraint that a statement violated."""
     cause: Any = error.orig
     while cause is not None:
         if name := getattr(cause, "constraint_name", None):
@@ -116,7 +116,7 @@ def constraint_of(error: IntegrityError) -> str:
 
 
 def translate(error: BaseException) -> errors.RotaError | None:
-    """The refusal for a lost or unreachable database; None for any other fault."""
+    """Returns ServiceUnavailable for a lost or unreachable database; None for other errors."""
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     refused = isinstance(
         error,

@@ -1,7 +1,7 @@
-"""Connections of an engine that are kept at hand for what runs one short statement.
+"""A pool of open connections for single short statements.
 
-To take a connection from the engine's pool and to give it back costs two greenlets, each with a
-stack of its own: about as much as the statement that was to be run.
+A connection from the engine's own pool costs two greenlets, each with a stack: about as much as
+the statement itself.
 """
 
 import contextlib
@@ -24,9 +24,9 @@ _IDLE: Final[WeakKeyDictionary[AsyncEngine, _Idle]] = WeakKeyDictionary()
 
 @contextlib.asynccontextmanager
 async def borrow(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """In place of `engine.connect`: one without a transaction, for whoever opens none on it.
+    """Lends a connection without a transaction, in place of `engine.connect`.
 
-    `engine.dispose` closes those that are kept and not lent.
+    The borrower opens no transaction on it. `engine.dispose` closes the idle ones.
     """
     idle = _IDLE.get(engine)
     if idle is None:

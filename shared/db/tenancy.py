@@ -1,4 +1,4 @@
-"""Rows that every service keeps about tenants and about requests it has served."""
+"""Tables of workspaces, users, members and served requests, which both services have."""
 
 import time
 from collections.abc import Callable
@@ -81,13 +81,13 @@ def tenant_tables(metadata: sa.MetaData) -> TenantTables:
 
 
 def request_key(workspace: str, rpc: str, user: str, request_id: str) -> str:
-    """What `REQUEST_LOCK` knows a request by."""
+    """Returns the key of a request for `REQUEST_LOCK`."""
     return f"{workspace}|{rpc}|{user}|{request_id}"
 
 
 @dataclass(slots=True)
 class Tenancy:
-    """Members of workspaces as tokens name them, and requests served before."""
+    """Members of workspaces, as tokens name them, and requests that were served."""
 
     tables: TenantTables
     most_known: int = CACHE_SIZE
@@ -123,9 +123,9 @@ class Tenancy:
     async def admit(
         self, engine: AsyncEngine, caller: Caller, workspace: str, now: datetime
     ) -> None:
-        """Records the member; one who was revoked does not find the workspace.
+        """Records the member. Raises ResourceNotFound for a revoked member.
 
-        It has a transaction of its own, so what is remembered here is committed.
+        It commits in a transaction of its own, so the cache holds only committed rows.
         """
         fresh = not self.is_recorded(caller, workspace)
         # Nothing but a look needs no transaction.
@@ -138,7 +138,7 @@ class Tenancy:
             self._known[workspace, caller.user, caller.workspaces[workspace]] = None
 
     def is_recorded(self, caller: Caller, workspace: str) -> bool:
-        """Whether `admit` recorded the member lately; not whether it is one still."""
+        """True if `admit` recorded the member lately, even if it was revoked since."""
         return (workspace, caller.user, caller.workspaces[workspace]) in self._known
 
     async def is_member(self, connection: AsyncConnection, workspace: str, user: str) -> bool:
@@ -155,10 +155,10 @@ class Tenancy:
         request_id: str,
         body_hash: bytes,
     ) -> str | None:
-        """The resource that this very request made before; None when it is new.
+        """Returns the resource that the request made before; None when it is new.
 
-        Two equal requests at once take turns here until the first one's transaction ends. An
-        empty hash on either side stands for any body.
+        An equal request waits here until the first one's transaction ends. An empty hash on
+        either side matches any body. Raises RequestIdReused for another body.
         """
         await _LOCK_REQUEST.run(connection, key=request_key(workspace, rpc, user, request_id))
         row = await self._select_request.row(
@@ -182,7 +182,7 @@ class Tenancy:
         resource: str,
         now: datetime,
     ) -> None:
-        """Writes down what a request made, in the transaction that made it."""
+        """Stores what a request made, in the transaction that made it."""
         await self._insert_request.run(
             connection,
             workspace_id=workspace,
@@ -197,7 +197,7 @@ class Tenancy:
     async def delete_requests(
         self, connection: AsyncConnection, before: datetime, *, most: int
     ) -> int:
-        """Drops requests served before a moment; answers with how many."""
+        """Deletes requests served before a moment. Returns how many."""
         requests = self.tables.requests
         key = requests.primary_key.columns
         old = (

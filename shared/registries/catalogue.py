@@ -14,7 +14,7 @@ from shared.registries.triggers.types import TriggerDefinition
 
 
 def register_builtins() -> None:
-    """May be called again; changes nothing then."""
+    """Registers the built-in entries. A second call changes nothing."""
     register_action(AGENT_TASK)
     register_trigger(SCHEDULE)
 
@@ -29,7 +29,7 @@ class Catalogue:
 
 
 def current_catalogue() -> Catalogue:
-    """What this process has registered by now."""
+    """Returns what this process has registered so far."""
     return Catalogue(
         actions=all_actions(), triggers=all_triggers(), capabilities=all_capabilities()
     )

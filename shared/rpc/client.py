@@ -1,4 +1,4 @@
-"""A channel to another service of ours, with its deadline, retries and identity."""
+"""Channels and credentials for calls to the other service."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ DEADLINE_SECONDS: Final = 15.0
 def open_channel(
     address: str, *, retried: tuple[str, ...] = (), tls: Tls | None = None
 ) -> grpc.aio.Channel:
-    """Opens lazily. `retried` are services all of whose calls are safe to repeat.
+    """Returns a channel that connects with its first call. `retried` names services whose calls
+    are all safe to repeat.
 
     Only UNAVAILABLE is retried, by gRPC itself, up to four times within the deadline.
     """
@@ -52,7 +53,7 @@ def open_channel(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DelegatedCredentials:
-    """Metadata for a call to `audience` on a person's behalf."""
+    """Credentials of this service that act for a user at `audience`."""
 
     identity: ServiceIdentity
     audience: str

@@ -36,7 +36,7 @@ def _channel(address: str, own: tls.Tls | None) -> grpc.Channel:
 
 
 def local_address(listen: str) -> str:
-    """Where this machine reaches what listens there."""
+    """Returns the address on this machine of a server that listens there."""
     host, _, port = listen.rpartition(":")
     return f"127.0.0.1:{port}" if host in ("0.0.0.0", "[::]") else listen
 

@@ -1,4 +1,4 @@
-"""What every call passes before its handler: token, unknown fields, rules; and its errors after."""
+"""The interceptor of every server: it checks callers and requests, and converts errors."""
 
 import asyncio
 import time
@@ -144,7 +144,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
 
 
 def check_request(request: Message) -> None:
-    """Refuses a request with unknown fields or against its buf.validate rules."""
+    """Raises InvalidRequest for unknown fields and for broken buf.validate rules."""
     violations = [
         errors.FieldViolation(field=path, description="is not a field of this message")
         for path in find_unknown_fields(request)
@@ -183,7 +183,7 @@ def find_unknown_fields(message: Message, at: str = "") -> Iterator[str]:
 
 
 def find_nul_strings(message: Message, at: str = "") -> Iterator[str]:
-    """Paths of texts that PostgreSQL and JSON readers would choke on."""
+    """Yields the paths of strings with NUL, which PostgreSQL does not store."""
     for field, value in message.ListFields():
         if field.message_type is None:
             texts = value if field.is_repeated else [value]
@@ -211,7 +211,7 @@ def _headers(details: grpc.HandlerCallDetails) -> Headers:
 
 
 def _same_bytes(frame: Message | bytes) -> bytes:
-    """A frame is the same bytes from every replica: as it was stored, or with its maps in order."""
+    """Returns the same bytes for a frame on every replica: as stored, or with sorted maps."""
     return frame if isinstance(frame, bytes) else frame.SerializeToString(deterministic=True)
 
 

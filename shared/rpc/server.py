@@ -1,4 +1,4 @@
-"""A gRPC server as every service of ours runs it: guarded, healthy, reflected, drained."""
+"""A gRPC server with an interceptor, health, reflection and a graceful stop."""
 
 import asyncio
 import gc
@@ -49,7 +49,7 @@ class RpcServer:
     _health: Any = field(default=None, init=False)
 
     async def start(self) -> None:
-        """Binds and serves. A port that is taken is a RuntimeError that names it."""
+        """Binds the port and serves. Raises RuntimeError for a port that is taken."""
         self._server = grpc.aio.server(interceptors=[self.interceptor], options=OPTIONS)
         for add in self.add:
             add(self._server)
@@ -84,7 +84,7 @@ class RpcServer:
 
 
 class _Pool:
-    """The descriptor pool as reflection asks it: it finds methods too, which upb's does not."""
+    """A descriptor pool that also finds methods, which upb's does not; reflection asks for them."""
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
@@ -104,7 +104,7 @@ class _Pool:
 
 
 def stop_signal() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set."""
+    """Returns an event that SIGTERM and SIGINT set."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -113,7 +113,7 @@ def stop_signal() -> asyncio.Event:
 
 
 def tune_gc() -> None:
-    """Takes what start-up made out of garbage collection, and makes it rarer."""
+    """Excludes the objects of the start from garbage collection, and makes it rarer."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)

@@ -15,7 +15,7 @@ DOMAIN: Final = "rota.dev"
 
 
 def to_status(error: errors.RotaError) -> status_pb2.Status:
-    """Always with ErrorInfo; with BadRequest and RetryInfo where they say something."""
+    """Returns the status with ErrorInfo, BadRequest and RetryInfo, as the error has them."""
     details: list[Message] = [
         error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
     ]
@@ -40,7 +40,7 @@ def to_status(error: errors.RotaError) -> status_pb2.Status:
 
 
 def from_status(status: status_pb2.Status) -> errors.RotaError:
-    """The error that a status of ours carries; a foreign one is INTERNAL or its code."""
+    """Returns the error in a status of ours; for a foreign status its code or INTERNAL."""
     info = error_details_pb2.ErrorInfo()
     bad = error_details_pb2.BadRequest()
     retry = error_details_pb2.RetryInfo()

@@ -1,4 +1,4 @@
-"""Who calls: a person's token, or a service that acts on a person's behalf."""
+"""Callers and their tokens: people, and services that act for people."""
 
 import contextlib
 import hashlib
@@ -98,9 +98,9 @@ class Verifier:
         )
 
     def verify(self, authorization: str) -> Caller:
-        """The caller behind an `authorization` header; anything amiss is Unauthenticated.
+        """Returns the caller of an `authorization` header. Raises Unauthenticated.
 
-        A token's signature is checked when it is first seen, its expiry each time.
+        It checks a token's signature when it first sees it, and its expiry each time.
         """
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:

@@ -1,4 +1,4 @@
-"""Secrets that must be read again, encrypted where they are kept."""
+"""Encryption of stored secrets."""
 
 import base64
 import hashlib
@@ -16,11 +16,11 @@ _NONCE_BYTES: Final = 12
 
 
 class InvalidKeys(ValueError):
-    """The keys can't be used; the message says why and shows none of them."""
+    """The keys can't be used. The message says why and shows no key."""
 
 
 class DecryptionError(Exception):
-    """Sealed with a key that is not there, bound to something else, or damaged."""
+    """The secret has an unknown key or another binding, or is damaged."""
 
 
 class SecretBox:
@@ -51,7 +51,7 @@ class SecretBox:
 
     @property
     def prefix(self) -> bytes:
-        """What everything sealed with the first key begins with."""
+        """The first bytes of everything sealed with the first key."""
         return self._sealer
 
     def seal(self, secret: str, *, bound_to: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Where spans and metrics go: by the standard OTEL_ variables, and to whoever scrapes."""
+"""Export of spans and metrics by OTLP, and of metrics to Prometheus."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -23,7 +23,7 @@ log = logs.logger(__name__)
 def export_telemetry(
     service: str, environ: Mapping[str, str], *, port: int = 0, listen: str = "127.0.0.1:0"
 ) -> Iterator[None]:
-    """Sends out what is asked for, and what is left of it in the end. Once in a process.
+    """Exports until the context ends, and flushes then. Once in a process.
 
     Spans and metrics go out over OTLP (HTTP) when `OTEL_EXPORTER_OTLP_ENDPOINT`, or the
     variable of that name for TRACES or METRICS, is set. A port serves metrics at `/metrics`

@@ -1,6 +1,6 @@
-"""Spans and metrics, as the OpenTelemetry API takes them; they go nowhere unless exported.
+"""Spans and metrics of OpenTelemetry, which go nowhere unless `export` runs.
 
-Attributes are ids, states and names of ours: never what a person or a model said.
+Attributes are ids, states and names: never the words of a person or a model.
 """
 
 import sys
@@ -30,22 +30,22 @@ def count(name: str, by: int = 1, **attributes: str | int | bool) -> None:
 
 
 def add_level(name: str, by: int, **attributes: str | int | bool) -> None:
-    """Moves what goes up and down in this process, such as `rota.turns.open`."""
+    """Adds to an up-down counter of this process, such as `rota.turns.open`."""
     _level(name).add(by, attributes)
 
 
 def set_gauge(name: str, value: float, **attributes: str | int | bool) -> None:
-    """Sets what was just read, such as `rota.runs.waiting`."""
+    """Sets a gauge, such as `rota.runs.waiting`."""
     _gauge(name).set(value, attributes)
 
 
 def record_seconds(name: str, value: float, **attributes: str | int | bool) -> None:
-    """Records a span of time, such as `rota.turn.first_token`."""
+    """Records a duration in a histogram, such as `rota.turn.first_token`."""
     _seconds(name).record(value, attributes)
 
 
 def start_span(name: str, attributes: Attributes, *, kind: SpanKind = SpanKind.INTERNAL) -> Span:
-    """A span that its maker ends. It has no parent, but is linked with what began it."""
+    """Returns a span that its maker ends: without a parent, but linked to the current span."""
     began_by = trace.get_current_span().get_span_context()
     return _tracer().start_span(
         name,
@@ -58,10 +58,7 @@ def start_span(name: str, attributes: Attributes, *, kind: SpanKind = SpanKind.I
 
 @dataclass(slots=True)
 class RpcSpan:
-    """A call while it is served: its span, how it ended, and its time.
-
-    Thousands of open streams keep one each.
-    """
+    """The span, the code and the duration of a call. Each open stream keeps one."""
 
     rpc: str
     span: Span
@@ -86,7 +83,7 @@ class RpcSpan:
 
 
 def start_rpc(method: str, metadata: Iterable[tuple[str, str | bytes]]) -> RpcSpan:
-    """Begins the span of a call, within that of its caller; it ends with the context."""
+    """Starts the span of a call as a child of its caller's. It ends with the context."""
     carried = {key: str(value) for key, value in metadata if key in _CARRIED}
     parent = propagate.extract(carried) if carried else None
     service, _, rpc = method.strip("/").partition("/")
@@ -101,7 +98,7 @@ def start_rpc(method: str, metadata: Iterable[tuple[str, str | bytes]]) -> RpcSp
 
 
 def inject_trace() -> list[tuple[str, str]]:
-    """Metadata that makes the callee's span part of the present trace."""
+    """Returns metadata that makes the callee's span part of the current trace."""
     found: dict[str, str] = {}
     propagate.inject(found)
     return list(found.items())

@@ -1,4 +1,4 @@
-"""Whether a trigger has a fire left: what would never fire is refused before it is saved."""
+"""Schedules that would never fire, which are refused before they are saved."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -20,9 +20,9 @@ _MOST_SKIPPED: Final = 100
 def find_violations(
     definition: AutomationDefinition, now: datetime, fires: Mapping[str, int]
 ) -> Iterator[Violation]:
-    """What keeps enabled schedules from ever firing after `now`; paths start at `definition`.
+    """Yields why enabled schedules never fire after `now`; paths start at `definition`.
 
-    Only of the triggers in `fires`, which says by trigger_id how often each has fired.
+    `fires` has the number of fires by trigger_id; other triggers are not checked.
     """
     for i, trigger in enumerate(definition.triggers):
         if not trigger.enabled or trigger.type != TriggerType.SCHEDULE:
@@ -43,7 +43,7 @@ def require(
 
 
 def zero_fires(definition: AutomationDefinition) -> dict[str, int]:
-    """All of its triggers, as of an automation that is new."""
+    """Returns no fires for each trigger, as a new automation has."""
     return {trigger.trigger_id: 0 for trigger in definition.triggers}
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 ConfigModel = type[BaseModel]
-# Told, in a few words, what an agent does; the position is the same when it is told again.
+# Called with a position and a few words on what the agent does. A repeat has the same position.
 Progress = Callable[[int, str], Awaitable[None]]
 
 
@@ -58,7 +58,7 @@ class TaskAgent(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionContext:
-    """What a handler knows of the run it serves, and what it may reach."""
+    """The run that a handler serves, and its ports."""
 
     agent: TaskAgent
     workspace: str
