@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from contextvars import Context
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -41,7 +42,15 @@ from chat_service.runtime.ports import (
     ToolCallClaims,
 )
 from chat_service.runtime.prompt_context import prompt_header
-from chat_service.runtime.run_context import STAMP, AgentDeps, AgentRun, segment_key, stamp_of
+from chat_service.runtime.run_context import (
+    STAMP,
+    AgentDeps,
+    AgentRun,
+    RunContext,
+    RunState,
+    segment_key,
+    stamp_of,
+)
 from chat_service.runtime.subagent import Subagent
 from chat_service.runtime.timing import Timing
 from chat_service.tools.definition import ToolDefinition
@@ -90,13 +99,13 @@ class Agent:
         """`may_come` returns whether a missing tool may belong to an MCP server not reached yet."""
         self._checkpoints = checkpoints
         self._graphs = GraphCache()
-        self._beginning = asyncio.Lock()
+        self._start_lock = asyncio.Lock()
         self._more_tools = more_tools
         self._may_come = may_come
         self._own: tuple[ToolDefinition, ...] = MAIN_AGENT
         if subagents:
             self._own += (delegate_tool(subagents, checkpoints, self._graphs, more_tools),)
-        self._desk = AgentDeps(
+        self._deps = AgentDeps(
             approvals=approvals,
             claims=claims,
             automations=automations,
@@ -107,7 +116,7 @@ class Agent:
             timing=timing or Timing(),
             models=lambda: models or {},
             rules=lambda: {tool.name: tool.approval for tool in more_tools()},
-            late=DeferredTools(more_tools=more_tools, may_come=may_come),
+            deferred=DeferredTools(more_tools=more_tools, may_come=may_come),
         )
 
     async def stream(
@@ -144,22 +153,20 @@ class Agent:
         ApprovalNotGranted, ServiceUnavailable. Closing the stream, or cancelling its consumer,
         stops the model.
         """
-        run = AgentRun(
-            deps=self._desk,
-            context=context,
+        run = RunContext(
+            runtime=context,
             model=model,
             task=task,
             segment=segment_key(resume),
-            next_block=first_block,
             decided=tuple(resume),
             disabled=frozenset(disabled_tools),
             replays=replay,
             fresh=fresh,
-            meter=meter or Meter(),
         )
+        state = RunState(next_block=first_block, meter=meter or Meter())
         async with (
             _database_faults(),
-            aclosing(self._segment(run, said)) as events,
+            aclosing(self._segment(run, state, said)) as events,
         ):
             async for event in events:
                 yield event
@@ -177,19 +184,13 @@ class Agent:
 
         With `checkpointed=False` the turn has no checkpoint, and the database is not read.
         """
-        run = AgentRun(
-            deps=self._desk,
-            context=context,
-            model=model,
-            task=task,
-            segment=segment_key(resume),
-            next_block=0,
+        run = self._with_prompt(
+            RunContext(runtime=context, model=model, task=task, segment=segment_key(resume))
         )
-        system_prompt = self._system_prompt(run)
         if not checkpointed:
-            return checkpoint_usage.empty_usage(system_prompt)
+            return checkpoint_usage.empty_usage(run)
         async with _database_faults():
-            return await checkpoint_usage.read_usage(run, self._checkpoints, system_prompt)
+            return await checkpoint_usage.read_usage(run, self._checkpoints)
 
     async def forget(self, turn: UUID) -> None:
         """Deletes the checkpoints of a turn that has ended."""
@@ -197,31 +198,32 @@ class Agent:
             await self._checkpoints.delete(turn)
 
     async def _segment(
-        self, run: AgentRun, said: Sequence[ThreadMessage]
+        self, context: RunContext, state: RunState, said: Sequence[ThreadMessage]
     ) -> AsyncGenerator[AgentEvent, None]:
-        graph, config = await self._ready(run), graph_config(thread_id(run.context.turn))
-        state = None if run.fresh else await graph.aget_state(config)
-        if state is None or state.created_at is None:
-            if run.decided:
-                raise errors.StateConflict(run.context.turn_name, "not waiting for a decision")
-            if run.replays and run.next_block > 0:
+        run, graph = await self._start(context, state)
+        context, config = run.context, graph_config(thread_id(context.runtime.turn))
+        snapshot = None if context.fresh else await graph.aget_state(config)
+        if snapshot is None or snapshot.created_at is None:
+            if context.decided:
+                raise errors.StateConflict(context.runtime.turn_name, "not waiting for a decision")
+            if context.replays and state.next_block > 0:
                 yield TextRetracted(from_block=0)
-            context_tokens = run.model.config.context_tokens
+            context_tokens = context.model.config.context_tokens
             given: Any = {"messages": history.to_model_messages(said, context_tokens)}
         else:
-            resume_state = ResumeState.from_snapshot(state, run, run.decided)
-            if run.replays and not resume_state.first_resume:
+            resume_state = ResumeState.from_snapshot(snapshot, context)
+            if context.replays and not resume_state.first_resume:
                 for event in resume_state.replay_events(run):
                     yield event
             if resume_state.is_suspended:
                 yield Paused(approvals=resume_state.undecided)
                 return
             given = resume_state.resume_input()
-            if given is None and not state.next:
-                given = self._correction(state, run)
+            if given is None and not snapshot.next:
+                given = _correction(snapshot, context)
                 if given is None:
                     return
-                yield TextRetracted(from_block=run.next_block - 1)
+                yield TextRetracted(from_block=state.next_block - 1)
         async with aclosing(self._work(graph, config, run, given)) as events:
             async for event in events:
                 yield event
@@ -247,62 +249,66 @@ class Agent:
             if reader.paused:
                 yield Paused(approvals=tuple(dict.fromkeys(reader.paused)))
                 return
-            if run.task is None or run.task.output_schema is None:
+            if not _has_output_schema(run.context):
                 return
-            given = self._correction(await graph.aget_state(config), run)
+            given = _correction(await graph.aget_state(config), run.context)
             if given is None:
                 return
-            yield TextRetracted(from_block=run.next_block - 1)
+            yield TextRetracted(from_block=run.state.next_block - 1)
 
-    def _correction(self, state: StateSnapshot, run: AgentRun) -> Any:
-        """What to say to a task's model whose answer breaks the output schema; None when it fits.
-
-        It is said once; raises ModelUnavailable the second time.
-        """
-        if run.task is None or run.task.output_schema is None:
-            return None
-        messages = messages_of(state)
-        last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
-        found = read_output(last.text if last else "", run.task.output_schema)
-        if isinstance(found, dict):
-            return None
-        if any(isinstance(m, HumanMessage) and stamp_of(m) for m in messages):
-            raise errors.ModelUnavailable(
-                "the model's answer does not satisfy the output schema",
-                metadata={"model_config": str(run.model.config.id), BAD_OUTPUT: "not satisfied"},
-            )
-        said = load_prompt("output_again", faults="\n".join(f"- {fault}" for fault in found))
-        return {"messages": [HumanMessage(said, response_metadata={STAMP: run.stamp()})]}
-
-    async def _ready(self, run: AgentRun) -> Graph:
-        # A beginning takes a millisecond or more of nothing else: many turns that begin at once
-        # would hold up the words of all others, so they take turns with those.
-        async with self._beginning:
+    async def _start(self, context: RunContext, state: RunState) -> tuple[AgentRun, Graph]:
+        # A start keeps the loop busy for a millisecond or more. Starts take turns, so that many
+        # at once do not hold up the text of other turns.
+        async with self._start_lock:
             await asyncio.sleep(0)
-            capabilities = run.deps.catalogue().capabilities or {}
+            capabilities = self._deps.catalogue().capabilities or {}
             more, own = self._more_tools(), self._own
-            tools = select_tools(run, run.disabled, capabilities, more, own, self._may_come)
-            run.system_prompt = self._system_prompt(run)
-            # a task's answer is looked at once more
-            brief = run.task is None or run.task.output_schema is None
-            saver = self._checkpoints.checkpointer(run.context.turn, fresh=run.fresh, brief=brief)
-            return self._graphs.graph(run, tools, saver)
+            tools = select_tools(context, capabilities, more, own, self._may_come)
+            run = AgentRun(deps=self._deps, context=self._with_prompt(context), state=state)
+            # the answer of a task with an output schema is checked after it was written
+            brief = not _has_output_schema(context)
+            saver = self._checkpoints.checkpointer(
+                context.runtime.turn, fresh=context.fresh, brief=brief
+            )
+            return run, self._graphs.graph(run, tools, saver)
 
-    def _system_prompt(self, run: AgentRun) -> str:
-        if run.task is not None:
-            return _task_prompt(run, run.task)
-        examples = [
-            load_prompt(f"{t.name}/example") for t in self._own if t.name not in run.disabled
-        ]
-        return load_prompt(
-            "system", header=prompt_header(run.context), tools="\n\n".join(examples)
-        ).strip()
+    def _with_prompt(self, context: RunContext) -> RunContext:
+        return replace(context, system_prompt=_system_prompt(context, self._own))
 
 
-def _task_prompt(run: AgentRun, task: TaskLimits) -> str:
-    schema = task.output_schema
-    output = "" if schema is None else load_prompt("output", schema=json.dumps(dict(schema)))
-    return load_prompt("task", header=prompt_header(run.context), output=output).strip()
+def _system_prompt(context: RunContext, tools: Sequence[ToolDefinition]) -> str:
+    header = prompt_header(context.runtime)
+    if context.task is not None:
+        schema = context.task.output_schema
+        output = "" if schema is None else load_prompt("output", schema=json.dumps(dict(schema)))
+        return load_prompt("task", header=header, output=output).strip()
+    examples = [load_prompt(f"{t.name}/example") for t in tools if t.name not in context.disabled]
+    return load_prompt("system", header=header, tools="\n\n".join(examples)).strip()
+
+
+def _has_output_schema(context: RunContext) -> bool:
+    return context.task is not None and context.task.output_schema is not None
+
+
+def _correction(snapshot: StateSnapshot, context: RunContext) -> Any:
+    """Returns the graph input that corrects an answer; None when it fits the output schema.
+
+    An answer is corrected once. Raises ModelUnavailable when the second one does not fit.
+    """
+    if context.task is None or context.task.output_schema is None:
+        return None
+    messages = messages_of(snapshot)
+    last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
+    found = read_output(last.text if last else "", context.task.output_schema)
+    if isinstance(found, dict):
+        return None
+    if any(isinstance(m, HumanMessage) and stamp_of(m) for m in messages):
+        raise errors.ModelUnavailable(
+            "the model's answer does not satisfy the output schema",
+            metadata={"model_config": str(context.model.config.id), BAD_OUTPUT: "not satisfied"},
+        )
+    text = load_prompt("output_again", faults="\n".join(f"- {fault}" for fault in found))
+    return {"messages": [HumanMessage(text, response_metadata={STAMP: context.stamp()})]}
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from chat_service.agent.checkpointer import (
 from chat_service.agent.graphs import graph_config
 from chat_service.llm.metering import estimate_tokens
 from chat_service.llm.usage import ModelUsage
-from chat_service.runtime.run_context import AgentRun, stamp_of
+from chat_service.runtime.run_context import RunContext, stamp_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,26 +29,26 @@ class CheckpointUsage:
     prompt_tokens: int = 0
 
 
-def empty_usage(system_prompt: str) -> CheckpointUsage:
+def empty_usage(context: RunContext) -> CheckpointUsage:
     """Returns the usage of a turn without a checkpoint, without the history of its thread."""
-    return CheckpointUsage(prompt_tokens=_prompt_tokens((), system_prompt))
+    return CheckpointUsage(prompt_tokens=_prompt_tokens((), context.system_prompt))
 
 
-async def read_usage(
-    run: AgentRun, checkpoints: CheckpointStore, system_prompt: str
-) -> CheckpointUsage:
-    saver = checkpoints.checkpointer(run.context.turn)
-    main = await _messages(saver, thread_id(run.context.turn))
-    mine = _of_segment(main, run)
+async def read_usage(context: RunContext, checkpoints: CheckpointStore) -> CheckpointUsage:
+    saver = checkpoints.checkpointer(context.runtime.turn)
+    main = await _messages(saver, thread_id(context.runtime.turn))
+    mine = _of_segment(main, context.segment)
     assigned: list[BaseMessage] = []
     for number in range(1, min(_delegated(main), MAX_SUBAGENT_RUNS) + 1):
-        assigned += await _messages(saver, thread_id(run.context.turn, number))
-    told = [ModelUsage(**stamp_of(m)["used"]) for m in mine + _of_segment(assigned, run)]
+        assigned += await _messages(saver, thread_id(context.runtime.turn, number))
+    told = [
+        ModelUsage(**stamp_of(m)["used"]) for m in mine + _of_segment(assigned, context.segment)
+    ]
     return CheckpointUsage(
         # a usage without an id would be counted twice
         used=tuple(used for used in told if used.call),
         answers=len(mine),
-        prompt_tokens=_prompt_tokens(main, system_prompt),
+        prompt_tokens=_prompt_tokens(main, context.system_prompt),
     )
 
 
@@ -65,12 +65,12 @@ async def _messages(saver: DeferredCheckpointer, thread: str) -> list[BaseMessag
     return messages
 
 
-def _of_segment(messages: Sequence[BaseMessage], run: AgentRun) -> list[AIMessage]:
+def _of_segment(messages: Sequence[BaseMessage], segment: str) -> list[AIMessage]:
     return [
         message
         for message in messages
         if isinstance(message, AIMessage)
-        and stamp_of(message).get("segment") == run.segment
+        and stamp_of(message).get("segment") == segment
         and "used" in stamp_of(message)
     ]
 

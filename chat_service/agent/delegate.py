@@ -43,12 +43,13 @@ def delegate_tool(
             result = _read(named, runtime, given)
             if isinstance(result, SubagentContext):
                 subagent = named[result.subagent]
-                its = _its_run(run, subagent, result)
+                turn = run.context.runtime.turn
+                its = _subagent_run(run, subagent, result)
                 offered = [tool for tool in tools() if _has(subagent, tool.name, run)]
                 work = SubagentRun(
                     run=its,
-                    graph=graphs.graph(its, offered, checkpoints.checkpointer(run.context.turn)),
-                    thread=thread_id(run.context.turn, result.number),
+                    graph=graphs.graph(its, offered, checkpoints.checkpointer(turn)),
+                    thread=thread_id(turn, result.number),
                     emit=_from_outside(runtime.stream_writer),
                 )
                 result = await _carried_out(run, work, result)
@@ -116,24 +117,31 @@ def _number(messages: Sequence[BaseMessage], tool_call_id: str) -> int:
     return calls.index(tool_call_id) + 1
 
 
-def _its_run(run: AgentRun, subagent: Subagent, assigned: SubagentContext) -> AgentRun:
-    said = load_prompt(
-        "subagent", instructions=subagent.instructions, header=prompt_header(run.context)
-    )
+def _subagent_run(run: AgentRun, subagent: Subagent, task: SubagentContext) -> AgentRun:
+    header = prompt_header(run.context.runtime)
     return replace(
         run,
-        assigned=assigned,
-        only=subagent.tools,
-        next_block=0,
-        taken=set(),
-        told=set(),
-        accounted=set(),
-        system_prompt=said,
+        context=replace(
+            run.context,
+            subagent=task,
+            allowed_tools=subagent.tools,
+            system_prompt=load_prompt(
+                "subagent", instructions=subagent.instructions, header=header
+            ),
+        ),
+        # the meter and the loaded images are the main agent's too
+        state=replace(
+            run.state,
+            next_block=0,
+            tool_call_ids=set(),
+            finished_calls=set(),
+            self_metered_calls=set(),
+        ),
     )
 
 
 def _has(subagent: Subagent, tool: str, run: AgentRun) -> bool:
-    return subagent.may_use(tool) and tool not in run.disabled
+    return subagent.may_use(tool) and tool not in run.context.disabled
 
 
 def _from_outside(write: Emit) -> Emit:
@@ -143,13 +151,13 @@ def _from_outside(write: Emit) -> Emit:
 
 
 async def _carried_out(run: AgentRun, work: SubagentRun, assigned: SubagentContext) -> ToolResult:
-    run.accounted.add(assigned.tool_call_id)
+    run.state.self_metered_calls.add(assigned.tool_call_id)
     while True:
         match await work.work():
             case SubagentPause(approvals=approvals):
                 # returns at once if an earlier pause was answered: the loop reads the state again
                 waited = [str(approval) for approval in approvals]
-                interrupt({"approvals": waited, "segment": run.segment})
+                interrupt({"approvals": waited, "segment": run.context.segment})
             case SubagentAnswer(text="", spent=spent):
                 failed = ToolFailed(message=f"the {assigned.subagent} gave no answer")
                 return replace(to_result(failed), spent=spent)

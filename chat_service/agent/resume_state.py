@@ -1,6 +1,6 @@
 """The state of a turn that has a checkpoint: its messages, its interrupts and its next input."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from langgraph.types import Command, Interrupt, StateSnapshot
 
 from chat_service.agent import stream_events
 from chat_service.runtime.events import AgentEvent, TextRetracted
-from chat_service.runtime.run_context import AgentRun
+from chat_service.runtime.run_context import AgentRun, RunContext
 from shared import errors
 
 
@@ -43,24 +43,24 @@ class ResumeState:
     only_waits: bool
 
     @classmethod
-    def from_snapshot(
-        cls, state: StateSnapshot, run: AgentRun, resume: Sequence[UUID]
-    ) -> "ResumeState":
+    def from_snapshot(cls, state: StateSnapshot, context: RunContext) -> "ResumeState":
         """Raises ApprovalsUndecided when a resume lacks an approval that its pause waits for."""
-        messages = messages_of(state)
+        messages, resume = messages_of(state), context.decided
         waiting = {i.id: PendingInterrupt.from_interrupt(i) for i in state.interrupts}
-        first_resume = bool(resume and waiting) and not stream_events.holds_segment(messages, run)
+        first_resume = bool(resume and waiting) and not stream_events.holds_segment(
+            messages, context.segment
+        )
         left_out = [
             approval
             for one in waiting.values()
             # an interrupt of this segment is a new one
-            if one.segment != run.segment and (one.segment is not None or first_resume)
+            if one.segment != context.segment and (one.segment is not None or first_resume)
             for approval in one.approvals
             if approval not in resume
         ]
         if resume and left_out:
-            names = [f"workspaces/{run.context.workspace}/approvals/{a}" for a in left_out]
-            raise errors.ApprovalsUndecided(run.context.turn_name, names)
+            names = [f"workspaces/{context.runtime.workspace}/approvals/{a}" for a in left_out]
+            raise errors.ApprovalsUndecided(context.runtime.turn_name, names)
         return cls(
             messages=messages,
             decided={i: one for i, one in waiting.items() if set(one.approvals) <= set(resume)},
@@ -77,7 +77,7 @@ class ResumeState:
         return bool(self.undecided) and self.only_waits and not self.decided
 
     def replay_events(self, run: AgentRun) -> Iterator[AgentEvent]:
-        if run.next_block > 0:
+        if run.state.next_block > 0:
             yield TextRetracted(from_block=0)
         yield from stream_events.replay_events(self.messages, run)
 

@@ -42,29 +42,29 @@ def replay_events(messages: Sequence[BaseMessage], run: AgentRun) -> Iterator[Ag
     """Yields the events of this segment's messages again, in new blocks."""
     for message in messages:
         match message:
-            case HumanMessage() if stamp_of(message).get("segment") == run.segment:
-                yield TextRetracted(from_block=run.next_block - 1)
-            case _ if stamp_of(message).get("segment") != run.segment:
+            case HumanMessage() if stamp_of(message).get("segment") == run.context.segment:
+                yield TextRetracted(from_block=run.state.next_block - 1)
+            case _ if stamp_of(message).get("segment") != run.context.segment:
                 continue
             case AIMessage():
-                yield from _spoken(message, run.open_block())
+                yield from _spoken(message, run.state.open_block())
             case ToolMessage():
                 yield from _finished(message, run)
 
 
-def holds_segment(messages: Sequence[BaseMessage], run: AgentRun) -> bool:
+def holds_segment(messages: Sequence[BaseMessage], segment: str) -> bool:
     """Returns whether a checkpoint holds a message of the segment."""
-    return any(stamp_of(message).get("segment") == run.segment for message in messages)
+    return any(stamp_of(message).get("segment") == segment for message in messages)
 
 
 def _finished(message: ToolMessage, run: AgentRun) -> Iterator[AgentEvent]:
     """Yields each call's end once: a resumed graph streams results of its checkpoint again."""
     stamp = stamp_of(message)
-    in_this_segment = stamp.get("segment", run.segment) == run.segment
-    if message.tool_call_id in run.told or not in_this_segment:
+    in_this_segment = stamp.get("segment", run.context.segment) == run.context.segment
+    if message.tool_call_id in run.state.finished_calls or not in_this_segment:
         return
-    run.told.add(message.tool_call_id)
-    if run.replays and message.tool_call_id not in run.accounted:
+    run.state.finished_calls.add(message.tool_call_id)
+    if run.context.replays and message.tool_call_id not in run.state.self_metered_calls:
         yield from (ModelUsage(**used) for used in stamp.get("spent", ()))
     yield ToolCallFinished(
         tool_call_id=message.tool_call_id,

@@ -63,7 +63,7 @@ class SubagentRun:
         state = await self.graph.aget_state(config)
         given: Any = {"messages": [HumanMessage(self._assigned.task)]}
         if state.created_at is not None:
-            resume_state = ResumeState.from_snapshot(state, self.run, self.run.decided)
+            resume_state = ResumeState.from_snapshot(state, self.run.context)
             self._know(resume_state.messages)
             self._worked = True
             if resume_state.is_suspended:
@@ -85,21 +85,21 @@ class SubagentRun:
             async for part in stream:
                 self._follow(part)
         state = await self.graph.aget_state(config)
-        resume_state = ResumeState.from_snapshot(state, self.run, self.run.decided)
+        resume_state = ResumeState.from_snapshot(state, self.run.context)
         if resume_state.undecided:
             return self._waiting(resume_state.undecided)
         return self._answered(resume_state.messages)
 
     @property
     def _assigned(self) -> SubagentContext:
-        assert self.run.assigned is not None
-        return self.run.assigned
+        assert self.run.context.subagent is not None
+        return self.run.context.subagent
 
     def _know(self, messages: Sequence[BaseMessage]) -> None:
         """Reads the checkpoint's messages. Sends their usage if another process made them."""
         for message in messages:
             self._note(message)
-        if self.run.replays and not self._worked:
+        if self.run.context.replays and not self._worked:
             for used in _spent(messages, self.run):
                 self.emit(used)
 
@@ -151,7 +151,7 @@ class SubagentRun:
 def _spent(messages: Sequence[BaseMessage], run: AgentRun) -> Iterator[ModelUsage]:
     for message in messages:
         stamp = stamp_of(message)
-        if isinstance(message, AIMessage) and stamp.get("segment") == run.segment:
+        if isinstance(message, AIMessage) and stamp.get("segment") == run.context.segment:
             yield ModelUsage(**stamp["used"])
 
 

@@ -1,6 +1,6 @@
 """The tools of an agent: the main agent's own, capabilities and tools of MCP servers."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +9,7 @@ from langchain_core.tools import BaseTool
 from chat_service.llm.config import ModelConfig
 from chat_service.runtime.models_file import Models
 from chat_service.runtime.ports import McpToolSpecs
-from chat_service.runtime.run_context import AgentRun
+from chat_service.runtime.run_context import AgentRun, RunContext
 from chat_service.runtime.timing import Timing
 from chat_service.tools.automations.create import create_automation_tool
 from chat_service.tools.automations.explain_slot import explain_slot_tool
@@ -45,8 +45,7 @@ MAIN_AGENT: Final = (
 
 
 def select_tools(
-    run: AgentRun,
-    disabled: Collection[str],
+    context: RunContext,
     capabilities: Mapping[str, Capability],
     more: Sequence[ToolDefinition] = (),
     own: Sequence[ToolDefinition] = MAIN_AGENT,
@@ -57,13 +56,13 @@ def select_tools(
     Raises CapabilityGone for a task's tool that is not registered, and ServiceUnavailable if it
     `may_come` from an MCP server not reached yet.
     """
-    if run.task is None:
-        return [tool for tool in (*own, *more) if tool.name not in disabled]
+    if context.task is None:
+        return [tool for tool in (*own, *more) if tool.name not in context.disabled]
     ruled = {tool.name: tool for tool in more}
     return [
         ruled[name] if name in ruled else _unruled(_registered(name, capabilities, may_come))
-        for name in run.task.tools
-        if name not in disabled
+        for name in context.task.tools
+        if name not in context.disabled
     ]
 
 

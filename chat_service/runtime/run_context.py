@@ -1,4 +1,4 @@
-"""What one stream of an agent knows and counts."""
+"""The run of an agent: shared ports, frozen context and mutable state."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ ApprovalRule = Literal["always", "never"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentDeps:
-    """What every stream of a process shares."""
+    """The ports that every run of a process shares."""
 
     approvals: Approvals
     claims: ToolCallClaims
@@ -41,11 +41,11 @@ class AgentDeps:
     retry: RetryPolicies
     images: Images | None = None
     timing: Timing = field(default_factory=Timing)
-    # how each tool that is offered beside chat's own acts, by name
+    # the approval rule of each tool that chats have beside their own, by name
     rules: Callable[[], Mapping[str, ApprovalRule]] = dict
-    # the definition of a tool that a graph does not have; see late_tools.py
-    late: Callable[[str], Any] = lambda _: None
-    models: Callable[[], Mapping[int, ModelConfig]] = dict  # those that tasks may have
+    # finds the definition of a tool that a graph does not have
+    deferred: Callable[[str], Any] = lambda _: None
+    models: Callable[[], Mapping[int, ModelConfig]] = dict  # those that tasks may use
 
 
 Emit = Callable[[AgentEvent], None]
@@ -53,7 +53,7 @@ Emit = Callable[[AgentEvent], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubagentContext:
-    """What a subagent works on. `number` counts the tasks of a turn from 1."""
+    """The task of a subagent. `number` counts the subagent tasks of a turn from 1."""
 
     subagent: str
     task: str
@@ -61,31 +61,47 @@ class SubagentContext:
     tool_call_id: str  # the main agent's call, which waits for it
 
 
-@dataclass(slots=True, kw_only=True)
-class AgentRun:
-    """One stream. `segment` is the same for a stream that takes over from another."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """Whose run it is, where it runs and within which limits.
 
-    deps: AgentDeps
-    context: RuntimeContext
+    `segment` is the same for a run that takes over from another.
+    """
+
+    runtime: RuntimeContext
     model: ModelBundle
     task: TaskLimits | None
     segment: str
-    next_block: int
-    taken: set[str] = field(default_factory=set)
-    images: dict[str, str | None] = field(default_factory=dict)  # data URLs by reference
-    earlier_refused: bool = False  # images of earlier messages are named only
-    most_tokens: int | None = None  # of messages, as a provider that refused more has taught
-    told: set[str] = field(default_factory=set)  # tool calls whose end was told
+    system_prompt: str = ""
     decided: tuple[UUID, ...] = ()  # approvals that were decided before the segment
     disabled: frozenset[str] = frozenset()
-    only: tuple[str, ...] | None = None  # the names that a subagent is held to
-    # whether what a checkpoint holds of the segment is told, and counted, once more
+    allowed_tools: tuple[str, ...] | None = None  # None: no limit
+    subagent: SubagentContext | None = None  # None: the main agent
+    # True: the events and the usage that a checkpoint holds of the segment are sent again
     replays: bool = True
-    fresh: bool = False  # nothing of the turn was ever checkpointed
-    accounted: set[str] = field(default_factory=set)  # tool calls that tell their own usage
-    assigned: SubagentContext | None = None  # None: the main agent
+    fresh: bool = False  # no checkpoint of the turn exists
+
+    def may_have(self, tool: str) -> bool:
+        """Returns whether a deferred tool may be used. A task has all its tools from the start."""
+        allowed = self.allowed_tools is None or tool in self.allowed_tools
+        return self.task is None and tool not in self.disabled and allowed
+
+    def stamp(self, **more: Any) -> dict[str, Any]:
+        return {"segment": self.segment, **more}
+
+
+@dataclass(slots=True, kw_only=True)
+class RunState:
+    """What changes while a run streams."""
+
+    next_block: int = 0
+    tool_call_ids: set[str] = field(default_factory=set)
+    finished_calls: set[str] = field(default_factory=set)  # by tool call id; their end was sent
+    self_metered_calls: set[str] = field(default_factory=set)  # tool calls that send their usage
+    images: dict[str, str | None] = field(default_factory=dict)  # data URLs by reference
+    earlier_images_refused: bool = False  # only the present message's images are sent
+    max_tokens: int | None = None  # of messages; set when the provider refuses more
     meter: Meter = field(default_factory=Meter)
-    system_prompt: str = ""
 
     def open_block(self) -> int:
         block = self.next_block
@@ -95,13 +111,14 @@ class AgentRun:
     def close_empty_block(self) -> None:
         self.next_block -= 1
 
-    def may_have(self, tool: str) -> bool:
-        """Whether a tool that comes late may be its. A task has all of its own from the start."""
-        held = self.only is not None and tool not in self.only
-        return self.task is None and tool not in self.disabled and not held
 
-    def stamp(self, **more: Any) -> dict[str, Any]:
-        return {"segment": self.segment, **more}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRun:
+    """One stream of an agent; LangGraph's context of its graph."""
+
+    deps: AgentDeps
+    context: RunContext
+    state: RunState = field(default_factory=RunState)
 
 
 def segment_key(resume: Sequence[UUID]) -> str:

@@ -69,15 +69,15 @@ async def request_approval(
     ApprovalNotGranted unless its step granted the approval.
     """
     key = _key(run, call, next(call.ordinals))
-    if run.task is not None:
+    if run.context.task is not None:
         return await _unattended(run, key, tool, prepare)
-    approvals, again, turn = run.deps.approvals, run.deps.retry.peer.call, run.context.turn
+    approvals, again, turn = run.deps.approvals, run.deps.retry.peer.call, run.context.runtime.turn
     stored = await again(lambda: approvals.find(turn, key))
     if stored is None:
         draft = _draft(run, key, action_type, call, await prepare())
         stored = await again(lambda: approvals.store(turn, draft))
     shown = stored.id
-    answer = interrupt({"approval": str(shown), "segment": run.segment})
+    answer = interrupt({"approval": str(shown), "segment": run.context.segment})
     if answer != {"approval": str(shown)}:
         return ApprovalRejected(reason=UNREADABLE)
     return _outcome(await again(lambda: approvals.get(shown)))
@@ -85,14 +85,14 @@ async def request_approval(
 
 async def has_approval(run: AgentRun, call: ToolCall) -> bool:
     """Returns whether an earlier segment requested an approval of the call, by its rules then."""
-    if not run.decided:
+    if not run.context.decided:
         return False
     key = _key(run, call, 0)
     return await run.deps.retry.peer.call(lambda: _is_stored(run, key))
 
 
 async def _is_stored(run: AgentRun, key: str) -> bool:
-    return await run.deps.approvals.find(run.context.turn, key) is not None
+    return await run.deps.approvals.find(run.context.runtime.turn, key) is not None
 
 
 def _key(run: AgentRun, call: ToolCall, ordinal: int) -> str:
@@ -102,16 +102,16 @@ def _key(run: AgentRun, call: ToolCall, ordinal: int) -> str:
 def call_place(run: AgentRun, call: ToolCall) -> str:
     """Returns the place of a call in its turn."""
     # each subagent's graph has its own places
-    return f"{run.assigned.number}/{call.place}" if run.assigned else call.place
+    return f"{run.context.subagent.number}/{call.place}" if run.context.subagent else call.place
 
 
 def _draft(
     run: AgentRun, key: str, action_type: str, call: ToolCall, proposal: Proposal
 ) -> ApprovalDraft:
     wanted_by, tool_call_id = {}, call.id
-    if run.assigned:
-        wanted_by = {"subagent": run.assigned.subagent, "task": run.assigned.task}
-        tool_call_id = run.assigned.tool_call_id
+    if run.context.subagent:
+        wanted_by = {"subagent": run.context.subagent.subagent, "task": run.context.subagent.task}
+        tool_call_id = run.context.subagent.tool_call_id
     return ApprovalDraft(
         key=key,
         action_type=action_type,
@@ -140,14 +140,14 @@ def _outcome(stored: StoredApproval | None) -> ApprovalGranted | ApprovalRejecte
 async def _unattended(
     run: AgentRun, key: str, tool: str, prepare: Callable[[], Awaitable[Proposal]]
 ) -> ApprovalGranted:
-    if run.task is None or not run.task.auto_approve:
+    if run.context.task is None or not run.context.task.auto_approve:
         raise errors.ApprovalNotGranted(
             f"{tool} wants an approval, and the step does not grant it", metadata={"tool": tool}
         )
     proposal = await prepare()
     return ApprovalGranted(
-        approval=uuid5(run.context.turn, key),
+        approval=uuid5(run.context.runtime.turn, key),
         payload=proposal.payload,
-        requested_by=run.context.user,
+        requested_by=run.context.runtime.user,
         stored=False,
     )

@@ -52,10 +52,10 @@ def call_in_progress(run: AgentRun, call: ToolCall, *, repeatable: bool) -> Iter
         # a claim whose reply is lost may be stored: the retry returns False, and the call does
         # not run
         return repeatable or await run.deps.retry.peer.call(
-            lambda: run.deps.claims.claim(run.context.turn, place)
+            lambda: run.deps.claims.claim(run.context.runtime.turn, place)
         )
 
-    token = _ACT.set(_Act(key=str(uuid5(run.context.turn, place)), begin=begin))
+    token = _ACT.set(_Act(key=str(uuid5(run.context.runtime.turn, place)), begin=begin))
     try:
         yield
     finally:

@@ -18,10 +18,10 @@ def limit_output(
     Returns {} without a budget, or when the budget exceeds the context window. `asked` is the
     call's settings, whose tools and response format cost input tokens too.
     """
-    budget = run.task.budget_micros if run.task is not None else None
+    budget = run.context.task.budget_micros if run.context.task is not None else None
     if budget is None:
         return {}
-    config = run.model.config
+    config = run.context.model.config
     reads = config.cost_micros(input_tokens=_prompt_tokens(messages, asked), output_tokens=0)
     left = budget - _spent(run, messages) - reads
     if left <= 0:
@@ -34,7 +34,7 @@ def limit_output(
 
 def check_cost(run: AgentRun, messages: Sequence[BaseMessage], cost_micros: int) -> None:
     """Raises BudgetExceeded when a finished call cost more than the rest of the budget."""
-    budget = run.task.budget_micros if run.task is not None else None
+    budget = run.context.task.budget_micros if run.context.task is not None else None
     if budget is not None and _spent(run, messages) + cost_micros > budget:
         raise budget_exceeded(budget)
 
@@ -46,7 +46,7 @@ def budget_exceeded(budget_micros: int) -> errors.BudgetExceeded:
 
 
 def _spent(run: AgentRun, messages: Sequence[BaseMessage]) -> int:
-    return cost_micros_of(messages) + run.meter.lost_micros()
+    return cost_micros_of(messages) + run.state.meter.lost_micros()
 
 
 def _prompt_tokens(messages: Sequence[BaseMessage], asked: Mapping[str, Any]) -> int:

@@ -20,7 +20,7 @@ async def with_images(messages: Sequence[AnyMessage], run: AgentRun) -> list[Any
     uris = _uris(messages)
     if not uris:
         return list(messages)
-    first = _present(messages) if run.earlier_refused else 0
+    first = _present(messages) if run.state.earlier_images_refused else 0
     newest = await _fitting(_uris(messages[first:]), run)
     images = iter([*[None] * (len(uris) - len(newest)), *newest])
     return [_filled(message, images) for message in messages]
@@ -31,10 +31,10 @@ def drop_earlier_images(messages: Sequence[AnyMessage], run: AgentRun) -> bool:
 
     A provider that rejects an earlier image would reject every later message of the thread.
     """
-    if run.earlier_refused or run.model.config.supports_images is False:
+    if run.state.earlier_images_refused or run.context.model.config.supports_images is False:
         return False
-    run.earlier_refused = bool(_uris(messages[: _present(messages)]))
-    return run.earlier_refused
+    run.state.earlier_images_refused = bool(_uris(messages[: _present(messages)]))
+    return run.state.earlier_images_refused
 
 
 def _present(messages: Sequence[AnyMessage]) -> int:
@@ -51,10 +51,10 @@ async def _fitting(uris: Sequence[str], run: AgentRun) -> list[str | None]:
     """Loads the newest images within the limits of a call; None for one that no longer exists."""
     found: list[str | None] = []
     left = MAX_IMAGE_BYTES
-    for uri in reversed(uris if run.model.config.supports_images is not False else ()):
-        if uri not in run.images and run.deps.images is not None:
-            run.images[uri] = await run.deps.images.load(run.context.workspace, uri)
-        image = run.images.get(uri)
+    for uri in reversed(uris if run.context.model.config.supports_images is not False else ()):
+        if uri not in run.state.images and run.deps.images is not None:
+            run.state.images[uri] = await run.deps.images.load(run.context.runtime.workspace, uri)
+        image = run.state.images.get(uri)
         left -= len(image or "")
         if left < 0 or len(found) == MAX_IMAGES:
             break

@@ -45,7 +45,8 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     ) -> ModelResponse[Any]:
         run = agent_run(request.runtime.context)
         retry, emit = run.deps.retry, request.runtime.stream_writer
-        chat = run.model.chat()
+        model, state = run.context.model, run.state
+        chat = model.chat()
         settings = self._settings(_bounded(request, run), chat)
         builder = RequestBuilder(run=run, messages=request.messages, settings=settings)
         await builder.prepare()
@@ -53,10 +54,13 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         while True:
             attempt += 1
             asked = builder.next_settings()
-            progress, block = CallProgress(tool_call_ids=run.taken), run.open_block()
-            call = run.meter.start(run.model.config, progress)
+            progress, block = (
+                CallProgress(tool_call_ids=state.tool_call_ids),
+                state.open_block(),
+            )
+            call = state.meter.start(model.config, progress)
             stream = ResponseStream(block, emit, tools="tools" in asked)
-            on_chunk = stream.feed if run.assigned is None else _ignore_chunk
+            on_chunk = stream.feed if run.context.subagent is None else _ignore_chunk
             try:
                 async with asyncio.timeout(retry.model_seconds):
                     message = await chat.answer(
@@ -72,7 +76,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                 )
                 return ModelResponse(result=[model_response.accept_response(message, ended)])
             except llm_errors.PROVIDER_FAULTS as exc:
-                run.meter.fail(call, timed_out=llm_errors.timed_out(exc))
+                state.meter.fail(call, timed_out=llm_errors.timed_out(exc))
                 fault = llm_errors.classify_error(exc)
                 wait = retry.model.backoff(attempt, fault.retry_after) if fault.transient else None
                 if await builder.fall_back(fault):
@@ -80,16 +84,16 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                     attempt, wait = 0, timedelta(0)
                 log.warning(
                     "model_call_failed",
-                    model=run.model.config.id,
+                    model=model.config.id,
                     error=type(exc).__name__,
                     status=getattr(exc, "status_code", None),
                 )
                 if not progress.streamed:
-                    run.close_empty_block()
+                    state.close_empty_block()
                 elif wait is not None or fault.rate_limited:
                     emit(TextRetracted(from_block=block))
                 if wait is None:
-                    raise fault.refusal(run.model.config.id) from exc
+                    raise fault.refusal(model.config.id) from exc
             emit(Retrying(after=wait, reason=fault.reason))
             metrics.count("rota.model.retries", rate_limited=fault.rate_limited)
             await retry.model.sleep(wait.total_seconds())
@@ -113,7 +117,7 @@ def _bounded(request: ModelRequest[Any], run: AgentRun) -> ModelRequest[Any]:
     calls = sum(1 for m in request.messages if isinstance(m, AIMessage) and stamp_of(m))
     if calls + 1 >= LAST_CALL:
         request = request.override(tools=[])
-    task = run.task
+    task = run.context.task
     if task is None:
         return request
     settings = dict(request.model_settings)

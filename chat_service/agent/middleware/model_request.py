@@ -28,7 +28,7 @@ class RequestBuilder:
         shown = await images.with_images(
             context_window.fit_messages(self.messages, self._most()), self.run
         )
-        self.prompt = [SystemMessage(self.run.system_prompt), *shown]
+        self.prompt = [SystemMessage(self.run.context.system_prompt), *shown]
 
     def next_settings(self) -> dict[str, Any]:
         """Returns the settings of the next call. Raises BudgetExceeded when no budget is left."""
@@ -59,7 +59,7 @@ class RequestBuilder:
         if not fault.too_long:
             return False
         was = context_window.count_tokens(context_window.fit_messages(self.messages, self._most()))
-        self.run.most_tokens, self._unlimited = was // 2, False
+        self.run.state.max_tokens, self._unlimited = was // 2, False
         return (
             context_window.count_tokens(context_window.fit_messages(self.messages, self._most()))
             < was
@@ -70,10 +70,10 @@ class RequestBuilder:
 
         A quarter of the context is for the answer and for estimates that are too low.
         """
-        context = self.run.model.config.context_tokens
-        if self.run.most_tokens is not None:
-            return self.run.most_tokens
+        context = self.run.context.model.config.context_tokens
+        if self.run.state.max_tokens is not None:
+            return self.run.state.max_tokens
         if context_window.count_tokens(self.messages) <= context // 4:  # nearly always
             return context // 4
-        beside = estimate_json_tokens([self.run.system_prompt, self.settings.get("tools")])
+        beside = estimate_json_tokens([self.run.context.system_prompt, self.settings.get("tools")])
         return max(context * 3 // 4 - beside, context // 4)

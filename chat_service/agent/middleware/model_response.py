@@ -42,7 +42,7 @@ def accept_response(message: AIMessage, asked: ResponseContext) -> AIMessage:
     Raises EmptyResponse; for a task also BudgetExceeded, or ModelUnavailable for a cut answer.
     """
     run, call = asked.run, asked.call
-    used = run.meter.record(call, message)
+    used = run.state.meter.record(call, message)
     if not asked.settings.get("tools"):  # the call offered no tools
         message.tool_calls, message.invalid_tool_calls = [], []
     try:
@@ -56,13 +56,13 @@ def accept_response(message: AIMessage, asked: ResponseContext) -> AIMessage:
     _end_visibly(message, asked)
     unreadable = _tidy(message)
     more = {"unreadable": unreadable} if unreadable else {}
-    message.response_metadata[STAMP] = run.stamp(used=asdict(used), **more)
+    message.response_metadata[STAMP] = run.context.stamp(used=asdict(used), **more)
     return message
 
 
 def _check(message: AIMessage, asked: ResponseContext, used: ModelUsage) -> None:
     run, reason = asked.run, _reason(message)
-    task = run.task
+    task = run.context.task
     if task is not None and task.budget_micros is not None:
         most = asked.settings.get("max_tokens")
         told = not used.estimated and most is not None and used.output_tokens < most
@@ -72,11 +72,12 @@ def _check(message: AIMessage, asked: ResponseContext, used: ModelUsage) -> None
     if message.tool_calls or message.invalid_tool_calls:
         return
     # the main agent reports an empty response of a subagent
-    if not message.text.strip() and run.assigned is None:
+    if not message.text.strip() and run.context.subagent is None:
         raise EmptyResponse(reason)
     if task is not None and reason in CUT:
         raise errors.ModelUnavailable(
-            "the model's answer was cut off", metadata={"model_config": str(run.model.config.id)}
+            "the model's answer was cut off",
+            metadata={"model_config": str(run.context.model.config.id)},
         )
 
 
@@ -86,7 +87,7 @@ def _end_visibly(message: AIMessage, asked: ResponseContext) -> None:
     if note is None or message.tool_calls or message.invalid_tool_calls or not message.text:
         return
     message.content = message.text + note
-    if asked.run.assigned is None:
+    if asked.run.context.subagent is None:
         asked.emit(TextDelta(block=asked.block, text=note))
 
 

@@ -72,19 +72,19 @@ class ToolCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             given = message.artifact if isinstance(message.artifact, dict) else {}
             ok = bool(given.get("ok", True)) and message.status != "error"
             spent = {"spent": given["spent"]} if "spent" in given else {}
-            message.artifact = run.stamp(ok=ok, resource=given.get("resource", ""), **spent)
+            message.artifact = run.context.stamp(ok=ok, resource=given.get("resource", ""), **spent)
         return message
 
     async def _tool(self, run: AgentRun, request: ToolCallRequest) -> ToolDefinition | None:
         found = self._known.get(request.tool_call["name"])
-        if found is not None or not run.may_have(request.tool_call["name"]):
+        if found is not None or not run.context.may_have(request.tool_call["name"]):
             return found
 
         async def late() -> ToolDefinition | None:
-            found: ToolDefinition | None = run.deps.late(request.tool_call["name"])
+            found: ToolDefinition | None = run.deps.deferred(request.tool_call["name"])
             return found
 
-        if stamp_of(calling_message(request)).get("segment") == run.segment:
+        if stamp_of(calling_message(request)).get("segment") == run.context.segment:
             return await late()
         # retry: an approved call outlives a short outage of its MCP server
         return await run.deps.retry.peer.call(late)

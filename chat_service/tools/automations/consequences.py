@@ -102,7 +102,7 @@ def _configured(run: AgentRun, model: str) -> bool:
         parts = resources.MODEL_CONFIG.parse(model)
     except errors.RotaError:
         return False
-    return parts["workspace"] == run.context.workspace
+    return parts["workspace"] == run.context.runtime.workspace
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -140,7 +140,7 @@ def _model(run: AgentRun, step: Json) -> tuple[ModelConfig | None, str]:
         found = [c for c in models.values() if wanted in (c.model, c.display_name)]
     else:
         found = [c for c in sorted(models.values(), key=lambda c: -c.id) if c.auto_eligible]
-        found = found or [run.model.config]
+        found = found or [run.context.model.config]
     if not found:
         return None, str(wanted)
     priced = found[0].input_price or found[0].output_price
@@ -162,5 +162,5 @@ def _runs_per_month(run: AgentRun, config: Json) -> int:
         schedule = ScheduleTriggerConfig.model_validate(config)
     except ValidationError:
         return 0
-    now = run.context.now
+    now = run.context.runtime.now
     return count_runs(schedule, now, now + MONTH)

@@ -43,7 +43,7 @@ async def draft(run: AgentRun, intent: str, emit: Emit) -> dict[str, Any]:
 
     A checkpointed step: its result survives a pause, a crash and a resume. Raises TURN_ERRORS.
     """
-    context, automations = run.context, run.deps.automations
+    context, automations = run.context.runtime, run.deps.automations
 
     async def accept(found: Mapping[str, Any]) -> SavedAutomation:
         return await automations.validate(
@@ -87,7 +87,7 @@ async def run_drafter(
 def drafter_prompt(run: AgentRun, tool: str, catalogue: Catalogue) -> str:
     return load_prompt(
         "drafter",
-        **prompt_values(run.context),
+        **prompt_values(run.context.runtime),
         task=load_prompt(f"{tool}/drafting"),
         examples=load_prompt(f"{tool}/drafts"),
         schema=_json(payload_schema()),
@@ -110,8 +110,8 @@ def payload_schema() -> dict[str, Any]:
 
 async def _ask(run: AgentRun, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
     """Returns one answer of the drafter's model, with retries."""
-    config, retry = run.model.config, run.deps.retry
-    model = run.model.chat(temperature=0)
+    config, retry = run.context.model.config, run.deps.retry
+    model = run.context.model.chat(temperature=0)
     form = {
         "type": "json_schema",
         "json_schema": {
@@ -123,14 +123,14 @@ async def _ask(run: AgentRun, said: Sequence[BaseMessage], emit: Emit) -> AIMess
 
     async def answered() -> AIMessage:
         progress = CallProgress()
-        call = run.meter.start(config, progress)
+        call = run.state.meter.start(config, progress)
         try:
             async with asyncio.timeout(retry.model_seconds):
                 answer = await model.answer(said, progress=progress, response_format=form)
         except llm_errors.PROVIDER_FAULTS as exc:
-            run.meter.fail(call, timed_out=llm_errors.timed_out(exc))
+            run.state.meter.fail(call, timed_out=llm_errors.timed_out(exc))
             raise
-        emit(UncheckpointedUsage(**asdict(run.meter.record(call, answer))))
+        emit(UncheckpointedUsage(**asdict(run.state.meter.record(call, answer))))
         return answer
 
     try:
@@ -191,7 +191,7 @@ async def revise(run: AgentRun, automation: str, change: str, emit: Emit) -> dic
 
 
 async def _revise(run: AgentRun, called: str, change: str, emit: Emit) -> dict[str, Any]:
-    context, automations = run.context, run.deps.automations
+    context, automations = run.context.runtime, run.deps.automations
     found = await find_automation(run, called)
 
     async def accept(new: Mapping[str, Any]) -> SavedAutomation:

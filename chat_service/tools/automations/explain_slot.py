@@ -99,7 +99,7 @@ def _readings(moment: datetime, trigger: TriggerView) -> Sequence[datetime]:
 async def _ask(
     run: AgentRun, automation: AutomationView, trigger: TriggerView, moment: datetime
 ) -> _Answer:
-    context, automations = run.context, run.deps.automations
+    context, automations = run.context.runtime, run.deps.automations
     said = await run.deps.retry.peer.call(
         lambda: automations.explain_slot(
             workspace=context.workspace,

@@ -23,7 +23,7 @@ FIRES: Final = 3
 
 def list_automations_tool(run: AgentRun) -> BaseTool:
     async def show(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
-        context, automations = run.context, run.deps.automations
+        context, automations = run.context.runtime, run.deps.automations
         found, more = await run.deps.retry.peer.call(
             lambda: automations.list(
                 workspace=context.workspace, user=context.user, limit=MAX_AUTOMATIONS

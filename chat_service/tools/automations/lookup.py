@@ -28,7 +28,7 @@ async def find_automation(run: AgentRun, called: str) -> AutomationView:
     """
     if (named := await _named(run, called)) is not None:
         return named
-    context, automations = run.context, run.deps.automations
+    context, automations = run.context.runtime, run.deps.automations
     found, more = await run.deps.retry.peer.call(
         lambda: automations.list(workspace=context.workspace, user=context.user, limit=MAX_SEARCHED)
     )
@@ -41,7 +41,7 @@ async def _named(run: AgentRun, called: str) -> AutomationView | None:
     except errors.RotaError:
         return None
     try:
-        found = await _get(run, called) if workspace == run.context.workspace else None
+        found = await _get(run, called) if workspace == run.context.runtime.workspace else None
     except errors.RotaError as error:
         if error.code not in (errors.Code.NOT_FOUND, errors.Code.INVALID_ARGUMENT):
             raise
@@ -50,7 +50,7 @@ async def _named(run: AgentRun, called: str) -> AutomationView | None:
 
 
 async def _get(run: AgentRun, name: str) -> AutomationView:
-    context, automations = run.context, run.deps.automations
+    context, automations = run.context.runtime, run.deps.automations
     return await run.deps.retry.peer.call(
         lambda: automations.get(workspace=context.workspace, user=context.user, name=name)
     )

@@ -42,7 +42,7 @@ def pause_automation_tool(run: AgentRun) -> BaseTool:
 
         async def act(approved: ApprovalGranted) -> SavedAutomation:
             return await run.deps.automations.pause(
-                workspace=run.context.workspace,
+                workspace=run.context.runtime.workspace,
                 user=approved.requested_by,
                 name=approved.payload["name"],
                 note=approved.payload.get("note", ""),
@@ -77,7 +77,7 @@ def resume_automation_tool(run: AgentRun) -> BaseTool:
 
         async def act(approved: ApprovalGranted) -> SavedAutomation:
             return await run.deps.automations.resume(
-                workspace=run.context.workspace,
+                workspace=run.context.runtime.workspace,
                 user=approved.requested_by,
                 name=approved.payload["name"],
                 # cards of an older version have none

@@ -31,10 +31,10 @@ async def build_preview(
         ((slot, one) for one in found for slot in one.preview.slots if not slot.skipped),
         key=lambda pair: pair[0].fire_time,
     )
-    assumed = run.context.time_zone not in known_zones and _zone_assumed(run, found, said)
+    assumed = run.context.runtime.time_zone not in known_zones and _zone_assumed(run, found, said)
     notes = [note for one in found for note in _notes(one)]
     if assumed:
-        zone = run.context.time_zone
+        zone = run.context.runtime.time_zone
         notes.append(f"No time zone was named, so {zone} is assumed.")
     return {
         "summary": "; ".join(one.preview.summary for one in found if one.preview.summary),
@@ -57,7 +57,7 @@ def zones_of(payload: Mapping[str, Any]) -> set[str]:
 
 
 async def _preview(run: AgentRun, trigger: Mapping[str, Any]) -> _Found:
-    context, config = run.context, trigger["config"]
+    context, config = run.context.runtime, trigger["config"]
     preview = await run.deps.retry.peer.call(
         lambda: run.deps.automations.preview_schedule(
             workspace=context.workspace, user=context.user, config=config, count=SHOWN
@@ -67,7 +67,7 @@ async def _preview(run: AgentRun, trigger: Mapping[str, Any]) -> _Found:
 
 
 def _zone_assumed(run: AgentRun, found: list[_Found], said: str) -> bool:
-    context = run.context
+    context = run.context.runtime
     used = any(one.config.get("timezone") == context.time_zone for one in found)
     named = re.search(rf"\b({re.escape(context.time_zone)}|UTC|GMT)\b", said, re.I)
     return context.time_zone_assumed and used and named is None

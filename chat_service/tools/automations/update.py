@@ -38,7 +38,7 @@ def update_automation_tool(run: AgentRun) -> BaseTool:
 
         async def act(approved: ApprovalGranted) -> SavedAutomation:
             return await run.deps.automations.update(
-                workspace=run.context.workspace,
+                workspace=run.context.runtime.workspace,
                 user=approved.requested_by,
                 payload=approved.payload,
                 request_id=approved.approval,

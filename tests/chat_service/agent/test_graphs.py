@@ -18,7 +18,7 @@ from chat_service.agent.graphs import MAX_GRAPHS, GraphCache, graph_config
 from chat_service.llm.config import ModelBundle
 from chat_service.runtime.events import Paused
 from chat_service.runtime.ports import RuntimeContext, ThreadMessage
-from chat_service.runtime.run_context import AgentRun
+from chat_service.runtime.run_context import AgentRun, RunContext
 from chat_service.tools.definition import ToolDefinition
 from tests.chat_service.agent_bench import Bench, text_of
 from tests.chat_service.hands import Hands, threads
@@ -109,7 +109,7 @@ async def test_a_tool_is_made_for_the_run_that_calls_it_and_only_then(bench: Ben
     bench.turn = uuid4()
     calling = '<<calls=[{"name": "look", "args": {"at": "stars"}}]>>'
     await bench.all(f"go {calling}", agent=agent)
-    assert [run.context.turn for run in made] == [bench.turn]
+    assert [run.context.runtime.turn for run in made] == [bench.turn]
 
 
 async def test_a_kept_graph_leads_to_no_run_and_to_nothing_of_one(bench: Bench) -> None:
@@ -201,7 +201,8 @@ def _graphs_of(bench: Bench) -> Any:
 
 
 def _run(bench: Bench) -> AgentRun:
-    desk = bench.agent()._desk
+    deps = bench.agent()._deps
     return AgentRun(
-        deps=desk, context=bench.context(), model=bench.model(), task=None, segment="", next_block=0
+        deps=deps,
+        context=RunContext(runtime=bench.context(), model=bench.model(), task=None, segment=""),
     )

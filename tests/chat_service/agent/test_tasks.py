@@ -11,7 +11,7 @@ from chat_service.llm.config import ModelBundle
 from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.events import TextRetracted
 from chat_service.runtime.ports import TaskLimits
-from chat_service.runtime.run_context import AgentRun
+from chat_service.runtime.run_context import AgentRun, RunContext
 from chat_service.tools.approval import Proposal, ToolCall, request_approval
 from chat_service.tools.capabilities.register import register_capabilities
 from shared import errors
@@ -255,12 +255,10 @@ class _Asking:
 
     def __init__(self, bench: Bench, limits: TaskLimits) -> None:
         self.run = AgentRun(
-            deps=bench.agent()._desk,
-            context=bench.context(),
-            model=bench.model(),
-            task=limits,
-            segment="",
-            next_block=0,
+            deps=bench.agent()._deps,
+            context=RunContext(
+                runtime=bench.context(), model=bench.model(), task=limits, segment=""
+            ),
         )
         self.prepared = 0
 

@@ -13,7 +13,7 @@ from chat_service.llm import errors as llm_errors
 from chat_service.llm.retry import MODEL, RetryPolicies
 from chat_service.runtime.events import Retrying, TextDelta, TextRetracted
 from chat_service.runtime.ports import SavedAutomation
-from chat_service.runtime.run_context import AgentDeps, AgentRun
+from chat_service.runtime.run_context import AgentDeps, AgentRun, RunContext
 from chat_service.tools.automations.drafter import run_drafter
 from shared import errors
 from shared.clock import ManualClock
@@ -149,7 +149,7 @@ async def test_a_drafter_that_fails_for_good_ends_the_stream_so_that_another_mod
 
 async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
     bench.demo.controls.hold(kind="drafter")
-    desk = AgentDeps(
+    deps = AgentDeps(
         approvals=bench.approvals,
         claims=bench.acts,
         automations=bench.automations,
@@ -158,7 +158,8 @@ async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
         retry=RetryPolicies(model=replace(MODEL, maximum_attempts=1), model_seconds=0.2),
     )
     run = AgentRun(
-        deps=desk, context=bench.context(), model=bench.model(), task=None, segment="", next_block=0
+        deps=deps,
+        context=RunContext(runtime=bench.context(), model=bench.model(), task=None, segment=""),
     )
 
     async def accept(found: object) -> SavedAutomation:
@@ -168,7 +169,7 @@ async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
         with pytest.raises(errors.ModelUnavailable):
             await run_drafter(run, "create_automation", "every day at nine", accept, lambda _: None)
 
-    assert run.meter.usage()[0].estimated
+    assert run.state.meter.usage()[0].estimated
 
 
 def _status(status: int, body: object = None, **headers: str) -> openai.APIStatusError:

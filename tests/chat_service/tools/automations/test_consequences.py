@@ -9,7 +9,7 @@ import pytest
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.retry import RetryPolicies
 from chat_service.runtime.ports import RuntimeContext
-from chat_service.runtime.run_context import AgentDeps, AgentRun
+from chat_service.runtime.run_context import AgentDeps, AgentRun, RunContext
 from chat_service.tools.automations.consequences import estimate_consequences
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
@@ -33,7 +33,7 @@ def of(
     *models: ModelConfig,
     asking: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    desk = AgentDeps(
+    deps = AgentDeps(
         approvals=MemoryApprovals(),
         claims=MemoryActs(),
         automations=MemoryAutomations(now=NOW),
@@ -48,7 +48,9 @@ def of(
         time_zone="UTC", time_zone_assumed=False,
     )  # fmt: skip
     bundle = ModelBundle(config=models[0] if models else FREE)
-    run = AgentRun(deps=desk, context=context, model=bundle, task=None, segment="", next_block=0)
+    run = AgentRun(
+        deps=deps, context=RunContext(runtime=context, model=bundle, task=None, segment="")
+    )
     return estimate_consequences(run, payload)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +9,8 @@ import pytest
 
 from chat_service.agent.toolset import MAIN_AGENT, select_tools
 from chat_service.runtime.ports import ApprovalDraft, SavedAutomation, StoredApproval, TaskLimits
-from chat_service.runtime.run_context import AgentDeps, AgentRun
+from chat_service.runtime.run_context import RunContext
 from shared import errors
-from shared.clock import ManualClock
-from shared.registries.catalogue import current_catalogue
 from tests.chat_service.agent_bench import NOW, Bench, finished, text_of
 from tests.support.agent_ports import MemoryApprovals, MemoryAutomations
 
@@ -166,22 +163,12 @@ async def test_a_call_without_an_intent_is_answered(bench: Bench, intent: str) -
 
 
 def test_tasks_never_get_chats_own_tools(bench: Bench) -> None:
-    desk = AgentDeps(
-        approvals=bench.approvals,
-        claims=bench.acts,
-        automations=bench.automations,
-        catalogue=current_catalogue,
-        clock=ManualClock(NOW + timedelta(0)),
-        retry=bench.agent()._desk.retry,
-    )
-    run = AgentRun(
-        deps=desk,
-        context=bench.context(),
+    context = RunContext(
+        runtime=bench.context(),
         model=bench.model(),
         task=TaskLimits(tools=(MAIN_AGENT[0].name,)),
         segment="",
-        next_block=0,
     )
 
     with pytest.raises(errors.CapabilityGone):
-        select_tools(run, (), {})
+        select_tools(context, {})

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chat_service.runtime.ports import SlotExplanation
-from chat_service.runtime.run_context import AgentRun
+from chat_service.runtime.run_context import AgentRun, RunContext
 from chat_service.tools.automations.explain_slot import explain_slot_tool
 from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.chat_service.tools.automations.test_update import there
@@ -147,12 +147,8 @@ async def test_an_offset_that_is_not_the_zones_is_refused(bench: Bench, news: st
 
 async def test_a_model_is_asked_for_a_date_time(bench: Bench) -> None:
     run = AgentRun(
-        deps=bench.agent()._desk,
-        context=bench.context(),
-        model=bench.model(),
-        task=None,
-        segment="",
-        next_block=0,
+        deps=bench.agent()._deps,
+        context=RunContext(runtime=bench.context(), model=bench.model(), task=None, segment=""),
     )
     schema = explain_slot_tool(run).args_schema
 

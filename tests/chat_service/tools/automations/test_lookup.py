@@ -8,7 +8,7 @@ import pytest
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.retry import RetryPolicies
 from chat_service.runtime.ports import RuntimeContext
-from chat_service.runtime.run_context import AgentDeps, AgentRun
+from chat_service.runtime.run_context import AgentDeps, AgentRun, RunContext
 from chat_service.tools.automations.lookup import find_automation
 from chat_service.tools.results import ToolStopped
 from shared.clock import ManualClock
@@ -27,7 +27,7 @@ async def found(called: str, *names: str) -> str:
         payload = {**news(plan=[STEP]), "display_name": name}
         payload["definition"] = {**payload["definition"], "name": name}
         await automations.create(workspace="dev", user="ada", payload=payload, request_id=uuid4())
-    desk = AgentDeps(
+    deps = AgentDeps(
         approvals=MemoryApprovals(),
         claims=MemoryActs(),
         automations=automations,
@@ -40,7 +40,9 @@ async def found(called: str, *names: str) -> str:
         time_zone="UTC", time_zone_assumed=False,
     )  # fmt: skip
     model = ModelBundle(config=ModelConfig(id=-1, display_name="m", model="m"))
-    run = AgentRun(deps=desk, context=context, model=model, task=None, segment="", next_block=0)
+    run = AgentRun(
+        deps=deps, context=RunContext(runtime=context, model=model, task=None, segment="")
+    )
     return (await find_automation(run, called)).display_name
 
 
