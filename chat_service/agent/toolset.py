@@ -60,18 +60,20 @@ def select_tools(
         return [tool for tool in (*own, *more) if tool.name not in context.disabled]
     ruled = {tool.name: tool for tool in more}
     return [
-        ruled[name] if name in ruled else _unruled(_registered(name, capabilities, may_come))
+        ruled[name] if name in ruled else _without_rule(_registered(name, capabilities, may_come))
         for name in context.task.tools
         if name not in context.disabled
     ]
 
 
-def _unruled(capability: Capability) -> ToolDefinition:
-    return ToolDefinition(name=capability.id, factory=_Bare(capability), approval="never")
+def _without_rule(capability: Capability) -> ToolDefinition:
+    return ToolDefinition(
+        name=capability.id, factory=_CapabilityFactory(capability), approval="never"
+    )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _Bare:
+class _CapabilityFactory:
     """A factory of a capability's tool. Equal for one capability, so that graphs are shared."""
 
     capability: Capability
@@ -80,7 +82,7 @@ class _Bare:
         return capability_tool(self.capability)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Bare) and other.capability is self.capability
+        return isinstance(other, _CapabilityFactory) and other.capability is self.capability
 
     def __hash__(self) -> int:
         return id(self.capability)

@@ -1,19 +1,19 @@
 """`create_automation`: an intent → a draft → an approval → a saved automation."""
 
-from typing import Any, Final
+from typing import Final
 
-from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool
 
 from chat_service.runtime.ports import ActionType, SavedAutomation
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
-from chat_service.tools.approved_action import act_with_approval, summary
+from chat_service.tools.approved_action import summary
+from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences
 from chat_service.tools.automations.drafter import draft, payload_schema
 from chat_service.tools.automations.preview import build_preview
-from chat_service.tools.results import ArgumentsInvalid, ToolFailed, ToolOutcome, ToolStopped
-from chat_service.tools.string_tool import Argument, Texts, string_tool
+from chat_service.tools.results import ArgumentsInvalid, ToolFailed, ToolStopped
+from chat_service.tools.string_tool import Argument, Texts
 
 NAME: Final = "create_automation"
 _INTENT: Final = Argument(
@@ -24,29 +24,26 @@ _INTENT: Final = Argument(
 
 
 def create_automation_tool(run: AgentRun) -> BaseTool:
-    async def create(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
-        async def prepare() -> Proposal:
-            return await _proposal(run, texts["intent"], runtime.stream_writer)
+    async def propose(texts: Texts, emit: Emit) -> Proposal:
+        return await _proposal(run, texts["intent"], emit)
 
-        async def act(approved: ApprovalGranted) -> SavedAutomation:
-            return await run.deps.automations.create(
-                workspace=run.context.runtime.workspace,
-                user=approved.requested_by,
-                payload=approved.payload,
-                request_id=approved.approval,
-            )
-
-        return await act_with_approval(
-            run,
-            runtime,
-            action_type=ActionType.CREATE,
-            tool=NAME,
-            change="created",
-            prepare=prepare,
-            act=act,
+    async def apply(approved: ApprovalGranted) -> SavedAutomation:
+        return await run.deps.automations.create(
+            workspace=run.context.runtime.workspace,
+            user=approved.requested_by,
+            payload=approved.payload,
+            request_id=approved.approval,
         )
 
-    return string_tool(NAME, [_INTENT], create)
+    return change_tool(
+        run,
+        NAME,
+        [_INTENT],
+        action_type=ActionType.CREATE,
+        change="created",
+        propose=propose,
+        apply=apply,
+    )
 
 
 async def _proposal(run: AgentRun, intent: str, emit: Emit) -> Proposal:

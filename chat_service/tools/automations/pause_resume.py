@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool
 
 from chat_service.runtime.ports import ActionType, AutomationView, SavedAutomation
-from chat_service.runtime.run_context import AgentRun
+from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
-from chat_service.tools.approved_action import act_with_approval, summary
+from chat_service.tools.approved_action import summary
+from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.preview import build_preview, zones_of
-from chat_service.tools.results import ArgumentsInvalid, ToolOutcome, ToolStopped
-from chat_service.tools.string_tool import Argument, Texts, string_tool
+from chat_service.tools.results import ArgumentsInvalid, ToolStopped
+from chat_service.tools.string_tool import Argument, Texts
 
 PAUSE: Final = "pause_automation"
 RESUME: Final = "resume_automation"
@@ -28,74 +28,68 @@ _NO_FIRE_LEFT: Final = "No fire is left: it does nothing more until its schedule
 
 
 def pause_automation_tool(run: AgentRun) -> BaseTool:
-    async def pause(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
-        async def prepare() -> Proposal:
-            found = await _in_state(run, texts["automation"], "active")
-            return await _proposal(
-                run,
-                found,
-                verb="Pause",
-                payload={"name": found.name, "note": texts["note"]},
-                note="While it is paused these times are skipped, and not made up for later.",
-                more={},
-            )
-
-        async def act(approved: ApprovalGranted) -> SavedAutomation:
-            return await run.deps.automations.pause(
-                workspace=run.context.runtime.workspace,
-                user=approved.requested_by,
-                name=approved.payload["name"],
-                note=approved.payload.get("note", ""),
-                request_id=approved.approval,
-            )
-
-        return await act_with_approval(
+    async def propose(texts: Texts, _: Emit) -> Proposal:
+        found = await _in_state(run, texts["automation"], "active")
+        return await _proposal(
             run,
-            runtime,
-            action_type=ActionType.PAUSE,
-            tool=PAUSE,
-            change="paused",
-            prepare=prepare,
-            act=act,
+            found,
+            verb="Pause",
+            payload={"name": found.name, "note": texts["note"]},
+            note="While it is paused these times are skipped, and not made up for later.",
+            more={},
         )
 
-    return string_tool(PAUSE, [AUTOMATION, _NOTE], pause)
+    async def apply(approved: ApprovalGranted) -> SavedAutomation:
+        return await run.deps.automations.pause(
+            workspace=run.context.runtime.workspace,
+            user=approved.requested_by,
+            name=approved.payload["name"],
+            note=approved.payload.get("note", ""),
+            request_id=approved.approval,
+        )
+
+    return change_tool(
+        run,
+        PAUSE,
+        [AUTOMATION, _NOTE],
+        action_type=ActionType.PAUSE,
+        change="paused",
+        propose=propose,
+        apply=apply,
+    )
 
 
 def resume_automation_tool(run: AgentRun) -> BaseTool:
-    async def resume(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
-        async def prepare() -> Proposal:
-            found = await _in_state(run, texts["automation"], "paused")
-            return await _proposal(
-                run,
-                found,
-                verb="Resume",
-                payload={"name": found.name, "etag": found.etag},
-                note=_NO_FIRE_LEFT if _over(found) else _SKIPPED,
-                more={"consequences": estimate_consequences(run, found.payload)},
-            )
-
-        async def act(approved: ApprovalGranted) -> SavedAutomation:
-            return await run.deps.automations.resume(
-                workspace=run.context.runtime.workspace,
-                user=approved.requested_by,
-                name=approved.payload["name"],
-                # cards of an older version have none
-                etag=approved.payload.get("etag", ""),
-                request_id=approved.approval,
-            )
-
-        return await act_with_approval(
+    async def propose(texts: Texts, _: Emit) -> Proposal:
+        found = await _in_state(run, texts["automation"], "paused")
+        return await _proposal(
             run,
-            runtime,
-            action_type=ActionType.RESUME,
-            tool=RESUME,
-            change="resumed",
-            prepare=prepare,
-            act=act,
+            found,
+            verb="Resume",
+            payload={"name": found.name, "etag": found.etag},
+            note=_NO_FIRE_LEFT if _over(found) else _SKIPPED,
+            more={"consequences": estimate_consequences(run, found.payload)},
         )
 
-    return string_tool(RESUME, [AUTOMATION], resume)
+    async def apply(approved: ApprovalGranted) -> SavedAutomation:
+        return await run.deps.automations.resume(
+            workspace=run.context.runtime.workspace,
+            user=approved.requested_by,
+            name=approved.payload["name"],
+            # approvals of an older version have none
+            etag=approved.payload.get("etag", ""),
+            request_id=approved.approval,
+        )
+
+    return change_tool(
+        run,
+        RESUME,
+        [AUTOMATION],
+        action_type=ActionType.RESUME,
+        change="resumed",
+        propose=propose,
+        apply=apply,
+    )
 
 
 async def _in_state(run: AgentRun, called: str, state: str) -> AutomationView:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool
 
 from chat_service.runtime.ports import ActionType, SavedAutomation
 from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
-from chat_service.tools.approved_action import act_with_approval, summary
+from chat_service.tools.approved_action import summary
+from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences
 from chat_service.tools.automations.diff import diff_fields
 from chat_service.tools.automations.drafter import payload_schema, revise
@@ -19,10 +19,9 @@ from chat_service.tools.results import (
     ArgumentsInvalid,
     EtagConflict,
     ToolFailed,
-    ToolOutcome,
     ToolStopped,
 )
-from chat_service.tools.string_tool import Argument, Texts, string_tool
+from chat_service.tools.string_tool import Argument, Texts
 
 NAME: Final = "update_automation"
 _CHANGE: Final = Argument(
@@ -32,29 +31,26 @@ _HELD: Final = ("name", "etag")  # which automation, and as it was when this was
 
 
 def update_automation_tool(run: AgentRun) -> BaseTool:
-    async def update(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
-        async def prepare() -> Proposal:
-            return await _proposal(run, texts, runtime.stream_writer)
+    async def propose(texts: Texts, emit: Emit) -> Proposal:
+        return await _proposal(run, texts, emit)
 
-        async def act(approved: ApprovalGranted) -> SavedAutomation:
-            return await run.deps.automations.update(
-                workspace=run.context.runtime.workspace,
-                user=approved.requested_by,
-                payload=approved.payload,
-                request_id=approved.approval,
-            )
-
-        return await act_with_approval(
-            run,
-            runtime,
-            action_type=ActionType.UPDATE,
-            tool=NAME,
-            change="updated",
-            prepare=prepare,
-            act=act,
+    async def apply(approved: ApprovalGranted) -> SavedAutomation:
+        return await run.deps.automations.update(
+            workspace=run.context.runtime.workspace,
+            user=approved.requested_by,
+            payload=approved.payload,
+            request_id=approved.approval,
         )
 
-    return string_tool(NAME, [AUTOMATION, _CHANGE], update)
+    return change_tool(
+        run,
+        NAME,
+        [AUTOMATION, _CHANGE],
+        action_type=ActionType.UPDATE,
+        change="updated",
+        propose=propose,
+        apply=apply,
+    )
 
 
 async def _proposal(run: AgentRun, texts: Texts, emit: Emit) -> Proposal:
