@@ -154,7 +154,7 @@ async def service(
         model_loader = ModelLoader(
             db=db,
             models=models,
-            client=custom_endpoint.client(local=settings.local_models),
+            client=custom_endpoint.open_client(local=settings.local_models),
             box=box,
             local=settings.local_models,
         )

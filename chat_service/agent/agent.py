@@ -171,7 +171,7 @@ class Agent:
             async for event in events:
                 yield event
 
-    async def left_behind(
+    async def read_usage(
         self,
         *,
         context: RuntimeContext,

@@ -177,7 +177,7 @@ class ModelConfigServicer(ResourceServicer):
             user_id=user,
             display_name=display_name,
             model=asked.model.strip(),
-            base_url=custom_endpoint.checked(asked.base_url, local=self.model_loader.local),
+            base_url=custom_endpoint.check_endpoint(asked.base_url, local=self.model_loader.local),
             api_key=None,
             key_hint=_hint(asked.api_key),
             supports_images=convert.IMAGE_SUPPORT_FROM_PROTO[asked.image_support],
@@ -194,7 +194,7 @@ class ModelConfigServicer(ResourceServicer):
         _require(**texts)
         changes: dict[str, Any] = {f: text.strip() for f, text in texts.items()}
         if "base_url" in fields:
-            changes["base_url"] = custom_endpoint.checked(
+            changes["base_url"] = custom_endpoint.check_endpoint(
                 asked.base_url, local=self.model_loader.local
             )
         if "image_support" in fields:

@@ -33,7 +33,7 @@ async def estimate_lost_usage(
         bundle = await deps.model_loader.load_bundle(segment.turn)
     except (errors.ModelGone, errors.EncryptionUnavailable):
         return None
-    known = await deps.agent.left_behind(
+    known = await deps.agent.read_usage(
         context=runtime_context.build_context(segment, deps.clock.now()),
         model=bundle,
         resume=await _decided(deps, segment),

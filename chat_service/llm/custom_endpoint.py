@@ -1,4 +1,4 @@
-"""Endpoints that people name for models of their own: which, and how they are called."""
+"""Endpoints of people's own models: which are allowed, and the client that calls them."""
 
 from typing import Final
 
@@ -7,18 +7,18 @@ import httpx2
 from shared import errors
 from shared.security.egress import PublicTransport, Resolve, is_public, names_inner, resolve
 
-# more than the longest answer of any model, as its provider streams it
-MOST_BYTES: Final = 32 * 1024 * 1024
+# above the longest streamed answer of any model
+MAX_BYTES: Final = 32 * 1024 * 1024
 CONNECT_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 60.0
-# what the SDK takes from this process's environment, which is not the person's
+# headers that the SDK fills from the environment; they are not the person's
 _OURS: Final = ("openai-organization", "openai-project")
 
 
-def checked(text: str, *, local: bool) -> str:
-    """The address as it is kept. InvalidRequest for one that may not be named.
+def check_endpoint(text: str, *, local: bool) -> str:
+    """Returns the URL to store. Raises InvalidRequest for one that is not allowed.
 
-    A name is resolved at each call, not here. `local` allows http, and this network's addresses.
+    A name is resolved at each call, not here. `local` allows http and addresses of this network.
     """
     field = "model_config.base_url"
     try:
@@ -35,10 +35,10 @@ def checked(text: str, *, local: bool) -> str:
     return str(url)
 
 
-def client(
-    *, local: bool, resolve: Resolve = resolve, most_bytes: int = MOST_BYTES
+def open_client(
+    *, local: bool, resolve: Resolve = resolve, most_bytes: int = MAX_BYTES
 ) -> httpx2.AsyncClient:
-    """Calls such endpoints. Opens nothing yet; close it."""
+    """Returns a client for such endpoints. It connects at its first call; close it."""
     guard = PublicTransport(
         max_bytes=most_bytes, resolve=resolve, allowed=(lambda _: True) if local else is_public
     )

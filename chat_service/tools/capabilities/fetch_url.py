@@ -1,4 +1,4 @@
-"""`fetch_url`: the text of a page on the open internet, and of no other."""
+"""`fetch_url`: the text of a page on the public internet."""
 
 import asyncio
 import codecs
@@ -28,11 +28,11 @@ MAX_TEXT: Final = 60_000  # what a model can still read
 MAX_REDIRECTS: Final = 5
 SECONDS: Final = 10.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# for names and for source code: slow, or with errors of their own
+# codecs for names and source code: slow, or with their own errors
 _NO_CHARSETS = frozenset(
     {"punycode", "idna", "undefined", "unicode-escape", "raw-unicode-escape", "utf-7"}
 )
-# in XHTML they end where they begin; in HTML the slash means nothing
+# XHTML allows these empty elements; HTML ignores the slash
 _EMPTY_ELEMENT = re.compile(r"<(script|style|title|textarea|iframe)\b([^<>]*)/>")
 _TEXT = re.compile(r"text/|application/(?:json|xml|javascript|yaml)|\+(?:json|xml)\b", re.I)
 
@@ -55,7 +55,7 @@ _OUTPUT = {
 }
 
 
-def fetch_url(fetcher: "Fetcher") -> Capability:
+def fetch_url_capability(fetcher: "Fetcher") -> Capability:
     async def handler(arguments: dict[str, Any]) -> dict[str, Any]:
         return await fetcher.fetch(str(arguments["url"]))
 
@@ -87,11 +87,11 @@ class Fetcher:
 
     async def fetch(self, url: str) -> dict[str, Any]:
         where, answer = await self._fetched(url, MAX_BYTES)
-        # a large one takes a while, which nobody else has to wait for
+        # in a thread: a large page would block the loop
         return await asyncio.to_thread(_page, where, answer)
 
     async def download(self, url: str, *, most: int) -> bytes:
-        """The bytes at an address, whatever they are; refused when there are more than `most`."""
+        """Returns the bytes at a URL. Raises InvalidRequest for more than `most`."""
         _, answer = await self._fetched(url, most)
         if answer.status != 200:
             raise _refused(f"it answered {answer.status}")
@@ -136,7 +136,7 @@ class Fetcher:
                 headers={
                     "user-agent": "rota",
                     "accept": "text/html, text/*;q=0.9, application/json;q=0.8, image/*;q=0.7",
-                    # a few compressed bytes could be a great many
+                    # a small compressed body may expand without limit
                     "accept-encoding": "identity",
                 },
             ) as response,
@@ -195,13 +195,13 @@ def _html_text(page: str, *, xhtml: bool) -> str:
     if xhtml:
         page = _EMPTY_ELEMENT.sub(r"<\1\2></\1>", page)
     try:
-        return html_text.read(page)
+        return html_text.read_page(page)
     except ValueError as exc:
         raise _refused("it takes too much to read") from exc
 
 
 def _charset(named: str) -> str:
-    """One that pages are written in; a page may name any other that Python has."""
+    """Returns a safe codec: a page may name any that Python has."""
     try:
         found = codecs.lookup(named).name
         "".encode(found)

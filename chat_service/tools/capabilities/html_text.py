@@ -1,4 +1,4 @@
-"""A page's HTML → the text a reader sees.
+"""HTML of a page → the text that a reader sees.
 
 A parser repairs what a page leaves open. A small hostile page can make that take minutes or
 gigabytes, so `read` runs the parser in its own program with limits.
@@ -29,7 +29,7 @@ _BREAKS: Final = frozenset(
 )
 
 
-def read(page: str, *, seconds: float = SECONDS) -> str:
+def read_page(page: str, *, seconds: float = SECONDS) -> str:
     """Blocks for at most `seconds`. ValueError when the page needs more time or memory."""
     try:
         done = subprocess.run(
@@ -46,7 +46,7 @@ def read(page: str, *, seconds: float = SECONDS) -> str:
     return done.stdout.decode()
 
 
-def page_text(page: str) -> str:
+def extract_text(page: str) -> str:
     """Runs in this process, without limits."""
     lines = (re.sub(r"\s+", " ", line).strip() for line in "".join(_pieces(page)).split("\n"))
     return "\n".join(line for line in lines if line)
@@ -77,7 +77,7 @@ def _main() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     page = sys.stdin.buffer.read().decode()
-    sys.stdout.buffer.write(page_text(page).encode())
+    sys.stdout.buffer.write(extract_text(page).encode())
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ async def _answer(bundle: ModelBundle) -> AIMessage:
 
 @asynccontextmanager
 async def calling(names: Names, *, local: bool, **more: int) -> AsyncIterator[httpx2.AsyncClient]:
-    client = custom_endpoint.client(local=local, resolve=names.resolve, **more)
+    client = custom_endpoint.open_client(local=local, resolve=names.resolve, **more)
     try:
         yield client
     finally:
@@ -118,10 +118,10 @@ async def test_an_answer_without_end_is_cut() -> None:
 
 
 def test_the_address_is_kept_without_what_it_does_not_need() -> None:
-    kept = custom_endpoint.checked(" https://Models.Example.org/v1/ ", local=False)
+    kept = custom_endpoint.check_endpoint(" https://Models.Example.org/v1/ ", local=False)
     assert kept == "https://models.example.org/v1"
 
 
 def test_local_endpoints_may_be_named_where_they_are_allowed() -> None:
     for url in ("http://127.0.0.1:11434/v1", "http://localhost/v1", "https://10.0.0.8/v1"):
-        assert custom_endpoint.checked(url, local=True) == url
+        assert custom_endpoint.check_endpoint(url, local=True) == url

@@ -88,7 +88,7 @@ async def _post(url: str, resolve: Resolve) -> None:
 
 
 async def _ask_model(url: str, resolve: Resolve) -> None:
-    client = custom_endpoint.client(local=False, resolve=resolve)
+    client = custom_endpoint.open_client(local=False, resolve=resolve)
     try:
         await client.post(url, json={})
     finally:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chat_service.tools.capabilities.fetch_url import MAX_BYTES, Fetcher
-from chat_service.tools.capabilities.html_text import page_text
+from chat_service.tools.capabilities.html_text import extract_text
 from shared import errors
 from shared.security import egress
 from shared.security.egress import Address, is_public
@@ -229,7 +229,7 @@ async def test_a_page_that_takes_too_long_is_given_up() -> None:
 
 
 def test_scripts_are_not_text() -> None:
-    assert page_text("<p>a<style>b</style><script>c<p>d</script>e") == "ae"
+    assert extract_text("<p>a<style>b</style><script>c<p>d</script>e") == "ae"
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_scripts_are_not_text() -> None:
     ],
 )
 def test_a_page_is_read_as_a_browser_does(page: str, text: str) -> None:
-    assert page_text(page) == text
+    assert extract_text(page) == text
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_no_page_takes_long_to_read(unit: str) -> None:
     before = signal.signal(signal.SIGVTALRM, too_long)
     signal.setitimer(signal.ITIMER_VIRTUAL, 20)
     try:
-        page_text(unit * (MAX_BYTES // len(unit)))
+        extract_text(unit * (MAX_BYTES // len(unit)))
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
