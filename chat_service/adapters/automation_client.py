@@ -13,10 +13,10 @@ from rota.automation.v1 import automation_pb2_grpc
 
 from chat_service.runtime.ports import (
     AutomationView,
+    ExplanationView,
+    PreviewView,
     RunView,
     SavedAutomation,
-    SchedulePreview,
-    SlotExplanation,
     SlotView,
     TriggerView,
 )
@@ -64,14 +64,14 @@ class AutomationClient:
 
     async def preview_schedule(
         self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
-    ) -> SchedulePreview:
+    ) -> PreviewView:
         request = pb.PreviewScheduleRequest(
             parent=WORKSPACE.format(workspace=workspace),
             config=struct.to_struct(config),
             count=count,
         )
         answer = await self._call(self.stub.PreviewSchedule, request, workspace, user)
-        return SchedulePreview(
+        return PreviewView(
             slots=tuple(_slot(s) for s in answer.slots),
             summary=answer.summary,
             notes=tuple(answer.notes),
@@ -108,11 +108,11 @@ class AutomationClient:
 
     async def explain_slot(
         self, *, workspace: str, user: str, trigger: str, moment: datetime
-    ) -> SlotExplanation:
+    ) -> ExplanationView:
         request = pb.ExplainSlotRequest(trigger=trigger, time=to_timestamp(moment))
         answer = await self._call(self.stub.ExplainSlot, request, workspace, user)
         recorded = answer.HasField("slot")
-        return SlotExplanation(
+        return ExplanationView(
             text=answer.explanation,
             is_slot=recorded or not answer.nearest_slots,
             outcome=pb.Slot.Outcome.Name(answer.slot.outcome).lower() if recorded else "",

@@ -162,14 +162,14 @@ class SlotView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SchedulePreview:
+class PreviewView:
     slots: tuple[SlotView, ...]
     summary: str = ""
     notes: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SlotExplanation:
+class ExplanationView:
     """The outcome of a moment. `nearest` is empty if the moment is a slot."""
 
     text: str
@@ -203,7 +203,7 @@ class AutomationsPort(Protocol):
 
     async def preview_schedule(
         self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
-    ) -> SchedulePreview: ...
+    ) -> PreviewView: ...
 
     async def list(
         self, *, workspace: str, user: str, limit: int
@@ -221,7 +221,7 @@ class AutomationsPort(Protocol):
 
     async def explain_slot(
         self, *, workspace: str, user: str, trigger: str, moment: datetime
-    ) -> SlotExplanation: ...
+    ) -> ExplanationView: ...
 
     async def validate_update(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]

@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 from chat_service.runtime.ports import (
     ApprovalDraft,
     AutomationView,
+    ExplanationView,
+    PreviewView,
     RunView,
     SavedAutomation,
-    SchedulePreview,
-    SlotExplanation,
     SlotView,
     StoredApproval,
     TriggerView,
@@ -102,7 +102,7 @@ class MemoryAutomations:
     now: datetime
     saved: dict[UUID, SavedAutomation] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
-    ledger: dict[datetime, SlotExplanation] = field(default_factory=dict)
+    ledger: dict[datetime, ExplanationView] = field(default_factory=dict)
     ran: dict[str, list[RunView]] = field(default_factory=dict)
     asked: list[tuple[str, datetime]] = field(default_factory=list)
     creates: int = 0
@@ -128,7 +128,7 @@ class MemoryAutomations:
 
     async def preview_schedule(
         self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
-    ) -> SchedulePreview:
+    ) -> PreviewView:
         self.previews += 1
         schedule = ScheduleTriggerConfig.model_validate(config)
         slots = [
@@ -141,7 +141,7 @@ class MemoryAutomations:
             )
             for slot in next_slots(schedule, self.now, count)
         ]
-        return SchedulePreview(
+        return PreviewView(
             slots=tuple(slots),
             summary=description.describe(schedule),
             notes=tuple(description.notes(schedule)),
@@ -167,9 +167,9 @@ class MemoryAutomations:
 
     async def explain_slot(
         self, *, workspace: str, user: str, trigger: str, moment: datetime
-    ) -> SlotExplanation:
+    ) -> ExplanationView:
         self.asked.append((trigger, moment))
-        return self.ledger.get(moment) or SlotExplanation(
+        return self.ledger.get(moment) or ExplanationView(
             text="It is no slot of this schedule.",
             is_slot=False,
             nearest=(

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from langchain.tools import ToolRuntime
 from langchain_core.tools import BaseTool
 
-from chat_service.runtime.ports import AutomationView, SlotExplanation, TriggerView
+from chat_service.runtime.ports import AutomationView, ExplanationView, TriggerView
 from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.results import ArgumentsInvalid, SlotReport, ToolOutcome, ToolStopped
@@ -40,9 +40,9 @@ _NO_ZONE: Final = "time_zone: an IANA name is needed, such as Europe/Paris"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
+class _SlotAnswer:
     moment: datetime
-    said: SlotExplanation
+    said: ExplanationView
 
 
 def explain_slot_tool(run: AgentRun) -> BaseTool:
@@ -53,7 +53,7 @@ def explain_slot_tool(run: AgentRun) -> BaseTool:
         schedules = [one for one in automation.triggers if one.type == "schedule"]
         if not schedules:
             return ArgumentsInvalid(issues=["automation: it has no schedule, so it has no slots"])
-        answers: list[_Answer] = []
+        answers: list[_SlotAnswer] = []
         for trigger in schedules:
             for one in [moment] if zone else _readings(moment, trigger):
                 answers.append(await _ask(run, automation, trigger, one))
@@ -98,7 +98,7 @@ def _readings(moment: datetime, trigger: TriggerView) -> Sequence[datetime]:
 
 async def _ask(
     run: AgentRun, automation: AutomationView, trigger: TriggerView, moment: datetime
-) -> _Answer:
+) -> _SlotAnswer:
     context, automations = run.context.runtime, run.deps.automations
     said = await run.deps.retry.peer.call(
         lambda: automations.explain_slot(
@@ -108,10 +108,10 @@ async def _ask(
             moment=moment,
         )
     )
-    return _Answer(moment=moment, said=said)
+    return _SlotAnswer(moment=moment, said=said)
 
 
-def _explained(automation: AutomationView, answer: _Answer) -> SlotReport:
+def _explained(automation: AutomationView, answer: _SlotAnswer) -> SlotReport:
     return SlotReport(
         automation=automation.name,
         display_name=automation.display_name,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chat_service.runtime.ports import SchedulePreview, SlotView
+from chat_service.runtime.ports import PreviewView, SlotView
 from chat_service.runtime.run_context import AgentRun
 from shared.clock import rfc3339
 
@@ -16,7 +16,7 @@ SHOWN: Final = 5
 class _Found:
     trigger_id: str
     config: Mapping[str, Any]
-    preview: SchedulePreview
+    preview: PreviewView
 
 
 async def build_preview(

@@ -69,7 +69,7 @@ def fetch_url_capability(fetcher: "Fetcher") -> Capability:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
+class _HttpResponse:
     status: int
     content_type: str
     body: bytes
@@ -99,7 +99,7 @@ class Fetcher:
             raise _refused(f"it is larger than {most} bytes")
         return answer.body
 
-    async def _fetched(self, url: str, most: int) -> tuple[httpx2.URL, _Answer]:
+    async def _fetched(self, url: str, most: int) -> tuple[httpx2.URL, _HttpResponse]:
         try:
             async with asyncio.timeout(self.seconds):
                 return await self._follow(_parse(url), most)
@@ -110,7 +110,7 @@ class Fetcher:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as exc:
             raise _refused("it can't be reached") from exc
 
-    async def _follow(self, url: httpx2.URL, most: int) -> tuple[httpx2.URL, _Answer]:
+    async def _follow(self, url: httpx2.URL, most: int) -> tuple[httpx2.URL, _HttpResponse]:
         for _ in range(MAX_REDIRECTS + 1):
             answer = await self._get(url, most)
             if answer.status not in _REDIRECTS or not answer.location:
@@ -118,7 +118,7 @@ class Fetcher:
             url = _parse(str(url.join(answer.location)))
         raise _refused("it redirects too often")
 
-    async def _get(self, url: httpx2.URL, most: int) -> _Answer:
+    async def _get(self, url: httpx2.URL, most: int) -> _HttpResponse:
         guard = PublicTransport(
             max_bytes=most, resolve=self.resolve, allowed=self.allowed, tls=self.tls
         )
@@ -156,7 +156,7 @@ def _parse(text: str) -> httpx2.URL:
     return url.copy_with(fragment=None)
 
 
-async def _read(response: httpx2.Response) -> _Answer:
+async def _read(response: httpx2.Response) -> _HttpResponse:
     if response.headers.get("content-encoding", "identity") != "identity":
         raise _refused("it is compressed")
     body, truncated = bytearray(), False
@@ -166,7 +166,7 @@ async def _read(response: httpx2.Response) -> _Answer:
                 body += piece
         except ResponseTooLarge:
             truncated = True
-    return _Answer(
+    return _HttpResponse(
         status=response.status_code,
         content_type=response.headers.get("content-type", ""),
         body=bytes(body),
@@ -176,7 +176,7 @@ async def _read(response: httpx2.Response) -> _Answer:
     )
 
 
-def _page(url: httpx2.URL, answer: _Answer) -> dict[str, Any]:
+def _page(url: httpx2.URL, answer: _HttpResponse) -> dict[str, Any]:
     if answer.content_type and not _TEXT.search(answer.content_type):
         raise _refused("it is not a text")
     text = answer.body.decode(_charset(answer.charset), errors="replace")

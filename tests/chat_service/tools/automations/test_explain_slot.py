@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chat_service.runtime.ports import SlotExplanation
+from chat_service.runtime.ports import ExplanationView
 from chat_service.runtime.run_context import AgentRun, RunContext
 from chat_service.tools.automations.explain_slot import explain_slot_tool
 from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.chat_service.tools.automations.test_update import there
 
 NINE = datetime(2026, 11, 21, 8, tzinfo=UTC)  # yesterday at nine in Paris
-PAUSED = SlotExplanation(
+PAUSED = ExplanationView(
     text="It was skipped. The automation was paused.", is_slot=True, outcome="skipped_paused"
 )
 
