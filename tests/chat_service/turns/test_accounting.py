@@ -204,7 +204,7 @@ async def test_a_draft_is_charged_though_its_replica_dies_before_the_card_is_sto
     automations: MemoryAutomations,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(accounting, "leave", nothing)
+    monkeypatch.setattr(accounting, "record_unreported", nothing)
     models = serve.write(*ONE, credit=PLENTY)
     validate = automations.validate
 
@@ -270,7 +270,7 @@ async def test_a_call_that_ended_before_its_replica_died_is_counted_once_and_exa
     ends: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(accounting, "leave", nothing)  # as when it is killed
+    monkeypatch.setattr(accounting, "record_unreported", nothing)  # as when it is killed
     models = serve.write(*ONE, credit=PLENTY)
     async with serve.start(models_file=models) as first:
         scene = Scene(serve=serve, demo=demo, chat=first, thread=await pin(first, 0))
