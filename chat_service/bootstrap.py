@@ -24,14 +24,11 @@ from chat_service.api.decisions import ApprovalDecider
 from chat_service.api.payload_check import PayloadCheck
 from chat_service.api.tasks import AgentServicer
 from chat_service.flows import title_gen
-from chat_service.flows.agent_task import stream_agent_task
 from chat_service.flows.dependencies import FlowDeps
-from chat_service.flows.event_frames import FrameStream
 from chat_service.flows.lost_usage import estimate_lost_usage
-from chat_service.flows.new_chat import stream_new_chat
 from chat_service.flows.open_turn import TurnOpener
-from chat_service.flows.resume_chat import stream_resume_chat
 from chat_service.flows.resume_routing import ResumeRouter
+from chat_service.flows.run_segment import run_segment
 from chat_service.flows.user_message import UserMessageReader
 from chat_service.llm import custom_endpoint
 from chat_service.llm.config import ModelConfig
@@ -51,7 +48,6 @@ from chat_service.turns.engine import TurnEngine
 from chat_service.turns.expiry import WaitingTurns
 from chat_service.turns.frame_log import FrameLog
 from chat_service.turns.retention import TurnRetention
-from chat_service.turns.segment import Segment
 from chat_service.turns.watch import TurnWatcher
 from shared.aio import run_every, start_loop
 from shared.clock import Clock
@@ -169,7 +165,7 @@ async def service(
             frame_log,
             watcher,
             leases=leases,
-            flow=lambda segment: _flow(deps, segment),
+            flow=functools.partial(run_segment, deps),
             forget=agent.forget,
             estimate_lost_usage=functools.partial(estimate_lost_usage, deps),
             lease=settings.turn_lease,
@@ -233,14 +229,6 @@ def _flow_deps(
         quota=quota,
         timing=timing,
     )
-
-
-def _flow(deps: FlowDeps, segment: Segment) -> FrameStream:
-    if segment.turn.task is not None:
-        return stream_agent_task(deps, segment)
-    if segment.resumed:
-        return stream_resume_chat(deps, segment)
-    return stream_new_chat(deps, segment)
 
 
 def _servicers(

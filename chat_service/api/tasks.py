@@ -15,14 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat_service import convert
 from chat_service.agent.structured_output import read_output
 from chat_service.flows import runtime_context
-from chat_service.flows.open_turn import NewTurn, TurnOpener
+from chat_service.flows.agent_task import open_agent_task
+from chat_service.flows.open_turn import NewTurn, OpenedSegment, TurnOpener
 from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.persistence import messages, turns
 from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.place import Place
-from chat_service.turns.segment import Segment
 from chat_service.turns.watch import TERMINAL, TurnWatcher
 from shared import canonical_json, errors, json_schema, resources
 from shared.clock import Clock
@@ -72,16 +72,16 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
             yield event
 
     async def _open_turn(self, new_turn: NewTurn, key: IdempotencyKey) -> str:
-        opened: list[tuple[Segment, list[bytes]]] = []
+        opened: list[OpenedSegment] = []
 
         async def make() -> str:
-            opened.append(await self.opener.open(connection, new_turn))
-            return str(opened[0][0].turn.id)
+            opened.append(await open_agent_task(self.opener, connection, new_turn))
+            return str(opened[0].segment.turn.id)
 
         async with database.transaction(self.db) as connection:
             made, _ = await self.idempotency.run(connection, key, make)
-        for segment, stored in opened:
-            self.turn_engine.start(segment, stored)
+        for one in opened:
+            self.turn_engine.start(one.segment, one.frames)
         return made
 
     async def CancelTask(

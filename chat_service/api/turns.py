@@ -12,7 +12,8 @@ from chat_service import convert
 from chat_service.api.decisions import ApprovalDecider, parse_decisions
 from chat_service.api.resource import ResourceServicer
 from chat_service.flows import runtime_context
-from chat_service.flows.open_turn import NewTurn, TurnOpener
+from chat_service.flows.new_chat import open_new_chat
+from chat_service.flows.open_turn import NewTurn, OpenedSegment, TurnOpener
 from chat_service.flows.user_message import UserMessageReader, needs_io
 from chat_service.persistence import approvals, threads, turn_opening, turns
 from chat_service.persistence.enums import ApprovalState, TurnState
@@ -20,7 +21,6 @@ from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.expiry import WaitingTurns
 from chat_service.turns.place import Place
-from chat_service.turns.segment import Segment
 from chat_service.turns.watch import TurnWatcher
 from shared import aip, errors, resources
 from shared.db import database, fast_connection
@@ -102,8 +102,8 @@ class TurnServicer(ResourceServicer):
                 opened = await self.opener.open_plain(connection, new_turn, request_of)
             if opened is None:
                 return None
-            self.turn_engine.start(*opened)
-            return _start_of(opened[0].turn)
+            self.turn_engine.start(opened.segment, opened.frames)
+            return _start_of(opened.segment.turn)
 
         return await self.turn_engine.background.run_limited(start)
 
@@ -111,16 +111,16 @@ class TurnServicer(ResourceServicer):
         """Opens the turn, starts its segment and returns its start."""
 
         async def start() -> Place:
-            opened: list[tuple[Segment, list[bytes]]] = []
+            opened: list[OpenedSegment] = []
 
             async def make() -> str:
-                opened.append(await self.opener.open(connection, new_turn))
-                return _start_of(opened[0][0].turn).to_json()
+                opened.append(await open_new_chat(self.opener, connection, new_turn))
+                return _start_of(opened[0].segment.turn).to_json()
 
             async with database.transaction(self.db) as connection:
                 made, _ = await self.idempotency.run(connection, key, make)
-            for segment, stored in opened:
-                self.turn_engine.start(segment, stored)
+            for one in opened:
+                self.turn_engine.start(one.segment, one.frames)
             return Place.from_json(made)
 
         return await self.turn_engine.background.run_limited(start)

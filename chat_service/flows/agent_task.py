@@ -1,43 +1,37 @@
 """An unattended task: a turn on an internal thread, without approvals or a title."""
 
-import contextlib
-from collections.abc import AsyncGenerator
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rota.chat.v1 import chat_pb2 as pb
-
-from chat_service.flows import input_state, rate_limit_recovery, runtime_context
+from chat_service.flows import input_state, runtime_context
 from chat_service.flows.dependencies import FlowDeps
-from chat_service.flows.event_frames import FrameStream
-from chat_service.llm.config import ModelBundle
-from chat_service.runtime.events import AgentEvent
-from chat_service.turns.segment import Segment, SegmentFailed, SegmentSuspended
+from chat_service.flows.input_state import AgentInput
+from chat_service.flows.open_turn import NewTurn, OpenedSegment, TurnOpener
+from chat_service.flows.rate_limit_recovery import stream_with_recovery
+from chat_service.turns.segment import Segment, SegmentCompleted, SegmentFailed, SegmentIO
 from shared import errors
 
 
-async def stream_agent_task(deps: FlowDeps, segment: Segment) -> FrameStream:
-    """FrameStream of a task; last, how it ends. One that wants a person's approval fails."""
-    said = await input_state.load_model_messages(deps, segment)
-
-    def start(bundle: ModelBundle, replay: bool) -> AsyncGenerator[AgentEvent, None]:
-        return deps.agent.stream(
-            context=runtime_context.build_context(segment, deps.clock.now()),
-            model=bundle,
-            said=said,
-            task=runtime_context.task_limits(segment),
-            first_block=segment.message.next_block,
-            replay=replay,
-            fresh=replay and not segment.recovered,
-            meter=segment.meter,
-        )
-
-    working = rate_limit_recovery.stream_with_recovery(deps, segment, start, None)
-    async with contextlib.aclosing(working):
-        async for event in working:
-            if isinstance(event, SegmentSuspended):
-                yield SegmentFailed(errors.ApprovalNotGranted("the task wanted an approval"))
-            elif not _is_request(event):
-                yield event
+async def open_agent_task(
+    opener: TurnOpener, connection: AsyncConnection, new_turn: NewTurn
+) -> OpenedSegment:
+    """Opens the turn of a task, in the caller's transaction, as open_new_chat does."""
+    thread = await opener.lock_thread(connection, new_turn)
+    choice = await opener.choose_model(connection, new_turn, thread)
+    opened = opener.build_segment(new_turn, thread, choice)
+    await opener.store_turn(connection, new_turn, thread, choice, opened)
+    await opener.reserve_quota(connection, opened, choice)
+    return opened
 
 
-def _is_request(event: object) -> bool:
-    return isinstance(event, pb.TurnEvent) and event.WhichOneof("event") == "approval_requested"
+async def stream_agent_task(deps: FlowDeps, segment: Segment, io: SegmentIO) -> None:
+    """Streams a task. One that wants an approval fails."""
+    io.start_span()
+    given = AgentInput(
+        messages=await input_state.load_model_messages(deps, segment),
+        task=runtime_context.task_limits(segment),
+    )
+    if await stream_with_recovery(deps, segment, io, given):
+        refused = errors.ApprovalNotGranted("the task wanted an approval")
+        await io.finalize(SegmentFailed(refused))
+    else:
+        await io.finalize(SegmentCompleted())

@@ -1,7 +1,6 @@
-"""The agent's work as frames, shared by every flow."""
+"""Agent events → frames, for every flow."""
 
-import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from google.protobuf import duration_pb2
@@ -10,71 +9,66 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service import convert
 from chat_service.flows import initial_thinking_step
-from chat_service.flows.dependencies import FlowDeps
-from chat_service.llm import usage
 from chat_service.persistence import approvals
 from chat_service.runtime import events as agent
-from chat_service.turns import accounting, limits
-from chat_service.turns.segment import Segment, SegmentCompleted, SegmentOutcome, SegmentSuspended
+from chat_service.turns import limits
+from chat_service.turns.segment import Segment, SegmentIO
 from shared.rpc.struct import to_struct
 
-FrameStream = AsyncGenerator[pb.TurnEvent | SegmentOutcome, None]
 
+class TurnEvents:
+    """Turns what the agent does into frames, for one stream of the agent.
 
-async def frames(
-    deps: FlowDeps,
-    segment: Segment,
-    events: AsyncGenerator[agent.AgentEvent, None],
-    thinking: pb.Step | None,
-) -> FrameStream:
-    """Frames for what the agent does; last, whether it completed or was suspended.
-
-    The step `thinking` is done at the first thing the agent says or does.
+    The step `thinking` is complete at the first thing that the agent says or does.
     """
-    paused: Sequence[UUID] = ()
-    saying = limits.OutputSize(segment)
-    async with contextlib.aclosing(events):
-        async for event in events:
-            match event:
-                case usage.UncheckpointedUsage():
-                    await accounting.record_usage(deps.db, segment, event)
-                    continue
-                case usage.ModelUsage():
-                    segment.count_usage(event)
-                    continue
-                case agent.Paused(approvals=paused):
-                    continue
-                case agent.TextRetracted(from_block=from_block) if not segment.message.says_from(
-                    from_block
-                ):
-                    continue  # a turn that was taken over has told so before
-                case agent.Retrying() | agent.TextRetracted():
-                    pass
-                case _ if thinking is not None and not segment.message.thinking_done:
-                    yield initial_thinking_step.complete(thinking)
-            _follow(segment, event)
-            saying.add(event)
-            yield frame(segment, event)
-    if thinking is not None and not segment.message.thinking_done:  # it had nothing to say
-        yield initial_thinking_step.complete(thinking)
-    if paused:
-        async for asked in _requests(deps.db, segment, paused):
-            yield asked
-        yield SegmentSuspended()
-    else:
-        yield SegmentCompleted()
+
+    def __init__(self, segment: Segment, thinking: pb.Step | None) -> None:
+        self._segment = segment
+        self._thinking = thinking
+        self._size = limits.OutputSize(segment)
+
+    def of(self, event: agent.AgentEvent) -> Iterator[pb.TurnEvent]:
+        """The frames of an event, to be written one by one before the next event.
+
+        Raises ModelUnavailable when the segment says too much for one message.
+        """
+        match event:
+            case agent.TextRetracted(from_block=block) if not self._segment.message.says_from(
+                block
+            ):
+                return  # the replica that recovered the turn has written it
+            case agent.Retrying() | agent.TextRetracted():
+                pass
+            case _:
+                yield from self.complete_thinking()
+        self._track_block(event)
+        self._size.add(event)
+        yield frame(self._segment, event)
+
+    def complete_thinking(self) -> Iterator[pb.TurnEvent]:
+        """The end of the step, unless it has ended."""
+        if self._thinking is not None and not self._segment.message.thinking_done:
+            yield initial_thinking_step.complete(self._thinking)
+
+    def _track_block(self, event: agent.AgentEvent) -> None:
+        """Keeps the block of the model call that has not ended."""
+        match event:
+            case agent.TextDelta() | agent.ReasoningDelta() | agent.ToolCallStarted():
+                self._segment.open_block = event.block
+            case agent.TextRetracted() | agent.ToolCallFinished():
+                self._segment.open_block = None
 
 
-def _follow(segment: Segment, event: agent.AgentEvent) -> None:
-    """Keeps in mind what a model call has streamed that has not ended."""
-    match event:
-        case agent.TextDelta():
-            segment.open_block = event.block
-            segment.spoke()
-        case agent.ReasoningDelta() | agent.ToolCallStarted():
-            segment.open_block = event.block
-        case agent.TextRetracted() | agent.ToolCallFinished():
-            segment.open_block = None
+async def write_approval_requests(
+    db: AsyncEngine, segment: Segment, io: SegmentIO, pending: Sequence[UUID]
+) -> None:
+    """Writes a frame for each of the approvals that was not shown before."""
+    async with db.connect() as connection:
+        found = await approvals.list_by_turn(connection, segment.turn.id)
+    for row in found:
+        shown = convert.approval(row)
+        if row.id in pending and shown.name not in segment.message.approvals:
+            await io.write(pb.TurnEvent(approval_requested=pb.ApprovalRequested(approval=shown)))
 
 
 def frame(segment: Segment, event: agent.AgentEvent) -> pb.TurnEvent:
@@ -117,15 +111,3 @@ def _finished(event: agent.ToolCallFinished) -> pb.ToolCallFinished:
 def _step(event: agent.StepChanged) -> pb.Step:
     state = pb.Step.COMPLETED if event.done else pb.Step.IN_PROGRESS
     return pb.Step(id=event.id, title=event.title, items=event.items, state=state)
-
-
-async def _requests(
-    db: AsyncEngine, segment: Segment, paused: Sequence[UUID]
-) -> AsyncGenerator[pb.TurnEvent, None]:
-    """A frame for each approval that waits and was not shown before."""
-    async with db.connect() as connection:
-        found = await approvals.list_by_turn(connection, segment.turn.id)
-    for row in found:
-        shown = convert.approval(row)
-        if row.id in paused and shown.name not in segment.message.approvals:
-            yield pb.TurnEvent(approval_requested=pb.ApprovalRequested(approval=shown))

@@ -1,7 +1,7 @@
 """What the model is given: the thread's earlier messages, then the one to answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,12 +10,21 @@ from chat_service.flows.dependencies import FlowDeps
 from chat_service.persistence import messages
 from chat_service.persistence.enums import MessageRole
 from chat_service.persistence.messages import Message
-from chat_service.runtime.ports import ThreadMessage
+from chat_service.runtime.ports import TaskLimits, ThreadMessage
 from chat_service.turns.segment import Segment
 
 MOST_MESSAGES: Final = 200
 # Stands for a message whose every part was dropped: it is still to be answered.
 _NOTHING: Final = ({"text": "(message)"},)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentInput:
+    """What a segment's agent starts with. `decided` are the approvals of a segment that resumes."""
+
+    messages: Sequence[ThreadMessage] = ()
+    decided: Sequence[UUID] = ()
+    task: TaskLimits | None = None
 
 
 async def load_model_messages(deps: FlowDeps, segment: Segment) -> list[ThreadMessage]:

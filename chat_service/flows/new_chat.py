@@ -1,45 +1,55 @@
-"""A message and its answer."""
+"""A new chat in nine steps: a message opens a turn, the agent answers, the turn ends.
 
-import contextlib
-from collections.abc import AsyncGenerator
+`open_new_chat` has the first four, in the transaction of the request. The turn engine calls
+`stream_new_chat` after the commit, and again on the replica that recovers the turn.
+"""
 
-from rota.chat.v1 import chat_pb2 as pb
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chat_service.flows import (
-    initial_thinking_step,
-    input_state,
-    rate_limit_recovery,
-    runtime_context,
-    title_gen,
-)
+from chat_service.flows import initial_thinking_step, input_state, title_gen
 from chat_service.flows.dependencies import FlowDeps
-from chat_service.flows.event_frames import FrameStream
-from chat_service.llm.config import ModelBundle
-from chat_service.runtime.events import AgentEvent
-from chat_service.turns.segment import Segment
+from chat_service.flows.event_frames import write_approval_requests
+from chat_service.flows.input_state import AgentInput
+from chat_service.flows.open_turn import NewTurn, OpenedSegment, TurnOpener
+from chat_service.flows.rate_limit_recovery import stream_with_recovery
+from chat_service.turns.segment import Segment, SegmentCompleted, SegmentIO, SegmentSuspended
 
 
-async def stream_new_chat(deps: FlowDeps, segment: Segment) -> FrameStream:
-    """FrameStream of a new turn after its first two; last, how it ends."""
-    said = await input_state.load_model_messages(deps, segment)
+async def open_new_chat(
+    opener: TurnOpener, connection: AsyncConnection, new_turn: NewTurn
+) -> OpenedSegment:
+    """Opens the turn. A refusal, which the caller rolls back, leaves nothing behind.
 
-    def start(bundle: ModelBundle, replay: bool) -> AsyncGenerator[AgentEvent, None]:
-        return deps.agent.stream(
-            context=runtime_context.build_context(segment, deps.clock.now()),
-            model=bundle,
-            said=said,
-            disabled_tools=frozenset(segment.turn.disabled_tools),
-            first_block=segment.message.next_block,
-            replay=replay,
-            fresh=replay and not segment.recovered,
-            meter=segment.meter,
-        )
+    The caller commits, then starts the segment. Raises TurnInProgress or ApprovalsUndecided
+    when the thread has an open turn, and refuses what the model can't read or the credit does
+    not pay.
+    """
+    thread = await opener.lock_thread(connection, new_turn)
+    # 1. validate and load the model
+    choice = await opener.choose_model(connection, new_turn, thread)
+    # 2. the first frames: `started` and the thinking step
+    opened = opener.build_segment(new_turn, thread, choice)
+    # 3. the writes that overlap: turn, both messages and frames in one statement
+    await opener.store_turn(connection, new_turn, thread, choice, opened)
+    # 4. quota
+    await opener.reserve_quota(connection, opened, choice)
+    return opened
 
-    async with title_gen.search_title(deps, segment, said) as title:
-        thinking = initial_thinking_step.start(said[-1].parts).step
-        working = rate_limit_recovery.stream_with_recovery(deps, segment, start, thinking)
-        async with contextlib.aclosing(working):
-            async for event in working:
-                if not isinstance(event, pb.TurnEvent):
-                    await title.awaited()
-                yield event
+
+async def stream_new_chat(deps: FlowDeps, segment: Segment, io: SegmentIO) -> None:
+    """Streams the answer and ends the segment."""
+    # 5. the span
+    io.start_span()
+    # 6. what the agent starts with
+    given = AgentInput(messages=await input_state.load_model_messages(deps, segment))
+    message = given.messages[-1]
+    # 7. the title, beside the answer
+    async with title_gen.search_title(deps, segment, io, input_state.text_of(message)) as title:
+        # 8. the stream, which another model continues when one refuses
+        thinking = initial_thinking_step.start(message.parts).step
+        pending = await stream_with_recovery(deps, segment, io, given, thinking)
+        if pending:
+            await write_approval_requests(deps.db, segment, io, pending)
+        await title.wait()
+    # 9. finalize: message, usage, state and last frames in one transaction
+    await io.finalize(SegmentSuspended() if pending else SegmentCompleted())

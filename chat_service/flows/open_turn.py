@@ -1,4 +1,4 @@
-"""The beginning of a turn: all of it or nothing, after which the work is the server's."""
+"""The opening of a turn: a refusal stores nothing, a commit stores all of it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ from shared.clock import Clock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewTurn:
-    """What a person, or a step of an automation, wants done."""
+    """What a person, or a step of an automation, asks for."""
 
     workspace: str
     user: str
@@ -52,6 +52,18 @@ class NewTurn:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedSegment:
+    """A turn's first segment, and what is stored with it."""
+
+    segment: Segment
+    rows: turn_opening.NewTurnRows
+
+    @property
+    def frames(self) -> list[bytes]:
+        return list(self.rows.frames)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnOpener:
     clock: Clock
     log: FrameLog
@@ -59,40 +71,16 @@ class TurnOpener:
     auto_pin: AutoPin
     quota: Quota
 
-    async def open(
-        self, connection: AsyncConnection, new_turn: NewTurn
-    ) -> tuple[Segment, list[bytes]]:
-        """Opens a turn this replica owns. TurnInProgress or ApprovalsUndecided when one is open.
-
-        Refuses what its model can't read or the person's credit does not pay. The caller
-        commits, then begins the work with the frames given.
-        """
-        thread = await self._thread(connection, new_turn)
-        if thread.open_turn is not None:
-            await refuse_open_turn(connection, thread)
-        choice = await self._chosen(connection, new_turn, thread)
-        if choice.pin != thread.model_config_id:
-            await threads.pin_model(
-                connection, thread.id, was=thread.model_config_id, now_is=choice.pin
-            )
-        segment, new = self._new(new_turn, thread, choice.config, first=new_turn.thread is None)
-        while not await turn_opening.insert(connection, new):
-            await refuse_open_turn(connection, thread)  # or it has just ended
-        await self.quota.reserve(connection, segment.turn, choice.config)
-        await images.save(
-            connection, new_turn.workspace, thread.id, new_turn.images, self.clock.now()
-        )
-        return segment, list(new.frames)
-
     async def open_plain(
         self,
         connection: AsyncConnection,
         new_turn: NewTurn,
         remembered: Callable[[Turn], turn_opening.TurnRequest],
-    ) -> tuple[Segment, list[bytes]] | None:
+    ) -> OpenedSegment | None:
         """Opens a turn in two statements, where that is all it takes: it is then committed.
 
-        None, and nothing is done, wherever there is more to it, be it a refusal: `open` knows.
+        None, and nothing is stored, where more is needed or the turn is refused: then the
+        transaction decides.
         The connection is one without a transaction.
         """
         if new_turn.thread is None or new_turn.images:
@@ -107,30 +95,31 @@ class TurnOpener:
         if seen is None or seen.thread.open_turn is not None:
             return None
         try:
-            choice = await self._chosen(connection, new_turn, seen.thread, seen.cooldowns)
+            choice = await self.choose_model(connection, new_turn, seen.thread, seen.cooldowns)
         except errors.RotaError:
             return None
         # Credit is held in a transaction, and so is what more there was to ask for the choice.
         if choice.config.premium or connection.in_transaction():
             return None
-        segment, new = self._new(new_turn, seen.thread, choice.config, first=seen.is_empty)
+        opened = self.build_segment(new_turn, seen.thread, choice, first=seen.is_empty)
         begun = await turn_opening.insert_if_unchanged(
             connection,
-            new,
-            remembered(segment.turn),
+            opened.rows,
+            remembered(opened.segment.turn),
             pin_was=seen.thread.model_config_id,
             pin=choice.pin,
             is_empty=seen.is_empty,
         )
-        return (segment, list(new.frames)) if begun else None
+        return opened if begun else None
 
-    async def _chosen(
+    async def choose_model(
         self,
         connection: AsyncConnection,
         new_turn: NewTurn,
         thread: Thread,
         cooldowns: Cooldowns | None = None,
     ) -> ModelChoice:
+        """Refuses a model that is not there or can't read the message."""
         wanted = ModelRequirements(
             user=new_turn.user, images=llm_capability.has_images(new_turn.parts)
         )
@@ -140,7 +129,11 @@ class TurnOpener:
         llm_capability.check_images(choice.config, new_turn.parts)
         return choice
 
-    async def _thread(self, connection: AsyncConnection, new_turn: NewTurn) -> Thread:
+    async def lock_thread(self, connection: AsyncConnection, new_turn: NewTurn) -> Thread:
+        """The thread, which is new where none is named.
+
+        Raises TurnInProgress or ApprovalsUndecided when it has an open turn.
+        """
         if new_turn.thread is None:
             now = self.clock.now()
             thread = Thread(
@@ -162,6 +155,8 @@ class TurnOpener:
         if found is None:
             name = resources.THREAD.format(workspace=new_turn.workspace, thread=new_turn.thread)
             raise errors.ResourceNotFound(name)
+        if found.open_turn is not None:
+            await refuse_open_turn(connection, found)
         return found
 
     def _turn(self, new_turn: NewTurn, thread: Thread, config: ModelConfig) -> Turn:
@@ -195,15 +190,16 @@ class TurnOpener:
             end_time=None,
         )
 
-    def _new(
-        self, new_turn: NewTurn, thread: Thread, config: ModelConfig, *, first: bool
-    ) -> tuple[Segment, turn_opening.NewTurnRows]:
-        turn = self._turn(new_turn, thread, config)
+    def build_segment(
+        self, new_turn: NewTurn, thread: Thread, choice: ModelChoice, *, first: bool | None = None
+    ) -> OpenedSegment:
+        """The turn with its first frames. `first`: nothing was said in the thread before."""
+        turn = self._turn(new_turn, thread, choice.config)
         events = [Segment(turn=turn).started_frame()]
         if new_turn.kind is ThreadKind.CHAT:
             events.append(initial_thinking_step.start(new_turn.parts))
-        stored = self.log.number(events, 0)
-        turn = replace(turn, last_sequence=len(stored))
+        frames = self.log.number(events, 0)
+        turn = replace(turn, last_sequence=len(frames))
         message = Message(
             id=turn.user_message_id,
             thread_id=turn.thread_id,
@@ -214,19 +210,44 @@ class TurnOpener:
             create_time=turn.create_time,
             finish_time=turn.create_time,
         )
-        new = turn_opening.NewTurnRows(
+        rows = turn_opening.NewTurnRows(
             turn=turn,
             lease=self.turn_engine.lease,
             user_message=message,
             agent_message=new_agent_message(turn, turn.create_time),
-            frames=stored,
+            frames=frames,
         )
-        opened = OpenedTurn(
+        known = OpenedTurn(
             parts=list(new_turn.parts),
-            first=first,
+            first=new_turn.thread is None if first is None else first,
             titled=thread.title_state is not TitleState.NONE,
         )
-        return Segment(turn=turn, opened=opened), new
+        return OpenedSegment(segment=Segment(turn=turn, opened=known), rows=rows)
+
+    async def store_turn(
+        self,
+        connection: AsyncConnection,
+        new_turn: NewTurn,
+        thread: Thread,
+        choice: ModelChoice,
+        opened: OpenedSegment,
+    ) -> None:
+        """Raises TurnInProgress or ApprovalsUndecided when the thread has an open turn."""
+        if choice.pin != thread.model_config_id:
+            await threads.pin_model(
+                connection, thread.id, was=thread.model_config_id, now_is=choice.pin
+            )
+        while not await turn_opening.insert(connection, opened.rows):
+            await refuse_open_turn(connection, thread)  # or it has just ended
+        await images.save(
+            connection, new_turn.workspace, thread.id, new_turn.images, self.clock.now()
+        )
+
+    async def reserve_quota(
+        self, connection: AsyncConnection, opened: OpenedSegment, choice: ModelChoice
+    ) -> None:
+        """Raises QuotaExceeded when the person's credit does not pay the model."""
+        await self.quota.reserve(connection, opened.segment.turn, choice.config)
 
 
 async def refuse_open_turn(connection: AsyncConnection, thread: Thread) -> None:

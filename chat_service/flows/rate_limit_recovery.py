@@ -1,29 +1,30 @@
-"""A model that refuses in the middle: another one goes on, where the choice was left open."""
+"""The agent's stream, which another model continues when one refuses."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.flows import event_frames
+from chat_service.flows import runtime_context
 from chat_service.flows.dependencies import FlowDeps
-from chat_service.flows.event_frames import FrameStream
+from chat_service.flows.event_frames import TurnEvents
+from chat_service.flows.input_state import AgentInput
+from chat_service.llm import usage
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.errors import BAD_OUTPUT
 from chat_service.persistence import model_cooldowns, turns
-from chat_service.runtime.events import AgentEvent
-from chat_service.turns.segment import Segment
+from chat_service.runtime import events as agent
+from chat_service.turns import accounting
+from chat_service.turns.segment import Segment, SegmentIO
 from shared import errors
 from shared.db import database
 from shared.telemetry import logs
 
 COOLDOWN: Final = timedelta(seconds=600)
-
-# Starts the agent with a model; whether it tells anew what its checkpoint holds.
-Start = Callable[[ModelBundle, bool], AsyncGenerator[AgentEvent, None]]
 
 log = logs.logger(__name__)
 
@@ -31,38 +32,90 @@ _Refusal = errors.ModelRateLimited | errors.ModelUnavailable | errors.ModelGone
 
 
 async def stream_with_recovery(
-    deps: FlowDeps, segment: Segment, start: Start, thinking: pb.Step | None
-) -> FrameStream:
-    """What the agent does, with as many models as it takes, each of them once."""
+    deps: FlowDeps,
+    segment: Segment,
+    io: SegmentIO,
+    given: AgentInput,
+    thinking: pb.Step | None = None,
+) -> Sequence[UUID]:
+    """Writes what the agent does. Returns the approvals that it waits for; none: it is done.
+
+    A model that refuses is replaced by another one where the choice was left open, each model
+    once. Raises the refusal when there is no other.
+    """
     tried: list[int] = []
     replay = True
     while True:
         try:
             bundle = await deps.model_loader.load_bundle(segment.turn)
-            working = event_frames.frames(deps, segment, start(bundle, replay), thinking)
-            async with contextlib.aclosing(working):
-                async for event in working:
-                    yield event
-            return
+            return await _stream(deps, segment, io, given, thinking, bundle, replay)
         except (errors.ModelRateLimited, errors.ModelUnavailable, errors.ModelGone) as error:
             if not segment.turn.model_auto or BAD_OUTPUT in error.metadata:
                 raise
             tried.append(segment.turn.model_config_id)
-            found = await _another(deps, segment, error, tried)
+            found = await _choose_fallback(deps, segment, error, tried)
             if found is None:
                 raise
-            # A model that is gone has told nothing yet.
+            # A model that is gone has said nothing yet.
             replay = replay and isinstance(error, errors.ModelGone)
-            for event in _told(segment, found, error):
-                yield event
-            if not await _kept(deps, segment, found):
+            for frame in _fallback_frames(segment, found, error):
+                await io.write(frame)
+            if not await _switch_model(deps, segment, io, found):
                 raise
 
 
-async def _another(
+async def _stream(
+    deps: FlowDeps,
+    segment: Segment,
+    io: SegmentIO,
+    given: AgentInput,
+    thinking: pb.Step | None,
+    bundle: ModelBundle,
+    replay: bool,
+) -> Sequence[UUID]:
+    """Writes what the agent does with one model."""
+    pending: Sequence[UUID] = ()
+    frames = TurnEvents(segment, thinking)
+    async with contextlib.aclosing(_agent_events(deps, segment, given, bundle, replay)) as events:
+        async for event in events:
+            match event:
+                case usage.UncheckpointedUsage():
+                    await accounting.record_usage(deps.db, segment, event)
+                case usage.ModelUsage():
+                    segment.count_usage(event)
+                case agent.Paused(approvals=pending):
+                    pass
+                case _:
+                    if isinstance(event, agent.TextDelta):
+                        io.record_first_token()
+                    for frame in frames.of(event):
+                        await io.write(frame)
+    for frame in frames.complete_thinking():  # the agent had nothing to say
+        await io.write(frame)
+    return pending
+
+
+def _agent_events(
+    deps: FlowDeps, segment: Segment, given: AgentInput, bundle: ModelBundle, replay: bool
+) -> AsyncGenerator[agent.AgentEvent, None]:
+    return deps.agent.stream(
+        context=runtime_context.build_context(segment, deps.clock.now()),
+        model=bundle,
+        said=given.messages,
+        resume=given.decided,
+        task=given.task,
+        disabled_tools=frozenset(segment.turn.disabled_tools),
+        first_block=segment.message.next_block,
+        replay=replay,
+        fresh=replay and not segment.recovered and not segment.resumed,
+        meter=segment.meter,
+    )
+
+
+async def _choose_fallback(
     deps: FlowDeps, segment: Segment, error: _Refusal, tried: list[int]
 ) -> ModelConfig | None:
-    """The model that goes on, with the credit for it; None when there is none."""
+    """The model that goes on, with its credit reserved; None when there is none."""
     async with database.transaction(deps.db) as connection:
         try:
             found = await deps.auto_pin.choose_fallback(connection, segment.turn, tried)
@@ -78,22 +131,24 @@ async def _another(
     return found
 
 
-async def _kept(deps: FlowDeps, segment: Segment, found: ModelConfig) -> bool:
+async def _switch_model(
+    deps: FlowDeps, segment: Segment, io: SegmentIO, found: ModelConfig
+) -> bool:
     """Has the turn go on with the model, whoever owns it; False when somebody else does by now.
 
     The frame comes first: whoever takes over either knows of it or reroutes again.
     """
-    if not await segment.stored():
+    if not await io.flush():
         return False
     async with database.transaction(deps.db) as connection:
         kept = await turns.switch_model(connection, segment.turn.id, segment.turn.fence, found.id)
     segment.turn = replace(segment.turn, model_config_id=found.id)
     segment.rerouted = True
-    segment.switched(found.id)
+    io.record_fallback(found.id)
     return kept
 
 
-def _told(segment: Segment, found: ModelConfig, error: _Refusal) -> list[pb.TurnEvent]:
+def _fallback_frames(segment: Segment, found: ModelConfig, error: _Refusal) -> list[pb.TurnEvent]:
     was = segment.turn.model_config_id
     log.info("turn_rerouted", turn=segment.turn_name, was=was, now_is=found.id, reason=error.reason)
     events = []

@@ -1,40 +1,28 @@
-"""A turn that goes on after its approvals were decided."""
+"""A turn that resumes after its approvals were decided."""
 
-import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import Sequence
+from uuid import UUID
 
-from chat_service.flows import rate_limit_recovery, runtime_context
 from chat_service.flows.dependencies import FlowDeps
-from chat_service.flows.event_frames import FrameStream
-from chat_service.llm.config import ModelBundle
+from chat_service.flows.event_frames import write_approval_requests
+from chat_service.flows.input_state import AgentInput
+from chat_service.flows.rate_limit_recovery import stream_with_recovery
 from chat_service.persistence import approvals
 from chat_service.persistence.enums import ApprovalState
-from chat_service.runtime.events import AgentEvent
-from chat_service.turns.segment import Segment
+from chat_service.turns.segment import Segment, SegmentCompleted, SegmentIO, SegmentSuspended
 
 
-async def stream_resume_chat(deps: FlowDeps, segment: Segment) -> FrameStream:
-    """FrameStream of a later segment after its first ones; last, how it ends."""
+async def stream_resume_chat(deps: FlowDeps, segment: Segment, io: SegmentIO) -> None:
+    """Streams a later segment, whose first frames and decisions are stored (resume_routing.py)."""
+    io.start_span()
+    given = AgentInput(decided=await _list_decided(deps, segment))  # the checkpoint has the rest
+    pending = await stream_with_recovery(deps, segment, io, given)
+    if pending:
+        await write_approval_requests(deps.db, segment, io, pending)
+    await io.finalize(SegmentSuspended() if pending else SegmentCompleted())
+
+
+async def _list_decided(deps: FlowDeps, segment: Segment) -> Sequence[UUID]:
     async with deps.db.connect() as connection:
-        decided = [
-            approval.id
-            for approval in await approvals.list_by_turn(connection, segment.turn.id)
-            if approval.state is not ApprovalState.PENDING
-        ]
-
-    def start(bundle: ModelBundle, replay: bool) -> AsyncGenerator[AgentEvent, None]:
-        return deps.agent.stream(
-            context=runtime_context.build_context(segment, deps.clock.now()),
-            model=bundle,
-            said=(),  # what was said is in the checkpoint
-            resume=decided,
-            disabled_tools=frozenset(segment.turn.disabled_tools),
-            first_block=segment.message.next_block,
-            replay=replay,
-            meter=segment.meter,
-        )
-
-    working = rate_limit_recovery.stream_with_recovery(deps, segment, start, None)
-    async with contextlib.aclosing(working):
-        async for event in working:
-            yield event
+        rows = await approvals.list_by_turn(connection, segment.turn.id)
+    return [row.id for row in rows if row.state is not ApprovalState.PENDING]

@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
 from langchain_core.messages import HumanMessage, SystemMessage
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.flows import input_state
 from chat_service.flows.dependencies import FlowDeps
 from chat_service.llm import errors
 from chat_service.llm.chat_model import CallProgress
@@ -20,9 +19,8 @@ from chat_service.persistence import threads
 from chat_service.persistence.enums import TitleState
 from chat_service.persistence.threads import Thread
 from chat_service.prompts.load import load_prompt
-from chat_service.runtime.ports import ThreadMessage
 from chat_service.turns import accounting
-from chat_service.turns.segment import Segment
+from chat_service.turns.segment import Segment, SegmentIO
 from shared.db import database
 from shared.telemetry import logs
 
@@ -59,27 +57,29 @@ MOST_CHARACTERS: Final = 500
 
 @dataclass(slots=True)
 class TitleSearch:
-    """The search for a title. While `shown`, a frame tells of what was found."""
+    """A model call that finds a title. While `shown`, a frame shows the title."""
 
     limit: float  # seconds that a segment's end waits
     task: "asyncio.Task[None] | None" = None
     shown: bool = True
 
-    async def awaited(self) -> None:
-        """Waits a little for one that is still on its way."""
+    async def wait(self) -> None:
+        """Waits for the title, `limit` seconds at most."""
         if self.task is not None:
             await asyncio.wait([self.task], timeout=self.limit)
 
 
 @contextlib.asynccontextmanager
 async def search_title(
-    deps: FlowDeps, segment: Segment, said: Sequence[ThreadMessage]
+    deps: FlowDeps, segment: Segment, io: SegmentIO, text: str
 ) -> AsyncIterator[TitleSearch]:
-    """A title that comes after this changes the thread only; its usage counts all the same."""
+    """Finds a title for `text` if the thread has none.
+
+    A title that comes after the context is left changes the thread only. Its usage counts.
+    """
     search = TitleSearch(limit=deps.timing.title_limit)
-    text = input_state.text_of(said[-1])
-    if text and await _is_wanted(deps, segment):
-        search.task = asyncio.create_task(_search(deps, segment, text, search))
+    if text and await _is_wanted(deps, segment, io):
+        search.task = asyncio.create_task(_search(deps, segment, io, text, search))
         deps.background.add(search.task)
         search.task.add_done_callback(deps.background.discard)
     try:
@@ -89,7 +89,7 @@ async def search_title(
 
 
 async def stop(deps: FlowDeps) -> None:
-    """Gives what is on its way a moment, then leaves it."""
+    """Waits a moment for the searches in progress, then cancels them."""
     left = set(deps.background)
     if left:
         _, late = await asyncio.wait(left, timeout=deps.timing.title_limit)
@@ -98,11 +98,11 @@ async def stop(deps: FlowDeps) -> None:
         await asyncio.gather(*late, return_exceptions=True)
 
 
-async def _is_wanted(deps: FlowDeps, segment: Segment) -> bool:
+async def _is_wanted(deps: FlowDeps, segment: Segment, io: SegmentIO) -> bool:
     if segment.opened is not None:
         return not segment.opened.titled
     thread = await _thread(deps, segment)
-    await _tell_if_found(segment, thread)
+    await _write_if_found(segment, io, thread)
     return thread is not None and thread.title_state is TitleState.NONE
 
 
@@ -111,10 +111,10 @@ async def _thread(deps: FlowDeps, segment: Segment) -> Thread | None:
         return await threads.get(connection, segment.turn.workspace_id, segment.turn.thread_id)
 
 
-async def _tell_if_found(segment: Segment, thread: Thread | None) -> None:
-    """Tells of a title that this turn found and whoever found it did not live to tell of."""
+async def _write_if_found(segment: Segment, io: SegmentIO, thread: Thread | None) -> None:
+    """Shows a title that this turn found before its replica died."""
     if thread is not None and thread.titled_by == segment.turn.id and not segment.message.titled:
-        await segment.show(pb.TurnEvent(thread_updated=pb.ThreadUpdated(display_name=thread.title)))
+        await io.write(pb.TurnEvent(thread_updated=pb.ThreadUpdated(display_name=thread.title)))
 
 
 async def _count(deps: FlowDeps, segment: Segment, meter: Meter) -> None:
@@ -123,7 +123,9 @@ async def _count(deps: FlowDeps, segment: Segment, meter: Meter) -> None:
             await accounting.add_usage(connection, segment.turn, used)
 
 
-async def _search(deps: FlowDeps, segment: Segment, text: str, search: TitleSearch) -> None:
+async def _search(
+    deps: FlowDeps, segment: Segment, io: SegmentIO, text: str, search: TitleSearch
+) -> None:
     meter = Meter()
     try:
         bundle = await deps.model_loader.load_bundle(segment.turn)
@@ -141,8 +143,8 @@ async def _search(deps: FlowDeps, segment: Segment, text: str, search: TitleSear
         if search.shown:
             if given:
                 updated = pb.ThreadUpdated(display_name=name)
-                await segment.show(pb.TurnEvent(thread_updated=updated))
+                await io.write(pb.TurnEvent(thread_updated=updated))
             else:
-                await _tell_if_found(segment, await _thread(deps, segment))
+                await _write_if_found(segment, io, await _thread(deps, segment))
     except Exception as error:  # noqa: BLE001 - tried again with the next turn
         log.warning("title_not_found", turn=segment.turn_name, error=type(error).__name__)

@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 from rota.chat.v1 import chat_pb2 as pb
@@ -15,23 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from chat_service.persistence import turns
 from chat_service.persistence.turns import Turn
 from chat_service.runtime.timing import Timing
-from chat_service.turns import accounting
-from chat_service.turns.finalize import finalize, salvage, to_failure
-from chat_service.turns.frame_log import LEASE, FrameLog, TurnLog
+from chat_service.turns.frame_log import LEASE, FrameLog
 from chat_service.turns.recovery import LostUsageEstimate, RecoveredSegment, Recovery
-from chat_service.turns.segment import (
-    Segment,
-    SegmentCancelled,
-    SegmentFailed,
-    SegmentOutcome,
-    SegmentSuspended,
-)
-from chat_service.turns.telemetry import SegmentTelemetry, outcome_name
+from chat_service.turns.segment import Flow, Segment
+from chat_service.turns.segment_run import SegmentRun
 from chat_service.turns.watch import TurnWatcher
-from shared import errors
 from shared.aio import BackgroundTasks, run_every
 from shared.clock import Clock
-from shared.db import database
 from shared.telemetry import logs
 
 # A lease is renewed this often before it would run out.
@@ -41,33 +29,9 @@ LOCKED_SECONDS: Final = 0.02
 LOCKED_AT_MOST: Final = 5
 ADOPT_SECONDS: Final = 2.0
 ADOPT_BATCH: Final = 50
-# How often the database may refuse the end of a turn before what it said is cleaned, and left out.
-CLEANED_AT: Final = 3
-EMPTIED_AT: Final = 6
 # Turns that begin at the same moment take turns with the words of those that stream.
 MAX_CONCURRENT_OPENINGS: Final = 1
-
-# A flow gives frames and, last, how the segment ends.
-Flow = Callable[[Segment], AsyncGenerator[pb.TurnEvent | SegmentOutcome, None]]
-
 log = logs.logger(__name__)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Running:
-    segment: Segment
-    log: TurnLog
-    task: "asyncio.Task[None]" = field(init=False)
-    cancelled: bool = False
-    left: bool = False  # to another replica, since this one stops
-
-    @property
-    def cut_off(self) -> bool:
-        return self.cancelled or self.left or self.log.lost.is_set()
-
-    def lose(self) -> None:
-        self.log.lost.set()
-        self.log.wake()
 
 
 class TurnEngine:
@@ -98,7 +62,7 @@ class TurnEngine:
         self._watcher = watcher
         self._flow = flow
         self._forget = forget
-        self._running: dict[UUID, _Running] = {}
+        self._running: dict[UUID, SegmentRun] = {}
         self._stopping = False
         # Changes that begin segments: once one is committed it must be begun too.
         self.background = BackgroundTasks(at_once=MAX_CONCURRENT_OPENINGS)
@@ -123,12 +87,17 @@ class TurnEngine:
             for frame in stored:
                 segment.message.add(pb.TurnEvent.FromString(frame))
         turn_log = self._log.open(turn.id, fence=turn.fence, first=turn.segments[-1], stored=stored)
-        segment.show = functools.partial(self._show, segment, turn_log)
-        segment.stored = functools.partial(self._log.drain, turn_log)
-        telemetry = SegmentTelemetry(segment)
-        segment.spoke, segment.switched = telemetry.record_first_token, telemetry.record_fallback
-        running = self._running[turn.id] = _Running(segment=segment, log=turn_log)
-        running.task = asyncio.create_task(self._run(running, telemetry), name=f"turn {turn.id}")
+        run = SegmentRun(
+            segment,
+            turn_log,
+            db=self._db,
+            clock=self._clock,
+            frame_log=self._log,
+            forget=self._forget,
+            timing=self._timing,
+        )
+        self._running[turn.id] = run
+        run.start(self._flow, self._remove)
         self._watcher.poke(turn.id)
 
     def cancel(self, turn: UUID) -> bool:
@@ -138,7 +107,7 @@ class TurnEngine:
             return running is not None
         running.cancelled = True
         # After the task's first step: one cancelled before it would never clean up.
-        asyncio.get_running_loop().call_soon(running.task.cancel)
+        asyncio.get_running_loop().call_soon(running.cancel)
         return True
 
     async def run(self) -> None:
@@ -162,14 +131,14 @@ class TurnEngine:
         """Lets turns end for a while, then leaves the rest to another replica at once."""
         self._stopping = True
         await self.background.stop(self._timing.finish_limit)
-        tasks = [r.task for r in self._running.values()]
+        tasks = [run.task for run in self._running.values() if run.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=grace_seconds)
         left = self._held()
         self._recovery.taken.clear()
         for running in self._running.values():
             running.left = True
-            running.task.cancel()
+            running.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._release(left)
 
@@ -247,98 +216,10 @@ class TurnEngine:
                 async with self._db.connect() as connection:
                     await self._renew(connection, held, timedelta(0))
 
-    async def _run(self, running: _Running, telemetry: SegmentTelemetry) -> None:
-        segment, turn_log = running.segment, running.log
-        try:
-            watch = asyncio.create_task(self._stop_when_lost(running))
-            try:
-                outcome = await self._outcome(running)
-            finally:
-                watch.cancel()
-            if outcome is not None:
-                await self._shield(running, self._finish(segment, turn_log, outcome, telemetry))
-            elif not turn_log.lost.is_set():
-                await self._shield(running, self._leave(segment))
-        finally:
-            if turn_log.lost.is_set():
-                log.warning("turn_lost", turn=segment.turn_name)
-            telemetry.record_end(None)
-            self._log.close(turn_log)
-            if self._running.get(segment.turn.id) is running:  # and not of a later segment
-                del self._running[segment.turn.id]
-
-    async def _shield(self, running: _Running, finish: Coroutine[Any, Any, None]) -> None:
-        """A cancellation waits for the end to be written: for a while where the replica stops."""
-        end = asyncio.ensure_future(finish)
-        while not end.done():
-            try:
-                await asyncio.shield(end)
-            except asyncio.CancelledError:
-                if running.left:
-                    await asyncio.wait([end], timeout=self._timing.finish_limit)
-                    end.cancel()
-                    raise
-
-    async def _show(self, segment: Segment, turn_log: TurnLog, event: pb.TurnEvent) -> None:
-        segment.message.add(event)
-        await self._log.add(turn_log, event)
-
-    async def _outcome(self, running: _Running) -> SegmentOutcome | None:
-        """Runs the flow; None when the turn is left to another owner."""
-        segment, turn_log = running.segment, running.log
-        try:
-            async with contextlib.aclosing(self._flow(segment)) as events:
-                async for event in events:
-                    if not isinstance(event, pb.TurnEvent):
-                        return event
-                    await self._show(segment, turn_log, event)
-            raise AssertionError("a flow ends with its outcome")
-        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - told to the person
-            # What is cut off may end in any fault.
-            if running.cut_off or isinstance(error, asyncio.CancelledError):
-                return (
-                    SegmentCancelled() if running.cancelled and not turn_log.lost.is_set() else None
-                )
-            return to_failure(segment, error)
-
-    async def _finish(
-        self,
-        segment: Segment,
-        turn_log: TurnLog,
-        outcome: SegmentOutcome,
-        telemetry: SegmentTelemetry,
-    ) -> None:
-        refused = 0
-        while not turn_log.lost.is_set():
-            try:
-                ended = await finalize(self._db, self._log, self._clock, segment, turn_log, outcome)
-            except Exception as error:  # noqa: BLE001 - tried again while the lease is ours
-                log.warning("turn_not_ended", turn=segment.turn_name, error=type(error).__name__)
-                refused += database.translate(error) is None
-                if refused in (CLEANED_AT, EMPTIED_AT):
-                    outcome = salvage(segment, error, whole=refused < EMPTIED_AT)
-                await asyncio.sleep(self._timing.finish_retry_interval)
-                continue
-            if ended is None:  # another owner has it
-                turn_log.lost.set()
-            else:
-                telemetry.record_end(ended)
-                _log_end(segment, ended)
-                if not isinstance(ended, SegmentSuspended):
-                    with contextlib.suppress(errors.ServiceUnavailable):  # swept later
-                        await self._forget(segment.turn.id)
-            return
-
-    async def _leave(self, segment: Segment) -> None:
-        try:
-            async with asyncio.timeout(self._timing.finish_limit):
-                await accounting.record_unreported(self._db, segment)
-        except Exception as error:  # noqa: BLE001 - whoever goes on needs none of it
-            log.warning("turn_not_accounted", turn=segment.turn_name, error=type(error).__name__)
-
-    async def _stop_when_lost(self, running: _Running) -> None:
-        await running.log.lost.wait()
-        running.task.cancel()
+    def _remove(self, run: SegmentRun) -> None:
+        turn = run.segment.turn.id
+        if self._running.get(turn) is run:  # and not a later segment's
+            del self._running[turn]
 
     @contextlib.asynccontextmanager
     async def _lease_connection(self) -> AsyncIterator[AsyncConnection]:
@@ -352,23 +233,10 @@ class TurnEngine:
             self.cancel(segment.turn.id)
 
 
-async def _check_lost(connection: AsyncConnection, running: _Running) -> None:
-    turn = await turns.get(connection, running.segment.turn.id)
-    if turn is None or turn.fence != running.log.fence:
-        running.lose()
-
-
-def _log_end(segment: Segment, outcome: SegmentOutcome) -> None:
-    log.info(
-        "turn_ended",
-        turn=segment.turn_name,
-        flow=segment.flow_name,
-        workspace=segment.turn.workspace_id,
-        config=segment.turn.model_config_id,
-        outcome=outcome_name(outcome),
-        reason=outcome.error.reason if isinstance(outcome, SegmentFailed) else "",
-        rerouted=segment.rerouted,
-    )
+async def _check_lost(connection: AsyncConnection, run: SegmentRun) -> None:
+    turn = await turns.get(connection, run.segment.turn.id)
+    if turn is None or turn.fence != run.log.fence:
+        run.lose()
 
 
 def _log_upkeep_failure(error: Exception) -> None:

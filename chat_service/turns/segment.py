@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from enum import StrEnum
+from typing import Any, Protocol
 from uuid import UUID
 
 from rota.chat.v1 import chat_pb2 as pb
@@ -39,17 +40,45 @@ class SegmentCancelled:
 SegmentOutcome = SegmentCompleted | SegmentSuspended | SegmentFailed | SegmentCancelled
 
 
-async def _nowhere(event: pb.TurnEvent) -> None:
-    """Where frames go of a segment that is not run here."""
+class FlowKind(StrEnum):
+    NEW_CHAT = "new_chat"
+    RESUME_CHAT = "resume_chat"
+    AGENT_TASK = "agent_task"
 
 
-def _unseen(*_: object) -> None:
-    """Nobody observes a segment that is not run here."""
+class SegmentIO(Protocol):
+    """What a flow does to the segment that it runs. The turn engine provides it."""
+
+    def start_span(self) -> None:
+        """Starts the segment's span and its clock. The first thing that a flow does."""
+        ...
+
+    async def write(self, frame: pb.TurnEvent) -> None:
+        """Adds a frame to the message and the frame log. Waits while the database is behind."""
+        ...
+
+    async def flush(self) -> bool:
+        """Waits until all frames are stored. False: another owner has the turn."""
+        ...
+
+    def record_first_token(self) -> None:
+        """Only the first call counts."""
+        ...
+
+    def record_fallback(self, config_id: int) -> None:
+        """Another model goes on, in a span of its own."""
+        ...
+
+    async def finalize(self, outcome: SegmentOutcome) -> None:
+        """Stores the segment's end. The last thing that a flow does.
+
+        The engine does it for a flow that raises.
+        """
+        ...
 
 
-async def _at_once() -> bool:
-    """Nothing is to be stored of a segment that is not run here."""
-    return True
+# Runs a segment from its start to its end.
+Flow = Callable[["Segment", SegmentIO], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,19 +107,12 @@ class Segment:
     meter: Meter = field(default_factory=Meter)  # also of calls that the flow was not told of
     open_block: int | None = None  # the block of a model call that has not ended
     rerouted: bool = False
-    # Puts a frame between those of the flow, and waits for all frames to be stored. The engine
-    # sets both.
-    show: Callable[[pb.TurnEvent], Awaitable[None]] = _nowhere
-    stored: Callable[[], Awaitable[bool]] = _at_once
-    # Text came; another model goes on. Also set by the engine.
-    spoke: Callable[[], None] = _unseen
-    switched: Callable[[int], None] = _unseen
 
     @property
-    def flow_name(self) -> str:
+    def flow(self) -> FlowKind:
         if self.turn.task is not None:
-            return "agent_task"
-        return "resume_chat" if self.resumed else "new_chat"
+            return FlowKind.AGENT_TASK
+        return FlowKind.RESUME_CHAT if self.resumed else FlowKind.NEW_CHAT
 
     @property
     def resumed(self) -> bool:

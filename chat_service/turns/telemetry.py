@@ -26,13 +26,13 @@ class SegmentTelemetry:
     def __init__(self, segment: Segment) -> None:
         turn = segment.turn
         self._attributes: Attributes = {
-            "flow": segment.flow_name,
+            "flow": segment.flow.value,
             "agent_mode": "chat" if turn.task is None else "task",
             "turn": str(turn.id),
             "workspace": turn.workspace_id,
             "recovered": segment.recovered,
         }
-        self._flow = segment.flow_name
+        self._flow = segment.flow.value
         self._began = time.perf_counter()
         self._spoke = False
         self._ended = False

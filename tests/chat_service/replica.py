@@ -1,7 +1,7 @@
 """A turn engine by itself, and what it leaves in the database."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -17,7 +17,7 @@ from chat_service.persistence.turns import Turn
 from chat_service.runtime.timing import Timing
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.frame_log import FrameLog
-from chat_service.turns.segment import Segment, SegmentCompleted, SegmentOutcome
+from chat_service.turns.segment import Segment, SegmentCompleted, SegmentIO
 from chat_service.turns.segment_frames import new_agent_message
 from chat_service.turns.watch import TurnWatcher
 from shared.clock import ManualClock
@@ -86,11 +86,11 @@ class Replica:
         self.reckoning.set()
         self.leaving.set()
 
-    async def _flow(self, segment: Segment) -> AsyncGenerator[pb.TurnEvent | SegmentOutcome, None]:
+    async def _flow(self, segment: Segment, io: SegmentIO) -> None:
         self.ran.append((segment.turn.id, segment.turn.fence))
         try:
             await self.outcome.wait()
-            yield SegmentCompleted()
+            await io.finalize(SegmentCompleted())
         except asyncio.CancelledError:
             if self.raised is not None:
                 raise self.raised from None

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from chat_service.agent.agent import Agent
 from chat_service.persistence import tables
 from chat_service.runtime.events import TextDelta, ToolCallStarted
-from chat_service.turns import engine
+from chat_service.turns import segment_run
 from chat_service.turns.finalize import finalize
 from chat_service.turns.segment import Segment
 from devstack.demo_model import DemoServer
@@ -48,7 +48,7 @@ async def test_an_end_that_can_not_be_written_is_written_again(
             raise failures.pop()
         return ended
 
-    monkeypatch.setattr(engine, "finalize", flaky)
+    monkeypatch.setattr(segment_run, "finalize", flaky)
     events = await chat.send("hello")
     assert kinds(events)[-2:] == ["usage", "completed"]
     assert await settled(chat) == [events[-2].usage.cost_micros]
@@ -87,7 +87,7 @@ async def test_a_turn_ends_even_when_nothing_it_said_can_be_stored(
             raise ValueError("not this")
         return await finalize(*args)
 
-    monkeypatch.setattr(engine, "finalize", picky)
+    monkeypatch.setattr(segment_run, "finalize", picky)
     events = await chat.send("hello")
     assert status.from_status(events[-1].failed.status).reason == "INTERNAL"
     assert (await chat.turn(events[0].started.turn)).state == pb.Turn.FAILED
