@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -43,7 +43,7 @@ def to_failure(segment: Segment, error: BaseException) -> SegmentFailed:
 
 
 def salvage(segment: Segment, error: Exception, *, whole: bool) -> SegmentOutcome:
-    """How a turn ends whose database is there and refuses what it said: with what can be stored."""
+    """Keeps of the message what the database can store; nothing unless `whole`."""
     error_id = str(resources.new_id())
     log.error("turn_not_storable", turn=segment.turn_name, error_id=error_id, exc_info=error)
     segment.message.salvage(whole=whole)
@@ -66,9 +66,9 @@ async def finalize(
     to: TurnLog,
     outcome: SegmentOutcome,
 ) -> SegmentOutcome | None:
-    """Ends the segment; None when another owner took the turn and will end it.
+    """Ends the segment. Returns how it ended; None when another owner has the turn.
 
-    Answers with how it ended: a turn that was to pause and is to be cancelled is cancelled.
+    A turn that is to pause and whose cancellation was requested is cancelled.
     """
     now = clock.now()
     ended = await _at_once(db, log, segment, to, outcome, now)
@@ -91,9 +91,10 @@ async def _at_once(
     outcome: SegmentOutcome,
     now: datetime,
 ) -> Sequence[bytes] | None:
-    """The last frames of a plain turn, ended unseen; None when there is more to it.
+    """Ends a plain turn with one statement, without reading it first, which takes five.
 
-    It takes one statement where to look first takes five, and stores what is not stored yet.
+    The statement also stores the frames that are not stored yet. Returns the last frames; None
+    when the turn is not plain.
     """
     if segment.resumed or segment.recovered or isinstance(outcome, SegmentSuspended):
         return None
@@ -102,7 +103,8 @@ async def _at_once(
         return None
     done = False
     try:
-        how = _end(log, segment, outcome, {}, {}, (), left, to.stored, now, segment.message)
+        stored = _Stored(message=segment.message, last_sequence=to.stored)
+        how = _build_end(log, segment, outcome, stored, left, now)
         async with fast_connection.borrow(db) as connection:
             done = await segment_end.end_segment(
                 connection, segment.turn, how, now, fence=to.fence, base=to.stored
@@ -135,43 +137,55 @@ async def _in_turn(
         if waiting and not isinstance(outcome, SegmentSuspended):
             message = deepcopy(message)  # this may have to be done again
             left = await _given_up(connection, message, waiting, now)
-        base = turn.last_sequence
-        how = _end(log, segment, outcome, before, turn.usage, waiting, left, base, now, message)
-        await segment_end.end_segment(connection, turn, how, now, fence=to.fence, base=base)
+        stored = _Stored(
+            message=message,
+            last_sequence=turn.last_sequence,
+            message_usage=before,
+            turn_usage=turn.usage,
+            pending=waiting,
+        )
+        how = _build_end(log, segment, outcome, stored, left, now)
+        await segment_end.end_segment(
+            connection, turn, how, now, fence=to.fence, base=stored.last_sequence
+        )
     return how.frames, outcome
 
 
-def _end(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    """What is stored of a segment before its end. Others may have counted usage of it."""
+
+    message: MessageParts
+    last_sequence: int
+    message_usage: Mapping[str, Any] = field(default_factory=dict)
+    turn_usage: Mapping[str, Any] = field(default_factory=dict)
+    pending: Sequence[Approval] = ()
+
+
+def _build_end(
     log: FrameLog,
     segment: Segment,
     outcome: SegmentOutcome,
-    before: Mapping[str, Any],
-    whole: Mapping[str, Any],
-    pending: Sequence[Approval],
+    stored: _Stored,
     left: Sequence[pb.TurnEvent],
-    base: int,
     now: datetime,
-    message: MessageParts,
 ) -> segment_end.SegmentEnd:
-    """`before` and `whole` are what was counted to the message and to the turn by others.
-
-    `left` is what was said and is not stored yet.
-    """
-    usage, of_turn = accounting.close_usage(segment, before, whole)
-    parts = limits.limit_outputs(message.parts())
+    """`left` are frames that are stored with the end."""
+    usage, turn_usage = accounting.close_usage(segment, stored.message_usage, stored.turn_usage)
+    parts = limits.limit_outputs(stored.message.parts())
     events = [*left, *([pb.TurnEvent(usage=convert.usage(usage))] if usage else [])]
-    events.append(_terminal(segment, outcome, pending, parts, usage, now))
+    events.append(_terminal(segment, outcome, stored.pending, parts, usage, now))
     error = status.to_status(outcome.error) if isinstance(outcome, SegmentFailed) else None
     suspended = isinstance(outcome, SegmentSuspended)
     return segment_end.SegmentEnd(
         state=_STATES[type(outcome)],
         parts=parts,
         message_usage=usage,
-        usage=of_turn,
-        usage_before=whole,
+        usage=turn_usage,
+        usage_before=stored.turn_usage,
         premium_micros=segment.premium_micros,
         error=None if error is None else error.SerializeToString(),
-        frames=log.number(events, base),
+        frames=log.number(events, stored.last_sequence),
         end_time=None if suspended else now,
         may_await_approval=suspended,
     )
@@ -185,7 +199,7 @@ async def _waiting(connection: AsyncConnection, segment: Segment) -> Sequence[Ap
 async def _given_up(
     connection: AsyncConnection, message: MessageParts, waiting: Sequence[Approval], now: datetime
 ) -> list[pb.TurnEvent]:
-    """A turn that does not pause leaves no approval undecided: what tells of those it cancels."""
+    """Cancels the approvals that a turn which does not pause leaves undecided."""
     cancelled = [replace(a, state=ApprovalState.CANCELLED, decide_time=now) for a in waiting]
     for approval in cancelled:
         await approvals.decide(connection, approval.id, state=approval.state, now=now)
