@@ -1,4 +1,4 @@
-"""What flows are made of."""
+"""The dependencies of the flows."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -24,5 +24,5 @@ class FlowDeps:
     auto_pin: AutoPin
     quota: Quota
     timing: Timing
-    # What goes on beside the turns, such as a title that comes late.
+    # Tasks that outlive their turn: the search for a title.
     background: set["asyncio.Task[None]"] = field(default_factory=set)

@@ -1,4 +1,4 @@
-"""The first thing a person sees: what the agent is busy with, before it says a word."""
+"""The step that a person sees before the agent's first word."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -11,7 +11,7 @@ _LONGEST_TITLE: Final = 30
 
 
 def start(parts: Sequence[Mapping[str, Any]]) -> pb.TurnEvent:
-    """The step for a message's stored parts."""
+    """The step in progress, for a message's stored parts."""
     titles = [_reference(p["mention"]) for p in parts if "mention" in p]
     verb = "Analyzing" if titles else "Processing"
     item = " ".join(filter(None, [f"{verb}:", _query(parts), _references(titles)]))

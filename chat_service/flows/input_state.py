@@ -1,4 +1,4 @@
-"""What the model is given: the thread's earlier messages, then the one to answer."""
+"""The model's input: earlier messages of the thread, then the message to answer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from chat_service.runtime.ports import TaskLimits, ThreadMessage
 from chat_service.turns.segment import Segment
 
 MOST_MESSAGES: Final = 200
-# Stands for a message whose every part was dropped: it is still to be answered.
+# Replaces a message whose parts were all dropped. The model still answers it.
 _NOTHING: Final = ({"text": "(message)"},)
 
 
@@ -30,8 +30,8 @@ class AgentInput:
 async def load_model_messages(deps: FlowDeps, segment: Segment) -> list[ThreadMessage]:
     """Finished messages before this turn, oldest first, then the turn's user message.
 
-    What the message refers to stands right before it, as a message of its own. What the agent
-    said in earlier segments of this turn is in its checkpoint, not here.
+    Each mention is a message of its own right before it. What the agent said in earlier
+    segments of this turn is in its checkpoint, not here.
     """
     found, parts = await _read(deps, segment)
     asked = segment.turn.user_message_id
@@ -45,7 +45,7 @@ async def load_model_messages(deps: FlowDeps, segment: Segment) -> list[ThreadMe
 
 
 def text_of(of: ThreadMessage) -> str:
-    """What a person wrote, without what we put in its place."""
+    """The text that a person wrote; empty if every part was dropped."""
     if of.parts is _NOTHING:
         return ""
     return " ".join(part.get("text", "") for part in of.parts).strip()
@@ -54,7 +54,7 @@ def text_of(of: ThreadMessage) -> str:
 async def _read(
     deps: FlowDeps, segment: Segment
 ) -> tuple[Sequence[Message], Sequence[Mapping[str, Any]]]:
-    """The messages before the turn's, newest first, and what its own says."""
+    """Earlier messages, newest first, and the parts of the turn's own message."""
     turn, opened = segment.turn, segment.opened
     if opened is not None and opened.first:
         return (), opened.parts
@@ -70,7 +70,7 @@ async def _read(
 
 
 def to_model_messages(found: Sequence[Message]) -> list[ThreadMessage]:
-    """Messages, oldest first. A call that a later segment answered is told once, where it began."""
+    """Messages, oldest first. A tool call that a later segment finished is shown once."""
     answers = {
         (message.turn_id, call["tool_call_id"]): call
         for message in found

@@ -1,4 +1,4 @@
-"""A turn that is taken over: what its dead owner's model calls used."""
+"""The token usage that a dead replica's model calls left uncounted."""
 
 from uuid import UUID
 
@@ -19,14 +19,14 @@ log = logs.logger(__name__)
 async def estimate_lost_usage(
     deps: FlowDeps, segment: Segment, left: AbandonedSegment
 ) -> list[ModelUsage] | None:
-    """Counts the calls that ended as their checkpoint tells, and estimates the one cut off.
+    """Counts the calls that ended, from their checkpoint, and estimates the one that was cut off.
 
-    The first are told again when the turn goes on, and counted once. The other is known by what
-    it had streamed, of which no checkpoint knows: it is the answer, to be written down before
-    anything is retracted, since nobody could tell it later. One that had streamed nothing is not
-    known at all. None: the turn's model is not there any more, and so is no price.
+    The stream of the recovered turn reports the ended calls again; each counts once. Only the
+    stored frames show the call that was cut off, so the caller stores the returned usage before
+    it retracts them. A call that had streamed nothing is not counted. None: the turn's model is
+    gone, and its price with it.
     """
-    streamed = segment.message.sizes()  # by each call that was not retracted, in order
+    streamed = segment.message.sizes()  # by model call that was not retracted, in order
     if not left.checkpointed and not streamed:
         return []
     try:

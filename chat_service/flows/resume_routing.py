@@ -1,4 +1,4 @@
-"""Decisions: every check first, then all of them at once, then the turn goes on."""
+"""Decisions on a turn's approvals: all are checked, then all are stored, then the turn resumes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +39,7 @@ class PayloadChecker(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalDecision:
-    """One decision, read from a request. `field` is where it stands there."""
+    """One decision of a request. `field` is its path there."""
 
     approval: UUID
     name: str
@@ -50,7 +50,7 @@ class ApprovalDecision:
     reason: str = ""
 
     def approves(self, row: Approval) -> bool:
-        """Whether it approves just what was shown, and nobody has decided before."""
+        """Whether it approves the payload as shown, as the first decision."""
         undecided = row.state is ApprovalState.PENDING
         return undecided and self.state is ApprovalState.APPROVED and self.payload is None
 

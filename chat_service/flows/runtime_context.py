@@ -1,4 +1,4 @@
-"""What the agent may know of the turn it works in."""
+"""What the agent knows of its turn: who, where, when and the limits of a task."""
 
 from datetime import datetime
 
@@ -23,7 +23,7 @@ def build_context(segment: Segment, now: datetime) -> RuntimeContext:
 
 
 def task_limits(segment: Segment) -> TaskLimits | None:
-    """How an unattended task is held in; None for a chat."""
+    """The limits of an unattended task; None for a chat."""
     task = segment.turn.task
     if task is None:
         return None
@@ -36,7 +36,7 @@ def task_limits(segment: Segment) -> TaskLimits | None:
 
 
 def resolve_time_zone(asked: str, of_token: str) -> tuple[str, bool]:
-    """The person's zone, and whether nobody named one."""
+    """The person's time zone, and whether it is assumed."""
     if asked and asked not in zones.all_names():
         raise errors.invalid("time_zone", f"{asked!r} is no IANA time zone")
     if asked:

@@ -30,7 +30,7 @@ _MAGIC: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImagePart:
-    """An image as a request gives it; `place` is where it stands there."""
+    """An image in a request. `place` is its field path there."""
 
     place: str
     uri: str = ""
@@ -38,7 +38,7 @@ class ImagePart:
 
 
 async def read_images(given: Sequence[ImagePart], fetcher: Fetcher) -> list[Image]:
-    """The images, in order; those given by address are fetched. InvalidRequest names the field."""
+    """The images, in order, fetched where a URI is given. InvalidRequest has field paths."""
     if len(given) > MOST:
         raise errors.invalid("message.parts", f"holds more than {MOST} images")
     for one in given:
@@ -57,12 +57,12 @@ async def read_images(given: Sequence[ImagePart], fetcher: Fetcher) -> list[Imag
 
 
 def image_part(image: Image) -> dict[str, Any]:
-    """The part that stands for a kept image: the JSON of the proto's Part, without data."""
-    return {"image": {"uri": f"{REFERENCE}{image.sha256}", "mime_type": image.mime_type}}
+    """The part that refers to a stored image: the JSON of the proto's Part, without data."""
+    return {"image": {"uri": f"{REFERENCE}{image.sha256}", "detect_mime_type": image.mime_type}}
 
 
 def detect_mime_type(data: bytes) -> str | None:
-    """What an image is by its content, whatever anybody says; None for all else."""
+    """The type of an image by its content; None if it is no image."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
@@ -88,7 +88,7 @@ async def _fetched(one: ImagePart, fetcher: Fetcher) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserMessage:
-    """Parts as they are stored, and the images they refer to."""
+    """Parts as they are stored, and the images that they refer to."""
 
     parts: Sequence[Mapping[str, Any]]
     images: Sequence[Image] = field(default=())
@@ -101,7 +101,7 @@ class UserMessageReader:
     fetcher: Fetcher
 
     async def read(self, message: pb.Message, workspace: str, user: str) -> UserMessage:
-        """Fetches what is given by address, and drops mentions of what the user may not read."""
+        """Fetches images given by URI, and drops mentions that the user may not read."""
         check_message(message)
         kept = await read_images(_given(message), self.fetcher)
         names = [part.mention.name for part in message.parts if part.HasField("mention")]
@@ -122,12 +122,12 @@ class UserMessageReader:
 
 
 def needs_io(message: pb.Message) -> bool:
-    """Whether taking the message needs more than the message."""
+    """True if the message has images by URI or mentions, which need I/O."""
     return any(part.image.uri or part.HasField("mention") for part in message.parts)
 
 
 def check_message(message: pb.Message) -> None:
-    """Refuses a message that says nothing, and parts that only the service writes."""
+    """Refuses an empty message, and parts that only the service writes."""
     for index, part in enumerate(message.parts):
         match part.WhichOneof("part"):
             case "text":

@@ -1,4 +1,4 @@
-"""What models used, as it is written down: by message, by turn, and against a person's credit."""
+"""Token usage as it is stored: by message, by turn, and against a person's credit."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -17,9 +17,9 @@ log = logs.logger(__name__)
 
 
 async def add_usage(connection: AsyncConnection, turn: Turn, used: ModelUsage) -> None:
-    """Counts a call beside the segment's work, whether the segment goes on or is over.
+    """Counts a call apart from the segment's end. The segment may have ended.
 
-    Against a person's credit also when the turn is gone with its thread.
+    Credit is charged even if the turn was deleted with its thread.
     """
     row = await turns.get(connection, turn.id, lock=True)
     if used.premium:
@@ -32,20 +32,20 @@ async def add_usage(connection: AsyncConnection, turn: Turn, used: ModelUsage) -
 
 
 async def record_usage(db: AsyncEngine, segment: Segment, used: ModelUsage) -> None:
-    """Counts a call at once, since nobody could tell of it if this process died."""
+    """Counts a call at once: no checkpoint has it, so a crash would lose it."""
     if used.call in segment.counted_calls:
         return
     try:
         async with database.transaction(db) as connection:
             await add_usage(connection, segment.turn, used)
-    except Exception as error:  # noqa: BLE001 - then it is counted at the end
+    except Exception as error:  # noqa: BLE001 - the segment's end counts it
         log.warning("usage_not_written", turn=segment.turn_name, error=type(error).__name__)
         segment.count_usage(used)
     segment.counted_calls.add(used.call)
 
 
 def add_calls(before: Mapping[str, Any], calls: Iterable[ModelUsage]) -> dict[str, Any]:
-    """A usage as it is stored, and calls on top of it."""
+    """A stored usage plus calls."""
     more = UsageSum()
     for call in calls:
         more.add(call)
@@ -53,7 +53,7 @@ def add_calls(before: Mapping[str, Any], calls: Iterable[ModelUsage]) -> dict[st
 
 
 async def record_unreported(db: AsyncEngine, segment: Segment) -> None:
-    """Counts calls of a segment left to another owner who can't know of them: nothing was said."""
+    """Counts the calls that streamed nothing, of which the next owner can't know."""
     for used in segment.meter.silent_usage():
         async with database.transaction(db) as connection:
             await add_usage(connection, segment.turn, used)
@@ -62,7 +62,7 @@ async def record_unreported(db: AsyncEngine, segment: Segment) -> None:
 def close_usage(
     segment: Segment, message: Mapping[str, Any], turn: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The usage of a segment's message and of its turn, by what was counted to both before."""
+    """The final usage of a segment's message and of its turn, added to the usage stored before."""
     for call in segment.meter.usage():
         segment.count_usage(call)
     used = segment.usage.stored()

@@ -1,4 +1,4 @@
-"""The turn engine: owns, runs, ends and recovers turns, whoever is watching."""
+"""The turn engine: owns, runs and recovers the turns of this replica."""
 
 import asyncio
 import contextlib
@@ -22,20 +22,20 @@ from shared.aio import BackgroundTasks, run_every
 from shared.clock import Clock
 from shared.telemetry import logs
 
-# A lease is renewed this often before it would run out.
+# Renewals within the time of one lease.
 RENEWALS: Final = 4
-# Whoever writes a turn's frames holds its row for a moment, in which it can't be renewed.
+# A write of frames locks the turn's row for a moment, in which the lease can't be renewed.
 LOCKED_SECONDS: Final = 0.02
 LOCKED_AT_MOST: Final = 5
 ADOPT_SECONDS: Final = 2.0
 ADOPT_BATCH: Final = 50
-# Turns that begin at the same moment take turns with the words of those that stream.
+# Limits openings, so that many at once do not delay turns that stream.
 MAX_CONCURRENT_OPENINGS: Final = 1
 log = logs.logger(__name__)
 
 
 class TurnEngine:
-    """Runs the turns this replica owns, and takes over those whose owner died."""
+    """Runs the turns that this replica owns, and recovers those whose owner died."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class TurnEngine:
         lease: timedelta = LEASE,
         timing: Timing | None = None,
     ) -> None:
-        """`leases` has a connection that nothing else waits for or holds."""
+        """`leases` has one connection, which only lease renewals use."""
         self.owner = uuid4()
         self.lease = lease
         self._timing = timing or Timing()
@@ -64,7 +64,7 @@ class TurnEngine:
         self._forget = forget
         self._running: dict[UUID, SegmentRun] = {}
         self._stopping = False
-        # Changes that begin segments: once one is committed it must be begun too.
+        # Transactions that open segments: once one commits, its segment must start.
         self.background = BackgroundTasks(at_once=MAX_CONCURRENT_OPENINGS)
         self._recovery = Recovery(
             db,
@@ -111,7 +111,7 @@ class TurnEngine:
         return True
 
     async def run(self) -> None:
-        """Keeps leases, looks for cancellations, adopts orphans; until cancelled."""
+        """Renews leases, polls for cancellations and adopts orphans, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(
                 run_every(self.renew_seconds, self.renew_leases, on_error=_log_upkeep_failure)
@@ -128,7 +128,7 @@ class TurnEngine:
             )
 
     async def stop(self, grace_seconds: float) -> None:
-        """Lets turns end for a while, then leaves the rest to another replica at once."""
+        """Waits for turns to end, then releases the others to another replica."""
         self._stopping = True
         await self.background.stop(self._timing.finish_limit)
         tasks = [run.task for run in self._running.values() if run.task is not None]
@@ -143,7 +143,7 @@ class TurnEngine:
         await self._release(left)
 
     async def renew_leases(self) -> None:
-        """Renews the leases of what runs here, and stops what was lost."""
+        """Renews the leases of the turns here, and stops turns that were lost."""
         held = self._held()
         if not held:
             return
@@ -156,7 +156,7 @@ class TurnEngine:
                     await _check_lost(connection, running)
 
     async def _renew(self, on: AsyncConnection, held: dict[UUID, int], lease: timedelta) -> None:
-        """Leaves in `held` those that it could not renew."""
+        """Leaves in `held` the turns that it could not renew."""
         for _ in range(LOCKED_AT_MOST):
             for turn in await turns.renew_leases(on, self.owner, held, lease):
                 del held[turn]
@@ -165,7 +165,7 @@ class TurnEngine:
             await asyncio.sleep(LOCKED_SECONDS)
 
     async def check_cancel_requests(self) -> None:
-        """Stops the turns here of which somebody asked it elsewhere."""
+        """Cancels the turns here whose cancellation another replica stored."""
         if self._running:
             async with self._lease_connection() as connection:
                 asked = await turns.list_cancel_requests(connection, list(self._running))
@@ -173,20 +173,20 @@ class TurnEngine:
                 self.cancel(turn)
 
     async def adopt_turns(self) -> None:
-        """Takes over all turns whose owner died. They begin now, or soon, beside this."""
+        """Recovers all turns whose owner died. Some start later, in the background."""
         ready: list[RecoveredSegment] = []
         try:
             while len(adopted := await self._adopted()) == ADOPT_BATCH:
                 ready += await self._recovery.resume(adopted)
             ready += await self._recovery.resume(adopted)
-        finally:  # words of the first would hold up the last
+        finally:  # streams of the first would delay the last
             for segment, stored in () if self._stopping else ready:
                 self._recovery.start(segment, stored)
 
     async def _adopted(self) -> list[Turn]:
         if self._stopping:
             return []
-        # What runs here is not orphaned, however late its lease is renewed.
+        # A turn that runs here is no orphan, even if its lease has run out.
         live = [turn for turn, r in self._running.items() if not r.log.lost.is_set()]
         async with self._db.connect() as connection:
             adopted = await turns.adopt_orphans(
@@ -206,7 +206,7 @@ class TurnEngine:
         return self.lease.total_seconds() / RENEWALS
 
     def _held(self) -> dict[UUID, int]:
-        # One that was lost here may have been taken over here, and not have begun again yet.
+        # A turn that was lost here may have been adopted here, and not have started again.
         running = {turn: r.log.fence for turn, r in self._running.items()}
         return {**running, **self._recovery.taken}
 
@@ -223,7 +223,7 @@ class TurnEngine:
 
     @contextlib.asynccontextmanager
     async def _lease_connection(self) -> AsyncIterator[AsyncConnection]:
-        """The connection of the leases; another one instead of one that does not answer."""
+        """The connection of the leases. A connection that does not answer is replaced."""
         async with asyncio.timeout(self.renew_seconds), self._leases.connect() as connection:
             yield connection
 

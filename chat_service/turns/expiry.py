@@ -1,4 +1,4 @@
-"""Turns that end without the agent: cancelled while they wait, or expired."""
+"""The end of turns that wait for a decision: cancelled or expired."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -39,9 +39,9 @@ class WaitingTurns:
     forget: Callable[[UUID], Awaitable[None]]
 
     async def end(self, connection: AsyncConnection, turn: Turn, state: ApprovalState) -> None:
-        """Ends a turn that waits, in a segment of its own without a model call.
+        """Ends a waiting turn in a segment of its own, without a model call.
 
-        The caller holds the turn's row. Its pending approvals get `state`.
+        The caller has locked the turn's row. Its pending approvals get `state`.
         """
         now = self.clock.now()
         waited = []
@@ -68,7 +68,7 @@ class WaitingTurns:
     async def _results(
         self, connection: AsyncConnection, turn: Turn, waited: Sequence[Approval], now: datetime
     ) -> list[pb.TurnEvent]:
-        """What the calls that waited say, also in a message of the segment."""
+        """The results of the tool calls that waited, which the segment's message stores too."""
         message = MessageParts(earlier=await earlier_tool_calls(connection, turn.id))
         results = list(segment_frames.results_of_unrun_calls(waited, message))
         for event in results:
@@ -78,7 +78,7 @@ class WaitingTurns:
         return results
 
     async def expire(self) -> list[UUID]:
-        """Ends the turns whose approvals nobody decided in time; answers with them."""
+        """Ends the turns whose approvals were not decided in time. Returns them."""
         async with self.db.connect() as connection:
             late = await approvals.list_expired_turns(connection, self.clock.now(), limit=_MOST)
         ended = []
@@ -101,7 +101,7 @@ class WaitingTurns:
         return True
 
     async def delete_if_finished(self, turn_id: UUID) -> None:
-        """Drops what the agent keeps of a turn that will not go on."""
+        """Deletes the checkpoints of a turn that has ended."""
         async with self.db.connect() as connection:
             turn = await turns.get(connection, turn_id)
         if turn is None or turn.end_time is not None:

@@ -1,4 +1,4 @@
-"""Frames on their way to the database: coalesced, numbered, stored, then shown."""
+"""The log of a turn's frames: they are coalesced, numbered, stored, then shown."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ LEASE: Final = timedelta(seconds=8)
 REST_SECONDS: Final = 0.001
 # A turn's words wait for a write of its own only, and hardly ever for one of others.
 WRITES_AT_ONCE: Final = 2
-# An agent that is further ahead of the database than this waits.
+# Frames that may wait for the database before the agent waits too.
 MOST_PENDING: Final = 256
 LARGEST_DELTA: Final = 16_384
 
@@ -164,8 +164,8 @@ class FrameLog:
         self._dirty.set()
 
     def _ready(self) -> list[TurnLog]:
-        """The turns to be written now; what they have to say is on its way from here on."""
-        # Timers come up to a tick of the clock before their time.
+        """The turns whose frames are written now. Marks them as on their way."""
+        # asyncio timers may fire up to one clock resolution early.
         now = asyncio.get_running_loop().time() + REST_SECONDS
         ready = []
         for one in self._logs.values():
@@ -184,7 +184,7 @@ class FrameLog:
     async def _write(self, ready: Sequence[TurnLog]) -> None:
         try:
             if not await self._store(ready):
-                # One turn's frames must not hold up another's.
+                # One turn's frames must not block another's.
                 for one in ready:
                     await self._store([one])
         finally:
@@ -202,7 +202,7 @@ class FrameLog:
             for one in logs
         ]
         try:
-            # One statement, so a transaction of its own without asking for one.
+            # One statement is a transaction of its own.
             async with fast_connection.borrow(self._db) as connection:
                 accepted = await frames.append(connection, batches, self._lease)
                 for one in logs:
@@ -224,7 +224,7 @@ class FrameLog:
 
 
 async def _was_stored(connection: AsyncConnection, of: TurnLog) -> bool:
-    """Whether an earlier try was committed though its answer was lost."""
+    """Whether an earlier try was committed and its answer lost."""
     turn = await turns.get(connection, of.turn)
     return (
         turn is not None
@@ -234,7 +234,7 @@ async def _was_stored(connection: AsyncConnection, of: TurnLog) -> bool:
 
 
 def _merge(last: pb.TurnEvent, event: pb.TurnEvent) -> bool:
-    """Appends a delta to the delta before it, where both continue the same thing."""
+    """Appends a delta to the delta before it, where both continue the same text."""
     kind = event.WhichOneof("event")
     if kind != last.WhichOneof("event"):
         return False

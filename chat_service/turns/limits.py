@@ -1,4 +1,4 @@
-"""How much a segment may say, so that its message and its frames can be sent."""
+"""Limits of a segment's text and tool outputs, so that its message fits on the wire."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ LEFT_OUT: Final = {
 
 
 class OutputSize:
-    """Adds up what a segment says. Raises ModelUnavailable when it is too much for a message."""
+    """Adds up the bytes of a segment's text. Raises ModelUnavailable above MAX_TEXT_BYTES."""
 
     def __init__(self, segment: Segment) -> None:
         self._work = segment
@@ -34,7 +34,7 @@ class OutputSize:
             case agent.ToolCallArgs(json=text):
                 pass
             case agent.TextRetracted():
-                self._said = None  # what stands is known once this is told
+                self._said = None  # the message is summed again after the retraction
                 return
             case _:
                 return
@@ -48,7 +48,7 @@ class OutputSize:
 
 
 def limit_outputs(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """A message's parts without the oldest of the results that are too much for it."""
+    """A message's parts, with the oldest tool outputs left out above MAX_OUTPUT_BYTES."""
     outputs = [part["tool_call"]["output"] for part in parts if _has_output(part)]
     if sum(len(json.dumps(output)) for output in outputs) * _GROWTH <= MAX_OUTPUT_BYTES:
         return list(parts)

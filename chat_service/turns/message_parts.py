@@ -21,7 +21,7 @@ _WRITTEN: Final = ("tool", "args_json")
 
 @dataclass(slots=True)
 class MessageParts:
-    """What the frames of a segment amount to: the parts of its message.
+    """The parts of a message, folded from its segment's frames.
 
     Calls of an earlier segment finish in a later one, so `calls` may hold calls whose block is
     not here; they come first.
@@ -67,7 +67,7 @@ class MessageParts:
         return self.last_block + 1
 
     def says_from(self, block: int) -> bool:
-        """Whether there is anything that a retraction from a block would take back."""
+        """Whether a retraction from a block would remove anything."""
         return any(number >= block for number in self.blocks)
 
     def has_ended(self, call: str) -> bool:
@@ -85,7 +85,7 @@ class MessageParts:
         return parts
 
     def salvage(self, *, whole: bool) -> None:
-        """Keeps of what was said what a database can store, or nothing at all."""
+        """Keeps only what a database can store; nothing unless `whole`."""
         if not whole:
             self.blocks, self.calls = {}, {}
         for block in self.blocks.values():
@@ -94,7 +94,7 @@ class MessageParts:
         self.calls = clean_json(self.calls)
 
     def sizes(self) -> list[int]:
-        """Bytes that each block's model call wrote."""
+        """Bytes that each block's model call wrote, in order."""
         return [self._size(block) for _, block in sorted(self.blocks.items())]
 
     def _size(self, block: _Block) -> int:

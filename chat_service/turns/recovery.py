@@ -1,4 +1,4 @@
-"""Turns that are taken over: what their dead owner had stored of them, and what that had cost."""
+"""The recovery of turns whose replica died."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,20 +25,20 @@ AT_ONCE: Final = 8
 # A reckoning that fails though the database is there goes on without its result at last.
 MOST_FAILURES: Final = 3
 
-# What calls that were cut off used; None where nobody can know.
+# Estimates what calls that were cut off used; None if it can't be known.
 LostUsageEstimate = Callable[[Segment, AbandonedSegment], Awaitable[list[ModelUsage] | None]]
 SegmentStart = Callable[[Segment, list[bytes]], None]
-# A segment that may go on, and its frames.
+# A segment that may start, and its stored frames.
 RecoveredSegment = tuple[Segment, list[bytes]]
 
 log = logs.logger(__name__)
 
 
 class Recovery:
-    """Has a dead replica's turns go on. What they tell first is that they do.
+    """Resumes a dead replica's turns. Their first new frame retracts what the dead one streamed.
 
-    What the dead one's calls had cost is written with that, or neither is; of a turn that only
-    ends, with its end. So it is counted once, whoever dies next.
+    The usage of the dead replica's calls is stored with that frame in one statement; for a turn
+    that only ends, with its end. So it counts once, even if this replica dies too.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Recovery:
         self._queue = asyncio.Semaphore(AT_ONCE)
 
     async def resume(self, adopted: Sequence[Turn]) -> list[RecoveredSegment]:
-        """Those that have no checkpoint, to be begun; the others follow by themselves."""
+        """Returns the segments without a checkpoint. The others start in the background."""
         if not adopted:
             return []
         for turn in adopted:
@@ -87,7 +87,7 @@ class Recovery:
             self._start(segment, stored)
 
     async def _one(self, turn: Turn) -> None:
-        """Until it has begun, or is somebody else's."""
+        """Tries until the turn has started or has another owner."""
         failures = 0
         while self.taken.get(turn.id) == turn.fence:
             try:
@@ -109,7 +109,7 @@ class Recovery:
             return [] if found is None else await self._told([found], await self._left([found]))
 
     async def _found(self, turn: Turn) -> Turn | None:
-        """The turn as it is now; None, and it is let go, when somebody else has it."""
+        """The turn as it is now; None, and it is released, when it has another owner."""
         async with self._db.connect() as connection:
             found = await turns.get(connection, turn.id)
         if found is not None and found.fence == turn.fence:
@@ -124,7 +124,7 @@ class Recovery:
     async def _told(
         self, adopted: Sequence[Turn], left: dict[UUID, AbandonedSegment]
     ) -> list[RecoveredSegment]:
-        """Reckons and writes down; answers with those of which all is written."""
+        """Estimates and stores lost usage. Returns the segments of which all is stored."""
         segments = [_work(turn, left[turn.id]) for turn in adopted]
         told = {w.turn.id: await self._telling(w, left[w.turn.id]) for w in segments}
         written = set()
@@ -143,7 +143,7 @@ class Recovery:
         return ready
 
     async def _telling(self, segment: Segment, left: AbandonedSegment) -> RecoveredUsage | None:
-        """What is to be written before the turn goes on; None for nothing."""
+        """What is stored before the turn resumes; None for nothing."""
         cut = await self._estimate_lost_usage(segment, left)
         if segment.turn.cancel_requested:  # what it said stays
             for used in cut or ():
@@ -161,7 +161,7 @@ class Recovery:
         )
 
     def _retraction(self, segment: Segment) -> bytes | None:
-        """What was streamed is said again."""
+        """The frame that retracts what was streamed; None if nothing was."""
         if not segment.message.blocks:
             return None
         retracted = pb.TextRetracted(message=segment.agent_message_name, from_block=0)

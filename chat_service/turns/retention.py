@@ -1,4 +1,4 @@
-"""What is dropped in time, in small batches: old frames, requests, tasks, and what was lost."""
+"""Retention: deletes old frames, requests, tasks and leftovers in small batches."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass

@@ -52,7 +52,7 @@ def decision_events(rows: Sequence[Approval]) -> list[pb.TurnEvent]:
 def results_of_unrun_calls(
     rows: Sequence[Approval], message: MessageParts
 ) -> Iterator[pb.TurnEvent]:
-    """A frame for each call that the approvals were of, unless it has ended."""
+    """A frame for each tool call of the approvals that has not ended."""
     told: set[str] = set()
     for row in sorted(rows, key=lambda row: _ORDER.index(row.state)):
         if row.tool_call_id not in told and not message.has_ended(row.tool_call_id):
@@ -79,7 +79,7 @@ def _output(row: Approval) -> dict[str, str]:
 
 
 async def earlier_tool_calls(connection: AsyncConnection, turn: UUID) -> dict[str, dict[str, Any]]:
-    """What earlier segments say of the calls they began."""
+    """The tool and arguments of the calls that earlier segments began."""
     said = await messages.list_by_turn(connection, turn)
     calls = [part["tool_call"] for m in said for part in m.parts if "tool_call" in part]
     return {
@@ -90,7 +90,7 @@ async def earlier_tool_calls(connection: AsyncConnection, turn: UUID) -> dict[st
 
 
 def new_agent_message(turn: Turn, now: datetime) -> Message:
-    """The agent's message of a segment, to be finished when the segment ends."""
+    """The agent's message of a segment, which the segment's end completes."""
     return Message(
         id=turn.agent_message_id,
         thread_id=turn.thread_id,
@@ -108,7 +108,7 @@ async def store_first_frames(
     segment: Segment,
     more: Sequence[pb.TurnEvent] = (),
 ) -> list[bytes]:
-    """Stores `started`, what was decided since the segment before, and what else is to be told."""
+    """Stores `started`, the decisions since the segment before, and `more`."""
     turn = segment.turn
     rows = await approvals.list_by_turn(connection, turn.id)
     decided = [row for row in rows if row.segment == turn.segment - 1]

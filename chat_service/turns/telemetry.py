@@ -1,4 +1,4 @@
-"""A segment as operators see it: its span, how it ended, and how long it took."""
+"""The telemetry of a segment: its span and its metrics."""
 
 import time
 from typing import Final
@@ -17,11 +17,11 @@ from shared.telemetry import metrics
 from shared.telemetry.metrics import Attributes
 
 SPAN: Final = "chat_request"
-HANDED_OVER: Final = "handed_over"  # another replica goes on with it
+HANDED_OVER: Final = "handed_over"  # another replica continues it
 
 
 class SegmentTelemetry:
-    """`chat_request` lasts from a segment's begin to its end, or to the next model."""
+    """The span `chat_request` lasts from a segment's start to its end, or to the next model."""
 
     def __init__(self, segment: Segment) -> None:
         turn = segment.turn
@@ -40,7 +40,7 @@ class SegmentTelemetry:
         metrics.add_level("rota.turns.open", 1)
 
     def record_first_token(self) -> None:
-        """Text came; the first time counts."""
+        """Only the first call counts."""
         if not self._spoke:
             self._spoke = True
             metrics.record_seconds("rota.turn.first_token", self._passed(), flow=self._flow)
@@ -53,7 +53,7 @@ class SegmentTelemetry:
         metrics.count("rota.turn.reroutes", flow=self._flow)
 
     def record_end(self, outcome: SegmentOutcome | None) -> None:
-        """None: it is left to another replica. Only the first time counts."""
+        """None: another replica continues the segment. Only the first call counts."""
         if self._ended:
             return
         self._ended = True

@@ -9,7 +9,7 @@ from chat_service.llm.usage import ModelUsage
 
 @dataclass(slots=True)
 class UsageSum:
-    """What models used, by model."""
+    """Token usage by model."""
 
     models: dict[str, dict[str, int]] = field(default_factory=dict)
     estimated: set[str] = field(default_factory=set)  # models of which some is an estimate
@@ -33,7 +33,7 @@ class UsageSum:
             self._add(model["model"], bool(model.get("estimated")), counts)
 
     def stored(self) -> dict[str, Any]:
-        """As JSON of the proto's Usage; empty when no model was called."""
+        """JSON of the proto's Usage; empty when no model was called."""
         if not self.models:
             return {}
         total: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Following a turn: the stored frames, then the ones to come."""
+"""The watch of a turn: its stored frames, then each new one."""
 
 import asyncio
 import time
@@ -34,7 +34,7 @@ class _Watch:
 
 
 class TurnWatcher:
-    """Streams turns from wherever they run; turns of other replicas by one query for all."""
+    """Streams turns of every replica. One query polls all turns of the others."""
 
     def __init__(
         self, db: AsyncEngine, log: FrameLog, clock: Clock, *, heartbeat_seconds: float = 15.0
@@ -47,12 +47,12 @@ class TurnWatcher:
         self._any = asyncio.Event()
 
     async def watch(self, place: Place | Awaitable[Place]) -> AsyncIterator[bytes]:
-        """A turn's frames after a place, as they are stored, up to and with the first terminal one.
+        """A turn's frames after a place, as they are stored, up to the first terminal one.
 
-        Ends at once when the turn is over and has no frame left; while it goes on or waits,
-        heartbeats repeat the last sequence. StreamTruncated below what is kept. A place that is
-        still to be found is awaited first: what finds it is gone by the time that somebody waits
-        for days.
+        Ends at once when the turn has ended and has no frame left. Heartbeats repeat the last
+        sequence while the turn runs or waits. Raises StreamTruncated below the kept frames. An
+        awaitable place is awaited first, so that the request that opens a turn is not held in
+        memory while its stream waits for days.
         """
         start = place if isinstance(place, Place) else await place
         turn, after = start.turn, start.sequence
@@ -87,7 +87,7 @@ class TurnWatcher:
                 self._watched.pop(turn, None)
 
     async def run(self) -> None:
-        """Wakes watchers of turns that run elsewhere."""
+        """Wakes watchers of turns that run on other replicas."""
         while True:
             await self._any.wait()
             remote = [turn for turn in self._watched if self._log.find(turn) is None]
@@ -99,7 +99,7 @@ class TurnWatcher:
             await asyncio.sleep(POLL_SECONDS)
 
     def poke(self, turn: UUID) -> None:
-        """Makes watchers look again, because the turn now runs here."""
+        """Makes watchers read again."""
         watch = self._watched.get(turn)
         if watch is not None:
             watch.moved.notify()
@@ -119,7 +119,7 @@ class TurnWatcher:
     async def _next(
         self, turn: UUID, after: int, local: TurnLog | None
     ) -> tuple[list[tuple[int, bytes]], bool]:
-        """The next frames, and whether the turn is over without more."""
+        """The next frames, and whether the turn has ended without more."""
         if local is not None and after >= local.first:
             start = after - local.first
             fresh = local.frames[start : start + PAGE]
