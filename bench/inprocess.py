@@ -22,7 +22,7 @@ from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.llm.config import ModelBundle
 from chat_service.runtime.events import TextDelta
 from chat_service.runtime.models_file import load_models
-from chat_service.runtime.ports import RuntimeContext, ThreadMessage
+from chat_service.runtime.ports import RuntimeContext, StartMode, ThreadMessage
 from shared import resources
 from shared.clock import SystemClock
 from shared.registries.catalogue import current_catalogue, register_builtins
@@ -109,7 +109,7 @@ async def _one(agent: Agent, bundle: ModelBundle, order: GraphSpec) -> AnswerTim
     text = f"<<tokens={order.tokens};delay={order.delay}>> go on"
     said = [ThreadMessage(id=str(uuid4()), role="user", parts=[{"text": text}])]
     timed, began, last = AnswerTimes(), time.perf_counter(), 0.0
-    async for event in agent.stream(context=context, model=bundle, said=said, fresh=True):
+    async for event in agent.stream(context=context, model=bundle, said=said, mode=StartMode.NEW):
         if isinstance(event, TextDelta):
             now = time.perf_counter()
             timed.first_text = timed.first_text or now - began

@@ -37,6 +37,7 @@ from chat_service.runtime.ports import (
     AutomationsPort,
     Images,
     RuntimeContext,
+    StartMode,
     TaskLimits,
     ThreadMessage,
     ToolCallClaims,
@@ -129,8 +130,7 @@ class Agent:
         task: TaskLimits | None = None,
         disabled_tools: Collection[str] = (),
         first_block: int = 0,
-        replay: bool = True,
-        fresh: bool = False,
+        mode: StartMode = StartMode.RECOVERED,
         meter: Meter | None = None,
     ) -> AsyncGenerator[AgentEvent, None]:
         """Streams one segment of a turn, from its start or from its checkpoint.
@@ -140,9 +140,8 @@ class Agent:
 
         A segment that has a checkpoint is replayed: TextRetracted(from_block=0) if `first_block`
         is above 0, then the events of the checkpoint in new blocks, with their usage, then new
-        events. `replay=False` leaves the replay out, for a caller that has sent those events: it
-        continues with another model after a rate limit. `fresh` promises that the turn has no
-        checkpoint.
+        events. RETRY_OTHER_MODEL leaves the replay out: the caller has sent those events and
+        continues after a refusal. NEW promises that the turn has no checkpoint.
 
         `meter` holds the usage even if the stream is cut off. A model call has the same id in
         the meter and in its event.
@@ -160,8 +159,7 @@ class Agent:
             segment=segment_key(resume),
             decided=tuple(resume),
             disabled=frozenset(disabled_tools),
-            replays=replay,
-            fresh=fresh,
+            mode=mode,
         )
         state = RunState(next_block=first_block, meter=meter or Meter())
         async with (
@@ -202,7 +200,7 @@ class Agent:
     ) -> AsyncGenerator[AgentEvent, None]:
         run, graph = await self._start(context, state)
         context, config = run.context, graph_config(thread_id(context.runtime.turn))
-        snapshot = None if context.fresh else await graph.aget_state(config)
+        snapshot = None if context.mode is StartMode.NEW else await graph.aget_state(config)
         if snapshot is None or snapshot.created_at is None:
             if context.decided:
                 raise errors.StateConflict(context.runtime.turn_name, "not waiting for a decision")
@@ -268,7 +266,7 @@ class Agent:
             # the answer of a task with an output schema is checked after it was written
             brief = not _has_output_schema(context)
             saver = self._checkpoints.checkpointer(
-                context.runtime.turn, fresh=context.fresh, brief=brief
+                context.runtime.turn, fresh=context.mode is StartMode.NEW, brief=brief
             )
             return run, self._graphs.graph(run, tools, saver)
 

@@ -18,6 +18,7 @@ from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.errors import BAD_OUTPUT
 from chat_service.persistence import model_cooldowns, turns
 from chat_service.runtime import events as agent
+from chat_service.runtime.ports import StartMode
 from chat_service.turns import accounting
 from chat_service.turns.segment import Segment, SegmentIO
 from shared import errors
@@ -44,11 +45,11 @@ async def stream_with_recovery(
     once. Raises the refusal when there is no other.
     """
     tried: list[int] = []
-    replay = True
+    mode = segment.mode
     while True:
         try:
             bundle = await deps.model_loader.load_bundle(segment.turn)
-            return await _stream(deps, segment, io, given, thinking, bundle, replay)
+            return await _stream(deps, segment, io, given, thinking, bundle, mode)
         except (errors.ModelRateLimited, errors.ModelUnavailable, errors.ModelGone) as error:
             if not segment.turn.model_auto or BAD_OUTPUT in error.metadata:
                 raise
@@ -56,8 +57,8 @@ async def stream_with_recovery(
             found = await _choose_fallback(deps, segment, error, tried)
             if found is None:
                 raise
-            # A model that is gone has said nothing yet.
-            replay = replay and isinstance(error, errors.ModelGone)
+            if not isinstance(error, errors.ModelGone):  # which has said nothing
+                mode = StartMode.RETRY_OTHER_MODEL
             for frame in _fallback_frames(segment, found, error):
                 await io.write(frame)
             if not await _switch_model(deps, segment, io, found):
@@ -71,12 +72,12 @@ async def _stream(
     given: AgentInput,
     thinking: pb.Step | None,
     bundle: ModelBundle,
-    replay: bool,
+    mode: StartMode,
 ) -> Sequence[UUID]:
     """Writes what the agent does with one model."""
     pending: Sequence[UUID] = ()
     frames = TurnEvents(segment, thinking)
-    async with contextlib.aclosing(_agent_events(deps, segment, given, bundle, replay)) as events:
+    async with contextlib.aclosing(_agent_events(deps, segment, given, bundle, mode)) as events:
         async for event in events:
             match event:
                 case usage.UncheckpointedUsage():
@@ -96,7 +97,7 @@ async def _stream(
 
 
 def _agent_events(
-    deps: FlowDeps, segment: Segment, given: AgentInput, bundle: ModelBundle, replay: bool
+    deps: FlowDeps, segment: Segment, given: AgentInput, bundle: ModelBundle, mode: StartMode
 ) -> AsyncGenerator[agent.AgentEvent, None]:
     return deps.agent.stream(
         context=runtime_context.build_context(segment, deps.clock.now()),
@@ -106,8 +107,7 @@ def _agent_events(
         task=given.task,
         disabled_tools=frozenset(segment.turn.disabled_tools),
         first_block=segment.message.next_block,
-        replay=replay,
-        fresh=replay and not segment.recovered and not segment.resumed,
+        mode=mode,
         meter=segment.meter,
     )
 

@@ -58,7 +58,7 @@ async def read_images(given: Sequence[ImagePart], fetcher: Fetcher) -> list[Imag
 
 def image_part(image: Image) -> dict[str, Any]:
     """The part that refers to a stored image: the JSON of the proto's Part, without data."""
-    return {"image": {"uri": f"{REFERENCE}{image.sha256}", "detect_mime_type": image.mime_type}}
+    return {"image": {"uri": f"{REFERENCE}{image.sha256}", "mime_type": image.mime_type}}
 
 
 def detect_mime_type(data: bytes) -> str | None:

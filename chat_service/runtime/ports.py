@@ -8,6 +8,15 @@ from typing import Any, Final, Literal, Protocol
 from uuid import UUID
 
 
+class StartMode(StrEnum):
+    """How a segment's agent starts."""
+
+    NEW = "new"  # the turn has no checkpoint
+    RESUMED = "resumed"  # after a pause, from the checkpoint
+    RECOVERED = "recovered"  # another replica started the segment: its events are replayed
+    RETRY_OTHER_MODEL = "retry_other_model"  # the caller has the checkpoint's events
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeContext:
     """The turn of a run. Never checkpointed; holds no secret."""

@@ -16,6 +16,7 @@ from chat_service.runtime.ports import (
     AutomationsPort,
     Images,
     RuntimeContext,
+    StartMode,
     TaskLimits,
     ToolCallClaims,
 )
@@ -77,9 +78,12 @@ class RunContext:
     disabled: frozenset[str] = frozenset()
     allowed_tools: tuple[str, ...] | None = None  # None: no limit
     subagent: SubagentContext | None = None  # None: the main agent
-    # True: the events and the usage that a checkpoint holds of the segment are sent again
-    replays: bool = True
-    fresh: bool = False  # no checkpoint of the turn exists
+    mode: StartMode = StartMode.RECOVERED
+
+    @property
+    def replays(self) -> bool:
+        """Whether the checkpoint's events of the segment are sent, with their usage."""
+        return self.mode is not StartMode.RETRY_OTHER_MODEL
 
     def may_have(self, tool: str) -> bool:
         """Returns whether a deferred tool may be used. A task has all its tools from the start."""

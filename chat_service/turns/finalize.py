@@ -13,6 +13,7 @@ from chat_service import convert
 from chat_service.persistence import approvals, messages, segment_end, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
+from chat_service.runtime.ports import StartMode
 from chat_service.turns import accounting, limits, segment_frames
 from chat_service.turns.frame_log import FrameLog, TurnLog
 from chat_service.turns.message_parts import MessageParts
@@ -96,7 +97,7 @@ async def _at_once(
     The statement also stores the frames that are not stored yet. Returns the last frames; None
     when the turn is not plain.
     """
-    if segment.resumed or segment.recovered or isinstance(outcome, SegmentSuspended):
+    if segment.mode is not StartMode.NEW or isinstance(outcome, SegmentSuspended):
         return None
     left = await log.take(to)
     if left is None:

@@ -12,6 +12,7 @@ from chat_service import convert
 from chat_service.llm.metering import Meter
 from chat_service.llm.usage import ModelUsage
 from chat_service.persistence.turns import Turn
+from chat_service.runtime.ports import StartMode
 from chat_service.turns.message_parts import MessageParts
 from chat_service.turns.usage_sum import UsageSum
 from shared import errors
@@ -113,6 +114,12 @@ class Segment:
         if self.turn.task is not None:
             return FlowKind.AGENT_TASK
         return FlowKind.RESUME_CHAT if self.resumed else FlowKind.NEW_CHAT
+
+    @property
+    def mode(self) -> StartMode:
+        if self.recovered:
+            return StartMode.RECOVERED
+        return StartMode.RESUMED if self.resumed else StartMode.NEW
 
     @property
     def resumed(self) -> bool:

@@ -7,7 +7,7 @@ import psycopg
 
 from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.runtime.events import TextDelta, TextRetracted
-from chat_service.runtime.ports import TaskLimits
+from chat_service.runtime.ports import StartMode, TaskLimits
 from tests.chat_service.agent_bench import Bench, text_of
 
 TABLES = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
@@ -22,7 +22,7 @@ def _rows(bench: Bench, table: str) -> int:
 
 
 async def test_a_plain_answer_is_not_written(bench: Bench) -> None:
-    await bench.all("hello", fresh=True)
+    await bench.all("hello", mode=StartMode.NEW)
 
     assert (_rows(bench, "checkpoints"), _rows(bench, "checkpoint_writes")) == (0, 0)
 
@@ -36,21 +36,21 @@ async def test_a_plain_answer_is_written_once_where_one_may_have_been_begun(benc
 async def test_a_plain_answer_needs_no_database(bench: Bench) -> None:
     async with open_checkpoints("postgresql://nobody@127.0.0.1:1/none") as nowhere:
         bench.checkpoints = nowhere
-        assert text_of(await bench.all("hello", fresh=True))
+        assert text_of(await bench.all("hello", mode=StartMode.NEW))
         await bench.agent().forget(bench.turn)
 
 
 async def test_an_answer_that_is_looked_at_again_is_written(bench: Bench) -> None:
     schema = {"type": "object", "properties": {"headline": {"type": "string"}}}
 
-    await bench.task("Summarise the news.", TaskLimits(output_schema=schema), fresh=True)
+    await bench.task("Summarise the news.", TaskLimits(output_schema=schema), mode=StartMode.NEW)
 
     assert _rows(bench, "checkpoints") >= 1
 
 
 async def test_what_follows_a_tool_is_written_and_then_forgotten(bench: Bench) -> None:
     called = json.dumps([{"name": "list_automations", "args": {}}])
-    await bench.all(f"go <<calls={called}>>", fresh=True)
+    await bench.all(f"go <<calls={called}>>", mode=StartMode.NEW)
     assert _rows(bench, "checkpoints") >= 3
 
     await bench.agent().forget(bench.turn)
@@ -70,7 +70,7 @@ async def test_what_another_replica_wrote_is_forgotten_too(bench: Bench) -> None
 
 
 async def test_a_stream_that_goes_on_after_a_fresh_one_is_forgotten(bench: Bench) -> None:
-    await bench.all("hello", fresh=True)
+    await bench.all("hello", mode=StartMode.NEW)
     await bench.all("hello", first_block=1)
     assert _rows(bench, "checkpoints") == 1
 
@@ -80,7 +80,7 @@ async def test_a_stream_that_goes_on_after_a_fresh_one_is_forgotten(bench: Bench
 
 
 async def test_a_pause_is_kept_with_what_led_to_it(bench: Bench) -> None:
-    await bench.paused(HOURLY, fresh=True)
+    await bench.paused(HOURLY, mode=StartMode.NEW)
 
     assert _rows(bench, "checkpoints") >= 1
     assert _rows(bench, "checkpoint_writes") >= 1
@@ -88,7 +88,7 @@ async def test_a_pause_is_kept_with_what_led_to_it(bench: Bench) -> None:
 
 async def test_nothing_is_written_before_the_first_call_has_ended(bench: Bench) -> None:
     bench.demo.controls.hold(after=3, kind="chat")
-    task = asyncio.create_task(bench.all("hello", fresh=True))
+    task = asyncio.create_task(bench.all("hello", mode=StartMode.NEW))
     await bench.demo.controls.until_held("chat")
 
     task.cancel()
@@ -105,6 +105,6 @@ async def test_a_stream_that_died_before_it_is_retracted_and_begun_again(bench: 
 
 
 async def test_one_who_has_told_of_it_already_does_not_hear_it_again(bench: Bench) -> None:
-    events = await bench.all("hello", first_block=1, replay=False)
+    events = await bench.all("hello", first_block=1, mode=StartMode.RETRY_OTHER_MODEL)
 
     assert not any(isinstance(event, TextRetracted) for event in events)

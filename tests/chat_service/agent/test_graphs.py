@@ -17,7 +17,7 @@ from chat_service.agent.agent import Agent
 from chat_service.agent.graphs import MAX_GRAPHS, GraphCache, graph_config
 from chat_service.llm.config import ModelBundle
 from chat_service.runtime.events import Paused
-from chat_service.runtime.ports import RuntimeContext, ThreadMessage
+from chat_service.runtime.ports import RuntimeContext, StartMode, ThreadMessage
 from chat_service.runtime.run_context import AgentRun, RunContext
 from chat_service.tools.definition import ToolDefinition
 from tests.chat_service.agent_bench import Bench, text_of
@@ -49,7 +49,9 @@ def _key(person: str) -> SecretStr:
 
 async def _all(agent: Agent, model: ModelBundle, context: RuntimeContext) -> list[Any]:
     said = [ThreadMessage(id="m1", role="user", parts=[{"text": f"note of {context.user}"}])]
-    return [e async for e in agent.stream(context=context, model=model, said=said, fresh=True)]
+    return [
+        e async for e in agent.stream(context=context, model=model, said=said, mode=StartMode.NEW)
+    ]
 
 
 async def test_people_who_talk_at_once_have_each_their_own(bench: Bench) -> None:
@@ -100,7 +102,7 @@ async def test_a_tool_is_made_for_the_run_that_calls_it_and_only_then(bench: Ben
 
     bench.more_tools = [replace(look, factory=factory)]
     agent = bench.agent()
-    await bench.all("hello", agent=agent, fresh=True)
+    await bench.all("hello", agent=agent, mode=StartMode.NEW)
     made.clear()
 
     await bench.all("hello", agent=agent)

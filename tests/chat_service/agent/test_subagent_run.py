@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from chat_service.runtime.events import AgentEvent, Paused, ToolCallStarted
+from chat_service.runtime.ports import StartMode
 from chat_service.runtime.subagent import researcher
 from shared import errors
 from tests.chat_service.agent_bench import Bench, finished, text_of
@@ -248,7 +249,7 @@ async def test_another_model_goes_on_with_what_a_subagent_had(bench: Bench, hand
             await first.all()
     bench.demo = demo
 
-    second = await bench.all(asked, first_block=1, replay=False)
+    second = await bench.all(asked, first_block=1, mode=StartMode.RETRY_OTHER_MODEL)
 
     assert hands.looked == ["the moon"]
     assert finished(second)[0].output["status"] == "done"

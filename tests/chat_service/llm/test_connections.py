@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from chat_service.agent.agent import prepare_process
+from chat_service.runtime.ports import StartMode
 from tests.chat_service.agent_bench import Bench, text_of
 from tests.support.scripted_model import DONE, ends, says
 
@@ -63,7 +64,7 @@ async def serving(**how: Any) -> AsyncIterator[Provider]:
 async def said(bench: Bench) -> str:
     """By a turn of its own."""
     bench.turn = uuid4()
-    return text_of(await bench.all("go", fresh=True))
+    return text_of(await bench.all("go", mode=StartMode.NEW))
 
 
 async def test_calls_that_follow_one_another_share_a_connection(bench: Bench) -> None:

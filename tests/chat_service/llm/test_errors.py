@@ -12,7 +12,7 @@ import pytest
 from chat_service.llm import errors as llm_errors
 from chat_service.llm.retry import MODEL, RetryPolicies
 from chat_service.runtime.events import Retrying, TextDelta, TextRetracted
-from chat_service.runtime.ports import SavedAutomation
+from chat_service.runtime.ports import SavedAutomation, StartMode
 from chat_service.runtime.run_context import AgentDeps, AgentRun, RunContext
 from chat_service.tools.automations.drafter import run_drafter
 from shared import errors
@@ -77,7 +77,7 @@ async def test_another_model_goes_on_after_a_refusal(bench: Bench) -> None:
     with pytest.raises(errors.ModelRateLimited):
         await bench.all("hello", model=bench.model("demo-limited"))
 
-    events = await bench.all("hello", replay=False)
+    events = await bench.all("hello", mode=StartMode.RETRY_OTHER_MODEL)
 
     assert text_of(events, block=0).startswith("Hello!")
 
@@ -139,7 +139,9 @@ async def test_a_drafter_that_fails_for_good_ends_the_stream_so_that_another_mod
     with pytest.raises(refusal):
         await bench.all(asked)
 
-    (approval,) = await bench.paused(asked, replay=False, model=bench.model("demo-b"))
+    (approval,) = await bench.paused(
+        asked, mode=StartMode.RETRY_OTHER_MODEL, model=bench.model("demo-b")
+    )
 
     assert [seen.model for seen in bench.demo.controls.log("drafter")][-1] == "demo-b"
     assert list(bench.approvals.drafts) == [approval]
