@@ -46,13 +46,13 @@ def delegate_tool(
                 turn = run.context.runtime.turn
                 its = _subagent_run(run, subagent, result)
                 offered = [tool for tool in tools() if _has(subagent, tool.name, run)]
-                work = SubagentRun(
+                subagent_run = SubagentRun(
                     run=its,
                     graph=graphs.graph(its, offered, checkpoints.checkpointer(turn)),
                     thread=thread_id(turn, result.number),
                     emit=_from_outside(runtime.stream_writer),
                 )
-                result = await _carried_out(run, work, result)
+                result = await _execute(run, subagent_run, result)
             return result.to_langchain()
 
         return StructuredTool(
@@ -150,10 +150,12 @@ def _from_outside(write: Emit) -> Emit:
     return lambda event: outside.run(write, event)
 
 
-async def _carried_out(run: AgentRun, work: SubagentRun, assigned: SubagentContext) -> ToolResult:
+async def _execute(
+    run: AgentRun, subagent_run: SubagentRun, assigned: SubagentContext
+) -> ToolResult:
     run.state.self_metered_calls.add(assigned.tool_call_id)
     while True:
-        match await work.work():
+        match await subagent_run.execute():
             case SubagentPause(approvals=approvals):
                 # returns at once if an earlier pause was answered: the loop reads the state again
                 waited = [str(approval) for approval in approvals]

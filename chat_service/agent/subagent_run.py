@@ -50,15 +50,15 @@ class SubagentRun:
     _calls: dict[str, str] = field(default_factory=dict)  # a line each
     _worked: bool = False
 
-    async def work(self) -> SubagentPause | SubagentAnswer:
+    async def execute(self) -> SubagentPause | SubagentAnswer:
         # LangGraph must not take the main agent for the parent, or it would share interrupts
         outside = var_child_runnable_config.set(None)
         try:
-            return await self._work()
+            return await self._execute()
         finally:
             var_child_runnable_config.reset(outside)
 
-    async def _work(self) -> SubagentPause | SubagentAnswer:
+    async def _execute(self) -> SubagentPause | SubagentAnswer:
         config = graph_config(self.thread)
         state = await self.graph.aget_state(config)
         given: Any = {"messages": [HumanMessage(self._assigned.task)]}
