@@ -93,10 +93,6 @@ def part(stored: Mapping[str, Any]) -> pb.Part:
     return json_format.ParseDict(dict(stored), pb.Part(), ignore_unknown_fields=True)
 
 
-def stored_part(of: pb.Part) -> dict[str, Any]:
-    return json_format.MessageToDict(of, preserving_proto_field_name=True)
-
-
 def turn(row: Turn, approvals: Sequence[Approval]) -> pb.Turn:
     error = status_pb2.Status.FromString(row.error) if row.error is not None else None
     return pb.Turn(

@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
 from chat_service.api.decisions import ApprovalDecider, parse_decisions
+from chat_service.api.message_parts import needs_io, parse_parts
 from chat_service.api.resource import ResourceServicer
 from chat_service.flows import runtime_context
 from chat_service.flows.new_chat import open_new_chat
 from chat_service.flows.open_turn import NewTurn, OpenedSegment, TurnOpener
-from chat_service.flows.user_message import UserMessageReader, needs_io
+from chat_service.flows.user_message import UserMessageReader
 from chat_service.persistence import approvals, threads, turn_opening, turns
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
@@ -71,7 +72,7 @@ class TurnServicer(ResourceServicer):
         thread = resources.THREAD.parse(request.name)["thread"]
         zone, assumed = runtime_context.resolve_time_zone(request.time_zone, who.zone)
         thread_id = None if thread == _NEW else resources.parse_uuid(thread, request.name)
-        taken = await self.message_reader.read(request.message, workspace, who.user)
+        taken = await self.message_reader.read(parse_parts(request.message), workspace, who.user)
         return NewTurn(
             workspace=workspace,
             user=who.user,

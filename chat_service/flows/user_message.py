@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service import convert
 from chat_service.flows import mentions
 from chat_service.persistence.images import Image
 from chat_service.runtime.ports import REFERENCE, AutomationsPort
@@ -29,12 +27,27 @@ _MAGIC: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImagePart:
-    """An image in a request. `place` is its field path there."""
+class TextPart:
+    text: str
 
-    place: str
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MentionPart:
+    """A resource that the message refers to."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePart:
+    """An image in a request. `path` is its field path there."""
+
+    path: str
     uri: str = ""
     data: bytes = field(default=b"", repr=False)
+
+
+MessagePart = TextPart | MentionPart | ImagePart
 
 
 async def read_images(given: Sequence[ImagePart], fetcher: Fetcher) -> list[Image]:
@@ -43,7 +56,7 @@ async def read_images(given: Sequence[ImagePart], fetcher: Fetcher) -> list[Imag
         raise errors.invalid("message.parts", f"holds more than {MOST} images")
     for one in given:
         if bool(one.uri) == bool(one.data):
-            raise errors.invalid(one.place, "needs either data or a uri")
+            raise errors.invalid(one.path, "needs either data or a uri")
     at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def read(one: ImagePart) -> Image:
@@ -69,7 +82,7 @@ def detect_mime_type(data: bytes) -> str | None:
 
 
 async def _read(one: ImagePart, fetcher: Fetcher) -> Image:
-    given = f"{one.place}.uri" if one.uri else f"{one.place}.data"
+    given = f"{one.path}.uri" if one.uri else f"{one.path}.data"
     data = one.data or await _fetched(one, fetcher)
     if len(data) > LARGEST:
         raise errors.invalid(given, f"is larger than {LARGEST} bytes")
@@ -83,7 +96,7 @@ async def _fetched(one: ImagePart, fetcher: Fetcher) -> bytes:
     try:
         return await fetcher.download(one.uri, most=LARGEST)
     except errors.InvalidRequest as exc:
-        raise errors.invalid(f"{one.place}.uri", exc.violations[0].description) from exc
+        raise errors.invalid(f"{one.path}.uri", exc.violations[0].description) from exc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,50 +113,23 @@ class UserMessageReader:
     automations: AutomationsPort
     fetcher: Fetcher
 
-    async def read(self, message: pb.Message, workspace: str, user: str) -> UserMessage:
+    async def read(self, given: Sequence[MessagePart], workspace: str, user: str) -> UserMessage:
         """Fetches images given by URI, and drops mentions that the user may not read."""
-        check_message(message)
-        kept = await read_images(_given(message), self.fetcher)
-        names = [part.mention.name for part in message.parts if part.HasField("mention")]
+        kept = await read_images(
+            [part for part in given if isinstance(part, ImagePart)], self.fetcher
+        )
+        names = [part.name for part in given if isinstance(part, MentionPart)]
         titles = await mentions.authorize_mentions(
             self.db, self.automations, workspace, user, names
         )
         left = iter(kept)
         parts: list[Mapping[str, Any]] = []
-        for part in message.parts:
-            match part.WhichOneof("part"):
-                case "image":
+        for part in given:
+            match part:
+                case ImagePart():
                     parts.append(image_part(next(left)))
-                case "mention" if (name := part.mention.name) in titles:
+                case MentionPart(name=name) if name in titles:
                     parts.append({"mention": {"name": name, "display_name": titles[name]}})
-                case "text":
-                    parts.append(convert.stored_part(part))
+                case TextPart(text=text):
+                    parts.append({"text": text})
         return UserMessage(parts=parts, images=kept)
-
-
-def needs_io(message: pb.Message) -> bool:
-    """True if the message has images by URI or mentions, which need I/O."""
-    return any(part.image.uri or part.HasField("mention") for part in message.parts)
-
-
-def check_message(message: pb.Message) -> None:
-    """Refuses an empty message, and parts that only the service writes."""
-    for index, part in enumerate(message.parts):
-        match part.WhichOneof("part"):
-            case "text":
-                if "\0" in part.text:
-                    raise errors.invalid(f"message.parts[{index}].text", "must not hold NUL")
-            case "image" | "mention":
-                pass
-            case _:
-                raise errors.invalid(f"message.parts[{index}]", "is written by the service only")
-    if not any(part.text.strip() or not part.HasField("text") for part in message.parts):
-        raise errors.invalid("message.parts", "say something")
-
-
-def _given(message: pb.Message) -> list[ImagePart]:
-    return [
-        ImagePart(place=f"message.parts[{index}].image", uri=part.image.uri, data=part.image.data)
-        for index, part in enumerate(message.parts)
-        if part.HasField("image")
-    ]
