@@ -41,7 +41,7 @@ from chat_service.persistence import tables
 from chat_service.persistence.schema_version import require_migrated
 from chat_service.runtime.models_file import Models, find_default_model, load_models
 from chat_service.runtime.ports import AutomationsPort
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from chat_service.settings import ChatSettings
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from chat_service.turns.engine import TurnEngine
@@ -92,13 +92,13 @@ async def service(
     automations: AutomationsPort | None = None,
     fetcher: Fetcher | None = None,
     retry: RetryPolicies | None = None,
-    timing: Timing | None = None,
+    timeouts: Timeouts | None = None,
 ) -> AsyncIterator[ChatServer]:
     """Builds and serves; on leaving, drains and closes in the opposite order."""
     prepare_process()
     register_builtins()
     fetcher = fetcher or Fetcher()
-    timing = timing or Timing()
+    timeouts = timeouts or Timeouts()
     box = SecretBox.parse(settings.secret_keys.get_secret_value())
     secured = read_tls(settings)
     models = models or await _models(settings)
@@ -111,10 +111,10 @@ async def service(
         await require_migrated(db, checkpoints=checkpoints_version())
         clock = clock or await sync_clock(stack, db)
         checkpoints = await stack.enter_async_context(open_checkpoints(url))
-        toolbox = build_toolset(models, clock, fetcher, os.environ, McpToolStore(db=db), timing)
+        toolbox = build_toolset(models, clock, fetcher, os.environ, McpToolStore(db=db), timeouts)
         catalogue = toolbox.catalogue
         await toolbox.mcp.load()
-        await start_loop(stack, run_every(timing.mcp_refresh_interval, toolbox.mcp.refresh))
+        await start_loop(stack, run_every(timeouts.mcp_refresh_interval, toolbox.mcp.refresh))
         if automations is None:
             channel = client.open_channel(settings.peer_address, tls=secured)
             stack.push_async_callback(channel.close)
@@ -140,7 +140,7 @@ async def service(
             catalogue=catalogue,
             clock=clock,
             retry=retry,
-            timing=timing,
+            timeouts=timeouts,
             images=ImageStore(db=db),
             more_tools=toolbox.definitions,
             may_come=toolbox.mcp.may_come,
@@ -155,9 +155,9 @@ async def service(
             local=settings.local_models,
         )
         stack.push_async_callback(model_loader.client.aclose)
-        deps = _flow_deps(db, clock, agent, automations, model_loader, timing)
+        deps = _flow_deps(db, clock, agent, automations, model_loader, timeouts)
         stack.push_async_callback(title_gen.stop, deps)
-        frame_log = FrameLog(db, clock, lease=settings.turn_lease, timing=timing)
+        frame_log = FrameLog(db, clock, lease=settings.turn_lease, timeouts=timeouts)
         watcher = TurnWatcher(db, frame_log, clock, heartbeat_seconds=settings.heartbeat_seconds)
         turn_engine = TurnEngine(
             db,
@@ -169,7 +169,7 @@ async def service(
             forget=agent.forget,
             estimate_lost_usage=functools.partial(estimate_lost_usage, deps),
             lease=settings.turn_lease,
-            timing=timing,
+            timeouts=timeouts,
         )
         waiting_turns = WaitingTurns(db=db, clock=clock, log=frame_log, forget=agent.forget)
         retention = TurnRetention(
@@ -214,7 +214,7 @@ def _flow_deps(
     agent: Agent,
     automations: AutomationsPort,
     model_loader: ModelLoader,
-    timing: Timing,
+    timeouts: Timeouts,
 ) -> FlowDeps:
     models = model_loader.models
     credit = models.monthly_credit_micros if isinstance(models, Models) else None
@@ -227,7 +227,7 @@ def _flow_deps(
         model_loader=model_loader,
         auto_pin=AutoPin(model_loader=model_loader, quota=quota, clock=clock),
         quota=quota,
-        timing=timing,
+        timeouts=timeouts,
     )
 
 

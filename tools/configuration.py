@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 
-from automation_service.settings import AutomationSettings as AutomationSettings
+from automation_service.settings import AutomationSettings
 from chat_service.settings import ChatSettings
 from devstack.settings import PORTS
 from gateway.envoy_config import DEFAULTS

@@ -53,7 +53,7 @@ from chat_service.runtime.run_context import (
     stamp_of,
 )
 from chat_service.runtime.subagent import Subagent
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from chat_service.tools.definition import ToolDefinition
 from shared import errors
 from shared.clock import Clock
@@ -95,7 +95,7 @@ class Agent:
         subagents: Sequence[Subagent] = (),
         models: Mapping[int, ModelConfig] | None = None,
         may_come: Callable[[str], bool] = lambda _: False,
-        timing: Timing | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         """`may_come` returns whether a missing tool may belong to an MCP server not reached yet."""
         self._checkpoints = checkpoints
@@ -114,7 +114,7 @@ class Agent:
             clock=clock,
             retry=retry or RetryPolicies(),
             images=images,
-            timing=timing or Timing(),
+            timeouts=timeouts or Timeouts(),
             models=lambda: models or {},
             rules=lambda: {tool.name: tool.approval for tool in more_tools()},
             deferred=DeferredTools(more_tools=more_tools, may_come=may_come),

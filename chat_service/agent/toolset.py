@@ -10,7 +10,7 @@ from chat_service.llm.config import ModelConfig
 from chat_service.runtime.models_file import Models
 from chat_service.runtime.ports import McpToolSpecs
 from chat_service.runtime.run_context import AgentRun, RunContext
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from chat_service.tools.automations.create import create_automation_tool
 from chat_service.tools.automations.explain_slot import explain_slot_tool
 from chat_service.tools.automations.list_automations import list_automations_tool
@@ -147,7 +147,7 @@ def build_toolset(
     fetcher: Fetcher,
     environ: Mapping[str, str],
     store: McpToolSpecs | None = None,
-    timing: Timing | None = None,
+    timeouts: Timeouts | None = None,
 ) -> Toolset:
     """Builds the toolset of a process; handlers of capabilities hold its clock.
 
@@ -167,6 +167,6 @@ def build_toolset(
             environ=environ,
             store=store,
             reserved={tool.name for tool in MAIN_AGENT} | set(capabilities.all()),
-            timing=timing or Timing(),
+            timeouts=timeouts or Timeouts(),
         ),
     )

@@ -10,7 +10,7 @@ from chat_service.model_selection.auto_pin import AutoPin
 from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.model_selection.quota import Quota
 from chat_service.runtime.ports import AutomationsPort
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from shared.clock import Clock
 
 
@@ -23,6 +23,6 @@ class FlowDeps:
     model_loader: ModelLoader
     auto_pin: AutoPin
     quota: Quota
-    timing: Timing
+    timeouts: Timeouts
     # Tasks that outlive their turn: the search for a title.
     background: set["asyncio.Task[None]"] = field(default_factory=set)

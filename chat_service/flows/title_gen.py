@@ -77,7 +77,7 @@ async def search_title(
 
     A title that comes after the context is left changes the thread only. Its usage counts.
     """
-    search = TitleSearch(limit=deps.timing.title_limit)
+    search = TitleSearch(limit=deps.timeouts.title_limit)
     if text and await _is_wanted(deps, segment, io):
         search.task = asyncio.create_task(_search(deps, segment, io, text, search))
         deps.background.add(search.task)
@@ -92,7 +92,7 @@ async def stop(deps: FlowDeps) -> None:
     """Waits a moment for the searches in progress, then cancels them."""
     left = set(deps.background)
     if left:
-        _, late = await asyncio.wait(left, timeout=deps.timing.title_limit)
+        _, late = await asyncio.wait(left, timeout=deps.timeouts.title_limit)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)

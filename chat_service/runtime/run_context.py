@@ -20,7 +20,7 @@ from chat_service.runtime.ports import (
     TaskLimits,
     ToolCallClaims,
 )
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from shared.clock import Clock
 from shared.registries.catalogue import Catalogue
 
@@ -41,7 +41,7 @@ class AgentDeps:
     clock: Clock
     retry: RetryPolicies
     images: Images | None = None
-    timing: Timing = field(default_factory=Timing)
+    timeouts: Timeouts = field(default_factory=Timeouts)
     # the approval rule of each tool that chats have beside their own, by name
     rules: Callable[[], Mapping[str, ApprovalRule]] = dict
     # finds the definition of a tool that a graph does not have

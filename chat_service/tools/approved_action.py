@@ -45,7 +45,7 @@ async def act_with_approval(
         return ApprovalDeclined(reason=decision.reason)
     approved = decision
     saved = await run.deps.retry.peer.call(
-        lambda: _heard_out(_acted(run, approved, act), run.deps.timing.action_limit)
+        lambda: _heard_out(_acted(run, approved, act), run.deps.timeouts.action_limit)
     )
     return AutomationSaved(
         automation=saved.name,

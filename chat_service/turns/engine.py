@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.persistence import turns
 from chat_service.persistence.turns import Turn
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from chat_service.turns.frame_log import LEASE, FrameLog
 from chat_service.turns.recovery import LostUsageEstimate, RecoveredSegment, Recovery
 from chat_service.turns.segment import Flow, Segment
@@ -49,12 +49,12 @@ class TurnEngine:
         forget: Callable[[UUID], Awaitable[None]],
         estimate_lost_usage: LostUsageEstimate,
         lease: timedelta = LEASE,
-        timing: Timing | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         """`leases` has one connection, which only lease renewals use."""
         self.owner = uuid4()
         self.lease = lease
-        self._timing = timing or Timing()
+        self._timeouts = timeouts or Timeouts()
         self._db = db
         self._leases = leases
         self._clock = clock
@@ -72,7 +72,7 @@ class TurnEngine:
             self.background,
             estimate_lost_usage=estimate_lost_usage,
             start=self._start_again,
-            timing=self._timing,
+            timeouts=self._timeouts,
         )
 
     def start(self, segment: Segment, stored: list[bytes]) -> None:
@@ -94,7 +94,7 @@ class TurnEngine:
             clock=self._clock,
             frame_log=self._log,
             forget=self._forget,
-            timing=self._timing,
+            timeouts=self._timeouts,
         )
         self._running[turn.id] = run
         run.start(self._flow, self._remove)
@@ -118,7 +118,7 @@ class TurnEngine:
             )
             group.create_task(
                 run_every(
-                    self._timing.cancel_poll_interval,
+                    self._timeouts.cancel_poll_interval,
                     self.check_cancel_requests,
                     on_error=_log_upkeep_failure,
                 )
@@ -130,7 +130,7 @@ class TurnEngine:
     async def stop(self, grace_seconds: float) -> None:
         """Waits for turns to end, then releases the others to another replica."""
         self._stopping = True
-        await self.background.stop(self._timing.finish_limit)
+        await self.background.stop(self._timeouts.finish_limit)
         tasks = [run.task for run in self._running.values() if run.task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=grace_seconds)

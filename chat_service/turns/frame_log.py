@@ -11,7 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.persistence import frames, turns
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from shared.aio import Notifier
 from shared.clock import Clock
 from shared.db import fast_connection
@@ -70,11 +70,11 @@ class FrameLog:
         clock: Clock,
         *,
         lease: timedelta = LEASE,
-        timing: Timing | None = None,
+        timeouts: Timeouts | None = None,
     ) -> None:
         """`lease`: of the turns whose frames it writes, which renews them."""
         self._lease = lease
-        self._timing = timing or Timing()
+        self._timeouts = timeouts or Timeouts()
         self._db = db
         self._clock = clock
         self._logs: dict[UUID, TurnLog] = {}
@@ -192,7 +192,9 @@ class FrameLog:
             for one in ready:
                 one.on_its_way = False
                 if one.writing:
-                    one.due = asyncio.get_running_loop().time() + self._timing.frame_retry_interval
+                    one.due = (
+                        asyncio.get_running_loop().time() + self._timeouts.frame_retry_interval
+                    )
                 if one.writing or one.pending:
                     self._when_due(one)
 
@@ -211,7 +213,7 @@ class FrameLog:
         except Exception as error:  # noqa: BLE001 - whatever it is, the frames are kept and tried again
             log.warning("frames_not_stored", turns=len(logs), error=type(error).__name__)
             return False
-        due = asyncio.get_running_loop().time() + self._timing.frame_gap
+        due = asyncio.get_running_loop().time() + self._timeouts.frame_gap
         for one in logs:
             one.due = due
             stored, one.writing = one.writing, []

@@ -12,7 +12,7 @@ from chat_service.llm.usage import ModelUsage
 from chat_service.persistence import turn_recovery, turns
 from chat_service.persistence.turn_recovery import AbandonedSegment, RecoveredUsage
 from chat_service.persistence.turns import Turn
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from chat_service.turns import accounting
 from chat_service.turns.frame_log import FrameLog
 from chat_service.turns.segment import Segment
@@ -49,7 +49,7 @@ class Recovery:
         *,
         estimate_lost_usage: LostUsageEstimate,
         start: SegmentStart,
-        timing: Timing,
+        timeouts: Timeouts,
     ) -> None:
         self.taken: dict[UUID, int] = {}  # adopted, not begun yet: turn → fence
         self._db = db
@@ -57,7 +57,7 @@ class Recovery:
         self._tasks = tasks
         self._estimate_lost_usage = estimate_lost_usage
         self._start = start
-        self._timing = timing
+        self._timeouts = timeouts
         self._queue = asyncio.Semaphore(AT_ONCE)
 
     async def resume(self, adopted: Sequence[Turn]) -> list[RecoveredSegment]:
@@ -68,7 +68,7 @@ class Recovery:
             log.info("turn_recovered", turn=Segment(turn=turn).turn_name, fence=turn.fence)
             self.taken[turn.id] = turn.fence
         try:
-            async with asyncio.timeout(self._timing.recovery_limit):
+            async with asyncio.timeout(self._timeouts.recovery_limit):
                 left = await self._left(adopted)
                 plain = [turn for turn in adopted if not left[turn.id].checkpointed]
                 ready = await self._told(plain, left)
@@ -99,12 +99,12 @@ class Recovery:
                 late = isinstance(error, TimeoutError)
                 failures += late or database.translate(error) is None
             if self.taken.get(turn.id) == turn.fence:
-                await asyncio.sleep(self._timing.recovery_retry_interval)
+                await asyncio.sleep(self._timeouts.recovery_retry_interval)
 
     async def _another_try(self, turn: Turn, failures: int) -> list[RecoveredSegment]:
         if failures >= MOST_FAILURES:
             return [await self._without_estimate(turn)]
-        async with asyncio.timeout(self._timing.recovery_limit):
+        async with asyncio.timeout(self._timeouts.recovery_limit):
             found = await self._found(turn)
             return [] if found is None else await self._told([found], await self._left([found]))
 

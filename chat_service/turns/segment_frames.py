@@ -9,24 +9,14 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
-from chat_service.persistence import (
-    approvals,
-    frames,
-    messages,
-    turns,
-)
+from chat_service.persistence import approvals, frames, messages, turns
 from chat_service.persistence.approvals import Approval
-from chat_service.persistence.enums import (
-    ApprovalState,
-    MessageRole,
-)
+from chat_service.persistence.enums import ApprovalState, MessageRole
 from chat_service.persistence.messages import Message
 from chat_service.persistence.turns import Turn
 from chat_service.turns.frame_log import FrameLog
 from chat_service.turns.message_parts import MessageParts
-from chat_service.turns.segment import (
-    Segment,
-)
+from chat_service.turns.segment import Segment
 from shared.rpc.struct import to_struct
 
 _WHY = {

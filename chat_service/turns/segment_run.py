@@ -9,7 +9,7 @@ from uuid import UUID
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from chat_service.turns import accounting
 from chat_service.turns.finalize import finalize, salvage, to_failure
 from chat_service.turns.frame_log import FrameLog, TurnLog
@@ -49,7 +49,7 @@ class SegmentRun:
         clock: Clock,
         frame_log: FrameLog,
         forget: Callable[[UUID], Awaitable[None]],
-        timing: Timing,
+        timeouts: Timeouts,
     ) -> None:
         self.segment = segment
         self.log = turn_log
@@ -60,7 +60,7 @@ class SegmentRun:
         self._clock = clock
         self._frame_log = frame_log
         self._forget = forget
-        self._timing = timing
+        self._timeouts = timeouts
         self._telemetry: SegmentTelemetry | None = None
         self._lost_watch: asyncio.Task[None] | None = None
         self._finalizing = False
@@ -146,7 +146,7 @@ class SegmentRun:
                 await asyncio.shield(task)
             except asyncio.CancelledError:
                 if self.left:
-                    await asyncio.wait([task], timeout=self._timing.finish_limit)
+                    await asyncio.wait([task], timeout=self._timeouts.finish_limit)
                     task.cancel()
                     raise
 
@@ -162,7 +162,7 @@ class SegmentRun:
                 refused += database.translate(error) is None
                 if refused in (CLEANED_AT, EMPTIED_AT):
                     outcome = salvage(segment, error, whole=refused < EMPTIED_AT)
-                await asyncio.sleep(self._timing.finish_retry_interval)
+                await asyncio.sleep(self._timeouts.finish_retry_interval)
                 continue
             if ended is None:  # another owner has it
                 self.log.lost.set()
@@ -176,7 +176,7 @@ class SegmentRun:
 
     async def _leave(self) -> None:
         try:
-            async with asyncio.timeout(self._timing.finish_limit):
+            async with asyncio.timeout(self._timeouts.finish_limit):
                 await accounting.record_unreported(self._db, self.segment)
         except Exception as error:  # noqa: BLE001 - whoever goes on needs none of it
             name = self.segment.turn_name

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.agent.checkpointer import open_checkpoints, setup
 from chat_service.persistence import tables
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
@@ -35,7 +35,7 @@ def impatient() -> None:
 
 
 @pytest.fixture
-def timing(request: pytest.FixtureRequest) -> Timing:
+def timeouts(request: pytest.FixtureRequest) -> Timeouts:
     """Of every service that `chat` and `serve` start."""
     return replace(PATIENT, title_limit=0.0) if "impatient" in request.fixturenames else PATIENT
 
@@ -81,7 +81,7 @@ async def serve(
     keys: Keys,
     demo: DemoServer,
     automations: MemoryAutomations,
-    timing: Timing,
+    timeouts: Timeouts,
     tmp_path: Path,
 ) -> AsyncIterator[Serving]:
     clock = ManualClock(START)
@@ -93,7 +93,7 @@ async def serve(
             demo.base_url,
             automations=automations,
             clock=clock,
-            timing=timing,
+            timeouts=timeouts,
             retry=retries(no_wait),
         )
         yield Serving(clock=clock, stack=stack, start=start, folder=tmp_path)
@@ -105,10 +105,10 @@ async def chat(
     keys: Keys,
     demo: DemoServer,
     automations: MemoryAutomations,
-    timing: Timing,
+    timeouts: Timeouts,
 ) -> AsyncIterator[Chat]:
     async with chat_service(
-        chat_databases, keys, demo.base_url, automations=automations, timing=timing
+        chat_databases, keys, demo.base_url, automations=automations, timeouts=timeouts
     ) as running:
         yield running
 

@@ -14,7 +14,7 @@ from chat_service.llm.usage import ModelUsage
 from chat_service.persistence import frames, messages, tables
 from chat_service.persistence.turn_recovery import AbandonedSegment
 from chat_service.persistence.turns import Turn
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.frame_log import FrameLog
 from chat_service.turns.segment import Segment, SegmentCompleted, SegmentIO
@@ -55,7 +55,7 @@ class Replica:
 
     engine: AsyncEngine
     leases: AsyncEngine | None = None  # None: the same
-    timing: Timing = field(default_factory=Timing)
+    timeouts: Timeouts = field(default_factory=Timeouts)
     turns: TurnEngine = field(init=False)
     ran: list[tuple[UUID, int]] = field(default_factory=list)  # turn, fence
     stopped: list[UUID] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Replica:
             forget=self._forget,
             estimate_lost_usage=self._reckon,
             lease=LEASE,
-            timing=self.timing,
+            timeouts=self.timeouts,
         )
         self.reckoning.set()
         self.leaving.set()

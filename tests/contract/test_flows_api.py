@@ -5,7 +5,8 @@ import inspect
 import pytest
 
 from chat_service import flows
-from chat_service.flows import stream_new_chat, stream_resume_chat
+from chat_service.flows.new_chat import stream_new_chat
+from chat_service.flows.resume_chat import stream_resume_chat
 
 
 def test_flows_export_the_new_chat_and_the_resume_only() -> None:

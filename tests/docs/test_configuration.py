@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from pydantic_settings import BaseSettings
 
-from automation_service.settings import AutomationSettings as AutomationSettings
+from automation_service.settings import AutomationSettings
 from chat_service.settings import ChatSettings
 from devstack import settings as devstack
 from gateway.envoy_config import DEFAULTS, render

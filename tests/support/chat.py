@@ -18,7 +18,7 @@ from chat_service import bootstrap
 from chat_service.__main__ import migrate
 from chat_service.llm.retry import RetryPolicies
 from chat_service.runtime.ports import AutomationsPort
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from chat_service.settings import ChatSettings
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from devstack.postgres_roles import ServiceDatabases
@@ -33,7 +33,7 @@ SECRET_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 SCHEDULE = "every weekday at 9 in Paris summarise the news"
 QUIET_SECONDS = 45.0
 # What is not held up comes in time, however busy the machine is.
-PATIENT = Timing(title_limit=30.0, mcp_connect_limit=60.0, mcp_startup_limit=60.0)
+PATIENT = Timeouts(title_limit=30.0, mcp_connect_limit=60.0, mcp_startup_limit=60.0)
 
 
 def settings(databases: ServiceDatabases, keys: Keys, model_url: str, **more: Any) -> ChatSettings:
@@ -140,7 +140,7 @@ async def chat_service(
     token: str = "",
     fetcher: Fetcher | None = None,
     retry: RetryPolicies | None = None,
-    timing: Timing = PATIENT,
+    timeouts: Timeouts = PATIENT,
     **more: Any,
 ) -> AsyncIterator[Chat]:
     async with (
@@ -150,7 +150,7 @@ async def chat_service(
             automations=automations,
             fetcher=fetcher,
             retry=retry,
-            timing=timing,
+            timeouts=timeouts,
         ) as service,
         client.open_channel(f"127.0.0.1:{service.port}") as channel,
     ):

@@ -12,7 +12,7 @@ from rota.automation.v1 import automation_pb2_grpc
 from rota.chat.v1 import chat_pb2_grpc
 
 from automation_service import bootstrap as automation_root
-from automation_service.settings import AutomationSettings as AutomationSettings
+from automation_service.settings import AutomationSettings
 from chat_service import bootstrap as chat_root
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock

@@ -179,7 +179,7 @@ async def serve(name: str, clock: FileClock) -> None:
             await asyncio.Event().wait()
     else:
         from automation_service import bootstrap as automation
-        from automation_service.settings import AutomationSettings as AutomationSettings
+        from automation_service.settings import AutomationSettings
 
         async with automation.service(AutomationSettings(), clock=clock):
             await asyncio.Event().wait()

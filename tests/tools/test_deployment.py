@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
-from automation_service.settings import AutomationSettings as AutomationSettings
+from automation_service.settings import AutomationSettings
 from chat_service.settings import ChatSettings
 from gateway.envoy_config import DEFAULTS, render
 from tests.tools.test_lock import entries, pins

@@ -15,12 +15,7 @@ from chat_service.tools.automations.diff import diff_fields
 from chat_service.tools.automations.drafter import payload_schema, revise
 from chat_service.tools.automations.lookup import AUTOMATION
 from chat_service.tools.automations.preview import build_preview, zones_of
-from chat_service.tools.results import (
-    ArgumentsInvalid,
-    EtagConflict,
-    ToolFailed,
-    ToolStopped,
-)
+from chat_service.tools.results import ArgumentsInvalid, EtagConflict, ToolFailed, ToolStopped
 from chat_service.tools.string_tool import Argument, Texts
 
 NAME: Final = "update_automation"

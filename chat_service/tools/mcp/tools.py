@@ -12,7 +12,7 @@ from mcp.types import Tool
 from chat_service.llm.text import clean, one_line
 from chat_service.runtime.models_file import McpServer
 from chat_service.runtime.ports import McpToolSpecs
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from chat_service.tools.capability_tool import ToolOffer, offer_tool
 from chat_service.tools.definition import ToolDefinition
 from chat_service.tools.mcp import client, schema
@@ -62,7 +62,7 @@ class McpTools:
     environ: Mapping[str, str]
     store: McpToolSpecs | None = None
     reserved: Collection[str] = ()
-    timing: Timing = field(default_factory=Timing)
+    timeouts: Timeouts = field(default_factory=Timeouts)
     _offered: dict[str, list[ToolOffer]] = field(default_factory=dict)
     _seen: dict[str, list[McpToolSpec]] = field(default_factory=dict)
     _kept: dict[str, list[McpToolSpec]] = field(default_factory=dict)
@@ -100,7 +100,7 @@ class McpTools:
         if not self._unknown():
             return
         try:
-            async with asyncio.timeout(self.timing.mcp_startup_limit):
+            async with asyncio.timeout(self.timeouts.mcp_startup_limit):
                 await self._refreshed.wait()
         except TimeoutError:
             log.warning("mcp_servers_not_awaited", servers=[one.id for one in self._unknown()])
@@ -111,7 +111,7 @@ class McpTools:
     async def _refresh_server(self, server: McpServer) -> None:
         try:
             listed, more = await client.list_tools(
-                server, self.environ, connect_limit=self.timing.mcp_connect_limit
+                server, self.environ, connect_limit=self.timeouts.mcp_connect_limit
             )
         except Exception as error:  # noqa: BLE001 - a server may fail in any way
             self._unreachable.add(server.id)
@@ -156,7 +156,7 @@ class McpTools:
             input_schema=told.input_schema,
             output_schema={"type": "object"},
             handler=partial(
-                client.call_tool, server, self.environ, self.timing.mcp_connect_limit, told.name
+                client.call_tool, server, self.environ, self.timeouts.mcp_connect_limit, told.name
             ),
         )
 

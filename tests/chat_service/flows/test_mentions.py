@@ -143,10 +143,10 @@ async def test_what_a_later_turn_is_given_is_the_reference_only(reading: Reading
 @pytest.mark.parametrize(
     "name",
     [
-        f"{WORKSPACE}/threads/{uuid4()}",
+        f"{WORKSPACE}/threads/01a2076b-0000-7000-8000-000000000001",
         f"{WORKSPACE}/threads/not-an-id",
         f"{WORKSPACE}/automations/unknown",
-        "workspaces/other/threads/" + str(uuid4()),
+        "workspaces/other/threads/01a2076b-0000-7000-8000-000000000002",
         "workspaces/other/automations/a0",
         "what is this",
     ],

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.persistence import turns
 from chat_service.persistence.enums import TurnState
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from chat_service.turns.segment import Segment
 from tests.chat_service.replica import (
     Replica,
@@ -134,7 +134,7 @@ async def test_a_newer_segment_takes_the_place_of_one_that_still_runs(
 async def test_a_segment_is_ended_though_it_is_cancelled_meanwhile(
     engine: AsyncEngine, replicas: Callable[..., Replica]
 ) -> None:
-    replica = replicas(timing=Timing(finish_limit=0.0))
+    replica = replicas(timeouts=Timeouts(finish_limit=0.0))
     (turn,) = await store(engine)
     await replica.turns.adopt_turns()
     await replica.begun(1)

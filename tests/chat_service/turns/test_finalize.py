@@ -39,7 +39,7 @@ async def settled(chat: Chat) -> list[int]:
 async def test_an_end_that_can_not_be_written_is_written_again(
     serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chat = await serve(PREMIUM, timing=AT_ONCE)
+    chat = await serve(PREMIUM, timeouts=AT_ONCE)
     failures = [ConnectionError("away"), ConnectionError("still away")]
 
     async def flaky(*args: Any) -> Any:
@@ -57,7 +57,7 @@ async def test_an_end_that_can_not_be_written_is_written_again(
 async def test_what_the_database_refuses_to_hold_is_cleaned_and_the_turn_ends(
     serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chat = await serve(PREMIUM, timing=AT_ONCE)
+    chat = await serve(PREMIUM, timeouts=AT_ONCE)
 
     async def unstorable(self: Any, **asked: Any) -> Any:
         yield TextDelta(block=0, text="Hello.")
@@ -79,7 +79,7 @@ async def test_what_the_database_refuses_to_hold_is_cleaned_and_the_turn_ends(
 async def test_a_turn_ends_even_when_nothing_it_said_can_be_stored(
     serve: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chat = await serve(PREMIUM, timing=AT_ONCE)
+    chat = await serve(PREMIUM, timeouts=AT_ONCE)
 
     async def picky(*args: Any) -> Any:
         segment = next(arg for arg in args if isinstance(arg, Segment))

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from chat_service.turns.frame_log import FrameLog, TurnLog
 from chat_service.turns.place import Place
 from chat_service.turns.watch import TurnWatcher
@@ -24,7 +24,7 @@ class Written(FrameLog):
         super().__init__(
             db=None,  # type: ignore[arg-type]
             clock=ManualClock(START),
-            timing=Timing(frame_gap=3600.0, frame_retry_interval=0.0),
+            timeouts=Timeouts(frame_gap=3600.0, frame_retry_interval=0.0),
         )
         self.texts: list[tuple[int, str]] = []
 

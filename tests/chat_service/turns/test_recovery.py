@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from chat_service.persistence import frames, messages, turn_recovery
 from chat_service.persistence.turn_recovery import RecoveredUsage
 from chat_service.persistence.turns import Turn
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from chat_service.turns import accounting, recovery
 from tests.chat_service.replica import (
     CUT,
@@ -198,7 +198,7 @@ async def test_a_reckoning_that_failed_is_tried_again_before_its_turn_goes_on(
     replicas: Callable[..., Replica],
     faults: list[Exception],
 ) -> None:
-    replica = replicas(timing=Timing(recovery_retry_interval=0.0))
+    replica = replicas(timeouts=Timeouts(recovery_retry_interval=0.0))
     (turn,) = await store(engine)
     await say(engine, turn, "what was said")
     replica.faults, replica.cut = [*faults], [CUT]
@@ -211,7 +211,7 @@ async def test_a_reckoning_that_failed_is_tried_again_before_its_turn_goes_on(
 async def test_a_reckoning_that_never_ends_holds_no_turn_up_for_ever(
     engine: AsyncEngine, replicas: Callable[..., Replica]
 ) -> None:
-    replica = replicas(timing=Timing(recovery_limit=0.0, recovery_retry_interval=0.0))
+    replica = replicas(timeouts=Timeouts(recovery_limit=0.0, recovery_retry_interval=0.0))
     await store(engine, 3 * recovery.AT_ONCE)
     replica.reckoning.clear()
     await replica.turns.adopt_turns()
@@ -224,7 +224,7 @@ async def test_a_replica_that_stops_leaves_what_it_was_taking_over_too(
     replicas: Callable[..., Replica],
     faults: list[Exception],
 ) -> None:
-    replica = replicas(timing=Timing(recovery_retry_interval=0.0))
+    replica = replicas(timeouts=Timeouts(recovery_retry_interval=0.0))
     (turn,) = await store(engine)
     replica.reckoning.clear()
     replica.faults = [*faults]

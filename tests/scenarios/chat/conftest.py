@@ -10,7 +10,7 @@ from tests.chat_service.conftest import (
     replica,
     replicas,
     serve,
-    timing,
+    timeouts,
 )
 
 __all__ = [
@@ -23,5 +23,5 @@ __all__ = [
     "replica",
     "replicas",
     "serve",
-    "timing",
+    "timeouts",
 ]

@@ -11,7 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import turns
 from chat_service.runtime.ports import SavedAutomation
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from shared import resources
 from tests.chat_service.conftest import Serving
 from tests.support.agent_ports import MemoryAutomations
@@ -38,10 +38,10 @@ class Slow(MemoryAutomations):
 
 @pytest.mark.parametrize("waited", [0.0, 60.0])
 async def test_its_approval_tells_what_came_of_it_all_the_same(
-    serve: Serving, timing: Timing, waited: float
+    serve: Serving, timeouts: Timeouts, waited: float
 ) -> None:
     automations = Slow()
-    chat = await serve(automations=automations, timing=replace(timing, action_limit=waited))
+    chat = await serve(automations=automations, timeouts=replace(timeouts, action_limit=waited))
     approval = approval_of(await chat.send(SCHEDULE))
     resuming = asyncio.create_task(chat.resume(approval.turn, approve(approval)))
     await asyncio.wait_for(automations.has_saved.wait(), 60)

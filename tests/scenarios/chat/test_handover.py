@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import tables
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.rpc import status
@@ -129,10 +129,10 @@ async def test_two_replicas_racing_for_a_thread_open_one_turn(
 
 
 async def test_a_cancel_that_meets_a_pause_cancels_the_turn(
-    serve: Serving, demo: DemoServer, timing: Timing
+    serve: Serving, demo: DemoServer, timeouts: Timeouts
 ) -> None:
-    never = replace(timing, cancel_poll_interval=86_400.0)  # it looks once
-    first, second = await serve(timing=never), await serve(timing=never)
+    never = replace(timeouts, cancel_poll_interval=86_400.0)  # it looks once
+    first, second = await serve(timeouts=never), await serve(timeouts=never)
     thread = thread_of(await first.send("hello"))  # by now it has looked
     demo.controls.hold(kind="drafter")
     call = first.stream(SCHEDULE, name=thread)

@@ -17,7 +17,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from structlog.testing import capture_logs
 
 from chat_service.persistence import tables
-from chat_service.runtime.timing import Timing
+from chat_service.runtime.timeouts import Timeouts
 from devstack.demo_model import DemoServer
 from devstack.postgres_roles import ServiceDatabases
 from shared.rpc import status, struct
@@ -243,11 +243,11 @@ async def test_an_act_whose_server_stays_away_is_told_as_not_done(
 
 
 async def test_a_server_that_was_never_reached_is_no_tool_that_is_gone(
-    start: Start, keys: Keys, shelf: Shelf, timing: Timing
+    start: Start, keys: Keys, shelf: Shelf, timeouts: Timeouts
 ) -> None:
     shelf.away = True
 
-    async with start(timing=replace(timing, mcp_refresh_interval=0.2)) as chat:
+    async with start(timeouts=replace(timeouts, mcp_refresh_interval=0.2)) as chat:
         failed = await _task(chat, keys)
         assert not await _offered(chat, keys)
         shelf.away = False
@@ -264,9 +264,9 @@ async def test_a_server_that_hangs_does_not_keep_the_service_from_serving(
     demo: DemoServer,
     automations: MemoryAutomations,
     tmp_path: Path,
-    timing: Timing,
+    timeouts: Timeouts,
 ) -> None:
-    hurried = replace(timing, mcp_startup_limit=0.2)
+    hurried = replace(timeouts, mcp_startup_limit=0.2)
     models = tmp_path / "models.yaml"
     async with served(OddMcp(hangs=True)) as url:
         models.write_text(FILE.format(url=url))
@@ -277,7 +277,7 @@ async def test_a_server_that_hangs_does_not_keep_the_service_from_serving(
                 demo.base_url,
                 automations=automations,
                 models_file=models,
-                timing=hurried,
+                timeouts=hurried,
             ) as chat:
                 events = await chat.send("hello")
 

@@ -187,7 +187,7 @@ async def test_configured_headers_are_sent_with_everything(
     server = McpServer(
         id="odd", url=url, approval="never", header_env={"Authorization": "ODD_TOKEN"}
     )
-    tools = McpTools(servers=[server], environ={"ODD_TOKEN": "Bearer known"}, timing=PATIENT)
+    tools = McpTools(servers=[server], environ={"ODD_TOKEN": "Bearer known"}, timeouts=PATIENT)
     await tools.refresh()
     await bench.all(calling("odd_act"), agent=agent_with(bench, tools))
 

@@ -76,7 +76,7 @@ async def test_what_was_approved_waits_for_a_server_that_nothing_is_known_of(
         agent = agent_with(bench, await looked(server))
         (approval,) = await bench.paused(calling("odd_act"), agent=agent)
         bench.approvals.decide(approval, "approved")
-        restarted = McpTools(servers=[server], environ={}, timing=PATIENT)
+        restarted = McpTools(servers=[server], environ={}, timeouts=PATIENT)
 
         async def sleep(seconds: float) -> None:
             await bench.waits.sleep(seconds)
@@ -95,7 +95,7 @@ async def test_a_tool_of_a_server_that_was_never_reached_is_told_as_such_at_once
     bench: Bench,
 ) -> None:
     unknown = McpTools(
-        servers=[McpServer(id="odd", url="http://127.0.0.1:1/mcp")], environ={}, timing=PATIENT
+        servers=[McpServer(id="odd", url="http://127.0.0.1:1/mcp")], environ={}, timeouts=PATIENT
     )
 
     async with scripted_model(one_call("odd_act", 1), [says("I see."), ends()]) as model:

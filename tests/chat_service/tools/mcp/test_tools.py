@@ -40,7 +40,7 @@ async def url(shelf: Shelf) -> AsyncIterator[str]:
 
 async def looked(*servers: McpServer) -> McpTools:
     reserved = {tool.name for tool in MAIN_AGENT}
-    found = McpTools(servers=servers, environ={}, reserved=reserved, timing=PATIENT)
+    found = McpTools(servers=servers, environ={}, reserved=reserved, timeouts=PATIENT)
     await found.refresh()
     return found
 

@@ -1,10 +1,10 @@
-"""How long chat_service waits for what may not come."""
+"""Time limits and retry intervals of chat_service."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
+class Timeouts:
     """Limits and intervals in seconds. Production uses the defaults; a test passes its own."""
 
     title_limit: float = 2.0  # a segment's end waits for a title that is on its way

@@ -1,0 +1,68 @@
+"""The map in docs/architecture.md: every package and its line, and the walks' files."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support import walks
+
+ROOT = walks.ROOT
+SERVICES = ("chat_service", "automation_service", "shared")
+
+
+def packages() -> dict[str, str]:
+    """Each package and the first line of its docstring."""
+    found = {}
+    for service in SERVICES:
+        for file in sorted((ROOT / service).rglob("__init__.py")):
+            path = file.parent.relative_to(ROOT)
+            if "gen" in path.parts or "migrations" in path.parts:
+                continue
+            doc = ast.get_docstring(ast.parse(file.read_text()))
+            assert doc, f"{path} does not say what it is"
+            found[str(path)] = doc.partition("\n")[0]
+    return found
+
+
+def listed() -> dict[str, str]:
+    section = walks.section("Packages")
+    return dict(re.findall(r"^\| `([\w/]+)` \| (.*?) \|$", section, re.M))
+
+
+def test_every_package_has_its_line_on_the_map() -> None:
+    assert listed() == packages()
+
+
+def test_every_folder_with_modules_is_a_package() -> None:
+    folders = {
+        str(file.parent.relative_to(ROOT))
+        for service in SERVICES
+        for file in (ROOT / service).rglob("*.py")
+        if not {"gen", "migrations", "versions"} & set(file.parts)
+    }
+    assert folders == set(packages())
+
+
+def test_there_are_four_walks() -> None:
+    assert list(walks.listed()) == [
+        "Message → frames",
+        "Decision → automation",
+        "Due slot → finished run",
+        "RunTask → result",
+    ]
+
+
+@pytest.mark.parametrize("walk", walks.listed())
+def test_a_walk_names_at_most_six_files_that_exist(walk: str) -> None:
+    files = walks.listed()[walk]
+    assert 1 <= len(files) <= 6
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+
+
+def test_what_the_map_names_in_code_exists() -> None:
+    text = Path(ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"`((?:chat_service|automation_service|shared)/[\w/]+(?:\.py)?)`", text)
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
