@@ -1,4 +1,4 @@
-"""The agent's stream, which another model continues when one refuses."""
+"""The agent's stream; another model continues when one is rate limited, unavailable or gone."""
 
 import contextlib
 from collections.abc import AsyncGenerator, Sequence

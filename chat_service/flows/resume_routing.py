@@ -18,7 +18,7 @@ from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.frame_log import FrameLog
 from chat_service.turns.segment import Segment
-from chat_service.turns.segment_frames import new_agent_message, store_first_frames
+from chat_service.turns.segment_frames import new_agent_message, store_resume_frames
 from shared import canonical_json, errors, resources
 from shared.clock import Clock
 from shared.db.tenancy import Tenancy
@@ -220,7 +220,7 @@ class ResumeRouter:
         if config.id != turn.model_config_id:
             why = "the model before it can't be had"
             more = [rate_limit_recovery.rerouted_frame(turn.model_config_id, config.id, why)]
-        stored = await store_first_frames(connection, self.log, self.clock.now(), segment, more)
+        stored = await store_resume_frames(connection, self.log, self.clock.now(), segment, more)
         return segment, stored
 
 

@@ -17,7 +17,7 @@ from chat_service.tools.approval import (
     ToolCall,
     request_approval,
 )
-from chat_service.tools.results import ApprovalDeclined, AutomationSaved
+from chat_service.tools.results import ActionRejected, AutomationSaved
 from shared.telemetry import logs
 
 MAX_SUMMARY: Final = 300
@@ -36,13 +36,13 @@ async def act_with_approval(
     change: AutomationChange,
     prepare: Callable[[], Awaitable[Proposal]],
     act: Callable[[ApprovalGranted], Awaitable[SavedAutomation]],
-) -> AutomationSaved | ApprovalDeclined:
+) -> AutomationSaved | ActionRejected:
     """Requests an approval, then runs `act`, which must be idempotent by the approval's id."""
     decision = await request_approval(
         run, ToolCall.from_runtime(runtime), action_type=action_type, tool=tool, prepare=prepare
     )
     if isinstance(decision, ApprovalRejected):
-        return ApprovalDeclined(reason=decision.reason)
+        return ActionRejected(reason=decision.reason)
     approved = decision
     saved = await run.deps.retry.peer.call(
         lambda: _heard_out(_acted(run, approved, act), run.deps.timeouts.action_limit)

@@ -1,6 +1,5 @@
 """A registered capability as a tool of the agent: its arguments, its output, its approval."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -11,7 +10,7 @@ from langchain_core.tools import BaseTool
 from pydantic import SkipValidation
 from typing_extensions import override
 
-from chat_service.llm.text import clean, clean_json, one_line
+from chat_service.llm.text import clean_json, one_line
 from chat_service.runtime.ports import ActionType
 from chat_service.runtime.run_context import AgentRun, ApprovalRule
 from chat_service.tools import idempotency
@@ -23,13 +22,17 @@ from chat_service.tools.approval import (
     has_approval,
     request_approval,
 )
+from chat_service.tools.capability_result import MAX_DEPTH, call_capability
 from chat_service.tools.definition import ToolDefinition, ToolResult, error_result
-from chat_service.tools.results import ApprovalDeclined, OutcomeUnknownResult, to_result
+from chat_service.tools.results import ActionRejected, OutcomeUnknownResult, to_result
 from shared import canonical_json, json_schema
 from shared.registries.capabilities.types import Capability
 
 MAX_ARGUMENTS: Final = 256 * 1024  # bytes, in an approval
 ASKS: Final = "A person is asked before it acts; an agent_task that uses it needs auto_approve."
+
+# Carries out one call of a tool.
+CallHandler = Callable[[dict[str, Any], ToolCall], Awaitable[ToolResult]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,25 +61,38 @@ def offer_tool(capability: Capability, rule: ApprovalRule, *, repeatable: bool =
 def approval_tool(
     run: AgentRun, capability: Capability, *, ask: bool, repeatable: bool = True
 ) -> BaseTool:
-    """Returns the tool. Without `ask` a call needs no approval, unless one was requested before."""
+    """Returns the tool of a capability that has an approval rule.
 
-    async def carry(arguments: dict[str, Any], call: ToolCall) -> ToolResult:
+    Without `ask` a call needs no approval, unless one was requested before.
+    """
+
+    async def handle_call(arguments: dict[str, Any], call: ToolCall) -> ToolResult:
         wanted = clean_json(arguments)
         asks = ask or await has_approval(run, call)
         if said := argument_error(capability, wanted) or (asks and _unshowable(wanted)):
             return error_result(said)
         if not asks:
-            return await _acted(run, capability, call, wanted, repeatable)
-        decision = await _decided(run, capability, call, wanted)
+            return await _call_once(run, capability, call, wanted, repeatable)
+        decision = await _request_decision(run, capability, call, wanted)
         if isinstance(decision, ApprovalRejected):
-            return to_result(ApprovalDeclined(reason=decision.reason))
+            return to_result(ActionRejected(reason=decision.reason))
         wanted = dict(decision.payload["arguments"])
         # retry: an approved call outlives a short outage of its MCP server
         return await run.deps.retry.peer.call(
-            lambda: _acted(run, capability, call, wanted, repeatable)
+            lambda: _call_once(run, capability, call, wanted, repeatable)
         )
 
-    return mapping_tool(capability, carry)
+    return mapping_tool(capability, handle_call)
+
+
+def capability_tool(capability: Capability) -> BaseTool:
+    """Returns the tool of a capability that has no approval rule: its calls need no approval."""
+
+    async def handle_call(arguments: dict[str, Any], _: object) -> ToolResult:
+        said = argument_error(capability, arguments)
+        return error_result(said) if said else await call_capability(capability, arguments)
+
+    return mapping_tool(capability, handle_call)
 
 
 def _unshowable(arguments: dict[str, Any]) -> str:
@@ -88,7 +104,7 @@ def _unshowable(arguments: dict[str, Any]) -> str:
     return f"the arguments are larger than {MAX_ARGUMENTS} bytes" if size > MAX_ARGUMENTS else ""
 
 
-async def _decided(
+async def _request_decision(
     run: AgentRun, capability: Capability, call: ToolCall, arguments: dict[str, Any]
 ) -> ApprovalGranted | ApprovalRejected:
     async def prepare() -> Proposal:
@@ -105,7 +121,7 @@ async def _decided(
     )
 
 
-async def _acted(
+async def _call_once(
     run: AgentRun,
     capability: Capability,
     call: ToolCall,
@@ -138,87 +154,6 @@ def _payload_schema(capability: Capability) -> dict[str, Any]:
     }
 
 
-def to_storable(value: Any, levels: int) -> Any:
-    """Converts a value to storable JSON. Numbers beyond JSON and deep values become text.
-
-    A call that ran must not count as failed because of its output.
-    """
-    match value:
-        case None | bool():
-            return value
-        case int() | float():
-            return value if _holds(value) else str(value)
-        case str():
-            return clean(value)
-        case Mapping() if levels:
-            return {clean(str(key)): to_storable(item, levels - 1) for key, item in value.items()}
-        case list() | tuple() if levels:
-            return [to_storable(item, levels - 1) for item in value]
-    return clean(_as_text(value))
-
-
-def _holds(number: float) -> bool:
-    try:
-        canonical_json.normalise(number)
-    except canonical_json.NotCanonical:
-        return False
-    return True
-
-
-def _as_text(value: Any) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        return f"[{type(value).__name__}]"
-
-
-Carry = Callable[[dict[str, Any], ToolCall], Awaitable[ToolResult]]
-
-
-def mapping_tool(capability: Capability, carry: Carry) -> BaseTool:
-    return _MappingTool(
-        name=capability.id,
-        description=capability.description,
-        args_schema=capability.input_schema,
-        carry=carry,
-    )
-
-
-class _MappingTool(BaseTool):
-    """Passes arguments as one mapping: LangChain reserves names such as `config`."""
-
-    carry: SkipValidation[Carry]
-
-    @override
-    async def ainvoke(
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> ToolMessage:
-        place = (config or {}).get("configurable", {}).get("checkpoint_ns", "")
-        call = ToolCall(id=input["id"] or "", place=place)
-        content, artifact = (await self.carry(dict(input["args"]), call)).to_langchain()
-        return ToolMessage(content, artifact=artifact, name=self.name, tool_call_id=call.id)
-
-    @override
-    def _run(self, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError(f"{self.name} is called with ainvoke")
-
-
-MAX_OUTPUT: Final = 256 * 1024
-BEGINNING: Final = 8_000  # characters that are kept of a larger output
-# protobuf limits a Struct to 32 levels, and to fewer within other messages
-MAX_DEPTH: Final = 28
-
-
-def capability_tool(capability: Capability) -> BaseTool:
-    from chat_service.tools.capability_tool import mapping_tool
-
-    async def carry(arguments: dict[str, Any], _: object) -> ToolResult:
-        said = argument_error(capability, arguments)
-        return error_result(said) if said else await call_capability(capability, arguments)
-
-    return mapping_tool(capability, carry)
-
-
 def argument_error(capability: Capability, arguments: Mapping[str, Any]) -> str:
     """Returns what is wrong with the arguments of a call; empty if they are valid."""
     if _deeper(arguments, MAX_DEPTH):
@@ -228,24 +163,6 @@ def argument_error(capability: Capability, arguments: Mapping[str, Any]) -> str:
     return f"the arguments are invalid: {said}" if said else ""
 
 
-async def call_capability(capability: Capability, arguments: dict[str, Any]) -> ToolResult:
-    """Calls the handler. Any output is a success."""
-    assert capability.handler is not None
-    answer = to_storable(await capability.handler(arguments), MAX_DEPTH - 1)
-    output = answer if isinstance(answer, dict) else {"result": answer}
-    if len(canonical_json.canonical_bytes(output)) > MAX_OUTPUT:
-        return ToolResult(output=_cut(output))
-    return ToolResult(output=output)
-
-
-def _cut(output: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "status": "done",
-        "message": f"It was carried out. Its result is larger than {MAX_OUTPUT} bytes and cut.",
-        "beginning": json.dumps(output, ensure_ascii=False)[:BEGINNING],
-    }
-
-
 def _deeper(value: Any, levels: int) -> bool:
     match value:
         case dict():
@@ -253,3 +170,32 @@ def _deeper(value: Any, levels: int) -> bool:
         case list():
             return levels == 0 or any(_deeper(item, levels - 1) for item in value)
     return False
+
+
+def mapping_tool(capability: Capability, handle_call: CallHandler) -> BaseTool:
+    """Returns a tool with the capability's name and schema, whose calls `handle_call` gets."""
+    return _MappingTool(
+        name=capability.id,
+        description=capability.description,
+        args_schema=capability.input_schema,
+        handle_call=handle_call,
+    )
+
+
+class _MappingTool(BaseTool):
+    """Passes arguments as one mapping: LangChain reserves names such as `config`."""
+
+    handle_call: SkipValidation[CallHandler]
+
+    @override
+    async def ainvoke(
+        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> ToolMessage:
+        place = (config or {}).get("configurable", {}).get("checkpoint_ns", "")
+        call = ToolCall(id=input["id"] or "", place=place)
+        content, artifact = (await self.handle_call(dict(input["args"]), call)).to_langchain()
+        return ToolMessage(content, artifact=artifact, name=self.name, tool_call_id=call.id)
+
+    @override
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(f"{self.name} is called with ainvoke")

@@ -20,7 +20,9 @@ class AutomationSaved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalDeclined:
+class ActionRejected:
+    """No approval was given; nothing was done."""
+
     reason: str
     status: Literal["rejected"] = "rejected"
 
@@ -86,7 +88,7 @@ class SubagentReport:
 ToolOutcome = (
     OutcomeUnknownResult
     | AutomationSaved
-    | ApprovalDeclined
+    | ActionRejected
     | ArgumentsInvalid
     | ToolFailed
     | EtagConflict
@@ -104,9 +106,12 @@ class ToolStopped(Exception):
         self.outcome = outcome
 
 
-# errors that are no outcome of a tool: they end the turn or change its model
+# Errors that are no outcome of a tool: refusals of a task, errors of a drafter's or subagent's
+# model, and a peer or database that stays unreachable. They end the turn or change its model.
 TURN_ERRORS: Final = (
     errors.ApprovalNotGranted,
+    errors.BudgetExceeded,
+    errors.CapabilityGone,
     errors.ModelRateLimited,
     errors.ModelUnavailable,
     errors.ServiceUnavailable,

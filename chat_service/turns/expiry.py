@@ -19,7 +19,7 @@ from chat_service.turns.segment import Segment
 from chat_service.turns.segment_frames import (
     earlier_tool_calls,
     new_agent_message,
-    store_first_frames,
+    store_resume_frames,
 )
 from shared import resources
 from shared.clock import Clock
@@ -59,7 +59,7 @@ class WaitingTurns:
             agent_message_id=resources.new_id_at(now),
         )
         results = await self._results(connection, ended, waited, now)
-        stored = await store_first_frames(connection, self.log, now, Segment(turn=ended))
+        stored = await store_resume_frames(connection, self.log, now, Segment(turn=ended))
         base = turn.last_sequence + len(stored)
         last = [*results, pb.TurnEvent(cancelled=pb.TurnCancelled())]
         await frames.insert(connection, turn.id, base, self.log.number(last, base))

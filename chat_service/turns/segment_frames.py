@@ -1,4 +1,7 @@
-"""The first frames of a segment, and the results of calls that it never ran."""
+"""The first frames of a segment that follows a pause, and the results of calls that never ran.
+
+The results hold the words for approvals that expired or were cancelled with their turn.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -91,14 +94,17 @@ def new_agent_message(turn: Turn, now: datetime) -> Message:
     )
 
 
-async def store_first_frames(
+async def store_resume_frames(
     connection: AsyncConnection,
     log: FrameLog,
     now: datetime,
     segment: Segment,
     more: Sequence[pb.TurnEvent] = (),
 ) -> list[bytes]:
-    """Stores `started`, the decisions since the segment before, and `more`."""
+    """Stores the first frames of a segment after a turn's first: `started`, the decisions, `more`.
+
+    The decisions are those of the approvals that the segment before requested.
+    """
     turn = segment.turn
     rows = await approvals.list_by_turn(connection, turn.id)
     decided = [row for row in rows if row.segment == turn.segment - 1]

@@ -1,4 +1,7 @@
-"""Middleware around each tool call: limits, errors and readable results."""
+"""Middleware around each tool call: errors become results, and how many calls an answer may have.
+
+What a capability's result may hold is in `tools/capability_result.py`.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -15,6 +18,7 @@ from chat_service.agent.middleware.common import agent_run, calling_message
 from chat_service.llm.text import one_line
 from chat_service.runtime.run_context import AgentRun, stamp_of, unreadable_of
 from chat_service.tools.definition import ToolDefinition, error_result
+from chat_service.tools.results import TURN_ERRORS
 from shared import errors
 from shared.telemetry import logs
 
@@ -22,18 +26,8 @@ log = logs.logger(__name__)
 # tool calls of one answer; further ones fail
 MAX_PARALLEL_CALLS: Final = 64
 _SHOWN: Final = 200  # characters of arguments that can't be read
-# errors that end the stream instead of becoming a tool's result: refusals of a task, a database
-# that stays unreachable, and errors of a drafter's or subagent's model or checkpoints
-_ENDS_THE_STREAM = (
-    errors.ApprovalNotGranted,
-    errors.BudgetExceeded,
-    errors.CapabilityGone,
-    errors.ModelRateLimited,
-    errors.ModelUnavailable,
-    errors.ServiceUnavailable,
-    psycopg.Error,
-    PoolTimeout,
-)
+# errors that end the stream instead of becoming a tool's result
+_STREAM_ERRORS: Final = (*TURN_ERRORS, psycopg.Error, PoolTimeout)
 ToolHandler = Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
 
 
@@ -56,7 +50,7 @@ class ToolCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             message = _answer(request, refusal) if refusal else await handler(request)
         except GraphBubbleUp:
             raise
-        except _ENDS_THE_STREAM:
+        except _STREAM_ERRORS:
             raise
         except errors.RotaError as exc:
             message = _answer(request, exc.message)

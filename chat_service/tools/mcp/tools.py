@@ -93,7 +93,9 @@ class McpTools:
         self._refreshed.set()
 
     async def wait_ready(self) -> None:
-        """Waits up to `seconds` for the first refresh, so that recovered turns find their tools.
+        """Waits for the first refresh, so that recovered turns find their tools.
+
+        It gives up after `timeouts.mcp_startup_limit` seconds.
 
         Returns at once if every server has listed its tools before.
         """

@@ -9,7 +9,8 @@ from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.agent.toolset import MAIN_AGENT
 from chat_service.runtime.events import Paused
-from chat_service.tools.capability_tool import MAX_DEPTH, argument_error, call_capability
+from chat_service.tools.capability_result import MAX_DEPTH, call_capability
+from chat_service.tools.capability_tool import argument_error
 from chat_service.tools.definition import ToolDefinition
 from shared.registries.capabilities.types import Capability
 from shared.rpc.struct import to_struct

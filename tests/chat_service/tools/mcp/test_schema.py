@@ -8,7 +8,7 @@ from rota.agent.v1 import agent_pb2
 
 from chat_service.api.tasks import list_capabilities
 from chat_service.runtime.models_file import McpServer
-from chat_service.tools.capability_tool import to_storable
+from chat_service.tools.capability_result import to_storable
 from chat_service.tools.mcp.schema import sanitize_schema
 from shared import canonical_json
 from shared.registries.catalogue import Catalogue
