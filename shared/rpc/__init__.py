@@ -1,1 +1,1 @@
-"""gRPC servers, clients, interceptors and status details."""
+"""gRPC servers and clients: access, idempotency, interceptors and status details."""
