@@ -107,16 +107,18 @@ async def _one(agent: Agent, bundle: ModelBundle, order: GraphSpec) -> AnswerTim
         time_zone_assumed=True,
     )
     text = f"<<tokens={order.tokens};delay={order.delay}>> go on"
-    said = [ThreadMessage(id=str(uuid4()), role="user", parts=[{"text": text}])]
+    messages = [ThreadMessage(id=str(uuid4()), role="user", parts=[{"text": text}])]
     timed, began, last = AnswerTimes(), time.perf_counter(), 0.0
-    async for event in agent.stream(context=context, model=bundle, said=said, mode=StartMode.NEW):
+    async for event in agent.stream(
+        context=context, model=bundle, messages=messages, mode=StartMode.NEW
+    ):
         if isinstance(event, TextDelta):
             now = time.perf_counter()
             timed.first_text = timed.first_text or now - began
             timed.worst_gap = max(timed.worst_gap, now - last if last else 0.0)
             last = now
     timed.first_frame = timed.first_text
-    await agent.forget(turn)
+    await agent.delete_checkpoints(turn)
     timed.end = time.perf_counter() - began
     return timed
 

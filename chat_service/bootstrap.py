@@ -142,8 +142,8 @@ async def service(
             retry=retry,
             timeouts=timeouts,
             images=ImageStore(db=db),
-            more_tools=toolbox.definitions,
-            may_come=toolbox.mcp.may_come,
+            capability_tools=toolbox.definitions,
+            may_appear_later=toolbox.mcp.may_appear_later,
             models=models,
             subagents=models.subagents if isinstance(models, Models) else (),
         )
@@ -166,17 +166,19 @@ async def service(
             watcher,
             leases=leases,
             flow=functools.partial(run_segment, deps),
-            forget=agent.forget,
+            delete_checkpoints=agent.delete_checkpoints,
             estimate_lost_usage=functools.partial(estimate_lost_usage, deps),
             lease=settings.turn_lease,
             timeouts=timeouts,
         )
-        waiting_turns = WaitingTurns(db=db, clock=clock, log=frame_log, forget=agent.forget)
+        waiting_turns = WaitingTurns(
+            db=db, clock=clock, log=frame_log, delete_checkpoints=agent.delete_checkpoints
+        )
         retention = TurnRetention(
             db=db,
             clock=clock,
             tenancy=Tenancy(tables.tenants),
-            forget=agent.forget,
+            delete_checkpoints=agent.delete_checkpoints,
             frames_kept=settings.frames_kept,
         )
         key_rotation = KeyRotation(model_loader=model_loader)

@@ -65,20 +65,21 @@ def prepare_process() -> None:
     os.environ["LANGSMITH_TRACING"] = "false"
     os.environ["LANGCHAIN_TRACING_V2"] = "false"
     os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
-    # langsmith caches the environment
+    # langsmith caches environment variables
     cast(Any, langsmith_utils.get_env_var).cache_clear()
-    # langsmith would switch threads four times a model call to find that nothing is traced
-    langsmith.set_runtime_overrides(aio_to_thread=_here)
+    # Tracing is off, but langsmith would still run four functions a model call in threads.
+    langsmith.set_runtime_overrides(aio_to_thread=_run_inline)
 
 
-async def _here(
-    _elsewhere: Any, context: Context, do: Callable[..., Any], /, *args: Any, **named: Any
+async def _run_inline(
+    _: Any, context: Context, function: Callable[..., Any], /, *args: Any, **named: Any
 ) -> Any:
-    return context.run(do, *args, **named)
+    """Runs a function in this thread instead of another one."""
+    return context.run(function, *args, **named)
 
 
 class Agent:
-    """A process has one."""
+    """Runs agents on turns, and deletes their checkpoints. A process has one Agent."""
 
     def __init__(
         self,
@@ -91,21 +92,27 @@ class Agent:
         clock: Clock,
         retry: RetryPolicies | None = None,
         images: Images | None = None,
-        more_tools: Callable[[], Sequence[ToolDefinition]] = tuple,
+        capability_tools: Callable[[], Sequence[ToolDefinition]] = tuple,
         subagents: Sequence[Subagent] = (),
         models: Mapping[int, ModelConfig] | None = None,
-        may_come: Callable[[str], bool] = lambda _: False,
+        may_appear_later: Callable[[str], bool] = lambda _: False,
         timeouts: Timeouts | None = None,
     ) -> None:
-        """`may_come` returns whether a missing tool may belong to an MCP server not reached yet."""
+        """`capability_tools` returns the tools of capabilities and MCP servers.
+
+        `may_appear_later` returns whether a missing tool may belong to an MCP server that was
+        never reached.
+        """
         self._checkpoints = checkpoints
         self._graphs = GraphCache()
         self._start_lock = asyncio.Lock()
-        self._more_tools = more_tools
-        self._may_come = may_come
-        self._own: tuple[ToolDefinition, ...] = MAIN_AGENT
+        self._capability_tools = capability_tools
+        self._may_appear_later = may_appear_later
+        self._chat_tools: tuple[ToolDefinition, ...] = MAIN_AGENT
         if subagents:
-            self._own += (delegate_tool(subagents, checkpoints, self._graphs, more_tools),)
+            self._chat_tools += (
+                delegate_tool(subagents, checkpoints, self._graphs, capability_tools),
+            )
         self._deps = AgentDeps(
             approvals=approvals,
             claims=claims,
@@ -116,8 +123,10 @@ class Agent:
             images=images,
             timeouts=timeouts or Timeouts(),
             models=lambda: models or {},
-            rules=lambda: {tool.name: tool.approval for tool in more_tools()},
-            deferred=DeferredTools(more_tools=more_tools, may_come=may_come),
+            rules=lambda: {tool.name: tool.approval for tool in capability_tools()},
+            deferred=DeferredTools(
+                capability_tools=capability_tools, may_appear_later=may_appear_later
+            ),
         )
 
     async def stream(
@@ -125,8 +134,8 @@ class Agent:
         *,
         context: RuntimeContext,
         model: ModelBundle,
-        said: Sequence[ThreadMessage],
-        resume: Sequence[UUID] = (),
+        messages: Sequence[ThreadMessage],
+        decided_approvals: Sequence[UUID] = (),
         task: TaskLimits | None = None,
         disabled_tools: Collection[str] = (),
         first_block: int = 0,
@@ -135,16 +144,21 @@ class Agent:
     ) -> AsyncGenerator[AgentEvent, None]:
         """Streams one segment of a turn, from its start or from its checkpoint.
 
-        `said` ends with the present message; only a start reads it. `resume` names the decided
-        approvals of a segment that resumes after a pause; a repeat after a crash passes the same.
+        `messages` ends with the message to answer; they are read only if the turn has no
+        checkpoint. `decided_approvals` are those of a segment that resumes after a pause; a
+        recovered segment passes the same.
 
-        A segment that has a checkpoint is replayed: TextRetracted(from_block=0) if `first_block`
-        is above 0, then the events of the checkpoint in new blocks, with their usage, then new
-        events. RETRY_OTHER_MODEL leaves the replay out: the caller has sent those events and
-        continues after a refusal. NEW promises that the turn has no checkpoint.
+        What a segment streams first, by `mode`:
 
-        `meter` holds the usage even if the stream is cut off. A model call has the same id in
-        the meter and in its event.
+        - NEW: new events. The turn has no checkpoint, and none is read.
+        - RESUMED, RECOVERED: TextRetracted(from_block=0) if `first_block` is above 0, then the
+          checkpoint's events of this segment, if any, in new blocks and with their usage.
+          A segment of which the checkpoint holds nothing yet retracts and replays nothing after a
+          pause.
+        - RETRY_OTHER_MODEL: new events. The caller has sent the checkpoint's events.
+
+        `meter` counts the usage of each model call, also of one that is cut off. A call has the
+        same id in the meter and in its event.
 
         A pause ends the stream with Paused. Raises errors of shared.errors: ModelRateLimited
         (after the text of the failed call is retracted), ModelUnavailable, ApprovalsUndecided,
@@ -156,15 +170,15 @@ class Agent:
             runtime=context,
             model=model,
             task=task,
-            segment=segment_key(resume),
-            decided=tuple(resume),
+            segment=segment_key(decided_approvals),
+            decided=tuple(decided_approvals),
             disabled=frozenset(disabled_tools),
             mode=mode,
         )
         state = RunState(next_block=first_block, meter=meter or Meter())
         async with (
             _database_faults(),
-            aclosing(self._segment(run, state, said)) as events,
+            aclosing(self._stream_segment(run, state, messages)) as events,
         ):
             async for event in events:
                 yield event
@@ -174,7 +188,7 @@ class Agent:
         *,
         context: RuntimeContext,
         model: ModelBundle,
-        resume: Sequence[UUID] = (),
+        decided_approvals: Sequence[UUID] = (),
         task: TaskLimits | None = None,
         checkpointed: bool = True,
     ) -> CheckpointUsage:
@@ -183,20 +197,22 @@ class Agent:
         With `checkpointed=False` the turn has no checkpoint, and the database is not read.
         """
         run = self._with_prompt(
-            RunContext(runtime=context, model=model, task=task, segment=segment_key(resume))
+            RunContext(
+                runtime=context, model=model, task=task, segment=segment_key(decided_approvals)
+            )
         )
         if not checkpointed:
             return checkpoint_usage.empty_usage(run)
         async with _database_faults():
             return await checkpoint_usage.read_usage(run, self._checkpoints)
 
-    async def forget(self, turn: UUID) -> None:
+    async def delete_checkpoints(self, turn: UUID) -> None:
         """Deletes the checkpoints of a turn that has ended."""
         async with _database_faults():
             await self._checkpoints.delete(turn)
 
-    async def _segment(
-        self, context: RunContext, state: RunState, said: Sequence[ThreadMessage]
+    async def _stream_segment(
+        self, context: RunContext, state: RunState, messages: Sequence[ThreadMessage]
     ) -> AsyncGenerator[AgentEvent, None]:
         run, graph = await self._start(context, state)
         context, config = run.context, graph_config(thread_id(context.runtime.turn))
@@ -207,7 +223,7 @@ class Agent:
             if context.replays and state.next_block > 0:
                 yield TextRetracted(from_block=0)
             context_tokens = context.model.config.context_tokens
-            given: Any = {"messages": history.to_model_messages(said, context_tokens)}
+            graph_input: Any = {"messages": history.to_model_messages(messages, context_tokens)}
         else:
             resume_state = ResumeState.from_snapshot(snapshot, context)
             if context.replays and not resume_state.first_resume:
@@ -216,24 +232,24 @@ class Agent:
             if resume_state.is_suspended:
                 yield Paused(approvals=resume_state.undecided)
                 return
-            given = resume_state.resume_input()
-            if given is None and not snapshot.next:
-                given = _correction(snapshot, context)
-                if given is None:
+            graph_input = resume_state.resume_input()
+            if graph_input is None and not snapshot.next:
+                graph_input = _correction(snapshot, context)
+                if graph_input is None:
                     return
                 yield TextRetracted(from_block=state.next_block - 1)
-        async with aclosing(self._work(graph, config, run, given)) as events:
+        async with aclosing(self._run_graph(graph, config, run, graph_input)) as events:
             async for event in events:
                 yield event
 
-    async def _work(
-        self, graph: Graph, config: RunnableConfig, run: AgentRun, given: Any
+    async def _run_graph(
+        self, graph: Graph, config: RunnableConfig, run: AgentRun, graph_input: Any
     ) -> AsyncGenerator[AgentEvent, None]:
         """Runs the graph until it pauses or its answer is accepted."""
         while True:
             reader = stream_events.StreamEvents(run)
             parts = graph.astream(
-                given,
+                graph_input,
                 config,
                 context=run,
                 stream_mode=["updates", "custom"],
@@ -249,29 +265,35 @@ class Agent:
                 return
             if not _has_output_schema(run.context):
                 return
-            given = _correction(await graph.aget_state(config), run.context)
-            if given is None:
+            graph_input = _correction(await graph.aget_state(config), run.context)
+            if graph_input is None:
                 return
             yield TextRetracted(from_block=run.state.next_block - 1)
 
     async def _start(self, context: RunContext, state: RunState) -> tuple[AgentRun, Graph]:
-        # A start keeps the loop busy for a millisecond or more. Starts take turns, so that many
-        # at once do not hold up the text of other turns.
+        # A start blocks the event loop for a millisecond or more. One starts at a time, and the
+        # loop runs other tasks in between, so that many starts do not delay the other streams.
         async with self._start_lock:
             await asyncio.sleep(0)
             capabilities = self._deps.catalogue().capabilities or {}
-            more, own = self._more_tools(), self._own
-            tools = select_tools(context, capabilities, more, own, self._may_come)
+            tools = select_tools(
+                context,
+                capabilities,
+                self._capability_tools(),
+                self._chat_tools,
+                self._may_appear_later,
+            )
             run = AgentRun(deps=self._deps, context=self._with_prompt(context), state=state)
-            # the answer of a task with an output schema is checked after it was written
-            brief = not _has_output_schema(context)
             saver = self._checkpoints.checkpointer(
-                context.runtime.turn, fresh=context.mode is StartMode.NEW, brief=brief
+                context.runtime.turn,
+                no_checkpoint=context.mode is StartMode.NEW,
+                # a final answer is checked against the output schema by its checkpoint
+                skip_final_answer=not _has_output_schema(context),
             )
             return run, self._graphs.graph(run, tools, saver)
 
     def _with_prompt(self, context: RunContext) -> RunContext:
-        return replace(context, system_prompt=_system_prompt(context, self._own))
+        return replace(context, system_prompt=_system_prompt(context, self._chat_tools))
 
 
 def _system_prompt(context: RunContext, tools: Sequence[ToolDefinition]) -> str:

@@ -37,22 +37,24 @@ class _State:
 class DeferredCheckpointer(AsyncPostgresSaver):
     """The checkpointer of one stream. It defers writes until the first model call ends.
 
-    Until then a crash loses nothing: the agent starts again from the thread's messages. With
-    `fresh` no checkpoint exists, and none is read. With `brief` a first answer that ends the
-    turn is not written either. `on_write` is called before each write.
+    Until then a crash loses nothing: the agent starts again from the thread's messages.
+
+    `no_checkpoint` promises that no checkpoint exists: none is read. With `skip_final_answer` too,
+    a first answer that ends the turn is not written either. `on_write` is called before each
+    write.
     """
 
     def __init__(
         self,
         *given: Any,
-        fresh: bool = False,
-        brief: bool = False,
+        no_checkpoint: bool = False,
+        skip_final_answer: bool = False,
         on_write: Callable[[], object] = bool,
         **more: Any,
     ) -> None:
         super().__init__(*given, **more)
-        self._state = _State(empty=fresh)
-        self._brief = fresh and brief
+        self._state = _State(empty=no_checkpoint)
+        self._skip_final_answer = no_checkpoint and skip_final_answer
         self._on_write = on_write
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
@@ -67,7 +69,9 @@ class DeferredCheckpointer(AsyncPostgresSaver):
     ) -> RunnableConfig:
         state = self._state
         state.held = {**state.held, **new_versions}
-        if metadata["step"] <= 0 or (self._brief and state.empty and _stands(checkpoint)):
+        if metadata["step"] <= 0 or (
+            self._skip_final_answer and state.empty and _is_final_answer(checkpoint)
+        ):
             state.held_id = checkpoint["id"]
             given = config["configurable"]
             kept = {key: given[key] for key in ("thread_id", "checkpoint_ns")}
@@ -89,7 +93,7 @@ class DeferredCheckpointer(AsyncPostgresSaver):
             await super().aput_writes(config, writes, task_id, task_path)
 
 
-def _stands(checkpoint: Checkpoint) -> bool:
+def _is_final_answer(checkpoint: Checkpoint) -> bool:
     """Returns whether the last message is an answer without tool calls."""
     messages = checkpoint["channel_values"].get("messages") or [None]
     return isinstance(messages[-1], AIMessage) and not messages[-1].tool_calls
@@ -97,7 +101,7 @@ def _stands(checkpoint: Checkpoint) -> bool:
 
 MAX_SUBAGENT_RUNS: Final = 16  # of subagents, in one turn
 MAX_UNWRITTEN: Final = 10_000
-_FORGET: Final = """
+_DELETE: Final = """
     WITH states AS (DELETE FROM checkpoints WHERE thread_id = ANY(%(threads)s)),
          blobs AS (DELETE FROM checkpoint_blobs WHERE thread_id = ANY(%(threads)s))
     DELETE FROM checkpoint_writes WHERE thread_id = ANY(%(threads)s)
@@ -118,29 +122,29 @@ def thread_id(turn: UUID, subagent_run: int = 0) -> str:
 class CheckpointStore:
     """The checkpoints of all turns. Each agent of a turn has its own LangGraph thread."""
 
-    def __init__(self, pool: _Pool, *, most_noted: int = MAX_UNWRITTEN) -> None:
+    def __init__(self, pool: _Pool, *, max_unwritten: int = MAX_UNWRITTEN) -> None:
         self._pool = pool
         self._serde = serde()
         # Turns without any written checkpoint. A turn that this cache has forgotten costs one
         # statement that deletes nothing.
-        self._unwritten: LRUCache[UUID, None] = LRUCache(most_noted)
+        self._unwritten: LRUCache[UUID, None] = LRUCache(max_unwritten)
 
     def checkpointer(
-        self, turn: UUID, *, fresh: bool = False, brief: bool = False
+        self, turn: UUID, *, no_checkpoint: bool = False, skip_final_answer: bool = False
     ) -> DeferredCheckpointer:
         """Returns a new checkpointer for one stream; it runs one call at a time.
 
-        `fresh` promises that the turn has no checkpoint.
+        `no_checkpoint` promises that the turn has no checkpoint.
         """
-        if fresh:
+        if no_checkpoint:
             self._unwritten[turn] = None
         else:
             self._unwritten.pop(turn, None)
         return DeferredCheckpointer(
             self._pool,
             serde=self._serde,
-            fresh=fresh,
-            brief=brief,
+            no_checkpoint=no_checkpoint,
+            skip_final_answer=skip_final_answer,
             on_write=lambda: self._unwritten.pop(turn, None),
         )
 
@@ -151,7 +155,7 @@ class CheckpointStore:
             return
         threads = [thread_id(turn, number) for number in range(MAX_SUBAGENT_RUNS + 1)]
         async with self._pool.connection() as connection:
-            await connection.execute(_FORGET, {"threads": threads})
+            await connection.execute(_DELETE, {"threads": threads})
 
 
 @asynccontextmanager

@@ -47,20 +47,24 @@ MAIN_AGENT: Final = (
 def select_tools(
     context: RunContext,
     capabilities: Mapping[str, Capability],
-    more: Sequence[ToolDefinition] = (),
-    own: Sequence[ToolDefinition] = MAIN_AGENT,
-    may_come: Callable[[str], bool] = lambda _: False,
+    capability_tools: Sequence[ToolDefinition] = (),
+    chat_tools: Sequence[ToolDefinition] = MAIN_AGENT,
+    may_appear_later: Callable[[str], bool] = lambda _: False,
 ) -> list[ToolDefinition]:
-    """Returns the tools of a run. `own` are the main agent's; tasks choose from the others.
+    """Returns the tools of a run. Tasks get none of `chat_tools`.
 
     Raises CapabilityGone for a task's tool that is not registered, and ServiceUnavailable if it
-    `may_come` from an MCP server not reached yet.
+    `may_appear_later` from an MCP server not reached yet.
     """
     if context.task is None:
-        return [tool for tool in (*own, *more) if tool.name not in context.disabled]
-    ruled = {tool.name: tool for tool in more}
+        return [
+            tool for tool in (*chat_tools, *capability_tools) if tool.name not in context.disabled
+        ]
+    ruled = {tool.name: tool for tool in capability_tools}
     return [
-        ruled[name] if name in ruled else _without_rule(_registered(name, capabilities, may_come))
+        ruled[name]
+        if name in ruled
+        else _without_rule(_registered(name, capabilities, may_appear_later))
         for name in context.task.tools
         if name not in context.disabled
     ]
@@ -89,10 +93,10 @@ class _CapabilityFactory:
 
 
 def _registered(
-    name: str, capabilities: Mapping[str, Capability], may_come: Callable[[str], bool]
+    name: str, capabilities: Mapping[str, Capability], may_appear_later: Callable[[str], bool]
 ) -> Capability:
     found = capabilities.get(name)
-    if found is None and may_come(name):
+    if found is None and may_appear_later(name):
         raise errors.ServiceUnavailable(
             f"the server of the tool {name} was not reached yet; try again",
             metadata={"capability": name},
@@ -108,17 +112,17 @@ def _registered(
 class DeferredTools:
     """Finds tools that appeared after the graph was compiled.
 
-    `may_come` returns whether a missing tool may belong to an MCP server not reached yet.
+    `may_appear_later` returns whether a missing tool may belong to an MCP server not reached yet.
     """
 
-    more_tools: Callable[[], Sequence[ToolDefinition]]
-    may_come: Callable[[str], bool]
+    capability_tools: Callable[[], Sequence[ToolDefinition]]
+    may_appear_later: Callable[[str], bool]
 
     def __call__(self, name: str) -> ToolDefinition | None:
-        """Raises PeerUnreachable if the tool may come."""
-        if self.may_come(name):
+        """Raises PeerUnreachable if the tool may appear later."""
+        if self.may_appear_later(name):
             raise PeerUnreachable(f"the server of {name} can't be reached, so nothing was done")
-        return next((tool for tool in self.more_tools() if tool.name == name), None)
+        return next((tool for tool in self.capability_tools() if tool.name == name), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ async def estimate_lost_usage(
     known = await deps.agent.read_usage(
         context=runtime_context.build_context(segment, deps.clock.now()),
         model=bundle,
-        resume=await _decided(deps, segment),
+        decided_approvals=await _decided(deps, segment),
         task=runtime_context.task_limits(segment),
         checkpointed=left.checkpointed,
     )

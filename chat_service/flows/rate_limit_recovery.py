@@ -102,8 +102,8 @@ def _agent_events(
     return deps.agent.stream(
         context=runtime_context.build_context(segment, deps.clock.now()),
         model=bundle,
-        said=given.messages,
-        resume=given.decided,
+        messages=given.messages,
+        decided_approvals=given.decided,
         task=given.task,
         disabled_tools=frozenset(segment.turn.disabled_tools),
         first_block=segment.message.next_block,

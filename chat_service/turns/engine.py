@@ -46,7 +46,7 @@ class TurnEngine:
         *,
         leases: AsyncEngine,
         flow: Flow,
-        forget: Callable[[UUID], Awaitable[None]],
+        delete_checkpoints: Callable[[UUID], Awaitable[None]],
         estimate_lost_usage: LostUsageEstimate,
         lease: timedelta = LEASE,
         timeouts: Timeouts | None = None,
@@ -61,7 +61,7 @@ class TurnEngine:
         self._log = frame_log
         self._watcher = watcher
         self._flow = flow
-        self._forget = forget
+        self._delete_checkpoints = delete_checkpoints
         self._running: dict[UUID, SegmentRun] = {}
         self._stopping = False
         # Transactions that open segments: once one commits, its segment must start.
@@ -93,7 +93,7 @@ class TurnEngine:
             db=self._db,
             clock=self._clock,
             frame_log=self._log,
-            forget=self._forget,
+            delete_checkpoints=self._delete_checkpoints,
             timeouts=self._timeouts,
         )
         self._running[turn.id] = run

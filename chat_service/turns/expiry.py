@@ -36,7 +36,7 @@ class WaitingTurns:
     db: AsyncEngine
     clock: Clock
     log: FrameLog
-    forget: Callable[[UUID], Awaitable[None]]
+    delete_checkpoints: Callable[[UUID], Awaitable[None]]
 
     async def end(self, connection: AsyncConnection, turn: Turn, state: ApprovalState) -> None:
         """Ends a waiting turn in a segment of its own, without a model call.
@@ -89,7 +89,7 @@ class WaitingTurns:
             except Exception as error:  # noqa: BLE001 - tried again; it stops no other
                 log.warning("turn_not_expired", turn=str(turn_id), error=type(error).__name__)
         for turn_id in ended:
-            await self.forget(turn_id)
+            await self.delete_checkpoints(turn_id)
         return ended
 
     async def _expired(self, turn_id: UUID) -> bool:
@@ -105,4 +105,4 @@ class WaitingTurns:
         async with self.db.connect() as connection:
             turn = await turns.get(connection, turn_id)
         if turn is None or turn.end_time is not None:
-            await self.forget(turn_id)
+            await self.delete_checkpoints(turn_id)

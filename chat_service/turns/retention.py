@@ -29,7 +29,7 @@ class TurnRetention:
     db: AsyncEngine
     clock: Clock
     tenancy: Tenancy
-    forget: Callable[[UUID], Awaitable[None]]
+    delete_checkpoints: Callable[[UUID], Awaitable[None]]
     frames_kept: timedelta
 
     async def sweep(self) -> None:
@@ -89,4 +89,4 @@ class TurnRetention:
         async with self.db.connect() as connection:
             left = await turns.list_with_checkpoints(connection, limit=_TURNS)
         for turn in left:
-            await self.forget(turn)
+            await self.delete_checkpoints(turn)

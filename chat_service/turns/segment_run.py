@@ -48,7 +48,7 @@ class SegmentRun:
         db: AsyncEngine,
         clock: Clock,
         frame_log: FrameLog,
-        forget: Callable[[UUID], Awaitable[None]],
+        delete_checkpoints: Callable[[UUID], Awaitable[None]],
         timeouts: Timeouts,
     ) -> None:
         self.segment = segment
@@ -59,7 +59,7 @@ class SegmentRun:
         self._db = db
         self._clock = clock
         self._frame_log = frame_log
-        self._forget = forget
+        self._delete_checkpoints = delete_checkpoints
         self._timeouts = timeouts
         self._telemetry: SegmentTelemetry | None = None
         self._lost_watch: asyncio.Task[None] | None = None
@@ -171,7 +171,7 @@ class SegmentRun:
                 _log_end(segment, ended)
                 if not isinstance(ended, SegmentSuspended):
                     with contextlib.suppress(errors.ServiceUnavailable):  # swept later
-                        await self._forget(segment.turn.id)
+                        await self._delete_checkpoints(segment.turn.id)
             return
 
     async def _leave(self) -> None:

@@ -50,7 +50,7 @@ class Bench:
     turn: UUID = field(default_factory=uuid4)
     time_zone: str = "Europe/Paris"
     time_zone_assumed: bool = False
-    more_tools: Sequence[ToolDefinition] = ()
+    capability_tools: Sequence[ToolDefinition] = ()
     subagents: Sequence[Subagent] = ()
 
     def agent(self) -> Agent:
@@ -62,7 +62,7 @@ class Bench:
             catalogue=current_catalogue,
             clock=ManualClock(NOW),
             retry=retries(self.waits.sleep),
-            more_tools=lambda: self.more_tools,
+            capability_tools=lambda: self.capability_tools,
             subagents=self.subagents,
         )
 
@@ -95,8 +95,12 @@ class Bench:
     def stream(self, text: str = "", **more: Any) -> "Stream":
         agent = more.pop("agent", None) or self.agent()
         model = more.pop("model", None) or self.model()
-        said = more.pop("said", [ThreadMessage(id="m1", role="user", parts=[{"text": text}])])
-        return Stream(lambda: agent.stream(context=self.context(), model=model, said=said, **more))
+        messages = more.pop(
+            "messages", [ThreadMessage(id="m1", role="user", parts=[{"text": text}])]
+        )
+        return Stream(
+            lambda: agent.stream(context=self.context(), model=model, messages=messages, **more)
+        )
 
     async def all(self, text: str = "", **more: Any) -> list[AgentEvent]:
         return await self.stream(text, **more).all()

@@ -78,7 +78,7 @@ class Replica:
             TurnWatcher(self.engine, log, clock),
             leases=self.leases or self.engine,
             flow=self._flow,
-            forget=self._forget,
+            delete_checkpoints=self._delete_checkpoints,
             estimate_lost_usage=self._reckon,
             lease=LEASE,
             timeouts=self.timeouts,
@@ -108,7 +108,7 @@ class Replica:
             raise self.faults.pop()
         return self.cut
 
-    async def _forget(self, turn: UUID) -> None:
+    async def _delete_checkpoints(self, turn: UUID) -> None:
         """Nothing is kept of these."""
 
     async def begun(self, count: int) -> list[tuple[UUID, int]]:

@@ -75,7 +75,7 @@ class McpTools:
     def definitions(self) -> tuple[ToolDefinition, ...]:
         return tuple(one.definition for one in self._all())
 
-    def may_come(self, name: str) -> bool:
+    def may_appear_later(self, name: str) -> bool:
         """Returns whether a tool may belong to a server that has never listed its tools."""
         return any(name.startswith(f"{one.id}_") for one in self._unknown())
 

@@ -73,7 +73,7 @@ async def test_an_approved_draft_is_saved_as_it_was_shown(bench: Bench) -> None:
     draft = bench.approvals.drafts[approval]
     bench.approvals.decide(approval, "approved")
 
-    events = await bench.all(resume=[approval])
+    events = await bench.all(decided_approvals=[approval])
 
     assert list(bench.automations.saved) == [approval]
     saved = bench.automations.saved[approval]
@@ -93,7 +93,7 @@ async def test_an_edited_draft_is_saved_as_edited(bench: Bench) -> None:
     edited["definition"]["triggers"][0]["config"]["cron"] = "30 7 * * 1-5"
     bench.approvals.decide(approval, "approved", payload=edited)
 
-    await bench.all(resume=[approval])
+    await bench.all(decided_approvals=[approval])
 
     config = bench.automations.saved[approval].payload["definition"]["triggers"][0]["config"]
     assert config["cron"] == "30 7 * * 1-5"
@@ -103,7 +103,7 @@ async def test_a_rejection_carries_its_reason_to_the_model(bench: Bench) -> None
     (approval,) = await bench.paused(WEEKDAYS)
     bench.approvals.decide(approval, "rejected", reason="too early")
 
-    events = await bench.all(resume=[approval])
+    events = await bench.all(decided_approvals=[approval])
 
     (result,) = finished(events)
     assert result.output == {"status": "rejected", "reason": "too early"}
@@ -116,7 +116,7 @@ async def test_what_nobody_decided_is_not_saved(bench: Bench, state: str) -> Non
     (approval,) = await bench.paused(WEEKDAYS)
     bench.approvals.decide(approval, state)
 
-    events = await bench.all(resume=[approval])
+    events = await bench.all(decided_approvals=[approval])
 
     assert finished(events)[0].output == {"status": "rejected", "reason": state}
     assert not bench.automations.saved
@@ -125,7 +125,7 @@ async def test_what_nobody_decided_is_not_saved(bench: Bench, state: str) -> Non
 async def test_a_resume_without_a_decision_saves_nothing(bench: Bench) -> None:
     (approval,) = await bench.paused(WEEKDAYS)
 
-    events = await bench.all(resume=[approval])
+    events = await bench.all(decided_approvals=[approval])
 
     assert finished(events)[0].output["status"] == "rejected"
     assert not bench.automations.saved
@@ -136,15 +136,15 @@ async def test_a_resume_that_leaves_an_approval_out_is_refused(bench: Bench) -> 
     bench.approvals.decide(approvals[0], "approved")
 
     with pytest.raises(errors.ApprovalsUndecided, match=str(approvals[1])):
-        await bench.all(resume=approvals[:1])
+        await bench.all(decided_approvals=approvals[:1])
     with pytest.raises(errors.ApprovalsUndecided):
-        await bench.all(resume=[uuid4()])
+        await bench.all(decided_approvals=[uuid4()])
     assert not bench.automations.saved
 
 
 async def test_a_resume_of_a_turn_without_a_checkpoint_is_refused(bench: Bench) -> None:
     with pytest.raises(errors.StateConflict):
-        await bench.all(resume=[uuid4()])
+        await bench.all(decided_approvals=[uuid4()])
 
 
 async def test_two_calls_of_one_model_turn_pause_together_and_go_on_together(
@@ -154,7 +154,7 @@ async def test_two_calls_of_one_model_turn_pause_together_and_go_on_together(
     bench.approvals.decide(news, "approved")
     bench.approvals.decide(joke, "rejected", reason="no jokes")
 
-    events = await bench.all(resume=[joke, news])
+    events = await bench.all(decided_approvals=[joke, news])
 
     assert list(bench.automations.saved) == [news]
     assert sorted(r.output["status"] for r in finished(events)) == ["rejected", "saved"]
@@ -173,19 +173,19 @@ async def test_a_call_that_ended_before_a_pause_is_not_told_again_after_it(bench
     (approval,) = before[-1].approvals
     bench.approvals.decide(approval, "approved")
 
-    (saved,) = finished(await bench.all(resume=[approval]))
+    (saved,) = finished(await bench.all(decided_approvals=[approval]))
 
     assert (listed.output["status"], saved.output["status"]) == ("listed", "saved")
-    taken_over = finished(await bench.all(resume=[approval], first_block=1))
+    taken_over = finished(await bench.all(decided_approvals=[approval], first_block=1))
     assert [one.output["status"] for one in taken_over] == ["saved"]
 
 
 async def test_a_resume_said_twice_saves_once_and_tells_the_same(bench: Bench) -> None:
     (approval,) = await bench.paused(WEEKDAYS)
     bench.approvals.decide(approval, "approved")
-    first = await bench.all(resume=[approval])
+    first = await bench.all(decided_approvals=[approval])
 
-    second = await bench.all(resume=[approval], first_block=1)
+    second = await bench.all(decided_approvals=[approval], first_block=1)
 
     assert second[0] == TextRetracted(from_block=0)
     assert finished(second) == finished(first)
@@ -199,7 +199,7 @@ async def test_another_replica_resumes_without_drafting_again(bench: Bench) -> N
 
     async with open_checkpoints(bench.dsn) as own:
         bench.checkpoints = own
-        await bench.all(resume=[approval])
+        await bench.all(decided_approvals=[approval])
 
     assert len(bench.demo.controls.log("drafter")) == 1
     assert bench.automations.previews == 1
@@ -221,14 +221,14 @@ async def test_a_crash_between_the_act_and_its_note_saves_nothing_twice(bench: B
     (approval,) = await bench.paused(WEEKDAYS)
     bench.approvals.decide(approval, "approved")
     bench.demo.controls.hold(kind="chat")
-    stream = bench.stream(resume=[approval])
+    stream = bench.stream(decided_approvals=[approval])
     task = asyncio.create_task(stream.all())
     await bench.demo.controls.until_held("chat")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     bench.demo.controls.release()
 
-    events = await bench.all(resume=[approval])
+    events = await bench.all(decided_approvals=[approval])
 
     assert bench.automations.creates == 1
     assert [r.output["status"] for r in finished(events)] == ["saved"]
@@ -248,7 +248,7 @@ async def test_a_crash_between_two_acts_repeats_only_the_open_one(bench: Bench) 
     bench.approvals.decide(news, "approved")
     bench.approvals.decide(joke, "approved")
     whole, bench.automations = bench.automations, Stuck(now=NOW)
-    stream = bench.stream(resume=[news, joke])
+    stream = bench.stream(decided_approvals=[news, joke])
     task = asyncio.create_task(stream.all())
     await asyncio.wait_for(reached.wait(), 60)
     while not finished(stream.events):
@@ -257,7 +257,7 @@ async def test_a_crash_between_two_acts_repeats_only_the_open_one(bench: Bench) 
     await asyncio.gather(task, return_exceptions=True)
     bench.automations = whole
 
-    events = await bench.all(resume=[news, joke])
+    events = await bench.all(decided_approvals=[news, joke])
 
     assert list(whole.saved) == [joke]
     assert sorted(r.output["status"] for r in finished(events)) == ["saved", "saved"]
@@ -292,7 +292,7 @@ async def test_a_finished_turn_that_nobody_finalised_is_told_again(bench: Bench)
 
 async def test_a_forgotten_turn_starts_afresh(bench: Bench) -> None:
     await bench.all("hello")
-    await bench.agent().forget(bench.turn)
+    await bench.agent().delete_checkpoints(bench.turn)
 
     events = await bench.all("hello")
 
@@ -321,7 +321,7 @@ async def test_earlier_tool_calls_are_given_with_their_results(bench: Bench) -> 
         ThreadMessage(id="3", role="user", parts=[{"text": "hello"}]),
     ]
 
-    events = await bench.all(said=said)
+    events = await bench.all(messages=said)
 
     assert text_of(events).startswith("Hello!")
     roles = bench.demo.controls.log()[0].roles

@@ -63,7 +63,7 @@ async def test_a_turn_leaves_nothing_when_it_is_forgotten(bench: Bench) -> None:
     forgotten, bench.turn = bench.turn, other
     await bench.all("hello")
 
-    await bench.agent().forget(forgotten)
+    await bench.agent().delete_checkpoints(forgotten)
 
     with psycopg.connect(bench.dsn) as connection:
         kept = {
@@ -89,10 +89,10 @@ async def test_connections_the_server_has_closed_are_replaced(bench: Bench) -> N
 async def test_one_turn_too_many_forgets_the_oldest_only() -> None:
     """A turn that is not noted as unwritten needs the database, which is not there."""
     never_opened = AsyncConnectionPool[Any](_NOWHERE, open=False)
-    checkpoints = CheckpointStore(never_opened, most_noted=2)
+    checkpoints = CheckpointStore(never_opened, max_unwritten=2)
     turns = [uuid4() for _ in range(3)]
     for turn in turns:
-        checkpoints.checkpointer(turn, fresh=True)
+        checkpoints.checkpointer(turn, no_checkpoint=True)
 
     for turn in turns[1:]:
         await checkpoints.delete(turn)

@@ -37,7 +37,7 @@ async def test_a_plain_answer_needs_no_database(bench: Bench) -> None:
     async with open_checkpoints("postgresql://nobody@127.0.0.1:1/none") as nowhere:
         bench.checkpoints = nowhere
         assert text_of(await bench.all("hello", mode=StartMode.NEW))
-        await bench.agent().forget(bench.turn)
+        await bench.agent().delete_checkpoints(bench.turn)
 
 
 async def test_an_answer_that_is_looked_at_again_is_written(bench: Bench) -> None:
@@ -53,7 +53,7 @@ async def test_what_follows_a_tool_is_written_and_then_forgotten(bench: Bench) -
     await bench.all(f"go <<calls={called}>>", mode=StartMode.NEW)
     assert _rows(bench, "checkpoints") >= 3
 
-    await bench.agent().forget(bench.turn)
+    await bench.agent().delete_checkpoints(bench.turn)
 
     assert [_rows(bench, table) for table in TABLES] == [0, 0, 0]
 
@@ -64,7 +64,7 @@ async def test_what_another_replica_wrote_is_forgotten_too(bench: Bench) -> None
         await bench.all("hello")
         bench.checkpoints = here
 
-    await bench.agent().forget(bench.turn)
+    await bench.agent().delete_checkpoints(bench.turn)
 
     assert [_rows(bench, table) for table in TABLES] == [0, 0, 0]
 
@@ -74,7 +74,7 @@ async def test_a_stream_that_goes_on_after_a_fresh_one_is_forgotten(bench: Bench
     await bench.all("hello", first_block=1)
     assert _rows(bench, "checkpoints") == 1
 
-    await bench.agent().forget(bench.turn)
+    await bench.agent().delete_checkpoints(bench.turn)
 
     assert [_rows(bench, table) for table in TABLES] == [0, 0, 0]
 

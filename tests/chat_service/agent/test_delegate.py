@@ -17,7 +17,7 @@ from tests.chat_service.hands import Hands, delegating, steps, threads, uses, us
 @pytest.fixture
 def hands(bench: Bench) -> Hands:
     made = Hands()
-    bench.more_tools, bench.subagents = made.tools(), [researcher()]
+    bench.capability_tools, bench.subagents = made.tools(), [researcher()]
     return made
 
 
@@ -109,7 +109,7 @@ async def test_what_subagents_kept_goes_with_the_turn(bench: Bench, hands: Hands
     await bench.all(delegating("say hello", "say goodbye"))
     assert len(await threads(bench)) == 3
 
-    await bench.agent().forget(bench.turn)
+    await bench.agent().delete_checkpoints(bench.turn)
 
     assert not await threads(bench)
 

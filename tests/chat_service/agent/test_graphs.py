@@ -50,13 +50,14 @@ def _key(person: str) -> SecretStr:
 async def _all(agent: Agent, model: ModelBundle, context: RuntimeContext) -> list[Any]:
     said = [ThreadMessage(id="m1", role="user", parts=[{"text": f"note of {context.user}"}])]
     return [
-        e async for e in agent.stream(context=context, model=model, said=said, mode=StartMode.NEW)
+        e
+        async for e in agent.stream(context=context, model=model, messages=said, mode=StartMode.NEW)
     ]
 
 
 async def test_people_who_talk_at_once_have_each_their_own(bench: Bench) -> None:
     """Their models, keys, prompts, tools, approvals and checkpoints, over one kept graph."""
-    bench.more_tools = Hands().tools()
+    bench.capability_tools = Hands().tools()
     asked_for = asyncio.Barrier(len(PEOPLE))
 
     def reply(asked: dict[str, Any]) -> Reply:
@@ -100,7 +101,7 @@ async def test_a_tool_is_made_for_the_run_that_calls_it_and_only_then(bench: Ben
         made.append(run)
         return look.factory(run)
 
-    bench.more_tools = [replace(look, factory=factory)]
+    bench.capability_tools = [replace(look, factory=factory)]
     agent = bench.agent()
     await bench.all("hello", agent=agent, mode=StartMode.NEW)
     made.clear()
@@ -115,7 +116,7 @@ async def test_a_tool_is_made_for_the_run_that_calls_it_and_only_then(bench: Ben
 
 
 async def test_a_kept_graph_leads_to_no_run_and_to_nothing_of_one(bench: Bench) -> None:
-    bench.more_tools = Hands().tools()
+    bench.capability_tools = Hands().tools()
     agent = bench.agent()
     calling = '<<calls=[{"name": "look", "args": {"at": "stars"}}]>>'
     assert text_of(await bench.all(f"go {calling}", agent=agent))

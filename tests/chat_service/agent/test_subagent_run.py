@@ -30,7 +30,7 @@ from tests.support.scripted_model import Reply, call, calls, ends, says, scripte
 @pytest.fixture
 def hands(bench: Bench) -> Hands:
     made = Hands()
-    bench.more_tools, bench.subagents = made.tools(), [researcher()]
+    bench.capability_tools, bench.subagents = made.tools(), [researcher()]
     return made
 
 
@@ -51,7 +51,7 @@ async def test_its_approval_pauses_the_turn_and_names_it(bench: Bench, hands: Ha
     bench.approvals.decide(
         last.approvals[0], "approved", payload={"tool": "write", "arguments": {"text": "b"}}
     )
-    resumed = await bench.all(resume=last.approvals)
+    resumed = await bench.all(decided_approvals=last.approvals)
 
     assert hands.written == ["b"]
     assert '"wrote": "b"' in finished(resumed)[0].output["answer"]
@@ -62,7 +62,7 @@ async def test_a_rejection_reaches_the_subagent(bench: Bench, hands: Hands) -> N
     (approval,) = await bench.paused(delegating(using("write", text="a")))
     bench.approvals.decide(approval, "rejected", reason="not today")
 
-    events = await bench.all(resume=[approval])
+    events = await bench.all(decided_approvals=[approval])
 
     assert not hands.written
     assert "not today" in finished(events)[0].output["answer"]
@@ -82,7 +82,7 @@ async def test_what_waits_side_by_side_is_decided_one_by_one(bench: Bench, hands
     for approval in approvals:
         bench.approvals.decide(approval, "approved")
     bench.approvals.decide(by_text["a"], "rejected", reason="no a")
-    events = await bench.all(resume=approvals)
+    events = await bench.all(decided_approvals=approvals)
 
     assert hands.written == ["b"]
     assert len(bench.automations.saved) == 1
@@ -99,7 +99,7 @@ async def test_a_resume_that_leaves_a_subagents_approval_out_is_refused(
         bench.approvals.decide(approval, "approved")
 
     with pytest.raises(errors.ApprovalsUndecided, match=str(approvals[1])):
-        await bench.all(resume=approvals[:1])
+        await bench.all(decided_approvals=approvals[:1])
     assert not hands.written
 
 
@@ -118,7 +118,7 @@ async def test_it_may_pause_again_and_again(bench: Bench, hands: Hands) -> None:
             for approval in last.approvals:
                 bench.approvals.decide(approval, "approved")
             decided += last.approvals
-            events = await bench.all(resume=decided)
+            events = await bench.all(decided_approvals=decided)
             last = events[-1]
 
     assert hands.written == ["a", "b"]
@@ -203,18 +203,18 @@ async def test_one_that_paused_anew_waits_while_another_is_taken_over(
             bench.approvals.decide(approval, "approved")
         hands.gate = asyncio.Event()
         await crashed(
-            bench.stream(resume=first),
+            bench.stream(decided_approvals=first),
             lambda: hands.looked == ["slow"] and len(bench.approvals.drafts) == 3,
         )
         hands.gate = None
 
-        second = await bench.all(resume=first)
+        second = await bench.all(decided_approvals=first)
 
         assert isinstance(second[-1], Paused)
         (anew,) = second[-1].approvals
         assert bench.approvals.drafts[anew].payload["arguments"] == {"text": "b"}
         bench.approvals.decide(anew, "approved")
-        third = await bench.all(resume=[*first, anew])
+        third = await bench.all(decided_approvals=[*first, anew])
 
     assert Counter(hands.written) == Counter(a=1, b=1, c=1)
     assert not isinstance(third[-1], Paused)

@@ -19,7 +19,7 @@ DONE = [says("I see."), ends()]
 @pytest.fixture
 def hands(bench: Bench) -> Hands:
     made = Hands()
-    bench.more_tools, bench.subagents = made.tools(), [CLERK]
+    bench.capability_tools, bench.subagents = made.tools(), [CLERK]
     return made
 
 
@@ -54,11 +54,11 @@ async def test_a_tool_that_a_subagent_is_not_given_is_not_carried_out(
 
 
 async def test_a_tool_that_came_since_is_carried_out(bench: Bench, hands: Hands) -> None:
-    bench.more_tools = []
+    bench.capability_tools = []
     agent = bench.agent()
 
     def answer(_: Any) -> Any:
-        bench.more_tools = hands.tools()
+        bench.capability_tools = hands.tools()
         return LOOK if len(model.asked) == 1 else DONE
 
     async with scripted_model(answer=answer) as model:

@@ -43,7 +43,7 @@ class Acts:
 @pytest.fixture
 def acts(bench: Bench) -> Acts:
     made = Acts()
-    bench.more_tools = [made.definition]
+    bench.capability_tools = [made.definition]
     return made
 
 

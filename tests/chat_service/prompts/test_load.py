@@ -31,7 +31,7 @@ def told(seen: RequestRecord) -> str:
 @pytest.fixture
 def hands(bench: Bench) -> Hands:
     made = Hands()
-    bench.more_tools, bench.subagents = made.tools(), [researcher()]
+    bench.capability_tools, bench.subagents = made.tools(), [researcher()]
     return made
 
 
@@ -54,7 +54,7 @@ async def test_a_drafter_is_told_nothing_of_what_was_said_but_the_intent(bench: 
         ThreadMessage(id="m1", role="user", parts=[{"text": "my password is swordfish"}]),
         ThreadMessage(id="m2", role="user", parts=[{"text": WEEKDAYS}]),
     ]
-    await bench.all(said=said)
+    await bench.all(messages=said)
     (main,), (drafter,) = bench.demo.controls.log("chat"), bench.demo.controls.log("drafter")
     assert "swordfish" in told(main)
     assert "swordfish" not in told(drafter)

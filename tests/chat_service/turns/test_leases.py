@@ -58,7 +58,7 @@ def test_a_lease_of_any_length_is_renewed_several_times_before_it_runs_out(secon
         given,
         leases=given,
         flow=given,
-        forget=given,
+        delete_checkpoints=given,
         estimate_lost_usage=given,
         lease=timedelta(seconds=seconds),
     )

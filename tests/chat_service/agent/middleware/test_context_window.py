@@ -148,7 +148,7 @@ def looking(bench: Bench) -> Bench:
         output_schema={"type": "object"},
         handler=_big,
     )
-    bench.more_tools = [offer_tool(big, "never").definition]
+    bench.capability_tools = [offer_tool(big, "never").definition]
     return bench
 
 
@@ -207,7 +207,7 @@ async def test_what_no_shortening_makes_short_enough_is_refused_in_plain_words(
     async with scripted_model(answer=provider.answer) as model:
         bench.ask_at(model.base_url)
         with pytest.raises(errors.ModelUnavailable, match="more than the model can read"):
-            await bench.all(said=said)
+            await bench.all(messages=said)
 
     # without the first message, and then there is nothing else to leave out
     assert len(provider.sizes) == 2
@@ -222,7 +222,7 @@ async def test_a_call_that_was_made_shorter_is_tried_as_often_as_any_other(bench
     said.append(ThreadMessage(id="8", role="user", parts=[{"text": "hello"}]))
     async with scripted_model(answer=provider.answer) as model:
         bench.ask_at(model.base_url)
-        events = await bench.all(said=said)
+        events = await bench.all(messages=said)
 
     assert text_of(events) == "Hello."
     assert len([size for size in provider.sizes if size > 30_000]) == 2

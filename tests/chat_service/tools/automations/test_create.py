@@ -88,7 +88,7 @@ async def test_a_service_that_restarts_is_waited_for_with_the_same_request(bench
     bench.approvals.decide(approval, "approved")
     bench.automations.failures = [errors.PeerUnavailable("automation_service")] * 3
 
-    events = await bench.all(resume=[approval])
+    events = await bench.all(decided_approvals=[approval])
 
     assert finished(events)[0].output["status"] == "saved"
     assert list(bench.automations.saved) == [approval]
@@ -100,7 +100,7 @@ async def test_a_service_that_stays_away_is_an_error_and_no_end_of_the_turn(benc
     bench.approvals.decide(approval, "approved")
     bench.automations.failures = [errors.PeerUnavailable("automation_service")] * 99
 
-    events = await bench.all(resume=[approval])
+    events = await bench.all(decided_approvals=[approval])
 
     (result,) = finished(events)
     assert (result.ok, result.output["status"]) == (False, "error")
@@ -113,7 +113,7 @@ async def test_a_payload_that_no_longer_fits_is_invalid(bench: Bench) -> None:
     bench.approvals.decide(approval, "approved")
     bench.automations.failures = [errors.invalid("definition.plan[0].action", "is gone")]
 
-    events = await bench.all(resume=[approval])
+    events = await bench.all(decided_approvals=[approval])
 
     assert finished(events)[0].output == {
         "status": "invalid",

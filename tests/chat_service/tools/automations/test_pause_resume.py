@@ -21,7 +21,7 @@ async def decided(
 ) -> tuple[Any, Sequence[AgentEvent]]:
     approval, draft = await asked(bench, text)
     bench.approvals.decide(approval, state)
-    return draft, await bench.all(resume=[approval])
+    return draft, await bench.all(decided_approvals=[approval])
 
 
 async def test_a_pause_is_shown_with_what_will_be_skipped(bench: Bench, news: str) -> None:
@@ -104,7 +104,7 @@ async def test_one_that_was_paused_between_card_and_decision_is_an_error(
     held(bench, news).state = "paused"
     bench.approvals.decide(approval, "approved")
 
-    (result,) = finished(await bench.all(resume=[approval]))
+    (result,) = finished(await bench.all(decided_approvals=[approval]))
 
     assert (result.ok, result.output["status"]) == (False, "error")
 
@@ -115,7 +115,7 @@ async def test_what_changed_after_it_was_shown_is_not_resumed(bench: Bench, news
     held(bench, news).version += 1
     bench.approvals.decide(approval, "approved")
 
-    (result,) = finished(await bench.all(resume=[approval]))
+    (result,) = finished(await bench.all(decided_approvals=[approval]))
 
     assert (result.ok, result.output["reason"]) == (False, "conflict")
     assert held(bench, news).state == "paused"
@@ -126,7 +126,7 @@ async def test_a_card_from_before_etags_were_held_is_resumed(bench: Bench, news:
     approval, _ = await asked(bench, "resume the news")
     bench.approvals.decide(approval, "approved", payload={"name": news})
 
-    (result,) = finished(await bench.all(resume=[approval]))
+    (result,) = finished(await bench.all(decided_approvals=[approval]))
 
     assert result.ok
     assert held(bench, news).state == "active"

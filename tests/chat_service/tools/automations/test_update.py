@@ -26,7 +26,7 @@ async def there(bench: Bench, text: str) -> str:
     """What a person said once and approved; the bench goes on in another turn."""
     (approval,) = await bench.paused(text)
     bench.approvals.decide(approval, "approved")
-    (result,) = finished(await bench.all(resume=[approval]))
+    (result,) = finished(await bench.all(decided_approvals=[approval]))
     bench.turn = uuid4()
     bench.demo.controls.reset()
     return result.resource
@@ -76,7 +76,7 @@ async def test_what_was_approved_is_saved_under_the_approvals_id(bench: Bench, n
     approval, draft = await asked(bench, "change summarise the news to 10:30")
     bench.approvals.decide(approval, "approved")
 
-    events = await bench.all(resume=[approval])
+    events = await bench.all(decided_approvals=[approval])
 
     (result,) = finished(events)
     assert (result.ok, result.resource, result.output["change"]) == (True, news, "updated")
@@ -105,7 +105,7 @@ async def test_an_automation_that_changed_meanwhile_is_left_alone(bench: Bench, 
     bench.approvals.decide(approval, "approved")
     held(bench, news).version += 1
 
-    events = await bench.all(resume=[approval])
+    events = await bench.all(decided_approvals=[approval])
 
     (result,) = finished(events)
     assert (result.ok, result.output["status"]) == (False, "error")
@@ -118,7 +118,7 @@ async def test_a_rejection_changes_nothing(bench: Bench, news: str) -> None:
     approval, _ = await asked(bench, "change summarise the news to 10:30")
     bench.approvals.decide(approval, "rejected", reason="too late")
 
-    (result,) = finished(await bench.all(resume=[approval]))
+    (result,) = finished(await bench.all(decided_approvals=[approval]))
 
     assert result.output == {"status": "rejected", "reason": "too late"}
     assert held(bench, news).version == 1
@@ -235,7 +235,7 @@ async def test_a_paused_automation_may_be_changed_and_the_card_says_so(
 
     assert "It is paused, so it does not fire until it is resumed." in draft.preview["notes"]
     bench.approvals.decide(approval, "approved")
-    (result,) = finished(await bench.all(resume=[approval]))
+    (result,) = finished(await bench.all(decided_approvals=[approval]))
     assert (result.output["change"], result.output["next_fires"]) == ("updated", [])
 
 
@@ -253,7 +253,7 @@ async def test_a_service_that_restarts_is_waited_for(bench: Bench, news: str) ->
     bench.approvals.decide(approval, "approved")
     bench.automations.failures = [errors.PeerUnavailable("automation_service")] * 2
 
-    (result,) = finished(await bench.all(resume=[approval]))
+    (result,) = finished(await bench.all(decided_approvals=[approval]))
 
     assert result.output["status"] == "saved"
     assert held(bench, news).version == 2

@@ -215,7 +215,7 @@ async def test_arguments_arrive_whatever_they_are_called(
         (approval,) = await bench.paused(said, agent=agent)
         assert bench.approvals.drafts[approval].payload["arguments"] == given
         bench.approvals.decide(approval, "approved")
-        await bench.all(resume=[approval], agent=agent)
+        await bench.all(decided_approvals=[approval], agent=agent)
     else:
         await bench.all(said, agent=agent)
 

@@ -44,7 +44,7 @@ async def approved_while_away(bench: Bench, odd: OddMcp, *, comes_back: bool) ->
         (approval,) = await bench.paused(calling("odd_act"), agent=agent)
         bench.approvals.decide(approval, "approved")
         odd.away = True
-        (result,) = finished(await bench.all(resume=[approval], agent=agent))
+        (result,) = finished(await bench.all(decided_approvals=[approval], agent=agent))
     return result
 
 
@@ -84,7 +84,7 @@ async def test_what_was_approved_waits_for_a_server_that_nothing_is_known_of(
                 await restarted.refresh()
 
         agent = agent_with(bench, restarted, sleep=sleep)
-        (result,) = finished(await bench.all(resume=[approval], agent=agent))
+        (result,) = finished(await bench.all(decided_approvals=[approval], agent=agent))
 
     said = {"text": "done"} if comes_back else NEVER_REACHED
     assert (result.ok, result.output) == (comes_back, said)

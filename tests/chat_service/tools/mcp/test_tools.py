@@ -62,8 +62,8 @@ def agent_with(bench: Bench, tools: McpTools, *, sleep: Sleep | None = None) -> 
         ),
         clock=ManualClock(NOW),
         retry=retries(sleep or bench.waits.sleep),
-        more_tools=tools.definitions,
-        may_come=tools.may_come,
+        capability_tools=tools.definitions,
+        may_appear_later=tools.may_appear_later,
     )
 
 
@@ -110,7 +110,7 @@ async def test_a_tool_that_needs_one_waits_for_it_and_does_what_was_approved(
 
     edited = {"tool": "notes_write", "arguments": {"title": "a", "text": "c"}}
     bench.approvals.decide(approval, "approved", payload=edited)
-    events = await bench.all(resume=[approval], agent=agent_with(bench, notes))
+    events = await bench.all(decided_approvals=[approval], agent=agent_with(bench, notes))
 
     assert finished(events)[0].output == {"text": "wrote a"}
     assert shelf.written == [("a", "c")]
@@ -121,7 +121,7 @@ async def test_a_rejected_tool_is_not_called(bench: Bench, notes: McpTools, shel
     (approval,) = await bench.paused(calling("notes_write", title="a", text="b"), agent=agent)
     bench.approvals.decide(approval, "rejected", reason="no")
 
-    (result,) = finished(await bench.all(resume=[approval], agent=agent))
+    (result,) = finished(await bench.all(decided_approvals=[approval], agent=agent))
 
     assert result.output == {"status": "rejected", "reason": "no"}
     assert not shelf.written
@@ -137,7 +137,7 @@ async def test_a_decision_counts_although_nobody_would_be_asked_any_more(
     bench.approvals.decide(approval, state, payload=edited)
     unasked = await looked(McpServer(id="notes", url=url, approval="never"))
 
-    await bench.all(resume=[approval], agent=agent_with(bench, unasked))
+    await bench.all(decided_approvals=[approval], agent=agent_with(bench, unasked))
 
     assert shelf.written == ([("a", "c")] if state == "approved" else [])
 
@@ -264,9 +264,11 @@ async def test_an_act_that_was_cut_off_is_not_begun_again(
     agent = agent_with(bench, notes)
     (approval,) = await bench.paused(calling("notes_write", title="a", text="b"), agent=agent)
     bench.approvals.decide(approval, "approved")
-    await killed_during(bench, shelf, agent, resume=[approval])
+    await killed_during(bench, shelf, agent, decided_approvals=[approval])
 
-    (result,) = finished(await bench.all(resume=[approval], agent=agent_with(bench, notes)))
+    (result,) = finished(
+        await bench.all(decided_approvals=[approval], agent=agent_with(bench, notes))
+    )
 
     assert (result.ok, result.output["reason"]) == (False, "may_have_run")
     assert shelf.written == [("a", "b")]
