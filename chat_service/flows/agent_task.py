@@ -15,7 +15,7 @@ async def open_agent_task(
     opener: TurnOpener, connection: AsyncConnection, new_turn: NewTurn
 ) -> OpenedSegment:
     """Opens the turn of a task, in the caller's transaction, as open_new_chat does."""
-    thread = await opener.lock_thread(connection, new_turn)
+    thread = await opener.lock_or_create_thread(connection, new_turn)
     choice = await opener.choose_model(connection, new_turn, thread)
     opened = opener.build_segment(new_turn, thread, choice)
     await opener.store_turn(connection, new_turn, thread, choice, opened)
@@ -26,11 +26,11 @@ async def open_agent_task(
 async def stream_agent_task(deps: FlowDeps, segment: Segment, io: SegmentIO) -> None:
     """Streams a task. One that wants an approval fails."""
     io.start_span()
-    given = AgentInput(
+    agent_input = AgentInput(
         messages=await input_state.load_model_messages(deps, segment),
         task=runtime_context.task_limits(segment),
     )
-    if await stream_with_recovery(deps, segment, io, given):
+    if await stream_with_recovery(deps, segment, io, agent_input):
         refused = errors.ApprovalNotGranted("the task wanted an approval")
         await io.finalize(SegmentFailed(refused))
     else:

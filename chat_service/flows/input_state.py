@@ -56,7 +56,7 @@ async def _read(
 ) -> tuple[Sequence[Message], Sequence[Mapping[str, Any]]]:
     """Earlier messages, newest first, and the parts of the turn's own message."""
     turn, opened = segment.turn, segment.opened
-    if opened is not None and opened.first:
+    if opened is not None and opened.is_first_message:
         return (), opened.parts
     async with deps.db.connect() as connection:
         found = await messages.list_newest(

@@ -1,4 +1,4 @@
-"""The opening of a turn: a refusal stores nothing, a commit stores all of it."""
+"""The opening of a turn, which stores all of the turn or, when it is refused, nothing."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -65,6 +65,8 @@ class OpenedSegment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnOpener:
+    """Opens turns: the steps, each of which a flow calls in its order."""
+
     clock: Clock
     log: FrameLog
     turn_engine: TurnEngine
@@ -75,42 +77,47 @@ class TurnOpener:
         self,
         connection: AsyncConnection,
         new_turn: NewTurn,
-        remembered: Callable[[Turn], turn_opening.TurnRequest],
+        build_request: Callable[[Turn], turn_opening.TurnRequest],
     ) -> OpenedSegment | None:
-        """Opens a turn in two statements, where that is all it takes: it is then committed.
+        """Opens and commits a turn in two statements, with the request from `build_request`.
 
-        None, and nothing is stored, where more is needed or the turn is refused: then the
-        transaction decides.
-        The connection is one without a transaction.
+        Returns None, and stores nothing, if the turn is refused or needs a transaction: a new
+        thread, an image or a premium model does. The caller then opens it in a transaction, which
+        raises the refusal. `connection` must not be in a transaction.
         """
         if new_turn.thread is None or new_turn.images:
             return None
-        seen = await turn_opening.read_thread(
+        snapshot = await turn_opening.read_thread(
             connection,
             workspace=new_turn.workspace,
             user=new_turn.user,
             thread=new_turn.thread,
             now=self.clock.now(),
         )
-        if seen is None or seen.thread.open_turn is not None:
+        if snapshot is None or snapshot.thread.open_turn is not None:
             return None
         try:
-            choice = await self.choose_model(connection, new_turn, seen.thread, seen.cooldowns)
+            choice = await self.choose_model(
+                connection, new_turn, snapshot.thread, snapshot.cooldowns
+            )
         except errors.RotaError:
             return None
-        # Credit is held in a transaction, and so is what more there was to ask for the choice.
+        # A premium model reserves credit, which needs a transaction. A choice that ran queries
+        # has begun one already.
         if choice.config.premium or connection.in_transaction():
             return None
-        opened = self.build_segment(new_turn, seen.thread, choice, first=seen.is_empty)
-        begun = await turn_opening.insert_if_unchanged(
+        opened = self.build_segment(
+            new_turn, snapshot.thread, choice, is_first_message=snapshot.is_empty
+        )
+        inserted = await turn_opening.insert_if_unchanged(
             connection,
             opened.rows,
-            remembered(opened.segment.turn),
-            pin_was=seen.thread.model_config_id,
+            build_request(opened.segment.turn),
+            pin_was=snapshot.thread.model_config_id,
             pin=choice.pin,
-            is_empty=seen.is_empty,
+            is_empty=snapshot.is_empty,
         )
-        return opened if begun else None
+        return opened if inserted else None
 
     async def choose_model(
         self,
@@ -119,20 +126,24 @@ class TurnOpener:
         thread: Thread,
         cooldowns: Cooldowns | None = None,
     ) -> ModelChoice:
-        """Refuses a model that is not there or can't read the message."""
-        wanted = ModelRequirements(
+        """Returns the turn's model and the thread's new pin.
+
+        Raises InvalidRequest for a model that is not configured, NoEligibleModel, QuotaExceeded,
+        or ModelTextOnly if the message has images that the model can't read.
+        """
+        requirements = ModelRequirements(
             user=new_turn.user, images=llm_capability.has_images(new_turn.parts)
         )
         choice = await self.auto_pin.choose(
-            connection, thread, new_turn.model_config_id, wanted, cooldowns
+            connection, thread, new_turn.model_config_id, requirements, cooldowns
         )
         llm_capability.check_images(choice.config, new_turn.parts)
         return choice
 
-    async def lock_thread(self, connection: AsyncConnection, new_turn: NewTurn) -> Thread:
-        """The thread, which is new where none is named.
+    async def lock_or_create_thread(self, connection: AsyncConnection, new_turn: NewTurn) -> Thread:
+        """Returns the locked thread of the turn, or a new one if the turn names none.
 
-        Raises TurnInProgress or ApprovalsUndecided when it has an open turn.
+        Raises ResourceNotFound, and TurnInProgress or ApprovalsUndecided if it has an open turn.
         """
         if new_turn.thread is None:
             now = self.clock.now()
@@ -159,7 +170,7 @@ class TurnOpener:
             await refuse_open_turn(connection, found)
         return found
 
-    def _turn(self, new_turn: NewTurn, thread: Thread, config: ModelConfig) -> Turn:
+    def _build_turn(self, new_turn: NewTurn, thread: Thread, config: ModelConfig) -> Turn:
         now = self.clock.now()
         return Turn(
             id=resources.new_id_at(now),
@@ -171,7 +182,7 @@ class TurnOpener:
             user_message_id=resources.new_id_at(now),
             agent_message_id=resources.new_id_at(now),
             model_config_id=config.id,
-            # What was said to a model of one's own goes to no other.
+            # Messages for a person's own model go to no other model.
             model_auto=new_turn.model_config_id == auto_pin.AUTO and not config.is_custom,
             time_zone=new_turn.time_zone,
             time_zone_assumed=new_turn.time_zone_assumed,
@@ -191,10 +202,18 @@ class TurnOpener:
         )
 
     def build_segment(
-        self, new_turn: NewTurn, thread: Thread, choice: ModelChoice, *, first: bool | None = None
+        self,
+        new_turn: NewTurn,
+        thread: Thread,
+        choice: ModelChoice,
+        *,
+        is_first_message: bool | None = None,
     ) -> OpenedSegment:
-        """The turn with its first frames. `first`: nothing was said in the thread before."""
-        turn = self._turn(new_turn, thread, choice.config)
+        """Returns the turn with its first frames; stores nothing.
+
+        Without `is_first_message` only the message of a new thread is its first.
+        """
+        turn = self._build_turn(new_turn, thread, choice.config)
         events = [Segment(turn=turn).started_frame()]
         if new_turn.kind is ThreadKind.CHAT:
             events.append(initial_thinking_step.start(new_turn.parts))
@@ -217,12 +236,14 @@ class TurnOpener:
             agent_message=new_agent_message(turn, turn.create_time),
             frames=frames,
         )
-        known = OpenedTurn(
+        opened_turn = OpenedTurn(
             parts=list(new_turn.parts),
-            first=new_turn.thread is None if first is None else first,
+            is_first_message=(
+                new_turn.thread is None if is_first_message is None else is_first_message
+            ),
             titled=thread.title_state is not TitleState.NONE,
         )
-        return OpenedSegment(segment=Segment(turn=turn, opened=known), rows=rows)
+        return OpenedSegment(segment=Segment(turn=turn, opened=opened_turn), rows=rows)
 
     async def store_turn(
         self,
@@ -232,13 +253,17 @@ class TurnOpener:
         choice: ModelChoice,
         opened: OpenedSegment,
     ) -> None:
-        """Raises TurnInProgress or ApprovalsUndecided when the thread has an open turn."""
+        """Stores the turn, its messages, frames and images, and the thread's pin.
+
+        Raises TurnInProgress or ApprovalsUndecided if the thread has an open turn.
+        """
         if choice.pin != thread.model_config_id:
             await threads.pin_model(
                 connection, thread.id, was=thread.model_config_id, now_is=choice.pin
             )
         while not await turn_opening.insert(connection, opened.rows):
-            await refuse_open_turn(connection, thread)  # or it has just ended
+            # An open turn kept this one out. If it has ended since, nothing is raised: try again.
+            await refuse_open_turn(connection, thread)
         await images.save(
             connection, new_turn.workspace, thread.id, new_turn.images, self.clock.now()
         )
@@ -246,11 +271,12 @@ class TurnOpener:
     async def reserve_quota(
         self, connection: AsyncConnection, opened: OpenedSegment, choice: ModelChoice
     ) -> None:
-        """Raises QuotaExceeded when the person's credit does not pay the model."""
+        """Raises QuotaExceeded if the person's credit does not pay the model."""
         await self.quota.reserve(connection, opened.segment.turn, choice.config)
 
 
 async def refuse_open_turn(connection: AsyncConnection, thread: Thread) -> None:
+    """Raises TurnInProgress or ApprovalsUndecided if the thread has an open turn."""
     turn = await turns.get_open(connection, thread.id)
     if turn is None:
         return

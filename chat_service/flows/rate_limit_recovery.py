@@ -36,8 +36,8 @@ async def stream_with_recovery(
     deps: FlowDeps,
     segment: Segment,
     io: SegmentIO,
-    given: AgentInput,
-    thinking: pb.Step | None = None,
+    agent_input: AgentInput,
+    thinking_step: pb.Step | None = None,
 ) -> Sequence[UUID]:
     """Writes what the agent does. Returns the approvals that it waits for; none: it is done.
 
@@ -49,7 +49,7 @@ async def stream_with_recovery(
     while True:
         try:
             bundle = await deps.model_loader.load_bundle(segment.turn)
-            return await _stream(deps, segment, io, given, thinking, bundle, mode)
+            return await _stream(deps, segment, io, agent_input, thinking_step, bundle, mode)
         except (errors.ModelRateLimited, errors.ModelUnavailable, errors.ModelGone) as error:
             if not segment.turn.model_auto or BAD_OUTPUT in error.metadata:
                 raise
@@ -69,15 +69,17 @@ async def _stream(
     deps: FlowDeps,
     segment: Segment,
     io: SegmentIO,
-    given: AgentInput,
-    thinking: pb.Step | None,
+    agent_input: AgentInput,
+    thinking_step: pb.Step | None,
     bundle: ModelBundle,
     mode: StartMode,
 ) -> Sequence[UUID]:
     """Writes what the agent does with one model."""
     pending: Sequence[UUID] = ()
-    frames = TurnEvents(segment, thinking)
-    async with contextlib.aclosing(_agent_events(deps, segment, given, bundle, mode)) as events:
+    frames = TurnEvents(segment, thinking_step)
+    async with contextlib.aclosing(
+        _agent_events(deps, segment, agent_input, bundle, mode)
+    ) as events:
         async for event in events:
             match event:
                 case usage.UncheckpointedUsage():
@@ -97,14 +99,14 @@ async def _stream(
 
 
 def _agent_events(
-    deps: FlowDeps, segment: Segment, given: AgentInput, bundle: ModelBundle, mode: StartMode
+    deps: FlowDeps, segment: Segment, agent_input: AgentInput, bundle: ModelBundle, mode: StartMode
 ) -> AsyncGenerator[agent.AgentEvent, None]:
     return deps.agent.stream(
         context=runtime_context.build_context(segment, deps.clock.now()),
         model=bundle,
-        messages=given.messages,
-        decided_approvals=given.decided,
-        task=given.task,
+        messages=agent_input.messages,
+        decided_approvals=agent_input.decided,
+        task=agent_input.task,
         disabled_tools=frozenset(segment.turn.disabled_tools),
         first_block=segment.message.next_block,
         mode=mode,

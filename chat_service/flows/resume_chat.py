@@ -15,8 +15,9 @@ from chat_service.turns.segment import Segment, SegmentCompleted, SegmentIO, Seg
 async def stream_resume_chat(deps: FlowDeps, segment: Segment, io: SegmentIO) -> None:
     """Streams a later segment, whose first frames and decisions are stored (resume_routing.py)."""
     io.start_span()
-    given = AgentInput(decided=await _list_decided(deps, segment))  # the checkpoint has the rest
-    pending = await stream_with_recovery(deps, segment, io, given)
+    # the checkpoint has the messages
+    agent_input = AgentInput(decided=await _list_decided(deps, segment))
+    pending = await stream_with_recovery(deps, segment, io, agent_input)
     if pending:
         await write_approval_requests(deps.db, segment, io, pending)
     await io.finalize(SegmentSuspended() if pending else SegmentCompleted())

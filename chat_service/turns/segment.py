@@ -87,7 +87,7 @@ class OpenedTurn:
     """What is known of a turn that has just been opened, and need not be read again."""
 
     parts: Sequence[Mapping[str, Any]]  # what was said
-    first: bool  # nothing was said in the thread before
+    is_first_message: bool  # the thread has no earlier message
     titled: bool  # the thread has a title, or was told to have none
 
 

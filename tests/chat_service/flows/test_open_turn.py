@@ -231,7 +231,7 @@ async def test_a_plain_message_is_taken_without_a_transaction(
     async def refuse(*_: object) -> None:
         raise errors.NotServed("a transaction")
 
-    monkeypatch.setattr(TurnOpener, "lock_thread", refuse)
+    monkeypatch.setattr(TurnOpener, "lock_or_create_thread", refuse)
     assert kinds(await chat.send("again", name=thread))[-1] == "completed"
 
 
