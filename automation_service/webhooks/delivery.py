@@ -146,7 +146,7 @@ class DeliveryWorker:
         if not webhook.is_active:
             await self._end(tried, DeliveryStatus.FAILED, WebhookResponse(error=TURNED_OFF))
             return
-        response = await self._post(webhook, tried)
+        response = await self._send_signed(webhook, tried)
         if response.is_success:
             await self._end(tried, DeliveryStatus.DELIVERED, response)
         elif response.is_gone:
@@ -156,7 +156,7 @@ class DeliveryWorker:
         else:
             await self._postpone(tried, response, self.clock.now() + wait)
 
-    async def _post(self, webhook: Webhook, tried: Delivery) -> WebhookResponse:
+    async def _send_signed(self, webhook: Webhook, tried: Delivery) -> WebhookResponse:
         now = self.clock.now()
         try:
             secrets = self.secrets.list_active(webhook, now)
