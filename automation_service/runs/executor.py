@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from automation_service import definitions
 from automation_service.persistence import run_maintenance as rows
 from automation_service.persistence.run_claims import AttemptFenced, Claim
-from automation_service.runs import step_results, templates
+from automation_service.runs import step_results, step_retry, templates
 from automation_service.runs.agent_client import TaskFailed
 from automation_service.runs.attempt import AttemptAgent, StoppableAgent, call_action, timeout_error
 from automation_service.runs.event_log import RunLog
@@ -32,10 +32,10 @@ from shared.registries.actions.types import (
 )
 from shared.telemetry import logs
 
-# Of one attempt of a step; further events are dropped.
+# An attempt of a step stores this many progress events; later ones are dropped.
 MAX_PROGRESS_EVENTS: Final = 200
 MAX_TITLE_CHARACTERS: Final = 200
-# An agent with more unstored events waits.
+# Progress of the agent waits while more events of the run than these are unstored.
 MAX_PENDING_EVENTS: Final = 64
 
 log = logs.logger(__name__)
@@ -48,9 +48,9 @@ class StopReason(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class RunExecutor:
-    """Raises ValueError for a definition that can't be read."""
+    """Executes a claimed run. Creating one raises ValueError for an unreadable definition."""
 
-    log: RunLog
+    run_log: RunLog
     db: AsyncEngine
     agent: StoppableAgent
     clock: Clock
@@ -61,71 +61,85 @@ class RunExecutor:
 
     def __post_init__(self) -> None:
         self.definition = definitions.parse(self.claim.snapshot).definition
-        self.log.artifacts = partial(step_results.build_artifacts, self.definition)
-        for result in self.log.results:
+        self.run_log.artifacts = partial(step_results.build_artifacts, self.definition)
+        for result in self.run_log.results:
             if result.status == "succeeded":
                 self.output = result.output
 
     @property
     def claim(self) -> Claim:
-        return self.log.claim
+        return self.run_log.claim
 
     async def run(self) -> errors.RotaError | None:
-        """Runs the plan, and on_failure when a step fails. Returns the error of that step."""
+        """Runs the plan, and on_failure when a step fails. Returns the error of that step.
+
+        No step of the plan runs after one that failed.
+        """
         for step in self.definition.plan:
-            failed = await self._run_step(step, None)
-            if failed is not None:
-                await self._on_failure(failed)
-                return failed
+            error = await self._run_step(step, None)
+            if error is not None:
+                await self._on_failure(error)
+                return error
         return None
 
-    def run_timed_out(self) -> errors.TimedOut:
+    def build_timeout_error(self) -> errors.TimedOut:
         return timeout_error("the run", self.definition.execution.timeout_seconds)
 
     async def end_step(self, status: RunStatus) -> None:
-        """Ends the running step of a cancelled or overdue run, and stops its agent task."""
+        """Gives the running step the status of its run, and stops the step's agent task.
+
+        Does nothing unless the run was cancelled or timed out.
+        """
         if status not in (RunStatus.CANCELLED, RunStatus.TIMED_OUT):
             return
         if self._attempt_agent is not None:
             await self._attempt_agent.stop()
         now = rfc3339(self.clock.now())
-        for result in list(self.log.results):
+        for result in list(self.run_log.results):
             if result.status == "running":
-                self.log.put_result(replace(result, status=status.value, finished_at=now))
+                self.run_log.put_result(replace(result, status=status.value, finished_at=now))
 
-    async def _on_failure(self, failed: errors.RotaError) -> None:
+    async def _on_failure(self, plan_error: errors.RotaError) -> None:
+        """Runs the steps of on_failure, up to the first that fails.
+
+        Agent tasks are skipped when the plan failed because its budget is used up.
+        """
         for step in self.definition.execution.on_failure:
-            if failed.reason == "BUDGET_EXCEEDED" and step.action == "agent_task":
+            if plan_error.reason == "BUDGET_EXCEEDED" and step.action == "agent_task":
                 self._skip(step)
-            elif await self._run_step(step, failed) is not None:
+            elif await self._run_step(step, plan_error) is not None:
                 return
 
     async def _run_step(
-        self, step: PlanStep, failed: errors.RotaError | None
+        self, step: PlanStep, plan_error: errors.RotaError | None
     ) -> errors.RotaError | None:
-        """Runs a step to its end. Returns its error when it failed."""
-        before = self._result(step)
-        if before is not None and before.status in ("succeeded", "skipped"):
+        """Runs a step to its end, unless an earlier worker did. Returns its error when it failed.
+
+        `plan_error` is the error that the steps of on_failure read; None for steps of the plan.
+        """
+        earlier = self._result(step)
+        if earlier is not None and earlier.status in ("succeeded", "skipped"):
             return None
         if (
-            before is not None
-            and before.status in ("failed", "timed_out")
-            and before.error is not None
+            earlier is not None
+            and earlier.status in ("failed", "timed_out")
+            and earlier.error is not None
         ):
-            return step_results.error_from_json(before.error)
+            return step_results.error_from_json(earlier.error)
         try:
             if step.when is not None and not templates.evaluate_condition(
-                step.when, self._names(failed)
+                step.when, self._template_names(plan_error)
             ):
                 self._skip(step)
                 return None
-            action, config = self._prepare(step, failed)
+            action, config = self._prepare(step, plan_error)
         except errors.RotaError as error:
-            return self._fail(step_results.start_attempt(step, before, self.clock.now()), error)
+            result = step_results.start_attempt(step, earlier, self.clock.now())
+            return self._store_failure(result, error)
         return await self._run_attempts(step, action, config)
 
     def _prepare(
-        self, step: PlanStep, failed: errors.RotaError | None
+        self, step: PlanStep, plan_error: errors.RotaError | None
     ) -> tuple[ActionDefinition, dict[str, Any]]:
         action = get_action(step.action)
         if action is None:
@@ -133,7 +147,7 @@ class RunExecutor:
                 f"the action {step.action} is no longer registered",
                 metadata={"capability": step.action},
             )
-        config = templates.render(step.config, self._names(failed))
+        config = templates.render(step.config, self._template_names(plan_error))
         if action.config_model is not None:
             try:
                 action.config_model.model_validate(config)
@@ -147,25 +161,26 @@ class RunExecutor:
         self, step: PlanStep, action: ActionDefinition, config: dict[str, Any]
     ) -> errors.RotaError | None:
         while True:
-            # Everything before the attempt is committed: after a crash the same attempt runs
-            # again, under its request_id, whether or not its start was stored.
-            await self.log.flush()
+            # The results of earlier attempts and steps are stored before the attempt starts. Its
+            # number follows from them, so after a crash the attempt repeats under the same
+            # request_id, even when the crash lost the event of its start.
+            await self.run_log.flush()
             result = step_results.start_attempt(step, self._result(step), self.clock.now())
-            self.log.put_result(result)
+            self.run_log.put_result(result)
             try:
-                done = await self._call(step, action, config, result)
-                output = step_results.check_output(done.output, self.log.results)
+                action_result = await self._call(step, action, config, result)
+                output = step_results.check_output(action_result.output, self.run_log.results)
             except errors.RotaError as error:
                 result = self._add_error_usage(self._result(step) or result, error)
-                policy = step_results.retry_policy(step, self.definition)
+                policy = step_retry.build_retry_policy(step, self.definition)
                 wait = policy.backoff(result.attempts, error.retry_after)
-                if wait is None or not step_results.is_transient(error):
-                    return self._fail(result, error)
-                again = self.clock.now() + wait
-                self.log.put_result(replace(result, error=step_results.error_to_json(error)))
-                await self.clock.wait_until(again, asyncio.Event())
+                if wait is None or not step_retry.is_transient(error):
+                    return self._store_failure(result, error)
+                retry_time = self.clock.now() + wait
+                self.run_log.put_result(replace(result, error=step_results.error_to_json(error)))
+                await self.clock.wait_until(retry_time, asyncio.Event())
                 continue
-            self._succeed(self._result(step) or result, done, output)
+            self._store_success(self._result(step) or result, action_result, output)
             return None
 
     async def _call(
@@ -175,21 +190,25 @@ class RunExecutor:
         if left is not None and left <= 0:
             raise _budget_exceeded(self.definition)
         self._attempt_agent = AttemptAgent(self.agent)
-        context = self._context(step, result, left, self._attempt_agent)
-        # The task repeats progress that an earlier worker stored; it is skipped.
-        seen = await self._find_last_progress(step, result) if self.claim.attempt > 1 else 0
-        context = replace(context, progress=self._progress(step, result, seen))
-        done = await call_action(action, config, context, self._attempt_agent, step.timeout_seconds)
+        context = self._build_context(step, result, left, self._attempt_agent)
+        # A repeated task reports its progress from the start: what is stored already is dropped.
+        last_position = 0
+        if self.claim.attempt > 1:
+            last_position = await self._find_last_progress(step, result)
+        context = replace(context, progress=self._build_progress(step, result, last_position))
+        action_result = await call_action(
+            action, config, context, self._attempt_agent, step.timeout_seconds
+        )
         self._attempt_agent = None
-        return done
+        return action_result
 
-    def _context(
+    def _build_context(
         self, step: PlanStep, result: StepResult, left: int | None, agent: TaskAgent
     ) -> ActionContext:
         async def record_session(session_id: str) -> None:
-            held, said = self._result(step), step_results.to_storable(session_id)
-            if held is not None and held.session_id != said:
-                self.log.put_result(replace(held, session_id=said))
+            current, stored_id = self._result(step), step_results.to_storable(session_id)
+            if current is not None and current.session_id != stored_id:
+                self.run_log.put_result(replace(current, session_id=stored_id))
 
         return ActionContext(
             agent=agent,
@@ -209,40 +228,40 @@ class RunExecutor:
                 connection, self.claim.run, step.step_id, result.attempts
             )
 
-    def _progress(self, step: PlanStep, result: StepResult, seen: int) -> Progress:
-        said = 0
+    def _build_progress(self, step: PlanStep, result: StepResult, last_position: int) -> Progress:
+        count = 0
 
         async def progress(position: int, title: str) -> None:
-            nonlocal seen, said
-            if position <= seen or said >= MAX_PROGRESS_EVENTS:
+            nonlocal last_position, count
+            if position <= last_position or count >= MAX_PROGRESS_EVENTS:
                 return
-            seen, said = position, said + 1
+            last_position, count = position, count + 1
             event = {
                 "step_id": step.step_id,
                 "title": step_results.to_storable(title[:MAX_TITLE_CHARACTERS]),
                 "try": result.attempts,
                 "position": position,
             }
-            self.log.append({"step_progress": event})
-            await self.log.flush(max_pending=MAX_PENDING_EVENTS)
+            self.run_log.append({"step_progress": event})
+            await self.run_log.flush(max_pending=MAX_PENDING_EVENTS)
 
         return progress
 
-    def _succeed(self, result: StepResult, done: ActionResult, output: Any) -> None:
+    def _store_success(self, result: StepResult, action_result: ActionResult, output: Any) -> None:
         self.output = output
-        self.log.put_result(
+        self.run_log.put_result(
             replace(
                 result,
                 status="succeeded",
                 finished_at=rfc3339(self.clock.now()),
                 error=None,
                 output=output,
-                usage=step_results.add_usage(result.usage, done.usage),
+                usage=step_results.add_usage(result.usage, action_result.usage),
             )
         )
 
-    def _fail(self, result: StepResult, error: errors.RotaError) -> errors.RotaError:
-        self.log.put_result(
+    def _store_failure(self, result: StepResult, error: errors.RotaError) -> errors.RotaError:
+        self.run_log.put_result(
             replace(
                 result,
                 status="timed_out" if error.reason == "TIMED_OUT" else "failed",
@@ -255,7 +274,7 @@ class RunExecutor:
     def _skip(self, step: PlanStep) -> None:
         if self._result(step) is None:
             now = rfc3339(self.clock.now())
-            self.log.put_result(
+            self.run_log.put_result(
                 StepResult(
                     step_id=step.step_id,
                     action=step.action,
@@ -276,17 +295,19 @@ class RunExecutor:
         )
 
     def _result(self, step: PlanStep) -> StepResult | None:
-        return next((r for r in self.log.results if r.step_id == step.step_id), None)
+        return next((r for r in self.run_log.results if r.step_id == step.step_id), None)
 
-    def _names(self, failed: errors.RotaError | None) -> dict[str, Any]:
-        found = step_results.build_names(self.claim, self.definition, self.log.results)
-        return found if failed is None else {**found, "error": step_results.error_to_json(failed)}
+    def _template_names(self, plan_error: errors.RotaError | None) -> dict[str, Any]:
+        names = step_results.build_names(self.claim, self.definition, self.run_log.results)
+        if plan_error is None:
+            return names
+        return {**names, "error": step_results.error_to_json(plan_error)}
 
     def _budget_left(self) -> int | None:
         cap = self.definition.execution.budget_cap_usd
         if cap is None:
             return None
-        spent: int = sum((r.usage or {}).get("cost_micros", 0) for r in self.log.results)
+        spent: int = sum((r.usage or {}).get("cost_micros", 0) for r in self.run_log.results)
         return round(cap * 1_000_000) - spent
 
     def _time_zone(self) -> str:

@@ -74,10 +74,10 @@ class RunReconciler:
             return
         run_log = self.writer.log(claim)
         try:
-            executor = RunExecutor(log=run_log, db=self.db, agent=self.agent, clock=self.clock)
+            executor = RunExecutor(run_log=run_log, db=self.db, agent=self.agent, clock=self.clock)
         except ValueError as error:
             await fail_unreadable(run_log, error)
             return
         with contextlib.suppress(AttemptFenced):
             await executor.end_step(RunStatus.TIMED_OUT)
-            await run_log.end(RunStatus.TIMED_OUT, executor.run_timed_out(), executor.output)
+            await run_log.end(RunStatus.TIMED_OUT, executor.build_timeout_error(), executor.output)

@@ -14,16 +14,9 @@ from shared.definition.envelope import AutomationDefinition
 from shared.definition.execution import PlanStep
 from shared.registries.actions.types import Usage
 from shared.resources import RUN
-from shared.retry import RetryPolicy, exponential, linear
 
 MAX_OUTPUT_BYTES: Final = 256 << 10
 MAX_RUN_OUTPUT_BYTES: Final = 3 << 20
-_TRANSIENT: Final = (errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED)
-_RETRIES: Final = {
-    "exponential": RetryPolicy(interval=exponential(1.0, 60.0), jitter=(0.5, 1.0)),
-    "linear": RetryPolicy(interval=linear(5.0)),
-    "none": RetryPolicy(interval=linear(0.0)),
-}
 _COUNTED: Final = tuple(field.name for field in fields(Usage))
 
 
@@ -90,20 +83,6 @@ def build_names(
         "run": {"id": str(claim.run), "name": run, "slot_time": rfc3339(claim.slot_time)},
         "trigger": {**claim.trigger_payload, **trigger},
     }
-
-
-def retry_policy(step: PlanStep, definition: AutomationDefinition) -> RetryPolicy:
-    own = step.max_retries
-    policy = _RETRIES[definition.execution.retry_backoff]
-    retries = definition.execution.max_retries if own is None else own
-    return replace(policy, maximum_attempts=retries + 1)
-
-
-def is_transient(error: errors.RotaError) -> bool:
-    """Returns True when a later attempt may succeed."""
-    if error.code in _TRANSIENT:
-        return True
-    return error.reason == "MODEL_RATE_LIMITED"
 
 
 def check_output(output: Any, results: list[StepResult]) -> Any:

@@ -45,7 +45,7 @@ class RunWorker:
         log.info("run_claimed", run=str(run), attempt=claim.attempt)
         run_log = self.writer.log(claim)
         try:
-            executor = RunExecutor(log=run_log, db=self.db, agent=self.agent, clock=self.clock)
+            executor = RunExecutor(run_log=run_log, db=self.db, agent=self.agent, clock=self.clock)
         except ValueError as error:
             await fail_unreadable(run_log, error)
             return
@@ -72,7 +72,7 @@ class RunWorker:
         except TimeoutError:
             if not limit.expired():
                 raise
-            status, error = RunStatus.TIMED_OUT, executor.run_timed_out()
+            status, error = RunStatus.TIMED_OUT, executor.build_timeout_error()
         except asyncio.CancelledError:
             if executor.stop_reason is None:
                 raise  # the queue gives the run to another worker
@@ -86,7 +86,7 @@ class RunWorker:
         except errors.RotaError as refusal:
             status, error = RunStatus.FAILED, refusal
         await executor.end_step(status)
-        await executor.log.end(status, error, executor.output)
+        await executor.run_log.end(status, error, executor.output)
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Stops held runs that were cancelled or that another worker took over."""
