@@ -33,11 +33,14 @@ class LockedAutomation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveRuns:
-    """Numbers of pending and running runs, and the first of them, running ones before pending."""
+    """Numbers of pending and running runs of an automation.
+
+    `first_run` is a running run, or else the first pending one.
+    """
 
     waiting: int = 0
     running: int = 0
-    first: UUID | None = None
+    first_run: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +106,9 @@ async def count_active_runs(
     """Counts pending and running runs. Automations without such runs are not in the result."""
     rows = await _execute(connection, _ACTIVE, list(ids))
     return {
-        row.automation_id: ActiveRuns(waiting=row.waiting, running=row.running, first=row.first)
+        row.automation_id: ActiveRuns(
+            waiting=row.waiting, running=row.running, first_run=row.first_run
+        )
         for row in rows
     }
 
@@ -175,7 +180,7 @@ _ACTIVE = """
 select automation_id,
        count(*) filter (where status = 'pending') as waiting,
        count(*) filter (where status = 'running') as running,
-       (array_agg(id order by status = 'running' desc, slot_time, id))[1] as first
+       (array_agg(id order by status = 'running' desc, slot_time, id))[1] as first_run
 from automation.automation_runs
 where automation_id = any($1::uuid[]) and status in ('pending', 'running')
 group by automation_id

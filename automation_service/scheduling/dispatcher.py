@@ -89,10 +89,10 @@ class Dispatcher:
             if (automation := automations.get(owner_id)) is None:
                 continue
             try:
-                plan = definitions.parse(automation.definition)
+                parsed = definitions.parse(automation.definition)
                 busy = active.get(owner_id, ActiveRuns())
                 outcome = slot_decision.decide_slots(
-                    automation, plan, trigger, busy, self.policy, now, downtimes
+                    automation, parsed, trigger, busy, self.policy, now, downtimes
                 )
             except Exception as error:
                 log.error("trigger_disabled", trigger=str(trigger.id), exc_info=error)
@@ -110,7 +110,7 @@ class Dispatcher:
         self, connection: AsyncConnection, claimed: LockedTriggers, now: datetime
     ) -> Sequence[Downtime]:
         due = min((t.next_fire_time for _, t in claimed if t.next_fire_time), default=now)
-        if now - due <= slot_decision.PROMPT:
+        if now - due <= slot_decision.PROMPT_LATENESS:
             return ()
         return await scheduler_heartbeats.list_downtimes(connection, due)
 

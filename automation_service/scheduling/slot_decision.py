@@ -25,14 +25,17 @@ from shared.schedule.slots import PlannedSlot
 from shared.validation.inputs import check_run
 
 MAX_WAITING: Final = 100
-# A tick finds a due slot within this. Such a slot is on time even when a later slot is due,
-# for example when jitter brings two slots near each other.
-PROMPT: Final = timedelta(seconds=10)
+# The scheduler finds a due slot within this time, unless it was away. A slot that is no later
+# fires even when a later slot is due too: jitter can make two slots due together.
+PROMPT_LATENESS: Final = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotPolicy:
-    """`on_time`: how late a slot may fire and still count as on time."""
+    """`on_time`: how late a slot may fire and still count as on time.
+
+    `retention`: how long slots are kept. Older ones get no row.
+    """
 
     on_time: timedelta = timedelta(seconds=60)
     retention: timedelta = timedelta(days=90)
@@ -65,34 +68,37 @@ class _TriggerContext:
     policy: SlotPolicy
     now: datetime
     downtimes: Sequence[Downtime]
-    latest: PlannedSlot | None  # of all slots that are due
+    latest: PlannedSlot | None  # as of DueSlots
 
 
 def decide_slots(
     automation: LockedAutomation,
-    plan: ParsedDefinition,
+    parsed: ParsedDefinition,
     trigger: Trigger,
     active: ActiveRuns,
     policy: SlotPolicy,
     now: datetime,
     downtimes: Sequence[Downtime] = (),
 ) -> TriggerDecision:
-    """Decides the due slots of a trigger, about 500. Raises for an invalid trigger.
+    """Decides the first 500 or so due slots of a trigger; the others stay due.
 
-    Of late slots only the latest due one runs, so that a downtime does not end in a burst of
-    runs. The reasons name the downtimes.
+    Of late slots only the latest runs, so that a downtime does not end in a burst of runs. The
+    reason of a late slot names its downtime. Raises StopIteration when the definition has no such
+    trigger, and ValueError when its schedule is invalid.
     """
-    spec, config = plan.trigger(trigger.trigger_id)
+    spec, config = parsed.trigger(trigger.trigger_id)
     due = find_due_slots(
         config,
         str(trigger.id),
+        # Retention would delete the rows of older slots at once. ExplainSlot says of these that
+        # they are older than the ledger.
         max(trigger.decided_until, now - policy.retention),
         now,
         reach=max(timedelta(seconds=config.catchup_window_seconds), policy.on_time),
     )
     context = _TriggerContext(
         automation=automation,
-        definition=plan.definition,
+        definition=parsed.definition,
         trigger=trigger,
         spec=spec,
         config=config,
@@ -105,70 +111,74 @@ def decide_slots(
 
 
 def _decide_all(context: _TriggerContext, due: DueSlots, active: ActiveRuns) -> TriggerDecision:
-    most = context.config.max_fires
-    fires, last = context.trigger.fires, context.trigger.last_fired_at
-    nominal = context.trigger.last_fire_time
+    max_fires = context.config.max_fires
+    fires, last_fired_at = context.trigger.fires, context.trigger.last_fired_at
+    last_fire_time = context.trigger.last_fire_time
     decisions: list[SlotDecision] = []
-    for since, together in due.groups:
-        for slot in together:
-            if most is not None and fires >= most:
+    for due_time, same_due_slots in due.groups:
+        for slot in same_due_slots:
+            if max_fires is not None and fires >= max_fires:
                 break
-            decision = _decide_slot(context, slot, since, active, last)
+            decision = _decide_slot(context, slot, due_time, active, last_fired_at)
             decisions.append(decision)
             if (run := decision.row.run) is not None:
-                fires, last, nominal = fires + 1, context.now, slot.slot_time
-                active = replace(active, waiting=active.waiting + 1, first=active.first or run)
-    advance = TriggerUpdate(
+                fires, last_fired_at, last_fire_time = fires + 1, context.now, slot.slot_time
+                # The next slot sees the run of this one.
+                active = replace(
+                    active, waiting=active.waiting + 1, first_run=active.first_run or run
+                )
+    trigger_update = TriggerUpdate(
         trigger=context.trigger.id,
-        # nominal, not now: a late tick must not drift the schedule
+        # The slot's own time, not now: a late decision must not shift the schedule.
         decided_until=due.until,
         fires=fires,
-        last_fired_at=last,
-        last_fire_time=nominal,
-        next_fire_time=None if most is not None and fires >= most else due.next_time,
+        last_fired_at=last_fired_at,
+        last_fire_time=last_fire_time,
+        next_fire_time=None if max_fires is not None and fires >= max_fires else due.next_time,
     )
-    return TriggerDecision(decisions=decisions, active=active, trigger=advance)
+    return TriggerDecision(decisions=decisions, active=active, trigger=trigger_update)
 
 
 def _decide_slot(
     context: _TriggerContext,
     slot: PlannedSlot,
-    due: datetime,
+    due_time: datetime,
     active: ActiveRuns,
-    last: datetime | None,
+    last_fired_at: datetime | None,
 ) -> SlotDecision:
     def without_run(outcome: SlotOutcome, reason: str) -> SlotDecision:
-        return SlotDecision(row=_row(context, slot, outcome, reason))
+        return SlotDecision(row=_build_row(context, slot, outcome, reason))
 
     if slot.skipped:
         return without_run(SlotOutcome.SKIPPED_DST, slot.reason)
     if context.automation.status is AutomationStatus.PAUSED:
         return without_run(SlotOutcome.SKIPPED_PAUSED, "The automation was paused.")
-    late = context.now - due
+    late = context.now - due_time
     on_time = _is_on_time(context, slot, late)
     if not on_time and (problem := _reason_missed(context, slot, late)):
-        return without_run(SlotOutcome.MISSED, problem + _downtime_note(context, due))
+        return without_run(SlotOutcome.MISSED, problem + _downtime_note(context, due_time))
     concurrency = context.definition.execution.concurrency
     busy = active.waiting + active.running > 0
     if concurrency == "drop_if_running" and busy:
         return without_run(
             SlotOutcome.SKIPPED_OVERLAP,
-            f"Run {active.first} was still going on; concurrency is drop_if_running.",
+            f"Run {active.first_run} was still going on; concurrency is drop_if_running.",
         )
     if concurrency == "queue" and active.waiting >= MAX_WAITING:
         return without_run(
             SlotOutcome.REJECTED, f"{MAX_WAITING} runs waited already; concurrency is queue."
         )
-    payload = _payload(context, slot, last)
+    payload = _build_payload(context, slot, last_fired_at)
     inputs = {**payload, **context.spec.static_inputs}
     if faults := check_run(context.definition.inputs.schema_, inputs):
         path, problem = faults[0]
         return without_run(SlotOutcome.REJECTED, f"Its inputs are invalid: {path}: {problem}.")
-    row = _row(
+    note = f"It fired {_format_span(late)} late.{_downtime_note(context, due_time)}"
+    row = _build_row(
         context,
         slot,
         SlotOutcome.FIRED if on_time else SlotOutcome.CAUGHT_UP,
-        "" if on_time else f"It fired {_span(late)} late.{_downtime_note(context, due)}",
+        "" if on_time else note,
         run=resources.new_id(),
         exclusive=concurrency != "always",
         inputs=compact_json.dump(inputs),
@@ -180,46 +190,50 @@ def _decide_slot(
 def _is_on_time(context: _TriggerContext, slot: PlannedSlot, late: timedelta) -> bool:
     if late > context.policy.on_time:
         return False
-    return late <= PROMPT or slot == context.latest
+    return late <= PROMPT_LATENESS or slot == context.latest
 
 
 def _reason_missed(context: _TriggerContext, slot: PlannedSlot, late: timedelta) -> str:
     """Returns why a late slot does not run. Empty when it runs."""
     window = timedelta(seconds=context.config.catchup_window_seconds)
+    found_late = f"It was found {_format_span(late)} late"
     if late > window:
-        return f"It was found {_span(late)} late; the catch-up window is {_span(window)}."
+        return f"{found_late}; the catch-up window is {_format_span(window)}."
     later = context.latest
     if later is not None and slot.fire_time < later.fire_time:
         return (
-            f"It was found {_span(late)} late; of the slots that were due only the latest runs, "
+            f"{found_late}; of the slots that were due only the latest runs, "
             f"which is {rfc3339(later.slot_time)}."
         )
     return ""
 
 
-def _downtime_note(context: _TriggerContext, due: datetime) -> str:
+def _downtime_note(context: _TriggerContext, due_time: datetime) -> str:
     for downtime in context.downtimes:
-        if downtime.start <= due <= downtime.end:
-            return f" No scheduler ran from {_second(downtime.start)} to {_second(downtime.end)}."
+        if downtime.start <= due_time <= downtime.end:
+            start, end = _format_second(downtime.start), _format_second(downtime.end)
+            return f" No scheduler ran from {start} to {end}."
     return ""
 
 
-def _payload(context: _TriggerContext, slot: PlannedSlot, last: datetime | None) -> dict[str, Any]:
+def _build_payload(
+    context: _TriggerContext, slot: PlannedSlot, last_fired_at: datetime | None
+) -> dict[str, Any]:
     return {
         "fired_at": rfc3339(context.now),
         "scheduled_for": rfc3339(slot.slot_time),
-        "last_fired_at": None if last is None else rfc3339(last),
+        "last_fired_at": None if last_fired_at is None else rfc3339(last_fired_at),
     }
 
 
-def _row(
+def _build_row(
     context: _TriggerContext,
     slot: PlannedSlot,
     outcome: SlotOutcome,
     reason: str,
     *,
     run: UUID | None = None,
-    **of_run: Any,
+    **run_columns: Any,
 ) -> SlotRow:
     return SlotRow(
         id=resources.new_id(),
@@ -232,13 +246,13 @@ def _row(
         outcome=outcome,
         reason=reason,
         run=run,
-        **of_run,
+        **run_columns,
     )
 
 
-def _second(moment: datetime) -> str:
+def _format_second(moment: datetime) -> str:
     return rfc3339(moment.replace(microsecond=0))
 
 
-def _span(span: timedelta) -> str:
+def _format_span(span: timedelta) -> str:
     return str(timedelta(seconds=int(span.total_seconds())))
