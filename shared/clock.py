@@ -17,6 +17,14 @@ class Clock(Protocol):
         ...
 
 
+def shift(moment: datetime, by: timedelta) -> datetime:
+    """Returns `moment + by`, or the first or last moment that datetime holds in UTC."""
+    try:
+        return moment + by
+    except OverflowError:
+        return (datetime.max if by > timedelta(0) else datetime.min).replace(tzinfo=UTC)
+
+
 def rfc3339(moment: datetime) -> str:
     """Returns the moment in UTC, such as 2026-01-31T08:00:00Z."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

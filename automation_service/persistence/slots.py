@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.records import Slot
 from automation_service.persistence.tables import automations, slots
+from shared.clock import shift
 
 _FAR = timedelta(hours=26)
 _SELECT = sa.select(slots, automations.c.workspace_id, automations.c.resource_id).join_from(
@@ -44,7 +45,7 @@ async def find_at(
             slots.c.automation_id == automation_id,
             slots.c.trigger_id == trigger_id,
             # for the index: no clock change moves a slot further than this
-            slots.c.slot_time.between(second - _FAR, second + _FAR),
+            slots.c.slot_time.between(shift(second, -_FAR), shift(second, _FAR)),
             (slot_second == second) | (fire_second == second),
         )
         # Of slots at one time, prefer the one that ran.

@@ -16,7 +16,7 @@ from automation_service.persistence.records import Automation, Slot, Trigger
 from automation_service.persistence.tables import slots as table
 from shared import errors, resources
 from shared.aip import Condition, Page, cut_page, parse_filter, parse_state
-from shared.clock import Clock
+from shared.clock import Clock, shift
 from shared.db.queries import compare
 from shared.definition.states import SlotOutcome
 from shared.schedule import description
@@ -100,12 +100,12 @@ class Slots:
         self, owner: Automation, trigger: Trigger, moment: datetime
     ) -> LedgerExplanation:
         config = definitions.parse_schedule(_spec(owner, trigger)["config"])
-        second = timedelta(seconds=1)
         start = moment.replace(microsecond=0)
+        end = shift(start, timedelta(seconds=1))
         planned = [
             slot
-            for slot in schedule_slots.next_slots(config, start - timedelta(days=1), 2000)
-            if start <= slot.slot_time < start + second or start <= slot.fire_time < start + second
+            for slot in schedule_slots.next_slots(config, shift(start, -timedelta(days=1)), 2000)
+            if start <= slot.slot_time < end or start <= slot.fire_time < end
         ]
         if not planned:
             return LedgerExplanation(
@@ -166,7 +166,9 @@ def _nearest(config: ScheduleTriggerConfig, moment: datetime) -> list[PlannedSlo
     for days in (1, 8, 32, 366):
         before = [
             slot
-            for slot in schedule_slots.next_slots(config, moment - timedelta(days=days), 1500)
+            for slot in schedule_slots.next_slots(
+                config, shift(moment, -timedelta(days=days)), 1500
+            )
             if slot.fire_time <= moment
         ]
         if before:

@@ -252,6 +252,14 @@ async def test_every_change_leaves_an_audit_row(rota: Running) -> None:
     ]
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+async def test_the_first_and_the_last_moment_are_explained(rota: Running, moment: str) -> None:
+    name = (await rota.create(news(triggers=[schedule()]))).name
+    request = pb.ExplainSlotRequest(trigger=f"{name}/triggers/t")
+    request.time.FromJsonString(moment)
+    assert (await rota.call("ExplainSlot", request)).explanation
+
+
 @pytest.mark.parametrize(
     ("moment", "said"),
     [

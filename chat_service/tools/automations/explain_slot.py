@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -33,6 +33,7 @@ _TIME_ZONE: Final = Argument(
 _RFC_3339: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)", re.I | re.A
 )
+_ZONE_MARGIN: Final = timedelta(days=2)
 _NO_MOMENT: Final = (
     "moment: an RFC 3339 date-time with an offset is needed, such as 2026-11-23T09:00:00+01:00"
 )
@@ -68,7 +69,9 @@ def _moment(text: str) -> datetime:
     try:
         if _RFC_3339.fullmatch(text):
             found = datetime.fromisoformat(text.upper())
-            found.astimezone(UTC)  # raises OverflowError beyond the years of UTC
+            # raises OverflowError where a time zone could leave the years that datetime holds
+            for margin in (-_ZONE_MARGIN, _ZONE_MARGIN):
+                found.astimezone(UTC) + margin
             return found
     except (ValueError, OverflowError):
         pass

@@ -1,7 +1,7 @@
 """HTML of a page → the text that a reader sees.
 
 A parser repairs what a page leaves open. A small hostile page can make that take minutes or
-gigabytes, so `read` runs the parser in its own program with limits.
+gigabytes, so `read_page` runs the parser in its own program with limits.
 """
 
 import re
@@ -27,6 +27,7 @@ _BREAKS: Final = frozenset(
     {"p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article"}
     | {"title", "ul", "ol", "table", "blockquote", "pre", "header", "footer", "nav"}
 )
+_CELLS: Final = frozenset({"td", "th"})
 
 
 def read_page(page: str, *, seconds: float = SECONDS) -> str:
@@ -61,6 +62,8 @@ def _pieces(page: str) -> Iterator[str]:
             yield node.text_lexbor().replace("\n", " ")
         if tag in _BREAKS:
             yield "\n"
+        elif tag in _CELLS:
+            yield " "
         below = None if tag in _HIDDEN else node.first_child
         while below is None and node is not None:
             if node.tag in _BREAKS:

@@ -97,6 +97,8 @@ async def test_a_moment_that_says_nothing_is_asked_about(bench: Bench, news: str
         "2026-11-21T25:00:00Z",
         "2026-02-30T09:00:00Z",
         "0001-01-01T00:00:00+14:00",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
         "1795248000",
     ],
 )

@@ -247,6 +247,7 @@ def test_scripts_are_not_text() -> None:
         ("&amp;&#" + "9" * 5_000 + ";", "&\N{REPLACEMENT CHARACTER}"),
         ("x<a", "x"),
         ("<ul><li>a<li>b</ul>c<h1>d</h1>e<br>f", "a\nb\nc\nd\ne\nf"),
+        ("<table><tr><th>a<th>b<tr><td>1<td>2</table>", "a b\n1 2"),
         ("<iframe><p>a</iframe>b<noscript>c</noscript><template>d</template>", "b"),
         ("<p>a</p><body><div>b</html>c", "a\nbc"),
         ("\0a\0<b\0>\x1bc", "a\x1bc"),
