@@ -198,6 +198,8 @@ def _html_text(page: str, *, xhtml: bool) -> str:
         return html_text.read_page(page)
     except ValueError as exc:
         raise _refused("it takes too much to read") from exc
+    except OSError as exc:
+        raise _refused("it can't be read now") from exc
 
 
 def _charset(named: str) -> str:

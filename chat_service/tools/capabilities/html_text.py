@@ -27,16 +27,23 @@ _BREAKS: Final = frozenset(
     {"p", "br", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6", "section", "article"}
     | {"title", "ul", "ol", "table", "blockquote", "pre", "header", "footer", "nav"}
 )
+# In a head the parser would move its contents to the body.
+_NOSCRIPT: Final = re.compile(r"<noscript\b[^>]*>.*?</noscript\s*>", re.I | re.S)
 _CELLS: Final = frozenset({"td", "th"})
 
 
 def read_page(page: str, *, seconds: float = SECONDS) -> str:
-    """Blocks for at most `seconds`. ValueError when the page needs more time or memory."""
+    """Blocks for at most `seconds`.
+
+    Raises ValueError when the page needs more time or memory, and OSError when the machine can't
+    start a process.
+    """
     try:
         done = subprocess.run(
             # isolated: nothing of the environment changes what is imported
             [sys.executable, "-I", __file__],
             input=page.encode(errors="replace"),
+            env={},  # no secret of this process is within reach of the parser
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             timeout=seconds,
@@ -55,7 +62,7 @@ def extract_text(page: str) -> str:
 
 def _pieces(page: str) -> Iterator[str]:
     # no recursion: a page nests as deep as it likes
-    node = LexborHTMLParser(page).root
+    node = LexborHTMLParser(_NOSCRIPT.sub("", page)).root
     while node is not None:
         tag = node.tag
         if tag == _TEXT and not _in_head(node):

@@ -247,6 +247,7 @@ def test_scripts_are_not_text() -> None:
         ("&amp;&#" + "9" * 5_000 + ";", "&\N{REPLACEMENT CHARACTER}"),
         ("x<a", "x"),
         ("<ul><li>a<li>b</ul>c<h1>d</h1>e<br>f", "a\nb\nc\nd\ne\nf"),
+        ("<head><title>T</title><noscript><div>JS</div></noscript></head><body>hi", "T\nhi"),
         ("<table><tr><th>a<th>b<tr><td>1<td>2</table>", "a b\n1 2"),
         ("<iframe><p>a</iframe>b<noscript>c</noscript><template>d</template>", "b"),
         ("<p>a</p><body><div>b</html>c", "a\nbc"),
@@ -372,3 +373,13 @@ async def _site(
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls) as server:
         yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_page_is_refused_where_no_process_can_be_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n<p>a"
+    async with _site({"/": answer}) as port:
+        with pytest.raises(errors.InvalidRequest, match="can't be read now"):
+            await _local().fetch(f"http://example.org:{port}/")
