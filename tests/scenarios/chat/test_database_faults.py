@@ -141,7 +141,7 @@ async def test_a_tool_acts_once_when_the_connection_of_its_beginning_is_cut(
         )
         chat = await serve(models_file=models)
         call = '[{"name": "notes_write", "args": {"title": "a", "text": "b"}}]'
-        cuts = cut(ToolCallStore, "begin")
+        cuts = cut(ToolCallStore, "claim")
         events = await wanted(chat, f"go <<calls={call}>>")
         if rule == "always":
             approval = approval_of(events)
