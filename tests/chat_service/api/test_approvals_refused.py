@@ -188,6 +188,21 @@ async def test_deciding_another_way_is_refused(chat: Chat, asked: list[pb.TurnEv
     assert refused.reason == "APPROVAL_DECIDED"
 
 
+async def test_another_edit_of_what_was_decided_is_refused(
+    chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations
+) -> None:
+    approval = approval_of(asked)
+    one, two = struct.to_json(approval.payload), struct.to_json(approval.payload)
+    one["display_name"] = one["definition"]["name"] = "One"
+    two["display_name"] = two["definition"]["name"] = "Two"
+    await chat.resume(approval.turn, edit(approval, one))
+    again = pb.DecideApprovalRequest(decision=edit(approval, two), request_id=str(uuid4()))
+    refused = await refusal(chat.stub.DecideApproval(again, metadata=chat.metadata))
+    assert refused.reason == "APPROVAL_DECIDED"
+    (saved,) = automations.saved.values()
+    assert saved.payload["display_name"] == "One"
+
+
 async def test_a_viewer_may_look_and_not_decide(
     chat: Chat, asked: list[pb.TurnEvent], keys: Keys
 ) -> None:
