@@ -16,7 +16,7 @@ from rota.automation.v1 import automation_pb2 as ap
 from tests.scenarios.chaos.gate import gate
 from tests.scenarios.chaos.story import require_alike
 from tests.scenarios.chaos.town import Person, Town, calm, on_the_first, told_alike
-from tests.support.chat import WORKSPACE, until
+from tests.support.chat import WORKSPACE, kinds, until
 
 # Processes start slowly where much else runs.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
@@ -191,10 +191,9 @@ async def _has_written(town: Town, number: int) -> bool:
 
 
 def shape(person: Person) -> list[str]:
-    """Its frames but for what depends on when it was killed."""
+    """Its frames, deltas that follow one another as one, but for what depends on the kill."""
     loose = ("text_delta", "text_retracted", "thread_updated", "step", "retrying")
-    kinds = [event.WhichOneof("event") or "" for event in person.heard]
-    return [kind for kind in kinds if kind not in loose]
+    return [kind for kind in kinds(person.heard) if kind not in loose]
 
 
 async def test_another_replica_finishes_what_subagents_and_tasks_were_saying(town: Town) -> None:
