@@ -68,7 +68,6 @@ SERVICES = ("rota.chat.v1.ChatService", "rota.agent.v1.AgentService")
 EXPIRY_SECONDS = 5.0
 NOTICE_SECONDS = 2.0
 SWEEP_SECONDS = 60.0
-# how long a start waits for MCP servers of which nothing is known
 LARGEST_MESSAGE = 8 << 20
 
 log = logs.logger(__name__)
