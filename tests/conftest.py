@@ -24,7 +24,8 @@ settings.register_profile(
 settings.load_profile("steady")
 
 
-@pytest.hookimpl(trylast=True)
+# Before xdist reads the groups, and after the order is shuffled.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     group(items)
 
