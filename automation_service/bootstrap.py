@@ -70,14 +70,6 @@ class AutomationServer:
     db: AsyncEngine
 
 
-async def migrate(settings: AutomationSettings) -> None:
-    """Migrates the schema of the service and the schema of the queue."""
-    upgrade = partial(database.upgrade, package="automation_service.persistence", schema=SCHEMA)
-    # Alembic runs its own event loop.
-    await asyncio.to_thread(upgrade, settings.database_url.get_secret_value())
-    await PgQueuer(url=settings.database_url.get_secret_value()).install()
-
-
 @contextlib.asynccontextmanager
 async def service(
     settings: AutomationSettings,

@@ -1,10 +1,13 @@
 """Settings from environment variables: what both services have, and texts for people."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# The variable of the keys that both services encrypt with.
+SECRET_KEYS: Final = "ROTA_SECRET_KEYS"
 
 
 class ServiceSettings(BaseSettings):
@@ -18,6 +21,7 @@ class ServiceSettings(BaseSettings):
         populate_by_name=True,
     )
 
+    listen: str = Field("127.0.0.1:0", description="host:port to serve on; port 0 picks one")
     database_url: SecretStr = Field(
         validation_alias="DATABASE_URL", description="PostgreSQL 15 or later: postgresql://…"
     )

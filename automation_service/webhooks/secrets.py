@@ -15,8 +15,8 @@ from automation_service.webhooks.sender import SECRET_PREFIX
 from shared import errors
 from shared.db import database
 from shared.security.secretbox import DecryptionError, SecretBox
+from shared.settings import SECRET_KEYS
 
-SETTING: Final = "ROTA_SECRET_KEYS"
 SECRET_BYTES: Final = 32
 # How long the previous secret still signs.
 OVERLAP: Final = timedelta(hours=24)
@@ -77,11 +77,11 @@ class WebhookSecrets:
         try:
             return self._box().open(sealed, bound_to=_place(workspace))
         except DecryptionError:
-            raise errors.EncryptionUnavailable(SETTING) from None
+            raise errors.EncryptionUnavailable(SECRET_KEYS) from None
 
     def _box(self) -> SecretBox:
         if self.box is None:
-            raise errors.EncryptionUnavailable(SETTING)
+            raise errors.EncryptionUnavailable(SECRET_KEYS)
         return self.box
 
 

@@ -13,7 +13,7 @@ from chat_service import convert
 from chat_service.api.resource import ResourceServicer
 from chat_service.llm import custom_endpoint
 from chat_service.model_selection import llm_bundle
-from chat_service.model_selection.llm_bundle import SECRET_KEYS, ModelLoader
+from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
 from shared import aip, errors, resources
@@ -21,6 +21,7 @@ from shared.db import database
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security import caller
+from shared.settings import SECRET_KEYS
 
 MAX_MODELS: Final = 50  # of one user in one workspace
 _HINT: Final = 4

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import httpx2
 from pydantic import SecretStr
@@ -14,8 +13,7 @@ from chat_service.persistence.model_configs import OwnModel
 from chat_service.persistence.turns import Turn
 from shared import errors, resources
 from shared.security.secretbox import DecryptionError, SecretBox
-
-SECRET_KEYS: Final = "ROTA_SECRET_KEYS"
+from shared.settings import SECRET_KEYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

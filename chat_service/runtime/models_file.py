@@ -110,7 +110,7 @@ class Models(Mapping[int, ModelConfig]):
         return len(self._configs)
 
 
-class BadModelsFile(ValueError):
+class BadModelsFile(RuntimeError):
     """The models file is invalid; the message says where and why."""
 
 

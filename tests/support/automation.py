@@ -17,6 +17,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
 
 from automation_service import bootstrap
+from automation_service.__main__ import migrate
 from automation_service.settings import AutomationSettings
 from devstack.postgres_roles import ServiceDatabases
 from shared.clock import Clock
@@ -83,7 +84,7 @@ def message(said: dict[str, Any]) -> pb.Automation:
 
 def migrated(databases: ServiceDatabases) -> None:
     settings = AutomationSettings.model_construct(database_url=SecretStr(databases.automation))
-    asyncio.run(bootstrap.migrate(settings))
+    asyncio.run(migrate(settings))
 
 
 def settings_for(url: str, keys: Keys, **more: Any) -> AutomationSettings:

@@ -58,14 +58,13 @@ def settings(databases: ServiceDatabases, keys: Keys, model_url: str, **more: An
 def migrated(databases: ServiceDatabases) -> None:
     """Builds the template that every test's database is a copy of."""
     nowhere = Path()
-    migrate(
-        ChatSettings(
-            database_url=databases.chat,
-            jwks_file=nowhere,
-            service_jwks_file=nowhere,
-            service_key_file=nowhere,
-        )
+    settings = ChatSettings(
+        database_url=databases.chat,
+        jwks_file=nowhere,
+        service_jwks_file=nowhere,
+        service_key_file=nowhere,
     )
+    asyncio.run(migrate(settings))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

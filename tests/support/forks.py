@@ -1,10 +1,12 @@
 """Services as processes that start at once: copies of a process that has imported them."""
 
 import asyncio
+import importlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -45,6 +47,19 @@ def start(name: str, clock: Path, environment: Mapping[str, str], log: Path) -> 
     return Fork(process)
 
 
+def start_program(
+    name: str, arguments: Sequence[str], environment: Mapping[str, str], output: Path, errors: Path
+) -> Fork:
+    """Starts `python -m NAME ARGUMENTS` with this environment and no other variable."""
+    process = _context().Process(
+        target=_run_program,
+        args=(name, list(arguments), dict(environment), output, errors),
+        daemon=True,
+    )
+    process.start()
+    return Fork(process)
+
+
 @cache
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
@@ -53,12 +68,24 @@ def _context() -> ForkServerContext:
 
 
 def _run(name: str, clock: Path, environment: dict[str, str], log: Path) -> None:
-    os.environ.clear()
-    os.environ.update(environment)
-    with log.open("ab") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
+    _settle(environment, log, log)
     # Imported here because that module imports this one.
     from tests.support.processes import FileClock, serve
 
     asyncio.run(serve(name, FileClock(clock)))
+
+
+def _run_program(
+    name: str, arguments: list[str], environment: dict[str, str], output: Path, errors: Path
+) -> None:
+    _settle(environment, output, errors)
+    sys.argv = [name, *arguments]
+    sys.exit(importlib.import_module(f"{name}.__main__").PROGRAM.main())
+
+
+def _settle(environment: dict[str, str], output: Path, errors: Path) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    for path, descriptor in ((output, 1), (errors, 2)):
+        with path.open("ab") as file:
+            os.dup2(file.fileno(), descriptor)

@@ -12,6 +12,7 @@ from rota.automation.v1 import automation_pb2_grpc
 from rota.chat.v1 import chat_pb2_grpc
 
 from automation_service import bootstrap as automation_root
+from automation_service.__main__ import migrate
 from automation_service.settings import AutomationSettings
 from chat_service import bootstrap as chat_root
 from devstack.postgres_roles import ServiceDatabases
@@ -60,7 +61,7 @@ def migrated(databases: ServiceDatabases) -> None:
         service_jwks_file=nowhere,
         service_key_file=nowhere,
     )
-    asyncio.run(automation_root.migrate(settings))
+    asyncio.run(migrate(settings))
 
 
 @contextlib.asynccontextmanager

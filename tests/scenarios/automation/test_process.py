@@ -3,15 +3,14 @@
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -19,19 +18,17 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
+from tests.support import forks
 from tests.support.agent_server import agent_server
 from tests.support.agents import FakeAgent, Gate
 from tests.support.automation import START, execute, news, running, schedule, until
 from tests.support.tokens import Keys
 
-ROOT = Path(__file__).parents[3]
 FIRST = START + timedelta(seconds=30)
 
 
 def environment(url: str, keys: Keys, peer: str, **settings: str) -> dict[str, str]:
     return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'shared/gen'}",
         "DATABASE_URL": url,
         "ROTA_LISTEN": "127.0.0.1:0",
         "ROTA_PEER_ADDRESS": peer,
@@ -42,10 +39,16 @@ def environment(url: str, keys: Keys, peer: str, **settings: str) -> dict[str, s
     }
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Process:
-    inner: asyncio.subprocess.Process
-    lines: list[str]
+    fork: forks.Fork
+    output: Path
+
+    @property
+    def lines(self) -> list[str]:
+        """What it has printed in whole lines, on either stream."""
+        text = self.output.read_text() if self.output.exists() else ""
+        return text.rpartition("\n")[0].splitlines()
 
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.lines if line.startswith("{")]
@@ -62,52 +65,40 @@ class Process:
         return int((await until(bound, 90))["port"])
 
     async def ended(self, seconds: float = 90) -> int:
-        return await asyncio.wait_for(self.inner.wait(), seconds)
+        async def code() -> tuple[int] | None:
+            found = self.fork.poll()
+            return None if found is None else (found,)
+
+        [found] = await until(code, seconds)
+        return int(found)
 
 
 @contextlib.asynccontextmanager
-async def process(env: dict[str, str], arguments: Sequence[str] = ()) -> AsyncIterator[Process]:
-    inner = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "automation_service",
-        *arguments,
-        cwd=ROOT,
-        env=env,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    made = Process(inner, [])
-
-    async def read() -> None:
-        assert inner.stdout is not None
-        async for line in inner.stdout:
-            made.lines.append(line.decode().rstrip())
-
-    reading = asyncio.create_task(read())
+async def process(
+    folder: Path, env: dict[str, str], arguments: Sequence[str] = ()
+) -> AsyncIterator[Process]:
+    output = folder / f"output-{uuid4()}"
+    fork = forks.start_program("automation_service", arguments, env, output, output)
     try:
-        yield made
+        yield Process(fork, output)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            inner.kill()
-        await inner.wait()
-        await reading
+        await asyncio.to_thread(fork.kill)
 
 
 async def test_it_migrates_serves_and_drains_on_sigterm(
     automation_database_url: str, keys: Keys
 ) -> None:
     env = environment(automation_database_url, keys, "127.0.0.1:1")
-    async with process(env, ["migrate"]) as migrating:
+    async with process(keys.folder, env, ["migrate"]) as migrating:
         assert await migrating.ended() == 0, migrating.lines
-    async with process(env) as serving:
+    async with process(keys.folder, env) as serving:
         port = await serving.started()
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             health: Any = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest(service="rota.automation.v1.AutomationService")
             answer = await health.Check(request, timeout=60)
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
-        serving.inner.send_signal(signal.SIGTERM)
+        serving.fork.send_signal(signal.SIGTERM)
         assert await serving.ended() == 0
         assert all(line.startswith("{") for line in serving.lines), serving.lines
         assert {e["service"] for e in serving.events()} == {"automation_service"}
@@ -118,7 +109,7 @@ async def test_a_database_that_was_not_migrated_is_said(
     automation_database_url: str, keys: Keys
 ) -> None:
     env = environment(automation_database_url, keys, "127.0.0.1:1")
-    async with process(env) as serving:
+    async with process(keys.folder, env) as serving:
         assert await serving.ended() == 1
     assert "migrate" in serving.lines[-1]
 
@@ -129,20 +120,20 @@ async def test_a_taken_port_is_said(url: str, keys: Keys) -> None:
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         env = environment(url, keys, "127.0.0.1:1", ROTA_LISTEN=address)
-        async with process(env) as serving:
+        async with process(keys.folder, env) as serving:
             assert await serving.ended() == 1
     assert any(address in line and "taken" in line for line in serving.lines)
 
 
 async def test_help_lists_every_setting_and_a_missing_one_is_named(keys: Keys) -> None:
-    async with process({"PATH": os.environ["PATH"]}, ["--help"]) as helping:
+    async with process(keys.folder, {}, ["--help"]) as helping:
         assert await helping.ended() == 0
     text = "\n".join(helping.lines)
     for name in ("DATABASE_URL", "ROTA_LISTEN", "ROTA_MAX_CONSECUTIVE_FAILURES", "migrate"):
         assert name in text
     env = environment("postgresql://nowhere", keys, "")
     del env["DATABASE_URL"]
-    async with process(env) as serving:
+    async with process(keys.folder, env) as serving:
         assert await serving.ended() == 2
     assert any("DATABASE_URL" in line for line in serving.lines)
 
@@ -169,12 +160,12 @@ async def test_a_run_of_a_worker_that_ends_goes_on_elsewhere(
     ):
         name = (await rota.create(news(triggers=[schedule()], plan=steps))).name
         env = environment(url, keys, peer, ROTA_ROLES="worker", ROTA_LEASE_SECONDS=lease)
-        async with process(env) as first:
+        async with process(keys.folder, env) as first:
             clock.set(FIRST)
             await asyncio.wait_for(gate.entered.wait(), 90)
-            async with process(env) as second:
+            async with process(keys.folder, env) as second:
                 await until(lambda: _event(second, "service_started"), 90)
-                first.inner.send_signal(end)
+                first.fork.send_signal(end)
                 await first.ended()
                 await until(lambda: _event(second, "run_claimed"))
                 gate.opened.set()

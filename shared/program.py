@@ -1,0 +1,100 @@
+"""The command line of a service: `python -m NAME [serve | migrate]`.
+
+What a service needs to serve is imported when it serves: help and a wrong setting wait for none
+of it.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from shared.security.secretbox import InvalidKeys
+from shared.settings import SECRET_KEYS, ServiceSettings, describe, explain
+from shared.telemetry import logs
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program(Generic[S]):
+    """A service as a program. `serve` and `migrate` import what they need when they are called."""
+
+    name: str
+    description: str
+    settings: type[S]
+    serve: Callable[[S], AbstractAsyncContextManager[Any]]
+    migrate: Callable[[S], Coroutine[Any, Any, None]]
+
+    def main(self) -> int:
+        """Returns the exit code: 0, 1 for what failed, 2 for a setting that is wrong.
+
+        What failed is told in a line on stderr. Raises what nobody expects.
+        """
+        command = self._parser().parse_args().command
+        try:
+            settings = self.settings()
+        except ValidationError as error:
+            print(explain(self.settings, error), file=sys.stderr)
+            return 2
+        logs.configure(self.name, level=settings.log_level)
+        try:
+            self._run(self._serve if command == "serve" else self.migrate, settings)
+        except InvalidKeys as error:
+            return self._fail(f"{SECRET_KEYS}: {error}", 2)
+        except (RuntimeError, OSError) as error:
+            return self._fail(str(error), 1)
+        except Exception as error:
+            from shared.db import database
+
+            if (refusal := database.translate(error)) is None:
+                raise
+            return self._fail(refusal.message, 1)
+        return 0
+
+    def _parser(self) -> argparse.ArgumentParser:
+        parser = argparse.ArgumentParser(
+            prog=f"python -m {self.name}",
+            description=self.description,
+            epilog=describe(self.settings),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument(
+            "command",
+            nargs="?",
+            choices=["serve", "migrate"],
+            default="serve",
+            help="serve (the default), or bring the database's schemas up to date",
+        )
+        return parser
+
+    def _run(self, act: Callable[[S], Coroutine[Any, Any, None]], settings: S) -> None:
+        factory = None
+        if settings.uvloop:
+            import uvloop
+
+            factory = uvloop.new_event_loop
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(act(settings))
+
+    async def _serve(self, settings: S) -> None:
+        from shared.rpc.server import stop_signal, tune_gc
+        from shared.telemetry import export
+
+        stopped = stop_signal()
+        with export.export_telemetry(
+            self.name, os.environ, port=settings.metrics_port, listen=settings.listen
+        ):
+            async with self.serve(settings):
+                tune_gc()
+                await stopped.wait()
+
+    def _fail(self, message: str, code: int) -> int:
+        print(f"{self.name}: {message}", file=sys.stderr)
+        return code

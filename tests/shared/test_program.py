@@ -1,0 +1,35 @@
+"""A service as a program tells help and a wrong setting before it imports what serves."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# What only a service that serves or migrates needs.
+HEAVY = ("grpc", "sqlalchemy", "alembic", "langchain_core", "langgraph", "openai", "pgqueuer")
+SCRIPT = """
+import runpy, sys
+sys.argv = [sys.argv[1], *sys.argv[2:]]
+try:
+    runpy.run_module(sys.argv[0], run_name="__main__")
+except SystemExit as exc:
+    print("code", exc.code)
+print("imported", *sorted(sys.modules))
+"""
+
+
+@pytest.mark.parametrize("service", ["chat_service", "automation_service"])
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), ([], 2)])
+def test_nothing_heavy_is_imported_to_say_what_is_wrong(
+    service: str, arguments: list[str], code: int
+) -> None:
+    command = [sys.executable, "-c", SCRIPT, service, *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    *_, ended, imported = done.stdout.splitlines()
+    assert ended == f"code {code}", done.stderr
+    assert not set(HEAVY) & set(imported.split())
+    assert "DATABASE_URL" in (done.stdout if arguments else done.stderr)
