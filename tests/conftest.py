@@ -9,7 +9,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from devstack.postgres_roles import ServiceDatabases
-from tests.support.groups import group
+from tests.support.groups import group, require_groups
 from tests.support.postgres import SuiteServer, suite_server
 from tests.support.tokens import Keys
 
@@ -28,6 +28,10 @@ settings.load_profile("steady")
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     group(items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    require_groups(session)
 
 
 @pytest.fixture(scope="session")

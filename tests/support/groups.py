@@ -21,6 +21,15 @@ def group(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _place(names[id(item)], seen))
 
 
+def require_groups(session: pytest.Session) -> None:
+    """Raises UsageError where xdist did not take the groups over: tests would share nothing."""
+    if not getattr(session.config.option, "loadgroup", False):
+        return
+    lost = [item.nodeid for item in session.items if "@" not in item.nodeid.rpartition("]")[2]]
+    if lost:
+        raise pytest.UsageError(f"pytest-xdist gives no group to {lost[0]}")
+
+
 def _name(item: pytest.Item) -> str:
     path = item.path.relative_to(Path(__file__).parents[1])
     if "live" in _fixtures(item):
