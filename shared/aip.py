@@ -15,6 +15,8 @@ from shared import errors
 
 DEFAULT_PAGE: Final = 50
 LARGEST_PAGE: Final = 200
+# The largest number in the key of a page: that of PostgreSQL's integer.
+MAX_KEY_NUMBER: Final = 2**31 - 1
 
 # Half of what a message on the wire may have: the largest message of a thread has three quarters.
 MAX_RESPONSE_BYTES: Final = 8 << 20
@@ -26,7 +28,6 @@ class Sized(Protocol):
 
 M = TypeVar("M", bound=Sized)
 T = TypeVar("T")
-K = TypeVar("K")
 E = TypeVar("E", bound=Enum)
 
 
@@ -59,13 +60,31 @@ class Page:
     def after_id(self) -> UUID | None:
         """Returns the key as an id. Like its siblings: None on the first page, and
         InvalidRequest for a token with a key of another kind."""
-        return self._read_key(lambda row_id: UUID(row_id))
+        found = self.read_key(UUID)
+        return None if found is None else found[0]
 
     def after_number(self) -> int | None:
-        return self._read_key(_natural_number)
+        found = self.read_key(int)
+        return None if found is None else found[0]
 
     def after_time_and_id(self) -> tuple[datetime, UUID] | None:
-        return self._read_key(lambda time, row_id: (datetime.fromisoformat(time), UUID(row_id)))
+        found = self.read_key(datetime, UUID)
+        return None if found is None else (found[0], found[1])
+
+    def read_key(self, *kinds: type) -> tuple[Any, ...] | None:
+        """Returns the key as values of these kinds: UUID, datetime, int or str.
+
+        None on the first page. Raises InvalidRequest unless each value has its kind and the form
+        in which `token` writes it: whoever made the token may have made it up.
+        """
+        if self.after is None:
+            return None
+        try:
+            return tuple(
+                _read_value(kind, value) for kind, value in zip(kinds, self.after, strict=True)
+            )
+        except (ValueError, OverflowError):
+            raise errors.invalid("page_token", "is not a token of this service") from None
 
     def token(self, key: Sequence[Any] | None) -> str:
         """Returns the token of the page after the row with this key; empty for None."""
@@ -85,19 +104,25 @@ class Page:
         shown = min(self.size, len(found)) if shown is None else shown
         return self.token(key(found[shown - 1]) if len(found) > shown else None)
 
-    def _read_key(self, read: Callable[..., K]) -> K | None:
-        if self.after is None:
-            return None
-        try:
-            return read(*self.after)
-        except (ValueError, TypeError, AttributeError):
-            raise errors.invalid("page_token", "is not a token of this service") from None
 
-
-def _natural_number(value: object) -> int:
-    if isinstance(value, int) and value >= 0:
-        return value
-    raise ValueError("is no number")
+def _read_value(kind: type, value: object) -> Any:
+    """Returns a value of a key, which is JSON. Raises ValueError or OverflowError."""
+    if kind is int:
+        # By type, since True is an int.
+        if type(value) is int and 0 <= value <= MAX_KEY_NUMBER:
+            return value
+    elif isinstance(value, str):
+        value.encode()  # raises ValueError for a lone surrogate
+        if kind is str and "\0" not in value:
+            return value
+        if kind is UUID and str(found := UUID(value)) == value:
+            return found
+        if kind is datetime:
+            moment = datetime.fromisoformat(value)
+            # A time with another offset may be of no year that there is in UTC.
+            if moment.tzinfo is not None and str(moment.astimezone(UTC)) == value:
+                return moment
+    raise ValueError(f"is no {kind.__name__}")
 
 
 def read_page(request: Any) -> Page:

@@ -3,9 +3,11 @@
 import base64
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rota.chat.v1 import chat_pb2 as pb
 
 from shared import aip, errors
@@ -96,12 +98,58 @@ def test_a_token_gives_back_a_key_of_its_kind() -> None:
     assert timed.after_time_and_id() == (moment, row_id)
 
 
-@pytest.mark.parametrize("key", [[], ["x"], [None], [{}], [-1], [1, 2, 3], ["2026-01-01", 5]])
-def test_a_key_of_another_kind_is_refused(key: list[object]) -> None:
+FORGED_KEYS: list[list[object]] = [
+    [],
+    ["x"],
+    [None],
+    [{}],
+    [[]],
+    [-1],
+    [True],
+    [1.0],
+    [2**31],
+    [2**63],
+    [float("nan")],
+    ["\0"],
+    ["\ud800"],
+    [1, 2, 3],
+    ["2026-01-01", 5],
+    [UUID(int=7).hex],
+    [f"{{{UUID(int=7)}}}"],
+    [str(UUID(int=0xABC)).upper()],
+    ["2026-01-01", str(UUID(int=7))],
+    ["2026-01-01 00:00:00", str(UUID(int=7))],
+    ["2026-01-01T00:00:00+00:00", str(UUID(int=7))],
+    ["2026-01-01 00:00:00+01:00", str(UUID(int=7))],
+    ["0001-01-01 00:00:00+14:00", str(UUID(int=7))],
+    ["9999-12-31 23:59:59-23:59", str(UUID(int=7))],
+]
+
+
+@pytest.mark.parametrize("key", FORGED_KEYS, ids=repr)
+def test_a_key_of_another_kind_or_form_is_refused(key: list[object]) -> None:
     page = read(token=read().token(key))
     for read_key in (page.after_id, page.after_number, page.after_time_and_id):
         with pytest.raises(errors.InvalidRequest):
             read_key()
+
+
+KEYS: dict[type, st.SearchStrategy[Any]] = {
+    int: st.integers(0, aip.MAX_KEY_NUMBER),
+    str: st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
+    UUID: st.uuids(),
+    datetime: st.datetimes(timezones=st.just(UTC)),
+}
+
+
+@given(
+    st.lists(st.sampled_from(sorted(KEYS, key=repr)), max_size=3).flatmap(
+        lambda kinds: st.tuples(st.just(kinds), st.tuples(*(KEYS[kind] for kind in kinds)))
+    )
+)
+def test_every_key_is_read_as_it_was_written(made: tuple[list[type], tuple[Any, ...]]) -> None:
+    kinds, key = made
+    assert read(token=read().token(key)).read_key(*kinds) == key
 
 
 def test_a_page_is_cut_from_one_row_more_than_its_size() -> None:
