@@ -28,13 +28,23 @@ class IdempotencyKey:
     @classmethod
     def of(cls, request: Any, *, rpc: str, workspace: str, user: str) -> Self:
         """Returns the key of a message that has a `request_id`, a UUID in either case."""
+        request_id = request.request_id.lower()
+        body = request if request.request_id == request_id else _replace_id(request, request_id)
         return cls(
             workspace=workspace,
             rpc=rpc,
             user=user,
-            request_id=request.request_id.lower(),
-            body_hash=aip.hash_body(request.SerializeToString(deterministic=True)),
+            request_id=request_id,
+            body_hash=aip.hash_body(body.SerializeToString(deterministic=True)),
         )
+
+
+def _replace_id(request: Any, request_id: str) -> Any:
+    """Returns the request under another id: the body has the id in it."""
+    body = type(request)()
+    body.CopyFrom(request)
+    body.request_id = request_id
+    return body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,7 +99,8 @@ async def test_a_request_id_with_another_body_is_refused(
 
 def test_a_request_id_is_the_same_in_either_case() -> None:
     request_id = str(uuid4())
-    assert _key(request_id.upper()).request_id == request_id
+    assert _key(request_id.upper()) == _key(request_id)
+    assert _key(request_id.upper(), title="another") != _key(request_id)
 
 
 async def test_who_was_revoked_does_not_find_the_name(db: AsyncEngine, access: Access) -> None:
