@@ -18,6 +18,7 @@ from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
 from shared import aip, errors, resources
 from shared.db import database
+from shared.invisible_characters import name_fault
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security import caller
@@ -172,6 +173,7 @@ class ModelConfigServicer(ResourceServicer):
     ) -> OwnModel:
         display_name = asked.display_name.strip() or asked.model.strip()
         _require(model=asked.model, base_url=asked.base_url)
+        _require_names(display_name=display_name, model=asked.model.strip())
         return OwnModel(
             id=0,
             workspace_id=workspace,
@@ -194,6 +196,7 @@ class ModelConfigServicer(ResourceServicer):
         texts = {f: getattr(asked, f) for f in ("display_name", "model", "base_url") if f in fields}
         _require(**texts)
         changes: dict[str, Any] = {f: text.strip() for f, text in texts.items()}
+        _require_names(**changes)
         if "base_url" in fields:
             changes["base_url"] = custom_endpoint.check_endpoint(
                 asked.base_url, local=self.model_loader.local
@@ -234,6 +237,18 @@ def _require(**texts: str) -> None:
     ]
     if missing:
         raise errors.InvalidRequest(missing)
+
+
+def _require_names(**texts: str) -> None:
+    faults = [
+        errors.FieldViolation(
+            field=f"model_config.{field}", description=fault, reason="invisible_character"
+        )
+        for field, text in texts.items()
+        if (fault := name_fault(text))
+    ]
+    if faults:
+        raise errors.InvalidRequest(faults)
 
 
 def _check_etag(row: OwnModel, etag: str) -> None:

@@ -19,6 +19,7 @@ from chat_service.persistence.enums import ThreadKind, TitleState
 from chat_service.persistence.threads import Thread
 from shared import aip, errors, resources
 from shared.db import database
+from shared.invisible_characters import name_fault
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 
@@ -154,6 +155,7 @@ class ThreadServicer(ResourceServicer):
         return found
 
     def _new_thread(self, workspace: str, user: str, asked: pb.Thread) -> Thread:
+        _require_name(asked.display_name)
         now = self.clock.now()
         return Thread(
             id=resources.new_id_at(now),
@@ -182,12 +184,18 @@ class ThreadServicer(ResourceServicer):
 def _changes(asked: pb.Thread, fields: Sequence[str]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if "display_name" in fields:
+        _require_name(asked.display_name)
         changes["title"] = asked.display_name
         changes["title_state"] = TitleState.SET if asked.display_name else TitleState.NONE
         changes["titled_by"] = None
     if "model_config_id" in fields:
         changes["model_config_id"] = asked.model_config_id
     return changes
+
+
+def _require_name(display_name: str) -> None:
+    if fault := name_fault(display_name):
+        raise errors.invalid("thread.display_name", fault, "invisible_character")
 
 
 def _check_etag(row: Thread, etag: str) -> None:

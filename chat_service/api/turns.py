@@ -25,6 +25,7 @@ from chat_service.turns.place import Place
 from chat_service.turns.watch import TurnWatcher
 from shared import aip, errors, resources
 from shared.db import database, fast_connection
+from shared.invisible_characters import name_fault
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller
@@ -82,7 +83,7 @@ class TurnServicer(ResourceServicer):
             model_config_id=request.model_config_id,
             time_zone=zone,
             time_zone_assumed=assumed,
-            locale=request.locale,
+            locale=_locale(request.locale),
             disabled_tools=list(request.disabled_tools),
         )
 
@@ -226,6 +227,12 @@ class TurnServicer(ResourceServicer):
         if turn is None or turn.task is not None:
             raise errors.ResourceNotFound(name)
         return workspace, turn
+
+
+def _locale(given: str) -> str:
+    if fault := name_fault(given):
+        raise errors.invalid("locale", fault, "invisible_character")
+    return given
 
 
 def _start_of(turn: Turn) -> Place:

@@ -13,6 +13,7 @@ from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
 from chat_service.runtime.ports import AutomationsPort, AutomationView, RunView
 from shared import errors, resources
+from shared.invisible_characters import clean_name
 from shared.telemetry import logs
 
 UNTITLED: Final = "Untitled thread"
@@ -50,7 +51,7 @@ async def authorize_mentions(
             if error.code not in _UNREADABLE:
                 raise
             continue
-        found[name] = (title or kind)[:200]
+        found[name] = (clean_name(title) or kind)[:200]
     return found
 
 
@@ -122,7 +123,8 @@ def _check_workspace(parts: Mapping[str, str], workspace: str, name: str) -> Non
 
 
 def _thread_block(name: str, thread: Thread, newest: Sequence[Message]) -> str:
-    lines = [f"Thread “{thread.title or UNTITLED}” ({name}), its last messages, the newest first;"]
+    title = clean_name(thread.title) or UNTITLED
+    lines = [f"Thread “{title}” ({name}), its last messages, the newest first;"]
     lines[0] += f" {_NOT_INSTRUCTIONS}:"
     for message in newest:
         text = " ".join(part["text"] for part in message.parts if part.get("text"))
@@ -136,7 +138,7 @@ def _automation_block(known: AutomationView, runs: Sequence[RunView]) -> str:
     fires = sorted(t.next_fire for t in known.triggers if t.next_fire is not None)
     definition = json.dumps(known.payload.get("definition", {}), ensure_ascii=False)
     lines = [
-        f"Automation “{known.display_name}” ({known.name}), {known.state}, revision"
+        f"Automation “{clean_name(known.display_name)}” ({known.name}), {known.state}, revision"
         f" {known.revision}; {_NOT_INSTRUCTIONS}:",
         f"Next fires: {', '.join(f.isoformat() for f in fires) or 'none'}",
         "Last runs: " + ("; ".join(_run_words(run) for run in runs) or "none"),

@@ -1,8 +1,8 @@
 """Human approval of a tool call: stored once, shown, and decided before the call runs."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -12,7 +12,10 @@ from langgraph.types import interrupt
 from chat_service.runtime.ports import ApprovalDraft, StoredApproval
 from chat_service.runtime.run_context import AgentRun
 from shared import errors
+from shared.invisible_characters import find_invisible
+from shared.json_schema import join_path
 
+MOST_WARNINGS = 20
 UNREADABLE = "the decision could not be read, so nothing was done"
 
 
@@ -119,9 +122,33 @@ def _draft(
         summary=proposal.summary,
         payload=proposal.payload,
         payload_schema=proposal.payload_schema,
-        context={**proposal.context, **wanted_by},
+        context={**_with_warnings(proposal), **wanted_by},
         preview=proposal.preview,
     )
+
+
+def _with_warnings(proposal: Proposal) -> dict[str, Any]:
+    """Returns the context, with a warning of each field that holds invisible characters."""
+    found = list(islice(_invisible(proposal.payload, ""), MOST_WARNINGS))
+    if not found:
+        return dict(proposal.context)
+    return {**proposal.context, "warnings": [*proposal.context.get("warnings", ()), *found]}
+
+
+def _invisible(value: Any, path: str) -> Iterator[str]:
+    match value:
+        case str():
+            if names := sorted({str(found) for found in find_invisible(value)}):
+                listed = ", ".join(names[:5])
+                yield f"{path[:200] or 'The payload'} holds what nobody sees: {listed}."
+        case Mapping():
+            for key, item in value.items():
+                if names := sorted({str(found) for found in find_invisible(key)}):
+                    yield f"A name in {path[:200] or 'the payload'} holds {', '.join(names[:5])}."
+                yield from _invisible(item, join_path(path, [key]))
+        case list():
+            for at, item in enumerate(value):
+                yield from _invisible(item, f"{path}[{at}]")
 
 
 def _outcome(stored: StoredApproval | None) -> ApprovalGranted | ApprovalRejected:

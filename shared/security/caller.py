@@ -14,6 +14,7 @@ import jwt
 from cachetools import TLRUCache
 
 from shared import errors
+from shared.invisible_characters import clean_name, name_fault
 
 USER_ISSUER: Final = "rota"
 USER_AUDIENCE: Final = "rota"
@@ -129,7 +130,7 @@ class Verifier:
             raise ValueError("unknown role")
         return Caller(
             user=_text(claims["sub"], 128),
-            display_name=str(claims.get("name", ""))[:200],
+            display_name=clean_name(str(claims.get("name", ""))[:200]),
             workspaces={_text(w, 63): role for w, role in workspaces.items()},
             zone=str(claims.get("zoneinfo", ""))[:64],
         )
@@ -188,4 +189,6 @@ def _decode(token: str, keys: jwt.PyJWKSet, *, audience: str, issuer: str) -> di
 def _text(value: object, limit: int) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= limit or "/" in value:
         raise ValueError("not an identifier")
+    if fault := name_fault(value):
+        raise ValueError(f"an identifier that {fault}")
     return value

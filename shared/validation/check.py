@@ -11,6 +11,7 @@ from shared.canonical_json import NotCanonical, canonical_bytes, normalise
 from shared.definition.envelope import AutomationCreate, AutomationDefinition, TriggerSpec, dump
 from shared.definition.execution import PlanStep
 from shared.definition.states import TriggerType
+from shared.invisible_characters import name_fault, text_fault
 from shared.registries.catalogue import Catalogue
 from shared.validation.inputs import check_static
 from shared.validation.templates import Scope, check_step
@@ -39,7 +40,7 @@ def check(
     definition = parsed.definition
     return [
         *_size(definition),
-        *_placeholders(dump(parsed), ""),
+        *_strings(dump(parsed), ""),
         *_unique_ids(definition),
         *_inputs_schema(definition),
         *_triggers(definition, catalogue),
@@ -83,19 +84,28 @@ def _size(definition: AutomationDefinition) -> Iterator[Violation]:
         yield Violation("definition", "too_large", f"{size} bytes; at most {MAX_BYTES}")
 
 
-def _placeholders(value: Any, path: str) -> Iterator[Violation]:
+def _strings(value: Any, path: str) -> Iterator[Violation]:
+    """Faults of texts and keys, wherever they are."""
     match value:
-        case str() if PLACEHOLDER in value:
-            yield Violation(path, "placeholder", f"{PLACEHOLDER} is still to be filled in")
+        case str():
+            yield from _string(value, path)
         case dict():
             for key, item in value.items():
                 here = json_schema.join_path(path, [key])
-                if PLACEHOLDER in key:
-                    yield Violation(here, "placeholder", f"{PLACEHOLDER} is still to be filled in")
-                yield from _placeholders(item, here)
+                yield from _string(key, here)
+                yield from _strings(item, here)
         case list():
             for i, item in enumerate(value):
-                yield from _placeholders(item, f"{path}[{i}]")
+                yield from _strings(item, f"{path}[{i}]")
+
+
+def _string(text: str, path: str) -> Iterator[Violation]:
+    if PLACEHOLDER in text:
+        yield Violation(path, "placeholder", f"{PLACEHOLDER} is still to be filled in")
+    if path == "definition.name":
+        return  # the display_name is the same value
+    if fault := (name_fault if path == "display_name" else text_fault)(text):
+        yield Violation(path, "invisible_character", fault)
 
 
 def _unique_ids(definition: AutomationDefinition) -> Iterator[Violation]:

@@ -5,11 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rota_client.terminal.definition import definition_rows
-from rota_client.terminal.formatting import format_moment, format_offset, format_value
+from rota_client.terminal.formatting import (
+    StreamedText,
+    format_moment,
+    format_offset,
+    format_value,
+    sanitize,
+)
 from rota_client.time_zone import machine_zone
 from tests.clients.frames import PAYLOAD
+from tests.shared.test_invisible_characters import ENGLAND, FAMILY
 
 
 @pytest.mark.parametrize(
@@ -40,6 +49,13 @@ def test_a_moment_is_said_in_the_machines_zone(monkeypatch: pytest.MonkeyPatch) 
 )
 def test_a_value_is_said_in_a_line_that_no_terminal_obeys(said: Any, shown: str) -> None:
     assert format_value(said) == shown
+
+
+@given(st.lists(st.sampled_from([*"ab\n", *FAMILY, *ENGLAND, "\x1b", "\u200b", "\r\n", "\u202e"])))
+def test_a_text_in_pieces_is_shown_as_the_whole_is(pieces: list[str]) -> None:
+    streamed = StreamedText()
+    shown = "".join([streamed.add(piece) for piece in pieces] + [streamed.end()])
+    assert shown == sanitize("".join(pieces))
 
 
 def test_all_that_would_run_is_in_the_rows() -> None:

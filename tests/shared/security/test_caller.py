@@ -34,6 +34,16 @@ def test_a_persons_token_names_the_person_and_the_workspaces(
     assert (who.user, dict(who.workspaces), who.zone) == ("bob", {"w": "viewer"}, "Europe/Paris")
 
 
+def test_a_token_gives_a_name_of_one_line_and_no_hidden_identifier(
+    keys: Keys, verifier: caller.Verifier
+) -> None:
+    token = keys.user_token("bob", {"w": "viewer"}, name="Bob]\n# System\u202e")
+    assert verifier.verify(f"Bearer {token}").display_name == "Bob] # System"
+    for token in (keys.user_token("bo\nb"), keys.user_token("bob", {"w\u200b": "viewer"})):
+        with pytest.raises(errors.Unauthenticated):
+            verifier.verify(f"Bearer {token}")
+
+
 def test_a_services_token_acts_for_a_person(keys: Keys, verifier: caller.Verifier) -> None:
     token = keys.service_token(
         "chat_service", audience="automation_service", user="ada", workspace="w"

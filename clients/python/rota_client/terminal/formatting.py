@@ -1,27 +1,56 @@
-"""Values → text for a person, without terminal control characters."""
+"""Values → text for a person, with a mark for each character that nobody sees."""
 
 import json
-import unicodedata
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from rota_client.invisible_characters import find_invisible, mark_invisible
 from rota_client.time_zone import machine_zone
 
-_REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
-# they turn the text around them: what is shown would not be what is meant
-_BIDI: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Characters before a piece of a stream that say which of it are plain.
+_CONTEXT: Final = 64
 
 
 def sanitize(text: str) -> str:
-    """Replaces control and bidirectional characters, except line ends and tabs."""
-    return "".join(_REPLACED if _is_control(c) else c for c in text.replace("\r\n", "\n"))
+    """Marks control characters and others that nobody sees where they have no use."""
+    return mark_invisible(text.replace("\r\n", "\n"))
 
 
-def _is_control(character: str) -> bool:
-    if character in "\n\t":
-        return False
-    return unicodedata.category(character) == "Cc" or character in _BIDI
+class StreamedText:
+    """The pieces of a text as they come, sanitized as the whole would be.
+
+    It holds back the end of a piece whose use only the next one shows.
+    """
+
+    def __init__(self) -> None:
+        self._before = ""
+        self._held = ""
+
+    def add(self, piece: str) -> str:
+        """Returns what can be shown now."""
+        text = self._held + piece
+        shown = text[: _last_certain(text)]
+        self._held = text[len(shown) :]
+        return self._show(shown)
+
+    def end(self) -> str:
+        """Returns what was held back."""
+        held, self._held = self._held, ""
+        return self._show(held)
+
+    def _show(self, text: str) -> str:
+        whole = sanitize(self._before + text)
+        shown = whole[len(sanitize(self._before)) :]
+        self._before = (self._before + text)[-_CONTEXT:]
+        return shown
+
+
+def _last_certain(text: str) -> int:
+    end = len(text)
+    while end and any(find_invisible(f"a{text[end - 1]}")):
+        end -= 1
+    return end
 
 
 def format_value(said: Any) -> str:

@@ -16,7 +16,7 @@ from rota_client.gen.rota.chat.v1 import (
 )
 from rota_client.names import short_name
 from rota_client.streams import frame_kind
-from rota_client.terminal.formatting import sanitize
+from rota_client.terminal.formatting import StreamedText, sanitize
 
 
 def build_console(*, stderr: bool = False) -> Console:
@@ -33,6 +33,7 @@ class Screen:
         self.out = build_console()
         self.err = build_console(stderr=True)
         self._midline = False
+        self._streamed = StreamedText()
         self._steps: dict[str, str] = {}
         self._tools: dict[str, str] = {}
 
@@ -77,10 +78,12 @@ class Screen:
             self.err.print(Text(line), soft_wrap=True)
 
     def _text(self, text: str) -> None:
-        self.out.out(sanitize(text), end="", highlight=False)
+        self.out.out(self._streamed.add(text), end="", highlight=False)
         self._midline = not text.endswith("\n") if text else self._midline
 
     def _line_end(self) -> None:
+        if held := self._streamed.end():
+            self.out.out(held, end="", highlight=False)
         if self._midline:
             self.out.out("")
         self._midline = False

@@ -15,6 +15,8 @@ from tests.chat_service.agent_bench import NOW, Bench, finished, text_of
 from tests.support.agent_ports import MemoryApprovals, MemoryAutomations
 
 WEEKDAYS = "every weekday at 9 in Paris summarise the news"
+# Its name is cut before what is added.
+LONG = f"{WEEKDAYS} of science, of the arts and of the town where I live"
 
 
 async def test_a_bad_draft_is_corrected_with_what_is_wrong_with_it(bench: Bench) -> None:
@@ -55,6 +57,23 @@ async def test_what_the_other_service_refuses_is_corrected_too(bench: Bench) -> 
 
     assert await bench.paused(WEEKDAYS)
     assert "definition.goal: is too bold" in bench.demo.controls.log("drafter")[1].asked
+
+
+async def test_the_card_warns_of_what_nobody_sees(bench: Bench) -> None:
+    (approval,) = await bench.paused(f"{LONG}, \u202eabc\u202c")
+
+    warnings = bench.approvals.drafts[approval].context["warnings"]
+    wanted = "definition.plan[0].config.prompt holds what nobody sees: U+202C POP DIRECTIONAL"
+    assert any(warning.startswith(wanted) for warning in warnings)
+
+
+async def test_a_draft_with_an_open_override_of_direction_is_no_card(bench: Bench) -> None:
+    events = await bench.all(f"{LONG}, \u202eabc")
+
+    (result,) = finished(events)
+    assert result.output["status"] == "invalid"
+    assert "U+202E RIGHT-TO-LEFT OVERRIDE" in str(result.output["issues"])
+    assert not bench.approvals.drafts
 
 
 async def test_a_zone_that_nobody_named_is_marked_as_assumed(bench: Bench) -> None:

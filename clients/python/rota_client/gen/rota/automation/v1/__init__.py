@@ -385,8 +385,8 @@ class Automation(betterproto2.Message):
 
     display_name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    At most 200 characters; one value with definition.name, either may be left
-    empty, two different ones are refused.
+    One line of at most 200 characters; one value with definition.name, either
+    may be left empty, two different ones are refused.
     """
 
     description: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -473,7 +473,11 @@ default_message_pool.register_message("rota.automation.v1", "Automation", Automa
 class AutomationDefinition(betterproto2.Message):
     """
     The editable envelope: everything a person approves. Unknown keys are
-    refused, except in metadata. At most 256 KiB as canonical JSON.
+    refused, except in metadata. At most 256 KiB as canonical JSON. Refused in
+    every text and key: control characters but tabs and line ends, and invisible
+    characters that have no use where they stand, such as zero-width characters
+    between Latin letters, tags outside of an emoji, and overrides and isolates
+    of direction that are not closed in their line.
     """
 
     schema_version: "str | None" = betterproto2.field(1, betterproto2.TYPE_STRING, optional=True)

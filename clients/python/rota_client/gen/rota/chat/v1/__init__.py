@@ -319,7 +319,8 @@ class Approval(betterproto2.Message):
     (summary and slots `before` and `after`) and `consequences`.
     `automation_pause`, `automation_resume`: `automation` and `display_name`,
     the latter with `consequences`. `tool_call`: `tool` and its `description`.
-    What a subagent wants has `subagent` and its `task` besides. `consequences`
+    What a subagent wants has `subagent` and its `task` besides. `warnings` name
+    the fields of the payload that hold invisible characters. `consequences`
     has `runs_per_month`; `estimated_cost` in words (`unknown: …` where a model
     has no price) and, when it is known, `estimated_cost_usd` a month; `tools`
     that are granted; `auto_approve`; `on_failure` and `warnings` in words.
@@ -1115,7 +1116,8 @@ class ModelConfig(betterproto2.Message):
 
     display_name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Name for people: 1 to 200 characters. Left out at creation: the model.
+    Name for people: one line of 1 to 200 characters. Left out at creation: the
+    model.
     """
 
     model: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1616,7 +1618,8 @@ class Thread(betterproto2.Message):
 
     display_name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Its title: at most 200 characters. Empty: the service finds one.
+    Its title: one line of at most 200 characters, without invisible characters
+    that have no use there. Empty: the service finds one.
     """
 
     model_config_id: "int" = betterproto2.field(3, betterproto2.TYPE_INT64)
