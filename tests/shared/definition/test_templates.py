@@ -1,6 +1,7 @@
 """Templates and expressions, as they are read."""
 
 import pytest
+from jinja2 import nodes
 
 from shared.definition.templates import (
     BadTemplate,
@@ -56,6 +57,10 @@ def test_an_expression_has_no_braces() -> None:
         "{% macro m() %}{% endmacro %}",
         "{{ " + "(" * 3_000 + "a" + ")" * 3_000 + " }}",
         "{{ a }}" + "x" * 8_192,
+        "{{ " + "1" * 5_000 + " }}",
+        "{{ 0x" + "1" * 8_000 + " }}",
+        "{{ a" + ".a" * 3_000 + " }}",
+        "{% for a in b %}" * 25 + "{% endfor %}" * 25,
     ],
 )
 def test_a_template_that_cannot_run_is_refused(source: str) -> None:
@@ -69,6 +74,41 @@ def test_a_template_that_cannot_run_is_refused(source: str) -> None:
 def test_an_expression_that_cannot_run_is_refused(source: str) -> None:
     with pytest.raises(BadTemplate):
         expression_references(source)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "'a' * 400000000",
+        "[1] * 400000000",
+        "10 ** 10 ** 9",
+        "'%999999999d' % 1",
+        "'%999999999d' | format(1)",
+        "'a' | center(400000000)",
+        "'a' ~ ('a' | center(400000000))",
+        "-(1 | round(10 ** 9, 'ceil'))",
+        "('a' | center(400000000))[0]",
+        "1 if 'a' | center(400000000) else 2",
+        "('a' | center(400000000)) is string",
+        "'a' | center(400000000) < 'b'",
+    ],
+)
+def test_no_constant_is_evaluated_when_a_template_is_read(
+    expression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated: list[object] = []
+
+    def evaluate(node: object, *_: object) -> object:
+        evaluated.append(node)
+        raise nodes.Impossible
+
+    for node in (nodes.BinExpr, nodes.Concat, nodes.Filter, nodes.Test, nodes.Compare):
+        monkeypatch.setattr(node, "as_const", evaluate)
+    blocks = ("{% set a = E %}", "{% if E %}{% endif %}", "{% autoescape E %}{% endautoescape %}")
+    for source in ("{{ E }}", "{{ [E, {'a': E}] }}", "{% for a in E %}{% endfor %}", *blocks):
+        assert template_references(source.replace("E", f"({expression})")) == frozenset()
+    assert expression_references(expression) == frozenset()
+    assert evaluated == []
 
 
 def test_plain_text_is_no_template() -> None:
