@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 from automation_service.persistence.run_claims import Claim
-from automation_service.runs.templates import TemplateValue
+from automation_service.runs.template_environment import TemplateValue
 from shared import errors
 from shared.canonical_json import MAX_SAFE_INTEGER, NotCanonical, canonical_bytes
 from shared.clock import rfc3339

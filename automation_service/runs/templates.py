@@ -1,47 +1,49 @@
 """Templates of a step: its config and its `when`, evaluated within limits."""
 
+import contextlib
 import functools
+import html
 import json
-import re
+import pprint
+import string
 import sys
+import textwrap
 import threading
 import time
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import jinja2
-from jinja2 import ChainableUndefined, TemplateError, Undefined
+import markupsafe
+from jinja2 import TemplateError, Undefined
 from jinja2.environment import TemplateExpression
-from jinja2.filters import FILTERS
-from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from automation_service.runs.template_environment import (
+    MAX_RENDERED,
+    WRITTEN,
+    RunEnvironment,
+    TemplateValue,
+    WrittenText,
+    measure,
+    too_large,
+)
 from shared import errors
 from shared.definition.templates import MAX_SOURCE, is_template
-from shared.definition.templates import environment as checked_in
 
 MAX_SECONDS: Final = 0.1
-MAX_RENDERED: Final = 1 << 20
 _CACHED: Final = 512
-_TRACED: Final = ("<template>", str(Path(jinja2.__file__).parent), __file__)
-# Filters that pad text to a width that the template chooses.
-_WIDENING: Final = ("batch", "center", "format", "indent", "slice", "truncate", "wordwrap")
-
-
-class TemplateValue(dict[str, Any]):
-    """A value with members: `steps.news` renders the value, `steps.news.output` a member."""
-
-    def __init__(self, value: Any, members: Mapping[str, Any]) -> None:
-        super().__init__({**(value if isinstance(value, dict) else {}), **members})
-        self.value = value
-
-    def __str__(self) -> str:
-        return "" if self.value is None else str(self.value)
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
+_PACKAGES: Final = (html, jinja2, json, markupsafe)
+_MODULES: Final = (pprint, string, textwrap, urllib.parse)
+# Where a template spends its time.
+_TRACED: Final = (
+    "<template>",
+    __file__,
+    *(str(Path(str(package.__file__)).parent) for package in _PACKAGES),
+    *(str(module.__file__) for module in _MODULES),
+)
 
 
 class _TimeLimitExceeded(BaseException):
@@ -54,14 +56,24 @@ def render(config: Any, names: Mapping[str, Any], *, seconds: float = MAX_SECOND
     A string that is one `{{ expression }}` becomes its value, with the type of the value. All
     templates of one config share the time limit of `seconds`.
     """
-    with _TimeLimit(seconds):
+    with _limits(seconds):
         return _render(config, names)
 
 
 def evaluate_condition(expression: str, names: Mapping[str, Any]) -> bool:
     """Returns the truth of a `when`. An unknown name is empty, so falsy."""
-    with _TimeLimit(MAX_SECONDS):
+    with _limits(MAX_SECONDS):
         return bool(_value(expression, names))
+
+
+@contextlib.contextmanager
+def _limits(seconds: float) -> Iterator[None]:
+    token = WRITTEN.set(WrittenText())
+    try:
+        with _TimeLimit(seconds):
+            yield
+    finally:
+        WRITTEN.reset(token)
 
 
 def _render(value: Any, names: Mapping[str, Any]) -> Any:
@@ -97,7 +109,7 @@ def _joined(pieces: Iterator[str]) -> str:
     for piece in pieces:
         size += len(piece)
         if size > MAX_RENDERED:
-            raise _too_large()
+            raise too_large()
         text.append(piece)
     return "".join(text)
 
@@ -119,86 +131,22 @@ def _plain(value: Any) -> Any:
     """Returns the value as JSON has it, or its text when JSON has no such value."""
     if isinstance(value, TemplateValue):
         value = value.value
+    measure(value)
     try:
         text = json.dumps(value)
     except (TypeError, ValueError, RecursionError):
-        return str(value)
+        text = str(value)
+        WRITTEN.get().spend(len(text))
+        return text
     if len(text) > MAX_RENDERED:
-        raise _too_large()
+        raise too_large()
+    WRITTEN.get().spend(len(text))
     return json.loads(text)
 
 
-class _BoundedEnvironment(ImmutableSandboxedEnvironment):
-    """Refuses an operation whose result is huge; the time limit can't interrupt one operation."""
-
-    intercepted_binops = frozenset({"*", "**", "+", "%"})
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        _bounded(_outcome_size(operator, left, right))
-        return super().call_binop(context, operator, left, right)
-
-    def call(self, context: Any, called: Any, /, *args: Any, **options: Any) -> Any:
-        if isinstance(getattr(called, "__self__", None), str):
-            _bounded_numbers((*args, *options.values()))
-        return super().call(context, called, *args, **options)
-
-
-def _outcome_size(operator: str, left: Any, right: Any) -> int:
-    """Estimates the size of a result: items of a sequence, bits of an integer."""
-    match operator, left, right:
-        case "*", int(), int():
-            return left.bit_length() + right.bit_length()
-        case "*", str() | list() | tuple(), int():
-            return len(left) * right
-        case "*", int(), str() | list() | tuple():
-            return left * len(right)
-        case "**", int(), int():
-            return left.bit_length() * abs(right)
-        case "+", str() | list() | tuple(), str() | list() | tuple():
-            return len(left) + len(right)
-        case "%", str(), _:
-            return _widest(left)
-    return 0
-
-
-def _guarded(filter_: Any) -> Any:
-    @functools.wraps(filter_)
-    def guarded(value: Any, *args: Any, **options: Any) -> Any:
-        _bounded_numbers((*args, *options.values()))
-        if filter_ is FILTERS["format"]:
-            _bounded(_widest(str(value)))
-        return filter_(value, *args, **options)
-
-    return guarded
-
-
-def _widest(pattern: str) -> int:
-    return max((int(found) for found in re.findall(r"[0-9]{1,18}", pattern)), default=0)
-
-
-def _bounded_numbers(values: tuple[Any, ...]) -> None:
-    for value in values:
-        if isinstance(value, int):
-            _bounded(abs(value))
-
-
-def _bounded(size: int) -> None:
-    if size > MAX_RENDERED:
-        raise _too_large()
-
-
 @functools.cache
-def _environment() -> _BoundedEnvironment:
-    model = checked_in()
-    made = _BoundedEnvironment(
-        undefined=ChainableUndefined, keep_trailing_newline=True, autoescape=False
-    )
-    made.globals = dict(model.globals)
-    made.filters = {
-        name: _guarded(found) if name in _WIDENING else found
-        for name, found in model.filters.items()
-    }
-    return made
+def _environment() -> RunEnvironment:
+    return RunEnvironment()
 
 
 @functools.lru_cache(maxsize=_CACHED)
@@ -227,18 +175,11 @@ def _failed(error: Exception) -> errors.RotaError:
     )
 
 
-def _too_large() -> errors.OutputTooLarge:
-    return errors.OutputTooLarge(
-        f"a rendered value is larger than {MAX_RENDERED} bytes",
-        metadata={"limit_bytes": str(MAX_RENDERED)},
-    )
-
-
 class _TimeLimit:
     """Interrupts Python code of this thread after a limit of CPU seconds.
 
-    It checks between lines of Python, so it can't interrupt a call into C; the sandbox keeps
-    such calls small (`range` is capped).
+    It checks between lines of Python, so it can't interrupt a call into C; the environment
+    keeps such calls small.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 
 from automation_service.runs import templates
+from automation_service.runs.template_environment import TemplateValue
 from shared import errors
 
 NAMES: dict[str, Any] = {
     "inputs": {"count": 3, "topics": ["a", "b"], "text": "hi", "nothing": None},
     "steps": {
         "news": {"output": {"items": [1, 2]}},
-        "told": templates.TemplateValue("good day", {"output": "good day", "status": "succeeded"}),
-        "listed": templates.TemplateValue({"first": [1]}, {"output": {"first": [1]}}),
-        "nothing": templates.TemplateValue(None, {"output": None}),
+        "told": TemplateValue("good day", {"output": "good day", "status": "succeeded"}),
+        "listed": TemplateValue({"first": [1]}, {"output": {"first": [1]}}),
+        "nothing": TemplateValue(None, {"output": None}),
     },
 }
 

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from automation_service.runs import templates
+from automation_service.runs.template_environment import MAX_RENDERED
 from shared import errors
 
 BOUNDED = settings(
@@ -75,7 +76,7 @@ def test_a_template_ends_in_json_or_in_a_refusal(source: str) -> None:
         assert refusal.reason in REASONS
         assert "Traceback" not in refusal.message
     else:
-        assert len(json.dumps(rendered)) <= 8 * templates.MAX_RENDERED
+        assert len(json.dumps(rendered)) <= 8 * MAX_RENDERED
         assert "<class" not in json.dumps(rendered) or "<class" in source
 
 

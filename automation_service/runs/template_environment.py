@@ -1,0 +1,563 @@
+"""The Jinja environment of a run: the size of each value is known before it is made.
+
+No value that a template makes is larger than MAX_RENDERED units, written out: a character is
+one unit and each value four more. So one operation, which the time limit can't interrupt, is
+small. Filters, methods and operators that are not listed here are not available.
+"""
+
+import re
+from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, Final
+
+from jinja2 import ChainableUndefined, Undefined, nodes, pass_context
+from jinja2.compiler import Frame
+from jinja2.exceptions import SecurityError
+from jinja2.filters import FILTERS
+from jinja2.runtime import Context, LoopContext, Macro, markup_join, str_join
+from jinja2.sandbox import SandboxedEscapeFormatter, SandboxedFormatter
+from markupsafe import Markup
+
+from shared import errors
+from shared.definition.templates import TemplateCompiler, TemplateEnvironment
+from shared.definition.templates import environment as checked_in
+
+MAX_RENDERED: Final = 1 << 20
+MAX_WRITTEN: Final = 4 << 20  # characters, of all templates of one config
+_VALUE: Final = 4
+_MAX_BITS: Final = 1 << 16  # of an integer: division takes the square of them
+_MAX_PRECISION: Final = 400
+_MAX_COMPARED: Final = 1 << 25  # characters: of a text times those that are stripped off it
+_MAX_COPIED: Final = 1 << 30  # units: a sum of lists copies what it has for each list
+_PLAIN: Final = frozenset({bool, float, type(None)})
+_MANY: Final = (list, tuple, set, frozenset, KeysView, ValuesView, ItemsView)
+
+
+class TemplateValue(dict[str, Any]):
+    """A value with members: `steps.news` renders the value, `steps.news.output` a member."""
+
+    def __init__(self, value: Any, members: Mapping[str, Any]) -> None:
+        super().__init__({**(value if isinstance(value, dict) else {}), **members})
+        self.value = value
+
+    def __str__(self) -> str:
+        return "" if self.value is None else str(self.value)
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+
+class WrittenText:
+    """Counts what the templates of one config write. Raises OutputTooLarge."""
+
+    def __init__(self) -> None:
+        self._left = MAX_WRITTEN
+
+    def spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise too_large()
+
+
+WRITTEN: Final[ContextVar[WrittenText]] = ContextVar("written")
+
+
+def measure(value: Any, *, indent: int = 0) -> int:
+    """Returns the size of a value, each part counted as often as it is written.
+
+    `indent` is counted for each part and level. Raises OutputTooLarge above MAX_RENDERED.
+    """
+    size, depth, level = 0, 0, [value]
+    while level:
+        size += len(level) * (_VALUE + indent * depth)
+        _limit(size)
+        below: list[Any] = []
+        for part in level:
+            kind = type(part)
+            if kind is str:
+                size += len(part)
+            elif kind is int:
+                if part.bit_length() > _MAX_BITS:
+                    raise too_large()
+            elif kind is list or kind is tuple:
+                if part:
+                    _limit(size + _VALUE * (len(part) + len(below)))
+                    below.extend(part)
+            elif kind not in _PLAIN:
+                size += _extend(below, part)
+                _limit(size + _VALUE * len(below))
+        level, depth = below, depth + 1
+    _limit(size)
+    return size
+
+
+def _extend(below: list[Any], part: Any) -> int:
+    """Appends the parts of a value that is no plain one. Returns the size of what it is itself."""
+    if isinstance(part, TemplateValue):
+        below.append(part.value)
+    elif isinstance(part, str | bytes):
+        return len(part)
+    elif isinstance(part, Mapping):
+        below.extend(part)
+        below.extend(part.values())
+    elif isinstance(part, _MANY):
+        below.extend(part)
+    return 0
+
+
+def too_large() -> errors.OutputTooLarge:
+    return errors.OutputTooLarge(
+        f"a rendered value is larger than {MAX_RENDERED} bytes",
+        metadata={"limit_bytes": str(MAX_RENDERED)},
+    )
+
+
+class _Compiler(TemplateCompiler):
+    """Lets the environment see each value that an expression makes, and each piece written."""
+
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
+        raise nodes.Impossible
+
+    def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802
+        self._visit_value(super().visit_List, node, frame)
+
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802
+        self._visit_value(super().visit_Dict, node, frame)
+
+    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802
+        if node.ctx == "load":
+            self._visit_value(super().visit_Tuple, node, frame)
+        else:
+            super().visit_Tuple(node, frame)
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
+        self.write("environment.concat_texts(context, (")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("))")
+
+    def _visit_value(self, visit: Callable[[Any, Frame], None], node: Any, frame: Frame) -> None:
+        self.write("environment.bound(")
+        visit(node, frame)
+        self.write(")")
+
+
+class RunEnvironment(TemplateEnvironment):
+    """Names that are missing are empty. Raises OutputTooLarge, and SecurityError for a call."""
+
+    code_generator_class = _Compiler
+    intercepted_binops = frozenset(TemplateEnvironment.default_binop_table)
+
+    def __init__(self) -> None:
+        super().__init__(
+            undefined=ChainableUndefined,
+            keep_trailing_newline=True,
+            autoescape=False,
+            finalize=_write,
+        )
+        self.globals = dict(checked_in().globals)
+        self.filters = {name: _bounded_filter(name) for name in FILTER_SIZES}
+
+    def bound(self, value: Any) -> Any:
+        """Returns the value. An iterator is counted while it is read."""
+        return _bound(value)
+
+    def concat_texts(self, context: Context, parts: tuple[Any, ...]) -> str:
+        measure(parts)
+        return (markup_join if context.eval_ctx.autoescape else str_join)(parts)
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        _limit(_operator_size(operator, left, right))
+        found = super().call_binop(context, operator, left, right)
+        return _bound(found) if isinstance(found, int) else found
+
+    def call(self, context: Any, called: Any, /, *args: Any, **options: Any) -> Any:
+        owner, name = getattr(called, "__self__", None), getattr(called, "__name__", "")
+        if isinstance(owner, Mapping | list | tuple | int | float) and name in _PLAIN_METHODS:
+            return super().call(context, called, *args, **options)
+        args = tuple(map(_materialize, args))
+        if isinstance(owner, str) and name in METHOD_SIZES:
+            _limit(METHOD_SIZES[name](owner, *args, **options))
+        elif not self._is_known(called, owner, name):
+            raise SecurityError(f"{name or type(called).__name__} can't be called in a template")
+        return _bound(super().call(context, called, *args, **options))
+
+    def wrap_str_format(self, value: Any) -> Any:
+        if super().wrap_str_format(value) is None:
+            return None
+        return _TextFormat(self, value.__self__, takes_mapping=value.__name__ == "format_map")
+
+    def _is_known(self, called: Any, owner: Any, name: str) -> bool:
+        if isinstance(called, LoopContext | Macro | Undefined | _TextFormat):
+            return True
+        if isinstance(owner, LoopContext):
+            return name in ("cycle", "changed")
+        return any(called is known for known in self.globals.values())
+
+
+@pass_context
+def _write(context: Context, value: Any) -> str:
+    """The finalizer of every piece that a template writes, also into a block that it keeps."""
+    if not isinstance(value, str):
+        measure(value)
+    text = value if isinstance(value, str) else str(value)
+    WRITTEN.get().spend(len(text))
+    return text
+
+
+def _limit(size: int) -> None:
+    if size > MAX_RENDERED:
+        raise too_large()
+
+
+def _bound(value: Any) -> Any:
+    if isinstance(value, Iterator):
+        return _count_items(value)
+    if isinstance(value, str):
+        _limit(len(value))
+    elif isinstance(value, (int, bytes, Mapping, *_MANY)):
+        measure(value)
+    return value
+
+
+def _count_items(items: Iterator[Any]) -> Iterator[Any]:
+    size = 0
+    for item in items:
+        size += measure(item)
+        _limit(size)
+        yield item
+
+
+def _materialize(value: Any) -> Any:
+    return list(_count_items(value)) if isinstance(value, Iterator) else value
+
+
+def _bounded_filter(name: str) -> Any:
+    filter_, size = FILTERS[name], FILTER_SIZES[name]
+    own = 1 if hasattr(filter_, "jinja_pass_arg") else 0  # the context, before the value
+
+    @wraps(filter_)
+    def bounded(*given: Any, **options: Any) -> Any:
+        passed, (value, *args) = given[:own], given[own:]
+        if size is not None:
+            value, args = _materialize(value), [*map(_materialize, args)]
+            _limit(size(value, *args, **options))
+        found = filter_(*passed, value, *args, **options)
+        return found if size is None and not isinstance(found, Iterator | int) else _bound(found)
+
+    return bounded
+
+
+def _operator_size(operator: str, left: Any, right: Any) -> int:
+    match operator, left, right:
+        case "*", int(), int():
+            return _bits(left.bit_length() + right.bit_length())
+        case "*", str() | bytes() | list() | tuple(), int():
+            return measure(left) * max(right, 0)
+        case "*", int(), str() | bytes() | list() | tuple():
+            return max(left, 0) * measure(right)
+        case "**", int(), int():
+            return _bits(left.bit_length() * abs(right))
+        case "+", str() | bytes() | list() | tuple(), str() | bytes() | list() | tuple():
+            return measure(left) + measure(right)
+        case "%", str() | bytes(), _:
+            return _percent(left if isinstance(left, str) else left.decode("latin-1"), right)
+    return 0
+
+
+def _bits(count: int) -> int:
+    return MAX_RENDERED + 1 if count > _MAX_BITS else 0
+
+
+_CONVERSION: Final = re.compile(
+    r"%(?P<key>\([^)]*\))?[#0\- +]*(?P<width>[0-9]+|\*)?(?:\.(?P<precision>[0-9]+|\*))?"
+)
+
+
+def _percent(pattern: str, values: Any) -> int:
+    """Returns the most that `pattern % values` can have."""
+    _limit(len(pattern))
+    if re.search(r"%\([^)]*\(", pattern):  # a key with parentheses hides the width behind it
+        return MAX_RENDERED + 1
+    numbers = keyed = plain = 0
+    for found in _CONVERSION.finditer(pattern):
+        keyed, plain = keyed + bool(found["key"]), plain + (not found["key"])
+        for number in (found["width"], found["precision"]):
+            numbers += _largest(values) if number == "*" else _number(number or "0")
+    shown = measure(values) if plain else 0
+    if keyed and isinstance(values, Mapping):
+        shown += keyed * max(map(measure, values.values()), default=0)
+    return len(pattern) + numbers + shown
+
+
+def _largest(values: Any) -> int:
+    each = values if isinstance(values, tuple) else (values,)
+    return max((abs(value) for value in each if isinstance(value, int)), default=0)
+
+
+def _number(digits: str) -> int:
+    digits = digits.lstrip("0")
+    return MAX_RENDERED + 1 if len(digits) > 7 else int(digits or 0)
+
+
+class _BoundedFields(SandboxedFormatter):
+    """The fields of a `str.format`, counted together."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._size = 0
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        measure(value)
+        return super().convert_field(value, conversion)
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        self._size += measure(value) + sum(map(_number, re.findall("[0-9]+", format_spec)))
+        _limit(self._size)
+        return super().format_field(value, format_spec)
+
+
+class _EscapedFields(_BoundedFields, SandboxedEscapeFormatter):
+    pass
+
+
+class _TextFormat:
+    """The method `format` or `format_map` of a text."""
+
+    def __init__(self, environment: RunEnvironment, text: str, *, takes_mapping: bool) -> None:
+        self._environment = environment
+        self._text = text
+        self._takes_mapping = takes_mapping
+
+    def __call__(self, *args: Any, **options: Any) -> str:
+        _limit(len(self._text))
+        if self._takes_mapping:
+            (options,), args = args, ()
+        fields = (
+            _EscapedFields(self._environment, escape=self._text.escape)
+            if isinstance(self._text, Markup)
+            else _BoundedFields(self._environment)
+        )
+        return type(self._text)(fields.vformat(self._text, args, options))
+
+
+def _items(value: Any, *_: Any, **__: Any) -> int:
+    """Of a list of the value's items: a text has its characters."""
+    return _VALUE * len(value) if isinstance(value, str) else measure(value)
+
+
+def _text(value: Any, *_: Any, **__: Any) -> int:
+    return measure(value)
+
+
+def _pad(value: Any, width: int = 80, *_: Any) -> int:
+    return max(measure(value), width)
+
+
+def _replace(value: Any, old: Any, new: Any, count: int | None = None) -> int:
+    measure(value), measure(old)
+    text, gone = str(value), str(old)
+    found = text.count(gone)
+    if count is not None and count >= 0:
+        found = min(found, count)
+    return len(text) + found * measure(new)
+
+
+def _join(value: Iterable[Any], d: Any = "", attribute: Any = None) -> int:
+    parts = list(value)
+    return measure(parts) + len(parts) * measure(d)
+
+
+def _join_method(separator: str, value: Iterable[Any]) -> int:
+    return _join(value, separator)
+
+
+def _indent(value: str, width: int | str = 4, *_: Any, **__: Any) -> int:
+    each = len(width) if isinstance(width, str) else max(width, 0)
+    return measure(value) + (len(value.splitlines()) + 1) * each
+
+
+def _word_wrap(
+    value: str,
+    width: int = 79,
+    break_long_words: bool = True,
+    wrapstring: Any = None,
+    *_: Any,
+    **__: Any,
+) -> int:
+    lines = len(value.splitlines()) + len(value) // max(width, 1)
+    breaks = min(len(value), lines + len(re.findall(r"[\s\-]+", value)))
+    return measure(value) + (breaks + 1) * len(wrapstring or "\n")
+
+
+def _trim(value: Any, chars: str | None = None) -> int:
+    size = measure(value)
+    return size if size * len(chars or "") <= _MAX_COMPARED else MAX_RENDERED + 1
+
+
+def _truncate(
+    value: str, length: int = 255, killwords: bool = False, end: str = "...", leeway: Any = None
+) -> int:
+    return measure(value) + len(end)
+
+
+def _json(value: Any, indent: int | str | None = None) -> int:
+    return measure(value, indent=len(indent) if isinstance(indent, str) else indent or 0)
+
+
+def _urlize(
+    value: Any,
+    trim_url_limit: Any = None,
+    nofollow: bool = False,
+    target: Any = None,
+    rel: Any = None,
+    extra_schemes: Any = None,
+) -> int:
+    size = measure(value)
+    links = len(str(value).split())
+    each = len(target or "") + len(rel or "")
+    measure(extra_schemes)
+    return size + links * each
+
+
+def _round(value: Any, precision: int = 0, method: str = "common") -> int:
+    return 0 if abs(precision) <= _MAX_PRECISION else MAX_RENDERED + 1
+
+
+def _sum(value: Any, attribute: Any = None, start: Any = 0) -> int:
+    each = list(value)
+    size = measure(each) + measure(start)
+    if isinstance(start, int | float):
+        return 0
+    return size if len(each) * size <= _MAX_COPIED else MAX_RENDERED + 1
+
+
+def _parts(value: Any, number: int, fill_with: Any = None) -> int:
+    return _items(value) + max(number, 0) * (_VALUE + measure(fill_with))
+
+
+def _translate(value: str, table: Any) -> int:
+    most = max(map(measure, table.values()), default=0) if isinstance(table, Mapping) else 0
+    return len(value) * max(most, 1)
+
+
+def _tabs(value: str, tabsize: int = 8) -> int:
+    return len(value) + value.count("\t") * max(tabsize, 0)
+
+
+def _percent_filter(value: Any, *args: Any, **options: Any) -> int:
+    measure(value)
+    return _percent(str(value), options or args)
+
+
+_Size = Callable[..., int] | None
+
+# The size that each filter's outcome has at most, up to a small factor. None: it makes nothing
+# that its value does not hold, and is bounded while it is read.
+FILTER_SIZES: Final[Mapping[str, _Size]] = {
+    "abs": None,
+    "attr": None,
+    "batch": _parts,
+    "capitalize": _text,
+    "center": _pad,
+    "count": None,
+    "d": None,
+    "default": None,
+    "dictsort": _items,
+    "e": _text,
+    "escape": _text,
+    "filesizeformat": None,
+    "first": None,
+    "float": None,
+    "forceescape": _text,
+    "format": _percent_filter,
+    "groupby": _items,
+    "indent": _indent,
+    "int": None,
+    "items": None,
+    "join": _join,
+    "last": None,
+    "length": None,
+    "list": _items,
+    "lower": _text,
+    "map": None,
+    "max": _items,
+    "min": _items,
+    "pprint": _text,
+    "random": None,
+    "reject": None,
+    "rejectattr": None,
+    "replace": _replace,
+    "reverse": _text,
+    "round": _round,
+    "safe": _text,
+    "select": None,
+    "selectattr": None,
+    "slice": _parts,
+    "sort": _items,
+    "string": _text,
+    "striptags": _text,
+    "sum": _sum,
+    "title": _text,
+    "tojson": _json,
+    "trim": _trim,
+    "truncate": _truncate,
+    "unique": _items,
+    "upper": _text,
+    "urlencode": _text,
+    "urlize": _urlize,
+    "wordcount": _text,
+    "wordwrap": _word_wrap,
+    "xmlattr": _text,
+}
+
+# Likewise of the methods of a text.
+METHOD_SIZES: Final[Mapping[str, Callable[..., int]]] = {
+    **dict.fromkeys(
+        (
+            "capitalize",
+            "casefold",
+            "count",
+            "endswith",
+            "find",
+            "index",
+            "isalnum",
+            "isalpha",
+            "isascii",
+            "isdecimal",
+            "isdigit",
+            "isidentifier",
+            "islower",
+            "isnumeric",
+            "isprintable",
+            "isspace",
+            "istitle",
+            "isupper",
+            "lower",
+            "partition",
+            "removeprefix",
+            "removesuffix",
+            "rfind",
+            "rindex",
+            "rpartition",
+            "startswith",
+            "swapcase",
+            "title",
+            "upper",
+        ),
+        _text,
+    ),
+    **dict.fromkeys(("center", "ljust", "rjust", "zfill"), _pad),
+    **dict.fromkeys(("strip", "lstrip", "rstrip"), _trim),
+    **dict.fromkeys(("split", "rsplit", "splitlines"), _text),
+    "expandtabs": _tabs,
+    "join": _join_method,
+    "replace": _replace,
+    "translate": _translate,
+}
+
+_PLAIN_METHODS: Final = frozenset(
+    {"copy", "count", "get", "index", "is_integer", "items", "keys", "values"}
+)

@@ -1,0 +1,168 @@
+"""Renders hostile templates, each under a limit of CPU, all under one of memory.
+
+Run as a program, so that a render that can't be interrupted ends with the process. It prints
+each template before it renders it, and `done` after the last. Its argument is the step between
+the calls that are tried: 1 tries all, in a minute or two.
+"""
+
+import json
+import resource
+import signal
+import sys
+
+from automation_service.runs import templates
+from automation_service.runs.template_environment import (
+    FILTER_SIZES,
+    MAX_RENDERED,
+    METHOD_SIZES,
+)
+from shared import errors
+
+CPU_SECONDS = 2.0  # of one render, whose own limit is a twentieth of it
+MEMORY_BYTES = 400 << 20  # more than the program has when it begins
+
+TEXTS = {
+    "flat": "a" * 250_000,
+    "hyphens": "a-" * 125_000,
+    "dashes": "-" * 250_000,
+    "lines": "\n" * 250_000,
+    "tabs": "\t" * 250_000,
+    "comments": "<!---->" * 35_000,
+    "tags": "<a" * 125_000,
+    "links": "http://a.bc " * 20_000,
+    "brackets": "(" * 250_000,
+    "entities": "&amp;" * 50_000,
+    "hex": "f" * 250_000,
+    "wide": "\U0001f600" * 60_000,
+}
+NAMES = {
+    "inputs": {
+        **TEXTS,
+        "numbers": list(range(100_000)),
+        "words": ["word"] * 30_000,
+        "lists": [[1]] * 40_000,
+        "pairs": [{"a": n % 7, "b": "x"} for n in range(9_000)],
+        "table": {str(n): n for n in range(20_000)},
+    }
+}
+VALUES = [f"inputs.{name}" for name in NAMES["inputs"]]
+VALUES += [
+    "'a' * 1000000",
+    "'%' * 1000000",
+    "range(100000)",
+    "range(100000) | map('string')",
+    "2 ** 65000",
+    "1.5",
+]
+ARGUMENTS = [
+    "",
+    "10 ** 9",
+    "-(10 ** 9)",
+    "1",
+    "inputs.flat",
+    "'', inputs.flat",
+    "'a', inputs.flat",
+    "1, inputs.flat",
+    "1, true, inputs.flat",
+    "10 ** 9, inputs.flat",
+    "10 ** 9, 'ceil'",
+    "inputs.words",
+    "attribute='a'",
+    "start=[]",
+    "indent=100000",
+    "target=inputs.flat, rel=inputs.flat",
+    "'replace', 'a', inputs.flat",
+    "'center', 1000000",
+    "inputs",
+]
+EXPRESSIONS = [
+    "'%*d' % (10 ** 9, 1)",
+    "'%.*f' % (10 ** 9, 1.5)",
+    "'%999999999d' % 1",
+    "'%00000000000000000099999999999d' % 1",
+    "('%999999d' * 9999) % inputs.numbers",
+    "('%(flat)s' * 9999) % inputs",
+    "('%(a(b))999999999d') % {'a(b)': 1}",
+    "'{:>999999999}'.format(1)",
+    "'{:>{}}'.format(1, 999999999)",
+    "'{:>00000000000000000099999999999}'.format(1)",
+    "('{0}' * 9999).format(inputs.flat)",
+    "('{flat}' * 9999).format_map(inputs)",
+    "'{0!r:>999999999}'.format(inputs)",
+    "[inputs.flat] * 99999",
+    "([inputs.flat] * 999) | join",
+    "(inputs.flat ~ inputs.flat ~ inputs.flat ~ inputs.flat ~ inputs.flat) ~ 'a'",
+    "[[inputs.flat, inputs.flat, inputs.flat, inputs.flat, inputs.flat]] | string",
+    "10 ** 10 ** 9",
+    "(2 ** 65000) ** 65000",
+    "(2 ** 65000) * (2 ** 65000) * (2 ** 65000)",
+    "('f' * 1000000) | int(0, 16) // 3",
+    "7 .to_bytes(10 ** 9, 'big')",
+    "'a'.encode() * 10 ** 9",
+    "inputs.flat.encode('punycode')",
+    "dict.fromkeys(range(99999), inputs.flat)",
+    "dict(inputs, a=inputs.flat, b=inputs.flat, c=inputs.flat, d=inputs.flat)",
+    "range(10 ** 18)",
+    "inputs.flat.strip(inputs.hyphens)",
+    "inputs.flat in inputs.hyphens",
+    "inputs | tojson(indent=10 ** 9)",
+    "inputs.lists | sum(start=[])",
+    "inputs.lists | map('list') | sum(start=[])",
+    "inputs.words | map('center', 1000) | join",
+    "inputs.words | map('replace', '', inputs.flat) | list",
+    "inputs.words | batch(1, inputs.flat) | list",
+    "inputs.words | sort | unique | list | groupby(0)",
+    "inputs.numbers == (inputs.numbers | list)",
+]
+BLOCKS = [
+    "{% for a in range(9999) %}{% for b in range(9999) %}{{ inputs.flat }}{% endfor %}{% endfor %}",
+    "{% set x %}{% for a in range(99999) %}{{ inputs.flat }}{% endfor %}{% endset %}{{ x }}",
+    "{% set x %}{% for a in range(99999) %}" + "text" * 1_500 + "{% endfor %}{% endset %}{{ x }}",
+    "{% filter upper %}{% for a in range(99999) %}{{ inputs.flat }}{% endfor %}{% endfilter %}",
+    "{% set x = [1] %}" + "{% set x = [x, x] %}" * 200 + "{{ x }}",
+    "{% set x = (1.5,) %}{% set y = (1.5,) %}"
+    + "{% set x = (x, x) %}{% set y = (y, y) %}" * 90
+    + "{{ x == y }}",
+    "{% set x = (1,) %}" + "{% set x = (x, x) %}" * 200 + "{{ {x: 1} }}",
+    "{% set x = 'a' %}" + "{% set x = x ~ x %}" * 200 + "{{ x }}",
+    "{% set x = 'a' %}" + "{% set x = x + x %}" * 200 + "{{ x }}",
+    "{% set x = {'a': 1} %}" + "{% set x = {'a': x, 'b': x} %}" * 120 + "{{ x | tojson }}",
+    "{% for x in [[1]] recursive %}{{ loop([[1], [1]]) }}{% endfor %}",
+    "{% autoescape true %}{{ '&' * 999999 }}{% endautoescape %}",
+    "{% autoescape 'a' * 400000000 %}{{ 1 }}{% endautoescape %}",
+]
+
+
+def build_sources(step: int) -> list[str]:
+    """Returns every hostile expression and block, and every `step`th call."""
+    calls = [f"({value}) | {name}" for name in FILTER_SIZES for value in VALUES]
+    calls += [
+        f"({value}) | {name}({given})"
+        for name in FILTER_SIZES
+        for value in ("inputs.flat", "inputs.words")
+        for given in ARGUMENTS
+    ]
+    calls += [f"inputs.lines.{name}({given})" for name in METHOD_SIZES for given in ARGUMENTS]
+    return [f"{{{{ {one} }}}}" for one in (*EXPRESSIONS, *calls[::step])] + BLOCKS
+
+
+def main() -> None:
+    templates.render("{{ [1] | list }}", NAMES)
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (held + MEMORY_BYTES, held + MEMORY_BYTES))
+    for source in build_sources(int(sys.argv[1])):
+        print(source[:200], flush=True)
+        signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)  # its signal ends the process
+        try:
+            found = templates.render(source, NAMES)
+        except errors.RotaError:
+            continue
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        if len(json.dumps(found)) > MAX_RENDERED:
+            sys.exit("renders too much")
+    print("done")
+
+
+if __name__ == "__main__":
+    main()
