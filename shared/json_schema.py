@@ -67,13 +67,13 @@ def find_faults(
     """
     validator = _Validator(schema, registry=_NOTHING_REMOTE)
     found: list[tuple[str, str]] = []
-    token = _COST.set(_Cost(max_cost))
+    token = _COST.set(_Cost(max_cost, schema))
     try:
         for error in validator.iter_errors(value):
             found.append((join_path("", error.absolute_path), _text(error)))
             if len(found) == MAX_FAULTS:
                 break
-    except (Unresolvable, RecursionError) as exc:
+    except (Unresolvable, RecursionError, _Refused) as exc:
         found.append(("", f"the schema cannot be applied: {type(exc).__name__}"))
     except _TooMuch:
         found.append(("", "it takes too long to apply the schema to a value of this size"))
@@ -96,12 +96,13 @@ def _text(error: ValidationError | SchemaError) -> str:
 class _Cost:
     """Adds up what applying a schema costs. Raises _TooMuch."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, root: Mapping[str, Any]) -> None:
+        self.root = root
         self._left = limit
         self._sizes: dict[int, int] = {}  # of parts of the value, which outlives this
 
-    def spend(self, instance: Any, times: int) -> None:
-        self._left -= _KEYWORD_COST + times * self._size(instance)
+    def spend(self, instance: Any, times: int = 1, *, also: int = 0) -> None:
+        self._left -= _KEYWORD_COST + times * self._size(instance) + also
         if self._left < 0:
             raise _TooMuch
 
@@ -129,10 +130,24 @@ def _counted(name: str, keyword: _Keyword) -> _Keyword:
     def apply(
         validator: Any, value: Any, instance: Any, schema: Mapping[str, Any]
     ) -> Iterator[ValidationError]:
-        _COST.get().spend(instance, len(value) if name == "enum" else 1)
+        times = len(value) if name == "enum" else 1
+        _COST.get().spend(instance, times, also=_breadth(name, value, instance))
         yield from keyword(validator, value, instance, schema) or ()
 
     return apply
+
+
+def _breadth(name: str, value: Any, instance: Any) -> int:
+    """What a keyword costs for its subschemas, since `true` and `false` have no keyword."""
+    parts = len(instance) if isinstance(instance, Mapping | list) else 0
+    match value:
+        case bool():
+            return _KEYWORD_COST * parts
+        case Mapping() if name in _NAMED:
+            return len(value) + _KEYWORD_COST * min(len(value), parts)
+        case list() if name != "enum":
+            return _KEYWORD_COST * len(value)
+    return 0
 
 
 def _unique_items(
@@ -155,12 +170,94 @@ def _key(value: Any) -> Any:
     return value
 
 
+def _unevaluated_properties(
+    validator: Any, wanted: Any, instance: Any, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    """The library lists each name once for each subschema, and searches the list."""
+    if not isinstance(instance, Mapping):
+        return
+    evaluated = _evaluated_names(validator, instance, schema, inside=False)
+    fits = validator.evolve(schema=wanted).is_valid
+    if unfit := [name for name in instance if name not in evaluated and not fits(instance[name])]:
+        yield ValidationError(f"has properties that nothing allows: {', '.join(unfit[:20])}")
+
+
+def _evaluated_names(
+    validator: Any, instance: Mapping[str, Any], schema: Any, *, inside: bool = True
+) -> set[str]:
+    """The properties that a schema that holds accounts for."""
+    _COST.get().spend(instance)
+    if not isinstance(schema, Mapping):
+        return set()
+    if "additionalProperties" in schema or (inside and "unevaluatedProperties" in schema):
+        return set(instance)
+    found = set(instance) & set(schema.get("properties", ()))
+    for name, subschema in schema.get("dependentSchemas", {}).items():
+        if name in instance:
+            found |= _evaluated_names(validator, instance, subschema)
+    for subschema in _subschemas_in_place(validator, instance, schema):
+        found |= _evaluated_names(validator, instance, subschema)
+    return found
+
+
+def _unevaluated_items(
+    validator: Any, wanted: Any, instance: Any, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    if not isinstance(instance, list):
+        return
+    evaluated = _evaluated_indexes(validator, instance, schema, inside=False)
+    fits = validator.evolve(schema=wanted).is_valid
+    unfit = [n for n, item in enumerate(instance) if n not in evaluated and not fits(item)]
+    if unfit:
+        yield ValidationError(f"has items that nothing allows: {', '.join(map(str, unfit[:20]))}")
+
+
+def _evaluated_indexes(
+    validator: Any, instance: list[Any], schema: Any, *, inside: bool = True
+) -> set[int]:
+    """The items that a schema that holds accounts for."""
+    _COST.get().spend(instance)
+    if not isinstance(schema, Mapping):
+        return set()
+    if "items" in schema or (inside and "unevaluatedItems" in schema):
+        return set(range(len(instance)))
+    found = set(range(min(len(instance), len(schema.get("prefixItems", ())))))
+    if "contains" in schema:
+        fits = validator.evolve(schema=schema["contains"]).is_valid
+        found |= {n for n, item in enumerate(instance) if n not in found and fits(item)}
+    for subschema in _subschemas_in_place(validator, instance, schema):
+        found |= _evaluated_indexes(validator, instance, subschema)
+    return found
+
+
+def _subschemas_in_place(validator: Any, instance: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+    """The subschemas that apply to the instance itself and hold when the schema does."""
+
+    def holds(subschema: Any) -> bool:
+        return bool(validator.evolve(schema=subschema).is_valid(instance))
+
+    for keyword in ("$ref", "$dynamicRef"):
+        if keyword in schema:
+            yield _resolve(_COST.get().root, schema[keyword])
+    yield from schema.get("allOf", ())
+    yield from filter(holds, (*schema.get("anyOf", ()), *schema.get("oneOf", ())))
+    if "if" in schema:
+        chosen = "then" if holds(schema["if"]) else "else"
+        if chosen == "then":
+            yield schema["if"]
+        if chosen in schema:
+            yield schema[chosen]
+
+
+_KEYWORDS: Final[Mapping[str, _Keyword]] = {
+    **Draft202012Validator.VALIDATORS,
+    "uniqueItems": _unique_items,
+    "unevaluatedItems": _unevaluated_items,
+    "unevaluatedProperties": _unevaluated_properties,
+}
+
 _Validator: Final = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator,
-    {
-        name: _counted(name, _unique_items if name == "uniqueItems" else keyword)
-        for name, keyword in Draft202012Validator.VALIDATORS.items()
-    },
+    Draft202012Validator, {name: _counted(name, keyword) for name, keyword in _KEYWORDS.items()}
 )
 
 
@@ -184,22 +281,25 @@ class _Weighing:
     def _target(self, reference: str) -> int:
         if reference not in self._weights:
             self._weights[reference] = None
-            self._weights[reference] = self.weigh(self._resolve(reference))
+            self._weights[reference] = self.weigh(_resolve(self._root, reference))
         weight = self._weights[reference]
         if weight is None:
             raise _Refused(f"$ref {reference!r} leads back to itself")
         return weight
 
-    def _resolve(self, reference: str) -> Any:
-        if not reference.startswith("#/"):
-            raise _Refused(f"$ref {reference!r} must point into the schema itself: #/$defs/…")
-        node: Any = self._root
-        for part in reference[2:].split("/"):
-            key = part.replace("~1", "/").replace("~0", "~")
-            if not isinstance(node, Mapping) or key not in node:
-                raise _Refused(f"$ref {reference!r} points to nothing")
-            node = node[key]
-        return node
+
+def _resolve(root: Mapping[str, Any], reference: str) -> Any:
+    if reference == "#":
+        return root
+    if not reference.startswith("#/"):
+        raise _Refused(f"$ref {reference!r} must point into the schema itself: #/$defs/…")
+    node: Any = root
+    for part in reference[2:].split("/"):
+        key = part.replace("~1", "/").replace("~0", "~")
+        if not isinstance(node, Mapping) or key not in node:
+            raise _Refused(f"$ref {reference!r} points to nothing")
+        node = node[key]
+    return node
 
 
 def _subschemas(schema: Mapping[str, Any]) -> Iterator[Any]:

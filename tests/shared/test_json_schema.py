@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from shared.json_schema import MAX_FAULTS, find_faults, find_problem
 
@@ -111,6 +112,81 @@ def test_a_schema_that_takes_too_long_to_apply_is_broken_by_the_value(
     ((where, why),) = find_faults(schema, [[1_999]] * 2_000, max_cost=200_000)
     assert where == ""
     assert "too long" in why
+
+
+_ROWS: dict[str, Any] = {"unevaluatedProperties": False, "properties": {"a": {"type": "integer"}}}
+_MORE: dict[str, Any] = {"properties": {"b": {}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "fits"),
+    [
+        (_ROWS, {"a": 1}, True),
+        (_ROWS, {"a": 1, "b": 2}, False),
+        ({**_ROWS, "allOf": [_MORE]}, {"a": 1, "b": 2}, True),
+        ({**_ROWS, "anyOf": [_MORE, False]}, {"a": 1, "b": 2}, True),
+        ({**_ROWS, "anyOf": [{**_MORE, "required": ["c"]}, True]}, {"a": 1, "b": 2}, False),
+        ({**_ROWS, "if": {"required": ["a"]}, "then": _MORE}, {"a": 1, "b": 2}, True),
+        ({**_ROWS, "if": {"required": ["a"]}, "else": _MORE}, {"a": 1, "b": 2}, False),
+        ({**_ROWS, "if": {"required": ["z"]}, "else": _MORE}, {"a": 1, "b": 2}, True),
+        ({**_ROWS, "dependentSchemas": {"a": _MORE}}, {"a": 1, "b": 2}, True),
+        ({**_ROWS, "$defs": {"m": _MORE}, "$ref": "#/$defs/m"}, {"a": 1, "b": 2}, True),
+        ({**_ROWS, "allOf": [{"additionalProperties": True}]}, {"a": 1, "b": 2}, True),
+        ({**_ROWS, "allOf": [{"unevaluatedProperties": True}]}, {"a": 1, "b": 2}, True),
+        ({**_ROWS, "not": _MORE}, {"a": 1}, False),
+        ({"unevaluatedProperties": {"type": "string"}}, {"a": "x"}, True),
+        ({"unevaluatedProperties": {"type": "string"}}, {"a": 1}, False),
+        ({"unevaluatedItems": False}, [], True),
+        ({"unevaluatedItems": False}, [1], False),
+        ({"unevaluatedItems": False, "prefixItems": [True, True, True]}, [1, 2], True),
+        ({"unevaluatedItems": False, "prefixItems": [True]}, [1, 2], False),
+        ({"unevaluatedItems": False, "items": True}, [1, 2], True),
+        ({"unevaluatedItems": False, "contains": {"type": "integer"}}, [1, 2], True),
+        ({"unevaluatedItems": False, "contains": {"type": "integer"}}, [1, "x"], False),
+        ({"unevaluatedItems": {"type": "string"}, "prefixItems": [True]}, [1, "x"], True),
+        ({"unevaluatedItems": False, "oneOf": [{"prefixItems": [True]}, False]}, [1], True),
+    ],
+)
+def test_what_nothing_evaluates_is_judged_as_the_library_judges_it(
+    schema: dict[str, Any], value: Any, fits: bool
+) -> None:
+    assert find_problem(schema) is None
+    assert Draft202012Validator(schema).is_valid(value) is fits
+    assert (find_faults(schema, value) == []) is fits
+
+
+_OBJECT = {f"p{n}": n for n in range(400)}
+_DEEP: dict[str, Any] = {"unevaluatedProperties": False, "anyOf": [{"properties": {"p1": {}}}]}
+for _ in range(6):
+    _DEEP = {"unevaluatedProperties": False, "anyOf": [_DEEP, _DEEP, True]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"unevaluatedProperties": True, "anyOf": [{"additionalProperties": True}] * 90}, _OBJECT),
+        ({"unevaluatedItems": True, "anyOf": [{"contains": True}] * 90}, [1] * 400),
+        ({"unevaluatedItems": True, "anyOf": [{"unevaluatedItems": True}] * 90}, [1] * 400),
+        ({"unevaluatedItems": True, "anyOf": [{"prefixItems": [True] * 2}] * 90}, [1] * 400),
+        (_DEEP, {"p1": 1}),
+        ({"items": {"anyOf": [False] * 200}}, [1] * 400),
+        ({"anyOf": [{"items": False}] * 50}, [1] * 400),
+        ({"anyOf": [{"additionalProperties": False}] * 50}, _OBJECT),
+        ({"anyOf": [{"propertyNames": False}] * 50}, _OBJECT),
+        ({"anyOf": [{"contains": False}] * 50}, [1] * 400),
+        ({"anyOf": [{"properties": dict.fromkeys(_OBJECT, False)}] * 2}, _OBJECT),
+        ({"anyOf": [{"dependentSchemas": dict.fromkeys(_OBJECT, True)}] * 2}, _OBJECT),
+        ({"anyOf": [{"required": list(_OBJECT)}] * 2}, {"a": 1}),
+        ({"anyOf": [{"prefixItems": [False] * 400}] * 2}, [1] * 400),
+        ({"allOf": [{"not": {"if": False, "else": False}}] * 90}, [1] * 200),
+    ],
+)
+def test_every_keyword_counts_against_what_applying_a_schema_may_cost(
+    schema: dict[str, Any], value: Any
+) -> None:
+    assert find_problem(schema) is None
+    faults = find_faults(schema, value, max_cost=9_000)
+    assert "too long" in faults[-1][1]
 
 
 def test_a_large_value_is_judged_by_a_plain_schema() -> None:
