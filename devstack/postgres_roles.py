@@ -1,5 +1,11 @@
-"""One database for both services: each has a role that reaches only its own schemas."""
+"""One database for both services: each has a role that reaches only its own schemas.
 
+As a program it prepares the database of DATABASE_URL, a superuser's, for roles with the passwords
+of ROTA_CHAT_DATABASE_PASSWORD and ROTA_AUTOMATION_DATABASE_PASSWORD. It may run again: passwords
+become those, and schemas that another role made become the services' own.
+"""
+
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +20,25 @@ SCHEMAS: Mapping[str, tuple[str, ...]] = {
     "rota_automation": ("automation", "pgqueuer"),
 }
 _LOCK = 0x526F7461  # any number, the same for every process that prepares a database
+
+
+# Of every kind, what a schema holds that has an owner: its name, quoted, and how it is called.
+_OWNED = """
+    select case relkind when 'S' then 'sequence' when 'v' then 'view' else 'table' end,
+           format('%%I.%%I', nspname, relname), relowner
+      from pg_class join pg_namespace n on n.oid = relnamespace
+     where nspname = %(schema)s and relkind in ('r', 'p', 'v', 'S')
+       and not exists (select from pg_depend d where d.objid = pg_class.oid and d.deptype in ('a', 'i'))
+    union all
+    select 'type', format('%%I.%%I', nspname, typname), typowner
+      from pg_type join pg_namespace n on n.oid = typnamespace
+     where nspname = %(schema)s and typtype in ('e', 'd')
+    union all
+    select 'routine', format('%%I.%%I(%%s)', nspname, proname, pg_get_function_identity_arguments(p.oid)),
+           proowner
+      from pg_proc p join pg_namespace n on n.oid = pronamespace
+     where nspname = %(schema)s
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +108,39 @@ def create_schemas(connection: psycopg.Connection) -> None:
             )
 
 
+def take_over_schemas(connection: psycopg.Connection) -> None:
+    """Gives each service's role the schemas that another role made, and all that is in them."""
+    for role, schemas in SCHEMAS.items():
+        owner = Identifier(role)
+        for schema in schemas:
+            connection.execute(SQL("alter schema {} owner to {}").format(Identifier(schema), owner))
+            found = connection.execute(
+                f"select kind, name from ({_OWNED}) as owned (kind, name, owner)"
+                " where owner <> to_regrole(%(role)s)",
+                {"schema": schema, "role": role},
+            )
+            for kind, name in found.fetchall():
+                # Both are PostgreSQL's own words: a kind above, and a name that it has quoted.
+                connection.execute(
+                    SQL("alter {} {} owner to {}").format(SQL(kind), SQL(name), owner)
+                )
+
+
+def main() -> None:
+    url = os.environ["DATABASE_URL"]
+    passwords = {role: os.environ[f"{role.upper()}_DATABASE_PASSWORD"] for role in SCHEMAS}
+    with psycopg.connect(url) as connection:
+        connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+        create_roles(connection, passwords)
+        revoke_public_access(connection, connection.info.dbname)
+        create_schemas(connection)
+        take_over_schemas(connection)
+
+
 def _exists(connection: psycopg.Connection, table: str, column: str, value: str) -> bool:
     query = SQL("select 1 from {} where {} = %s").format(Identifier(table), Identifier(column))
     return connection.execute(query, [value]).fetchone() is not None
+
+
+if __name__ == "__main__":
+    main()

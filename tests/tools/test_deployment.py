@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -68,6 +69,34 @@ def test_the_gateway_of_the_compose_file_has_all_it_is_rendered_from() -> None:
         assert listen == f"0.0.0.0:{port}"
 
 
+PASSWORDS = (
+    "POSTGRES_PASSWORD",
+    "ROTA_CHAT_DATABASE_PASSWORD",
+    "ROTA_AUTOMATION_DATABASE_PASSWORD",
+)
+
+
+def test_each_service_has_a_role_of_its_own_and_only_the_first_step_is_a_superuser() -> None:
+    users = {
+        name: urlsplit(service["environment"]["DATABASE_URL"]).username
+        for name, service in COMPOSE["services"].items()
+        if "DATABASE_URL" in service.get("environment", {})
+    }
+    assert users == {
+        "database-roles": "postgres",
+        "migrate-chat": "rota_chat",
+        "chat": "rota_chat",
+        "migrate-automation": "rota_automation",
+        "automation": "rota_automation",
+    }
+
+
+def test_chat_is_told_its_models() -> None:
+    told = COMPOSE["services"]["chat"]["environment"]
+    assert told["ROTA_MODELS"] == "${ROTA_MODELS:-}"
+    assert told["ROTA_DEFAULT_MODEL"] == "${ROTA_DEFAULT_MODEL:-}"
+
+
 OURS = {name: service for name, service in COMPOSE["services"].items() if name != "postgres"}
 
 
@@ -127,7 +156,7 @@ def test_docker_itself_accepts_the_compose_file_where_it_is_installed() -> None:
         checked = subprocess.run(
             [docker, "compose", "config", "--quiet"],
             cwd=ROOT,
-            env={"POSTGRES_PASSWORD": "x", "PATH": "/usr/bin:/bin:/usr/local/bin"},
+            env={**dict.fromkeys(PASSWORDS, "x"), "PATH": "/usr/bin:/bin:/usr/local/bin"},
             capture_output=True,
             text=True,
         )
