@@ -28,13 +28,16 @@ _OWNED = """
            format('%%I.%%I', nspname, relname), relowner
       from pg_class join pg_namespace n on n.oid = relnamespace
      where nspname = %(schema)s and relkind in ('r', 'p', 'v', 'S')
-       and not exists (select from pg_depend d where d.objid = pg_class.oid and d.deptype in ('a', 'i'))
+       and not exists (
+             select from pg_depend d where d.objid = pg_class.oid and d.deptype in ('a', 'i')
+           )
     union all
     select 'type', format('%%I.%%I', nspname, typname), typowner
       from pg_type join pg_namespace n on n.oid = typnamespace
      where nspname = %(schema)s and typtype in ('e', 'd')
     union all
-    select 'routine', format('%%I.%%I(%%s)', nspname, proname, pg_get_function_identity_arguments(p.oid)),
+    select 'routine',
+           format('%%I.%%I(%%s)', nspname, proname, pg_get_function_identity_arguments(p.oid)),
            proowner
       from pg_proc p join pg_namespace n on n.oid = pronamespace
      where nspname = %(schema)s

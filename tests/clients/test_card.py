@@ -4,15 +4,18 @@ import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from rich.console import Console
 
 from rota_client.gen.google.protobuf import Struct
 from rota_client.gen.rota.chat.v1 import Approval, ApprovalState, Preview, PreviewSlot
 from rota_client.terminal.card import card
+from rota_client.terminal.formatting import sanitize
+from tests.support.payloads import KINDS, payload, texts
 
 
-def shown(approval: Approval) -> str:
-    console = Console(file=io.StringIO(), width=120)
+def shown(approval: Approval, width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width)
     console.print(card(approval))
     written = console.file
     assert isinstance(written, io.StringIO)
@@ -68,3 +71,29 @@ def test_an_act_of_another_kind_shows_its_payload() -> None:
     text = shown(asked("automation_pause", {"name": "a", "note": "away"}, {}))
     assert '"note": "away"' in text
     assert "Mon 2026-11-23 10:30" in text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(2))
+def test_every_text_of_a_payload_is_on_the_card(kind: str, seed: int) -> None:
+    given = payload(kind, seed)
+    for context in ({}, {"difference": [{"path": "a", "before": "b", "after": "c"}]}):
+        seen = plain(shown(asked(kind, given, context), width=400))
+        missing = [text for text in texts(given) if plain(sanitize(text)) not in seen]
+        assert missing == []
+
+
+def test_a_template_is_shown_with_its_fixed_inputs_filled_in() -> None:
+    prompt = "Say {{ inputs.note }} in {{inputs['place'].name}}, {{ inputs.other }}, {{ run.id }}."
+    definition = {
+        "triggers": [{"static_inputs": {"note": "send the keys", "place": {"name": "Rome"}}}],
+        "plan": [{"step_id": "s", "action": "agent_task", "config": {"prompt": prompt}}],
+    }
+    text = shown(asked("automation_create", {"definition": definition}, {}), width=300)
+    assert prompt in text
+    assert "Say send the keys in Rome, {{ inputs.other }}, {{ run.id }}." in text
+
+
+def plain(text: str) -> str:
+    """Without the frame of the card, and with any gap as one space."""
+    return " ".join(text.replace("│", " ").split())

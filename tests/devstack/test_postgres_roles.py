@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -32,9 +31,7 @@ CHANGED = """
 
 
 @pytest.fixture
-def prepared(
-    postgres_server: SuiteServer, databases: ServiceDatabases
-) -> Iterator[ServiceDatabases]:
+def prepared(postgres_server: SuiteServer, databases: ServiceDatabases) -> ServiceDatabases:
     with psycopg.connect(databases.superuser, autocommit=True) as connection:
         connection.execute(MADE)
     passwords = {
@@ -49,7 +46,7 @@ def prepared(
             text=True,
         )
         assert done.returncode == 0, done.stderr
-    yield databases
+    return databases
 
 
 def test_a_role_owns_its_schema_and_reaches_no_other(prepared: ServiceDatabases) -> None:

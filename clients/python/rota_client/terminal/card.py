@@ -11,7 +11,13 @@ from rich.text import Text
 from rota_client import json_format
 from rota_client.gen.rota.chat.v1 import Approval, ApprovalState, Preview, PreviewSlot
 from rota_client.names import short_name
-from rota_client.terminal.definition import Row, definition_rows
+from rota_client.terminal.definition import (
+    Plain,
+    Row,
+    definition_rows,
+    plain_rows,
+    unshown_rows,
+)
 from rota_client.terminal.formatting import (
     format_label,
     format_moment,
@@ -47,36 +53,45 @@ def grid(rows: Iterable[Row]) -> Table:
 
 def _rows(approval: Approval) -> Iterator[Row]:
     payload = json_format.struct_to_dict(approval.edited_payload or approval.payload)
-    if approval.action_type == _AUTOMATION:
-        definition = payload.get("definition", {})
-        yield (
-            "Name",
-            format_value(payload.get("display_name") or definition.get("name", "")),
-        )
-        if payload.get("description"):
-            yield "What", format_value(payload["description"])
-        if approval.preview is not None and approval.edited_payload is None:
-            yield from preview_rows(approval.preview)
-        yield from definition_rows(definition)
-    else:
-        yield "What", sanitize(approval.summary)
-        yield "Kind", sanitize(approval.action_type)
-        context = json_format.struct_to_dict(approval.context)
-        changed = context.get("difference")
-        if isinstance(changed, list) and approval.edited_payload is None:
-            yield "Differs", "\n".join(_difference(one) for one in changed if isinstance(one, dict))
-        else:
-            yield (
-                "With",
-                sanitize(json_format.dump_json(payload, ordered=True)),
-            )
-        match context.get("fires"):
-            case {"before": {"summary": str(was)}} if was:
-                yield "Was", sanitize(was)
-        if approval.preview is not None and approval.preview.slots:
-            yield from preview_rows(approval.preview)
+    rows = list(_payload_rows(approval, payload))
+    yield from rows
+    yield from unshown_rows(payload, rows)
     yield from _context_rows(approval)
     yield from _ending_rows(approval)
+
+
+def _payload_rows(approval: Approval, payload: Plain) -> Iterator[Row]:
+    if approval.action_type == _AUTOMATION:
+        yield from _automation_rows(approval, payload)
+        return
+    yield "What", sanitize(approval.summary)
+    yield "Kind", sanitize(approval.action_type)
+    context = json_format.struct_to_dict(approval.context)
+    changed = context.get("difference")
+    if isinstance(changed, list) and approval.edited_payload is None:
+        yield "Differs", "\n".join(_difference(one) for one in changed if isinstance(one, dict))
+        yield from _automation_rows(approval, payload, preview=False)
+    else:
+        yield "With", sanitize(json_format.dump_json(payload, ordered=True))
+    match context.get("fires"):
+        case {"before": {"summary": str(was)}} if was:
+            yield "Was", sanitize(was)
+    if approval.preview is not None and approval.preview.slots:
+        yield from preview_rows(approval.preview)
+
+
+def _automation_rows(approval: Approval, payload: Plain, *, preview: bool = True) -> Iterator[Row]:
+    definition = payload.get("definition", {})
+    name = payload.get("display_name") or definition.get("name", "")
+    yield "Name", format_value(name)
+    if payload.get("description"):
+        yield "What", format_value(payload["description"])
+    if preview and approval.preview is not None and approval.edited_payload is None:
+        yield from preview_rows(approval.preview)
+    yield from definition_rows(definition)
+    if definition.get("name", name) != name:
+        yield "Its name", format_value(definition["name"])
+    yield from plain_rows(payload, without=("display_name", "description", "definition"))
 
 
 def _difference(one: dict[str, Any]) -> str:

@@ -1,6 +1,8 @@
 """A definition as rows of label and text, complete and never truncated."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rota_client.terminal.formatting import format_label, format_value, sanitize
@@ -10,21 +12,52 @@ Plain = Mapping[str, Any]
 
 _STEP: Final = ("step_id", "action", "config")
 _TRIGGER: Final = ("trigger_id", "type", "config", "static_inputs", "enabled")
+_DEFINITION: Final = ("name", "goal", "triggers", "plan", "execution", "inputs")
+# fields whose keys are anybody's
+_OPEN: Final = frozenset({"static_inputs", "schema", "metadata", "arguments", "output_schema"})
+# `{{ inputs.topic }}` and `{{ inputs.page['size'] }}`, and the members in them
+_INPUT: Final = re.compile(
+    r"""\{\{-?\s*inputs((?:\.[A-Za-z_]\w*|\[\s*(?:'[^'\\]*'|"[^"\\]*"|\d+)\s*\])+)\s*-?\}\}"""
+)
+_MEMBER: Final = re.compile(r"""\.([A-Za-z_]\w*)|\[\s*(?:'([^'\\]*)'|"([^"\\]*)"|(\d+))\s*\]""")
 
 
 def definition_rows(definition: Plain) -> Iterator[Row]:
+    triggers = definition.get("triggers", [])
+    inputs = [trigger.get("static_inputs") or {} for trigger in triggers]
     if definition.get("goal"):
         yield "Goal", sanitize(str(definition["goal"]))
-    for trigger in definition.get("triggers", []):
+    for trigger in triggers:
         yield from trigger_rows(trigger)
     execution = definition.get("execution", {})
-    yield from steps_rows("Does", definition.get("plan", []))
-    yield from steps_rows("On failure", execution.get("on_failure", []))
+    yield from steps_rows("Does", definition.get("plan", []), inputs)
+    yield from steps_rows("On failure", execution.get("on_failure", []), inputs)
     limits = _format_list(execution, without=("on_failure",))
     if limits:
         yield "Limits", limits
-    if schema := definition.get("inputs", {}).get("schema"):
+    takes = definition.get("inputs", {})
+    if schema := takes.get("schema"):
         yield "Inputs", format_value(schema)
+    yield from plain_rows(takes, without=("schema",))
+    yield from plain_rows(definition, without=_DEFINITION)
+
+
+def plain_rows(plain: Plain, *, without: Sequence[str] = ()) -> Iterator[Row]:
+    """Yields a row for each key, in the order of the keys."""
+    for key, said in sorted(plain.items()):
+        if key not in without and said not in (None, {}):
+            yield format_label(key).capitalize(), format_value(said)
+
+
+def unshown_rows(value: Plain, rows: Sequence[Row]) -> Iterator[Row]:
+    """Yields a row for each text of a value that no row shows as it is written.
+
+    JSON, which shows what is nested, writes quotes and line ends otherwise.
+    """
+    shown = "\n".join(text for _, text in rows)
+    for path, text in _texts(value):
+        if sanitize(text) not in shown:
+            yield "As written", f"{sanitize(path)}:\n{sanitize(text)}"
 
 
 def trigger_rows(trigger: Plain) -> Iterator[Row]:
@@ -32,14 +65,12 @@ def trigger_rows(trigger: Plain) -> Iterator[Row]:
     disabled = "" if trigger.get("enabled", True) else ", disabled"
     kind = format_value(trigger.get("type", ""))
     lines = [f"{format_value(trigger.get('trigger_id', ''))} ({kind}{disabled})"]
-    if "cron" in config:
+    schedule = ("cron", "timezone") if "cron" in config else ()
+    if schedule:
         lines.append(
             f"{format_value(config['cron'])} in {format_value(config.get('timezone', '?'))}"
         )
-    for more in (
-        _format_list(config, without=("cron", "timezone")),
-        _format_list(trigger, without=_TRIGGER),
-    ):
+    for more in (_format_list(config, without=schedule), _format_list(trigger, without=_TRIGGER)):
         if more:
             lines.append(more)
     if trigger.get("static_inputs"):
@@ -47,18 +78,19 @@ def trigger_rows(trigger: Plain) -> Iterator[Row]:
     yield "Starts by", "\n".join(lines)
 
 
-def steps_rows(name: str, steps: Iterable[Plain]) -> Iterator[Row]:
+def steps_rows(name: str, steps: Iterable[Plain], inputs: Sequence[Plain]) -> Iterator[Row]:
+    """`inputs` are the fixed inputs of each trigger, with which templates are shown filled in."""
     for number, step in enumerate(steps, 1):
-        yield (name if number == 1 else ""), "\n".join(_step_lines(number, step))
+        yield (name if number == 1 else ""), "\n".join(_step_lines(number, step, inputs))
 
 
-def _step_lines(number: int, step: Plain) -> Iterator[str]:
+def _step_lines(number: int, step: Plain, inputs: Sequence[Plain]) -> Iterator[str]:
     config = step.get("config", {})
     step_id, action = format_value(step.get("step_id", "")), format_value(step.get("action", ""))
     yield f"{number}. {step_id} ({action})"
     if "prompt" in config:
         yield f"   {format_value(config['prompt'])}"
-    if step.get("action") == "agent_task":
+    if "tools" in config or step.get("action") == "agent_task":
         yield f"   tools granted: {format_value(config.get('tools', []))}"
     for more in (
         _format_list(config, without=("prompt", "tools")),
@@ -66,9 +98,45 @@ def _step_lines(number: int, step: Plain) -> Iterator[str]:
     ):
         if more:
             yield f"   {more}"
+    for path, text in _texts(config):
+        for filled in dict.fromkeys(_fill_in(text, fixed) for fixed in inputs):
+            if filled != text:
+                yield f"   {sanitize(path)} with its fixed inputs: {sanitize(filled)}"
 
 
-def _format_list(plain: Plain, *, without: tuple[str, ...]) -> str:
+def _fill_in(text: str, inputs: Plain) -> str:
+    def found(place: re.Match[str]) -> str:
+        here: Any = inputs
+        for parts in _MEMBER.findall(place[1]):
+            key: Any = "".join(parts)
+            if isinstance(here, list) and key.isdecimal() and int(key) < len(here):
+                here = here[int(key)]
+            elif isinstance(here, Mapping) and key in here:
+                here = here[key]
+            else:
+                return place[0]
+        return here if isinstance(here, str) else json.dumps(here, ensure_ascii=False)
+
+    return _INPUT.sub(found, text)
+
+
+def _texts(value: Any, path: str = "", *, keys: bool = False) -> Iterator[tuple[str, str]]:
+    """Yields each text of a value with its path, and each key that somebody chose."""
+    match value:
+        case str():
+            yield path, value
+        case Mapping():
+            for key, item in value.items():
+                here = f"{path}.{key}" if path else key
+                if keys:
+                    yield here, key
+                yield from _texts(item, here, keys=keys or key in _OPEN)
+        case list():
+            for at, item in enumerate(value):
+                yield from _texts(item, f"{path}[{at}]", keys=keys)
+
+
+def _format_list(plain: Plain, *, without: Sequence[str]) -> str:
     # a Struct has no order of its own
     listed = sorted((k, v) for k, v in plain.items() if k not in without)
     return " · ".join(f"{format_label(k)}: {format_value(v)}" for k, v in listed)
