@@ -27,6 +27,8 @@ from chat_service.llm.tool_call_chunks import ToolCallAssembler
 
 # a body that does not end with its answer is not waited for any longer
 READ_OUT_SECONDS: Final = 0.1
+# of an event stream; a provider may send a whole answer in one
+MAX_LINE_BYTES: Final = 4 * 1024 * 1024
 
 
 class BrokenStream(Exception):
@@ -221,18 +223,25 @@ def _prepare(data: dict[str, Any], calls: ToolCallAssembler) -> dict[str, Any]:
 
 
 async def split_lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yields the lines of an event stream, for any of its three line ends; some are blank."""
+    """Yields the lines of an event stream, for any of its three line ends; some are blank.
+
+    Raises BrokenStream for a line of more than MAX_LINE_BYTES.
+    """
     begun: list[bytes] = []
+    size = 0
     async for some in read:
         first, *more = some.replace(b"\r", b"\n").split(b"\n")
         begun.append(first)
+        size += len(first)
+        if size > MAX_LINE_BYTES:
+            raise BrokenStream
         if not more:
             continue
         yield b"".join(begun)
         *whole, last = more
         for line in whole:
             yield line
-        begun = [last]
+        begun, size = [last], len(last)
     yield b"".join(begun)
 
 

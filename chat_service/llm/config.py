@@ -9,8 +9,11 @@ import httpx2
 from langchain_core.messages import AIMessage
 from pydantic import SecretStr
 
+from chat_service.llm import custom_endpoint
 from chat_service.llm.chat_model import StreamingChat
 from chat_service.llm.usage import ModelUsage, normalize_usage
+from shared.security.content_coding import ACCEPTED
+from shared.security.egress import bound_responses
 
 DEFAULT_ID: Final = -1
 # the default context window of a model
@@ -111,4 +114,8 @@ def _chat(
 # creating a client takes as long as many tokens, and it holds no state of a call
 @lru_cache(maxsize=64)
 def _service_chat(model: str, base_url: str, key: str, temperature: float | None) -> StreamingChat:
-    return _chat(model, base_url, key, temperature)
+    chat = _chat(model, base_url, key, temperature, default_headers={"accept-encoding": ACCEPTED})
+    # LangChain makes the HTTP client, from the operator's settings.
+    http: httpx2.AsyncClient = chat.root_async_client._client
+    http.event_hooks = {"response": [bound_responses(custom_endpoint.MAX_BYTES)]}
+    return chat

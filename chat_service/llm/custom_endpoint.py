@@ -5,9 +5,17 @@ from typing import Final
 import httpx2
 
 from shared import errors
-from shared.security.egress import PublicTransport, Resolve, is_public, names_inner, resolve
+from shared.security.content_coding import ACCEPTED
+from shared.security.egress import (
+    PublicTransport,
+    Resolve,
+    bound_responses,
+    is_public,
+    names_inner,
+    resolve,
+)
 
-# above the longest streamed answer of any model
+# above the longest streamed answer of any model; of decoded bytes
 MAX_BYTES: Final = 32 * 1024 * 1024
 CONNECT_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 60.0
@@ -47,10 +55,11 @@ def open_client(
         trust_env=False,
         follow_redirects=False,
         timeout=httpx2.Timeout(IDLE_SECONDS, connect=CONNECT_SECONDS),
-        event_hooks={"request": [_without_ours]},
+        event_hooks={"request": [_prepare], "response": [bound_responses(most_bytes)]},
     )
 
 
-async def _without_ours(request: httpx2.Request) -> None:
+async def _prepare(request: httpx2.Request) -> None:
+    request.headers["accept-encoding"] = ACCEPTED
     for name in _OURS:
         request.headers.pop(name, None)

@@ -11,12 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from chat_service.llm.config import CONTEXT_TOKENS, DEFAULT_ID, ModelConfig
 from chat_service.llm.usage import MAX_TOKENS
 from chat_service.runtime.subagent import Subagent, researcher
+from shared.security.content_coding import ACCEPTED
+from shared.security.egress import bound_responses
 from shared.telemetry import logs
 
 log = logs.logger(__name__)
 
 FALLBACK: Final = "gpt-5-mini"
 TIMEOUT_SECONDS: Final = 5.0
+MAX_LIST_BYTES: Final = 4 * 1024 * 1024
 
 
 async def find_default_model(base_url: str, api_key: str) -> str:
@@ -27,7 +30,12 @@ async def find_default_model(base_url: str, api_key: str) -> str:
     if not base_url:
         return FALLBACK
     try:
-        async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
+        async with httpx2.AsyncClient(
+            timeout=TIMEOUT_SECONDS,
+            follow_redirects=False,
+            headers={"accept-encoding": ACCEPTED},
+            event_hooks={"response": [bound_responses(MAX_LIST_BYTES)]},
+        ) as client:
             answer = await client.get(
                 f"{base_url.rstrip('/')}/models", headers={"authorization": f"Bearer {api_key}"}
             )

@@ -10,6 +10,8 @@ from typing import Final
 
 import httpx2
 
+from shared.security import content_coding
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 
@@ -143,18 +145,38 @@ def _system_tls() -> ssl.SSLContext:
     return httpx2.create_ssl_context(trust_env=False)
 
 
+def bound_responses(max_bytes: int) -> Callable[[httpx2.Response], Awaitable[None]]:
+    """Returns a response hook of a client: it decodes each body within a limit of decoded bytes.
+
+    A body that is larger raises ResponseTooLarge, one that can't be decoded httpx2.DecodingError.
+    """
+
+    async def bound(response: httpx2.Response) -> None:
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        coding = ",".join(response.headers.get_list("content-encoding"))
+        response.stream = _BoundedStream(response.stream, max_bytes, coding=coding)
+        response.headers.pop("content-encoding", None)
+
+    return bound
+
+
 class _BoundedStream(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, max_bytes: int) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, max_bytes: int, *, coding: str = "") -> None:
         self._stream = stream
-        self._left = max_bytes
+        self._max_bytes = max_bytes
+        self._coding = coding
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._stream:
-            if len(piece) > self._left:
-                yield piece[: self._left]
-                raise ResponseTooLarge("the response is too large")
-            self._left -= len(piece)
-            yield piece
+        limit = self._max_bytes
+        try:
+            async for piece in content_coding.decode_body(
+                self._stream, self._coding, max_bytes=limit
+            ):
+                yield piece
+        except content_coding.BodyTooLarge as exc:
+            raise ResponseTooLarge("the response is too large") from exc
+        except content_coding.BodyUnreadable as exc:
+            raise httpx2.DecodingError(str(exc)) from exc
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -1,10 +1,11 @@
 """Sessions with MCP servers: one per call, so that a restarted server needs no reconnect."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
+import httpx
 from langchain_mcp_adapters.sessions import (
     Connection,
     StdioConnection,
@@ -12,12 +13,16 @@ from langchain_mcp_adapters.sessions import (
     create_session,
 )
 from mcp import ClientSession
+from mcp.shared._httpx_utils import create_mcp_http_client
 from pydantic import SecretStr
 
 from chat_service.runtime.models_file import McpServer
+from shared.security import content_coding
 
 # a server may take this long to close a session, in the background
 CLOSE_SECONDS: Final = 10.0
+# of one response of a server over HTTP, decoded
+MAX_RESPONSE_BYTES: Final = 8 * 1024 * 1024
 
 # uses a session; may reschedule the timeout
 SessionUse = Callable[[ClientSession, asyncio.Timeout], Awaitable[None]]
@@ -81,7 +86,55 @@ def _connection(server: McpServer, environ: Mapping[str, str]) -> Connection:
             transport="stdio", command=command, args=arguments, env=secrets or None
         )
     assert server.url is not None
-    return StreamableHttpConnection(transport="streamable_http", url=server.url, headers=secrets)
+    return StreamableHttpConnection(
+        transport="streamable_http",
+        url=server.url,
+        headers=secrets,
+        httpx_client_factory=_open_client,
+    )
+
+
+def _open_client(
+    headers: dict[str, str] | None = None,
+    timeout: httpx.Timeout | None = None,
+    auth: httpx.Auth | None = None,
+) -> httpx.AsyncClient:
+    client = create_mcp_http_client(headers=headers, timeout=timeout, auth=auth)
+    client.headers["accept-encoding"] = content_coding.ACCEPTED
+    client.event_hooks = {"response": [_bound]}
+    return client
+
+
+async def _bound(response: httpx.Response) -> None:
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    coding = ",".join(response.headers.get_list("content-encoding"))
+    response.stream = _BoundedStream(response.stream, coding)
+    response.headers.pop("content-encoding", None)
+    if not response.headers.get("content-type", "").startswith("text/event-stream"):
+        await response.aread()  # here: the SDK would log its error and wait for an answer
+
+
+class _BoundedStream(httpx.AsyncByteStream):
+    """Like that of shared.security.egress, for the HTTP library of the MCP SDK."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, coding: str) -> None:
+        self._stream = stream
+        self._coding = coding
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        limit = MAX_RESPONSE_BYTES
+        try:
+            async for piece in content_coding.decode_body(
+                self._stream, self._coding, max_bytes=limit
+            ):
+                yield piece
+        except content_coding.BodyTooLarge as exc:
+            raise httpx.ReadError("the response is too large") from exc
+        except content_coding.BodyUnreadable as exc:
+            raise httpx.DecodingError(str(exc)) from exc
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 def _plain(secret: SecretStr) -> str:
