@@ -13,6 +13,7 @@ from automation_service.persistence import automations as rows
 from automation_service.persistence import triggers as trigger_rows
 from automation_service.persistence.records import Automation
 from automation_service.scheduling import triggers
+from automation_service.scheduling.dispatcher import DispatchResult, log_decisions
 from automation_service.scheduling.scheduler import Scheduler
 from shared import errors, resources
 from shared.clock import Clock
@@ -24,6 +25,8 @@ from shared.validation import never_fires
 
 # The automation as it was → the new one, as JSON of AutomationCreate.
 Edit = Callable[[Automation], dict[str, Any]]
+# Changes a locked automation, and adds the slots that it decided.
+Change = Callable[[AsyncConnection, Automation, list[DispatchResult]], Awaitable[Automation]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +64,22 @@ class AutomationLifecycle:
         async with self.db.connect() as connection:
             trial = await connection.begin()
             try:
-                return await change(connection, await self._lock(connection, name))
+                return await change(connection, await self._lock(connection, name), [])
             finally:
                 await trial.rollback()
 
     async def roll_back(
         self, key: IdempotencyKey, name: str, *, revision: int, etag: str
     ) -> Automation:
-        async def change(connection: AsyncConnection, found: Automation) -> Automation:
+        async def change(
+            connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
+        ) -> Automation:
             require_etag(found, etag)
             before = await rows.find_revision(connection, found.id, revision)
             if before is None:
                 raise errors.ResourceNotFound(f"{found.resource}/revisions/{revision}")
             said = {"description": found.description, "definition": before.definition}
-            return await self._save(connection, key, found, said, "automation")
+            return await self._save(connection, key, found, said, "automation", decided)
 
         return await self._once(key, name, change)
 
@@ -93,12 +98,16 @@ class AutomationLifecycle:
         self,
         key: IdempotencyKey,
         name: str,
-        change: Callable[[AsyncConnection, Automation], Awaitable[Automation]],
+        change: Change,
     ) -> Automation:
+        decided: list[DispatchResult] = []
+
         async def locked(connection: AsyncConnection) -> Automation:
-            return await change(connection, await self._lock(connection, name))
+            return await change(connection, await self._lock(connection, name), decided)
 
         changed = await self.changes.change(key, locked)
+        for result in decided:
+            log_decisions(result)
         self.scheduler.wake()
         return changed
 
@@ -114,13 +123,15 @@ class AutomationLifecycle:
         allowed: set[AutomationStatus],
         values: Mapping[str, Any],
     ) -> Automation:
-        async def change(connection: AsyncConnection, found: Automation) -> Automation:
+        async def change(
+            connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
+        ) -> Automation:
             require_etag(found, etag)
             if found.status not in allowed:
                 raise errors.StateConflict(found.resource, found.status.name)
             now = self.clock.now()
-            # Slots that are due before the change are decided under the old state.
-            await self.scheduler.decide_due(connection, found, now)
+            # Slots that came before the change are decided under the old state.
+            decided.append(await self.scheduler.decide_due(connection, found, now))
             await rows.update(connection, found, values, now)
             if values["status"] is AutomationStatus.ARCHIVED:
                 await trigger_rows.clear_fire_times(connection, found.id)
@@ -128,12 +139,12 @@ class AutomationLifecycle:
 
         return await self._once(key, name, change)
 
-    def _edit_change(
-        self, key: IdempotencyKey, edit: Edit, etag: str, field: str
-    ) -> Callable[[AsyncConnection, Automation], Awaitable[Automation]]:
-        async def change(connection: AsyncConnection, found: Automation) -> Automation:
+    def _edit_change(self, key: IdempotencyKey, edit: Edit, etag: str, field: str) -> Change:
+        async def change(
+            connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
+        ) -> Automation:
             require_etag(found, etag)
-            return await self._save(connection, key, found, edit(found), field)
+            return await self._save(connection, key, found, edit(found), field, decided)
 
         return change
 
@@ -144,12 +155,13 @@ class AutomationLifecycle:
         found: Automation,
         said: Mapping[str, Any],
         field: str,
+        decided: list[DispatchResult],
     ) -> Automation:
         if found.status is AutomationStatus.ARCHIVED:
             raise errors.StateConflict(found.resource, found.status.name)
         checked = parse_create(said, self.catalogue(), field=field)
         now = self.clock.now()
-        await self.scheduler.decide_due(connection, found, now)
+        decided.append(await self.scheduler.decide_due(connection, found, now))
         found = await _read(connection, found)
         rescheduled = _find_rescheduled(found, checked.definition)
         never_fires.require(checked.definition, now, rescheduled, field=field)

@@ -61,9 +61,17 @@ class Dispatcher:
     policy: SlotPolicy
 
     async def dispatch(
-        self, connection: AsyncConnection, claimed: LockedTriggers, now: datetime
+        self,
+        connection: AsyncConnection,
+        claimed: LockedTriggers,
+        now: datetime,
+        *,
+        early: bool = False,
     ) -> DispatchResult:
-        """Decides and writes due slots. After MAX_SLOTS the remaining triggers stay due."""
+        """Decides and writes due slots. After MAX_SLOTS the remaining triggers stay due.
+
+        With `early`, slots that are still inside their jitter are decided too.
+        """
         if not claimed:
             return DispatchResult()
         ids = {automation for automation, _ in claimed}
@@ -71,7 +79,7 @@ class Dispatcher:
         # After the automations are locked, so that no run begins or ends in between.
         active = await rows.count_active_runs(connection, list(ids))
         downtimes = await self._list_downtimes(connection, claimed, now)
-        decided = await self._decide(claimed, automations, active, downtimes, now)
+        decided = await self._decide(claimed, automations, active, downtimes, now, early)
         await self._write(connection, decided, now)
         decided.now = now
         return decided
@@ -83,6 +91,7 @@ class Dispatcher:
         active: dict[UUID, ActiveRuns],
         downtimes: Sequence[Downtime],
         now: datetime,
+        early: bool,
     ) -> DispatchResult:
         found = DispatchResult()
         for number, (owner_id, trigger) in enumerate(claimed, 1):
@@ -92,7 +101,7 @@ class Dispatcher:
                 parsed = definitions.parse(automation.definition)
                 busy = active.get(owner_id, ActiveRuns())
                 outcome = slot_decision.decide_slots(
-                    automation, parsed, trigger, busy, self.policy, now, downtimes
+                    automation, parsed, trigger, busy, self.policy, now, downtimes, early=early
                 )
             except Exception as error:
                 log.error("trigger_disabled", trigger=str(trigger.id), exc_info=error)

@@ -21,8 +21,9 @@ _HOURS: Final = timedelta(hours=3)
 class DueSlots:
     """Due slots in order of fire_time; a group is the slots of one fire_time and its due time.
 
-    `until` is the last fire_time of the groups. `next_time` is when the next slot comes due.
-    `latest` is the last due slot that may run; it may come after the groups.
+    The due time is later than now only for early slots. `until` is the last fire_time of the
+    groups. `next_time` is when the next slot comes due. `latest` is the last due slot that may
+    run; it may come after the groups.
     """
 
     groups: list[tuple[datetime, list[PlannedSlot]]]
@@ -32,18 +33,26 @@ class DueSlots:
 
 
 def find_due_slots(
-    config: ScheduleTriggerConfig, seed: str, after: datetime, now: datetime, *, reach: timedelta
+    config: ScheduleTriggerConfig,
+    seed: str,
+    after: datetime,
+    now: datetime,
+    *,
+    reach: timedelta,
+    early: bool = False,
 ) -> DueSlots:
     """Finds the first due slots after a moment, about MAX_SLOTS of them.
 
-    When there are more, `latest` is searched only as far back as `reach`.
+    With `early`, slots that are still inside their jitter count as due. When there are more slots,
+    `latest` is searched only as far back as `reach`.
     """
     groups: list[tuple[datetime, list[PlannedSlot]]] = []
-    count, next_time = 0, None
+    count, next_time, more = 0, None, False
     # Lazily: the slots of a rare schedule are years apart.
     for own, due, together in _by_due_time(config, seed, after):
-        if due > now or count >= MAX_SLOTS:
+        if count >= MAX_SLOTS or not _has_come(due, together, now, early):
             next_time = own
+            more = _has_come(due, together, now, early)
             break
         count += len(together)
         groups.append((due, together))
@@ -51,11 +60,7 @@ def find_due_slots(
         groups=groups,
         until=groups[-1][1][0].fire_time if groups else after,
         next_time=next_time,
-        latest=(
-            _latest(config, seed, now, reach)
-            if next_time is not None and next_time <= now
-            else _last_running(groups)
-        ),
+        latest=_latest(config, seed, now, reach, early) if more else _last_running(groups),
     )
 
 
@@ -74,6 +79,10 @@ def _by_due_time(
         yield own, due, together
 
 
+def _has_come(due: datetime, together: list[PlannedSlot], now: datetime, early: bool) -> bool:
+    return (together[0].fire_time if early else due) <= now
+
+
 def _last_running(groups: list[tuple[datetime, list[PlannedSlot]]]) -> PlannedSlot | None:
     for _, together in reversed(groups):
         for slot in together:
@@ -83,13 +92,13 @@ def _last_running(groups: list[tuple[datetime, list[PlannedSlot]]]) -> PlannedSl
 
 
 def _latest(
-    config: ScheduleTriggerConfig, seed: str, now: datetime, reach: timedelta
+    config: ScheduleTriggerConfig, seed: str, now: datetime, reach: timedelta, early: bool
 ) -> PlannedSlot | None:
     slack = timedelta(seconds=config.jitter_seconds)
     for back in (_MINUTES, _HOURS, reach):
         found: PlannedSlot | None = None
         for _, due, together in _by_due_time(config, seed, now - min(back, reach) - slack):
-            if due > now:
+            if not _has_come(due, together, now, early):
                 break
             found = next((slot for slot in together if not slot.skipped), found)
         if found is not None or back >= reach:

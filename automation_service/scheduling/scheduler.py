@@ -1,7 +1,7 @@
 """Time → pending runs."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -23,10 +23,11 @@ from automation_service.scheduling.dispatcher import (
 )
 from automation_service.scheduling.slot_decision import SlotPolicy
 from shared.aio import wait_for_stop
-from shared.clock import Clock
+from shared.clock import Clock, shift
 from shared.db import database
 from shared.definition.states import AutomationStatus
 from shared.schedule import zones
+from shared.schedule.config import LONGEST_JITTER
 from shared.telemetry import logs, metrics
 
 # Triggers in one transaction; other transactions wait for its locks.
@@ -102,20 +103,27 @@ class Scheduler:
 
     async def decide_due(
         self, connection: AsyncConnection, owner: Automation, now: datetime
-    ) -> None:
-        """Decides the due slots of a locked automation, before its state changes."""
+    ) -> DispatchResult:
+        """Decides every slot of a locked automation whose fire time has come, before a change.
+
+        What the change says holds for later slots only. A slot that is still inside its jitter
+        fires at once. The caller logs the result after the commit.
+        """
+        decided = DispatchResult(now=now)
         if owner.status is AutomationStatus.ARCHIVED:
-            return
-        held = owner.triggers
+            return decided
+        held: Sequence[Trigger] = owner.triggers
         if old := _outdated((owner.id, t) for t in held if t.next_fire_time):
             await recompute_fire_times(connection, old, now)
-            held = (await triggers.list_by_automation(connection, [owner.id])).get(owner.id, ())
-        due = [
-            (owner.id, trigger)
-            for trigger in held
-            if trigger.enabled and trigger.next_fire_time and trigger.next_fire_time <= now
-        ]
-        log_decisions(await self._dispatcher.dispatch(connection, due, now))
+            held = await self._list_triggers(connection, owner)
+        while due := [(owner.id, trigger) for trigger in held if _may_have_come(trigger, now)]:
+            batch = await self._dispatcher.dispatch(connection, due, now, early=True)
+            decided.slots += batch.slots
+            # A batch is limited, and the change leaves no slot behind.
+            if not batch.slots:
+                break
+            held = await self._list_triggers(connection, owner)
+        return decided
 
     async def refresh(self) -> int:
         """Recomputes a batch of triggers of an older time zone database. Returns their number."""
@@ -128,6 +136,11 @@ class Scheduler:
         if claimed:
             self._refresh_cursor = claimed[-1][1].id
         return len(claimed)
+
+    async def _list_triggers(
+        self, connection: AsyncConnection, owner: Automation
+    ) -> Sequence[Trigger]:
+        return (await triggers.list_by_automation(connection, [owner.id])).get(owner.id, ())
 
     async def _refresh_if_due(self) -> None:
         """Refreshes one batch. After the last batch it pauses: older replicas may still write."""
@@ -210,6 +223,15 @@ class Scheduler:
             await wait_for_stop(stop, POLL_INTERVAL.total_seconds())
             self._woken.set()
         self._woken.set()
+
+
+def _may_have_come(trigger: Trigger, now: datetime) -> bool:
+    """Returns False when no slot of a trigger awaits a decision that its fire time allows."""
+    if not trigger.enabled:
+        # A person's disabled trigger has no slots. One that the service disabled has missed its.
+        return trigger.disabled_reason != ""
+    due = trigger.next_fire_time
+    return due is not None and due <= shift(now, LONGEST_JITTER)
 
 
 def _outdated(claimed: Iterable[tuple[UUID, Trigger]]) -> LockedTriggers:

@@ -79,8 +79,12 @@ def decide_slots(
     policy: SlotPolicy,
     now: datetime,
     downtimes: Sequence[Downtime] = (),
+    *,
+    early: bool = False,
 ) -> TriggerDecision:
     """Decides the first 500 or so due slots of a trigger; the others stay due.
+
+    With `early`, slots that are still inside their jitter are decided too: they fire at once.
 
     Of late slots only the latest runs, so that a downtime does not end in a burst of runs. The
     reason of a late slot names its downtime. Raises StopIteration when the definition has no such
@@ -95,6 +99,7 @@ def decide_slots(
         max(trigger.decided_until, now - policy.retention),
         now,
         reach=max(timedelta(seconds=config.catchup_window_seconds), policy.on_time),
+        early=early,
     )
     context = _TriggerContext(
         automation=automation,
@@ -153,7 +158,9 @@ def _decide_slot(
         return without_run(SlotOutcome.SKIPPED_DST, slot.reason)
     if context.automation.status is AutomationStatus.PAUSED:
         return without_run(SlotOutcome.SKIPPED_PAUSED, "The automation was paused.")
-    late = context.now - due_time
+    if (why := context.trigger.disabled_reason) and not context.trigger.enabled:
+        return without_run(SlotOutcome.MISSED, f"The service had disabled its trigger: {why}")
+    late = max(context.now - due_time, timedelta(0))
     on_time = _is_on_time(context, slot, late)
     if not on_time and (problem := _reason_missed(context, slot, late)):
         return without_run(SlotOutcome.MISSED, problem + _downtime_note(context, due_time))
@@ -178,7 +185,7 @@ def _decide_slot(
         context,
         slot,
         SlotOutcome.FIRED if on_time else SlotOutcome.CAUGHT_UP,
-        "" if on_time else note,
+        _early_note(context, due_time) if on_time else note,
         run=resources.new_id(),
         exclusive=concurrency != "always",
         inputs=compact_json.dump(inputs),
@@ -206,6 +213,15 @@ def _reason_missed(context: _TriggerContext, slot: PlannedSlot, late: timedelta)
             f"which is {rfc3339(later.slot_time)}."
         )
     return ""
+
+
+def _early_note(context: _TriggerContext, due_time: datetime) -> str:
+    if due_time <= context.now:
+        return ""
+    return (
+        "It fired at once, because the automation changed before the end of its jitter, "
+        f"{rfc3339(due_time)}."
+    )
 
 
 def _downtime_note(context: _TriggerContext, due_time: datetime) -> str:

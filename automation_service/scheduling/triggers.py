@@ -1,11 +1,12 @@
 """Trigger rows of a definition, with the time of their next slot."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from automation_service.definitions import parse_schedule
 from automation_service.persistence.records import Trigger
 from shared import resources
+from shared.clock import shift
 from shared.definition.envelope import TriggerSpec
 from shared.definition.states import TriggerType
 from shared.schedule import slots, zones
@@ -41,10 +42,14 @@ def compute_next_fire_time(
 def compute_due_time(
     config: ScheduleTriggerConfig, seed: str, together: list[PlannedSlot]
 ) -> datetime:
-    """Computes when slots of one fire_time come due: then, plus the jitter of the one that runs."""
+    """Computes when slots of one fire_time come due: then, plus the jitter of the one that runs.
+
+    Jitter carries no slot past end_time.
+    """
     running = next((slot for slot in together if not slot.skipped), None)
     late = slots.jitter(seed, running.slot_time, config.jitter_seconds) if running else timedelta(0)
-    return together[0].fire_time + late
+    due = shift(together[0].fire_time, late)
+    return due if config.end_time is None else min(due, config.end_time.astimezone(UTC))
 
 
 def build_schedule_update(trigger: Trigger, spec: TriggerSpec, now: datetime) -> dict[str, Any]:

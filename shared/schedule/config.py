@@ -1,6 +1,6 @@
 """The config of a schedule trigger: a cron expression in a time zone, and its limits."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
@@ -10,6 +10,7 @@ from shared.definition.fields import Block, Text, require_number
 from shared.schedule import cron, zones
 
 WEEK_SECONDS = 7 * 24 * 3600
+LONGEST_JITTER = timedelta(hours=1)
 
 
 def _timestamp(value: Any) -> Any:
@@ -41,7 +42,11 @@ class ScheduleTriggerConfig(Block):
     max_fires: Annotated[int, Field(ge=1, le=1_000_000_000), Whole] | None = None
     jitter_seconds: Annotated[
         int,
-        Field(ge=0, le=3_600, description="each fire is late by 0 to this many"),
+        Field(
+            ge=0,
+            le=int(LONGEST_JITTER.total_seconds()),
+            description="each fire is late by 0 to this many",
+        ),
         Whole,
     ] = 0
     catchup_window_seconds: Annotated[

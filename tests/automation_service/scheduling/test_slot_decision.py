@@ -80,6 +80,13 @@ def test_of_slots_that_jitter_brought_together_only_the_newer_runs_after_a_downt
     assert found == [("08:04", SlotOutcome.MISSED), ("08:05", SlotOutcome.MISSED)]
 
 
+def test_jitter_carries_no_slot_past_the_end_of_its_schedule() -> None:
+    crowded = {**CROWDED, "end_time": at(8, 5).isoformat()}
+    assert decided(at(8, 4, 59), **crowded) == []
+    found = decided(at(8, 5), **crowded)
+    assert found == [("08:04", SlotOutcome.FIRED), ("08:05", SlotOutcome.FIRED)]
+
+
 def test_of_more_due_slots_than_one_pass_decides_the_latest_is_none_of_the_first() -> None:
     found = decided(FIRST + 700 * MINUTE, catchup_window_seconds=86_400)
     assert len(found) == 500

@@ -204,7 +204,8 @@ class SlotOutcome(betterproto2.Enum):
     MISSED = 6
     """
     No run: it was found later than the catch-up window, or together with a
-    later slot of its trigger, which ran instead.
+    later slot of its trigger, which ran instead; or the service had disabled
+    its trigger.
     """
 
     REJECTED = 7
@@ -1441,7 +1442,7 @@ class PlannedSlot(betterproto2.Message):
         2, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
     )
     """
-    When it runs: slot_time moved out of a gap.
+    When it runs: slot_time moved out of a gap, before jitter.
     """
 
     local_time: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1975,7 +1976,7 @@ class Slot(betterproto2.Message):
         4, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
     )
     """
-    When it runs: slot_time moved out of a gap.
+    When it runs: slot_time moved out of a gap, before jitter.
     """
 
     local_time: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
@@ -1993,7 +1994,8 @@ class Slot(betterproto2.Message):
 
     reason: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
     """
-    Why, in a sentence. Empty when FIRED.
+    Why, in a sentence. Empty when FIRED, unless a change of the automation cut
+    its jitter short.
     """
 
     run: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)
@@ -2197,7 +2199,8 @@ class Trigger(betterproto2.Message):
 
     disabled_reason: "str" = betterproto2.field(9, betterproto2.TYPE_STRING)
     """
-    Output only. Why the service disabled it. Empty otherwise.
+    Output only. Why the service disabled it. Empty otherwise. The next change
+    of the automation records the slots that came meanwhile as MISSED.
     """
 
     etag: "str" = betterproto2.field(10, betterproto2.TYPE_STRING)
@@ -2233,8 +2236,9 @@ class TriggerSpec(betterproto2.Message):
     """
     Required. Config of the type; for `schedule`: cron (five fields) and
     timezone (IANA), and optionally start_time, end_time, max_fires,
-    jitter_seconds, catchup_window_seconds, on_gap and on_fold. When it is
-    saved enabled, a fire after now must be left.
+    jitter_seconds, catchup_window_seconds, on_gap and on_fold. Jitter carries
+    no slot past end_time. When it is saved enabled, a fire after now must be
+    left.
     """
 
     static_inputs: "___google__protobuf__.Struct | None" = betterproto2.field(
@@ -2710,7 +2714,10 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         Changes the fields named in update_mask. A changed definition makes a new
         revision; a changed schedule is computed anew from now, and one that would
         never fire is invalid (`never_fires`). Triggers that stay as they are may be
-        over. ARCHIVED is FAILED_PRECONDITION / STATE_CONFLICT.
+        over. What is changed holds for slots whose fire_time is later: like every
+        change of an automation or a trigger, it first decides the earlier ones, and
+        one that jitter still holds back fires at once. ARCHIVED is
+        FAILED_PRECONDITION / STATE_CONFLICT.
         """
 
         return await self._unary_unary(

@@ -1,0 +1,312 @@
+"""The ledger after edits by every door, against a model of it that shares no code with it.
+
+A slot belongs to what was saved when its time came, whatever its jitter: it has one row, and a
+run that begins within its jitter and by the end of its schedule.
+"""
+
+import copy
+import random
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import grpc
+import pytest
+from google.protobuf import field_mask_pb2, json_format
+from rota.automation.v1 import automation_pb2 as pb
+
+from automation_service.persistence import triggers as trigger_rows
+from shared.clock import ManualClock
+from tests.support.automation import START, Running, execute, message, news, running, schedule
+from tests.support.tokens import Keys
+
+SEEDS: Final = range(5)
+STEPS: Final = 12
+HOUR: Final = timedelta(hours=1)
+MINUTE: Final = timedelta(minutes=1)
+# cron → the minutes of each hour
+CRONS: Final = {
+    "0 * * * *": {0},
+    "*/20 * * * *": {0, 20, 40},
+    "7,8,9 * * * *": {7, 8, 9},
+    "30 * * * *": {30},
+}
+EARLY: Final = "It fired at once, because the automation changed before the end of its jitter"
+JITTERS: Final = (0, 90, 1_500, 3_600)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """What a trigger says, from one edit to the next."""
+
+    cron: str
+    jitter: int
+    end: datetime | None = None
+    enabled: bool = True
+
+    def spec(self, trigger_id: str) -> dict[str, Any]:
+        limit = {"end_time": self.end.isoformat()} if self.end else {}
+        spec = schedule(self.cron, jitter_seconds=self.jitter, **limit)
+        return {**spec, "trigger_id": trigger_id, "enabled": self.enabled}
+
+    def names(self, moment: datetime) -> bool:
+        ended = self.end is not None and moment > self.end
+        return self.enabled and moment.minute in CRONS[self.cron] and not ended
+
+
+@dataclass(slots=True, kw_only=True)
+class Model:
+    """Which slots there are, and what becomes of each. Times only grow."""
+
+    now: datetime
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    state: str = "FIRED"  # what becomes of a slot
+    ledger: dict[tuple[str, datetime], tuple[str, Schedule]] = field(default_factory=dict)
+
+    def go(self, until: datetime) -> None:
+        moment = self.now.replace(second=0, microsecond=0) + MINUTE
+        while moment <= until:
+            for trigger_id, said in self.schedules.items():
+                if said.names(moment) and self.state:
+                    self.ledger[trigger_id, moment] = (self.state, said)
+            moment += MINUTE
+        self.now = until
+
+
+@dataclass(slots=True, kw_only=True)
+class Walk:
+    """Edits of one automation, at random moments and by random doors."""
+
+    rota: Running
+    clock: ManualClock
+    random: random.Random
+    model: Model
+    name: str = ""
+    paused: bool = False
+    saved: list[dict[str, Schedule]] = field(default_factory=list)  # by revision
+    early: int = 0  # slots that an edit fired inside their jitter
+
+    async def begin(self) -> None:
+        self.model.schedules = {"t": self._schedule()}
+        self.name = (await self.rota.create(self._definition(self.model.schedules))).name
+        self._note()
+
+    async def advance(self, until: datetime) -> None:
+        """Fires each slot when it is due, as a scheduler without a late tick does."""
+        scheduler = self.rota.service.scheduler
+        while True:
+            async with scheduler.db.connect() as connection:
+                due = await trigger_rows.find_next_due(connection)
+            if due is None or due > until:
+                break
+            self.clock.set(max(due, self.clock.now()))
+            await scheduler.fire_due(self.clock.now())
+        self.clock.set(until)
+        self.model.go(until)
+
+    async def step(self) -> None:
+        gap = self.random.choice(
+            [
+                timedelta(seconds=self.random.randint(1, 120)),
+                timedelta(seconds=self.random.randint(1, 3_600)),
+                HOUR - timedelta(minutes=self.clock.now().minute, seconds=self.clock.now().second),
+                3 * HOUR,
+            ]
+        )
+        await self.advance(self.clock.now() + gap)
+        doors = [
+            self.update_automation,
+            self.update_trigger,
+            self.switch,
+            self.add_or_delete_trigger,
+            self.pause_or_resume,
+            self.roll_back,
+            self.rename,
+            self.reactivate,
+            self.outdate,
+            self.only_validate,
+            self.be_refused,
+        ]
+        await self.random.choice(doors)()
+
+    async def update_automation(self) -> None:
+        new = {trigger_id: self._schedule() for trigger_id in self.model.schedules}
+        await self._save(new, self._definition(new))
+
+    async def update_trigger(self) -> None:
+        trigger_id = self.random.choice(list(self.model.schedules))
+        await self._update_trigger(trigger_id, self._schedule(), "config", "enabled")
+
+    async def switch(self) -> None:
+        trigger_id = self.random.choice(list(self.model.schedules))
+        said = self.model.schedules[trigger_id]
+        turned = Schedule(
+            cron=said.cron, jitter=said.jitter, end=said.end, enabled=not said.enabled
+        )
+        if turned.end is None or turned.end > self.clock.now() + HOUR:
+            await self._update_trigger(trigger_id, turned, "enabled")
+
+    async def add_or_delete_trigger(self) -> None:
+        trigger = f"{self.name}/triggers/u"
+        if "u" in self.model.schedules:
+            await self._call("DeleteTrigger", pb.DeleteTriggerRequest(name=trigger))
+            self.model.schedules = {"t": self.model.schedules["t"]}
+        else:
+            said = self._schedule()
+            request = pb.CreateTriggerRequest(
+                parent=self.name, trigger_id="u", trigger=_trigger(said.spec("u"))
+            )
+            await self._call("CreateTrigger", request)
+            self.model.schedules = {**self.model.schedules, "u": said}
+        self._note()
+
+    async def pause_or_resume(self) -> None:
+        if self.paused:
+            await self._call("ResumeAutomation", pb.ResumeAutomationRequest(name=self.name))
+        else:
+            await self._call("PauseAutomation", pb.PauseAutomationRequest(name=self.name))
+        self.paused = not self.paused
+        self.model.state = "SKIPPED_PAUSED" if self.paused else "FIRED"
+
+    async def archive(self) -> None:
+        await self._call("ArchiveAutomation", pb.ArchiveAutomationRequest(name=self.name))
+        self.model.state = ""
+
+    async def roll_back(self) -> None:
+        number = self.random.randint(1, len(self.saved))
+        old = self.saved[number - 1]
+        if any(s.end and s.end < self.clock.now() + HOUR for s in old.values()):
+            return
+        request = pb.RollbackAutomationRequest(name=self.name, revision=number)
+        if old != self.saved[-1]:
+            await self._call("RollbackAutomation", request)
+            self.model.schedules = dict(old)
+            self._note()
+
+    async def rename(self) -> None:
+        said = pb.Automation(name=self.name, description=f"{self.random.random()}")
+        mask = field_mask_pb2.FieldMask(paths=["description"])
+        request = pb.UpdateAutomationRequest(automation=said, update_mask=mask)
+        await self._call("UpdateAutomation", request)
+
+    async def reactivate(self) -> None:
+        """The service disables the triggers, and a save an hour later enables them."""
+        await execute(
+            self.rota.url,
+            "update automation_triggers set enabled = false, next_fire_time = null,"
+            " disabled_reason = 'Odd.' where enabled",
+        )
+        if not self.paused:
+            self.model.state = "MISSED"
+            decided = {(_id(s.trigger), _time(s.slot_time)) for s in await self._slots()}
+            for key in self.model.ledger.keys() - decided:
+                self.model.ledger[key] = ("MISSED", self.model.ledger[key][1])
+        await self.advance(self.clock.now() + HOUR)
+        await self.update_automation()
+        self.model.state = "SKIPPED_PAUSED" if self.paused else "FIRED"
+
+    async def outdate(self) -> None:
+        await execute(self.rota.url, "update automation_triggers set tzdata_version = '1999a'")
+        await self.rota.service.scheduler.refresh()
+
+    async def only_validate(self) -> None:
+        said = message(self._definition({t: self._schedule() for t in self.model.schedules}))
+        said.name = self.name
+        request = pb.UpdateAutomationRequest(automation=said, validate_only=True)
+        await self._call("UpdateAutomation", request)
+
+    async def be_refused(self) -> None:
+        said = message(self._definition({t: self._schedule() for t in self.model.schedules}))
+        said.name, said.etag = self.name, "stale"
+        with pytest.raises(grpc.RpcError):
+            await self._call("UpdateAutomation", pb.UpdateAutomationRequest(automation=said))
+
+    async def check(self) -> None:
+        slots = await self._slots()
+        found = {(_id(s.trigger), _time(s.slot_time)): s for s in slots}
+        assert len(found) == len(slots)
+        outcomes = {key: pb.Slot.Outcome.Name(slot.outcome) for key, slot in found.items()}
+        assert outcomes == {key: outcome for key, (outcome, _) in self.model.ledger.items()}
+        for (_, moment), slot in found.items():
+            outcome, said = self.model.ledger[_id(slot.trigger), moment]
+            latest = moment + timedelta(seconds=said.jitter)
+            if outcome == "FIRED":
+                decided = _time(slot.decide_time)
+                assert moment <= decided <= min(latest, said.end or latest), slot
+                assert slot.run
+                assert slot.reason == "" or slot.reason.startswith(EARLY)
+        self.early = sum(slot.reason != "" for slot in slots if slot.run)
+
+    async def _slots(self) -> list[Any]:
+        return await self.rota.slots(self.name)
+
+    def _schedule(self) -> Schedule:
+        end = self.clock.now() + timedelta(minutes=self.random.randint(61, 300))
+        return Schedule(
+            cron=self.random.choice(list(CRONS)),
+            jitter=self.random.choice(JITTERS),
+            end=self.random.choice([None, None, end]),
+        )
+
+    def _definition(self, schedules: dict[str, Schedule]) -> dict[str, Any]:
+        triggers = [said.spec(trigger_id) for trigger_id, said in schedules.items()]
+        return news(triggers=triggers, execution={"concurrency": "always"})
+
+    async def _save(self, new: dict[str, Schedule], said: dict[str, Any]) -> None:
+        automation = message(said)
+        automation.name = self.name
+        await self._call("UpdateAutomation", pb.UpdateAutomationRequest(automation=automation))
+        self.model.schedules = new
+        self._note()
+
+    async def _update_trigger(self, trigger_id: str, said: Schedule, *paths: str) -> None:
+        trigger = _trigger(said.spec(trigger_id))
+        trigger.name = f"{self.name}/triggers/{trigger_id}"
+        mask = field_mask_pb2.FieldMask(paths=paths)
+        await self._call(
+            "UpdateTrigger", pb.UpdateTriggerRequest(trigger=trigger, update_mask=mask)
+        )
+        self.model.schedules = {**self.model.schedules, trigger_id: said}
+        self._note()
+
+    def _note(self) -> None:
+        if not self.saved or self.saved[-1] != self.model.schedules:
+            self.saved.append(copy.copy(self.model.schedules))
+
+    async def _call(self, rpc: str, request: Any) -> Any:
+        return await self.rota.call(rpc, request)
+
+
+async def test_no_edit_by_any_door_loses_a_slot(url: str, keys: Keys) -> None:
+    clock = ManualClock(START)
+    early = 0
+    async with running(url, keys, clock=clock, roles="api") as rota:
+        for seed in SEEDS:
+            walk = Walk(
+                rota=rota,
+                clock=clock,
+                random=random.Random(seed),
+                model=Model(now=clock.now()),
+            )
+            await walk.begin()
+            for _ in range(STEPS):
+                await walk.step()
+            await walk.archive()
+            await walk.advance(clock.now() + 2 * HOUR)
+            await walk.check()
+            early += walk.early
+            await rota.call("DeleteAutomation", pb.DeleteAutomationRequest(name=walk.name))
+    assert early > 0
+
+
+def _trigger(spec: dict[str, Any]) -> pb.Trigger:
+    return json_format.ParseDict({k: v for k, v in spec.items() if k != "trigger_id"}, pb.Trigger())
+
+
+def _id(trigger: str) -> str:
+    return trigger.rpartition("/")[2]
+
+
+def _time(stamp: Any) -> datetime:
+    found: datetime = stamp.ToDatetime(tzinfo=START.tzinfo)
+    return found
