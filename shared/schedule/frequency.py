@@ -7,7 +7,7 @@ from typing import Final
 
 from shared.schedule import cron, zones
 from shared.schedule.config import ScheduleTriggerConfig
-from shared.schedule.slots import slots_after
+from shared.schedule.slots import slots_between
 
 _COUNTED: Final = 200
 _DAY: Final = timedelta(days=1)
@@ -21,9 +21,9 @@ def count_runs(schedule: ScheduleTriggerConfig, start: datetime, end: datetime) 
     """
     if schedule.end_time is not None:
         end = min(end, schedule.end_time)
-    near = list(islice(slots_after(schedule, start), _COUNTED))
-    if len(near) < _COUNTED or near[-1].fire_time > end:
-        runs = sum(not slot.skipped and slot.fire_time <= end for slot in near)
+    near = list(islice(slots_between(schedule, start, end), _COUNTED))
+    if len(near) < _COUNTED:
+        runs = sum(not slot.skipped for slot in near)
     else:
         runs = _by_fields(schedule, start, end)
     return min(runs, schedule.max_fires or runs)

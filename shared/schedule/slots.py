@@ -10,17 +10,40 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from itertools import count as counter
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
+from shared.clock import shift
 from shared.schedule import cron, zones
 from shared.schedule.config import ScheduleTriggerConfig
 
-__all__ = ["PlannedSlot", "jitter", "next_slots", "slots_after"]
+__all__ = [
+    "PlannedSlot",
+    "find_last_slot",
+    "find_slots_at",
+    "jitter",
+    "next_slots",
+    "slots_after",
+    "slots_between",
+]
 
 MINUTE = timedelta(minutes=1)
 # longer than any clock change that the IANA database knows
 _NEAR = timedelta(hours=25)
 _TICK = timedelta(microseconds=1)
+# The spans that are searched for the last slot: often it is near. The rarest schedule, five of a
+# weekday in a February, comes again within 40 years.
+_LOOKBACKS = (
+    timedelta(hours=1),
+    timedelta(days=1),
+    timedelta(days=8),
+    timedelta(days=32),
+    timedelta(days=366),
+    timedelta(days=8 * 366),
+    timedelta(days=41 * 366),
+)
+# So many slots are gone through one by one.
+_FEW = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +96,34 @@ def slots_after(config: ScheduleTriggerConfig, after: datetime) -> Iterator[Plan
             yield slot
 
 
+def slots_between(
+    config: ScheduleTriggerConfig, after: datetime, until: datetime
+) -> Iterator[PlannedSlot]:
+    """Every slot whose fire_time is after `after` and not after `until`, by fire_time."""
+    return takewhile(lambda slot: slot.fire_time <= until, slots_after(config, after))
+
+
+def find_slots_at(config: ScheduleTriggerConfig, second: datetime) -> list[PlannedSlot]:
+    """The slots whose slot_time or fire_time is in a second."""
+    end = shift(second, timedelta(seconds=1))
+    # Only a clock change parts the two, by no more than it moves the clock.
+    reach = _moved_nearby(zones.load(config.timezone), second)
+    return [
+        slot
+        for slot in slots_between(config, shift(second, -reach - _TICK), shift(end, reach))
+        if second <= slot.slot_time < end or second <= slot.fire_time < end
+    ]
+
+
+def find_last_slot(config: ScheduleTriggerConfig, until: datetime) -> PlannedSlot | None:
+    """The last slot whose fire_time is not after `until`, if it is in the 41 years before."""
+    for back in _LOOKBACKS:
+        after = shift(until, -back)
+        if next(slots_between(config, after, until), None) is not None:
+            return _last_between(config, after, until)
+    return None
+
+
 def jitter(seed: str, slot_time: datetime, max_seconds: int) -> timedelta:
     """How late a slot fires: 0 to `max_seconds`, always the same for a seed and slot."""
     if max_seconds <= 0:
@@ -80,6 +131,28 @@ def jitter(seed: str, slot_time: datetime, max_seconds: int) -> timedelta:
     key = f"{seed}|{slot_time.astimezone(UTC).isoformat()}".encode()
     fraction = int.from_bytes(hashlib.sha256(key).digest()[:8]) / 2**64
     return timedelta(milliseconds=int(fraction * max_seconds * 1000))
+
+
+def _last_between(config: ScheduleTriggerConfig, low: datetime, high: datetime) -> PlannedSlot:
+    """The last slot of a span that has one, found by halves while it has many."""
+    while True:
+        near = list(islice(slots_between(config, low, high), _FEW))
+        if len(near) < _FEW:
+            return near[-1]
+        low = near[-1].fire_time
+        if next(slots_between(config, low, high), None) is None:
+            return near[-1]
+        middle = low + (high - low) / 2
+        while next(slots_between(config, middle, high), None) is None:
+            high = middle
+            middle = low + (high - low) / 2
+        low = middle
+
+
+def _moved_nearby(zone: ZoneInfo, moment: datetime) -> timedelta:
+    """By how much the clock of a zone is moved near a moment, at the most."""
+    offsets = _offsets_nearby(zone, moment)
+    return max(offsets) - min(offsets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,26 +180,35 @@ def _in_order(rule: _Rule, start: datetime) -> Iterator[PlannedSlot]:
     waiting: list[tuple[datetime, int, PlannedSlot]] = []
     arrival = counter()
     for minute in cron.minutes_from(rule.expression, _first_minute(rule.zone, start)):
+        try:
+            shown, named = _first_shown(rule.zone, minute), _slots_of(rule, minute)
+        except OverflowError:  # at the ends of the calendar: it is of no year that there is in UTC
+            continue
         # no later minute can fire before the clock first shows this one
-        yield from _settled(waiting, _first_shown(rule.zone, minute))
-        for slot in _slots_of(rule, minute):
+        yield from _settled(waiting, shown)
+        for slot in named:
             heappush(waiting, (slot.fire_time, next(arrival), slot))
     yield from _settled(waiting, None)
 
 
 def _first_minute(zone: ZoneInfo, start: datetime) -> datetime:
     """The earliest local minute whose slot may fire after `start`."""
-    offsets = []
-    for near in (-_NEAR, timedelta(0), _NEAR):
-        try:
-            offsets.append(_offset((start + near).astimezone(zone)))
-        except OverflowError:
-            continue
     try:
-        local = start.replace(tzinfo=None) + min(offsets)
+        local = start.replace(tzinfo=None) + min(_offsets_nearby(zone, start))
     except OverflowError:
         return start.replace(tzinfo=None)
     return local.replace(second=0, microsecond=0)
+
+
+def _offsets_nearby(zone: ZoneInfo, moment: datetime) -> list[timedelta]:
+    """The offsets of a zone around a moment; one at least, also at the ends of the calendar."""
+    offsets = []
+    for near in (-_NEAR, timedelta(0), _NEAR):
+        try:
+            offsets.append(_offset((moment + near).astimezone(zone)))
+        except OverflowError:
+            continue
+    return offsets
 
 
 def _settled(

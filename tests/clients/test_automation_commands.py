@@ -117,8 +117,10 @@ def test_a_moment_that_is_no_slot_shows_the_nearest(rota_command: Rota, news: Pe
 
 
 def test_what_can_not_be_explained_is_said(rota_command: Rota, news: Peer) -> None:
-    done = rota_command("explain", "news", "yesterday")
-    assert done.exit_code == 2
+    for time in ("yesterday", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"):
+        done = rota_command("explain", "news", time)
+        assert done.exit_code == 2, done.output
+        assert "is no time like" in done.output
     two = news.automations.answers["GetAutomation"]
     assert isinstance(two, pb.Automation)
     two.triggers.add(trigger_id="evenings")

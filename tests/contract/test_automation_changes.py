@@ -252,12 +252,46 @@ async def test_every_change_leaves_an_audit_row(rota: Running) -> None:
     ]
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
-async def test_the_first_and_the_last_moment_are_explained(rota: Running, moment: str) -> None:
+FIRST_AND_LAST = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z")
+
+
+async def test_the_ends_of_the_calendar_are_explained_in_every_zone(rota: Running) -> None:
+    zones = ("UTC", "Pacific/Kiritimati", "America/Adak")
+    crons = ("* * * * *", "59 23 31 12 *")
+    moments = [
+        *FIRST_AND_LAST,
+        "0001-01-01T13:59:59Z",
+        "0001-01-02T00:00:00.000001Z",
+        "9999-12-31T10:00:00Z",
+        "9999-12-30T23:59:00Z",
+    ]
+    for trigger in (schedule(cron, zone) for zone in zones for cron in crons):
+        name = (await rota.create(news(triggers=[trigger]))).name
+        for moment in moments:
+            request = pb.ExplainSlotRequest(trigger=f"{name}/triggers/t")
+            request.time.FromJsonString(moment)
+            assert (await rota.call("ExplainSlot", request)).explanation
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        """jsonb_set(definition, '{triggers,0,config,cron}', '"every day"')""",
+        """jsonb_set(definition, '{triggers,0,config}', '7')""",
+        "definition #- '{triggers,0,config}'",
+        "definition - 'triggers'",
+        "'[]'::jsonb",
+    ],
+)
+async def test_a_slot_of_a_definition_that_can_not_be_read_is_explained(
+    rota: Running, broken: str
+) -> None:
     name = (await rota.create(news(triggers=[schedule()]))).name
+    await execute(rota.url, f"update automations set definition = {broken}")
     request = pb.ExplainSlotRequest(trigger=f"{name}/triggers/t")
-    request.time.FromJsonString(moment)
-    assert (await rota.call("ExplainSlot", request)).explanation
+    request.time.FromDatetime(START)
+    found = await rota.call("ExplainSlot", request)
+    assert found.explanation == "Its schedule can't be read."
 
 
 @pytest.mark.parametrize(

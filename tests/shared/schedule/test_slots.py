@@ -1,13 +1,23 @@
 """Which moments a schedule names, example by example."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from shared.schedule import slots as slots_module
 from shared.schedule.config import ScheduleTriggerConfig
-from shared.schedule.slots import PlannedSlot, jitter, next_slots, slots_after
+from shared.schedule.slots import (
+    PlannedSlot,
+    find_last_slot,
+    find_slots_at,
+    jitter,
+    next_slots,
+    slots_after,
+    slots_between,
+)
 
 PARIS = "Europe/Paris"
 HOUR = timedelta(hours=1)
@@ -174,6 +184,17 @@ def test_start_and_end_bound_the_slots_inclusively() -> None:
     assert _slots("0 9 * * *", "2027-01-04T09:00Z", 10, "UTC", **bounds) == []
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Adak", "Asia/Kolkata"])
+def test_the_calendar_begins_and_ends_without_an_error_in_every_zone(zone: str) -> None:
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    for expression in ("0 * * * *", "59 23 31 12 *", "0 0 1 1 *"):
+        for moment in (first, first + 3 * HOUR, first + 30 * HOUR, last - 30 * HOUR, last - HOUR):
+            config = _config(expression, zone)
+            found = [*next_slots(config, moment, 3), *find_slots_at(config, moment)]
+            assert all(first <= slot.fire_time <= last for slot in found)
+            assert find_last_slot(config, last) is not None
+
+
 def test_the_calendar_ends_without_an_error() -> None:
     assert _slots("0 9 * * *", "9999-12-31T23:59Z", 1, "UTC") == []
     assert next_slots(_config("0 9 * * *"), datetime.max.replace(tzinfo=UTC), 1) == []
@@ -209,3 +230,55 @@ def test_jitter_is_bounded_and_the_same_for_a_slot() -> None:
     assert all(timedelta(0) <= late < timedelta(seconds=60) for late in seen)
     assert jitter("trigger-1", slot + HOUR, 60) != jitter("trigger-1", slot, 60)
     assert jitter("trigger-1", slot, 0) == timedelta(0)
+
+
+def test_the_last_slot_of_a_rare_schedule_is_found_decades_back() -> None:
+    leap = _config("0 0 29 2 *", "UTC")
+    found = find_last_slot(leap, datetime(1903, 6, 1, tzinfo=UTC))
+    assert found is not None
+    assert found.fire_time == datetime(1896, 2, 29, tzinfo=UTC)
+    mondays = _config("0 0 * 2 1#5", "UTC")
+    found = find_last_slot(mondays, datetime(2044, 1, 1, tzinfo=UTC))
+    assert found is not None
+    assert found.fire_time == datetime(2016, 2, 29, tzinfo=UTC)
+    assert find_last_slot(leap, datetime.min.replace(tzinfo=UTC)) is None
+
+
+@pytest.mark.parametrize(
+    "expression", ["*/9 * * * *", "*/7 3,4 * * *", "0 0 29 2 *", "*/5 * * 1 *", "30 1-3 * * 0"]
+)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "Pacific/Apia"])
+def test_a_search_finds_what_a_walk_finds(expression: str, zone: str) -> None:
+    config = _config(expression, zone)
+    moments = [_at("2011-12-30T10:00Z"), _at("2026-03-29T01:30Z"), _at("2026-10-25T01:00Z")]
+    for moment in moments:
+        walk = list(slots_between(config, moment - timedelta(days=2), moment))
+        if walk:
+            assert find_last_slot(config, moment) == walk[-1]
+        near = list(slots_between(config, moment - timedelta(days=2), moment + timedelta(days=2)))
+        assert near == sorted(near, key=lambda slot: slot.fire_time)
+        for slot in near[:: max(1, len(near) // 5)]:
+            for second in (slot.slot_time.replace(microsecond=0), slot.fire_time):
+                assert slot in find_slots_at(config, second)
+
+
+def test_a_search_goes_through_few_slots_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = 0
+    original = slots_module.slots_after
+
+    def counted(*arguments: Any) -> Iterator[PlannedSlot]:
+        nonlocal seen
+        for slot in original(*arguments):
+            seen += 1
+            yield slot
+
+    monkeypatch.setattr(slots_module, "slots_after", counted)
+    for expression in ("* * * * *", "* * * 1 *", "* * 29 2 *", "0 0 29 2 *", "*/5 * 1 1 *"):
+        for zone in ("UTC", "Europe/Paris"):
+            config, moment = _config(expression, zone), datetime(2026, 11, 23, 8, tzinfo=UTC)
+            seen = 0
+            assert find_last_slot(config, moment) is not None
+            find_slots_at(config, moment)
+            assert seen <= 500

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -158,7 +158,8 @@ async def _trigger(rota: RotaClient, given: str) -> str:
 
 def _moment(text: str) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
+        # A time without an offset is in this machine's zone. In UTC it may be of no year that
+        # there is.
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{text!r} is no time like 2026-11-23T09:00") from None
-    return found.astimezone() if found.tzinfo is None else found

@@ -1567,7 +1567,8 @@ class PreviewScheduleResponse(betterproto2.Message):
 
     slots: "list[PlannedSlot]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    The slots in order. Fewer than asked for when the schedule ends.
+    The slots in order, of at most 50 years. Fewer than asked for when the
+    schedule ends or is rare.
     """
 
     summary: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
