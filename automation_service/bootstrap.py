@@ -155,6 +155,7 @@ async def service(
                 changes=changes,
                 catalogue=capabilities.catalogue,
                 scheduler=scheduler,
+                queue=queue,
             ),
             revisions=Revisions(db=db),
             runs=Runs(db=db, queue=queue, clock=clock, changes=changes),

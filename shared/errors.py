@@ -246,6 +246,16 @@ class TimedOut(RotaError):
     code, reason = Code.DEADLINE_EXCEEDED, "TIMED_OUT"
 
 
+class StartExpired(RotaError):
+    code, reason = Code.DEADLINE_EXCEEDED, "START_EXPIRED"
+
+    def __init__(self, *, slot_time: str, window_seconds: int) -> None:
+        super().__init__(
+            "the automation was paused for longer than the catch-up window of the run's slot",
+            metadata={"slot_time": slot_time, "catchup_window_seconds": str(window_seconds)},
+        )
+
+
 class TemplateFailed(RotaError):
     code, reason = Code.INVALID_ARGUMENT, "TEMPLATE_FAILED"
 

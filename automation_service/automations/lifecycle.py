@@ -10,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from automation_service.automations.service import parse_create, require_etag
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
+from automation_service.persistence import run_endings, run_maintenance
 from automation_service.persistence import triggers as trigger_rows
 from automation_service.persistence.records import Automation
-from automation_service.scheduling import triggers
+from automation_service.queue import RunQueue
+from automation_service.scheduling import start_expiry, triggers
 from automation_service.scheduling.dispatcher import DispatchResult, log_decisions
 from automation_service.scheduling.scheduler import Scheduler
 from shared import errors, resources
@@ -36,6 +38,7 @@ class AutomationLifecycle:
     changes: IdempotentChanges
     catalogue: Callable[[], Catalogue]
     scheduler: Scheduler
+    queue: RunQueue
 
     async def pause(self, key: IdempotencyKey, name: str, *, note: str, etag: str) -> Automation:
         values = {"status": AutomationStatus.PAUSED, "pause_note": note}
@@ -133,11 +136,33 @@ class AutomationLifecycle:
             # Slots that came before the change are decided under the old state.
             decided.append(await self.scheduler.decide_due(connection, found, now))
             await rows.update(connection, found, values, now)
-            if values["status"] is AutomationStatus.ARCHIVED:
+            if values["status"] is AutomationStatus.ACTIVE:
+                await self._start_waiting(connection, found, now)
+            elif values["status"] is AutomationStatus.ARCHIVED:
                 await trigger_rows.clear_fire_times(connection, found.id)
+                await self._cancel_waiting(connection, found, now)
             return await _read(connection, found)
 
         return await self._once(key, name, change)
+
+    async def _start_waiting(
+        self, connection: AsyncConnection, found: Automation, now: datetime
+    ) -> None:
+        """Lets the runs that waited for a resume go on, except those that are too late."""
+        expired = start_expiry.find_expired(
+            await run_endings.list_waiting(connection, found.id), now
+        )
+        await run_endings.cancel_pending(connection, found.id, expired, now)
+        runnable = await run_maintenance.find_runnable(connection, automation=found.id)
+        await self.queue.enqueue(connection, runnable)
+
+    async def _cancel_waiting(
+        self, connection: AsyncConnection, found: Automation, now: datetime
+    ) -> None:
+        reason = errors.Cancelled("the automation was archived before the run began")
+        waiting = await run_endings.list_waiting(connection, found.id)
+        ends = {run.run: reason for run in waiting}
+        await run_endings.cancel_pending(connection, found.id, ends, now)
 
     def _edit_change(self, key: IdempotencyKey, edit: Edit, etag: str, field: str) -> Change:
         async def change(

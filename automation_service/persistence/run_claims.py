@@ -9,15 +9,21 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+# Whether a pending run of an automation may begin at all. Whoever starts runs asks this.
+MAY_BEGIN: Final = """
+exists (
+  select from automation.automations s where s.id = {automation} and s.status = 'active')
+"""
 # The next run of an automation: the first exclusive pending run, while no run is running.
-NEXT_WAITING: Final = """
+NEXT_WAITING: Final = f"""
 select n.id
   from automation.automation_runs n
- where n.automation_id = {automation} and n.status in ('pending', 'running')
+ where n.automation_id = {{automation}} and n.status in ('pending', 'running')
    and n.status = 'pending' and n.exclusive
+   and {MAY_BEGIN}
    and not exists (
      select from automation.automation_runs g
-      where g.automation_id = {automation} and g.status in ('pending', 'running')
+      where g.automation_id = {{automation}} and g.status in ('pending', 'running')
         and g.status = 'running')
  order by n.slot_time, n.id
  limit 1
@@ -36,9 +42,10 @@ select distinct automation_id as id from automation.automation_runs
 _TAKE: Final = f"""
 with asked as (
   select r.id, r.automation_id,
-         case when r.status = 'pending' and r.exclusive
-              then ({NEXT_WAITING.format(automation="r.automation_id")})
-              else r.id end as first
+         case when r.status = 'running' then r.id
+              when r.exclusive then ({NEXT_WAITING.format(automation="r.automation_id")})
+              when {MAY_BEGIN.format(automation="r.automation_id")} then r.id
+              end as first
     from automation.automation_runs r
    where r.id = any($1::uuid[]) and r.automation_id = any($2::uuid[])
      and r.status in ('pending', 'running')

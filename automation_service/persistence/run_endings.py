@@ -1,6 +1,8 @@
 """Ends of runs, and their effect on automations."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -13,6 +15,7 @@ from automation_service.persistence.enums import ACTIVE_RUNS
 from automation_service.persistence.run_checkpoints import Checkpoint
 from automation_service.persistence.run_claims import NEXT_WAITING, execute_sql, lock_automations
 from automation_service.persistence.tables import run_events, runs
+from shared import errors
 from shared.definition.states import RunStatus
 
 # It pauses at each multiple of $3, so that a resumed automation gets as many runs again.
@@ -43,6 +46,28 @@ _FOLLOWING: Final = f"""
 select n.id from unnest($1::uuid[]) as o(id)
  cross join lateral ({NEXT_WAITING.format(automation="o.id")}) n
 """
+# A slot outlives its trigger, so the config is that of the run's own definition.
+_WAITING: Final = """
+select r.id, r.slot_time, coalesce(s.fire_time, r.slot_time) as fire_time, s.trigger,
+       jsonb_path_query_first(
+         r.definition_snapshot, '$.triggers[*] ? (@.trigger_id == $id).config',
+         jsonb_build_object('id', s.trigger_id))::text as config
+  from automation.automation_runs r
+  left join automation.automation_slots s on s.run_id = r.id
+ where r.automation_id = $1 and r.status in ('pending', 'running') and r.status = 'pending'
+ order by r.slot_time, r.id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRun:
+    """A pending run with its slot, and with the config of its trigger when it is known."""
+
+    run: UUID
+    trigger: UUID | None
+    slot_time: datetime
+    fire_time: datetime
+    config: dict[str, Any] | None
 
 
 async def end_runs(
@@ -94,17 +119,53 @@ async def request_cancel(connection: AsyncConnection, automation_id: UUID, run: 
     return status
 
 
+async def list_waiting(connection: AsyncConnection, automation_id: UUID) -> list[WaitingRun]:
+    """Lists the pending runs of a locked automation, in order."""
+    return [
+        WaitingRun(
+            run=UUID(int=row.id.int),
+            trigger=row.trigger,
+            slot_time=row.slot_time,
+            fire_time=row.fire_time,
+            config=None if row.config is None else json.loads(row.config),
+        )
+        for row in await execute_sql(connection, _WAITING, automation_id)
+    ]
+
+
 async def cancel_pending(
-    connection: AsyncConnection, run: UUID, error: dict[str, Any], now: datetime
+    connection: AsyncConnection,
+    automation_id: UUID,
+    ends: Mapping[UUID, errors.RotaError],
+    now: datetime,
 ) -> None:
-    """Ends a run that never started as CANCELLED."""
-    sequence: Any = await connection.scalar(
-        sa.update(runs)
-        .where(runs.c.id == run)
-        .values(status=RunStatus.CANCELLED, end_time=now, error=error, events=runs.c.events + 1)
-        .returning(runs.c.events)
-    )
-    ended = {"ended": {"state": RunStatus.CANCELLED, "error": error}}
-    await connection.execute(
-        sa.insert(run_events).values(run_id=run, sequence=sequence, create_time=now, event=ended)
-    )
+    """Ends runs of a locked automation that never started as CANCELLED, each with its error."""
+    for run, error in ends.items():
+        stored = error_json(error)
+        sequence: Any = await connection.scalar(
+            sa.update(runs)
+            .where(runs.c.id == run)
+            .values(
+                status=RunStatus.CANCELLED, end_time=now, error=stored, events=runs.c.events + 1
+            )
+            .returning(runs.c.events)
+        )
+        event = {"ended": {"state": RunStatus.CANCELLED, "error": stored}}
+        await connection.execute(
+            sa.insert(run_events).values(
+                run_id=run, sequence=sequence, create_time=now, event=event
+            )
+        )
+    if ends:
+        ended = {automation_id: RunStatus.CANCELLED}
+        await record_outcomes(connection, ended, max_failures=1, now=now)
+
+
+def error_json(error: errors.RotaError) -> dict[str, Any]:
+    """Returns an error as runs and steps store it."""
+    return {
+        "code": int(error.code),
+        "reason": error.reason,
+        "message": error.message[:2000],
+        "metadata": error.metadata,
+    }

@@ -6,8 +6,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.persistence.run_claims import MAY_BEGIN
 from automation_service.persistence.tables import ACTIVE_RUN, run_events, runs
 from shared.definition.states import RunStatus
+
+_MAY_BEGIN = sa.text(MAY_BEGIN.format(automation="automation_runs.automation_id"))
 
 
 async def find_superseded_or_cancelled(
@@ -59,11 +62,15 @@ async def count_pending(connection: AsyncConnection) -> int:
 
 
 async def find_runnable(
-    connection: AsyncConnection, after: UUID | None = None, limit: int = 1000
+    connection: AsyncConnection,
+    after: UUID | None = None,
+    limit: int = 1000,
+    *,
+    automation: UUID | None = None,
 ) -> list[UUID]:
     """Finds runs that need a queue entry: running ones, and pending ones that may start.
 
-    In order of id, from the first after `after`.
+    In order of id, from the first after `after`; of one automation when it is given.
     """
     other = runs.alias("other")
     before = sa.exists().where(
@@ -81,13 +88,15 @@ async def find_runnable(
         .where(
             ACTIVE_RUN,
             (runs.c.status == RunStatus.RUNNING)
-            | ((runs.c.status == RunStatus.PENDING) & (~runs.c.exclusive | ~before)),
+            | ((runs.c.status == RunStatus.PENDING) & (~runs.c.exclusive | ~before) & _MAY_BEGIN),
         )
         .order_by(runs.c.id)
         .limit(limit)
     )
     if after is not None:
         query = query.where(runs.c.id > after)
+    if automation is not None:
+        query = query.where(runs.c.automation_id == automation)
     return list((await connection.execute(query)).scalars())
 
 

@@ -24,6 +24,7 @@ class LockedAutomation:
     workspace: str
     resource_id: str
     status: AutomationStatus
+    update_time: datetime
     definition: str
 
     @property
@@ -94,6 +95,7 @@ async def lock_automations(
             workspace=row.workspace_id,
             resource_id=row.resource_id,
             status=AutomationStatus(row.status),
+            update_time=row.update_time,
             definition=row.definition,
         )
         for row in rows
@@ -172,7 +174,8 @@ def _columns(rows: Sequence[Any], of: Any) -> list[list[Any]]:
 
 
 _LOCK_OWNERS = """
-select id, workspace_id, resource_id, status::text as status, definition::text as definition
+select id, workspace_id, resource_id, status::text as status, update_time,
+       definition::text as definition
 from automation.automations where id = any($1::uuid[]) order by id for no key update
 """
 

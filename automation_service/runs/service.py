@@ -16,7 +16,6 @@ from automation_service.persistence import runs as rows
 from automation_service.persistence.records import Run, RunEvent
 from automation_service.persistence.tables import runs as table
 from automation_service.queue import RunQueue
-from automation_service.runs import step_results
 from shared import errors, resources
 from shared.aip import Condition, Page, cut_page, parse_filter, parse_state
 from shared.clock import Clock
@@ -115,10 +114,8 @@ class Runs:
         if status.finished:
             raise errors.StateConflict(run.resource, status.name)
         if status is RunStatus.PENDING:
-            error = step_results.error_to_json(errors.Cancelled("the run was cancelled"))
-            await run_endings.cancel_pending(connection, run.id, error, now)
-            ended = {owner: RunStatus.CANCELLED}
-            await run_endings.record_outcomes(connection, ended, max_failures=1, now=now)
+            ends = {run.id: errors.Cancelled("the run was cancelled")}
+            await run_endings.cancel_pending(connection, owner, ends, now)
             await self.queue.enqueue(
                 connection, await run_endings.find_next_runs(connection, [owner])
             )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Self
 
 from automation_service.persistence.run_claims import Claim
+from automation_service.persistence.run_endings import error_json
 from automation_service.runs.template_environment import TemplateValue
 from shared import errors
 from shared.canonical_json import MAX_SAFE_INTEGER, NotCanonical, canonical_bytes
@@ -140,14 +141,7 @@ def build_artifacts(
 
 
 def error_to_json(error: errors.RotaError) -> dict[str, Any]:
-    found: dict[str, Any] = to_storable(
-        {
-            "code": int(error.code),
-            "reason": error.reason,
-            "message": error.message[:2000],
-            "metadata": error.metadata,
-        }
-    )
+    found: dict[str, Any] = to_storable(error_json(error))
     return found
 
 

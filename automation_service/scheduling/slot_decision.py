@@ -156,7 +156,7 @@ def _decide_slot(
 
     if slot.skipped:
         return without_run(SlotOutcome.SKIPPED_DST, slot.reason)
-    if context.automation.status is AutomationStatus.PAUSED:
+    if _came_while_paused(context.automation, slot):
         return without_run(SlotOutcome.SKIPPED_PAUSED, "The automation was paused.")
     if (why := context.trigger.disabled_reason) and not context.trigger.enabled:
         return without_run(SlotOutcome.MISSED, f"The service had disabled its trigger: {why}")
@@ -192,6 +192,11 @@ def _decide_slot(
         payload=compact_json.dump(payload),
     )
     return SlotDecision(row=row, run_may_start=concurrency == "always" or not busy)
+
+
+def _came_while_paused(automation: LockedAutomation, slot: PlannedSlot) -> bool:
+    # An earlier slot came before the automatic pause: every other change decides what came before.
+    return automation.status is AutomationStatus.PAUSED and slot.fire_time > automation.update_time
 
 
 def _is_on_time(context: _TriggerContext, slot: PlannedSlot, late: timedelta) -> bool:

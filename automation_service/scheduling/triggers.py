@@ -1,6 +1,6 @@
 """Trigger rows of a definition, with the time of their next slot."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from automation_service.definitions import parse_schedule
@@ -46,9 +46,15 @@ def compute_due_time(
 
     Jitter carries no slot past end_time.
     """
+    fire_time = together[0].fire_time
     running = next((slot for slot in together if not slot.skipped), None)
-    late = slots.jitter(seed, running.slot_time, config.jitter_seconds) if running else timedelta(0)
-    due = shift(together[0].fire_time, late)
+    return delay_by_jitter(config, seed, running.slot_time, fire_time) if running else fire_time
+
+
+def delay_by_jitter(
+    config: ScheduleTriggerConfig, seed: str, slot_time: datetime, fire_time: datetime
+) -> datetime:
+    due = shift(fire_time, slots.jitter(seed, slot_time, config.jitter_seconds))
     return due if config.end_time is None else min(due, config.end_time.astimezone(UTC))
 
 

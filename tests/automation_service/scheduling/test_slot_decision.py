@@ -29,6 +29,7 @@ def decided(now: datetime, *, since: datetime = START, **config: Any) -> list[tu
         workspace="w",
         resource_id="a",
         status=AutomationStatus.ACTIVE,
+        update_time=START,
         definition=canonical_bytes(definition).decode(),
     )
     trigger = Trigger(

@@ -206,5 +206,6 @@ def _owner(trigger: dict[str, Any]) -> LockedAutomation:
         workspace="w",
         resource_id="a",
         status=AutomationStatus.ACTIVE,
+        update_time=datetime.min.replace(tzinfo=UTC),
         definition=canonical_bytes(definition).decode(),
     )

@@ -250,7 +250,7 @@ class AutomationServiceServicer:
 
     def DeleteAutomation(self, request, context):
         """Deletes an automation with its triggers, slots, runs and revisions, for
-        good. Runs in progress stop.
+        good. Runs in progress stop, and none that waits begins.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -258,8 +258,9 @@ class AutomationServiceServicer:
 
     def PauseAutomation(self, request, context):
         """Pauses an automation. From ACTIVE to PAUSED; any other state is
-        FAILED_PRECONDITION / STATE_CONFLICT. Runs in progress go on; slots that
-        come due while it is paused are SKIPPED_PAUSED.
+        FAILED_PRECONDITION / STATE_CONFLICT. Runs in progress go on, and none that
+        is PENDING begins before a resume; slots that come while it is paused are
+        SKIPPED_PAUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -267,8 +268,10 @@ class AutomationServiceServicer:
 
     def ResumeAutomation(self, request, context):
         """Resumes a paused automation. From PAUSED to ACTIVE; any other state is
-        FAILED_PRECONDITION / STATE_CONFLICT. Slots skipped meanwhile stay skipped;
-        whether a fire is left is not asked.
+        FAILED_PRECONDITION / STATE_CONFLICT. Slots skipped meanwhile stay skipped.
+        PENDING runs go on in their order, except those whose slot is by now older
+        than the catch-up window of its trigger: they end CANCELLED / START_EXPIRED.
+        Whether a fire is left is not asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -276,7 +279,8 @@ class AutomationServiceServicer:
 
     def ArchiveAutomation(self, request, context):
         """Archives an automation. From ACTIVE or PAUSED to ARCHIVED, for good: it can
-        be read, and fires no more.
+        be read, and fires no more. Runs in progress go on; PENDING ones end
+        CANCELLED / CANCELLED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,6 +41,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CANCELLED: _ClassVar[ErrorReason]
     ENCRYPTION_UNAVAILABLE: _ClassVar[ErrorReason]
     RATE_LIMITED: _ClassVar[ErrorReason]
+    START_EXPIRED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 UNAUTHENTICATED: ErrorReason
 PERMISSION_DENIED: ErrorReason
@@ -76,3 +77,4 @@ PEER_UNAVAILABLE: ErrorReason
 CANCELLED: ErrorReason
 ENCRYPTION_UNAVAILABLE: ErrorReason
 RATE_LIMITED: ErrorReason
+START_EXPIRED: ErrorReason

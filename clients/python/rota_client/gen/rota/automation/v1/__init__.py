@@ -115,7 +115,8 @@ class AutomationState(betterproto2.Enum):
 
     PAUSED = 2
     """
-    It does not fire; its slots are recorded as SKIPPED_PAUSED.
+    It does not fire; its slots are recorded as SKIPPED_PAUSED, and its PENDING
+    runs wait.
     """
 
     ARCHIVED = 3
@@ -136,7 +137,8 @@ class RunState(betterproto2.Enum):
 
     PENDING = 1
     """
-    It waits for a worker, or for the run before it.
+    It waits for a worker, for the run before it, or for its automation to be
+    resumed.
     """
 
     RUNNING = 2
@@ -156,7 +158,7 @@ class RunState(betterproto2.Enum):
 
     CANCELLED = 5
     """
-    It was cancelled.
+    It was cancelled, or it waited too long to begin.
     """
 
     TIMED_OUT = 6
@@ -2740,7 +2742,7 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "___google__protobuf__.Empty":
         """
         Deletes an automation with its triggers, slots, runs and revisions, for
-        good. Runs in progress stop.
+        good. Runs in progress stop, and none that waits begins.
         """
 
         return await self._unary_unary(
@@ -2762,8 +2764,9 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "Automation":
         """
         Pauses an automation. From ACTIVE to PAUSED; any other state is
-        FAILED_PRECONDITION / STATE_CONFLICT. Runs in progress go on; slots that
-        come due while it is paused are SKIPPED_PAUSED.
+        FAILED_PRECONDITION / STATE_CONFLICT. Runs in progress go on, and none that
+        is PENDING begins before a resume; slots that come while it is paused are
+        SKIPPED_PAUSED.
         """
 
         return await self._unary_unary(
@@ -2785,8 +2788,10 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "Automation":
         """
         Resumes a paused automation. From PAUSED to ACTIVE; any other state is
-        FAILED_PRECONDITION / STATE_CONFLICT. Slots skipped meanwhile stay skipped;
-        whether a fire is left is not asked.
+        FAILED_PRECONDITION / STATE_CONFLICT. Slots skipped meanwhile stay skipped.
+        PENDING runs go on in their order, except those whose slot is by now older
+        than the catch-up window of its trigger: they end CANCELLED / START_EXPIRED.
+        Whether a fire is left is not asked.
         """
 
         return await self._unary_unary(
@@ -2808,7 +2813,8 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
     ) -> "Automation":
         """
         Archives an automation. From ACTIVE or PAUSED to ARCHIVED, for good: it can
-        be read, and fires no more.
+        be read, and fires no more. Runs in progress go on; PENDING ones end
+        CANCELLED / CANCELLED.
         """
 
         return await self._unary_unary(

@@ -243,3 +243,11 @@ class ErrorReason(betterproto2.Enum):
     gateway takes of one person; RetryInfo says how long to wait.
     {"reason": "RATE_LIMITED", "metadata": {}}
     """
+
+    START_EXPIRED = 35
+    """
+    DEADLINE_EXCEEDED. A run waited while its automation was paused, until its
+    slot was older than the catch-up window of its trigger, so it did not start.
+    {"reason": "START_EXPIRED", "metadata": {"slot_time": "2026-11-23T08:00:00Z",
+    "catchup_window_seconds": "600"}}
+    """
