@@ -28,6 +28,7 @@ from automation_service.runs.agent_client import AgentClient
 from automation_service.runs.attempt import StoppableAgent
 from automation_service.runs.reconciler import RunReconciler
 from automation_service.runs.service import Runs
+from automation_service.runs.watch import RunWatcher
 from automation_service.runs.worker import RunWorker
 from automation_service.runs.writer import BatchWriter
 from automation_service.scheduling.ledger import Slots
@@ -67,6 +68,7 @@ class AutomationServer:
     reconciler: RunReconciler
     capabilities: CapabilityCache
     deliveries: DeliveryWorker
+    watcher: RunWatcher
     db: AsyncEngine
 
 
@@ -123,12 +125,14 @@ async def service(
                 on_time=timedelta(seconds=settings.on_time_seconds), retention=retention
             ),
         )
+        watcher = RunWatcher(db=db)
         writer = BatchWriter(
             db=db,
             queue=queue,
             clock=clock,
             max_failures=settings.max_consecutive_failures,
             max_events=settings.events_kept,
+            on_stored=watcher.poke,
         )
         closers.push_async_callback(writer.close)
         agent = agent or remote
@@ -158,7 +162,7 @@ async def service(
                 queue=queue,
             ),
             revisions=Revisions(db=db),
-            runs=Runs(db=db, queue=queue, clock=clock, changes=changes),
+            runs=Runs(db=db, queue=queue, clock=clock, changes=changes, watcher=watcher),
             slots=Slots(db=db, clock=clock, retention=retention),
             webhooks=Webhooks(db=db, clock=clock, changes=changes, secrets=secrets, sender=sender),
             capabilities=capabilities,
@@ -170,6 +174,8 @@ async def service(
             loops.append(cleaner.run(stop, settings.retention_seconds))
         if "worker" in settings.roles:
             loops.append(deliveries.run(stop))
+        if "api" in settings.roles:
+            loops.append(watcher.run(stop))
         if follows:
             measure = partial(database.read_time, db)
             await corrected.correct(measure)
@@ -191,6 +197,7 @@ async def service(
             reconciler=reconciler,
             capabilities=capabilities,
             deliveries=deliveries,
+            watcher=watcher,
             db=db,
         )
 

@@ -1,6 +1,7 @@
 """Queries of runs and their events, for callers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,18 @@ _BASIC = (
 )
 _LARGE = ("definition_snapshot", "step_results", "output", "artifacts")
 _FROM = runs.join(automations).outerjoin(triggers, triggers.c.id == runs.c.trigger)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunProgress:
+    """How far a run is. `events` is the sequence of its last event; those up to `floor` are gone.
+
+    The last event is stored with the end of the run.
+    """
+
+    status: RunStatus
+    events: int
+    floor: int
 
 
 async def find(
@@ -75,20 +88,19 @@ async def page(
     return [_run(row, large=False) for row in await connection.execute(query)]
 
 
-async def is_finished(connection: AsyncConnection, run: UUID) -> bool:
-    """Returns True when a run has ended or was deleted."""
-    status: RunStatus | None = await connection.scalar(
-        sa.select(runs.c.status).where(runs.c.id == run)
+async def list_progress(
+    connection: AsyncConnection, asked: Sequence[UUID]
+) -> dict[UUID, RunProgress]:
+    """Reads how far runs are. Deleted ones are not in the result."""
+    found = await connection.execute(
+        sa.select(runs.c.id, runs.c.status, runs.c.events, runs.c.events_floor).where(
+            runs.c.id == sa.any_(sa.cast(list(asked), sa.ARRAY(sa.UUID)))
+        )
     )
-    return status is None or status.finished
-
-
-async def find_events_floor(connection: AsyncConnection, run: UUID) -> int:
-    """Returns the sequence of the last deleted event, or 0."""
-    found: int | None = await connection.scalar(
-        sa.select(runs.c.events_floor).where(runs.c.id == run)
-    )
-    return found or 0
+    return {
+        row.id: RunProgress(status=row.status, events=row.events, floor=row.events_floor)
+        for row in found
+    }
 
 
 async def list_events(

@@ -1,7 +1,7 @@
 """The methods of runs: get, list, watch, cancel."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -16,6 +16,7 @@ from automation_service.persistence import runs as rows
 from automation_service.persistence.records import Run, RunEvent
 from automation_service.persistence.tables import runs as table
 from automation_service.queue import RunQueue
+from automation_service.runs.watch import RunWatcher
 from shared import errors, resources
 from shared.aip import Condition, Page, cut_page, parse_filter, parse_state
 from shared.clock import Clock
@@ -24,9 +25,6 @@ from shared.definition.states import RunStatus
 from shared.rpc.idempotency import IdempotencyKey
 
 ANY_AUTOMATION: Final = "-"
-# How often a watcher reads what another replica stored.
-POLL_SECONDS: Final = 0.5
-HEARTBEAT_SECONDS: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +33,7 @@ class Runs:
     queue: RunQueue
     clock: Clock
     changes: IdempotentChanges
+    watcher: RunWatcher
 
     async def get(self, name: str) -> Run:
         workspace, automation, run = parse_run_name(name)
@@ -69,29 +68,9 @@ class Runs:
         None is a heartbeat. Raises StreamTruncated when some of the events were deleted.
         """
         run = (await self.get(name)).id
-        waited = 0.0
-        while True:
-            async with self.db.connect() as connection:
-                # In this order: the last event is stored with the end of the run.
-                over = await rows.is_finished(connection, run)
-                found = await rows.list_events(connection, run, after)
-                # Last, to see what retention deleted meanwhile.
-                floor = await rows.find_events_floor(connection, run)
-            if after < floor:
-                raise errors.StreamTruncated(floor)
-            for event in found:
-                after, waited = event.sequence, 0.0
+        async with aclosing(self.watcher.watch(run, after)) as events:
+            async for event in events:
                 yield event
-                if "ended" in event.event:
-                    return
-            if not found:
-                if over:
-                    return
-                await asyncio.sleep(POLL_SECONDS)
-                waited += POLL_SECONDS
-                if waited >= HEARTBEAT_SECONDS:
-                    waited = 0.0
-                    yield None
 
     async def cancel(self, name: str, key: IdempotencyKey) -> Run:
         """Cancels a pending run at once, and a running one within seconds."""
@@ -106,6 +85,7 @@ class Runs:
             return owner
 
         await self.changes.change(key, change)
+        self.watcher.poke(run)
         return await self.get(name)
 
     async def _cancel(self, connection: AsyncConnection, owner: UUID, run: Run) -> None:

@@ -1,6 +1,6 @@
 """Writes of all runs of this process, in batches."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -32,7 +32,10 @@ class BatchWriter:
         clock: Clock,
         max_failures: int,
         max_events: int,
+        on_stored: Callable[[UUID], None] = lambda run: None,
     ) -> None:
+        """`on_stored` is called with a run after events of it are committed."""
+        self._on_stored = on_stored
         self._clock = clock
         self._db = db
         self._queue = queue
@@ -83,6 +86,7 @@ class BatchWriter:
             found = await run_claims.claim_runs(connection, runs, now=self._clock.now(), wait=wait)
             firsts = {first for first in found.values() if isinstance(first, UUID)}
             await self._queue.enqueue(connection, list(firsts))
+        self._tell(run for run, one in found.items() if isinstance(one, Claim))
         return {run: one if isinstance(one, Claim) else None for run, one in found.items()}
 
     async def _write(self, logs: list[RunLog]) -> dict[Hashable, bool]:
@@ -92,6 +96,7 @@ class BatchWriter:
         if small:
             async with database.autocommit(self._db) as connection:
                 stored = await run_checkpoints.store(connection, small, wait=False)
+        self._tell(stored)
         return {
             log.claim.run: True for log in logs if log.in_flight is None or log.claim.run in stored
         }
@@ -100,9 +105,11 @@ class BatchWriter:
         if log.in_flight is None:
             return True
         async with database.autocommit(self._db) as connection:
-            if await run_checkpoints.store(connection, [log.in_flight], wait=True):
-                return True
-            return await run_checkpoints.is_stored(connection, log.in_flight)
+            stored = await run_checkpoints.store(connection, [log.in_flight], wait=True)
+            if not stored and not await run_checkpoints.is_stored(connection, log.in_flight):
+                return False
+        self._tell([log.claim.run])
+        return True
 
     async def _end_alone(self, end: RunEnd) -> bool:
         if await self._end([end], wait=True):
@@ -121,7 +128,12 @@ class BatchWriter:
             ended = [end for end in ends if end.checkpoint.run in stored]
             if ended:
                 await self._count(connection, ended)
+        self._tell(stored)
         return {end.checkpoint.run: True for end in ended}
+
+    def _tell(self, runs: Iterable[UUID]) -> None:
+        for run in runs:
+            self._on_stored(run)
 
     async def _count(self, connection: AsyncConnection, ended: list[RunEnd]) -> None:
         outcomes = {end.claim.automation_id: end.status for end in ended}

@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.message import Message
 from rota.chat.v1 import chat_pb2 as cp
 
-from automation_service.runs import service
+from automation_service.runs import watch
 from chat_service.settings import ChatSettings
 from gateway.envoy_config import DEFAULTS
 from tests.gateway.replicas import Front, Replica, front, serving, until
@@ -146,7 +146,7 @@ def test_our_heartbeats_come_well_before_a_gateway_would_cut() -> None:
     chat = ChatSettings.model_fields["heartbeat_seconds"].default
     # One may be lost and the next be late.
     assert 3 * chat < idle
-    assert idle > 3 * service.HEARTBEAT_SECONDS
+    assert idle > 3 * watch.HEARTBEAT_SECONDS
 
 
 def test_a_call_that_takes_too_long_is_ended_on_every_wire(
