@@ -1,5 +1,7 @@
 """Fixtures for every test: PostgreSQL with databases, keys, a demo model, the whole system."""
 
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,10 @@ from tests.support.tokens import Keys
 if TYPE_CHECKING:
     from devstack.demo_model import DemoServer
     from tests.support.live import Live
+
+# Each process that a test starts would compile everything again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The same examples in every run, and no clock on any of them.
 settings.register_profile(

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -18,22 +19,27 @@ class NotResolved(Exception):
 
 def install(home: Path, *packages: str) -> None:
     """Installs packages, or `--no-deps` and packages, into a folder. Raises NotResolved."""
+    quick = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet"]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input"]
-    flags = ["--disable-pip-version-check", "--no-warn-script-location", "--target", str(home)]
-    # A user's own settings may forbid --target.
-    settled = {**os.environ, "PIP_USER": "0"}
+    flags = ["--disable-pip-version-check", "--no-warn-script-location"]
+    into = ["--target", str(home), *packages]
     try:
-        done = subprocess.run(
-            [*pip, *flags, *packages],
-            env=settled,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-        )
+        # Only pip knows the user's own indexes.
+        if _run([*quick, *into]).returncode == 0:
+            return
+        done = _run([*pip, *flags, *into])
     except subprocess.TimeoutExpired as exc:
         raise NotResolved(f"not within {TIMEOUT_SECONDS} s") from exc
     if done.returncode:
         raise NotResolved(done.stderr)
+
+
+def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    # A user's own settings may forbid --target.
+    settled = {**os.environ, "PIP_USER": "0"}
+    return subprocess.run(
+        command, env=settled, capture_output=True, text=True, timeout=TIMEOUT_SECONDS
+    )
 
 
 def missing(what: str, why: NotResolved) -> NoReturn:
