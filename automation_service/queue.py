@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.aio import wait_for_stop
 from shared.db import database
+from shared.db.type_cache import TypeCache
 from shared.telemetry import logs
 
 SCHEMA: Final = "pgqueuer"
@@ -67,6 +68,7 @@ class PgQueuer:
     poll_interval: timedelta = timedelta(seconds=2)
     concurrency: int = 400
     _settings: DBSettings = field(init=False)
+    _types: TypeCache = field(init=False, default_factory=TypeCache)
     _held: dict[UUID, "asyncio.Task[None]"] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -134,7 +136,11 @@ class PgQueuer:
 
     async def _serve_once(self, handler: Handler, stop: asyncio.Event) -> None:
         pool = await asyncpg.create_pool(
-            database.plain_dsn(self.url), min_size=2, max_size=6, command_timeout=30
+            database.plain_dsn(self.url),
+            min_size=2,
+            max_size=6,
+            command_timeout=30,
+            connect=self._types.connect,
         )
         batch = min(MAX_BATCH, max(MIN_BATCH, self.concurrency // 4))
         try:

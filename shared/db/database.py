@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared import compact_json, errors
+from shared.db.type_cache import TypeCache
 
 NAMING: Final = {
     "pk": "pk_%(table_name)s",
@@ -46,9 +47,10 @@ def create_engine(url: str, *, schema: str, pool_size: int = 20) -> AsyncEngine:
     dsn = plain_dsn(url)
 
     given = {"search_path": schema, "timezone": "UTC", **_LIMITS}
+    types = TypeCache()
 
     async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(dsn, server_settings=given, command_timeout=60)
+        return await types.connect(dsn, server_settings=given, command_timeout=60)
 
     made = create_async_engine(
         "postgresql+asyncpg://",

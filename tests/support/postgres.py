@@ -34,6 +34,7 @@ SETTINGS = {
     "autovacuum": "off",
     "max_wal_size": "256MB",
     "scram_iterations": "1",
+    "jit": "off",
 }
 _MEMORY = Path("/dev/shm")
 _PREFIX = "rota-tests-"
