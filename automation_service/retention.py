@@ -20,6 +20,7 @@ BATCH: Final = 500
 AUTOMATION_BATCH: Final = 200
 # A pause between batches, so that a large deletion does not delay slots.
 REST_SECONDS: Final = 0.02
+DELAY_SECONDS: Final = 60.0
 
 log = logs.logger(__name__)
 
@@ -52,7 +53,14 @@ class AutomationRetention:
 
     async def run(self, stop: asyncio.Event, seconds: float) -> None:
         on_error = partial(database.log_fault, log, "retention_failed")
-        await run_every(seconds, partial(self.delete_expired, stop), stop=stop, on_error=on_error)
+        await run_every(
+            seconds,
+            partial(self.delete_expired, stop),
+            stop=stop,
+            on_error=on_error,
+            # A process that has just started serves first.
+            delay=min(seconds, DELAY_SECONDS),
+        )
 
     async def delete_expired(self, stop: asyncio.Event | None = None) -> dict[str, int]:
         """Deletes all expired rows. Returns how many of each kind."""

@@ -186,7 +186,8 @@ async def service(
             watcher.run(),
             turn_engine.run(),
             run_every(EXPIRY_SECONDS, waiting_turns.expire),
-            run_every(SWEEP_SECONDS, retention.sweep),
+            # A process that has just started serves first.
+            run_every(SWEEP_SECONDS, retention.sweep, delay=SWEEP_SECONDS),
             run_every(SWEEP_SECONDS, key_rotation.rotate),
         )
         # so that what goes on after a restart finds its tools

@@ -113,12 +113,16 @@ async def run_every(
     *,
     stop: asyncio.Event | None = None,
     on_error: Callable[[Exception], object] | None = None,
+    delay: float = 0.0,
 ) -> None:
     """Runs `work`, waits and repeats, until `stop` is set or the task is cancelled.
 
-    An exception ends nothing: it goes to `on_error`, which logs it by default.
+    The first time comes `delay` seconds after the start. An exception ends nothing: it goes to
+    `on_error`, which logs it by default.
     """
     stop = stop or asyncio.Event()
+    if delay:
+        await wait_for_stop(stop, delay)
     while not stop.is_set():
         try:
             await work()
