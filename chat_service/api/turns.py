@@ -14,7 +14,7 @@ from chat_service.api.message_parts import needs_io, parse_parts
 from chat_service.api.resource import ResourceServicer
 from chat_service.flows import runtime_context
 from chat_service.flows.new_chat import open_new_chat
-from chat_service.flows.open_turn import NewTurn, OpenedSegment, TurnOpener
+from chat_service.flows.open_turn import NewTurn, NotPlain, OpenedSegment, TurnOpener
 from chat_service.flows.user_message import UserMessageReader
 from chat_service.persistence import approvals, threads, turn_opening, turns
 from chat_service.persistence.enums import ApprovalState, TurnState
@@ -57,15 +57,29 @@ class TurnServicer(ResourceServicer):
     ) -> Place:
         """Returns the start of the turn that the request opens, or opened before."""
         others = needs_io(request.message)
-        if key.request_id and not others and self.access.tenancy.is_recorded(who, workspace):
-            new_turn = await self._new_turn(request, workspace, who)
-            if (place := await self._open_plain(new_turn, key)) is not None:
-                return place
-        await self.access.admit(request.name, "editor")
-        # A repeat of a request fetches and checks nothing again.
-        if others and (made := await self.idempotency.look_up(key)) is not None:
-            return Place.from_json(made)
-        return await self._open(await self._new_turn(request, workspace, who), key)
+        plain = bool(
+            key.request_id and not others and self.access.tenancy.is_recorded(who, workspace)
+        )
+        if not plain:
+            await self.access.admit(request.name, "editor")
+            # A repeat of a request fetches and checks nothing again.
+            if others and (made := await self.idempotency.look_up(key)) is not None:
+                return Place.from_json(made)
+        new_turn = await self._new_turn(request, workspace, who)
+
+        async def start() -> Place:
+            opened = await self._open_plain(new_turn, key) if plain else None
+            if opened is None:
+                if plain:
+                    await self.access.admit(request.name, "editor")
+                place, opened = await self._open(new_turn, key)
+            else:
+                place = _start_of(opened.segment.turn)
+            if opened is not None:
+                self.turn_engine.start(opened.segment, opened.frames)
+            return place
+
+        return await self.turn_engine.background.run_limited(start)
 
     async def _new_turn(
         self, request: pb.SendMessageRequest, workspace: str, who: Caller
@@ -87,8 +101,8 @@ class TurnServicer(ResourceServicer):
             disabled_tools=list(request.disabled_tools),
         )
 
-    async def _open_plain(self, new_turn: NewTurn, key: IdempotencyKey) -> Place | None:
-        """Like `_open`, in two statements. Returns None, and does nothing, if it takes more."""
+    async def _open_plain(self, new_turn: NewTurn, key: IdempotencyKey) -> OpenedSegment | None:
+        """Opens the turn in two statements. Returns None, and stores nothing, if it takes more."""
 
         def request_of(turn: Turn) -> turn_opening.TurnRequest:
             return turn_opening.TurnRequest(
@@ -99,33 +113,30 @@ class TurnServicer(ResourceServicer):
                 resource=_start_of(turn).to_json(),
             )
 
-        async def start() -> Place | None:
-            async with fast_connection.borrow(self.db) as connection:
-                opened = await self.opener.open_plain(connection, new_turn, request_of)
-            if opened is None:
+        async with fast_connection.borrow(self.db) as connection:
+            try:
+                opening = await self.opener.read_thread(connection, new_turn, request_of)
+                return await open_new_chat(self.opener, opening, new_turn)
+            except (NotPlain, errors.RotaError):
                 return None
-            self.turn_engine.start(opened.segment, opened.frames)
-            return _start_of(opened.segment.turn)
 
-        return await self.turn_engine.background.run_limited(start)
+    async def _open(
+        self, new_turn: NewTurn, key: IdempotencyKey
+    ) -> tuple[Place, OpenedSegment | None]:
+        """Opens the turn in a transaction. Returns its start, and None if it was open before.
 
-    async def _open(self, new_turn: NewTurn, key: IdempotencyKey) -> Place:
-        """Opens the turn, starts its segment and returns its start."""
+        Raises the refusal.
+        """
+        opened: list[OpenedSegment] = []
 
-        async def start() -> Place:
-            opened: list[OpenedSegment] = []
+        async def make() -> str:
+            opening = await self.opener.lock_or_create_thread(connection, new_turn)
+            opened.append(await open_new_chat(self.opener, opening, new_turn))
+            return _start_of(opened[0].segment.turn).to_json()
 
-            async def make() -> str:
-                opened.append(await open_new_chat(self.opener, connection, new_turn))
-                return _start_of(opened[0].segment.turn).to_json()
-
-            async with database.transaction(self.db) as connection:
-                made, _ = await self.idempotency.run(connection, key, make)
-            for one in opened:
-                self.turn_engine.start(one.segment, one.frames)
-            return Place.from_json(made)
-
-        return await self.turn_engine.background.run_limited(start)
+        async with database.transaction(self.db) as connection:
+            made, _ = await self.idempotency.run(connection, key, make)
+        return Place.from_json(made), next(iter(opened), None)
 
     def ResumeTurn(self, request: pb.ResumeTurnRequest, context: Any) -> AsyncIterator[bytes]:
         return self.watcher.watch(self._resume_turn(request))

@@ -15,11 +15,11 @@ async def open_agent_task(
     opener: TurnOpener, connection: AsyncConnection, new_turn: NewTurn
 ) -> OpenedSegment:
     """Opens the turn of a task, in the caller's transaction, as open_new_chat does."""
-    thread = await opener.lock_or_create_thread(connection, new_turn)
-    choice = await opener.choose_model(connection, new_turn, thread)
-    opened = opener.build_segment(new_turn, thread, choice)
-    await opener.store_turn(connection, new_turn, thread, choice, opened)
-    await opener.reserve_quota(connection, opened, choice)
+    opening = await opener.lock_or_create_thread(connection, new_turn)
+    choice = await opener.choose_model(opening, new_turn)
+    opened = opener.build_segment(opening, new_turn, choice)
+    await opening.store(new_turn, choice, opened)
+    await opening.reserve_quota(choice, opened)
     return opened
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -63,6 +64,103 @@ class OpenedSegment:
         return list(self.rows.frames)
 
 
+class NotPlain(Exception):
+    """The turn needs a transaction; nothing is stored."""
+
+
+class OpeningThread(Protocol):
+    """The thread of a new turn as it was read, and how the turn is stored in it."""
+
+    @property
+    def connection(self) -> AsyncConnection: ...
+
+    @property
+    def thread(self) -> Thread: ...
+
+    @property
+    def is_known_empty(self) -> bool: ...
+
+    @property
+    def cooldowns(self) -> Cooldowns | None:
+        """None: not read yet."""
+
+    async def store(self, new_turn: NewTurn, choice: ModelChoice, opened: OpenedSegment) -> None:
+        """Stores the turn, its messages, frames and images, and the thread's pin."""
+
+    async def reserve_quota(self, choice: ModelChoice, opened: OpenedSegment) -> None:
+        """Raises QuotaExceeded if the person's credit does not pay the model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedThread:
+    """A thread that the caller's transaction holds."""
+
+    connection: AsyncConnection
+    thread: Thread
+    is_known_empty: bool
+    quota: Quota
+    now: datetime
+    cooldowns: Cooldowns | None = None
+
+    async def store(self, new_turn: NewTurn, choice: ModelChoice, opened: OpenedSegment) -> None:
+        """Raises TurnInProgress or ApprovalsUndecided if the thread has an open turn."""
+        if choice.pin != self.thread.model_config_id:
+            await threads.pin_model(
+                self.connection, self.thread.id, was=self.thread.model_config_id, now_is=choice.pin
+            )
+        while not await turn_opening.insert(self.connection, opened.rows):
+            # An open turn kept this one out. If it has ended since, nothing is raised: try again.
+            await refuse_open_turn(self.connection, self.thread)
+        await images.save(
+            self.connection, new_turn.workspace, self.thread.id, new_turn.images, self.now
+        )
+
+    async def reserve_quota(self, choice: ModelChoice, opened: OpenedSegment) -> None:
+        await self.quota.reserve(self.connection, opened.segment.turn, choice.config)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotThread:
+    """A thread that one statement has read; another writes the turn if nothing changed between.
+
+    `connection` is in no transaction. Raises NotPlain for what takes one.
+    """
+
+    connection: AsyncConnection
+    snapshot: turn_opening.ThreadSnapshot
+    build_request: Callable[[Turn], turn_opening.TurnRequest]
+
+    @property
+    def thread(self) -> Thread:
+        return self.snapshot.thread
+
+    @property
+    def is_known_empty(self) -> bool:
+        return self.snapshot.is_empty
+
+    @property
+    def cooldowns(self) -> Cooldowns:
+        return self.snapshot.cooldowns
+
+    async def store(self, new_turn: NewTurn, choice: ModelChoice, opened: OpenedSegment) -> None:
+        # A choice that ran queries has begun a transaction.
+        if choice.config.premium or self.connection.in_transaction():
+            raise NotPlain
+        inserted = await turn_opening.insert_if_unchanged(
+            self.connection,
+            opened.rows,
+            self.build_request(opened.segment.turn),
+            pin_was=self.thread.model_config_id,
+            pin=choice.pin,
+            is_empty=self.is_known_empty,
+        )
+        if not inserted:
+            raise NotPlain
+
+    async def reserve_quota(self, choice: ModelChoice, opened: OpenedSegment) -> None:
+        """Does nothing: no premium model gets here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnOpener:
     """Opens turns: the steps, each of which a flow calls in its order."""
@@ -73,20 +171,19 @@ class TurnOpener:
     auto_pin: AutoPin
     quota: Quota
 
-    async def open_plain(
+    async def read_thread(
         self,
         connection: AsyncConnection,
         new_turn: NewTurn,
         build_request: Callable[[Turn], turn_opening.TurnRequest],
-    ) -> OpenedSegment | None:
-        """Opens and commits a turn in two statements, with the request from `build_request`.
+    ) -> SnapshotThread:
+        """Returns the turn's thread as one statement reads it.
 
-        Returns None, and stores nothing, if the turn is refused or needs a transaction: a new
-        thread, an image or a premium model does. The caller then opens it in a transaction, which
-        raises the refusal. `connection` must not be in a transaction.
+        Raises NotPlain for a new thread, images, an open turn, and a thread that the person may
+        not have: only a transaction refuses.
         """
         if new_turn.thread is None or new_turn.images:
-            return None
+            raise NotPlain
         snapshot = await turn_opening.read_thread(
             connection,
             workspace=new_turn.workspace,
@@ -95,37 +192,10 @@ class TurnOpener:
             now=self.clock.now(),
         )
         if snapshot is None or snapshot.thread.open_turn is not None:
-            return None
-        try:
-            choice = await self.choose_model(
-                connection, new_turn, snapshot.thread, snapshot.cooldowns
-            )
-        except errors.RotaError:
-            return None
-        # A premium model reserves credit, which needs a transaction. A choice that ran queries
-        # has begun one already.
-        if choice.config.premium or connection.in_transaction():
-            return None
-        opened = self.build_segment(
-            new_turn, snapshot.thread, choice, is_first_message=snapshot.is_empty
-        )
-        inserted = await turn_opening.insert_if_unchanged(
-            connection,
-            opened.rows,
-            build_request(opened.segment.turn),
-            pin_was=snapshot.thread.model_config_id,
-            pin=choice.pin,
-            is_empty=snapshot.is_empty,
-        )
-        return opened if inserted else None
+            raise NotPlain
+        return SnapshotThread(connection=connection, snapshot=snapshot, build_request=build_request)
 
-    async def choose_model(
-        self,
-        connection: AsyncConnection,
-        new_turn: NewTurn,
-        thread: Thread,
-        cooldowns: Cooldowns | None = None,
-    ) -> ModelChoice:
+    async def choose_model(self, opening: OpeningThread, new_turn: NewTurn) -> ModelChoice:
         """Returns the turn's model and the thread's new pin.
 
         Raises InvalidRequest for a model that is not configured, NoEligibleModel, QuotaExceeded,
@@ -135,18 +205,24 @@ class TurnOpener:
             user=new_turn.user, images=llm_capability.has_images(new_turn.parts)
         )
         choice = await self.auto_pin.choose(
-            connection, thread, new_turn.model_config_id, requirements, cooldowns
+            opening.connection,
+            opening.thread,
+            new_turn.model_config_id,
+            requirements,
+            opening.cooldowns,
         )
         llm_capability.check_images(choice.config, new_turn.parts)
         return choice
 
-    async def lock_or_create_thread(self, connection: AsyncConnection, new_turn: NewTurn) -> Thread:
+    async def lock_or_create_thread(
+        self, connection: AsyncConnection, new_turn: NewTurn
+    ) -> LockedThread:
         """Returns the locked thread of the turn, or a new one if the turn names none.
 
         Raises ResourceNotFound, and TurnInProgress or ApprovalsUndecided if it has an open turn.
         """
+        now = self.clock.now()
         if new_turn.thread is None:
-            now = self.clock.now()
             thread = Thread(
                 id=resources.new_id_at(now),
                 workspace_id=new_turn.workspace,
@@ -159,7 +235,9 @@ class TurnOpener:
                 update_time=now,
             )
             await threads.insert(connection, thread)
-            return thread
+            return LockedThread(
+                connection=connection, thread=thread, is_known_empty=True, quota=self.quota, now=now
+            )
         found = await threads.get(
             connection, new_turn.workspace, new_turn.thread, kind=new_turn.kind, lock=True
         )
@@ -168,7 +246,9 @@ class TurnOpener:
             raise errors.ResourceNotFound(name)
         if found.open_turn is not None:
             await refuse_open_turn(connection, found)
-        return found
+        return LockedThread(
+            connection=connection, thread=found, is_known_empty=False, quota=self.quota, now=now
+        )
 
     def _build_turn(self, new_turn: NewTurn, thread: Thread, config: ModelConfig) -> Turn:
         now = self.clock.now()
@@ -202,18 +282,10 @@ class TurnOpener:
         )
 
     def build_segment(
-        self,
-        new_turn: NewTurn,
-        thread: Thread,
-        choice: ModelChoice,
-        *,
-        is_first_message: bool | None = None,
+        self, opening: OpeningThread, new_turn: NewTurn, choice: ModelChoice
     ) -> OpenedSegment:
-        """Returns the turn with its first frames; stores nothing.
-
-        Without `is_first_message` only the message of a new thread is its first.
-        """
-        turn = self._build_turn(new_turn, thread, choice.config)
+        """Returns the turn with its first frames; stores nothing."""
+        turn = self._build_turn(new_turn, opening.thread, choice.config)
         events = [Segment(turn=turn).started_frame()]
         if new_turn.kind is ThreadKind.CHAT:
             events.append(initial_thinking_step.start(new_turn.parts))
@@ -238,41 +310,10 @@ class TurnOpener:
         )
         opened_turn = OpenedTurn(
             parts=list(new_turn.parts),
-            is_first_message=(
-                new_turn.thread is None if is_first_message is None else is_first_message
-            ),
-            titled=thread.title_state is not TitleState.NONE,
+            is_first_message=opening.is_known_empty,
+            titled=opening.thread.title_state is not TitleState.NONE,
         )
         return OpenedSegment(segment=Segment(turn=turn, opened=opened_turn), rows=rows)
-
-    async def store_turn(
-        self,
-        connection: AsyncConnection,
-        new_turn: NewTurn,
-        thread: Thread,
-        choice: ModelChoice,
-        opened: OpenedSegment,
-    ) -> None:
-        """Stores the turn, its messages, frames and images, and the thread's pin.
-
-        Raises TurnInProgress or ApprovalsUndecided if the thread has an open turn.
-        """
-        if choice.pin != thread.model_config_id:
-            await threads.pin_model(
-                connection, thread.id, was=thread.model_config_id, now_is=choice.pin
-            )
-        while not await turn_opening.insert(connection, opened.rows):
-            # An open turn kept this one out. If it has ended since, nothing is raised: try again.
-            await refuse_open_turn(connection, thread)
-        await images.save(
-            connection, new_turn.workspace, thread.id, new_turn.images, self.clock.now()
-        )
-
-    async def reserve_quota(
-        self, connection: AsyncConnection, opened: OpenedSegment, choice: ModelChoice
-    ) -> None:
-        """Raises QuotaExceeded if the person's credit does not pay the model."""
-        await self.quota.reserve(connection, opened.segment.turn, choice.config)
 
 
 async def refuse_open_turn(connection: AsyncConnection, thread: Thread) -> None:

@@ -72,11 +72,11 @@ async def finalize(
     A turn that is to pause and whose cancellation was requested is cancelled.
     """
     now = clock.now()
-    ended = await _at_once(db, log, segment, to, outcome, now)
+    ended = await _end_plain(db, log, segment, to, outcome, now)
     if ended is None:
         if not await log.drain(to):
             return None
-        found = await _in_turn(db, log, segment, to, outcome, now)
+        found = await _end_locked(db, log, segment, to, outcome, now)
         if found is None:
             return None
         ended, outcome = found
@@ -84,7 +84,7 @@ async def finalize(
     return outcome
 
 
-async def _at_once(
+async def _end_plain(
     db: AsyncEngine,
     log: FrameLog,
     segment: Segment,
@@ -116,7 +116,7 @@ async def _at_once(
     return how.frames if done else None
 
 
-async def _in_turn(
+async def _end_locked(
     db: AsyncEngine,
     log: FrameLog,
     segment: Segment,
