@@ -167,5 +167,5 @@ async def test_the_service_sweeps_by_itself(url: str, keys: Keys, clock: ManualC
     async def gone() -> bool:
         return not await execute(url, "select 1 from scheduler_gaps")
 
-    async with running(url, keys, clock=clock, roles="ticker"):
+    async with running(url, keys, clock=clock, roles="ticker", retention_seconds=0.05):
         assert await until(gone)
