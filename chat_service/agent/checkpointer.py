@@ -162,6 +162,15 @@ class CheckpointStore:
 async def open_checkpoints(
     dsn: str, schema: str = "chat", *, max_connections: int = 10
 ) -> AsyncIterator[CheckpointStore]:
+    async def check(connection: psycopg.AsyncConnection[DictRow]) -> None:
+        try:
+            await _check(connection)
+        except psycopg.Error:
+            # A restarted server has closed the others too. The pool alone would try each in turn,
+            # with a longer wait before every one.
+            await pool.drain()
+            raise
+
     pool: _Pool = AsyncConnectionPool(
         plain_dsn(dsn),
         min_size=1,
@@ -170,7 +179,7 @@ async def open_checkpoints(
         timeout=30,
         kwargs=_connection(schema),
         # replaces connections that a restarted server has closed
-        check=_check,
+        check=check,
     )
     await pool.open()
     try:

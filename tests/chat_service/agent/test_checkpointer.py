@@ -1,6 +1,9 @@
 """Where a turn is kept: what may be read back, and that it survives."""
 
+import asyncio
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -69,13 +72,18 @@ async def test_a_turn_leaves_nothing_when_it_is_forgotten(bench: Bench) -> None:
         kept = {
             row[0]
             for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
-            for row in connection.execute(f"select thread_id from chat.{table}")
+            for row in connection.execute(
+                f"select thread_id from chat.{table} where thread_id = any(%s)",
+                [[str(forgotten), str(other)]],
+            )
         }
     assert kept == {str(other)}
 
 
 async def test_connections_the_server_has_closed_are_replaced(bench: Bench) -> None:
-    await bench.all("hello")
+    called = json.dumps([{"name": "list_automations", "args": {}}])
+    turns = [replace(bench, turn=uuid4()) for _ in range(8)]
+    await asyncio.gather(*(one.all(f"go <<calls={called}>>") for one in turns))
     with psycopg.connect(bench.dsn, autocommit=True) as connection:
         connection.execute(
             "select pg_terminate_backend(pid, 10000) from pg_stat_activity "
