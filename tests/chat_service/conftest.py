@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chat_service.agent.checkpointer import open_checkpoints, setup
+from chat_service.agent.checkpointer import CheckpointStore, open_checkpoints
 from chat_service.persistence import tables
 from chat_service.runtime.timeouts import Timeouts
 from devstack.demo_model import DemoServer
@@ -148,9 +149,21 @@ def replica(replicas: Callable[..., Replica]) -> Replica:
     return replicas()
 
 
+@pytest.fixture(scope="session")
+def checkpoint_url(postgres_server: SuiteServer) -> Iterator[str]:
+    """The DSN of the database whose checkpoints are those of all benches."""
+    with postgres_server.fresh_database("chat_migrated", migrated) as fresh:
+        yield fresh.chat
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def checkpoint_store(checkpoint_url: str) -> AsyncIterator[CheckpointStore]:
+    async with open_checkpoints(checkpoint_url) as checkpoints:
+        yield checkpoints
+
+
 @pytest.fixture
-async def bench(chat_database_url: str, demo: DemoServer) -> AsyncIterator[Bench]:
+def bench(checkpoint_url: str, checkpoint_store: CheckpointStore, demo: DemoServer) -> Bench:
+    """A bench of a turn of its own: what it asks of the database names the turn."""
     register_builtins()
-    await setup(chat_database_url)
-    async with open_checkpoints(chat_database_url) as checkpoints:
-        yield Bench(demo=demo, checkpoints=checkpoints, dsn=chat_database_url)
+    return Bench(demo=demo, checkpoints=checkpoint_store, dsn=checkpoint_url)

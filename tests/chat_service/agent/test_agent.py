@@ -336,7 +336,9 @@ async def test_the_checkpoint_holds_no_key_and_no_person(bench: Bench) -> None:
         rows = [
             str(row) + "".join(bytes(c).decode("latin-1") for c in row if isinstance(c, bytes))
             for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
-            for row in connection.execute(f"select * from chat.{table}")
+            for row in connection.execute(
+                f"select * from chat.{table} where thread_id like %s", [f"{bench.turn}%"]
+            )
         ]
 
     assert any(str(approval) in row for row in rows)

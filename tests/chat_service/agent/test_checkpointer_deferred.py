@@ -16,7 +16,9 @@ HOURLY = "every weekday at 9 in Paris summarise the news"
 
 def _rows(bench: Bench, table: str) -> int:
     with psycopg.connect(bench.dsn) as connection:
-        found = connection.execute(f"select count(*) from chat.{table}").fetchone()
+        found = connection.execute(
+            f"select count(*) from chat.{table} where thread_id like %s", [f"{bench.turn}%"]
+        ).fetchone()
     assert found is not None
     return int(found[0])
 
