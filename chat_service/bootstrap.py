@@ -188,7 +188,7 @@ async def service(
             run_every(EXPIRY_SECONDS, waiting_turns.expire),
             # A process that has just started serves first.
             run_every(SWEEP_SECONDS, retention.sweep, delay=SWEEP_SECONDS),
-            run_every(SWEEP_SECONDS, key_rotation.rotate),
+            run_every(SWEEP_SECONDS, key_rotation.rotate, delay=SWEEP_SECONDS / 2),
         )
         # so that what goes on after a restart finds its tools
         await toolbox.mcp.wait_ready()
