@@ -60,6 +60,8 @@ REFUSED: Final = (
     "a\x85b",
     "\x7f",
 )
+# Each would be plain if the one before or after it were.
+REFUSED_TOGETHER: Final = ("\u17b4\u200c", "a\u034f\u034f", "\u115f\u1160", "\u3164\ufe00")
 MARKED: Final = ("\u202eabc\u202c", "\u2067a\u2069", "co\u00adoperate", "a\u2028b")
 _PIECES: Final = (
     *(chr(code) for first, last in rule.SUSPECT for code in {first, (first + last) // 2, last}),
@@ -89,6 +91,12 @@ def test_a_character_is_refused_where_it_has_no_use(text: str) -> None:
     assert rule.text_fault(text) is not None
     assert rule.name_fault(text) is not None
     assert rule.MARK in rule.mark_invisible(text)
+
+
+@pytest.mark.parametrize("text", REFUSED_TOGETHER, ids=ascii)
+def test_what_has_no_use_makes_nothing_else_plain(text: str) -> None:
+    invisible = [found.index for found in rule.find_invisible(text)]
+    assert invisible == [len(text) - 2, len(text) - 1]
 
 
 @pytest.mark.parametrize("text", MARKED, ids=ascii)

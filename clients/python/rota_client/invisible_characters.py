@@ -131,13 +131,17 @@ def find_invisible(text: str) -> Iterator[InvisibleCharacter]:
     flags = {at for flag in _FLAG.finditer(text) for at in range(flag.start() + 1, flag.end())}
     balanced = frozenset(_balanced(text))
     line = _Line(text)
+    last = -1  # of those that are not plain
     for found in _SUSPECT.finditer(text):
         at, code = found.start(), ord(found[0])
         if code in _DIRECTION_MARKS:
             plain = line.is_right_to_left(at)
         else:
-            plain = at in flags or _is_plain(text, at)
+            # What is not plain itself makes nothing plain.
+            before = _code(text, at - 1) if last != at - 1 else -1
+            plain = at in flags or _is_plain(text, at, before)
         if not plain:
+            last = at
             stands = at in balanced or code in _STAND
             yield InvisibleCharacter(index=at, character=found[0], refused=not stands)
 
@@ -180,21 +184,21 @@ def clean_name(text: str) -> str:
     return " ".join("".join(c for at, c in enumerate(line) if at not in dropped).split())
 
 
-def _is_plain(text: str, at: int) -> bool:
-    code, before, after = ord(text[at]), _code(text, at - 1), _code(text, at + 1)
+def _is_plain(text: str, at: int, before: int) -> bool:
+    code, after = ord(text[at]), _code(text, at + 1)
     match code:
         case 0x0D:
             return after == 0x0A
         case 0x34F:
             return 0x300 <= before <= 0x36F or _in(before, RIGHT_TO_LEFT) or _in(before, JOINED)
         case 0x115F | 0x1160:
-            return _in(before, JAMO) or _in(after, JAMO)
+            return _in(before, JAMO) or _begins_syllable(text, at + 1)
         case 0x200B:
             return _in(before, UNSPACED)
         case 0x200C:
             return _in(before, JOINED)
         case 0x200D:
-            return _in(before, JOINED) or (_ends_emoji(text, at) and _in(after, EMOJI))
+            return _in(before, JOINED) or (_ends_emoji(text, at, before) and _in(after, EMOJI))
     if 0x180B <= code <= 0x180F:
         return 0x1800 <= before <= 0x18AF and before not in range(0x180B, 0x1810)
     if 0xFE00 <= code <= 0xFE0F:
@@ -204,8 +208,13 @@ def _is_plain(text: str, at: int) -> bool:
     return 0xE0100 <= code <= 0xE01EF and _in(before, IDEOGRAPH)
 
 
-def _ends_emoji(text: str, at: int) -> bool:
-    before = _code(text, at - 1)
+def _begins_syllable(text: str, at: int) -> bool:
+    """Whether a letter of Hangul, or a filler before one, is there."""
+    at += _code(text, at) == 0x1160
+    return _in(_code(text, at), JAMO) and not _in(_code(text, at), SUSPECT)
+
+
+def _ends_emoji(text: str, at: int, before: int) -> bool:
     if before in (0xFE0F, 0xE007F):
         return at > 1 and (before == 0xE007F or _in(_code(text, at - 2), EMOJI))
     return _in(before, EMOJI)

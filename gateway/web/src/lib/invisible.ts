@@ -32,7 +32,13 @@ export function visible(text: string): string {
   const codes = characters.map((each) => each.codePointAt(0)!);
   const flags = flagged(text);
   const direction = directed(codes);
-  return characters.map((each, at) => (!isIn(codes[at]!, SUSPECT) || flags.has(at) || isPlain(codes, at, direction) ? each : MARK)).join("");
+  return characters
+    .map((each, at) => {
+      if (!isIn(codes[at]!, SUSPECT) || flags.has(at) || isPlain(codes, at, direction)) return each;
+      codes[at] = MARK.codePointAt(0)!; // what is not plain itself makes nothing plain
+      return MARK;
+    })
+    .join("");
 }
 
 function isPlain(codes: number[], at: number, direction: boolean[]): boolean {
@@ -48,7 +54,7 @@ function isPlain(codes: number[], at: number, direction: boolean[]): boolean {
       return direction[at]!;
     case 0x115f:
     case 0x1160:
-      return isIn(before, JAMO) || isIn(after, JAMO);
+      return isIn(before, JAMO) || beginsSyllable(codes, at + 1);
     case 0x200b:
       return isIn(before, UNSPACED);
     case 0x200c:
@@ -59,6 +65,12 @@ function isPlain(codes: number[], at: number, direction: boolean[]): boolean {
   if (code >= 0x180b && code <= 0x180f) return before >= 0x1800 && before <= 0x18af && !(before >= 0x180b && before <= 0x180f);
   if (code >= 0xfe00 && code <= 0xfe0f) return isIn(before, KEYCAP) ? after === 0x20e3 : [EMOJI, IDEOGRAPH, JOINED].some((of) => isIn(before, of));
   return code >= 0xe0100 && code <= 0xe01ef && isIn(before, IDEOGRAPH);
+}
+
+/** Whether a letter of Hangul, or a filler before one, is there. */
+function beginsSyllable(codes: number[], at: number): boolean {
+  const code = codes[codes[at] === 0x1160 ? at + 1 : at] ?? -1;
+  return isIn(code, JAMO) && !isIn(code, SUSPECT);
 }
 
 function endsEmoji(codes: number[], at: number): boolean {
