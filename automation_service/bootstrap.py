@@ -97,9 +97,11 @@ async def service(
         closers.push_async_callback(db.dispose)
         peer = open_channel(settings.peer_address, tls=read_tls(settings))
         closers.push_async_callback(peer.close)
-        remote = AgentClient(
-            channel=peer, credentials=read_credentials(settings, service=NAME, audience=PEER)
+        tenancy = Tenancy(TENANTS)
+        credentials = read_credentials(
+            settings, service=NAME, audience=PEER, members=partial(tenancy.read_membership, db)
         )
+        remote = AgentClient(channel=peer, credentials=credentials)
         queue = queue or PgQueuer(
             url=settings.database_url.get_secret_value(),
             lease=timedelta(seconds=settings.lease_seconds),
@@ -115,7 +117,6 @@ async def service(
             sender=sender,
             poll_interval=timedelta(seconds=settings.look_seconds),
         )
-        tenancy = Tenancy(TENANTS)
         retention = timedelta(days=settings.slot_retention_days)
         scheduler = Scheduler(
             db=db,
@@ -264,5 +265,4 @@ def _server(
             partial(notice_pb2_grpc.add_NoticeServiceServicer_to_server, notices),
         ],
         translate=database.translate,
-        services_only=(f"/{NOTICES}/",),
     )

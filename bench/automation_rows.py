@@ -85,6 +85,10 @@ with tenants as (
   select owner, 'w', owner::text, 'ada', 'a', '', 'active',
          jsonb_set(%(said)s::jsonb, '{name}', to_jsonb(owner)), 1, 1, %(now)s, %(now)s
   from wanted
+), revised as (
+  insert into automation.automation_revisions
+    (automation_id, revision, definition, author_id, create_time)
+  select owner, 1, '{}', 'ada', %(now)s from wanted
 )
 insert into automation.automation_triggers
   (id, automation_id, trigger_id, type, enabled, decided_until, next_fire_time, tzdata_version,

@@ -117,7 +117,12 @@ async def service(
         if automations is None:
             channel = client.open_channel(settings.peer_address, tls=secured)
             stack.push_async_callback(channel.close)
-            behalf = read_credentials(settings, service=NAME, audience=AUTOMATION_SERVICE)
+            behalf = read_credentials(
+                settings,
+                service=NAME,
+                audience=AUTOMATION_SERVICE,
+                members=functools.partial(Tenancy(tables.tenants).read_membership, db),
+            )
             automations = AutomationClient(
                 stub=automation_pb2_grpc.AutomationServiceStub(channel),
                 behalf=behalf,
@@ -304,7 +309,6 @@ def _server(settings: ChatSettings, servicers: tuple[ChatServicer, AgentServicer
             functools.partial(agent_pb2_grpc.add_AgentServiceServicer_to_server, agent),
         ],
         translate=database.translate,
-        services_only=("/rota.agent.v1.AgentService/",),
         limits=(("/rota.chat.v1.ChatService/SendMessage", LARGEST_MESSAGE),),
     )
 

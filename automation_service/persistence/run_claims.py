@@ -70,14 +70,16 @@ select asked.id, asked.first, taken.attempt, taken.events, taken.automation_id,
        taken.trigger_payload::text as trigger_payload, taken.step_results::text as step_results,
        taken.slot_time, taken.cancel_requested,
        extract(epoch from taken.deadline - clock_timestamp())::float8 as seconds_left,
-       a.resource_id, a.workspace_id, a.creator_id, coalesce(t.trigger_id, '') as trigger_id,
-       m.user_id is not null and m.revoked_time is null as creator_is_member
+       a.resource_id, a.workspace_id, v.author_id, coalesce(t.trigger_id, '') as trigger_id,
+       m.role as author_role
   from asked
   join automation.automations a on a.id = asked.automation_id
   left join taken on taken.id = asked.id
   left join automation.automation_triggers t on t.id = taken.trigger
+  left join automation.automation_revisions v
+    on v.automation_id = taken.automation_id and v.revision = taken.revision
   left join automation.memberships m
-    on m.workspace_id = a.workspace_id and m.user_id = a.creator_id
+    on m.workspace_id = a.workspace_id and m.user_id = v.author_id and m.revoked_time is null
 """
 
 
@@ -95,8 +97,8 @@ class Claim:
     automation_id: UUID
     automation: str
     workspace: str
-    creator: str | None
-    creator_is_member: bool  # of the workspace
+    author: str | None  # of the run's revision; None for a deleted user
+    author_role: str | None  # in the workspace, today; None for a user without access
     snapshot: str  # the definition, as JSON
     inputs: dict[str, Any]
     trigger_payload: dict[str, Any]
@@ -148,8 +150,8 @@ def _answer(row: Any) -> Claim | UUID | None:
         automation_id=_plain(row.automation_id),
         automation=row.resource_id,
         workspace=row.workspace_id,
-        creator=row.creator_id,
-        creator_is_member=row.creator_is_member,
+        author=row.author_id,
+        author_role=row.author_role,
         snapshot=row.snapshot,
         inputs=json.loads(row.inputs),
         trigger_payload=json.loads(row.trigger_payload),

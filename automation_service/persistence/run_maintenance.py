@@ -1,26 +1,34 @@
 """Queries that find runs to stop, to enqueue or to end."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.run_claims import MAY_BEGIN
-from automation_service.persistence.tables import ACTIVE_RUN, run_events, runs
+from automation_service.persistence.tables import ACTIVE_RUN, TENANTS, revisions, run_events, runs
 from shared.definition.states import RunStatus
+from shared.security.caller import ROLES_THAT_ACT
 
 _MAY_BEGIN = sa.text(MAY_BEGIN.format(automation="automation_runs.automation_id"))
 
 
-async def find_superseded_or_cancelled(
-    connection: AsyncConnection, held: Mapping[UUID, int]
-) -> dict[UUID, tuple[int, bool]]:
-    """Finds the held runs, given with their attempts, that this worker lost or must stop.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunToStop:
+    """A held run that its worker lost or must stop."""
 
-    Returns the attempt that holds each run now (0 when the run has ended), and whether its
-    cancellation is requested (as for a deleted run).
-    """
+    attempt: int  # that holds the run now; 0 when the run has ended
+    cancelled: bool = False  # its cancellation is requested, or it was deleted
+    access_lost: bool = False  # the author of its revision may no longer act
+
+
+async def find_runs_to_stop(
+    connection: AsyncConnection, held: Mapping[UUID, int]
+) -> dict[UUID, RunToStop]:
+    """Finds the held runs, given with their attempts, that this worker lost or must stop."""
+    members = TENANTS.memberships
     asked = (
         sa.func.unnest(
             sa.cast(list(held), sa.ARRAY(sa.UUID)),
@@ -36,22 +44,41 @@ async def find_superseded_or_cancelled(
             runs.c.attempt,
             runs.c.status,
             runs.c.cancel_requested,
+            members.c.user_id.is_(None).label("access_lost"),
         )
-        .select_from(asked.outerjoin(runs, runs.c.id == asked.c.id))
+        .select_from(
+            asked.outerjoin(runs, runs.c.id == asked.c.id)
+            .outerjoin(
+                revisions,
+                (revisions.c.automation_id == runs.c.automation_id)
+                & (revisions.c.revision == runs.c.revision),
+            )
+            .outerjoin(
+                members,
+                (members.c.workspace_id == runs.c.workspace_id)
+                & (members.c.user_id == revisions.c.author_id)
+                & members.c.revoked_time.is_(None)
+                & members.c.role.in_(ROLES_THAT_ACT),
+            )
+        )
         .where(
             runs.c.id.is_(None)
             | (runs.c.attempt != asked.c.attempt)
             | (runs.c.status != RunStatus.RUNNING)
             | runs.c.cancel_requested
+            | members.c.user_id.is_(None)
         )
     )
     found = {}
     for row in rows:
         if row.status is None:
-            found[row.id] = (row.ours, True)
+            found[row.id] = RunToStop(attempt=row.ours, cancelled=True)
         else:
-            holds = row.attempt if row.status == RunStatus.RUNNING else 0
-            found[row.id] = (holds, row.cancel_requested)
+            found[row.id] = RunToStop(
+                attempt=row.attempt if row.status == RunStatus.RUNNING else 0,
+                cancelled=row.cancel_requested,
+                access_lost=row.access_lost,
+            )
     return found
 
 

@@ -65,7 +65,7 @@ class AgentClient:
         try:
             await self._stub().CancelTask(
                 pb.CancelTaskRequest(workspace=_workspace(request), request_id=request.request_id),
-                metadata=self._metadata(request),
+                metadata=await self._metadata(request),
                 timeout=CALL_TIMEOUT_SECONDS,
             )
         except grpc.aio.AioRpcError as error:
@@ -76,7 +76,7 @@ class AgentClient:
         try:
             answer: pb.ListCapabilitiesResponse = await self._stub().ListCapabilities(
                 pb.ListCapabilitiesRequest(known_version=known_version),
-                metadata=self.credentials.metadata(),
+                metadata=await self.credentials.metadata(),
                 timeout=CALL_TIMEOUT_SECONDS,
             )
         except grpc.aio.AioRpcError as error:
@@ -90,7 +90,7 @@ class AgentClient:
 
     async def _attach(self, request: AgentTask) -> AgentResult:
         call = self._stub().RunTask(
-            _message(request), metadata=self._metadata(request), wait_for_ready=False
+            _message(request), metadata=await self._metadata(request), wait_for_ready=False
         )
         try:
             async for event in _frames(call):
@@ -108,8 +108,10 @@ class AgentClient:
     def _stub(self) -> Any:
         return agent_pb2_grpc.AgentServiceStub(self.channel)
 
-    def _metadata(self, request: AgentTask) -> list[tuple[str, str]]:
-        return self.credentials.metadata(user=request.on_behalf_of, workspace=request.workspace)
+    async def _metadata(self, request: AgentTask) -> list[tuple[str, str]]:
+        return await self.credentials.metadata(
+            user=request.on_behalf_of, workspace=request.workspace
+        )
 
 
 async def _frames(call: Any) -> AsyncIterator[pb.TaskEvent]:

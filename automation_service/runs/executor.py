@@ -44,6 +44,7 @@ log = logs.logger(__name__)
 class StopReason(Enum):
     CANCEL = auto()
     FENCED = auto()
+    ACCESS_LOST = auto()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,9 +89,10 @@ class RunExecutor:
     async def end_step(self, status: RunStatus) -> None:
         """Gives the running step the status of its run, and stops the step's agent task.
 
-        Does nothing unless the run was cancelled or timed out.
+        Does nothing for a run that ended with its steps.
         """
-        if status not in (RunStatus.CANCELLED, RunStatus.TIMED_OUT):
+        stopped = status in (RunStatus.CANCELLED, RunStatus.TIMED_OUT)
+        if not stopped and self.stop_reason is not StopReason.ACCESS_LOST:
             return
         if self._attempt_agent is not None:
             await self._attempt_agent.stop()
@@ -213,7 +215,7 @@ class RunExecutor:
         return ActionContext(
             agent=agent,
             workspace=self.claim.workspace,
-            user=self.claim.creator or "",
+            user=self.claim.author or "",
             run=str(self.claim.run),
             step_id=step.step_id,
             request_id=f"{self.claim.run}:{step.step_id}:{result.attempts}",

@@ -18,6 +18,7 @@ from shared.aio import wait_for_stop
 from shared.clock import Clock
 from shared.db import database
 from shared.definition.states import RunStatus
+from shared.security.caller import ROLES_THAT_ACT
 from shared.telemetry import logs
 
 WATCH_INTERVAL_SECONDS: Final = 0.5
@@ -64,7 +65,7 @@ class RunWorker:
         limit = asyncio.timeout(max(0.0, executor.claim.seconds_left))
         try:
             _check_cancellation(executor.claim)
-            _check_creator(executor.claim)
+            _check_author(executor.claim)
             async with limit:
                 error = await executor.run()
             if error is not None:
@@ -80,7 +81,10 @@ class RunWorker:
             if executor.stop_reason is StopReason.FENCED:
                 # Not given back: another worker holds the run.
                 raise AttemptFenced from None
-            status, error = RunStatus.CANCELLED, errors.Cancelled(_CANCELLED)
+            if executor.stop_reason is StopReason.ACCESS_LOST:
+                status, error = RunStatus.FAILED, _access_lost(executor.claim.author)
+            else:
+                status, error = RunStatus.CANCELLED, errors.Cancelled(_CANCELLED)
         except errors.Cancelled as refusal:
             status, error = RunStatus.CANCELLED, refusal
         except errors.RotaError as refusal:
@@ -89,7 +93,10 @@ class RunWorker:
         await executor.run_log.end(status, error, executor.output)
 
     async def watch(self, stop: asyncio.Event) -> None:
-        """Stops held runs that were cancelled or that another worker took over."""
+        """Stops held runs that were cancelled, or that another worker took over.
+
+        Also those whose author lost the access that they began with.
+        """
         while not stop.is_set():
             await wait_for_stop(stop, WATCH_INTERVAL_SECONDS)
             # A copy: a run that is claimed during the query is not in its result.
@@ -99,21 +106,17 @@ class RunWorker:
             attempts = {run: executor.claim.attempt for run, executor in held.items()}
             try:
                 async with self.db.connect() as connection:
-                    seen = await rows.find_superseded_or_cancelled(connection, attempts)
+                    seen = await rows.find_runs_to_stop(connection, attempts)
             except Exception as error:  # noqa: BLE001 - the next try may succeed
                 database.log_fault(log, "watch_failed", error)
                 continue
-            for run, (attempt, cancelled) in seen.items():
+            for run, found in seen.items():
                 executor = held[run]
                 if executor.stop_reason is not None or self._held.get(run) is not executor:
                     continue
-                if attempt != executor.claim.attempt:
-                    executor.stop_reason = StopReason.FENCED
-                elif cancelled:
-                    executor.stop_reason = StopReason.CANCEL
-                else:
-                    continue
-                await self.queue.cancel(run)
+                executor.stop_reason = _stop_reason(executor.claim, found)
+                if executor.stop_reason is not None:
+                    await self.queue.cancel(run)
 
 
 def _check_cancellation(claim: Claim) -> None:
@@ -121,12 +124,24 @@ def _check_cancellation(claim: Claim) -> None:
         raise errors.Cancelled(_CANCELLED)
 
 
-def _check_creator(claim: Claim) -> None:
-    if not claim.creator_is_member:
-        raise errors.CreatorAccessLost(
-            "the automation's creator has no access to its workspace",
-            metadata={"user": claim.creator or ""},
-        )
+def _stop_reason(claim: Claim, found: rows.RunToStop) -> StopReason | None:
+    if found.attempt != claim.attempt:
+        return StopReason.FENCED
+    if found.cancelled:
+        return StopReason.CANCEL
+    return StopReason.ACCESS_LOST if found.access_lost else None
+
+
+def _check_author(claim: Claim) -> None:
+    if claim.author_role not in ROLES_THAT_ACT:
+        raise _access_lost(claim.author, claim.author_role)
+
+
+def _access_lost(author: str | None, role: str | None = None) -> errors.CreatorAccessLost:
+    return errors.CreatorAccessLost(
+        "the author of the run's revision may no longer act in the workspace",
+        metadata={"user": author or ""} | ({"role": role} if role else {}),
+    )
 
 
 def _clear_cancellation() -> None:

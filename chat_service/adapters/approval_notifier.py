@@ -57,7 +57,9 @@ class ApprovalNotifier:
                 return count
 
     async def _notify(self, approval: Approval) -> bool:
-        metadata = self.behalf.metadata(user=approval.requested_by, workspace=approval.workspace_id)
+        metadata = await self.behalf.metadata(
+            user=approval.requested_by, workspace=approval.workspace_id
+        )
         try:
             await self.stub.Notify(_request(approval), metadata=metadata, timeout=DEADLINE_SECONDS)
         except grpc.aio.AioRpcError as error:

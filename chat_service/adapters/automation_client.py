@@ -179,7 +179,7 @@ class AutomationClient:
         workspace: str,
         user: str,
     ) -> T:
-        metadata = self.behalf.metadata(user=user, workspace=workspace)
+        metadata = await self.behalf.metadata(user=user, workspace=workspace)
         try:
             return await method(request, metadata=metadata, timeout=DEADLINE_SECONDS)
         except grpc.aio.AioRpcError as error:

@@ -21,7 +21,6 @@ from shared.db import database
 from shared.invisible_characters import name_fault
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
-from shared.security import caller
 from shared.settings import SECRET_KEYS
 
 MAX_MODELS: Final = 50  # of one user in one workspace
@@ -140,8 +139,8 @@ class ModelConfigServicer(ResourceServicer):
     async def _admit_own_model(self, name: str) -> tuple[str, int, str]:
         workspace, config_id, user = await self._admit_model(name, "editor")
         if config_id < 0:
-            role = caller.current().workspaces[workspace]
-            raise errors.PermissionDenied(role=role, needs="operator")
+            who = await self.access.admit(name, "editor")
+            raise errors.PermissionDenied(role=who.workspaces[workspace], needs="operator")
         return workspace, config_id, user
 
     async def _get_own_model(

@@ -48,7 +48,7 @@ class TurnServicer(ResourceServicer):
 
     async def _send_message(self, request: pb.SendMessageRequest) -> Place:
         workspace = resources.THREAD.parse(request.name)["workspace"]
-        who = self.access.authorize(request.name, "editor")
+        who = self.access.identify(request.name)
         key = IdempotencyKey.of(request, rpc="SendMessage", workspace=workspace, user=who.user)
         return await self._open_turn(request, workspace, who, key)
 
@@ -58,7 +58,7 @@ class TurnServicer(ResourceServicer):
         """Returns the start of the turn that the request opens, or opened before."""
         others = needs_io(request.message)
         plain = bool(
-            key.request_id and not others and self.access.tenancy.is_recorded(who, workspace)
+            key.request_id and not others and self.access.is_recorded(who, workspace, "editor")
         )
         if not plain:
             await self.access.admit(request.name, "editor")

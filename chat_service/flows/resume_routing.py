@@ -119,15 +119,16 @@ class ResumeRouter:
     async def _require_requester(
         self, connection: AsyncConnection, turn: Turn, decision: ApprovalDecision
     ) -> None:
-        """What is approved is done on behalf of the one who asked for it."""
-        user, workspace = turn.requested_by, turn.workspace_id
-        if decision.state is ApprovalState.APPROVED and not await self.tenancy.is_member(
-            connection, workspace, user
-        ):
+        """What is approved is done on behalf of the one who asked for it, as an editor."""
+        if decision.state is not ApprovalState.APPROVED:
+            return
+        user = turn.requested_by
+        found = await self.tenancy.find_membership(connection, turn.workspace_id, user)
+        if found is None or not found.allows("editor"):
             raise errors.CreatorAccessLost(
-                f"{convert.user_name(user)} has lost access to the workspace, so what they asked "
-                "for can't be approved",
-                metadata={"user": user},
+                f"{convert.user_name(user)} may no longer do what they asked for, so it can't be "
+                "approved",
+                metadata={"user": user} | ({"role": found.role} if found else {}),
             )
 
     async def decide(

@@ -22,6 +22,7 @@ from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
 from shared.db import tenancy
 from shared.db.statements import Statement
+from shared.security.caller import ROLES_THAT_ACT
 
 _THREADS: Final = tables.threads
 _MESSAGES: Final = tables.messages
@@ -68,7 +69,7 @@ async def insert(connection: AsyncConnection, new: NewTurnRows) -> bool:
 async def read_thread(
     connection: AsyncConnection, *, workspace: str, user: str, thread: UUID, now: datetime
 ) -> ThreadSnapshot | None:
-    """Returns None unless the user is a member and the thread is a chat of the workspace."""
+    """Returns None unless the user is an editor and the thread is a chat of the workspace."""
     row = await _READ_THREAD.row(
         connection, workspace=workspace, user=user, thread=thread, kind=ThreadKind.CHAT, now=now
     )
@@ -171,6 +172,7 @@ def _read_thread() -> "sa.Select[Any]":
         members.c.workspace_id == sa.bindparam("workspace"),
         members.c.user_id == sa.bindparam("user"),
         members.c.revoked_time.is_(None),
+        sa.or_(*(members.c.role == role for role in ROLES_THAT_ACT)),
     )
     now = sa.bindparam("now", type_=_COOLDOWNS.c.until.type)
 

@@ -15,7 +15,7 @@ from shared import errors
 from shared.db.queries import advisory_lock
 from shared.db.statements import Statement
 from shared.resources import WORKSPACE
-from shared.security.caller import Caller
+from shared.security.caller import Caller, Membership
 
 CACHE_SECONDS: Final = 60.0
 CACHE_SIZE: Final = 100_000
@@ -60,6 +60,14 @@ def tenant_tables(metadata: sa.MetaData) -> TenantTables:
         ),
         sa.Column("user_id", sa.ForeignKey(users.c.id, ondelete="CASCADE"), primary_key=True),
         sa.Column("role", sa.Text, nullable=False),
+        # What set the role, and when: a token changes only what an older token set.
+        sa.Column("source", sa.Text, nullable=False, server_default="token"),
+        sa.Column(
+            "set_time",
+            sa.TIMESTAMP(timezone=True),
+            nullable=False,
+            server_default="1970-01-01 00:00:00+00",
+        ),
         sa.Column("seen_time", sa.TIMESTAMP(timezone=True), nullable=False),
         # Set by an operator; a token that is still valid never clears it.
         sa.Column("revoked_time", sa.TIMESTAMP(timezone=True)),
@@ -92,7 +100,8 @@ class Tenancy:
     tables: TenantTables
     most_known: int = CACHE_SIZE
     timer: Callable[[], float] = time.monotonic
-    _known: TTLCache[tuple[str, str, str], None] = field(init=False)
+    # By workspace and user: the newest claim that was recorded lately.
+    _known: TTLCache[tuple[str, str], Membership] = field(init=False)
     _select_member: Statement = field(init=False)
     _select_request: Statement = field(init=False)
     _insert_request: Statement = field(init=False)
@@ -101,7 +110,8 @@ class Tenancy:
         self._known = TTLCache(self.most_known, CACHE_SECONDS, timer=self.timer)
         members, requests = self.tables.memberships, self.tables.requests
         self._select_member = Statement(
-            sa.select(members.c.revoked_time.is_(None)).where(
+            sa.select(members.c.role, members.c.source, members.c.set_time).where(
+                members.c.revoked_time.is_(None),
                 members.c.workspace_id == sa.bindparam("workspace"),
                 members.c.user_id == sa.bindparam("user"),
             )
@@ -122,8 +132,8 @@ class Tenancy:
 
     async def admit(
         self, engine: AsyncEngine, caller: Caller, workspace: str, now: datetime
-    ) -> None:
-        """Records the member. Raises ResourceNotFound for a revoked member.
+    ) -> str:
+        """Records the member and returns today's role. Raises ResourceNotFound for others.
 
         It commits in a transaction of its own, so the cache holds only committed rows.
         """
@@ -132,18 +142,33 @@ class Tenancy:
         async with engine.begin() if fresh else engine.connect() as connection:
             if fresh:
                 await self._record(connection, caller, workspace, now)
-            if not await self.is_member(connection, workspace, caller.user):
+            stored = await self.find_membership(connection, workspace, caller.user)
+            if stored is None:
                 raise errors.ResourceNotFound(WORKSPACE.format(workspace=workspace))
-        if fresh:
-            self._known[workspace, caller.user, caller.workspaces[workspace]] = None
+        if fresh and (claim := caller.claim(workspace)) is not None:
+            self._known[workspace, caller.user] = claim
+        return stored.role_of(caller, workspace)
 
     def is_recorded(self, caller: Caller, workspace: str) -> bool:
-        """True if `admit` recorded the member lately, even if it was revoked since."""
-        return (workspace, caller.user, caller.workspaces[workspace]) in self._known
+        """True if `admit` recorded this or something newer lately, even if it was revoked since."""
+        claim, known = caller.claim(workspace), self._known.get((workspace, caller.user))
+        if claim is None:  # nothing to record
+            return True
+        return known is not None and (claim == known or claim.set_time < known.set_time)
 
-    async def is_member(self, connection: AsyncConnection, workspace: str, user: str) -> bool:
-        found = await self._select_member.scalar(connection, workspace=workspace, user=user)
-        return bool(found)
+    async def find_membership(
+        self, connection: AsyncConnection, workspace: str, user: str
+    ) -> Membership | None:
+        """Returns None for a user who is no member, or whose membership was revoked."""
+        found = await self._select_member.row(connection, workspace=workspace, user=user)
+        return None if found is None else Membership(**found)
+
+    async def read_membership(
+        self, engine: AsyncEngine, workspace: str, user: str
+    ) -> Membership | None:
+        """Like `find_membership`, on a connection of its own."""
+        async with engine.connect() as connection:
+            return await self.find_membership(connection, workspace, user)
 
     async def find_request(
         self,
@@ -216,6 +241,8 @@ class Tenancy:
         self, connection: AsyncConnection, caller: Caller, workspace: str, now: datetime
     ) -> None:
         t = self.tables
+        if (claim := caller.claim(workspace)) is None:
+            return
         await connection.execute(
             insert(t.workspaces).values(id=workspace, create_time=now).on_conflict_do_nothing()
         )
@@ -229,17 +256,26 @@ class Tenancy:
             if fresh
             else person.on_conflict_do_nothing()
         )
+        members = t.memberships.c
         member = insert(t.memberships).values(
             workspace_id=workspace,
             user_id=caller.user,
-            role=caller.workspaces[workspace],
+            role=claim.role,
+            source=claim.source,
+            set_time=claim.set_time,
             seen_time=now,
         )
-        seen = (
-            {"seen_time": now}
-            if caller.service
-            else {"seen_time": now, "role": caller.workspaces[workspace]}
+        said = member.excluded
+        newer = sa.and_(
+            said.set_time >= members.set_time,
+            sa.or_(members.source == "token", said.source != "token"),
         )
+        set_ = {
+            name: sa.case((newer, said[name]), else_=members[name])
+            for name in ("role", "source", "set_time")
+        }
         await connection.execute(
-            member.on_conflict_do_update(index_elements=["workspace_id", "user_id"], set_=seen)
+            member.on_conflict_do_update(
+                index_elements=["workspace_id", "user_id"], set_={**set_, "seen_time": now}
+            )
         )

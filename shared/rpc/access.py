@@ -1,6 +1,6 @@
 """The caller of an RPC, admitted to the workspace that a resource name begins with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -9,7 +9,7 @@ from shared import errors, resources
 from shared.clock import Clock
 from shared.db.tenancy import Tenancy
 from shared.security import caller
-from shared.security.caller import Caller
+from shared.security.caller import ROLES, Caller
 
 Role = Literal["viewer", "editor", "owner"]
 
@@ -22,23 +22,34 @@ class Access:
     clock: Clock
     tenancy: Tenancy
 
-    def authorize(self, name: str, role: Role) -> Caller:
-        """Returns the caller, whose token grants at least `role` in the workspace of `name`.
+    def identify(self, name: str) -> Caller:
+        """Returns the caller, who by the token alone is a member of the workspace of `name`.
 
-        Reads no table, so it does not see that a membership was revoked.
+        Reads no table: whoever acts on it asks the stored membership, as `admit` does.
         """
         who = caller.current()
-        who.require(_workspace(name), role, name=name)
+        if _workspace(name) not in who.workspaces:
+            raise errors.ResourceNotFound(name)
         return who
 
     async def admit(self, name: str, role: Role) -> Caller:
-        """Like `authorize`, and records the member. A revoked member has no access."""
-        who = self.authorize(name, role)
+        """Returns the caller, recorded as a member, who has at least `role` today.
+
+        Raises PermissionDenied for a lower role. A revoked member has no access. In the
+        workspace of `name` the role of the returned caller is that of today.
+        """
+        who, workspace = self.identify(name), _workspace(name)
         try:
-            await self.tenancy.admit(self.db, who, _workspace(name), self.clock.now())
+            has = await self.tenancy.admit(self.db, who, workspace, self.clock.now())
         except errors.ResourceNotFound:
             raise errors.ResourceNotFound(name) from None
-        return who
+        caller.require_role(has, role)
+        return replace(who, workspaces={**who.workspaces, workspace: has})
+
+    def is_recorded(self, who: Caller, workspace: str, role: Role) -> bool:
+        """Returns whether the member was recorded lately, and the token grants at least `role`."""
+        granted = who.workspaces[workspace]
+        return granted in ROLES[ROLES.index(role) :] and self.tenancy.is_recorded(who, workspace)
 
 
 def workspace_of(parent: str) -> str:

@@ -1,13 +1,14 @@
 """Channels and credentials for calls to the other service."""
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
 
 from shared.rpc.tls import Tls
-from shared.security.caller import ServiceIdentity
+from shared.security.caller import Membership, ServiceIdentity
 from shared.telemetry import metrics
 
 DEADLINE_SECONDS: Final = 15.0
@@ -51,13 +52,24 @@ def open_channel(
     return grpc.aio.secure_channel(address, tls.channel(), options=options)
 
 
+# A workspace and a user → the user's membership; None when there is none, or it was revoked.
+MembershipReader = Callable[[str, str], Awaitable[Membership | None]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DelegatedCredentials:
-    """Credentials of this service that act for a user at `audience`."""
+    """Credentials of this service that act for a user at `audience`.
+
+    They state the user's membership as `members` knows it, for a service that knows none.
+    """
 
     identity: ServiceIdentity
     audience: str
+    members: MembershipReader | None = None
 
-    def metadata(self, *, user: str = "", workspace: str = "") -> list[tuple[str, str]]:
-        token = self.identity.token(audience=self.audience, user=user, workspace=workspace)
+    async def metadata(self, *, user: str = "", workspace: str = "") -> list[tuple[str, str]]:
+        member = await self.members(workspace, user) if self.members and user else None
+        token = self.identity.token(
+            audience=self.audience, user=user, workspace=workspace, membership=member
+        )
         return [("authorization", f"Bearer {token}"), *metrics.inject_trace()]

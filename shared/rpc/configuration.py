@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from shared import errors
 from shared.rpc import tls
-from shared.rpc.client import DelegatedCredentials
+from shared.rpc.client import DelegatedCredentials, MembershipReader
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.server import RpcServer
 from shared.security import caller
@@ -47,11 +47,13 @@ def read_tls(settings: RpcSettings) -> tls.Tls | None:
     )
 
 
-def read_credentials(settings: RpcSettings, *, service: str, audience: str) -> DelegatedCredentials:
+def read_credentials(
+    settings: RpcSettings, *, service: str, audience: str, members: MembershipReader
+) -> DelegatedCredentials:
     """Reads the key with which `service` signs its calls to `audience`."""
     key = settings.service_key_file.read_text()
     identity = caller.ServiceIdentity(service=service, key_pem=key, key_id=service)
-    return DelegatedCredentials(identity=identity, audience=audience)
+    return DelegatedCredentials(identity=identity, audience=audience, members=members)
 
 
 def build_server(
@@ -61,7 +63,6 @@ def build_server(
     service_names: Sequence[str],
     add: Sequence[Callable[[Any], None]],
     translate: Callable[[BaseException], errors.RotaError | None],
-    services_only: tuple[str, ...] = (),
     limits: tuple[tuple[str, int], ...] = (),
 ) -> RpcServer:
     """Builds the server. Verifies tokens for `service`; see RpcServer and ServerInterceptor."""
@@ -72,9 +73,7 @@ def build_server(
     )
     return RpcServer(
         listen=settings.listen,
-        interceptor=ServerInterceptor(
-            verifier=verifier, translate=translate, services_only=services_only, limits=limits
-        ),
+        interceptor=ServerInterceptor(verifier=verifier, translate=translate, limits=limits),
         service_names=service_names,
         add=add,
         grace_seconds=settings.grace_seconds,

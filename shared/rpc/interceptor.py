@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 
 from shared import errors, resources
 from shared.rpc import status
+from shared.rpc.callers import require_caller
 from shared.security import caller
 from shared.telemetry import logs, metrics
 
@@ -29,14 +30,12 @@ log = logs.logger(__name__)
 class ServerInterceptor(grpc.aio.ServerInterceptor):
     """Authenticates and validates every call but health and reflection.
 
-    `translate` turns a fault of a library into a refusal, or gives None. `services_only` names
-    the prefixes of methods that only a service identity may call. `limits` are request sizes
-    in bytes by method; `limit` is the size for the rest.
+    `translate` turns a fault of a library into a refusal, or gives None. `limits` are request
+    sizes in bytes by method; `limit` is the size for the rest.
     """
 
     verifier: caller.Verifier
     translate: Callable[[BaseException], errors.RotaError | None]
-    services_only: tuple[str, ...] = ()
     limit: int = 1 << 20
     limits: tuple[tuple[str, int], ...] = ()
 
@@ -105,8 +104,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
 
     def _admitted(self, method: str, headers: Headers, request: Message) -> caller.Caller:
         who = self.verifier.verify(str(dict(headers).get("authorization", "")))
-        if method.startswith(self.services_only or ("\0",)) and not who.service:
-            raise errors.Unauthenticated("only a service may call this")
+        require_caller(method, who)
         limit = dict(self.limits).get(method, self.limit)
         if (size := request.ByteSize()) > limit:
             raise errors.RotaError(

@@ -8,7 +8,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import jwt
 from cachetools import TLRUCache
@@ -20,32 +20,80 @@ USER_ISSUER: Final = "rota"
 USER_AUDIENCE: Final = "rota"
 SERVICE_ISSUER: Final = "rota-service"
 ROLES: Final = ("viewer", "editor", "owner")
+# A run, a turn or a task acts for a member with one of these.
+ROLES_THAT_ACT: Final = ROLES[ROLES.index("editor") :]
+EPOCH: Final = datetime.fromtimestamp(0, UTC)
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
 ALGORITHMS: Final = ["ES256", "RS256", "EdDSA"]
 SERVICE_TOKEN_LIFE: Final = timedelta(minutes=2)
+# What reading a token raises when it is not one.
+_UNREADABLE: Final = (
+    jwt.PyJWTError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    TypeError,
+    ValueError,
+)
 LEEWAY: Final = timedelta(seconds=30)
 CACHE_SIZE: Final = 4096
 
 
+# What set a role: the person's token, a call that changes members, or a sign-in.
+RoleSource = Literal["token", "member_call", "sign_in"]
+ROLE_SOURCES: Final[tuple[RoleSource, ...]] = get_args(RoleSource)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """A person's role in a workspace, what set it, and when. For a token, when it was issued."""
+
+    role: str
+    source: RoleSource = "token"
+    set_time: datetime = EPOCH
+
+    def allows(self, needs: str) -> bool:
+        return ROLES.index(self.role) >= ROLES.index(needs)
+
+    def role_of(self, caller: "Caller", workspace: str) -> str:
+        """Returns the role that a call of the member has.
+
+        A token grants no more than it says, unless something other than a token set the role.
+        """
+        if caller.service or self.source != "token":
+            return self.role
+        return min(self.role, caller.workspaces[workspace], key=ROLES.index)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """A verified caller. `service` is set when a service acts for the user."""
+    """A verified caller. `service` is set when a service acts for the user.
+
+    `workspaces` has the role that the token says for each workspace; for a service the role that
+    it has stored, or "" when it has none. `membership` is that stored one.
+    """
 
     user: str
     display_name: str = ""
     workspaces: Mapping[str, str] = field(default_factory=dict)
     zone: str = ""
     service: str = ""
+    membership: Membership | None = None
+    issue_time: datetime = EPOCH
+    expire_time: datetime = NEVER
 
-    def require(self, workspace: str, role: str, *, name: str) -> None:
-        """Refuses unless the caller has at least `role` in the workspace.
+    def claim(self, workspace: str) -> Membership | None:
+        """Returns the membership that the token states; None for a service that has none."""
+        if self.service:
+            return self.membership
+        return Membership(role=self.workspaces[workspace], set_time=self.issue_time)
 
-        To a caller who is no member, `name` does not exist.
-        """
-        has = self.workspaces.get(workspace)
-        if has is None:
-            raise errors.ResourceNotFound(name)
-        if ROLES.index(has) < ROLES.index(role):
-            raise errors.PermissionDenied(role=has, needs=role)
+
+def require_role(has: str, needs: str) -> None:
+    """Raises PermissionDenied for a role below `needs`."""
+    if ROLES.index(has) < ROLES.index(needs):
+        raise errors.PermissionDenied(role=has, needs=needs)
 
 
 _current: ContextVar[Caller] = ContextVar("caller")
@@ -76,9 +124,10 @@ class CallerScope:
 class Verifier:
     """Checks bearer tokens against key sets: people's, and services'.
 
-    A person's token carries `sub`, `workspaces` ({id: role}), and optionally `name` and
-    `zoneinfo` (IANA). A service's token carries `sub` (the service) and `obo`
-    ({user, workspace}); it is bound to this service by `aud` and short-lived.
+    A person's token carries `sub`, `workspaces` ({id: role}), and optionally `iat`, `name` and
+    `zoneinfo` (IANA). A service's token carries `sub` (the service, which is also the id of its
+    key) and `obo` ({user, workspace, member}, where `member` is the membership that the service
+    has stored); it is bound to this service by `aud` and short-lived.
     """
 
     def __init__(
@@ -115,12 +164,12 @@ class Verifier:
     def _checked(self, token: str) -> tuple[float, Caller]:
         try:
             unchecked = jwt.decode(token, options={"verify_signature": False})
-            if unchecked.get("iss") == SERVICE_ISSUER:
-                return float(unchecked["exp"]), self._service_caller(token)
-            return float(unchecked["exp"]), self._user_caller(token)
+            of_service = unchecked.get("iss") == SERVICE_ISSUER
+            who = self._service_caller(token) if of_service else self._user_caller(token)
+            return who.expire_time.timestamp(), who
         except jwt.ExpiredSignatureError:
             raise errors.Unauthenticated("the token has expired") from None
-        except (jwt.PyJWTError, KeyError, ValueError, TypeError, AttributeError):
+        except _UNREADABLE:
             raise errors.Unauthenticated("the token is not valid") from None
 
     def _user_caller(self, token: str) -> Caller:
@@ -133,16 +182,25 @@ class Verifier:
             display_name=clean_name(str(claims.get("name", ""))[:200]),
             workspaces={_text(w, 63): role for w, role in workspaces.items()},
             zone=str(claims.get("zoneinfo", ""))[:64],
+            # Without it the token can't be newer than another, so it changes no stored role.
+            issue_time=_time(claims["iat"]) if "iat" in claims else EPOCH,
+            expire_time=_time(claims["exp"]),
         )
 
     def _service_caller(self, token: str) -> Caller:
         claims = _decode(token, self._services, audience=self._service, issuer=SERVICE_ISSUER)
+        if jwt.get_unverified_header(token)["kid"] != claims["sub"]:
+            raise ValueError("the key of another service")
         behalf = claims.get("obo") or {}
         workspace, user = behalf.get("workspace", ""), behalf.get("user", "")
+        member = _membership(behalf["member"]) if behalf.get("member") else None
         return Caller(
             user=user,
-            workspaces={workspace: "editor"} if workspace and user else {},
+            workspaces={workspace: member.role if member else ""} if workspace and user else {},
             service=_text(claims["sub"], 63),
+            membership=member,
+            issue_time=_time(claims["iat"]),
+            expire_time=_time(claims["exp"]),
         )
 
 
@@ -154,7 +212,15 @@ class ServiceIdentity:
         self._key = key_pem
         self._key_id = key_id
 
-    def token(self, *, audience: str, user: str = "", workspace: str = "") -> str:
+    def token(
+        self,
+        *,
+        audience: str,
+        user: str = "",
+        workspace: str = "",
+        membership: Membership | None = None,
+    ) -> str:
+        """Signs a token for `audience`. `membership` is the user's, as this service stores it."""
         # The verifier reads the machine's clock, so the signer does too.
         now = datetime.now(UTC)
         claims: dict[str, Any] = {
@@ -166,6 +232,12 @@ class ServiceIdentity:
         }
         if user:
             claims["obo"] = {"user": user, "workspace": workspace}
+        if user and membership is not None:
+            claims["obo"]["member"] = {
+                "role": membership.role,
+                "source": membership.source,
+                "set_time": membership.set_time.timestamp(),
+            }
         return jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._key_id})
 
 
@@ -192,3 +264,14 @@ def _text(value: object, limit: int) -> str:
     if fault := name_fault(value):
         raise ValueError(f"an identifier that {fault}")
     return value
+
+
+def _membership(claim: Mapping[str, Any]) -> Membership:
+    role, source = claim["role"], claim["source"]
+    if role not in ROLES or source not in ROLE_SOURCES:
+        raise ValueError("unknown role")
+    return Membership(role=role, source=source, set_time=_time(claim["set_time"]))
+
+
+def _time(seconds: Any) -> datetime:
+    return datetime.fromtimestamp(float(seconds), UTC)

@@ -15,6 +15,11 @@ from tests.support.tokens import new_key
 
 # The one call whose request may be empty.
 TAKES_NOTHING = {"AgentService/ListCapabilities"}
+OF_CHAT = ("ChatService/", "AgentService/")
+REACHED = {
+    "automation_service": {"AgentService"},
+    "chat_service": {"AutomationService", "NoticeService"},
+}
 
 
 def bearer(token: str) -> Metadata:
@@ -63,15 +68,35 @@ def test_an_internal_call_is_for_services_only(stage: Stage, method: str) -> Non
 
 def test_a_service_acts_at_public_calls_for_its_user_and_nobody_else(stage: Stage) -> None:
     identify = stage.live.keys.service_headers
-    row = first_answer("ChatService/GetThread")
+    row = first_answer("AutomationService/GetAutomation")
     request = row.make(stage)
-    hers = identify(
-        "automation_service", audience="chat_service", user="ada", workspace=stage.who.id
-    )
-    assert stage.live.call(row.method, request, hers).name == stage.thread.name
-    for behalf in ({}, {"user": "ada", "workspace": "elsewhere"}):
-        other = identify("automation_service", audience="chat_service", **behalf)
+    to = {"audience": "automation_service"}
+    hers = identify("chat_service", **to, user="ada", workspace=stage.who.id)
+    assert stage.live.call(row.method, request, hers).name == request.name
+    for behalf in (
+        {},
+        {"user": "ada", "workspace": "elsewhere"},
+        {"user": "nobody", "workspace": stage.who.id, "role": ""},
+    ):
+        other = identify("chat_service", **to, **behalf)
         assert reason_of(stage.live.refusal(row.method, request, other)) == "RESOURCE_NOT_FOUND"
+
+
+@pytest.mark.parametrize("service", sorted(REACHED))
+def test_a_service_reaches_only_what_the_table_gives_it(stage: Stage, service: str) -> None:
+    who, refused = stage.who, set()
+    for method in sorted(set(METHODS) - TAKES_NOTHING):
+        serves = "chat_service" if method.startswith(OF_CHAT) else "automation_service"
+        headers = stage.live.keys.service_headers(
+            service, audience=serves, user=who.user, workspace=who.id, role="owner"
+        )
+        status = stage.live.refusal(method, stage.empty(method), headers)
+        if reason_of(status) == "PERMISSION_DENIED":
+            refused.add(method.partition("/")[0])
+        else:
+            assert reason_of(status) == "INVALID_REQUEST", method
+    every = {method.partition("/")[0] for method in METHODS}
+    assert refused == every - REACHED[service]
 
 
 @pytest.mark.parametrize("method", sorted(READS))

@@ -104,10 +104,23 @@ class Keys:
         )
 
     def service_token(
-        self, service: str, *, audience: str, user: str = "", workspace: str = ""
+        self,
+        service: str,
+        *,
+        audience: str,
+        user: str = "",
+        workspace: str = "",
+        role: str = "editor",
+        **membership: Any,
     ) -> str:
-        """A service's token, on behalf of a user of a workspace when both are given."""
-        return self.identity(service).token(audience=audience, user=user, workspace=workspace)
+        """A service's token, on behalf of a user of a workspace when both are given.
+
+        The service has stored `role` for the user long ago; "": it knows no such member.
+        """
+        member = caller.Membership(role=role, **membership) if role else None
+        return self.identity(service).token(
+            audience=audience, user=user, workspace=workspace, membership=member
+        )
 
     def user_headers(self, user: str = "ada", **options: Any) -> list[tuple[str, str]]:
         """gRPC metadata of a person's call."""

@@ -207,7 +207,7 @@ QUERIES: dict[str, tuple[str, Any]] = {
     ),
     "runs in hand": (
         "pk_automation_runs",
-        lambda c: run_maintenance.find_superseded_or_cancelled(c, dict.fromkeys(OWNERS[:9], 1)),
+        lambda c: run_maintenance.find_runs_to_stop(c, dict.fromkeys(OWNERS[:9], 1)),
     ),
     "runs of an automation": (
         "ix_automation_runs_automation_id_create_time",

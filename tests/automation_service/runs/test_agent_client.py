@@ -11,8 +11,10 @@ from automation_service.runs.agent_client import AgentClient, TaskFailed
 from shared import errors
 from shared.registries.actions.types import AgentResult, AgentTask
 from shared.rpc.client import DelegatedCredentials, open_channel
+from shared.security.caller import Membership
 from tests.support.agent_server import AgentServicer, agent_server
 from tests.support.agents import FakeAgent, Gate, answer
+from tests.support.automation import START
 from tests.support.ports import free_port
 from tests.support.tokens import Keys
 
@@ -33,6 +35,24 @@ async def served(keys: Keys, agent: FakeAgent) -> AsyncIterator[Served]:
         yield AgentClient(channel=peer, credentials=behalf), servicer
 
 
+async def test_a_call_states_the_membership_that_the_service_has_stored(
+    keys: Keys, agent: FakeAgent
+) -> None:
+    stored = Membership(role="viewer", source="member_call", set_time=START)
+
+    async def members(workspace: str, user: str) -> Membership | None:
+        return stored if (workspace, user) == ("w", "ada") else None
+
+    async with agent_server(keys, agent) as (address, servicer), open_channel(address) as peer:
+        behalf = DelegatedCredentials(
+            identity=keys.identity("automation_service"), audience="chat_service", members=members
+        )
+        client = AgentClient(channel=peer, credentials=behalf)
+        await client.run_task(task())
+        await client.run_task(task(request_id="r:s:2", on_behalf_of="bob"))
+    assert [who.membership for who in servicer.callers] == [stored, None]
+
+
 async def test_a_task_runs_in_the_name_of_its_user(served: Served) -> None:
     remote, servicer = served
     sessions: list[str] = []
@@ -48,7 +68,7 @@ async def test_a_task_runs_in_the_name_of_its_user(served: Served) -> None:
     assert (who.service, who.user, dict(who.workspaces)) == (
         "automation_service",
         "ada",
-        {"w": "editor"},
+        {"w": ""},
     )
     [request] = servicer.requests
     assert (request.workspace, request.on_behalf_of) == ("workspaces/w", "users/ada")

@@ -107,7 +107,7 @@ async def test_who_was_revoked_does_not_find_the_name(db: AsyncEngine, access: A
     async with db.begin() as connection:
         await connection.execute(TENANTS.memberships.update().values(revoked_time=NOW))
     with CallerScope(_caller()):
-        assert access.authorize(NAME, "editor").user == "ada"
+        assert access.identify(NAME).user == "ada"
         with pytest.raises(errors.ResourceNotFound, match=NAME):
             await access.admit(NAME, "editor")
 

@@ -52,7 +52,6 @@ async def stub(keys: Keys) -> AsyncIterator[Any]:
             service="automation_service",
         ),
         translate=translate,
-        services_only=(f"{METHOD}ListSlots",),
         limits=((f"{METHOD}CreateAutomation", 100),),
     )
     server = RpcServer(
@@ -119,10 +118,15 @@ async def test_a_service_token_for_another_service_is_unauthenticated(
     assert (await refusal(get(stub, headers))).reason == "UNAUTHENTICATED"
 
 
-async def test_what_is_for_services_only_refuses_people(stub: Any, keys: Keys) -> None:
-    request = pb.ListSlotsRequest(parent="workspaces/w/automations/a")
-    refused = await refusal(stub.ListSlots(request, metadata=keys.user_headers()))
-    assert refused.reason == "UNAUTHENTICATED"
+async def test_a_service_that_the_table_does_not_name_is_refused(stub: Any, keys: Keys) -> None:
+    headers = keys.service_headers(
+        "automation_service", audience="automation_service", user="ada", workspace="w"
+    )
+    refused = await refusal(get(stub, headers))
+    assert (refused.code.name, refused.metadata) == (
+        "PERMISSION_DENIED",
+        {"service": "automation_service"},
+    )
 
 
 async def test_a_rule_of_the_contract_names_its_field(stub: Any, keys: Keys) -> None:

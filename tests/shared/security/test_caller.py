@@ -1,7 +1,7 @@
 """Tokens for tests are what the services' verifier accepts."""
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -9,7 +9,7 @@ import pytest
 
 from shared import errors
 from shared.security import caller
-from tests.support.tokens import Keys, new_key
+from tests.support.tokens import Keys, new_key, pem
 
 
 @pytest.fixture
@@ -50,6 +50,66 @@ def test_a_services_token_acts_for_a_person(keys: Keys, verifier: caller.Verifie
     )
     who = verifier.verify(f"Bearer {token}")
     assert (who.service, who.user, dict(who.workspaces)) == ("chat_service", "ada", {"w": "editor"})
+
+
+def test_a_service_acts_with_no_role_that_it_does_not_state(
+    keys: Keys, verifier: caller.Verifier
+) -> None:
+    token = keys.service_token(
+        "chat_service", audience="automation_service", user="ada", workspace="w", role=""
+    )
+    who = verifier.verify(f"Bearer {token}")
+    assert (dict(who.workspaces), who.membership) == ({"w": ""}, None)
+
+
+def test_a_services_token_states_a_membership(keys: Keys, verifier: caller.Verifier) -> None:
+    stated = caller.Membership(
+        role="viewer", source="sign_in", set_time=datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
+    )
+    token = keys.identity("chat_service").token(
+        audience="automation_service", user="ada", workspace="w", membership=stated
+    )
+    assert verifier.verify(f"Bearer {token}").membership == stated
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"role": "operator", "source": "token", "set_time": 1.0},
+        {"role": "editor", "source": "hearsay", "set_time": 1.0},
+        {"role": "editor", "source": "token"},
+        {"role": "editor", "source": "token", "set_time": "soon"},
+        {"role": "editor", "source": "token", "set_time": 1e300},
+        {"role": ["editor"], "source": "token", "set_time": 1.0},
+        "editor",
+    ],
+)
+def test_a_membership_that_can_not_be_read_is_refused(
+    keys: Keys, verifier: caller.Verifier, member: Any
+) -> None:
+    claims = {"obo": {"user": "ada", "workspace": "w", "member": member}}
+    with pytest.raises(errors.Unauthenticated):
+        verifier.verify(f"Bearer {_signed(keys, 'chat_service', 'chat_service', claims)}")
+
+
+def test_a_service_can_not_sign_for_another(keys: Keys, verifier: caller.Verifier) -> None:
+    assert verifier.verify(f"Bearer {_signed(keys, 'chat_service', 'chat_service')}").service
+    with pytest.raises(errors.Unauthenticated):
+        verifier.verify(f"Bearer {_signed(keys, 'chat_service', 'automation_service')}")
+
+
+def _signed(keys: Keys, subject: str, signer: str, more: dict[str, Any] | None = None) -> str:
+    now = datetime.now(UTC)
+    claims = {
+        "iss": caller.SERVICE_ISSUER,
+        "sub": subject,
+        "aud": "automation_service",
+        "iat": now,
+        "exp": now + timedelta(minutes=1),
+        **(more or {}),
+    }
+    key = pem(keys.service_keys[signer])
+    return jwt.encode(claims, key, algorithm="ES256", headers={"kid": signer})
 
 
 def test_a_services_token_for_another_service_is_refused(

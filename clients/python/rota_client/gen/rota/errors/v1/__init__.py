@@ -31,8 +31,9 @@ class ErrorReason(betterproto2.Enum):
 
     PERMISSION_DENIED = 2
     """
-    PERMISSION_DENIED. The caller is a member of the workspace but the role
-    does not allow the call.
+    PERMISSION_DENIED. The caller is a member of the workspace but today's role
+    does not allow the call; or a service calls a service that is not for it,
+    which metadata `service` names.
     {"reason": "PERMISSION_DENIED", "metadata": {"role": "viewer", "needs": "editor"}}
     """
 
@@ -165,10 +166,12 @@ class ErrorReason(betterproto2.Enum):
 
     CREATOR_ACCESS_LOST = 23
     """
-    PERMISSION_DENIED. The creator of an automation lost access to its
-    workspace, so its run did not start; or the one who asked for an approval
-    did, so it can only be rejected.
-    {"reason": "CREATOR_ACCESS_LOST", "metadata": {"user": "…"}}
+    PERMISSION_DENIED. The person that a run acts for, the author of its
+    revision, lost access to the workspace or is a viewer by now, so the run did
+    not start or was stopped; or the one who asked for an approval did, so it can
+    only be rejected. Metadata `role` has the role that is left, if one is;
+    `user` is empty for a user who was deleted.
+    {"reason": "CREATOR_ACCESS_LOST", "metadata": {"user": "…", "role": "viewer"}}
     """
 
     OUTPUT_TOO_LARGE = 24
