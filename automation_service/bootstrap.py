@@ -16,6 +16,7 @@ from automation_service.api.notice_servicer import NoticeServicer
 from automation_service.api.servicer import AutomationServicer
 from automation_service.automations.capability_cache import PEER, CapabilityCache, CapabilitySource
 from automation_service.automations.lifecycle import AutomationLifecycle
+from automation_service.automations.own_models import OwnModels
 from automation_service.automations.revisions import Revisions
 from automation_service.automations.service import Automations
 from automation_service.idempotency import IdempotentChanges
@@ -145,6 +146,7 @@ async def service(
         idempotency = Idempotency(db=db, clock=clock, tenancy=tenancy)
         changes = IdempotentChanges(db=db, clock=clock, idempotency=idempotency)
         access = Access(db=db, tenancy=tenancy, clock=clock)
+        own_models = OwnModels(directory=remote)
         servicer = AutomationServicer(
             access=access,
             automations=Automations(
@@ -152,6 +154,7 @@ async def service(
                 clock=clock,
                 changes=changes,
                 catalogue=capabilities.catalogue,
+                own_models=own_models,
                 on_change=scheduler.wake,
             ),
             lifecycle=AutomationLifecycle(
@@ -159,6 +162,7 @@ async def service(
                 clock=clock,
                 changes=changes,
                 catalogue=capabilities.catalogue,
+                own_models=own_models,
                 scheduler=scheduler,
                 queue=queue,
             ),

@@ -12,6 +12,7 @@ from shared import errors
 from shared.clock import Clock
 from shared.db import database
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
+from shared.security import caller
 
 ChangeAutomation = Callable[[AsyncConnection], Awaitable[Automation]]
 MakeResource = Callable[[AsyncConnection], Awaitable[str]]
@@ -60,6 +61,7 @@ class IdempotentChanges:
             actor=key.user,
             action=key.rpc,
             resource=resource,
+            decision=caller.current().approval,
             now=self.clock.now(),
         )
 

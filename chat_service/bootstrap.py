@@ -114,6 +114,7 @@ async def service(
         catalogue = toolbox.catalogue
         await toolbox.mcp.load()
         await start_loop(stack, run_every(timeouts.mcp_refresh_interval, toolbox.mcp.refresh))
+        store = ApprovalStore(db=db, clock=clock, expire_after=settings.approvals_expire_after)
         if automations is None:
             channel = client.open_channel(settings.peer_address, tls=secured)
             stack.push_async_callback(channel.close)
@@ -127,6 +128,7 @@ async def service(
                 stub=automation_pb2_grpc.AutomationServiceStub(channel),
                 behalf=behalf,
                 catalogue=catalogue,
+                claims=store.read_claim,
             )
             approval_notifier = ApprovalNotifier(
                 db=db,
@@ -135,7 +137,6 @@ async def service(
                 behalf=behalf,
             )
             await start_loop(stack, run_every(NOTICE_SECONDS, approval_notifier.notify_pending))
-        store = ApprovalStore(db=db, clock=clock, expire_after=settings.approvals_expire_after)
         agent = Agent(
             checkpoints=checkpoints,
             approvals=store,

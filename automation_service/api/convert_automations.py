@@ -11,6 +11,7 @@ from automation_service.persistence.records import Automation, Revision, Trigger
 from shared.resources import REVISION, USER
 from shared.rpc.struct import to_struct
 from shared.rpc.timestamps import to_timestamp
+from shared.security.caller import ApprovalClaim
 
 
 def definition(value: Mapping[str, Any]) -> pb.AutomationDefinition:
@@ -104,6 +105,18 @@ def revision(owner: Automation, found: Revision, *, full: bool = True) -> pb.Rev
         definition=definition(found.definition) if full else None,
         author=_user(found.author),
         create_time=to_timestamp(found.create_time),
+        decision=None if found.decision is None else _decision(found.decision),
+    )
+
+
+def _decision(found: ApprovalClaim) -> pb.Revision.Decision:
+    return pb.Revision.Decision(
+        approval=found.approval,
+        requester=_user(found.requester),
+        approver=_user(found.approver),
+        payload_digest=found.digest,
+        edited=found.edited,
+        decide_time=to_timestamp(found.decide_time),
     )
 
 

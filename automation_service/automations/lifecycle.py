@@ -1,12 +1,13 @@
 """The methods that change an automation: edit, pause, resume, archive, roll back, delete."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from automation_service.automations.own_models import OwnModels, require_checked
 from automation_service.automations.service import parse_create, require_etag
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
@@ -23,6 +24,7 @@ from shared.definition.envelope import AutomationDefinition, TriggerSpec, dump
 from shared.definition.states import AutomationStatus
 from shared.registries.catalogue import Catalogue
 from shared.rpc.idempotency import IdempotencyKey
+from shared.security import caller
 from shared.validation import never_fires
 
 # The automation as it was → the new one, as JSON of AutomationCreate.
@@ -37,6 +39,7 @@ class AutomationLifecycle:
     clock: Clock
     changes: IdempotentChanges
     catalogue: Callable[[], Catalogue]
+    own_models: OwnModels
     scheduler: Scheduler
     queue: RunQueue
 
@@ -57,34 +60,45 @@ class AutomationLifecycle:
         self, key: IdempotencyKey, name: str, edit: Edit, *, etag: str, field: str = "automation"
     ) -> Automation:
         """Saves an edited automation. A changed definition is a new revision."""
-        return await self._once(key, name, self._edit_change(key, edit, etag, field))
+
+        async def save(models: Collection[str]) -> Automation:
+            return await self._once(key, name, self._edit_change(key, edit, etag, field, models))
+
+        return await self.own_models.check_in(key.workspace, key.user, save)
 
     async def validate_edit(
         self, key: IdempotencyKey, name: str, edit: Edit, *, etag: str, field: str = "automation"
     ) -> Automation:
         """Returns what `edit` would save. Saves nothing."""
-        change = self._edit_change(key, edit, etag, field)
-        async with self.db.connect() as connection:
-            trial = await connection.begin()
-            try:
-                return await change(connection, await self._lock(connection, name), [])
-            finally:
-                await trial.rollback()
+
+        async def save(models: Collection[str]) -> Automation:
+            change = self._edit_change(key, edit, etag, field, models)
+            async with self.db.connect() as connection:
+                trial = await connection.begin()
+                try:
+                    return await change(connection, await self._lock(connection, name), [])
+                finally:
+                    await trial.rollback()
+
+        return await self.own_models.check_in(key.workspace, key.user, save)
 
     async def roll_back(
         self, key: IdempotencyKey, name: str, *, revision: int, etag: str
     ) -> Automation:
-        async def change(
-            connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
-        ) -> Automation:
-            require_etag(found, etag)
-            before = await rows.find_revision(connection, found.id, revision)
-            if before is None:
-                raise errors.ResourceNotFound(f"{found.resource}/revisions/{revision}")
-            said = {"description": found.description, "definition": before.definition}
-            return await self._save(connection, key, found, said, "automation", decided)
+        async def save(models: Collection[str]) -> Automation:
+            async def change(
+                connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
+            ) -> Automation:
+                require_etag(found, etag)
+                before = await rows.find_revision(connection, found.id, revision)
+                if before is None:
+                    raise errors.ResourceNotFound(f"{found.resource}/revisions/{revision}")
+                said = {"description": found.description, "definition": before.definition}
+                return await self._save(connection, key, found, said, "automation", decided, models)
 
-        return await self._once(key, name, change)
+            return await self._once(key, name, change)
+
+        return await self.own_models.check_in(key.workspace, key.user, save)
 
     async def delete(self, key: IdempotencyKey, name: str, *, etag: str) -> None:
         """Deletes an automation with its slots and runs. Its runs stop within seconds."""
@@ -164,12 +178,14 @@ class AutomationLifecycle:
         ends = {run.run: reason for run in waiting}
         await run_endings.cancel_pending(connection, found.id, ends, now)
 
-    def _edit_change(self, key: IdempotencyKey, edit: Edit, etag: str, field: str) -> Change:
+    def _edit_change(
+        self, key: IdempotencyKey, edit: Edit, etag: str, field: str, models: Collection[str]
+    ) -> Change:
         async def change(
             connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
         ) -> Automation:
             require_etag(found, etag)
-            return await self._save(connection, key, found, edit(found), field, decided)
+            return await self._save(connection, key, found, edit(found), field, decided, models)
 
         return change
 
@@ -181,6 +197,7 @@ class AutomationLifecycle:
         said: Mapping[str, Any],
         field: str,
         decided: list[DispatchResult],
+        models: Collection[str],
     ) -> Automation:
         if found.status is AutomationStatus.ARCHIVED:
             raise errors.StateConflict(found.resource, found.status.name)
@@ -194,12 +211,15 @@ class AutomationLifecycle:
         definition = dump(checked.definition)
         fresh = definition != found.definition
         if fresh:
+            # Whoever saves a revision becomes its author, for whom its runs act.
+            require_checked(checked.definition, models, field=field)
             values |= {"definition": definition, "revision": found.revision + 1}
         await rows.update(connection, found, values, now)
         await self._sync_triggers(connection, found, checked.definition, rescheduled, now)
         saved = await _read(connection, found)
         if fresh:
-            await rows.add_revision(connection, saved, author=key.user, now=now)
+            decision = caller.current().approval
+            await rows.add_revision(connection, saved, author=key.user, decision=decision, now=now)
         return saved
 
     async def _sync_triggers(

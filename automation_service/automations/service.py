@@ -1,12 +1,13 @@
 """The methods of automations: create, get, list."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from automation_service.automations.own_models import OwnModels, require_checked
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
 from automation_service.persistence.records import Automation
@@ -41,6 +42,7 @@ class Automations:
     clock: Clock
     changes: IdempotentChanges
     catalogue: Callable[[], Catalogue]
+    own_models: OwnModels
     on_change: Callable[[], None]
 
     async def create(
@@ -51,15 +53,21 @@ class Automations:
         *,
         automation_id: str,
     ) -> Automation:
-        """Saves an active automation whose creator is the caller."""
+        """Saves an active automation.
 
-        async def add(connection: AsyncConnection) -> Automation:
-            # Inside: a repeat returns the automation even when its definition is no longer valid.
-            made = self._build(who, key.workspace, said, automation_id)
-            await rows.add(connection, made)
-            return made
+        Its runs act for the caller. Its creator is the caller, or who asked for what was approved.
+        """
 
-        saved = await self.changes.change(key, add)
+        async def save(checked: Collection[str]) -> Automation:
+            async def add(connection: AsyncConnection) -> Automation:
+                # Inside: a repeat returns the automation even when it is no longer valid.
+                made = self._build(who, key.workspace, said, automation_id, checked)
+                await rows.add(connection, made, author=who.user, decision=who.approval)
+                return made
+
+            return await self.changes.change(key, add)
+
+        saved = await self.own_models.check_in(key.workspace, who.user, save)
         self.on_change()
         return saved
 
@@ -67,7 +75,11 @@ class Automations:
         self, who: Caller, workspace: str, said: Mapping[str, Any], *, automation_id: str
     ) -> Automation:
         """Returns what `create` would save. It has a name only if the caller chose one."""
-        made = self._build(who, workspace, said, automation_id)
+
+        async def build(checked: Collection[str]) -> Automation:
+            return self._build(who, workspace, said, automation_id, checked)
+
+        made = await self.own_models.check_in(workspace, who.user, build)
         if automation_id:
             async with self.db.connect() as connection:
                 if await rows.find(connection, workspace, automation_id):
@@ -89,18 +101,24 @@ class Automations:
         return cut_page(page, found, lambda last: (last.create_time, last.id))
 
     def _build(
-        self, who: Caller, workspace: str, said: Mapping[str, Any], chosen: str
+        self,
+        who: Caller,
+        workspace: str,
+        said: Mapping[str, Any],
+        chosen: str,
+        models: Collection[str],
     ) -> Automation:
         checked = parse_create(said, self.catalogue())
         now = self.clock.now()
         definition = checked.definition
+        require_checked(definition, models, field="automation")
         never_fires.require(definition, now, never_fires.zero_fires(definition), field="automation")
         made_id = resources.new_id()
         return Automation(
             id=made_id,
             workspace=workspace,
             resource_id=chosen or str(made_id),
-            creator=who.user,
+            creator=who.approval.requester if who.approval else who.user,
             name=checked.display_name,
             description=checked.description,
             status=AutomationStatus.ACTIVE,

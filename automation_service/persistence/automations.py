@@ -1,27 +1,42 @@
 """Queries of automations, their revisions and audit events."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence import triggers as trigger_rows
 from automation_service.persistence.records import Automation, Revision
-from automation_service.persistence.tables import audit_events, automations, revisions
+from automation_service.persistence.tables import TENANTS, audit_events, automations, revisions
 from shared import errors, resources
 from shared.db import database
 from shared.definition.states import AutomationStatus
+from shared.security.caller import ApprovalClaim
 
 _NAME_TAKEN = "uq_automations_workspace_id_resource_id"
 
 
-async def add(connection: AsyncConnection, automation: Automation) -> None:
+async def add(
+    connection: AsyncConnection,
+    automation: Automation,
+    *,
+    author: str,
+    decision: ApprovalClaim | None = None,
+) -> None:
     """Adds an automation, its first revision and its triggers. Raises ResourceExists."""
+    # The creator may never have called this service: only the author's call is admitted.
+    creator = {"id": automation.creator, "display_name": "", "zone": ""}
+    await connection.execute(
+        upsert(TENANTS.users)
+        .values(**creator, create_time=automation.create_time)
+        .on_conflict_do_nothing()
+    )
     try:
         await connection.execute(sa.insert(automations).values(_values(automation)))
     except IntegrityError as exc:
@@ -29,13 +44,18 @@ async def add(connection: AsyncConnection, automation: Automation) -> None:
             raise errors.ResourceExists(automation.resource) from exc
         raise
     await add_revision(
-        connection, automation, author=automation.creator or "", now=automation.create_time
+        connection, automation, author=author, decision=decision, now=automation.create_time
     )
     await trigger_rows.add(connection, automation.id, automation.triggers)
 
 
 async def add_revision(
-    connection: AsyncConnection, automation: Automation, *, author: str, now: datetime
+    connection: AsyncConnection,
+    automation: Automation,
+    *,
+    author: str,
+    decision: ApprovalClaim | None,
+    now: datetime,
 ) -> None:
     await connection.execute(
         sa.insert(revisions).values(
@@ -43,6 +63,7 @@ async def add_revision(
             revision=automation.revision,
             definition=automation.definition,
             author_id=author,
+            decision=_decision_json(decision),
             create_time=now,
         )
     )
@@ -130,8 +151,10 @@ async def audit(
     actor: str,
     action: str,
     resource: str,
+    decision: ApprovalClaim | None,
     now: datetime,
 ) -> None:
+    """Records what `actor` did, and the decision that it carried out."""
     await connection.execute(
         sa.insert(audit_events).values(
             id=resources.new_id(),
@@ -139,6 +162,7 @@ async def audit(
             actor=actor,
             action=action,
             resource=resource,
+            decision=_decision_json(decision),
             create_time=now,
         )
     )
@@ -224,4 +248,18 @@ def _revision(row: Any) -> Revision:
         definition=row.definition,
         author=row.author_id,
         create_time=row.create_time,
+        decision=_decision(row.decision),
     )
+
+
+def _decision_json(decision: ApprovalClaim | None) -> dict[str, Any] | None:
+    if decision is None:
+        return None
+    return {**asdict(decision), "decide_time": decision.decide_time.isoformat()}
+
+
+def _decision(stored: Mapping[str, Any] | None) -> ApprovalClaim | None:
+    if stored is None:
+        return None
+    decide_time = datetime.fromisoformat(stored["decide_time"])
+    return ApprovalClaim(**{**stored, "decide_time": decide_time})

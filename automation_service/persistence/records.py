@@ -7,6 +7,7 @@ from uuid import UUID
 
 from shared.definition.states import AutomationStatus, RunStatus, SlotOutcome, TriggerType
 from shared.resources import AUTOMATION, RUN, SLOT, TRIGGER
+from shared.security.caller import ApprovalClaim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +59,13 @@ class Automation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
+    """`decision` is that on the approval that it came of."""
+
     revision: int
     definition: dict[str, Any]
     author: str | None
     create_time: datetime
+    decision: ApprovalClaim | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,7 +58,10 @@ revisions = sa.Table(
     ),
     sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("definition", JSONB, nullable=False),
+    # For whom the runs of the revision act.
     sa.Column("author_id", sa.ForeignKey(TENANTS.users.c.id, ondelete="SET NULL")),
+    # On the approval that it came of. A copy, since that may be deleted.
+    _json("decision"),
     sa.Column("create_time", _TIME, nullable=False),
 )
 
@@ -201,6 +204,8 @@ audit_events = sa.Table(
     sa.Column("actor", sa.Text, nullable=False),
     sa.Column("action", sa.Text, nullable=False),
     sa.Column("resource", sa.Text, nullable=False),
+    # On the approval that the actor carries out: who asked, who approved, and what.
+    _json("decision"),
     sa.Column("create_time", _TIME, nullable=False),
 )
 sa.Index(

@@ -1,7 +1,7 @@
 """The client of chat_service's agent: tasks that survive lost connections, and capabilities."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -87,6 +87,21 @@ class AgentClient:
             version=answer.catalogue_version,
             entries={found.id: _capability(found) for found in answer.capabilities},
         )
+
+    async def find_missing_models(
+        self, models: Sequence[str], *, workspace: str, user: str
+    ) -> Sequence[str]:
+        """Returns those that the user can't name. Raises PeerUnavailable."""
+        name = resources.WORKSPACE.format(workspace=workspace)
+        try:
+            answer: pb.CheckModelsResponse = await self._stub().CheckModels(
+                pb.CheckModelsRequest(workspace=name, models=models),
+                metadata=await self.credentials.metadata(user=user, workspace=workspace),
+                timeout=CALL_TIMEOUT_SECONDS,
+            )
+        except grpc.aio.AioRpcError as error:
+            raise status.from_call(error, peer=PEER) from error
+        return list(answer.missing)
 
     async def _attach(self, request: AgentTask) -> AgentResult:
         call = self._stub().RunTask(

@@ -28,6 +28,7 @@ from shared.resources import WORKSPACE
 from shared.rpc import status, struct
 from shared.rpc.client import DEADLINE_SECONDS, DelegatedCredentials
 from shared.rpc.timestamps import to_timestamp
+from shared.security.caller import ApprovalClaim
 from shared.validation import violations
 from shared.validation.check import check
 
@@ -51,6 +52,8 @@ class AutomationClient:
     stub: automation_pb2_grpc.AutomationServiceStub
     behalf: DelegatedCredentials
     catalogue: Callable[[], Catalogue]
+    # The decision on the approval whose id is the request id of a change.
+    claims: Callable[[UUID], Awaitable[ApprovalClaim | None]] | None = None
 
     async def validate(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]
@@ -60,7 +63,7 @@ class AutomationClient:
     async def create(
         self, *, workspace: str, user: str, payload: Mapping[str, Any], request_id: UUID
     ) -> SavedAutomation:
-        return await self._create(workspace, user, payload, request_id=str(request_id))
+        return await self._create(workspace, user, payload, request_id=request_id)
 
     async def preview_schedule(
         self, *, workspace: str, user: str, config: Mapping[str, Any], count: int
@@ -132,31 +135,49 @@ class AutomationClient:
     async def update(
         self, *, workspace: str, user: str, payload: Mapping[str, Any], request_id: UUID
     ) -> SavedAutomation:
-        return await self._update(workspace, user, payload, request_id=str(request_id))
+        return await self._update(workspace, user, payload, request_id=request_id)
 
     async def pause(
         self, *, workspace: str, user: str, name: str, note: str, request_id: UUID
     ) -> SavedAutomation:
         request = pb.PauseAutomationRequest(name=name, note=note, request_id=str(request_id))
-        return _saved(await self._call(self.stub.PauseAutomation, request, workspace, user))
+        method = self.stub.PauseAutomation
+        return _saved(await self._call(method, request, workspace, user, request_id))
 
     async def resume(
         self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID
     ) -> SavedAutomation:
         request = pb.ResumeAutomationRequest(name=name, etag=etag, request_id=str(request_id))
-        return _saved(await self._call(self.stub.ResumeAutomation, request, workspace, user))
+        method = self.stub.ResumeAutomation
+        return _saved(await self._call(method, request, workspace, user, request_id))
 
     async def _create(
-        self, workspace: str, user: str, payload: Mapping[str, Any], **how: Any
+        self,
+        workspace: str,
+        user: str,
+        payload: Mapping[str, Any],
+        *,
+        request_id: UUID | None = None,
+        validate_only: bool = False,
     ) -> SavedAutomation:
         self._check(payload)
         request = pb.CreateAutomationRequest(
-            parent=WORKSPACE.format(workspace=workspace), automation=_message(payload), **how
+            parent=WORKSPACE.format(workspace=workspace),
+            automation=_message(payload),
+            request_id=str(request_id or ""),
+            validate_only=validate_only,
         )
-        return _saved(await self._call(self.stub.CreateAutomation, request, workspace, user))
+        method = self.stub.CreateAutomation
+        return _saved(await self._call(method, request, workspace, user, request_id))
 
     async def _update(
-        self, workspace: str, user: str, payload: Mapping[str, Any], **how: Any
+        self,
+        workspace: str,
+        user: str,
+        payload: Mapping[str, Any],
+        *,
+        request_id: UUID | None = None,
+        validate_only: bool = False,
     ) -> SavedAutomation:
         if not payload["etag"]:
             raise errors.invalid("automation.etag", "is required", "required")
@@ -165,9 +186,13 @@ class AutomationClient:
         automation = _message(said)
         automation.name, automation.etag = payload["name"], payload["etag"]
         request = pb.UpdateAutomationRequest(
-            automation=automation, update_mask=field_mask_pb2.FieldMask(paths=_UPDATE_MASK), **how
+            automation=automation,
+            update_mask=field_mask_pb2.FieldMask(paths=_UPDATE_MASK),
+            request_id=str(request_id or ""),
+            validate_only=validate_only,
         )
-        return _saved(await self._call(self.stub.UpdateAutomation, request, workspace, user))
+        method = self.stub.UpdateAutomation
+        return _saved(await self._call(method, request, workspace, user, request_id))
 
     def _check(self, payload: Mapping[str, Any]) -> None:
         violations.refuse(check(dict(payload), self.catalogue()), field="automation")
@@ -178,8 +203,12 @@ class AutomationClient:
         request: object,
         workspace: str,
         user: str,
+        request_id: UUID | None = None,
     ) -> T:
-        metadata = await self.behalf.metadata(user=user, workspace=workspace)
+        approval = None
+        if request_id is not None and self.claims is not None:
+            approval = await self.claims(request_id)
+        metadata = await self.behalf.metadata(user=user, workspace=workspace, approval=approval)
         try:
             return await method(request, metadata=metadata, timeout=DEADLINE_SECONDS)
         except grpc.aio.AioRpcError as error:

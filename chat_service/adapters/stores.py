@@ -17,6 +17,7 @@ from chat_service.runtime.ports import REFERENCE, ApprovalDraft, StoredApproval
 from shared import canonical_json, resources
 from shared.clock import Clock
 from shared.db import database
+from shared.security.caller import ApprovalClaim
 from shared.telemetry import metrics
 
 
@@ -89,6 +90,21 @@ class ApprovalStore:
         async with self._transaction() as connection:
             await approvals.set_resource(connection, approval, resource)
 
+    async def read_claim(self, approval: UUID) -> ApprovalClaim | None:
+        """Returns what was decided; None for an approval that a step granted in advance."""
+        async with self._transaction() as connection:
+            row = await approvals.get(connection, approval)
+        if row is None or row.decide_time is None:
+            return None
+        return ApprovalClaim(
+            approval=resources.APPROVAL.format(workspace=row.workspace_id, approval=row.id),
+            requester=row.requested_by,
+            approver=row.decided_by,
+            digest=row.payload_digest,
+            edited=row.edited_payload is not None,
+            decide_time=row.decide_time,
+        )
+
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         with database.translate_errors():
@@ -102,6 +118,8 @@ def _stored(row: Approval) -> StoredApproval:
         state=row.state.value,
         payload=row.payload if row.edited_payload is None else row.edited_payload,
         requested_by=row.requested_by,
+        decided_by=row.decided_by,
+        edited=row.edited_payload is not None,
         reason=row.reason,
         resource=row.resource,
     )

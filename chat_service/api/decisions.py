@@ -43,7 +43,9 @@ class ApprovalDecider:
         if (made := await self.idempotency.look_up(key)) is not None:
             return Place.from_json(made)
         async with self.db.connect() as connection:
-            checked = await self.router.check(connection, turn, decisions, self.payload_check)
+            found = await self.router.read_approvals(connection, turn)
+        # Without a connection, as the checks call the other service, which may call back.
+        checked = await self.router.check(found, decisions, self.payload_check, by=by)
         return await self.turn_engine.background.run(
             self._store_decisions(turn, checked, by=by, key=key, whole=whole)
         )

@@ -26,7 +26,7 @@ class PayloadCheck:
     async def check(
         self, row: Approval, payload: Mapping[str, Any], field: str
     ) -> Mapping[str, Any]:
-        """Returns the canonical form of an edited payload.
+        """Returns the canonical form of an edited payload, checked for who edits: `decided_by`.
 
         Raises InvalidRequest with paths under the request's `field`.
         """
@@ -76,7 +76,7 @@ class PayloadCheck:
 
     async def _check_create(self, row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         saved = await self.automations.validate(
-            workspace=row.workspace_id, user=row.requested_by, payload=payload
+            workspace=row.workspace_id, user=row.decided_by or row.requested_by, payload=payload
         )
         return saved.payload
 
@@ -89,7 +89,7 @@ class PayloadCheck:
                 ]
             )
         saved = await self.automations.validate_update(
-            workspace=row.workspace_id, user=row.requested_by, payload=payload
+            workspace=row.workspace_id, user=row.decided_by or row.requested_by, payload=payload
         )
         return saved.payload
 

@@ -103,6 +103,19 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
     ) -> pb.ListCapabilitiesResponse:
         return list_capabilities(request, self.catalogue())
 
+    async def CheckModels(
+        self, request: pb.CheckModelsRequest, context: Any
+    ) -> pb.CheckModelsResponse:
+        workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
+        who = await self.access.admit(request.workspace, "editor")
+        missing = []
+        for name in request.models:
+            try:
+                await self.model_loader.find_id(name, workspace=workspace, user=who.user)
+            except errors.ModelGone:
+                missing.append(name)
+        return pb.CheckModelsResponse(missing=missing)
+
     async def _watch_turn(self, turn_id: UUID) -> AsyncIterator[pb.TaskEvent]:
         """Converts the turn's frames to events. The same frames always give the same events."""
         sequence = 0

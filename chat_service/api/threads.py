@@ -22,6 +22,7 @@ from shared.db import database
 from shared.invisible_characters import name_fault
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
+from shared.security import caller
 
 _CREATED = {"create_time": "= < <= > >="}
 
@@ -111,6 +112,8 @@ class ThreadServicer(ResourceServicer):
 
         async def make() -> str:
             row = await self._get_thread(connection, workspace, thread, lock=True)
+            if row.created_by != who.user:
+                caller.require_role(who.workspaces[workspace], "owner")
             _check_etag(row, request.etag)
             await refuse_open_turn(connection, row)
             shown = await images.list_hashes(connection, thread)

@@ -22,6 +22,7 @@ from chat_service.turns.segment_frames import new_agent_message, store_resume_fr
 from shared import canonical_json, errors, resources
 from shared.clock import Clock
 from shared.db.tenancy import Tenancy
+from shared.security.caller import Membership
 from shared.telemetry import metrics
 
 
@@ -31,7 +32,7 @@ class PayloadChecker(Protocol):
     async def check(
         self, row: Approval, payload: Mapping[str, Any], field: str
     ) -> Mapping[str, Any]:
-        """The canonical form of an edited payload."""
+        """The canonical form of an edited payload. `decided_by` of the row is who edits it."""
         ...
 
     async def check_not_late(self, row: Approval, field: str) -> None: ...
@@ -63,6 +64,15 @@ class ApprovalDecision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TurnApprovals:
+    """The approvals of a turn, and today's membership of who asked for them."""
+
+    rows: Mapping[UUID, Approval]
+    requester: str
+    membership: Membership | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeRouter:
     clock: Clock
     log: FrameLog
@@ -71,65 +81,55 @@ class ResumeRouter:
     quota: Quota
     tenancy: Tenancy
 
+    async def read_approvals(self, connection: AsyncConnection, turn: Turn) -> TurnApprovals:
+        user = turn.requested_by
+        return TurnApprovals(
+            rows={row.id: row for row in await approvals.list_by_turn(connection, turn.id)},
+            requester=user,
+            membership=await self.tenancy.find_membership(connection, turn.workspace_id, user),
+        )
+
     async def check(
         self,
-        connection: AsyncConnection,
-        turn: Turn,
+        found: TurnApprovals,
         decisions: Sequence[ApprovalDecision],
         payloads: PayloadChecker,
+        *,
+        by: str,
     ) -> list[ApprovalDecision]:
         """The decisions with edits in canonical form. Reads only; refuses what can't hold."""
-        rows = {row.id: row for row in await approvals.list_by_turn(connection, turn.id)}
-        found: list[ApprovalDecision] = []
+        checked: list[ApprovalDecision] = []
         invalid: list[errors.FieldViolation] = []
         for decision in decisions:
-            row = rows.get(decision.approval)
-            if row is None:
+            if decision.approval not in found.rows:
                 raise errors.ResourceNotFound(decision.name)
             try:
-                found.append(await self._check(connection, turn, row, decision, payloads))
+                checked.append(await self._check(found, decision, payloads, by))
             except errors.InvalidRequest as error:
                 invalid += error.violations
         if invalid:
             raise errors.InvalidRequest(invalid)
-        return found
+        return checked
 
     async def _check(
-        self,
-        connection: AsyncConnection,
-        turn: Turn,
-        row: Approval,
-        decision: ApprovalDecision,
-        payloads: PayloadChecker,
+        self, found: TurnApprovals, decision: ApprovalDecision, payloads: PayloadChecker, by: str
     ) -> ApprovalDecision:
+        row = found.rows[decision.approval]
         undecided = row.state is ApprovalState.PENDING
         if undecided:  # what can't be decided at all need not be mended
             self._refuse(row, decision)
-            await self._require_requester(connection, turn, decision)
+            if decision.state is ApprovalState.APPROVED:
+                _require_requester(found)
         field = f"{decision.field}.edit.payload"
         if decision.payload is not None:
-            payload = await payloads.check(row, decision.payload, field)
+            editing = replace(row, decided_by=by) if undecided else row
+            payload = await payloads.check(editing, decision.payload, field)
             decision = replace(decision, payload=payload)
         if not undecided:
             self._refuse(row, decision)
         if decision.approves(row):
             await payloads.check_not_late(row, field)
         return decision
-
-    async def _require_requester(
-        self, connection: AsyncConnection, turn: Turn, decision: ApprovalDecision
-    ) -> None:
-        """What is approved is done on behalf of the one who asked for it, as an editor."""
-        if decision.state is not ApprovalState.APPROVED:
-            return
-        user = turn.requested_by
-        found = await self.tenancy.find_membership(connection, turn.workspace_id, user)
-        if found is None or not found.allows("editor"):
-            raise errors.CreatorAccessLost(
-                f"{convert.user_name(user)} may no longer do what they asked for, so it can't be "
-                "approved",
-                metadata={"user": user} | ({"role": found.role} if found else {}),
-            )
 
     async def decide(
         self,
@@ -223,6 +223,17 @@ class ResumeRouter:
             more = [rate_limit_recovery.rerouted_frame(turn.model_config_id, config.id, why)]
         stored = await store_resume_frames(connection, self.log, self.clock.now(), segment, more)
         return segment, stored
+
+
+def _require_requester(found: TurnApprovals) -> None:
+    """What is approved is done on behalf of the one who asked for it, as an editor."""
+    user, membership = found.requester, found.membership
+    if membership is None or not membership.allows("editor"):
+        raise errors.CreatorAccessLost(
+            f"{convert.user_name(user)} may no longer do what they asked for, so it can't be "
+            "approved",
+            metadata={"user": user} | ({"role": membership.role} if membership else {}),
+        )
 
 
 def _same(a: Mapping[str, Any] | None, b: Mapping[str, Any] | None) -> bool:

@@ -84,8 +84,15 @@ class StoredApproval:
     state: Literal["pending", "approved", "rejected", "expired", "cancelled"]
     payload: Mapping[str, Any]  # the edited payload if there is one
     requested_by: str
+    decided_by: str = ""
+    edited: bool = False
     reason: str = ""
     resource: str = ""
+
+    @property
+    def author(self) -> str:
+        """The user for whom the approved action is done: who edited it, or else who asked."""
+        return self.decided_by if self.edited else self.requested_by
 
 
 class Approvals(Protocol):

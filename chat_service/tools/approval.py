@@ -34,7 +34,7 @@ class Proposal:
 class ApprovalGranted:
     approval: UUID  # the request id of the approved action
     payload: Mapping[str, Any]
-    requested_by: str
+    author: str  # the user for whom it is done
     stored: bool = True  # False if a task's step granted it in advance
 
 
@@ -154,9 +154,7 @@ def _invisible(value: Any, path: str) -> Iterator[str]:
 def _outcome(stored: StoredApproval | None) -> ApprovalGranted | ApprovalRejected:
     match stored:
         case StoredApproval(state="approved"):
-            return ApprovalGranted(
-                approval=stored.id, payload=stored.payload, requested_by=stored.requested_by
-            )
+            return ApprovalGranted(approval=stored.id, payload=stored.payload, author=stored.author)
         case StoredApproval(state="rejected"):
             return ApprovalRejected(reason=stored.reason)
         case StoredApproval(state="expired" | "cancelled"):
@@ -175,6 +173,6 @@ async def _unattended(
     return ApprovalGranted(
         approval=uuid5(run.context.runtime.turn, key),
         payload=proposal.payload,
-        requested_by=run.context.runtime.user,
+        author=run.context.runtime.user,
         stored=False,
     )

@@ -8,7 +8,7 @@ from typing import Any, Final
 import grpc
 
 from shared.rpc.tls import Tls
-from shared.security.caller import Membership, ServiceIdentity
+from shared.security.caller import ApprovalClaim, Membership, ServiceIdentity
 from shared.telemetry import metrics
 
 DEADLINE_SECONDS: Final = 15.0
@@ -67,9 +67,15 @@ class DelegatedCredentials:
     audience: str
     members: MembershipReader | None = None
 
-    async def metadata(self, *, user: str = "", workspace: str = "") -> list[tuple[str, str]]:
+    async def metadata(
+        self, *, user: str = "", workspace: str = "", approval: ApprovalClaim | None = None
+    ) -> list[tuple[str, str]]:
         member = await self.members(workspace, user) if self.members and user else None
         token = self.identity.token(
-            audience=self.audience, user=user, workspace=workspace, membership=member
+            audience=self.audience,
+            user=user,
+            workspace=workspace,
+            membership=member,
+            approval=approval,
         )
         return [("authorization", f"Bearer {token}"), *metrics.inject_trace()]

@@ -5,7 +5,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -67,11 +67,24 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalClaim:
+    """A decision that approved what a service now does. `digest` is of the payload as shown."""
+
+    approval: str  # its resource name
+    requester: str
+    approver: str
+    digest: str
+    edited: bool
+    decide_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """A verified caller. `service` is set when a service acts for the user.
 
     `workspaces` has the role that the token says for each workspace; for a service the role that
-    it has stored, or "" when it has none. `membership` is that stored one.
+    it has stored, or "" when it has none. `membership` is that stored one, and `approval` the
+    decision that the service carries out, if any.
     """
 
     user: str
@@ -80,6 +93,7 @@ class Caller:
     zone: str = ""
     service: str = ""
     membership: Membership | None = None
+    approval: ApprovalClaim | None = None
     issue_time: datetime = EPOCH
     expire_time: datetime = NEVER
 
@@ -127,7 +141,8 @@ class Verifier:
     A person's token carries `sub`, `workspaces` ({id: role}), and optionally `iat`, `name` and
     `zoneinfo` (IANA). A service's token carries `sub` (the service, which is also the id of its
     key) and `obo` ({user, workspace, member}, where `member` is the membership that the service
-    has stored); it is bound to this service by `aud` and short-lived.
+    has stored), and optionally `approval`, the decision that it carries out; it is bound to this
+    service by `aud` and short-lived.
     """
 
     def __init__(
@@ -199,6 +214,7 @@ class Verifier:
             workspaces={workspace: member.role if member else ""} if workspace and user else {},
             service=_text(claims["sub"], 63),
             membership=member,
+            approval=_approval(claims["approval"]) if "approval" in claims else None,
             issue_time=_time(claims["iat"]),
             expire_time=_time(claims["exp"]),
         )
@@ -219,6 +235,7 @@ class ServiceIdentity:
         user: str = "",
         workspace: str = "",
         membership: Membership | None = None,
+        approval: ApprovalClaim | None = None,
     ) -> str:
         """Signs a token for `audience`. `membership` is the user's, as this service stores it."""
         # The verifier reads the machine's clock, so the signer does too.
@@ -238,6 +255,9 @@ class ServiceIdentity:
                 "source": membership.source,
                 "set_time": membership.set_time.timestamp(),
             }
+        if approval is not None:
+            decide_time = approval.decide_time.timestamp()
+            claims["approval"] = {**asdict(approval), "decide_time": decide_time}
         return jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._key_id})
 
 
@@ -271,6 +291,20 @@ def _membership(claim: Mapping[str, Any]) -> Membership:
     if role not in ROLES or source not in ROLE_SOURCES:
         raise ValueError("unknown role")
     return Membership(role=role, source=source, set_time=_time(claim["set_time"]))
+
+
+def _approval(claim: Mapping[str, Any]) -> ApprovalClaim:
+    name, edited = claim["approval"], claim["edited"]
+    if not isinstance(name, str) or len(name) > 300 or not isinstance(edited, bool):
+        raise ValueError("not an approval")
+    return ApprovalClaim(
+        approval=name,
+        requester=_text(claim["requester"], 128),
+        approver=_text(claim["approver"], 128),
+        digest=_text(claim["digest"], 64),
+        edited=edited,
+        decide_time=_time(claim["decide_time"]),
+    )
 
 
 def _time(seconds: Any) -> datetime:

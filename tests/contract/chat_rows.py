@@ -289,6 +289,13 @@ AGENT_ROWS: Final[list[Row]] = [
         lambda empty: not empty.ListFields(),
     ),
     ok(
+        f"{A}CheckModels",
+        lambda s: gp.CheckModelsRequest(
+            workspace=s.workspace, models=[f"{s.workspace}/modelConfigs/999999"]
+        ),
+        lambda answer: answer.missing == [f"{answer.missing[0]}"],
+    ),
+    ok(
         f"{A}ListCapabilities",
         lambda s: gp.ListCapabilitiesRequest(),
         lambda page: {"fetch_url", "now"} <= {c.id for c in page.capabilities},

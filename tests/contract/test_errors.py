@@ -99,7 +99,8 @@ def test_a_service_reaches_only_what_the_table_gives_it(stage: Stage, service: s
     assert refused == every - REACHED[service]
 
 
-@pytest.mark.parametrize("method", sorted(READS))
+# A model of one's own is its owner's to read.
+@pytest.mark.parametrize("method", sorted(READS - {"ChatService/GetModelConfig"}))
 def test_a_viewer_may_read(stage: Stage, method: str) -> None:
     row = first_answer(method)
     stage.live.raw(method, row.make(stage), stage.who.metadata(method, "viewer"))

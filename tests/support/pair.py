@@ -72,6 +72,8 @@ async def pair(
     clock: ManualClock,
     authority: Authority | None = None,
     /,
+    *,
+    local_models: bool = False,
     **automation: Any,
 ) -> AsyncIterator[Pair]:
     """`automation` are settings of automation_service. With an authority both speak mTLS."""
@@ -99,6 +101,7 @@ async def pair(
                 model_url,
                 listen=chat_address,
                 peer_address=automation_address,
+                local_models=local_models,
                 **chat_tls,
             ),
             clock=clock,

@@ -30,7 +30,7 @@ def create_automation_tool(run: AgentRun) -> BaseTool:
     async def apply(approved: ApprovalGranted) -> SavedAutomation:
         return await run.deps.automations.create(
             workspace=run.context.runtime.workspace,
-            user=approved.requested_by,
+            user=approved.author,
             payload=approved.payload,
             request_id=approved.approval,
         )

@@ -42,7 +42,7 @@ def pause_automation_tool(run: AgentRun) -> BaseTool:
     async def apply(approved: ApprovalGranted) -> SavedAutomation:
         return await run.deps.automations.pause(
             workspace=run.context.runtime.workspace,
-            user=approved.requested_by,
+            user=approved.author,
             name=approved.payload["name"],
             note=approved.payload.get("note", ""),
             request_id=approved.approval,
@@ -74,7 +74,7 @@ def resume_automation_tool(run: AgentRun) -> BaseTool:
     async def apply(approved: ApprovalGranted) -> SavedAutomation:
         return await run.deps.automations.resume(
             workspace=run.context.runtime.workspace,
-            user=approved.requested_by,
+            user=approved.author,
             name=approved.payload["name"],
             # approvals of an older version have none
             etag=approved.payload.get("etag", ""),

@@ -32,7 +32,7 @@ def update_automation_tool(run: AgentRun) -> BaseTool:
     async def apply(approved: ApprovalGranted) -> SavedAutomation:
         return await run.deps.automations.update(
             workspace=run.context.runtime.workspace,
-            user=approved.requested_by,
+            user=approved.author,
             payload=approved.payload,
             request_id=approved.approval,
         )

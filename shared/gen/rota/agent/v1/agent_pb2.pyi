@@ -110,6 +110,20 @@ class CancelTaskResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class CheckModelsRequest(_message.Message):
+    __slots__ = ("workspace", "models")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    models: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, workspace: _Optional[str] = ..., models: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class CheckModelsResponse(_message.Message):
+    __slots__ = ("missing",)
+    MISSING_FIELD_NUMBER: _ClassVar[int]
+    missing: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, missing: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class ListCapabilitiesRequest(_message.Message):
     __slots__ = ("known_version",)
     KNOWN_VERSION_FIELD_NUMBER: _ClassVar[int]

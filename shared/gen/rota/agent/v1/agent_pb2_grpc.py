@@ -51,6 +51,11 @@ class AgentServiceStub:
                 request_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.ListCapabilitiesRequest.SerializeToString,
                 response_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.ListCapabilitiesResponse.FromString,
                 _registered_method=True)
+        self.CheckModels = channel.unary_unary(
+                '/rota.agent.v1.AgentService/CheckModels',
+                request_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckModelsRequest.SerializeToString,
+                response_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckModelsResponse.FromString,
+                _registered_method=True)
 
 
 class AgentServiceServicer:
@@ -87,6 +92,15 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckModels(self, request, context):
+        """Says which of some models a task of the user of the service token can't name:
+        those that are not configured, and other people's own. The answer does not
+        tell these two apart.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -104,6 +118,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.ListCapabilities,
                     request_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.ListCapabilitiesRequest.FromString,
                     response_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.ListCapabilitiesResponse.SerializeToString,
+            ),
+            'CheckModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckModels,
+                    request_deserializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckModelsRequest.FromString,
+                    response_serializer=rota_dot_agent_dot_v1_dot_agent__pb2.CheckModelsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -189,6 +208,33 @@ class AgentService:
             '/rota.agent.v1.AgentService/ListCapabilities',
             rota_dot_agent_dot_v1_dot_agent__pb2.ListCapabilitiesRequest.SerializeToString,
             rota_dot_agent_dot_v1_dot_agent__pb2.ListCapabilitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.agent.v1.AgentService/CheckModels',
+            rota_dot_agent_dot_v1_dot_agent__pb2.CheckModelsRequest.SerializeToString,
+            rota_dot_agent_dot_v1_dot_agent__pb2.CheckModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -162,18 +162,35 @@ class Trigger(_message.Message):
     def __init__(self, name: _Optional[str] = ..., trigger_id: _Optional[str] = ..., type: _Optional[str] = ..., config: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., static_inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., enabled: _Optional[bool] = ..., next_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disabled_reason: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
 
 class Revision(_message.Message):
-    __slots__ = ("name", "revision", "definition", "author", "create_time")
+    __slots__ = ("name", "revision", "definition", "author", "create_time", "decision")
+    class Decision(_message.Message):
+        __slots__ = ("approval", "requester", "approver", "payload_digest", "edited", "decide_time")
+        APPROVAL_FIELD_NUMBER: _ClassVar[int]
+        REQUESTER_FIELD_NUMBER: _ClassVar[int]
+        APPROVER_FIELD_NUMBER: _ClassVar[int]
+        PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+        EDITED_FIELD_NUMBER: _ClassVar[int]
+        DECIDE_TIME_FIELD_NUMBER: _ClassVar[int]
+        approval: str
+        requester: str
+        approver: str
+        payload_digest: str
+        edited: bool
+        decide_time: _timestamp_pb2.Timestamp
+        def __init__(self, approval: _Optional[str] = ..., requester: _Optional[str] = ..., approver: _Optional[str] = ..., payload_digest: _Optional[str] = ..., edited: _Optional[bool] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     DEFINITION_FIELD_NUMBER: _ClassVar[int]
     AUTHOR_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
     name: str
     revision: int
     definition: AutomationDefinition
     author: str
     create_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., revision: _Optional[int] = ..., definition: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., author: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    decision: Revision.Decision
+    def __init__(self, name: _Optional[str] = ..., revision: _Optional[int] = ..., definition: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., author: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decision: _Optional[_Union[Revision.Decision, _Mapping]] = ...) -> None: ...
 
 class Slot(_message.Message):
     __slots__ = ("name", "trigger", "slot_time", "fire_time", "local_time", "outcome", "reason", "run", "decide_time")

@@ -194,7 +194,9 @@ class ChatServiceServicer:
         """Deletes a thread with its messages, turns and approvals, for good.
         Automations that came of it stay. A turn that runs is
         FAILED_PRECONDITION / TURN_IN_PROGRESS, one that waits
-        FAILED_PRECONDITION / APPROVALS_UNDECIDED.
+        FAILED_PRECONDITION / APPROVALS_UNDECIDED. Another person's thread takes the
+        role owner, else it is PERMISSION_DENIED. What was decided in it stays with
+        the revisions of automations that came of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,6 +52,7 @@ __all__ = (
     "PreviewScheduleResponse",
     "ResumeAutomationRequest",
     "Revision",
+    "RevisionDecision",
     "RollbackAutomationRequest",
     "RotateWebhookSecretRequest",
     "Run",
@@ -418,8 +419,8 @@ class Automation(betterproto2.Message):
 
     creator: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
     """
-    Output only. `users/{u}`: on whose behalf it runs. Empty when that user was
-    deleted.
+    Output only. `users/{u}`: who asked for it. Its runs act for the author of
+    their revision. Empty when that user was deleted.
     """
 
     create_time: "datetime.datetime | None" = betterproto2.field(
@@ -1501,7 +1502,9 @@ class PlanStep(betterproto2.Message):
     )
     """
     Config of the action; strings in it are templates. For `agent_task`:
-    prompt (required), tools, model, output_schema, auto_approve.
+    prompt (required), tools, model, output_schema, auto_approve. A model
+    `workspaces/{w}/modelConfigs/{id}` must be the caller's own: any other is
+    INVALID_ARGUMENT when the definition is saved, and MODEL_GONE at run time.
     """
 
     output_as: "str | None" = betterproto2.field(5, betterproto2.TYPE_STRING, optional=True)
@@ -1642,7 +1645,10 @@ class Revision(betterproto2.Message):
 
     author: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
     """
-    `users/{u}`: who made it. Empty when that user was deleted.
+    `users/{u}`: who made it, and for whom its runs act, with that person's role
+    and own models of that day. Of an approval this is who asked for it or, if it
+    was edited, who approved it. Empty when that user was deleted: its runs fail
+    with CREATOR_ACCESS_LOST.
     """
 
     create_time: "datetime.datetime | None" = betterproto2.field(
@@ -1652,8 +1658,59 @@ class Revision(betterproto2.Message):
     When it was made.
     """
 
+    decision: "RevisionDecision | None" = betterproto2.field(
+        6, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    The decision on the approval that it came of. Absent for a revision that
+    somebody saved directly.
+    """
+
 
 default_message_pool.register_message("rota.automation.v1", "Revision", Revision)
+
+
+@dataclass(eq=False, repr=False)
+class RevisionDecision(betterproto2.Message):
+    """
+    A decision on an approval of chat_service, as it was made. It stays when the
+    approval or its thread is deleted.
+    """
+
+    approval: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    `workspaces/{w}/approvals/{a}`.
+    """
+
+    requester: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    `users/{u}`: who asked for what was approved.
+    """
+
+    approver: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    `users/{u}`: who approved it.
+    """
+
+    payload_digest: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    SHA-256 of the canonical payload that was shown, in hexadecimal.
+    """
+
+    edited: "bool" = betterproto2.field(5, betterproto2.TYPE_BOOL)
+    """
+    Whether the approver changed the payload.
+    """
+
+    decide_time: "datetime.datetime | None" = betterproto2.field(
+        6, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When it was approved.
+    """
+
+
+default_message_pool.register_message("rota.automation.v1", "Revision.Decision", RevisionDecision)
 
 
 @dataclass(eq=False, repr=False)

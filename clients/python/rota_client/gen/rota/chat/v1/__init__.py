@@ -560,8 +560,8 @@ class Decision(betterproto2.Message):
     """
     Approve what was shown. What would never fire by now is INVALID_ARGUMENT as
     if it had been sent as an edit, with paths under `edit.payload`, and the
-    approval stays PENDING. What one asked for who has lost access since is
-    PERMISSION_DENIED / CREATOR_ACCESS_LOST, edited or not.
+    approval stays PENDING. What one asked for who has lost access since, or is
+    a viewer by now, is PERMISSION_DENIED / CREATOR_ACCESS_LOST, edited or not.
     """
 
     edit: "DecisionEdit | None" = betterproto2.field(
@@ -605,7 +605,9 @@ class DecisionEdit(betterproto2.Message):
     )
     """
     Required. The whole payload that replaces the one shown. An invalid one
-    is INVALID_ARGUMENT with field paths, and the approval stays PENDING.
+    is INVALID_ARGUMENT with field paths, and the approval stays PENDING. Who
+    edits acts: it is checked and carried out for the caller, who may name only
+    own models, and the runs that come of it act for the caller.
     """
 
 
@@ -2375,7 +2377,9 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
         Deletes a thread with its messages, turns and approvals, for good.
         Automations that came of it stay. A turn that runs is
         FAILED_PRECONDITION / TURN_IN_PROGRESS, one that waits
-        FAILED_PRECONDITION / APPROVALS_UNDECIDED.
+        FAILED_PRECONDITION / APPROVALS_UNDECIDED. Another person's thread takes the
+        role owner, else it is PERMISSION_DENIED. What was decided in it stays with
+        the revisions of automations that came of it.
         """
 
         return await self._unary_unary(

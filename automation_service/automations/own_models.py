@@ -1,0 +1,96 @@
+"""People's own models in a definition, which only their owner may name."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from shared import errors, resources
+from shared.definition.envelope import AutomationDefinition
+
+T = TypeVar("T")
+_PLAN, _ON_FAILURE = "definition.plan", "definition.execution.on_failure"
+
+
+class ModelDirectory(Protocol):
+    async def find_missing_models(
+        self, models: Sequence[str], *, workspace: str, user: str
+    ) -> Collection[str]:
+        """Returns the models that the user can't name. Raises RotaError."""
+        ...
+
+
+class UncheckedModels(Exception):
+    """A definition names own models that were not checked. `places` are their paths by name."""
+
+    def __init__(self, places: Mapping[str, Sequence[str]]) -> None:
+        super().__init__(", ".join(places))
+        self.places = places
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnModels:
+    """Asks chat_service, outside of the transaction that saves a definition."""
+
+    directory: ModelDirectory
+
+    async def check_in(
+        self, workspace: str, user: str, save: Callable[[Collection[str]], Awaitable[T]]
+    ) -> T:
+        """Calls `save` with the models that the user may name.
+
+        `save` raises UncheckedModels for others, and is then called again once they were checked.
+        Raises InvalidRequest for a model that is not the user's, and PeerUnavailable.
+        """
+        checked: set[str] = set()
+        while True:
+            try:
+                return await save(checked)
+            except UncheckedModels as found:
+                missing = await self.directory.find_missing_models(
+                    list(found.places), workspace=workspace, user=user
+                )
+                if missing:
+                    raise _refusal(found.places, missing) from None
+                checked |= set(found.places)
+
+
+def require_checked(
+    definition: AutomationDefinition, checked: Collection[str], *, field: str
+) -> None:
+    """Raises UncheckedModels with paths under `field`."""
+    places: dict[str, list[str]] = {}
+    for path, name in _own_models(definition):
+        if name not in checked:
+            places.setdefault(name, []).append(f"{field}.{path}")
+    if places:
+        raise UncheckedModels(places)
+
+
+def _own_models(definition: AutomationDefinition) -> Iterator[tuple[str, str]]:
+    for base, steps in ((_PLAN, definition.plan), (_ON_FAILURE, definition.execution.on_failure)):
+        for i, step in enumerate(steps):
+            name = step.config.get("model")
+            if isinstance(name, str) and _is_resource_name(name):
+                yield f"{base}[{i}].config.model", name
+
+
+def _is_resource_name(name: str) -> bool:
+    try:
+        resources.MODEL_CONFIG.parse(name)
+    except errors.ResourceNotFound:
+        return False
+    return True
+
+
+def _refusal(
+    places: Mapping[str, Sequence[str]], missing: Collection[str]
+) -> errors.InvalidRequest:
+    return errors.InvalidRequest(
+        [
+            errors.FieldViolation(
+                field=path, description="is no model of yours", reason="unknown_model"
+            )
+            for name in missing
+            for path in places[name]
+        ]
+    )
