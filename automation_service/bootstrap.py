@@ -40,6 +40,7 @@ from automation_service.webhooks.delivery import DeliveryWorker
 from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import WebhookSender
 from automation_service.webhooks.service import Webhooks
+from shared.aio import run_every
 from shared.clock import Clock, CorrectedClock
 from shared.db import database
 from shared.db.tenancy import Tenancy
@@ -48,6 +49,7 @@ from shared.rpc.access import Access
 from shared.rpc.client import open_channel
 from shared.rpc.configuration import build_server, read_credentials, read_tls
 from shared.rpc.idempotency import Idempotency
+from shared.rpc.open_streams import OpenStreams
 from shared.rpc.server import RpcServer
 from shared.security.secretbox import SecretBox
 from shared.telemetry import logs
@@ -127,7 +129,7 @@ async def service(
                 on_time=timedelta(seconds=settings.on_time_seconds), retention=retention
             ),
         )
-        watcher = RunWatcher(db=db)
+        watcher = RunWatcher(db=db, heartbeat_seconds=settings.heartbeat_seconds)
         writer = BatchWriter(
             db=db,
             queue=queue,
@@ -175,6 +177,10 @@ async def service(
         stop = asyncio.Event()
         loops = _loops(settings, stop, scheduler, worker, reconciler, capabilities, queue)
         cleaner = AutomationRetention(db=db, clock=clock, policy=_retention_policy(settings))
+        streams = OpenStreams()
+        if "api" in settings.roles:
+            check = partial(streams.check, partial(tenancy.read_memberships, db))
+            loops.append(run_every(settings.heartbeat_seconds, check, stop=stop))
         if "ticker" in settings.roles:
             loops.append(cleaner.run(stop, settings.retention_seconds))
         if "worker" in settings.roles:
@@ -188,7 +194,8 @@ async def service(
         await closers.enter_async_context(_running(stop, loops))
         port = 0
         if "api" in settings.roles:
-            server = _server(settings, servicer, NoticeServicer(access=access, db=db, clock=clock))
+            notices = NoticeServicer(access=access, db=db, clock=clock)
+            server = _server(settings, servicer, notices, streams)
             closers.push_async_callback(server.stop)
             await server.start()
             port = server.port
@@ -258,7 +265,10 @@ async def _running(
 
 
 def _server(
-    settings: AutomationSettings, servicer: AutomationServicer, notices: NoticeServicer
+    settings: AutomationSettings,
+    servicer: AutomationServicer,
+    notices: NoticeServicer,
+    streams: OpenStreams,
 ) -> RpcServer:
     return build_server(
         settings,
@@ -269,4 +279,5 @@ def _server(
             partial(notice_pb2_grpc.add_NoticeServiceServicer_to_server, notices),
         ],
         translate=database.translate,
+        streams=streams,
     )

@@ -27,6 +27,9 @@ class AutomationSettings(ServiceSettings):
         "equal on all replicas",
     )
     look_seconds: float = Field(2, gt=0, description="seconds between polls of an idle worker")
+    heartbeat_seconds: float = Field(
+        15, gt=0, description="seconds between heartbeats of a stream, and checks of its access"
+    )
     reconcile_seconds: float = Field(
         5, gt=0, description="seconds between repairs of lost queue entries"
     )

@@ -59,6 +59,7 @@ from shared.rpc import client
 from shared.rpc.access import Access
 from shared.rpc.configuration import build_server, read_credentials, read_tls
 from shared.rpc.idempotency import Idempotency
+from shared.rpc.open_streams import OpenStreams
 from shared.rpc.server import RpcServer
 from shared.security.secretbox import SecretBox
 from shared.telemetry import logs
@@ -109,6 +110,7 @@ async def service(
         stack.push_async_callback(leases.dispose)
         await require_migrated(db, checkpoints=checkpoints_version())
         clock = clock or await sync_clock(stack, db)
+        tenancy = Tenancy(tables.tenants)
         checkpoints = await stack.enter_async_context(open_checkpoints(url))
         toolbox = build_toolset(models, clock, fetcher, os.environ, McpToolStore(db=db), timeouts)
         catalogue = toolbox.catalogue
@@ -122,7 +124,7 @@ async def service(
                 settings,
                 service=NAME,
                 audience=AUTOMATION_SERVICE,
-                members=functools.partial(Tenancy(tables.tenants).read_membership, db),
+                members=functools.partial(tenancy.read_membership, db),
             )
             automations = AutomationClient(
                 stub=automation_pb2_grpc.AutomationServiceStub(channel),
@@ -182,12 +184,15 @@ async def service(
         retention = TurnRetention(
             db=db,
             clock=clock,
-            tenancy=Tenancy(tables.tenants),
+            tenancy=tenancy,
             delete_checkpoints=agent.delete_checkpoints,
             frames_kept=settings.frames_kept,
         )
         key_rotation = KeyRotation(model_loader=model_loader)
+        streams = OpenStreams()
+        find_members = functools.partial(tenancy.read_memberships, db)
         loops = (
+            run_every(settings.heartbeat_seconds, functools.partial(streams.check, find_members)),
             frame_log.run(),
             watcher.run(),
             turn_engine.run(),
@@ -204,6 +209,7 @@ async def service(
         server = _server(
             settings,
             _servicers(deps, turn_engine, watcher, frame_log, waiting_turns, fetcher, catalogue),
+            streams,
         )
         stack.push_async_callback(server.stop)
         await server.start()
@@ -299,7 +305,9 @@ def _servicers(
     return chat, agent
 
 
-def _server(settings: ChatSettings, servicers: tuple[ChatServicer, AgentServicer]) -> RpcServer:
+def _server(
+    settings: ChatSettings, servicers: tuple[ChatServicer, AgentServicer], streams: OpenStreams
+) -> RpcServer:
     chat, agent = servicers
     return build_server(
         settings,
@@ -310,6 +318,7 @@ def _server(settings: ChatSettings, servicers: tuple[ChatServicer, AgentServicer
             functools.partial(agent_pb2_grpc.add_AgentServiceServicer_to_server, agent),
         ],
         translate=database.translate,
+        streams=streams,
         limits=(("/rota.chat.v1.ChatService/SendMessage", LARGEST_MESSAGE),),
     )
 

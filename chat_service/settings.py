@@ -42,7 +42,9 @@ class ChatSettings(ServiceSettings):
     turn_lease_seconds: float = Field(
         8, ge=2, description="seconds until another replica takes over a turn whose replica died"
     )
-    heartbeat_seconds: float = Field(15, gt=0, description="seconds between heartbeats")
+    heartbeat_seconds: float = Field(
+        15, gt=0, description="seconds between heartbeats of a stream, and checks of its access"
+    )
     pool_size: int = Field(
         20,
         ge=4,

@@ -58,7 +58,8 @@ class AgentClient:
         try:
             return await self.retry.call(attached, transient=_is_lost)
         except _FAULTS as error:
-            raise _to_error(error) from error
+            refusal = _to_error(error)
+            raise _access_lost(request, refusal) or refusal from error
 
     async def cancel_task(self, request: AgentTask) -> None:
         """Asks chat_service to stop a task. Logs a failure, and raises nothing."""
@@ -107,8 +108,10 @@ class AgentClient:
         call = self._stub().RunTask(
             _message(request), metadata=await self._metadata(request), wait_for_ready=False
         )
+        attached = False
         try:
             async for event in _frames(call):
+                attached = True
                 match event.WhichOneof("event"):
                     case "started" if request.session_started is not None:
                         await request.session_started(event.started.session_id)
@@ -116,6 +119,10 @@ class AgentClient:
                         await request.progress(event.sequence, event.progress.title)
                     case "result":
                         return _result(event.result, request)
+        except grpc.aio.AioRpcError as error:
+            if attached and error.code() is grpc.StatusCode.UNAUTHENTICATED:
+                raise TimeoutError("the token of the stream expired") from error
+            raise
         finally:
             call.cancel()
         raise TimeoutError("the stream ended without a result")
@@ -194,6 +201,18 @@ def _to_error(error: grpc.aio.AioRpcError | TimeoutError) -> errors.RotaError:
     if isinstance(error, TimeoutError):
         return errors.PeerUnavailable(PEER)
     return status.from_call(error, peer=PEER)
+
+
+def _access_lost(request: AgentTask, refusal: errors.RotaError) -> errors.CreatorAccessLost | None:
+    """Returns what a refusal of the user means for the task; None for any other refusal."""
+    has = {key: refusal.metadata[key] for key in ("role",) if key in refusal.metadata}
+    gone = refusal.metadata.get("resource") == _workspace(request)
+    if not has and not gone:
+        return None
+    return errors.CreatorAccessLost(
+        "the user of the task may no longer act in the workspace",
+        metadata={"user": request.on_behalf_of, **has},
+    )
 
 
 def _capability(found: pb.Capability) -> Capability:

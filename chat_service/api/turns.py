@@ -74,6 +74,7 @@ class TurnServicer(ResourceServicer):
                     await self.access.admit(request.name, "editor")
                 place, opened = await self._open(new_turn, key)
             else:
+                self.access.record_grant(request.name, "editor")
                 place = _start_of(opened.segment.turn)
             if opened is not None:
                 self.turn_engine.start(opened.segment, opened.frames)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chat_service.persistence import tables
 from chat_service.persistence.enums import TurnState
 from shared.db.statements import Statement
+from shared.security.caller import ROLES_THAT_ACT
 
 t = tables.turns
 
@@ -74,7 +75,17 @@ _OPEN_TURN: Final = Statement(sa.select(t).where(t.c.thread_id == sa.bindparam("
 
 
 _IS_GIVEN: Final = t.c.id == sa.func.any(sa.bindparam("turns", type_=ARRAY(UUID_COLUMN)))
-_CANCEL_REQUESTS: Final = Statement(sa.select(t.c.id).where(_IS_GIVEN, t.c.cancel_requested))
+_MEMBERS: Final = tables.tenants.memberships.c
+_ACCESS_LOST: Final = sa.exists().where(
+    _MEMBERS.workspace_id == t.c.workspace_id,
+    _MEMBERS.user_id == t.c.requested_by,
+    _MEMBERS.revoked_time.is_not(None) | ~sa.or_(*(_MEMBERS.role == r for r in ROLES_THAT_ACT)),
+)
+_TO_STOP: Final = Statement(
+    sa.select(t.c.id, _ACCESS_LOST.label("access_lost"), t.c.requested_by).where(
+        _IS_GIVEN, t.c.cancel_requested | _ACCESS_LOST
+    )
+)
 _PROGRESS: Final = Statement(sa.select(t.c.id, t.c.last_sequence, t.c.state).where(_IS_GIVEN))
 
 
@@ -238,9 +249,15 @@ async def renew_leases(
     return {row["id"] for row in rows}
 
 
-async def list_cancel_requests(connection: AsyncConnection, turns: Sequence[UUID]) -> list[UUID]:
-    rows = await _CANCEL_REQUESTS.rows(connection, turns=list(turns))
-    return [row["id"] for row in rows]
+async def find_turns_to_stop(
+    connection: AsyncConnection, turns: Sequence[UUID]
+) -> dict[UUID, str | None]:
+    """Finds turns whose cancellation is requested, or whose requester may no longer act.
+
+    Returns the requester by turn, or None for a cancellation.
+    """
+    rows = await _TO_STOP.rows(connection, turns=list(turns))
+    return {row["id"]: row["requested_by"] if row["access_lost"] else None for row in rows}
 
 
 async def adopt_orphans(

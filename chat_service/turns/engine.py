@@ -18,6 +18,7 @@ from chat_service.turns.recovery import LostUsageEstimate, RecoveredSegment, Rec
 from chat_service.turns.segment import Flow, Segment
 from chat_service.turns.segment_run import SegmentRun
 from chat_service.turns.watch import TurnWatcher
+from shared import errors
 from shared.aio import BackgroundTasks, run_every
 from shared.clock import Clock
 from shared.telemetry import logs
@@ -100,12 +101,12 @@ class TurnEngine:
         run.start(self._flow, self._remove)
         self._watcher.poke(turn.id)
 
-    def cancel(self, turn: UUID) -> bool:
-        """Cancels the turn if it runs here."""
+    def cancel(self, turn: UUID, refusal: errors.RotaError | None = None) -> bool:
+        """Cancels the turn if it runs here. With a refusal it fails instead, and says why."""
         running = self._running.get(turn)
         if running is None or running.cancelled:
             return running is not None
-        running.cancelled = True
+        running.cancelled, running.refusal = True, refusal
         # After the task's first step: one cancelled before it would never clean up.
         asyncio.get_running_loop().call_soon(running.cancel)
         return True
@@ -165,12 +166,15 @@ class TurnEngine:
             await asyncio.sleep(LOCKED_SECONDS)
 
     async def check_cancel_requests(self) -> None:
-        """Cancels the turns here whose cancellation another replica stored."""
+        """Cancels the turns here whose cancellation another replica stored.
+
+        Ends those whose requester was revoked or is a viewer by now.
+        """
         if self._running:
             async with self._lease_connection() as connection:
-                asked = await turns.list_cancel_requests(connection, list(self._running))
-            for turn in asked:
-                self.cancel(turn)
+                asked = await turns.find_turns_to_stop(connection, list(self._running))
+            for turn, lost_by in asked.items():
+                self.cancel(turn, None if lost_by is None else _access_lost(lost_by))
 
     async def adopt_turns(self) -> None:
         """Recovers all turns whose owner died. Some start later, in the background."""
@@ -237,6 +241,13 @@ async def _check_lost(connection: AsyncConnection, run: SegmentRun) -> None:
     turn = await turns.get(connection, run.segment.turn.id)
     if turn is None or turn.fence != run.log.fence:
         run.lose()
+
+
+def _access_lost(user: str) -> errors.CreatorAccessLost:
+    return errors.CreatorAccessLost(
+        "the person for whom the turn acts may no longer act in the workspace",
+        metadata={"user": user},
+    )
 
 
 def _log_upkeep_failure(error: Exception) -> None:

@@ -37,7 +37,8 @@ log = logs.logger(__name__)
 class SegmentRun:
     """Runs one segment in a task. It is the SegmentIO of the segment's flow.
 
-    `cancelled`: a person stopped the turn. `left`: this replica stops, another one goes on.
+    `cancelled`: the turn is stopped by a person or, with a `refusal`, for what that says.
+    `left`: this replica stops, another one goes on.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class SegmentRun:
         self.segment = segment
         self.log = turn_log
         self.cancelled = False
+        self.refusal: errors.RotaError | None = None
         self.left = False
         self.task: asyncio.Task[None] | None = None
         self._db = db
@@ -135,7 +137,9 @@ class SegmentRun:
         cut_off = self.cancelled or self.left or self.log.lost.is_set()
         # A flow that is cut off may raise any error.
         if cut_off or isinstance(error, asyncio.CancelledError):
-            return SegmentCancelled() if self.cancelled and not self.log.lost.is_set() else None
+            if not self.cancelled or self.log.lost.is_set():
+                return None
+            return SegmentFailed(self.refusal) if self.refusal else SegmentCancelled()
         return to_failure(self.segment, error)
 
     async def _shield(self, end: Coroutine[Any, Any, None]) -> None:

@@ -1,7 +1,7 @@
 """Tables of workspaces, users, members and served requests, which both services have."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -162,6 +162,38 @@ class Tenancy:
         """Returns None for a user who is no member, or whose membership was revoked."""
         found = await self._select_member.row(connection, workspace=workspace, user=user)
         return None if found is None else Membership(**found)
+
+    async def read_memberships(
+        self, engine: AsyncEngine, asked: Collection[tuple[str, str]]
+    ) -> dict[tuple[str, str], Membership]:
+        """Like `read_membership`, for pairs of workspace and user, with one query."""
+        members = self.tables.memberships.c
+        pairs = (
+            sa.func.unnest(
+                sa.cast([workspace for workspace, _ in asked], sa.ARRAY(sa.Text)),
+                sa.cast([user for _, user in asked], sa.ARRAY(sa.Text)),
+            )
+            .table_valued("workspace_id", "user_id")
+            .render_derived("asked")
+        )
+        columns = members.workspace_id, members.user_id, members.role, members.source
+        query = (
+            sa.select(*columns, members.set_time)
+            .join_from(
+                pairs,
+                self.tables.memberships,
+                (members.workspace_id == pairs.c.workspace_id)
+                & (members.user_id == pairs.c.user_id),
+            )
+            .where(members.revoked_time.is_(None))
+        )
+        async with engine.connect() as connection:
+            return {
+                (row.workspace_id, row.user_id): Membership(
+                    role=row.role, source=row.source, set_time=row.set_time
+                )
+                for row in await connection.execute(query)
+            }
 
     async def read_membership(
         self, engine: AsyncEngine, workspace: str, user: str

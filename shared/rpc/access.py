@@ -9,7 +9,7 @@ from shared import errors, resources
 from shared.clock import Clock
 from shared.db.tenancy import Tenancy
 from shared.security import caller
-from shared.security.caller import ROLES, Caller
+from shared.security.caller import ROLES, Caller, Grant
 
 Role = Literal["viewer", "editor", "owner"]
 
@@ -25,12 +25,17 @@ class Access:
     def identify(self, name: str) -> Caller:
         """Returns the caller, who by the token alone is a member of the workspace of `name`.
 
-        Reads no table: whoever acts on it asks the stored membership, as `admit` does.
+        Reads no table: whoever acts on it asks the stored membership, as `admit` does, and then
+        calls `record_grant`.
         """
         who = caller.current()
         if _workspace(name) not in who.workspaces:
             raise errors.ResourceNotFound(name)
         return who
+
+    def record_grant(self, name: str, role: Role) -> None:
+        """Records what the present call was admitted to: its stream goes on while that holds."""
+        caller.record_grant(Grant(name=name, workspace=_workspace(name), role=role))
 
     async def admit(self, name: str, role: Role) -> Caller:
         """Returns the caller, recorded as a member, who has at least `role` today.
@@ -44,6 +49,7 @@ class Access:
         except errors.ResourceNotFound:
             raise errors.ResourceNotFound(name) from None
         caller.require_role(has, role)
+        self.record_grant(name, role)
         return replace(who, workspaces={**who.workspaces, workspace: has})
 
     def is_recorded(self, who: Caller, workspace: str, role: Role) -> bool:

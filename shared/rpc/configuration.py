@@ -8,6 +8,7 @@ from shared import errors
 from shared.rpc import tls
 from shared.rpc.client import DelegatedCredentials, MembershipReader
 from shared.rpc.interceptor import ServerInterceptor
+from shared.rpc.open_streams import OpenStreams
 from shared.rpc.server import RpcServer
 from shared.security import caller
 
@@ -63,6 +64,7 @@ def build_server(
     service_names: Sequence[str],
     add: Sequence[Callable[[Any], None]],
     translate: Callable[[BaseException], errors.RotaError | None],
+    streams: OpenStreams,
     limits: tuple[tuple[str, int], ...] = (),
 ) -> RpcServer:
     """Builds the server. Verifies tokens for `service`; see RpcServer and ServerInterceptor."""
@@ -73,7 +75,9 @@ def build_server(
     )
     return RpcServer(
         listen=settings.listen,
-        interceptor=ServerInterceptor(verifier=verifier, translate=translate, limits=limits),
+        interceptor=ServerInterceptor(
+            verifier=verifier, translate=translate, limits=limits, streams=streams
+        ),
         service_names=service_names,
         add=add,
         grace_seconds=settings.grace_seconds,

@@ -1,9 +1,9 @@
 """The interceptor of every server: it checks callers and requests, and converts errors."""
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn, cast
 
 import grpc
@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from shared import errors, resources
 from shared.rpc import status
 from shared.rpc.callers import require_caller
+from shared.rpc.open_streams import OpenStreams
 from shared.security import caller
 from shared.telemetry import logs, metrics
 
@@ -26,18 +27,19 @@ Headers = Sequence[tuple[str, str | bytes]]
 log = logs.logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInterceptor(grpc.aio.ServerInterceptor):
     """Authenticates and validates every call but health and reflection.
 
     `translate` turns a fault of a library into a refusal, or gives None. `limits` are request
-    sizes in bytes by method; `limit` is the size for the rest.
+    sizes in bytes by method; `limit` is the size for the rest. `streams` are those that it serves.
     """
 
     verifier: caller.Verifier
     translate: Callable[[BaseException], errors.RotaError | None]
     limit: int = 1 << 20
     limits: tuple[tuple[str, int], ...] = ()
+    streams: OpenStreams = dataclasses.field(default_factory=OpenStreams)
 
     async def intercept_service(
         self,
@@ -84,12 +86,12 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
             frames, headers = None, given.pop()
             with metrics.start_rpc(method, headers) as call:
                 try:
-                    who = self._admitted(method, headers, request)
+                    scope = caller.CallerScope(self._admitted(method, headers, request))
                     del headers
-                    with caller.CallerScope(who):
+                    with scope, self.streams.open(scope) as stream:
                         frames = serve(request, context)
                         del request
-                        async for frame in frames:
+                        while (frame := await stream.next(frames)) is not None:
                             yield frame
                 except (asyncio.CancelledError, GeneratorExit):
                     raise

@@ -110,29 +110,47 @@ def require_role(has: str, needs: str) -> None:
         raise errors.PermissionDenied(role=has, needs=needs)
 
 
-_current: ContextVar[Caller] = ContextVar("caller")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a call was admitted to: a resource name, its workspace, and the role that it takes."""
 
-
-def current() -> Caller:
-    """The caller of the RPC being served."""
-    return _current.get()
+    name: str
+    workspace: str
+    role: str
 
 
 @dataclass(slots=True)
 class CallerScope:
-    """Makes a caller the current one."""
+    """Makes a caller the current one. `grants` has the grant of each workspace of the call."""
 
     caller: Caller
-    _token: Token[Caller] | None = None
+    grants: dict[str, Grant] = field(default_factory=dict)
+    _token: "Token[CallerScope] | None" = None
 
     def __enter__(self) -> None:
-        self._token = _current.set(self.caller)
+        self._token = _current.set(self)
 
     def __exit__(self, *_: object) -> None:
         assert self._token is not None
         # A stream that was cut short is closed in another context.
         with contextlib.suppress(ValueError):
             _current.reset(self._token)
+
+
+_current: ContextVar[CallerScope] = ContextVar("caller")
+
+
+def current() -> Caller:
+    """The caller of the RPC being served."""
+    return _current.get().caller
+
+
+def record_grant(grant: Grant) -> None:
+    """Records what the RPC being served was admitted to, unless it has that with a higher role."""
+    grants = _current.get().grants
+    before = grants.get(grant.workspace)
+    if before is None or ROLES.index(before.role) < ROLES.index(grant.role):
+        grants[grant.workspace] = grant
 
 
 class Verifier:

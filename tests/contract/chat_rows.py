@@ -293,7 +293,7 @@ AGENT_ROWS: Final[list[Row]] = [
         lambda s: gp.CheckModelsRequest(
             workspace=s.workspace, models=[f"{s.workspace}/modelConfigs/999999"]
         ),
-        lambda answer: answer.missing == [f"{answer.missing[0]}"],
+        lambda answer: [name.rpartition("/")[2] for name in answer.missing] == ["999999"],
     ),
     ok(
         f"{A}ListCapabilities",

@@ -153,7 +153,9 @@ class Tenant:
         return f"workspaces/{self.id}"
 
     def token(self, role: str = "owner") -> str:
-        return self.live.keys.user_token(self.user, {self.id: role}, expires_in=timedelta(days=1))
+        """Of the tenant's owner, or of somebody with another role: a token sets its user's role."""
+        user = self.user if role == "owner" else f"{self.user}-the-{role}"
+        return self.live.keys.user_token(user, {self.id: role}, expires_in=timedelta(days=1))
 
     def metadata(self, method: str = "", role: str = "owner") -> Metadata:
         """Of a person's call; of the other service's own where only services may call."""

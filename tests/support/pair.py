@@ -19,7 +19,7 @@ from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.rpc import client, tls
 from tests.support.certificates import Authority
-from tests.support.chat import Chat
+from tests.support.chat import QUIET_SECONDS, Chat
 from tests.support.chat import migrated as chat_migrated
 from tests.support.chat import settings as chat_settings
 from tests.support.ports import free_port
@@ -74,6 +74,7 @@ async def pair(
     /,
     *,
     local_models: bool = False,
+    heartbeat_seconds: float = QUIET_SECONDS,
     **automation: Any,
 ) -> AsyncIterator[Pair]:
     """`automation` are settings of automation_service. With an authority both speak mTLS."""
@@ -89,6 +90,7 @@ async def pair(
                 keys,
                 listen=automation_address,
                 peer=chat_address,
+                heartbeat_seconds=heartbeat_seconds,
                 **automation,
                 **automation_tls,
             ),
@@ -102,6 +104,7 @@ async def pair(
                 listen=chat_address,
                 peer_address=automation_address,
                 local_models=local_models,
+                heartbeat_seconds=heartbeat_seconds,
                 **chat_tls,
             ),
             clock=clock,

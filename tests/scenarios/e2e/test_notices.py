@@ -1,6 +1,7 @@
 """An approval waits in one service, and the webhook of the other tells of it."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from rota.automation.v1 import webhook_pb2 as pb
@@ -25,7 +26,11 @@ async def endpoint() -> AsyncIterator[Receiver]:
 async def road(
     both_databases: ServiceDatabases, keys: Keys, demo: DemoServer, clock: ManualClock
 ) -> AsyncIterator[Pair]:
-    settings = {"secret_keys": new_key(), "local_webhooks": True, "look_seconds": 0.2}
+    settings: dict[str, Any] = {
+        "secret_keys": new_key(),
+        "local_webhooks": True,
+        "look_seconds": 0.2,
+    }
     async with pair(both_databases, keys, demo.base_url, clock, **settings) as running:
         yield running
 

@@ -69,7 +69,10 @@ class AgentServiceServicer:
         one, also when its model or tools are gone by then; another body under it
         is ALREADY_EXISTS / REQUEST_ID_REUSED. The call
         ends OK after the frame that carries the result, because the task failed,
-        not the call. A caller that goes away does not stop the task.
+        not the call. A caller that goes away does not stop the task. A task whose
+        user was revoked or is a viewer by now fails with CREATOR_ACCESS_LOST. A
+        stream that is older than its service token ends with UNAUTHENTICATED: call
+        again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,11 @@ class ChatServiceStub:
     call: a client that goes away stops nothing, and WatchTurn gives it the very
     frames it missed. A streaming call ends OK after the first terminal frame it
     sends (completed, suspended, failed or cancelled); one that ends without a
-    terminal frame lost its connection, so watch again.
+    terminal frame lost its connection, so watch again. With each heartbeat a
+    stream asks for the caller's access: it ends with NOT_FOUND or
+    PERMISSION_DENIED when that is lost, with UNAUTHENTICATED when the token has
+    expired. A turn whose requester can no longer act fails with
+    CREATOR_ACCESS_LOST.
     """
 
     def __init__(self, channel):
@@ -159,7 +163,11 @@ class ChatServiceServicer:
     call: a client that goes away stops nothing, and WatchTurn gives it the very
     frames it missed. A streaming call ends OK after the first terminal frame it
     sends (completed, suspended, failed or cancelled); one that ends without a
-    terminal frame lost its connection, so watch again.
+    terminal frame lost its connection, so watch again. With each heartbeat a
+    stream asks for the caller's access: it ends with NOT_FOUND or
+    PERMISSION_DENIED when that is lost, with UNAUTHENTICATED when the token has
+    expired. A turn whose requester can no longer act fails with
+    CREATOR_ACCESS_LOST.
     """
 
     def CreateThread(self, request, context):
@@ -456,7 +464,11 @@ class ChatService:
     call: a client that goes away stops nothing, and WatchTurn gives it the very
     frames it missed. A streaming call ends OK after the first terminal frame it
     sends (completed, suspended, failed or cancelled); one that ends without a
-    terminal frame lost its connection, so watch again.
+    terminal frame lost its connection, so watch again. With each heartbeat a
+    stream asks for the caller's access: it ends with NOT_FOUND or
+    PERMISSION_DENIED when that is lost, with UNAUTHENTICATED when the token has
+    expired. A turn whose requester can no longer act fails with
+    CREATOR_ACCESS_LOST.
     """
 
     @staticmethod

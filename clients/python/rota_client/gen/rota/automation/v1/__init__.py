@@ -2693,7 +2693,10 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
 
     Every call needs a bearer token. A resource of a workspace the caller is not
     a member of is NOT_FOUND / RESOURCE_NOT_FOUND. Invalid input is
-    INVALID_ARGUMENT / INVALID_REQUEST with a field path for each violation.
+    INVALID_ARGUMENT / INVALID_REQUEST with a field path for each violation. With
+    each heartbeat a stream asks for the caller's access: it ends with NOT_FOUND or
+    PERMISSION_DENIED when that is lost, with UNAUTHENTICATED when the token has
+    expired.
     """
 
     async def create_automation(
