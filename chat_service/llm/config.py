@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from chat_service.llm import custom_endpoint
 from chat_service.llm.chat_model import StreamingChat
 from chat_service.llm.usage import ModelUsage, normalize_usage
-from shared.security.content_coding import ACCEPTED
+from shared.security.body_decoder import ACCEPTED
 from shared.security.egress import bound_responses
 
 DEFAULT_ID: Final = -1

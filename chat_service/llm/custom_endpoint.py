@@ -5,7 +5,7 @@ from typing import Final
 import httpx2
 
 from shared import errors
-from shared.security.content_coding import ACCEPTED
+from shared.security.body_decoder import ACCEPTED
 from shared.security.egress import (
     PublicTransport,
     Resolve,

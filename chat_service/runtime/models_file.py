@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from chat_service.llm.config import CONTEXT_TOKENS, DEFAULT_ID, ModelConfig
 from chat_service.llm.usage import MAX_TOKENS
 from chat_service.runtime.subagent import Subagent, researcher
-from shared.security.content_coding import ACCEPTED
+from shared.security.body_decoder import ACCEPTED
 from shared.security.egress import bound_responses
 from shared.telemetry import logs
 

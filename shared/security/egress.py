@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx2
 
-from shared.security import content_coding
+from shared.security import body_decoder
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
@@ -169,13 +169,13 @@ class _BoundedStream(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         limit = self._max_bytes
         try:
-            async for piece in content_coding.decode_body(
+            async for piece in body_decoder.decode_body(
                 self._stream, self._coding, max_bytes=limit
             ):
                 yield piece
-        except content_coding.BodyTooLarge as exc:
+        except body_decoder.BodyTooLarge as exc:
             raise ResponseTooLarge("the response is too large") from exc
-        except content_coding.BodyUnreadable as exc:
+        except body_decoder.BodyUnreadable as exc:
             raise httpx2.DecodingError(str(exc)) from exc
 
     async def aclose(self) -> None:

@@ -17,7 +17,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from pydantic import SecretStr
 
 from chat_service.runtime.models_file import McpServer
-from shared.security import content_coding
+from shared.security import body_decoder
 
 # a server may take this long to close a session, in the background
 CLOSE_SECONDS: Final = 10.0
@@ -100,7 +100,7 @@ def _open_client(
     auth: httpx.Auth | None = None,
 ) -> httpx.AsyncClient:
     client = create_mcp_http_client(headers=headers, timeout=timeout, auth=auth)
-    client.headers["accept-encoding"] = content_coding.ACCEPTED
+    client.headers["accept-encoding"] = body_decoder.ACCEPTED
     client.event_hooks = {"response": [_bound]}
     return client
 
@@ -124,13 +124,13 @@ class _BoundedStream(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         limit = MAX_RESPONSE_BYTES
         try:
-            async for piece in content_coding.decode_body(
+            async for piece in body_decoder.decode_body(
                 self._stream, self._coding, max_bytes=limit
             ):
                 yield piece
-        except content_coding.BodyTooLarge as exc:
+        except body_decoder.BodyTooLarge as exc:
             raise httpx.ReadError("the response is too large") from exc
-        except content_coding.BodyUnreadable as exc:
+        except body_decoder.BodyUnreadable as exc:
             raise httpx.DecodingError(str(exc)) from exc
 
     async def aclose(self) -> None:
