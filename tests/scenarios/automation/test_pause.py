@@ -172,7 +172,7 @@ async def test_what_waits_ends_when_its_automation_is_archived(
     assert len(agent.begun) == 1
 
 
-@pytest.mark.parametrize("concurrency", ["drop_if_running", "queue", "always"])
+@pytest.mark.parametrize("concurrency", ["queue", "always"])
 async def test_a_run_that_no_worker_took_waits_whatever_the_concurrency(
     url: str, keys: Keys, clock: ManualClock, agent: FakeAgent, concurrency: str
 ) -> None:
