@@ -21,6 +21,8 @@ DEFAULTS: Final = {
     "ROTA_RATE_BURST": "200",
     "ROTA_CALL_SECONDS": "30",
     "ROTA_IDLE_SECONDS": "60",
+    "ROTA_SILENT_SECONDS": "5",
+    "ROTA_UNUSED_SECONDS": "30",
 }
 
 
@@ -39,6 +41,8 @@ def render(settings: Mapping[str, str]) -> str:
         "rate_burst": _number("ROTA_RATE_BURST", settings),
         "call_seconds": _number("ROTA_CALL_SECONDS", settings),
         "idle_seconds": _number("ROTA_IDLE_SECONDS", settings),
+        "silent_seconds": _number("ROTA_SILENT_SECONDS", settings),
+        "unused_seconds": _number("ROTA_UNUSED_SECONDS", settings),
         # JSON is YAML, so what is made here goes in as it is.
         "refusals": json.dumps(local_replies.mappers()),
         "page": str(PAGE),

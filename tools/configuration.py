@@ -68,6 +68,17 @@ GATEWAY: Final[tuple[Row, ...]] = (
         DEFAULTS["ROTA_IDLE_SECONDS"],
         "seconds that a stream may be silent; at least three heartbeats",
     ),
+    (
+        "ROTA_SILENT_SECONDS",
+        DEFAULTS["ROTA_SILENT_SECONDS"],
+        "seconds in which a connection must say something, end its handshake, and, once it "
+        "begins a request, send its headers",
+    ),
+    (
+        "ROTA_UNUSED_SECONDS",
+        DEFAULTS["ROTA_UNUSED_SECONDS"],
+        "seconds that a connection without a request stays open",
+    ),
     ("ROTA_GATEWAY_TLS_CERT_FILE", "", "PEM, the certificate for callers; empty: no TLS"),
     ("ROTA_GATEWAY_TLS_KEY_FILE", "", "PEM, the key of ROTA_GATEWAY_TLS_CERT_FILE"),
     ("ROTA_TLS_CA_FILE", "", "PEM, the CA of the services' certificates; empty: no TLS to them"),
