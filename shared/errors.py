@@ -182,6 +182,17 @@ class DigestMismatch(RotaError):
         )
 
 
+class TooManyStreams(RotaError):
+    code, reason = Code.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS"
+
+    def __init__(self, *, of: str, limit: int, retry_after: timedelta) -> None:
+        super().__init__(
+            f"the {of} has {limit} streams open, as many as there may be; close one",
+            metadata={"of": of, "limit": str(limit)},
+            retry_after=retry_after,
+        )
+
+
 class StreamTruncated(RotaError):
     code, reason = Code.OUT_OF_RANGE, "STREAM_TRUNCATED"
 

@@ -50,6 +50,14 @@ class ServiceSettings(BaseSettings):
         le=65_535,
         description="port of /metrics for Prometheus, on the host of ROTA_LISTEN; 0: none",
     )
+    streams_per_person: int = Field(
+        200, ge=1, description="maximum streams that a person has open on this replica"
+    )
+    streams_per_workspace: int = Field(
+        1_000,
+        ge=1,
+        description="maximum streams that people have open on this replica in one workspace",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="least severe level that is logged"
     )

@@ -10,6 +10,7 @@ from shared.rpc.client import DelegatedCredentials, MembershipReader
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.open_streams import OpenStreams
 from shared.rpc.server import RpcServer
+from shared.rpc.stream_limits import StreamLimits
 from shared.security import caller
 
 
@@ -36,6 +37,10 @@ class RpcSettings(Protocol):
     def grace_seconds(self) -> float: ...
     @property
     def drain_seconds(self) -> float: ...
+    @property
+    def streams_per_person(self) -> int: ...
+    @property
+    def streams_per_workspace(self) -> int: ...
 
 
 def read_tls(settings: RpcSettings) -> tls.Tls | None:
@@ -76,7 +81,14 @@ def build_server(
     return RpcServer(
         listen=settings.listen,
         interceptor=ServerInterceptor(
-            verifier=verifier, translate=translate, limits=limits, streams=streams
+            verifier=verifier,
+            translate=translate,
+            limits=limits,
+            streams=streams,
+            stream_limits=StreamLimits(
+                per_person=settings.streams_per_person,
+                per_workspace=settings.streams_per_workspace,
+            ),
         ),
         service_names=service_names,
         add=add,

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final, NoReturn, cast
 
 import grpc
@@ -16,6 +17,7 @@ from shared import errors, resources
 from shared.rpc import status
 from shared.rpc.callers import require_caller
 from shared.rpc.open_streams import OpenStreams
+from shared.rpc.stream_limits import StreamLimits
 from shared.security import caller
 from shared.telemetry import logs, metrics
 
@@ -32,7 +34,8 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
     """Authenticates and validates every call but health and reflection.
 
     `translate` turns a fault of a library into a refusal, or gives None. `limits` are request
-    sizes in bytes by method; `limit` is the size for the rest. `streams` are those that it serves.
+    sizes in bytes by method; `limit` is the size for the rest. `streams` are those that it serves,
+    `stream_limits` bound them by person and workspace.
     """
 
     verifier: caller.Verifier
@@ -40,6 +43,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
     limit: int = 1 << 20
     limits: tuple[tuple[str, int], ...] = ()
     streams: OpenStreams = dataclasses.field(default_factory=OpenStreams)
+    stream_limits: StreamLimits | None = None
 
     async def intercept_service(
         self,
@@ -88,7 +92,8 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
                 try:
                     scope = caller.CallerScope(self._admitted(method, headers, request))
                     del headers
-                    with scope, self.streams.open(scope) as stream:
+                    counted = self._count(scope.caller, request)
+                    with counted, scope, self.streams.open(scope) as stream:
                         frames = serve(request, context)
                         del request
                         while (frame := await stream.next(frames)) is not None:
@@ -103,6 +108,11 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
             log.info("rpc_served", method=method, ms=_since(call.began))
 
         return guarded
+
+    def _count(self, who: caller.Caller, request: Message) -> AbstractContextManager[None]:
+        if self.stream_limits is None:
+            return nullcontext()
+        return self.stream_limits.count(who, str(getattr(request, "name", "")))
 
     def _admitted(self, method: str, headers: Headers, request: Message) -> caller.Caller:
         who = self.verifier.verify(str(dict(headers).get("authorization", "")))

@@ -245,6 +245,7 @@ TESTS_OF_THEIR_OWN: Final = {
     "RATE_LIMITED",  # tests/gateway/test_limits.py, by the gateway
     "RESOURCE_NOT_FOUND",  # tests/contract/test_tenancy.py, in every call
     "SERVICE_UNAVAILABLE",
+    "TOO_MANY_STREAMS",  # tests/shared/rpc/test_interceptor.py, with small limits
     "START_EXPIRED",  # tests/scenarios/automation/test_pause.py, after a pause
 }
 

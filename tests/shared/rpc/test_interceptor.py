@@ -1,9 +1,11 @@
 """What every call passes before its handler."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import pytest
 from rota.automation.v1 import automation_pb2 as pb
 from rota.automation.v1 import automation_pb2_grpc
@@ -12,6 +14,7 @@ from shared import errors
 from shared.rpc import client
 from shared.rpc.interceptor import ServerInterceptor, check_request
 from shared.rpc.server import RpcServer
+from shared.rpc.stream_limits import RETRY_AFTER, StreamLimits
 from shared.security import caller
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys, new_key
@@ -36,6 +39,8 @@ class Servicer(automation_pb2_grpc.AutomationServiceServicer):
         self, request: Any, context: Any
     ) -> AsyncIterator[pb.RunEvent]:
         yield pb.RunEvent(sequence=1)
+        if request.name.endswith("/open"):
+            await asyncio.Event().wait()
         raise errors.StreamTruncated(7)
 
 
@@ -53,6 +58,7 @@ async def stub(keys: Keys) -> AsyncIterator[Any]:
         ),
         translate=translate,
         limits=((f"{METHOD}CreateAutomation", 100),),
+        stream_limits=StreamLimits(per_person=2, per_workspace=3),
     )
     server = RpcServer(
         listen="127.0.0.1:0",
@@ -184,3 +190,58 @@ async def test_a_nul_is_refused_wherever_it_is() -> None:
         "automation.display_name",
         "automation.definition.metadata.fields[k].string_value",
     ]
+
+
+async def open_stream(stub: Any, headers: list[tuple[str, str]], workspace: str = "w") -> Any:
+    name = f"workspaces/{workspace}/automations/a/runs/open"
+    call = stub.WatchRun(pb.WatchRunRequest(name=name), metadata=headers)
+    assert (await call.read()).sequence == 1
+    return call
+
+
+async def test_a_person_and_a_workspace_have_so_many_streams_and_no_more(
+    stub: Any, keys: Keys
+) -> None:
+    ada, eve = keys.user_headers("ada"), keys.user_headers("eve")
+    held = [await open_stream(stub, ada) for _ in range(2)]
+    refused = await refusal(open_stream(stub, ada))
+    assert (refused.code.name, refused.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_STREAMS")
+    assert refused.metadata == {"of": "person", "limit": "2"}
+    assert refused.retry_after == RETRY_AFTER
+    assert (await refusal(open_stream(stub, ada, "v"))).metadata["of"] == "person"
+
+    held.append(await open_stream(stub, eve))
+    refused = await refusal(open_stream(stub, eve))
+    assert refused.metadata == {"of": "workspace", "limit": "3"}
+    # A stranger's streams take nothing of the share of a workspace.
+    await open_stream(stub, keys.user_headers("eve", workspaces={"v": "viewer"}), "v")
+
+    for call in held[:2]:
+        call.cancel()
+    await until_open(stub, ada)
+
+
+async def until_open(stub: Any, headers: list[tuple[str, str]]) -> None:
+    for _ in range(200):
+        try:
+            await open_stream(stub, headers)
+        except grpc.aio.AioRpcError:
+            await asyncio.sleep(0.01)
+        else:
+            return
+    raise AssertionError("a stream that was closed still counts")
+
+
+async def test_the_streams_of_services_are_not_counted(stub: Any, keys: Keys) -> None:
+    headers = keys.service_headers(
+        "chat_service", audience="automation_service", user="ada", workspace="w"
+    )
+    for _ in range(5):
+        await open_stream(stub, headers)
+
+
+async def test_a_stream_that_ends_or_fails_counts_no_more(stub: Any, keys: Keys) -> None:
+    for _ in range(5):
+        name = "workspaces/w/automations/a/runs/r"
+        call = stub.WatchRun(pb.WatchRunRequest(name=name), metadata=keys.user_headers())
+        assert (await refusal(call)).reason == "STREAM_TRUNCATED"

@@ -42,6 +42,8 @@ class ChatServiceStub:
     PERMISSION_DENIED when that is lost, with UNAUTHENTICATED when the token has
     expired. A turn whose requester can no longer act fails with
     CREATOR_ACCESS_LOST.
+    More streams than a person or a workspace may have open are
+    RESOURCE_EXHAUSTED / TOO_MANY_STREAMS, and nothing is done.
     """
 
     def __init__(self, channel):
@@ -168,6 +170,8 @@ class ChatServiceServicer:
     PERMISSION_DENIED when that is lost, with UNAUTHENTICATED when the token has
     expired. A turn whose requester can no longer act fails with
     CREATOR_ACCESS_LOST.
+    More streams than a person or a workspace may have open are
+    RESOURCE_EXHAUSTED / TOO_MANY_STREAMS, and nothing is done.
     """
 
     def CreateThread(self, request, context):
@@ -469,6 +473,8 @@ class ChatService:
     PERMISSION_DENIED when that is lost, with UNAUTHENTICATED when the token has
     expired. A turn whose requester can no longer act fails with
     CREATOR_ACCESS_LOST.
+    More streams than a person or a workspace may have open are
+    RESOURCE_EXHAUSTED / TOO_MANY_STREAMS, and nothing is done.
     """
 
     @staticmethod

@@ -42,6 +42,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENCRYPTION_UNAVAILABLE: _ClassVar[ErrorReason]
     RATE_LIMITED: _ClassVar[ErrorReason]
     START_EXPIRED: _ClassVar[ErrorReason]
+    TOO_MANY_STREAMS: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 UNAUTHENTICATED: ErrorReason
 PERMISSION_DENIED: ErrorReason
@@ -78,3 +79,4 @@ CANCELLED: ErrorReason
 ENCRYPTION_UNAVAILABLE: ErrorReason
 RATE_LIMITED: ErrorReason
 START_EXPIRED: ErrorReason
+TOO_MANY_STREAMS: ErrorReason

@@ -2283,6 +2283,8 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
     PERMISSION_DENIED when that is lost, with UNAUTHENTICATED when the token has
     expired. A turn whose requester can no longer act fails with
     CREATOR_ACCESS_LOST.
+    More streams than a person or a workspace may have open are
+    RESOURCE_EXHAUSTED / TOO_MANY_STREAMS, and nothing is done.
     """
 
     async def create_thread(

@@ -254,3 +254,11 @@ class ErrorReason(betterproto2.Enum):
     {"reason": "START_EXPIRED", "metadata": {"slot_time": "2026-11-23T08:00:00Z",
     "catchup_window_seconds": "600"}}
     """
+
+    TOO_MANY_STREAMS = 36
+    """
+    RESOURCE_EXHAUSTED. The person, or the workspace, has as many streams open
+    as the replica takes; RetryInfo says when to ask again. Metadata names the
+    limit, and whose it is.
+    {"reason": "TOO_MANY_STREAMS", "metadata": {"of": "person", "limit": "200"}}
+    """
