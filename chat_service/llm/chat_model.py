@@ -4,17 +4,12 @@ The stock stream builds the SDK's typed object for every chunk and takes it apar
 is most of what a token costs. Here the chunk's JSON goes straight to the same conversion.
 """
 
-import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
-import httpx2
-import openai
-import orjson
 from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
@@ -22,17 +17,10 @@ from langchain_openai import ChatOpenAI
 
 from chat_service.llm import usage
 from chat_service.llm.chunks import coalesce, merge_chunks, text_key
+from chat_service.llm.event_stream import BrokenStream, finish_reason, read_chunks
+from chat_service.llm.finish_reason import normalize_reason
 from chat_service.llm.text import clean
 from chat_service.llm.tool_call_chunks import ToolCallAssembler
-
-# a body that does not end with its answer is not waited for any longer
-READ_OUT_SECONDS: Final = 0.1
-# of an event stream; a provider may send a whole answer in one
-MAX_LINE_BYTES: Final = 4 * 1024 * 1024
-
-
-class BrokenStream(Exception):
-    """The provider sent something that is no chat completion."""
 
 
 @dataclass(slots=True)
@@ -79,31 +67,14 @@ class StreamingChat(ChatOpenAI):
         return response.message()
 
     async def _chunks(self, payload: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
-        finished = False
         # the SDK would traverse the whole body if it were passed as arguments
         given = {"model": payload["model"], "messages": (), "stream": True, "extra_body": payload}
-        async with self.async_client.with_streaming_response.create(**given) as response:
-            request, body = response.http_request, response.iter_bytes()
-            try:
-                async for line in split_lines(body):
-                    if not line.startswith(b"data:"):
-                        continue
-                    text = line[5:].strip()
-                    if text == b"[DONE]":
-                        finished = True
-                        break
-                    data = _parse(text)
-                    _raise_error(data, request)
-                    finished = finished or bool(_finish_reason(data))
-                    yield data
-            except httpx2.TimeoutException as exc:
-                raise openai.APITimeoutError(request) from exc
-            except httpx2.HTTPError as exc:
-                raise openai.APIConnectionError(request=request) from exc
-            if finished:
-                await _read_out(body)
-        if not finished:
-            raise openai.APIConnectionError(message="the stream ended early", request=request)
+        async with (
+            self.async_client.with_streaming_response.create(**given) as response,
+            aclosing(read_chunks(response.iter_bytes(), response.http_request)) as chunks,
+        ):
+            async for data in chunks:
+                yield data
 
     def to_chunk(
         self, data: dict[str, Any], calls: ToolCallAssembler, progress: CallProgress
@@ -143,7 +114,7 @@ class _ResponseBuilder:
         chunk = self._chat.to_chunk(data, self._calls, self._progress)
         if chunk is None:
             return None
-        self._finish = self._finish or str(_finish_reason(data) or "")
+        self._finish = normalize_reason(finish_reason(data)) or self._finish
         self._progress.tool_call_ids |= self._calls.ids
         return self._keep(chunk)
 
@@ -222,58 +193,6 @@ def _prepare(data: dict[str, Any], calls: ToolCallAssembler) -> dict[str, Any]:
     return delta
 
 
-async def split_lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yields the lines of an event stream, for any of its three line ends; some are blank.
-
-    Raises BrokenStream for a line of more than MAX_LINE_BYTES.
-    """
-    begun: list[bytes] = []
-    size = 0
-    async for some in read:
-        first, *more = some.replace(b"\r", b"\n").split(b"\n")
-        begun.append(first)
-        size += len(first)
-        if size > MAX_LINE_BYTES:
-            raise BrokenStream
-        if not more:
-            continue
-        yield b"".join(begun)
-        *whole, last = more
-        for line in whole:
-            yield line
-        begun, size = [last], len(last)
-    yield b"".join(begun)
-
-
-async def _read_out(body: AsyncIterator[bytes]) -> None:
-    """Reads the rest of a body: a connection is reused only after the body has ended."""
-    with suppress(TimeoutError, httpx2.HTTPError):
-        async with asyncio.timeout(READ_OUT_SECONDS):
-            async for _ in body:
-                pass
-
-
-def _parse(text: bytes) -> dict[str, Any]:
-    try:
-        data = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        # orjson refuses lone surrogates
-        try:
-            data = json.loads(text.decode(errors="replace"))
-        except ValueError as exc:
-            raise BrokenStream from exc
-    if not isinstance(data, dict):
-        raise BrokenStream
-    return data
-
-
-def _raise_error(data: dict[str, Any], request: Any) -> None:
-    error = data.get("error")
-    if error:
-        body = error if isinstance(error, dict) else {"message": str(error)}
-        raise openai.APIError(str(body.get("message", "")), request=request, body=body)
-
-
 def _size(delta: dict[str, Any]) -> int:
     """Returns the bytes of text in a delta."""
     content = delta.get("content")
@@ -283,15 +202,6 @@ def _size(delta: dict[str, Any]) -> int:
     for call in delta.get("tool_calls") or ():
         said += [call["function"].get("name"), call["function"].get("arguments")]
     return sum(len(text.encode(errors="replace")) for text in said if isinstance(text, str))
-
-
-def _finish_reason(data: dict[str, Any]) -> Any:
-    """Returns the finish reason of a chunk, if it has one. Raises BrokenStream."""
-    choices = data.get("choices") or [{}]
-    try:
-        return choices[0].get("finish_reason")
-    except (AttributeError, KeyError, TypeError) as exc:
-        raise BrokenStream from exc
 
 
 def _ids_in(messages: Sequence[BaseMessage]) -> set[str]:

@@ -10,7 +10,7 @@ from typing import Final
 import httpx2
 import openai
 
-from chat_service.llm.chat_model import BrokenStream
+from chat_service.llm.event_stream import BrokenStream
 from shared import errors
 from shared.security.egress import NotPublic
 
@@ -61,6 +61,7 @@ _SAID_OF: Final = {
     404: "the model's provider knows no such model",
 }
 _REFUSED = frozenset({400, 404, 413, 415, 422})
+_STATUS = re.compile("[45][0-9]{2}")
 _LONGEST_WAIT = timedelta(hours=1)
 
 
@@ -119,7 +120,7 @@ def classify_error(exc: BaseException) -> ProviderFault:
             rate_limited=False, transient=False, refused=True, too_long=True, said=said
         )
     limited = _is_rate_limit(exc)
-    status = getattr(exc, "status_code", None)
+    status = status_of(exc)
     refused = not limited and status in _REFUSED
     return ProviderFault(
         said=_SAID_OF.get(status or 0, ""),
@@ -131,10 +132,18 @@ def classify_error(exc: BaseException) -> ProviderFault:
     )
 
 
+def status_of(exc: BaseException) -> int | None:
+    """Returns the HTTP status of an error; of one within a stream, the status that it names."""
+    status = getattr(exc, "status_code", None)
+    if status is None and isinstance(exc, openai.APIError) and _STATUS.fullmatch(exc.code or ""):
+        status = int(exc.code or "")
+    return status
+
+
 def _is_too_long(exc: BaseException) -> bool:
     if not isinstance(exc, openai.APIError):
         return False
-    status = getattr(exc, "status_code", None)
+    status = status_of(exc)
     if status in (None, 400, 413, 422, 500):
         told = bool(_LONG_CODES & {str(exc.code), str(exc.type)})
         return status == 413 or told or _LONG_TEXT.search(str(exc)) is not None
@@ -148,7 +157,7 @@ def _is_rate_limit(exc: BaseException) -> bool:
     if "insufficient_quota" in (code, kind) or "insufficient_quota" in str(exc):
         return False
     return (
-        getattr(exc, "status_code", None) == 429
+        status_of(exc) == 429
         or bool(_RATE_CODES & {code, kind})
         or _RATE_TEXT.search(str(exc)) is not None
     )
@@ -163,8 +172,8 @@ def _is_transient(exc: BaseException) -> bool:
     if isinstance(exc.__cause__, NotPublic):
         return False
     match exc:
-        case openai.APIStatusError():
-            return exc.status_code in _TRANSIENT
+        case openai.APIError() if status_of(exc) is not None:
+            return status_of(exc) in _TRANSIENT
         case openai.APIConnectionError() | httpx2.HTTPError() | TimeoutError() | BrokenStream():
             return True
         case openai.APIError():

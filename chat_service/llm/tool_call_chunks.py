@@ -10,6 +10,7 @@ from uuid import uuid4
 from langchain_core.messages import InvalidToolCall, ToolCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
+from chat_service.llm.finish_reason import CUT
 from chat_service.llm.text import clean, read_arguments
 
 UNKNOWN: Final = "unknown"
@@ -18,8 +19,6 @@ _NO_NAME: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _LONGEST: Final = 64
 # in one answer; a model with more calls has failed
 MAX_CALLS: Final = 500
-# finish reasons that may cut a tool call
-CUT: Final = frozenset({"length", "content_filter"})
 
 
 def to_tool_name(sent: str) -> str:

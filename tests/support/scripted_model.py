@@ -5,11 +5,19 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 DONE = "[DONE]"
-# its chunks: objects, or the very text after `data: `
+# its chunks: objects, the very text after `data: `, or bytes that are no event's data; and an End
 Reply = Sequence[Any]
+
+
+class End(Enum):
+    """The end of a stream that does not end well, as the last of a reply."""
+
+    BROKEN = "broken"  # the connection, in the middle of the body
+    OPEN = "open"  # nothing comes any more, until the caller leaves
 
 
 @dataclass(frozen=True)
@@ -50,18 +58,26 @@ class ScriptedModel:
         else:
             self._stream(reply, writer)
         await writer.drain()
+        if reply[-1] is End.OPEN:
+            await reader.read()
         writer.close()
 
     def _stream(self, reply: Reply, writer: asyncio.StreamWriter) -> None:
-        writer.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
-        )
+        length = b"content-length: 1000000\r\n" if reply[-1] is End.BROKEN else b""
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n"
+        writer.write(head + length + b"\r\n")
         for chunk in reply:
-            text = chunk if isinstance(chunk, str) else json.dumps(chunk)
-            writer.write(f"data: {text}\n\n".encode())
+            match chunk:
+                case End():
+                    pass
+                case bytes():
+                    writer.write(chunk)
+                case _:
+                    text = chunk if isinstance(chunk, str) else json.dumps(chunk)
+                    writer.write(f"data: {text}\n\n".encode())
 
 
-def says(text: str, **delta: Any) -> dict[str, Any]:
+def says(text: Any, **delta: Any) -> dict[str, Any]:
     return _chunk({"role": "assistant", "content": text, **delta})
 
 

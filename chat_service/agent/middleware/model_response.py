@@ -10,17 +10,17 @@ from langchain_core.messages.tool import tool_call
 from chat_service.agent.middleware import budget
 from chat_service.llm.chat_model import ResponseChunk
 from chat_service.llm.errors import EmptyResponse
+from chat_service.llm.finish_reason import CONTENT_FILTER, CUT, LENGTH, is_known
 from chat_service.llm.metering import MeteredCall
 from chat_service.llm.text import clean
-from chat_service.llm.tool_call_chunks import CUT
 from chat_service.llm.usage import ModelUsage, UncheckpointedUsage
 from chat_service.runtime.events import ReasoningDelta, TextDelta, ToolCallArgs, ToolCallStarted
 from chat_service.runtime.run_context import STAMP, AgentRun, Emit
 from shared import errors
 
 _ENDS_HERE: Final = {
-    "length": "\n\n[The answer ends here: it is as long as the model's answers may be.]",
-    "content_filter": "\n\n[The answer ends here: the model's provider withheld the rest.]",
+    LENGTH: "\n\n[The answer ends here: it is as long as the model's answers may be.]",
+    CONTENT_FILTER: "\n\n[The answer ends here: the model's provider withheld the rest.]",
 }
 
 
@@ -66,7 +66,7 @@ def _check(message: AIMessage, asked: ResponseContext, used: ModelUsage) -> None
     if task is not None and task.budget_micros is not None:
         most = asked.settings.get("max_tokens")
         told = not used.estimated and most is not None and used.output_tokens < most
-        if reason == "length" and most is not None and not told:
+        if reason == LENGTH and most is not None and not told:
             raise budget.budget_exceeded(task.budget_micros)
         budget.check_cost(run, asked.messages, used.cost_micros)
     if message.tool_calls or message.invalid_tool_calls:
@@ -83,7 +83,10 @@ def _check(message: AIMessage, asked: ResponseContext, used: ModelUsage) -> None
 
 def _end_visibly(message: AIMessage, asked: ResponseContext) -> None:
     """Appends a note to an answer that was cut off, for the person and for later model calls."""
-    note = _ENDS_HERE.get(_reason(message))
+    reason, task = _reason(message), asked.run.context.task
+    note = _ENDS_HERE.get(reason)
+    if not is_known(reason) and (task is None or task.output_schema is None):
+        note = f"\n\n[The answer ends here: the model's provider gives the reason “{reason}”.]"
     if note is None or message.tool_calls or message.invalid_tool_calls or not message.text:
         return
     message.content = message.text + note

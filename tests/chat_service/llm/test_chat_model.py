@@ -192,6 +192,7 @@ async def test_an_answer_that_ends_before_its_first_word_is_not_asked_for_again(
     [
         ("length", "[The answer ends here: it is as long as the model's answers may be.]"),
         ("content_filter", "[The answer ends here: the model's provider withheld the rest.]"),
+        ("lunch", "[The answer ends here: the model's provider gives the reason “lunch”.]"),
     ],
 )
 async def test_an_answer_that_is_cut_off_says_so(bench: Bench, reason: str, note: str) -> None:

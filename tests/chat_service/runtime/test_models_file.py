@@ -12,8 +12,9 @@ from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat, split_lines
+from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat
 from chat_service.llm.config import ModelBundle, ModelConfig
+from chat_service.llm.event_stream import split_lines
 from chat_service.runtime.models_file import BadModelsFile, Models, load_models
 from tests.chat_service.agent_bench import KEY, Bench
 from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
