@@ -3,19 +3,31 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chat_service.llm.text import read_object
+from chat_service.llm.text import read_objects
 from shared import canonical_json, json_schema
 
 
 def read_output(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | list[str]:
-    """Returns the JSON object in an answer, or its faults."""
-    found = read_object(text)
-    if found is None:
-        return ["the answer is not a JSON object"]
+    """Returns the last JSON object of an answer that satisfies the schema.
+
+    Returns the faults of the last object if none does.
+    """
+    found = read_objects(text)
+    faults = ["the answer is not a JSON object"]
+    for one in found[::-1]:
+        wrong = _find_faults(one, schema)
+        if not wrong:
+            return one
+        if one is found[-1]:
+            faults = wrong
+    return faults
+
+
+def _find_faults(found: dict[str, Any], schema: Mapping[str, Any]) -> list[str]:
     try:
         # messages between the services can't carry other values
         canonical_json.normalise(found)
     except canonical_json.NotCanonical as exc:
         return [str(exc)]
     faults = json_schema.find_faults(schema, found)
-    return [f"{path}: {what}" if path else what for path, what in faults] or found
+    return [f"{path}: {what}" if path else str(what) for path, what in faults]

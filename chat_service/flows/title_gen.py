@@ -10,11 +10,11 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.flows.dependencies import FlowDeps
+from chat_service.flows.title_text import read_title
 from chat_service.llm import errors
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle
 from chat_service.llm.metering import Meter
-from chat_service.llm.text import one_line
 from chat_service.persistence import threads
 from chat_service.persistence.enums import TitleState
 from chat_service.persistence.threads import Thread
@@ -26,14 +26,12 @@ from shared.telemetry import logs
 
 READ: Final = 500
 CALL_SECONDS: Final = 120.0
-LONGEST: Final = 100
-_QUOTES = "\"'`“”„‟‘’‚‛«»‹›「」『』"
 
 
 async def generate_title(
     model: ModelBundle, text: str, meter: Meter, *, seconds: float = CALL_SECONDS
 ) -> str:
-    """At most 100 characters, without quotation marks. Empty when the model gave none in time."""
+    """One plain line of at most 100 characters. Empty when the model gave none in time."""
     if not text.strip():
         return ""
     progress = CallProgress()
@@ -47,7 +45,7 @@ async def generate_title(
         meter.fail(call, timed_out=errors.timed_out(exc))
         return ""
     meter.record(call, answer)
-    return one_line(one_line(answer.text, 2 * LONGEST).strip(_QUOTES + " "), LONGEST)
+    return read_title(answer.text)
 
 
 log = logs.logger(__name__)

@@ -4,7 +4,7 @@ The stock stream builds the SDK's typed object for every chunk and takes it apar
 is most of what a token costs. Here the chunk's JSON goes straight to the same conversion.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +17,11 @@ from langchain_openai import ChatOpenAI
 
 from chat_service.llm import usage
 from chat_service.llm.chunks import coalesce, merge_chunks, text_key
+from chat_service.llm.delta import take_words
 from chat_service.llm.event_stream import BrokenStream, finish_reason, read_chunks
 from chat_service.llm.finish_reason import normalize_reason
 from chat_service.llm.text import clean
+from chat_service.llm.thought_tags import Piece, Retraction, Thought, ThoughtSplitter
 from chat_service.llm.tool_call_chunks import ToolCallAssembler
 
 
@@ -33,8 +35,8 @@ class CallProgress:
     bytes_written: int = 0
 
 
-# a chunk of an answer: plain text, or anything else
-ResponseChunk = str | AIMessageChunk
+# what an answer brings: its text, the model's thoughts, and chunks of tool calls
+ResponseChunk = Piece | AIMessageChunk
 
 
 class StreamingChat(ChatOpenAI):
@@ -48,7 +50,11 @@ class StreamingChat(ChatOpenAI):
         on_chunk: Callable[[ResponseChunk], None] = lambda _: None,
         **settings: Any,
     ) -> AIMessage:
-        """Returns the message that `ainvoke` would. Calls `on_chunk` with each chunk."""
+        """Returns the message that `ainvoke` would. Calls `on_chunk` with each chunk.
+
+        Its text has no thoughts; they are in `additional_kwargs["reasoning_content"]`. Its finish
+        reason is that of the OpenAI API, if it has that meaning.
+        """
         asked = {"stream": True, "stream_options": {"include_usage": True}, **settings}
         payload = self._get_request_payload(list(messages), **asked)
         progress.request = payload
@@ -58,12 +64,10 @@ class StreamingChat(ChatOpenAI):
         async with aclosing(coalesce(self._chunks(payload))) as came:
             async for chunks in came:
                 for data in merge_chunks(chunks):
-                    chunk = response.feed(data)
-                    if chunk is not None:
+                    for chunk in response.feed(data):
                         on_chunk(chunk)
-        rest = response.rest()
-        if rest is not None:
-            on_chunk(rest)
+        for chunk in response.rest():
+            on_chunk(chunk)
         return response.message()
 
     async def _chunks(self, payload: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
@@ -76,24 +80,16 @@ class StreamingChat(ChatOpenAI):
             async for data in chunks:
                 yield data
 
-    def to_chunk(
-        self, data: dict[str, Any], calls: ToolCallAssembler, progress: CallProgress
-    ) -> ChatGenerationChunk | None:
+    def convert(self, data: dict[str, Any]) -> ChatGenerationChunk | None:
         """Converts a chunk to LangChain's. Raises BrokenStream."""
         try:
-            delta = _prepare(data, calls)
-            progress.bytes_written += _size(delta)
-            chunk = self._convert_chunk_to_generation_chunk(data, AIMessageChunk, {})
+            return self._convert_chunk_to_generation_chunk(data, AIMessageChunk, {})
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             raise BrokenStream from exc
-        thought = delta.get("reasoning_content") or delta.get("reasoning")
-        if chunk is not None and isinstance(thought, str) and thought:
-            chunk.message.additional_kwargs["reasoning_content"] = clean(thought)
-        return chunk
 
 
 class _ResponseBuilder:
-    """Builds the answer of one call from its chunks. Plain text is converted at the end."""
+    """Builds the answer of one call from its chunks. Its words are kept apart from the rest."""
 
     def __init__(
         self, chat: StreamingChat, calls: ToolCallAssembler, progress: CallProgress
@@ -101,107 +97,111 @@ class _ResponseBuilder:
         self._chat = chat
         self._calls = calls
         self._progress = progress
-        self._plain: dict[str, Any] = {}  # the first of the chunks that brought `_texts`
-        self._texts: list[str] = []
-        self._whole: list[ChatGenerationChunk] = []
+        self._splitter = ThoughtSplitter()
+        self._text: list[str] = []
+        self._thoughts: list[str] = []
+        self._plain: dict[str, Any] | None = None  # the first of the chunks of plain text
+        self._others: list[ChatGenerationChunk] = []
         self._finish = ""
 
-    def feed(self, data: dict[str, Any]) -> ResponseChunk | None:
-        """Adds a chunk; returns it if the caller should see it."""
+    def feed(self, data: dict[str, Any]) -> Iterable[ResponseChunk]:
+        """Adds a chunk; returns what the caller should see of it. Raises BrokenStream."""
         if text_key(data) == "content":
-            return self._text(data)
-        self._settle()
-        chunk = self._chat.to_chunk(data, self._calls, self._progress)
-        if chunk is None:
-            return None
+            text = clean(data["choices"][0]["delta"]["content"])
+            self._plain = self._plain or data
+            self._progress.bytes_written += len(text.encode())
+            return self._keep(self._splitter.read(text))
+        try:
+            words, size = _prepare(data, self._calls)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
+            raise BrokenStream from exc
+        self._progress.bytes_written += size
         self._finish = normalize_reason(finish_reason(data)) or self._finish
+        chunk = self._chat.convert(data)
+        if chunk is None:
+            return ()
         self._progress.tool_call_ids |= self._calls.ids
-        return self._keep(chunk)
+        found: list[ResponseChunk] = []
+        for one in words:
+            found += self._keep(self._read(one))
+        return [*found, *self._keep_chunk(chunk)]
 
-    def rest(self) -> ResponseChunk | None:
-        """Returns the tool calls that no earlier chunk has shown."""
-        remaining = list(self._calls.remaining())
-        if not remaining:
-            return None
-        self._settle()
-        data = {"choices": [{"index": 0, "delta": {"tool_calls": remaining}}]}
-        chunk = self._chat._convert_chunk_to_generation_chunk(data, AIMessageChunk, {})
-        return None if chunk is None else self._keep(chunk)
+    def rest(self) -> Iterable[ResponseChunk]:
+        """Returns the words and the tool calls that no earlier chunk has shown."""
+        found: list[ResponseChunk] = [*self._keep(self._splitter.close())]
+        if remaining := list(self._calls.remaining()):
+            chunk = self._chat.convert(
+                {"choices": [{"index": 0, "delta": {"tool_calls": remaining}}]}
+            )
+            found += () if chunk is None else self._keep_chunk(chunk)
+        return found
 
     def message(self) -> AIMessage:
         """Returns the whole answer. Raises BrokenStream if no chunk came."""
-        self._settle()
-        if not self._whole:
+        if not self._others and self._plain is not None:
+            self._plain["choices"][0]["delta"]["content"] = ""
+            self._others += filter(None, [self._chat.convert(self._plain)])
+        if not self._others:
             raise BrokenStream
-        for chunk in self._whole:
+        for chunk in self._others:
             told = chunk.generation_info or {}
             if isinstance(chunk.message, AIMessageChunk) and chunk.message.tool_call_chunks:
                 # the assembler parses them below
                 chunk.message = chunk.message.model_copy(update={"tool_call_chunks": []})
             chunk.message.response_metadata = {**told, **chunk.message.response_metadata}
-        (generation,) = generate_from_stream(iter(self._whole)).generations
+        (generation,) = generate_from_stream(iter(self._others)).generations
         message = generation.message
         assert isinstance(message, AIMessage)
+        message.content = "".join(self._text)
+        if thoughts := "".join(self._thoughts):
+            message.additional_kwargs["reasoning_content"] = thoughts
         # LangChain would complete arguments that were cut off
         message.tool_calls, message.invalid_tool_calls = self._calls.parse(self._finish)
         message.response_metadata["finish_reason"] = self._finish
         message.id = f"answer-{uuid4()}"
         return message
 
-    def _keep(self, chunk: ChatGenerationChunk) -> ResponseChunk | None:
-        self._whole.append(chunk)
+    def _read(self, words: str | Thought) -> Sequence[Piece]:
+        if isinstance(words, str):
+            return self._splitter.read(words)
+        self._splitter.note_thought()
+        return (words,)
+
+    def _keep(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
+        for piece in pieces:
+            match piece:
+                case str():
+                    self._text.append(piece)
+                case Thought(text=text):
+                    self._thoughts.append(text)
+                case Retraction(thought=text):
+                    self._text.clear()
+                    self._thoughts.append(text)
+        self._progress.streamed |= bool(pieces)
+        return pieces
+
+    def _keep_chunk(self, chunk: ChatGenerationChunk) -> Sequence[ResponseChunk]:
+        self._others.append(chunk)
         message = chunk.message
-        if not isinstance(message, AIMessageChunk) or not _says_something(message):
-            return None
+        if not isinstance(message, AIMessageChunk) or not message.tool_call_chunks:
+            return ()
         self._progress.streamed = True
-        return message
-
-    def _text(self, data: dict[str, Any]) -> str | None:
-        text = clean(data["choices"][0]["delta"]["content"])
-        if not self._texts:
-            self._plain = data
-        self._texts.append(text)
-        if not text:
-            return None
-        self._progress.bytes_written += len(text.encode())
-        self._progress.streamed = True
-        return text
-
-    def _settle(self) -> None:
-        if not self._texts:
-            return
-        self._plain["choices"][0]["delta"]["content"] = "".join(self._texts)
-        self._texts = []
-        # a new CallProgress: its bytes are counted already
-        chunk = self._chat.to_chunk(self._plain, self._calls, CallProgress())
-        assert chunk is not None
-        self._whole.append(chunk)
+        return [*self._keep(self._splitter.settle()), message]
 
 
-def _prepare(data: dict[str, Any], calls: ToolCallAssembler) -> dict[str, Any]:
-    """Normalizes a chunk for the conversion; returns its delta."""
+def _prepare(data: dict[str, Any], calls: ToolCallAssembler) -> tuple[list[str | Thought], int]:
+    """Normalizes a chunk for the conversion; takes out its words, and counts all its bytes."""
     if data.get("usage"):
         data["usage"] = usage.normalize_counts(data["usage"])
     choices = data.get("choices") or []
     delta: dict[str, Any] = (choices[0].get("delta") or {}) if choices else {}
-    if isinstance(delta.get("refusal"), str):  # shown to the person like any answer
-        delta["content"] = (delta.get("content") or "") + delta["refusal"]
-    if isinstance(delta.get("content"), str):
-        delta["content"] = clean(delta["content"])
+    words = take_words(delta) if delta else []
+    said = [one if isinstance(one, str) else one.text for one in words]
     if delta.get("tool_calls"):
         delta["tool_calls"] = [call for call in delta["tool_calls"] if calls.normalize(call)]
-    return delta
-
-
-def _size(delta: dict[str, Any]) -> int:
-    """Returns the bytes of text in a delta."""
-    content = delta.get("content")
-    if isinstance(content, str) and len(delta) == 1:  # nearly every chunk
-        return len(content.encode(errors="replace"))
-    said = [content, delta.get("reasoning_content") or delta.get("reasoning")]
-    for call in delta.get("tool_calls") or ():
-        said += [call["function"].get("name"), call["function"].get("arguments")]
-    return sum(len(text.encode(errors="replace")) for text in said if isinstance(text, str))
+        for call in delta["tool_calls"]:
+            said += [call["function"].get("name") or "", call["function"].get("arguments") or ""]
+    return words, sum(len(text.encode(errors="replace")) for text in said)
 
 
 def _ids_in(messages: Sequence[BaseMessage]) -> set[str]:
@@ -211,7 +211,3 @@ def _ids_in(messages: Sequence[BaseMessage]) -> set[str]:
         if isinstance(message, AIMessage)
         for call in message.tool_calls
     }
-
-
-def _says_something(message: AIMessageChunk) -> bool:
-    return bool(message.content or message.tool_call_chunks or message.additional_kwargs)

@@ -3,12 +3,16 @@
 import json
 import math
 import re
+from collections import deque
+from contextlib import suppress
 from typing import Any
 
 REPLACEMENT = "\ufffd"
 # NUL and lone surrogates, which neither PostgreSQL nor UTF-8 can hold
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # where an object begins, well-formed or not: a brace, and nothing or a key with its colon
+_BRACE_OR_STRING = re.compile(r'[{}]|"(?:[^"\\]|\\.)*(?:"|$)', re.S)
+MAX_OBJECTS = 20
 _OBJECT = re.compile(r"""\{\s*(?:\}|(?:"(?:[^"\\]|\\.)*"|'[^'{}]*'|\w+)\s*:)""", re.S)
 
 
@@ -28,20 +32,31 @@ def clean_json(value: Any) -> Any:
     return value
 
 
-def read_object(text: str) -> dict[str, Any] | None:
-    """Returns the first JSON object in a text, without the fences or prose around it.
+def read_objects(text: str) -> list[dict[str, Any]]:
+    """Returns the JSON objects in a text, without the fences or prose around them.
 
-    Returns None when it is broken or cut off; an object inside it is not the answer.
+    Of more than MAX_OBJECTS only the last are read. An object inside a broken one is not among
+    them, and neither is anything after one that is cut off.
     """
-    start = _OBJECT.search(text)
-    if start is None:
-        return None
-    try:
-        found, _ = json.JSONDecoder(strict=False).raw_decode(text, start.start())
-        cleaned: dict[str, Any] = clean_json(found)
-    except (ValueError, RecursionError):
-        return None
-    return cleaned
+    places: deque[tuple[int, int]] = deque(maxlen=MAX_OBJECTS)
+    end = 0
+    while (start := _OBJECT.search(text, end)) and (end := _end_of(text, start.start())):
+        places.append((start.start(), end))
+    found: list[dict[str, Any]] = []
+    for first, end in places:
+        with suppress(ValueError, RecursionError):
+            found.append(clean_json(json.loads(text[first:end], strict=False)))
+    return found
+
+
+def _end_of(text: str, start: int) -> int:
+    """Returns where an object ends, well-formed or not; 0 when it is cut off."""
+    depth = 0
+    for mark in _BRACE_OR_STRING.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(mark[0], 0)
+        if depth == 0 and mark[0] == "}":
+            return mark.end()
+    return 0
 
 
 def read_arguments(text: str) -> dict[str, Any] | None:

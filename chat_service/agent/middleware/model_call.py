@@ -16,8 +16,8 @@ from chat_service.agent.middleware.common import agent_run
 from chat_service.agent.middleware.model_request import RequestBuilder
 from chat_service.agent.middleware.model_response import ResponseContext, ResponseStream
 from chat_service.llm import errors as llm_errors
-from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat
-from chat_service.runtime.events import Retrying, TextRetracted
+from chat_service.llm.chat_model import CallProgress, StreamingChat
+from chat_service.runtime.events import AgentEvent, Retrying, TextRetracted
 from chat_service.runtime.run_context import AgentRun, stamp_of
 from shared.telemetry import logs, metrics
 
@@ -54,22 +54,20 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         while True:
             attempt += 1
             asked = builder.next_settings()
-            progress, block = (
-                CallProgress(tool_call_ids=state.tool_call_ids),
-                state.open_block(),
-            )
+            progress = CallProgress(tool_call_ids=state.tool_call_ids)
             call = state.meter.start(model.config, progress)
-            stream = ResponseStream(block, emit, tools="tools" in asked)
-            on_chunk = stream.feed if run.context.subagent is None else _ignore_chunk
+            # only the main agent reads what a subagent says
+            shown = emit if run.context.subagent is None else _ignore_event
+            stream = ResponseStream(state, shown, tools="tools" in asked)
             try:
                 async with asyncio.timeout(retry.model_seconds):
                     message = await chat.answer(
-                        builder.prompt, progress=progress, on_chunk=on_chunk, **asked
+                        builder.prompt, progress=progress, on_chunk=stream.feed, **asked
                     )
                 ended = ResponseContext(
                     run=run,
                     call=call,
-                    block=block,
+                    stream=stream,
                     messages=request.messages,
                     settings=asked,
                     emit=emit,
@@ -91,7 +89,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                 if not progress.streamed:
                     state.close_empty_block()
                 elif wait is not None or fault.rate_limited:
-                    emit(TextRetracted(from_block=block))
+                    emit(TextRetracted(from_block=stream.block))
                 if wait is None:
                     raise fault.refusal(model.config.id) from exc
             emit(Retrying(after=wait, reason=fault.reason))
@@ -108,8 +106,8 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         return {"tools": self._offered, **settings}
 
 
-def _ignore_chunk(_: ResponseChunk) -> None:
-    """Drops the text of a subagent, which only the main agent reads."""
+def _ignore_event(_: AgentEvent) -> None:
+    """Shows nothing."""
 
 
 def _bounded(request: ModelRequest[Any], run: AgentRun) -> ModelRequest[Any]:

@@ -13,9 +13,16 @@ from chat_service.llm.errors import EmptyResponse
 from chat_service.llm.finish_reason import CONTENT_FILTER, CUT, LENGTH, is_known
 from chat_service.llm.metering import MeteredCall
 from chat_service.llm.text import clean
+from chat_service.llm.thought_tags import Retraction, Thought
 from chat_service.llm.usage import ModelUsage, UncheckpointedUsage
-from chat_service.runtime.events import ReasoningDelta, TextDelta, ToolCallArgs, ToolCallStarted
-from chat_service.runtime.run_context import STAMP, AgentRun, Emit
+from chat_service.runtime.events import (
+    ReasoningDelta,
+    TextDelta,
+    TextRetracted,
+    ToolCallArgs,
+    ToolCallStarted,
+)
+from chat_service.runtime.run_context import STAMP, AgentRun, Emit, RunState
 from shared import errors
 
 _ENDS_HERE: Final = {
@@ -30,7 +37,7 @@ class ResponseContext:
 
     run: AgentRun
     call: MeteredCall
-    block: int
+    stream: "ResponseStream"
     messages: Sequence[BaseMessage]
     settings: Mapping[str, Any]
     emit: Emit
@@ -90,8 +97,7 @@ def _end_visibly(message: AIMessage, asked: ResponseContext) -> None:
     if note is None or message.tool_calls or message.invalid_tool_calls or not message.text:
         return
     message.content = message.text + note
-    if asked.run.context.subagent is None:
-        asked.emit(TextDelta(block=asked.block, text=note))
+    asked.stream.feed(note)
 
 
 def _tidy(message: AIMessage) -> dict[str, str]:
@@ -102,9 +108,6 @@ def _tidy(message: AIMessage) -> dict[str, str]:
         for call in message.invalid_tool_calls
     ]
     message.invalid_tool_calls = []
-    thought = message.additional_kwargs.get("reasoning_content")
-    if thought is not None:
-        message.additional_kwargs["reasoning_content"] = clean(str(thought))
     return unreadable
 
 
@@ -113,34 +116,41 @@ def _reason(message: AIMessage) -> str:
 
 
 class ResponseStream:
-    """Emits events for the chunks of `StreamingChat.answer`.
+    """Emits events for the chunks of `StreamingChat.answer`, in a new block of the run.
 
+    Text that turns out to be a thought is retracted, and the answer goes on in another block.
     Without `tools` the model was offered none, and its tool calls are not emitted.
     """
 
-    def __init__(self, block: int, emit: Emit, *, tools: bool) -> None:
-        self._block = block
+    def __init__(self, state: RunState, emit: Emit, *, tools: bool) -> None:
+        self._state = state
+        self.block = state.open_block()
         self._emit = emit
         self._tools = tools
         self._calls: dict[int | None, str] = {}
 
-    def feed(self, piece: ResponseChunk) -> None:
-        if isinstance(piece, str):
-            self._emit(TextDelta(block=self._block, text=piece))
-        else:
-            self._chunk(piece)
+    def feed(self, chunk: ResponseChunk) -> None:
+        match chunk:
+            case str():
+                self._emit(TextDelta(block=self.block, text=chunk))
+            case Thought(text=text):
+                self._emit(ReasoningDelta(block=self.block, text=text))
+            case Retraction(thought=text):
+                self.retract()
+                self._emit(ReasoningDelta(block=self.block, text=text))
+            case AIMessageChunk():
+                self._feed_calls(chunk)
 
-    def _chunk(self, chunk: AIMessageChunk) -> None:
-        block, emit = self._block, self._emit
-        if thought := chunk.additional_kwargs.get("reasoning_content"):
-            emit(ReasoningDelta(block=block, text=thought))
-        if chunk.text:
-            emit(TextDelta(block=block, text=chunk.text))
+    def retract(self) -> None:
+        self._emit(TextRetracted(from_block=self.block))
+        self.block = self._state.open_block()
+
+    def _feed_calls(self, chunk: AIMessageChunk) -> None:
         for call in chunk.tool_call_chunks if self._tools else ():
             index, tool_call_id = call["index"], call["id"]
             if tool_call_id:
                 self._calls[index] = tool_call_id
                 tool = call["name"] or ""
-                emit(ToolCallStarted(block=block, tool_call_id=tool_call_id, tool=tool))
+                self._emit(ToolCallStarted(block=self.block, tool_call_id=tool_call_id, tool=tool))
             if call["args"] and index in self._calls:
-                emit(ToolCallArgs(tool_call_id=self._calls[index], json=clean(call["args"])))
+                self._emit(ToolCallArgs(tool_call_id=self._calls[index], json=clean(call["args"])))

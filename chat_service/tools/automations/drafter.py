@@ -10,7 +10,8 @@ from langgraph.func import task
 
 from chat_service.llm import errors as llm_errors
 from chat_service.llm.chat_model import CallProgress
-from chat_service.llm.text import clean, read_object
+from chat_service.llm.finish_reason import CUT
+from chat_service.llm.text import clean, read_objects
 from chat_service.llm.usage import UncheckpointedUsage
 from chat_service.prompts.load import load_prompt
 from chat_service.runtime.ports import SavedAutomation
@@ -29,9 +30,12 @@ from shared import compact_json, errors
 from shared.definition.envelope import AutomationCreate
 from shared.registries.catalogue import Catalogue
 from shared.validation.check import check
+from shared.validation.violations import Violation
 
 CORRECTIONS: Final = 2
 _NO_OBJECT = "The answer is not a JSON object."
+_CUT_OFF = "The answer was cut off before its end: it is too long."
+_ISSUES = {"issues"}
 
 # automation_service validates a draft; raises InvalidRequest with violations
 Accept = Callable[[Mapping[str, Any]], Awaitable[SavedAutomation]]
@@ -73,14 +77,20 @@ async def run_drafter(
     issues: list[str] = []
     for _ in range(1 + CORRECTIONS):
         answer = await _ask(run, said, emit)
-        found = read_object(answer.text)
-        if found is not None and set(found) == {"issues"}:
+        found, violations = _choose_draft(read_objects(answer.text), catalogue)
+        if found is not None and set(found) == _ISSUES:
             return {"issues": _texts(found["issues"])}
-        payload, issues = await _judge(run, found, accept, catalogue)
-        if payload is not None:
-            return {"payload": payload}
+        if found is None:
+            cut = answer.response_metadata["finish_reason"] in CUT
+            issues = [_CUT_OFF if cut else _NO_OBJECT]
+        elif violations:
+            issues = format_issues((v.field, v.message) for v in violations)
+        else:
+            payload, issues = await _judge(run, found, accept)
+            if payload is not None:
+                return {"payload": payload}
         again = load_prompt("drafter_again", issues="\n".join(f"- {issue}" for issue in issues))
-        said += [AIMessage(clean(answer.text)), HumanMessage(again)]
+        said += [AIMessage(clean(answer.text) or "{}"), HumanMessage(again)]
     return {"issues": issues}
 
 
@@ -143,14 +153,27 @@ async def _ask(run: AgentRun, said: Sequence[BaseMessage], emit: Emit) -> AIMess
         raise llm_errors.classify_error(exc).refusal(config.id) from exc
 
 
+def _choose_draft(
+    found: Sequence[dict[str, Any]], catalogue: Catalogue
+) -> tuple[dict[str, Any] | None, Sequence[Violation]]:
+    """Returns the last object that is a valid draft or lists issues.
+
+    If there is none, returns the last object and what is wrong with it.
+    """
+    last: tuple[dict[str, Any] | None, Sequence[Violation]] = (None, ())
+    for one in found[::-1]:
+        violations = () if set(one) == _ISSUES else check(one, catalogue)
+        if not violations:
+            return one, ()
+        if one is found[-1]:
+            last = (one, violations)
+    return last
+
+
 async def _judge(
-    run: AgentRun, found: dict[str, Any] | None, accept: Accept, catalogue: Catalogue
+    run: AgentRun, found: dict[str, Any], accept: Accept
 ) -> tuple[dict[str, Any] | None, list[str]]:
     """Returns the canonical payload, or its issues."""
-    if found is None:
-        return None, [_NO_OBJECT]
-    if violations := check(found, catalogue):
-        return None, format_issues((v.field, v.message) for v in violations)
     try:
         saved = await run.deps.retry.peer.call(lambda: accept(found))
     except errors.RotaError as exc:

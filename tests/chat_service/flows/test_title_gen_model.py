@@ -35,9 +35,11 @@ async def test_a_title_is_found_and_accounted_for(bench: Bench) -> None:
         ("«Nouvelles de Paris»", "Nouvelles de Paris"),
         ("'It''s' news", "It''s' news"),
         ("a\x00b\n c", "a\ufffdb c"),
+        ("<think>A short one.</think>\n**Title:** News from Paris", "News from Paris"),
+        ('```json\n{"title": "News from Paris"}\n```', "News from Paris"),
     ],
 )
-async def test_quotes_and_breaks_are_taken_off(said: str, title_: str) -> None:
+async def test_a_title_is_one_plain_line(said: str, title_: str) -> None:
     async with scripted_model([says(said), ends(), DONE]) as model:
         found = await generate_title(_model(model.base_url), "hello", Meter())
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chat_service.llm.text import clean, clean_json, one_line, read_object
+from chat_service.llm.text import MAX_OBJECTS, clean, clean_json, one_line, read_objects
 
 
 def test_what_cannot_be_stored_is_replaced() -> None:
@@ -18,51 +18,55 @@ def test_what_cannot_be_stored_is_replaced() -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ('{"a": 1}', {"a": 1}),
-        ('```json\n{"a": {"b": 1}}\n```', {"a": {"b": 1}}),
-        ('Here {you} are: {"a": 1}. Enjoy {it}!', {"a": 1}),
-        ('{"a": "}"} {"b": 2}', {"a": "}"}),
-        ("[1, 2]", None),
-        ("", None),
-        ('{"a": 1', None),
-        ("{}", {}),
-        ('{\n  "a": "one\ntwo"}', {"a": "one\ntwo"}),
-        ('{"a": {"b": 1}', None),
-        ('{"a": {"b": 1}, "c": "half', None),
-        ('{"a": {"b": 1} "c": 2}', None),
-        ('{a: {"b": 1}}', None),
-        ("{'a': {\"b\": 1}}", None),
-        ('{"a":' * 5_000, None),
+        ('{"a": 1}', [{"a": 1}]),
+        ('```json\n{"a": {"b": 1}}\n```', [{"a": {"b": 1}}]),
+        ('Here {you} are: {"a": 1}. Enjoy {it}!', [{"a": 1}]),
+        ('{"a": "}"} {"b": 2}', [{"a": "}"}, {"b": 2}]),
+        ('{"a": 1,} or {"b": 2}', [{"b": 2}]),
+        ('{"b": 2} or {"a": 1,}', [{"b": 2}]),
+        ('{"b": 2} or {"a": {"c": 1}', [{"b": 2}]),
+        ("[1, 2]", []),
+        ("", []),
+        ('{"a": 1', []),
+        ("{}", [{}]),
+        ('{\n  "a": "one\ntwo"}', [{"a": "one\ntwo"}]),
+        ('{"a": {"b": 1}', []),
+        ('{"a": {"b": 1}, "c": "half', []),
+        ('{"a": {"b": 1} "c": 2}', []),
+        ('{a: {"b": 1}}', []),
+        ("{'a': {\"b\": 1}}", []),
+        ('{"a":' * 5_000, []),
+        ('{"a":' * 5_000 + "1" + "}" * 5_000, []),
+        ('{"a": 1}' * 99, [{"a": 1}] * MAX_OBJECTS),
     ],
 )
-def test_the_first_object_is_read_out_of_what_surrounds_it(text: str, found: Any) -> None:
-    assert read_object(text) == found
+def test_objects_are_read_out_of_what_surrounds_them(text: str, found: Any) -> None:
+    assert read_objects(text) == found
 
 
-@pytest.mark.parametrize("text", ["{" * 80_000, '{"a' * 40_000, '{"a": 1, ' * 20_000])
-def test_a_text_of_nothing_but_braces_is_read_at_once(text: str) -> None:
-    decoder = _Counted()
+@pytest.mark.parametrize(
+    "text",
+    ["{" * 80_000, '{"a' * 40_000, '{"a": 1, ' * 20_000, '{"a": x}' * 20_000, '{"a":[}' * 20_000],
+)
+def test_a_text_of_nothing_but_broken_objects_is_read_once(text: str) -> None:
+    loads = _Counted()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json, "JSONDecoder", decoder)
-        assert read_object(text) is None
+        patch.setattr(json, "loads", loads)
+        assert read_objects(text) == []
 
-    assert decoder.tries <= 1
+    assert loads.characters <= MAX_OBJECTS * 8
 
 
 class _Counted:
-    """Makes JSON decoders, and counts what they are to decode."""
+    """Counts what is decoded."""
 
     def __init__(self) -> None:
-        self.tries = 0
-        self._real = json.JSONDecoder
+        self.characters = 0
+        self._real = json.loads
 
-    def __call__(self, **how: Any) -> "_Counted":
-        self._decoder = self._real(**how)
-        return self
-
-    def raw_decode(self, text: str, start: int) -> Any:
-        self.tries += 1
-        return self._decoder.raw_decode(text, start)
+    def __call__(self, text: str, **how: Any) -> Any:
+        self.characters += len(text)
+        return self._real(text, **how)
 
 
 def test_a_line_is_one_line_of_a_length() -> None:

@@ -213,7 +213,7 @@ async def test_what_is_heard_is_all_that_is_said_and_in_order() -> None:
             EARLIER, progress=CallProgress(), on_chunk=heard.append
         )
 
-    said = [p if isinstance(p, str) else p.text for p in heard]
+    said = [piece for piece in heard if isinstance(piece, str)]
     assert "".join(said) == answer.text == "Well: Hello"
     chunks = [piece for piece in heard if isinstance(piece, AIMessageChunk)]
     told = [c["args"] for chunk in chunks for c in chunk.tool_call_chunks]

@@ -1,0 +1,169 @@
+"""What real providers do with a stream: how they think, fail and end. Each habit has a name."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.support.scripted_model import DONE, End, Reply, ends, says
+
+# a model's thought and its answer → what the provider sends
+Thinking = Callable[[str, str], Reply]
+# an answer → what the provider sends
+Ending = Callable[[str], Reply]
+
+
+def _tagged(opening: str, closing: str, before: str = "") -> Thinking:
+    return lambda thought, answer: [says(f"{opening}{thought}{closing}{before}{answer}"), ends()]
+
+
+def _in_field(**fields: Any) -> Thinking:
+    """`T` stands for the thought."""
+
+    def reply(thought: str, answer: str) -> Reply:
+        filled = {name: _fill(value, thought) for name, value in fields.items()}
+        return [says("", **filled), says(answer), ends()]
+
+    return reply
+
+
+def _fill(value: Any, thought: str) -> Any:
+    match value:
+        case "T":
+            return thought
+        case list():
+            return [_fill(item, thought) for item in value]
+        case dict():
+            return {key: _fill(item, thought) for key, item in value.items()}
+    return value
+
+
+def _by_character(thinking: Thinking) -> Thinking:
+    def reply(thought: str, answer: str) -> Reply:
+        first, *rest = thinking(thought, answer)
+        content = first["choices"][0]["delta"]["content"]
+        return [*map(says, content), *rest]
+
+    return reply
+
+
+def _blocks(*blocks: Any) -> Thinking:
+    """A content of parts; the answer follows as a text."""
+    return lambda thought, answer: [says(_fill([*blocks], thought)), says(answer), ends()]
+
+
+THOUGHTS: Mapping[str, Thinking] = {
+    "think": _tagged("<think>", "</think>"),
+    "think, on lines of their own": _tagged("\n<think>\n", "\n</think>\n\n"),
+    "think, a character at a time": _by_character(_tagged("<think>", "</think>\n")),
+    "thinking": _tagged("<thinking>", "</thinking>"),
+    "thought": _tagged("<thought>", "</thought>\n"),
+    "reasoning": _tagged("<reasoning>", "</reasoning>"),
+    "capitals and attributes": _tagged('<Think lang="en">', "</THINK >"),
+    "a prefix": _tagged("<seed:think>", "</seed:think>"),
+    "begin_of_thought": _tagged(
+        "<|begin_of_thought|>", "<|end_of_thought|>", "\n<|begin_of_solution|>\n"
+    ),
+    "START_THINKING": _tagged("<|START_THINKING|>", "<|END_THINKING|>"),
+    "brackets": _tagged("[THINK]", "[/THINK]"),
+    "triangles": _tagged("◁think▷", "◁/think▷"),
+    "channels": _tagged(
+        "<|channel|>analysis<|message|>",
+        "<|end|>",
+        "<|start|>assistant<|channel|>final<|message|>",
+    ),
+    "several thoughts": _tagged("<think>", "</think>\n<think>Or not?</think>"),
+    "only the closing tag": _tagged("", "</think>"),
+    "only the closing tag, on its line": _tagged("", "\n</think>\n\n"),
+    "only the closing tag, a character at a time": _by_character(_tagged("", "\n</think>\n")),
+    "a tag within the thought": _tagged("<think>I may not write `</think>`. ", "</think>"),
+    "an empty thought": _tagged("<think>\n\n</think>\n\n<think>", "</think>"),
+    "reasoning_content": _in_field(reasoning_content="T"),
+    "reasoning_content, and a closing tag": lambda thought, answer: [
+        says("", reasoning_content=thought),
+        says(f"</think>\n\n{answer}"),
+        ends(),
+    ],
+    "reasoning, a field": _in_field(reasoning="T"),
+    "reasoning and its details": _in_field(
+        reasoning="T", reasoning_details=[{"type": "reasoning.text", "text": "T"}]
+    ),
+    "reasoning_details": _in_field(
+        reasoning_details=[{"type": "reasoning.summary", "summary": "T"}]
+    ),
+    "thinking_blocks": _in_field(thinking_blocks=[{"type": "thinking", "thinking": "T"}]),
+    "a thinking block": _blocks({"type": "thinking", "thinking": "T", "signature": "x"}),
+    "a thinking block of texts": _blocks(
+        {"type": "thinking", "thinking": [{"type": "text", "text": "T"}]}
+    ),
+    "a reasoning block": _blocks({"type": "reasoning", "summary": [{"text": "T"}]}),
+    "a marked part": _blocks({"text": "T", "thought": True}),
+    "a marked delta": lambda thought, answer: [
+        says(thought, extra_content={"google": {"thought": True}}),
+        says(answer),
+        ends(),
+    ],
+}
+
+_BUSY = {"message": "The engine is busy.", "type": "server_error", "code": 503}
+_WORDS = "The engine is busy."
+
+
+def _fails(*pieces: Any) -> Ending:
+    """Fails in the middle of the answer."""
+    return lambda answer: [says(answer), *pieces, DONE]
+
+
+ERRORS: Mapping[str, Ending] = {
+    "error": _fails({"error": _BUSY}),
+    "error, a text": _fails({"error": _WORDS}),
+    "error, in a list": _fails('[{"error": {"code": 503, "message": "busy"}}]'),
+    "error, in the choice": _fails({"choices": [{"index": 0, "delta": {}, "error": _BUSY}]}),
+    "error, beside a finish reason": _fails({**ends("stop"), "error": _BUSY}),
+    "errors": _fails({"errors": [{"message": _WORDS}]}),
+    "object": _fails({"object": "error", "message": _WORDS, "code": 50301}),
+    "type": _fails({"type": "error"}),
+    "type, and an error": _fails(
+        {"type": "error", "error": {"type": "overloaded_error", "message": _WORDS}}
+    ),
+    "type of error": _fails({"type": "api_error", "message": _WORDS}),
+    "detail": _fails({"detail": _WORDS}),
+    "details": _fails({"detail": [{"loc": ["body", "n"], "msg": _WORDS}]}),
+    "code and message": _fails({"code": "engine_busy", "message": _WORDS}),
+    "status and message": _fails({"status": 503, "message": _WORDS}),
+    "base_resp": _fails({"base_resp": {"status_code": 1002, "status_msg": _WORDS}}),
+    "event": _fails(b'event: error\r\ndata: {"reason": "busy"}\r\n\r\n'),
+    "event of words": _fails(b"event: error\ndata: The engine is busy.\n\n"),
+    "line": _fails(b'error: {"code": 503, "message": "busy"}\n\n'),
+    "line of JSON": _fails(b'{"error": {"message": "busy"}}\n'),
+    "finish reason error": lambda answer: [says(answer), ends("error"), DONE],
+    "finish reason abort": lambda answer: [says(answer), ends("abort"), DONE],
+    "finish reason of the system": lambda answer: [
+        says(answer),
+        ends("insufficient_system_resource"),
+        DONE,
+    ],
+    "no end": lambda answer: [says(answer)],
+    "a break": lambda answer: [says(answer), End.BROKEN],
+}
+
+
+def _silent(reason: str = "stop") -> dict[str, Any]:
+    """The end of an answer, without its usage."""
+    return {**ends(reason), "usage": None}
+
+
+# an answer that is whole, however its stream ends
+ENDS: Mapping[str, Ending] = {
+    "finish reason, then a break": lambda answer: [says(answer), _silent(), End.BROKEN],
+    "finish reason, then silence": lambda answer: [says(answer), ends(), End.OPEN],
+    "finish reason, then an error": lambda answer: [says(answer), ends(), {"error": _BUSY}, DONE],
+    "finish reason, then nonsense": lambda answer: [says(answer), ends(), "nonsense"],
+    "no DONE": lambda answer: [says(answer), _silent()],
+    "no finish reason": lambda answer: [says(answer), DONE],
+    "finish reason with the text": lambda answer: [
+        {**ends(), "choices": [{**says(answer)["choices"][0], "finish_reason": "stop"}]},
+        DONE,
+    ],
+    "end_turn": lambda answer: [says(answer), ends("end_turn"), DONE],
+    "STOP": lambda answer: [says(answer), ends("STOP"), DONE],
+    "eos": lambda answer: [says(answer), ends("eos"), DONE],
+}
