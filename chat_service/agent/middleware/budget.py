@@ -6,6 +6,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from chat_service.llm.metering import estimate_json_tokens
+from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.run_context import AgentRun, cost_micros_of, stamp_of
 from shared import errors
 
@@ -37,6 +38,12 @@ def check_cost(run: AgentRun, messages: Sequence[BaseMessage], cost_micros: int)
     budget = run.context.task.budget_micros if run.context.task is not None else None
     if budget is not None and _spent(run, messages) + cost_micros > budget:
         raise budget_exceeded(budget)
+
+
+def is_cut_by_budget(asked: Mapping[str, Any], used: ModelUsage) -> bool:
+    """Returns whether an answer that was cut may have been cut by the budget's `max_tokens`."""
+    most = asked.get("max_tokens")
+    return most is not None and (used.estimated or used.output_tokens >= most)
 
 
 def budget_exceeded(budget_micros: int) -> errors.BudgetExceeded:

@@ -11,7 +11,7 @@ from langchain_core.runnables.base import RunnableBinding
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from chat_service.agent.middleware import model_response
+from chat_service.agent.middleware import continuation, model_response
 from chat_service.agent.middleware.common import agent_run
 from chat_service.agent.middleware.model_request import RequestBuilder
 from chat_service.agent.middleware.model_response import ResponseContext, ResponseStream
@@ -71,6 +71,9 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                     messages=request.messages,
                     settings=asked,
                     emit=emit,
+                )
+                message, ended = await continuation.continue_answer(
+                    message, ended, chat, builder.prompt
                 )
                 return ModelResponse(result=[model_response.accept_response(message, ended)])
             except llm_errors.PROVIDER_FAULTS as exc:

@@ -71,9 +71,7 @@ def _check(message: AIMessage, asked: ResponseContext, used: ModelUsage) -> None
     run, reason = asked.run, _reason(message)
     task = run.context.task
     if task is not None and task.budget_micros is not None:
-        most = asked.settings.get("max_tokens")
-        told = not used.estimated and most is not None and used.output_tokens < most
-        if reason == LENGTH and most is not None and not told:
+        if reason == LENGTH and budget.is_cut_by_budget(asked.settings, used):
             raise budget.budget_exceeded(task.budget_micros)
         budget.check_cost(run, asked.messages, used.cost_micros)
     if message.tool_calls or message.invalid_tool_calls:

@@ -1573,7 +1573,8 @@ class TextDelta(betterproto2.Message):
 
     block: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    Number of the block, from 0; one block a model call.
+    Number of the block, from 0; one block an answer of the model. An answer
+    whose beginning is retracted goes on in another.
     """
 
     text: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
