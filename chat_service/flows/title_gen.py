@@ -12,6 +12,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service.flows.dependencies import FlowDeps
 from chat_service.flows.title_text import read_title
 from chat_service.llm import errors
+from chat_service.llm.call_failure import record_failure
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle
 from chat_service.llm.metering import Meter
@@ -42,7 +43,7 @@ async def generate_title(
                 [SystemMessage(load_prompt("title")), HumanMessage(text[:READ])], progress=progress
             )
     except errors.PROVIDER_FAULTS as exc:
-        meter.fail(call, timed_out=errors.timed_out(exc))
+        record_failure(meter, call, exc)
         return ""
     meter.record(call, answer)
     return read_title(answer.text)

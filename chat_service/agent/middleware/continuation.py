@@ -10,8 +10,9 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from chat_service.agent.middleware import budget
 from chat_service.agent.middleware.model_response import ResponseContext, ResponseStream
 from chat_service.agent.structured_output import read_output
+from chat_service.llm.call_failure import record_failure
 from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat
-from chat_service.llm.errors import PROVIDER_FAULTS, timed_out
+from chat_service.llm.errors import PROVIDER_FAULTS
 from chat_service.llm.finish_reason import LENGTH
 from chat_service.llm.metering import MeteredCall
 from chat_service.llm.thought_tags import Retraction, Thought
@@ -91,7 +92,7 @@ async def _ask(
         async with asyncio.timeout(run.deps.retry.model_seconds):
             message = await chat.answer(messages, progress=progress, on_chunk=rest.feed, **settings)
     except PROVIDER_FAULTS as exc:
-        meter.fail(call, timed_out=timed_out(exc))
+        record_failure(meter, call, exc)
         return None
     if message.text.strip() or message.tool_calls or message.invalid_tool_calls:
         return message, call

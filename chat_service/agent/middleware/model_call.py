@@ -16,12 +16,11 @@ from chat_service.agent.middleware.common import agent_run
 from chat_service.agent.middleware.model_request import RequestBuilder
 from chat_service.agent.middleware.model_response import ResponseContext, ResponseStream
 from chat_service.llm import errors as llm_errors
+from chat_service.llm.call_failure import record_failure
 from chat_service.llm.chat_model import CallProgress, StreamingChat
 from chat_service.runtime.events import AgentEvent, Retrying, TextRetracted
 from chat_service.runtime.run_context import AgentRun, stamp_of
-from shared.telemetry import logs, metrics
-
-log = logs.logger(__name__)
+from shared.telemetry import metrics
 
 # this call and later ones have no tools, so that every run ends
 LAST_CALL: Final = 24
@@ -77,18 +76,11 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                 )
                 return ModelResponse(result=[model_response.accept_response(message, ended)])
             except llm_errors.PROVIDER_FAULTS as exc:
-                state.meter.fail(call, timed_out=llm_errors.timed_out(exc))
-                fault = llm_errors.classify_error(exc)
+                fault = record_failure(state.meter, call, exc)
                 wait = retry.model.backoff(attempt, fault.retry_after) if fault.transient else None
                 if await builder.fall_back(fault):
                     # a different request starts with all attempts
                     attempt, wait = 0, timedelta(0)
-                log.warning(
-                    "model_call_failed",
-                    model=model.config.id,
-                    error=type(exc).__name__,
-                    status=getattr(exc, "status_code", None),
-                )
                 if not progress.streamed:
                     state.close_empty_block()
                 elif wait is not None or fault.rate_limited:

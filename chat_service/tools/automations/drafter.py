@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.func import task
 
 from chat_service.llm import errors as llm_errors
+from chat_service.llm.call_failure import record_failure
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.finish_reason import CUT
 from chat_service.llm.text import clean, read_objects
@@ -138,7 +139,7 @@ async def _ask(run: AgentRun, said: Sequence[BaseMessage], emit: Emit) -> AIMess
             async with asyncio.timeout(retry.model_seconds):
                 answer = await model.answer(said, progress=progress, response_format=form)
         except llm_errors.PROVIDER_FAULTS as exc:
-            run.state.meter.fail(call, timed_out=llm_errors.timed_out(exc))
+            record_failure(run.state.meter, call, exc)
             raise
         emit(UncheckpointedUsage(**asdict(run.state.meter.record(call, answer))))
         return answer
