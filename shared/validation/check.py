@@ -14,7 +14,7 @@ from shared.definition.states import TriggerType
 from shared.invisible_characters import name_fault, text_fault
 from shared.registries.catalogue import Catalogue
 from shared.validation.inputs import check_static
-from shared.validation.templates import Scope, check_step
+from shared.validation.templates import Scope, check_step, find_excess, list_templates
 from shared.validation.violations import Violation, from_faults, from_pydantic
 
 MAX_BYTES = 256 * 1024
@@ -210,6 +210,10 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
 
 
 def _templates(definition: AutomationDefinition) -> Iterator[Violation]:
+    found = [list_templates(step) for _, step in _all_steps(definition)]
+    if problem := find_excess([source for sources in found for source in sources]):
+        yield Violation(PLAN, "too_large", problem)
+        return
     statics: Sequence[Mapping[str, Any]] = [t.static_inputs for t in definition.triggers]
     scope = Scope.of(definition.inputs.schema_, list(statics))
     for path, step in _all_steps(definition):

@@ -292,6 +292,24 @@ def test_a_definition_is_at_most_256_kib() -> None:
     assert _found(_with([D, "metadata"], {"note": large})) == [(D, "too_large")]
 
 
+@pytest.mark.parametrize(
+    ("template", "count", "fault"),
+    [
+        ("{{ inputs.topic }}", 490, False),
+        ("{{ inputs.topic }}", 501, True),
+        ("{{" + " " * 4_000 + "1 }} " + "plain " * 300, 7, False),
+        ("{{" + " " * 4_000 + "1 }}", 9, True),
+        ("{% if 1 %}" + " " * 4_000 + "{% endif %}", 40, False),
+    ],
+)
+def test_a_definition_has_no_more_templates_than_are_soon_checked(
+    template: str, count: int, fault: bool
+) -> None:
+    raw = _with([*PLAN0, "config", "tools"], [template] * count)
+    found = _found(raw)
+    assert (("definition.plan", "too_large") in found) is fault
+
+
 def test_a_schema_that_refers_to_itself_is_refused() -> None:
     raw = _with([D, "inputs", "schema"], {"$ref": "#"})
     assert ("definition.inputs.schema", "invalid_schema") in _found(raw)

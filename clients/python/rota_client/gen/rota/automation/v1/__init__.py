@@ -1501,7 +1501,8 @@ class PlanStep(betterproto2.Message):
         4, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    Config of the action; strings in it are templates. For `agent_task`:
+    Config of the action; strings in it are templates: at most 500 in a
+    definition, with 32,768 characters between their braces. For `agent_task`:
     prompt (required), tools, model, output_schema, auto_approve. A model
     `workspaces/{w}/modelConfigs/{id}` must be the caller's own: any other is
     INVALID_ARGUMENT when the definition is saved, and MODEL_GONE at run time.
