@@ -15,7 +15,7 @@ from chat_service.persistence.messages import Message
 from chat_service.persistence.model_configs import OwnModel
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
-from shared import aip, resources
+from shared import aip, canonical_json, resources
 from shared.rpc.struct import to_struct
 from shared.rpc.timestamps import to_timestamp
 
@@ -62,7 +62,7 @@ def thread_etag(row: Thread) -> str:
     return aip.compute_etag(row.title, row.model_config_id)
 
 
-def thread(row: Thread) -> pb.Thread:
+def thread(row: Thread, *, etag: str = "") -> pb.Thread:
     open_turn = turn_name(row.workspace_id, row.id, row.open_turn) if row.open_turn else ""
     return pb.Thread(
         name=resources.THREAD.format(workspace=row.workspace_id, thread=row.id),
@@ -71,7 +71,7 @@ def thread(row: Thread) -> pb.Thread:
         open_turn=open_turn,
         create_time=to_timestamp(row.create_time),
         update_time=to_timestamp(row.update_time),
-        etag=thread_etag(row),
+        etag=etag or thread_etag(row),
     )
 
 
@@ -144,7 +144,22 @@ def model_config_etag(row: OwnModel) -> str:
     return aip.compute_etag(row.id, row.revision)
 
 
-def own_model(row: OwnModel) -> pb.ModelConfig:
+def model_config_digest(row: OwnModel) -> str:
+    """Returns the digest of what an update may change; of the key, only what is shown."""
+    return canonical_json.digest(
+        {
+            "display_name": row.display_name,
+            "model": row.model,
+            "base_url": row.base_url,
+            "supports_images": row.supports_images,
+            "context_tokens": row.context_tokens,
+            "has_key": row.api_key is not None,
+            "key_hint": row.key_hint,
+        }
+    )
+
+
+def own_model(row: OwnModel, *, etag: str = "", payload_digest: str = "") -> pb.ModelConfig:
     """Without the API key."""
     return pb.ModelConfig(
         id=row.id,
@@ -158,7 +173,8 @@ def own_model(row: OwnModel) -> pb.ModelConfig:
         context_tokens=row.context_tokens or 0,
         create_time=to_timestamp(row.create_time),
         update_time=to_timestamp(row.update_time),
-        etag=model_config_etag(row),
+        etag=etag or model_config_etag(row),
+        payload_digest=payload_digest,
     )
 
 

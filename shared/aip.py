@@ -18,8 +18,9 @@ LARGEST_PAGE: Final = 200
 # The largest number in the key of a page: that of PostgreSQL's integer.
 MAX_KEY_NUMBER: Final = 2**31 - 1
 
-# Half of what a message on the wire may have: the largest message of a thread has three quarters.
-MAX_RESPONSE_BYTES: Final = 8 << 20
+# Of one page: less than the 4 MiB that gRPC clients take by default.
+MAX_RESPONSE_BYTES: Final = 3_670_016
+_FIELD_BYTES: Final = 8  # of a message in a list, beside its own: its tag and its length
 
 
 class Sized(Protocol):
@@ -144,29 +145,50 @@ def read_page(request: Any) -> Page:
     return Page(size=size, after=after, bound_to=bound)
 
 
-def cut_page(
-    page: Page, found: Sequence[T], key: Callable[[T], Sequence[Any]]
-) -> tuple[Sequence[T], str]:
-    """Returns the rows of a page and the token of the next, from one row more than its size."""
-    return found[: page.size], page.next_token(found, key)
+def fill_page(
+    page: Page,
+    found: Sequence[T],
+    convert: Callable[[T], M],
+    key: Callable[[T], Sequence[Any]],
+) -> tuple[list[M], str]:
+    """Returns the messages of a page, and the token of the next.
 
-
-def limit_bytes(messages: Sequence[M]) -> list[M]:
-    """Returns the first messages that one response can hold; at least one."""
+    `found` has one row more than the page if there is another page. A page ends at its size or
+    before MAX_RESPONSE_BYTES, and has at least one message.
+    """
     left, shown = MAX_RESPONSE_BYTES, list[M]()
-    for message in messages:
-        left -= message.ByteSize()
+    for row in found[: page.size]:
+        message = convert(row)
+        left -= message.ByteSize() + _FIELD_BYTES
         if left < 0 and shown:
             break
         shown.append(message)
-    return shown
+    return shown, page.next_token(found, key, shown=len(shown))
 
 
-def slice_page(page: Page, items: Sequence[T]) -> tuple[Sequence[T], str]:
-    """Returns a page of a list that is in memory, and the token of the next page."""
-    start = page.after_number() or 0
-    end = start + page.size
-    return items[start:end], page.token([end] if end < len(items) else None)
+def fill_page_of(
+    page: Page, items: Sequence[T], convert: Callable[[T], M], key: Callable[[T], str]
+) -> tuple[list[M], str]:
+    """Like `fill_page`, of a whole list that is in memory.
+
+    The next page begins after the item with the last key, wherever it is then. If it is gone, the
+    page begins where it was.
+    """
+    start = 0
+    if page.after is not None:
+        position, last = page.read_key(int, str) or (0, "")
+        places = (place for place, item in enumerate(items, 1) if key(item) == last)
+        start = next(places, position)
+    numbered = list(enumerate(items))[start : start + page.size + 1]
+    return fill_page(
+        page, numbered, lambda entry: convert(entry[1]), lambda entry: (entry[0], key(entry[1]))
+    )
+
+
+def check_digest(given: str, saved: str, *, name: str) -> None:
+    """Raises UpdateDigestMismatch when a digest is given that is not that of what is saved."""
+    if given and given.lower() != saved:
+        raise errors.UpdateDigestMismatch(name)
 
 
 _CONDITION = re.compile(

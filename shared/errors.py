@@ -182,6 +182,16 @@ class DigestMismatch(RotaError):
         )
 
 
+class UpdateDigestMismatch(RotaError):
+    code, reason = Code.ABORTED, "DIGEST_MISMATCH"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the update would save something else than what was shown of {name}; look again",
+            metadata={"resource": name},
+        )
+
+
 class TooManyStreams(RotaError):
     code, reason = Code.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS"
 

@@ -36,7 +36,9 @@ def create_json(message: pb.Automation) -> dict[str, Any]:
     return found
 
 
-def automation(found: Automation, *, full: bool = True, etag: str = "") -> pb.Automation:
+def automation(
+    found: Automation, *, full: bool = True, etag: str = "", payload_digest: str = ""
+) -> pb.Automation:
     return pb.Automation(
         name=found.resource if found.resource_id else "",
         display_name=found.name,
@@ -51,34 +53,42 @@ def automation(found: Automation, *, full: bool = True, etag: str = "") -> pb.Au
         pause_note=found.pause_note,
         last_run_state=found.last_run_status.name if found.last_run_status else None,
         consecutive_failures=found.consecutive_failures,
-        triggers=triggers(found),
+        triggers=triggers(found, full=full),
+        payload_digest=payload_digest,
     )
 
 
-def triggers(found: Automation) -> list[pb.Trigger]:
-    """Converts triggers in the order of the definition."""
+def triggers(found: Automation, *, full: bool = True) -> list[pb.Trigger]:
+    """Converts triggers in the order of the definition; if not `full`, without static_inputs."""
     held = {t.trigger_id: t for t in found.triggers}
     return [
-        trigger(found, spec, held[spec["trigger_id"]])
+        trigger(found, spec, held[spec["trigger_id"]], full=full)
         for spec in found.definition.get("triggers", [])
         if spec["trigger_id"] in held
     ]
 
 
 def trigger(
-    owner: Automation, spec: Mapping[str, Any], held: Trigger, *, etag: str = ""
+    owner: Automation,
+    spec: Mapping[str, Any],
+    held: Trigger,
+    *,
+    full: bool = True,
+    etag: str = "",
+    payload_digest: str = "",
 ) -> pb.Trigger:
     return pb.Trigger(
         name=owner.trigger_name(held.trigger_id) if owner.resource_id else "",
         trigger_id=held.trigger_id,
         type=spec["type"],
         config=to_struct(spec.get("config", {})),
-        static_inputs=to_struct(spec.get("static_inputs", {})),
+        static_inputs=to_struct(spec.get("static_inputs", {})) if full else None,
         enabled=held.enabled,
         next_fire_time=to_timestamp(held.next_fire_time) if held.enabled else None,
         last_fire_time=to_timestamp(held.last_fire_time),
         disabled_reason=held.disabled_reason,
         etag=etag,
+        payload_digest=payload_digest,
     )
 
 

@@ -12,7 +12,7 @@ from shared.rpc.timestamps import to_timestamp
 _CHANGED = ("uri", "event_types", "disabled")
 
 
-def webhook(found: Webhook, *, etag: str, secret: str = "") -> pb.Webhook:
+def webhook(found: Webhook, *, etag: str, secret: str = "", payload_digest: str = "") -> pb.Webhook:
     return pb.Webhook(
         name=found.resource,
         uri=found.uri,
@@ -25,6 +25,7 @@ def webhook(found: Webhook, *, etag: str, secret: str = "") -> pb.Webhook:
         create_time=to_timestamp(found.create_time),
         update_time=to_timestamp(found.update_time),
         etag=etag,
+        payload_digest=payload_digest,
     )
 
 

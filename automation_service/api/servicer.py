@@ -20,13 +20,14 @@ from automation_service.automations import edits
 from automation_service.automations.capability_cache import CapabilityCache
 from automation_service.automations.lifecycle import AutomationLifecycle
 from automation_service.automations.revisions import Revisions
-from automation_service.automations.service import Automations, etag_of
+from automation_service.automations.service import Automations, etag_of, payload_digest
 from automation_service.persistence.records import Automation
 from automation_service.runs.service import Runs
 from automation_service.scheduling.ledger import Slots
 from automation_service.webhooks.service import Webhooks, WebhookView
 from automation_service.webhooks.service import etag_of as webhook_etag
-from shared import aip, errors, resources
+from automation_service.webhooks.service import payload_digest as webhook_digest
+from shared import aip, canonical_json, errors, resources
 from shared.registries.actions.store import all_actions
 from shared.registries.triggers.store import all_triggers
 from shared.rpc.access import Access, Role, workspace_of
@@ -66,10 +67,14 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ListAutomations(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
-        found, token = await self.automations.list(
-            workspace_of(request.parent), aip.read_page(request), request.filter
+        page = aip.read_page(request)
+        found = await self.automations.list(workspace_of(request.parent), page, request.filter)
+        shown, token = aip.fill_page(
+            page,
+            found,
+            lambda a: convert_automations.automation(a, full=False, etag=etag_of(a)),
+            lambda a: (a.create_time, a.id),
         )
-        shown = [convert_automations.automation(a, full=False, etag=etag_of(a)) for a in found]
         return pb.ListAutomationsResponse(automations=shown, next_page_token=token)
 
     async def UpdateAutomation(self, request: Any, context: Any) -> pb.Automation:
@@ -77,8 +82,15 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         act = await self._authorize("UpdateAutomation", request, name, "editor")
         said = convert_automations.create_json(request.automation)
         edit = edits.update_automation(said, request.update_mask.paths)
-        save = self.lifecycle.validate_edit if request.validate_only else self.lifecycle.edit
-        return _message(await save(act, name, edit, etag=request.automation.etag))
+        etag = request.automation.etag
+
+        def confirm(saved: Automation) -> None:
+            aip.check_digest(request.payload_digest, payload_digest(saved), name=name)
+
+        if request.validate_only:
+            found = await self.lifecycle.validate_edit(act, name, edit, etag=etag, confirm=confirm)
+            return _message(found, payload_digest=payload_digest(found))
+        return _message(await self.lifecycle.edit(act, name, edit, etag=etag, confirm=confirm))
 
     async def DeleteAutomation(self, request: Any, context: Any) -> Any:
         act = await self._authorize("DeleteAutomation", request, request.name, "editor")
@@ -122,7 +134,12 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     async def ListTriggers(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
         owner = await self.automations.get(*automation_of(request.parent))
-        shown, token = aip.slice_page(aip.read_page(request), convert_automations.triggers(owner))
+        shown, token = aip.fill_page_of(
+            aip.read_page(request),
+            convert_automations.triggers(owner),
+            lambda trigger: trigger,
+            lambda trigger: trigger.trigger_id,
+        )
         return pb.ListTriggersResponse(triggers=shown, next_page_token=token)
 
     async def UpdateTrigger(self, request: Any, context: Any) -> pb.Trigger:
@@ -131,9 +148,18 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         owner, trigger_id = _parse_trigger(name)
         said = convert_automations.trigger_json(request.trigger, trigger_id, "trigger")
         edit = edits.update_trigger(name, said, request.update_mask.paths)
-        save = self.lifecycle.validate_edit if request.validate_only else self.lifecycle.edit
+        etag = request.trigger.etag
+
+        def confirm(saved: Automation) -> None:
+            aip.check_digest(request.payload_digest, _trigger_digest(saved, name), name=name)
+
         with edits.use_trigger_paths():
-            saved = await save(act, owner, edit, etag=request.trigger.etag)
+            if request.validate_only:
+                found = await self.lifecycle.validate_edit(
+                    act, owner, edit, etag=etag, confirm=confirm
+                )
+                return _trigger_message(found, name, payload_digest=_trigger_digest(found, name))
+            saved = await self.lifecycle.edit(act, owner, edit, etag=etag, confirm=confirm)
         return _trigger_message(saved, name)
 
     async def DeleteTrigger(self, request: Any, context: Any) -> Any:
@@ -145,8 +171,14 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ListRevisions(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
-        owner, found, token = await self.revisions.list(request.parent, aip.read_page(request))
-        shown = [convert_automations.revision(owner, r, full=False) for r in found]
+        page = aip.read_page(request)
+        owner, found = await self.revisions.list(request.parent, page)
+        shown, token = aip.fill_page(
+            page,
+            found,
+            lambda r: convert_automations.revision(owner, r, full=False),
+            lambda r: (r.revision,),
+        )
         return pb.ListRevisionsResponse(revisions=shown, next_page_token=token)
 
     async def GetRevision(self, request: Any, context: Any) -> pb.Revision:
@@ -169,12 +201,10 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ListSlots(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
-        found, token = await self.slots.list(
-            *automation_of(request.parent), aip.read_page(request), request.filter
-        )
-        return pb.ListSlotsResponse(
-            slots=[convert_runs.slot(s) for s in found], next_page_token=token
-        )
+        page = aip.read_page(request)
+        found = await self.slots.list(*automation_of(request.parent), page, request.filter)
+        shown, token = aip.fill_page(page, found, convert_runs.slot, lambda s: (s.slot_time, s.id))
+        return pb.ListSlotsResponse(slots=shown, next_page_token=token)
 
     async def ExplainSlot(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.trigger, "viewer")
@@ -192,10 +222,14 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ListRuns(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
-        found, token = await self.runs.list(
-            *automation_of(request.parent), aip.read_page(request), request.filter
+        page = aip.read_page(request)
+        found = await self.runs.list(*automation_of(request.parent), page, request.filter)
+        shown, token = aip.fill_page(
+            page,
+            found,
+            lambda r: convert_runs.run(r, full=False),
+            lambda r: (r.create_time, r.id),
         )
-        shown = [convert_runs.run(r, full=False) for r in found]
         return pb.ListRunsResponse(runs=shown, next_page_token=token)
 
     async def WatchRun(self, request: Any, context: Any) -> AsyncIterator[pb.RunEvent]:
@@ -214,23 +248,32 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ListActionTypes(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
-        known = [convert_common.action_type(a) for _, a in sorted(all_actions().items())]
-        shown, token = aip.slice_page(aip.read_page(request), known)
+        shown, token = aip.fill_page_of(
+            aip.read_page(request),
+            [a for _, a in sorted(all_actions().items())],
+            convert_common.action_type,
+            lambda a: a.type,
+        )
         return pb.ListActionTypesResponse(action_types=shown, next_page_token=token)
 
     async def ListTriggerTypes(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
-        known = [convert_common.trigger_type(t) for _, t in sorted(all_triggers().items())]
-        shown, token = aip.slice_page(aip.read_page(request), known)
+        shown, token = aip.fill_page_of(
+            aip.read_page(request),
+            [t for _, t in sorted(all_triggers().items())],
+            convert_common.trigger_type,
+            lambda t: t.type,
+        )
         return pb.ListTriggerTypesResponse(trigger_types=shown, next_page_token=token)
 
     async def ListCapabilities(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "viewer")
-        known = [
-            convert_common.capability(c)
-            for _, c in sorted((await self.capabilities.list()).items())
-        ]
-        shown, token = aip.slice_page(aip.read_page(request), known)
+        shown, token = aip.fill_page_of(
+            aip.read_page(request),
+            [c for _, c in sorted((await self.capabilities.list()).items())],
+            convert_common.capability,
+            lambda c: c.id,
+        )
         return pb.ListCapabilitiesResponse(capabilities=shown, next_page_token=token)
 
     async def GetWebhook(self, request: Any, context: Any) -> pb_webhook.Webhook:
@@ -244,9 +287,15 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         workspace = webhook_workspace(name)
         said = convert_webhooks.webhook_values(request.webhook, request.update_mask.paths)
         if request.validate_only:
-            found = await self.webhooks.validate(workspace, said, etag=etag)
-            return _webhook_message(WebhookView(webhook=found))
-        return _webhook_message(await self.webhooks.update(act, said, etag=etag))
+            found = await self.webhooks.validate(
+                workspace, said, etag=etag, digest=request.payload_digest
+            )
+            return convert_webhooks.webhook(
+                found, etag=webhook_etag(found), payload_digest=webhook_digest(found)
+            )
+        return _webhook_message(
+            await self.webhooks.update(act, said, etag=etag, digest=request.payload_digest)
+        )
 
     async def RotateWebhookSecret(self, request: Any, context: Any) -> pb_webhook.Webhook:
         act = await self._authorize("RotateWebhookSecret", request, request.name, "owner")
@@ -265,10 +314,16 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def ListWebhookDeliveries(self, request: Any, context: Any) -> Any:
         await self.access.admit(request.parent, "owner")
-        found, token = await self.webhooks.list_deliveries(
-            webhook_workspace(request.parent), aip.read_page(request), request.filter
+        page = aip.read_page(request)
+        found = await self.webhooks.list_deliveries(
+            webhook_workspace(request.parent), page, request.filter
         )
-        shown = [convert_webhooks.delivery(d, full=False) for d in found]
+        shown, token = aip.fill_page(
+            page,
+            found,
+            lambda d: convert_webhooks.delivery(d, full=False),
+            lambda d: (d.create_time, d.id),
+        )
         return pb_webhook.ListWebhookDeliveriesResponse(
             webhook_deliveries=shown, next_page_token=token
         )
@@ -286,8 +341,8 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         return IdempotencyKey.of(request, rpc=rpc, workspace=workspace, user=who.user)
 
 
-def _message(found: Automation) -> pb.Automation:
-    return convert_automations.automation(found, etag=etag_of(found))
+def _message(found: Automation, *, payload_digest: str = "") -> pb.Automation:
+    return convert_automations.automation(found, etag=etag_of(found), payload_digest=payload_digest)
 
 
 def _webhook_message(shown: WebhookView) -> pb_webhook.Webhook:
@@ -295,11 +350,17 @@ def _webhook_message(shown: WebhookView) -> pb_webhook.Webhook:
     return convert_webhooks.webhook(shown.webhook, etag=etag, secret=shown.secret)
 
 
-def _trigger_message(owner: Automation, name: str) -> pb.Trigger:
+def _trigger_digest(owner: Automation, name: str) -> str:
+    return canonical_json.digest(edits.find_trigger_spec(owner.definition, name))
+
+
+def _trigger_message(owner: Automation, name: str, *, payload_digest: str = "") -> pb.Trigger:
     spec = edits.find_trigger_spec(owner.definition, name)
     for held in owner.triggers:
         if held.trigger_id == spec["trigger_id"]:
-            return convert_automations.trigger(owner, spec, held, etag=etag_of(owner))
+            return convert_automations.trigger(
+                owner, spec, held, etag=etag_of(owner), payload_digest=payload_digest
+            )
     raise errors.ResourceNotFound(name)
 
 

@@ -1,7 +1,7 @@
 """The methods that change an automation: edit, pause, resume, archive, roll back, delete."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +29,8 @@ from shared.validation import never_fires
 
 # The automation as it was → the new one, as JSON of AutomationCreate.
 Edit = Callable[[Automation], dict[str, Any]]
+# Raises for an edited automation that the caller does not want saved.
+Confirm = Callable[[Automation], None]
 # Changes a locked automation, and adds the slots that it decided.
 Change = Callable[[AsyncConnection, Automation, list[DispatchResult]], Awaitable[Automation]]
 
@@ -57,26 +59,45 @@ class AutomationLifecycle:
         return await self._change_status(key, name, etag, allowed, values)
 
     async def edit(
-        self, key: IdempotencyKey, name: str, edit: Edit, *, etag: str, field: str = "automation"
+        self,
+        key: IdempotencyKey,
+        name: str,
+        edit: Edit,
+        *,
+        etag: str,
+        confirm: Confirm | None = None,
+        field: str = "automation",
     ) -> Automation:
-        """Saves an edited automation. A changed definition is a new revision."""
+        """Saves an edited automation. A changed definition is a new revision.
+
+        An edit that changes nothing saves nothing. `confirm` may refuse what would be saved.
+        """
 
         async def save(models: Collection[str]) -> Automation:
-            return await self._once(key, name, self._edit_change(key, edit, etag, field, models))
+            change = self._edit_change(key, edit, etag, confirm, field, models)
+            return await self._once(key, name, change)
 
         return await self.own_models.check_in(key.workspace, key.user, save)
 
     async def validate_edit(
-        self, key: IdempotencyKey, name: str, edit: Edit, *, etag: str, field: str = "automation"
+        self,
+        key: IdempotencyKey,
+        name: str,
+        edit: Edit,
+        *,
+        etag: str,
+        confirm: Confirm | None = None,
+        field: str = "automation",
     ) -> Automation:
-        """Returns what `edit` would save. Saves nothing."""
+        """Returns what `edit` would save, under the present version. Saves nothing."""
 
         async def save(models: Collection[str]) -> Automation:
-            change = self._edit_change(key, edit, etag, field, models)
+            change = self._edit_change(key, edit, etag, confirm, field, models)
             async with self.db.connect() as connection:
                 trial = await connection.begin()
                 try:
-                    return await change(connection, await self._lock(connection, name), [])
+                    found = await self._lock(connection, name)
+                    return replace(await change(connection, found, []), version=found.version)
                 finally:
                     await trial.rollback()
 
@@ -179,13 +200,22 @@ class AutomationLifecycle:
         await run_endings.cancel_pending(connection, found.id, ends, now)
 
     def _edit_change(
-        self, key: IdempotencyKey, edit: Edit, etag: str, field: str, models: Collection[str]
+        self,
+        key: IdempotencyKey,
+        edit: Edit,
+        etag: str,
+        confirm: Confirm | None,
+        field: str,
+        models: Collection[str],
     ) -> Change:
         async def change(
             connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
         ) -> Automation:
             require_etag(found, etag)
-            return await self._save(connection, key, found, edit(found), field, decided, models)
+            saved = await self._save(connection, key, found, edit(found), field, decided, models)
+            if confirm is not None:
+                confirm(saved)
+            return saved
 
         return change
 
@@ -210,6 +240,9 @@ class AutomationLifecycle:
         values: dict[str, Any] = {"name": checked.display_name, "description": checked.description}
         definition = dump(checked.definition)
         fresh = definition != found.definition
+        named = (checked.display_name, checked.description) == (found.name, found.description)
+        if named and not fresh and not rescheduled:
+            return found
         if fresh:
             # Whoever saves a revision becomes its author, for whom its runs act.
             require_checked(checked.definition, models, field=field)

@@ -8,22 +8,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from automation_service.persistence import automations as rows
 from automation_service.persistence.records import Automation, Revision
 from shared import errors, resources
-from shared.aip import Page, cut_page
+from shared.aip import Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revisions:
     db: AsyncEngine
 
-    async def list(self, parent: str, page: Page) -> tuple[Automation, Sequence[Revision], str]:
+    async def list(self, parent: str, page: Page) -> tuple[Automation, Sequence[Revision]]:
+        """Returns the automation, and a page of its revisions and one more if there is one."""
         parts = resources.AUTOMATION.parse(parent)
         async with self.db.connect() as connection:
             owner = await rows.get(connection, parts["workspace"], parts["automation"])
             found = await rows.revision_page(
                 connection, owner.id, size=page.size, after=page.after_number()
             )
-        shown, token = cut_page(page, found, lambda last: (last.revision,))
-        return owner, shown, token
+        return owner, found
 
     async def get(self, name: str) -> tuple[Automation, Revision]:
         parts = resources.REVISION.parse(name)

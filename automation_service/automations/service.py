@@ -13,13 +13,12 @@ from automation_service.persistence import automations as rows
 from automation_service.persistence.records import Automation
 from automation_service.persistence.tables import automations as table
 from automation_service.scheduling import triggers
-from shared import errors, resources
+from shared import canonical_json, errors, resources
 from shared.aip import (
     Condition,
     Page,
     check_etag,
     compute_etag,
-    cut_page,
     parse_filter,
     parse_state,
 )
@@ -90,15 +89,13 @@ class Automations:
         async with self.db.connect() as connection:
             return await rows.get(connection, workspace, automation_id)
 
-    async def list(
-        self, workspace: str, page: Page, filter_: str
-    ) -> tuple[Sequence[Automation], str]:
+    async def list(self, workspace: str, page: Page, filter_: str) -> Sequence[Automation]:
+        """Returns a page and one more if there is one, without `static_inputs`."""
         where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
         async with self.db.connect() as connection:
-            found = await rows.page(
+            return await rows.page(
                 connection, workspace, size=page.size, after=page.after_time_and_id(), where=where
             )
-        return cut_page(page, found, lambda last: (last.create_time, last.id))
 
     def _build(
         self,
@@ -141,6 +138,17 @@ def parse_create(
 
 def etag_of(found: Automation) -> str:
     return compute_etag(found.id, found.version) if found.version else ""
+
+
+def payload_digest(found: Automation) -> str:
+    """Returns the digest of what an update may change."""
+    return canonical_json.digest(
+        {
+            "display_name": found.name,
+            "description": found.description,
+            "definition": found.definition,
+        }
+    )
 
 
 def require_etag(found: Automation, given: str) -> None:

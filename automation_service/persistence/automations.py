@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,6 +20,24 @@ from shared.db import database
 from shared.definition.states import AutomationStatus
 from shared.security.caller import ApprovalClaim
 
+# A page of whole definitions would be tens of megabytes.
+_TRIGGER = sa.func.jsonb_path_query(
+    automations.c.definition,
+    sa.literal_column("""'$.triggers[*] ? (@.type() == "object")'""", JSONPATH),
+    type_=JSONB,
+).column_valued("trigger")
+_BRIEF = sa.func.jsonb_build_object(
+    "triggers",
+    sa.select(
+        sa.func.coalesce(
+            sa.func.jsonb_agg(_TRIGGER.op("-")(sa.literal_column("'static_inputs'", sa.Text))),
+            sa.literal_column("'[]'", JSONB),
+        )
+    )
+    .correlate(automations)
+    .scalar_subquery(),
+    type_=JSONB,
+).label("definition")
 _NAME_TAKEN = "uq_automations_workspace_id_resource_id"
 
 
@@ -118,8 +137,12 @@ async def page(
     after: tuple[datetime, UUID] | None,
     where: Sequence[sa.ColumnElement[bool]] = (),
 ) -> list[Automation]:
-    """Lists automations, newest first: one more than `size` when there is another page."""
-    query = sa.select(automations).where(automations.c.workspace_id == workspace, *where)
+    """Lists automations, newest first: one more than `size` when there is another page.
+
+    Of their definitions they have the triggers without `static_inputs`.
+    """
+    columns = [_BRIEF if c is automations.c.definition else c for c in automations.c]
+    query = sa.select(*columns).where(automations.c.workspace_id == workspace, *where)
     key = sa.tuple_(automations.c.create_time, automations.c.id)
     if after is not None:
         query = query.where(key < sa.tuple_(*after))

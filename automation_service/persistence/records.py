@@ -102,10 +102,10 @@ class Run:
     create_time: datetime
     start_time: datetime | None
     end_time: datetime | None
-    inputs: dict[str, Any]
     trigger_payload: dict[str, Any]
     error: dict[str, Any] | None
     usage: dict[str, Any]
+    inputs: dict[str, Any] = field(default_factory=dict)
     definition_snapshot: dict[str, Any] | None = None
     step_results: list[dict[str, Any]] = field(default_factory=list)
     output: Any = None

@@ -22,7 +22,6 @@ _BASIC = (
     runs.c.create_time,
     runs.c.start_time,
     runs.c.end_time,
-    runs.c.inputs,
     runs.c.trigger_payload,
     runs.c.error,
     runs.c.usage,
@@ -30,7 +29,7 @@ _BASIC = (
     automations.c.resource_id,
     triggers.c.trigger_id,
 )
-_LARGE = ("definition_snapshot", "step_results", "output", "artifacts")
+_LARGE = ("definition_snapshot", "inputs", "step_results", "output", "artifacts")
 _FROM = runs.join(automations).outerjoin(triggers, triggers.c.id == runs.c.trigger)
 
 
@@ -131,7 +130,6 @@ def _run(row: Any, *, large: bool) -> Run:
         create_time=row.create_time,
         start_time=row.start_time,
         end_time=row.end_time,
-        inputs=row.inputs,
         trigger_payload=row.trigger_payload,
         error=row.error,
         usage=row.usage,

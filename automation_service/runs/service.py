@@ -18,7 +18,7 @@ from automation_service.persistence.tables import runs as table
 from automation_service.queue import RunQueue
 from automation_service.runs.watch import RunWatcher
 from shared import errors, resources
-from shared.aip import Condition, Page, cut_page, parse_filter, parse_state
+from shared.aip import Condition, Page, parse_filter, parse_state
 from shared.clock import Clock
 from shared.db.queries import compare
 from shared.definition.states import RunStatus
@@ -45,14 +45,14 @@ class Runs:
 
     async def list(
         self, workspace: str, automation: str, page: Page, filter_: str
-    ) -> tuple[Sequence[Run], str]:
+    ) -> Sequence[Run]:
         """Lists the runs of one automation, or of all automations when `automation` is `-`."""
         where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
         one = None if automation == ANY_AUTOMATION else automation
         async with self.db.connect() as connection:
             if one is not None:
                 await automation_rows.get(connection, workspace, one)
-            found = await rows.page(
+            return await rows.page(
                 connection,
                 workspace,
                 one,
@@ -60,7 +60,6 @@ class Runs:
                 after=page.after_time_and_id(),
                 where=where,
             )
-        return cut_page(page, found, lambda last: (last.create_time, last.id))
 
     async def watch(self, name: str, after: int) -> AsyncIterator[RunEvent | None]:
         """Yields stored events after a sequence, then new ones until the run ends.

@@ -16,7 +16,7 @@ from automation_service.persistence import slots as rows
 from automation_service.persistence.records import Automation, Slot, Trigger
 from automation_service.persistence.tables import slots as table
 from shared import errors, resources
-from shared.aip import Condition, Page, cut_page, parse_filter, parse_state
+from shared.aip import Condition, Page, parse_filter, parse_state
 from shared.clock import Clock, shift
 from shared.db.queries import compare
 from shared.definition.states import SlotOutcome
@@ -77,14 +77,14 @@ class Slots:
 
     async def list(
         self, workspace: str, automation: str, page: Page, filter_: str
-    ) -> tuple[Sequence[Slot], str]:
+    ) -> Sequence[Slot]:
+        """Returns a page and one more if there is one."""
         where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
         async with self.db.connect() as connection:
             owner = await automation_rows.get(connection, workspace, automation)
-            found = await rows.page(
+            return await rows.page(
                 connection, owner.id, size=page.size, after=page.after_time_and_id(), where=where
             )
-        return cut_page(page, found, lambda last: (last.slot_time, last.id))
 
     async def explain(self, name: str, moment: datetime) -> LedgerExplanation:
         """Explains the slot whose slot_time or fire_time is `moment`, to the second."""

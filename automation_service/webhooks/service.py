@@ -17,13 +17,13 @@ from automation_service.webhooks import events
 from automation_service.webhooks.delivery import TURNED_OFF, count_deliveries
 from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import WebhookSender
-from shared import errors, resources
+from shared import canonical_json, errors, resources
 from shared.aip import (
     Condition,
     Page,
+    check_digest,
     check_etag,
     compute_etag,
-    cut_page,
     parse_filter,
     parse_state,
 )
@@ -56,23 +56,33 @@ class Webhooks:
         async with self.db.connect() as connection:
             return await webhooks.get(connection, workspace)
 
-    async def update(self, key: IdempotencyKey, said: dict[str, Any], *, etag: str) -> WebhookView:
+    async def update(
+        self, key: IdempotencyKey, said: dict[str, Any], *, etag: str, digest: str = ""
+    ) -> WebhookView:
+        """Changes the webhook. A change to what it is already keeps its etag.
+
+        Raises UpdateDigestMismatch for another digest than that of what it would be.
+        """
         made: list[WebhookView] = []
 
         async def act(connection: AsyncConnection) -> str:
-            made.append(await self._update(connection, key.workspace, said, etag))
+            made.append(await self._update(connection, key.workspace, said, etag, digest))
             return resources.WEBHOOK.format(workspace=key.workspace)
 
         view = await self._once(key, act, made)
         count_deliveries("given_up", view.failed_deliveries)
         return view
 
-    async def validate(self, workspace: str, said: dict[str, Any], *, etag: str) -> Webhook:
-        """Returns what `update` would save. Saves nothing."""
+    async def validate(
+        self, workspace: str, said: dict[str, Any], *, etag: str, digest: str = ""
+    ) -> Webhook:
+        """Returns what `update` would save, under the present version. Saves nothing."""
         async with self.db.connect() as connection:
             found = await webhooks.get(connection, workspace)
         _require_etag(found, etag)
-        return replace(found, **self._checked(found, said))
+        changed = replace(found, **self._checked(found, said))
+        check_digest(digest, payload_digest(changed), name=found.resource)
+        return changed
 
     async def rotate(self, key: IdempotencyKey, *, etag: str, revoke_previous: bool) -> WebhookView:
         made: list[WebhookView] = []
@@ -110,27 +120,34 @@ class Webhooks:
             raise errors.ResourceNotFound(name)
         return found
 
-    async def list_deliveries(
-        self, workspace: str, page: Page, filter_: str
-    ) -> tuple[Sequence[Delivery], str]:
+    async def list_deliveries(self, workspace: str, page: Page, filter_: str) -> Sequence[Delivery]:
+        """Returns a page and one more if there is one."""
         where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
         async with self.db.connect() as connection:
-            found = await deliveries.page(
+            return await deliveries.page(
                 connection, workspace, size=page.size, after=page.after_time_and_id(), where=where
             )
-        return cut_page(page, found, lambda last: (last.create_time, last.id))
 
     async def _once(self, key: IdempotencyKey, act: Any, made: list[WebhookView]) -> WebhookView:
         await self.changes.make(key, act)
         return made[0] if made else WebhookView(webhook=await self.get(key.workspace))
 
     async def _update(
-        self, connection: AsyncConnection, workspace: str, said: dict[str, Any], etag: str
+        self,
+        connection: AsyncConnection,
+        workspace: str,
+        said: dict[str, Any],
+        etag: str,
+        digest: str,
     ) -> WebhookView:
         now, secret, failed = self.clock.now(), "", 0
         found = await webhooks.get(connection, workspace, lock=True)
         _require_etag(found, etag)
         values = self._checked(found, said)
+        changed = replace(found, **values)
+        check_digest(digest, payload_digest(changed), name=found.resource)
+        if found.version and changed == found:
+            return WebhookView(webhook=found)
         if not found.version:
             secret, kept = self.secrets.create(workspace, now)
             values |= kept
@@ -141,6 +158,8 @@ class Webhooks:
 
     def _checked(self, found: Webhook, said: dict[str, Any]) -> dict[str, Any]:
         values = dict(said)
+        if "event_types" in values:
+            values["event_types"] = tuple(values["event_types"])
         if values.get("uri"):
             values["uri"] = self.sender.check_uri(values["uri"])
         # A new uri or `disabled` clears the reason.
@@ -151,6 +170,13 @@ class Webhooks:
 
 def etag_of(found: Webhook) -> str:
     return compute_etag(found.resource, found.version)
+
+
+def payload_digest(found: Webhook) -> str:
+    """Returns the digest of what an update may change."""
+    return canonical_json.digest(
+        {"uri": found.uri, "event_types": found.event_types, "disabled": found.disabled}
+    )
 
 
 def _require_etag(found: Webhook, given: str) -> None:

@@ -45,11 +45,10 @@ class ApprovalServicer(ResourceServicer):
                 ],
                 created=[(c.operator, c.moment()) for c in conditions if c.field != "state"],
             )
-        shown = aip.limit_bytes([convert.approval(row, full=False) for row in rows[: page.size]])
-        return pb.ListApprovalsResponse(
-            approvals=shown,
-            next_page_token=page.next_token(rows, lambda row: (row.id,), shown=len(shown)),
+        shown, token = aip.fill_page(
+            page, rows, lambda row: convert.approval(row, full=False), lambda row: (row.id,)
         )
+        return pb.ListApprovalsResponse(approvals=shown, next_page_token=token)
 
     async def DecideApproval(self, request: pb.DecideApprovalRequest, context: Any) -> pb.Approval:
         named = {request.name, request.decision.approval} - {""}

@@ -21,6 +21,7 @@ from shared.db import database
 from shared.invisible_characters import name_fault
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
+from shared.security.secretbox import DecryptionError
 from shared.settings import SECRET_KEYS
 
 MAX_MODELS: Final = 50  # of one user in one workspace
@@ -81,7 +82,9 @@ class ModelConfigServicer(ResourceServicer):
         of_file = sorted(self.model_loader.models.values(), key=lambda config: -config.id)
         configs = [convert.file_model(config, workspace) for config in of_file]
         configs += [convert.own_model(row) for row in own]
-        shown, token = aip.slice_page(page, configs)
+        shown, token = aip.fill_page_of(
+            page, configs, lambda config: config, lambda config: str(config.id)
+        )
         return pb.ListModelConfigsResponse(model_configs=shown, next_page_token=token)
 
     async def UpdateModelConfig(
@@ -96,20 +99,29 @@ class ModelConfigServicer(ResourceServicer):
             row = await self._get_own_model(connection, config_id, workspace, user, lock=True)
             _check_etag(row, asked.etag)
             changes = self._model_changes(row, asked, fields)
-            await model_configs.update(connection, row.id, self.clock.now(), changes)
+            if any(getattr(row, name) != value for name, value in changes.items()):
+                await model_configs.update(connection, row.id, self.clock.now(), changes)
+            saved = convert.model_config_digest(
+                await self._get_own_model(connection, config_id, workspace, user)
+            )
+            aip.check_digest(request.payload_digest, saved, name=asked.name)
             return str(config_id)
 
         async with database.transaction(self.db) as connection:
             if request.validate_only:
+                before = await self._get_own_model(connection, config_id, workspace, user)
                 await make()
-            else:
-                await self.idempotency.run(connection, key, make)
-            changed = convert.own_model(
+                row = await self._get_own_model(connection, config_id, workspace, user)
+                await connection.rollback()
+                return convert.own_model(
+                    row,
+                    etag=convert.model_config_etag(before),
+                    payload_digest=convert.model_config_digest(row),
+                )
+            await self.idempotency.run(connection, key, make)
+            return convert.own_model(
                 await self._get_own_model(connection, config_id, workspace, user)
             )
-            if request.validate_only:
-                await connection.rollback()
-            return changed
 
     async def DeleteModelConfig(
         self, request: pb.DeleteModelConfigRequest, context: Any
@@ -207,8 +219,18 @@ class ModelConfigServicer(ResourceServicer):
         moved = changes.get("base_url", row.base_url) != row.base_url
         if "api_key" in fields or moved:
             key = asked.api_key if "api_key" in fields else ""
-            changes |= {"api_key": self._encrypt_key(row, key), "key_hint": _hint(key)}
+            if moved or not self._is_key(row, key):
+                changes |= {"api_key": self._encrypt_key(row, key), "key_hint": _hint(key)}
         return changes
+
+    def _is_key(self, row: OwnModel, key: str) -> bool:
+        """Whether a model has this key already; False if its own can't be read."""
+        if row.api_key is None or self.model_loader.box is None:
+            return False
+        try:
+            return self.model_loader.box.open(row.api_key, bound_to=row.bound_to) == key
+        except DecryptionError:
+            return False
 
     def _encrypt_key(self, row: OwnModel, key: str) -> bytes | None:
         if not key:

@@ -66,10 +66,8 @@ class ThreadServicer(ResourceServicer):
             rows = await threads.list_newest(
                 connection, workspace, size=page.size + 1, before=page.after_id(), created=created
             )
-        return pb.ListThreadsResponse(
-            threads=[convert.thread(row) for row in rows[: page.size]],
-            next_page_token=page.next_token(rows, lambda row: (row.id,)),
-        )
+        shown, token = aip.fill_page(page, rows, convert.thread, lambda row: (row.id,))
+        return pb.ListThreadsResponse(threads=shown, next_page_token=token)
 
     async def UpdateThread(self, request: pb.UpdateThreadRequest, context: Any) -> pb.Thread:
         workspace, thread = await self._admit_thread(request.thread.name, "editor")
@@ -89,21 +87,19 @@ class ThreadServicer(ResourceServicer):
             _check_etag(row, request.thread.etag)
             model = changes.get("model_config_id", auto_pin.AUTO)
             await self._check_model(connection, model, workspace, who.user)
-            await threads.update(connection, thread, self.clock.now(), changes)
+            if any(getattr(row, name) != value for name, value in changes.items()):
+                await threads.update(connection, thread, self.clock.now(), changes)
             return str(thread)
 
         async with database.transaction(self.db) as connection:
             if request.validate_only:
-                _check_etag(
-                    await self._get_thread(connection, workspace, thread), request.thread.etag
-                )
+                etag = convert.thread_etag(await self._get_thread(connection, workspace, thread))
                 await make()
-            else:
-                await self.idempotency.run(connection, key, make)
-            changed = convert.thread(await self._get_thread(connection, workspace, thread))
-            if request.validate_only:
+                row = await self._get_thread(connection, workspace, thread)
                 await connection.rollback()
-            return changed
+                return convert.thread(row, etag=etag)
+            await self.idempotency.run(connection, key, make)
+            return convert.thread(await self._get_thread(connection, workspace, thread))
 
     async def DeleteThread(self, request: pb.DeleteThreadRequest, context: Any) -> empty_pb2.Empty:
         workspace, thread = await self._admit_thread(request.name, "editor")
@@ -135,11 +131,10 @@ class ThreadServicer(ResourceServicer):
             rows = await messages.list_newest(
                 connection, thread, size=page.size + 1, before=page.after_id()
             )
-        shown = aip.limit_bytes([convert.message(row, workspace) for row in rows[: page.size]])
-        return pb.ListMessagesResponse(
-            messages=shown,
-            next_page_token=page.next_token(rows, lambda row: (row.id,), shown=len(shown)),
+        shown, token = aip.fill_page(
+            page, rows, lambda row: convert.message(row, workspace), lambda row: (row.id,)
         )
+        return pb.ListMessagesResponse(messages=shown, next_page_token=token)
 
     async def _admit_thread(self, name: str, role: Role) -> tuple[str, UUID]:
         """Admits the caller and returns the thread's workspace and id."""

@@ -182,15 +182,11 @@ class TurnServicer(ResourceServicer):
                 ],
                 created=[(c.operator, c.moment()) for c in conditions if c.field != "state"],
             )
-            found = [
-                convert.turn(row, await approvals.list_by_turn(connection, row.id))
-                for row in rows[: page.size]
-            ]
-        shown = aip.limit_bytes(found)
-        return pb.ListTurnsResponse(
-            turns=shown,
-            next_page_token=page.next_token(rows, lambda row: (row.id,), shown=len(shown)),
+            held = {row.id: await approvals.list_by_turn(connection, row.id) for row in rows}
+        shown, token = aip.fill_page(
+            page, rows, lambda row: convert.turn(row, held[row.id]), lambda row: (row.id,)
         )
+        return pb.ListTurnsResponse(turns=shown, next_page_token=token)
 
     async def CancelTurn(self, request: pb.CancelTurnRequest, context: Any) -> pb.Turn:
         """Returns the turn after its owner has stopped it."""

@@ -315,3 +315,80 @@ async def test_a_moment_is_explained(
     assert found.explanation == said
     assert found.HasField("slot") == said.startswith("It fired")
     assert len(found.nearest_slots) == (2 if "no slot" in said else 0)
+
+
+async def update_trigger(rota: Running, trigger: Any, config: dict[str, Any], **fields: Any) -> Any:
+    changed = pb.Trigger(name=trigger.name, etag=fields.pop("etag", ""))
+    changed.config.update(config)
+    request = pb.UpdateTriggerRequest(trigger=changed, **fields)
+    return await rota.call("UpdateTrigger", request)
+
+
+async def test_a_dry_run_answers_with_the_present_etag_and_guards_the_update(rota: Running) -> None:
+    created = await rota.create(news(triggers=[schedule()]))
+    (trigger,) = created.triggers
+    mine = {"display_name": "mine"}
+    config = {"cron": "5 * * * *", "timezone": "UTC"}
+    shown = await update(rota, created.name, mine, "display_name", validate_only=True)
+    assert (shown.display_name, shown.etag) == ("mine", created.etag)
+    planned = await update_trigger(rota, trigger, config, validate_only=True)
+    assert planned.etag == created.etag
+    await update(rota, created.name, {"description": "hers"}, "description")
+    for late in (
+        update(rota, created.name, mine, "display_name", etag=shown.etag),
+        update_trigger(rota, trigger, config, etag=planned.etag),
+    ):
+        assert (await refusal(late)).reason == "ETAG_MISMATCH"
+
+
+async def test_an_update_saves_what_was_shown_or_nothing(rota: Running) -> None:
+    created = await rota.create(news(triggers=[schedule()]))
+    (trigger,) = created.triggers
+    mine = {"display_name": "mine"}
+    config = {"cron": "5 * * * *", "timezone": "UTC"}
+    shown = await update(rota, created.name, mine, "display_name", validate_only=True)
+    planned = await update_trigger(rota, trigger, config, validate_only=True)
+    assert created.payload_digest == ""
+    await update(rota, created.name, {"description": "hers"}, "description")
+    found = await refusal(
+        update(rota, created.name, mine, "display_name", payload_digest=shown.payload_digest)
+    )
+    assert (found.code, found.reason) == (Code.ABORTED, "DIGEST_MISMATCH")
+    assert found.metadata == {"resource": created.name}
+    other = {"cron": "6 * * * *", "timezone": "UTC"}
+    wrong = update_trigger(rota, trigger, other, payload_digest=planned.payload_digest)
+    assert (await refusal(wrong)).metadata == {"resource": trigger.name}
+    got = await rota.call("GetAutomation", pb.GetAutomationRequest(name=created.name))
+    assert (got.display_name, got.revision) == (created.display_name, 1)
+
+    saved = await update_trigger(
+        rota, trigger, config, payload_digest=planned.payload_digest.upper()
+    )
+    assert saved.config["cron"] == "5 * * * *"
+    shown = await update(rota, created.name, mine, "display_name", validate_only=True)
+    saved = await update(
+        rota, created.name, mine, "display_name", payload_digest=shown.payload_digest
+    )
+    assert saved.display_name == "mine"
+
+
+async def test_an_update_that_changes_nothing_keeps_etag_revision_and_time(
+    rota: Running, clock: ManualClock
+) -> None:
+    created = await rota.create(news(triggers=[schedule()]))
+    (trigger,) = created.triggers
+    clock.advance(timedelta(seconds=1))
+    said = message(news(triggers=[schedule()]))
+    said.name = created.name
+    same = pb.UpdateAutomationRequest(automation=said, update_mask=FieldMask(paths=["*"]))
+    await rota.call("UpdateAutomation", same)
+    await update(rota, created.name, {"display_name": created.display_name}, "display_name")
+    config = {"cron": "* * * * *", "timezone": "UTC"}
+    await update_trigger(rota, trigger, config, etag=created.etag)
+    await rota.call(
+        "RollbackAutomation", pb.RollbackAutomationRequest(name=created.name, revision=1)
+    )
+    got = await rota.call("GetAutomation", pb.GetAutomationRequest(name=created.name))
+    assert (got.etag, got.revision, got.update_time) == (created.etag, 1, created.update_time)
+    revisions = await rota.call("ListRevisions", pb.ListRevisionsRequest(parent=created.name))
+    assert len(revisions.revisions) == 1

@@ -12,7 +12,16 @@ from rota.automation.v1 import automation_pb2 as pb
 from shared.clock import ManualClock
 from shared.errors import Code
 from tests.support.agents import NoCatalogue
-from tests.support.automation import START, Running, execute, new_request_id, news, running
+from tests.support.automation import (
+    START,
+    Running,
+    execute,
+    new_request_id,
+    news,
+    running,
+    schedule,
+    until,
+)
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
 
@@ -43,6 +52,46 @@ async def test_a_list_is_newest_first_in_pages_and_without_definitions(
         if not (token := page.next_page_token):
             break
     assert seen == names
+
+
+async def test_lists_of_large_automations_and_runs_reach_a_client_as_it_comes(
+    rota: Running, clock: ManualClock
+) -> None:
+    inputs = {"topic": "x" * 200_000, "count": 1}
+    trigger = {**schedule("* * * * *"), "static_inputs": inputs}
+    names = [(await rota.create(news(triggers=[trigger]))).name for _ in range(22)]
+    listed = await rota.call("ListAutomations", pb.ListAutomationsRequest(parent="workspaces/w"))
+    assert {a.name for a in listed.automations} == set(names)
+    assert not listed.next_page_token
+    for automation in listed.automations:
+        (shown,) = automation.triggers
+        assert shown.config["cron"] == "* * * * *"
+        assert not shown.HasField("static_inputs")
+    got = await rota.call("GetAutomation", pb.GetAutomationRequest(name=names[0]))
+    assert len(got.triggers[0].static_inputs["topic"]) == 200_000
+
+    clock.advance(timedelta(minutes=1))
+
+    async def ran() -> Any:
+        page = await rota.call("ListRuns", pb.ListRunsRequest(parent="workspaces/w/automations/-"))
+        return page.runs if len(page.runs) == len(names) else None
+
+    runs = await until(ran)
+    assert not any(run.HasField("inputs") for run in runs)
+    run = await rota.call("GetRun", pb.GetRunRequest(name=runs[0].name))
+    assert len(run.inputs["topic"]) == 200_000
+
+
+async def test_a_list_goes_by_key_when_what_it_lists_changes(rota: Running) -> None:
+    triggers = [{**schedule(), "trigger_id": name} for name in "abcde"]
+    name = (await rota.create(news(triggers=triggers))).name
+    request = pb.ListTriggersRequest(parent=name, page_size=2)
+    first = await rota.call("ListTriggers", request)
+    assert [t.trigger_id for t in first.triggers] == ["a", "b"]
+    await rota.call("DeleteTrigger", pb.DeleteTriggerRequest(name=f"{name}/triggers/a"))
+    request.page_token = first.next_page_token
+    second = await rota.call("ListTriggers", request)
+    assert [t.trigger_id for t in second.triggers] == ["c", "d"]
 
 
 async def test_a_list_can_be_filtered(rota: Running) -> None:

@@ -152,28 +152,79 @@ def test_every_key_is_read_as_it_was_written(made: tuple[list[type], tuple[Any, 
     assert read(token=read().token(key)).read_key(*kinds) == key
 
 
-def test_a_page_is_cut_from_one_row_more_than_its_size() -> None:
-    shown, token = aip.cut_page(read(size=2), [1, 2, 3], lambda row: (row,))
-    assert (shown, read(token=token).after) == ([1, 2], [2])
-    assert aip.cut_page(read(size=3), [1, 2, 3], lambda row: (row,)) == ([1, 2, 3], "")
-    assert aip.cut_page(read(), [], lambda row: (row,)) == ([], "")
+def thread(name: str) -> pb.Thread:
+    return pb.Thread(display_name=name)
 
 
-def test_a_list_in_memory_is_read_page_by_page() -> None:
-    token, seen = "", []
-    for _ in range(3):
-        shown, token = aip.slice_page(read(size=2, token=token), [1, 2, 3, 4, 5])
-        seen.append(shown)
-    assert (seen, token) == ([[1, 2], [3, 4], [5]], "")
+def names(threads: list[pb.Thread]) -> str:
+    return "".join(thread.display_name for thread in threads)
 
 
-def test_a_response_has_one_message_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aip, "MAX_RESPONSE_BYTES", 8)
-    threads = [pb.Thread(display_name=name) for name in ("abc", "d", "e")]
-    assert aip.limit_bytes(threads) == threads[:2]
-    monkeypatch.setattr(aip, "MAX_RESPONSE_BYTES", 1)
-    assert aip.limit_bytes(threads) == threads[:1]
-    assert aip.limit_bytes([]) == []
+def test_a_page_is_filled_from_one_row_more_than_its_size() -> None:
+    shown, token = aip.fill_page(read(size=2), "abc", thread, lambda row: (row,))
+    assert (names(shown), read(token=token).after) == ("ab", ["b"])
+    assert aip.fill_page(read(size=3), "abc", thread, lambda row: (row,))[1] == ""
+    assert aip.fill_page(read(), "", thread, lambda row: (row,)) == ([], "")
+
+
+def test_a_page_ends_before_its_bytes_do_and_has_one_message_at_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    large = ["a" * 1_500_000, "b" * 1_500_000, "c" * 5_000_000, "d"]
+    token, pages = "", []
+    for start in (0, 2, 3):
+        shown, token = aip.fill_page(read(), large[start:], thread, lambda row: (row[0],))
+        pages.append([one.display_name[0] for one in shown])
+        assert (token == "") is (start == 3)
+    assert pages == [["a", "b"], ["c"], ["d"]]
+    monkeypatch.setattr(aip, "MAX_RESPONSE_BYTES", 0)
+    assert len(aip.fill_page(read(), "abc", thread, lambda row: (row,))[0]) == 1
+
+
+@given(st.lists(st.binary(max_size=200), max_size=40), st.integers(1, 60), st.integers(1, 2_000))
+def test_every_row_is_on_one_page_and_no_page_is_larger_than_allowed(
+    rows: list[bytes], size: int, most: int
+) -> None:
+    numbered = list(enumerate(rows))
+    seen: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aip, "MAX_RESPONSE_BYTES", most)
+        while True:
+            shown, token = aip.fill_page(
+                read(size=size),
+                numbered[len(seen) : len(seen) + size + 1],
+                lambda row: pb.Image(data=row[1], uri=str(row[0])),
+                lambda row: (row[0],),
+            )
+            whole = pb.Message(parts=[pb.Part(image=image) for image in shown]).ByteSize()
+            assert len(shown) <= 1 or whole <= most + 4 * len(shown)
+            seen += [int(image.uri) for image in shown]
+            if not token:
+                break
+            assert shown
+    assert seen == list(range(len(rows)))
+
+
+def test_a_list_in_memory_goes_on_after_its_last_item_wherever_that_is() -> None:
+    def fill(items: str, token: str) -> tuple[str, str]:
+        shown, more = aip.fill_page_of(read(size=2, token=token), items, thread, str)
+        return names(shown), more
+
+    seen, token = fill("abcde", "")
+    assert seen == "ab"
+    assert fill("abcde", token)[0] == "cd"
+    assert fill("xaybcde", token)[0] == "cd"
+    assert fill("bcde", token)[0] == "cd"
+    assert fill("acde", token)[0] == "cd"  # from where it was: b is gone
+    assert fill("", token) == ("", "")
+    assert fill("abc", token) == ("c", "")
+
+
+def test_a_digest_is_checked_when_it_is_given() -> None:
+    aip.check_digest("", "ab", name="thing")
+    aip.check_digest("AB", "ab", name="thing")
+    with pytest.raises(errors.UpdateDigestMismatch):
+        aip.check_digest("cd", "ab", name="thing")
 
 
 def test_an_etag_is_checked_when_it_is_given() -> None:

@@ -290,3 +290,24 @@ async def test_only_a_service_may_tell_and_only_of_its_workspace(rota: Running, 
 def notify(rota: Running, request: Any, headers: list[tuple[str, str]]) -> Any:
     stub = notice_pb2_grpc.NoticeServiceStub(rota.channel)
     return stub.Notify(request, metadata=headers, timeout=60)
+
+
+async def test_a_dry_run_of_an_update_guards_what_it_showed(
+    rota: Running, endpoint: Receiver
+) -> None:
+    made = await update(rota, uri=endpoint.url)
+    other = f"{endpoint.url}other"
+
+    async def change(uri: str, etag: str = "", **more: Any) -> Any:
+        webhook = wp.Webhook(name=NAME, uri=uri, etag=etag)
+        return await rota.call("UpdateWebhook", wp.UpdateWebhookRequest(webhook=webhook, **more))
+
+    shown = await change(other, validate_only=True)
+    assert (shown.uri, shown.etag) == (other, made.etag)
+    refused = await refusal(change(f"{other}x", payload_digest=shown.payload_digest))
+    assert (refused.reason, refused.metadata) == ("DIGEST_MISMATCH", {"resource": NAME})
+    same = await change(endpoint.url)
+    assert (same.etag, same.update_time) == (made.etag, made.update_time)
+    saved = await change(other, etag=shown.etag, payload_digest=shown.payload_digest)
+    assert (saved.uri, saved.payload_digest) == (other, "")
+    assert (await refusal(change(other, etag=shown.etag))).reason == "ETAG_MISMATCH"

@@ -245,3 +245,41 @@ async def test_a_service_without_keys_takes_none(serve: Serving) -> None:
         )
     own = await add(chat, PUBLIC, api_key="")
     assert await listed(chat) == [-1, own.id]
+
+
+def update(made: pb.ModelConfig, **more: Any) -> pb.UpdateModelConfigRequest:
+    changed = pb.ModelConfig(
+        name=made.name, display_name=more.pop("display_name"), etag=more.pop("etag", "")
+    )
+    return pb.UpdateModelConfigRequest(model_config=changed, **more)
+
+
+async def test_a_dry_run_of_an_update_guards_what_it_showed(chat: Chat) -> None:
+    made = await add(chat, PUBLIC, display_name="Mine")
+
+    async def call(**more: Any) -> pb.ModelConfig:
+        request = update(made, **more)
+        found: pb.ModelConfig = await chat.stub.UpdateModelConfig(request, metadata=chat.metadata)
+        return found
+
+    shown = await call(display_name="New", validate_only=True)
+    assert (shown.display_name, shown.etag) == ("New", made.etag)
+    refused = await refusal(call(display_name="Newer", payload_digest=shown.payload_digest))
+    assert (refused.reason, refused.metadata) == ("DIGEST_MISMATCH", {"resource": made.name})
+    await change(chat, "model", name=made.name, model="other")
+    assert (await refusal(call(display_name="New", etag=shown.etag))).reason == "ETAG_MISMATCH"
+    refused = await refusal(call(display_name="New", payload_digest=shown.payload_digest))
+    assert refused.reason == "DIGEST_MISMATCH"
+    shown = await call(display_name="New", validate_only=True)
+    saved = await call(display_name="New", payload_digest=shown.payload_digest)
+    assert (saved.display_name, saved.payload_digest) == ("New", "")
+
+
+async def test_a_change_to_what_it_is_keeps_its_etag(chat: Chat) -> None:
+    made = await add(chat, PUBLIC, display_name="Mine")
+    same = await change(
+        chat, "display_name", "api_key", name=made.name, display_name="Mine", api_key=KEY
+    )
+    assert same == made
+    other = await change(chat, "api_key", name=made.name, api_key=f"other-{KEY}")
+    assert other.etag != made.etag

@@ -169,3 +169,20 @@ async def test_auto_pins_its_choice_and_an_explicit_one_clears_it(chat: Chat) ->
     assert (await chat.stub.GetThread(get, metadata=chat.metadata)).model_config_id == -1
     await chat.send("hello", name=name, model_config_id=-1)
     assert (await chat.stub.GetThread(get, metadata=chat.metadata)).model_config_id == 0
+
+
+async def test_a_dry_run_of_an_update_guards_what_it_showed(chat: Chat) -> None:
+    made = await create(chat, "One")
+
+    async def call(title: str, etag: str = "", **more: Any) -> pb.Thread:
+        thread = pb.Thread(name=made.name, display_name=title, etag=etag)
+        request = pb.UpdateThreadRequest(thread=thread, **more)
+        found: pb.Thread = await chat.stub.UpdateThread(request, metadata=chat.metadata)
+        return found
+
+    shown = await call("Two", validate_only=True)
+    assert (shown.display_name, shown.etag) == ("Two", made.etag)
+    assert (await call("One")).update_time == made.update_time
+    saved = await call("Two", etag=shown.etag)
+    assert saved.display_name == "Two"
+    assert (await refusal(call("Two", etag=shown.etag))).reason == "ETAG_MISMATCH"

@@ -292,3 +292,22 @@ async def test_an_open_turn_shows_on_its_thread_until_it_ends(chat: Chat, demo: 
         return not (await chat.stub.GetThread(name, metadata=chat.metadata)).open_turn
 
     await until(closed)
+
+
+async def test_a_person_has_so_many_streams_open_and_no_more(serve: Serving) -> None:
+    chat = await serve(streams_per_person=2, heartbeat_seconds=0.05)
+    events = await chat.send(SCHEDULE)
+    request = pb.WatchTurnRequest(name=events[0].started.turn, after_sequence=events[-1].sequence)
+    calls = [chat.stub.WatchTurn(request, metadata=chat.metadata) for _ in range(2)]
+    for call in calls:
+        assert (await call.read()).HasField("heartbeat")
+    refused = await refusal(chat.stub.WatchTurn(request, metadata=chat.metadata))
+    assert (refused.reason, refused.metadata["of"]) == ("TOO_MANY_STREAMS", "person")
+    assert refused.retry_after
+    late = asking("hello")
+    refused = await refusal(chat.stub.SendMessage(late, metadata=chat.metadata))
+    assert refused.reason == "TOO_MANY_STREAMS"
+    got = await chat.stub.GetTurn(pb.GetTurnRequest(name=request.name), metadata=chat.metadata)
+    assert got.state == pb.Turn.AWAITING_APPROVAL
+    for call in calls:
+        call.cancel()

@@ -22,7 +22,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Automation(_message.Message):
-    __slots__ = ("name", "display_name", "description", "state", "definition", "revision", "creator", "create_time", "update_time", "etag", "pause_note", "last_run_state", "consecutive_failures", "triggers")
+    __slots__ = ("name", "display_name", "description", "state", "definition", "revision", "creator", "create_time", "update_time", "etag", "pause_note", "last_run_state", "consecutive_failures", "triggers", "payload_digest")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Automation.State]
@@ -47,6 +47,7 @@ class Automation(_message.Message):
     LAST_RUN_STATE_FIELD_NUMBER: _ClassVar[int]
     CONSECUTIVE_FAILURES_FIELD_NUMBER: _ClassVar[int]
     TRIGGERS_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
     name: str
     display_name: str
     description: str
@@ -61,7 +62,8 @@ class Automation(_message.Message):
     last_run_state: Run.State
     consecutive_failures: int
     triggers: _containers.RepeatedCompositeFieldContainer[Trigger]
-    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., description: _Optional[str] = ..., state: _Optional[_Union[Automation.State, str]] = ..., definition: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., revision: _Optional[int] = ..., creator: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., pause_note: _Optional[str] = ..., last_run_state: _Optional[_Union[Run.State, str]] = ..., consecutive_failures: _Optional[int] = ..., triggers: _Optional[_Iterable[_Union[Trigger, _Mapping]]] = ...) -> None: ...
+    payload_digest: str
+    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., description: _Optional[str] = ..., state: _Optional[_Union[Automation.State, str]] = ..., definition: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., revision: _Optional[int] = ..., creator: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., pause_note: _Optional[str] = ..., last_run_state: _Optional[_Union[Run.State, str]] = ..., consecutive_failures: _Optional[int] = ..., triggers: _Optional[_Iterable[_Union[Trigger, _Mapping]]] = ..., payload_digest: _Optional[str] = ...) -> None: ...
 
 class AutomationDefinition(_message.Message):
     __slots__ = ("schema_version", "name", "goal", "inputs", "triggers", "plan", "execution", "metadata")
@@ -138,7 +140,7 @@ class ExecutionBlock(_message.Message):
     def __init__(self, timeout_seconds: _Optional[int] = ..., max_retries: _Optional[int] = ..., retry_backoff: _Optional[str] = ..., concurrency: _Optional[str] = ..., budget_cap_usd: _Optional[float] = ..., on_failure: _Optional[_Iterable[_Union[PlanStep, _Mapping]]] = ...) -> None: ...
 
 class Trigger(_message.Message):
-    __slots__ = ("name", "trigger_id", "type", "config", "static_inputs", "enabled", "next_fire_time", "last_fire_time", "disabled_reason", "etag")
+    __slots__ = ("name", "trigger_id", "type", "config", "static_inputs", "enabled", "next_fire_time", "last_fire_time", "disabled_reason", "etag", "payload_digest")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TRIGGER_ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -149,6 +151,7 @@ class Trigger(_message.Message):
     LAST_FIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     DISABLED_REASON_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
     name: str
     trigger_id: str
     type: str
@@ -159,7 +162,8 @@ class Trigger(_message.Message):
     last_fire_time: _timestamp_pb2.Timestamp
     disabled_reason: str
     etag: str
-    def __init__(self, name: _Optional[str] = ..., trigger_id: _Optional[str] = ..., type: _Optional[str] = ..., config: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., static_inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., enabled: _Optional[bool] = ..., next_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disabled_reason: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+    payload_digest: str
+    def __init__(self, name: _Optional[str] = ..., trigger_id: _Optional[str] = ..., type: _Optional[str] = ..., config: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., static_inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., enabled: _Optional[bool] = ..., next_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disabled_reason: _Optional[str] = ..., etag: _Optional[str] = ..., payload_digest: _Optional[str] = ...) -> None: ...
 
 class Revision(_message.Message):
     __slots__ = ("name", "revision", "definition", "author", "create_time", "decision")
@@ -441,16 +445,18 @@ class ListAutomationsResponse(_message.Message):
     def __init__(self, automations: _Optional[_Iterable[_Union[Automation, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class UpdateAutomationRequest(_message.Message):
-    __slots__ = ("automation", "update_mask", "request_id", "validate_only")
+    __slots__ = ("automation", "update_mask", "request_id", "validate_only", "payload_digest")
     AUTOMATION_FIELD_NUMBER: _ClassVar[int]
     UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
     automation: Automation
     update_mask: _field_mask_pb2.FieldMask
     request_id: str
     validate_only: bool
-    def __init__(self, automation: _Optional[_Union[Automation, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    payload_digest: str
+    def __init__(self, automation: _Optional[_Union[Automation, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ..., payload_digest: _Optional[str] = ...) -> None: ...
 
 class DeleteAutomationRequest(_message.Message):
     __slots__ = ("name", "etag", "request_id")
@@ -533,16 +539,18 @@ class ListTriggersResponse(_message.Message):
     def __init__(self, triggers: _Optional[_Iterable[_Union[Trigger, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class UpdateTriggerRequest(_message.Message):
-    __slots__ = ("trigger", "update_mask", "request_id", "validate_only")
+    __slots__ = ("trigger", "update_mask", "request_id", "validate_only", "payload_digest")
     TRIGGER_FIELD_NUMBER: _ClassVar[int]
     UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
     trigger: Trigger
     update_mask: _field_mask_pb2.FieldMask
     request_id: str
     validate_only: bool
-    def __init__(self, trigger: _Optional[_Union[Trigger, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    payload_digest: str
+    def __init__(self, trigger: _Optional[_Union[Trigger, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ..., payload_digest: _Optional[str] = ...) -> None: ...
 
 class DeleteTriggerRequest(_message.Message):
     __slots__ = ("name", "etag", "request_id")

@@ -235,7 +235,8 @@ class AutomationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAutomations(self, request, context):
-        """Lists automations, newest first, without their definitions.
+        """Lists automations, newest first, without their definitions; their triggers
+        come without static_inputs. GetAutomation has both.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -380,7 +381,7 @@ class AutomationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRuns(self, request, context):
-        """Lists runs, newest first, without definitions and outputs. The automation
+        """Lists runs, newest first, without definitions, inputs and outputs. The automation
         `-` lists the runs of all automations of the workspace.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -390,7 +391,9 @@ class AutomationServiceServicer:
     def WatchRun(self, request, context):
         """Streams what happens to a run: stored events after after_sequence, then
         live ones, until the run has ended. A finished run is replayed and the call
-        ends. Events below those kept are OUT_OF_RANGE / STREAM_TRUNCATED.
+        ends. Events below those kept are OUT_OF_RANGE / STREAM_TRUNCATED. More
+        streams than a person or a workspace may have open are RESOURCE_EXHAUSTED /
+        TOO_MANY_STREAMS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -507,7 +507,7 @@ class TurnCancelled(_message.Message):
     def __init__(self) -> None: ...
 
 class ModelConfig(_message.Message):
-    __slots__ = ("id", "display_name", "model", "image_support", "premium", "auto_eligible", "name", "base_url", "api_key", "key_hint", "own", "create_time", "update_time", "etag", "context_tokens")
+    __slots__ = ("id", "display_name", "model", "image_support", "premium", "auto_eligible", "name", "base_url", "api_key", "key_hint", "own", "create_time", "update_time", "etag", "context_tokens", "payload_digest")
     class ImageSupport(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         IMAGE_SUPPORT_UNSPECIFIED: _ClassVar[ModelConfig.ImageSupport]
@@ -531,6 +531,7 @@ class ModelConfig(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
     id: int
     display_name: str
     model: str
@@ -546,7 +547,8 @@ class ModelConfig(_message.Message):
     update_time: _timestamp_pb2.Timestamp
     etag: str
     context_tokens: int
-    def __init__(self, id: _Optional[int] = ..., display_name: _Optional[str] = ..., model: _Optional[str] = ..., image_support: _Optional[_Union[ModelConfig.ImageSupport, str]] = ..., premium: _Optional[bool] = ..., auto_eligible: _Optional[bool] = ..., name: _Optional[str] = ..., base_url: _Optional[str] = ..., api_key: _Optional[str] = ..., key_hint: _Optional[str] = ..., own: _Optional[bool] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., context_tokens: _Optional[int] = ...) -> None: ...
+    payload_digest: str
+    def __init__(self, id: _Optional[int] = ..., display_name: _Optional[str] = ..., model: _Optional[str] = ..., image_support: _Optional[_Union[ModelConfig.ImageSupport, str]] = ..., premium: _Optional[bool] = ..., auto_eligible: _Optional[bool] = ..., name: _Optional[str] = ..., base_url: _Optional[str] = ..., api_key: _Optional[str] = ..., key_hint: _Optional[str] = ..., own: _Optional[bool] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., context_tokens: _Optional[int] = ..., payload_digest: _Optional[str] = ...) -> None: ...
 
 class CreateThreadRequest(_message.Message):
     __slots__ = ("parent", "thread", "request_id", "validate_only")
@@ -751,16 +753,18 @@ class GetModelConfigRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ...) -> None: ...
 
 class UpdateModelConfigRequest(_message.Message):
-    __slots__ = ("model_config", "update_mask", "request_id", "validate_only")
+    __slots__ = ("model_config", "update_mask", "request_id", "validate_only", "payload_digest")
     MODEL_CONFIG_FIELD_NUMBER: _ClassVar[int]
     UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
     model_config: ModelConfig
     update_mask: _field_mask_pb2.FieldMask
     request_id: str
     validate_only: bool
-    def __init__(self, model_config: _Optional[_Union[ModelConfig, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+    payload_digest: str
+    def __init__(self, model_config: _Optional[_Union[ModelConfig, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ..., payload_digest: _Optional[str] = ...) -> None: ...
 
 class DeleteModelConfigRequest(_message.Message):
     __slots__ = ("name", "etag", "request_id")

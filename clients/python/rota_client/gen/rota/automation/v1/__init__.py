@@ -439,8 +439,9 @@ class Automation(betterproto2.Message):
 
     etag: "str" = betterproto2.field(10, betterproto2.TYPE_STRING)
     """
-    Changes with every change of the automation itself. When set in an update,
-    a stale one is ABORTED / ETAG_MISMATCH.
+    Changes with every change of the automation itself; an update that changes
+    nothing keeps it, and the revision. When set in an update, a stale one is
+    ABORTED / ETAG_MISMATCH.
     """
 
     pause_note: "str" = betterproto2.field(11, betterproto2.TYPE_STRING)
@@ -467,6 +468,13 @@ class Automation(betterproto2.Message):
     """
     Output only. The triggers of the definition with what the dispatcher
     derived, in the order of the definition.
+    """
+
+    payload_digest: "str" = betterproto2.field(15, betterproto2.TYPE_STRING)
+    """
+    Output only. Set when a call with validate_only answers: the SHA-256, in
+    hexadecimal, of what would be saved. The update that repeats it as
+    payload_digest saves exactly that.
     """
 
 
@@ -946,7 +954,8 @@ class ListActionTypesRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -975,7 +984,7 @@ class ListActionTypesResponse(betterproto2.Message):
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -997,7 +1006,8 @@ class ListAutomationsRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1026,12 +1036,12 @@ class ListAutomationsResponse(betterproto2.Message):
         1, betterproto2.TYPE_MESSAGE, repeated=True
     )
     """
-    The automations, without their definitions.
+    The automations, without their definitions and static_inputs.
     """
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -1053,7 +1063,8 @@ class ListCapabilitiesRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1082,7 +1093,7 @@ class ListCapabilitiesResponse(betterproto2.Message):
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -1104,7 +1115,8 @@ class ListRevisionsRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1131,7 +1143,7 @@ class ListRevisionsResponse(betterproto2.Message):
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -1153,7 +1165,8 @@ class ListRunsRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1178,12 +1191,12 @@ class ListRunsResponse(betterproto2.Message):
 
     runs: "list[Run]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    The runs, without definitions, step results, outputs and artifacts.
+    The runs, without definitions, inputs, step results, outputs and artifacts.
     """
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -1203,7 +1216,8 @@ class ListSlotsRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1233,7 +1247,7 @@ class ListSlotsResponse(betterproto2.Message):
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -1253,7 +1267,8 @@ class ListTriggersRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1280,7 +1295,7 @@ class ListTriggersResponse(betterproto2.Message):
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -1302,7 +1317,8 @@ class ListTriggerTypesRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1331,7 +1347,7 @@ class ListTriggerTypesResponse(betterproto2.Message):
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -1353,7 +1369,8 @@ class ListWebhookDeliveriesRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1387,7 +1404,7 @@ class ListWebhookDeliveriesResponse(betterproto2.Message):
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -1854,6 +1871,7 @@ class Run(betterproto2.Message):
     )
     """
     The inputs it runs with: the trigger's payload with static_inputs over it.
+    Absent in lists.
     """
 
     step_results: "list[StepResult]" = betterproto2.field(
@@ -2235,7 +2253,7 @@ class Trigger(betterproto2.Message):
         5, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    Values given to every run this trigger starts.
+    Values given to every run this trigger starts. Absent in ListAutomations.
     """
 
     enabled: "bool | None" = betterproto2.field(6, betterproto2.TYPE_BOOL, optional=True)
@@ -2268,6 +2286,13 @@ class Trigger(betterproto2.Message):
     """
     Etag of the automation. When set in an update, a stale one is
     ABORTED / ETAG_MISMATCH.
+    """
+
+    payload_digest: "str" = betterproto2.field(11, betterproto2.TYPE_STRING)
+    """
+    Output only. Set when a call with validate_only answers: the SHA-256, in
+    hexadecimal, of what would be saved. The update that repeats it as
+    payload_digest saves exactly that.
     """
 
 
@@ -2382,7 +2407,14 @@ class UpdateAutomationRequest(betterproto2.Message):
 
     validate_only: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
     """
-    Check and answer with the automation as it would be, and save nothing.
+    Check and answer with the automation as it would be, with its present etag,
+    and save nothing.
+    """
+
+    payload_digest: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    payload_digest that validate_only answered with. When set, an update that
+    would save anything else is ABORTED / DIGEST_MISMATCH.
     """
 
 
@@ -2417,7 +2449,14 @@ class UpdateTriggerRequest(betterproto2.Message):
 
     validate_only: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
     """
-    Check and answer, and save nothing.
+    Check and answer with the trigger as it would be, with the present etag,
+    and save nothing.
+    """
+
+    payload_digest: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    payload_digest that validate_only answered with. When set, an update that
+    would save anything else is ABORTED / DIGEST_MISMATCH.
     """
 
 
@@ -2453,7 +2492,14 @@ class UpdateWebhookRequest(betterproto2.Message):
 
     validate_only: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
     """
-    Check and answer, and save nothing. The endpoint is not called.
+    Check and answer with the webhook as it would be, with its present etag, and
+    save nothing. The endpoint is not called.
+    """
+
+    payload_digest: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    payload_digest that validate_only answered with. When set, an update that
+    would save anything else is ABORTED / DIGEST_MISMATCH.
     """
 
 
@@ -2606,6 +2652,13 @@ class Webhook(betterproto2.Message):
     ETAG_MISMATCH.
     """
 
+    payload_digest: "str" = betterproto2.field(12, betterproto2.TYPE_STRING)
+    """
+    Output only. Set when a call with validate_only answers: the SHA-256, in
+    hexadecimal, of what would be saved. The update that repeats it as
+    payload_digest saves exactly that.
+    """
+
 
 default_message_pool.register_message("rota.automation.v1", "Webhook", Webhook)
 
@@ -2754,7 +2807,8 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "ListAutomationsResponse":
         """
-        Lists automations, newest first, without their definitions.
+        Lists automations, newest first, without their definitions; their triggers
+        come without static_inputs. GetAutomation has both.
         """
 
         return await self._unary_unary(
@@ -3151,7 +3205,7 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "ListRunsResponse":
         """
-        Lists runs, newest first, without definitions and outputs. The automation
+        Lists runs, newest first, without definitions, inputs and outputs. The automation
         `-` lists the runs of all automations of the workspace.
         """
 
@@ -3175,7 +3229,9 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         """
         Streams what happens to a run: stored events after after_sequence, then
         live ones, until the run has ended. A finished run is replayed and the call
-        ends. Events below those kept are OUT_OF_RANGE / STREAM_TRUNCATED.
+        ends. Events below those kept are OUT_OF_RANGE / STREAM_TRUNCATED. More
+        streams than a person or a workspace may have open are RESOURCE_EXHAUSTED /
+        TOO_MANY_STREAMS.
         """
 
         async for response in self._unary_stream(

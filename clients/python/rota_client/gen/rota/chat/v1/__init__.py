@@ -796,7 +796,8 @@ class ListApprovalsRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -826,7 +827,7 @@ class ListApprovalsResponse(betterproto2.Message):
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -848,7 +849,8 @@ class ListMessagesRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -873,7 +875,7 @@ class ListMessagesResponse(betterproto2.Message):
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -893,7 +895,8 @@ class ListModelConfigsRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -922,7 +925,7 @@ class ListModelConfigsResponse(betterproto2.Message):
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -944,7 +947,8 @@ class ListThreadsRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -974,7 +978,7 @@ class ListThreadsResponse(betterproto2.Message):
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -994,7 +998,8 @@ class ListTurnsRequest(betterproto2.Message):
 
     page_size: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
     """
-    At most this many; 0 means 50, above 200 means 200, negative is refused.
+    At most this many; 0 means 50, above 200 means 200, negative is refused. A
+    page ends at 3.5 MiB too, so it may be short.
     """
 
     page_token: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -1024,7 +1029,7 @@ class ListTurnsResponse(betterproto2.Message):
 
     next_page_token: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Asks for the next page. Empty: there is none.
+    Asks for the next page, also after one that is short. Empty: there is none.
     """
 
 
@@ -1207,6 +1212,13 @@ class ModelConfig(betterproto2.Message):
     shortened to what it holds. 0 or left out at creation: not known, and taken
     as 128,000; a turn whose provider then refuses a call as too long asks
     again with less.
+    """
+
+    payload_digest: "str" = betterproto2.field(16, betterproto2.TYPE_STRING)
+    """
+    Output only. Set when a call with validate_only answers: the SHA-256, in
+    hexadecimal, of what would be saved. The update that repeats it as
+    payload_digest saves exactly that.
     """
 
 
@@ -2156,7 +2168,13 @@ class UpdateModelConfigRequest(betterproto2.Message):
 
     validate_only: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
     """
-    Check and answer, and save nothing.
+    Check and answer with what would be, with the present etag, and save nothing.
+    """
+
+    payload_digest: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    payload_digest that validate_only answered with. When set, an update that
+    would save anything else is ABORTED / DIGEST_MISMATCH.
     """
 
 
@@ -2191,7 +2209,7 @@ class UpdateThreadRequest(betterproto2.Message):
 
     validate_only: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
     """
-    Check and answer, and save nothing.
+    Check and answer with what would be, with the present etag, and save nothing.
     """
 
 

@@ -102,8 +102,9 @@ class ErrorReason(betterproto2.Enum):
 
     DIGEST_MISMATCH = 13
     """
-    ABORTED. The digest sent is not the digest of the stored payload: what the
-    person saw is not what would be approved.
+    ABORTED. The digest sent is not the digest of the stored payload, or of what
+    an update would save: what the person saw is not what would be approved or
+    saved. Metadata names the approval or the `resource`.
     {"reason": "DIGEST_MISMATCH", "metadata": {"approval": "…"}}
     """
 
