@@ -20,6 +20,8 @@ LISTS: Final = sorted(
 EXTREMES: Final[list[list[object]]] = [
     [0],
     [aip.MAX_KEY_NUMBER],
+    [0, ""],
+    [aip.MAX_KEY_NUMBER, "\U0010ffff"],
     ["00000000-0000-0000-0000-000000000000"],
     ["ffffffff-ffff-ffff-ffff-ffffffffffff"],
     ["0001-01-01 00:00:00+00:00", "00000000-0000-0000-0000-000000000000"],
