@@ -9,6 +9,8 @@ ACCEPTED: Final = "gzip, deflate"
 _PIECE: Final = 64 * 1024
 _MOST_CODINGS: Final = 3
 _GZIP: Final = 16 + zlib.MAX_WBITS
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_NO_CODING: Final = frozenset({"", "identity"})
 _WINDOWS: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
 
 
@@ -39,9 +41,8 @@ async def decode_body(
                 raise BodyTooLarge(f"the body has more than {max_bytes} bytes")
             left -= len(decoded)
             yield decoded
-
-
-_NO_CODING: Final = frozenset({"", "identity"})
+    if any(layer.is_cut for layer in layers):
+        raise BodyUnreadable("the body ends before its coding does")
 
 
 def _decode(layers: list["_Inflater"], piece: bytes) -> Iterator[bytes]:
@@ -59,10 +60,19 @@ class _Inflater:
         if name not in _WINDOWS:
             raise BodyUnreadable(f"the coding {name[:20]!r} is not accepted")
         self._left = max_bytes
-        self._inner = zlib.decompressobj(_WINDOWS[name])
+        self._window = _WINDOWS[name]
+        self._inner = zlib.decompressobj(self._window)
+        self._begun = False
+        self._after = b""  # what may begin another member
         self._head = b"" if name == "deflate" else None  # until its two bytes are there
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether what came ends before the coding does. Nothing at all is an empty body."""
+        return self._begun and not self._inner.eof
+
     def inflate(self, piece: bytes) -> Iterator[bytes]:
+        self._begun = self._begun or bool(piece)
         self._left -= len(piece)
         if self._left < 0:
             raise BodyTooLarge("the body is larger than its limit before it is decoded")
@@ -74,12 +84,20 @@ class _Inflater:
             if (piece[0] & 15) != zlib.DEFLATED or int.from_bytes(piece[:2], "big") % 31:
                 # some servers send deflate without its header
                 self._inner = zlib.decompressobj(-zlib.MAX_WBITS)
-        while not self._inner.eof:
+        while True:
+            if self._inner.eof:
+                # A gzip body may have several members. What else follows is no part of the body.
+                piece = self._after + piece
+                self._after = piece if len(piece) < len(_GZIP_MAGIC) else b""
+                if self._window != _GZIP or not piece.startswith(_GZIP_MAGIC):
+                    return
+                self._inner, self._after = zlib.decompressobj(self._window), b""
             try:
                 decoded = self._inner.decompress(piece, _PIECE)
             except zlib.error as exc:
                 raise BodyUnreadable("the body is not coded as it says") from exc
-            piece = self._inner.unconsumed_tail
-            if not decoded and not piece:
+            piece = self._inner.unused_data if self._inner.eof else self._inner.unconsumed_tail
+            if decoded:
+                yield decoded
+            elif not piece:
                 return
-            yield decoded

@@ -30,6 +30,7 @@ CODERS: dict[str, Callable[[bytes], bytes]] = {
     "deflate ": lambda data: deflate(data, window=-zlib.MAX_WBITS),  # as some servers have it
     "deflate, gzip": lambda data: gzip(deflate(data, window=zlib.MAX_WBITS)),
     "gzip, gzip": lambda data: gzip(gzip(data)),
+    "gzip ": lambda data: gzip(data[:7]) + gzip(data[7:]),  # of two members
 }
 REFUSED: dict[str, Callable[[bytes], bytes]] = {
     "zstd": zstandard.ZstdCompressor(level=1).compress,
@@ -69,6 +70,17 @@ async def test_what_one_coding_expands_counts_though_the_next_ignores_it() -> No
     with pytest.raises(BodyTooLarge):
         async for _ in decode_body(pieces(gzip(inner), 4_096), "gzip, gzip", max_bytes=LIMIT):
             pass
+
+
+@pytest.mark.parametrize("size", [1, 1_000])
+@pytest.mark.parametrize("coding", [name for name in CODERS if name != "identity"])
+async def test_a_body_that_ends_before_its_coding_is_refused(coding: str, size: int) -> None:
+    whole = CODERS[coding](TEXT)
+    for end in (1, len(whole) // 2, len(whole) - 1):
+        with pytest.raises(BodyUnreadable):
+            async for _ in decode_body(pieces(whole[:end], size), coding, max_bytes=LIMIT):
+                pass
+    assert [p async for p in decode_body(pieces(b"", size), coding, max_bytes=LIMIT)] == []
 
 
 @pytest.mark.parametrize("coding", [*REFUSED, "gzip"])
