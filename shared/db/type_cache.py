@@ -26,22 +26,21 @@ class _Described:
     name: str = "described"
 
 
-@dataclass(frozen=True, slots=True)
 class TypeCache:
     """What the connections to one database share of its types.
 
     A type that is dropped and made again has another oid, so that nothing shared gets stale.
     """
 
-    _described: dict[int, list[Any]] = field(default_factory=dict)
-    # Connections that open together ask one after another, so that one answer does for all.
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    def __init__(self) -> None:
+        self._known = _KnownTypes()
+        self._connection_class = _connection_class(self._known)
 
     async def connect(self, dsn: str, **options: Any) -> asyncpg.Connection:
         """Connects as `asyncpg.connect` does, and raises what that raises."""
-        options["connection_class"] = self._connection_class()
+        options["connection_class"] = self._connection_class
         connection = await asyncpg.connect(dsn, **options)
-        if not self._described:
+        if not self._known.rows:
             try:
                 await connection.describe(await connection.fetchval(_ENUMS))
             except BaseException:
@@ -49,23 +48,32 @@ class TypeCache:
                 raise
         return connection
 
-    def _connection_class(cache) -> type[asyncpg.Connection]:  # noqa: N805
-        class Connection(asyncpg.Connection):  # type: ignore[misc]
-            __slots__ = ()
 
-            async def describe(self, oids: Iterable[int]) -> None:
-                await self._introspect_types(oids, None)
+@dataclass(frozen=True, slots=True)
+class _KnownTypes:
+    """The rows that describe a type, by its oid."""
 
-            async def _introspect_types(
-                self, typeoids: Iterable[int], timeout: float | None
-            ) -> Any:
-                asked = list(typeoids)
-                statement: Any = _Described()
-                async with cache._lock:
-                    if missing := [oid for oid in asked if oid not in cache._described]:
-                        rows, statement = await super()._introspect_types(missing, timeout)
-                        cache._described.update(dict.fromkeys(missing, rows))
-                found = {row["oid"]: row for oid in asked for row in cache._described[oid]}
-                return list(found.values()), statement
+    rows: dict[int, list[Any]] = field(default_factory=dict)
+    # Connections that open together ask one after another, so that one answer does for all.
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-        return Connection
+
+def _connection_class(known: _KnownTypes) -> type[asyncpg.Connection]:
+    class Connection(asyncpg.Connection):  # type: ignore[misc]
+        __slots__ = ()
+
+        async def describe(self, oids: Iterable[int]) -> None:
+            await self._introspect_types(oids, None)
+
+        # asyncpg's own step from unknown oids to the rows that describe them.
+        async def _introspect_types(self, typeoids: Iterable[int], timeout: float | None) -> Any:
+            asked = list(typeoids)
+            statement: Any = _Described()
+            async with known.lock:
+                if missing := [oid for oid in asked if oid not in known.rows]:
+                    rows, statement = await super()._introspect_types(missing, timeout)
+                    known.rows.update(dict.fromkeys(missing, rows))
+            found = {row["oid"]: row for oid in asked for row in known.rows[oid]}
+            return list(found.values()), statement
+
+    return Connection
