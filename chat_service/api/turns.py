@@ -16,7 +16,7 @@ from chat_service.flows import runtime_context
 from chat_service.flows.new_chat import open_new_chat
 from chat_service.flows.open_turn import NewTurn, NotPlain, OpenedSegment, TurnOpener
 from chat_service.flows.user_message import UserMessageReader
-from chat_service.persistence import approvals, threads, turn_opening, turns
+from chat_service.persistence import approvals, threads, turn_start, turns
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
@@ -105,8 +105,8 @@ class TurnServicer(ResourceServicer):
     async def _open_plain(self, new_turn: NewTurn, key: IdempotencyKey) -> OpenedSegment | None:
         """Opens the turn in two statements. Returns None, and stores nothing, if it takes more."""
 
-        def request_of(turn: Turn) -> turn_opening.TurnRequest:
-            return turn_opening.TurnRequest(
+        def request_of(turn: Turn) -> turn_start.TurnRequest:
+            return turn_start.TurnRequest(
                 rpc=key.rpc,
                 user=key.user,
                 request_id=key.request_id,

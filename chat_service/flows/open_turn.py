@@ -14,7 +14,7 @@ from chat_service.llm.config import ModelConfig
 from chat_service.model_selection import auto_pin, llm_capability
 from chat_service.model_selection.auto_pin import AutoPin, Cooldowns, ModelChoice, ModelRequirements
 from chat_service.model_selection.quota import Quota
-from chat_service.persistence import approvals, images, threads, turn_opening, turns
+from chat_service.persistence import approvals, images, threads, turn_start, turns
 from chat_service.persistence.enums import (
     ApprovalState,
     MessageRole,
@@ -57,7 +57,7 @@ class OpenedSegment:
     """A turn's first segment, and what is stored with it."""
 
     segment: Segment
-    rows: turn_opening.NewTurnRows
+    rows: turn_start.NewTurnRows
 
     @property
     def frames(self) -> list[bytes]:
@@ -108,7 +108,7 @@ class LockedThread:
             await threads.pin_model(
                 self.connection, self.thread.id, was=self.thread.model_config_id, now_is=choice.pin
             )
-        while not await turn_opening.insert(self.connection, opened.rows):
+        while not await turn_start.insert(self.connection, opened.rows):
             # An open turn kept this one out. If it has ended since, nothing is raised: try again.
             await refuse_open_turn(self.connection, self.thread)
         await images.save(
@@ -127,8 +127,8 @@ class SnapshotThread:
     """
 
     connection: AsyncConnection
-    snapshot: turn_opening.ThreadSnapshot
-    build_request: Callable[[Turn], turn_opening.TurnRequest]
+    snapshot: turn_start.ThreadSnapshot
+    build_request: Callable[[Turn], turn_start.TurnRequest]
 
     @property
     def thread(self) -> Thread:
@@ -146,7 +146,7 @@ class SnapshotThread:
         # A choice that ran queries has begun a transaction.
         if choice.config.premium or self.connection.in_transaction():
             raise NotPlain
-        inserted = await turn_opening.insert_if_unchanged(
+        inserted = await turn_start.insert_if_unchanged(
             self.connection,
             opened.rows,
             self.build_request(opened.segment.turn),
@@ -175,7 +175,7 @@ class TurnOpener:
         self,
         connection: AsyncConnection,
         new_turn: NewTurn,
-        build_request: Callable[[Turn], turn_opening.TurnRequest],
+        build_request: Callable[[Turn], turn_start.TurnRequest],
     ) -> SnapshotThread:
         """Returns the turn's thread as one statement reads it.
 
@@ -184,7 +184,7 @@ class TurnOpener:
         """
         if new_turn.thread is None or new_turn.images:
             raise NotPlain
-        snapshot = await turn_opening.read_thread(
+        snapshot = await turn_start.read_thread(
             connection,
             workspace=new_turn.workspace,
             user=new_turn.user,
@@ -301,7 +301,7 @@ class TurnOpener:
             create_time=turn.create_time,
             finish_time=turn.create_time,
         )
-        rows = turn_opening.NewTurnRows(
+        rows = turn_start.NewTurnRows(
             turn=turn,
             lease=self.turn_engine.lease,
             user_message=message,

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("chat_service", "automation_service", "shared")
 # Modules that end as a participle or gerund does, and are nouns of the field.
-NOUNS = frozenset({"metering", "accounting", "resume_routing", "turn_opening"})
+NOUNS = frozenset({"metering", "accounting", "resume_routing"})
 ENDINGS = ("ing", "ed")
 
 

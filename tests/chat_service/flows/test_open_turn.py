@@ -9,9 +9,9 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.flows.open_turn import TurnOpener
-from chat_service.persistence import frames, messages, tables, threads, turn_opening, turns
+from chat_service.persistence import frames, messages, tables, threads, turn_start, turns
 from chat_service.persistence.enums import TurnState
-from chat_service.persistence.turn_opening import NewTurnRows, TurnRequest
+from chat_service.persistence.turn_start import NewTurnRows, TurnRequest
 from chat_service.turns.frame_log import LEASE
 from devstack.demo_model import DemoServer
 from shared import errors
@@ -69,7 +69,7 @@ async def opened(
     first: bool = False,
 ) -> bool:
     async with chat.engine.connect() as connection:
-        return await turn_opening.insert_if_unchanged(
+        return await turn_start.insert_if_unchanged(
             connection, new, request, pin_was=pin_was, pin=pin, is_empty=first
         )
 
