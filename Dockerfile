@@ -12,7 +12,6 @@ COPY chat_service /src/chat_service
 COPY automation_service /src/automation_service
 COPY gateway /src/gateway
 COPY devstack /src/devstack
-COPY clients/python /src/clients/python
 RUN /opt/rota/bin/pip install --no-cache-dir --no-deps --no-build-isolation /src
 
 FROM python:3.13-slim

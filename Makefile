@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 BIN := .venv/bin
 CODE := $(wildcard shared chat_service automation_service gateway devstack clients/python/rota_client tests tools bench)
 WORKERS ?= 2 # of the test suite
-COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
   --generate-hashes --no-header --no-annotate
 
 .PHONY: help setup run test check format gen page baseline lock bench clean
@@ -55,9 +55,10 @@ page: setup ## Builds the page from gateway/web.
 baseline: setup ## Makes the protos as they are what may not break; needs an ADR.
 	@$(BIN)/python tools/proto_baseline.py --write
 
-lock: setup ## Pins what pyproject.toml asks for.
-	$(COMPILE) --group run --group dev --output-file requirements.lock
-	$(COMPILE) --constraint requirements.lock --output-file requirements-service.lock
+lock: setup ## Pins what the pyproject.toml files ask for.
+	$(COMPILE) pyproject.toml clients/python/pyproject.toml --group run --group dev \
+	  --output-file requirements.lock
+	$(COMPILE) pyproject.toml --constraint requirements.lock --output-file requirements-service.lock
 
 bench: setup ## Runs the benchmarks.
 	@$(BIN)/python -m bench

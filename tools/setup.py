@@ -16,11 +16,17 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 LOCK = ROOT / "requirements.lock"
+CLIENT = ROOT / "clients" / "python"
 STAMP = VENV / ".rota-ready"
 UNFINISHED = VENV / ".rota-unfinished"
 # Built from source by the lock's one sdist, so it must be there first.
 BUILDERS = ("setuptools",)
-INPUTS = ("requirements.lock", "pyproject.toml", "tools/proto-deps.txt")
+INPUTS = (
+    "requirements.lock",
+    "pyproject.toml",
+    "clients/python/pyproject.toml",
+    "tools/proto-deps.txt",
+)
 
 
 def main() -> None:
@@ -98,7 +104,8 @@ def install() -> None:
     pip("install", "--require-hashes", "-r", str(first))
     # Without isolation a build can use only what is locked.
     pip("install", "--require-hashes", "--no-build-isolation", "-r", str(LOCK))
-    pip("install", "--no-build-isolation", "--no-deps", "-e", str(ROOT))
+    for package in (ROOT, CLIENT):
+        pip("install", "--no-build-isolation", "--no-deps", "-e", str(package))
     run(str(PYTHON), str(ROOT / "tools" / "proto_deps.py"))
 
 

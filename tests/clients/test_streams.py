@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import aclosing
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -130,21 +129,23 @@ async def test_a_refusal_is_told_at_once_and_not_tried_again(rota: RotaClient, p
     assert names(peer) == ["SendMessage"]
 
 
-async def test_patience_ends(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_patience_ends(peer: Peer) -> None:
     waits: list[float] = []
 
     async def note(seconds: float) -> None:
         waits.append(seconds)
 
-    # Time passes only while it waits, so that it never has waited for too long already.
-    monkeypatch.setattr("tenacity.time", SimpleNamespace(monotonic=lambda: sum(waits)))
     peer.chat.refusals.extend(
         Refused(grpc.StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE", retry_seconds=3)
         for _ in range(20)
     )
     tried: list[str] = []
     retry_policy = RetryPolicy(
-        give_up_after=30, sleep=note, on_retry=lambda failure: tried.append(failure.reason)
+        give_up_after=30,
+        sleep=note,
+        # Time passes only while it waits, so that it never has waited for too long already.
+        clock=lambda: sum(waits),
+        on_retry=lambda failure: tried.append(failure.reason),
     )
     async with RotaClient(peer.address, TOKEN, WORKSPACE, retry_policy=retry_policy) as rota:
         with pytest.raises(errors.Unavailable):

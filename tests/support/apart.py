@@ -19,15 +19,26 @@ class NotResolved(Exception):
 
 def install(home: Path, *packages: str) -> None:
     """Installs packages, or `--no-deps` and packages, into a folder. Raises NotResolved."""
-    quick = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet"]
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-input"]
+    _install((), "--target", str(home), *packages)
+
+
+def environment(home: Path, *packages: str) -> Path:
+    """Makes a virtual environment of packages and returns its Python. Raises NotResolved."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
+    python = home / "bin" / "python"
+    _install(("--python", str(python)), *packages)
+    return python
+
+
+def _install(where: Sequence[str], *packages: str) -> None:
+    quick = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", *where]
+    pip = [sys.executable, "-m", "pip", *where, "install", "--quiet", "--no-input"]
     flags = ["--disable-pip-version-check", "--no-warn-script-location"]
-    into = ["--target", str(home), *packages]
     try:
         # Only pip knows the user's own indexes.
-        if _run([*quick, *into]).returncode == 0:
+        if _run([*quick, *packages]).returncode == 0:
             return
-        done = _run([*pip, *flags, *into])
+        done = _run([*pip, *flags, *packages])
     except subprocess.TimeoutExpired as exc:
         raise NotResolved(f"not within {TIMEOUT_SECONDS} s") from exc
     if done.returncode:

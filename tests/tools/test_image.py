@@ -121,7 +121,8 @@ def test_it_holds_the_packages_that_the_compose_file_starts_and_no_tests(image: 
     assert started == {*SERVICES, "gateway"}
     names = {path.name for path in image.python.parent.parent.glob("lib/*/site-packages/*")}
     assert started | {"shared", "rota", "buf", "grpc"} <= names
-    assert not names & {"tests", "bench", "pytest", "mypy"}
+    assert not names & {"tests", "bench", "pytest", "mypy", "rota_client", "grpclib"}
+    assert not image.python.with_name("rota").exists()
 
 
 @pytest.mark.parametrize("service", SERVICES)

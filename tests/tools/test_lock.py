@@ -11,12 +11,14 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.lock", "requirements-service.lock")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+CLIENT = tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text())
 ASKED = {
     "requirements-service.lock": PROJECT["project"]["dependencies"],
     "requirements.lock": [
         *PROJECT["project"]["dependencies"],
         *PROJECT["dependency-groups"]["run"],
         *PROJECT["dependency-groups"]["dev"],
+        *CLIENT["project"]["dependencies"],
     ],
 }
 
@@ -60,3 +62,8 @@ def test_a_lock_holds_what_the_project_asks_for(lock: str) -> None:
 def test_both_locks_agree() -> None:
     whole = pins("requirements.lock")
     assert {n: v for n, v in pins("requirements-service.lock").items() if whole.get(n) != v} == {}
+
+
+def test_the_client_has_the_version_and_the_pythons_of_the_services() -> None:
+    for field in ("version", "requires-python"):
+        assert CLIENT["project"][field] == PROJECT["project"][field]

@@ -1,6 +1,8 @@
 """Calls on one channel: retries, pages, and errors as RotaError."""
 
 import asyncio
+import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,13 +11,6 @@ from uuid import uuid4
 
 from grpclib.client import Channel
 from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_random_exponential,
-)
 
 from rota_client import errors
 from rota_client.connection import Endpoint
@@ -37,36 +32,34 @@ class RetryPolicy:
     # servers send a heartbeat every 15 to 20 seconds
     silence: float = 60.0
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
+    clock: Callable[[], float] = field(default=time.monotonic)
     # called with each error that a retry follows
     on_retry: Callable[[errors.RotaError], None] | None = None
 
     async def call(self, action: Callable[[], Awaitable[T]]) -> T:
         """Runs `action`, and retries while the server is unavailable. `action` is idempotent."""
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(errors.Unavailable),
-            wait=self._backoff,
-            stop=stop_after_delay(self.give_up_after),
-            sleep=self.sleep,
-            before_sleep=self._notice,
-            reraise=True,
-        )
-        return await retrying(action)
+        end = self.clock() + self.give_up_after
+        retries = 0
+        while True:
+            try:
+                return await action()
+            except errors.Unavailable as exc:
+                if self.clock() >= end:
+                    raise
+                if self.on_retry is not None:
+                    self.on_retry(exc)
+                asked = exc.retry_after
+            backoff = random.uniform(0, self._longest_backoff(retries))
+            await self.sleep(max(backoff, asked.total_seconds() if asked else 0.0))
+            retries += 1
 
     async def wait(self, times: int) -> None:
         """Waits before retry number `times`; retry 0 does not wait."""
         if times:
-            await self.sleep(min(self.longest_wait, self.first_wait * 2.0 ** min(times, 16)))
+            await self.sleep(self._longest_backoff(times))
 
-    def _notice(self, state: RetryCallState) -> None:
-        failure = state.outcome.exception() if state.outcome else None
-        if self.on_retry is not None and isinstance(failure, errors.RotaError):
-            self.on_retry(failure)
-
-    def _backoff(self, state: RetryCallState) -> float:
-        backoff = wait_random_exponential(multiplier=self.first_wait, max=self.longest_wait)
-        outcome = state.outcome.exception() if state.outcome else None
-        asked = outcome.retry_after if isinstance(outcome, errors.Unavailable) else None
-        return max(backoff(state), asked.total_seconds() if asked else 0.0)
+    def _longest_backoff(self, retries: int) -> float:
+        return min(self.longest_wait, self.first_wait * 2.0 ** min(retries, 16))
 
 
 class UnaryMethod(Protocol[Q, A]):
