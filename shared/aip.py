@@ -150,13 +150,15 @@ def fill_page(
     found: Sequence[T],
     convert: Callable[[T], M],
     key: Callable[[T], Sequence[Any]],
+    *,
+    max_bytes: int = MAX_RESPONSE_BYTES,
 ) -> tuple[list[M], str]:
     """Returns the messages of a page, and the token of the next.
 
     `found` has one row more than the page if there is another page. A page ends at its size or
-    before MAX_RESPONSE_BYTES, and has at least one message.
+    before `max_bytes`, and has at least one message.
     """
-    left, shown = MAX_RESPONSE_BYTES, list[M]()
+    left, shown = max_bytes, list[M]()
     for row in found[: page.size]:
         message = convert(row)
         left -= message.ByteSize() + _FIELD_BYTES

@@ -53,6 +53,7 @@ class Scheduler:
     queue: RunQueue
     clock: Clock
     policy: SlotPolicy = field(default_factory=SlotPolicy)
+    batch_size: int = BATCH_SIZE
     _dispatcher: Dispatcher = field(init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _heartbeat_time: datetime | None = field(default=None, init=False)
@@ -88,7 +89,7 @@ class Scheduler:
         metrics.count("rota.ticks")
         try:
             async with database.transaction(self.db) as connection:
-                claimed = await triggers.claim_due(connection, now, BATCH_SIZE)
+                claimed = await triggers.claim_due(connection, now, self.batch_size)
                 ids = [trigger.id for _, trigger in claimed]
                 result = await self._dispatch(connection, claimed, now)
         except Exception as error:
@@ -129,7 +130,7 @@ class Scheduler:
         """Recomputes a batch of triggers of an older time zone database. Returns their number."""
         async with database.transaction(self.db) as connection:
             claimed = await triggers.claim_outdated(
-                connection, zones.VERSION, BATCH_SIZE, after=self._refresh_cursor
+                connection, zones.VERSION, self.batch_size, after=self._refresh_cursor
             )
             if claimed:
                 await recompute_fire_times(connection, claimed, self.clock.now())
@@ -150,7 +151,7 @@ class Scheduler:
             and timedelta(0) <= now - self._refresh_time < TZDATA_CHECK_INTERVAL
         ):
             return
-        self._refreshing = await self.refresh() == BATCH_SIZE
+        self._refreshing = await self.refresh() == self.batch_size
         if not self._refreshing:
             self._refresh_time, self._refresh_cursor = now, None
 
@@ -212,7 +213,7 @@ class Scheduler:
     async def _fire_all(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             fired = await self.fire_due(self.clock.now())
-            if fired < BATCH_SIZE:
+            if fired < self.batch_size:
                 # Nothing else is due, or another replica has locked it.
                 await asyncio.sleep(BATCH_DELAY_SECONDS if fired else 2 * BATCH_DELAY_SECONDS)
                 return

@@ -32,13 +32,14 @@ class BrokenStream(Exception):
 
 
 async def read_chunks(
-    body: AsyncIterator[bytes], request: Any
+    body: AsyncIterator[bytes], request: Any, *, usage_seconds: float = USAGE_SECONDS
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Yields the chunks of a stream.
 
     Raises openai.APIError for an error inside it, openai.APITimeoutError and
     openai.APIConnectionError when it breaks or ends early, and BrokenStream. An answer that has a
-    finish reason is whole: what breaks after that ends the stream, and so does silence.
+    finish reason is whole: what breaks after that ends the stream, and so does a silence of
+    `usage_seconds`.
     """
     events = _Events(lines=split_lines(body), request=request)
     try:
@@ -52,15 +53,15 @@ async def read_chunks(
         raise openai.APIConnectionError(request=request) from exc
     if not (events.finished or events.done):
         raise openai.APIConnectionError(message="the stream ended early", request=request)
-    while not events.done and (data := await _after_finish(events)) is not None:
+    while not events.done and (data := await _after_finish(events, usage_seconds)) is not None:
         yield data
     if events.done:
         await _read_out(body)
 
 
-async def _after_finish(events: "_Events") -> dict[str, Any] | None:
+async def _after_finish(events: "_Events", usage_seconds: float) -> dict[str, Any] | None:
     try:
-        limit = READ_OUT_SECONDS if events.counted else USAGE_SECONDS
+        limit = READ_OUT_SECONDS if events.counted else usage_seconds
         async with asyncio.timeout_at(events.told_at + limit):
             return await events.next()
     except (httpx2.HTTPError, TimeoutError, openai.APIError, BrokenStream) as exc:

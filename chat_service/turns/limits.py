@@ -47,12 +47,14 @@ class OutputSize:
             )
 
 
-def limit_outputs(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """A message's parts, with the oldest tool outputs left out above MAX_OUTPUT_BYTES."""
+def limit_outputs(
+    parts: Sequence[Mapping[str, Any]], *, max_bytes: int = MAX_OUTPUT_BYTES
+) -> list[Mapping[str, Any]]:
+    """Returns a message's parts, with the oldest tool outputs left out above `max_bytes`."""
     outputs = [part["tool_call"]["output"] for part in parts if _has_output(part)]
-    if sum(len(json.dumps(output)) for output in outputs) * _GROWTH <= MAX_OUTPUT_BYTES:
+    if sum(len(json.dumps(output)) for output in outputs) * _GROWTH <= max_bytes:
         return list(parts)
-    left, found = MAX_OUTPUT_BYTES, list[Mapping[str, Any]]()
+    left, found = max_bytes, list[Mapping[str, Any]]()
     for part in reversed(parts):
         if _has_output(part):
             left -= convert.part(part).ByteSize()

@@ -14,7 +14,7 @@ from shared.db import database, tenancy
 from shared.db.tenancy import Tenancy
 from shared.telemetry import metrics
 
-_TURNS: Final = 50
+BATCH_SIZE: Final = 50  # turns in one transaction
 _ROWS: Final = 500
 # batches of one kind in one sweep, so that no kind holds up the others
 _BATCHES: Final = 20
@@ -31,6 +31,7 @@ class TurnRetention:
     tenancy: Tenancy
     delete_checkpoints: Callable[[UUID], Awaitable[None]]
     frames_kept: timedelta
+    batch_size: int = BATCH_SIZE
 
     async def sweep(self) -> None:
         """What fails of one kind does not keep the others from being dropped."""
@@ -54,7 +55,8 @@ class TurnRetention:
 
     async def _drop_frames(self) -> None:
         before = self.clock.now() - self.frames_kept
-        await self._batches(_TURNS, lambda c: turns.delete_old_frames(c, before, limit=_TURNS))
+        size = self.batch_size
+        await self._batches(size, lambda c: turns.delete_old_frames(c, before, limit=size))
 
     async def _forget_requests(self) -> None:
         before = self.clock.now() - tenancy.REQUEST_RETENTION
@@ -62,7 +64,8 @@ class TurnRetention:
 
     async def _drop_tasks(self) -> None:
         before = self.clock.now() - tenancy.REQUEST_RETENTION
-        await self._batches(_TURNS, lambda c: threads.delete_old_tasks(c, before, limit=_TURNS))
+        size = self.batch_size
+        await self._batches(size, lambda c: threads.delete_old_tasks(c, before, limit=size))
 
     async def _settle_lost(self) -> None:
         now = self.clock.now()
@@ -87,6 +90,6 @@ class TurnRetention:
 
     async def _forget_leftovers(self) -> None:
         async with self.db.connect() as connection:
-            left = await turns.list_with_checkpoints(connection, limit=_TURNS)
+            left = await turns.list_with_checkpoints(connection, limit=self.batch_size)
         for turn in left:
             await self.delete_checkpoints(turn)

@@ -23,20 +23,23 @@ _IDLE: Final[WeakKeyDictionary[AsyncEngine, _Idle]] = WeakKeyDictionary()
 
 
 @contextlib.asynccontextmanager
-async def borrow(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def borrow(
+    engine: AsyncEngine, *, max_age_seconds: float = MAX_AGE_SECONDS
+) -> AsyncIterator[AsyncConnection]:
     """Lends a connection without a transaction, in place of `engine.connect`.
 
-    The borrower opens no transaction on it. `engine.dispose` closes the idle ones.
+    The borrower opens no transaction on it. `engine.dispose` closes the idle ones. A connection
+    older than `max_age_seconds` is neither lent nor kept.
     """
     idle = _IDLE.get(engine)
     if idle is None:
         idle = _IDLE[engine] = []
         sa.event.listen(engine.sync_engine, "engine_disposed", lambda _: _close(idle))
-    lent, since = await _taken(engine, idle)
+    lent, since = await _taken(engine, idle, max_age_seconds)
     kept = False
     try:
         yield lent
-        kept = len(idle) < _most(engine) and _sound(lent, since)
+        kept = len(idle) < _most(engine) and _sound(lent, since, max_age_seconds)
     finally:
         if kept:
             idle.append((lent, since))
@@ -44,10 +47,12 @@ async def borrow(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             await lent.close()
 
 
-async def _taken(engine: AsyncEngine, idle: _Idle) -> tuple[AsyncConnection, float]:
+async def _taken(
+    engine: AsyncEngine, idle: _Idle, max_age_seconds: float
+) -> tuple[AsyncConnection, float]:
     while idle:
         lent, since = idle.pop()
-        if _sound(lent, since):
+        if _sound(lent, since, max_age_seconds):
             return lent, since
         await lent.close()
     return await engine.connect(), time.monotonic()
@@ -57,12 +62,12 @@ def _most(engine: AsyncEngine) -> int:
     return engine.pool.size() // SHARE if isinstance(engine.pool, sa.QueuePool) else 0
 
 
-def _sound(lent: AsyncConnection, since: float) -> bool:
+def _sound(lent: AsyncConnection, since: float, max_age_seconds: float) -> bool:
     sync = lent.sync_connection
     if sync is None or sync.closed or sync.invalidated or sync.in_transaction():
         return False
     under: Any = sync.connection.driver_connection
-    return not under.is_closed() and time.monotonic() - since < MAX_AGE_SECONDS
+    return not under.is_closed() and time.monotonic() - since < max_age_seconds
 
 
 def _close(idle: _Idle) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from rota_client import RotaClient, approve, errors, streams
+from rota_client import RotaClient, approve, errors
 from rota_client.calls import RetryPolicy
 from rota_client.streams import frame_kind
 from tests.clients.frames import approval, called, completed, suspended, text, unknown
@@ -200,13 +200,12 @@ async def test_a_stream_that_is_left_early_is_cancelled(rota: RotaClient, peer: 
     assert await asyncio.to_thread(peer.chat.left.wait, 60)
 
 
-async def test_a_stream_that_ended_was_not_left(
-    rota: RotaClient, peer: Peer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(streams, "_FAREWELL_SECONDS", 60.0)
+async def test_a_stream_that_ended_was_not_left(peer: Peer) -> None:
+    patient = RetryPolicy(farewell=60.0)
     peer.chat.segments.append(told())
-    await read(rota.send_message("hello"))
-    assert (await rota.get_turn("t/turns/u1")).last_sequence == 7
+    async with RotaClient(peer.address, TOKEN, WORKSPACE, retry_policy=patient) as rota:
+        await read(rota.send_message("hello"))
+        assert (await rota.get_turn("t/turns/u1")).last_sequence == 7
     assert not peer.chat.left.is_set()
 
 

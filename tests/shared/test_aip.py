@@ -167,9 +167,7 @@ def test_a_page_is_filled_from_one_row_more_than_its_size() -> None:
     assert aip.fill_page(read(), "", thread, lambda row: (row,)) == ([], "")
 
 
-def test_a_page_ends_before_its_bytes_do_and_has_one_message_at_least(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_page_ends_before_its_bytes_do_and_has_one_message_at_least() -> None:
     large = ["a" * 1_500_000, "b" * 1_500_000, "c" * 5_000_000, "d"]
     token, pages = "", []
     for start in (0, 2, 3):
@@ -177,8 +175,7 @@ def test_a_page_ends_before_its_bytes_do_and_has_one_message_at_least(
         pages.append([one.display_name[0] for one in shown])
         assert (token == "") is (start == 3)
     assert pages == [["a", "b"], ["c"], ["d"]]
-    monkeypatch.setattr(aip, "MAX_RESPONSE_BYTES", 0)
-    assert len(aip.fill_page(read(), "abc", thread, lambda row: (row,))[0]) == 1
+    assert len(aip.fill_page(read(), "abc", thread, lambda row: (row,), max_bytes=0)[0]) == 1
 
 
 @given(st.lists(st.binary(max_size=200), max_size=40), st.integers(1, 60), st.integers(1, 2_000))
@@ -187,21 +184,20 @@ def test_every_row_is_on_one_page_and_no_page_is_larger_than_allowed(
 ) -> None:
     numbered = list(enumerate(rows))
     seen: list[int] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(aip, "MAX_RESPONSE_BYTES", most)
-        while True:
-            shown, token = aip.fill_page(
-                read(size=size),
-                numbered[len(seen) : len(seen) + size + 1],
-                lambda row: pb.Image(data=row[1], uri=str(row[0])),
-                lambda row: (row[0],),
-            )
-            whole = pb.Message(parts=[pb.Part(image=image) for image in shown]).ByteSize()
-            assert len(shown) <= 1 or whole <= most + 4 * len(shown)
-            seen += [int(image.uri) for image in shown]
-            if not token:
-                break
-            assert shown
+    while True:
+        shown, token = aip.fill_page(
+            read(size=size),
+            numbered[len(seen) : len(seen) + size + 1],
+            lambda row: pb.Image(data=row[1], uri=str(row[0])),
+            lambda row: (row[0],),
+            max_bytes=most,
+        )
+        whole = pb.Message(parts=[pb.Part(image=image) for image in shown]).ByteSize()
+        assert len(shown) <= 1 or whole <= most + 4 * len(shown)
+        seen += [int(image.uri) for image in shown]
+        if not token:
+            break
+        assert shown
     assert seen == list(range(len(rows)))
 
 

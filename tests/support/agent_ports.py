@@ -108,6 +108,7 @@ class MemoryAutomations:
     creates: int = 0
     previews: int = 0
     failures: list[errors.RotaError] = field(default_factory=list)
+    listed: int = 1_000  # a list has no more, whoever asks for more
 
     async def validate(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]
@@ -155,6 +156,7 @@ class MemoryAutomations:
             for name, held in reversed(self.held.items())
             if held.state != "archived"
         ]
+        limit = min(limit, self.listed)
         return found[:limit], len(found) > limit
 
     async def get(self, *, workspace: str, user: str, name: str) -> AutomationView:

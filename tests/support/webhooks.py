@@ -5,6 +5,7 @@ from typing import Any, Final
 from google.protobuf.field_mask_pb2 import FieldMask
 from rota.automation.v1 import webhook_pb2 as wp
 
+from automation_service.persistence.deliveries import MAX_PENDING
 from shared.security.secretbox import new_key
 from tests.support.automation import Running, execute, until
 from tests.support.receiver import Receiver
@@ -40,6 +41,17 @@ async def rotate(rota: Running, **fields: Any) -> Any:
 
 async def try_it(rota: Running, **fields: Any) -> Any:
     return await rota.call("TestWebhook", wp.TestWebhookRequest(name=NAME, **fields))
+
+
+async def crowd(rota: Running) -> None:
+    """Has as many messages wait as may, all like the one that does."""
+    like = "workspace_id, event_type, subject, body, status, attempts, error, create_time"
+    await execute(
+        rota.url,
+        f"insert into webhook_deliveries (id, next_attempt_time, {like})"
+        f" select gen_random_uuid(), next_attempt_time, {like}"
+        f" from webhook_deliveries, generate_series(2, {MAX_PENDING})",
+    )
 
 
 async def delivery(rota: Running, name: str) -> Any:

@@ -31,6 +31,8 @@ class RetryPolicy:
     longest_wait: float = 5.0
     # servers send a heartbeat every 15 to 20 seconds
     silence: float = 60.0
+    # after its last frame a stream has so long to end by itself
+    farewell: float = 1.0
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
     clock: Callable[[], float] = field(default=time.monotonic)
     # called with each error that a retry follows

@@ -17,7 +17,6 @@ EventOut = TypeVar("EventOut", bound=TurnEvent | RunEvent, covariant=True)
 
 TERMINAL: Final = frozenset({"completed", "suspended", "failed", "cancelled", "ended"})
 OPEN: Final = frozenset({TurnState.RUNNING, TurnState.AWAITING_APPROVAL})
-_FAREWELL_SECONDS: Final = 1.0
 
 
 class StreamSource(Protocol[EventOut]):
@@ -107,7 +106,7 @@ class _Tail(Generic[Event]):
         """Lets the call end by itself, so that the server sees no cancelled one."""
         if self._stream is not None:
             with contextlib.suppress(errors.RotaError, StopAsyncIteration):
-                await next_message(self._stream, self._address, _FAREWELL_SECONDS)
+                await next_message(self._stream, self._address, self._retry_policy.farewell)
 
     async def close(self) -> None:
         stream, self._stream = self._stream, None

@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from rota.automation.v1 import automation_pb2 as pb
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from automation_service.queue import PgQueuer
 from automation_service.scheduling import scheduler
 from automation_service.scheduling.dispatcher import LockedTriggers, recompute_fire_times
+from automation_service.scheduling.scheduler import Scheduler
 from shared.clock import ManualClock
 from shared.schedule import zones
 from tests.support.automation import START, Running, execute, news, running, schedule, until
@@ -186,11 +188,12 @@ async def test_what_a_replica_of_an_older_database_writes_later_is_computed_agai
 
 
 async def test_every_trigger_is_computed_anew_in_batches(
-    url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+    url: str, keys: Keys, db: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("automation_service.scheduling.scheduler.BATCH_SIZE", 2)
     names = [await created(url, keys, START) for _ in range(3)]
     moved(monkeypatch, "Europe/London")
-    async with running(url, keys, clock=ManualClock(START), roles="api,ticker") as rota:
+    scheduler = Scheduler(db=db, queue=PgQueuer(url=url), clock=ManualClock(START), batch_size=2)
+    assert [await scheduler.refresh() for _ in range(3)] == [2, 1, 0]
+    async with running(url, keys, clock=ManualClock(START), roles="api") as rota:
         for name in names:
             await computed(rota, name, NINE + HOUR)

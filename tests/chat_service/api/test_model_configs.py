@@ -4,10 +4,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from google.protobuf.field_mask_pb2 import FieldMask
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.api import model_configs
+from chat_service.api.model_configs import MAX_MODELS
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import KEY, add, change, config, listed, remove, sealed
 from tests.support.chat import WORKSPACE, Chat
@@ -192,9 +193,20 @@ async def test_a_repeat_answers_with_the_same_model_and_never_makes_it_again(cha
     assert refused.reason == "RESOURCE_NOT_FOUND"
 
 
-async def test_there_is_room_for_only_so_many(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_configs, "MAX_MODELS", 1)
+async def test_there_is_room_for_only_so_many(chat: Chat) -> None:
     await add(chat, PUBLIC)
+    kept = (
+        "workspace_id, user_id, display_name, model, base_url, key_hint, revision,"
+        " create_time, update_time"
+    )
+    async with chat.engine.begin() as connection:
+        await connection.execute(
+            sa.text(
+                f"insert into model_configs ({kept}) select {kept} from model_configs,"
+                " generate_series(2, :most)"
+            ),
+            {"most": MAX_MODELS},
+        )
     refused = await refusal(chat.stub.CreateModelConfig(creating(), metadata=chat.metadata))
     assert (refused.code.name, refused.reason) == ("FAILED_PRECONDITION", "STATE_CONFLICT")
 

@@ -1,21 +1,26 @@
 """A stream that lingers after its last word."""
 
-import pytest
+import httpx2
 
-from chat_service.llm import event_stream
+from chat_service.llm.event_stream import read_chunks
 from tests.chat_service.agent_bench import Bench, text_of
 from tests.support.scripted_model import End, ends, says, scripted_model
 
 
-async def test_an_answer_whose_usage_never_comes_is_whole_and_estimated(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(event_stream, "USAGE_SECONDS", 0.05)
+async def test_an_answer_whose_usage_never_comes_is_whole() -> None:
     alive = [b": ping\n\n", {"choices": []}]
     lingers = [says("Hello."), {**ends(), "usage": None}, *alive, End.OPEN]
-    async with scripted_model(lingers) as model:
-        bench.ask_at(model.base_url)
-        assert text_of(await bench.all("hello")) == "Hello."
+    async with (
+        scripted_model(lingers) as model,
+        httpx2.AsyncClient() as client,
+        client.stream("POST", f"{model.base_url}/chat/completions", json={}) as response,
+    ):
+        read = read_chunks(response.aiter_bytes(), response.request, usage_seconds=0.05)
+        assert [chunk["choices"] for chunk in [one async for one in read]] == [
+            says("Hello.")["choices"],
+            ends()["choices"],
+            [],
+        ]
 
 
 async def test_an_answer_may_go_on_after_a_finish_reason_and_the_last_one_counts(

@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service import convert
 from chat_service.runtime.events import TextDelta, TextRetracted
 from chat_service.turns import limits
 from chat_service.turns.segment import Segment
-from shared import aip, errors
+from shared import errors
 from shared.rpc import status
 from tests.chat_service.conftest import Serving
 from tests.chat_service.stored_turns import store
@@ -75,42 +76,50 @@ def test_of_results_that_are_too_much_for_a_message_the_newest_are_kept() -> Non
     assert kept[1]["tool_call"] == {**calls[0]["tool_call"], "output": limits.LEFT_OUT}
 
 
-def test_a_result_is_measured_as_it_is_on_the_wire(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_result_is_measured_as_it_is_on_the_wire() -> None:
     part = {"tool_call": {"tool_call_id": "c", "tool": "t", "args_json": "{}", "output": NUMBERS}}
     size = convert.part(part).ByteSize()
-    monkeypatch.setattr(limits, "MAX_OUTPUT_BYTES", size)
-    assert limits.limit_outputs([part]) == [part]
-    monkeypatch.setattr(limits, "MAX_OUTPUT_BYTES", size - 1)
-    assert limits.limit_outputs([part]) != [part]
+    assert limits.limit_outputs([part], max_bytes=size) == [part]
+    assert limits.limit_outputs([part], max_bytes=size - 1) != [part]
 
 
-async def test_a_page_of_messages_ends_where_an_answer_would_be_too_large(
-    chat: Chat, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def lengthen(chat: Chat, column: str, text: str) -> None:
+    """Puts so much more into a column of each row that some pages are too large."""
+    table, _, column = column.partition(".")
+    padded = {
+        "parts": "parts || jsonb_build_array(jsonb_build_object('text', cast(:text as text)))"
+    }.get(column, f"{column} || :text")
+    async with chat.engine.begin() as connection:
+        await connection.execute(sa.text(f"update {table} set {column} = {padded}"), {"text": text})
+
+
+async def test_a_page_of_messages_ends_where_an_answer_would_be_too_large(chat: Chat) -> None:
     events = await chat.send("hello")
     await chat.send("thanks", name=thread_of(events))
-    request = pb.ListMessagesRequest(parent=thread_of(events))
-    whole = await chat.stub.ListMessages(request, metadata=chat.metadata)
-    two = sum(message.ByteSize() for message in whole.messages[:2])
-    monkeypatch.setattr(aip, "MAX_RESPONSE_BYTES", two)
+    request = pb.ListMessagesRequest(parent=thread_of(events), page_size=1)
+    await lengthen(chat, "messages.parts", "x" * 1_200_000)
+    whole: list[pb.Message] = []
+    while not whole or request.page_token:
+        page = await chat.stub.ListMessages(request, metadata=chat.metadata)
+        whole += page.messages
+        request.page_token = page.next_page_token
+    request.page_size = 0
     pages: list[list[pb.Message]] = []
     while not pages or request.page_token:
         page = await chat.stub.ListMessages(request, metadata=chat.metadata)
         pages.append(list(page.messages))
         request.page_token = page.next_page_token
-    assert len(pages) > 1
-    assert [message for page in pages for message in page] == list(whole.messages)
+    assert [len(page) for page in pages] == [3, 1]
+    assert [message for page in pages for message in page] == whole
 
 
-async def test_pages_of_approvals_and_turns_end_there_too(
-    chat: Chat, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_pages_of_approvals_and_turns_end_there_too(chat: Chat) -> None:
     asked = [approval_of(await chat.send(SCHEDULE)) for _ in range(2)]
     again = await chat.send(SCHEDULE)
     asked.append(approval_of(again))
     await chat.resume(asked[-1].turn, reject(asked[-1], "no"))
     await chat.send("hello", name=thread_of(again))
-    monkeypatch.setattr(aip, "MAX_RESPONSE_BYTES", 1)
+    await lengthen(chat, "approvals.summary", "x" * 3_700_000)
 
     request = pb.ListApprovalsRequest(parent=WORKSPACE)
     found: list[str] = []

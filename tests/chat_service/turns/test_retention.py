@@ -10,7 +10,9 @@ from rota.agent.v1 import agent_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import model_cooldowns, tables, turns
+from chat_service.turns.retention import TurnRetention
 from devstack.demo_model import DemoServer
+from shared.db.tenancy import Tenancy
 from tests.chat_service.conftest import Serving
 from tests.support.chat import SCHEDULE, WORKSPACE, Chat, approval_of, approve, thread_of
 from tests.support.refusals import refusal
@@ -107,15 +109,23 @@ async def test_frames_of_a_turn_that_waits_are_never_dropped(serve: Serving) -> 
     assert await chat.watch(approval.turn, events[-1].sequence) == after
 
 
-async def test_many_turns_are_dropped_in_batches(
-    serve: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("chat_service.turns.retention._TURNS", 2)
+async def test_many_turns_are_dropped_in_batches(serve: Serving) -> None:
+    async def keep_checkpoints(turn: UUID) -> None:
+        """Deletes nothing."""
+
     chat = await serve()
     for _ in range(5):
         await chat.send("hello")
     serve.clock.advance(DAY + SECOND)
-    await chat.service.tick()
+    retention = TurnRetention(
+        db=chat.engine,
+        clock=serve.clock,
+        tenancy=Tenancy(tables.tenants),
+        delete_checkpoints=keep_checkpoints,
+        frames_kept=DAY,
+        batch_size=2,
+    )
+    await retention.sweep()
     assert await count(chat, "turn_events") == 0
 
 

@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 from rota.chat.v1 import chat_pb2 as pb
 
-from chat_service.agent.middleware import images as pictures
 from chat_service.agent.middleware.images import PLACEHOLDER
 from chat_service.persistence import tables
 from chat_service.tools.capabilities.fetch_url import Fetcher
@@ -199,20 +198,21 @@ async def test_the_model_is_given_the_bytes_again_in_later_turns(serve: Serving)
     assert [images_in(body) for body in to_the_agent(provider)] == [[shown], [shown]]
 
 
-async def test_of_many_images_a_model_is_given_the_newest_that_fit(
-    serve: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    most = 2 * len(data_url(PNG, "png")) + len(data_url(JPEG, "jpeg"))
-    monkeypatch.setattr(pictures, "MAX_IMAGE_BYTES", most)
-    async with scripted_model(*[[says("I see."), ends(), DONE]] * 8) as provider:
+async def test_of_many_images_a_model_is_given_the_newest_that_fit(serve: Serving) -> None:
+    images = [pb.Image(data=data) for data in (PNG, JPEG, PNG, PNG, PNG, PNG)]
+    large = PNG + b"p" * (LARGEST - len(PNG))
+    async with scripted_model(*[[says("I see."), ends(), DONE]] * 6) as provider:
         chat = await serve(model(-1, "seeing", base_url=provider.base_url))
-        thread = thread_of(await send(chat, sending(pb.Image(data=PNG), pb.Image(data=PNG))))
-        await send(chat, sending(pb.Image(data=JPEG), name=thread))
-        await send(chat, sending(pb.Image(data=PNG), name=thread))
-    png, jpeg = data_url(PNG, "png"), data_url(JPEG, "jpeg")
-    asked = to_the_agent(provider)
-    assert [images_in(body) for body in asked] == [[png] * 2, [png, png, jpeg], [png, jpeg, png]]
-    assert [str(body["messages"]).count(PLACEHOLDER) for body in asked] == [0, 0, 1]
+        thread = thread_of(await send(chat, sending(*images)))
+        async with chat.engine.begin() as connection:
+            stored = sa.update(tables.images).where(tables.images.c.mime_type == "image/png")
+            await connection.execute(stored.values(data=large))
+        await chat.send("and now?", name=thread)
+    png, jpeg = (data_url(PNG, "png"), data_url(JPEG, "jpeg"))
+    whole, last = to_the_agent(provider)
+    assert images_in(whole) == [png, jpeg, png, png, png, png]
+    assert images_in(last) == [jpeg, *[data_url(large, "png")] * 4]
+    assert [str(body["messages"]).count(PLACEHOLDER) for body in (whole, last)] == [0, 1]
 
 
 async def test_a_model_that_reads_text_only_is_told_of_earlier_images(serve: Serving) -> None:

@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from chat_service.runtime.ports import ApprovalDraft, StoredApproval
-from chat_service.tools.automations import lookup
 from shared import errors
 from tests.chat_service.agent_bench import Bench, finished, text_of
 from tests.support.agent_ports import Held, MemoryApprovals
@@ -153,10 +152,10 @@ async def test_a_resource_name_says_which_one(bench: Bench, news: str) -> None:
 
 
 async def test_a_resource_name_is_found_however_many_newer_ones_there_are(
-    bench: Bench, news: str, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, news: str
 ) -> None:
     await there(bench, "every day at 18:30 in Paris tell me a joke")
-    monkeypatch.setattr(lookup, "MAX_SEARCHED", 1)
+    bench.automations.listed = 1
 
     _, draft = await asked(bench, f"change {news} to 10:30")
     bench.turn = uuid4()
