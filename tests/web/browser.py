@@ -14,7 +14,7 @@ Scheme = Literal["light", "dark"]
 SCREENSHOTS: Final = Path(__file__).parent / "screenshots"
 MISSING: Final = (
     "NO CHROMIUM: the browser tests in tests/web were not run. "
-    "Install it: sudo apt-get install chromium"
+    "Install it: sudo apt-get install chromium-headless-shell, or chromium"
 )
 # The machine may have no sandbox and no way out; Chromium must not look for one.
 _FLAGS: Final = (
@@ -29,7 +29,8 @@ _FLAGS: Final = (
 
 
 def found() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome")
+    # The shell needs a third of the CPU: it has no windows to keep.
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
     return next((path for name in names if (path := shutil.which(name))), None)
 
 
