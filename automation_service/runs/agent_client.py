@@ -1,7 +1,7 @@
 """The client of chat_service's agent: tasks that survive lost connections, and capabilities."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -22,6 +22,8 @@ from shared.telemetry import logs
 STREAM_TIMEOUT_SECONDS: Final = 60.0
 CALL_TIMEOUT_SECONDS: Final = 10.0
 RECONNECT: Final = RetryPolicy(interval=exponential(0.2, 3.0))
+# A person waits for these calls; a restart of the only replica takes seconds.
+CALL: Final = RetryPolicy(interval=exponential(0.1, 1.0), maximum_total_wait=2.0)
 _LOST: Final = (errors.Code.UNAVAILABLE, errors.Code.DEADLINE_EXCEEDED)
 _FAULTS: Final = (grpc.aio.AioRpcError, TimeoutError)
 
@@ -39,12 +41,14 @@ class TaskFailed(errors.RotaError):
 class AgentClient:
     """A TaskAgent over gRPC: the same request_id never starts a second task.
 
-    While chat_service can't be reached it tries again, as long as it is let.
+    While chat_service can't be reached it tries again: a task as long as it is let, other calls
+    for some seconds.
     """
 
     channel: grpc.aio.Channel
     credentials: DelegatedCredentials
     retry: RetryPolicy = RECONNECT
+    call_retry: RetryPolicy = CALL
 
     async def run_task(self, request: AgentTask) -> AgentResult:
         async def attached() -> AgentResult:
@@ -63,25 +67,20 @@ class AgentClient:
 
     async def cancel_task(self, request: AgentTask) -> None:
         """Asks chat_service to stop a task. Logs a failure, and raises nothing."""
+        message = pb.CancelTaskRequest(workspace=_workspace(request), request_id=request.request_id)
+        metadata = await self._metadata(request)
         try:
-            await self._stub().CancelTask(
-                pb.CancelTaskRequest(workspace=_workspace(request), request_id=request.request_id),
-                metadata=await self._metadata(request),
-                timeout=CALL_TIMEOUT_SECONDS,
-            )
-        except grpc.aio.AioRpcError as error:
-            log.warning("task_not_cancelled", code=error.code().name)
+            await self._repeat(lambda: self._call("CancelTask", message, metadata))
+        except errors.RotaError as error:
+            log.warning("task_not_cancelled", code=error.code.name)
 
     async def capabilities(self, known_version: str) -> CapabilityList | None:
         """Returns the catalogue, or None when `known_version` is current."""
-        try:
-            answer: pb.ListCapabilitiesResponse = await self._stub().ListCapabilities(
-                pb.ListCapabilitiesRequest(known_version=known_version),
-                metadata=await self.credentials.metadata(),
-                timeout=CALL_TIMEOUT_SECONDS,
-            )
-        except grpc.aio.AioRpcError as error:
-            raise status.from_call(error, peer=PEER) from error
+        answer: pb.ListCapabilitiesResponse = await self._call(
+            "ListCapabilities",
+            pb.ListCapabilitiesRequest(known_version=known_version),
+            await self.credentials.metadata(),
+        )
         if answer.unchanged:
             return None
         return CapabilityList(
@@ -94,15 +93,24 @@ class AgentClient:
     ) -> Sequence[str]:
         """Returns those that the user can't name. Raises PeerUnavailable."""
         name = resources.WORKSPACE.format(workspace=workspace)
+        message = pb.CheckModelsRequest(workspace=name, models=models)
+        metadata = await self.credentials.metadata(user=user, workspace=workspace)
+        answer: pb.CheckModelsResponse = await self._repeat(
+            lambda: self._call("CheckModels", message, metadata)
+        )
+        return list(answer.missing)
+
+    async def _call(self, rpc: str, message: Any, metadata: Sequence[tuple[str, str]]) -> Any:
         try:
-            answer: pb.CheckModelsResponse = await self._stub().CheckModels(
-                pb.CheckModelsRequest(workspace=name, models=models),
-                metadata=await self.credentials.metadata(user=user, workspace=workspace),
-                timeout=CALL_TIMEOUT_SECONDS,
+            return await getattr(self._stub(), rpc)(
+                message, metadata=metadata, timeout=CALL_TIMEOUT_SECONDS
             )
         except grpc.aio.AioRpcError as error:
             raise status.from_call(error, peer=PEER) from error
-        return list(answer.missing)
+
+    async def _repeat(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        """Repeats a call while there is no connection. One that hangs is not repeated."""
+        return await self.call_retry.call(call, transient=_has_no_connection)
 
     async def _attach(self, request: AgentTask) -> AgentResult:
         call = self._stub().RunTask(
@@ -134,6 +142,13 @@ class AgentClient:
         return await self.credentials.metadata(
             user=request.on_behalf_of, workspace=request.workspace
         )
+
+
+def _has_no_connection(error: BaseException) -> bool:
+    cause = error.__cause__
+    return isinstance(error, errors.PeerUnavailable) and (
+        isinstance(cause, grpc.aio.AioRpcError) and cause.code() is grpc.StatusCode.UNAVAILABLE
+    )
 
 
 async def _frames(call: Any) -> AsyncIterator[pb.TaskEvent]:

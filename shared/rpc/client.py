@@ -1,6 +1,5 @@
 """Channels and credentials for calls to the other service."""
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,28 +13,8 @@ from shared.telemetry import metrics
 DEADLINE_SECONDS: Final = 15.0
 
 
-def open_channel(
-    address: str, *, retried: tuple[str, ...] = (), tls: Tls | None = None
-) -> grpc.aio.Channel:
-    """Returns a channel that connects with its first call. `retried` names services whose calls
-    are all safe to repeat.
-
-    Only UNAVAILABLE is retried, by gRPC itself, up to four times within the deadline.
-    """
-    config = {
-        "methodConfig": [
-            {
-                "name": [{"service": service} for service in retried],
-                "retryPolicy": {
-                    "maxAttempts": 4,
-                    "initialBackoff": "0.1s",
-                    "maxBackoff": "2s",
-                    "backoffMultiplier": 3,
-                    "retryableStatusCodes": ["UNAVAILABLE"],
-                },
-            }
-        ]
-    }
+def open_channel(address: str, *, tls: Tls | None = None) -> grpc.aio.Channel:
+    """Returns a channel that connects with its first call."""
     options: list[tuple[str, Any]] = [
         ("grpc.http2.bdp_probe", 0),
         ("grpc.max_receive_message_length", 16 << 20),
@@ -45,8 +24,6 @@ def open_channel(
         # Shared connections would share their back-off too.
         ("grpc.use_local_subchannel_pool", 1),
     ]
-    if retried:
-        options.append(("grpc.service_config", json.dumps(config)))
     if tls is None:
         return grpc.aio.insecure_channel(address, options=options)
     return grpc.aio.secure_channel(address, tls.channel(), options=options)

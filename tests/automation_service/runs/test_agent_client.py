@@ -5,11 +5,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import grpc
 import pytest
 
-from automation_service.runs.agent_client import AgentClient, TaskFailed
+from automation_service.runs.agent_client import CALL, AgentClient, TaskFailed
 from shared import errors
 from shared.registries.actions.types import AgentResult, AgentTask
+from shared.retry import Sleep
 from shared.rpc.client import DelegatedCredentials, open_channel
 from shared.security.caller import Membership
 from tests.support.agent_server import AgentServicer, agent_server
@@ -33,6 +35,14 @@ async def served(keys: Keys, agent: FakeAgent) -> AsyncIterator[Served]:
             identity=keys.identity("automation_service"), audience="chat_service"
         )
         yield AgentClient(channel=peer, credentials=behalf), servicer
+
+
+def client(keys: Keys, peer: grpc.aio.Channel, *, sleep: Sleep = asyncio.sleep) -> AgentClient:
+    behalf = DelegatedCredentials(
+        identity=keys.identity("automation_service"), audience="chat_service"
+    )
+    retry = replace(CALL, sleep=sleep)
+    return AgentClient(channel=peer, credentials=behalf, call_retry=retry)
 
 
 async def test_a_call_states_the_membership_that_the_service_has_stored(
@@ -133,6 +143,35 @@ async def test_it_attaches_again_when_the_connection_breaks(keys: Keys, agent: F
             assert (await running).text == "at last"
     assert (len(before.requests), len(after.requests)) == (1, 1)
     assert len(agent.begun) == 1
+
+
+async def test_a_call_reaches_a_service_that_is_just_starting(keys: Keys, agent: FakeAgent) -> None:
+    port, started = free_port(), list[object]()
+    async with open_channel(f"127.0.0.1:{port}") as peer, contextlib.AsyncExitStack() as later:
+
+        async def start_it(seconds: float) -> None:
+            if not started:
+                started.append(
+                    await later.enter_async_context(agent_server(keys, agent, port=port))
+                )
+            await asyncio.sleep(seconds)
+
+        await client(keys, peer, sleep=start_it).cancel_task(task())
+    assert agent.cancelled == {"r:s:1"}
+
+
+async def test_a_call_ends_soon_where_nobody_is(keys: Keys) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    async with open_channel("127.0.0.1:1") as peer:
+        remote = client(keys, peer, sleep=sleep)
+        with pytest.raises(errors.PeerUnavailable):
+            await remote.find_missing_models(["m"], workspace="w", user="ada")
+    longest = CALL.maximum_total_wait or 0.0
+    assert longest <= sum(waits) < longest + waits[-1]
 
 
 async def test_what_the_agent_does_is_told_with_its_place_in_the_stream(served: Served) -> None:
