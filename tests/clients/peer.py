@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,10 +17,11 @@ TOKEN = "a-token"
 
 
 class Automations(automation_pb2_grpc.AutomationServiceServicer):
-    """Answers each method with what `answers` has under its name, or refuses with it."""
+    """Answers each method with what `answers` has under its name, or gives for its request, or
+    refuses with it."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, Message | Refused] = {}
+        self.answers: dict[str, Message | Refused | Callable[[Any], Message]] = {}
         # frames of WatchRun, and after how many of them the call fails, once each
         self.events: list[automation_pb2.RunEvent] = []
         self.cuts: list[int] = []
@@ -32,7 +33,7 @@ class Automations(automation_pb2_grpc.AutomationServiceServicer):
         answer = self.answers.get(method, Refused(grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED"))
         if isinstance(answer, Refused):
             await abort(context, answer)
-        return answer
+        return answer(request) if callable(answer) else answer
 
     async def WatchRun(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.calls.append(("WatchRun", request))
@@ -46,7 +47,7 @@ class Automations(automation_pb2_grpc.AutomationServiceServicer):
     PauseAutomation = ResumeAutomation = ArchiveAutomation = DeleteAutomation = _answer
     GetWebhook = UpdateWebhook = RotateWebhookSecret = TestWebhook = _answer
     GetWebhookDelivery = ListWebhookDeliveries = _answer
-    ListRevisions = RollbackAutomation = ExplainSlot = CancelRun = _answer
+    ListRevisions = GetRevision = RollbackAutomation = ExplainSlot = CancelRun = _answer
 
 
 class Peer:

@@ -15,6 +15,8 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from rota.chat.v1 import chat_pb2, chat_pb2_grpc
 
+from tests.clients.pages import page
+
 TOKEN = "a-token"
 WORKSPACE = "workspaces/w"
 TERMINAL = {"completed", "suspended", "failed", "cancelled"}
@@ -105,6 +107,7 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
     approvals: dict[str, chat_pb2.Approval] = field(default_factory=dict)
     turns: dict[str, Told] = field(default_factory=dict)
     models: list[chat_pb2.ModelConfig] = field(default_factory=list)
+    threads: list[chat_pb2.Thread] = field(default_factory=list)
     begun: dict[str, tuple[Told, int]] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
@@ -191,11 +194,13 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
             for approval in self.approvals.values()
             if not request.filter or approval.state == chat_pb2.Approval.PENDING
         ]
-        start = int(request.page_token or 0)
-        end = start + min(request.page_size, 2)
-        return chat_pb2.ListApprovalsResponse(
-            approvals=wanted[start:end], next_page_token=str(end) if end < len(wanted) else ""
-        )
+        found, token = page(wanted, request)
+        return chat_pb2.ListApprovalsResponse(approvals=found, next_page_token=token)
+
+    async def ListThreads(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        found, token = page(self.threads, request)
+        return chat_pb2.ListThreadsResponse(threads=found, next_page_token=token)
 
     async def DecideApproval(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._enter(request, context)

@@ -94,7 +94,7 @@ def test_approvals_that_wait_are_listed_and_all_on_request(rota_command: Rota, p
         peer.chat.approvals[one.name] = one
     pending = rota_command("approvals")
     assert [line.split()[0] for line in pending.stdout.splitlines()[1:]] == ["a0", "a1", "a2", "a4"]
-    every = rota_command("approvals", "--all", "--json", "--limit", "4")
+    every = rota_command("approvals", "--decided", "--json", "--limit", "4")
     listed = json.loads(every.stdout)["approvals"]
     assert [one["state"] for one in listed] == ["PENDING", "PENDING", "PENDING", "REJECTED"]
     assert listed[0]["payload"] == PAYLOAD

@@ -26,7 +26,7 @@ async def test_reason_metadata_violations_and_delay_are_read_from_the_details(
         )
     )
     with pytest.raises(errors.InvalidArgument) as refused:
-        await rota.list_approvals()
+        await rota.list_approvals().take(1)
     error = refused.value
     assert (error.message, error.reason) == ("1 field is invalid", "INVALID_REQUEST")
     assert error.metadata == {"violations": "1"}
@@ -63,7 +63,7 @@ async def test_each_code_has_its_class(
 
 async def test_a_read_is_repeated_while_the_server_is_away(rota: RotaClient, peer: Peer) -> None:
     peer.chat.refusals.append(Refused(grpc.StatusCode.UNAVAILABLE, "SERVICE_UNAVAILABLE"))
-    assert await rota.list_approvals() == []
+    assert [one async for one in rota.list_approvals()] == []
     assert len(peer.chat.calls) == 2
 
 

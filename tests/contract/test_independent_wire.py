@@ -49,19 +49,19 @@ async def test_the_whole_road_is_walked(live: Live, rota: RotaClient) -> None:
     rest = [event async for event in rota.resume_turn(wanted.turn, [approve(wanted)])]
     assert frame_kind(rest[-1]) == "completed"
     assert [e.sequence for e in first + rest] == list(range(1, len(first + rest) + 1))
-    (automation,) = await rota.list_automations()
+    (automation,) = [one async for one in rota.list_automations()]
     assert automation.state == automation_v1.AutomationState.ACTIVE
     live.advance(timedelta(minutes=2, seconds=1))
 
     async def ended() -> automation_v1.Run | None:
-        runs = await rota.list_runs(automation.name)
+        runs = [run async for run in rota.list_runs(automation.name)]
         return next((run for run in runs if run.end_time is not None), None)
 
     run = await rota.get_run((await until(ended)).name)
     assert run.state == automation_v1.RunState.SUCCEEDED
     assert run.output is not None
     assert "[demo]" in str(run.output.string_value)
-    (slot,) = await rota.list_slots(automation.name)
+    (slot,) = [slot async for slot in rota.list_slots(automation.name)]
     assert (slot.outcome, slot.run) == (automation_v1.SlotOutcome.FIRED, run.name)
 
 

@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import datetime
 from typing import Final
 
-from rota_client.calls import MAX_PAGE, Calls, new_id
+from rota_client.calls import Calls, new_id
 from rota_client.gen.google.protobuf import Struct
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.names import complete_name, resource_id, run_name, trigger_name
+from rota_client.pager import MAX_PAGE, Pager
 from rota_client.streams import StreamPosition, follow
 
-LIMIT: Final = 50
 _GOING_ON: Final = (automation_v1.RunState.PENDING, automation_v1.RunState.RUNNING)
 
 
@@ -27,39 +27,41 @@ class Automations:
         request = automation_v1.GetAutomationRequest(name=name)
         return await self._calls.unary(self.automations.get_automation, request)
 
-    async def list_automations(self, *, limit: int = LIMIT) -> list[automation_v1.Automation]:
-        return await self._calls.pages(
+    def list_automations(self, *, page_token: str = "") -> Pager[automation_v1.Automation]:
+        return self._calls.pager(
             self.automations.list_automations,
             automation_v1.ListAutomationsRequest(parent=self.workspace),
             lambda page: page.automations,
-            limit,
+            page_token,
         )
 
     async def get_run(self, name: str) -> automation_v1.Run:
         """Returns a run; for a bare id, searches the recent runs of all automations."""
         if "/" not in name:
-            recent = await self.list_runs(limit=MAX_PAGE)
-            name = next((run.name for run in recent if resource_id(run.name) == name), f"-/{name}")
+            recent = await self.list_runs().take(MAX_PAGE)
+            name = next(
+                (run.name for run in recent.items if resource_id(run.name) == name), f"-/{name}"
+            )
         request = automation_v1.GetRunRequest(name=run_name(self.workspace, name))
         return await self._calls.unary(self.automations.get_run, request)
 
-    async def list_runs(self, of: str = "-", *, limit: int = LIMIT) -> list[automation_v1.Run]:
+    def list_runs(self, of: str = "-", *, page_token: str = "") -> Pager[automation_v1.Run]:
         """Lists the runs of one automation, or of all."""
         parent = complete_name(self.workspace, "automations", of)
-        return await self._calls.pages(
+        return self._calls.pager(
             self.automations.list_runs,
             automation_v1.ListRunsRequest(parent=parent),
             lambda page: page.runs,
-            limit,
+            page_token,
         )
 
-    async def list_slots(self, of: str, *, limit: int = LIMIT) -> list[automation_v1.Slot]:
+    def list_slots(self, of: str, *, page_token: str = "") -> Pager[automation_v1.Slot]:
         parent = complete_name(self.workspace, "automations", of)
-        return await self._calls.pages(
+        return self._calls.pager(
             self.automations.list_slots,
             automation_v1.ListSlotsRequest(parent=parent),
             lambda page: page.slots,
-            limit,
+            page_token,
         )
 
     async def preview_schedule(
@@ -119,13 +121,19 @@ class Automations:
         )
         await self._calls.unary(self.automations.delete_automation, request)
 
-    async def list_revisions(self, of: str, *, limit: int = LIMIT) -> list[automation_v1.Revision]:
-        return await self._calls.pages(
+    def list_revisions(self, of: str, *, page_token: str = "") -> Pager[automation_v1.Revision]:
+        return self._calls.pager(
             self.automations.list_revisions,
             automation_v1.ListRevisionsRequest(parent=self._automation(of)),
             lambda page: page.revisions,
-            limit,
+            page_token,
         )
+
+    async def get_revision(self, of: str, revision: int) -> automation_v1.Revision:
+        request = automation_v1.GetRevisionRequest(
+            name=f"{self._automation(of)}/revisions/{revision}"
+        )
+        return await self._calls.unary(self.automations.get_revision, request)
 
     async def rollback_automation(self, name: str, revision: int) -> automation_v1.Automation:
         """Makes the definition of an earlier revision current, as a new revision."""

@@ -3,9 +3,9 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeVar
 from uuid import uuid4
 
@@ -14,12 +14,12 @@ from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
 
 from rota_client import errors
 from rota_client.connection import Endpoint
+from rota_client.pager import Page, Pager
 
 T = TypeVar("T")
 Q = TypeVar("Q", contravariant=True)
 A = TypeVar("A", covariant=True)
 UNARY_SECONDS: Final = 30.0
-MAX_PAGE: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,20 +82,20 @@ class Calls:
 
         return await self.retry_policy.call(once)
 
-    async def pages(
-        self, method: UnaryMethod[Q, A], request: Q, items: Callable[[A], list[T]], limit: int
-    ) -> list[T]:
-        """Returns the first `limit` items, from as many pages as needed."""
+    def pager(
+        self,
+        method: UnaryMethod[Q, A],
+        request: Q,
+        items: Callable[[A], Sequence[T]],
+        page_token: str,
+    ) -> Pager[T]:
         asked: Any = request
-        found: list[T] = []
-        while len(found) < limit:
-            asked.page_size = min(limit - len(found), MAX_PAGE)
-            page: Any = await self.unary(method, asked)
-            found += items(page)
-            asked.page_token = page.next_page_token
-            if not asked.page_token:
-                break
-        return found[:limit]
+
+        async def fetch(size: int, token: str) -> Page[T]:
+            page: Any = await self.unary(method, replace(asked, page_size=size, page_token=token))
+            return Page(items=items(page), next_page_token=page.next_page_token)
+
+        return Pager(fetch, page_token)
 
 
 def open_channel(endpoint: Endpoint) -> Channel:

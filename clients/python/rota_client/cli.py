@@ -10,12 +10,14 @@ from rota_client.terminal import models, tables, webhook
 from rota_client.terminal.card import card
 from rota_client.terminal.chat import Chat, run_chat
 from rota_client.terminal.command import (
+    Every,
     GlobalOptions,
     Json,
     Limit,
+    PageToken,
     connect,
+    print_list,
     print_message,
-    print_messages,
     run_call,
 )
 from rota_client.terminal.non_interactive import (
@@ -90,15 +92,46 @@ def chat(
 
 
 @app.command()
+def threads(
+    context: typer.Context,
+    limit: Limit = None,
+    every: Every = False,
+    page_token: PageToken = "",
+    as_json: Json = False,
+) -> None:
+    """List the threads, newest first."""
+    print_list(
+        context,
+        "threads",
+        lambda rota: rota.list_threads(page_token=page_token),
+        tables.threads,
+        limit=limit,
+        every=every,
+        as_json=as_json,
+    )
+
+
+@app.command()
 def approvals(
     context: typer.Context,
-    all_states: Annotated[bool, typer.Option("--all", help="Include decided approvals.")] = False,
-    limit: Limit = 50,
+    decided: Annotated[
+        bool, typer.Option("--decided", help="Include those that are decided.")
+    ] = False,
+    limit: Limit = None,
+    every: Every = False,
+    page_token: PageToken = "",
     as_json: Json = False,
 ) -> None:
     """List pending approvals."""
-    found = run_call(context, lambda r: r.list_approvals(pending_only=not all_states, limit=limit))
-    print_messages("approvals", found, tables.approvals, as_json)
+    print_list(
+        context,
+        "approvals",
+        lambda rota: rota.list_approvals(pending_only=not decided, page_token=page_token),
+        tables.approvals,
+        limit=limit,
+        every=every,
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -125,10 +158,23 @@ def reject(
 
 
 @app.command()
-def automations(context: typer.Context, limit: Limit = 50, as_json: Json = False) -> None:
+def automations(
+    context: typer.Context,
+    limit: Limit = None,
+    every: Every = False,
+    page_token: PageToken = "",
+    as_json: Json = False,
+) -> None:
     """List the automations."""
-    found = run_call(context, lambda rota: rota.list_automations(limit=limit))
-    print_messages("automations", found, tables.automations, as_json)
+    print_list(
+        context,
+        "automations",
+        lambda rota: rota.list_automations(page_token=page_token),
+        tables.automations,
+        limit=limit,
+        every=every,
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -143,12 +189,21 @@ def automation(context: typer.Context, name: str, as_json: Json = False) -> None
 def runs(
     context: typer.Context,
     automation: Annotated[str, typer.Argument(help="Default: all automations.")] = "-",
-    limit: Limit = 50,
+    limit: Limit = None,
+    every: Every = False,
+    page_token: PageToken = "",
     as_json: Json = False,
 ) -> None:
     """List runs, newest first."""
-    found = run_call(context, lambda rota: rota.list_runs(automation, limit=limit))
-    print_messages("runs", found, tables.runs, as_json)
+    print_list(
+        context,
+        "runs",
+        lambda rota: rota.list_runs(automation, page_token=page_token),
+        tables.runs,
+        limit=limit,
+        every=every,
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -159,11 +214,23 @@ def run(context: typer.Context, name: str, as_json: Json = False) -> None:
 
 @app.command()
 def slots(
-    context: typer.Context, automation: str, limit: Limit = 50, as_json: Json = False
+    context: typer.Context,
+    automation: str,
+    limit: Limit = None,
+    every: Every = False,
+    page_token: PageToken = "",
+    as_json: Json = False,
 ) -> None:
     """List the slots of an automation, with their outcomes."""
-    found = run_call(context, lambda rota: rota.list_slots(automation, limit=limit))
-    print_messages("slots", found, tables.slots, as_json)
+    print_list(
+        context,
+        "slots",
+        lambda rota: rota.list_slots(automation, page_token=page_token),
+        tables.slots,
+        limit=limit,
+        every=every,
+        as_json=as_json,
+    )
 
 
 @app.command()

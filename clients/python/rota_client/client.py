@@ -5,13 +5,14 @@ from typing import Self
 
 from grpclib.client import Channel
 
-from rota_client.automations import LIMIT, Automations
+from rota_client.automations import Automations
 from rota_client.calls import Calls, RetryPolicy, new_id, open_channel, translate_errors
 from rota_client.connection import Endpoint
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.gen.rota.chat import v1 as chat_v1
 from rota_client.models import Models
 from rota_client.names import complete_name
+from rota_client.pager import Pager
 from rota_client.streams import OPEN, StreamPosition, follow
 from rota_client.webhook import Webhooks
 
@@ -22,7 +23,7 @@ class RotaClient(Automations, Models, Webhooks):
     Connects to the gateway, or to one service, which then serves only its own calls. Names may be
     short: `workspace` completes them. Calls raise RotaError and retry as `retry_policy` says while
     the server is unavailable. `chat` and `automations` are the generated stubs, for calls without
-    a method here.
+    a method here. A list is a Pager: `async for run in rota.list_runs(): …` reads all of it.
     """
 
     chat: chat_v1.ChatServiceStub
@@ -127,12 +128,12 @@ class RotaClient(Automations, Models, Webhooks):
         name = complete_name(self.workspace, "threads", thread)
         return await self._calls.unary(self.chat.get_thread, chat_v1.GetThreadRequest(name=name))
 
-    async def list_threads(self, *, limit: int = LIMIT) -> list[chat_v1.Thread]:
-        return await self._calls.pages(
+    def list_threads(self, *, page_token: str = "") -> Pager[chat_v1.Thread]:
+        return self._calls.pager(
             self.chat.list_threads,
             chat_v1.ListThreadsRequest(parent=self.workspace),
             lambda page: page.threads,
-            limit,
+            page_token,
         )
 
     # Approvals
@@ -143,16 +144,16 @@ class RotaClient(Automations, Models, Webhooks):
             self.chat.get_approval, chat_v1.GetApprovalRequest(name=name)
         )
 
-    async def list_approvals(
-        self, *, pending_only: bool = True, limit: int = LIMIT
-    ) -> list[chat_v1.Approval]:
-        return await self._calls.pages(
+    def list_approvals(
+        self, *, pending_only: bool = True, page_token: str = ""
+    ) -> Pager[chat_v1.Approval]:
+        return self._calls.pager(
             self.chat.list_approvals,
             chat_v1.ListApprovalsRequest(
                 parent=self.workspace, filter="state = PENDING" if pending_only else ""
             ),
             lambda page: page.approvals,
-            limit,
+            page_token,
         )
 
     async def decide_approval(

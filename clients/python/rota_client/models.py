@@ -5,9 +5,9 @@ from typing import Final
 from rota_client.calls import Calls, new_id
 from rota_client.gen.rota.chat import v1 as chat_v1
 from rota_client.names import complete_name
+from rota_client.pager import Pager
 
 _COLLECTION: Final = "modelConfigs"
-_ALL: Final = 1_000
 
 
 class Models:
@@ -17,13 +17,13 @@ class Models:
     chat: chat_v1.ChatServiceStub
     _calls: Calls
 
-    async def list_models(self, *, limit: int = _ALL) -> list[chat_v1.ModelConfig]:
+    def list_models(self, *, page_token: str = "") -> Pager[chat_v1.ModelConfig]:
         """Lists the service's models, best first, then the caller's own."""
-        return await self._calls.pages(
+        return self._calls.pager(
             self.chat.list_model_configs,
             chat_v1.ListModelConfigsRequest(parent=self.workspace),
             lambda page: page.model_configs,
-            limit,
+            page_token,
         )
 
     async def add_model(

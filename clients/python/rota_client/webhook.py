@@ -1,14 +1,12 @@
 """Calls about the workspace's webhook and its deliveries."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from rota_client.calls import Calls, new_id
 from rota_client.gen.google.protobuf import FieldMask
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.names import complete_name
-
-_LIMIT: Final = 50
+from rota_client.pager import Pager
 
 
 class Webhooks:
@@ -58,14 +56,14 @@ class Webhooks:
         request = automation_v1.GetWebhookDeliveryRequest(name=name)
         return await self._calls.unary(self.automations.get_webhook_delivery, request)
 
-    async def list_webhook_deliveries(
-        self, *, limit: int = _LIMIT
-    ) -> list[automation_v1.WebhookDelivery]:
-        return await self._calls.pages(
+    def list_webhook_deliveries(
+        self, *, page_token: str = ""
+    ) -> Pager[automation_v1.WebhookDelivery]:
+        return self._calls.pager(
             self.automations.list_webhook_deliveries,
             automation_v1.ListWebhookDeliveriesRequest(parent=self.webhook_name),
             lambda page: page.webhook_deliveries,
-            limit,
+            page_token,
         )
 
     async def _change_webhook(

@@ -13,12 +13,14 @@ from rota_client.names import complete_name, resource_id, short_name
 from rota_client.terminal import tables
 from rota_client.terminal.command import (
     CommandContext,
+    Every,
     Json,
     Limit,
+    PageToken,
     connect,
     print_json,
+    print_list,
     print_message,
-    print_messages,
     run_call,
 )
 from rota_client.terminal.run_events import format_event
@@ -97,10 +99,24 @@ def cancel(context: typer.Context, run: str, as_json: Json = False) -> None:
     print_message(run_call(context, lambda rota: rota.cancel_run(run)), tables.run, as_json)
 
 
-def revisions(context: typer.Context, name: Name, limit: Limit = 50, as_json: Json = False) -> None:
+def revisions(
+    context: typer.Context,
+    name: Name,
+    limit: Limit = None,
+    every: Every = False,
+    page_token: PageToken = "",
+    as_json: Json = False,
+) -> None:
     """List the revisions of an automation, newest first."""
-    found = run_call(context, lambda rota: rota.list_revisions(name, limit=limit))
-    print_messages("revisions", found, tables.revisions, as_json)
+    print_list(
+        context,
+        "revisions",
+        lambda rota: rota.list_revisions(name, page_token=page_token),
+        tables.revisions,
+        limit=limit,
+        every=every,
+        as_json=as_json,
+    )
 
 
 def rollback(

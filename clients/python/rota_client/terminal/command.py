@@ -11,7 +11,16 @@ import betterproto2
 import typer
 from rich.console import RenderableType
 
-from rota_client import NoConnection, RotaClient, RotaError, discover, errors, json_format
+from rota_client import (
+    NoConnection,
+    Page,
+    Pager,
+    RotaClient,
+    RotaError,
+    discover,
+    errors,
+    json_format,
+)
 from rota_client.calls import RetryPolicy
 from rota_client.terminal.interrupt import SecondInterrupt
 from rota_client.terminal.screen import Screen
@@ -19,8 +28,13 @@ from rota_client.terminal.screen import Screen
 T = TypeVar("T")
 M = TypeVar("M", bound=betterproto2.Message)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, as the contract names fields.")]
-Limit = Annotated[int, typer.Option(min=1, help="List at most this many.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="List at most this many. Else 50.")]
+Every = Annotated[bool, typer.Option("--all", help="List all of them.")]
+PageToken = Annotated[
+    str, typer.Option(metavar="TOKEN", help="Continue after a list that printed this token.")
+]
 INTERRUPTED: Final = 130
+_LIMIT: Final = 50
 _RETRY_SECONDS: Final = 60.0
 
 
@@ -83,20 +97,54 @@ def print_message(message: M, render: Callable[[M], RenderableType], as_json: bo
         Screen().show(render(message))
 
 
-def print_messages(
+def print_list(
+    context: typer.Context,
     name: str,
-    found: Sequence[M],
+    call: Callable[[RotaClient], Pager[M]],
     render: Callable[[Sequence[M]], RenderableType],
+    *,
+    limit: int | None = None,
+    every: bool = False,
     as_json: bool,
 ) -> None:
-    if as_json:
-        print_json({name: [json_format.to_dict(one) for one in found]})
-    else:
-        Screen().show(render(found))
+    """Prints the first `limit` items, or every item, and says when there are more.
+
+    JSON has `next_page_token` then, as a page of the contract has.
+    """
+    if every and limit is not None:
+        raise typer.BadParameter("--all or --limit, not both")
+    with connect(context.obj) as command:
+        pager = call(command.rota)
+        if every and as_json:
+            command.run(_print_every(name, pager))
+            return
+        page = command.run(_read_every(pager) if every else pager.take(limit or _LIMIT))
+        if not as_json:
+            command.screen.show(render(page.items))
+            if page.next_page_token:
+                command.screen.warn("there are more: --all lists all of them, --limit N lists N")
+            return
+    token = {"next_page_token": page.next_page_token} if page.next_page_token else {}
+    print_json({name: [json_format.to_dict(one) for one in page.items], **token})
 
 
 def print_json(value: dict[str, Any], *, indent: int | None = 2) -> None:
     sys.stdout.write(json_format.dump_json(value, indent=indent) + "\n")
+    sys.stdout.flush()
+
+
+async def _read_every(pager: Pager[M]) -> Page[M]:
+    return Page(items=[one async for one in pager], next_page_token="")
+
+
+async def _print_every(name: str, pager: Pager[M]) -> None:
+    """Prints each item as it comes, a line each."""
+    sys.stdout.write(f'{{"{name}": [')
+    before = "\n"
+    async for one in pager:
+        sys.stdout.write(before + json_format.to_json(one, indent=None))
+        before = ",\n"
+    sys.stdout.write("\n]}\n")
     sys.stdout.flush()
 
 

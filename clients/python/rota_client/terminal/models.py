@@ -7,7 +7,7 @@ import typer
 
 from rota_client.gen.rota.chat.v1 import ModelConfig, ModelConfigImageSupport
 from rota_client.terminal import tables
-from rota_client.terminal.command import Json, print_json, print_message, print_messages, run_call
+from rota_client.terminal.command import Json, print_json, print_list, print_message, run_call
 
 app = typer.Typer(help="List models, and add or remove your own.")
 _IMAGES: Final = {
@@ -26,8 +26,14 @@ def models(context: typer.Context) -> None:
 @app.command("list")
 def list_models(context: typer.Context, as_json: Json = False) -> None:
     """List the models."""
-    found = run_call(context, lambda rota: rota.list_models())
-    print_messages("model_configs", found, tables.models, as_json)
+    print_list(
+        context,
+        "model_configs",
+        lambda rota: rota.list_models(),
+        tables.models,
+        every=True,
+        as_json=as_json,
+    )
 
 
 @app.command()

@@ -20,7 +20,7 @@ from rota_client.gen.rota.automation.v1 import (
     StepResult,
     Trigger,
 )
-from rota_client.gen.rota.chat.v1 import Approval, ModelConfig, ModelConfigImageSupport
+from rota_client.gen.rota.chat.v1 import Approval, ModelConfig, ModelConfigImageSupport, Thread
 from rota_client.names import resource_id, short_name
 from rota_client.terminal.card import grid
 from rota_client.terminal.definition import Row, definition_rows
@@ -42,6 +42,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, none: str) -
     for row in rows:
         made.add_row(*(Text(sanitize(cell)) for cell in row))
     return made if made.row_count else Text(none, style="dim")
+
+
+def threads(found: Iterable[Thread]) -> RenderableType:
+    rows = [
+        (resource_id(t.name), t.display_name, format_moment(t.update_time or t.create_time))
+        for t in found
+    ]
+    return table(("Thread", "Title", "Changed"), rows, none="There are no threads.")
 
 
 def approvals(found: Iterable[Approval]) -> RenderableType:

@@ -9,7 +9,15 @@ from rich.console import RenderableType
 from rota_client.gen.rota.automation.v1 import Webhook, WebhookDelivery
 from rota_client.names import resource_id, short_name
 from rota_client.terminal.card import grid
-from rota_client.terminal.command import Json, Limit, print_message, print_messages, run_call
+from rota_client.terminal.command import (
+    Every,
+    Json,
+    Limit,
+    PageToken,
+    print_list,
+    print_message,
+    run_call,
+)
 from rota_client.terminal.formatting import format_moment
 from rota_client.terminal.tables import table
 
@@ -75,10 +83,23 @@ def send_test(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def deliveries(context: typer.Context, limit: Limit = 50, as_json: Json = False) -> None:
+def deliveries(
+    context: typer.Context,
+    limit: Limit = None,
+    every: Every = False,
+    page_token: PageToken = "",
+    as_json: Json = False,
+) -> None:
     """List deliveries with their results, newest first."""
-    found = run_call(context, lambda rota: rota.list_webhook_deliveries(limit=limit))
-    print_messages("webhook_deliveries", found, _deliveries, as_json)
+    print_list(
+        context,
+        "webhook_deliveries",
+        lambda rota: rota.list_webhook_deliveries(page_token=page_token),
+        _deliveries,
+        limit=limit,
+        every=every,
+        as_json=as_json,
+    )
 
 
 def _webhook(one: Webhook) -> RenderableType:
