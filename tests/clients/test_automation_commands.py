@@ -9,12 +9,20 @@ from google.protobuf import empty_pb2, json_format
 from rota.automation.v1 import automation_pb2 as pb
 
 from tests.clients.command import Rota
-from tests.clients.frames import AUTOMATION
+from tests.clients.frames import AUTOMATION, PAYLOAD
 from tests.clients.peer import Peer
 from tests.clients.scripted_chat import Refused
 
 RUN = f"{AUTOMATION}/runs/r1"
 TRIGGER = f"{AUTOMATION}/triggers/weekdays"
+DECISION = {
+    "approval": "workspaces/w/approvals/a1",
+    "requester": "users/ada",
+    "approver": "users/eve",
+    "payload_digest": "ab" * 32,
+    "edited": True,
+    "decide_time": "2026-11-23T07:59:00Z",
+}
 
 
 def message(kind: Any, value: dict[str, Any]) -> Any:
@@ -74,19 +82,52 @@ def test_deletion_asks_first(rota_command: Rota, news: Peer) -> None:
 def test_revisions_are_listed_and_gone_back_to(rota_command: Rota, news: Peer) -> None:
     listed = {
         "revisions": [
-            {"revision": 2, "create_time": "2026-11-23T08:00:00Z", "author": "users/ada"},
+            {
+                "revision": 2,
+                "create_time": "2026-11-23T08:00:00Z",
+                "author": "users/ada",
+                "decision": DECISION,
+            },
             {"revision": 1, "create_time": "2026-11-22T08:00:00Z", "author": "users/eve"},
         ]
     }
     news.automations.answers["ListRevisions"] = message(pb.ListRevisionsResponse, listed)
     done = rota_command("revisions", "news")
-    assert "2         2026-11-23 09:00 CET  ada" in done.stdout
+    assert "2         2026-11-23 09:00 CET  ada  eve, edited" in done.stdout
     numbers = json.loads(rota_command("revisions", "news", "--json").stdout)["revisions"]
     assert [one["revision"] for one in numbers] == [2, 1]
+    assert numbers[0]["decision"] == DECISION
     done = rota_command("rollback", "news", "1")
     assert done.exit_code == 0, done.output
     assert asked(news)[1].revision == 1
-    assert rota_command("rollback", "news", "0").exit_code == 2
+    for number in ("0", "4294967297", "one"):
+        assert rota_command("rollback", "news", number).exit_code == 2
+        assert rota_command("revision", "news", number).exit_code == 2
+
+
+def test_a_revision_shows_its_definition_and_who_decided_it(rota_command: Rota, news: Peer) -> None:
+    one = {
+        "name": f"{AUTOMATION}/revisions/2",
+        "revision": 2,
+        "author": "users/eve",
+        "create_time": "2026-11-23T08:00:00Z",
+        "definition": PAYLOAD["definition"],
+    }
+    news.automations.answers["GetRevision"] = message(pb.Revision, {**one, "decision": DECISION})
+    done = rota_command("revision", "news", "2")
+    assert asked(news)[1].name == f"{AUTOMATION}/revisions/2"
+    for said in (
+        "2 of automations/news",
+        "approvals/a1",
+        "ada",
+        "eve, edited before it was approved",
+        "2026-11-23 08:59 CET",
+        "ab" * 32,
+        "Summarise the news.",
+    ):
+        assert said in done.stdout, said
+    news.automations.answers["GetRevision"] = message(pb.Revision, one)
+    assert "it was saved directly" in rota_command("revision", "news", "2").stdout
 
 
 @pytest.mark.parametrize("of", ["news", "news/weekdays", "automations/news", TRIGGER])

@@ -12,6 +12,7 @@ from rota_client.gen.rota.automation.v1 import ExplainSlotResponse, RunEvent, Ru
 from rota_client.names import complete_name, resource_id, short_name
 from rota_client.terminal import tables
 from rota_client.terminal.command import (
+    MAX_INT32,
     CommandContext,
     Every,
     Json,
@@ -26,6 +27,7 @@ from rota_client.terminal.command import (
 from rota_client.terminal.run_events import format_event
 
 Name = Annotated[str, typer.Argument(metavar="AUTOMATION")]
+RevisionNumber = Annotated[int, typer.Argument(metavar="N", min=1, max=MAX_INT32)]
 
 
 def explain(
@@ -119,18 +121,34 @@ def revisions(
     )
 
 
+def revision(
+    context: typer.Context, name: Name, number: RevisionNumber, as_json: Json = False
+) -> None:
+    """Show revision N: its definition, and who asked for it and approved it."""
+    found = run_call(context, lambda rota: rota.get_revision(name, number))
+    print_message(found, tables.revision, as_json)
+
+
 def rollback(
-    context: typer.Context,
-    name: Name,
-    revision: Annotated[int, typer.Argument(metavar="N", min=1)],
-    as_json: Json = False,
+    context: typer.Context, name: Name, revision: RevisionNumber, as_json: Json = False
 ) -> None:
     """Make the definition of revision N current again, as a new revision."""
     found = run_call(context, lambda rota: rota.rollback_automation(name, revision))
     print_message(found, tables.automation, as_json)
 
 
-COMMANDS = (explain, watch, pause, resume, archive, delete, cancel, revisions, rollback)
+COMMANDS = (
+    explain,
+    watch,
+    pause,
+    resume,
+    archive,
+    delete,
+    cancel,
+    revisions,
+    revision,
+    rollback,
+)
 
 
 async def _follow(command: CommandContext, run: str, as_json: bool) -> RunState | None:

@@ -34,6 +34,8 @@ PageToken = Annotated[
     str, typer.Option(metavar="TOKEN", help="Continue after a list that printed this token.")
 ]
 INTERRUPTED: Final = 130
+# The wire cuts a larger number to its last 32 bits.
+MAX_INT32: Final = 2**31 - 1
 _LIMIT: Final = 50
 _RETRY_SECONDS: Final = 60.0
 

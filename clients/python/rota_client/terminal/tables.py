@@ -15,6 +15,7 @@ from rota_client.gen.rota.automation.v1 import (
     ExplainSlotResponse,
     PreviewScheduleResponse,
     Revision,
+    RevisionDecision,
     Run,
     Slot,
     StepResult,
@@ -165,8 +166,47 @@ def explanation(found: ExplainSlotResponse) -> RenderableType:
 
 
 def revisions(found: Iterable[Revision]) -> RenderableType:
-    rows = [(str(r.revision), format_moment(r.create_time), resource_id(r.author)) for r in found]
-    return table(("Revision", "Made", "By"), rows, none="There are no revisions.")
+    rows = [
+        (
+            str(r.revision),
+            format_moment(r.create_time),
+            resource_id(r.author),
+            _approved_by(r.decision),
+        )
+        for r in found
+    ]
+    return table(("Revision", "Made", "By", "Approved by"), rows, none="There are no revisions.")
+
+
+def revision(one: Revision) -> RenderableType:
+    return grid(_revision_rows(one))
+
+
+def _approved_by(decision: RevisionDecision | None) -> str:
+    if decision is None:
+        return ""
+    return resource_id(decision.approver) + (", edited" if decision.edited else "")
+
+
+def _revision_rows(one: Revision) -> Iterator[Row]:
+    yield "Revision", f"{one.revision} of {short_name(one.name.partition('/revisions/')[0])}"
+    yield "Made", format_moment(one.create_time)
+    yield "By", sanitize(resource_id(one.author)) or "a person who was deleted"
+    if one.decision is None:
+        yield "Approval", "none: it was saved directly"
+    else:
+        yield from _decision_rows(one.decision)
+    if one.definition is not None:
+        yield from definition_rows(json_format.to_dict(one.definition))
+
+
+def _decision_rows(one: RevisionDecision) -> Iterator[Row]:
+    yield "Approval", sanitize(short_name(one.approval))
+    yield "Asked by", sanitize(resource_id(one.requester))
+    edited = ", edited before it was approved" if one.edited else ""
+    yield "Approved by", sanitize(resource_id(one.approver)) + edited
+    yield "Decided", format_moment(one.decide_time)
+    yield "Digest", sanitize(one.payload_digest)
 
 
 def _slot_rows(one: Slot) -> Iterator[Row]:
