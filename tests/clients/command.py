@@ -1,5 +1,9 @@
 """The `rota` command in this process, against a peer."""
 
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,3 +33,36 @@ class Rota:
 @pytest.fixture
 def rota_command(peer: Peer) -> Rota:
     return Rota(peer)
+
+
+Editor = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def editor(tmp_path: Path) -> Editor:
+    """Makes an EDITOR that applies the next of its edits (Python on `payload`) each time it is
+    run; returns the environment that names it."""
+
+    def make(*edits: str) -> dict[str, str]:
+        for number, code in enumerate(edits):
+            (tmp_path / f"edit-{number}").write_text(code)
+        script = tmp_path / "editor"
+        script.write_text(
+            "#!/usr/bin/env python3\n"
+            "import json, pathlib, sys\n"
+            f"edit = min(pathlib.Path({str(tmp_path)!r}).glob('edit-*'))\n"
+            "path = pathlib.Path(sys.argv[1])\n"
+            "text = path.read_text()\n"
+            f"pathlib.Path({str(tmp_path)!r}, 'seen-' + edit.name).write_text(text)\n"
+            "if edit.read_text() == 'BREAK':\n"
+            "    path.write_text('{\"display_name\": ')\n"
+            "else:\n"
+            "    payload = json.loads(text) if text.rstrip().endswith('}') else {}\n"
+            "    exec(edit.read_text())\n"
+            "    path.write_text(json.dumps(payload, indent=2))\n"
+            "edit.unlink()\n"
+        )
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        return {"VISUAL": "", "EDITOR": str(script), "PATH": os.environ["PATH"]}
+
+    return make

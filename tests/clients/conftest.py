@@ -6,11 +6,11 @@ import pytest
 
 from rota_client import RotaClient
 from rota_client.calls import RetryPolicy
-from tests.clients.command import rota_command
+from tests.clients.command import editor, rota_command
 from tests.clients.peer import TOKEN, Peer, serving
 from tests.clients.scripted_chat import WORKSPACE
 
-__all__ = ["rota_command"]
+__all__ = ["editor", "rota_command"]
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ class Refused(Exception):
         message: str = "refused",
         metadata: Mapping[str, str] | None = None,
         fields: Mapping[str, str] | None = None,
+        field_reason: str = "",
         retry_seconds: int = 0,
     ) -> None:
         super().__init__(message)
@@ -56,7 +57,9 @@ class Refused(Exception):
         ]
         if fields:
             violations = [
-                error_details_pb2.BadRequest.FieldViolation(field=name, description=text)
+                error_details_pb2.BadRequest.FieldViolation(
+                    field=name, description=text, reason=field_reason
+                )
                 for name, text in fields.items()
             ]
             details.append(error_details_pb2.BadRequest(field_violations=violations))
@@ -114,7 +117,9 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
     cancels: bool = True
     quiet: bool = False
     left: threading.Event = field(default_factory=threading.Event)
+    # the faults of a payload by their paths in it, and the reason of all of them
     check: Callable[[dict[str, Any]], dict[str, str]] = lambda payload: {}
+    fault: str = "invalid"
 
     async def SendMessage(self, request: Any, context: Any) -> Any:  # noqa: N802
         async def open_turn() -> tuple[Told, int]:
@@ -127,8 +132,8 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
 
     async def ResumeTurn(self, request: Any, context: Any) -> Any:  # noqa: N802
         async def decide() -> tuple[Told, int]:
-            for decision in request.decisions:
-                await self._decide(decision, context)
+            for at, decision in enumerate(request.decisions):
+                await self._decide(decision, f"decisions[{at}]", context)
             turn = self.turns[request.name]
             return turn, len(turn.frames)
 
@@ -204,7 +209,7 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
 
     async def DecideApproval(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._enter(request, context)
-        approval = await self._decide(request.decision, context)
+        approval = await self._decide(request.decision, "decision", context)
         turn = self.turns.get(approval.turn)
         if turn is not None and self.segments:
             turn.add(self._started(turn, self.segments.popleft(), resumed=True))
@@ -274,18 +279,26 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
             case "ended":
                 pass
 
-    async def _decide(self, decision: Any, context: Any) -> chat_pb2.Approval:
+    async def _decide(self, decision: Any, field: str, context: Any) -> chat_pb2.Approval:
         approval = self.approvals[decision.approval]
         if decision.payload_digest != approval.payload_digest:
             await abort(context, Refused(grpc.StatusCode.ABORTED, "DIGEST_MISMATCH"))
-        match decision.WhichOneof("decision"):
+        how = decision.WhichOneof("decision")
+        payload = json_format.MessageToDict(
+            decision.edit.payload if how == "edit" else approval.payload
+        )
+        if how != "reject" and (faults := self.check(payload)):
+            fields = {f"{field}.edit.payload.{path}": text for path, text in faults.items()}
+            refused = Refused(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "INVALID_REQUEST",
+                message="1 field is invalid",
+                fields=fields,
+                field_reason=self.fault,
+            )
+            await abort(context, refused)
+        match how:
             case "edit":
-                payload = json_format.MessageToDict(decision.edit.payload)
-                if fields := self.check(payload):
-                    await abort(
-                        context,
-                        Refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", fields=fields),
-                    )
                 approval.edited_payload.CopyFrom(decision.edit.payload)
                 approval.state = chat_pb2.Approval.APPROVED
             case "approve":

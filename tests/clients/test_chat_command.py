@@ -1,14 +1,12 @@
 """`rota chat` without a terminal: what is typed comes from a pipe."""
 
 import json
-import os
-import stat
 from pathlib import Path
 
 import pytest
 from rota.chat.v1 import chat_pb2
 
-from tests.clients.command import Rota
+from tests.clients.command import Editor, Rota
 from tests.clients.frames import (
     APPROVAL,
     AUTOMATION,
@@ -43,30 +41,6 @@ def asks(peer: Peer) -> Peer:
         ]
     )
     return peer
-
-
-def editor(tmp_path: Path, *edits: str) -> dict[str, str]:
-    """An EDITOR that applies the next of `edits` (Python on `payload`) each time it is run."""
-    for number, code in enumerate(edits):
-        (tmp_path / f"edit-{number}").write_text(code)
-    script = tmp_path / "editor"
-    script.write_text(
-        "#!/usr/bin/env python3\n"
-        "import json, pathlib, sys\n"
-        f"edit = min(pathlib.Path({str(tmp_path)!r}).glob('edit-*'))\n"
-        "path = pathlib.Path(sys.argv[1])\n"
-        "text = path.read_text()\n"
-        f"pathlib.Path({str(tmp_path)!r}, 'seen-' + edit.name).write_text(text)\n"
-        "if edit.read_text() == 'BREAK':\n"
-        "    path.write_text('{\"display_name\": ')\n"
-        "else:\n"
-        "    payload = json.loads(text) if text.rstrip().endswith('}') else {}\n"
-        "    exec(edit.read_text())\n"
-        "    path.write_text(json.dumps(payload, indent=2))\n"
-        "edit.unlink()\n"
-    )
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    return {"VISUAL": "", "EDITOR": str(script), "PATH": os.environ["PATH"]}
 
 
 def test_an_answer_streams_to_the_end(rota_command: Rota, peer: Peer) -> None:
@@ -170,21 +144,20 @@ def test_the_end_of_the_input_leaves_the_approval_for_later(rota_command: Rota, 
 
 
 def test_an_edit_is_sent_whole_and_one_that_is_refused_can_be_edited_again(
-    rota_command: Rota, asks: Peer, tmp_path: Path
+    rota_command: Rota, asks: Peer, tmp_path: Path, editor: Editor
 ) -> None:
     asks.chat.check = lambda payload: (
-        {"payload.definition.plan[0].config.prompt": "must not be empty"}
+        {"definition.plan[0].config.prompt": "must not be empty"}
         if not payload["definition"]["plan"][0]["config"]["prompt"]
         else {}
     )
     env = editor(
-        tmp_path,
         "payload['definition']['plan'][0]['config']['prompt'] = ''",
         "payload['definition']['plan'][0]['config']['prompt'] = 'Three lines on shipping.'",
     )
     done = rota_command("chat", typed="every weekday at nine\ne\ne\n", **env)
     assert done.exit_code == 0, done.output
-    assert "payload.definition.plan[0].config.prompt: must not be empty" in done.stderr
+    assert "  Does 1. summarise, prompt: must not be empty\n" in done.stderr
     assert json.loads((tmp_path / "seen-edit-0").read_text()) == PAYLOAD
     assert '"prompt": ""' in (tmp_path / "seen-edit-1").read_text()
     sent = asks.chat.calls[-1][1].decisions[0].edit.payload
@@ -193,11 +166,11 @@ def test_an_edit_is_sent_whole_and_one_that_is_refused_can_be_edited_again(
 
 
 def test_what_is_no_json_is_edited_again_and_not_sent(
-    rota_command: Rota, asks: Peer, tmp_path: Path
+    rota_command: Rota, asks: Peer, tmp_path: Path, editor: Editor
 ) -> None:
     asks.chat.segments.pop()
     asks.chat.segments.append([completed()])
-    env = editor(tmp_path, "BREAK", "payload = {'display_name': 'News'}")
+    env = editor("BREAK", "payload = {'display_name': 'News'}")
     done = rota_command("chat", typed="every weekday at nine\ne\ne\n", **env)
     assert "no JSON at line 1" in done.stdout
     assert (tmp_path / "seen-edit-1").read_text() == '{"display_name": \n'

@@ -55,6 +55,7 @@ async def test_the_card_stays_open_and_an_edited_time_is_saved(
     late = await refusal(decide(chat, approve(asked)))
     assert (late.code, late.reason) == (Code.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert [v.field for v in late.violations] == [f"decision.edit.payload.{CRON}"]
+    assert late.violations[0].reason == "never_fires"
     assert "would never fire" in late.violations[0].description
     whole = pb.ResumeTurnRequest(
         name=asked.turn, decisions=[approve(asked)], request_id=str(uuid4())

@@ -34,7 +34,7 @@ def card(approval: Approval) -> RenderableType:
     pending = approval.state == ApprovalState.PENDING
     title = "Approval wanted" if pending else f"Approval {approval.state.name.lower()}"
     return Panel(
-        grid(_rows(approval)),
+        grid(rows(approval)),
         title=title,
         subtitle=Text(short_name(approval.name)),
         border_style="yellow" if pending else "dim",
@@ -42,22 +42,24 @@ def card(approval: Approval) -> RenderableType:
     )
 
 
-def grid(rows: Iterable[Row]) -> Table:
+def grid(found: Iterable[Row]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(style="dim", width=12)
     table.add_column(ratio=1, overflow="fold")
-    for name, text in rows:
+    for name, text in found:
         table.add_row(Text(name), Text(text))
     return table
 
 
-def _rows(approval: Approval) -> Iterator[Row]:
+def rows(approval: Approval) -> list[Row]:
     payload = json_format.struct_to_dict(approval.edited_payload or approval.payload)
-    rows = list(_payload_rows(approval, payload))
-    yield from rows
-    yield from unshown_rows(payload, rows)
-    yield from _context_rows(approval)
-    yield from _ending_rows(approval)
+    shown = list(_payload_rows(approval, payload))
+    return [
+        *shown,
+        *unshown_rows(payload, shown),
+        *_context_rows(approval),
+        *_ending_rows(approval),
+    ]
 
 
 def _payload_rows(approval: Approval, payload: Plain) -> Iterator[Row]:

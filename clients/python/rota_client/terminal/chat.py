@@ -12,6 +12,7 @@ from rota_client.gen.rota.chat.v1 import Approval, Decision, TurnEvent
 from rota_client.streams import frame_kind
 from rota_client.terminal.interrupt import on_interrupt
 from rota_client.terminal.prompts import ApprovalPrompt, print_welcome, prompt_line
+from rota_client.terminal.refusal import CardRefused, label_fields
 from rota_client.terminal.screen import Screen
 
 Events = AsyncGenerator[TurnEvent, None]
@@ -81,8 +82,10 @@ class Chat:
     def watch(self, turn: str, after_sequence: int = 0) -> Segment:
         return self._read(self._rota.watch_turn(turn, after_sequence=after_sequence), turn)
 
-    def resume(self, turn: str, decisions: Sequence[Decision]) -> Segment:
-        return self._read(self._rota.resume_turn(turn, decisions), turn)
+    def resume(self, segment: Segment, decisions: Sequence[Decision]) -> Segment:
+        """Raises CardRefused for decisions that are invalid."""
+        with label_fields(segment.approvals, decisions):
+            return self._read(self._rota.resume_turn(segment.turn, decisions), segment.turn)
 
     def resume_open_turn(self) -> Segment | None:
         """Watches the thread's open turn from its first frame; None when no turn is open."""
@@ -110,12 +113,11 @@ class Chat:
             decisions = [decision for decision in made.values() if decision is not None]
             try:
                 return self._send(segment, decisions, whole=len(decisions) == len(deciding))
-            except errors.InvalidArgument as invalid:
-                edits = {d.approval for d in decisions if d.edit is not None}
-                if not edits:
+            except CardRefused as refused:
+                if not refused.approvals:
                     raise
-                self._screen.error(invalid)
-                made = {name: d for name, d in made.items() if name not in edits}
+                self._screen.error(refused)
+                made = {name: d for name, d in made.items() if name not in refused.approvals}
             except errors.FailedPrecondition as passed:
                 if passed.reason not in _PASSED:
                     raise
@@ -126,9 +128,10 @@ class Chat:
         self, segment: Segment, decisions: Sequence[Decision], *, whole: bool
     ) -> Segment | None:
         if whole:
-            return self.resume(segment.turn, decisions)
+            return self.resume(segment, decisions)
         for decision in decisions:
-            self._runner.run(self._rota.decide_approval(decision))
+            with label_fields(segment.approvals, [decision]):
+                self._runner.run(self._rota.decide_approval(decision))
         self._screen.note("it waits: `rota approvals` lists what is left for later")
         return None
 

@@ -14,7 +14,7 @@ _STEP: Final = ("step_id", "action", "config")
 _TRIGGER: Final = ("trigger_id", "type", "config", "static_inputs", "enabled")
 _DEFINITION: Final = ("name", "goal", "triggers", "plan", "execution", "inputs")
 # fields whose keys are anybody's
-_OPEN: Final = frozenset({"static_inputs", "schema", "metadata", "arguments", "output_schema"})
+OPEN: Final = frozenset({"static_inputs", "schema", "metadata", "arguments", "output_schema"})
 # `{{ inputs.topic }}` and `{{ inputs.page['size'] }}`, and the members in them
 _INPUT: Final = re.compile(
     r"""\{\{-?\s*inputs((?:\.[A-Za-z_]\w*|\[\s*(?:'[^'\\]*'|"[^"\\]*"|\d+)\s*\])+)\s*-?\}\}"""
@@ -130,7 +130,7 @@ def _texts(value: Any, path: str = "", *, keys: bool = False) -> Iterator[tuple[
                 here = f"{path}.{key}" if path else key
                 if keys:
                     yield here, key
-                yield from _texts(item, here, keys=keys or key in _OPEN)
+                yield from _texts(item, here, keys=keys or key in OPEN)
         case list():
             for at, item in enumerate(value):
                 yield from _texts(item, f"{path}[{at}]", keys=keys)

@@ -10,6 +10,7 @@ from rota_client.names import resource_id
 from rota_client.terminal.card import card
 from rota_client.terminal.chat import Chat, Segment
 from rota_client.terminal.command import CommandContext, print_json
+from rota_client.terminal.refusal import label_fields
 
 Decide = Callable[[Approval], Decision]
 
@@ -40,7 +41,7 @@ def send_message(
             if not as_json:
                 command.screen.note(_hint(waiting))
             return
-        segment = chat.resume(segment.turn, [decide(one) for one in waiting])
+        segment = chat.resume(segment, [decide(one) for one in waiting])
     _end(segment)
 
 
@@ -50,7 +51,9 @@ def decide_approval(
     """Decides an approval; then watches the turn unless it waits for other approvals."""
     approval = command.run(command.rota.get_approval(name))
     before = command.run(command.rota.get_turn(approval.turn))
-    decided = command.run(command.rota.decide_approval(decide(approval)))
+    decision = decide(approval)
+    with label_fields({approval.name: approval}, [decision]):
+        decided = command.run(command.rota.decide_approval(decision))
     if as_json:
         print_json(json_format.to_dict(decided))
         return
