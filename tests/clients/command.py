@@ -26,7 +26,7 @@ class Rota:
             "COLUMNS": "80",
         }
 
-    def __call__(self, *args: str, typed: str = "", **env: str) -> Any:
+    def __call__(self, *args: str, typed: str | bytes = "", **env: str) -> Any:
         return CliRunner().invoke(app, list(args), input=typed, env={**self.env, **env})
 
 

@@ -10,6 +10,7 @@ from rota_client.terminal import models, tables, webhook
 from rota_client.terminal.card import card
 from rota_client.terminal.chat import Chat, run_chat
 from rota_client.terminal.command import (
+    MAX_INT64,
     Every,
     GlobalOptions,
     Json,
@@ -63,7 +64,11 @@ def chat(
     ] = None,
     zone: Annotated[str, typer.Option(help="Your IANA time zone. Else the machine's.")] = "",
     model: Annotated[
-        int, typer.Option(help="Id of a model, as `rota models` lists it. Else the service picks.")
+        int,
+        typer.Option(
+            help="Id of a model, as `rota models` lists it. Else the service picks.",
+            max=MAX_INT64,
+        ),
     ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="With --message: print each frame as a line of JSON.")

@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
+
+_TOKEN: Final = re.compile(r"[!-~]+")
 
 
 class NoConnection(Exception):
@@ -21,8 +24,11 @@ class Endpoint:
 
     @classmethod
     def of(cls, address: str, *, tls: bool = False) -> "Endpoint":
-        """Parses `host:port` or a URL; `https` means TLS."""
-        parts = urlsplit(address if "://" in address else f"//{address}")
+        """Parses `host:port` or a URL; `https` means TLS. Raises ValueError."""
+        try:
+            parts = urlsplit(address if "://" in address else f"//{address}")
+        except ValueError as exc:
+            raise ValueError(f"{address!r} is no address: {exc}") from None
         secure = tls or parts.scheme == "https"
         try:
             port = parts.port
@@ -34,6 +40,10 @@ class Endpoint:
             raise ValueError(f"{address!r} has a path; gRPC is served at the root")
         if port is None and not parts.scheme:
             raise ValueError(f"{address!r} names no port")
+        try:
+            parts.hostname.encode("idna")
+        except UnicodeError:
+            raise ValueError(f"{address!r} names no host that there can be") from None
         return cls(host=parts.hostname, port=port or (443 if secure else 80), tls=secure)
 
 
@@ -74,6 +84,8 @@ def discover(
     )
     if not found.token:
         raise NoConnection(f"No token for {address}: set ROTA_TOKEN.")
+    if not _TOKEN.fullmatch(found.token):
+        raise NoConnection(f"The token for {address} is none: a token is one word of ASCII.")
     if not found.workspace:
         raise NoConnection(f"No workspace named for {address}: set ROTA_WORKSPACE.")
     return found

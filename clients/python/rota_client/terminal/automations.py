@@ -30,6 +30,10 @@ Name = Annotated[str, typer.Argument(metavar="AUTOMATION")]
 RevisionNumber = Annotated[int, typer.Argument(metavar="N", min=1, max=MAX_INT32)]
 
 
+class BadMoment(Exception):
+    """A text is no time; the message is for a person."""
+
+
 def explain(
     context: typer.Context,
     of: Annotated[str, typer.Argument(metavar="TRIGGER|AUTOMATION")],
@@ -39,12 +43,26 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Explain a moment: why it fired, or why it did not."""
-    moment = _moment(time)
+    try:
+        moment = parse_moment(time)
+    except BadMoment as exc:
+        raise typer.BadParameter(str(exc)) from exc
 
     async def ask(rota: RotaClient) -> ExplainSlotResponse:
         return await rota.explain_slot(await _trigger(rota, of), moment)
 
     print_message(run_call(context, ask), tables.explanation, as_json)
+
+
+def parse_moment(text: str) -> datetime:
+    """Parses a time into UTC; one without an offset is in this machine's zone.
+
+    Raises BadMoment, also for a time of no year that there is in UTC.
+    """
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadMoment(f"{text!r} is no time like 2026-11-23T09:00") from None
 
 
 def watch(context: typer.Context, run: str, as_json: Json = False) -> None:
@@ -188,12 +206,3 @@ async def _trigger(rota: RotaClient, given: str) -> str:
         return triggers[0].name
     which = ", ".join(f"{resource_id(name)}/{t.trigger_id}" for t in triggers) or "it has none"
     raise RotaError(f"{short_name(name)}: name one of its triggers: {which}")
-
-
-def _moment(text: str) -> datetime:
-    try:
-        # A time without an offset is in this machine's zone. In UTC it may be of no year that
-        # there is.
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(f"{text!r} is no time like 2026-11-23T09:00") from None

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import io
 import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -160,7 +161,12 @@ class Chat:
 
 
 def run_chat(chat: Chat, screen: Screen) -> None:
-    """Runs until /quit, the end of the input, or Ctrl-C while no turn runs."""
+    """Runs until /quit, the end of the input, or Ctrl-C while no turn runs.
+
+    Bytes of the input that are not UTF-8 become U+FFFD.
+    """
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     if sys.stdin.isatty():
         # gives `input` its line editing
         importlib.import_module("readline")

@@ -34,8 +34,9 @@ PageToken = Annotated[
     str, typer.Option(metavar="TOKEN", help="Continue after a list that printed this token.")
 ]
 INTERRUPTED: Final = 130
-# The wire cuts a larger number to its last 32 bits.
+# The wire cuts larger numbers to their last bits.
 MAX_INT32: Final = 2**31 - 1
+MAX_INT64: Final = 2**63 - 1
 _LIMIT: Final = 50
 _RETRY_SECONDS: Final = 60.0
 
@@ -82,6 +83,10 @@ def connect(given: GlobalOptions) -> Iterator[CommandContext]:
         raise typer.Exit(1) from exc
     except RotaError as exc:
         screen.error(exc)
+        raise typer.Exit(1) from exc
+    except UnicodeEncodeError as exc:
+        # an argument or environment variable of other bytes
+        screen.error(RotaError("not sent: a name or text is not UTF-8"))
         raise typer.Exit(1) from exc
     except SecondInterrupt as exc:
         raise typer.Exit(INTERRUPTED) from exc

@@ -1,7 +1,7 @@
 """Values → text for a person, with a mark for each character that nobody sees."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -73,11 +73,14 @@ def format_label(key: str) -> str:
 
 
 def format_moment(time: datetime | None) -> str:
-    """Formats a time in the machine's zone."""
+    """Formats a time in the machine's zone, or in UTC where that has no such time."""
     if time is None:
         return ""
     zone = machine_zone()
-    here = time.astimezone(ZoneInfo(zone) if zone else None)
+    try:
+        here = time.astimezone(ZoneInfo(zone) if zone else None)
+    except (OverflowError, ValueError):
+        here = time.astimezone(UTC)
     return here.strftime("%Y-%m-%d %H:%M %Z")
 
 

@@ -89,7 +89,10 @@ def _key() -> str:
     # Never an argument: those are in the shell's history and in everybody's list of processes.
     if sys.stdin.isatty():
         return str(typer.prompt("API key", hide_input=True, err=True)).strip()
-    key = sys.stdin.readline().strip()
+    try:
+        key = sys.stdin.readline().strip()
+    except UnicodeDecodeError:
+        raise typer.BadParameter("standard input is not UTF-8") from None
     if not key:
         raise typer.BadParameter("standard input has no key; --no-key for an endpoint without one")
     return key

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import struct
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from typing import Any
 from rich.text import Text
 
 from rota_client import decisions, json_format
+from rota_client.gen.google.protobuf import Struct
 from rota_client.gen.rota.chat.v1 import Approval, Decision
 from rota_client.terminal.card import card
 from rota_client.terminal.screen import Screen
@@ -53,44 +55,69 @@ class ApprovalPrompt:
                 case "r" | "reject":
                     return decisions.reject(self.approval, prompt_line("Why? ") or "")
                 case "e" | "edit":
-                    if (payload := self._edit()) is not None:
-                        return decisions.edit(self.approval, payload)
+                    if (decision := self._edit()) is not None:
+                        return decision
                 case _:
                     self._screen.note("say a, e, r or l")
 
-    def _edit(self) -> dict[str, Any] | None:
+    def _edit(self) -> Decision | None:
         """Edits the draft, which the next edit starts from; returns None when the result is no JSON
-        object or changes nothing."""
+        object, can't be sent or changes nothing."""
         try:
             self._draft = edit_text(self._draft)
-            payload = json.loads(self._draft)
+            payload = parse_object(self._draft)
+            if payload == json_format.struct_to_dict(self.approval.payload):
+                raise BadEdit("nothing was changed")
+            decision = decisions.edit(self.approval, payload)
         except OSError as exc:
             self._screen.note(f"the editor did not start: {exc.strerror}; set EDITOR")
-            return None
         except subprocess.CalledProcessError as exc:
             self._screen.note(f"the editor ended with {exc.returncode}; nothing was changed")
-            return None
-        except json.JSONDecodeError as exc:
-            self._screen.note(f"no JSON at line {exc.lineno}, column {exc.colno}: {exc.msg}")
-            return None
-        if not isinstance(payload, dict):
-            self._screen.note("the payload is an object: {…}")
-            return None
-        if payload == json_format.struct_to_dict(self.approval.payload):
-            self._screen.note("nothing was changed")
-            return None
-        return payload
+        except BadEdit as exc:
+            self._screen.note(str(exc))
+        else:
+            return decision
+        return None
+
+
+class BadEdit(Exception):
+    """An edit can't be used; the message is for a person."""
+
+
+def parse_object(text: str) -> dict[str, Any]:
+    """Parses a JSON object that a Struct can hold. Raises BadEdit."""
+    try:
+        value = json.loads(text)
+        bytes(Struct.from_dict({"": value}))
+    except json.JSONDecodeError as exc:
+        raise BadEdit(f"no JSON at line {exc.lineno}, column {exc.colno}: {exc.msg}") from None
+    except RecursionError:
+        raise BadEdit("it is nested too deeply") from None
+    except UnicodeEncodeError:
+        raise BadEdit("a text in it holds half of a surrogate pair") from None
+    except (ValueError, struct.error):
+        raise BadEdit("a number in it is too large") from None
+    if not isinstance(value, dict):
+        raise BadEdit("the payload is an object: {…}")
+    return value
 
 
 def edit_text(text: str, environ: Mapping[str, str] | None = None) -> str:
-    """Edits `text` in VISUAL, EDITOR or vi. Raises OSError or CalledProcessError."""
+    """Edits `text` in VISUAL, EDITOR or vi. Raises OSError, CalledProcessError or BadEdit."""
     env = os.environ if environ is None else environ
-    editor = shlex.split(env.get("VISUAL") or env.get("EDITOR") or "vi")
+    named = env.get("VISUAL") or env.get("EDITOR") or "vi"
+    try:
+        editor = shlex.split(named)
+    except ValueError as exc:
+        raise BadEdit(f"EDITOR is no command: {exc}") from None
     with tempfile.TemporaryDirectory(prefix="rota-") as folder:
         path = Path(folder, "payload.json")
         path.write_text(text + "\n", encoding="utf-8")
         subprocess.run([*editor, str(path)], check=True)
-        return path.read_text(encoding="utf-8").rstrip("\n")
+        try:
+            return path.read_text(encoding="utf-8").rstrip("\n")
+        except UnicodeDecodeError:
+            raise BadEdit("the editor wrote text that is not UTF-8") from None
 
 
 def print_welcome(screen: Screen) -> None:
