@@ -65,7 +65,9 @@ class DeliveryWorker:
     _measured_time: datetime | None = field(default=None, init=False)
 
     async def run(self, stop: asyncio.Event) -> None:
+        """Sends what is due until `stop` is set, and then cancels what is in progress."""
         await self._reencrypt_secrets()
+        waker = asyncio.create_task(self._wake_at(stop))
         while not stop.is_set():
             self._woken.clear()
             try:
@@ -75,7 +77,12 @@ class DeliveryWorker:
                 database.log_fault(log, "deliveries_failed", error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), self.poll_interval.total_seconds())
+        waker.cancel()
         await self.wait_until_idle(cancel=True)
+
+    async def _wake_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._woken.set()
 
     async def send_due(self) -> int:
         """Starts to send due messages. Returns their number."""

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.persistence import deliveries as rows
 from automation_service.retention import AutomationRetention, RetentionPolicy
-from automation_service.webhooks.delivery import RETRY_DELAYS
+from automation_service.webhooks.delivery import RETRY_DELAYS, DeliveryWorker
+from automation_service.webhooks.secrets import WebhookSecrets
 from shared.clock import ManualClock
-from shared.security.secretbox import new_key
+from shared.security.secretbox import SecretBox, new_key
 from tests.support.agents import FakeAgent
 from tests.support.automation import Running, execute, running, until
 from tests.support.receiver import Receiver
@@ -164,6 +165,19 @@ async def test_with_a_new_key_the_secret_is_encrypted_anew_and_the_old_key_may_g
     async with running(url, keys, clock=clock, secret_keys=new_key(), **local) as rota:
         found = await tried(rota, (await try_it(rota)).name, 1)
         assert found.error == "its secret can't be read"
+
+
+async def test_a_worker_that_is_told_to_stop_does_not_wait_for_its_next_look(
+    clock: ManualClock, db: AsyncEngine
+) -> None:
+    secrets = WebhookSecrets(box=SecretBox.parse(KEY))
+    worker = DeliveryWorker(db=db, clock=clock, secrets=secrets, poll_interval=timedelta(hours=1))
+    stop = asyncio.Event()
+    running = asyncio.create_task(worker.run(stop))
+    await asyncio.sleep(0)
+    stop.set()
+    async with asyncio.timeout(60):
+        await running
 
 
 async def test_a_message_of_a_process_that_died_is_sent_by_another(
