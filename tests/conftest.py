@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from devstack.postgres_roles import ServiceDatabases
 from tests.support.groups import group, require_groups
+from tests.support.logs import configure_logs
 from tests.support.postgres import SuiteServer, suite_server
 from tests.support.tokens import Keys
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 # Each process that a test starts would compile everything again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+configure_logs()
 
 # The same examples in every run, and no clock on any of them.
 settings.register_profile(

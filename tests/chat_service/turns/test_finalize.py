@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import structlog
 from rota.chat.v1 import chat_pb2 as pb
 from structlog.testing import capture_logs
 
@@ -19,6 +18,7 @@ from devstack.demo_model import DemoServer
 from shared.rpc import status
 from tests.chat_service.conftest import Serving
 from tests.support.chat import PATIENT, SCHEDULE, Chat, kinds, thread_of
+from tests.support.logs import configure_logs
 from tests.support.models import model
 from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
 
@@ -127,7 +127,7 @@ async def test_a_fault_of_our_own_ends_the_turn_and_settles_it(
 async def test_how_a_segment_ended_is_in_the_log(
     chat: Chat, text: str, outcome: str, reason: str
 ) -> None:
-    structlog.reset_defaults()
+    configure_logs()
     with capture_logs() as logs:
         events = await chat.send(text)
     (ended,) = [line for line in logs if line["event"] == "turn_ended"]
@@ -144,7 +144,7 @@ async def test_how_a_segment_ended_is_in_the_log(
 
 async def test_a_reroute_is_in_the_log_of_the_end(serve: Serving, demo: DemoServer) -> None:
     chat = await serve(model(-1, "demo-limited"), model(-2, "demo-b"))
-    structlog.reset_defaults()
+    configure_logs()
     with capture_logs() as logs:
         await chat.send("hello")
     (ended,) = [line for line in logs if line["event"] == "turn_ended"]

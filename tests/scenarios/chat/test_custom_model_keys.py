@@ -5,7 +5,6 @@ import logging
 import psycopg
 import pytest
 import sqlalchemy as sa
-import structlog
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.persistence import tables
@@ -17,6 +16,7 @@ from shared.security.secretbox import SecretBox, new_key
 from tests.chat_service.conftest import Serving
 from tests.chat_service.own_models import KEY, add, change, sealed
 from tests.support.chat import SCHEDULE, SECRET_KEY, approval_of, approve
+from tests.support.logs import configure_logs
 from tests.support.refusals import refusal
 
 
@@ -47,7 +47,7 @@ async def test_the_key_is_nowhere_in_clear(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    structlog.reset_defaults()
+    configure_logs()
     async with demo_server(api_key=KEY) as mine:
         chat = await serve(local_models=True)
         own = await add(chat, mine)

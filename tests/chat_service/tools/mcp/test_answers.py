@@ -17,6 +17,7 @@ from tests.chat_service.tools.mcp.test_tools import agent_with, calling, looked
 from tests.support.chat import PATIENT
 from tests.support.mcp_server import served
 from tests.support.odd_mcp import OddMcp, refused, text, tool
+from tests.support.scripted_model import DONE, call, calls, ends, says, scripted_model
 
 LARGEST = 2**63 - 1
 
@@ -234,9 +235,13 @@ async def test_arguments_that_no_card_can_hold_are_told_and_not_shown(
     bench: Bench, odd: OddMcp, url: str, arguments: dict[str, Any], said: str
 ) -> None:
     tools = await looked(McpServer(id="odd", url=url))
-    asked = calling("odd_act", **arguments)
+    called = {"index": 0, "id": "c", **call("odd_act", json.dumps(arguments))}
 
-    (result,) = finished(await bench.all(asked, agent=agent_with(bench, tools)))
+    async with scripted_model(
+        [calls(called), ends("tool_calls"), DONE], [says("Well."), ends(), DONE]
+    ) as model:
+        bench.ask_at(model.base_url)
+        (result,) = finished(await bench.all("go", agent=agent_with(bench, tools)))
 
     assert said in result.output["message"]
     assert not bench.approvals.drafts
