@@ -32,7 +32,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=ROOT, prefix=".gen-") as scratch:
         made = Path(scratch)
         generate(made)
-        stale = list(differences(made))
+        stale = list(differences(made, ROOT))
         if check:
             for name in stale:
                 print(f"not what the protos give: {name} (run `make gen`)", file=sys.stderr)
@@ -61,9 +61,10 @@ def buf(*arguments: str) -> None:
         sys.exit(done.stdout + done.stderr)
 
 
-def differences(made: Path) -> Iterator[str]:
-    for name in sorted(files(made) | files(ROOT)):
-        new, old = made / name, ROOT / name
+def differences(made: Path, tree: Path) -> Iterator[str]:
+    """Yields the generated files that differ or stand in one of the two only."""
+    for name in sorted(files(made) | files(tree)):
+        new, old = made / name, tree / name
         if not (new.exists() and old.exists() and filecmp.cmp(new, old, shallow=False)):
             yield name
 
