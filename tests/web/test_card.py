@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from uuid import uuid4
 
 from playwright.async_api import Locator, Page, expect
@@ -106,12 +107,26 @@ async def test_what_the_server_refuses_is_told_at_its_field(page: Page) -> None:
     await card.get_by_role("button", name="Approve with changes").click()
     await expect(prompt).to_have_attribute("aria-invalid", "true")
     await expect(prompt).to_be_focused()
-    await expect(card.get_by_role("alert")).to_contain_text("definition.plan[0].config.prompt")
+    await expect(card.get_by_role("alert")).to_contain_text("Step 1 · Prompt: ")
+    await expect(card.get_by_role("alert")).not_to_contain_text("definition")
     await expect(prompt).to_have_accessible_description(re.compile(r"\S"))
     await prompt.fill("Say what is new.")
     await expect(prompt).not_to_have_attribute("aria-invalid", "true")
     await card.get_by_role("button", name="Approve with changes").click()
     await expect(page.get_by_role("region", name=re.compile("^Approved"))).to_be_visible()
+
+
+async def test_a_card_whose_moment_has_passed_says_so_at_its_field(page: Page, stack: Site) -> None:
+    card = await asked(page, "in two minutes tell me a joke")
+    stack.forward(timedelta(minutes=3))
+    await card.get_by_role("button", name="Approve", exact=True).click()
+    alert = card.get_by_role("alert")
+    await expect(alert).to_contain_text("This moment has passed: choose a later one.")
+    await expect(alert).to_contain_text("Trigger 1 · ")
+    await expect(alert).not_to_contain_text(re.compile(r"decision|definition|triggers|\[0\]|_"))
+    wrong = card.locator("[aria-invalid=true]")
+    await expect(wrong).to_be_focused()
+    await expect(wrong).to_have_accessible_description(re.compile("would never fire"))
 
 
 async def test_a_wrong_cron_is_told_at_once_and_keeps_the_last_preview(page: Page) -> None:

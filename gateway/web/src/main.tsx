@@ -1,10 +1,12 @@
 /** Starts the page. */
 import { render } from "preact";
 import { App } from "./App.js";
+import { drawTexts } from "./ui/text.js";
 import "./style/base.css";
 import "./style/frame.css";
 import "./style/chat.css";
 import "./style/card.css";
 import "./style/automations.css";
 
+drawTexts();
 render(<App />, document.getElementById("page")!);

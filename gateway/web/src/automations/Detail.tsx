@@ -2,7 +2,7 @@
 import { type JsonObject, toJson } from "@bufbuild/protobuf";
 import { useState } from "preact/hooks";
 import { usePreview } from "../card/preview.js";
-import { Steps, Tools } from "../card/Summary.js";
+import { definitionRest, Rest, Steps, Tools, Triggers } from "../card/Summary.js";
 import { SchedulePreview } from "../card/SchedulePreview.js";
 import {
   type Automation,
@@ -65,12 +65,13 @@ function Body({ it, again }: { it: Automation; again: () => void }) {
         <p class="banner bad"><Icon name="warning" />{it.consecutiveFailures === 1 ? "The last run failed." : `The last ${it.consecutiveFailures} runs failed.`} Ten in a row pause it.</p>
       )}
       <div class="halves">
-        <section class="panel"><h2>When</h2><Fires it={it} definition={definition} /></section>
+        <section class="panel"><h2>When</h2><Fires it={it} definition={definition} /><Triggers definition={definition} /></section>
         <section class="panel">
           <h2>What it does</h2>
           <Steps definition={definition} />
           <h3>Tools granted</h3>
           <Tools definition={definition} />
+          <Rest value={definitionRest(definition, it.displayName)} />
         </section>
       </div>
       <SlotCalendar it={it} />

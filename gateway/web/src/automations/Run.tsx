@@ -13,6 +13,7 @@ import { pretty } from "../lib/json.js";
 import { dateOf, moment, relative, span } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { Markdown } from "../ui/Markdown.js";
+import { Values } from "../ui/Values.js";
 import { Badge, Facts, Skeleton, ProblemNotice } from "../ui/parts.js";
 import { hasEnded, look, RUN, STEP } from "./states.js";
 
@@ -88,6 +89,12 @@ function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; 
         <section class="panel">
           <h2>What came of it</h2>
           <Output value={run.output} />
+        </section>
+      )}
+      {Object.keys(run.inputs ?? {}).length > 0 && (
+        <section class="panel">
+          <h2>What it was given</h2>
+          <Values value={run.inputs!} name={(key) => key} />
         </section>
       )}
       <section class="panel">

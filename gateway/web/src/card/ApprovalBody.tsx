@@ -6,7 +6,8 @@ import { resourceHref } from "../lib/router.js";
 import { Icon } from "../ui/Icon.js";
 import { Values } from "../ui/Values.js";
 import { Changes, changesOf } from "./Changes.js";
-import { Consequences, Steps, Tools, Warnings } from "./Summary.js";
+import { isEmpty, isObjects, isText, type Place, restOf } from "./rest.js";
+import { Consequences, definitionRest, Rest, Steps, Tools, Triggers, Warnings } from "./Summary.js";
 import { SchedulePreview } from "./SchedulePreview.js";
 import { label } from "./labels.js";
 
@@ -36,7 +37,7 @@ export function ApprovalBody(act: Act) {
 
 export function titleOf(approval: Approval, payload: JsonObject): string {
   const context = objectOf(approval.context);
-  const named = String(context.display_name || payload.display_name || objectOf(payload.definition).name || "");
+  const named = [context.display_name, payload.display_name, objectOf(payload.definition).name].find((each): each is string => typeof each === "string" && each !== "") ?? "";
   switch (approval.actionType) {
     case "automation_create":
       return named || approval.summary;
@@ -47,7 +48,7 @@ export function titleOf(approval: Approval, payload: JsonObject): string {
     case "automation_resume":
       return `Resume ${named || "an automation"}`;
     case "tool_call":
-      return `Use ${payload.tool ?? "a tool"}`;
+      return `Use ${typeof payload.tool === "string" ? payload.tool : "a tool"}`;
     default:
       return approval.summary || label(approval.actionType);
   }
@@ -60,10 +61,11 @@ function Creating({ approval, payload, preview, busy }: Act) {
       {typeof payload.description === "string" && payload.description && <p class="about">{payload.description}</p>}
       <div class="sections">
         <Mine approval={approval} payload={payload} />
-        <section><h3>When</h3><SchedulePreview preview={preview} busy={busy} /></section>
+        <section><h3>When</h3><SchedulePreview preview={preview} busy={busy} /><Triggers definition={definition} /></section>
         <section><h3>What it does</h3><Steps definition={definition} /></section>
         <section><h3>Tools granted</h3><Tools definition={definition} /></section>
         <section><h3>What follows</h3><Consequences context={objectOf(approval.context)} definition={definition} who={approval.requestedBy} /></section>
+        <Others approval={approval} payload={payload} />
       </div>
     </>
   );
@@ -93,12 +95,14 @@ function Updating({ approval, payload, preview, busy }: Act) {
         <section>
           <details>
             <summary>All it would do then</summary>
+            <Triggers definition={definition} />
             <Steps definition={definition} />
             <h3>Tools granted</h3>
             <Tools definition={definition} />
           </details>
         </section>
         <section><h3>What follows</h3><Consequences context={context} definition={definition} who={approval.requestedBy} /></section>
+        <Others approval={approval} payload={payload} />
       </div>
     </>
   );
@@ -118,6 +122,7 @@ function Turning({ approval, payload, preview, busy }: Act) {
         {isObject(context.consequences)
           ? <section><h3>What follows</h3><Consequences context={context} who={approval.requestedBy} /></section>
           : <Warnings value={context.warnings} />}
+        <Others approval={approval} payload={payload} />
       </div>
     </>
   );
@@ -130,10 +135,11 @@ function Calling({ approval, payload }: Act) {
     <>
       {typeof context.description === "string" && <p class="about multi">{context.description}</p>}
       <div class="sections">
-        <section><h3>Tool</h3><p><code class="chip">{String(payload.tool ?? context.tool ?? "")}</code></p></section>
+        <section><h3>Tool</h3><p><code class="chip">{[payload.tool, context.tool].find((each) => typeof each === "string") ?? ""}</code></p></section>
         <section><h3>With</h3>{Object.keys(given).length ? <Values value={given} name={label} /> : <p>Nothing: it takes no arguments.</p>}</section>
         <Mine approval={approval} payload={payload} />
-        <Rest context={context} known={["tool", "description"]} />
+        <Others approval={approval} payload={payload} />
+        <Context context={context} known={["tool", "description"]} />
       </div>
     </>
   );
@@ -148,7 +154,7 @@ function Other({ approval, payload, preview, busy }: Act) {
         {preview?.summary && <section><h3>When</h3><SchedulePreview preview={preview} busy={busy} /></section>}
         <section><h3>What would be done</h3><Values value={payload} name={label} /></section>
         <Mine approval={approval} payload={payload} />
-        <Rest context={objectOf(approval.context)} known={[]} />
+        <Context context={objectOf(approval.context)} known={[]} />
       </div>
     </>
   );
@@ -166,8 +172,37 @@ function WhichOne({ context }: { context: JsonObject }) {
   return link ? <p class="which"><Icon name="clock" /><a href={link}>Open the automation as it is</a></p> : null;
 }
 
+/** What the payload says beyond what the card shows elsewhere. */
+export function Others({ approval, payload }: { approval: Approval; payload: JsonObject }) {
+  const rest = payloadRest(approval, payload);
+  if (isEmpty(rest)) return null;
+  return <section><h3>What else it says</h3><Rest value={rest} triggers={isObjects(objectOf(payload.definition).triggers ?? null) ? (objectOf(payload.definition).triggers as JsonObject[]) : []} /></section>;
+}
+
+function payloadRest(approval: Approval, payload: JsonObject): JsonObject {
+  const title = titleOf(approval, payload);
+  const isTitle: Place = (value) => value === title;
+  switch (approval.actionType) {
+    case "automation_create":
+    case "automation_update": {
+      const creating = approval.actionType === "automation_create";
+      const rest = restOf(payload, { display_name: isTitle, definition: isObject, ...(creating ? { description: isText } : {}) });
+      const ofDefinition = definitionRest(objectOf(payload.definition), typeof payload.display_name === "string" ? payload.display_name : title);
+      return { ...rest, ...(isEmpty(ofDefinition) ? {} : { definition: ofDefinition }) };
+    }
+    case "automation_pause":
+      return restOf(payload, { note: isText });
+    case "tool_call":
+      return restOf(payload, { tool: isText, arguments: isObject });
+    case "automation_resume":
+      return restOf(payload, {});
+    default:
+      return {};
+  }
+}
+
 /** The remaining fields of the context. */
-export function Rest({ context, known }: { context: JsonObject; known: string[] }) {
+function Context({ context, known }: { context: JsonObject; known: string[] }) {
   const { warnings, ...more } = context;
   const keys = Object.keys(more).filter((key) => !known.includes(key));
   return (

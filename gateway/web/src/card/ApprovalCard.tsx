@@ -1,6 +1,6 @@
 /** The card of an approval: read, edit, decide. */
 import type { JsonValue, MessageInitShape } from "@bufbuild/protobuf";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { type Approval, Approval_State as State, type DecisionSchema } from "../gen/rota/chat/v1/chat_pb.js";
 import { announce } from "../lib/announce.js";
 import { changes, objectOf, same } from "../lib/json.js";
@@ -10,11 +10,11 @@ import { resourceHref } from "../lib/router.js";
 import { dateOf, nearby, relative } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { TextPrompt, Badge, type Tone, ProblemNotice } from "../ui/parts.js";
-import { ApprovalBody, titleOf } from "./ApprovalBody.js";
+import { ApprovalBody, Others, titleOf } from "./ApprovalBody.js";
 import { Changes, changesOf } from "./Changes.js";
-import { Editor } from "./Editor.js";
+import { Editor, Wrongs } from "./Editor.js";
 import { usePreview } from "./preview.js";
-import { Steps } from "./Summary.js";
+import { Steps, Triggers } from "./Summary.js";
 
 type Choice = MessageInitShape<typeof DecisionSchema>["decision"];
 
@@ -38,6 +38,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   const original = approval.payload ?? {};
   const schema = useSchema(approval);
   const [editing, edit] = useState(false);
+  const [sought, seek] = useState<{ field: string }>();
   const [payload, change] = useState<JsonValue>(original);
   const [readable, setReadable] = useState(true);
   const [busy, setBusy] = useState(false);
@@ -46,7 +47,6 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   const altered = !same(payload, original);
   const refused = problem?.violations ?? [];
   const wrong = [...violations, ...refused.filter((each) => !violations.some((v) => v.field === each.field))];
-  const card = useRef<HTMLElement>(null);
 
   const decide = async (decision: Choice, said: string) => {
     setBusy(true);
@@ -66,11 +66,14 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
     }
     setBusy(false);
   };
+  const show = (field: string) => {
+    edit(true);
+    seek({ field });
+  };
   const refusedWith = async (found: Problem) => {
     blame(found);
     if (found.violations.length) {
-      edit(true);
-      requestAnimationFrame(() => card.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
+      show(found.violations[0]!.field);
       return;
     }
     // Decided elsewhere, expired or changed meanwhile: show how it stands.
@@ -86,7 +89,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   const title = titleOf(approval, whole);
   const expires = dateOf(approval.expireTime);
   return (
-    <section ref={card} class={editing ? "card editing" : "card"} aria-label={`Approval wanted: ${title}`} data-approval={approval.name}>
+    <section class={editing ? "card editing" : "card"} aria-label={`Approval wanted: ${title}`} data-approval={approval.name}>
       <header>
         <Badge tone="wait">Waits for you</Badge>
         <span class="faint">{expires && `expires ${relative(expires)}`}</span>
@@ -98,6 +101,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
           payload={payload}
           change={(next) => { change(next); if (problem) blame(undefined); }}
           violations={wrong}
+          sought={sought}
           preview={preview}
           previewing={previewing}
           readable={setReadable}
@@ -105,6 +109,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
       ) : (
         <ApprovalBody approval={approval} payload={whole} preview={preview} busy={previewing} />
       )}
+      {refused.length > 0 && !(editing && schema) && <Wrongs violations={refused} show={show} />}
       {problem && !problem.violations.length && <ProblemNotice problem={problem} />}
       <footer>
         <button type="button" class="primary" disabled={busy || !readable} aria-busy={busy} onClick={() => void approve()}>
@@ -161,8 +166,11 @@ function Decided({ approval }: { approval: Approval }) {
       <details>
         <summary>What it was about</summary>
         <p>{approval.summary}</p>
-        {differences.length > 0 ? <Changes list={differences} /> : <Steps definition={definition} />}
+        {differences.length > 0 && <Changes list={differences} />}
+        <Triggers definition={definition} />
+        <Steps definition={definition} />
         {edits.length > 0 && <><h3>Changed before it was decided</h3><Changes list={edits} /></>}
+        <Others approval={approval} payload={saved} />
       </details>
     </section>
   );

@@ -67,7 +67,7 @@ function marked(before: JsonValue | undefined, after: JsonValue | undefined): [C
 
 function Side({ value }: { value: JsonValue | undefined }) {
   if (value === undefined || value === null || value === "") return <span class="faint">nothing</span>;
-  if (typeof value === "string") return <span class="text">{choice(value) === value.replaceAll("_", " ") ? value : choice(value)}</span>;
+  if (typeof value === "string") return <span class="text">{choice(value)}</span>;
   const empty = isObject(value) ? !Object.keys(objectOf(value)).length : Array.isArray(value) && !value.length;
   return empty ? <span class="faint">nothing</span> : <Values value={value} name={label} />;
 }

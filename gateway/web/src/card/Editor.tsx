@@ -5,7 +5,8 @@ import { at, normalise, objectOf, type Path, pretty, put } from "../lib/json.js"
 import type { Violation } from "../lib/problem.js";
 import type { Preview } from "../gen/rota/chat/v1/chat_pb.js";
 import { catalogue, loadCatalogue } from "./catalogue.js";
-import { Field, fieldId, FormContext, Properties, Zones } from "./Field.js";
+import { Field, FormContext, Properties, showField, Zones } from "./Field.js";
+import { place, refusalText } from "./labels.js";
 import { SchedulePreview } from "./SchedulePreview.js";
 
 interface Props {
@@ -13,6 +14,8 @@ interface Props {
   payload: JsonValue;
   change: (payload: JsonValue) => void;
   violations: Violation[];
+  /** Takes the focus, once for each object. */
+  sought: { field: string } | undefined;
   preview: Preview | undefined;
   previewing: boolean;
   readable: (yes: boolean) => void;
@@ -32,6 +35,10 @@ export function Editor(props: Props) {
     [schema, props.violations, payload],
   );
   const known = catalogue.value.triggers.size > 0;
+  // Again with the catalogue, which draws other fields.
+  useEffect(() => {
+    if (props.sought) showField(props.sought.field);
+  }, [props.sought, known]);
   return (
     <FormContext.Provider value={form}>
       <div class="sides" role="group" aria-label="Edit as">
@@ -41,7 +48,7 @@ export function Editor(props: Props) {
       <div class={`editor ${side}`} data-ready={known}>
         <div class="form">
           <Zones />
-          <Wrongs violations={props.violations} />
+          <Wrongs violations={props.violations} show={showField} />
           {at(schema, ["properties", "definition"]) ? <AutomationForm {...props} /> : <div class="grid"><Properties path={[]} schema={schema} value={payload} /></div>}
         </div>
         <RawSide payload={payload} change={props.change} readable={props.readable} />
@@ -96,27 +103,27 @@ function changed(payload: JsonValue, path: Path, value: JsonValue | undefined): 
   return isName ? put(next, ["definition", "name"], value) : next;
 }
 
-function Wrongs({ violations }: { violations: Violation[] }) {
+/** What was refused, each with the label of its field. */
+export function Wrongs({ violations, show }: { violations: Violation[]; show: (field: string) => void }) {
   if (!violations.length) return null;
-  const show = (field: string) => {
-    const found = document.getElementById(fieldId(field));
-    for (let up = found?.parentElement; up; up = up.parentElement) {
-      if (up instanceof HTMLDetailsElement) up.open = true;
-    }
-    found?.focus();
-  };
   return (
     <div class="wrongs" role="alert">
+      {violations.some(isPast) && <p class="lead-word">This moment has passed: choose a later one.</p>}
       <p>{violations.length === 1 ? "One field needs another look:" : `${violations.length} fields need another look:`}</p>
       <ul>
         {violations.map((each) => (
           <li key={each.field + each.description}>
-            <button type="button" class="link" onClick={() => show(each.field)}>{each.field || "the whole"}</button>: {each.description}
+            <button type="button" class="link" onClick={() => show(each.field)}>{place(each.field)}</button>: {refusalText(each.description)}
           </li>
         ))}
       </ul>
     </div>
   );
+}
+
+/** A schedule without a time that is left. */
+function isPast({ field, reason }: Violation): boolean {
+  return reason === "never_fires" && /\.config\.(?:cron|end_time)$/.test(field);
 }
 
 function RawSide({ payload, change, readable }: { payload: JsonValue; change: (payload: JsonValue) => void; readable: (yes: boolean) => void }) {

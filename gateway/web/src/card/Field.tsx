@@ -2,12 +2,13 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { createContext } from "preact";
 import { useContext, useLayoutEffect, useState } from "preact/hooks";
-import { isObject, normalise, objectOf, type Path, pretty, formatPath } from "../lib/json.js";
+import { isObject, normalise, objectOf, parsePath, type Path, pretty, formatPath } from "../lib/json.js";
+import { visible } from "../lib/invisible.js";
 import type { Violation } from "../lib/problem.js";
 import { zones } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { catalogue } from "./catalogue.js";
-import { choice, label } from "./labels.js";
+import { choice, label, refusalText } from "./labels.js";
 
 export interface Form {
   defs: JsonObject;
@@ -32,6 +33,19 @@ const FIRST = [
 
 export function fieldId(path: Path | string): string {
   return `field ${typeof path === "string" ? path : formatPath(path)}`.replaceAll(" ", "-");
+}
+
+/** Focuses the field of a path, or what holds it, and opens what hides it. */
+export function showField(field: string): void {
+  const path = parsePath(field);
+  for (let length = path.length; length > 0; length--) {
+    const found = document.getElementById(fieldId(path.slice(0, length)));
+    if (!found) continue;
+    for (let up = found.parentElement; up; up = up.parentElement) {
+      if (up instanceof HTMLDetailsElement) up.open = true;
+    }
+    return found.focus();
+  }
 }
 
 export function Field(props: FieldProps) {
@@ -102,10 +116,11 @@ function resolved(schema: JsonObject, defs: JsonObject): { schema: JsonObject; n
   return { schema, nullable: false };
 }
 
-function useField(path: Path) {
+/** `whole`: what is refused inside of it is told here too. */
+function useField(path: Path, whole = true) {
   const { violations, set } = useContext(FormContext);
   const name = formatPath(path);
-  const mine = violations.filter((each) => each.field === name);
+  const mine = violations.filter(({ field }) => field === name || (whole && field.startsWith(name) && /^[.[]/.test(field.slice(name.length))));
   const id = fieldId(name);
   return {
     id,
@@ -118,7 +133,7 @@ function useField(path: Path) {
     },
     help: (hint: JsonValue | undefined) => (
       <span id={`${id}-help`} class="help">
-        {mine.map((each) => <span key={each.description} class="error">{each.description}</span>)}
+        {mine.map((each) => <span key={each.field + each.description} class="error">{each.field !== name && `${each.field.slice(name.length).replace(/^\./, "")}: `}{refusalText(each.description)}</span>)}
         {!mine.length && typeof hint === "string" && hint.length < 140 && hint}
       </span>
     ),
@@ -153,6 +168,7 @@ function Text({ path, schema, value, required, name, number }: FieldProps & { nu
             spellcheck={false}
             onInput={(event) => change(event.currentTarget.value)}
           />}
+      {visible(shown) !== shown && <span class="help hidden-text">It holds hidden characters: {shown}</span>}
       {field.help(schema.description)}
     </div>
   );
@@ -236,7 +252,7 @@ function Lines({ path, schema, value }: FieldProps) {
 
 /** A list of objects. */
 function Several({ path, schema, value, items }: FieldProps & { items: JsonObject }) {
-  const field = useField(path);
+  const field = useField(path, false);
   const list = Array.isArray(value) ? value : [];
   const key = String(path.at(-1));
   const one = key === "triggers" ? "trigger" : "step";

@@ -1,54 +1,128 @@
-/** A definition as text: steps, tools, consequences. */
+/** A definition as text: triggers, steps, tools, consequences, and the rest. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { isObject, objectOf } from "../lib/json.js";
 import { Icon } from "../ui/Icon.js";
 import { Values } from "../ui/Values.js";
-import { label, WHILE_RUNNING } from "./labels.js";
+import { choice, label, WHILE_RUNNING } from "./labels.js";
+import { isNumber, isObjects, isSwitch, isText, isTexts, restOf } from "./rest.js";
+import { fillings } from "./template.js";
 
-const list = (value: JsonValue | undefined): JsonObject[] => (Array.isArray(value) ? value.map(objectOf) : []);
+const list = (value: JsonValue | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
+const texts = (value: JsonValue | undefined): string[] => (Array.isArray(value) && value.every(isText) ? value.map(String) : []);
+const textOf = (value: JsonValue | undefined): string => (typeof value === "string" ? value : "");
+
+/** The triggers as they are written, with their fixed inputs. */
+export function Triggers({ definition }: { definition: JsonObject }) {
+  return <>{list(definition.triggers).map((trigger, n) => <Trigger key={n} trigger={trigger} />)}</>;
+}
+
+function Trigger({ trigger }: { trigger: JsonObject }) {
+  const config = objectOf(trigger.config);
+  const [cron, zone, id] = [textOf(config.cron), textOf(config.timezone), textOf(trigger.trigger_id)];
+  const said = [zone, trigger.enabled === false && "Switched off", id && `Trigger ${id}`].filter(Boolean);
+  const ofConfig = restOf(config, { cron: isText, timezone: isText });
+  const others = restOf(trigger, { trigger_id: isText, type: (value) => value === "schedule", enabled: isSwitch, config: isObject });
+  return (
+    <div class="trigger">
+      <p class="faint">{cron && <code class="chip">{cron}</code>}{said.join(" · ")}</p>
+      <Rest value={ofConfig} />
+      <Rest value={others} />
+    </div>
+  );
+}
 
 export function Steps({ definition }: { definition: JsonObject }) {
   const after = list(objectOf(definition.execution).on_failure);
+  const triggers = list(definition.triggers);
   return (
     <>
-      <ol class="steps">{list(definition.plan).map((step, n) => <Step key={n} step={step} />)}</ol>
+      {textOf(definition.goal) && <p class="goal">{textOf(definition.goal)}</p>}
+      <ol class="steps">{list(definition.plan).map((step, n) => <Step key={n} step={step} triggers={triggers} />)}</ol>
       {after.length > 0 && (
         <>
           <p class="faint">If a step fails for good:</p>
-          <ol class="steps">{after.map((step, n) => <Step key={n} step={step} />)}</ol>
+          <ol class="steps">{after.map((step, n) => <Step key={n} step={step} triggers={triggers} />)}</ol>
         </>
       )}
     </>
   );
 }
 
-function Step({ step }: { step: JsonObject }) {
+function Step({ step, triggers }: { step: JsonObject; triggers: JsonObject[] }) {
   const config = objectOf(step.config);
-  const tools = Array.isArray(config.tools) ? config.tools.map(String) : [];
+  const tools = texts(config.tools);
+  const id = textOf(step.step_id);
+  const prompt = textOf(config.prompt);
   const more = [
-    step.action !== "agent_task" && `Action ${step.action}`,
-    step.when && `Only when ${step.when}`,
-    config.model && `Model ${config.model}`,
-    step.timeout_seconds && `At most ${step.timeout_seconds} s`,
+    prompt && id && `Step ${id}`,
+    textOf(step.action) && `Action ${step.action}`,
+    textOf(step.when) && `Only when ${step.when}`,
+    textOf(config.model) && `Model ${config.model}`,
+    typeof step.timeout_seconds === "number" && `At most ${step.timeout_seconds} s`,
     config.auto_approve === true && "Approves what it asks for by itself",
   ].filter(Boolean);
+  const ofConfig = restOf(config, { prompt: isText, tools: isTexts, model: isText, auto_approve: isSwitch });
+  const others = restOf(step, { step_id: isText, action: isText, when: isText, timeout_seconds: isNumber, config: isObject });
   return (
     <li>
-      <p class="prompt">{String(config.prompt ?? step.step_id ?? "")}</p>
+      {prompt ? <Template text={prompt} triggers={triggers} /> : <p class="prompt">{id}</p>}
       {(tools.length > 0 || more.length > 0) && (
         <p class="faint">
           {tools.map((tool) => <code key={tool} class="chip">{tool}</code>)}
           {more.join(" · ")}
         </p>
       )}
+      <Rest value={ofConfig} triggers={triggers} />
+      <Rest value={others} triggers={triggers} />
     </li>
   );
 }
 
+/** A text, and what it becomes where fixed inputs fill it in. */
+function Template({ text, triggers }: { text: string; triggers: JsonObject[] }) {
+  const all = fillings(text, triggers);
+  return (
+    <>
+      <p class="prompt">{text}</p>
+      {all.map((filling) => (
+        <p key={filling.triggers.join()} class="prompt filled">
+          <span class="faint">{all.length > 1 ? `With the fixed inputs of ${filling.triggers.join(", ")}: ` : "With its fixed inputs: "}</span>
+          {filling.pieces.map((piece, n) => (piece.filled ? <ins key={n}>{piece.text}</ins> : piece.text))}
+        </p>
+      ))}
+    </>
+  );
+}
+
+/** Fields without a place of their own, with their names. */
+export function Rest({ value, triggers = [] }: { value: JsonObject; triggers?: JsonObject[] }) {
+  if (!Object.keys(value).length) return null;
+  return <Values value={value} name={label} text={(text) => (fillings(text, triggers).length ? <Template text={text} triggers={triggers} /> : undefined)} />;
+}
+
+/** What a definition says beyond its triggers, steps and limits. `title` is shown already. */
+export function definitionRest(definition: JsonObject, title: string): JsonObject {
+  const execution = restOf(objectOf(definition.execution), {
+    on_failure: isObjects,
+    concurrency: (value) => worded(value),
+    budget_cap_usd: isNumber,
+    timeout_seconds: isNumber,
+    max_retries: isNumber,
+    retry_backoff: isText,
+  });
+  const rest = restOf(definition, {
+    name: (value) => value === title,
+    goal: isText,
+    triggers: isObjects,
+    plan: isObjects,
+    execution: isObject,
+  });
+  return restOf({ ...rest, ...(isObject(definition.execution) ? { execution } : {}) }, {});
+}
+
 export function grantedTools(definition: JsonObject): string[] {
   const steps = [...list(definition.plan), ...list(objectOf(definition.execution).on_failure)];
-  const tools = steps.flatMap((step) => objectOf(step.config).tools ?? []);
-  return [...new Set(tools.map(String))].sort();
+  return [...new Set(steps.flatMap((step) => texts(objectOf(step.config).tools)))].sort();
 }
 
 export function Tools({ definition }: { definition: JsonObject }) {
@@ -56,6 +130,8 @@ export function Tools({ definition }: { definition: JsonObject }) {
   if (!tools.length) return <p>None. It can only think and write.</p>;
   return <p>{tools.map((tool) => <code key={tool} class="chip">{tool}</code>)}</p>;
 }
+
+const worded = (value: JsonValue | undefined) => Object.hasOwn(WHILE_RUNNING, String(value));
 
 /** `context.consequences`, and the execution block in words. */
 export function Consequences({ context, definition, who }: { context: JsonObject; definition?: JsonObject; who: string }) {
@@ -67,8 +143,11 @@ export function Consequences({ context, definition, who }: { context: JsonObject
     runs > 0 && (runs === 1 ? "It runs once in the next month." : `About ${runs.toLocaleString("en")} runs a month.`),
     who && `It runs on behalf of ${who.replace("users/", "")}.`,
     typeof said.estimated_cost === "string" && `Estimated cost: ${said.estimated_cost.replace(/\.$/, "")}.`,
-    definition && WHILE_RUNNING[String(execution.concurrency ?? "drop_if_running")],
+    definition && WHILE_RUNNING[worded(execution.concurrency) ? String(execution.concurrency) : "drop_if_running"],
     typeof said.on_failure === "string" && said.on_failure,
+    typeof execution.timeout_seconds === "number" && `A run may take at most ${execution.timeout_seconds.toLocaleString("en")} s.`,
+    typeof execution.max_retries === "number" && `A step that fails is tried again at most ${execution.max_retries === 1 ? "once" : `${execution.max_retries} times`}.`,
+    textOf(execution.retry_backoff) && `Wait between tries: ${choice(textOf(execution.retry_backoff))}.`,
     definition && (typeof cap === "number" ? `A run may spend at most ${cap} USD.` : "What a run may spend is not capped."),
     said.auto_approve === true && "It approves by itself what its tools ask for.",
   ];

@@ -1,5 +1,6 @@
 /** Labels of the fields of a definition. */
 import { parsePath } from "../lib/json.js";
+import { moment } from "../lib/time.js";
 
 export const LABELS: Record<string, string> = {
   display_name: "Name",
@@ -46,13 +47,17 @@ const VALUES: Record<string, string> = {
   both: "both",
 };
 
+/** A key that is no plain word is shown as it is. */
 export function label(key: string): string {
+  if (Object.hasOwn(LABELS, key)) return LABELS[key]!;
+  if (!/^[a-z][a-z0-9_]*$/.test(key)) return key;
   const words = key.replaceAll("_", " ");
-  return LABELS[key] ?? words.charAt(0).toUpperCase() + words.slice(1);
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** A value that has no words of its own is shown as it is. */
 export function choice(value: string): string {
-  return VALUES[value] ?? value.replaceAll("_", " ");
+  return Object.hasOwn(VALUES, value) ? VALUES[value]! : value;
 }
 
 /** `definition.plan[0].config.prompt` → `Step 1 · Prompt` */
@@ -62,10 +67,21 @@ export function place(path: string): string {
   keys.forEach((key, n) => {
     const next = keys[n + 1];
     if (typeof key === "number" || key === "definition" || key === "config") return;
-    if (typeof next === "number") words.push(`${ONE[key] ?? label(key)} ${next + 1}`);
+    if (typeof next === "number") words.push(`${Object.hasOwn(ONE, key) ? ONE[key] : label(key)} ${next + 1}`);
     else if (key !== "execution" || n === keys.length - 1) words.push(label(key));
   });
-  return words.join(" · ") || "The whole";
+  return words.join(" · ") || "The card";
+}
+
+const INSTANT = /\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)/g;
+const PATH = /\b(?:decision\.edit\.payload|automation)?\.?(?:definition\.[a-z_]+|(?:triggers|plan|on_failure)\[\d+\])(?:\[\d+\]|\.[a-z_]+)*/g;
+
+/** A refusal of the service in the card's words: labels in place of paths and keys, times as everywhere. */
+export function refusalText(text: string): string {
+  return text
+    .replace(PATH, (path) => `“${place(path.replace(/^(?:decision\.edit\.payload|automation)\./, ""))}”`)
+    .replace(/\b[a-z]+(?:_[a-z]+)+\b/g, (key) => (Object.hasOwn(LABELS, key) ? `“${LABELS[key]}”` : key))
+    .replace(INSTANT, (time) => moment(new Date(time)));
 }
 
 const ONE: Record<string, string> = { plan: "Step", triggers: "Trigger", on_failure: "After a failure, step" };

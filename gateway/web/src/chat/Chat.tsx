@@ -15,7 +15,7 @@ import type { TurnView } from "./turn.js";
 
 const EXAMPLES = [
   "Every weekday at 9 in Paris, summarise the news",
-  "In one minute tell me a joke",
+  "Every evening at 6 tell me a joke",
   "Every Monday at 8:30 say what is due this week",
 ];
 

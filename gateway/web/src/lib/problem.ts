@@ -7,6 +7,8 @@ export interface Violation {
   /** Path in the payload, such as `definition.plan[0].config.prompt`. */
   field: string;
   description: string;
+  /** Such as `never_fires`. */
+  reason: string;
 }
 
 export interface Problem {
@@ -28,7 +30,7 @@ export function problemOf(thrown: unknown): Problem {
     violations: error
       .findDetails(BadRequestSchema)
       .flatMap((each) => each.fieldViolations)
-      .map(({ field, description }) => ({ field: field.replace(PREFIX, ""), description })),
+      .map(({ field, description, reason }) => ({ field: field.replace(PREFIX, ""), description, reason })),
   };
 }
 

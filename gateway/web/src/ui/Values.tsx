@@ -3,15 +3,27 @@ import type { ComponentChildren } from "preact";
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { isObject, sortKeys } from "../lib/json.js";
 
-/** `name` returns the label of a key. */
-export function Values({ value, name }: { value: JsonValue; name: (key: string) => string }) {
-  if (isObject(value)) return <Pairs value={sortKeys(value) as JsonObject} name={name} />;
-  if (!Array.isArray(value)) return <>{scalar(value)}</>;
-  if (!value.length) return <span class="faint">none</span>;
-  return <ul class="plain">{value.map((each, n) => <li key={n}><Values value={each} name={name} /></li>)}</ul>;
+interface Props {
+  value: JsonValue;
+  /** Returns the label of a key. */
+  name: (key: string) => string;
+  /** Draws a text. */
+  text?: (text: string) => ComponentChildren;
 }
 
-function Pairs({ value, name }: { value: JsonObject; name: (key: string) => string }) {
+/** Objects whose keys somebody chose: they are shown as they are. */
+const CHOSEN = ["arguments", "inputs", "metadata", "output_schema", "schema", "static_inputs"];
+const asIs = (key: string) => key;
+
+export function Values(props: Props) {
+  const { value } = props;
+  if (isObject(value)) return <Pairs {...props} value={sortKeys(value) as JsonObject} />;
+  if (!Array.isArray(value)) return <>{scalar(value, props.text)}</>;
+  if (!value.length) return <span class="faint">none</span>;
+  return <ul class="plain">{value.map((each, n) => <li key={n}><Values {...props} value={each} /></li>)}</ul>;
+}
+
+function Pairs({ value, name, text }: Props & { value: JsonObject }) {
   const keys = Object.keys(value).filter((key) => value[key] !== undefined);
   if (!keys.length) return <span class="faint">nothing</span>;
   return (
@@ -19,16 +31,16 @@ function Pairs({ value, name }: { value: JsonObject; name: (key: string) => stri
       {keys.map((key) => (
         <div key={key}>
           <dt>{name(key)}</dt>
-          <dd><Values value={value[key]!} name={name} /></dd>
+          <dd><Values value={value[key]!} name={CHOSEN.includes(key) ? asIs : name} text={text} /></dd>
         </div>
       ))}
     </dl>
   );
 }
 
-function scalar(value: JsonValue): ComponentChildren {
+function scalar(value: JsonValue, text: Props["text"]): ComponentChildren {
   if (value === null || value === "") return <span class="faint">nothing</span>;
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "number") return value.toLocaleString("en", { maximumFractionDigits: 6 });
-  return <span class="text">{String(value)}</span>;
+  if (typeof value === "boolean") return <span>{value ? "yes" : "no"}</span>;
+  if (typeof value === "number") return <span>{value.toLocaleString("en", { maximumFractionDigits: 6 })}</span>;
+  return text?.(String(value)) ?? <span class="text">{String(value)}</span>;
 }

@@ -1,0 +1,170 @@
+"""A card tells all that it would do: every text of its payload, as it is written."""
+
+import re
+from typing import Any, Final
+
+from playwright.async_api import Browser, Page, expect
+from rota.automation.v1 import automation_pb2 as automation
+from rota.chat.v1 import chat_pb2 as chat
+
+from automation_service.runs.templates import render
+from shared.invisible_characters import mark_invisible
+from tests.support.payloads import KINDS, payload, texts
+from tests.web.script import calls
+from tests.web.stub import URL, Answers, stubbed
+
+CHOSEN: Final = {
+    "display_name": "Report",
+    "definition": {
+        "name": "Report",
+        "goal": "Nobody misses a thing.",
+        "triggers": [
+            {"trigger_id": "early", "type": "schedule", "static_inputs": {"note": "the EU team"}},
+            {"trigger_id": "late", "type": "schedule", "static_inputs": {"note": "the US team"}},
+        ],
+        "plan": [
+            {
+                "step_id": "write",
+                "action": "agent_task",
+                "config": {
+                    "prompt": "Write to {{ inputs.note }} about {{ steps.news }}.",
+                    "output_schema": {"type": "object", "properties": {"a_key": {}}},
+                },
+                "added_later": "a field of tomorrow",
+            }
+        ],
+        "metadata": {"tags": ["weekly"], "own_key": "own value"},
+    },
+}
+# Text nodes that lie in no element with a direction of its own.
+_UNDIRECTED: Final = """(card) => {
+  const walker = document.createTreeWalker(card, NodeFilter.SHOW_TEXT);
+  const found = [];
+  while (walker.nextNode()) {
+    const {data, parentElement} = walker.currentNode;
+    if (data.trim() && !card.contains(parentElement.closest('[dir=auto], [dir=ltr]'))) {
+      found.push(data);
+    }
+  }
+  return found;
+}"""
+
+
+def approval(name: str, kind: str, given: dict[str, Any]) -> chat.Approval:
+    made = chat.Approval(
+        name=f"workspaces/w/approvals/{name}", action_type=kind, state=chat.Approval.PENDING
+    )
+    made.payload.update(given)
+    return made
+
+
+def answers(*approvals: chat.Approval) -> Answers:
+    by_name = {each.name: each for each in approvals}
+    return {"ChatService/GetApproval": lambda request: by_name[request.name]}
+
+
+async def card(page: Page, name: str) -> str:
+    await page.goto(f"{URL}/#/approvals/{name}")
+    shown = page.locator(f'[data-approval="workspaces/w/approvals/{name}"]')
+    await expect(shown).to_be_visible()
+    assert await shown.evaluate(_UNDIRECTED) == []
+    return await shown.text_content() or ""
+
+
+async def test_every_text_of_every_kind_of_payload_is_on_its_card(browser: Browser) -> None:
+    kinds = (*KINDS, "automation_create", "automation_update")
+    given = {f"{kind}-{seed}": payload(kind, seed) for seed, kind in enumerate(kinds)}
+    page, _ = await stubbed(
+        browser,
+        answers(*(approval(name, name.partition("-")[0], body) for name, body in given.items())),
+    )
+    lost = {}
+    for name, body in given.items():
+        told = await card(page, name)
+        everything = [text for text in texts(body) if mark_invisible(text) not in told]
+        if everything:
+            lost[name] = everything
+    await page.context.close()
+    assert lost == {}
+
+
+async def test_fixed_inputs_schemas_and_fields_of_tomorrow_are_told(browser: Browser) -> None:
+    page, _ = await stubbed(browser, answers(approval("a", "automation_create", CHOSEN)))
+    told = await card(page, "a")
+    for text in (
+        "Write to {{ inputs.note }} about {{ steps.news }}.",
+        "With the fixed inputs of early: Write to the EU team about {{ steps.news }}.",
+        "With the fixed inputs of late: Write to the US team about {{ steps.news }}.",
+        "Nobody misses a thing.",
+        "a_key",
+        "a field of tomorrow",
+        "weekly",
+        "own_key",
+        "own value",
+    ):
+        assert text in told
+    await page.context.close()
+
+
+def test_what_fixed_inputs_make_of_a_text_is_what_a_run_makes_of_it() -> None:
+    inputs = {
+        "note": "the EU {{ team }}", "n": 7, "x": 0.5, "on": True, "off": False, "none": None,
+        "deep": {"a": ["b", "c"]}, "odd key": "v", "empty": "",
+    }  # fmt: skip
+    filled = (
+        "To {{ inputs.note }}: {{inputs.n}}, {{ inputs.x }}.",
+        "{{ inputs.on }} {{ inputs.off }}{{ inputs.empty }}",
+        "{{ inputs.deep.a[1] }} {{ inputs['odd key'] }} {{ inputs [ \"note\" ] }}",
+        "two\n{{\n inputs . note\n}}\nlines",
+    )
+    # Each is told as it is written: what it becomes is not known, or is no text.
+    left = (
+        "{{ inputs.deep }} it", "{{ inputs.note | upper }}", "{{- inputs.note -}} x", "plain",
+        "{{ inputs.gone }}", "{# {{ inputs.note }} #}", "{% raw %}{{ inputs.note }}{% endraw %}",
+        "{{ inputs }}", "a {{ inputs.none }}", "{{ steps.inputs.note }}",
+    )  # fmt: skip
+    triggers = [{"trigger_id": "t", "static_inputs": inputs}]
+    found = calls("card/template.ts", "fillings", [[text, triggers] for text in filled + left])
+    for text, fillings in zip(filled, found, strict=False):
+        (filling,) = fillings
+        told = "".join(each["text"] for each in filling["pieces"])
+        assert told == render(text, {"inputs": inputs})
+    assert found[len(filled) :] == [[] for _ in left]
+
+
+async def test_what_nobody_sees_is_marked_wherever_people_and_models_write(
+    browser: Browser,
+) -> None:
+    odd = "pay \u202egpj.exe and \u200bmore"
+    shown = re.compile("pay \ufffdgpj.exe and \ufffdmore")
+    place = "workspaces/w/threads/t"
+    thread = chat.Thread(name=place, display_name=odd)
+    plan = automation.Automation(name="workspaces/w/automations/a", display_name=odd)
+    turn = chat.Turn(name=f"{place}/turns/u", state=chat.Turn.SUCCEEDED)
+    said = [
+        chat.Message(name=f"{place}/messages/{role}", turn=turn.name, role=role, parts=[part])
+        for role in (chat.Message.AGENT, chat.Message.USER)
+        for part in [chat.Part(text=odd)]
+    ]
+    page, _ = await stubbed(
+        browser,
+        {
+            "ChatService/ListThreads": lambda _: chat.ListThreadsResponse(threads=[thread]),
+            "ChatService/GetThread": lambda _: thread,
+            "ChatService/ListTurns": lambda _: chat.ListTurnsResponse(turns=[turn]),
+            "ChatService/ListMessages": lambda _: chat.ListMessagesResponse(messages=said),
+            "AutomationService/ListAutomations": lambda _: automation.ListAutomationsResponse(
+                automations=[plan]
+            ),
+        },
+        where="#/chat/t",
+    )  # fmt: skip
+    for place in (".mine p", ".say p", ".screen-head h1", ".threads .line"):
+        await expect(page.locator(place)).to_have_text(shown)
+        await expect(page.locator(place)).to_have_attribute("dir", "auto")
+    assert (
+        await page.evaluate("() => document.documentElement.outerHTML.includes('\\u202e')") is False
+    )
+    await page.goto(f"{URL}/#/automations")
+    await expect(page.locator(".row-title")).to_have_text(shown)
+    await page.context.close()
