@@ -3,6 +3,7 @@ import { ApprovalCard } from "../card/ApprovalCard.js";
 import { ToolCallFinished_Outcome as Outcome } from "../gen/rota/chat/v1/chat_pb.js";
 import { notifyChange } from "../lib/network.js";
 import { resourceHref } from "../lib/router.js";
+import { Copy } from "../ui/Copy.js";
 import { Icon } from "../ui/Icon.js";
 import { Markdown } from "../ui/Markdown.js";
 import { pretty } from "../lib/json.js";
@@ -24,18 +25,22 @@ export function TurnBlock({ turn }: { turn: TurnView }) {
   const working = turn.state === "running" || turn.state === "sending";
   const items = turn.items.filter((item) => item.kind !== "step" || (working && !item.done) || item.id !== "thinking-1");
   const linked = new Set(items.map((item) => (item.kind === "approval" ? item.approval.toolCallId : "")));
+  const answer = items.flatMap((item) => (item.kind === "text" && item.text.trim() ? [item.text] : [])).join("\n\n");
   const idle = working && !items.some((item) => item.kind === "step" && !item.done);
+  const said = turn.said.flatMap(({ part }) => (part.case === "text" ? [part.value] : [])).join("\n\n");
   return (
     <article class="turn" aria-busy={working} data-state={turn.state}>
       <div class="mine">
         <h2 class="unseen">You</h2>
         <UserMessage parts={turn.said} />
+        {said && <Copy text={said} what="Copy the message" />}
       </div>
       <div class="theirs">
         <h2 class="unseen">Rota</h2>
         {items.map((item, n) => <Shown key={keyOf(item, n)} item={item} live={working && n === items.length - 1} linked={linked} />)}
         {idle && <p class="working"><span class="pulse" />{turn.state === "sending" ? "Sending" : "Working"}</p>}
-        {turn.state === "failed" && <p class="ended bad"><Icon name="warning" />{turn.failure}</p>}
+        {answer && !working && <div class="after-answer"><Copy text={answer} what="Copy the answer" /></div>}
+        {turn.state === "failed" && <p class="ended bad"><Icon name="warning" /><span>{turn.failure}</span></p>}
         {turn.state === "cancelled" && <p class="ended">Cancelled.</p>}
       </div>
     </article>
