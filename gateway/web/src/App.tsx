@@ -9,7 +9,7 @@ import { announcement } from "./lib/announce.js";
 import { watchLists, pendingApprovals } from "./lib/lists.js";
 import { online } from "./lib/network.js";
 import { route } from "./lib/router.js";
-import { token, workspace } from "./lib/session.js";
+import { claims, token, workspace } from "./lib/session.js";
 import { Models } from "./settings/Models.js";
 import { Sidebar, sidebarOpen } from "./Sidebar.js";
 import { SignIn } from "./SignIn.js";
@@ -17,7 +17,7 @@ import { Icon } from "./ui/Icon.js";
 
 export function App() {
   if (!token.value) return <SignIn />;
-  return <Signed key={workspace.value} />;
+  return <Signed key={`${claims.value?.user} ${workspace.value}`} />;
 }
 
 function Signed() {

@@ -7,7 +7,7 @@ import { notifyChange } from "./lib/network.js";
 import { type Problem, problemOf } from "./lib/problem.js";
 import { chat, idOf, requestId } from "./lib/rpc.js";
 import { go, href, route } from "./lib/router.js";
-import { claims, signOut } from "./lib/session.js";
+import { claims, openWorkspace, signOut, workspace } from "./lib/session.js";
 import { dateOf, day } from "./lib/time.js";
 import { Icon, type IconName } from "./ui/Icon.js";
 import { Skeleton } from "./ui/parts.js";
@@ -40,11 +40,26 @@ export function Sidebar() {
           <Threads />
         </nav>
         <div class="side-foot">
-          <span title={claims.value?.workspaces.join(", ")}>{claims.value?.user}</span>
+          <Person />
           <button type="button" class="bare" onClick={() => signOut()} aria-label="Sign out" title="Sign out"><Icon name="leave" /></button>
         </div>
       </aside>
     </>
+  );
+}
+
+/** Who is signed in, and where; the workspace can be changed when the token has several. */
+function Person() {
+  const { user, workspaces } = claims.value ?? { user: "", workspaces: [] };
+  const here = idOf(workspace.value);
+  if (workspaces.length < 2) return <span class="clip" title={here}>{user}</span>;
+  return (
+    <label class="person">
+      <span class="clip">{user}</span>
+      <select aria-label="Workspace" value={here} onChange={(event) => openWorkspace(event.currentTarget.value)}>
+        {workspaces.map((each) => <option key={each} value={each}>{each}</option>)}
+      </select>
+    </label>
   );
 }
 

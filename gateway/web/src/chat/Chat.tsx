@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { announce } from "../lib/announce.js";
 import { poll } from "../lib/network.js";
-import { workspace } from "../lib/session.js";
+import { onLeave, workspace } from "../lib/session.js";
 import { Icon } from "../ui/Icon.js";
 import { Skeleton, ProblemNotice } from "../ui/parts.js";
 import { cacheImage } from "./images.js";
@@ -20,6 +20,11 @@ const EXAMPLES = [
 ];
 
 let kept: ThreadModel | undefined;
+
+onLeave(() => {
+  kept?.close();
+  kept = undefined;
+});
 
 /** Returns the model of a thread. A new thread keeps its model when it gets its id. */
 function modelOf(id: string): ThreadModel {
@@ -41,7 +46,7 @@ export function Chat({ id }: { id: string }) {
   }, [model]);
   useEffect(() => {
     const saying = onItsWay();
-    if (!model.name && saying?.thread.endsWith("/-") && !model.turns.value.length) void model.carry(saying);
+    if (!model.name && saying?.thread === `${workspace.value}/threads/-` && !model.turns.value.length) void model.carry(saying);
     return poll(() => void model.look(), 3000);
   }, [model]);
   const turns = model.turns.value;

@@ -1,4 +1,5 @@
 /** The draft of a message: one per thread, with its text stored over a reload. */
+import { onLeave, workspace } from "../lib/session.js";
 import type { AttachedImage } from "./images.js";
 
 export interface DraftMention {
@@ -15,17 +16,20 @@ export interface Draft {
 
 export const EMPTY: Draft = { text: "", images: [], mentions: [] };
 
-const key = (thread: string) => `rota.draft ${thread}`;
+/** A thread that is not there yet has one draft in each workspace. */
+const key = (thread: string) => `rota.draft ${thread || workspace.value}`;
 const images = new Map<string, AttachedImage[]>();
+
+onLeave(() => images.clear());
 
 export function loadDraft(thread: string): Draft {
   const kept = sessionStorage.getItem(key(thread));
   const { text, mentions } = kept ? (JSON.parse(kept) as Draft) : EMPTY;
-  return { text, mentions, images: images.get(thread) ?? [] };
+  return { text, mentions, images: images.get(key(thread)) ?? [] };
 }
 
 export function saveDraft(thread: string, draft: Draft): void {
-  images.set(thread, draft.images);
+  images.set(key(thread), draft.images);
   if (draft.text) sessionStorage.setItem(key(thread), JSON.stringify({ text: draft.text, mentions: draft.mentions }));
   else sessionStorage.removeItem(key(thread));
 }

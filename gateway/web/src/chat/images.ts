@@ -1,5 +1,6 @@
 /** Images of a message: checks, upload and local preview. */
 import { base64Encode } from "@bufbuild/protobuf/wire";
+import { onLeave } from "../lib/session.js";
 
 export interface AttachedImage {
   id: number;
@@ -65,6 +66,8 @@ export function dataUrl(bytes: Uint8Array): string {
 }
 
 const seen = new Map<string, string>();
+
+onLeave(() => seen.clear());
 
 /** Keeps the image while the page is open: the service returns only its hash. */
 export async function cacheImage(image: AttachedImage): Promise<void> {

@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { latest } from "../lib/latest.js";
 import { threads } from "../lib/lists.js";
 import { automations } from "../lib/rpc.js";
-import { workspace } from "../lib/session.js";
+import { onLeave, scope, workspace } from "../lib/session.js";
 import type { DraftMention } from "./draft.js";
 
 export interface Mentionable extends DraftMention {
@@ -15,12 +15,14 @@ const known = signal<Mentionable[]>([]);
 
 const asking = latest();
 
+onLeave(() => (known.value = []));
+
 /** Runs at each new mention, so that the list has new automations. */
 export async function refreshMentionables(): Promise<void> {
-  const isNews = asking();
+  const [isNews, here] = [asking(), scope()];
   try {
     const found = await automations.listAutomations({ parent: workspace.value, pageSize: 200 });
-    if (!isNews()) return;
+    if (here.aborted || !isNews()) return;
     known.value = found.automations.map(({ name, displayName }) => ({ kind: "automation", name, title: displayName }));
   } catch {
     // Threads can still be mentioned.

@@ -4,10 +4,12 @@ import type { ModelConfig } from "../gen/rota/chat/v1/chat_pb.js";
 import { chat } from "../lib/rpc.js";
 import { latest } from "../lib/latest.js";
 import { poll } from "../lib/network.js";
-import { workspace } from "../lib/session.js";
+import { onLeave, scope, workspace } from "../lib/session.js";
 
 export const TEXT_ONLY = "text only";
 export const models = signal<ModelConfig[]>([]);
+
+onLeave(() => (models.value = []));
 
 /** Loads the models while a component needs them; returns the cleanup. */
 export function loadModels(): () => void {
@@ -22,10 +24,10 @@ export function reloadModels(): void {
 const asking = latest();
 
 async function ask(): Promise<void> {
-  const isNews = asking();
+  const [isNews, here] = [asking(), scope()];
   try {
     const { modelConfigs } = await chat.listModelConfigs({ parent: workspace.value, pageSize: 200 });
-    if (isNews()) models.value = modelConfigs;
+    if (isNews() && !here.aborted) models.value = modelConfigs;
   } catch {
     // Without the list the service chooses.
   }

@@ -1,4 +1,5 @@
 /** The message being sent, stored over a reload until the service accepts it. */
+import { onLeave } from "../lib/session.js";
 import type { DraftMention } from "./draft.js";
 
 const KEY = "rota.saying";
@@ -17,6 +18,11 @@ export interface PendingMessage {
 
 /** A message too large for the storage: the browser asks before the page is left. */
 let large: PendingMessage | undefined;
+
+onLeave(() => {
+  large = undefined;
+  removeEventListener("beforeunload", ask);
+});
 
 export function savePending(saying: PendingMessage): void {
   try {

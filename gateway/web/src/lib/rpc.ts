@@ -4,19 +4,22 @@ import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { AutomationService } from "../gen/rota/automation/v1/automation_pb.js";
 import { ChatService } from "../gen/rota/chat/v1/chat_pb.js";
 import { setOnline } from "./network.js";
-import { signOut, token } from "./session.js";
+import { scope, signOut, token } from "./session.js";
 
 const authorised: Interceptor = (next) => async (request) => {
-  const used = token.value;
+  const [used, here] = [token.value, scope()];
   request.header.set("authorization", `Bearer ${used}`);
   try {
-    const answer = await next(request);
+    // Nothing reaches a person who did not ask for it: streams end, and late answers count as none.
+    const answer = await next({ ...request, signal: AbortSignal.any([request.signal, here]) });
+    if (here.aborted) throw new ConnectError("another person or workspace is looked at", Code.Canceled);
     setOnline(true);
     return answer;
   } catch (thrown) {
     const error = ConnectError.from(thrown);
     const refused = error.code === Code.Unauthenticated;
     if (refused && token.value === used) signOut("That token is no longer taken. Sign in again.");
+    if (here.aborted) throw thrown;
     if (error.code === Code.Unavailable || /fetch|network/i.test(error.rawMessage)) setOnline(false);
     throw thrown;
   }

@@ -1,7 +1,10 @@
-/** The session: the token, stored for this tab only, and its claims. */
-import { computed, signal } from "@preact/signals";
+/** The session: the token, stored for this tab only, its claims, and the workspace that is looked at. */
+import { batch, computed, signal } from "@preact/signals";
 
+const PREFIX = "rota.";
 const KEY = "rota.token";
+const PERSON = "rota.person";
+const PLACE = "rota.workspace";
 
 export interface Claims {
   user: string;
@@ -10,39 +13,118 @@ export interface Claims {
   expires: number;
 }
 
+let life = new AbortController();
+const leaving = new Set<() => void>();
+
+/** Aborts when another person signs in, or another workspace is opened. */
+export function scope(): AbortSignal {
+  return life.signal;
+}
+
+/** Calls `forget` when what the page holds belongs to another person or workspace. */
+export function onLeave(forget: () => void): void {
+  leaving.add(forget);
+}
+
 export const token = signal(taken());
 /** Why the last token was removed. Empty: no token, or the person signed out. */
 export const refusal = signal("");
+const chosen = signal(sessionStorage.getItem(PLACE) ?? "");
 
 export const claims = computed<Claims | undefined>(() => read(token.value));
-export const workspace = computed(() => `workspaces/${claims.value?.workspaces[0] ?? "dev"}`);
+/** Resource name. The first of the token, unless the person chose another of the token. */
+export const workspace = computed(() => {
+  const mine = claims.value?.workspaces ?? [];
+  return `workspaces/${mine.includes(chosen.value) ? chosen.value : (mine[0] ?? "dev")}`;
+});
 
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+
+// A link with a token that is pasted into an open tab. Before the router, which would see no page in it.
+addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#token=")) enter(taken());
+});
 
 /** Stores a token; false when it is no token. */
 export function signIn(text: string): boolean {
   const given = text.trim().replace(/^Bearer\s+/i, "");
   if (!read(given)) return false;
-  sessionStorage.setItem(KEY, given);
-  refusal.value = "";
-  token.value = given;
+  keep(given);
+  enter(given);
   return true;
 }
 
 export function signOut(why = ""): void {
   sessionStorage.removeItem(KEY);
-  refusal.value = why;
-  token.value = "";
+  leave(() => {
+    refusal.value = why;
+    token.value = "";
+  });
+}
+
+/** Opens another workspace of the token; nothing of the one before stays. */
+export function openWorkspace(id: string): void {
+  sessionStorage.setItem(PLACE, id);
+  history.replaceState(null, "", "#/chat");
+  leave(() => (chosen.value = id));
+  dispatchEvent(new HashChangeEvent("hashchange"));
+}
+
+/** A newer token of the same person and workspace changes nothing else. */
+function enter(given: string): void {
+  const before = `${claims.value?.user} ${workspace.value}`;
+  const change = () => {
+    refusal.value = "";
+    chosen.value = sessionStorage.getItem(PLACE) ?? "";
+    token.value = given;
+  };
+  const after = read(given);
+  const stays = token.value !== "" && after !== undefined && before === `${after.user} ${placeOf(after)}`;
+  if (stays) batch(change);
+  else leave(change);
+}
+
+function placeOf({ workspaces }: Claims): string {
+  const kept = sessionStorage.getItem(PLACE) ?? "";
+  return `workspaces/${workspaces.includes(kept) ? kept : (workspaces[0] ?? "dev")}`;
+}
+
+function leave(change: () => void): void {
+  life.abort();
+  life = new AbortController();
+  batch(() => {
+    change();
+    for (const forget of leaving) forget();
+  });
 }
 
 /** Reads the token from the address, and removes it there, or from before a reload. */
 function taken(): string {
   const found = /^#token=([^&]+)/.exec(location.hash)?.[1];
-  if (found) {
-    history.replaceState(null, "", `${location.pathname}${location.search}#/chat`);
-    sessionStorage.setItem(KEY, decodeURIComponent(found));
-  }
+  if (location.hash.startsWith("#token=")) history.replaceState(null, "", `${location.pathname}${location.search}#/chat`);
+  const given = decoded(found ?? "");
+  if (read(given)) keep(given);
   return sessionStorage.getItem(KEY) ?? "";
+}
+
+/** What another person left in the tab (drafts, a message on its way, the workspace) is removed. */
+function keep(given: string): void {
+  const person = read(given)!.user;
+  if (sessionStorage.getItem(PERSON) !== person) {
+    for (const key of Object.keys(sessionStorage)) {
+      if (key.startsWith(PREFIX)) sessionStorage.removeItem(key);
+    }
+  }
+  sessionStorage.setItem(PERSON, person);
+  sessionStorage.setItem(KEY, given);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** The claims of the token, unverified: the gateway and both services verify them. */

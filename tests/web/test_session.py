@@ -1,0 +1,103 @@
+"""Who is signed in and where: a link with a token, and a token with several workspaces."""
+
+import asyncio
+import re
+from typing import Any, Final
+
+from playwright.async_api import Browser, Page, Route, expect
+from rota.chat.v1 import chat_pb2 as chat
+
+from tests.web.stub import URL, Answers, stubbed, token
+
+ADA: Final = {"sub": "ada", "workspaces": {"w": "owner", "v": "editor"}, "exp": 9_999_999_999}
+BOB: Final = {"sub": "bob", "workspaces": {"v": "owner"}, "exp": 9_999_999_999}
+
+
+def threads(request: Any) -> chat.ListThreadsResponse:
+    place = request.parent
+    name = f"of {place.removeprefix('workspaces/')}"
+    return chat.ListThreadsResponse(
+        threads=[chat.Thread(name=f"{place}/threads/t", display_name=name)]
+    )
+
+
+ANSWERS: Final[Answers] = {
+    "ChatService/ListThreads": threads,
+    "ChatService/GetThread": lambda request: chat.Thread(name=request.name, display_name="a talk"),
+    "ChatService/ListTurns": lambda request: chat.ListTurnsResponse(
+        turns=[chat.Turn(name=f"{request.parent}/turns/u", state=chat.Turn.RUNNING)]
+    ),
+}
+
+
+async def listed(page: Page, name: str) -> None:
+    await expect(page.locator(".threads .line")).to_have_text(name)
+
+
+async def test_a_link_with_a_token_signs_in_another_person_in_an_open_tab(browser: Browser) -> None:
+    page, _ = await stubbed(browser, ANSWERS, claims=ADA)
+    await listed(page, "of w")
+    await page.get_by_label("Message", exact=True).fill("a secret of ada")
+    await page.evaluate("link => { location.hash = link; }", f"#token={token(BOB)}")
+    await listed(page, "of v")
+    await expect(page.locator(".side-foot")).to_have_text("bob")
+    await expect(page).to_have_url(f"{URL}/#/chat")
+    await expect(page.get_by_label("Message", exact=True)).to_have_value("")
+    assert "secret" not in await page.evaluate("JSON.stringify(sessionStorage)")
+    # A newer token of the same person changes nothing that is on the screen.
+    await page.get_by_label("Message", exact=True).fill("a word of bob")
+    await page.evaluate("link => { location.hash = link; }", f"#token={token({**BOB, 'iat': 2})}")
+    await expect(page).to_have_url(f"{URL}/#/chat")
+    await expect(page.get_by_label("Message", exact=True)).to_have_value("a word of bob")
+    await page.context.close()
+
+
+async def test_a_late_answer_to_one_person_is_not_shown_to_another(browser: Browser) -> None:
+    asked, release = asyncio.Event(), asyncio.Event()
+    page, stub = await stubbed(browser, ANSWERS, claims=ADA)
+    await listed(page, "of w")
+
+    async def late(route: Route) -> None:
+        asked.set()
+        await release.wait()
+        await stub.serve(route)
+
+    await page.route("**/ListThreads", late, times=1)
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await asked.wait()
+    await page.evaluate("link => { location.hash = link; }", f"#token={token(BOB)}")
+    await listed(page, "of v")
+    release.set()
+    await page.evaluate("() => new Promise(requestAnimationFrame)")
+    await listed(page, "of v")
+    await page.context.close()
+
+
+async def test_another_workspace_of_the_token_is_opened_and_streams_of_the_first_end(
+    browser: Browser,
+) -> None:
+    page, stub = await stubbed(browser, ANSWERS, claims=ADA)
+    opened, ended = asyncio.Event(), asyncio.Event()
+
+    async def stream(_: Route) -> None:
+        opened.set()  # and never answers
+
+    await page.route("**/WatchTurn", stream)
+    page.on("requestfailed", lambda request: ended.set() if "WatchTurn" in request.url else None)
+    await page.locator(".threads a").click()
+    await opened.wait()
+    await page.get_by_label("Workspace", exact=True).select_option("v")
+    await asyncio.wait_for(ended.wait(), 30)
+    await listed(page, "of v")
+    await expect(page.locator(".turn")).to_have_count(0)
+    await expect(page).to_have_url(f"{URL}/#/chat")
+    # It stays chosen in this tab.
+    await page.reload()
+    await listed(page, "of v")
+    await expect(page.get_by_label("Workspace", exact=True)).to_have_value("v")
+    stub.calls.clear()
+    await page.evaluate("dispatchEvent(new Event('online'))")
+    await listed(page, "of v")
+    parents = {getattr(request, "parent", "") for _, request in stub.calls}
+    assert all(re.match("workspaces/v|$", parent) for parent in parents)
+    await page.context.close()
