@@ -6,7 +6,7 @@ import { AutomationList } from "./automations/List.js";
 import { RunDetail } from "./automations/Run.js";
 import { Chat } from "./chat/Chat.js";
 import { announcement } from "./lib/announce.js";
-import { watchLists, pendingApprovals } from "./lib/lists.js";
+import { pendingCount, watchLists } from "./lib/lists.js";
 import { online } from "./lib/network.js";
 import { route } from "./lib/router.js";
 import { claims, token, workspace } from "./lib/session.js";
@@ -22,7 +22,7 @@ export function App() {
 
 function Signed() {
   useEffect(watchLists, []);
-  const pending = pendingApprovals.value?.length ?? 0;
+  const pending = pendingCount();
   useEffect(() => {
     document.title = pending ? `(${pending}) Rota` : "Rota";
   }, [pending]);
@@ -36,7 +36,7 @@ function Signed() {
           <Icon name="menu" />
         </button>
         <span class="brand">Rota</span>
-        {pending > 0 && <a class="count" href="#/approvals" aria-label={`${pending} approvals wait`}>{pending}</a>}
+        {pending && <a class="count" href="#/approvals" aria-label={`${pending} approvals wait`}>{pending}</a>}
       </header>
       <Sidebar />
       <main id="main" tabIndex={-1}>

@@ -2,7 +2,7 @@
 import { signal } from "@preact/signals";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Thread } from "./gen/rota/chat/v1/chat_pb.js";
-import { threads, listProblem, pendingApprovals } from "./lib/lists.js";
+import { threads, pendingApprovals, pendingCount } from "./lib/lists.js";
 import { notifyChange } from "./lib/network.js";
 import { type Problem, problemOf } from "./lib/problem.js";
 import { chat, idOf, requestId } from "./lib/rpc.js";
@@ -10,6 +10,7 @@ import { go, href, route } from "./lib/router.js";
 import { claims, openWorkspace, signOut, workspace } from "./lib/session.js";
 import { dateOf, day } from "./lib/time.js";
 import { Icon, type IconName } from "./ui/Icon.js";
+import { More } from "./ui/More.js";
 import { Skeleton } from "./ui/parts.js";
 
 export const sidebarOpen = signal(false);
@@ -31,7 +32,7 @@ export function Sidebar() {
         </div>
         <nav aria-label="Main">
           <a class="new" href={href("chat")} onClick={close}><Icon name="plus" />New chat</a>
-          <Place to="approvals" icon="inbox" label="Approvals" count={pendingApprovals.value?.length} />
+          <Place to="approvals" icon="inbox" label="Approvals" count={pendingCount()} />
           <Place to="automations" icon="clock" label="Automations" />
           <Place to="models" icon="spark" label="Models" />
         </nav>
@@ -63,7 +64,7 @@ function Person() {
   );
 }
 
-function Place(props: { to: string; icon: IconName; label: string; count?: number }) {
+function Place(props: { to: string; icon: IconName; label: string; count?: string }) {
   const here = route.value[0] === props.to;
   return (
     <a href={href(props.to)} aria-current={here ? "page" : undefined}>
@@ -75,22 +76,26 @@ function Place(props: { to: string; icon: IconName; label: string; count?: numbe
 }
 
 function Threads() {
-  if (!threads.value) return listProblem.value ? <p class="faint">They can't be shown now.</p> : <Skeleton rows={4} what="Loading threads" />;
-  if (!threads.value.length) return <p class="faint">None yet.</p>;
+  const list = threads.items.value;
+  if (!list) return threads.problem.value ? <p class="faint">They can't be shown now.</p> : <Skeleton rows={4} what="Loading threads" />;
+  if (!list.length && !threads.hasMore.value) return <p class="faint">None yet.</p>;
   const current = route.value[0] === "chat" ? route.value[1] : undefined;
   return (
-    <ul>
-      {threads.value.map((thread) => (
-        <Line key={thread.name} thread={thread} here={idOf(thread.name) === current} />
-      ))}
-    </ul>
+    <>
+      <ul>
+        {list.map((thread) => (
+          <Line key={thread.name} thread={thread} here={idOf(thread.name) === current} />
+        ))}
+      </ul>
+      <More list={threads} what="threads" />
+    </>
   );
 }
 
 function Line({ thread, here }: { thread: Thread; here: boolean }) {
   const [sure, ask] = useState(false);
   const [problem, blame] = useState<Problem>();
-  const asks = pendingApprovals.value?.some((each) => each.turn.startsWith(`${thread.name}/`));
+  const asks = pendingApprovals.items.value?.some((each) => each.turn.startsWith(`${thread.name}/`));
   const title = thread.displayName || "New thread";
   const date = dateOf(thread.updateTime);
   const remove = async () => {

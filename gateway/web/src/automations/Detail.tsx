@@ -12,7 +12,7 @@ import {
 } from "../gen/rota/automation/v1/automation_pb.js";
 import { announce } from "../lib/announce.js";
 import { objectOf } from "../lib/json.js";
-import { useQuery } from "../lib/query.js";
+import { useList, useQuery } from "../lib/query.js";
 import { notifyChange } from "../lib/network.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { automations, idOf, requestId } from "../lib/rpc.js";
@@ -20,6 +20,7 @@ import { href } from "../lib/router.js";
 import { workspace } from "../lib/session.js";
 import { dateOf, nearby, relative, span } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
+import { More } from "../ui/More.js";
 import { TextPrompt, Badge, Skeleton, ProblemNotice } from "../ui/parts.js";
 import { Revisions } from "./Revisions.js";
 import { AUTOMATION, look, RUN } from "./states.js";
@@ -129,18 +130,23 @@ function firing(it: Automation, definition: JsonObject): JsonObject {
 }
 
 function Runs({ parent }: { parent: string }) {
-  const { value, problem, again } = useQuery(
-    async () => (await automations.listRuns({ parent, pageSize: 20 })).runs,
+  const list = useList(
+    async (pageToken) => {
+      const page = await automations.listRuns({ parent, pageSize: 20, pageToken });
+      return { items: page.runs, next: page.nextPageToken };
+    },
     parent,
     2500,
   );
+  const [value, problem] = [list.items.value, list.problem.value];
   return (
     <section class="panel">
       <h2>Runs</h2>
-      {problem && <ProblemNotice problem={problem} again={again} />}
+      {problem && <ProblemNotice problem={problem} again={() => void list.refresh()} />}
       {!value && !problem && <Skeleton what="Loading runs" />}
-      {value?.length === 0 && <p class="faint">None yet.</p>}
+      {value?.length === 0 && !list.hasMore.value && <p class="faint">None yet.</p>}
       {!!value?.length && <ul class="rows tight">{value.map((run) => <RunRow key={run.name} run={run} parent={parent} />)}</ul>}
+      <More list={list} what="runs" earlier />
     </section>
   );
 }

@@ -1,35 +1,39 @@
 /** The automations of the workspace. */
 import { type Automation, Automation_State as State } from "../gen/rota/automation/v1/automation_pb.js";
-import { useQuery } from "../lib/query.js";
+import { useList } from "../lib/query.js";
 import { automations, idOf } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
 import { workspace } from "../lib/session.js";
 import { dateOf, nearby, relative } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
+import { More } from "../ui/More.js";
 import { Badge, Empty, Skeleton, ProblemNotice } from "../ui/parts.js";
 import { AUTOMATION, look, RUN } from "./states.js";
 
+const PAGE = 100;
 const RANK = [State.ACTIVE, State.PAUSED, State.ARCHIVED];
 
 export function AutomationList() {
   const parent = workspace.value;
-  const { value, problem, again } = useQuery(
-    async () => (await automations.listAutomations({ parent, pageSize: 200 })).automations,
-    parent,
-  );
+  const list = useList(async (pageToken) => {
+    const page = await automations.listAutomations({ parent, pageSize: PAGE, pageToken });
+    return { items: page.automations, next: page.nextPageToken };
+  }, parent);
+  const [value, problem] = [list.items.value, list.problem.value];
   return (
     <section class="screen" aria-label="Automations">
       <header class="screen-head"><h1>Automations</h1></header>
       <div class="scroll">
         <div class="column">
-          {problem && <ProblemNotice problem={problem} again={again} />}
+          {problem && <ProblemNotice problem={problem} again={() => void list.refresh()} />}
           {!value && !problem && <Skeleton rows={5} what="Loading automations" />}
-          {value?.length === 0 && (
+          {value?.length === 0 && !list.hasMore.value && (
             <Empty icon="clock" title="No automations yet">
               <a href={href("chat")}>Say what should happen and when</a>, and approve it.
             </Empty>
           )}
           {!!value?.length && <ul class="rows">{sorted(value).map((each) => <Row key={each.name} it={each} />)}</ul>}
+          <More list={list} what="automations" />
         </div>
       </div>
     </section>

@@ -1,24 +1,30 @@
 /** The revisions of a definition, and the changes between them. */
 import { type JsonValue, toJson } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { type Automation, Automation_State as State, AutomationDefinitionSchema, type Revision } from "../gen/rota/automation/v1/automation_pb.js";
 import { announce } from "../lib/announce.js";
 import { pretty } from "../lib/json.js";
-import { useQuery } from "../lib/query.js";
+import { useList, useQuery } from "../lib/query.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { automations, requestId } from "../lib/rpc.js";
 import { dateOf, nearby } from "../lib/time.js";
 import { Diff } from "../ui/Diff.js";
 import { Icon } from "../ui/Icon.js";
+import { More } from "../ui/More.js";
 import { Badge, Skeleton, ProblemNotice } from "../ui/parts.js";
 
 export function Revisions({ it, again }: { it: Automation; again: () => void }) {
-  const { value, problem } = useQuery(
-    async () => (await automations.listRevisions({ parent: it.name, pageSize: 50 })).revisions,
-    `${it.name} ${it.revision}`,
+  const list = useList(
+    async (pageToken) => {
+      const page = await automations.listRevisions({ parent: it.name, pageSize: 50, pageToken });
+      return { items: page.revisions, next: page.nextPageToken };
+    },
+    it.name,
     30_000,
   );
+  useEffect(() => void list.refresh(), [it.revision]);
+  const [value, problem] = [list.items.value, list.problem.value];
   const [open, show] = useState<number>();
   if (problem?.code === Code.Unimplemented) return null;
   return (
@@ -39,6 +45,7 @@ export function Revisions({ it, again }: { it: Automation; again: () => void }) 
           </li>
         ))}
       </ul>
+      <More list={list} what="revisions" earlier />
     </section>
   );
 }

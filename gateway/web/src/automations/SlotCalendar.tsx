@@ -1,12 +1,13 @@
 /** The slot ledger as a calendar: one square per slot, with its outcome. */
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Automation, Automation_State as State, Slot_Outcome as Outcome } from "../gen/rota/automation/v1/automation_pb.js";
-import { useQuery } from "../lib/query.js";
+import { type Automation, Automation_State as State, type Slot, Slot_Outcome as Outcome } from "../gen/rota/automation/v1/automation_pb.js";
+import { useList, useQuery } from "../lib/query.js";
 import { automations } from "../lib/rpc.js";
 import { resourceHref } from "../lib/router.js";
 import { clock, day, dayOf, moment } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
+import { More } from "../ui/More.js";
 import { Skeleton, type Tone, ProblemNotice } from "../ui/parts.js";
 import { look, SLOT } from "./states.js";
 
@@ -27,37 +28,50 @@ interface Group {
   list: Square[];
 }
 
+const PAGE = 200;
 const PLANNED = 12;
 const HOUR = 3_600_000;
 
 export function SlotCalendar({ it }: { it: Automation }) {
-  const { value, problem, again } = useQuery(() => squares(it), it.name, 3000);
+  const ledger = useList(
+    async (pageToken) => {
+      const page = await automations.listSlots({ parent: it.name, pageSize: PAGE, pageToken });
+      return { items: page.slots, next: page.nextPageToken };
+    },
+    it.name,
+    3000,
+  );
+  const ahead = useQuery(() => planned(it), it.name, 3000);
+  const problem = ledger.problem.value;
+  const value = ledger.items.value && ahead.value && squares(ledger.items.value, ahead.value);
   const [chosen, choose] = useState<string>();
   const square = value?.find((each) => each.key === chosen);
   return (
     <section class="panel">
       <h2>Every slot, accounted for</h2>
-      {problem && <ProblemNotice problem={problem} again={again} />}
+      {problem && <ProblemNotice problem={problem} again={() => void ledger.refresh()} />}
       {!value && !problem && <Skeleton rows={2} what="Loading the ledger" />}
-      {value?.length === 0 && <p class="faint">No slot has come, and none is planned.</p>}
+      {value?.length === 0 && !ledger.hasMore.value && <p class="faint">No slot has come, and none is planned.</p>}
       {!!value?.length && <Calendar squares={value} chosen={chosen} choose={choose} />}
+      <More list={ledger} what="slots" earlier />
       {square ? <Explained key={square.key} square={square} /> : !!value?.length && <p class="faint">Choose a square to see what became of it.</p>}
     </section>
   );
 }
 
-async function squares(it: Automation): Promise<Square[]> {
-  const [ledger, ...planned] = await Promise.all([
-    automations.listSlots({ parent: it.name, pageSize: 200 }),
-    ...(it.state === State.ARCHIVED ? [] : it.triggers).map((trigger) => upcoming(it, trigger)),
-  ]);
-  const past = ledger.slots.map((slot): Square => {
+async function planned(it: Automation): Promise<Square[]> {
+  const triggers = it.state === State.ARCHIVED ? [] : it.triggers;
+  return (await Promise.all(triggers.map((trigger) => upcoming(it, trigger)))).flat();
+}
+
+function squares(slots: Slot[], ahead: Square[]): Square[] {
+  const past = slots.map((slot): Square => {
     const time = timestampDate(slot.slotTime!);
     const [word, tone] = look(SLOT, slot.outcome);
     return { key: slot.name, trigger: slot.trigger, time, word, tone, reason: slot.reason, run: slot.run };
   });
   const known = new Set(past.map((each) => `${each.trigger} ${each.time.getTime()}`));
-  const future = planned.flat().filter((each) => !known.has(`${each.trigger} ${each.time.getTime()}`));
+  const future = ahead.filter((each) => !known.has(`${each.trigger} ${each.time.getTime()}`));
   return [...past, ...future].sort((a, b) => a.time.getTime() - b.time.getTime());
 }
 

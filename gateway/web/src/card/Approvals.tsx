@@ -1,6 +1,6 @@
 /** All pending approvals, from every requester and device. */
 import type { Approval } from "../gen/rota/chat/v1/chat_pb.js";
-import { listProblem, pendingApprovals } from "../lib/lists.js";
+import { pendingApprovals } from "../lib/lists.js";
 import { useQuery } from "../lib/query.js";
 import { notifyChange } from "../lib/network.js";
 import { chat, idOf } from "../lib/rpc.js";
@@ -8,6 +8,7 @@ import { href } from "../lib/router.js";
 import { workspace } from "../lib/session.js";
 import { dateOf, relative } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
+import { More } from "../ui/More.js";
 import { Empty, Skeleton, ProblemNotice } from "../ui/parts.js";
 import { ApprovalCard } from "./ApprovalCard.js";
 
@@ -24,10 +25,16 @@ export function Approvals({ id }: { id: string | undefined }) {
 }
 
 function All() {
-  const list = pendingApprovals.value;
-  if (!list) return listProblem.value ? <ProblemNotice problem={listProblem.value} /> : <Skeleton what="Loading approvals" />;
-  if (!list.length) return <Empty icon="inbox" title="Nothing waits for you">When an agent wants to set something up, it asks here, whichever device you asked from.</Empty>;
-  return <ul class="rows">{list.map((each) => <Line key={each.name} approval={each} />)}</ul>;
+  const list = pendingApprovals.items.value;
+  const problem = pendingApprovals.problem.value;
+  if (!list) return problem ? <ProblemNotice problem={problem} /> : <Skeleton what="Loading approvals" />;
+  if (!list.length && !pendingApprovals.hasMore.value) return <Empty icon="inbox" title="Nothing waits for you">When an agent wants to set something up, it asks here, whichever device you asked from.</Empty>;
+  return (
+    <>
+      <ul class="rows">{list.map((each) => <Line key={each.name} approval={each} />)}</ul>
+      <More list={pendingApprovals} what="approvals" />
+    </>
+  );
 }
 
 function Line({ approval }: { approval: Approval }) {

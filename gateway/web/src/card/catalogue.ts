@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import type { JsonObject } from "@bufbuild/protobuf";
 import type { Capability } from "../gen/rota/automation/v1/automation_pb.js";
 import { automations } from "../lib/rpc.js";
+import { readAll } from "../lib/pages.js";
 import { onLeave, scope, workspace } from "../lib/session.js";
 
 export interface Catalogue {
@@ -28,15 +29,24 @@ export async function loadCatalogue(): Promise<void> {
   const parent = workspace.value;
   try {
     const [triggers, actions, tools] = await Promise.all([
-      automations.listTriggerTypes({ parent }),
-      automations.listActionTypes({ parent }),
-      automations.listCapabilities({ parent }),
+      readAll(async (pageToken) => {
+        const page = await automations.listTriggerTypes({ parent, pageToken });
+        return { items: page.triggerTypes, next: page.nextPageToken };
+      }),
+      readAll(async (pageToken) => {
+        const page = await automations.listActionTypes({ parent, pageToken });
+        return { items: page.actionTypes, next: page.nextPageToken };
+      }),
+      readAll(async (pageToken) => {
+        const page = await automations.listCapabilities({ parent, pageToken });
+        return { items: page.capabilities, next: page.nextPageToken };
+      }),
     ]);
     if (here.aborted) return;
     catalogue.value = {
-      triggers: new Map(triggers.triggerTypes.map((each) => [each.type, each.configSchema ?? {}])),
-      actions: new Map(actions.actionTypes.map((each) => [each.type, each.configSchema ?? {}])),
-      tools: tools.capabilities,
+      triggers: new Map(triggers.map((each) => [each.type, each.configSchema ?? {}])),
+      actions: new Map(actions.map((each) => [each.type, each.configSchema ?? {}])),
+      tools,
     };
   } catch {
     if (!here.aborted) asked = false;

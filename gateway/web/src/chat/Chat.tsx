@@ -65,6 +65,7 @@ export function Chat({ id }: { id: string }) {
       <Log turns={turns}>
         {model.loading.value && !model.problem.value && <Skeleton rows={5} what="Loading the thread" />}
         {!model.loading.value && !turns.length && !model.problem.value && <Welcome pick={(text) => model.write((now) => ({ ...now, text }))} />}
+        {model.hasEarlier.value && <Earlier model={model} />}
         {turns.map((turn, n) => <TurnBlock key={turn.name || `new-${n}`} turn={turn} />)}
         {model.refused.value && <ProblemNotice problem={model.refused.value} />}
         {model.problem.value && <ProblemNotice problem={model.problem.value} again={() => void model.look()} />}
@@ -79,6 +80,24 @@ export function Chat({ id }: { id: string }) {
         cancel={() => void model.cancel()}
       />
     </section>
+  );
+}
+
+function Earlier({ model }: { model: ThreadModel }) {
+  const load = async () => {
+    const count = await model.loadEarlier();
+    if (model.unloaded.value) return;
+    announce(`${count} earlier turns loaded.${model.hasEarlier.value ? "" : " That is all."}`);
+    // The button may be gone: the log goes on from here by key.
+    if (!model.hasEarlier.value) document.querySelector<HTMLElement>(".log")?.focus({ preventScroll: true });
+  };
+  return (
+    <div class="more">
+      {model.unloaded.value && <ProblemNotice problem={model.unloaded.value} />}
+      <button type="button" class="quiet small" aria-busy={model.busy.value} onClick={() => void load()}>
+        {model.unloaded.value ? "Try again" : "Load earlier turns"}
+      </button>
+    </div>
   );
 }
 
@@ -104,11 +123,19 @@ function Log({ turns, children }: { turns: TurnView[]; children: preact.Componen
   const log = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
   const count = useRef(0);
+  const height = useRef(0);
+  const last = useRef<string>();
   useLayoutEffect(() => {
     const here = log.current;
-    if (here && (atEnd.current || turns.length > count.current)) here.scrollTop = endOf(here);
+    const isEarlier = turns.length > count.current && last.current !== undefined && turns.at(-1)?.name === last.current;
+    if (here && isEarlier) here.scrollTop += here.scrollHeight - height.current;
+    else if (here && (atEnd.current || turns.length > count.current)) here.scrollTop = endOf(here);
     count.current = turns.length;
+    last.current = turns.at(-1)?.name;
   }, [turns]);
+  useLayoutEffect(() => {
+    height.current = log.current?.scrollHeight ?? 0;
+  });
   // The event's element, not the ref: it comes a frame late, when the log may be gone.
   const scrolled = ({ currentTarget: here }: { currentTarget: HTMLElement }) => {
     atEnd.current = here.scrollHeight - here.scrollTop - here.clientHeight < 80;

@@ -3,6 +3,7 @@ import { signal } from "@preact/signals";
 import type { ModelConfig } from "../gen/rota/chat/v1/chat_pb.js";
 import { chat } from "../lib/rpc.js";
 import { latest } from "../lib/latest.js";
+import { readAll } from "../lib/pages.js";
 import { poll } from "../lib/network.js";
 import { onLeave, scope, workspace } from "../lib/session.js";
 
@@ -26,8 +27,11 @@ const asking = latest();
 async function ask(): Promise<void> {
   const [isNews, here] = [asking(), scope()];
   try {
-    const { modelConfigs } = await chat.listModelConfigs({ parent: workspace.value, pageSize: 200 });
-    if (isNews() && !here.aborted) models.value = modelConfigs;
+    const found = await readAll(async (pageToken) => {
+      const page = await chat.listModelConfigs({ parent: workspace.value, pageSize: 200, pageToken });
+      return { items: page.modelConfigs, next: page.nextPageToken };
+    });
+    if (isNews() && !here.aborted) models.value = found;
   } catch {
     // Without the list the service chooses.
   }

@@ -14,7 +14,7 @@ import { workspace, zone } from "../lib/session.js";
 import { attachImages } from "./images.js";
 import { type Draft, EMPTY, saveDraft, mentionsOf, loadDraft } from "./draft.js";
 import { followTurn } from "./stream.js";
-import { removePending, savePending, loadPending, type PendingMessage } from "./outbox.js";
+import { loadPending, type PendingMessage, removePending, savePending } from "./outbox.js";
 import { storedTurn, isOpen, newTurn, type TurnView, applyFrame } from "./turn.js";
 
 const PAGE = 200;
@@ -23,6 +23,11 @@ export class ThreadModel {
   readonly turns = signal<TurnView[]>([]);
   readonly title = signal("");
   readonly loading = signal(true);
+  /** Turns before the first that is shown. */
+  readonly hasEarlier = signal(false);
+  readonly busy = signal(false);
+  /** Why the earlier turns could not be loaded. */
+  readonly unloaded = signal<Problem | undefined>(undefined);
   readonly problem = signal<Problem | undefined>(undefined);
   /** The error of the last action in this thread. */
   readonly refused = signal<Problem | undefined>(undefined);
@@ -33,6 +38,9 @@ export class ThreadModel {
   private readonly asking = latest();
   private attaching: Promise<unknown> = Promise.resolve();
   private seen = "";
+  /** Turns that are shown, at least. */
+  private wanted = PAGE;
+  private prepended = 0;
 
   /** `name` is empty until the first message creates the thread. */
   constructor(public name: string) {
@@ -84,17 +92,18 @@ export class ThreadModel {
   }
 
   async say(draft: Draft, modelConfigId: bigint, disabledTools: string[]): Promise<boolean> {
-    const thread = this.name || `${workspace.value}/threads/-`;
-    const saying: PendingMessage = {
-      thread,
+    return this.send({
       text: draft.text.trim(),
       images: draft.images.map((each) => base64Encode(each.bytes)),
       mentions: mentionsOf(draft),
       modelConfigId: String(modelConfigId),
       disabledTools,
-      requestId: requestId(),
-      timeZone: zone,
-    };
+    });
+  }
+
+  private send(message: Omit<PendingMessage, "thread" | "requestId" | "timeZone">): Promise<boolean> {
+    const thread = this.name || `${workspace.value}/threads/-`;
+    const saying: PendingMessage = { ...message, thread, requestId: requestId(), timeZone: zone };
     this.refused.value = undefined;
     savePending(saying);
     return this.carry(saying);
@@ -104,9 +113,9 @@ export class ThreadModel {
   async carry(saying: PendingMessage): Promise<boolean> {
     const parts = partsOf(saying);
     const view = newTurn(parts);
-    const place = this.turns.value.length;
+    const place = this.follow(this.turns.value.length);
     this.turns.value = [...this.turns.value, view];
-    const problem = await this.tail(place, (signal) =>
+    const problem = await this.tail(place(), (signal) =>
       chat.sendMessage(
         {
           name: saying.thread,
@@ -120,10 +129,11 @@ export class ThreadModel {
         { signal },
       ),
     );
+    const { name } = this.turns.value[place()] ?? { name: "" };
     if (!problem) return true;
     removePending(saying.requestId);
-    if (!this.turns.value[place]?.name) {
-      this.turns.value = this.turns.value.toSpliced(place, 1);
+    if (!name) {
+      this.turns.value = this.turns.value.toSpliced(place(), 1);
       this.refused.value = problem;
       return false;
     }
@@ -144,7 +154,7 @@ export class ThreadModel {
   /** Returns false when the thread changed here meanwhile and the stored state may be older. */
   private async load(): Promise<boolean> {
     const before = this.turns.value;
-    const [messages, turns] = await Promise.all([this.messages(), this.stored()]);
+    const { turns, messages, more } = await this.history(this.wanted);
     if (this.open.value || this.turns.value !== before || this.stop.signal.aborted) return false;
     const views = turns.map((turn) => {
       const mine = messages.filter((message) => message.turn === turn.name);
@@ -154,6 +164,7 @@ export class ThreadModel {
     });
     const saying = loadPending();
     this.loading.value = false;
+    this.hasEarlier.value = more;
     if (saying?.thread === this.name) {
       // On its way when the page was left. Told again, it gives its turn from the first frame.
       const taken = textOf(views.at(-1)) === saying.text;
@@ -167,26 +178,67 @@ export class ThreadModel {
     return true;
   }
 
-  private async messages(): Promise<Message[]> {
+  /** Loads the turns before those that are shown; returns how many there were. */
+  async loadEarlier(): Promise<number> {
+    if (this.busy.value) return 0;
+    this.busy.value = true;
+    this.unloaded.value = undefined;
+    try {
+      const { turns, messages, more } = await this.history(this.wanted + PAGE);
+      if (this.stop.signal.aborted) return 0;
+      const held = new Set(this.turns.value.map((view) => view.name));
+      const first = turns.findIndex((turn) => held.has(turn.name));
+      const earlier = turns.slice(0, first < 0 ? turns.length : first).map((turn) => storedTurn(turn, messages.filter((message) => message.turn === turn.name)));
+      this.turns.value = [...earlier, ...this.turns.value];
+      this.prepended += earlier.length;
+      this.wanted += PAGE;
+      this.hasEarlier.value = more;
+      return earlier.length;
+    } catch (thrown) {
+      this.unloaded.value = problemOf(thrown);
+      return 0;
+    } finally {
+      this.busy.value = false;
+    }
+  }
+
+  /** At least so many of the last turns, if there are, and their messages; oldest first. */
+  private async history(count: number): Promise<{ turns: Turn[]; messages: Message[]; more: boolean }> {
+    const turns: Turn[] = [];
+    let pageToken = "";
+    do {
+      const page = await chat.listTurns({ parent: this.name, pageSize: PAGE, pageToken });
+      turns.push(...page.turns);
+      pageToken = page.nextPageToken;
+    } while (pageToken && turns.length < count);
+    const messages = await this.messages(new Set(turns.map((turn) => turn.name)));
+    return { turns: turns.reverse(), messages, more: pageToken !== "" };
+  }
+
+  /** The messages of these turns, which are the last of the thread; oldest first. */
+  private async messages(turns: Set<string>): Promise<Message[]> {
     const found: Message[] = [];
-    for (let pageToken = "", more = true; more && found.length < 2000; more = pageToken !== "") {
+    let pageToken = "";
+    do {
       const page = await chat.listMessages({ parent: this.name, pageSize: PAGE, pageToken });
       found.push(...page.messages);
       pageToken = page.nextPageToken;
-    }
+    } while (pageToken && (!found.length || turns.has(found.at(-1)!.turn)));
     return found.reverse();
   }
 
-  private async stored(): Promise<Turn[]> {
-    const page = await chat.listTurns({ parent: this.name, pageSize: PAGE });
-    return page.turns.reverse();
+  /** The place of a turn, also after earlier ones were put before it. */
+  private follow(place: number): () => number {
+    const before = this.prepended;
+    return () => place + this.prepended - before;
   }
 
   private async tail(
     place: number,
     begin?: Parameters<typeof followTurn>[0]["begin"],
   ): Promise<Problem | undefined> {
-    const view = () => this.turns.value[place]!;
+    const now = this.follow(place);
+    const view = () => this.turns.value[now()]!;
     const problem = await followTurn({
       name: () => view().name,
       sequence: () => view().sequence,
@@ -197,11 +249,11 @@ export class ThreadModel {
         const before = view();
         const after = applyFrame(before, frame);
         if (after === before) return;
-        this.turns.value = this.turns.value.with(place, after);
+        this.turns.value = this.turns.value.with(now(), after);
         this.note(frame, before, after);
       },
     });
-    if (problem && view()?.name) await this.truncated(place, problem);
+    if (problem && view()?.name) await this.truncated(now, problem);
     return problem;
   }
 
@@ -230,16 +282,16 @@ export class ThreadModel {
   }
 
   /** Shows the stored messages when the frames are gone; otherwise shows the problem. */
-  private async truncated(place: number, problem: Problem): Promise<void> {
-    const view = this.turns.value[place]!;
+  private async truncated(place: () => number, problem: Problem): Promise<void> {
+    const view = this.turns.value[place()]!;
     if (problem.reason !== "STREAM_TRUNCATED") {
       this.refused.value = problem;
       return;
     }
     try {
       const turn = await chat.getTurn({ name: view.name });
-      const mine = (await this.messages()).filter((message) => message.turn === view.name);
-      this.turns.value = this.turns.value.with(place, storedTurn(turn, mine));
+      const mine = (await this.messages(new Set(this.turns.value.map((each) => each.name)))).filter((message) => message.turn === view.name);
+      this.turns.value = this.turns.value.with(place(), storedTurn(turn, mine));
     } catch (thrown) {
       this.refused.value = problemOf(thrown);
     }

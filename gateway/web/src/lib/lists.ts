@@ -1,39 +1,36 @@
 /** The lists that every screen shows: threads and pending approvals. */
-import { signal } from "@preact/signals";
 import type { Approval, Thread } from "../gen/rota/chat/v1/chat_pb.js";
-import { latest } from "./latest.js";
+import { List } from "./list.js";
 import { poll } from "./network.js";
-import { type Problem, problemOf } from "./problem.js";
 import { chat } from "./rpc.js";
-import { onLeave, scope, workspace } from "./session.js";
+import { onLeave, workspace } from "./session.js";
 
-export const threads = signal<Thread[] | undefined>(undefined);
-export const pendingApprovals = signal<Approval[] | undefined>(undefined);
-export const listProblem = signal<Problem | undefined>(undefined);
+const PAGE = 100;
+
+export const threads = new List<Thread>(async (pageToken) => {
+  const page = await chat.listThreads({ parent: workspace.value, pageSize: PAGE, pageToken });
+  return { items: page.threads, next: page.nextPageToken };
+});
+
+export const pendingApprovals = new List<Approval>(async (pageToken) => {
+  const page = await chat.listApprovals({ parent: workspace.value, pageSize: PAGE, pageToken, filter: "state = PENDING" });
+  return { items: page.approvals, next: page.nextPageToken };
+});
 
 onLeave(() => {
-  threads.value = pendingApprovals.value = listProblem.value = undefined;
+  threads.clear();
+  pendingApprovals.clear();
 });
 
 export function watchLists(): () => void {
-  return poll(() => void look(), 4000);
+  return poll(() => {
+    void threads.refresh();
+    void pendingApprovals.refresh();
+  }, 4000);
 }
 
-const asking = latest();
-
-async function look(): Promise<void> {
-  const [isNews, here] = [asking(), scope()];
-  const parent = workspace.value;
-  try {
-    const [talks, approvals] = await Promise.all([
-      chat.listThreads({ parent, pageSize: 100 }),
-      chat.listApprovals({ parent, pageSize: 100, filter: "state = PENDING" }),
-    ]);
-    if (here.aborted || !isNews()) return;
-    threads.value = talks.threads;
-    pendingApprovals.value = approvals.approvals;
-    listProblem.value = undefined;
-  } catch (thrown) {
-    if (!here.aborted && isNews()) listProblem.value = problemOf(thrown);
-  }
+/** How many approvals wait; `100+` when there are more than are loaded. Empty: none. */
+export function pendingCount(): string {
+  const count = pendingApprovals.items.value?.length ?? 0;
+  return count ? `${count}${pendingApprovals.hasMore.value ? "+" : ""}` : "";
 }

@@ -1,6 +1,8 @@
 /** A query that repeats while its component is shown. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { latest } from "./latest.js";
+import { List } from "./list.js";
+import type { Page } from "./pages.js";
 import { poll } from "./network.js";
 import { problemOf, type Problem } from "./problem.js";
 
@@ -38,4 +40,17 @@ export function useQuery<T>(ask: () => Promise<T>, key: string, every = 5000): Q
   }, [key, every]);
   const current = held.key === key ? held : {};
   return { ...current, again: () => again.current() };
+}
+
+/** A list that is read again while its component is shown. */
+export function useList<T extends { name: string }>(ask: (token: string) => Promise<Page<T>>, key: string, every = 5000): List<T> {
+  const list = useMemo(() => new List(ask), [key]);
+  useEffect(() => {
+    const stop = poll(() => void list.refresh(), every);
+    return () => {
+      stop();
+      list.clear();
+    };
+  }, [list, every]);
+  return list;
 }
