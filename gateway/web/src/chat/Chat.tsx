@@ -66,7 +66,7 @@ export function Chat({ id }: { id: string }) {
         {model.loading.value && !model.problem.value && <Skeleton rows={5} what="Loading the thread" />}
         {!model.loading.value && !turns.length && !model.problem.value && <Welcome pick={(text) => model.write((now) => ({ ...now, text }))} />}
         {model.hasEarlier.value && <Earlier model={model} />}
-        {turns.map((turn, n) => <TurnBlock key={turn.name || `new-${n}`} turn={turn} />)}
+        {turns.map((turn, n) => <TurnBlock key={turn.name || `new-${n}`} turn={turn} retry={n === turns.length - 1 ? (failed) => void model.retry(failed) : undefined} />)}
         {model.refused.value && <ProblemNotice problem={model.refused.value} />}
         {model.problem.value && <ProblemNotice problem={model.problem.value} again={() => void model.look()} />}
       </Log>

@@ -7,6 +7,7 @@ import { Copy } from "../ui/Copy.js";
 import { Icon } from "../ui/Icon.js";
 import { Markdown } from "../ui/Markdown.js";
 import { pretty } from "../lib/json.js";
+import { contentOf } from "./thread.js";
 import { UserMessage } from "./UserMessage.js";
 import type { Item, Tool, TurnView } from "./turn.js";
 
@@ -21,7 +22,8 @@ const TOOLS: Record<string, [string, string]> = {
   now: ["Looking at the clock", "Looked at the clock"],
 };
 
-export function TurnBlock({ turn }: { turn: TurnView }) {
+/** `retry` is there for the last turn of a thread. */
+export function TurnBlock({ turn, retry }: { turn: TurnView; retry?: (turn: TurnView) => void }) {
   const working = turn.state === "running" || turn.state === "sending";
   const items = turn.items.filter((item) => item.kind !== "step" || (working && !item.done) || item.id !== "thinking-1");
   const linked = new Set(items.map((item) => (item.kind === "approval" ? item.approval.toolCallId : "")));
@@ -40,11 +42,16 @@ export function TurnBlock({ turn }: { turn: TurnView }) {
         {items.map((item, n) => <Shown key={keyOf(item, n)} item={item} live={working && n === items.length - 1} linked={linked} />)}
         {idle && <p class="working"><span class="pulse" />{turn.state === "sending" ? "Sending" : "Working"}</p>}
         {answer && !working && <div class="after-answer"><Copy text={answer} what="Copy the answer" /></div>}
-        {turn.state === "failed" && <p class="ended bad"><Icon name="warning" /><span>{turn.failure}</span></p>}
+        {turn.state === "failed" && <p class="ended bad"><Icon name="warning" /><span>{turn.failure}</span>{retry && turn.passing && <Retry turn={turn} retry={retry} />}</p>}
         {turn.state === "cancelled" && <p class="ended">Cancelled.</p>}
       </div>
     </article>
   );
+}
+
+function Retry({ turn, retry }: { turn: TurnView; retry: (turn: TurnView) => void }) {
+  if (!contentOf(turn.said)) return <span class="faint">Attach its pictures again to try again.</span>;
+  return <button type="button" class="quiet small" onClick={() => retry(turn)}><Icon name="retry" />Try again</button>;
 }
 
 function keyOf(item: Item, n: number): string {

@@ -82,6 +82,11 @@ export function cachedUrl(uri: string): string | undefined {
   return seen.get(uri);
 }
 
+/** In base64, while the page knows them: of an image that was sent from here since it was opened. */
+export function bytesOf({ data, uri }: { data: Uint8Array; uri: string }): string | undefined {
+  return data.length ? base64Encode(data) : cachedUrl(uri)?.split(",")[1];
+}
+
 function total(images: AttachedImage[]): number {
   return images.reduce((sum, each) => sum + each.bytes.length, 0);
 }

@@ -47,6 +47,29 @@ export function removePending(requestId = ""): void {
   }
 }
 
+/** What was chosen for the last message of a thread, over a reload. */
+export interface Choice {
+  turn: string;
+  modelConfigId: string;
+  disabledTools: string[];
+}
+
+const choiceKey = (turn: string) => `rota.choice ${turn.slice(0, turn.indexOf("/turns/"))}`;
+
+export function saveChoice(choice: Choice): void {
+  try {
+    sessionStorage.setItem(choiceKey(choice.turn), JSON.stringify(choice));
+  } catch {
+    // The storage is full: another try uses the model that the service chooses.
+  }
+}
+
+/** Undefined: another device sent the message, or it was not the last. */
+export function loadChoice(turn: string): Choice | undefined {
+  const kept = JSON.parse(sessionStorage.getItem(choiceKey(turn)) ?? "null") as Choice | null;
+  return kept?.turn === turn ? kept : undefined;
+}
+
 function ask(event: BeforeUnloadEvent): void {
   event.preventDefault();
 }

@@ -11,10 +11,10 @@ import { type Problem, problemOf } from "../lib/problem.js";
 import { chat, idOf, requestId } from "../lib/rpc.js";
 import { replace } from "../lib/router.js";
 import { workspace, zone } from "../lib/session.js";
-import { attachImages } from "./images.js";
+import { attachImages, bytesOf } from "./images.js";
 import { type Draft, EMPTY, saveDraft, mentionsOf, loadDraft } from "./draft.js";
 import { followTurn } from "./stream.js";
-import { loadPending, type PendingMessage, removePending, savePending } from "./outbox.js";
+import { loadChoice, loadPending, type PendingMessage, removePending, saveChoice, savePending } from "./outbox.js";
 import { storedTurn, isOpen, newTurn, type TurnView, applyFrame } from "./turn.js";
 
 const PAGE = 200;
@@ -99,6 +99,14 @@ export class ThreadModel {
       modelConfigId: String(modelConfigId),
       disabledTools,
     });
+  }
+
+  /** Sends the message of a failed turn as a new one. */
+  async retry(turn: TurnView): Promise<void> {
+    const said = contentOf(turn.said);
+    if (!said) return;
+    const { modelConfigId, disabledTools } = loadChoice(turn.name) ?? { modelConfigId: "0", disabledTools: [] };
+    await this.send({ ...said, modelConfigId, disabledTools });
   }
 
   private send(message: Omit<PendingMessage, "thread" | "requestId" | "timeZone">): Promise<boolean> {
@@ -272,6 +280,8 @@ export class ThreadModel {
 
   /** Runs when the service has accepted the message: from now on a reload watches the turn. */
   private named(turn: string): void {
+    const said = loadPending();
+    if (said) saveChoice({ turn, modelConfigId: said.modelConfigId, disabledTools: said.disabledTools });
     removePending();
     if (this.name) return;
     saveDraft("", EMPTY);
@@ -304,6 +314,15 @@ function partsOf(saying: PendingMessage): Part[] {
   const images = saying.images.map((data) => create(PartSchema, { part: { case: "image", value: { data: base64Decode(data) } } }));
   const mentions = saying.mentions.map(({ name, title }) => create(PartSchema, { part: { case: "mention", value: { name, displayName: title } } }));
   return [...text, ...images, ...mentions];
+}
+
+/** What a message said, to say it again. Undefined when the bytes of an image are gone. */
+export function contentOf(parts: Part[]): Pick<PendingMessage, "text" | "images" | "mentions"> | undefined {
+  const texts = parts.flatMap(({ part }) => (part.case === "text" ? [part.value] : []));
+  const images = parts.flatMap(({ part }) => (part.case === "image" ? [bytesOf(part.value)] : []));
+  const mentions = parts.flatMap(({ part }) => (part.case === "mention" ? [{ name: part.value.name, title: part.value.displayName }] : []));
+  const there = images.filter((each) => each !== undefined);
+  return there.length === images.length ? { text: texts.join("\n"), images: there, mentions } : undefined;
 }
 
 function textOf(view: TurnView | undefined): string {

@@ -10,7 +10,7 @@ import {
   ToolCallFinished_Outcome as Outcome,
   Turn_State,
 } from "../gen/rota/chat/v1/chat_pb.js";
-import { errorText } from "../lib/problem.js";
+import { errorText, isPassing } from "../lib/problem.js";
 
 export type Item =
   | { kind: "step"; id: string; title: string; lines: string[]; done: boolean }
@@ -43,12 +43,14 @@ export interface TurnView {
   items: Item[];
   /** The error of a failed turn. */
   failure: string;
+  /** The same message may succeed later. */
+  passing: boolean;
 }
 
 export const isOpen = (view: TurnView) => ["sending", "running", "waiting"].includes(view.state);
 
 export function newTurn(said: Part[], name = ""): TurnView {
-  return { name, sequence: 0, state: name ? "running" : "sending", said, items: [], failure: "" };
+  return { name, sequence: 0, state: name ? "running" : "sending", said, items: [], failure: "", passing: false };
 }
 
 /** Returns the view with one more frame; a known frame changes nothing. */
@@ -99,7 +101,7 @@ export function applyFrame(view: TurnView, frame: TurnEvent): TurnView {
     case "completed":
       return { ...next, state: "done" };
     case "failed":
-      return { ...next, state: "failed", failure: errorText(event.value.status) };
+      return { ...next, state: "failed", failure: errorText(event.value.status), passing: isPassing(event.value.status) };
     case "cancelled":
       return { ...next, state: "cancelled" };
     default:
@@ -127,6 +129,7 @@ export function storedTurn(turn: Turn, messages: Message[]): TurnView {
     state: states[turn.state] ?? "done",
     items,
     failure: turn.state === Turn_State.FAILED ? errorText(turn.error) : "",
+    passing: turn.state === Turn_State.FAILED && isPassing(turn.error),
   };
 }
 

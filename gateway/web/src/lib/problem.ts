@@ -1,4 +1,5 @@
 /** Errors as a person reads them. */
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Status } from "../gen/google/rpc/status_pb.js";
 import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
@@ -42,6 +43,17 @@ export function isTransient(problem: Problem): boolean {
 
 export function errorText(status: Status | undefined): string {
   return status?.message || "It did not say why.";
+}
+
+const PASSING = [
+  "INTERNAL", "MODEL_RATE_LIMITED", "MODEL_UNAVAILABLE", "PEER_UNAVAILABLE", "RATE_LIMITED", "SERVICE_UNAVAILABLE", "TIMED_OUT",
+  "TOO_MANY_STREAMS",
+];
+
+/** Whether a turn that failed so may succeed later, with the same message and model. */
+export function isPassing(status: Status | undefined): boolean {
+  const info = status?.details.map((each) => anyUnpack(each, ErrorInfoSchema)).find((each) => each !== undefined);
+  return PASSING.includes(info?.reason ?? "");
 }
 
 function worded(code: Code, message: string): string {
