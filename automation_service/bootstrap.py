@@ -51,6 +51,7 @@ from shared.rpc.configuration import build_server, read_credentials, read_tls
 from shared.rpc.idempotency import Idempotency
 from shared.rpc.open_streams import OpenStreams
 from shared.rpc.server import RpcServer
+from shared.rpc.wakeups import drain_wakeups
 from shared.security.secretbox import SecretBox
 from shared.telemetry import logs
 
@@ -93,6 +94,8 @@ async def service(
     follows = clock is None
     clock = clock or corrected
     register_builtins()
+    if settings.drain_wakeups:
+        drain_wakeups(asyncio.get_running_loop())
     async with contextlib.AsyncExitStack() as closers:
         db = database.create_engine(
             settings.database_url.get_secret_value(), schema=SCHEMA, pool_size=settings.pool_size

@@ -109,7 +109,9 @@ class GrpcClient:
         from rota.chat.v1 import chat_pb2_grpc
 
         from shared.rpc import client
+        from shared.rpc.wakeups import drain_wakeups
 
+        drain_wakeups(asyncio.get_running_loop())
         self._order = order
         self._channel = client.open_channel(order.target)
         self._stub = chat_pb2_grpc.ChatServiceStub(self._channel)

@@ -1,5 +1,6 @@
 """The one place that builds the service."""
 
+import asyncio
 import contextlib
 import functools
 import os
@@ -61,6 +62,7 @@ from shared.rpc.configuration import build_server, read_credentials, read_tls
 from shared.rpc.idempotency import Idempotency
 from shared.rpc.open_streams import OpenStreams
 from shared.rpc.server import RpcServer
+from shared.rpc.wakeups import drain_wakeups
 from shared.security.secretbox import SecretBox
 from shared.telemetry import logs
 
@@ -97,6 +99,8 @@ async def service(
     """Builds and serves; on leaving, drains and closes in the opposite order."""
     prepare_process()
     register_builtins()
+    if settings.drain_wakeups:
+        drain_wakeups(asyncio.get_running_loop())
     fetcher = fetcher or Fetcher()
     timeouts = timeouts or Timeouts()
     box = SecretBox.parse(settings.secret_keys.get_secret_value())

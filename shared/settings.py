@@ -62,6 +62,9 @@ class ServiceSettings(BaseSettings):
         "INFO", description="least severe level that is logged"
     )
     uvloop: bool = Field(True, description="use uvloop")
+    drain_wakeups: bool = Field(
+        True, description="read all wake-ups of grpc.aio at once, so that a burst does not stall it"
+    )
 
 
 def variable_of(settings: type[BaseSettings], name: str) -> str:
