@@ -140,6 +140,8 @@ async def test_what_nobody_sees_is_marked_wherever_people_and_models_write(
     place = "workspaces/w/threads/t"
     thread = chat.Thread(name=place, display_name=odd)
     plan = automation.Automation(name="workspaces/w/automations/a", display_name=odd)
+    pause = approval("a", "automation_pause", {"note": odd})
+    pause.payload_schema.update({"type": "object", "properties": {"note": {"type": "string"}}})
     turn = chat.Turn(name=f"{place}/turns/u", state=chat.Turn.SUCCEEDED)
     said = [
         chat.Message(name=f"{place}/messages/{role}", turn=turn.name, role=role, parts=[part])
@@ -149,6 +151,7 @@ async def test_what_nobody_sees_is_marked_wherever_people_and_models_write(
     page, _ = await stubbed(
         browser,
         {
+            **answers(pause),
             "ChatService/ListThreads": lambda _: chat.ListThreadsResponse(threads=[thread]),
             "ChatService/GetThread": lambda _: thread,
             "ChatService/ListTurns": lambda _: chat.ListTurnsResponse(turns=[turn]),
@@ -167,4 +170,10 @@ async def test_what_nobody_sees_is_marked_wherever_people_and_models_write(
     )
     await page.goto(f"{URL}/#/automations")
     await expect(page.locator(".row-title")).to_have_text(shown)
+    await page.goto(f"{URL}/#/approvals/a")
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    await expect(page.get_by_label("Note", exact=True)).to_have_value(odd)
+    await expect(page.get_by_text("It holds hidden characters: ", exact=False)).to_have_text(
+        re.compile(f"{shown.pattern}$")
+    )
     await page.context.close()

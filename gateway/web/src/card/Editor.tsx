@@ -1,6 +1,7 @@
 /** A form for the whole payload, and the same payload as JSON. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
+import { visible } from "../lib/invisible.js";
 import { at, normalise, objectOf, type Path, pretty, put } from "../lib/json.js";
 import type { Violation } from "../lib/problem.js";
 import type { Preview } from "../gen/rota/chat/v1/chat_pb.js";
@@ -154,7 +155,7 @@ function RawSide({ payload, change, readable }: { payload: JsonValue; change: (p
     <div class="raw">
       <label for="raw-json">JSON</label>
       <textarea id="raw-json" class="mono" spellcheck={false} value={text} aria-invalid={bad !== ""} aria-describedby="raw-help" onInput={(event) => typed(event.currentTarget.value)} />
-      <p id="raw-help" class={bad ? "error" : "faint"}>{bad || "The same, as it will be saved."}</p>
+      <p id="raw-help" class={bad ? "error" : "faint"}>{bad || (visible(text) === text ? "The same, as it will be saved." : "The same, as it will be saved. It holds hidden characters, which the form marks.")}</p>
     </div>
   );
 }

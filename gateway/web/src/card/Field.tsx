@@ -168,10 +168,15 @@ function Text({ path, schema, value, required, name, number }: FieldProps & { nu
             spellcheck={false}
             onInput={(event) => change(event.currentTarget.value)}
           />}
-      {visible(shown) !== shown && <span class="help hidden-text">It holds hidden characters: {shown}</span>}
+      <Hidden text={shown} />
       {field.help(schema.description)}
     </div>
   );
+}
+
+/** A field keeps what nobody sees; beneath it the text is marked. */
+function Hidden({ text }: { text: string }) {
+  return visible(text) === text ? null : <span class="help">It holds hidden characters: {text}</span>;
 }
 
 function Choice({ path, schema, value, required }: FieldProps) {
@@ -245,6 +250,7 @@ function Lines({ path, schema, value }: FieldProps) {
     <div class={field.wrong ? "field wide wrong" : "field wide"}>
       <label for={field.id}>{label(String(path.at(-1)))} <span class="faint">one a line</span></label>
       <textarea {...field.marks} rows={Math.max(2, mine.split("\n").length)} value={mine} onInput={(event) => { write(event.currentTarget.value); field.set(split(event.currentTarget.value)); }} />
+      <Hidden text={mine} />
       {field.help(schema.description)}
     </div>
   );
@@ -337,6 +343,7 @@ function Raw({ path, schema, value }: FieldProps) {
     <div class={field.wrong || bad ? "field wide wrong" : "field wide"}>
       <label for={field.id}>{label(String(path.at(-1)))} <span class="faint">JSON</span></label>
       <textarea {...field.marks} class="mono" rows={Math.min(8, Math.max(1, text.split("\n").length))} spellcheck={false} value={text} onInput={(event) => change(event.currentTarget.value)} />
+      <Hidden text={text} />
       {bad ? <span class="help error">Not JSON yet.</span> : field.help(schema.description)}
     </div>
   );
