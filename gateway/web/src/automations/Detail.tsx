@@ -72,7 +72,7 @@ function Body({ it, again }: { it: Automation; again: () => void }) {
           <Steps definition={definition} />
           <h3>Tools granted</h3>
           <Tools definition={definition} />
-          <Rest value={definitionRest(definition, it.displayName)} />
+          <Rest value={definitionRest(definition, it.displayName)} title="What else it says" />
         </section>
       </div>
       <SlotCalendar it={it} />

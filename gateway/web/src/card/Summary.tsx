@@ -4,7 +4,7 @@ import { isObject, objectOf } from "../lib/json.js";
 import { Icon } from "../ui/Icon.js";
 import { Values } from "../ui/Values.js";
 import { choice, label, WHILE_RUNNING } from "./labels.js";
-import { isNumber, isObjects, isSwitch, isText, isTexts, restOf } from "./rest.js";
+import { isEmpty, isNumber, isObjects, isSwitch, isText, isTexts, restOf } from "./rest.js";
 import { fillings } from "./template.js";
 
 const list = (value: JsonValue | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
@@ -34,9 +34,11 @@ function Trigger({ trigger }: { trigger: JsonObject }) {
 export function Steps({ definition }: { definition: JsonObject }) {
   const after = list(objectOf(definition.execution).on_failure);
   const triggers = list(definition.triggers);
+  const goal = textOf(definition.goal);
+  const isSaid = list(definition.plan).some((step) => objectOf(step.config).prompt === goal);
   return (
     <>
-      {textOf(definition.goal) && <p class="goal">{textOf(definition.goal)}</p>}
+      {goal && !isSaid && <p class="goal">{goal}</p>}
       <ol class="steps">{list(definition.plan).map((step, n) => <Step key={n} step={step} triggers={triggers} />)}</ol>
       {after.length > 0 && (
         <>
@@ -95,9 +97,15 @@ function Template({ text, triggers }: { text: string; triggers: JsonObject[] }) 
 }
 
 /** Fields without a place of their own, with their names. */
-export function Rest({ value, triggers = [] }: { value: JsonObject; triggers?: JsonObject[] }) {
+export function Rest({ value, triggers = [], title }: { value: JsonObject; triggers?: JsonObject[]; title?: string }) {
   if (!Object.keys(value).length) return null;
-  return <Values value={value} name={label} text={(text) => (fillings(text, triggers).length ? <Template text={text} triggers={triggers} /> : undefined)} />;
+  const filled = (text: string) => (fillings(text, triggers).length ? <Template text={text} triggers={triggers} /> : undefined);
+  return (
+    <>
+      {title && <h3>{title}</h3>}
+      <Values value={value} name={label} text={filled} />
+    </>
+  );
 }
 
 /** What a definition says beyond its triggers, steps and limits. `title` is shown already. */
@@ -116,8 +124,14 @@ export function definitionRest(definition: JsonObject, title: string): JsonObjec
     triggers: isObjects,
     plan: isObjects,
     execution: isObject,
+    inputs: (value) => isObject(value) && isEmpty(restOf(value, {})),
   });
+  if (isObject(rest.metadata)) rest.metadata = withoutEmptyTags(rest.metadata);
   return restOf({ ...rest, ...(isObject(definition.execution) ? { execution } : {}) }, {});
+}
+
+function withoutEmptyTags({ tags, ...others }: JsonObject): JsonObject {
+  return tags === undefined || isEmpty(tags) ? others : { tags, ...others };
 }
 
 export function grantedTools(definition: JsonObject): string[] {
