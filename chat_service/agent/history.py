@@ -8,8 +8,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMe
 from langchain_core.messages.tool import tool_call
 
 from chat_service.agent.middleware.context_window import Group, trim_history
+from chat_service.llm.argument_repair import repair_arguments
 from chat_service.llm.text import read_arguments
-from chat_service.llm.tool_call_chunks import to_tool_name
+from chat_service.llm.tool_names import to_tool_name
 from chat_service.runtime.ports import REFERENCE, ThreadMessage
 
 _SHOWN = (REFERENCE, "https://", "http://", "data:")
@@ -104,7 +105,8 @@ def _unique(wanted: str, taken: set[str]) -> str:
 
 
 def _arguments(call: Mapping[str, Any]) -> dict[str, Any]:
-    return read_arguments(call.get("args_json") or "") or {}
+    repaired = repair_arguments(call.get("args_json") or "")
+    return (read_arguments(repaired.text) if repaired else None) or {}
 
 
 def _output(call: Mapping[str, Any]) -> str:

@@ -4,10 +4,10 @@ The stock stream builds the SDK's typed object for every chunk and takes it apar
 is most of what a token costs. Here the chunk's JSON goes straight to the same conversion.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from langchain_core.language_models.chat_models import generate_from_stream
@@ -23,6 +23,9 @@ from chat_service.llm.finish_reason import normalize_reason
 from chat_service.llm.text import clean
 from chat_service.llm.thought_tags import Piece, Retraction, Thought, ThoughtSplitter
 from chat_service.llm.tool_call_chunks import ToolCallAssembler
+
+# in a message's metadata: what was done to arguments of tool calls, by id
+REPAIRS: Final = "repairs"
 
 
 @dataclass(slots=True)
@@ -53,13 +56,14 @@ class StreamingChat(ChatOpenAI):
         """Returns the message that `ainvoke` would. Calls `on_chunk` with each chunk.
 
         Its text has no thoughts; they are in `additional_kwargs["reasoning_content"]`. Its finish
-        reason is that of the OpenAI API, if it has that meaning.
+        reason is that of the OpenAI API, if it has that meaning. Its metadata has REPAIRS, if any.
         """
         asked = {"stream": True, "stream_options": {"include_usage": True}, **settings}
         payload = self._get_request_payload(list(messages), **asked)
         progress.request = payload
+        taken = progress.tool_call_ids | _ids_in(messages)
         response = _ResponseBuilder(
-            self, ToolCallAssembler(progress.tool_call_ids | _ids_in(messages)), progress
+            self, ToolCallAssembler(taken, _names(settings.get("tools"))), progress
         )
         async with aclosing(coalesce(self._chunks(payload))) as came:
             async for chunks in came:
@@ -129,7 +133,7 @@ class _ResponseBuilder:
     def rest(self) -> Iterable[ResponseChunk]:
         """Returns the words and the tool calls that no earlier chunk has shown."""
         found: list[ResponseChunk] = [*self._keep(self._splitter.close())]
-        if remaining := list(self._calls.remaining()):
+        if remaining := list(self._calls.remaining(silent=not any(self._text))):
             chunk = self._chat.convert(
                 {"choices": [{"index": 0, "delta": {"tool_calls": remaining}}]}
             )
@@ -158,6 +162,10 @@ class _ResponseBuilder:
         # LangChain would complete arguments that were cut off
         message.tool_calls, message.invalid_tool_calls = self._calls.parse(self._finish)
         message.response_metadata["finish_reason"] = self._finish
+        if self._calls.repairs:
+            message.response_metadata[REPAIRS] = {
+                call: list(done) for call, done in self._calls.repairs.items()
+            }
         message.id = f"answer-{uuid4()}"
         return message
 
@@ -197,11 +205,16 @@ def _prepare(data: dict[str, Any], calls: ToolCallAssembler) -> tuple[list[str |
     delta: dict[str, Any] = (choices[0].get("delta") or {}) if choices else {}
     words = take_words(delta) if delta else []
     said = [one if isinstance(one, str) else one.text for one in words]
-    if delta.get("tool_calls"):
-        delta["tool_calls"] = [call for call in delta["tool_calls"] if calls.normalize(call)]
+    if delta.get("tool_calls") or delta.get("function_call"):
+        delta["tool_calls"] = calls.normalize_all(delta)
+        delta.pop("function_call", None)
         for call in delta["tool_calls"]:
             said += [call["function"].get("name") or "", call["function"].get("arguments") or ""]
     return words, sum(len(text.encode(errors="replace")) for text in said)
+
+
+def _names(tools: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    return [tool["function"]["name"] for tool in tools or ()]
 
 
 def _ids_in(messages: Sequence[BaseMessage]) -> set[str]:

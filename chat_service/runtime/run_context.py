@@ -103,6 +103,7 @@ class RunState:
     finished_calls: set[str] = field(default_factory=set)  # by tool call id; their end was sent
     self_metered_calls: set[str] = field(default_factory=set)  # tool calls that send their usage
     images: dict[str, str | None] = field(default_factory=dict)  # data URLs by reference
+    repairs: dict[str, list[str]] = field(default_factory=dict)  # of arguments, by tool call id
     earlier_images_refused: bool = False  # only the present message's images are sent
     max_tokens: int | None = None  # of messages; set when the provider refuses more
     meter: Meter = field(default_factory=Meter)
@@ -140,6 +141,11 @@ def stamp_of(message: BaseMessage) -> dict[str, Any]:
 def unreadable_of(message: BaseMessage) -> dict[str, str]:
     """Returns the unreadable arguments of a message by tool call id."""
     return stamp_of(message).get("unreadable") or {}
+
+
+def repairs_of(message: BaseMessage) -> dict[str, list[str]]:
+    """Returns what was done to the arguments of a message's tool calls, by tool call id."""
+    return stamp_of(message).get("repairs") or {}
 
 
 def cost_micros_of(messages: Sequence[BaseMessage]) -> int:

@@ -1,6 +1,6 @@
 """Human approval of a tool call: stored once, shown, and decided before the call runs."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 from typing import Any
@@ -122,14 +122,20 @@ def _draft(
         summary=proposal.summary,
         payload=proposal.payload,
         payload_schema=proposal.payload_schema,
-        context={**_with_warnings(proposal), **wanted_by},
+        context={**_with_warnings(proposal, run.state.repairs.get(call.id, ())), **wanted_by},
         preview=proposal.preview,
     )
 
 
-def _with_warnings(proposal: Proposal) -> dict[str, Any]:
-    """Returns the context, with a warning of each field that holds invisible characters."""
+def _with_warnings(proposal: Proposal, repairs: Sequence[str]) -> dict[str, Any]:
+    """Returns the context, with a warning of each field that holds invisible characters.
+
+    `repairs` of the call's arguments are a warning too.
+    """
     found = list(islice(_invisible(proposal.payload, ""), MOST_WARNINGS))
+    if repairs:
+        done = "; ".join(repairs)
+        found.insert(0, f"The model's call was not plain JSON and was repaired: {done}.")
     if not found:
         return dict(proposal.context)
     return {**proposal.context, "warnings": [*proposal.context.get("warnings", ()), *found]}

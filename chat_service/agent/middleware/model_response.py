@@ -8,7 +8,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import tool_call
 
 from chat_service.agent.middleware import budget
-from chat_service.llm.chat_model import ResponseChunk
+from chat_service.llm.chat_model import REPAIRS, ResponseChunk
 from chat_service.llm.errors import EmptyResponse
 from chat_service.llm.finish_reason import CONTENT_FILTER, CUT, LENGTH, is_known
 from chat_service.llm.metering import MeteredCall
@@ -62,7 +62,10 @@ def accept_response(message: AIMessage, asked: ResponseContext) -> AIMessage:
     asked.emit(used)
     _end_visibly(message, asked)
     unreadable = _tidy(message)
-    more = {"unreadable": unreadable} if unreadable else {}
+    repairs = message.response_metadata.pop(REPAIRS, None)
+    more = {
+        name: found for name, found in (("unreadable", unreadable), ("repairs", repairs)) if found
+    }
     message.response_metadata[STAMP] = run.context.stamp(used=asdict(used), **more)
     return message
 

@@ -3,7 +3,8 @@
 What a capability's result may hold is in `tools/capability_result.py`.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import psycopg
@@ -16,7 +17,7 @@ from psycopg_pool import PoolTimeout
 
 from chat_service.agent.middleware.common import agent_run, calling_message
 from chat_service.llm.text import one_line
-from chat_service.runtime.run_context import AgentRun, stamp_of, unreadable_of
+from chat_service.runtime.run_context import AgentRun, repairs_of, stamp_of, unreadable_of
 from chat_service.tools.definition import ToolDefinition, error_result
 from chat_service.tools.results import TURN_ERRORS
 from shared import errors
@@ -43,6 +44,9 @@ class ToolCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     ) -> ToolMessage | Command[Any]:
         run = agent_run(request.runtime.context)
         refusal = _unreadable(request) or _beyond(request)
+        repairs = repairs_of(calling_message(request)).get(str(request.tool_call["id"]))
+        if repairs:
+            run.state.repairs[str(request.tool_call["id"])] = repairs
         try:
             known = None if refusal else await self._tool(run, request)
             if known is not None:
@@ -66,6 +70,8 @@ class ToolCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             given = message.artifact if isinstance(message.artifact, dict) else {}
             ok = bool(given.get("ok", True)) and message.status != "error"
             spent = {"spent": given["spent"]} if "spent" in given else {}
+            if repairs:
+                message.content = _with_repairs(message.text, repairs)
             message.artifact = run.context.stamp(ok=ok, resource=given.get("resource", ""), **spent)
         return message
 
@@ -82,6 +88,17 @@ class ToolCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             return await late()
         # retry: an approved call outlives a short outage of its MCP server
         return await run.deps.retry.peer.call(late)
+
+
+def _with_repairs(content: str, repairs: Sequence[str]) -> str:
+    """Returns a result that says what was done to the arguments of its call."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        found = content
+    output = found if isinstance(found, dict) else {"result": found}
+    said = f"The arguments were not plain JSON: {'; '.join(repairs)}."
+    return json.dumps({**output, "arguments_repaired": said}, ensure_ascii=False)
 
 
 def _answer(request: ToolCallRequest, said: str) -> ToolMessage:

@@ -267,3 +267,107 @@ async def test_a_call_in_odd_pieces_is_one_call(
 
     assert acts.done == [{"a": 1}]
     assert "".join(e.json for e in events if isinstance(e, ToolCallArgs)) == '{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ('{}{"a": 1}', "an empty object before them was left out"),
+        ('{"a": 1}{"a": 1}', "they were written twice"),
+        ('```json\n{"a": 1}\n```', "a fence around them was taken off"),
+        (json.dumps('{"a": 1}'), "they were JSON in a string"),
+        ('{"a": 1}</tool_call>', "a tag around them was left out"),
+        ('{"a": 1,}', "a comma too many was left out"),
+        ('{"a": 1 /* one */}', "comments in them were left out"),
+    ],
+)
+async def test_repaired_arguments_are_carried_out_and_the_result_says_so(
+    bench: Bench, acts: Acts, sent: str, said: str
+) -> None:
+    events = await told(bench, calls(call("act", sent, index=0, id="c")))
+    again = await bench.all("go", first_block=2)
+
+    (result,) = finished(events)
+    assert acts.done == [{"a": 1}]
+    assert (result.ok, result.output["did"]) == (True, "it")
+    assert said in result.output["arguments_repaired"]
+    assert finished(again) == [result]
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+@pytest.mark.parametrize("sent", ['{"a": 1,}', '{}{"a": 1}', "{}", "```json\n{}"])
+async def test_the_last_call_of_an_answer_that_was_cut_is_not_repaired(
+    bench: Bench, acts: Acts, reason: str, sent: str
+) -> None:
+    events = await told(bench, calls(call("act", sent, index=0, id="c")), reason=reason)
+
+    assert acts.done == []
+    assert [e.ok for e in finished(events)] == [False]
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"function_call": {"name": "act", "arguments": '{"a": 1}'}},
+        {"function_call": {"name": "act", "arguments": '{"a": 1}'}, "tool_calls": None},
+        {"tool_calls": [{"index": 0, "id": "c", "name": "act", "arguments": '{"a": 1}'}]},
+        {"tool_calls": [{"index": 0, "function": "act", "arguments": {"a": 1}}]},
+        {"tool_calls": call("act", '{"a": 1}', id="c")},
+        {"tool_calls": [None, call("functions.act", '{"a": 1}', index=0, id="c")]},
+    ],
+    ids=["legacy", "legacy and null", "flat", "name as function", "no list", "null before"],
+)
+async def test_a_call_of_another_form_is_read(
+    bench: Bench, acts: Acts, delta: dict[str, Any]
+) -> None:
+    await told(bench, says("", **delta))
+
+    assert acts.done == [{"a": 1}]
+
+
+async def test_a_legacy_call_in_pieces_is_one_call(bench: Bench, acts: Acts) -> None:
+    pieces = [{"name": "act", "arguments": ""}, {"arguments": '{"a"'}, {"arguments": ": 1}"}]
+    await told(bench, *[says("", function_call=piece) for piece in pieces])
+
+    assert acts.done == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [[None], [None, None], ["act"], [{"function": None}], [{"index": 0, "id": "c"}], "act", [[]]],
+    ids=str,
+)
+async def test_a_call_of_no_known_form_is_refused_in_words(bench: Bench, sent: Any) -> None:
+    events = await told(bench, says(None, tool_calls=sent))
+
+    assert [e.ok for e in finished(events)] == [False]
+
+
+async def test_a_call_of_no_known_form_beside_words_is_left_out(bench: Bench) -> None:
+    async with scripted_model([says("Hello.", tool_calls=[None]), ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go")
+
+    assert (text_of(events), finished(events)) == ("Hello.", [])
+
+
+async def test_the_card_of_a_repaired_call_says_so(bench: Bench) -> None:
+    fenced = call("create_automation", '```json\n{"intent": "a joke"}\n```', index=0, id="c")
+    schedule = {"trigger_id": "t", "type": "schedule", "config": {"cron": "0 9 * * *"}}
+    step = {"step_id": "s", "action": "agent_task", "config": {"prompt": "A joke."}}
+    drawn = {
+        "display_name": "A joke",
+        "definition": {
+            "triggers": [{**schedule, "config": {**schedule["config"], "timezone": "UTC"}}],
+            "plan": [step],
+        },
+    }
+    async with scripted_model(
+        [calls(fenced), ends("tool_calls"), DONE], [says(json.dumps(drawn)), ends(), DONE]
+    ) as model:
+        bench.ask_at(model.base_url)
+        (approval,) = await bench.paused("a joke every day at 9")
+
+    assert bench.approvals.drafts[approval].context["warnings"] == [
+        "The model's call was not plain JSON and was repaired: a fence around them was taken off."
+    ]
