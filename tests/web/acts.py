@@ -2,6 +2,8 @@
 
 import json
 import re
+import struct
+import zlib
 from typing import Any, Final
 
 from playwright.async_api import Locator, Page, expect
@@ -117,3 +119,21 @@ async def open_thread(page: Page) -> None:
     threads = page.get_by_role("navigation", name="Threads", exact=True)
     await threads.get_by_role("link").click()
     await expect(page.locator(".turn").first).to_be_visible()
+
+
+def png(side: int = 40) -> bytes:
+    """A picture of one colour."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    rows = (b"\0" + b"\x3c\x8c\x78" * side) * side
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )

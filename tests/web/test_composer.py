@@ -1,14 +1,12 @@
 """Where one writes: pictures, mentions, the model and the tools."""
 
 import re
-import struct
-import zlib
 from typing import Final
 
 from playwright.async_api import FilePayload, Page, expect
 
 from devstack.demo.controls import Controls
-from tests.web.acts import NAME, approved, ended, new_chat, open_thread, requests, say, shown
+from tests.web.acts import NAME, approved, ended, new_chat, open_thread, png, requests, say, shown
 
 _HAND_OVER: Final = """([bytes, how]) => {
   const data = new DataTransfer();
@@ -19,22 +17,6 @@ _HAND_OVER: Final = """([bytes, how]) => {
     ? new ClipboardEvent('paste', {...told, clipboardData: data})
     : new DragEvent('drop', {...told, dataTransfer: data}));
 }"""
-
-
-def png(side: int = 40) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
-
-    rows = (b"\0" + b"\x3c\x8c\x78" * side) * side
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
 
 
 async def chosen(page: Page, *files: FilePayload) -> None:

@@ -8,7 +8,7 @@ from rota.chat.v1 import chat_pb2 as chat
 from rota.errors.v1 import errors_pb2 as errors
 
 from devstack.demo.controls import Controls
-from tests.web.acts import ended, requests, say, told
+from tests.web.acts import ended, png, requests, say, told
 from tests.web.stub import URL, refusal, stubbed
 
 THREAD: Final = "workspaces/w/threads"
@@ -37,6 +37,8 @@ def messages(request: Any) -> chat.ListMessagesResponse:
     said.parts.add(mention=MENTION)
     if request.parent.endswith("/TIMED_OUT"):
         said.parts.add(image=chat.Image(uri="sha256:00", mime_type="image/png"))
+    elif request.parent.endswith("/INTERNAL"):
+        said.parts.add(image=chat.Image(data=png(), mime_type="image/png"))
     return chat.ListMessagesResponse(messages=[said])
 
 
@@ -77,9 +79,11 @@ async def test_only_a_failure_that_may_pass_is_tried_again_and_sends_the_same(
     await expect(page.get_by_role("alert")).to_contain_text("Unbroken")
     (sent,) = stub.seen("ChatService/SendMessage")
     assert sent.name == f"{THREAD}/INTERNAL"
-    assert [part.WhichOneof("part") for part in sent.message.parts] == ["text", "mention"]
+    kinds = [part.WhichOneof("part") for part in sent.message.parts]
+    assert kinds == ["text", "image", "mention"]
     assert sent.message.parts[0].text == "what of @The news?"
-    assert sent.message.parts[1].mention.name == MENTION.name
+    assert sent.message.parts[1].image.data == png()
+    assert sent.message.parts[2].mention.name == MENTION.name
     assert sent.request_id
     assert not await page.evaluate(_WIDE)
     await page.context.close()
