@@ -107,6 +107,7 @@ class _ResponseBuilder:
         self._plain: dict[str, Any] | None = None  # the first of the chunks of plain text
         self._others: list[ChatGenerationChunk] = []
         self._finish = ""
+        self._usage: dict[str, Any] = {}
 
     def feed(self, data: dict[str, Any]) -> Iterable[ResponseChunk]:
         """Adds a chunk; returns what the caller should see of it. Raises BrokenStream."""
@@ -116,6 +117,7 @@ class _ResponseBuilder:
             self._progress.bytes_written += len(text.encode())
             return self._keep(self._splitter.read(text))
         try:
+            self._take_usage(data)
             words, size = _prepare(data, self._calls)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             raise BrokenStream from exc
@@ -147,6 +149,10 @@ class _ResponseBuilder:
             self._others += filter(None, [self._chat.convert(self._plain)])
         if not self._others:
             raise BrokenStream
+        if self._usage:
+            self._others += filter(
+                None, [self._chat.convert({"choices": [], "usage": self._usage})]
+            )
         for chunk in self._others:
             told = chunk.generation_info or {}
             if isinstance(chunk.message, AIMessageChunk) and chunk.message.tool_call_chunks:
@@ -168,6 +174,13 @@ class _ResponseBuilder:
             }
         message.id = f"answer-{uuid4()}"
         return message
+
+    def _take_usage(self, data: dict[str, Any]) -> None:
+        """Takes the usage out of a chunk; LangChain would add up running totals."""
+        told = usage.normalize_counts(usage.find_usage(data))
+        if told:
+            self._usage = usage.greatest_counts(self._usage, told)
+        data.pop("usage", None)
 
     def _read(self, words: str | Thought) -> Sequence[Piece]:
         if isinstance(words, str):
@@ -199,8 +212,6 @@ class _ResponseBuilder:
 
 def _prepare(data: dict[str, Any], calls: ToolCallAssembler) -> tuple[list[str | Thought], int]:
     """Normalizes a chunk for the conversion; takes out its words, and counts all its bytes."""
-    if data.get("usage"):
-        data["usage"] = usage.normalize_counts(data["usage"])
     choices = data.get("choices") or []
     delta: dict[str, Any] = (choices[0].get("delta") or {}) if choices else {}
     words = take_words(delta) if delta else []

@@ -80,7 +80,9 @@ def text_key(chunk: dict[str, Any]) -> str:
     if not isinstance(choices, list) or len(choices) != 1 or chunk.get("usage"):
         return ""
     choice = choices[0]
-    if not isinstance(choice, dict) or choice.get("finish_reason") or choice.get("logprobs"):
+    if not isinstance(choice, dict) or "x_groq" in chunk:
+        return ""
+    if choice.get("finish_reason") or choice.get("logprobs") or choice.get("usage"):
         return ""
     delta = choice.get("delta")
     if not isinstance(delta, dict):

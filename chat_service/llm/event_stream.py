@@ -1,18 +1,25 @@
-"""The bytes of a chat completion stream → its chunks, up to the end or the provider's error."""
+"""The bytes of a chat completion → its chunks, up to the end or the provider's error.
+
+The bytes are an event stream or, from providers that do not stream, one JSON object.
+"""
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx2
 import openai
 import orjson
 
+from chat_service.llm.completion import to_chunk
 from chat_service.llm.finish_reason import normalize_reason
 from chat_service.llm.stream_error import find_error, to_error
+from chat_service.llm.surrogates import SurrogateJoiner
+from chat_service.llm.usage import find_usage
 from shared.telemetry import logs
 
 log = logs.logger(__name__)
@@ -21,10 +28,16 @@ log = logs.logger(__name__)
 USAGE_SECONDS: Final = 3.0
 # a body that does not end with its answer is not waited for any longer
 READ_OUT_SECONDS: Final = 0.1
-# of an event stream; a provider may send a whole answer in one
-MAX_LINE_BYTES: Final = 4 * 1024 * 1024
+# of an event, and of a whole answer in one object
+MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
 _DONE: Final = b"[DONE]"
+_BRACKETS: Final = (b"{", b"[")
+_BOM: Final = b"\xef\xbb\xbf"
 _ERROR_EVENTS: Final = frozenset({b"error", b"exception"})
+# words in place of JSON that tell of a failure; other words keep the connection alive
+_FAILURE: Final = re.compile(
+    rb"error|exception|fail|time[d -]*out|overload|limit|refused|denied|too many", re.I
+)
 
 
 class BrokenStream(Exception):
@@ -34,7 +47,7 @@ class BrokenStream(Exception):
 async def read_chunks(
     body: AsyncIterator[bytes], request: Any, *, usage_seconds: float = USAGE_SECONDS
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """Yields the chunks of a stream.
+    """Yields the chunks of a stream. A whole answer is one chunk.
 
     Raises openai.APIError for an error inside it, openai.APITimeoutError and
     openai.APIConnectionError when it breaks or ends early, and BrokenStream. An answer that has a
@@ -56,7 +69,8 @@ async def read_chunks(
     while not events.done and (data := await _after_finish(events, usage_seconds)) is not None:
         yield data
     if events.done:
-        await _read_out(body)
+        for data in await _read_out(events):
+            yield data
 
 
 async def _after_finish(events: "_Events", usage_seconds: float) -> dict[str, Any] | None:
@@ -69,9 +83,23 @@ async def _after_finish(events: "_Events", usage_seconds: float) -> dict[str, An
         return None
 
 
+async def _read_out(events: "_Events") -> list[dict[str, Any]]:
+    """Reads the rest of a body, and returns the usage that it tells.
+
+    A connection is reused only after the body has ended.
+    """
+    found: list[dict[str, Any]] = []
+    with suppress(TimeoutError, httpx2.HTTPError, openai.APIError, BrokenStream):
+        async with asyncio.timeout(READ_OUT_SECONDS):
+            while (data := await events.next()) is not None:
+                if find_usage(data):
+                    found.append({**data, "choices": []})
+    return found
+
+
 @dataclass(slots=True, kw_only=True)
 class _Events:
-    """`finished`: a chunk had a finish reason. `counted`: a chunk had the usage.
+    """`finished`: a chunk had a finish reason. `counted`: the usage came with it or later.
 
     `told_at` is the loop's time of the last chunk with a choice, or of the usage, since then.
     """
@@ -82,50 +110,93 @@ class _Events:
     counted: bool = False
     told_at: float = 0.0
     done: bool = False
+    _said: bool = False
     _event: bytes = b""
+    _begun: list[bytes] = field(default_factory=list)  # lines of a JSON text that goes on
+    _size: int = 0  # of them
+    _is_body: bool = False  # they are no event's, but the body itself
+    _surrogates: SurrogateJoiner = field(default_factory=SurrogateJoiner)
 
     async def next(self) -> dict[str, Any] | None:
-        """Returns the next chunk; None at the end."""
+        """Returns the next chunk; None at the end, and once at the end's mark."""
         async for line in self.lines:
+            was_done = self.done
             data = self._read(line)
-            if self.done:
-                break
+            if self.done and not was_done:
+                return None
             if data is not None:
-                self._note(data)
-                return data
-        return None
+                return self._note(data)
+        data = self._end()
+        return None if data is None else self._note(data)
 
-    def _note(self, data: dict[str, Any]) -> None:
+    def _note(self, data: dict[str, Any]) -> dict[str, Any]:
+        self._said = to_chunk(data, said=self._said) or self._said
         self.finished = self.finished or bool(normalize_reason(finish_reason(data)))
-        counts = bool(data.get("usage")) and not self.counted
-        self.counted = self.counted or counts
-        if self.finished and (counts or data.get("choices")):
-            self.told_at = asyncio.get_running_loop().time()
+        if self.finished:
+            counts = not self.counted and find_usage(data) is not None
+            self.counted = self.counted or counts
+            if counts or data.get("choices"):
+                self.told_at = asyncio.get_running_loop().time()
+        return data
 
     def _read(self, line: bytes) -> dict[str, Any] | None:
-        name, _, value = line.partition(b":")
+        if self._is_body:
+            return self._add(line)
+        name, colon, value = line.partition(b":")
         match name:
+            case b"data" if colon:
+                return self._add(value.strip())
+            case b"":
+                if colon:  # a comment
+                    return None
+                data = self._end()
+                self._event = b""
+                return data
             case b"event":
                 self._event = value.strip()
                 return None
-            case b"data":
-                text = value.strip()
             case b"error":
-                text, self._event = value.strip(), b"error"
-            case _ if line.startswith(b"{"):  # an error that is no event
-                text = line
-            case _:
-                return None
-        if not text:
+                self._event = b"error"
+                return self._add(value.strip())
+        if not self._begun and line.lstrip()[:1] in _BRACKETS:  # no event
+            self._is_body = True
+            return self._add(line)
+        return None
+
+    def _add(self, text: bytes) -> dict[str, Any] | None:
+        """Adds a line; returns the chunk that it is. One of several lines ends later."""
+        if not text.strip():
             return None
+        self._begun.append(text)
+        self._size += len(text)
+        if self._size > MAX_EVENT_BYTES:
+            raise BrokenStream
+        if len(self._begun) > 1:
+            return None
+        found = _load(text)
+        if found is None and text.lstrip()[:1] in _BRACKETS and text.strip() != _DONE:
+            return None
+        return self._take(text, found)
+
+    def _end(self) -> dict[str, Any] | None:
+        """Ends an event of several lines, if one has begun."""
+        text = b"\n".join(self._begun)
+        return self._take(text, _load(text)) if text else None
+
+    def _take(self, text: bytes, found: Any) -> dict[str, Any] | None:
+        """Returns the chunk of an event. Raises openai.APIError and BrokenStream."""
+        self._begun, self._size, self._is_body = [], 0, False
         failed, self._event = self._event in _ERROR_EVENTS, b""
-        if text == _DONE:
+        if text.strip() == _DONE:
             self.done = True
             return None
-        data = _parse(text, failed=failed)
+        data = _to_object(found, text, failed=failed)
+        if data is None:
+            return None
         error = to_error(data) if failed else find_error(data)
         if error is not None:
             raise openai.APIError(error.get("message", ""), request=self.request, body=error)
+        self._surrogates.join(data)
         return data
 
 
@@ -139,52 +210,61 @@ def finish_reason(data: Mapping[str, Any]) -> Any:
 
 
 async def split_lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yields the lines of an event stream, for any of its three line ends; some are blank.
+    """Yields the lines of a body, for any of the three line ends, without its byte order mark.
 
-    Raises BrokenStream for a line of more than MAX_LINE_BYTES.
+    Raises BrokenStream for a line of more than MAX_EVENT_BYTES.
     """
     begun: list[bytes] = []
-    size = 0
-    async for some in read:
-        first, *more = some.replace(b"\r", b"\n").split(b"\n")
-        begun.append(first)
-        size += len(first)
-        if size > MAX_LINE_BYTES:
+    size, first, after_return = 0, True, False
+    async for piece in read:
+        if after_return:  # CR and LF are one end
+            piece = piece.removeprefix(b"\n")
+            after_return = not piece
+        if b"\r" in piece:
+            after_return = piece.endswith(b"\r")
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        head, *more = piece.split(b"\n")
+        begun.append(head)
+        size += len(head)
+        if size > MAX_EVENT_BYTES:
             raise BrokenStream
         if not more:
             continue
-        yield b"".join(begun)
+        line = b"".join(begun)
+        yield line.removeprefix(_BOM) if first else line
+        first = False
         *whole, last = more
         for line in whole:
             yield line
         begun, size = [last], len(last)
-    yield b"".join(begun)
+    line = b"".join(begun)
+    yield line.removeprefix(_BOM) if first else line
 
 
-async def _read_out(body: AsyncIterator[bytes]) -> None:
-    """Reads the rest of a body: a connection is reused only after the body has ended."""
-    with suppress(TimeoutError, httpx2.HTTPError):
-        async with asyncio.timeout(READ_OUT_SECONDS):
-            async for _ in body:
-                pass
-
-
-def _parse(text: bytes, *, failed: bool) -> dict[str, Any]:
-    """Returns the object of an event; the words of one that `failed` are its message."""
+def _load(text: bytes) -> Any:
+    """Returns a JSON value; None for null and for what is no JSON."""
     try:
-        data = orjson.loads(text)
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
-        # orjson refuses lone surrogates
-        try:
-            data = json.loads(text.decode(errors="replace"))
-        except ValueError as exc:
-            if failed:
-                return {"message": text.decode(errors="replace")}
-            raise BrokenStream from exc
-    if isinstance(data, list) and len(data) == 1:  # some send their error in a list
-        data = data[0]
-    if not isinstance(data, dict):
-        if failed:
-            return {"message": str(data)}
+        # orjson refuses lone surrogates and line ends in strings
+        with suppress(ValueError, RecursionError):
+            return json.loads(text.decode(errors="replace"), strict=False)
+    return None
+
+
+def _to_object(found: Any, text: bytes, *, failed: bool) -> dict[str, Any] | None:
+    """Returns the object of an event; the words of one that `failed` are its message.
+
+    Returns None for what keeps a connection alive. Raises BrokenStream for JSON that is broken or
+    is no object.
+    """
+    if isinstance(found, list) and len(found) == 1:  # some send their error in a list
+        found = found[0]
+    if isinstance(found, dict):
+        return found
+    words = text.decode(errors="replace").strip()
+    if failed:
+        return {"message": found if isinstance(found, str) else words}
+    if words[:1] in ("{", "["):
         raise BrokenStream
-    return data
+    return {"error": {"message": words}} if _FAILURE.search(text) else None

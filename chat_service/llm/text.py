@@ -7,6 +7,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
+from chat_service.llm.surrogates import join_pairs
+
 REPLACEMENT = "\ufffd"
 # NUL and lone surrogates, which neither PostgreSQL nor UTF-8 can hold
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -17,7 +19,10 @@ _OBJECT = re.compile(r"""\{\s*(?:\}|(?:"(?:[^"\\]|\\.)*"|'[^'{}]*'|\w+)\s*:)""",
 
 
 def clean(text: str) -> str:
-    return _UNSTORABLE.sub(REPLACEMENT, text)
+    """Returns a text with what can't be stored replaced; two halves of a character are joined."""
+    if _UNSTORABLE.search(text) is None:
+        return text
+    return _UNSTORABLE.sub(REPLACEMENT, join_pairs(text))
 
 
 def clean_json(value: Any) -> Any:

@@ -8,16 +8,44 @@ from langchain_core.messages.ai import UsageMetadata
 
 # above any real call; a year of such calls fits in 64 bits
 MAX_TOKENS: Final = 1_000_000_000
+_OTHER_NAMES: Final = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
 
 
 def normalize_counts(usage: Any) -> dict[str, Any] | None:
-    """Returns the usage of a chunk with valid counts."""
+    """Returns the usage of a chunk with valid counts, by the names of the OpenAI API."""
     if not isinstance(usage, Mapping):
         return None
-    return {
+    counts = {
         str(key): normalize_counts(value) if isinstance(value, Mapping) else _tokens(value)
         for key, value in usage.items()
     }
+    for name, other in _OTHER_NAMES.items():
+        if other in counts:
+            counts.setdefault(name, counts[other])
+    return counts
+
+
+def find_usage(chunk: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Returns the usage that a chunk tells: its own, its choice's or Groq's."""
+    choices, groq = chunk.get("choices"), chunk.get("x_groq")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    for told in (chunk, choice, groq):
+        usage = told.get("usage") if isinstance(told, Mapping) else None
+        if isinstance(usage, Mapping) and usage:
+            return usage
+    return None
+
+
+def greatest_counts(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the greater of each count of two usages; a provider may tell running totals."""
+    greatest = dict(one)
+    for key, value in other.items():
+        known = greatest.get(key)
+        if isinstance(value, Mapping):
+            greatest[key] = greatest_counts(known if isinstance(known, Mapping) else {}, value)
+        elif isinstance(value, int):
+            greatest[key] = max(known if isinstance(known, int) else 0, value)
+    return greatest
 
 
 def normalize_usage(usage: Mapping[str, Any]) -> UsageMetadata:

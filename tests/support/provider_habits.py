@@ -1,9 +1,10 @@
 """What real providers do with a stream: how they think, fail and end. Each habit has a name."""
 
+import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from tests.support.scripted_model import DONE, End, Reply, ends, says
+from tests.support.scripted_model import DONE, End, Refused, Reply, ends, says
 
 # a model's thought and its answer → what the provider sends
 Thinking = Callable[[str, str], Reply]
@@ -141,6 +142,14 @@ ERRORS: Mapping[str, Ending] = {
         ends("insufficient_system_resource"),
         DONE,
     ],
+    "a body that is an error": lambda _: [Refused(200, _BUSY)],
+    "a body that is a rate limit": lambda _: [Refused(200, {"code": 429, "message": "Wait."})],
+    "a body that is words": lambda _: [Refused(200, body=b"upstream connect error")],
+    "words of a failure": _fails("Error: the engine is busy"),
+    "JSON that is cut": _fails(
+        '{"choices": [{"index": 0, "delta": {"content": "', says("!"), ends()
+    ),
+    "an error in a text": _fails({"error": '{"error": {"code": 503, "message": "busy"}}'}),
     "no end": lambda answer: [says(answer)],
     "a break": lambda answer: [says(answer), End.BROKEN],
 }
@@ -149,6 +158,117 @@ ERRORS: Mapping[str, Ending] = {
 def _silent(reason: str = "stop") -> dict[str, Any]:
     """The end of an answer, without its usage."""
     return {**ends(reason), "usage": None}
+
+
+def _whole(answer: str, **more: Any) -> dict[str, Any]:
+    """An answer that is not streamed."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": answer}, **more}
+    return {"object": "chat.completion", "choices": [choice], "usage": ends()["usage"]}
+
+
+def _wire(answer: str, *, end: str = "\n", before: bytes = b"") -> bytes:
+    """The bytes of a plain event stream."""
+    events = [f"data: {json.dumps(piece)}{end}{end}" for piece in (says(answer), ends())]
+    return before + f"{''.join(events)}data: {DONE}{end}{end}".encode()
+
+
+def _in_lines(chunk: dict[str, Any]) -> bytes:
+    """An event of several lines of data."""
+    lines = json.dumps(chunk, indent=1).splitlines()
+    return "".join(f"data: {line}\n" for line in lines).encode() + b"\n"
+
+
+def _with_usage(*usages: Any, where: str = "chunk") -> Ending:
+    """Tells the usage with the answer, and again with its end."""
+
+    def told(piece: dict[str, Any], usage: Any) -> dict[str, Any]:
+        match where:
+            case "choice":
+                return {**piece, "choices": [{**piece["choices"][0], "usage": usage}]}
+            case "x_groq":
+                return {**piece, "x_groq": {"id": "r", "usage": usage}}
+        return {**piece, "usage": usage}
+
+    def reply(answer: str) -> Reply:
+        pieces = [says(answer), *[_silent() for _ in usages[1:]]]
+        return [*(told(piece, usage) for piece, usage in zip(pieces, usages, strict=True)), DONE]
+
+    return reply
+
+
+_COUNTS: Final = ends()["usage"]
+_FEWER: Final = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
+_FILTER: Final = {"index": 0, "finish_reason": None, "content_filter_offsets": {"start_offset": 0}}
+
+# an answer whose bytes are odd; each tells the usage of `ends`
+BYTES: Mapping[str, Ending] = {
+    "a body that is an answer": lambda answer: [Refused(200, body=_whole(answer))],
+    "a body that is an answer, in lines": lambda answer: [
+        Refused(200, body=json.dumps(_whole(answer), indent=2).encode())
+    ],
+    "a body with an end": lambda answer: [Refused(200, body=_whole(answer, finish_reason="stop"))],
+    "an event that is an answer": lambda answer: [_whole(answer, finish_reason="stop"), DONE],
+    "lines of JSON": lambda answer: [
+        b"".join(json.dumps(piece).encode() + b"\n" for piece in (says(answer), ends()))
+    ],
+    "a byte order mark": lambda answer: [_wire(answer, before=b"\xef\xbb\xbf")],
+    "CRLF": lambda answer: [_wire(answer, end="\r\n")],
+    "CR": lambda answer: [_wire(answer, end="\r")],
+    "events of several lines": lambda answer: [_in_lines(says(answer)), _in_lines(ends()), DONE],
+    "pings": lambda answer: [
+        "ping",
+        says(answer),
+        "",
+        "keep-alive",
+        ": waits",
+        "null",
+        '"ping"',
+        ends(),
+        "ping",
+        DONE,
+    ],
+    "pings of JSON": lambda answer: [{}, {"type": "ping"}, says(answer), {"type": "ping"}, ends()],
+    "comments": lambda answer: [b": OPENROUTER PROCESSING\n\n", b":\n", says(answer), ends(), DONE],
+    "named events": lambda answer: [
+        b"event: ping\ndata: {}\n\nid: 1\nretry: 9\nevent: completion.chunk\n",
+        says(answer),
+        b"event: done\n",
+        ends(),
+    ],
+    "halves of characters": lambda answer: [*map(says, _halves(answer)), ends(), DONE],
+    "a filter beside the answer": lambda answer: [
+        {"choices": [], "prompt_filter_results": [{"prompt_index": 0}]},
+        {"choices": [_FILTER]},
+        says(answer),
+        {"choices": [{**_FILTER, "delta": None}]},
+        ends(),
+        {"choices": [_FILTER]},
+        DONE,
+    ],
+    "no choices": lambda answer: [{"choices": None}, {"choices": [None]}, says(answer), ends()],
+    "running totals": _with_usage(_FEWER, _COUNTS),
+    "the same usage twice": _with_usage(_COUNTS, _COUNTS),
+    "a usage in the choice": _with_usage(None, _COUNTS, where="choice"),
+    "a usage in x_groq": _with_usage(None, _COUNTS, where="x_groq"),
+    "a usage after the end": lambda answer: [
+        says(answer),
+        _silent(),
+        {"choices": [], "usage": _COUNTS},
+        DONE,
+    ],
+    "a usage after DONE": lambda answer: [
+        says(answer),
+        _silent(),
+        DONE,
+        {"choices": [], "usage": _COUNTS},
+    ],
+}
+
+
+def _halves(text: str) -> list[str]:
+    """A text as UTF-16 units, each in a piece of its own."""
+    units = text.encode("utf-16-le")
+    return [units[n : n + 2].decode("utf-16-le", "surrogatepass") for n in range(0, len(units), 2)]
 
 
 # an answer that is whole, however its stream ends

@@ -22,14 +22,22 @@ class End(Enum):
 
 @dataclass(frozen=True)
 class Refused:
-    """A reply of its own, as the only thing in one: a status and its error."""
+    """A reply of its own, as the only thing in one: a status and its error.
+
+    `body` is sent in place of the error. `location` is the address of a redirect.
+    """
 
     status: int
-    error: dict[str, Any]
+    error: Any = None
+    body: Any = None
+    location: str = ""
 
     def wire(self) -> bytes:
-        body = json.dumps({"error": self.error}).encode()
+        told = self.body if self.body is not None else {"error": self.error}
+        body = told if isinstance(told, bytes) else json.dumps(told).encode()
         head = f"HTTP/1.1 {self.status} No\r\ncontent-type: application/json\r\n"
+        if self.location:
+            head += f"location: {self.location}\r\n"
         return f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body
 
 

@@ -1,10 +1,76 @@
-"""A stream that lingers after its last word."""
+"""A stream that comes in any pieces, and one that lingers after its last word."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from chat_service.llm.event_stream import read_chunks
+from chat_service.llm.event_stream import BrokenStream, read_chunks
 from tests.chat_service.agent_bench import Bench, text_of
-from tests.support.scripted_model import End, ends, says, scripted_model
+from tests.support.scripted_model import DONE, End, ends, says, scripted_model
+
+
+async def read(*pieces: bytes) -> list[dict[str, Any]]:
+    async def body() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    return [chunk async for chunk in read_chunks(body(), httpx2.Request("POST", "http://model/"))]
+
+
+def said(chunks: list[dict[str, Any]]) -> str:
+    return "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+
+
+@given(
+    texts=st.lists(st.text(min_size=1), min_size=1, max_size=4),
+    end=st.sampled_from([b"\n", b"\r\n", b"\r"]),
+    mark=st.sampled_from([b"", b"\xef\xbb\xbf"]),
+    ascii=st.booleans(),
+    lines=st.booleans(),
+    data=st.data(),
+)
+async def test_the_pieces_and_lines_of_a_body_do_not_matter(
+    texts: list[str], end: bytes, mark: bytes, ascii: bool, lines: bool, data: st.DataObject
+) -> None:
+    wire = mark + b": a comment" + end
+    for chunk in (*map(says, texts), ends()):
+        text = json.dumps(chunk, ensure_ascii=ascii, indent=1 if lines else None)
+        for line in text.split("\n"):
+            wire += b"data: " + line.encode() + end
+        wire += end + b"data: ping" + end * 2
+    wire += f"data: {DONE}".encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=8)))
+
+    pieces = [wire[a:b] for a, b in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
+
+    assert said(await read(*pieces)) == "".join(texts)
+
+
+@given(text=st.text(min_size=1), data=st.data())
+async def test_a_character_may_come_in_two_chunks(text: str, data: st.DataObject) -> None:
+    units = text.encode("utf-16-le")
+    cut = 2 * data.draw(st.integers(0, len(units) // 2))
+    halves = [part.decode("utf-16-le", "surrogatepass") for part in (units[:cut], units[cut:])]
+    wire = [f"data: {json.dumps(piece)}\n\n".encode() for piece in (*map(says, halves), ends())]
+
+    assert said(await read(*wire)) == text
+
+
+@pytest.mark.parametrize(
+    "broken", ['{"choices": [', '{"choices": [}', '["a", "b"]', '{"choices": [{"index": 0']
+)
+async def test_broken_json_is_no_ping(broken: str) -> None:
+    after = f"data: {json.dumps(ends())}\n\n".encode()
+
+    with pytest.raises(BrokenStream):
+        await read(f"data: {broken}\n\n".encode(), after)
+    with pytest.raises(BrokenStream):
+        await read(f"data: {broken}\n".encode())
 
 
 async def test_an_answer_whose_usage_never_comes_is_whole() -> None:

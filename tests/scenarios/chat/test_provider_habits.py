@@ -21,7 +21,7 @@ from tests.chat_service.api.test_tasks import asking, headers, run
 from tests.chat_service.conftest import Serving
 from tests.support.chat import Chat, approval_of, reject, thread_of
 from tests.support.models import model
-from tests.support.provider_habits import ENDS, ERRORS, THOUGHTS, Ending
+from tests.support.provider_habits import BYTES, ENDS, ERRORS, THOUGHTS, Ending
 from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
 
 __all__ = ["headers"]
@@ -50,14 +50,14 @@ def draft(name: str) -> str:
 
 # what each kind of call thinks, and what it answers; each thought could be taken for the answer
 SAYS: Mapping[str, tuple[str, str]] = {
-    "chat": ("The person is greeting me.", "Hello there."),
+    "chat": ("The person is greeting me.", "Hello there 😀."),
     "title": ("A thought, not a title", "News from Paris"),
     "drafter": (f"Maybe {draft('A thought')}? ", draft("A joke")),
     "task": ('Is it {"answer": 1}? …', '{"answer": 42}'),
     "subagent": ("I looked in the wrong place.", "It is in the cupboard."),
 }
 WHOLE: Mapping[str, Any] = {
-    "chat": "Hello there.",
+    "chat": "Hello there 😀.",
     "title": "News from Paris",
     "drafter": "A joke",
     "task": {"answer": 42},
@@ -162,6 +162,11 @@ def thought(events: list[pb.TurnEvent]) -> str:
     return "".join(part.reasoning for part in events[-1].completed.message.parts)
 
 
+def used(events: list[pb.TurnEvent]) -> tuple[int, int, bool]:
+    usage = events[-1].completed.message.usage
+    return usage.input_tokens, usage.output_tokens, usage.estimated
+
+
 @pytest.fixture
 def talking(serve: Serving, headers: Headers) -> Any:
     @asynccontextmanager
@@ -185,6 +190,8 @@ def habits(kind: str) -> Iterator[tuple[str, Ending, Any]]:
         yield f"{name} ({FAILED})", ending, FAILED
     for name, ending in ENDS.items():
         yield f"{name} (whole)", ending, WHOLE[kind]
+    for name, ending in BYTES.items():
+        yield name, ending, WHOLE[kind]
 
 
 @pytest.mark.parametrize("kind", SAYS)
@@ -202,6 +209,8 @@ async def test_a_habit_is_understood_and_the_thread_goes_on(talking: Any, kind: 
                 wrong[name] = found
             if kind == "chat" and name in THOUGHTS and SAYS[kind][0] not in thought(talk.events):
                 wrong[name] = thought(talk.events)
+            if kind == "chat" and name in BYTES and used(talk.events) != (10, 5, False):
+                wrong[name] = used(talk.events)
         talk.provider.ending = Provider(kind).ending
         assert await talk.answer() == WHOLE[kind]
 
