@@ -15,7 +15,7 @@ from chat_service.flows.event_frames import TurnEvents
 from chat_service.flows.input_state import AgentInput
 from chat_service.llm import usage
 from chat_service.llm.config import ModelBundle, ModelConfig
-from chat_service.llm.errors import BAD_OUTPUT
+from chat_service.llm.errors import ACCOUNT, BAD_OUTPUT
 from chat_service.persistence import model_cooldowns, turns
 from chat_service.runtime import events as agent
 from chat_service.runtime.ports import StartMode
@@ -125,7 +125,7 @@ async def _choose_fallback(
         except (errors.NoEligibleModel, errors.QuotaExceeded):
             # The last one is not cooled down: that would refuse everybody's next turn too.
             return None
-        if isinstance(error, errors.ModelRateLimited):
+        if isinstance(error, errors.ModelRateLimited) or ACCOUNT in error.metadata:
             wait = max(COOLDOWN, error.retry_after or COOLDOWN)
             await model_cooldowns.extend(
                 connection, segment.turn.model_config_id, deps.clock.now() + wait
@@ -174,4 +174,6 @@ def _why(error: _Refusal) -> str:
             return "the model is rate limited"
         case errors.ModelGone():
             return "the model is no longer configured"
+        case _ if ACCOUNT in error.metadata:
+            return "the model's provider refuses the account"
     return "the model did not answer"

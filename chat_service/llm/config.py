@@ -117,5 +117,7 @@ def _service_chat(model: str, base_url: str, key: str, temperature: float | None
     chat = _chat(model, base_url, key, temperature, default_headers={"accept-encoding": ACCEPTED})
     # LangChain makes the HTTP client, from the operator's settings.
     http: httpx2.AsyncClient = chat.root_async_client._client
+    # a redirect would send the prompt, or a key, to an address that nobody has set
+    http.follow_redirects = False
     http.event_hooks = {"response": [bound_responses(custom_endpoint.MAX_BYTES)]}
     return chat

@@ -11,6 +11,7 @@ import httpx2
 import openai
 
 from chat_service.llm.event_stream import BrokenStream
+from chat_service.llm.stream_error import list_errors
 from shared import errors
 from shared.security.egress import NotPublic
 
@@ -34,16 +35,32 @@ _NO_ANSWER: Final = {
     "length": "the model's answer was cut off before its first word",
     "content_filter": "the model's provider withheld the answer",
 }
-# codes and types, as different providers have them
-_RATE_CODES = frozenset(
-    {"rate_limit_exceeded", "rate_limit_error", "rate_limited", "ratelimitreached"}
-    | {"too_many_requests", "resource_exhausted", "429"}
+# codes and types, as different providers have them, without their underscores and capitals
+_RATE_CODE = re.compile(r".*ratelimit.*|toomanyrequests.*|resourceexhausted|.*throttl.*|429")
+_RATE_TEXT = re.compile(
+    r"HTTP 429|(error|status)[ _]code: 429|\brate[ _-]?limit|too many requests|\bthrottl"
+    r"|(requests|tokens) per (second|minute|hour|day)",
+    re.I,
 )
-_RATE_TEXT = re.compile(r"HTTP 429|rate limit exceeded|Error code: 429|too many requests", re.I)
-_TRANSIENT = frozenset({408, 409, 425, 500, 502, 503, 504, 529})
-_FINAL = frozenset(
-    {"insufficient_quota", "invalid_request_error", "content_filter", "context_length_exceeded"}
+# that of an account, which lasts until a person mends it
+_ACCOUNT_CODE = re.compile(
+    r"insufficient(quota|balance|credits?|funds)|billing.*|paymentrequired|.*apikey.*|accessdenied"
+    r"|account.*|unauthorized|unauthenticated|authentication.*|invalidauthentication|permission.*"
+    r"|outofcredits|.*arrear.*|.*overdue.*|40[123]"
 )
+_ACCOUNT_TEXT = re.compile(
+    r"insufficient[ _-](quota|balance|credits?|funds)|billing|current quota|credit balance"
+    r"|payment required|out of credits?|more credits|no credits?\b|top up|\brecharge"
+    r"|account (is |has been |was )?(suspend|deactivat|disabl|terminat|overdue)|in arrears"
+    r"|(invalid|incorrect|expired|revoked) api[ _-]?key"
+    r"|api[ _-]?key (is |was |has )?(not valid|invalid|expired|revoked|been)",
+    re.I,
+)
+# a refusal of what was asked, not of who asked
+_CONTENT_TEXT = re.compile(r"moderat|flagged|content[ _-]?(policy|filter|management)|safety", re.I)
+_GENERATION_CODES = frozenset({"tool_use_failed", "json_validate_failed"})
+_PASSING = frozenset({408, 409, 420, 421, 423, 424, 425, 429, 444, 449, 460, 498, 499})
+_FINAL = frozenset({"invalid_request_error", "content_filter", "context_length_exceeded"})
 _LONG_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _LONG_TEXT = re.compile(
     r"context[ _-]?(length|window|size)|(prompt|input) is too long|input token count"
@@ -60,8 +77,10 @@ _SAID_OF: Final = {
     403: "the model's provider does not allow this with the key",
     404: "the model's provider knows no such model",
 }
+_NO_CREDIT: Final = _SAID_OF[402]
+_REDIRECTS: Final = "the model's provider redirects to another address, and none is followed"
 _REFUSED = frozenset({400, 404, 413, 415, 422})
-_STATUS = re.compile("[45][0-9]{2}")
+_STATUS = re.compile("[4-9][0-9]{2}")
 _LONGEST_WAIT = timedelta(hours=1)
 
 
@@ -70,7 +89,8 @@ class ProviderFault:
     """`transient`: the same call may succeed later. `refused`: only a different call may.
 
     A shorter prompt may help if `too_long`; a call without `max_tokens` if `limit_refused`.
-    `said` is our message, if there is a specific one.
+    `account`: the provider refuses whoever asks with this key, whatever is asked. `once`: one
+    more attempt is worth it. `said` is our message, if there is a specific one.
     """
 
     rate_limited: bool
@@ -78,6 +98,8 @@ class ProviderFault:
     refused: bool = False
     too_long: bool = False
     limit_refused: bool = False
+    account: bool = False
+    once: bool = False
     retry_after: timedelta | None = None
     said: str = ""
 
@@ -85,6 +107,8 @@ class ProviderFault:
     def reason(self) -> str:
         if self.too_long:
             return "the model reads less at once"
+        if self.once:
+            return "the model's answer was not well-formed"
         return "the model is rate limited" if self.rate_limited else "the model did not answer"
 
     def refusal(self, config_id: int) -> errors.RotaError:
@@ -98,6 +122,8 @@ class ProviderFault:
             )
         what = "could not be reached or failed" if self.transient else "refused the request"
         said = self.said or f"the model's provider {what}"
+        if self.account:
+            metadata[ACCOUNT] = "refused"
         return errors.ModelUnavailable(said, metadata=metadata)
 
 
@@ -119,17 +145,84 @@ def classify_error(exc: BaseException) -> ProviderFault:
         return ProviderFault(
             rate_limited=False, transient=False, refused=True, too_long=True, said=said
         )
-    limited = _is_rate_limit(exc)
-    status = status_of(exc)
-    refused = not limited and status in _REFUSED
+    told = _Told.of(exc)
+    limited = told.is_rate_limit()
+    account = not limited and told.is_account()
+    refused = not limited and told.status in _REFUSED
+    transient = limited or (not account and _is_transient(exc, told))
     return ProviderFault(
-        said=_SAID_OF.get(status or 0, ""),
+        said=_said(told, account=account),
         rate_limited=limited,
-        transient=limited or _is_transient(exc),
+        transient=transient,
         refused=refused,
         limit_refused=refused and _LIMIT_TEXT.search(str(exc)) is not None,
+        account=account,
+        once=not transient and bool(told.codes & _GENERATION_CODES),
         retry_after=_retry_after(exc) if isinstance(exc, openai.APIStatusError) else None,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What an error tells, together with the errors that are quoted in it.
+
+    `codes` are codes, types and statuses, in lower case.
+    """
+
+    status: int | None = None
+    codes: frozenset[str] = frozenset()
+    text: str = ""
+
+    @classmethod
+    def of(cls, exc: BaseException) -> "_Told":
+        if not isinstance(exc, openai.APIError):
+            return cls(status=status_of(exc))
+        errors_ = list_errors(exc.body or exc.message)
+        values = [error.get(name) for error in errors_ for name in ("code", "type")]
+        return cls(
+            status=status_of(exc),
+            codes=frozenset(str(value).lower() for value in values if value not in (None, "")),
+            text="\n".join([exc.message, *(str(error.get("message", "")) for error in errors_)]),
+        )
+
+    @property
+    def statuses(self) -> frozenset[int]:
+        quoted = {int(code) for code in self.codes if _STATUS.fullmatch(code)}
+        return frozenset(quoted | ({self.status} if self.status else set()))
+
+    def is_rate_limit(self) -> bool:
+        limits = self._has(_RATE_CODE)
+        if self.is_broke(limits=limits):
+            return False
+        return 429 in self.statuses or limits or _RATE_TEXT.search(self.text) is not None
+
+    def is_account(self) -> bool:
+        if _CONTENT_TEXT.search(self.text):
+            return False
+        if self.statuses & {401, 402, 403} or self.is_broke(limits=False):
+            return True
+        return self.status in (None, 400) and self._has(_ACCOUNT_CODE)
+
+    def is_broke(self, *, limits: bool) -> bool:
+        """Returns whether the account can't pay. `limits`: a code says that the rate is limited."""
+        if {"insufficient_quota", "insufficient_balance"} & self.codes:
+            return True
+        if "insufficient_quota" in self.text:
+            return True
+        # some name the plan and its billing in every rate limit
+        may_be = self.statuses <= {400, 402, 403, 429}
+        return may_be and not limits and _ACCOUNT_TEXT.search(self.text) is not None
+
+    def _has(self, code: re.Pattern[str]) -> bool:
+        return any(code.fullmatch(re.sub(r"[\s_.-]", "", told)) for told in self.codes)
+
+
+def _said(told: _Told, *, account: bool) -> str:
+    if told.status is not None and 300 <= told.status < 400:
+        return _REDIRECTS
+    if account and told.is_broke(limits=False):
+        return _NO_CREDIT
+    return _SAID_OF.get(told.status or 0, _SAID_OF[401] if account else "")
 
 
 def status_of(exc: BaseException) -> int | None:
@@ -150,35 +243,35 @@ def _is_too_long(exc: BaseException) -> bool:
     return False
 
 
-def _is_rate_limit(exc: BaseException) -> bool:
-    if not isinstance(exc, openai.APIError):
-        return False
-    code, kind = str(exc.code or "").lower(), str(exc.type or "").lower()
-    if "insufficient_quota" in (code, kind) or "insufficient_quota" in str(exc):
-        return False
-    return (
-        status_of(exc) == 429
-        or bool(_RATE_CODES & {code, kind})
-        or _RATE_TEXT.search(str(exc)) is not None
-    )
+@dataclass(slots=True)
+class RepeatRule:
+    """Whether a failed call of a model is repeated: if the same call may succeed later.
+
+    An answer that the provider can't read is asked for once more. One call has one rule.
+    """
+
+    _repeated: bool = False
+
+    def __call__(self, exc: BaseException) -> bool:
+        if not isinstance(exc, PROVIDER_FAULTS):
+            return False
+        fault = classify_error(exc)
+        once = fault.once and not self._repeated
+        self._repeated = self._repeated or once
+        return fault.transient or once
 
 
-def is_transient(exc: BaseException) -> bool:
-    """Whether the same call of a model may succeed later."""
-    return isinstance(exc, PROVIDER_FAULTS) and classify_error(exc).transient
-
-
-def _is_transient(exc: BaseException) -> bool:
+def _is_transient(exc: BaseException, told: _Told) -> bool:
     if isinstance(exc.__cause__, NotPublic):
         return False
     match exc:
-        case openai.APIError() if status_of(exc) is not None:
-            return status_of(exc) in _TRANSIENT
+        case openai.APIError() if told.status is not None:
+            return any(status >= 500 or status in _PASSING for status in told.statuses)
         case openai.APIConnectionError() | httpx2.HTTPError() | TimeoutError() | BrokenStream():
             return True
         case openai.APIError():
             # an error within a stream has no status
-            return not _FINAL & {str(exc.code), str(exc.type)}
+            return not (_FINAL | _GENERATION_CODES) & told.codes
     return False
 
 
@@ -195,5 +288,7 @@ def _retry_after(exc: openai.APIStatusError) -> timedelta | None:
     return min(max(wait, timedelta(0)), _LONGEST_WAIT)
 
 
+# in the metadata of an error that the provider has for everybody who asks with the same key
+ACCOUNT = "account"
 # in the metadata of an error that another model would not avoid
 BAD_OUTPUT = "output_schema"

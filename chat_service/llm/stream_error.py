@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chat_service.llm.finish_reason import ERROR, normalize_reason
+from chat_service.llm.text import read_objects
 
-_NESTED: Final = ("error", "errors", "detail", "fault")
+_NESTED: Final = ("error", "errors", "detail", "fault", "message")
 _MOST_NESTED: Final = 4
 _NO_ERROR: Final = ("", "0", "200", "none", "null", "ok", "success")
 
@@ -36,6 +37,28 @@ def find_error(data: Mapping[str, Any]) -> dict[str, Any] | None:
     if said and (data.get("success") is False or any(_is_code(code) for code in codes)):
         return to_error(data, data)
     return None
+
+
+def list_errors(body: Any) -> list[dict[str, Any]]:
+    """Returns an error and those that are quoted in it as JSON, the outermost first."""
+    found = [to_error(body)] if body else []
+    for depth in range(_MOST_NESTED):
+        if depth >= len(found):
+            break
+        for quoted in _quoted(body if depth == 0 else None, found[depth]):
+            found.append(to_error(quoted))
+    return found
+
+
+def _quoted(body: Any, error: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Returns the objects in an error's message, and in what a gateway tells beside it."""
+    told = [error.get("message")]
+    inner = body.get("error", body) if isinstance(body, Mapping) else None
+    beside = inner.get("metadata") if isinstance(inner, Mapping) else None
+    told += [beside.get("raw")] if isinstance(beside, Mapping) else []
+    return [
+        one for text in told if isinstance(text, str) and "{" in text for one in read_objects(text)
+    ]
 
 
 def to_error(told: Any, chunk: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -76,7 +99,16 @@ def _is_code(code: Any) -> bool:
 def _known(told: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the members of an error by their names in the OpenAI API."""
     names = {
-        "message": ("message", "msg", "detail", "error_message", "error_msg", "title", "reason"),
+        "message": (
+            "message",
+            "msg",
+            "error",
+            "detail",
+            "error_message",
+            "error_msg",
+            "title",
+            "reason",
+        ),
         "code": ("code", "status_code", "error_code", "status"),
         "type": ("type", "error_type"),
         "param": ("param", "loc"),

@@ -171,5 +171,6 @@ def _all_on_cooldown(
 ) -> errors.NoEligibleModel:
     first = min(cooldowns[config.id] for config in able)
     return errors.NoEligibleModel(
-        "every eligible model is rate limited; try again later", retry_after=first - now
+        "every eligible model was limited or refused by its provider; try again later",
+        retry_after=first - now,
     )

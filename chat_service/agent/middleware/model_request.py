@@ -22,6 +22,7 @@ class RequestBuilder:
     prompt: list[AnyMessage] = field(default_factory=list)
     last_settings: dict[str, Any] = field(default_factory=dict)
     _unlimited: bool = False
+    _once_more: bool = False
 
     async def prepare(self) -> None:
         """Builds `prompt` within the context window."""
@@ -39,13 +40,21 @@ class RequestBuilder:
     async def fall_back(self, fault: ProviderFault) -> bool:
         """Changes the request after a rejection. Returns False if there is no fallback."""
         found = (
-            self._without_limit(fault)
+            self._again(fault)
+            or self._without_limit(fault)
             or (fault.refused and images.drop_earlier_images(self.messages, self.run))
             or self._with_less(fault)
         )
         if found:
             await self.prepare()
         return found
+
+    def _again(self, fault: ProviderFault) -> bool:
+        """Repeats the request once after an answer of the model that its provider can't read."""
+        if not fault.once or self._once_more:
+            return False
+        self._once_more = True
+        return True
 
     def _without_limit(self, fault: ProviderFault) -> bool:
         """Drops `max_tokens` that the provider rejects: it exceeds what the model can write."""

@@ -147,7 +147,7 @@ async def _ask(run: AgentRun, said: Sequence[BaseMessage], emit: Emit) -> AIMess
     try:
         return await retry.model.call(
             answered,
-            transient=llm_errors.is_transient,
+            transient=llm_errors.RepeatRule(),
             retry_after=lambda exc: llm_errors.classify_error(exc).retry_after,
         )
     except llm_errors.PROVIDER_FAULTS as exc:

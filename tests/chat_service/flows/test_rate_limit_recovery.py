@@ -98,6 +98,25 @@ async def test_a_limited_model_cools_down_and_one_that_failed_does_not(
     ]
 
 
+async def test_a_model_whose_account_is_refused_is_not_asked_first_by_every_turn(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve(*BOTH)
+    demo.controls.fail(1, status=402, kind="chat")
+    first = await chat.send("hello", model_config_id=-1)
+    told = status.from_status(first[-1].failed.status)
+    assert told.message == "the account at the model's provider has no credit left"
+    assert await cooling(chat) == {}
+
+    demo.controls.fail(1, status=402, kind="chat")
+    assert reroutes(await chat.send("hello")) == [
+        (-1, -2, "the model's provider refuses the account")
+    ]
+    assert list(await cooling(chat)) == [-1]
+    assert reroutes(await chat.send("hello")) == []
+    assert asked(demo) == ["demo-a", "demo-a", "demo-b", "demo-b"]
+
+
 async def test_a_long_wait_that_the_provider_asks_for_is_kept(
     serve: Serving, demo: DemoServer
 ) -> None:

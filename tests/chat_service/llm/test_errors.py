@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from uuid import uuid4
 
 import httpx2
 import openai
@@ -20,6 +21,7 @@ from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
 from shared.retry import exponential
 from tests.chat_service.agent_bench import NOW, Bench, text_of
+from tests.support.scripted_model import DONE, Refused, ends, says, scripted_model
 
 
 async def test_a_rate_limit_before_the_first_word_is_waited_out(bench: Bench) -> None:
@@ -174,6 +176,10 @@ async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
     assert run.state.meter.usage()[0].estimated
 
 
+# of providers and of what stands before them
+PASSING = (408, 409, 425, 498, 499, 500, 501, 504, 507, 520, 521, 524, 525, 529, 530, 598, 599)
+
+
 def _status(status: int, body: object = None, **headers: str) -> openai.APIStatusError:
     request = httpx2.Request("POST", "http://model/")
     response = httpx2.Response(status, request=request, headers=headers)
@@ -209,7 +215,25 @@ def _texted(message: str) -> openai.APIError:
         (_texted("Rate limit exceeded, slow down"), True, True),
         (_texted("Error code: 429 - {'error': {}}"), True, True),
         (_texted("Too Many Requests"), True, True),
-        (_texted("Error code: 429 - insufficient_quota"), False, True),
+        (_texted("Error code: 429 - insufficient_quota"), False, False),
+        (_texted("You are being rate-limited"), True, True),
+        (_texted("Rate limited by upstream"), True, True),
+        (_texted("upstream: rate_limit"), True, True),
+        (_texted('{"error": {"code": 429, "message": "wait"}}'), True, True),
+        (_texted('provider said {"error": {"type": "invalid_request_error"}}'), False, False),
+        (_status(400, {"message": '{"error": {"code": 503, "message": "busy"}}'}), False, True),
+        (_status(502, {"metadata": {"raw": '{"error": {"code": 429}}'}}), True, True),
+        (_status(400, {"code": "Throttling.RateQuota"}), True, True),
+        (_status(429, {"message": "Check your plan and billing."}), False, False),
+        (
+            _status(429, {"message": "Check plan and billing.", "status": "RESOURCE_EXHAUSTED"}),
+            True,
+            True,
+        ),
+        (_status(400, {"code": "tool_use_failed"}), False, False),
+        (_midway("tool_use_failed"), False, False),
+        (_status(302), False, False),
+        *((_status(code), False, True) for code in PASSING),
         (_texted("the moderate limit"), False, True),
         (llm_errors.EmptyResponse("stop"), False, True),
         (llm_errors.EmptyResponse("length"), False, False),
@@ -220,6 +244,59 @@ def test_faults_are_told_apart(exc: Exception, limited: bool, transient: bool) -
     found = llm_errors.classify_error(exc)
 
     assert (found.rate_limited, found.transient) == (limited, transient)
+
+
+@pytest.mark.parametrize(
+    ("exc", "account"),
+    [
+        (_status(401), True),
+        (_status(402), True),
+        (_status(403), True),
+        (_status(429, {"code": "insufficient_quota"}), True),
+        (_status(429, {"message": "Your credit balance is too low."}), True),
+        (_status(400, {"message": "API key not valid. Please pass a valid API key."}), True),
+        (_midway("insufficient_quota"), True),
+        (_midway("402"), True),
+        (_midway("billing_hard_limit_reached"), True),
+        (_status(403, {"message": "Your input was flagged by moderation."}), False),
+        (_status(429), False),
+        (_status(400), False),
+        (_status(404), False),
+        (_status(503, {"message": "The billing service is down."}), False),
+        (_midway("server_error"), False),
+    ],
+)
+def test_a_refused_account_is_told_from_a_refused_request(exc: Exception, account: bool) -> None:
+    found = llm_errors.classify_error(exc)
+
+    assert found.account == account
+    assert not (found.account and found.transient)
+
+
+async def test_an_answer_that_its_provider_cannot_read_is_asked_for_once_more(
+    bench: Bench,
+) -> None:
+    failed = [Refused(400, {"code": "tool_use_failed", "type": "invalid_request_error"})]
+    async with scripted_model(failed, [says("Hello."), ends(), DONE], failed, failed) as model:
+        bench.ask_at(model.base_url)
+        assert text_of(await bench.all("hello")) == "Hello."
+        bench.turn = uuid4()
+        with pytest.raises(errors.ModelUnavailable):
+            await bench.all("hello")
+
+    assert len(model.asked) == 4
+
+
+@pytest.mark.parametrize("status", [302, 307, 308])
+async def test_no_redirect_is_followed(bench: Bench, status: int) -> None:
+    async with scripted_model([says("Hello."), ends(), DONE]) as other:
+        there = f"{other.base_url}/chat/completions"
+        async with scripted_model([Refused(status, {}, location=there)]) as model:
+            bench.ask_at(model.base_url)
+            with pytest.raises(errors.ModelUnavailable, match="redirects to another address"):
+                await bench.all("hello")
+
+    assert (len(model.asked), len(other.asked)) == (1, 0)
 
 
 @pytest.mark.parametrize(
