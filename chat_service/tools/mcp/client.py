@@ -7,13 +7,14 @@ from typing import Any, Final
 
 import httpx
 from mcp import ClientSession, McpError, types
-from mcp.types import CONNECTION_CLOSED, CallToolResult, ErrorData, TextContent, Tool
+from mcp.types import CONNECTION_CLOSED, CallToolResult, ErrorData, Tool
 from pydantic import ValidationError
 
-from chat_service.llm.text import clean, one_line
+from chat_service.llm.text import one_line
 from chat_service.runtime.models_file import McpServer
 from chat_service.tools import idempotency
 from chat_service.tools.mcp import session as mcp_session
+from chat_service.tools.mcp.result import read_error, read_output
 from shared import errors
 from shared.telemetry import logs
 
@@ -138,11 +139,9 @@ def _read(
 ) -> dict[str, Any]:
     match answer:
         case CallToolResult(isError=True):
-            raise errors.RotaError(one_line(_text(answer), MAX_ERROR_TEXT) or f"{tool} failed")
-        case CallToolResult(structuredContent=dict(structured)):
-            return structured
+            raise errors.RotaError(one_line(read_error(answer), MAX_ERROR_TEXT) or f"{tool} failed")
         case CallToolResult():
-            return {"text": _text(answer)}
+            return read_output(answer)
         case McpError(error=ErrorData(code=code, message="Connection closed")) if (
             code == CONNECTION_CLOSED  # which servers may use for errors of their own too
         ):
@@ -157,12 +156,3 @@ def _read(
         case errors.RotaError():
             raise answer
     raise idempotency.OutcomeUnknown(f"{server.id} broke off; {_UNSURE}") from answer
-
-
-def _text(answer: CallToolResult) -> str:
-    return clean(
-        "\n".join(
-            block.text if isinstance(block, TextContent) else f"[{block.type}]"
-            for block in answer.content
-        )
-    )

@@ -154,7 +154,7 @@ async def test_an_act_whose_answer_holds_long_numbers_was_carried_out(
     result = await result_of(bench, url, odd=odd)
 
     assert result.ok
-    assert result.output == {"id": str(LARGEST), "at": [1.5, 2]}
+    assert result.output == {"id": str(LARGEST), "at": [1.5, 2], "text": "posted"}
 
 
 async def test_an_act_whose_answer_is_too_large_was_carried_out(
@@ -179,7 +179,7 @@ async def test_an_answer_is_not_judged_by_what_its_server_promised(
 
     (result,) = finished(await bench.all(calling("odd_act"), agent=agent_with(bench, tools)))
 
-    assert (result.ok, result.output) == (True, {"other": 1})
+    assert (result.ok, result.output) == (True, {"other": 1, "text": "posted"})
 
 
 async def test_configured_headers_are_sent_with_everything(
