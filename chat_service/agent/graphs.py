@@ -57,7 +57,14 @@ def _compiled(run: AgentRun, tools: Sequence[ToolDefinition]) -> Graph:
     return create_agent(
         _NoModel(),
         faces,
-        middleware=[ModelCallMiddleware(faces), ToolCallMiddleware(named)],
+        middleware=[
+            ModelCallMiddleware(
+                faces,
+                reading=[tool.name for tool in named.values() if tool.reads_only],
+                asking=[tool.name for tool in named.values() if tool.approval == "always"],
+            ),
+            ToolCallMiddleware(named),
+        ],
         checkpointer=None,
     )
 

@@ -39,8 +39,12 @@ MAIN_AGENT: Final = (
     ToolDefinition(name="update_automation", factory=update_automation_tool, approval="always"),
     ToolDefinition(name="pause_automation", factory=pause_automation_tool, approval="always"),
     ToolDefinition(name="resume_automation", factory=resume_automation_tool, approval="always"),
-    ToolDefinition(name="list_automations", factory=list_automations_tool, approval="never"),
-    ToolDefinition(name="explain_slot", factory=explain_slot_tool, approval="never"),
+    ToolDefinition(
+        name="list_automations", factory=list_automations_tool, approval="never", reads_only=True
+    ),
+    ToolDefinition(
+        name="explain_slot", factory=explain_slot_tool, approval="never", reads_only=True
+    ),
 )
 
 
@@ -162,7 +166,7 @@ def build_toolset(
     found = models if isinstance(models, Models) else Models([], None)
     return Toolset(
         own=tuple(
-            offer_tool(capability, rule)
+            offer_tool(capability, rule, reads_only=True)
             for name, capability in capabilities.all().items()
             if (rule := found.tools.get(name, "never")) != "off"
         ),

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from chat_service.llm.text import read_arguments
 
-FENCE: Final = "a fence around them was taken off"
-STRING: Final = "they were JSON in a string"
-EMPTY_BEFORE: Final = "an empty object before them was left out"
-DOUBLED: Final = "they were written twice"
-TAG: Final = "a tag around them was left out"
+FENCE: Final = "a fence around the arguments was taken off"
+STRING: Final = "the arguments were JSON in a string"
+EMPTY_BEFORE: Final = "an empty object before the arguments was left out"
+DOUBLED: Final = "the arguments were written twice"
+TAG: Final = "a tag around the arguments was left out"
 COMMA: Final = "a comma too many was left out"
-BRACE: Final = "a bracket after their end was left out"
-COMMENT: Final = "comments in them were left out"
+BRACE: Final = "a bracket after the arguments was left out"
+COMMENT: Final = "comments in the arguments were left out"
 
 # strings of strings of JSON
 _MOST_NESTED: Final = 3

@@ -135,7 +135,7 @@ def _with_warnings(proposal: Proposal, repairs: Sequence[str]) -> dict[str, Any]
     found = list(islice(_invisible(proposal.payload, ""), MOST_WARNINGS))
     if repairs:
         done = "; ".join(repairs)
-        found.insert(0, f"The model's call was not plain JSON and was repaired: {done}.")
+        found.insert(0, f"The model's call was repaired: {done}.")
     if not found:
         return dict(proposal.context)
     return {**proposal.context, "warnings": [*proposal.context.get("warnings", ()), *found]}

@@ -43,7 +43,13 @@ class ToolOffer:
     definition: ToolDefinition
 
 
-def offer_tool(capability: Capability, rule: ApprovalRule, *, repeatable: bool = True) -> ToolOffer:
+def offer_tool(
+    capability: Capability,
+    rule: ApprovalRule,
+    *,
+    repeatable: bool = True,
+    reads_only: bool = False,
+) -> ToolOffer:
     """Returns a capability with its tool. `repeatable` means idempotent."""
     asks = rule == "always"
     if asks:
@@ -54,6 +60,7 @@ def offer_tool(capability: Capability, rule: ApprovalRule, *, repeatable: bool =
             name=capability.id,
             factory=lambda run: approval_tool(run, capability, ask=asks, repeatable=repeatable),
             approval=rule,
+            reads_only=reads_only and not asks,
         ),
     )
 

@@ -16,12 +16,14 @@ from chat_service.runtime.run_context import AgentRun, ApprovalRule
 class ToolDefinition:
     """A tool of chats. `approval` says whether a call needs one.
 
+    A tool that `reads_only` changes nothing anywhere, so a call that is written as text is made.
     The tools of `factory` have the same description and schema for every run.
     """
 
     name: str
     factory: Callable[[AgentRun], BaseTool]
     approval: ApprovalRule
+    reads_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,7 @@ def _is_cut(message: AIMessage, asked: ResponseContext) -> bool:
     return (
         message.response_metadata["finish_reason"] == LENGTH
         and not calls
+        and not asked.stream.holds_call  # a call is never completed
         and bool(message.text.strip())
     )
 

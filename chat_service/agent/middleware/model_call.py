@@ -1,7 +1,7 @@
 """Middleware around each model call: limits, retries and usage."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Any, Final, cast
 
@@ -15,6 +15,7 @@ from chat_service.agent.middleware import continuation, model_response
 from chat_service.agent.middleware.common import agent_run
 from chat_service.agent.middleware.model_request import RequestBuilder
 from chat_service.agent.middleware.model_response import ResponseContext, ResponseStream
+from chat_service.agent.middleware.text_calls import TextCalls
 from chat_service.llm import errors as llm_errors
 from chat_service.llm.call_failure import record_failure
 from chat_service.llm.chat_model import CallProgress, StreamingChat
@@ -35,9 +36,17 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     a call and for every token.
     """
 
-    def __init__(self, tools: Sequence[BaseTool]) -> None:
+    def __init__(
+        self,
+        tools: Sequence[BaseTool],
+        *,
+        reading: Collection[str] = (),
+        asking: Collection[str] = (),
+    ) -> None:
+        """`reading` are the tools without any effect, `asking` those that need an approval."""
         super().__init__()
         self._offered = [convert_to_openai_tool(tool) for tool in tools]
+        self._text_calls = TextCalls.from_tools(self._offered, reading, asking)
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: ModelHandler
@@ -57,7 +66,8 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             call = state.meter.start(model.config, progress)
             # only the main agent reads what a subagent says
             shown = emit if run.context.subagent is None else _ignore_event
-            stream = ResponseStream(state, shown, tools="tools" in asked)
+            reader = self._text_calls.reader if self._offered else None
+            stream = ResponseStream(state, shown, tools="tools" in asked, reader=reader)
             try:
                 async with asyncio.timeout(retry.model_seconds):
                     message = await chat.answer(
@@ -74,6 +84,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                 message, ended = await continuation.continue_answer(
                     message, ended, chat, builder.prompt
                 )
+                message, ended = await self._text_calls.settle(message, ended, chat, builder.prompt)
                 return ModelResponse(result=[model_response.accept_response(message, ended)])
             except llm_errors.PROVIDER_FAULTS as exc:
                 fault = record_failure(state.meter, call, exc)

@@ -1,5 +1,6 @@
 """The response of a model call: its stream, its checks and its usage."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ from chat_service.llm.errors import EmptyResponse
 from chat_service.llm.finish_reason import CONTENT_FILTER, CUT, LENGTH, is_known
 from chat_service.llm.metering import MeteredCall
 from chat_service.llm.text import clean
+from chat_service.llm.text_call import Beginning, TextCallReader
 from chat_service.llm.thought_tags import Retraction, Thought
 from chat_service.llm.usage import ModelUsage, UncheckpointedUsage
 from chat_service.runtime.events import (
@@ -120,18 +122,27 @@ class ResponseStream:
     """Emits events for the chunks of `StreamingChat.answer`, in a new block of the run.
 
     Text that turns out to be a thought is retracted, and the answer goes on in another block.
-    Without `tools` the model was offered none, and its tool calls are not emitted.
+    Without `tools` the model was offered none, and its tool calls are not emitted. Text that may
+    be a call, by the `reader`, is held until `release` or `drop`.
     """
 
-    def __init__(self, state: RunState, emit: Emit, *, tools: bool) -> None:
+    def __init__(
+        self, state: RunState, emit: Emit, *, tools: bool, reader: TextCallReader | None = None
+    ) -> None:
         self._state = state
         self.block = state.open_block()
         self._emit = emit
         self._tools = tools
         self._calls: dict[int | None, str] = {}
+        self._reader = reader
+        self._held: list[str] | None = None
+        self.holds_call = False
+        self.restart()
 
     def feed(self, chunk: ResponseChunk) -> None:
         match chunk:
+            case str() if self._held is not None:
+                self._hold(chunk, self._held)
             case str():
                 self._emit(TextDelta(block=self.block, text=chunk))
             case Thought(text=text):
@@ -145,6 +156,38 @@ class ResponseStream:
     def retract(self) -> None:
         self._emit(TextRetracted(from_block=self.block))
         self.block = self._state.open_block()
+        self.restart()
+
+    def restart(self) -> None:
+        """Begins another answer in the same block."""
+        self._held = None if self._reader is None else []
+        self.holds_call = False
+
+    def release(self) -> None:
+        """Emits the text that was held."""
+        held, self._held = self._held, None
+        self.holds_call = False
+        if held:
+            self.feed("".join(held))
+
+    def drop(self) -> None:
+        """Forgets the text that was held; later text is emitted at once."""
+        self._held, self.holds_call = None, False
+
+    def show_call(self, tool_call_id: str, tool: str, arguments: Mapping[str, Any]) -> None:
+        self._emit(ToolCallStarted(block=self.block, tool_call_id=tool_call_id, tool=tool))
+        text = json.dumps(arguments, ensure_ascii=False)
+        self._emit(ToolCallArgs(tool_call_id=tool_call_id, json=text))
+
+    def _hold(self, text: str, held: list[str]) -> None:
+        held.append(text)
+        if self._reader is None or self.holds_call:
+            return
+        match self._reader.begins("".join(held)):
+            case Beginning.TEXT:
+                self.release()
+            case Beginning.CALL:
+                self.holds_call = True
 
     def _feed_calls(self, chunk: AIMessageChunk) -> None:
         for call in chunk.tool_call_chunks if self._tools else ():

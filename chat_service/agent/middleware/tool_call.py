@@ -97,8 +97,8 @@ def _with_repairs(content: str, repairs: Sequence[str]) -> str:
     except ValueError:
         found = content
     output = found if isinstance(found, dict) else {"result": found}
-    said = f"The arguments were not plain JSON: {'; '.join(repairs)}."
-    return json.dumps({**output, "arguments_repaired": said}, ensure_ascii=False)
+    said = f"The call was repaired: {'; '.join(repairs)}."
+    return json.dumps({**output, "call_repaired": said}, ensure_ascii=False)
 
 
 def _answer(request: ToolCallRequest, said: str) -> ToolMessage:

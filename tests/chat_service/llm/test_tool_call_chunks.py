@@ -272,13 +272,13 @@ async def test_a_call_in_odd_pieces_is_one_call(
 @pytest.mark.parametrize(
     ("sent", "said"),
     [
-        ('{}{"a": 1}', "an empty object before them was left out"),
-        ('{"a": 1}{"a": 1}', "they were written twice"),
-        ('```json\n{"a": 1}\n```', "a fence around them was taken off"),
-        (json.dumps('{"a": 1}'), "they were JSON in a string"),
-        ('{"a": 1}</tool_call>', "a tag around them was left out"),
+        ('{}{"a": 1}', "an empty object before the arguments was left out"),
+        ('{"a": 1}{"a": 1}', "the arguments were written twice"),
+        ('```json\n{"a": 1}\n```', "a fence around the arguments was taken off"),
+        (json.dumps('{"a": 1}'), "the arguments were JSON in a string"),
+        ('{"a": 1}</tool_call>', "a tag around the arguments was left out"),
         ('{"a": 1,}', "a comma too many was left out"),
-        ('{"a": 1 /* one */}', "comments in them were left out"),
+        ('{"a": 1 /* one */}', "comments in the arguments were left out"),
     ],
 )
 async def test_repaired_arguments_are_carried_out_and_the_result_says_so(
@@ -290,7 +290,7 @@ async def test_repaired_arguments_are_carried_out_and_the_result_says_so(
     (result,) = finished(events)
     assert acts.done == [{"a": 1}]
     assert (result.ok, result.output["did"]) == (True, "it")
-    assert said in result.output["arguments_repaired"]
+    assert said in result.output["call_repaired"]
     assert finished(again) == [result]
 
 
@@ -353,12 +353,12 @@ async def test_a_call_of_no_known_form_beside_words_is_left_out(bench: Bench) ->
 
 async def test_the_card_of_a_repaired_call_says_so(bench: Bench) -> None:
     fenced = call("create_automation", '```json\n{"intent": "a joke"}\n```', index=0, id="c")
-    schedule = {"trigger_id": "t", "type": "schedule", "config": {"cron": "0 9 * * *"}}
+    schedule = {"cron": "0 9 * * *", "timezone": "UTC"}
     step = {"step_id": "s", "action": "agent_task", "config": {"prompt": "A joke."}}
     drawn = {
         "display_name": "A joke",
         "definition": {
-            "triggers": [{**schedule, "config": {**schedule["config"], "timezone": "UTC"}}],
+            "triggers": [{"trigger_id": "t", "type": "schedule", "config": schedule}],
             "plan": [step],
         },
     }
@@ -369,5 +369,5 @@ async def test_the_card_of_a_repaired_call_says_so(bench: Bench) -> None:
         (approval,) = await bench.paused("a joke every day at 9")
 
     assert bench.approvals.drafts[approval].context["warnings"] == [
-        "The model's call was not plain JSON and was repaired: a fence around them was taken off."
+        "The model's call was repaired: a fence around the arguments was taken off."
     ]

@@ -1,0 +1,165 @@
+"""Calls that a model wrote as its answer: carried out if they only read, else asked for again."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages.tool import tool_call
+
+from chat_service.agent.middleware import budget
+from chat_service.agent.middleware.model_response import ResponseContext
+from chat_service.agent.structured_output import read_output
+from chat_service.llm.call_failure import record_failure
+from chat_service.llm.chat_model import REPAIRS, CallProgress, StreamingChat
+from chat_service.llm.errors import PROVIDER_FAULTS
+from chat_service.llm.finish_reason import CUT
+from chat_service.llm.metering import MeteredCall
+from chat_service.llm.text_call import TextCall, TextCallReader
+from chat_service.llm.usage import UncheckpointedUsage
+from chat_service.prompts.load import load_prompt
+from chat_service.runtime.events import Retrying
+from shared import errors
+
+AS_TEXT: Final = "it was written as text"
+_REASON: Final = "the model wrote a call as text"
+_NOTE: Final = (
+    "[The model wrote a call of {tool} as text instead of making it, so nothing was done. "
+    "Ask again, or choose another model.]"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextCalls:
+    """The tools of an agent. Those in `reading` have no effect and need no approval."""
+
+    reader: TextCallReader
+    reading: frozenset[str]
+
+    @classmethod
+    def from_tools(
+        cls, offered: Sequence[Mapping[str, Any]], reading: Collection[str], asking: Collection[str]
+    ) -> "TextCalls":
+        """`asking` are the tools that need an approval."""
+        schemas = {one["function"]["name"]: one["function"]["parameters"] for one in offered}
+        reader = TextCallReader(tools=schemas, distinct=frozenset(asking) & set(schemas))
+        return cls(reader=reader, reading=frozenset(reading))
+
+    async def settle(
+        self,
+        answer: AIMessage,
+        asked: ResponseContext,
+        chat: StreamingChat,
+        prompt: Sequence[AnyMessage],
+    ) -> tuple[AIMessage, ResponseContext]:
+        """Returns the answer without a call as text, and the call that it is from.
+
+        A call that only reads is made. Any other is asked for once more; a model that writes it
+        again has done nothing, and a sentence says so. Raises ModelUnavailable then for a task.
+        """
+        again = False
+        while (written := self._read(answer, asked)) is not None:
+            asked.stream.drop()
+            if answer.tool_calls or answer.invalid_tool_calls:
+                answer.content = ""
+                return answer, asked
+            if self._may_make(written, answer, asked):
+                _make(answer, written, asked)
+                return answer, asked
+            found = None
+            if "tools" in asked.settings and not again:
+                found = await _ask(answer, written, asked, chat, prompt)
+            if found is None:
+                _say_nothing_was_done(answer, written, asked)
+                return answer, asked
+            (answer, asked), again = found, True
+        asked.stream.release()
+        return answer, asked
+
+    def _may_make(self, written: TextCall, answer: AIMessage, asked: ResponseContext) -> bool:
+        cut = answer.response_metadata["finish_reason"] in CUT
+        offered = "tools" in asked.settings and not cut
+        return offered and written.tool in self.reading and written.arguments is not None
+
+    def _read(self, answer: AIMessage, asked: ResponseContext) -> TextCall | None:
+        task = asked.run.context.task
+        schema = None if task is None else task.output_schema
+        if schema is not None and isinstance(read_output(answer.text, schema), dict):
+            return None
+        return self.reader.read(answer.text)
+
+
+def _make(answer: AIMessage, written: TextCall, asked: ResponseContext) -> None:
+    """Turns the answer into a call that the agent carries out."""
+    made = f"call_{uuid4().hex[:16]}"
+    asked.run.state.tool_call_ids.add(made)
+    answer.content = ""
+    answer.tool_calls = [tool_call(name=written.tool, args=written.arguments or {}, id=made)]
+    answer.response_metadata[REPAIRS] = {made: [AS_TEXT]}
+    asked.stream.show_call(made, written.tool, written.arguments or {})
+
+
+async def _ask(
+    answer: AIMessage,
+    written: TextCall,
+    asked: ResponseContext,
+    chat: StreamingChat,
+    prompt: Sequence[AnyMessage],
+) -> tuple[AIMessage, ResponseContext] | None:
+    """Asks for a real call. Returns None if no answer comes."""
+    run, meter = asked.run, asked.run.state.meter
+    used = meter.record(asked.call, answer)
+    asked.call.wasted = True  # no message of the agent's state will have its usage
+    again = load_prompt("text_call", tool=written.tool)
+    more: list[AnyMessage] = [*prompt, AIMessage(answer.text), HumanMessage(again)]
+    settings = {key: value for key, value in asked.settings.items() if key != "max_tokens"}
+    settings |= budget.limit_output(run, more, settings)
+    asked.emit(Retrying(after=timedelta(0), reason=_REASON))
+    asked.stream.restart()
+    progress = CallProgress(tool_call_ids=run.state.tool_call_ids)
+    call = meter.start(run.context.model.config, progress)
+    try:
+        async with asyncio.timeout(run.deps.retry.model_seconds):
+            found = await chat.answer(
+                more, progress=progress, on_chunk=asked.stream.feed, **settings
+            )
+    except PROVIDER_FAULTS as exc:
+        record_failure(meter, call, exc)
+        asked.call.wasted = False
+        asked.stream.drop()
+        return None
+    if not (found.text.strip() or found.tool_calls or found.invalid_tool_calls):
+        asked.call.wasted = False
+        asked.stream.drop()
+        _waste(found, call, asked)
+        return None
+    asked.emit(UncheckpointedUsage(**asdict(used)))
+    _keep_thoughts(answer, found)
+    return found, replace(asked, call=call, settings=settings)
+
+
+def _keep_thoughts(before: AIMessage, answer: AIMessage) -> None:
+    thoughts = [m.additional_kwargs.get("reasoning_content", "") for m in (before, answer)]
+    if any(thoughts):
+        answer.additional_kwargs["reasoning_content"] = "\n\n".join(filter(None, thoughts))
+
+
+def _say_nothing_was_done(answer: AIMessage, written: TextCall, asked: ResponseContext) -> None:
+    if asked.run.context.task is not None:
+        _waste(answer, asked.call, asked)
+        raise errors.ModelUnavailable(
+            "the model wrote a call of a tool as text instead of making it",
+            metadata={"model_config": str(asked.run.context.model.config.id)},
+        )
+    answer.content = _NOTE.format(tool=written.tool)
+    answer.response_metadata["finish_reason"] = "stop"
+    asked.stream.feed(answer.content)
+
+
+def _waste(answer: AIMessage, call: MeteredCall, asked: ResponseContext) -> None:
+    used = asked.run.state.meter.record(call, answer)
+    call.wasted = True
+    asked.emit(UncheckpointedUsage(**asdict(used)))
