@@ -78,6 +78,7 @@ class PayloadCheck:
         saved = await self.automations.validate(
             workspace=row.workspace_id, user=row.decided_by or row.requested_by, payload=payload
         )
+        _require_trigger(row, payload)
         return saved.payload
 
     async def _check_update(self, row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -91,7 +92,21 @@ class PayloadCheck:
         saved = await self.automations.validate_update(
             workspace=row.workspace_id, user=row.decided_by or row.requested_by, payload=payload
         )
+        _require_trigger(row, payload)
         return saved.payload
+
+
+def _require_trigger(row: Approval, payload: Mapping[str, Any]) -> None:
+    """Raises InvalidRequest for an edit that takes the last trigger away."""
+    if _has_trigger(row.payload) and not _has_trigger(payload):
+        raise errors.invalid(
+            "definition.triggers", "the last trigger can't be left out: it would never run"
+        )
+
+
+def _has_trigger(payload: Mapping[str, Any]) -> bool:
+    definition = payload.get("definition")
+    return isinstance(definition, Mapping) and bool(definition.get("triggers"))
 
 
 def _stored_form(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:

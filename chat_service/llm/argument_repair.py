@@ -53,6 +53,11 @@ def repair_arguments(text: str) -> RepairedArguments | None:
     return _repair(text, 0)
 
 
+def strip_comments(text: str) -> str:
+    """Returns the text without comments, and without commas before closing brackets."""
+    return _strip_inside(text)[0]
+
+
 def _repair(text: str, depth: int) -> RepairedArguments | None:
     if read_arguments(text) is not None:
         return RepairedArguments(text=text, repairs=())

@@ -26,6 +26,8 @@ from chat_service.llm.tool_call_chunks import ToolCallAssembler
 
 # in a message's metadata: what was done to arguments of tool calls, by id
 REPAIRS: Final = "repairs"
+# in a message's metadata: the text is the model's refusal to answer
+REFUSED: Final = "refused"
 
 
 @dataclass(slots=True)
@@ -107,6 +109,7 @@ class _ResponseBuilder:
         self._plain: dict[str, Any] | None = None  # the first of the chunks of plain text
         self._others: list[ChatGenerationChunk] = []
         self._finish = ""
+        self._refused = False
         self._usage: dict[str, Any] = {}
 
     def feed(self, data: dict[str, Any]) -> Iterable[ResponseChunk]:
@@ -116,6 +119,7 @@ class _ResponseBuilder:
             self._plain = self._plain or data
             self._progress.bytes_written += len(text.encode())
             return self._keep(self._splitter.read(text))
+        self._refused |= _is_refusal(data)
         try:
             self._take_usage(data)
             words, size = _prepare(data, self._calls)
@@ -168,6 +172,8 @@ class _ResponseBuilder:
         # LangChain would complete arguments that were cut off
         message.tool_calls, message.invalid_tool_calls = self._calls.parse(self._finish)
         message.response_metadata["finish_reason"] = self._finish
+        if self._refused:
+            message.response_metadata[REFUSED] = True
         if self._calls.repairs:
             message.response_metadata[REPAIRS] = {
                 call: list(done) for call, done in self._calls.repairs.items()
@@ -222,6 +228,14 @@ def _prepare(data: dict[str, Any], calls: ToolCallAssembler) -> tuple[list[str |
         for call in delta["tool_calls"]:
             said += [call["function"].get("name") or "", call["function"].get("arguments") or ""]
     return words, sum(len(text.encode(errors="replace")) for text in said)
+
+
+def _is_refusal(data: Mapping[str, Any]) -> bool:
+    """Returns whether a chunk holds a part of a refusal, which comes in a field of its own."""
+    choices = data.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    delta = choice.get("delta") if isinstance(choice, Mapping) else None
+    return isinstance(delta, Mapping) and bool(delta.get("refusal"))
 
 
 def _names(tools: Sequence[Mapping[str, Any]] | None) -> list[str]:

@@ -1,6 +1,7 @@
 """A definition against the registries → what is wrong with it, field by field."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,13 @@ from pydantic import BaseModel, ValidationError
 
 from shared import json_schema
 from shared.canonical_json import NotCanonical, canonical_bytes, normalise
-from shared.definition.envelope import AutomationCreate, AutomationDefinition, TriggerSpec, dump
+from shared.definition.envelope import (
+    MAX_PLAN_STEPS,
+    AutomationCreate,
+    AutomationDefinition,
+    TriggerSpec,
+    dump,
+)
 from shared.definition.execution import PlanStep
 from shared.definition.states import TriggerType
 from shared.invisible_characters import name_fault, text_fault
@@ -32,11 +39,11 @@ def check(
 
     Never raises for what is in `create`. A mapping is read as an AutomationCreate; paths
     start at `definition`, also for a bare AutomationDefinition. Faults of shape hide those
-    that only a well-shaped definition can have.
+    that only a well-shaped definition can have, but for those of single triggers and steps.
     """
     parsed = _parse(create)
     if isinstance(parsed, list):
-        return parsed
+        return [*parsed, *_of_parts(create, catalogue, parsed)]
     definition = parsed.definition
     return [
         *_size(definition),
@@ -69,6 +76,36 @@ def _parse(
                 for v in found
             ]
         return found
+
+
+def _of_parts(
+    create: object, catalogue: Catalogue, found: Sequence[Violation]
+) -> Iterator[Violation]:
+    """Faults of the triggers and steps of a definition that is not well-shaped."""
+    raw = create.get("definition") if isinstance(create, Mapping) else None
+    if not isinstance(raw, Mapping):
+        return
+    execution = raw.get("execution")
+    failing = execution.get("on_failure") if isinstance(execution, Mapping) else None
+    told = {one.field for one in found}
+    parts = [
+        *(_trigger(TriggerSpec.model_construct(**one), path, catalogue)
+          for path, one in _typed(raw.get("triggers"), TRIGGERS, "type")),
+        *(_step(PlanStep.model_construct(**one), path, catalogue)
+          for base, steps in ((PLAN, raw.get("plan")), (ON_FAILURE, failing))
+          for path, one in _typed(steps, base, "action")),
+    ]  # fmt: skip
+    yield from (fault for part in parts for fault in part if fault.field not in told)
+
+
+def _typed(items: Any, base: str, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each part that has a type and a config, with its path."""
+    for i, item in enumerate(items[:MAX_PLAN_STEPS] if isinstance(items, list) else ()):
+        named = item.get(key) if isinstance(item, Mapping) else None
+        config = item.get("config", {}) if isinstance(item, Mapping) else None
+        if isinstance(named, str) and isinstance(config, Mapping):
+            with suppress(NotCanonical):
+                yield f"{base}[{i}]", {key: named, "config": normalise(dict(config))}
 
 
 def _plain(raw: Any) -> Any:
@@ -173,14 +210,18 @@ def _trigger(trigger: TriggerSpec, path: str, catalogue: Catalogue) -> Iterator[
 
 def _steps(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[Violation]:
     for path, step in _all_steps(definition):
-        known = catalogue.actions.get(step.action)
-        if known is None:
-            yield Violation(
-                f"{path}.action", "unknown_action", _unknown(step.action, catalogue.actions)
-            )
-            continue
-        yield from _config(step.config, known.config_model, known.config_schema, f"{path}.config")
-        yield from _tools(step.config.get("tools"), f"{path}.config.tools", catalogue)
+        yield from _step(step, path, catalogue)
+
+
+def _step(step: PlanStep, path: str, catalogue: Catalogue) -> Iterator[Violation]:
+    known = catalogue.actions.get(step.action)
+    if known is None:
+        yield Violation(
+            f"{path}.action", "unknown_action", _unknown(step.action, catalogue.actions)
+        )
+        return
+    yield from _config(step.config, known.config_model, known.config_schema, f"{path}.config")
+    yield from _tools(step.config.get("tools"), f"{path}.config.tools", catalogue)
 
 
 def _config(

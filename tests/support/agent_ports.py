@@ -222,7 +222,9 @@ class MemoryAutomations:
         new = _canonical(payload)
         definition = AutomationCreate.model_validate(new).definition
         kept = before["definition"]["triggers"] if before else []
-        changed = {t["trigger_id"]: 0 for t in new["definition"]["triggers"] if t not in kept}
+        changed = {
+            t["trigger_id"]: 0 for t in new["definition"].get("triggers", ()) if t not in kept
+        }
         never_fires.require(definition, self.now, changed, field="automation")
         return new
 

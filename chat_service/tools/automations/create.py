@@ -10,7 +10,7 @@ from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences
-from chat_service.tools.automations.drafter import draft, payload_schema
+from chat_service.tools.automations.drafter import draft, draft_warnings, payload_schema
 from chat_service.tools.automations.preview import build_preview
 from chat_service.tools.results import ArgumentsInvalid, ToolFailed, ToolStopped
 from chat_service.tools.string_tool import Argument, Texts
@@ -48,13 +48,17 @@ def create_automation_tool(run: AgentRun) -> BaseTool:
 
 async def _proposal(run: AgentRun, intent: str, emit: Emit) -> Proposal:
     match await draft(run, intent, emit):
-        case {"payload": payload}:
+        case {"payload": payload, **more}:
             preview = await build_preview(run, payload, intent)
             return Proposal(
                 summary=summary(payload["display_name"], preview["summary"]),
                 payload=payload,
                 payload_schema=payload_schema(),
-                context={"intent": intent, "consequences": estimate_consequences(run, payload)},
+                context={
+                    "intent": intent,
+                    "consequences": estimate_consequences(run, payload),
+                    **draft_warnings(more),
+                },
                 preview=preview,
             )
         case {"issues": issues}:

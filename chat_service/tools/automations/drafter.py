@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -10,18 +11,27 @@ from langgraph.func import task
 
 from chat_service.llm import errors as llm_errors
 from chat_service.llm.call_failure import record_failure
-from chat_service.llm.chat_model import CallProgress
-from chat_service.llm.finish_reason import CUT
-from chat_service.llm.text import clean, read_objects
+from chat_service.llm.chat_model import REFUSED, CallProgress
+from chat_service.llm.finish_reason import CONTENT_FILTER, LENGTH
+from chat_service.llm.text import clean, one_line
 from chat_service.llm.usage import UncheckpointedUsage
 from chat_service.prompts.load import load_prompt
 from chat_service.runtime.ports import SavedAutomation
 from chat_service.runtime.prompt_context import prompt_values
 from chat_service.runtime.run_context import AgentRun, Emit
+from chat_service.tools.automations.draft_answer import DraftAnswer, read_drafts
+from chat_service.tools.automations.draft_check import find_faults, format_faults, has_trigger
+from chat_service.tools.automations.draft_schema import (
+    ROOT,
+    answer_schema,
+    automation_schema,
+    model_names,
+)
 from chat_service.tools.automations.lookup import find_automation
 from chat_service.tools.results import (
     MAX_ISSUES,
     TURN_ERRORS,
+    ToolFailed,
     ToolStopped,
     format_issues,
     issues_of,
@@ -30,21 +40,42 @@ from chat_service.tools.results import (
 from shared import compact_json, errors
 from shared.definition.envelope import AutomationCreate
 from shared.registries.catalogue import Catalogue
-from shared.validation.check import check
 from shared.validation.violations import Violation
 
 CORRECTIONS: Final = 2
-_NO_OBJECT = "The answer is not a JSON object."
-_CUT_OFF = "The answer was cut off before its end: it is too long."
-_ISSUES = {"issues"}
+_NO_OBJECT = "The answer is not a JSON object that has a draft or issues."
+_CUT_OFF = (
+    "the draft was cut off before its end, for it is longer than the model's answers may be, so "
+    "nothing was made. A simpler automation or another model may do"
+)
+_WITHHELD = (
+    "the model's provider withheld the draft, so nothing was made. Other words or another model "
+    "may do"
+)
+_SHOWN: Final = 500  # characters
 
 # automation_service validates a draft; raises InvalidRequest with violations
 Accept = Callable[[Mapping[str, Any]], Awaitable[SavedAutomation]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftRequest:
+    """What a drafter is asked for. `accept` has the other service check a draft.
+
+    The prompts `{tool}/drafting` and `{tool}/drafts` describe the draft. With `now` it is a new
+    automation.
+    """
+
+    tool: str
+    asked: str
+    accept: Accept
+    needs_trigger: bool = True
+    now: datetime | None = None
+
+
 @task
 async def draft(run: AgentRun, intent: str, emit: Emit) -> dict[str, Any]:
-    """Returns {"payload": canonical}, {"issues": […]} or {"error": …}.
+    """Returns {"payload": canonical, "notes": […]}, {"issues": […]} or {"error": …}.
 
     A checkpointed step: its result survives a pause, a crash and a resume. Raises TURN_ERRORS.
     """
@@ -55,59 +86,87 @@ async def draft(run: AgentRun, intent: str, emit: Emit) -> dict[str, Any]:
             workspace=context.workspace, user=context.user, payload=found
         )
 
+    request = DraftRequest(
+        tool="create_automation", asked=intent, accept=accept, now=run.deps.clock.now()
+    )
     try:
-        return await run_drafter(run, "create_automation", intent, accept, emit)
+        return await run_drafter(run, request, emit)
     except TURN_ERRORS:
         raise
     except errors.RotaError as exc:
         return {"error": exc.message}
 
 
-async def run_drafter(
-    run: AgentRun, tool: str, asked: str, accept: Accept, emit: Emit
-) -> dict[str, Any]:
-    """Returns {"payload": what `accept` returned} or {"issues": […]}, after CORRECTIONS at most.
+async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[str, Any]:
+    """Returns the payload that `accept` returned with the model's `notes`, `issues` or an `error`.
 
-    The prompts `{tool}/drafting` and `{tool}/drafts` describe the draft.
+    A draft is corrected CORRECTIONS times at most. One that was refused, withheld or cut off is
+    an error at once.
     """
     catalogue = run.deps.catalogue()
+    schema = automation_schema(
+        catalogue,
+        model_names(_models(run), request.asked) if run.deps.models() else (),
+        needs_trigger=request.needs_trigger,
+    )
     said: list[BaseMessage] = [
-        SystemMessage(drafter_prompt(run, tool, catalogue)),
-        HumanMessage(asked),
+        SystemMessage(drafter_prompt(run, request.tool, catalogue, schema)),
+        HumanMessage(request.asked),
     ]
+
+    def find(draft: Mapping[str, Any]) -> list[Violation]:
+        return find_faults(
+            draft, schema, catalogue, needs_trigger=request.needs_trigger, now=request.now
+        )
+
     issues: list[str] = []
     for _ in range(1 + CORRECTIONS):
-        answer = await _ask(run, said, emit)
-        found, violations = _choose_draft(read_objects(answer.text), catalogue)
-        if found is not None and set(found) == _ISSUES:
-            return {"issues": _texts(found["issues"])}
+        answer = await _ask(run, said, schema, emit)
+        if failed := _failure(answer):
+            return {"error": failed}
+        found, violations = _choose_draft(read_drafts(answer.text), find)
         if found is None:
-            cut = answer.response_metadata["finish_reason"] in CUT
-            issues = [_CUT_OFF if cut else _NO_OBJECT]
+            issues = [_NO_OBJECT]
+        elif found.draft is None:
+            return {"issues": _texts(found.issues)}
         elif violations:
-            issues = format_issues((v.field, v.message) for v in violations)
+            issues = format_issues(format_faults(violations))
         else:
-            payload, issues = await _judge(run, found, accept)
+            payload, issues = await _judge(run, found.draft, request.accept)
             if payload is not None:
-                return {"payload": payload}
+                return {"payload": payload, "notes": _texts(found.issues)}
         again = load_prompt("drafter_again", issues="\n".join(f"- {issue}" for issue in issues))
         said += [AIMessage(clean(answer.text) or "{}"), HumanMessage(again)]
     return {"issues": issues}
 
 
-def drafter_prompt(run: AgentRun, tool: str, catalogue: Catalogue) -> str:
+def _failure(answer: AIMessage) -> str:
+    """Returns why an answer is no draft and another call would not give one; empty otherwise."""
+    reason = answer.response_metadata["finish_reason"]
+    if reason == CONTENT_FILTER:
+        return _WITHHELD
+    if answer.response_metadata.get(REFUSED):
+        said = one_line(answer.text, _SHOWN)
+        return f"the model refused to write the draft, so nothing was made. It said: {said}"
+    return _CUT_OFF if reason == LENGTH else ""
+
+
+def _models(run: AgentRun) -> list[str]:
+    found = run.deps.models().values()
+    return [name for config in found for name in (config.model, config.display_name)]
+
+
+def drafter_prompt(
+    run: AgentRun, tool: str, catalogue: Catalogue, schema: Mapping[str, Any]
+) -> str:
     return load_prompt(
         "drafter",
         **prompt_values(run.context.runtime),
         task=load_prompt(f"{tool}/drafting"),
         examples=load_prompt(f"{tool}/drafts"),
-        schema=_json(payload_schema()),
-        triggers="\n".join(
-            _entry(t.type, t.description, t.config_schema) for t in catalogue.triggers.values()
-        ),
-        actions="\n".join(
-            _entry(a.type, a.description, a.config_schema) for a in catalogue.actions.values()
-        ),
+        schema=compact_json.dump(answer_schema(schema)),
+        triggers="\n".join(f"- `{t.type}`: {t.description}" for t in catalogue.triggers.values()),
+        actions="\n".join(f"- `{a.type}`: {a.description}" for a in catalogue.actions.values()),
         capabilities="\n".join(
             f"- `{c.id}`: {c.description}" for c in (catalogue.capabilities or {}).values()
         )
@@ -115,19 +174,27 @@ def drafter_prompt(run: AgentRun, tool: str, catalogue: Catalogue) -> str:
     )
 
 
+def draft_warnings(drawn: Mapping[Any, Any]) -> dict[str, Any]:
+    """Returns the part of a card's context that has what the drafter's model noted."""
+    notes = drawn.get("notes")
+    return {"warnings": [f"The model notes: {note}" for note in notes]} if notes else {}
+
+
 def payload_schema() -> dict[str, Any]:
     return AutomationCreate.model_json_schema(by_alias=True)
 
 
-async def _ask(run: AgentRun, said: Sequence[BaseMessage], emit: Emit) -> AIMessage:
+async def _ask(
+    run: AgentRun, said: Sequence[BaseMessage], schema: Mapping[str, Any], emit: Emit
+) -> AIMessage:
     """Returns one answer of the drafter's model, with retries."""
     config, retry = run.context.model.config, run.deps.retry
     model = run.context.model.chat(temperature=0)
     form = {
         "type": "json_schema",
         "json_schema": {
-            "name": "AutomationCreate",
-            "schema": payload_schema(),
+            "name": ROOT,
+            "schema": answer_schema(schema),
             "strict": False,
         },
     }
@@ -155,15 +222,15 @@ async def _ask(run: AgentRun, said: Sequence[BaseMessage], emit: Emit) -> AIMess
 
 
 def _choose_draft(
-    found: Sequence[dict[str, Any]], catalogue: Catalogue
-) -> tuple[dict[str, Any] | None, Sequence[Violation]]:
-    """Returns the last object that is a valid draft or lists issues.
+    found: Sequence[DraftAnswer], find: Callable[[Mapping[str, Any]], list[Violation]]
+) -> tuple[DraftAnswer | None, Sequence[Violation]]:
+    """Returns the last answer that has a valid draft or says what is missing.
 
-    If there is none, returns the last object and what is wrong with it.
+    If there is none, returns the last answer and what is wrong with it.
     """
-    last: tuple[dict[str, Any] | None, Sequence[Violation]] = (None, ())
+    last: tuple[DraftAnswer | None, Sequence[Violation]] = (None, ())
     for one in found[::-1]:
-        violations = () if set(one) == _ISSUES else check(one, catalogue)
+        violations = [] if one.draft is None else find(one.draft)
         if not violations:
             return one, ()
         if one is found[-1]:
@@ -184,17 +251,8 @@ async def _judge(
     return dict(saved.payload), []
 
 
-def _texts(found: Any) -> list[str]:
-    items = found if isinstance(found, list) else [found]
-    return [str(item)[:500] for item in items if item][:MAX_ISSUES] or [_NO_OBJECT]
-
-
-def _entry(name: str, description: str, schema: dict[str, Any]) -> str:
-    return f"## `{name}`\n{description} Its config: {_json(schema)}"
-
-
-def _json(value: Any) -> str:
-    return compact_json.dump(value)
+def _texts(found: Sequence[str]) -> list[str]:
+    return [one_line(item, _SHOWN) for item in found][:MAX_ISSUES]
 
 
 @task
@@ -225,7 +283,16 @@ async def _revise(run: AgentRun, called: str, change: str, emit: Emit) -> dict[s
             payload={**new, "name": found.name, "etag": found.etag},
         )
 
-    drawn = await run_drafter(run, "update_automation", _asked(found.payload, change), accept, emit)
+    request = DraftRequest(
+        tool="update_automation",
+        asked=_asked(found.payload, change),
+        accept=accept,
+        # an automation that has none may be changed in other ways
+        needs_trigger=has_trigger(found.payload),
+    )
+    drawn = await run_drafter(run, request, emit)
+    if "error" in drawn:
+        return asdict(ToolFailed(message=drawn["error"]))
     if "payload" not in drawn:
         return {"status": "invalid", **drawn}
     return {**drawn, "before": dict(found.payload), "state": found.state}

@@ -1,6 +1,7 @@
 """`update_automation`: a change in words → a draft → an approval → a saved revision."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from langchain_core.tools import BaseTool
@@ -12,7 +13,7 @@ from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences
 from chat_service.tools.automations.diff import diff_fields
-from chat_service.tools.automations.drafter import payload_schema, revise
+from chat_service.tools.automations.drafter import draft_warnings, payload_schema, revise
 from chat_service.tools.automations.lookup import AUTOMATION
 from chat_service.tools.automations.preview import build_preview, zones_of
 from chat_service.tools.results import ArgumentsInvalid, EtagConflict, ToolFailed, ToolStopped
@@ -50,8 +51,9 @@ def update_automation_tool(run: AgentRun) -> BaseTool:
 
 async def _proposal(run: AgentRun, texts: Texts, emit: Emit) -> Proposal:
     match await revise(run, texts["automation"], texts["change"], emit):
-        case {"payload": payload, "before": before, "state": state}:
-            return await _shown(run, texts["change"], payload, before, state)
+        case {"payload": payload, "before": before, "state": state, **more}:
+            shown = await _shown(run, texts["change"], payload, before, state)
+            return replace(shown, context={**shown.context, **draft_warnings(more)})
         case {"issues": issues}:
             raise ToolStopped(ArgumentsInvalid(issues=issues))
         case {"reason": "conflict", "message": message}:

@@ -133,3 +133,17 @@ async def test_the_note_of_a_pause_may_be_edited_and_nothing_else(edited: Payloa
 
 async def test_an_act_of_an_unknown_kind_can_not_be_edited(edited: PayloadCheck) -> None:
     assert await refused(edited, row("mail_send", {"to": "bob"}), {"to": "eve"}) == [FIELD]
+
+
+@pytest.mark.parametrize("left", [{"triggers": []}, {}], ids=["no triggers", "none named"])
+async def test_the_last_trigger_can_not_be_edited_away(
+    edited: PayloadCheck, update: Approval, left: dict[str, Any]
+) -> None:
+    created = row(
+        "automation_create", {k: update.payload[k] for k in ("display_name", "definition")}
+    )
+    for asked in (update, created):
+        plan = {"plan": asked.payload["definition"]["plan"], **left}
+        payload = {**asked.payload, "definition": plan}
+
+        assert await refused(edited, asked, payload) == [f"{FIELD}.definition.triggers"]

@@ -15,7 +15,7 @@ from chat_service.llm.retry import MODEL, RetryPolicies
 from chat_service.runtime.events import Retrying, TextDelta, TextRetracted
 from chat_service.runtime.ports import SavedAutomation, StartMode
 from chat_service.runtime.run_context import AgentDeps, AgentRun, RunContext
-from chat_service.tools.automations.drafter import run_drafter
+from chat_service.tools.automations.drafter import DraftRequest, run_drafter
 from shared import errors
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
@@ -169,9 +169,10 @@ async def test_a_drafter_that_never_ends_is_given_up(bench: Bench) -> None:
     async def accept(found: object) -> SavedAutomation:
         raise AssertionError
 
+    request = DraftRequest(tool="create_automation", asked="every day at nine", accept=accept)
     async with asyncio.timeout(30):
         with pytest.raises(errors.ModelUnavailable):
-            await run_drafter(run, "create_automation", "every day at nine", accept, lambda _: None)
+            await run_drafter(run, request, lambda _: None)
 
     assert run.state.meter.usage()[0].estimated
 

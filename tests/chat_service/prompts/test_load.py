@@ -17,7 +17,7 @@ CHATS_OWN = {
 }  # fmt: skip
 INTENTS = "Call create_automation with intent"  # guidance on intents
 DRAFTS = {
-    "the schema": "# JSON Schema of AutomationCreate",
+    "the schema": "# JSON Schema of your answer",
     "the catalogue": "# Actions you may use",
     "few-shots of drafts": '"display_name": "Bread reminder"',
     "conventions": "exactly five fields",

@@ -373,3 +373,29 @@ def test_nothing_that_is_sent_makes_the_check_raise(path: Path, value: Any) -> N
         assert violation.reason
         assert violation.message
     check({"definition": value}, CATALOGUE)
+
+
+def test_faults_of_shape_hide_none_of_single_triggers_and_steps() -> None:
+    trigger = {"type": "schedule", "config": {"cron": "* * * * * *", "timezone": "UTC"}}
+    bad = {"step_id": "b", "action": "agent_task", "config": {"prompt": "", "tools": ["teleport"]}}
+    definition = {
+        "colour": "red",
+        "triggers": [trigger, {"trigger_id": "x", "type": "smoke"}, "noise"],
+        "plan": [bad, {"step_id": "c", "action": "fly"}],
+        "execution": {"on_failure": [bad, 7]},
+    }
+
+    found = {field for field, _ in _found({"display_name": "x", "definition": definition})}
+
+    assert found >= {
+        "definition.colour",
+        "definition.triggers[0].trigger_id",
+        "definition.triggers[0].config.cron",
+        "definition.triggers[1].type",
+        "definition.triggers[2]",
+        "definition.plan[0].config.prompt",
+        "definition.plan[0].config.tools[0]",
+        "definition.plan[1].action",
+        "definition.execution.on_failure[0].config.prompt",
+        "definition.execution.on_failure[1]",
+    }

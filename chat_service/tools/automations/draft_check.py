@@ -1,0 +1,109 @@
+"""Every fault of a draft at once, each with what mends it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from shared import json_schema
+from shared.definition.envelope import AutomationCreate
+from shared.registries.catalogue import Catalogue
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.validation import never_fires
+from shared.validation.check import TRIGGERS, check
+from shared.validation.violations import Violation, join
+
+_REQUIRED: Final = re.compile(r"'(\w+)' is a required property")
+# by the reason of a fault
+_REMEDIES: Final[Mapping[str, str]] = {
+    "required": "add it",
+    "unknown_field": "leave it out",
+    "unknown_trigger": "use a trigger that is listed",
+    "unknown_action": "use an action that is listed",
+    "unknown_tool": "use a tool that is listed, or leave it out",
+    "duplicate_id": "give it an id of its own",
+    "shadowed_name": "give it a name of its own",
+    "placeholder": "write the value, or say in `issues` that it is missing",
+    "not_canonical": "write a plain JSON value",
+    "invisible_character": "write it without that character",
+    "too_large": "make it shorter",
+    "invalid_input": "change `static_inputs` or `inputs.schema`",
+    "invalid_schema": "write a valid JSON Schema of an object",
+    never_fires.REASON: "change the time",
+}
+_NO_TRIGGER: Final = "has no trigger, so it would never run"
+_ADD_TRIGGER: Final = (
+    'add one, such as {"trigger_id": "…", "type": "schedule", "config": {"cron": "…", '
+    '"timezone": "…"}}, or say in `issues` that the time is missing'
+)
+
+
+def find_faults(
+    draft: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    catalogue: Catalogue,
+    *,
+    needs_trigger: bool,
+    now: datetime | None = None,
+) -> list[Violation]:
+    """Returns the faults of a draft against its schema and the catalogue, by field.
+
+    With `now` it is a new automation, whose schedules have to fire after it.
+    """
+    found = check(draft, catalogue)
+    if needs_trigger and not has_trigger(draft):
+        found = [Violation(TRIGGERS, "no_trigger", _NO_TRIGGER), *found]
+    if now is not None:
+        found += _never(draft, now)
+    for fault in _by_schema(schema, draft):
+        if not any(_is_said(fault.field, one.field) for one in found):
+            found.append(fault)
+    return found
+
+
+def format_faults(found: Sequence[Violation]) -> Iterator[tuple[str, str]]:
+    """Yields the field of each fault, and what is wrong with what mends it."""
+    for one in found:
+        remedy = _ADD_TRIGGER if one.reason == "no_trigger" else _REMEDIES.get(one.reason, "")
+        yield one.field, f"{one.message}; {remedy}" if remedy else one.message
+
+
+def has_trigger(draft: Mapping[str, Any]) -> bool:
+    definition = draft.get("definition")
+    return isinstance(definition, Mapping) and bool(definition.get("triggers"))
+
+
+def _never(draft: Mapping[str, Any], now: datetime) -> list[Violation]:
+    try:
+        definition = AutomationCreate.model_validate(dict(draft)).definition
+    except ValidationError:
+        return []
+    valid = {one.trigger_id: 0 for one in definition.triggers if _is_schedule(one.config)}
+    return list(never_fires.find_violations(definition, now, valid))
+
+
+def _is_schedule(config: Mapping[str, Any]) -> bool:
+    try:
+        ScheduleTriggerConfig.model_validate(config)
+    except ValidationError:
+        return False
+    return True
+
+
+def _by_schema(schema: Mapping[str, Any], draft: Mapping[str, Any]) -> Iterator[Violation]:
+    for path, message in json_schema.find_faults(schema, draft):
+        if required := _REQUIRED.match(message):
+            yield Violation(join(path, required[1]), "required", "is required")
+        else:
+            yield Violation(path, "invalid", message)
+
+
+def _is_said(field: str, by: str) -> bool:
+    """Returns whether a fault at `by` is the same one, or one of a part or of the whole."""
+    return field == by or _within(by, field) or _within(field, by)
+
+
+def _within(field: str, whole: str) -> bool:
+    return field.startswith((f"{whole}.", f"{whole}[")) or not whole

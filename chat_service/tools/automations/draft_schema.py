@@ -1,0 +1,115 @@
+"""The JSON Schema of a drafter's answer, built from the catalogue: a draft, or what is missing."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from copy import deepcopy
+from typing import Any, Final
+
+from shared.definition.envelope import AutomationCreate
+from shared.registries.catalogue import Catalogue
+
+ROOT: Final = "AutomationCreate"
+_DEFINITION: Final = "AutomationDefinition"
+_OWN_MODEL: Final = re.compile(r"workspaces/[^/\s\"]+/modelConfigs/[^/\s\"]+")
+
+
+def automation_schema(
+    catalogue: Catalogue, models: Collection[str], *, needs_trigger: bool
+) -> dict[str, Any]:
+    """Returns the schema of a draft.
+
+    Configs are those of the catalogue's triggers and actions. The tools and models that a step
+    may name are listed, unless none is known. A draft that `needs_trigger` has one at least.
+    """
+    defs = _definitions()
+    defs[_DEFINITION]["required"] = ["triggers", "plan"]
+    defs[_DEFINITION]["properties"]["triggers"]["minItems"] = int(needs_trigger)
+    root = defs[ROOT]
+    root["required"] = ["display_name", "definition"]
+    root["properties"]["display_name"] = {"type": "string", "minLength": 1, "maxLength": 200}
+    defs["TriggerSpec"] = _variants(
+        defs["TriggerSpec"],
+        "type",
+        {name: found.config_schema for name, found in catalogue.triggers.items()},
+        defs,
+    )
+    steps = {name: found.config_schema for name, found in catalogue.actions.items()}
+    defs["PlanStep"] = _variants(
+        defs["PlanStep"],
+        "action",
+        {name: _with_names(schema, catalogue, models) for name, schema in steps.items()},
+        defs,
+    )
+    return {"$ref": f"#/$defs/{ROOT}", "$defs": defs}
+
+
+def answer_schema(automation: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the schema of an answer: a draft or null, and what is missing."""
+    return {
+        "title": "Draft",
+        "type": "object",
+        "properties": {
+            "draft": {"anyOf": [{"$ref": automation["$ref"]}, {"type": "null"}]},
+            "issues": {"type": "array", "items": {"type": "string"}},
+        },
+        "required": ["draft", "issues"],
+        "additionalProperties": False,
+        "$defs": automation["$defs"],
+    }
+
+
+def model_names(configured: Iterable[str], asked: str) -> list[str]:
+    """Returns the models that a step may name: those configured, and own ones in `asked`."""
+    return sorted({*configured, *_OWN_MODEL.findall(asked)})
+
+
+def _definitions() -> dict[str, Any]:
+    schema = AutomationCreate.model_json_schema(by_alias=True)
+    defs: dict[str, Any] = schema.pop("$defs")
+    for one in (schema, *defs.values()):
+        one.pop("title", None)
+        for found in one.get("properties", {}).values():
+            found.pop("title", None)
+    # of the class, for those who read the code
+    schema.pop("description", None)
+    defs[_DEFINITION].pop("description", None)
+    return {**defs, ROOT: schema}
+
+
+def _variants(
+    block: Mapping[str, Any], key: str, configs: Mapping[str, Any], defs: dict[str, Any]
+) -> dict[str, Any]:
+    """Returns the schema of a block with one form for each type, and that type's config."""
+    found = []
+    for name, config in configs.items():
+        plain = _without_titles(deepcopy(dict(config)))
+        defs |= plain.pop("$defs", {})
+        form = deepcopy(dict(block))
+        form["properties"] |= {key: {"const": name}, "config": plain}
+        form["required"] = [*form.get("required", ()), "config"]
+        found.append(form)
+    if not found:
+        return dict(block)
+    return found[0] if len(found) == 1 else {"anyOf": found}
+
+
+def _with_names(
+    schema: Mapping[str, Any], catalogue: Catalogue, models: Collection[str]
+) -> dict[str, Any]:
+    changed = deepcopy(dict(schema))
+    properties = changed.get("properties", {})
+    if catalogue.capabilities is not None and "tools" in properties:
+        tools = sorted(catalogue.capabilities)
+        properties["tools"]["items"] = {"enum": tools} if tools else False
+    if models and "model" in properties:
+        described = {k: v for k, v in properties["model"].items() if k == "description"}
+        properties["model"] = {"enum": [*models, None], **described}
+    return changed
+
+
+def _without_titles(schema: dict[str, Any]) -> dict[str, Any]:
+    schema.pop("title", None)
+    for found in schema.get("properties", {}).values():
+        if isinstance(found, dict):
+            found.pop("title", None)
+    return schema
