@@ -280,8 +280,8 @@ class MemoryAutomations:
     def _shown(
         self, name: str, payload: Mapping[str, Any], state: str = "active"
     ) -> SavedAutomation:
-        config = payload["definition"]["triggers"][0]["config"]
-        fires = self._fires(config) if state == "active" else ()
+        triggers = payload["definition"].get("triggers", ())
+        fires = self._fires(triggers[0]["config"]) if triggers and state == "active" else ()
         return SavedAutomation(
             name=name, payload=payload, next_fires=tuple(fire.isoformat() for fire in fires)
         )
