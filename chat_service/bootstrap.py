@@ -35,6 +35,7 @@ from chat_service.llm import custom_endpoint
 from chat_service.llm.config import ModelConfig
 from chat_service.llm.retry import RetryPolicies
 from chat_service.model_selection.auto_pin import AutoPin
+from chat_service.model_selection.feature_memory import FeatureMemory
 from chat_service.model_selection.key_rotation import KeyRotation
 from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.model_selection.quota import Quota
@@ -158,11 +159,15 @@ async def service(
             models=models,
             subagents=models.subagents if isinstance(models, Models) else (),
         )
+        memory = FeatureMemory(db=db, clock=clock)
+        await memory.load()
+        await start_loop(stack, run_every(SWEEP_SECONDS, memory.load, delay=SWEEP_SECONDS))
         model_loader = ModelLoader(
             db=db,
             models=models,
             client=custom_endpoint.open_client(local=settings.local_models),
             box=box,
+            memory=memory,
             local=settings.local_models,
         )
         stack.push_async_callback(model_loader.client.aclose)

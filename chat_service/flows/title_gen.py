@@ -39,7 +39,7 @@ async def generate_title(
     call = meter.start(model.config, progress)
     try:
         async with asyncio.timeout(seconds):
-            answer = await model.chat().answer(
+            answer = await model.answer(
                 [SystemMessage(load_prompt("title")), HumanMessage(text[:READ])], progress=progress
             )
     except errors.PROVIDER_FAULTS as exc:

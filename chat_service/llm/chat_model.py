@@ -18,8 +18,8 @@ from langchain_openai import ChatOpenAI
 from chat_service.llm import usage
 from chat_service.llm.chunks import coalesce, merge_chunks, text_key
 from chat_service.llm.delta import take_words
-from chat_service.llm.event_stream import BrokenStream, finish_reason, read_chunks
 from chat_service.llm.finish_reason import normalize_reason
+from chat_service.llm.stream.event_stream import BrokenStream, finish_reason, read_chunks
 from chat_service.llm.text import clean
 from chat_service.llm.thought_tags import Piece, Retraction, Thought, ThoughtSplitter
 from chat_service.llm.tool_call_chunks import ToolCallAssembler
@@ -53,15 +53,18 @@ class StreamingChat(ChatOpenAI):
         *,
         progress: CallProgress,
         on_chunk: Callable[[ResponseChunk], None] = lambda _: None,
+        adapt: Callable[[dict[str, Any]], dict[str, Any]] = lambda request: request,
         **settings: Any,
     ) -> AIMessage:
         """Returns the message that `ainvoke` would. Calls `on_chunk` with each chunk.
+
+        `adapt` returns the request that is sent.
 
         Its text has no thoughts; they are in `additional_kwargs["reasoning_content"]`. Its finish
         reason is that of the OpenAI API, if it has that meaning. Its metadata has REPAIRS, if any.
         """
         asked = {"stream": True, "stream_options": {"include_usage": True}, **settings}
-        payload = self._get_request_payload(list(messages), **asked)
+        payload = adapt(self._get_request_payload(list(messages), **asked))
         progress.request = payload
         taken = progress.tool_call_ids | _ids_in(messages)
         response = _ResponseBuilder(

@@ -1,20 +1,31 @@
 """A configured model: its price, its limits and the client that calls it."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 from uuid import uuid4
 
 import httpx2
-from langchain_core.messages import AIMessage
+import openai
+from langchain_core.messages import AIMessage, BaseMessage
 from pydantic import SecretStr
 
 from chat_service.llm import custom_endpoint
-from chat_service.llm.chat_model import StreamingChat
+from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat
+from chat_service.llm.features.feature_refusal import find_refused
+from chat_service.llm.features.model_features import ModelFeatures, RunFeatures
+from chat_service.llm.features.request_features import adapt_request
 from chat_service.llm.usage import ModelUsage, normalize_usage
+from chat_service.prompts.load import load_prompt
 from shared.security.body_decoder import ACCEPTED
 from shared.security.egress import bound_responses
+from shared.telemetry import logs, metrics
 
+log = logs.logger(__name__)
+
+# of one call; what was learnt from them spares later calls
+MOST_REFUSALS: Final = 6
 DEFAULT_ID: Final = -1
 # the default context window of a model
 CONTEXT_TOKENS: Final = 128_000
@@ -41,6 +52,7 @@ class ModelConfig:
     cached_price: int | None = None  # None: the price of input
     reserve_tokens: int = 4_000
     context_tokens: int = CONTEXT_TOKENS  # what it can read and write in one call
+    revision: int = 0  # of a person's own
 
     @property
     def is_custom(self) -> bool:
@@ -82,25 +94,71 @@ class ModelBundle:
 
     config: ModelConfig
     client: httpx2.AsyncClient | None = None
+    features: ModelFeatures = field(default_factory=RunFeatures, compare=False)
 
-    def chat(self, *, temperature: float | None = None) -> StreamingChat:
+    def chat(self) -> StreamingChat:
         """Returns the client of the model. A model of the service has one client for all calls."""
         config, key = self.config, self.config.api_key.get_secret_value()
         if self.client is None:
-            return _service_chat(config.model, config.base_url, key, temperature)
+            return _service_chat(config.model, config.base_url, key)
         own = {"http_async_client": self.client, **_NOT_OURS}
-        return _chat(config.model, config.base_url, key, temperature, **own)
+        return _chat(config.model, config.base_url, key, **own)
+
+    async def answer(
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        progress: CallProgress,
+        on_chunk: Callable[[ResponseChunk], None] = lambda _: None,
+        **settings: Any,
+    ) -> AIMessage:
+        """Returns the model's answer, as `StreamingChat.answer` does.
+
+        A request whose optional feature is refused is made again without it, MOST_REFUSALS times
+        at most. If that helps, later requests to the model leave the feature out too.
+        """
+        without = set(self.features.left_out())
+        learnt: str | None = None
+        for number in range(1 + MOST_REFUSALS):
+            adapt = partial(
+                adapt_request, left_out=frozenset(without), no_tools=load_prompt("no_tools")
+            )
+            try:
+                answer = await self.chat().answer(
+                    messages, progress=progress, on_chunk=on_chunk, adapt=adapt, **settings
+                )
+            except openai.APIError as exc:
+                found = None if progress.streamed else find_refused(exc, progress.request)
+                if found is None or found.feature in without:
+                    raise
+                await self._learn(learnt)
+                if number == MOST_REFUSALS:
+                    raise
+                log.info("model_feature_refused", model=self.config.id, feature=found.feature)
+                metrics.count("rota.model.refused_features", feature=_family(found.feature))
+                without.add(found.feature)
+                learnt = found.feature if found.lasting else None
+            else:
+                await self._learn(learnt)
+                return answer
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _learn(self, feature: str | None) -> None:
+        if feature is not None:
+            await self.features.leave_out(feature)
 
 
-def _chat(
-    model: str, base_url: str, key: str, temperature: float | None, **more: Any
-) -> StreamingChat:
+def _family(feature: str) -> str:
+    """Returns a feature without its keyword, for a metric has few values."""
+    return feature.split(".")[0]
+
+
+def _chat(model: str, base_url: str, key: str, **more: Any) -> StreamingChat:
     return StreamingChat(
         model=model,
         base_url=base_url or None,
         # keyless servers still want the header
         api_key=SecretStr(key or "none"),
-        temperature=temperature,
         max_retries=0,
         timeout=IDLE_SECONDS,
         streaming=True,
@@ -113,8 +171,8 @@ def _chat(
 
 # creating a client takes as long as many tokens, and it holds no state of a call
 @lru_cache(maxsize=64)
-def _service_chat(model: str, base_url: str, key: str, temperature: float | None) -> StreamingChat:
-    chat = _chat(model, base_url, key, temperature, default_headers={"accept-encoding": ACCEPTED})
+def _service_chat(model: str, base_url: str, key: str) -> StreamingChat:
+    chat = _chat(model, base_url, key, default_headers={"accept-encoding": ACCEPTED})
     # LangChain makes the HTTP client, from the operator's settings.
     http: httpx2.AsyncClient = chat.root_async_client._client
     # a redirect would send the prompt, or a key, to an address that nobody has set

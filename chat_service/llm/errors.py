@@ -10,7 +10,7 @@ from typing import Final
 import httpx2
 import openai
 
-from chat_service.llm.event_stream import BrokenStream
+from chat_service.llm.stream.event_stream import BrokenStream
 from chat_service.llm.stream_error import list_errors
 from shared import errors
 from shared.security.egress import NotPublic

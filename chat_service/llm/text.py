@@ -7,7 +7,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any
 
-from chat_service.llm.surrogates import join_pairs
+from chat_service.llm.stream.surrogates import join_pairs
 
 REPLACEMENT = "\ufffd"
 # NUL and lone surrogates, which neither PostgreSQL nor UTF-8 can hold

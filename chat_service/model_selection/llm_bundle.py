@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.llm.config import CONTEXT_TOKENS, ModelBundle, ModelConfig
+from chat_service.model_selection.feature_memory import FeatureMemory
 from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
 from chat_service.persistence.turns import Turn
@@ -20,13 +21,15 @@ from shared.settings import SECRET_KEYS
 class ModelLoader:
     """`client` calls users' own models, `box` decrypts their keys.
 
-    `local` allows their endpoints at local addresses. `models` are those of the models file.
+    `local` allows their endpoints at local addresses. `models` are those of the models file,
+    `memory` knows what models refuse.
     """
 
     db: AsyncEngine
     models: Mapping[int, ModelConfig]
     client: httpx2.AsyncClient
     box: SecretBox | None
+    memory: FeatureMemory
     local: bool = False
 
     async def find_config(
@@ -57,14 +60,15 @@ class ModelLoader:
             config = self.models.get(config_id)
             if config is None:
                 raise _model_gone(config_id)
-            return ModelBundle(config=config)
+            return ModelBundle(config=config, features=self.memory.of(config))
         async with self.db.connect() as connection:
             row = await model_configs.get(
                 connection, config_id, workspace=turn.workspace_id, user=turn.requested_by
             )
         if row is None:
             raise _model_gone(config_id)
-        return ModelBundle(config=_config(row, self._open_key(row)), client=self.client)
+        own = _config(row, self._open_key(row))
+        return ModelBundle(config=own, client=self.client, features=self.memory.of(own))
 
     async def find_id(self, name: str, *, workspace: str, user: str) -> int:
         """Finds a model by its model name or display name, or a user's own by its resource name.
@@ -120,6 +124,7 @@ def _config(row: OwnModel, api_key: str = "") -> ModelConfig:
         supports_images=row.supports_images,
         auto_eligible=False,
         context_tokens=row.context_tokens or CONTEXT_TOKENS,
+        revision=row.revision,
     )
 
 

@@ -235,6 +235,16 @@ model_cooldowns = sa.Table(
     _time("until"),
 )
 
+# What requests to a model leave out, for its provider refuses it.
+model_features = sa.Table(
+    "model_features",
+    metadata,
+    # a digest of an endpoint and model, or of a person's own model and its revision
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("feature", sa.Text, primary_key=True),
+    _time("until"),
+)
+
 # No keys to turns or threads: deleting a thread gives no credit back.
 credit_reservations = sa.Table(
     "credit_reservations",

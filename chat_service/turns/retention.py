@@ -8,7 +8,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chat_service.persistence import approvals, credits, model_cooldowns, threads, tool_calls, turns
+from chat_service.persistence import (
+    approvals,
+    credits,
+    model_cooldowns,
+    model_features,
+    threads,
+    tool_calls,
+    turns,
+)
 from shared.clock import Clock
 from shared.db import database, tenancy
 from shared.db.tenancy import Tenancy
@@ -74,6 +82,7 @@ class TurnRetention:
     async def _drop_what_is_over(self) -> None:
         async with database.transaction(self.db) as connection:
             await model_cooldowns.delete_expired(connection, self.clock.now())
+            await model_features.delete_expired(connection, self.clock.now())
             await tool_calls.delete_finished(connection)
 
     async def _measure(self) -> None:

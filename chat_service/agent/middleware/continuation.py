@@ -11,7 +11,7 @@ from chat_service.agent.middleware import budget
 from chat_service.agent.middleware.model_response import ResponseContext, ResponseStream
 from chat_service.agent.structured_output import read_output
 from chat_service.llm.call_failure import record_failure
-from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat
+from chat_service.llm.chat_model import CallProgress, ResponseChunk
 from chat_service.llm.errors import PROVIDER_FAULTS
 from chat_service.llm.finish_reason import LENGTH
 from chat_service.llm.metering import MeteredCall
@@ -25,7 +25,7 @@ LEAST_ROOM: Final = 256
 
 
 async def continue_answer(
-    cut: AIMessage, asked: ResponseContext, chat: StreamingChat, prompt: Sequence[AnyMessage]
+    cut: AIMessage, asked: ResponseContext, prompt: Sequence[AnyMessage]
 ) -> tuple[AIMessage, ResponseContext]:
     """Returns the whole answer, with the call that its rest is from.
 
@@ -39,7 +39,7 @@ async def continue_answer(
     more = [*prompt, AIMessage(cut.text), HumanMessage(load_prompt("cut_answer"))]
     settings = _settings(asked, more, used)
     rest = _Rest(cut=cut.text, stream=asked.stream)
-    found = None if settings is None else await _ask(asked, chat, more, settings, rest)
+    found = None if settings is None else await _ask(asked, more, settings, rest)
     if found is None:
         asked.call.wasted = False
         cut.content = cut.text + "".join(rest.text)
@@ -81,7 +81,6 @@ def _settings(
 
 async def _ask(
     asked: ResponseContext,
-    chat: StreamingChat,
     messages: Sequence[AnyMessage],
     settings: dict[str, Any],
     rest: "_Rest",
@@ -91,7 +90,9 @@ async def _ask(
     call = meter.start(run.context.model.config, progress)
     try:
         async with asyncio.timeout(run.deps.retry.model_seconds):
-            message = await chat.answer(messages, progress=progress, on_chunk=rest.feed, **settings)
+            message = await run.context.model.answer(
+                messages, progress=progress, on_chunk=rest.feed, **settings
+            )
     except PROVIDER_FAULTS as exc:
         record_failure(meter, call, exc)
         return None

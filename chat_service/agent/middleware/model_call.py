@@ -54,8 +54,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         run = agent_run(request.runtime.context)
         retry, emit = run.deps.retry, request.runtime.stream_writer
         model, state = run.context.model, run.state
-        chat = model.chat()
-        settings = self._settings(_bounded(request, run), chat)
+        settings = self._settings(_bounded(request, run), model.chat())
         builder = RequestBuilder(run=run, messages=request.messages, settings=settings)
         await builder.prepare()
         attempt = 0
@@ -70,7 +69,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             stream = ResponseStream(state, shown, tools="tools" in asked, reader=reader)
             try:
                 async with asyncio.timeout(retry.model_seconds):
-                    message = await chat.answer(
+                    message = await model.answer(
                         builder.prompt, progress=progress, on_chunk=stream.feed, **asked
                     )
                 ended = ResponseContext(
@@ -81,10 +80,8 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                     settings=asked,
                     emit=emit,
                 )
-                message, ended = await continuation.continue_answer(
-                    message, ended, chat, builder.prompt
-                )
-                message, ended = await self._text_calls.settle(message, ended, chat, builder.prompt)
+                message, ended = await continuation.continue_answer(message, ended, builder.prompt)
+                message, ended = await self._text_calls.settle(message, ended, builder.prompt)
                 return ModelResponse(result=[model_response.accept_response(message, ended)])
             except llm_errors.PROVIDER_FAULTS as exc:
                 fault = record_failure(state.meter, call, exc)

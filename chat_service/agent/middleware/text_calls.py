@@ -14,7 +14,7 @@ from chat_service.agent.middleware import budget
 from chat_service.agent.middleware.model_response import ResponseContext
 from chat_service.agent.structured_output import read_output
 from chat_service.llm.call_failure import record_failure
-from chat_service.llm.chat_model import REPAIRS, CallProgress, StreamingChat
+from chat_service.llm.chat_model import REPAIRS, CallProgress
 from chat_service.llm.errors import PROVIDER_FAULTS
 from chat_service.llm.finish_reason import CUT
 from chat_service.llm.metering import MeteredCall
@@ -52,7 +52,6 @@ class TextCalls:
         self,
         answer: AIMessage,
         asked: ResponseContext,
-        chat: StreamingChat,
         prompt: Sequence[AnyMessage],
     ) -> tuple[AIMessage, ResponseContext]:
         """Returns the answer without a call as text, and the call that it is from.
@@ -71,7 +70,7 @@ class TextCalls:
                 return answer, asked
             found = None
             if "tools" in asked.settings and not again:
-                found = await _ask(answer, written, asked, chat, prompt)
+                found = await _ask(answer, written, asked, prompt)
             if found is None:
                 _say_nothing_was_done(answer, written, asked)
                 return answer, asked
@@ -106,7 +105,6 @@ async def _ask(
     answer: AIMessage,
     written: TextCall,
     asked: ResponseContext,
-    chat: StreamingChat,
     prompt: Sequence[AnyMessage],
 ) -> tuple[AIMessage, ResponseContext] | None:
     """Asks for a real call. Returns None if no answer comes."""
@@ -123,7 +121,7 @@ async def _ask(
     call = meter.start(run.context.model.config, progress)
     try:
         async with asyncio.timeout(run.deps.retry.model_seconds):
-            found = await chat.answer(
+            found = await run.context.model.answer(
                 more, progress=progress, on_chunk=asked.stream.feed, **settings
             )
     except PROVIDER_FAULTS as exc:

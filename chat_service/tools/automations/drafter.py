@@ -189,7 +189,7 @@ async def _ask(
 ) -> AIMessage:
     """Returns one answer of the drafter's model, with retries."""
     config, retry = run.context.model.config, run.deps.retry
-    model = run.context.model.chat(temperature=0)
+    model = run.context.model
     form = {
         "type": "json_schema",
         "json_schema": {
@@ -204,7 +204,9 @@ async def _ask(
         call = run.state.meter.start(config, progress)
         try:
             async with asyncio.timeout(retry.model_seconds):
-                answer = await model.answer(said, progress=progress, response_format=form)
+                answer = await model.answer(
+                    said, progress=progress, temperature=0, response_format=form
+                )
         except llm_errors.PROVIDER_FAULTS as exc:
             record_failure(run.state.meter, call, exc)
             raise

@@ -93,11 +93,11 @@ def kind_of(asked: dict[str, Any]) -> str:
         ("title", "Write a title for a chat"),
         ("task", "You carry out one task"),
         ("subagent", "You are a researcher"),
+        ("drafter", "You turn one intent"),
     ):
         if first.startswith(words):
             return kind
-    form = asked.get("response_format", {}).get("json_schema", {})
-    return "drafter" if form.get("name") == "AutomationCreate" else "chat"
+    return "chat"
 
 
 @dataclass
@@ -109,7 +109,12 @@ class Talk:
     provider: Provider
     thread: str = ""
     session: str = ""
+    model: int = 0  # 0: auto
+    name: str = ""  # of the model of a task
     events: list[pb.TurnEvent] = field(default_factory=list)
+
+    def choose(self, model: int, name: str) -> None:
+        self.model, self.name = model, name
 
     async def answer(self) -> Any:
         read: Callable[[], Awaitable[Any]] = getattr(self, f"_{self.provider.kind}")
@@ -117,7 +122,7 @@ class Talk:
 
     async def _events(self) -> list[pb.TurnEvent]:
         name = {"name": self.thread} if self.thread else {}
-        events = await self.chat.send("go on", **name)
+        events = await self.chat.send("go on", model_config_id=self.model, **name)
         self.thread, self.events = thread_of(events), events
         return events
 
@@ -141,7 +146,9 @@ class Talk:
         return struct.to_json(approval.payload)["display_name"]
 
     async def _task(self) -> Any:
-        request = asking(output_schema=struct.to_struct(SCHEMA), session_id=self.session)
+        request = asking(
+            output_schema=struct.to_struct(SCHEMA), session_id=self.session, model=self.name
+        )
         events = await run(self.chat, self.headers, request)
         result, self.session = events[-1].result, events[-1].result.session_id
         return struct.to_json(result.output) if not result.error.code else FAILED

@@ -15,10 +15,10 @@ import httpx2
 import openai
 import orjson
 
-from chat_service.llm.completion import to_chunk
 from chat_service.llm.finish_reason import normalize_reason
+from chat_service.llm.stream.completion import to_chunk
+from chat_service.llm.stream.surrogates import SurrogateJoiner
 from chat_service.llm.stream_error import find_error, to_error
-from chat_service.llm.surrogates import SurrogateJoiner
 from chat_service.llm.usage import find_usage
 from shared.telemetry import logs
 

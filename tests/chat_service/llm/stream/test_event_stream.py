@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat_service.llm.event_stream import BrokenStream, read_chunks
+from chat_service.llm.stream.event_stream import BrokenStream, read_chunks
 from tests.chat_service.agent_bench import Bench, text_of
 from tests.support.scripted_model import DONE, End, ends, says, scripted_model
 

@@ -1,0 +1,1 @@
+"""Optional parts of a request: which a model refuses, and requests without them."""
