@@ -16,6 +16,7 @@ from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingCh
 from chat_service.llm.features.feature_refusal import find_refused
 from chat_service.llm.features.model_features import ModelFeatures, RunFeatures
 from chat_service.llm.features.request_features import adapt_request
+from chat_service.llm.features.request_settings import RequestSettings
 from chat_service.llm.usage import ModelUsage, normalize_usage
 from chat_service.prompts.load import load_prompt
 from shared.security.body_decoder import ACCEPTED
@@ -53,6 +54,7 @@ class ModelConfig:
     reserve_tokens: int = 4_000
     context_tokens: int = CONTEXT_TOKENS  # what it can read and write in one call
     revision: int = 0  # of a person's own
+    settings: RequestSettings = field(default_factory=RequestSettings, hash=False)
 
     @property
     def is_custom(self) -> bool:
@@ -100,7 +102,8 @@ class ModelBundle:
         """Returns the client of the model. A model of the service has one client for all calls."""
         config, key = self.config, self.config.api_key.get_secret_value()
         if self.client is None:
-            return _service_chat(config.model, config.base_url, key)
+            headers = tuple(config.settings.extra_headers.items())
+            return _service_chat(config.model, config.base_url, key, headers)
         own = {"http_async_client": self.client, **_NOT_OURS}
         return _chat(config.model, config.base_url, key, **own)
 
@@ -115,20 +118,21 @@ class ModelBundle:
         """Returns the model's answer, as `StreamingChat.answer` does.
 
         A request whose optional feature is refused is made again without it, MOST_REFUSALS times
-        at most. If that helps, later requests to the model leave the feature out too.
+        at most. If that helps, later requests to the model leave the feature out too. What is set
+        by hand is sent, refused or not.
         """
-        without = set(self.features.left_out())
+        by_hand = self.config.settings
+        fixed = by_hand.fixed()
+        without = by_hand.without() | (self.features.left_out() - fixed)
         learnt: str | None = None
         for number in range(1 + MOST_REFUSALS):
-            adapt = partial(
-                adapt_request, left_out=frozenset(without), no_tools=load_prompt("no_tools")
-            )
+            adapt = partial(_adapted, by_hand, without)
             try:
                 answer = await self.chat().answer(
                     messages, progress=progress, on_chunk=on_chunk, adapt=adapt, **settings
                 )
             except openai.APIError as exc:
-                found = None if progress.streamed else find_refused(exc, progress.request)
+                found = None if progress.streamed else find_refused(exc, progress.request, fixed)
                 if found is None or found.feature in without:
                     raise
                 await self._learn(learnt)
@@ -136,7 +140,7 @@ class ModelBundle:
                     raise
                 log.info("model_feature_refused", model=self.config.id, feature=found.feature)
                 metrics.count("rota.model.refused_features", feature=_family(found.feature))
-                without.add(found.feature)
+                without |= {found.feature}
                 learnt = found.feature if found.lasting else None
             else:
                 await self._learn(learnt)
@@ -146,6 +150,12 @@ class ModelBundle:
     async def _learn(self, feature: str | None) -> None:
         if feature is not None:
             await self.features.leave_out(feature)
+
+
+def _adapted(
+    by_hand: RequestSettings, without: frozenset[str], request: dict[str, Any]
+) -> dict[str, Any]:
+    return adapt_request(by_hand.apply(request), without, no_tools=load_prompt("no_tools"))
 
 
 def _family(feature: str) -> str:
@@ -171,8 +181,11 @@ def _chat(model: str, base_url: str, key: str, **more: Any) -> StreamingChat:
 
 # creating a client takes as long as many tokens, and it holds no state of a call
 @lru_cache(maxsize=64)
-def _service_chat(model: str, base_url: str, key: str) -> StreamingChat:
-    chat = _chat(model, base_url, key, default_headers={"accept-encoding": ACCEPTED})
+def _service_chat(
+    model: str, base_url: str, key: str, headers: tuple[tuple[str, str], ...] = ()
+) -> StreamingChat:
+    sent = {**dict(headers), "accept-encoding": ACCEPTED}
+    chat = _chat(model, base_url, key, default_headers=sent)
     # LangChain makes the HTTP client, from the operator's settings.
     http: httpx2.AsyncClient = chat.root_async_client._client
     # a redirect would send the prompt, or a key, to an address that nobody has set

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat
 from chat_service.llm.config import ModelBundle, ModelConfig
+from chat_service.llm.features.request_settings import RequestSettings
 from chat_service.llm.stream.event_stream import split_lines
 from chat_service.runtime.models_file import BadModelsFile, Models, load_models
 from tests.chat_service.agent_bench import KEY, Bench
@@ -55,6 +56,69 @@ def _file(folder: Path, text: str) -> Path:
     path = folder / "models.yaml"
     path.write_text(text)
     return path
+
+
+SET = """
+models:
+  - id: -1
+    display_name: Small
+    model: small-1
+    temperature: 0.5
+    top_p: 0.9
+    max_tokens: 700
+    reasoning_effort: low
+    response_format: json_object
+    strict: false
+    tool_choice: auto
+    parallel_tool_calls: false
+    leave_out: [stream_options, schema.format]
+    extra_headers: {X-Team: north}
+    header_env: {X-Key: TEAM_KEY}
+    extra_body: {seed: 7}
+"""
+
+
+def test_an_entry_sets_the_requests_of_its_model(tmp_path: Path) -> None:
+    found = _load(_file(tmp_path, SET), TEAM_KEY="secret")[-1]
+
+    assert found.settings == RequestSettings(
+        temperature=0.5,
+        top_p=0.9,
+        max_tokens=700,
+        reasoning_effort="low",
+        response_format="json_object",
+        strict=False,
+        tool_choice="auto",
+        parallel_tool_calls=False,
+        leave_out=frozenset({"stream_options", "schema.format"}),
+        extra_headers={"X-Team": "north", "X-Key": "secret"},
+        extra_body={"seed": 7},
+    )
+    assert "secret" not in repr(found)
+    with pytest.raises(BadModelsFile, match="TEAM_KEY is not set"):
+        _load(_file(tmp_path, SET))
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("temperature: 3", "temperature"),
+        ("max_tokens: 0", "max_tokens"),
+        ("response_format: xml", "response_format"),
+        ("tool_choice: required", "tool_choice"),
+        ("leave_out: [messages]", "no request can do without messages"),
+        ("extra_headers: {Authorization: x}", "Authorization is set by Rota"),
+        ('extra_headers: {X-A: "b\\nc"}', "extra_headers"),
+        ("header_env: {Host: X}", "Host is set by Rota"),
+        ("extra_body: {model: other}", "model is set by Rota"),
+        ("extra_body: {stream: false}", "stream is set by Rota"),
+    ],
+)
+def test_what_cannot_be_set_is_refused(tmp_path: Path, line: str, wrong: str) -> None:
+    entry = f"models: [{{id: -1, display_name: Small, model: small-1, {line}}}]"
+
+    with pytest.raises(BadModelsFile, match=wrong):
+        _load(_file(tmp_path, entry))
 
 
 def test_without_a_file_there_is_one_model() -> None:
