@@ -120,6 +120,7 @@ def _stored(row: Approval) -> StoredApproval:
         requested_by=row.requested_by,
         decided_by=row.decided_by,
         edited=row.edited_payload is not None,
+        proposed=None if row.edited_payload is None else row.payload,
         reason=row.reason,
         resource=row.resource,
     )

@@ -8,12 +8,17 @@ from uuid import UUID
 from chat_service.flows import mentions
 from chat_service.flows.dependencies import FlowDeps
 from chat_service.persistence import messages
-from chat_service.persistence.enums import MessageRole
+from chat_service.persistence.enums import MessageRole, TurnState
 from chat_service.persistence.messages import Message
 from chat_service.runtime.ports import TaskLimits, ThreadMessage
 from chat_service.turns.segment import Segment
 
 MOST_MESSAGES: Final = 200
+# the ends of turns that no model finished
+_UNFINISHED: Final = {
+    TurnState.FAILED: "\n\n[This answer was not finished: the turn failed.]",
+    TurnState.CANCELLED: "\n\n[This answer was not finished: the person stopped it.]",
+}
 # Replaces a message whose parts were all dropped. The model still answers it.
 _NOTHING: Final = ({"text": "(message)"},)
 
@@ -70,13 +75,17 @@ async def _read(
 
 
 def to_model_messages(found: Sequence[Message]) -> list[ThreadMessage]:
-    """Messages, oldest first. A tool call that a later segment finished is shown once."""
+    """Messages, oldest first. A tool call that a later segment finished is shown once.
+
+    The last message of a turn that failed or was cancelled says so.
+    """
     answers = {
         (message.turn_id, call["tool_call_id"]): call
         for message in found
         for call in _calls(message)
         if "outcome" in call
     }
+    last = {m.turn_id: m.id for m in found if m.role is MessageRole.AGENT}
     told: set[tuple[UUID, str]] = set()
     result = []
     for message in found:
@@ -89,6 +98,8 @@ def to_model_messages(found: Sequence[Message]) -> list[ThreadMessage]:
                 told.add(key)
                 part = {"tool_call": {**answers[key], **_begun(part["tool_call"])}}
             parts.append(part)
+        if last.get(message.turn_id) == message.id and message.turn_state in _UNFINISHED:
+            parts.append({"text": _UNFINISHED[message.turn_state]})
         result.append(replace(_said(message), parts=parts))
     return result
 

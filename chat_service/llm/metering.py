@@ -45,6 +45,7 @@ class Meter:
     """The model calls of a run. It outlives a stream that is cut off."""
 
     calls: dict[str, MeteredCall] = field(default_factory=dict)
+    refused: int = 0  # calls that failed before their first word, which cost nothing
 
     def start(self, config: ModelConfig, progress: CallProgress) -> MeteredCall:
         call = MeteredCall(id=uuid4().hex, config=config, progress=progress)
@@ -64,6 +65,7 @@ class Meter:
         """
         if call.reported is None and not timed_out and not call.progress.bytes_written:
             self.calls.pop(call.id, None)
+            self.refused += 1
 
     def usage(self) -> list[ModelUsage]:
         """Returns the usage of every call, in order. A call in progress counts as cut off."""

@@ -93,6 +93,8 @@ class TextCallReader:
         return TextCall(tool=tool, arguments=None) if tool else None
 
     def _begins(self, rest: str, tagged: bool, text: str) -> Beginning:
+        if self._before(text):
+            return Beginning.CALL
         if not rest or _PART_OF_MARK.fullmatch(rest):
             return Beginning.OPEN
         if _OBJECT.match(rest):
@@ -138,11 +140,10 @@ class TextCallReader:
 
     def _named(self, text: str) -> str | None:
         """Returns the tool that the beginning of a text names, whole or not."""
+        if tool := self._before(text):
+            return tool
         rest, _ = _without_marks(text)
-        tagged = _TAGGED_NAME.search(text[: len(text) - len(rest)])
-        to = _TO.match(rest)
-        called = tagged or to or _NAME.match(rest)
-        if called and (tool := self._tool(called[1])):
+        if (called := _NAME.match(rest)) and (tool := self._tool(called[1])):
             return tool
         if (
             _OBJECT.match(rest)
@@ -152,6 +153,12 @@ class TextCallReader:
                 if key[1] in _NAMES and (tool := self._tool(key[2])):
                     return tool
         return None
+
+    def _before(self, text: str) -> str | None:
+        """Returns the tool that the marks before a text name."""
+        rest, _ = _without_marks(text)
+        called = _TAGGED_NAME.search(text[: len(text) - len(rest)]) or _TO.match(rest)
+        return self._tool(called[1]) if called else None
 
     def _tool(self, sent: Any) -> str | None:
         found = find_tool(sent, self.tools) if isinstance(sent, str) else ""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.persistence import tables
-from chat_service.persistence.enums import MessageRole
+from chat_service.persistence.enums import MessageRole, TurnState
 from shared.db.statements import Statement
 
 t = tables.messages
@@ -29,6 +29,7 @@ class Message:
     usage: Mapping[str, Any] = field(default_factory=dict)
     create_time: datetime
     finish_time: datetime | None = None
+    turn_state: TurnState | None = None  # only of those that `list_newest` returns
 
 
 def _given(*columns: str) -> dict[str, "sa.BindParameter[Any]"]:
@@ -42,8 +43,10 @@ _USAGE: Final = Statement(sa.select(t.c.usage).where(_ID))
 _OF_TURN: Final = Statement(
     sa.select(t).where(t.c.turn_id == sa.bindparam("turn")).order_by(t.c.id)
 )
-_FINISHED: Final = sa.select(t).where(
-    t.c.thread_id == sa.bindparam("thread"), t.c.finish_time.is_not(None)
+_FINISHED: Final = (
+    sa.select(t, tables.turns.c.state.label("turn_state"))
+    .join(tables.turns, tables.turns.c.id == t.c.turn_id)
+    .where(t.c.thread_id == sa.bindparam("thread"), t.c.finish_time.is_not(None))
 )
 _SIZE: Final = sa.bindparam("size", type_=sa.Integer)
 _NEWEST: Final = Statement(_FINISHED.order_by(t.c.id.desc()).limit(_SIZE))

@@ -86,6 +86,7 @@ class StoredApproval:
     requested_by: str
     decided_by: str = ""
     edited: bool = False
+    proposed: Mapping[str, Any] | None = None  # the payload that was shown, if it was edited
     reason: str = ""
     resource: str = ""
 

@@ -11,11 +11,14 @@ from langgraph.types import interrupt
 
 from chat_service.runtime.ports import ApprovalDraft, StoredApproval
 from chat_service.runtime.run_context import AgentRun
+from chat_service.tools.diff import diff_fields
 from shared import errors
 from shared.invisible_characters import find_invisible
 from shared.json_schema import join_path
 
 MOST_WARNINGS = 20
+MOST_EDITS = 20
+MOST_SHOWN = 500  # characters of an edited text
 UNREADABLE = "the decision could not be read, so nothing was done"
 
 
@@ -35,6 +38,7 @@ class ApprovalGranted:
     approval: UUID  # the request id of the approved action
     payload: Mapping[str, Any]
     author: str  # the user for whom it is done
+    edits: tuple[Mapping[str, Any], ...] = ()  # what the person changed, field by field
     stored: bool = True  # False if a task's step granted it in advance
 
 
@@ -160,12 +164,30 @@ def _invisible(value: Any, path: str) -> Iterator[str]:
 def _outcome(stored: StoredApproval | None) -> ApprovalGranted | ApprovalRejected:
     match stored:
         case StoredApproval(state="approved"):
-            return ApprovalGranted(approval=stored.id, payload=stored.payload, author=stored.author)
+            return ApprovalGranted(
+                approval=stored.id,
+                payload=stored.payload,
+                author=stored.author,
+                edits=_edits(stored),
+            )
         case StoredApproval(state="rejected"):
             return ApprovalRejected(reason=stored.reason)
         case StoredApproval(state="expired" | "cancelled"):
             return ApprovalRejected(reason=stored.state)
     return ApprovalRejected(reason=UNREADABLE)
+
+
+def _edits(stored: StoredApproval) -> tuple[Mapping[str, Any], ...]:
+    if stored.proposed is None:
+        return ()
+    found = diff_fields(stored.proposed, stored.payload)[:MOST_EDITS]
+    return tuple({key: _shown(value) for key, value in one.items()} for one in found)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > MOST_SHOWN:
+        return f"{value[:MOST_SHOWN]} […]"
+    return value
 
 
 async def _unattended(

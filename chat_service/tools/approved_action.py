@@ -52,6 +52,7 @@ async def act_with_approval(
         display_name=display_name(saved.payload),
         next_fires=list(saved.next_fires),
         change=change,
+        edited_by_person=[dict(one) for one in approved.edits],
     )
 
 

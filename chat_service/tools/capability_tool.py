@@ -24,7 +24,7 @@ from chat_service.tools.approval import (
 )
 from chat_service.tools.capability_result import MAX_DEPTH, call_capability
 from chat_service.tools.definition import ToolDefinition, ToolResult, error_result
-from chat_service.tools.results import ActionRejected, OutcomeUnknownResult, to_result
+from chat_service.tools.results import ActionRejected, OutcomeUnknownResult, to_result, with_edits
 from shared import canonical_json, json_schema
 from shared.registries.capabilities.types import Capability
 
@@ -85,9 +85,10 @@ def approval_tool(
             return to_result(ActionRejected(reason=decision.reason))
         wanted = dict(decision.payload["arguments"])
         # retry: an approved call outlives a short outage of its MCP server
-        return await run.deps.retry.peer.call(
+        result = await run.deps.retry.peer.call(
             lambda: _call_once(run, capability, call, wanted, repeatable)
         )
+        return with_edits(result, decision.edits)
 
     return mapping_tool(capability, handle_call)
 

@@ -1,13 +1,14 @@
 """The outcomes of chat's own tools, and errors as outcomes."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from chat_service.tools.definition import ToolResult
 from shared import errors
 
 MAX_ISSUES: Final = 20
+EDITED: Final = "edited_by_person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,7 @@ class AutomationSaved:
     display_name: str
     next_fires: list[str]
     change: Literal["created", "updated", "paused", "resumed"]
+    edited_by_person: list[Mapping[str, Any]] = field(default_factory=list)
     status: Literal["saved"] = "saved"
 
 
@@ -141,9 +143,19 @@ def to_outcome(exc: errors.RotaError) -> ArgumentsInvalid | ToolFailed | EtagCon
     return ToolFailed(message=exc.message)
 
 
+def with_edits(result: ToolResult, edits: Sequence[Mapping[str, Any]]) -> ToolResult:
+    """Returns a result that tells the model what the person changed before they approved."""
+    if not edits:
+        return result
+    return replace(result, output={**result.output, EDITED: list(edits)})
+
+
 def to_result(outcome: ToolOutcome) -> ToolResult:
+    output = asdict(outcome)
+    if not output.get(EDITED, True):
+        del output[EDITED]
     return ToolResult(
-        output=asdict(outcome),
+        output=output,
         ok=not isinstance(
             outcome, ArgumentsInvalid | ToolFailed | EtagConflict | OutcomeUnknownResult
         ),

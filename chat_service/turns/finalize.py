@@ -174,10 +174,14 @@ def _build_end(
     """`left` are frames that are stored with the end."""
     usage, turn_usage = accounting.close_usage(segment, stored.message_usage, stored.turn_usage)
     parts = limits.limit_outputs(stored.message.parts())
-    events = [*left, *([pb.TurnEvent(usage=convert.usage(usage))] if usage else [])]
+    suspended = isinstance(outcome, SegmentSuspended)
+    events = [*left]
+    if not suspended:  # a step that waits for a decision goes on
+        events += map(_complete, stored.message.open_steps.values())
+    if usage or segment.meter.refused:
+        events.append(pb.TurnEvent(usage=convert.usage(usage)))
     events.append(_terminal(segment, outcome, stored.pending, parts, usage, now))
     error = status.to_status(outcome.error) if isinstance(outcome, SegmentFailed) else None
-    suspended = isinstance(outcome, SegmentSuspended)
     return segment_end.SegmentEnd(
         state=_STATES[type(outcome)],
         parts=parts,
@@ -190,6 +194,13 @@ def _build_end(
         end_time=None if suspended else now,
         may_await_approval=suspended,
     )
+
+
+def _complete(step: pb.Step) -> pb.TurnEvent:
+    ended = pb.Step()
+    ended.CopyFrom(step)
+    ended.state = pb.Step.COMPLETED
+    return pb.TurnEvent(step=ended)
 
 
 async def _waiting(connection: AsyncConnection, segment: Segment) -> Sequence[Approval]:

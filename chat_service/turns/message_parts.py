@@ -31,6 +31,7 @@ class MessageParts:
     calls: dict[str, dict[str, Any]] = field(default_factory=dict)
     approvals: set[str] = field(default_factory=set)
     thinking_done: bool = False
+    open_steps: dict[str, pb.Step] = field(default_factory=dict)  # in progress, by id
     titled: bool = False
     # Tool and arguments of calls that an earlier segment began.
     earlier: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -40,6 +41,9 @@ class MessageParts:
         match event.WhichOneof("event"):
             case "step":
                 self.thinking_done |= event.step.state == pb.Step.COMPLETED
+                self.open_steps.pop(event.step.id, None)
+                if event.step.state == pb.Step.IN_PROGRESS:
+                    self.open_steps[event.step.id] = event.step
             case "text_delta":
                 self._block(event.text_delta.block).text += event.text_delta.text
             case "reasoning_delta":

@@ -66,7 +66,11 @@ class MemoryApprovals:
     ) -> None:
         before = self._stored[approval]
         self._stored[approval] = replace(
-            before, state=state, payload=payload or before.payload, reason=reason
+            before,
+            state=state,
+            payload=payload or before.payload,
+            proposed=before.payload if payload else None,
+            reason=reason,
         )
 
     def stored(self, approval: UUID) -> StoredApproval:

@@ -1,4 +1,4 @@
-"""What real providers do with a stream: how they think, fail and end. Each habit has a name."""
+"""What real providers send: how they think, call tools, fail and end. Each habit has a name."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -286,4 +286,78 @@ ENDS: Mapping[str, Ending] = {
     "end_turn": lambda answer: [says(answer), ends("end_turn"), DONE],
     "STOP": lambda answer: [says(answer), ends("STOP"), DONE],
     "eos": lambda answer: [says(answer), ends("eos"), DONE],
+}
+
+# the name and the arguments of a tool → the delta of a call
+Calling = Callable[[str, str], Mapping[str, Any]]
+
+
+def _with(
+    arguments: Callable[[str], Any] = lambda text: text,
+    name: Callable[[str], str] = lambda name: name,
+) -> Calling:
+    def delta(tool: str, given: str) -> Mapping[str, Any]:
+        function = {"name": name(tool), "arguments": arguments(given)}
+        return {"tool_calls": [{"index": 0, "id": "c", "type": "function", "function": function}]}
+
+    return delta
+
+
+# a call that is understood: repaired, by another name, or of another form
+CALLS: Mapping[str, Calling] = {
+    "an empty object first": _with(lambda text: "{}" + text),
+    "doubled": _with(lambda text: text * 2),
+    "fenced": _with(lambda text: f"```json\n{text}\n```"),
+    "a string": _with(json.dumps),
+    "a tag after it": _with(lambda text: f"{text}</tool_call>"),
+    "a token after it": _with(lambda text: f"{text}<|call|>"),
+    "a comma after it": _with(lambda text: f"{text},"),
+    "a comma inside": _with(lambda text: f"{text[:-1]},}}"),
+    "a comment": _with(lambda text: f"{text[:-1]} // whole\n}}"),
+    "an object": _with(json.loads),
+    "functions.": _with(name=lambda name: f"functions.{name}"),
+    "default_api:": _with(name=lambda name: f"default_api:{name}"),
+    "a channel after the name": _with(name=lambda name: f"{name}<|channel|>commentary"),
+    "capitals and spaces": _with(name=lambda name: f" {name.title()} "),
+    "function_call": lambda tool, text: {"function_call": {"name": tool, "arguments": text}},
+    "flat": lambda tool, text: {"tool_calls": [{"name": tool, "arguments": text, "id": "c"}]},
+    "null before it": lambda tool, text: {
+        "tool_calls": [None, {"index": 0, "function": {"name": tool, "arguments": text}}]
+    },
+}
+
+# calls that are refused in words, and never carried out
+NO_CALLS: Mapping[str, Calling] = {
+    "cut": _with(lambda text: text[:-3]),
+    "cut after an empty object": _with(lambda text: "{}" + text[:-3]),
+    "cut in a string": _with(lambda text: json.dumps(text[:-3])),
+    "two that differ": _with(lambda text: text + text[:-1] + ', "also": 1}'),
+    "no JSON": _with(lambda text: "as you said"),
+    "another tool": _with(name=lambda name: f"other.{name}"),
+    "function null": lambda tool, text: {"tool_calls": [{"index": 0, "id": "c", "function": None}]},
+    "null": lambda tool, text: {"tool_calls": [None]},
+}
+
+# an answer that is a call, as text
+TEXT_CALLS: Mapping[str, Callable[[str, str], str]] = {
+    "JSON": lambda tool, text: f'{{"name": "{tool}", "arguments": {text}}}',
+    "fenced JSON": lambda tool, text: f'```json\n{{"name": "{tool}", "arguments": {text}}}\n```',
+    "tool_call": lambda tool, text: (
+        f'<tool_call>{{"name": "{tool}", "arguments": {text}}}</tool_call>'
+    ),
+    "TOOL_CALLS": lambda tool, text: f'[TOOL_CALLS][{{"name": "{tool}", "arguments": {text}}}]',
+    "function tag": lambda tool, text: f"<function={tool}>{text}</function>",
+    "Python": lambda tool, text: f"{tool}({text})",
+}
+
+# the call after an act that brings no answer
+NO_ANSWERS: Mapping[str, Reply] = {
+    "an error": [Refused(500, {"message": "no"})],
+    "a rate limit": [Refused(429, {"message": "no", "code": "rate_limit_exceeded"})],
+    "a refusal": [Refused(400, {"message": "no", "code": "bad"})],
+    "no credit": [Refused(402, {"message": "no"})],
+    "silence": [says(""), ends(), DONE],
+    "an answer that is withheld": [says(""), ends("content_filter"), DONE],
+    "a break at once": [End.BROKEN],
+    "half an answer": [says("It is"), End.BROKEN],
 }

@@ -12,10 +12,10 @@ from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences
-from chat_service.tools.automations.diff import diff_fields
 from chat_service.tools.automations.drafter import draft_warnings, payload_schema, revise
 from chat_service.tools.automations.lookup import AUTOMATION
 from chat_service.tools.automations.preview import build_preview, zones_of
+from chat_service.tools.diff import diff_fields
 from chat_service.tools.results import ArgumentsInvalid, EtagConflict, ToolFailed, ToolStopped
 from chat_service.tools.string_tool import Argument, Texts
 

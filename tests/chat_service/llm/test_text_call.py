@@ -118,10 +118,18 @@ def test_an_answer_that_was_to_be_a_call_is_one_without_arguments(text: str) -> 
     assert Beginning.TEXT not in {READER.begins(text[:end]) for end in range(len(text) + 1)}
 
 
-def test_a_call_without_arguments_is_read() -> None:
-    assert READER.read('{"name": "list_automations"}') == TextCall(
-        tool="list_automations", arguments={}
-    )
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "list_automations"}',
+        '{"name": "list_automations", "arguments": {}}',
+        "<function=list_automations>{}</function>",
+        "list_automations({})",
+        "[TOOL_CALLS]list_automations[ARGS]{}",
+    ],
+)
+def test_a_call_without_arguments_is_read(text: str) -> None:
+    assert READER.read(text) == TextCall(tool="list_automations", arguments={})
 
 
 @pytest.mark.parametrize("text", TEXTS)

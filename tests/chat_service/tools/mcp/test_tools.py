@@ -112,7 +112,10 @@ async def test_a_tool_that_needs_one_waits_for_it_and_does_what_was_approved(
     bench.approvals.decide(approval, "approved", payload=edited)
     events = await bench.all(decided_approvals=[approval], agent=agent_with(bench, notes))
 
-    assert finished(events)[0].output == {"text": "wrote a"}
+    assert finished(events)[0].output == {
+        "text": "wrote a",
+        "edited_by_person": [{"path": "arguments.text", "before": "b", "after": "c"}],
+    }
     assert shelf.written == [("a", "c")]
 
 

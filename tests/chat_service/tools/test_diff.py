@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat_service.tools.automations.diff import diff_fields
+from chat_service.tools.diff import diff_fields
 
 
 def steps(*ids: str) -> dict[str, Any]:
