@@ -12,31 +12,48 @@ _FIELDS_WITH_SECRETS = frozenset(
 
 
 def configure(service: str, *, level: str = "INFO") -> None:
-    """Sets up logging for the process. Call it once, from an entry point."""
+    """Sets up logging for the process, libraries included. Call it once, from an entry point."""
+    fields: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _hide_secrets,
+    ]
+    rendering: list[structlog.typing.Processor] = [
+        # Without local variables: they hold what people wrote, and secrets.
+        structlog.processors.ExceptionRenderer(
+            structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        ),
+        structlog.processors.JSONRenderer(),
+    ]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _hide_secrets,
-            # Without local variables: they hold what people wrote, and secrets.
-            structlog.processors.ExceptionRenderer(
-                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
-            ),
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*fields, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(level="WARNING", stream=sys.stderr, format="%(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*fields, _name_library],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        )
+    )
+    logging.basicConfig(level="WARNING", handlers=[handler])
     # The core logs every write to a client that went away as an error.
     logging.getLogger("grpc._cython.cygrpc").addFilter(_not_a_gone_client)
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
     return cast(structlog.typing.FilteringBoundLogger, structlog.get_logger(component=name))
+
+
+def _name_library(
+    logger: logging.Logger | None, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    event["component"] = event["_record"].name
+    return event
 
 
 def _hide_secrets(

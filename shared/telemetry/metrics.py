@@ -76,7 +76,9 @@ class RpcSpan:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and issubclass(kind, CancelledError | GeneratorExit):
             self.code = "CANCELLED"
-        contexts.detach(self.token)
+        # A stream that its caller left is closed by another task, in another context.
+        if kind is None or not issubclass(kind, GeneratorExit):
+            contexts.detach(self.token)
         self.span.end()
         passed = time.perf_counter() - self.began
         record_seconds("rota.rpc.duration", passed, method=self.rpc, code=self.code)
