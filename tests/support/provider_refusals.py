@@ -310,6 +310,38 @@ OTHERS: Mapping[str, Refusal] = {
         "reasoning_effort",
         _error(400, "Unrecognized request argument supplied: reasoning_effort"),
     ),
+    "Anthropic, thinking": Refusal(
+        "temperature", _error(400, "`temperature` may only be set to 1 when thinking is enabled")
+    ),
+    "Moonshot, temperature": Refusal(
+        "temperature", _error(400, "invalid temperature: only 1 is allowed for this model")
+    ),
+    "Qwen, temperature": Refusal("temperature", _error(400, "该模型不支持temperature参数")),
+    "Cohere, unknown field": Refusal(
+        "parallel_tool_calls", _error(422, "invalid request: unknown field: parallel_tool_calls")
+    ),
+    "a text, tools": Refusal("tools", Refused(400, body={"error": "model does not support tools"})),
+    "Together, tools": Refusal(
+        "tools", _error(400, "This model is not compatible with function calling")
+    ),
+    "Cloudflare, tools": Refusal(
+        "tools", Refused(400, body={"errors": [{"message": "tools is not available", "code": 7}]})
+    ),
+    "a pointer, stream_options": Refusal(
+        "stream_options", _error(400, "bad request", param="$.stream_options.include_usage")
+    ),
+    "details, stream_options": Refusal(
+        "stream_options",
+        _error(400, "Validation failed", details=[{"field": "/stream_options", "issue": "extra"}]),
+    ),
+    "two at once": Refusal(
+        "top_p", _error(400, "Unrecognized request arguments supplied: top_p, stream_options")
+    ),
+    "DeepInfra, null content": Refusal(
+        "null content",
+        _error(400, "None is not of type 'string' - 'messages.2.content'"),
+        "null_content",
+    ),
     "vLLM, seed": Refusal("seed", _error(400, "Extra inputs are not permitted: 'seed'")),
     "Mistral, developer": Refusal(
         "developer",
@@ -352,6 +384,10 @@ OTHER_ERRORS: Mapping[str, Refused] = {
     "no such model": _error(404, "The model `m` does not exist"),
     "words": _error(400, "Bad request"),
     "one bad tool": _error(400, "Invalid 'tools[0].function.name': empty string"),
+    "a result without its call": _error(
+        400, "messages with role 'tool' must be a response to a message with 'tool_calls'"
+    ),
+    "a result of no call": _error(400, "unexpected `tool_use_id` found in `tool_result` blocks"),
     "many tools": _error(400, "Invalid 'tools': array too long, maximum length 128", param="tools"),
     "what was asked": Refused(
         422, body={"detail": [{"loc": ["body"], "msg": "bad", "input": {"temperature": 0}}]}

@@ -125,18 +125,25 @@ _NO: Final = (
     r"|(?:\bno|n')t (?:yet |currently |be )?"
     r"(?:support|allow|permit|availab|enabl|implement|accept|recogni[sz]|compatib|valid)\w*"
     r"|\bextra (?:inputs?|fields?|keys?)|\badditional propert\w+|\bforbidden|\bdeprecated"
-    r"|\bno longer|\bdisabled|\bcannot|\binvalid|\billegal|\bonly (?:the default|supports?))"
+    r"|\bno longer|\bdisabled|\bcannot|\binvalid|\billegal|\bonly\b|\bmust\b|\bshould be|不支持)"
 )
 # of tools, which nobody gives up for a fault in one of them
 _NOT_HAD: Final = (
     r"(?:\bun(?:supported|known|recogni[sz]ed|expected)"
-    r"|(?:\bno|n')t (?:yet |currently |be )?(?:support|allow|permit|availab|enabl|implement)\w*"
+    r"|(?:\bno|n')t (?:yet |currently |be )?"
+    r"(?:support|allow|permit|availab|enabl|implement|compatib|capab|have)\w*"
+    r"|\blacks?\b|\bincapable|\bno support|不支持"
     r"|\bextra (?:inputs?|fields?|keys?)|\badditional propert\w+)"
 )
 _TOOL: Final = (
-    r"(?<!parallel )(?<!parallel_)\b(?:tools?(?![ _]?choice)(?![.\[]\d)"
+    r"(?<!parallel )(?<!parallel_)(?<![a-z0-9_])(?:tools?(?![ _]?choice)(?![.\[]\d)"
     r"(?:[ _-](?:use|calls?|calling))?|function[ _-]call(?:s|ing)?)\b"
 )
+
+
+def _word(name: str) -> str:
+    """A pattern of a name that no other name goes on with; other scripts have no spaces."""
+    return rf"(?<![a-z0-9_]){re.escape(name)}(?![a-z0-9_])"
 
 
 def _near(name: str, refused: str = _NO) -> str:
@@ -169,13 +176,15 @@ _SYSTEM: Final = re.compile(
 _ORDER: Final = re.compile(r"\balternat", re.I)
 _CONTENT: Final = re.compile(
     r"\bcontent\b[^\n]{0,80}?\b(?:non-?)?"
-    r"(?:null|none\b|required|missing|string|undefined|empty|blank|whitespace|at least)",
+    r"(?:null|none\b|required|missing|string|undefined|empty|blank|whitespace|at least)"
+    r"|\b(?:null|none)\b[^\n]{0,80}?\bcontent\b",
     re.I,
 )
 
 
 def _feature_at(param: str, text: str, request: Request) -> str:
-    names = [name for name in re.split(r"[.\[\]/\s'\"]+", param) if name and name != "body"]
+    path = re.findall(r"\$?\w+", param)
+    names = path[next((n for n, name in enumerate(path) if name in request), len(path)) :]
     words = [name for name in names if not name.isdigit()]
     if not words:
         return ""
@@ -223,9 +232,10 @@ def _names(request: Request) -> Iterator[tuple[str, re.Pattern[str]]]:
     if request.get(STREAM):
         yield STREAM, _STREAMS
     for name in request.keys() - NEEDED - {RESPONSE_FORMAT, TOOLS, STREAM}:
-        word = rf"(?<!\w){re.escape(name)}(?!\w)"
-        spaced = _near(word.replace("_", " "))
-        yield name, re.compile(f"{word}|{spaced}" if "_" in name else spaced, re.I)
+        spaced = _near(_word(name.replace("_", " ")))
+        # one with an underscore is no word of a sentence
+        named = f"{_word(name)}|{spaced}" if "_" in name else spaced
+        yield name, re.compile(named, re.I)
     for feature in _content_features(request):
         yield feature, _CONTENT
     yield from _role_names(request)

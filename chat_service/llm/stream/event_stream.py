@@ -30,6 +30,7 @@ USAGE_SECONDS: Final = 3.0
 READ_OUT_SECONDS: Final = 0.1
 # of an event, and of a whole answer in one object
 MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
+_MOST_WORDS: Final = 1_000
 _DONE: Final = b"[DONE]"
 _BRACKETS: Final = (b"{", b"[")
 _BOM: Final = b"\xef\xbb\xbf"
@@ -65,6 +66,9 @@ async def read_chunks(
     except httpx2.HTTPError as exc:
         raise openai.APIConnectionError(request=request) from exc
     if not (events.finished or events.done):
+        if _FAILURE.search(events.words):
+            words = events.words.decode(errors="replace")
+            raise openai.APIError(words, request=request, body=None)
         raise openai.APIConnectionError(message="the stream ended early", request=request)
     while not events.done and (data := await _after_finish(events, usage_seconds)) is not None:
         yield data
@@ -102,6 +106,7 @@ class _Events:
     """`finished`: a chunk had a finish reason. `counted`: the usage came with it or later.
 
     `told_at` is the loop's time of the last chunk with a choice, or of the usage, since then.
+    `words` are the first line that belongs to no event.
     """
 
     lines: AsyncGenerator[bytes, None]
@@ -110,6 +115,7 @@ class _Events:
     counted: bool = False
     told_at: float = 0.0
     done: bool = False
+    words: bytes = b""
     _said: bool = False
     _event: bytes = b""
     _begun: list[bytes] = field(default_factory=list)  # lines of a JSON text that goes on
@@ -161,6 +167,8 @@ class _Events:
         if not self._begun and line.lstrip()[:1] in _BRACKETS:  # no event
             self._is_body = True
             return self._add(line)
+        if name not in (b"id", b"retry"):
+            self.words = self.words or line[:_MOST_WORDS]
         return None
 
     def _add(self, text: bytes) -> dict[str, Any] | None:

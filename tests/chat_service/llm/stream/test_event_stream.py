@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
+import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat_service.llm.errors import classify_error
 from chat_service.llm.stream.event_stream import BrokenStream, read_chunks
 from tests.chat_service.agent_bench import Bench, text_of
 from tests.support.scripted_model import DONE, End, ends, says, scripted_model
@@ -59,6 +61,14 @@ async def test_a_character_may_come_in_two_chunks(text: str, data: st.DataObject
     wire = [f"data: {json.dumps(piece)}\n\n".encode() for piece in (*map(says, halves), ends())]
 
     assert said(await read(*wire)) == text
+
+
+async def test_words_in_place_of_an_answer_are_an_error_if_they_name_a_failure() -> None:
+    with pytest.raises(openai.APIError, match="Too Many Requests") as caught:
+        await read(b"Too Many Requests\n")
+    assert classify_error(caught.value).rate_limited
+    with pytest.raises(openai.APIConnectionError, match="ended early"):
+        await read(b"<html>\nWelcome!")
 
 
 @pytest.mark.parametrize(
