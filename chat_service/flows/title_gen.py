@@ -13,8 +13,9 @@ from chat_service.flows.dependencies import FlowDeps
 from chat_service.flows.title_text import read_title
 from chat_service.llm import errors
 from chat_service.llm.call_failure import record_failure
-from chat_service.llm.chat_model import CallProgress
+from chat_service.llm.chat_model import REFUSED, CallProgress
 from chat_service.llm.config import ModelBundle
+from chat_service.llm.finish_reason import CONTENT_FILTER
 from chat_service.llm.metering import Meter
 from chat_service.persistence import threads
 from chat_service.persistence.enums import TitleState
@@ -32,7 +33,10 @@ CALL_SECONDS: Final = 120.0
 async def generate_title(
     model: ModelBundle, text: str, meter: Meter, *, seconds: float = CALL_SECONDS
 ) -> str:
-    """One plain line of at most 100 characters. Empty when the model gave none in time."""
+    """One plain line of at most 100 characters. Empty when the model gave none in time.
+
+    A title that the model refused, or that its provider withheld, is none.
+    """
     if not text.strip():
         return ""
     progress = CallProgress()
@@ -46,7 +50,10 @@ async def generate_title(
         record_failure(meter, call, exc)
         return ""
     meter.record(call, answer)
-    return read_title(answer.text)
+    withheld = answer.response_metadata["finish_reason"] == CONTENT_FILTER
+    # the words of a refusal name nothing
+    refused = withheld or answer.response_metadata.get(REFUSED)
+    return "" if refused else read_title(answer.text)
 
 
 log = logs.logger(__name__)

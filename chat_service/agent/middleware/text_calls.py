@@ -69,7 +69,7 @@ class TextCalls:
                 _make(answer, written, asked)
                 return answer, asked
             found = None
-            if "tools" in asked.settings and not again:
+            if _has_tools(asked) and not again:
                 found = await _ask(answer, written, asked, prompt)
             if found is None:
                 _say_nothing_was_done(answer, written, asked)
@@ -89,6 +89,12 @@ class TextCalls:
         if schema is not None and isinstance(read_output(answer.text, schema), dict):
             return None
         return self.reader.read(answer.text)
+
+
+def _has_tools(asked: ResponseContext) -> bool:
+    """Returns whether the model was offered tools, which its provider may have refused."""
+    sent = asked.call.progress.request  # empty once the call is recorded
+    return "tools" in asked.settings and bool(not sent or sent.get("tools"))
 
 
 def _make(answer: AIMessage, written: TextCall, asked: ResponseContext) -> None:

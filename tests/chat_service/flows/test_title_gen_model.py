@@ -8,7 +8,7 @@ from chat_service.flows.title_gen import generate_title
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.metering import Meter
 from tests.chat_service.agent_bench import Bench
-from tests.support.scripted_model import DONE, ends, says, scripted_model
+from tests.support.scripted_model import DONE, Reply, ends, says, scripted_model
 
 
 def _model(base_url: str) -> ModelBundle:
@@ -84,4 +84,19 @@ async def test_a_model_that_says_nothing_gives_none_and_is_accounted_for() -> No
     async with scripted_model([says('""'), ends(), DONE]) as model:
         assert await generate_title(_model(model.base_url), "hello", meter) == ""
 
+    assert [used.output_tokens for used in meter.usage()] == [5]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        [says(None, refusal="I can't help with that."), ends(), DONE],
+        [says("News fr"), ends("content_filter"), DONE],
+    ],
+    ids=["refused", "withheld"],
+)
+async def test_what_is_refused_or_withheld_is_no_title(reply: Reply) -> None:
+    meter = Meter()
+    async with scripted_model(reply) as model:
+        assert await generate_title(_model(model.base_url), "hello", meter) == ""
     assert [used.output_tokens for used in meter.usage()] == [5]

@@ -204,11 +204,11 @@ async def test_the_model_is_told_what_a_person_edited(talking: Any) -> None:
     ]
 
 
-@pytest.mark.usefixtures("impatient")
 async def test_a_turn_that_fails_leaves_no_step_in_progress_and_marks_its_answer(
     talking: Any,
 ) -> None:
     async with talking() as talk:
+        assert await talk.goes_on()  # and the thread is named
         refused = await talk.send(NO_ANSWERS["a refusal"])
         half = await talk.send(NO_ANSWERS["half an answer"])
         assert await talk.goes_on()
@@ -223,5 +223,5 @@ async def test_a_turn_that_fails_leaves_no_step_in_progress_and_marks_its_answer
         m["content"] for m in talk.provider.asked[-1]["messages"] if m["role"] == "assistant"
     ]
     mark = "[This answer was not finished: the turn failed.]"
-    assert [text.endswith(mark) for text in history] == [True, True]
-    assert history[1].startswith("It is")
+    assert [text.endswith(mark) for text in history] == [False, True, True]
+    assert history[2].startswith("It is")

@@ -158,6 +158,16 @@ async def test_a_call_in_an_answer_that_was_cut_is_not_completed(
     assert text_of(events) == "I can't."
 
 
+async def test_a_model_whose_provider_takes_no_tools_is_not_asked_again(
+    bench: Bench, tools: Tools
+) -> None:
+    refused = [Refused(400, {"message": "tools are not supported", "param": "tools"})]
+    events = await told(bench, refused, answer(ACTS))
+
+    assert tools.done == []
+    assert NOTE in text_of(events)
+
+
 async def test_words_after_being_asked_once_more_are_the_answer(bench: Bench, tools: Tools) -> None:
     assert text_of(await told(bench, answer(ACTS), answer("Not needed."))) == "Not needed."
     assert tools.done == []
