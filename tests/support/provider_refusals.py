@@ -317,6 +317,16 @@ OTHERS: Mapping[str, Refusal] = {
         "temperature", _error(400, "invalid temperature: only 1 is allowed for this model")
     ),
     "Qwen, temperature": Refusal("temperature", _error(400, "该模型不支持temperature参数")),
+    "few words, temperature": Refusal("temperature", _error(400, "Bad temperature")),
+    "a switch, tools": Refusal("tools", _error(400, "Function tools are disabled for this model")),
+    "an endpoint, tools": Refusal("tools", _error(400, "This endpoint doesn't accept tools")),
+    "few words, system": Refusal("system", _error(400, "Unsupported role: system"), "system_role"),
+    "a list, system": Refusal(
+        "system", _error(400, "messages[0].role must be one of: user, assistant"), "system_role"
+    ),
+    "few words, null content": Refusal(
+        "null content", _error(400, "null content is not allowed"), "null_content"
+    ),
     "Cohere, unknown field": Refusal(
         "parallel_tool_calls", _error(422, "invalid request: unknown field: parallel_tool_calls")
     ),

@@ -32,6 +32,7 @@ from chat_service.llm.text import read_objects
 _STATUSES: Final = frozenset({None, 400, 404, 405, 406, 415, 422, 500, 501})
 _MOST_TEXT: Final = 4_000
 _MOST_NESTED: Final = 6
+_LONG_WORD: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,8 @@ _NO: Final = (
 _NOT_HAD: Final = (
     r"(?:\bun(?:supported|known|recogni[sz]ed|expected)"
     r"|(?:\bno|n')t (?:yet |currently |be )?"
-    r"(?:support|allow|permit|availab|enabl|implement|compatib|capab|have)\w*"
+    r"(?:support|allow|permit|availab|enabl|implement|accept|compatib|capab|have)\w*"
+    r"|\bdisabled|\bunavailable|\bforbidden|\bonly (?:supported|available)"
     r"|\blacks?\b|\bincapable|\bno support|不支持"
     r"|\bextra (?:inputs?|fields?|keys?)|\badditional propert\w+)"
 )
@@ -170,14 +172,15 @@ _DEVELOPER: Final = re.compile(
 _SYSTEM: Final = re.compile(
     _near(r"(?:system|developer) (?:role|message|prompt|instruction)s?")
     + r"|\broles?\b(?! must alternat)[^\n]{0,60}(?:should be|must be|expected|only|support|invalid"
-    r"|unknown|unrecogni)[^\n]{0,60}\b(?:system|developer|user|assistant)\b",
+    r"|unknown|unrecogni)[^\n]{0,60}\b(?:system|developer|user|assistant)\b"
+    rf"|{_NO}[^\n]{{0,30}}\brole\b[^\n]{{0,20}}\b(?:system|developer)\b",
     re.I,
 )
 _ORDER: Final = re.compile(r"\balternat", re.I)
 _CONTENT: Final = re.compile(
     r"\bcontent\b[^\n]{0,80}?\b(?:non-?)?"
     r"(?:null|none\b|required|missing|string|undefined|empty|blank|whitespace|at least)"
-    r"|\b(?:null|none)\b[^\n]{0,80}?\bcontent\b",
+    r"|\b(?:null|none|string)\b[^\n]{0,80}?\bcontent\b",
     re.I,
 )
 
@@ -233,8 +236,9 @@ def _names(request: Request) -> Iterator[tuple[str, re.Pattern[str]]]:
         yield STREAM, _STREAMS
     for name in request.keys() - NEEDED - {RESPONSE_FORMAT, TOOLS, STREAM}:
         spaced = _near(_word(name.replace("_", " ")))
-        # one with an underscore is no word of a sentence
-        named = f"{_word(name)}|{spaced}" if "_" in name else spaced
+        # words that a sentence about anything else hardly has
+        rare = "_" in name or len(name) >= _LONG_WORD
+        named = f"{_word(name)}|{spaced}" if rare else spaced
         yield name, re.compile(named, re.I)
     for feature in _content_features(request):
         yield feature, _CONTENT
