@@ -16,6 +16,8 @@ COMMA: Final = "a comma too many was left out"
 BRACE: Final = "a bracket after the arguments was left out"
 COMMENT: Final = "comments in the arguments were left out"
 
+# characters: repairs take about a microsecond for each
+MAX_REPAIRED: Final = 100_000
 # strings of strings of JSON
 _MOST_NESTED: Final = 3
 # a string or comment without an end lasts to the end of the text
@@ -48,7 +50,8 @@ def repair_arguments(text: str) -> RepairedArguments | None:
     """Returns the one object that the text holds, by the repairs above; None without one.
 
     Valid arguments stay as they are. An object that does not end is never completed, and two
-    different objects are never one. The values are those that a parser finds in `text`.
+    different objects are never one. The values are those that a parser finds in `text`. A text
+    beyond MAX_REPAIRED is not repaired.
     """
     return _repair(text, 0)
 
@@ -61,6 +64,8 @@ def strip_comments(text: str) -> str:
 def _repair(text: str, depth: int) -> RepairedArguments | None:
     if read_arguments(text) is not None:
         return RepairedArguments(text=text, repairs=())
+    if len(text) > MAX_REPAIRED:
+        return None
     plain, did = _strip_inside(text)
     start = _skip(plain, 0, _LEADING, did)
     if plain[start : start + 1] == '"':

@@ -22,7 +22,7 @@ from chat_service.llm.finish_reason import normalize_reason
 from chat_service.llm.stream.event_stream import BrokenStream, finish_reason, read_chunks
 from chat_service.llm.text import clean
 from chat_service.llm.thought_tags import Piece, Retraction, Thought, ThoughtSplitter
-from chat_service.llm.tool_call_chunks import ToolCallAssembler
+from chat_service.llm.tool_call_chunks import ToolCallAssembler, ToolCallChunk
 
 # in a message's metadata: what was done to arguments of tool calls, by id
 REPAIRS: Final = "repairs"
@@ -41,7 +41,7 @@ class CallProgress:
 
 
 # what an answer brings: its text, the model's thoughts, and chunks of tool calls
-ResponseChunk = Piece | AIMessageChunk
+ResponseChunk = Piece | ToolCallChunk
 
 
 class StreamingChat(ChatOpenAI):
@@ -125,7 +125,7 @@ class _ResponseBuilder:
         self._refused |= _is_refusal(data)
         try:
             self._take_usage(data)
-            words, size = _prepare(data, self._calls)
+            words, calls, size = _prepare(data, self._calls)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             raise BrokenStream from exc
         self._progress.bytes_written += size
@@ -137,17 +137,13 @@ class _ResponseBuilder:
         found: list[ResponseChunk] = []
         for one in words:
             found += self._keep(self._read(one))
-        return [*found, *self._keep_chunk(chunk)]
+        self._others.append(chunk)
+        return [*found, *self._keep_calls(calls)]
 
     def rest(self) -> Iterable[ResponseChunk]:
         """Returns the words and the tool calls that no earlier chunk has shown."""
         found: list[ResponseChunk] = [*self._keep(self._splitter.close())]
-        if remaining := list(self._calls.remaining(silent=not any(self._text))):
-            chunk = self._chat.convert(
-                {"choices": [{"index": 0, "delta": {"tool_calls": remaining}}]}
-            )
-            found += () if chunk is None else self._keep_chunk(chunk)
-        return found
+        return [*found, *self._keep_calls(self._calls.remaining(silent=not any(self._text)))]
 
     def message(self) -> AIMessage:
         """Returns the whole answer. Raises BrokenStream if no chunk came."""
@@ -162,9 +158,6 @@ class _ResponseBuilder:
             )
         for chunk in self._others:
             told = chunk.generation_info or {}
-            if isinstance(chunk.message, AIMessageChunk) and chunk.message.tool_call_chunks:
-                # the assembler parses them below
-                chunk.message = chunk.message.model_copy(update={"tool_call_chunks": []})
             chunk.message.response_metadata = {**told, **chunk.message.response_metadata}
         (generation,) = generate_from_stream(iter(self._others)).generations
         message = generation.message
@@ -210,27 +203,25 @@ class _ResponseBuilder:
         self._progress.streamed |= bool(pieces)
         return pieces
 
-    def _keep_chunk(self, chunk: ChatGenerationChunk) -> Sequence[ResponseChunk]:
-        self._others.append(chunk)
-        message = chunk.message
-        if not isinstance(message, AIMessageChunk) or not message.tool_call_chunks:
+    def _keep_calls(self, chunks: Iterable[ToolCallChunk]) -> Sequence[ResponseChunk]:
+        if not (found := list(chunks)):
             return ()
         self._progress.streamed = True
-        return [*self._keep(self._splitter.settle()), message]
+        return [*self._keep(self._splitter.settle()), *found]
 
 
-def _prepare(data: dict[str, Any], calls: ToolCallAssembler) -> tuple[list[str | Thought], int]:
-    """Normalizes a chunk for the conversion; takes out its words, and counts all its bytes."""
+def _prepare(
+    data: dict[str, Any], calls: ToolCallAssembler
+) -> tuple[list[str | Thought], list[ToolCallChunk], int]:
+    """Takes the words and the calls out of a chunk, and counts all its bytes."""
     choices = data.get("choices") or []
     delta: dict[str, Any] = (choices[0].get("delta") or {}) if choices else {}
     words = take_words(delta) if delta else []
     said = [one if isinstance(one, str) else one.text for one in words]
-    if delta.get("tool_calls") or delta.get("function_call"):
-        delta["tool_calls"] = calls.normalize_all(delta)
-        delta.pop("function_call", None)
-        for call in delta["tool_calls"]:
-            said += [call["function"].get("name") or "", call["function"].get("arguments") or ""]
-    return words, sum(len(text.encode(errors="replace")) for text in said)
+    chunks = calls.take(delta)
+    for chunk in chunks:
+        said += [chunk.name or "", chunk.args]
+    return words, chunks, sum(len(text.encode(errors="replace")) for text in said)
 
 
 def _is_refusal(data: Mapping[str, Any]) -> bool:

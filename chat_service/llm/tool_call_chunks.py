@@ -16,6 +16,24 @@ from chat_service.llm.tool_names import find_tool
 
 # in one answer; a model with more calls has failed
 MAX_CALLS: Final = 500
+# characters; no tool has a name that long
+MAX_NAME: Final = 1_000
+# how often, and up to how many characters, arguments are read to see whether a call is complete
+MAX_READS: Final = 100
+MAX_READ: Final = 64_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallChunk:
+    """What a chunk adds to the call at `index`. The first of a call has its id and name.
+
+    It is no chunk of LangChain's, which parses the arguments of each in quadratic time.
+    """
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    args: str
 
 
 @dataclass(slots=True)
@@ -26,10 +44,18 @@ class _Call:
     name: str = ""
     told: bool = False
     pieces: list[str] = field(default_factory=list)
+    reads: int = 0
 
     @property
     def arguments(self) -> str:
         return "".join(self.pieces)
+
+    def is_complete(self) -> bool:
+        """Returns whether the arguments are an object; False where that costs too much to say."""
+        self.reads += 1
+        if self.reads > MAX_READS or sum(map(len, self.pieces)) > MAX_READ:
+            return False
+        return read_arguments(self.arguments) is not None
 
 
 class ToolCallAssembler:
@@ -48,38 +74,34 @@ class ToolCallAssembler:
         self._calls: list[_Call] = []
         self._at: dict[int, _Call] = {}  # the last one at each of the provider's indexes
 
-    def normalize_all(self, delta: dict[str, Any]) -> list[dict[str, Any]]:
-        """Returns the chunks of a delta's calls, for LangChain; those with something to show.
+    def take(self, delta: dict[str, Any]) -> list[ToolCallChunk]:
+        """Takes the calls out of a delta. Returns the chunks that have something to show.
 
-        Raises ValueError for one call more than MAX_CALLS.
+        Raises ValueError for one call more than MAX_CALLS, and for a name beyond MAX_NAME.
         """
-        shown = []
-        for piece in _pieces(delta):
-            if not isinstance(piece, Mapping):
-                self._empty = True
-            elif self._normalize(changed := dict(piece)):
-                shown.append(changed)
-        return shown
+        pieces = _pieces(delta)
+        delta.pop("tool_calls", None)
+        delta.pop("function_call", None)
+        self._empty |= not all(isinstance(piece, Mapping) for piece in pieces)
+        read = (self._read(piece) for piece in pieces if isinstance(piece, Mapping))
+        return [chunk for chunk in read if chunk is not None]
 
-    def _normalize(self, piece: dict[str, Any]) -> bool:
-        """Rewrites a chunk. Returns False if there is nothing to show yet."""
+    def _read(self, piece: Mapping[str, Any]) -> ToolCallChunk | None:
+        """Reads a provider's chunk. Returns None if there is nothing to show yet."""
         function = _function(piece)
         name, arguments = str(function.get("name") or ""), _text(function.get("arguments"))
         call = self._call(piece, name, arguments)
         if not call.told and name != call.name:
             call.name += name
+            if len(call.name) > MAX_NAME:
+                raise ValueError("a name that no tool has")
         if arguments:
             call.pieces.append(arguments)
-        piece["index"] = call.index
         if call.told:
-            piece |= {"id": None, "function": {"name": None, "arguments": arguments}}
-            return bool(arguments)
-        if not (call.name and call.pieces):
-            return False
-        piece |= self._first(call)
-        return True
+            return ToolCallChunk(index=call.index, args=arguments) if arguments else None
+        return self._first(call) if call.name and call.pieces else None
 
-    def remaining(self, *, silent: bool) -> Iterator[dict[str, Any]]:
+    def remaining(self, *, silent: bool) -> Iterator[ToolCallChunk]:
         """Yields the calls that were not shown: those without arguments or without a name.
 
         A `silent` answer, of no text, has at least the call of no known form that was sent.
@@ -88,7 +110,7 @@ class ToolCallAssembler:
             self._calls.append(_Call(index=0, sent="", id=self._unique("")))
         for call in self._calls:
             if not call.told:
-                yield {"index": call.index, **self._first(call)}
+                yield self._first(call)
 
     def parse(self, finish_reason: str) -> tuple[list[ToolCall], list[InvalidToolCall]]:
         """Returns the calls whose arguments are valid JSON, or can be repaired, and the others.
@@ -112,12 +134,12 @@ class ToolCallAssembler:
                 good.append(tool_call(name=name, args=found, id=call.id))
         return good, bad
 
-    def _first(self, call: _Call) -> dict[str, Any]:
+    def _first(self, call: _Call) -> ToolCallChunk:
         call.told = True
-        function = {"name": find_tool(call.name, self._offered), "arguments": call.arguments}
-        return {"id": call.id, "function": function}
+        name = find_tool(call.name, self._offered)
+        return ToolCallChunk(index=call.index, id=call.id, name=name, args=call.arguments)
 
-    def _call(self, piece: dict[str, Any], name: str, arguments: str) -> _Call:
+    def _call(self, piece: Mapping[str, Any], name: str, arguments: str) -> _Call:
         sent, index = str(piece.get("id") or ""), piece.get("index")
         if isinstance(index, int):
             known = self._at.get(index)
@@ -161,7 +183,7 @@ def _begins_another(call: _Call, sent: str, name: str, arguments: str) -> bool:
         return False
     if name != call.name:
         return True
-    return bool(arguments.strip()) and read_arguments(call.arguments) is not None
+    return bool(arguments.strip()) and call.is_complete()
 
 
 def _pieces(delta: Mapping[str, Any]) -> list[Any]:

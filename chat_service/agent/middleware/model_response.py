@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.tool import tool_call
 
 from chat_service.agent.middleware import budget
@@ -16,6 +16,7 @@ from chat_service.llm.metering import MeteredCall
 from chat_service.llm.text import clean
 from chat_service.llm.text_call import Beginning, TextCallReader
 from chat_service.llm.thought_tags import Retraction, Thought
+from chat_service.llm.tool_call_chunks import ToolCallChunk
 from chat_service.llm.usage import ModelUsage, UncheckpointedUsage
 from chat_service.runtime.events import (
     ReasoningDelta,
@@ -133,7 +134,7 @@ class ResponseStream:
         self.block = state.open_block()
         self._emit = emit
         self._tools = tools
-        self._calls: dict[int | None, str] = {}
+        self._calls: dict[int, str] = {}
         self._reader = reader
         self._held: list[str] | None = None
         self.holds_call = False
@@ -150,8 +151,8 @@ class ResponseStream:
             case Retraction(thought=text):
                 self.retract()
                 self._emit(ReasoningDelta(block=self.block, text=text))
-            case AIMessageChunk():
-                self._feed_calls(chunk)
+            case ToolCallChunk():
+                self._feed_call(chunk)
 
     def retract(self) -> None:
         self._emit(TextRetracted(from_block=self.block))
@@ -189,12 +190,12 @@ class ResponseStream:
             case Beginning.CALL:
                 self.holds_call = True
 
-    def _feed_calls(self, chunk: AIMessageChunk) -> None:
-        for call in chunk.tool_call_chunks if self._tools else ():
-            index, tool_call_id = call["index"], call["id"]
-            if tool_call_id:
-                self._calls[index] = tool_call_id
-                tool = call["name"] or ""
-                self._emit(ToolCallStarted(block=self.block, tool_call_id=tool_call_id, tool=tool))
-            if call["args"] and index in self._calls:
-                self._emit(ToolCallArgs(tool_call_id=self._calls[index], json=clean(call["args"])))
+    def _feed_call(self, call: ToolCallChunk) -> None:
+        if not self._tools:
+            return
+        if call.id:
+            self._calls[call.index] = call.id
+            started = ToolCallStarted(block=self.block, tool_call_id=call.id, tool=call.name or "")
+            self._emit(started)
+        if call.args and call.index in self._calls:
+            self._emit(ToolCallArgs(tool_call_id=self._calls[call.index], json=clean(call.args)))

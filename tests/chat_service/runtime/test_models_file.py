@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from langchain_core.messages import AIMessageChunk, HumanMessage, SystemMessage
+from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -16,6 +16,7 @@ from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingCh
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.features.request_settings import RequestSettings
 from chat_service.llm.stream.event_stream import split_lines
+from chat_service.llm.tool_call_chunks import ToolCallChunk
 from chat_service.runtime.models_file import BadModelsFile, Models, load_models
 from tests.chat_service.agent_bench import KEY, Bench
 from tests.support.scripted_model import DONE, Reply, call, calls, ends, says, scripted_model
@@ -279,8 +280,7 @@ async def test_what_is_heard_is_all_that_is_said_and_in_order() -> None:
 
     said = [piece for piece in heard if isinstance(piece, str)]
     assert "".join(said) == answer.text == "Well: Hello"
-    chunks = [piece for piece in heard if isinstance(piece, AIMessageChunk)]
-    told = [c["args"] for chunk in chunks for c in chunk.tool_call_chunks]
+    told = [piece.args for piece in heard if isinstance(piece, ToolCallChunk)]
     assert told == ['{"x"', "{}", ": 1}"]
 
 
