@@ -30,7 +30,12 @@ USAGE_SECONDS: Final = 3.0
 READ_OUT_SECONDS: Final = 0.1
 # of an event, and of a whole answer in one object
 MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
+# of one answer, blank ones that follow each other counted as one
+MAX_LINES: Final = 1_000_000
+# lines that arrived together and are read before others get the loop
+_LINES_AT_ONCE: Final = 200
 _MOST_WORDS: Final = 1_000
+_BLANK_LINES: Final = re.compile(rb"\n{3,}")
 _DONE: Final = b"[DONE]"
 _BRACKETS: Final = (b"{", b"[")
 _BOM: Final = b"\xef\xbb\xbf"
@@ -220,10 +225,11 @@ def finish_reason(data: Mapping[str, Any]) -> Any:
 async def split_lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
     """Yields the lines of a body, for any of the three line ends, without its byte order mark.
 
-    Raises BrokenStream for a line of more than MAX_EVENT_BYTES.
+    Blank lines that follow each other may be fewer. Raises BrokenStream for a line of more than
+    MAX_EVENT_BYTES, and for more than MAX_LINES.
     """
     begun: list[bytes] = []
-    size, first, after_return = 0, True, False
+    size, first, after_return, count = 0, True, False, 0
     async for piece in read:
         if after_return:  # CR and LF are one end
             piece = piece.removeprefix(b"\n")
@@ -231,7 +237,7 @@ async def split_lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]
         if b"\r" in piece:
             after_return = piece.endswith(b"\r")
             piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        head, *more = piece.split(b"\n")
+        head, *more = _BLANK_LINES.sub(b"\n\n", piece).split(b"\n")
         begun.append(head)
         size += len(head)
         if size > MAX_EVENT_BYTES:
@@ -242,8 +248,13 @@ async def split_lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]
         yield line.removeprefix(_BOM) if first else line
         first = False
         *whole, last = more
-        for line in whole:
+        count += 1 + len(whole)
+        if count > MAX_LINES:
+            raise BrokenStream
+        for number, line in enumerate(whole, 1):
             yield line
+            if number % _LINES_AT_ONCE == 0:
+                await asyncio.sleep(0)
         begun, size = [last], len(last)
     line = b"".join(begun)
     yield line.removeprefix(_BOM) if first else line

@@ -1,5 +1,6 @@
 """A stream that comes in any pieces, and one that lingers after its last word."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_service.llm.errors import classify_error
-from chat_service.llm.stream.event_stream import BrokenStream, read_chunks
+from chat_service.llm.stream.event_stream import MAX_LINES, BrokenStream, read_chunks, split_lines
 from tests.chat_service.agent_bench import Bench, text_of
 from tests.support.scripted_model import DONE, End, ends, says, scripted_model
 
@@ -113,3 +114,38 @@ async def test_an_answer_may_go_on_after_a_finish_reason_and_the_last_one_counts
 
     note = "[The answer ends here: the model's provider gives the reason “lunch”.]"
     assert text_of(events) == f"Hello.\n\n{note}"
+
+
+async def lines_of(*pieces: bytes) -> list[bytes]:
+    async def body() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    return [line async for line in split_lines(body())]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+async def test_blank_lines_that_follow_each_other_cost_no_line_each(end: bytes) -> None:
+    blank = end * 100_000
+    assert len(await lines_of(b"data: 1" + blank + b"data: 2" + blank, blank)) < 10
+
+
+@pytest.mark.parametrize("line", [b"data:\n", b":\n", b"x\n", b"data: {}\n"])
+async def test_many_lines_at_once_leave_the_loop_to_others(line: bytes) -> None:
+    others = 0
+
+    async def others_work() -> None:
+        nonlocal others
+        while True:
+            others += 1
+            await asyncio.sleep(0)
+
+    working = asyncio.create_task(others_work())
+    assert len(await lines_of(line * 20_000)) == 20_001
+    working.cancel()
+    assert others >= 50
+
+
+async def test_an_answer_of_more_lines_than_any_has_is_broken() -> None:
+    with pytest.raises(BrokenStream):
+        await lines_of(*[b"x\n" * (MAX_LINES // 2 + 1)] * 2)
