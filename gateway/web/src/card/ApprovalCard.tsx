@@ -1,6 +1,6 @@
 /** The card of an approval: read, edit, decide. */
 import type { JsonValue, MessageInitShape } from "@bufbuild/protobuf";
-import { useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useId, useState } from "preact/hooks";
 import { type Approval, Approval_State as State, type DecisionSchema } from "../gen/rota/chat/v1/chat_pb.js";
 import { announce } from "../lib/announce.js";
 import { changes, objectOf, same } from "../lib/json.js";
@@ -13,6 +13,7 @@ import { TextPrompt, Badge, type Tone, ProblemNotice } from "../ui/parts.js";
 import { ApprovalBody, Others, titleOf } from "./ApprovalBody.js";
 import { Changes, changesOf } from "./Changes.js";
 import { Editor, Wrongs } from "./Editor.js";
+import { place, refusalText } from "./labels.js";
 import { usePreview } from "./preview.js";
 import { Steps, Triggers } from "./Summary.js";
 
@@ -40,13 +41,19 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   const [editing, edit] = useState(false);
   const [sought, seek] = useState<{ field: string }>();
   const [payload, change] = useState<JsonValue>(original);
-  const [readable, setReadable] = useState(true);
+  const [unread, hear] = useState<Record<string, string>>({});
+  const [round, setRound] = useState(0);
   const [busy, setBusy] = useState(false);
   const [problem, blame] = useState<Problem>();
+  const held = useId();
+  const tell = useCallback((field: string, fault: string) => hear(({ [field]: _, ...others }) => (fault ? { ...others, [field]: fault } : others)), []);
   const { preview, violations, busy: previewing } = usePreview(payload, approval.preview);
   const altered = !same(payload, original);
   const refused = problem?.violations ?? [];
   const wrong = [...violations, ...refused.filter((each) => !violations.some((v) => v.field === each.field))];
+
+  const faults = [...Object.entries(unread).map(([field, description]) => ({ field, description })), ...violations.filter((each) => !(each.field in unread))];
+  const isTyped = Object.keys(unread).length > 0;
 
   const decide = async (decision: Choice, said: string) => {
     setBusy(true);
@@ -104,7 +111,8 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
           sought={sought}
           preview={preview}
           previewing={previewing}
-          readable={setReadable}
+          tell={tell}
+          round={round}
         />
       ) : (
         <ApprovalBody approval={approval} payload={whole} preview={preview} busy={previewing} />
@@ -112,15 +120,16 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
       {refused.length > 0 && !(editing && schema) && <Wrongs violations={refused} show={show} />}
       {problem && !problem.violations.length && <ProblemNotice problem={problem} />}
       <footer>
-        <button type="button" class="primary" disabled={busy || !readable} aria-busy={busy} onClick={() => void approve()}>
-          <Icon name="check" />{altered ? "Approve with changes" : "Approve"}
+        {faults.length > 0 && <Held id={held} faults={faults} show={show} />}
+        <button type="button" class="primary" disabled={busy || faults.length > 0} aria-busy={busy} aria-describedby={faults.length ? held : undefined} onClick={() => void approve()}>
+          <Icon name="check" />{altered || isTyped ? "Approve with changes" : "Approve"}
         </button>
         {schema && (
-          <button type="button" class="quiet" aria-pressed={editing} onClick={() => edit(!editing)}>
+          <button type="button" class="quiet" aria-pressed={editing} disabled={editing && faults.length > 0 && (altered || isTyped)} aria-describedby={editing && faults.length ? held : undefined} onClick={() => edit(!editing)}>
             <Icon name="pencil" />{editing ? "Done editing" : "Edit"}
           </button>
         )}
-        {altered && <button type="button" class="quiet" onClick={() => { change(original); blame(undefined); }}>Undo changes</button>}
+        {(altered || isTyped) && <button type="button" class="quiet" onClick={() => { change(original); blame(undefined); setRound(round + 1); }}>Undo changes</button>}
         <TextPrompt
           label="Reject"
           icon="cross"
@@ -132,6 +141,19 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
         />
       </footer>
     </section>
+  );
+}
+
+/** Why a card can't be approved as it is: the fields at fault. */
+function Held({ id, faults, show }: { id: string; faults: { field: string; description: string }[]; show: (field: string) => void }) {
+  return (
+    <div class="held" id={id} role="status">
+      {faults.map(({ field, description }) => (
+        <p key={field + description} class="error">
+          <button type="button" class="link" onClick={() => show(field)}>{place(field)}</button>: {refusalText(description)}
+        </p>
+      ))}
+    </div>
   );
 }
 

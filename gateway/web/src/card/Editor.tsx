@@ -1,12 +1,13 @@
 /** A form for the whole payload, and the same payload as JSON. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
-import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
+import { useContext, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { visible } from "../lib/invisible.js";
 import { at, normalise, objectOf, type Path, pretty, put } from "../lib/json.js";
 import type { Violation } from "../lib/problem.js";
 import type { Preview } from "../gen/rota/chat/v1/chat_pb.js";
 import { catalogue, loadCatalogue } from "./catalogue.js";
-import { Field, FormContext, Properties, showField, Zones } from "./Field.js";
+import { NOT_JSON } from "./fault.js";
+import { Field, FormContext, Properties, showField, useFault, Zones } from "./Field.js";
 import { place, refusalText } from "./labels.js";
 import { SchedulePreview } from "./SchedulePreview.js";
 
@@ -19,11 +20,15 @@ interface Props {
   sought: { field: string } | undefined;
   preview: Preview | undefined;
   previewing: boolean;
-  readable: (yes: boolean) => void;
+  tell: (field: string, fault: string) => void;
+  round: number;
 }
 
+/** The field of the whole payload. */
+const WHOLE = "JSON";
+
 export function Editor(props: Props) {
-  const { payload, schema } = props;
+  const { payload, schema, sought, tell, round } = props;
   useEffect(() => void loadCatalogue(), []);
   const [side, turn] = useState<"form" | "json">("form");
   const defs = objectOf(schema.$defs);
@@ -32,14 +37,23 @@ export function Editor(props: Props) {
       defs,
       violations: props.violations,
       set: (path: Path, value: JsonValue | undefined) => props.change(changed(payload, path, value)),
+      tell,
+      round,
     }),
-    [schema, props.violations, payload],
+    [schema, props.violations, payload, tell, round],
   );
   const known = catalogue.value.triggers.size > 0;
-  // Again with the catalogue, which draws other fields.
+  const found = useRef<{ sought?: object; known: boolean }>({ known });
   useEffect(() => {
-    if (props.sought) showField(props.sought.field);
-  }, [props.sought, known]);
+    const { current: last } = found;
+    // Again with the catalogue, which draws other fields.
+    if (!sought || (last.sought === sought && last.known === known)) return;
+    const there = sought.field === WHOLE ? "json" : "form";
+    if (side !== there) return turn(there);
+    found.current = { sought, known };
+    if (sought.field === WHOLE) document.getElementById("raw-json")?.focus();
+    else showField(sought.field);
+  }, [sought, known, side]);
   return (
     <FormContext.Provider value={form}>
       <div class="sides" role="group" aria-label="Edit as">
@@ -52,7 +66,7 @@ export function Editor(props: Props) {
           <Wrongs violations={props.violations} show={showField} />
           {at(schema, ["properties", "definition"]) ? <AutomationForm {...props} /> : <div class="grid"><Properties path={[]} schema={schema} value={payload} /></div>}
         </div>
-        <RawSide payload={payload} change={props.change} readable={props.readable} />
+        <RawSide payload={payload} change={props.change} />
       </div>
     </FormContext.Provider>
   );
@@ -107,10 +121,11 @@ function changed(payload: JsonValue, path: Path, value: JsonValue | undefined): 
 /** What was refused, each with the label of its field. */
 export function Wrongs({ violations, show }: { violations: Violation[]; show: (field: string) => void }) {
   if (!violations.length) return null;
+  const fields = new Set(violations.map((each) => each.field)).size;
   return (
     <div class="wrongs" role="alert">
       {violations.some(isPast) && <p class="lead-word">This moment has passed: choose a later one.</p>}
-      <p>{violations.length === 1 ? "One field needs another look:" : `${violations.length} fields need another look:`}</p>
+      <p>{fields === 1 ? "One field needs another look:" : `${fields} fields need another look:`}</p>
       <ul>
         {violations.map((each) => (
           <li key={each.field + each.description}>
@@ -127,28 +142,27 @@ function isPast({ field, reason }: Violation): boolean {
   return reason === "never_fires" && /\.config\.(?:cron|end_time)$/.test(field);
 }
 
-function RawSide({ payload, change, readable }: { payload: JsonValue; change: (payload: JsonValue) => void; readable: (yes: boolean) => void }) {
+function RawSide({ payload, change }: { payload: JsonValue; change: (payload: JsonValue) => void }) {
+  const { round } = useContext(FormContext);
   const shown = pretty(payload);
   const [text, write] = useState(shown);
   const [bad, blame] = useState("");
+  useFault(WHOLE, bad && NOT_JSON);
   useLayoutEffect(() => {
     // What one types here is left as typed while it means the same.
     if (normalise(text) !== shown) {
       write(shown);
       blame("");
-      readable(true);
     }
-  }, [shown]);
+  }, [shown, round]);
   const typed = (next: string) => {
     write(next);
     try {
       const parsed = JSON.parse(next) as JsonValue;
       blame("");
-      readable(true);
       if (pretty(parsed) !== shown) change(parsed);
     } catch (thrown) {
       blame(thrown instanceof Error ? thrown.message : "Not JSON.");
-      readable(false);
     }
   };
   return (

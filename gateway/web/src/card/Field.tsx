@@ -1,22 +1,37 @@
 /** A form field, built from the JSON Schema of its value. */
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { createContext } from "preact";
-import { useContext, useLayoutEffect, useState } from "preact/hooks";
+import { useContext, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { isObject, normalise, objectOf, parsePath, type Path, pretty, formatPath } from "../lib/json.js";
 import { visible } from "../lib/invisible.js";
 import type { Violation } from "../lib/problem.js";
 import { zones } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { catalogue } from "./catalogue.js";
+import { faultOf, NOT_JSON } from "./fault.js";
 import { choice, label, refusalText } from "./labels.js";
 
 export interface Form {
   defs: JsonObject;
   violations: Violation[];
   set: (path: Path, value: JsonValue | undefined) => void;
+  /** Says what is wrong in a field; empty: nothing. */
+  tell: (field: string, fault: string) => void;
+  /** Grows when all that was typed is given up. */
+  round: number;
 }
 
-export const FormContext = createContext<Form>({ defs: {}, violations: [], set: () => {} });
+export const FormContext = createContext<Form>({ defs: {}, violations: [], set: () => {}, tell: () => {}, round: 0 });
+
+/** Tells the card what is wrong in a field, while the field is there. */
+export function useFault(field: string, fault: string): void {
+  const { tell } = useContext(FormContext);
+  useLayoutEffect(() => {
+    if (!fault) return;
+    tell(field, fault);
+    return () => tell(field, "");
+  }, [tell, field, fault]);
+}
 
 export interface FieldProps {
   path: Path;
@@ -116,32 +131,34 @@ function resolved(schema: JsonObject, defs: JsonObject): { schema: JsonObject; n
   return { schema, nullable: false };
 }
 
-/** `whole`: what is refused inside of it is told here too. */
-function useField(path: Path, whole = true) {
+/** `fault`: what the page itself finds wrong. `whole`: what is refused inside of it is told here too. */
+function useField(path: Path, fault = "", whole = true) {
   const { violations, set } = useContext(FormContext);
   const name = formatPath(path);
+  useFault(name, fault);
   const mine = violations.filter(({ field }) => field === name || (whole && field.startsWith(name) && /^[.[]/.test(field.slice(name.length))));
   const id = fieldId(name);
   return {
     id,
     set: (value: JsonValue | undefined) => set(path, value),
-    wrong: mine.length > 0,
+    wrong: fault !== "" || mine.length > 0,
     marks: {
       id,
-      "aria-invalid": mine.length > 0 ? ("true" as const) : undefined,
+      "aria-invalid": fault || mine.length > 0 ? ("true" as const) : undefined,
       "aria-describedby": `${id}-help`,
     },
     help: (hint: JsonValue | undefined) => (
       <span id={`${id}-help`} class="help">
-        {mine.map((each) => <span key={each.field + each.description} class="error">{each.field !== name && `${each.field.slice(name.length).replace(/^\./, "")}: `}{refusalText(each.description)}</span>)}
-        {!mine.length && typeof hint === "string" && hint.length < 140 && hint}
+        {fault && <span class="error">{fault}</span>}
+        {!fault && mine.map((each) => <span key={each.field + each.description} class="error">{each.field !== name && `${each.field.slice(name.length).replace(/^\./, "")}: `}{refusalText(each.description)}</span>)}
+        {!fault && !mine.length && typeof hint === "string" && hint.length < 140 && hint}
       </span>
     ),
   };
 }
 
 function Text({ path, schema, value, required, name, number }: FieldProps & { number?: boolean }) {
-  const field = useField(path);
+  const field = useField(path, faultOf(schema, value, required));
   const key = String(path.at(-1));
   const change = (text: string) => {
     if (!text && !required) return field.set(undefined);
@@ -180,7 +197,7 @@ function Hidden({ text }: { text: string }) {
 }
 
 function Choice({ path, schema, value, required }: FieldProps) {
-  const field = useField(path);
+  const field = useField(path, faultOf(schema, value, required));
   const options = (schema.enum as JsonValue[]).map(String);
   const shown = value === undefined || value === null ? "" : String(value);
   return (
@@ -197,7 +214,7 @@ function Choice({ path, schema, value, required }: FieldProps) {
 }
 
 function Tick({ path, schema, value }: FieldProps) {
-  const field = useField(path);
+  const field = useField(path, faultOf(schema, value));
   const on = typeof value === "boolean" ? value : schema.default === true;
   return (
     <div class="field tick">
@@ -241,7 +258,7 @@ function Tools({ path, value }: FieldProps) {
 
 /** A list of texts, one per line. */
 function Lines({ path, schema, value }: FieldProps) {
-  const field = useField(path);
+  const field = useField(path, faultOf(schema, value));
   const [text, write] = useState<string>();
   const shown = Array.isArray(value) ? value.map(String).join("\n") : "";
   const split = (from: string) => from.split("\n").map((each) => each.trim()).filter(Boolean);
@@ -258,7 +275,7 @@ function Lines({ path, schema, value }: FieldProps) {
 
 /** A list of objects. */
 function Several({ path, schema, value, items }: FieldProps & { items: JsonObject }) {
-  const field = useField(path, false);
+  const field = useField(path, faultOf(schema, value), false);
   const list = Array.isArray(value) ? value : [];
   const key = String(path.at(-1));
   const one = key === "triggers" ? "trigger" : "step";
@@ -284,14 +301,21 @@ function Several({ path, schema, value, items }: FieldProps & { items: JsonObjec
 function Group(props: FieldProps) {
   const { violations } = useContext(FormContext);
   const name = formatPath(props.path);
+  const open = useOpen(violations.some((each) => each.field.startsWith(`${name}.`)) || props.path.length === 1);
   if (props.path.at(-1) === "config") return <ConfigFields {...props} />;
-  const wrong = violations.some((each) => each.field.startsWith(`${name}.`));
   return (
-    <details class="group wide" open={wrong || props.path.length === 1 || undefined}>
+    <details class="group wide" open={open}>
       <summary>{props.name ?? label(String(props.path.at(-1)))}</summary>
       <div class="grid"><Properties {...props} /></div>
     </details>
   );
+}
+
+/** A block that was opened is not folded while somebody writes in it. */
+function useOpen(wanted: boolean): true | undefined {
+  const open = useRef(false);
+  open.current ||= wanted;
+  return open.current || undefined;
 }
 
 const RARE = [
@@ -306,10 +330,11 @@ function ConfigFields(props: FieldProps) {
   const name = formatPath(props.path);
   const wrong = violations.some((each) => RARE.some((key) => each.field.startsWith(`${name}.${key}`)));
   const used = RARE.some((key) => objectOf(props.value)[key] !== undefined && all.includes(key));
+  const open = useOpen(wrong || used);
   return (
     <>
       <Properties {...props} leave={RARE} />
-      <details class="group wide" open={wrong || used || undefined}>
+      <details class="group wide" open={open}>
         <summary>More settings</summary>
         <div class="grid"><Properties {...props} leave={all.filter((key) => !RARE.includes(key))} /></div>
       </details>
@@ -317,18 +342,19 @@ function ConfigFields(props: FieldProps) {
   );
 }
 
-/** An open object as JSON. Invalid JSON changes nothing. */
+/** An open object as JSON. Invalid JSON changes nothing, and the card can't be approved with it. */
 function Raw({ path, schema, value }: FieldProps) {
-  const field = useField(path);
+  const { round } = useContext(FormContext);
   const shown = value === undefined || value === null ? "" : pretty(value);
   const [text, write] = useState(shown);
   const [bad, blame] = useState(false);
+  const field = useField(path, bad ? NOT_JSON : faultOf(schema, value));
   useLayoutEffect(() => {
     // What one types is left as typed while it means the same.
     if (shown && normalise(text) === shown) return;
     write(shown);
     blame(false);
-  }, [shown]);
+  }, [shown, round]);
   const change = (next: string) => {
     write(next);
     try {
@@ -340,11 +366,11 @@ function Raw({ path, schema, value }: FieldProps) {
     }
   };
   return (
-    <div class={field.wrong || bad ? "field wide wrong" : "field wide"}>
+    <div class={field.wrong ? "field wide wrong" : "field wide"}>
       <label for={field.id}>{label(String(path.at(-1)))} <span class="faint">JSON</span></label>
       <textarea {...field.marks} class="mono" rows={Math.min(8, Math.max(1, text.split("\n").length))} spellcheck={false} value={text} onInput={(event) => change(event.currentTarget.value)} />
       <Hidden text={text} />
-      {bad ? <span class="help error">Not JSON yet.</span> : field.help(schema.description)}
+      {field.help(schema.description)}
     </div>
   );
 }

@@ -1,0 +1,135 @@
+"""The form of a card: what it can't read is never left out of what is approved."""
+
+import re
+from typing import Any, Final
+
+from google.protobuf.struct_pb2 import Struct
+from playwright.async_api import Browser, Page, expect
+from rota.automation.v1 import automation_pb2 as automation
+from rota.chat.v1 import chat_pb2 as chat
+
+from chat_service.tools.automations.drafter import payload_schema
+from shared.registries.actions.agent_task import AgentTaskActionConfig
+from shared.registries.triggers.schedule import SCHEDULE
+from tests.web.stub import Answers, stubbed
+
+GIVEN: Final[dict[str, Any]] = {
+    "display_name": "Weather",
+    "definition": {
+        "schema_version": "1",
+        "name": "Weather",
+        "triggers": [
+            {
+                "trigger_id": "main",
+                "type": "schedule",
+                "config": {"cron": "0 9 * * *", "timezone": "Europe/Paris"},
+                "static_inputs": {"city": "PARIS"},
+            }
+        ],
+        "plan": [
+            {
+                "step_id": "main",
+                "action": "agent_task",
+                "config": {"prompt": "Say the weather of {{ inputs.city }}."},
+            }
+        ],
+    },
+}
+# By label: what can't be read, what the page says of it, and where.
+BROKEN: Final = (
+    ("Fixed inputs JSON", '{"city": "PARIS-ONLY" ', "Not JSON yet.", "Trigger 1 · Fixed inputs"),
+    ("Fixed inputs JSON", "[1]", "Not an object of JSON.", "Trigger 1 · Fixed inputs"),
+    ("Shape of the answer JSON", "{", "Not JSON yet.", "Step 1 · Shape of the answer"),
+    ("Schema JSON", "text", "Not JSON yet.", "Inputs · Schema"),
+    ("Not after", "tomorrow", "Not a time yet", "Trigger 1 · Not after"),
+    ("Not after", "2027-01-31", "Not a time yet", "Trigger 1 · Not after"),
+    ("Fires at most", "many", "Not a number yet.", "Trigger 1 · Fires at most"),
+    ("Fires at most", "1.5", "Not a whole number.", "Trigger 1 · Fires at most"),
+    ("Random delay (s)", "-1", "Less than 0.", "Trigger 1 · Random delay (s)"),
+    ("Prompt", "", "It can't be empty.", "Step 1 · Prompt"),
+    ("JSON", "{", "Not JSON yet.", "JSON"),
+)
+
+
+def struct(value: dict[str, Any]) -> Struct:
+    made = Struct()
+    made.update(value)
+    return made
+
+
+def approval(name: str = "a", **fields: Any) -> chat.Approval:
+    """A draft of an automation that waits."""
+    return chat.Approval(
+        name=f"workspaces/w/approvals/{name}",
+        action_type="automation_create",
+        state=chat.Approval.PENDING,
+        payload=struct(GIVEN),
+        payload_schema=struct(dict(payload_schema())),
+        **fields,
+    )
+
+
+def answers(card: chat.Approval) -> Answers:
+    triggers = [
+        automation.TriggerType(type="schedule", config_schema=struct(SCHEDULE.config_schema))
+    ]
+    config = struct(AgentTaskActionConfig.model_json_schema())
+    actions = [automation.ActionType(type="agent_task", config_schema=config)]
+    return {
+        "ChatService/GetApproval": lambda _: card,
+        "AutomationService/ListTriggerTypes": lambda _: automation.ListTriggerTypesResponse(
+            trigger_types=triggers
+        ),
+        "AutomationService/ListActionTypes": lambda _: automation.ListActionTypesResponse(
+            action_types=actions
+        ),
+    }
+
+
+async def unfolded(page: Page) -> None:
+    await page.get_by_role("button", name="Edit", exact=True).click()
+    await expect(page.locator("[data-ready=true]")).to_be_visible()
+    await page.evaluate(
+        "document.querySelectorAll('.form details').forEach(each => each.open = true)"
+    )
+
+
+async def test_what_a_field_holds_and_the_page_can_not_read_is_never_left_out(
+    browser: Browser,
+) -> None:
+    page, stub = await stubbed(browser, answers(approval()), where="#/approvals/a")
+    await unfolded(page)
+    approve = page.get_by_role("button", name=re.compile("^Approve"))
+    done = page.get_by_role("button", name="Done editing", exact=True)
+    undo = page.get_by_role("button", name="Undo changes", exact=True)
+    name = page.get_by_label("Name", exact=True)
+    for label, typed, fault, place in BROKEN:
+        field = page.get_by_label(label, exact=True)
+        before = await field.input_value()
+        await expect(approve).to_be_enabled()
+        if label != "JSON":
+            await name.fill("Weather of the day")
+        await field.fill(typed)
+        for button in (approve, done):
+            await expect(button).to_be_disabled()
+            await expect(button).to_have_accessible_description(
+                re.compile(f"^{re.escape(place)} ?: ?{re.escape(fault)}")
+            )
+        await expect(field).to_have_attribute("aria-invalid", "true")
+        await expect(field).to_have_value(typed)
+        await page.locator(".held").get_by_role("button", name=place, exact=True).click()
+        await expect(field).to_be_focused()
+        await undo.click()
+        await expect(field).to_have_value(before)
+        await expect(name).to_have_value("Weather")
+    await expect(approve).to_be_enabled()
+    await expect(done).to_be_enabled()
+    assert not stub.seen("ChatService/DecideApproval")
+    # What can be read is what is approved.
+    await page.get_by_label("Fixed inputs JSON", exact=True).fill('{"city": "PARIS-ONLY" ')
+    await page.get_by_label("Fixed inputs JSON", exact=True).press_sequentially("}")
+    await approve.click()
+    (decided,) = stub.seen("ChatService/DecideApproval")
+    trigger = decided.decision.edit.payload["definition"]["triggers"][0]
+    assert trigger["static_inputs"]["city"] == "PARIS-ONLY"
+    await page.context.close()
