@@ -4,6 +4,7 @@ import asyncio
 import re
 from typing import Any, Final
 
+from google.protobuf.message import Message
 from playwright.async_api import Browser, Page, Route, expect
 from rota.chat.v1 import chat_pb2 as chat
 
@@ -11,6 +12,11 @@ from tests.web.stub import URL, Answers, stubbed, token
 
 ADA: Final = {"sub": "ada", "workspaces": {"w": "owner", "v": "editor"}, "exp": 9_999_999_999}
 BOB: Final = {"sub": "bob", "workspaces": {"v": "owner"}, "exp": 9_999_999_999}
+
+# All that a person, or a reader of the screen, could be told.
+_SHOWN: Final = """() => [document.documentElement.outerHTML, document.title, location.href,
+  JSON.stringify(history.state), ...[...document.querySelectorAll('input, textarea')]
+  .map(each => each.value)].join(' ')"""
 
 
 def threads(request: Any) -> chat.ListThreadsResponse:
@@ -100,4 +106,51 @@ async def test_another_workspace_of_the_token_is_opened_and_streams_of_the_first
     await listed(page, "of v")
     parents = {getattr(request, "parent", "") for _, request in stub.calls}
     assert all(re.match("workspaces/v|$", parent) for parent in parents)
+    await page.context.close()
+
+
+async def test_no_word_of_one_person_or_workspace_is_left_for_the_next(browser: Browser) -> None:
+    said = "Marmalade is what I wrote."
+
+    def sent(request: Any) -> list[Message]:
+        turn = f"{request.name.replace('/-', '/t')}/turns/u"
+        text = chat.TextDelta(message=f"{turn}/m", text=said)
+        return [
+            chat.TurnEvent(sequence=1, started=chat.TurnStarted(turn=turn)),
+            chat.TurnEvent(sequence=2, text_delta=text),
+            chat.TurnEvent(sequence=3, thread_updated=chat.ThreadUpdated(display_name="Marmalade")),
+            chat.TurnEvent(sequence=4, completed=chat.TurnCompleted()),
+        ]
+
+    def waiting(request: Any) -> chat.ListApprovalsResponse:
+        asked = chat.Approval(name=f"{request.parent}/approvals/a", summary="Marmalade")
+        return chat.ListApprovalsResponse(approvals=[asked] if request.parent[-1] == "w" else [])
+
+    answers: Answers = {
+        "ChatService/SendMessage": sent,
+        "ChatService/ListApprovals": waiting,
+        "ChatService/ListThreads": threads,
+    }
+    page, _ = await stubbed(browser, answers, claims=ADA)
+    for leave in ("link", "workspace", "sign out"):
+        await expect(page).to_have_title("(1) Rota")
+        await page.get_by_label("Message", exact=True).fill("Marmalade")
+        await page.get_by_label("Message", exact=True).press("Enter")
+        await expect(page.locator("#announcer")).to_have_text(said)
+        await page.get_by_label("Message", exact=True).fill("and Marmalade")
+        if leave == "link":
+            await page.evaluate("link => { location.hash = link; }", f"#token={token(BOB)}")
+        elif leave == "workspace":
+            await page.get_by_label("Workspace", exact=True).select_option("v")
+        else:
+            await page.get_by_role("button", name="Sign out", exact=True).click()
+            await expect(page.get_by_label("Your token", exact=True)).to_be_visible()
+        if leave != "sign out":
+            await listed(page, "of v")
+        await expect(page).to_have_title("Rota")
+        assert "Marmalade" not in await page.evaluate(_SHOWN)
+        await page.evaluate("link => { location.hash = link; }", f"#token={token(ADA)}")
+        if leave == "workspace":
+            await page.get_by_label("Workspace", exact=True).select_option("w")
+        await listed(page, "of w")
     await page.context.close()

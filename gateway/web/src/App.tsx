@@ -25,6 +25,7 @@ function Signed() {
   const pending = pendingCount();
   useEffect(() => {
     document.title = pending ? `(${pending}) Rota` : "Rota";
+    return () => void (document.title = "Rota");
   }, [pending]);
   return (
     <div class="frame">

@@ -1,7 +1,10 @@
 /** Polite announcements to a screen reader. */
 import { signal } from "@preact/signals";
+import { onLeave } from "./session.js";
 
 export const announcement = signal("");
+
+onLeave(() => (announcement.value = ""));
 
 export function announce(text: string): void {
   // The same words twice would not be read twice.
