@@ -16,8 +16,8 @@ from chat_service.turns.segment import Segment
 MOST_MESSAGES: Final = 200
 # the ends of turns that no model finished
 _UNFINISHED: Final = {
-    TurnState.FAILED: "\n\n[This answer was not finished: the turn failed.]",
-    TurnState.CANCELLED: "\n\n[This answer was not finished: the person stopped it.]",
+    TurnState.FAILED: "[This answer was not finished: the turn failed.]",
+    TurnState.CANCELLED: "[This answer was not finished: the person stopped it.]",
 }
 # Replaces a message whose parts were all dropped. The model still answers it.
 _NOTHING: Final = ({"text": "(message)"},)
@@ -99,7 +99,8 @@ def to_model_messages(found: Sequence[Message]) -> list[ThreadMessage]:
                 part = {"tool_call": {**answers[key], **_begun(part["tool_call"])}}
             parts.append(part)
         if last.get(message.turn_id) == message.id and message.turn_state in _UNFINISHED:
-            parts.append({"text": _UNFINISHED[message.turn_state]})
+            gap = "\n\n" if parts and "text" in parts[-1] else ""
+            parts.append({"text": f"{gap}{_UNFINISHED[message.turn_state]}"})
         result.append(replace(_said(message), parts=parts))
     return result
 

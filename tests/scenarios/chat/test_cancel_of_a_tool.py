@@ -40,6 +40,8 @@ async def test_the_next_message_is_one_that_a_strict_provider_accepts(
     events = await chat.send("hello", name=thread_of([first]))
 
     assert events[-1].HasField("completed")
-    assert demo.controls.log("chat")[-1].roles == [
-        "system", "user", "assistant", "tool", "tool", "user",
+    seen = demo.controls.log("chat")[-1]
+    assert seen.roles == [
+        "system", "user", "assistant", "tool", "tool", "assistant", "user",
     ]  # fmt: skip
+    assert seen.texts[-2] == "[This answer was not finished: the person stopped it.]"

@@ -200,8 +200,8 @@ async def test_a_cancelled_turn_takes_its_subagents_with_it(chat: Chat, demo: De
         async with asyncio.timeout(60):
             assert await demo.controls.until_over(seen) == "abandoned"
     demo.controls.release()
-    # what hangs in the air is told as unknown, so the thread can go on
+    # what hangs in the air is told as unknown, and the answer as stopped, so the thread can go on
     after = await chat.send("hello", name=turn.partition("/turns/")[0])
     assert after[-1].WhichOneof("event") == "completed"
     roles = demo.controls.log("chat")[-1].roles
-    assert roles == ["system", "user", "assistant", "tool", "tool", "user"]
+    assert roles == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
