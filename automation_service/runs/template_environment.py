@@ -1,8 +1,9 @@
-"""The Jinja environment of a run: the size of each value is known before it is made.
+"""The Jinja environment of a run: the size and time of each operation are known before it.
 
 No value that a template makes is larger than MAX_RENDERED units, written out: a character is
-one unit and each value four more. So one operation, which the time limit can't interrupt, is
-small. Filters, methods and operators that are not listed here are not available.
+one unit and each value four more. None is nested deeper than MAX_DEPTH. An operation, which the
+time limit can't interrupt, takes time in proportion to the size of its values, or at most
+MAX_STEPS. Filters, methods and operators that are not listed here are not available.
 """
 
 import re
@@ -19,17 +20,21 @@ from jinja2.runtime import Context, LoopContext, Macro, markup_join, str_join
 from jinja2.sandbox import SandboxedEscapeFormatter, SandboxedFormatter
 from markupsafe import Markup
 
+from automation_service.runs.template_calls import SEARCHES, make_mapping
 from shared import errors
 from shared.definition.templates import TemplateCompiler, TemplateEnvironment
 from shared.definition.templates import environment as checked_in
 
 MAX_RENDERED: Final = 1 << 20
 MAX_WRITTEN: Final = 4 << 20  # characters, of all templates of one config
+MAX_DEPTH: Final = 64  # messages between the services carry less
+MAX_STEPS: Final = 1 << 25  # comparisons of a character, or what takes as long
 _VALUE: Final = 4
+_SHORT: Final = 64  # bits of an integer that counts as any value
 _MAX_BITS: Final = 1 << 16  # of an integer: division takes the square of them
 _MAX_PRECISION: Final = 400
-_MAX_COMPARED: Final = 1 << 25  # characters: of a text times those that are stripped off it
-_MAX_COPIED: Final = 1 << 30  # units: a sum of lists copies what it has for each list
+_MAX_CONVERSIONS: Final = 10_000  # of one `%`
+_DIGITS: Final = 320  # of a float that is written without an exponent
 _PLAIN: Final = frozenset({bool, float, type(None)})
 _MANY: Final = (list, tuple, set, frozenset, KeysView, ValuesView, ItemsView)
 
@@ -66,10 +71,18 @@ WRITTEN: Final[ContextVar[WrittenText]] = ContextVar("written")
 def measure(value: Any, *, indent: int = 0) -> int:
     """Returns the size of a value, each part counted as often as it is written.
 
-    `indent` is counted for each part and level. Raises OutputTooLarge above MAX_RENDERED.
+    `indent` is counted for each part and level. Raises OutputTooLarge above MAX_RENDERED, and
+    TemplateFailed below MAX_DEPTH.
     """
+    return _survey(value, indent)[0]
+
+
+def _survey(value: Any, indent: int = 0) -> tuple[int, int]:
+    """Returns the size and the depth of a value."""
     size, depth, level = 0, 0, [value]
     while level:
+        if depth > MAX_DEPTH:
+            raise errors.TemplateFailed(f"a value is nested deeper than {MAX_DEPTH} levels")
         size += len(level) * (_VALUE + indent * depth)
         _limit(size)
         below: list[Any] = []
@@ -78,8 +91,8 @@ def measure(value: Any, *, indent: int = 0) -> int:
             if kind is str:
                 size += len(part)
             elif kind is int:
-                if part.bit_length() > _MAX_BITS:
-                    raise too_large()
+                if (bits := part.bit_length()) > _SHORT:
+                    size += bits // 3 + _bits(bits)
             elif kind is list or kind is tuple:
                 if part:
                     _limit(size + _VALUE * (len(part) + len(below)))
@@ -89,7 +102,7 @@ def measure(value: Any, *, indent: int = 0) -> int:
                 _limit(size + _VALUE * len(below))
         level, depth = below, depth + 1
     _limit(size)
-    return size
+    return size, depth
 
 
 def _extend(below: list[Any], part: Any) -> int:
@@ -111,6 +124,11 @@ def too_large() -> errors.OutputTooLarge:
         f"a rendered value is larger than {MAX_RENDERED} bytes",
         metadata={"limit_bytes": str(MAX_RENDERED)},
     )
+
+
+def _limit_steps(name: str, steps: int) -> None:
+    if steps > MAX_STEPS:
+        raise errors.TemplateFailed(f"{name} takes too long with values of this size")
 
 
 class _Compiler(TemplateCompiler):
@@ -157,7 +175,7 @@ class RunEnvironment(TemplateEnvironment):
             autoescape=False,
             finalize=_write,
         )
-        self.globals = dict(checked_in().globals)
+        self.globals = {**checked_in().globals, "dict": make_mapping}
         self.filters = {name: _bounded_filter(name) for name in FILTER_SIZES}
 
     def bound(self, value: Any) -> Any:
@@ -180,6 +198,10 @@ class RunEnvironment(TemplateEnvironment):
         args = tuple(map(_materialize, args))
         if isinstance(owner, str) and name in METHOD_SIZES:
             _limit(METHOD_SIZES[name](owner, *args, **options))
+            if name in METHOD_STEPS:
+                _limit_steps(name, METHOD_STEPS[name](owner, *args, **options))
+            if name in SEARCHES:
+                return _bound(SEARCHES[name](owner, *args, **options))
         elif not self._is_known(called, owner, name):
             raise SecurityError(f"{name or type(called).__name__} can't be called in a template")
         return _bound(super().call(context, called, *args, **options))
@@ -235,7 +257,7 @@ def _materialize(value: Any) -> Any:
 
 
 def _bounded_filter(name: str) -> Any:
-    filter_, size = FILTERS[name], FILTER_SIZES[name]
+    filter_, size, steps = FILTERS[name], FILTER_SIZES[name], FILTER_STEPS.get(name)
     own = 1 if hasattr(filter_, "jinja_pass_arg") else 0  # the context, before the value
 
     @wraps(filter_)
@@ -244,6 +266,8 @@ def _bounded_filter(name: str) -> Any:
         if size is not None:
             value, args = _materialize(value), [*map(_materialize, args)]
             _limit(size(value, *args, **options))
+        if steps is not None:
+            _limit_steps(name, steps(value, *args, **options))
         found = filter_(*passed, value, *args, **options)
         return found if size is None and not isinstance(found, Iterator | int) else _bound(found)
 
@@ -273,19 +297,24 @@ def _bits(count: int) -> int:
 
 _CONVERSION: Final = re.compile(
     r"%(?P<key>\([^)]*\))?[#0\- +]*(?P<width>[0-9]+|\*)?(?:\.(?P<precision>[0-9]+|\*))?"
+    r"[hlL]?(?P<number>[diueEfFgG])?"
 )
 
 
 def _percent(pattern: str, values: Any) -> int:
     """Returns the most that `pattern % values` can have."""
     _limit(len(pattern))
+    if pattern.count("%") > _MAX_CONVERSIONS:
+        raise errors.TemplateFailed(f"a text has more than {_MAX_CONVERSIONS} conversions (%)")
     if re.search(r"%\([^)]*\(", pattern):  # a key with parentheses hides the width behind it
         return MAX_RENDERED + 1
     numbers = keyed = plain = 0
+    largest = _largest(values)
     for found in _CONVERSION.finditer(pattern):
         keyed, plain = keyed + bool(found["key"]), plain + (not found["key"])
+        numbers += _DIGITS if found["number"] else 0
         for number in (found["width"], found["precision"]):
-            numbers += _largest(values) if number == "*" else _number(number or "0")
+            numbers += largest if number == "*" else _number(number or "0")
     shown = measure(values) if plain else 0
     if keyed and isinstance(values, Mapping):
         shown += keyed * max(map(measure, values.values()), default=0)
@@ -316,7 +345,10 @@ class _BoundedFields(SandboxedFormatter):
     def format_field(self, value: Any, format_spec: str) -> Any:
         self._size += measure(value) + sum(map(_number, re.findall("[0-9]+", format_spec)))
         _limit(self._size)
-        return super().format_field(value, format_spec)
+        text = super().format_field(value, format_spec)
+        self._size += len(text)
+        _limit(self._size)
+        return text
 
 
 class _EscapedFields(_BoundedFields, SandboxedEscapeFormatter):
@@ -392,9 +424,14 @@ def _word_wrap(
     return measure(value) + (breaks + 1) * len(wrapstring or "\n")
 
 
-def _trim(value: Any, chars: str | None = None) -> int:
-    size = measure(value)
-    return size if size * len(chars or "") <= _MAX_COMPARED else MAX_RENDERED + 1
+def _trim_steps(value: Any, chars: str | None = None) -> int:
+    return measure(value) * len(chars or "")
+
+
+def _order_steps(value: Any, *_: Any, **__: Any) -> int:
+    """Of comparing values: each level of a nest is compared once more for each level above."""
+    size, depth = _survey(value)
+    return size // 2 * depth * len(value).bit_length()
 
 
 def _truncate(
@@ -422,6 +459,14 @@ def _urlize(
     return size + links * each
 
 
+def _urlize_steps(value: Any, *_: Any, **__: Any) -> int:
+    """Of the search for the end of each word, which begins anew within what could end it."""
+    return 2 * sum(len(end) ** 2 for end in _ENDS.findall(str(value)))
+
+
+_ENDS: Final = re.compile(r"(?:[)>.,]|&gt;)+")
+
+
 def _round(value: Any, precision: int = 0, method: str = "common") -> int:
     return 0 if abs(precision) <= _MAX_PRECISION else MAX_RENDERED + 1
 
@@ -429,9 +474,12 @@ def _round(value: Any, precision: int = 0, method: str = "common") -> int:
 def _sum(value: Any, attribute: Any = None, start: Any = 0) -> int:
     each = list(value)
     size = measure(each) + measure(start)
-    if isinstance(start, int | float):
-        return 0
-    return size if len(each) * size <= _MAX_COPIED else MAX_RENDERED + 1
+    return 0 if isinstance(start, int | float) else size
+
+
+def _sum_steps(value: Any, attribute: Any = None, start: Any = 0) -> int:
+    """A sum of lists copies what it has for each list."""
+    return 0 if isinstance(start, int | float) else len(value) * measure(value) // 32
 
 
 def _parts(value: Any, number: int, fill_with: Any = None) -> int:
@@ -439,8 +487,8 @@ def _parts(value: Any, number: int, fill_with: Any = None) -> int:
 
 
 def _translate(value: str, table: Any) -> int:
-    most = max(map(measure, table.values()), default=0) if isinstance(table, Mapping) else 0
-    return len(value) * max(most, 1)
+    each = table.values() if isinstance(table, Mapping) else table
+    return len(value) * max(map(measure, each), default=1)
 
 
 def _tabs(value: str, tabsize: int = 8) -> int:
@@ -502,7 +550,7 @@ FILTER_SIZES: Final[Mapping[str, _Size]] = {
     "sum": _sum,
     "title": _text,
     "tojson": _json,
-    "trim": _trim,
+    "trim": _text,
     "truncate": _truncate,
     "unique": _items,
     "upper": _text,
@@ -511,6 +559,14 @@ FILTER_SIZES: Final[Mapping[str, _Size]] = {
     "wordcount": _text,
     "wordwrap": _word_wrap,
     "xmlattr": _text,
+}
+
+# The steps of what takes more time than in proportion to its values.
+FILTER_STEPS: Final[Mapping[str, Callable[..., int]]] = {
+    **dict.fromkeys(("dictsort", "groupby", "max", "min", "sort"), _order_steps),
+    "sum": _sum_steps,
+    "trim": _trim_steps,
+    "urlize": _urlize_steps,
 }
 
 # Likewise of the methods of a text.
@@ -550,13 +606,14 @@ METHOD_SIZES: Final[Mapping[str, Callable[..., int]]] = {
         _text,
     ),
     **dict.fromkeys(("center", "ljust", "rjust", "zfill"), _pad),
-    **dict.fromkeys(("strip", "lstrip", "rstrip"), _trim),
-    **dict.fromkeys(("split", "rsplit", "splitlines"), _text),
+    **dict.fromkeys(("strip", "lstrip", "rstrip", "split", "rsplit", "splitlines"), _text),
     "expandtabs": _tabs,
     "join": _join_method,
     "replace": _replace,
     "translate": _translate,
 }
+
+METHOD_STEPS: Final = dict.fromkeys(("strip", "lstrip", "rstrip"), _trim_steps)
 
 _PLAIN_METHODS: Final = frozenset(
     {"copy", "count", "get", "index", "is_integer", "items", "keys", "values"}

@@ -21,6 +21,7 @@ import markupsafe
 from jinja2 import TemplateError, Undefined
 from jinja2.environment import TemplateExpression
 
+from automation_service.runs import template_calls
 from automation_service.runs.template_environment import (
     MAX_RENDERED,
     WRITTEN,
@@ -41,6 +42,7 @@ _MODULES: Final = (pprint, string, textwrap, urllib.parse)
 _TRACED: Final = (
     "<template>",
     __file__,
+    str(template_calls.__file__),
     *(str(Path(str(package.__file__)).parent) for package in _PACKAGES),
     *(str(module.__file__) for module in _MODULES),
 )

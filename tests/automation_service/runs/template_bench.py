@@ -34,7 +34,10 @@ TEXTS = {
     "entities": "&amp;" * 50_000,
     "hex": "f" * 250_000,
     "wide": "\U0001f600" * 60_000,
+    "closed": ")" * 240_000 + "a)",
+    "escaped": "&gt;" * 60_000 + "a)",
 }
+SAME_HASH = 2**61 - 1  # numbers that differ by it
 NAMES = {
     "inputs": {
         **TEXTS,
@@ -75,6 +78,8 @@ ARGUMENTS = [
     "'center', 1000000",
     "inputs",
 ]
+# Searched in texts of the same letters.
+NEEDLES = ["'ab' ~ inputs.flat", "inputs.flat ~ 'ba'", "inputs.flat ~ 'b' ~ inputs.flat"]
 EXPRESSIONS = [
     "'%*d' % (10 ** 9, 1)",
     "'%.*f' % (10 ** 9, 1.5)",
@@ -113,6 +118,24 @@ EXPRESSIONS = [
     "inputs.words | batch(1, inputs.flat) | list",
     "inputs.words | sort | unique | list | groupby(0)",
     "inputs.numbers == (inputs.numbers | list)",
+    "('%' * 250000) % ()",
+    "('%%' * 125000) % ()",
+    "('%*d' * 60000) % ((1,) * 120000)",
+    "('%*d' * 9999) % ((1,) * 19998)",
+    "('%f' * 60000) % ((1e308,) * 60000)",
+    "('%d' * 9999) % ((1e308,) * 9999)",
+    "('{:f}' * 40000).format(*[1e308] * 40000)",
+    "[2 ** 14000] * 200000",
+    "([2 ** 14000] * 200000) | join",
+    "([2 ** 14000] * 200000) | tojson",
+    "inputs.flat.translate([inputs.words | join] * 98)",
+    "inputs.flat.translate([inputs.words[:2000] | join] * 98)",
+    f"dict(range(0, 100000 * {SAME_HASH}, {SAME_HASH}) | batch(2) | list)",
+    f"range(0, 100000 * {SAME_HASH}, {SAME_HASH}) | unique | list",
+    "((inputs.words | batch(2) | list) * 4) | sort",
+    "('ab' ~ inputs.flat) in (inputs.flat ~ inputs.flat)",
+    "(inputs.flat ~ inputs.flat) is in ('ab' ~ inputs.flat)",
+    "(inputs.flat ~ inputs.flat) | replace('ab' ~ inputs.flat, '')",
 ]
 BLOCKS = [
     "{% for a in range(9999) %}{% for b in range(9999) %}{{ inputs.flat }}{% endfor %}{% endfor %}",
@@ -128,13 +151,17 @@ BLOCKS = [
     "{% set x = 'a' %}" + "{% set x = x + x %}" * 200 + "{{ x }}",
     "{% set x = {'a': 1} %}" + "{% set x = {'a': x, 'b': x} %}" * 120 + "{{ x | tojson }}",
     "{% for x in [[1]] recursive %}{{ loop([[1], [1]]) }}{% endfor %}",
+    "{% set x = [1] %}{% set y = [2] %}"
+    + "{% set x = [x] %}{% set y = [y] %}" * 60
+    + "{{ ([x, y] * 200) | sort }}",
+    "{% set x = [1] %}" + "{% set x = [x] %}" * 200 + "{{ x }}",
     "{% autoescape true %}{{ '&' * 999999 }}{% endautoescape %}",
     "{% autoescape 'a' * 400000000 %}{{ 1 }}{% endautoescape %}",
 ]
 
 
 def build_sources(step: int) -> list[str]:
-    """Returns every hostile expression and block, and every `step`th call."""
+    """Returns every hostile expression, search and block, and every `step`th call."""
     calls = [f"({value}) | {name}" for name in FILTER_SIZES for value in VALUES]
     calls += [
         f"({value}) | {name}({given})"
@@ -143,7 +170,13 @@ def build_sources(step: int) -> list[str]:
         for given in ARGUMENTS
     ]
     calls += [f"inputs.lines.{name}({given})" for name in METHOD_SIZES for given in ARGUMENTS]
-    return [f"{{{{ {one} }}}}" for one in (*EXPRESSIONS, *calls[::step])] + BLOCKS
+    searches = [
+        f"(inputs.flat ~ inputs.flat).{name}({needle})"
+        for name in METHOD_SIZES
+        for needle in NEEDLES
+    ]
+    tried = (*EXPRESSIONS, *searches, *calls[::step])
+    return [f"{{{{ {one} }}}}" for one in tried] + BLOCKS
 
 
 def main() -> None:

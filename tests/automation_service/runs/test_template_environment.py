@@ -19,6 +19,8 @@ NAMES: dict[str, Any] = {"inputs": {"large": LARGE, "words": ["a"] * 9_000, "tex
 
 def test_every_filter_of_jinja_has_a_size_or_is_not_available() -> None:
     assert set(template_environment.FILTER_SIZES) == set(FILTERS)
+    assert set(template_environment.FILTER_STEPS) <= set(FILTERS)
+    assert set(template_environment.METHOD_STEPS) <= set(template_environment.METHOD_SIZES)
 
 
 def test_no_template_takes_long_or_much_memory() -> None:
@@ -31,7 +33,7 @@ def test_no_template_takes_long_or_much_memory() -> None:
     )
     tried = ended.stdout.splitlines()
     assert tried[-1] == "done", f"{ended.returncode} at {tried[-1]}\n{ended.stderr}"
-    assert len(tried) > 120
+    assert len(tried) > 300
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,10 @@ def test_no_template_takes_long_or_much_memory() -> None:
         "'\\t'.expandtabs(10 ** 9)",
         "1 | round(10 ** 9, 'ceil')",
         "2 ** 65536 ** 2",
+        "[2 ** 14000] * 999",
+        "('%d,' * 9999) % ((1e308,) * 9999)",
+        "('{0:f}' * 9999).format(1e308)",
+        "inputs.large.translate([inputs.text * 9] * 98)",
         "[inputs.large, inputs.large, inputs.large, inputs.large, inputs.large, inputs.large]",
         "inputs.large ~ inputs.large ~ inputs.large ~ inputs.large ~ inputs.large ~ inputs.large",
     ],
@@ -62,6 +68,25 @@ def test_what_would_be_huge_is_refused_before_it_is_made(expression: str) -> Non
     for source in (f"{{{{ {expression} }}}}", f"<{{{{ {expression} }}}}>"):
         with pytest.raises(errors.OutputTooLarge):
             templates.render(source, NAMES, seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("expression", "why"),
+    [
+        ("('%' * 99999) % ()", "conversions"),
+        ("('%*d' * 20000) % ((1,) * 40000)", "conversions"),
+        ("inputs.large.strip(inputs.large)", "strip takes too long"),
+        ("inputs.large | trim(inputs.large)", "trim takes too long"),
+        ("(')' * 9999 ~ 'a)') | urlize", "urlize takes too long"),
+        ("([[1]] * 60000) | sum(start=[])", "sum takes too long"),
+        ("([[[[[[[[[1]]]]]]]]] * 20000) | sort", "sort takes too long"),
+        ("([[[[[[[[[1]]]]]]]]] * 20000) | max", "max takes too long"),
+        ("[" * 70 + "]" * 70, "deeper than 64"),
+    ],
+)
+def test_what_would_take_long_is_refused_before_it_begins(expression: str, why: str) -> None:
+    with pytest.raises(errors.TemplateFailed, match=why):
+        templates.render(f"{{{{ {expression} }}}}", NAMES, seconds=60)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +129,10 @@ def test_the_templates_of_a_config_share_a_limit() -> None:
         ("1.25 | round(1, 'floor')", 1.2),
         ("'a' ~ 1 ~ none ~ inputs.missing", "a1None"),
         ("inputs.get('text', '')[:3]", "a-b"),
+        ("dict([['a', 1]], b=2)", {"a": 1, "b": 2}),
+        ("(inputs.large ~ 'ab' ~ inputs.large).rfind('ab' ~ inputs.large)", 200_000),
+        ("(inputs.large ~ inputs.large).rfind('ab' ~ inputs.large)", -1),
+        ("'x, y, z' | safe | escape ~ ''.rpartition(', ')[0]", "x, y, z"),
     ],
 )
 def test_what_is_small_renders_as_jinja_renders_it(expression: str, value: object) -> None:
