@@ -114,14 +114,16 @@ class _ResponseBuilder:
         self._finish = ""
         self._refused = False
         self._usage: dict[str, Any] = {}
+        self._answer: Any = None  # the index of the one that is read
 
     def feed(self, data: dict[str, Any]) -> Iterable[ResponseChunk]:
         """Adds a chunk; returns what the caller should see of it. Raises BrokenStream."""
-        if text_key(data) == "content":
+        if text_key(data) == "content" and not self._answer:
             text = clean(data["choices"][0]["delta"]["content"])
             self._plain = self._plain or data
             self._progress.bytes_written += len(text.encode())
             return self._keep(self._splitter.read(text))
+        self._drop_other_answers(data)
         self._refused |= _is_refusal(data)
         try:
             self._take_usage(data)
@@ -176,6 +178,21 @@ class _ResponseBuilder:
             }
         message.id = f"answer-{uuid4()}"
         return message
+
+    def _drop_other_answers(self, data: dict[str, Any]) -> None:
+        """Leaves only the answer that came first, should a provider give several."""
+        choices = data.get("choices")
+        if not isinstance(choices, list):
+            return
+        told = [one.get("index") or 0 for one in choices if isinstance(one, Mapping)]
+        if self._answer is None and told:
+            self._answer = told[0]
+        if any(index != self._answer for index in told):
+            data["choices"] = [
+                one
+                for one in choices
+                if isinstance(one, Mapping) and (one.get("index") or 0) == self._answer
+            ]
 
     def _take_usage(self, data: dict[str, Any]) -> None:
         """Takes the usage out of a chunk; LangChain would add up running totals."""

@@ -84,6 +84,8 @@ def text_key(chunk: dict[str, Any]) -> str:
         return ""
     if choice.get("finish_reason") or choice.get("logprobs") or choice.get("usage"):
         return ""
+    if choice.get("index"):
+        return ""
     delta = choice.get("delta")
     if not isinstance(delta, dict):
         return ""

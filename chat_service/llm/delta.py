@@ -15,7 +15,10 @@ _THOUGHT_FIELDS: Final = (
     "reasoning_details",
     "thinking_blocks",
 )
-_THOUGHT_TYPES: Final = ("thinking", "reasoning", "thought", "summary_text")
+_THOUGHT_TYPES: Final = ("thinking", "reasoning", "thought", "summary_text", "analysis")
+# members of a part or a delta whose value may be one of them
+_THOUGHT_NAMES: Final = ("type", "channel", "role", "phase")
+_THOUGHT_MARKS: Final = ("thought", "is_thought", "is_thinking", "is_reasoning")
 _TEXT_FIELDS: Final = ("text", "thinking", "reasoning", "content", "summary", "value")
 _MOST_NESTED: Final = 4
 
@@ -55,12 +58,14 @@ def _read_content(content: Any, *, whole_thought: bool) -> Iterator[str | Though
 
 def _is_thought(part: Mapping[str, Any]) -> bool:
     """Returns whether a part, or a delta, is marked as a thought."""
-    kind = part.get("type")
-    named = isinstance(kind, str) and any(name in kind for name in _THOUGHT_TYPES)
+    kinds = [str(part.get(name) or "").lower() for name in _THOUGHT_NAMES]
     more = part.get("extra_content")
     google = more.get("google") if isinstance(more, Mapping) else None
-    marked = isinstance(google, Mapping) and google.get("thought") is True
-    return named or marked or part.get("thought") is True
+    marks = [part.get(name) for name in _THOUGHT_MARKS]
+    marks += [google.get("thought")] if isinstance(google, Mapping) else []
+    return any(name in kind for kind in kinds for name in _THOUGHT_TYPES) or any(
+        str(mark).lower() == "true" for mark in marks
+    )
 
 
 def _text_of(value: Any, depth: int = 0) -> str:

@@ -8,6 +8,17 @@ from chat_service.llm.text import read_objects
 
 _NESTED: Final = ("error", "errors", "detail", "fault", "message")
 _MOST_NESTED: Final = 4
+# members that only an error has
+_ERROR_MEMBERS: Final = (
+    "exception",
+    "traceback",
+    "failure",
+    "fault",
+    "error_message",
+    "errorMessage",
+)
+# members whose value may be a failure
+_STATES: Final = ("object", "type", "status", "state", "event", "result")
 _NO_ERROR: Final = ("", "0", "200", "none", "null", "ok", "success")
 
 
@@ -28,7 +39,9 @@ def find_error(data: Mapping[str, Any]) -> dict[str, Any] | None:
         if normalize_reason(reason) != ERROR:
             return None
         return {"message": f"the answer ended as {reason}", "type": "finish_reason", "code": reason}
-    if _says_error(data.get("object")) or _says_error(data.get("type")):
+    if any(_says_failure(data.get(name)) for name in _STATES) or any(
+        data.get(name) for name in _ERROR_MEMBERS
+    ):
         return to_error(data, data)
     if data.get("detail"):
         return to_error(data["detail"], data)
@@ -85,8 +98,9 @@ def _first_choice(data: Mapping[str, Any]) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _says_error(word: Any) -> bool:
-    return isinstance(word, str) and word.lower().replace("_", ".").split(".")[-1] == "error"
+def _says_failure(word: Any) -> bool:
+    """Returns whether a word, or the last of a dotted name, is that of a failure."""
+    return isinstance(word, str) and normalize_reason(word.rpartition(".")[2]) == ERROR
 
 
 def _is_code(code: Any) -> bool:

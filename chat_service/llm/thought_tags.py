@@ -37,7 +37,7 @@ _GAP: Final = "[_▁]"
 _CAPITALS: Final = "(?-i:THINK(?:ING)?|THOUGHTS?|REASONING)"
 _CHANNEL: Final = r"(?:<\|start\|>assistant)?<\|channel\|>"
 _OPENING: Final = (
-    rf"< ?{_NAME}(?:[ \t][^<>\n]{{0,80}})?>"
+    rf"< ?{_NAME}(?:\s[^<>]{{0,80}})?>"
     rf"|<{_BAR}(?:begin|start){_GAP}(?:of{_GAP})?{_NAME}{_BAR}>"
     rf"|<{_BAR}{_NAME}(?:{_GAP}(?:begin|start))?{_BAR}>"
     rf"|\[{_CAPITALS}\]|◁{_NAME}▷"
@@ -48,7 +48,9 @@ _CLOSING: Final = (
     rf"|\[/{_CAPITALS}\]|◁/{_NAME}▷|<channel\|>"
 )
 # tags of several tokens stand at the beginning only
-_OPEN: Final = re.compile(rf"{_OPENING}|{_CHANNEL}analysis<\|message\|>|<\|channel>thought", re.I)
+_OPEN: Final = re.compile(
+    rf"{_OPENING}|{_CHANNEL} ?analysis\b[^<>\n]{{0,80}}<\|message\|>|<\|channel>thought", re.I
+)
 _CLOSE: Final = re.compile(_CLOSING, re.I)
 _CLOSE_SPECIAL: Final = re.compile(rf"{_CLOSING}|<\|end\|>", re.I)
 _TAG: Final = re.compile(rf"(?P<closing>{_CLOSING})|{_OPENING}", re.I)
@@ -58,21 +60,27 @@ _MARK: Final = re.compile(
     rf"|<{_BAR}(?:begin|start|end){_GAP}(?:of{_GAP})?(?:solution|response|answer){_BAR}>",
     re.I,
 )
-_FIRST_MARK: Final = re.compile(rf"{_MARK.pattern}|{_CHANNEL}final<\|message\|>", re.I)
+_FIRST_MARK: Final = re.compile(
+    rf"{_MARK.pattern}|{_CHANNEL} ?(?:final|commentary)\b[^<>\n]{{0,80}}<\|message\|>", re.I
+)
 _TAG_BEGINNING: Final = re.compile(r"[<\[◁]")
 # the end of a text that may become a tag; with attributes only at the beginning of an answer
 _UNFINISHED: Final = re.compile(r"(?:< ?/? ?[\w:|｜▁]{0,40} ?|\[/?[A-Z]{0,9}|◁/?[\w:]{0,24})$")
-_UNFINISHED_FIRST: Final = re.compile(r"(?:<[^<>\n]{0,100}|\[/?[A-Z]{0,9}|◁/?[\w:]{0,24})$")
-_TAGS_OF_SEVERAL: Final = (
-    "<|channel|>analysis<|message|>",
-    "<|channel|>final<|message|>",
-    "<|start|>assistant<|channel|>analysis<|message|>",
-    "<|start|>assistant<|channel|>final<|message|>",
-    "<|channel>thought",
+_UNFINISHED_FIRST: Final = re.compile(r"(?:<[^<>]{0,100}|\[/?[A-Z]{0,9}|◁/?[\w:]{0,24})$")
+_UNFINISHED_CHANNEL: Final = re.compile(
+    rf"{_CHANNEL}(?: ?[a-z]{{0,10}}|(?: ?(?:analysis|final|commentary)\b[^<>\n]{{0,80}})"
+    r"(?:<[|a-z]{0,9})?)",
+    re.I,
 )
+_TAGS_OF_SEVERAL: Final = ("<|start|>assistant<|channel|>", "<|channel>thought")
 _MOST_AT_ONCE: Final = 4096
 _MOST_BLANKS: Final = 1000
-_BLANK: Final = " \t\r\n\v\f\ufeff\u200b\u2060"
+# spaces, and characters that nobody sees
+_BLANK: Final = (
+    " \t\r\n\v\f\x1c\x1d\x1e\x1f\x85\xa0\xad\u061c\u1680\u180e\u2000\u2001\u2002\u2003\u2004\u2005"
+    "\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d"
+    "\u202e\u202f\u205f\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\u3000\ufeff"
+)
 _QUOTES: Final = frozenset("`\"'“”‘’«»")
 _FENCE: Final = re.compile(r"^[ \t]*(?:```|~~~)", re.M)
 _OPEN_QUOTE: Final = re.compile(r"(?:^|[\s(\[{:,])[\"'“‘«]$")
@@ -234,8 +242,10 @@ class ThoughtSplitter:
 def _may_be_tag(text: str) -> bool:
     """Returns whether the beginning of an answer may become a tag."""
     begun = text.lower()
-    return _UNFINISHED_FIRST.fullmatch(text) is not None or any(
-        tag.startswith(begun) for tag in _TAGS_OF_SEVERAL
+    return (
+        _UNFINISHED_FIRST.fullmatch(text) is not None
+        or _UNFINISHED_CHANNEL.fullmatch(text) is not None
+        or any(tag.startswith(begun) for tag in _TAGS_OF_SEVERAL)
     )
 
 

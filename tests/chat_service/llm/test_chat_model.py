@@ -1,6 +1,7 @@
 """Streams that no provider should send, and some do."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -261,3 +262,16 @@ async def test_an_answer_of_calls_without_end_is_no_answer(bench: Bench) -> None
             await bench.all("go")
 
     assert len(model.asked) == 3
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_of_several_answers_the_one_that_came_first_is_read(bench: Bench, first: int) -> None:
+    def of(index: int, chunk: dict[str, Any]) -> dict[str, Any]:
+        return {**chunk, "choices": [{**chunk["choices"][0], "index": index}]}
+
+    other = 1 - first
+    told = [of(first, says("Hel")), of(other, says("Good")), of(first, says("lo."))]
+    told += [of(other, says("bye.")), of(other, ends("length")), of(first, ends())]
+    async with scripted_model([*told, DONE]) as model:
+        bench.ask_at(model.base_url)
+        assert text_of(await bench.all("hello")) == "Hello."

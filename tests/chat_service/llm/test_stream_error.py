@@ -57,3 +57,19 @@ def test_an_error_has_the_names_of_the_openai_api(
     chunk: dict[str, Any], error: dict[str, Any]
 ) -> None:
     assert find_error(chunk) == error
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        {"status": "failed", "reason": "oops"},
+        {"state": "ERRORED", "error_message": "oops"},
+        {"type": "response.failed", "response": {}},
+        {"event": "aborted"},
+        {"exception": "oops", "traceback": "x"},
+        {"fault": {"faultstring": "oops"}},
+        {"errorMessage": "oops"},
+    ],
+)
+def test_a_failure_in_a_form_of_its_own_is_an_error(chunk: dict[str, Any]) -> None:
+    assert find_error(chunk) is not None

@@ -45,7 +45,12 @@ def split(pieces: Sequence[str]) -> tuple[str, str]:
         ("<think>a</thinking>b", "b", "a"),
         ("<THINK>a</Think >b", "b", "a"),
         ('<think mode="deep">a</think>b', "b", "a"),
-        ("\ufeff<think>a</think>b", "b", "a"),
+        *((f"{blank}<think>a</think>b", "b", "a") for blank in "\ufeff\xa0\u3000\u200e\u2028\xad"),
+        ("<think\n>a</think>b", "b", "a"),
+        ('<think\n  mode="deep"\n>a</think>b', "b", "a"),
+        ("<|channel|> analysis<|message|>a<|end|>b", "b", "a"),
+        ("<|channel|>analysis to=x<|message|>a<|end|>b", "b", "a"),
+        ("<|channel|>analysis<|message|>a<|end|><|channel|>commentary<|message|>b", "b", "a"),
         ("<think>a</think>`<think>` opens", "`<think>` opens", "a"),
     ],
 )
@@ -86,6 +91,8 @@ PARTS = (
     *("<think>", "</think>", "<thinking>", "</thinking>", "<|begin_of_thought|>", "[THINK]"),
     *("<|end_of_thought|>", "[/THINK]", "◁think▷", "◁/think▷", "<|begin_of_solution|>", "<|end|>"),
     *("<|channel|>analysis<|message|>", "<|start|>assistant<|channel|>final<|message|>"),
+    *("<|channel|> analysis to=x<|message|>", "<|channel|>commentary<|message|>", "\xa0", "\u200e"),
+    *("<|channel|>", "<think\n>"),
     *("<", ">", "</", "|", "`", '"', "```\n", "\n", " ", "a", "Word. ", " word", '{"a": "', "}"),
 )
 
