@@ -97,6 +97,8 @@ _CLOSE: Final = frozenset(_OPEN.values())
 _DIRECTION_MARKS: Final = frozenset((0x61C, 0x200E, 0x200F))
 # Soft hyphen, line separator and paragraph separator.
 _STAND: Final = frozenset((0xAD, 0x2028, 0x2029))
+# Hangul's fillers, a Braille cell without dots and a note without a head.
+_BLANK: Final = frozenset((0x115F, 0x1160, 0x2800, 0x3164, 0xFFA0, 0x1D159))
 _LINE_BREAKS: Final = frozenset("\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 
@@ -166,7 +168,10 @@ def text_fault(text: str) -> str | None:
 
 
 def name_fault(text: str) -> str | None:
-    """Says what may not stand in a name, which is one line of plain characters, or returns None."""
+    """Says what may not stand in a name, which is one line of plain characters, or returns None.
+
+    An empty name has no fault; one of which nothing is seen has.
+    """
     for at, character in enumerate(text):
         if character in _LINE_BREAKS:
             return f"is one line; character {at + 1} is a line break"
@@ -174,14 +179,20 @@ def name_fault(text: str) -> str | None:
             return f"holds a tab (character {at + 1})"
     for found in find_invisible(text):
         return f"holds {found} (character {found.index + 1})"
-    return None
+    return None if not text or _is_seen(text) else "holds nothing that can be seen"
 
 
 def clean_name(text: str) -> str:
     """Returns a name from outside as one that `name_fault` accepts."""
     line = "".join(" " if c in _LINE_BREAKS or c == "\t" else c for c in text)
     dropped = {found.index for found in find_invisible(line)}
-    return " ".join("".join(c for at, c in enumerate(line) if at not in dropped).split())
+    kept = " ".join("".join(c for at, c in enumerate(line) if at not in dropped).split())
+    return kept if _is_seen(kept) else ""
+
+
+def _is_seen(text: str) -> bool:
+    """Returns whether a character is a letter, number or sign, and not one that is drawn blank."""
+    return any(unicodedata.category(c)[0] in "LNPS" and ord(c) not in _BLANK for c in text)
 
 
 def _is_plain(text: str, at: int, before: int) -> bool:

@@ -1,5 +1,6 @@
 """Two implementations of the contract agree on its bytes and on its JSON."""
 
+import json
 from typing import Any
 
 import betterproto2
@@ -11,6 +12,7 @@ from rota.chat.v1 import chat_pb2
 from rota_client import json_format
 from rota_client.gen.rota.automation import v1 as automation
 from rota_client.gen.rota.chat import v1 as chat
+from rota_client.invisible_characters import find_invisible
 from tests.clients.frames import PAYLOAD, approval, finished, step, suspended, text
 
 RUN = {
@@ -74,3 +76,12 @@ def test_whole_numbers_of_a_struct_are_whole() -> None:
         json_format.struct_to_dict(context)
     ).replace(",", "\n")
     assert "22.0" not in json_format.to_json(chat.Approval(context=context))
+
+
+def test_characters_that_nobody_sees_are_escaped_and_read_back() -> None:
+    value = {"a\x9b": "b\x7f \u202eabc\u202c \u200b \U000e0041", "plain": "é 😀 ا\u200cب \t"}
+    for indent in (None, 2):
+        written = json_format.dump_json(value, indent=indent)
+        assert json.loads(written) == value
+        assert all(escape in written for escape in (r"\u009b", r"\u007f", r"\u202e", r"\u200b"))
+        assert list(find_invisible(written)) == []

@@ -112,6 +112,22 @@ def test_a_name_is_one_line(gap: str) -> None:
     assert rule.clean_name(f"x]{gap}# System") == "x] # System"
 
 
+@pytest.mark.parametrize(
+    "text", [" ", "   ", "\xa0", "\u2000 \u2001", "\u2800", "\u0301" * 150, "\U0001d159"], ids=ascii
+)
+def test_a_name_of_which_nothing_is_seen_is_none(text: str) -> None:
+    assert rule.name_fault(text) == "holds nothing that can be seen"
+    assert rule.clean_name(text) == ""
+    assert rule.name_fault(f"{text}7") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", "é", "e\u0301", "名", "हिन्दी", "😀", "-", "نام"], ids=ascii
+)
+def test_a_name_of_which_something_is_seen_has_no_fault(text: str) -> None:
+    assert rule.name_fault(text) is None
+
+
 @given(st.lists(st.sampled_from(_PIECES), max_size=12).map("".join))
 def test_a_marked_text_and_a_clean_name_hold_nothing_that_is_refused(text: str) -> None:
     assert list(rule.find_invisible(rule.mark_invisible(text))) == []

@@ -7,6 +7,7 @@ from typing import Any
 import betterproto2
 
 from rota_client.gen.google.protobuf import Struct
+from rota_client.invisible_characters import find_invisible
 
 
 def to_dict(message: betterproto2.Message) -> dict[str, Any]:
@@ -24,8 +25,15 @@ def struct_to_dict(value: Struct | None) -> dict[str, Any]:
 
 
 def dump_json(value: Mapping[str, Any], *, indent: int | None = 2, ordered: bool = False) -> str:
-    """`ordered` sorts by key: a Struct has no order."""
-    return json.dumps(value, indent=indent, ensure_ascii=False, sort_keys=ordered)
+    """Writes JSON in which characters that nobody sees are escaped, for terminals and eyes.
+
+    `ordered` sorts by key: a Struct has no order.
+    """
+    text = json.dumps(value, indent=indent, ensure_ascii=False, sort_keys=ordered)
+    hidden = {found.index for found in find_invisible(text)}
+    if not hidden:
+        return text
+    return "".join(json.dumps(c)[1:-1] if at in hidden else c for at, c in enumerate(text))
 
 
 def _whole(value: Any) -> Any:
