@@ -10,6 +10,8 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from shared import rule_words
+
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 MAX_FAULTS = 20
 MAX_NODES = 5_000  # with every reference written out
@@ -90,6 +92,12 @@ def join_path(base: str, path: Iterable[Any]) -> str:
 
 
 def _text(error: ValidationError | SchemaError) -> str:
+    limit: Any = error.validator_value
+    match error.validator:
+        case "minLength" | "minItems" | "minProperties":
+            return rule_words.least_words(error.instance, limit)
+        case "maxLength" | "maxItems" | "maxProperties":
+            return rule_words.most_words(error.instance, limit)
     return error.message if len(error.message) <= 300 else error.message[:297] + "…"
 
 

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from grpc_status import rpc_status
 
-from shared import errors, resources
+from shared import errors, resources, rule_words
 from shared.rpc import status
 from shared.rpc.callers import require_caller
 from shared.rpc.open_streams import OpenStreams
@@ -167,12 +167,25 @@ def check_request(request: Message) -> None:
         violations.append(
             errors.FieldViolation(
                 field=_path(found.proto.field),
-                description=found.proto.message,
+                description=_describe(found),
                 reason=found.proto.rule_id,
             )
         )
     if violations:
         raise errors.InvalidRequest(violations)
+
+
+def _describe(found: protovalidate.Violation) -> str:
+    value, rule = found.field_value, found.rule_value
+    match found.proto.rule_id:
+        case "string.pattern":
+            return rule_words.pattern_words(str(rule))
+        case "string.min_len" | "repeated.min_items":
+            return rule_words.least_words(value, int(rule))
+        case "string.max_len" | "repeated.max_items":
+            return rule_words.most_words(value, int(rule))
+        case _:
+            return found.proto.message
 
 
 def find_unknown_fields(message: Message, at: str = "") -> Iterator[str]:

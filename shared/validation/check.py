@@ -69,13 +69,22 @@ def _parse(
     except NotCanonical as exc:
         return [Violation(exc.path, "not_canonical", exc.problem)]
     except ValidationError as exc:
-        found = list(from_pydantic(exc, ""))
+        found = list(_name_once(from_pydantic(exc, ""), raw))
         if isinstance(create, AutomationDefinition):
             return [
                 replace(v, field="definition.name") if v.field == "display_name" else v
                 for v in found
             ]
         return found
+
+
+def _name_once(found: Iterable[Violation], raw: Any) -> Iterator[Violation]:
+    """The faults of the one name at the field that has it, `display_name` if both have."""
+    given = isinstance(raw, Mapping) and raw.get("display_name")
+    unsaid = "definition.name" if given else "display_name"
+    faults = list(found)
+    both = {"definition.name", "display_name"} <= {fault.field for fault in faults}
+    yield from (fault for fault in faults if not both or fault.field != unsaid)
 
 
 def _of_parts(

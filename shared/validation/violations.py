@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from shared import errors
+from shared import errors, rule_words
 from shared.json_schema import join_path
 
 _REASONS = {"missing": "required", "extra_forbidden": "unknown_field"}
@@ -31,13 +32,25 @@ class Violation:
 
 
 def from_pydantic(exc: ValidationError, base: str) -> Iterator[Violation]:
-    for error in exc.errors(include_url=False, include_input=False):
+    for error in exc.errors(include_url=False):
         kind = error["type"]
         loc: Sequence[Any] = error["loc"]
         if not loc and (named := error.get("ctx", {}).get("field")):
             loc = (named,)
-        message = _MESSAGES.get(kind) or error["msg"].removeprefix("Value error, ")
-        yield Violation(join_path(base, loc), _REASONS.get(kind, "invalid"), message)
+        yield Violation(join_path(base, loc), _REASONS.get(kind, "invalid"), _message(error))
+
+
+def _message(error: ErrorDetails) -> str:
+    said, given = error.get("ctx", {}), error["input"]
+    match error["type"]:
+        case "too_short" | "string_too_short":
+            return rule_words.least_words(given, said["min_length"])
+        case "too_long" | "string_too_long":
+            return rule_words.most_words(given, said["max_length"])
+        case "string_pattern_mismatch":
+            return rule_words.pattern_words(said["pattern"])
+        case kind:
+            return _MESSAGES.get(kind) or error["msg"].removeprefix("Value error, ")
 
 
 def from_faults(faults: Iterable[tuple[str, str]], base: str, reason: str) -> Iterator[Violation]:

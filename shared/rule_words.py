@@ -1,0 +1,63 @@
+"""The rules of a field in words: how long a value may be, and what a pattern asks for."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_PATTERNS: Final[Mapping[str, str]] = {
+    r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$": (
+        "must have 1 to 63 characters: lower-case letters, digits, - and _, "
+        "with a letter or digit at each end"
+    ),
+    r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$": (
+        "must have 1 to 63 characters: lower-case letters, digits and -, "
+        "with a letter or digit at each end"
+    ),
+    r"^[A-Za-z_][A-Za-z0-9_]{0,63}$": (
+        "must have 1 to 64 characters: letters, digits and _, but no digit first"
+    ),
+    r"^[a-z][a-z0-9_.]{0,63}$": (
+        "must have 1 to 64 characters: lower-case letters, digits, _ and ., with a letter first"
+    ),
+    r"^[0-9a-fA-F]{64}$": "must have 64 hexadecimal digits",
+    r"^[!-~]*$": "must have only visible ASCII characters and no spaces",
+}
+_NAME: Final = "^workspaces/"
+
+
+def pattern_words(pattern: str) -> str:
+    """Says what a pattern of ours asks for: `must be a name like workspaces/{workspace}/…`.
+
+    One that it does not know is a value of another form.
+    """
+    if pattern.startswith(_NAME):
+        return f"must be a name like {_name_template(pattern)}"
+    return _PATTERNS.get(pattern, "must have another form")
+
+
+def least_words(value: Any, least: int) -> str:
+    """Says that a text, list or object is too short."""
+    if not value and least == 1:
+        return "must not be empty"
+    return f"must have at least {_count(value, least)}; has {len(value):,}"
+
+
+def most_words(value: Any, most: int) -> str:
+    """Says that a text, list or object is too long."""
+    return f"must have at most {_count(value, most)}; has {len(value):,}"
+
+
+def _count(value: Any, number: int) -> str:
+    nouns: dict[type, str] = {str: "character", bytes: "byte", dict: "key"}
+    noun = nouns.get(type(value), "item")
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _name_template(pattern: str) -> str:
+    # an id is the part that is no plain word, and is called as what holds it
+    parts = re.sub(r"\[[^\]]*\]", "", pattern.strip("^$")).split("/")
+    ids = {"deliveries": "delivery", "modelConfigs": "model_config"}
+    return "/".join(
+        part if part.isalpha() else f"{{{ids.get(above, above.removesuffix('s'))}}}"
+        for above, part in zip(["", *parts], parts, strict=False)
+    )
