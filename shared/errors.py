@@ -27,11 +27,15 @@ class Code(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldViolation:
-    """One invalid field: `automation.definition.plan[0].config.prompt`."""
+    """One invalid field: `automation.definition.plan[0].config.prompt`.
+
+    `place` is what the message says instead, where the caller did not send the field.
+    """
 
     field: str
     description: str
     reason: str = ""
+    place: str = ""
 
 
 class RotaError(Exception):
@@ -83,8 +87,9 @@ class InvalidRequest(RotaError):
     def __init__(self, violations: Sequence[FieldViolation]) -> None:
         first = violations[0]
         more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        place = first.place or first.field
         super().__init__(
-            f"{first.field}: {first.description}{more}" if first.field else first.description,
+            f"{place}: {first.description}{more}" if place else first.description,
             metadata={"violations": str(len(violations))},
             violations=violations,
         )

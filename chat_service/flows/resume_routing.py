@@ -128,7 +128,7 @@ class ResumeRouter:
         if not undecided:
             self._refuse(row, decision)
         if decision.approves(row):
-            await payloads.check_not_late(row, field)
+            await _check_not_late(row, decision, payloads, field)
         return decision
 
     async def decide(
@@ -223,6 +223,23 @@ class ResumeRouter:
             more = [rate_limit_recovery.rerouted_frame(turn.model_config_id, config.id, why)]
         stored = await store_resume_frames(connection, self.log, self.clock.now(), segment, more)
         return segment, stored
+
+
+async def _check_not_late(
+    row: Approval, decision: ApprovalDecision, payloads: PayloadChecker, field: str
+) -> None:
+    """Raises InvalidRequest with the paths that an edit would have; nothing was edited, so its
+    message names the approval of the payload."""
+    try:
+        await payloads.check_not_late(row, field)
+    except errors.InvalidRequest as error:
+        approve = f"{decision.field}.approve"
+        raise errors.InvalidRequest(
+            [
+                replace(v, place=f"{approve}: {v.field.removeprefix(field).lstrip('.')}")
+                for v in error.violations
+            ]
+        ) from error
 
 
 def _require_requester(found: TurnApprovals) -> None:

@@ -57,11 +57,13 @@ async def test_the_card_stays_open_and_an_edited_time_is_saved(
     assert [v.field for v in late.violations] == [f"decision.edit.payload.{CRON}"]
     assert late.violations[0].reason == "never_fires"
     assert "would never fire" in late.violations[0].description
+    assert late.message == f"decision.approve: {CRON}: {late.violations[0].description}"
     whole = pb.ResumeTurnRequest(
         name=asked.turn, decisions=[approve(asked)], request_id=str(uuid4())
     )
     late = await refusal(chat.stub.ResumeTurn(whole, metadata=chat.metadata))
     assert [v.field for v in late.violations] == [f"decisions[0].edit.payload.{CRON}"]
+    assert late.message.startswith(f"decisions[0].approve: {CRON}: ")
     assert (await get(chat, asked.name)).state == pb.Approval.PENDING
     assert automations.creates == 0
 
