@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from rota_client.calls import Calls, new_id
+from rota_client.errors import NotFound
 from rota_client.gen.google.protobuf import Struct
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.names import complete_name, resource_id, run_name, trigger_name
@@ -36,14 +37,22 @@ class Automations:
         )
 
     async def get_run(self, name: str) -> automation_v1.Run:
-        """Returns a run; for a bare id, searches the recent runs of all automations."""
-        if "/" not in name:
-            recent = await self.list_runs().take(MAX_PAGE)
-            name = next(
-                (run.name for run in recent.items if resource_id(run.name) == name), f"-/{name}"
-            )
-        request = automation_v1.GetRunRequest(name=run_name(self.workspace, name))
+        """Returns a run, found as `find_run` does."""
+        request = automation_v1.GetRunRequest(name=await self.find_run(name))
         return await self._calls.unary(self.automations.get_run, request)
+
+    async def find_run(self, run: str) -> str:
+        """Returns the whole name of a run. A bare id is searched among the recent runs of all
+        automations; NotFound if none of them has it."""
+        if "/" in run:
+            return run_name(self.workspace, run)
+        recent = await self.list_runs().take(MAX_PAGE)
+        found = (one.name for one in recent.items if resource_id(one.name) == run)
+        if name := next(found, ""):
+            return name
+        raise NotFound(
+            f"none of the last {MAX_PAGE} runs is {run!r}: give an older one as AUTOMATION/RUN"
+        )
 
     def list_runs(self, of: str = "-", *, page_token: str = "") -> Pager[automation_v1.Run]:
         """Lists the runs of one automation, or of all."""
@@ -91,8 +100,8 @@ class Automations:
         )
 
     async def cancel_run(self, run: str) -> automation_v1.Run:
-        name = run_name(self.workspace, run)
-        request = automation_v1.CancelRunRequest(name=name, request_id=new_id())
+        """Cancels a run, found as `find_run` does."""
+        request = automation_v1.CancelRunRequest(name=await self.find_run(run), request_id=new_id())
         return await self._calls.unary(self.automations.cancel_run, request)
 
     async def pause_automation(self, name: str, *, note: str = "") -> automation_v1.Automation:

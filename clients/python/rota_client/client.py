@@ -11,7 +11,7 @@ from rota_client.connection import Endpoint
 from rota_client.gen.rota.automation import v1 as automation_v1
 from rota_client.gen.rota.chat import v1 as chat_v1
 from rota_client.models import Models
-from rota_client.names import complete_name
+from rota_client.names import complete_name, turn_name
 from rota_client.pager import Pager
 from rota_client.streams import OPEN, StreamPosition, follow
 from rota_client.webhook import Webhooks
@@ -98,7 +98,7 @@ class RotaClient(Automations, Models, Webhooks):
     ) -> AsyncGenerator[chat_v1.TurnEvent, None]:
         """Decides all pending approvals of the turn and yields the frames that follow."""
         request = chat_v1.ResumeTurnRequest(
-            name=complete_name(self.workspace, "threads", turn),
+            name=turn_name(self.workspace, turn),
             decisions=list(decisions),
             request_id=request_id or new_id(),
         )
@@ -110,15 +110,15 @@ class RotaClient(Automations, Models, Webhooks):
         self, turn: str, *, after_sequence: int = 0
     ) -> AsyncGenerator[chat_v1.TurnEvent, None]:
         """Yields the frames after `after_sequence`, up to the next terminal frame."""
-        name = complete_name(self.workspace, "threads", turn)
+        name = turn_name(self.workspace, turn)
         return self._follow(StreamPosition(name=name, sequence=after_sequence), None)
 
     async def get_turn(self, turn: str) -> chat_v1.Turn:
-        name = complete_name(self.workspace, "threads", turn)
+        name = turn_name(self.workspace, turn)
         return await self._calls.unary(self.chat.get_turn, chat_v1.GetTurnRequest(name=name))
 
     async def cancel_turn(self, turn: str) -> chat_v1.Turn:
-        name = complete_name(self.workspace, "threads", turn)
+        name = turn_name(self.workspace, turn)
         request = chat_v1.CancelTurnRequest(name=name, request_id=new_id())
         return await self._calls.unary(self.chat.cancel_turn, request)
 
