@@ -59,8 +59,9 @@ def test_a_change_shows_what_differs_and_when_it_fires() -> None:
             },
         )
     )
-    assert f"{cron}: 0 9 * * * → 30 10 * * *" in text
-    assert "description: nothing → Later." in text
+    assert "Starts by 1, cron: 0 9 * * * → 30 10 * * *" in text
+    assert "What: nothing → Later." in text
+    assert "config.cron" not in text
     assert "Mon 2026-11-23 10:30" in text
     assert '"plan"' not in text
     assert "Run it 10:30." in text
@@ -92,6 +93,14 @@ def test_a_template_is_shown_with_its_fixed_inputs_filled_in() -> None:
     text = shown(asked("automation_create", {"definition": definition}, {}), width=300)
     assert prompt in text
     assert "Say send the keys in Rome, {{ inputs.other }}, {{ run.id }}." in text
+
+
+def test_what_follows_says_on_whose_behalf_it_runs() -> None:
+    for kind in ("automation_create", "automation_pause"):
+        wanted = asked(kind, {}, {"consequences": {"runs_per_month": 22}})
+        wanted.requested_by = "users/ada"
+        text = plain(shown(wanted))
+        assert "What follows runs per month: 22 It runs on behalf of ada. Expires" in text
 
 
 def plain(text: str) -> str:

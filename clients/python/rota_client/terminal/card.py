@@ -10,7 +10,7 @@ from rich.text import Text
 
 from rota_client import json_format
 from rota_client.gen.rota.chat.v1 import Approval, ApprovalState, Preview, PreviewSlot
-from rota_client.names import short_name
+from rota_client.names import resource_id, short_name
 from rota_client.terminal.definition import (
     Plain,
     Row,
@@ -18,6 +18,7 @@ from rota_client.terminal.definition import (
     plain_rows,
     unshown_rows,
 )
+from rota_client.terminal.field import format_field
 from rota_client.terminal.formatting import (
     format_label,
     format_moment,
@@ -71,7 +72,8 @@ def _payload_rows(approval: Approval, payload: Plain) -> Iterator[Row]:
     context = json_format.struct_to_dict(approval.context)
     changed = context.get("difference")
     if isinstance(changed, list) and approval.edited_payload is None:
-        yield "Differs", "\n".join(_difference(one) for one in changed if isinstance(one, dict))
+        differences = [_difference(one, payload) for one in changed if isinstance(one, dict)]
+        yield "Differs", "\n".join(differences)
         yield from _automation_rows(approval, payload, preview=False)
     else:
         yield "With", sanitize(json_format.dump_json(payload, ordered=True))
@@ -96,11 +98,11 @@ def _automation_rows(approval: Approval, payload: Plain, *, preview: bool = True
     yield from plain_rows(payload, without=("display_name", "description", "definition"))
 
 
-def _difference(one: dict[str, Any]) -> str:
+def _difference(one: dict[str, Any], payload: Plain) -> str:
     before, after = (
         format_value(one[side]) if side in one else "nothing" for side in ("before", "after")
     )
-    return f"{sanitize(str(one.get('path', '')))}: {before} → {after}"
+    return f"{format_field(str(one.get('path', '')), payload)}: {before} → {after}"
 
 
 def preview_rows(preview: Preview) -> Iterator[Row]:
@@ -136,8 +138,10 @@ def _context_rows(approval: Approval) -> Iterator[Row]:
         lines = [f"{format_label(k)}: {format_value(v)}" for k, v in sorted(consequences.items())]
     else:
         lines = [format_value(consequences)]
+    if approval.requested_by:
+        lines.append(f"It runs on behalf of {sanitize(resource_id(approval.requested_by))}.")
     if lines:
-        yield "Means", "\n".join(lines)
+        yield "What follows", "\n".join(lines)
 
 
 def _ending_rows(approval: Approval) -> Iterator[Row]:
