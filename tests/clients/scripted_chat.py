@@ -43,12 +43,17 @@ class Refused(Exception):
         code: grpc.StatusCode,
         reason: str,
         *,
-        message: str = "refused",
+        message: str = "",
         metadata: Mapping[str, str] | None = None,
         fields: Mapping[str, str] | None = None,
         field_reason: str = "",
         retry_seconds: int = 0,
     ) -> None:
+        if not message:
+            # as the services summarise it
+            more = f" (and {len(fields) - 1} more)" if fields and len(fields) > 1 else ""
+            first = next((f"{name}: {text}" for name, text in (fields or {}).items()), "refused")
+            message = f"{first}{more}"
         super().__init__(message)
         details: list[Message] = [
             error_details_pb2.ErrorInfo(
@@ -292,7 +297,6 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
             refused = Refused(
                 grpc.StatusCode.INVALID_ARGUMENT,
                 "INVALID_REQUEST",
-                message="1 field is invalid",
                 fields=fields,
                 field_reason=self.fault,
             )

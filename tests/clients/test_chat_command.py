@@ -157,7 +157,8 @@ def test_an_edit_is_sent_whole_and_one_that_is_refused_can_be_edited_again(
     )
     done = rota_command("chat", typed="every weekday at nine\ne\ne\n", **env)
     assert done.exit_code == 0, done.output
-    assert "  Does 1. summarise, prompt: must not be empty\n" in done.stderr
+    said = "Error: Does 1. summarise, prompt: must not be empty (INVALID_REQUEST)\n"
+    assert done.stderr == said
     assert json.loads((tmp_path / "seen-edit-0").read_text()) == PAYLOAD
     assert '"prompt": ""' in (tmp_path / "seen-edit-1").read_text()
     sent = asks.chat.calls[-1][1].decisions[0].edit.payload
@@ -201,11 +202,60 @@ def test_a_failed_turn_says_why_and_ends_with_1(rota_command: Rota, peer: Peer) 
     failed = Frame(failed=chat_pb2.TurnFailed())
     failed.failed.status.code = 14
     failed.failed.status.message = "the model did not answer"
-    peer.chat.segments.append([text("Let me"), failed])
-    done = rota_command("chat", "--message", "hello")
-    assert done.exit_code == 1
-    assert done.stdout == "Let me\n"
-    assert done.stderr == "Error: the model did not answer\n"
+    for said, error in (
+        ([], "the model did not answer"),
+        ([text("Let me")], "the answer broke off"),
+        ([text("Let me look."), called("now")], "the model did not answer"),
+    ):
+        peer.chat.segments.append([*said, failed])
+        done = rota_command("chat", "--message", "hello")
+        assert done.exit_code == 1
+        assert done.stdout.startswith("Let me" if said else "")
+        assert done.stderr == f"Error: {error}\n"
+
+
+def test_an_attempt_is_told_as_it_looked(rota_command: Rota, peer: Peer) -> None:
+    retracted = Frame(text_retracted=chat_pb2.TextRetracted())
+    rerouted = Frame(model_rerouted=chat_pb2.ModelRerouted(reason="the model did not answer"))
+    soon, late = (Frame(retrying=chat_pb2.Retrying(reason=r)) for r in ("it is busy", "again"))
+    soon.retrying.after.FromMilliseconds(400)
+    late.retrying.after.FromSeconds(5)
+    peer.chat.segments.extend(
+        [
+            [retracted, rerouted, soon, late, text("Hi."), completed()],
+            [text("Half"), retracted, rerouted, retracted, rerouted, text("Hi."), completed()],
+        ]
+    )
+    assert rota_command("chat", "--message", "hello").stdout.splitlines() == [
+        "· another model goes on: the model did not answer",
+        "· trying again: it is busy",
+        "· trying again in 5 s: again",
+        "Hi.",
+    ]
+    assert rota_command("chat", "--message", "hello").stdout.splitlines() == [
+        "Half",
+        "· the last text no longer holds and is said again",
+        "· another model goes on: the answer broke off",
+        "· another model goes on: the model did not answer",
+        "Hi.",
+    ]
+
+
+def test_quit_at_the_card_leaves_it_for_later(rota_command: Rota, asks: Peer) -> None:
+    for keys in ("/quit\n", "r\n/quit\n"):
+        done = rota_command("chat", typed=f"every weekday at nine\n{keys}a\n")
+        assert done.exit_code == 0, done.output
+        assert done.stdout.endswith("· it waits: `rota approvals` lists what is left for later\n")
+        asks.chat.segments.appendleft([requested(approval()), suspended(approval())])
+    assert "ResumeTurn" not in [name for name, _ in asks.chat.calls]
+
+
+def test_a_message_without_text_is_refused(rota_command: Rota, peer: Peer) -> None:
+    for message in ("", " "):
+        done = rota_command("chat", "--message", message)
+        assert done.exit_code == 2
+        assert "--message has no text" in done.stderr
+    assert peer.chat.calls == []
 
 
 def test_without_a_server_it_is_said_how_to_start_one(rota_command: Rota, tmp_path: Path) -> None:

@@ -185,19 +185,44 @@ def test_a_schedule_is_previewed(rota_command: Rota, kept: Peer) -> None:
     assert dict(config) == {"cron": "30 2 * * *", "timezone": "Europe/Paris"}
 
 
-def test_field_errors_are_shown_one_a_line(rota_command: Rota, peer: Peer) -> None:
-    peer.automations.answers["PreviewSchedule"] = Refused(
-        grpc.StatusCode.INVALID_ARGUMENT,
-        "INVALID_REQUEST",
-        message="1 field is invalid",
-        fields={"config.cron": "has four fields"},
-    )
-    done = rota_command("preview", "--cron", "0 9 * *", "--zone", "UTC")
-    assert done.exit_code == 1
-    assert done.stderr.splitlines() == [
-        "Error: 1 field is invalid (INVALID_REQUEST)",
-        "  config.cron: has four fields",
-    ]
+INVALID = (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
+
+
+def test_faults_are_shown_once_at_the_options_that_have_them(
+    rota_command: Rota, peer: Peer
+) -> None:
+    asked = ("preview", "--cron", "0 9 * *", "--zone", "UTC")
+    for fields, said in (
+        ({"config.cron": "has four fields"}, "--cron: has four fields (INVALID_REQUEST)\n"),
+        ({"": "is not valid"}, "is not valid (INVALID_REQUEST)\n"),
+        (
+            {"config.cron": "has four fields", "config.start_time[0]": "is past", "count": "is 0"},
+            "3 values are invalid (INVALID_REQUEST)\n"
+            "  --cron: has four fields\n"
+            "  Config start time: is past\n"
+            "  --count: is 0\n",
+        ),
+    ):
+        peer.automations.answers["PreviewSchedule"] = Refused(*INVALID, fields=fields)
+        done = rota_command(*asked)
+        assert (done.exit_code, done.stderr) == (1, f"Error: {said}")
+
+
+@pytest.mark.parametrize(
+    ("command", "field", "option"),
+    [
+        ("models add --base-url x --model x --no-key", "model_config.base_url", "--base-url"),
+        ("chat --message x --zone Mars/X", "time_zone", "--zone"),
+        ("chat --message x", "message.parts[0].text", "The message"),
+        ("threads --page-token x", "page_token", "--page-token"),
+    ],
+)
+def test_a_fault_is_told_at_what_was_given(
+    rota_command: Rota, peer: Peer, command: str, field: str, option: str
+) -> None:
+    peer.chat.refusals.append(Refused(*INVALID, fields={field: "is wrong"}))
+    done = rota_command(*command.split())
+    assert (done.exit_code, done.stderr) == (1, f"Error: {option}: is wrong (INVALID_REQUEST)\n")
 
 
 def test_long_ids_are_not_cut_at_80_columns(rota_command: Rota, peer: Peer) -> None:

@@ -12,7 +12,7 @@ from rota_client.gen.google.protobuf import Struct
 from rota_client.gen.rota.chat.v1 import Approval
 from rota_client.terminal.card import rows
 from rota_client.terminal.field import format_field
-from rota_client.terminal.refusal import CardRefused, label_fields
+from rota_client.terminal.refusal import CardRefused, format_refusal, label_fields
 from tests.automation_service.api import test_refusals as documented
 from tests.clients.command import Editor, Rota
 from tests.clients.frames import PAYLOAD, approval, completed, requested, suspended, text
@@ -110,6 +110,30 @@ def test_any_field_of_a_decision_is_said_in_words(field: str, said: str) -> None
     at_fault = {"0": {"a"}, "1": {"b"}}.get(field.partition("[")[2][:1], set())
     assert refused.value.approvals == at_fault
     assert str(refused.value) == "1 field is invalid"
+
+
+def test_a_refused_card_is_told_once_and_in_its_own_words() -> None:
+    cards = {"a": card(full(), "a")}
+    path = "definition.triggers[0].config.cron"
+    wrong = {path: "'61' is not valid", "display_name": f"is not as {path}"}
+    violations = [
+        errors.Violation(field=f"decisions[0].edit.payload.{field}", description=description)
+        for field, description in wrong.items()
+    ]
+    said = [
+        "Starts by mornings, cron: '61' is not valid",
+        "Name: is not as Starts by mornings, cron",
+    ]
+    for count, lines in ((1, said[:1]), (2, ["2 values are invalid", *said])):
+        first = violations[0]
+        with (
+            pytest.raises(CardRefused) as refused,
+            label_fields(cards, [edit(cards["a"], full())]),
+        ):
+            raise errors.InvalidArgument(
+                f"{first.field}: {first.description}", violations=violations[:count]
+            )
+        assert format_refusal(refused.value) == lines
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def options(
 def chat(
     context: typer.Context,
     thread: Annotated[str, typer.Option(help="Continue this thread.")] = "-",
-    message: Annotated[str, typer.Option(help="Send one message and exit.")] = "",
+    message: Annotated[str | None, typer.Option(help="Send one message and exit.")] = None,
     approve: Annotated[
         bool, typer.Option("--approve", help="With --message: approve everything.")
     ] = False,
@@ -75,7 +75,9 @@ def chat(
     ] = False,
 ) -> None:
     """Chat until /quit, or send one --message."""
-    if not message and (approve or reject is not None or as_json):
+    if message is not None and not message.strip():
+        raise typer.BadParameter("--message has no text")
+    if message is None and (approve or reject is not None or as_json):
         raise typer.BadParameter("--approve, --reject and --json go with --message")
     if approve and reject is not None:
         raise typer.BadParameter("--approve or --reject, not both")
@@ -90,7 +92,7 @@ def chat(
             on_frame=on_frame,
             model=model,
         )
-        if message:
+        if message is not None:
             send_message(chat, command, message, choose_decision(approve, reject), as_json=as_json)
         else:
             run_chat(chat, command.screen)

@@ -12,12 +12,13 @@ from rota_client import RotaClient, errors
 from rota_client.gen.rota.chat.v1 import Approval, Decision, TurnEvent
 from rota_client.streams import frame_kind
 from rota_client.terminal.interrupt import on_interrupt
-from rota_client.terminal.prompts import ApprovalPrompt, print_welcome, prompt_line
+from rota_client.terminal.prompts import ApprovalPrompt, Quit, print_welcome, prompt_line
 from rota_client.terminal.refusal import CardRefused, label_fields
 from rota_client.terminal.screen import Screen
 
 Events = AsyncGenerator[TurnEvent, None]
 _BUSY = ("APPROVALS_UNDECIDED", "TURN_IN_PROGRESS")
+_WAITS = "it waits: `rota approvals` lists what is left for later"
 _PASSED = ("APPROVAL_DECIDED", "APPROVAL_EXPIRED")
 
 
@@ -99,7 +100,11 @@ class Chat:
         """Prompts for pending decisions until the turn stops waiting or the person postpones."""
         while segment.is_waiting:
             deciding = {n: ApprovalPrompt(self._screen, a) for n, a in segment.approvals.items()}
-            following = self._prompt(segment, deciding)
+            try:
+                following = self._prompt(segment, deciding)
+            except Quit:
+                self._screen.note(_WAITS)
+                raise
             if following is None:
                 return segment
             segment = following
@@ -133,7 +138,7 @@ class Chat:
         for decision in decisions:
             with label_fields(segment.approvals, [decision]):
                 self._runner.run(self._rota.decide_approval(decision))
-        self._screen.note("it waits: `rota approvals` lists what is left for later")
+        self._screen.note(_WAITS)
         return None
 
     def _read(self, events: Events, turn: str = "") -> Segment:
@@ -173,11 +178,14 @@ def run_chat(chat: Chat, screen: Screen) -> None:
         print_welcome(screen)
     try:
         _attempt(chat, screen, chat.resume_open_turn)
-        while (text := prompt_line("> ")) is not None and text != "/quit":
+        while (text := prompt_line("> ")) is not None:
             if text:
                 _say(chat, screen, text)
+    except Quit:
+        return
     except KeyboardInterrupt:
-        screen.note("")
+        # ends the line of the prompt
+        screen.show("")
 
 
 def _say(chat: Chat, screen: Screen, text: str) -> None:

@@ -22,12 +22,22 @@ from rota_client.terminal.screen import Screen
 _CHOICES = "[a]pprove / [e]dit / [r]eject / [l]ater: "
 
 
+class Quit(Exception):
+    """The person typed /quit."""
+
+
 def prompt_line(prompt: str) -> str | None:
-    """Reads a line; None at the end of the input. Prints the prompt on a terminal only."""
+    """Reads a line; None at the end of the input. Prints the prompt on a terminal only.
+
+    Raises Quit for /quit.
+    """
     try:
-        return input(prompt if sys.stdin.isatty() else "").strip()
+        line = input(prompt if sys.stdin.isatty() else "").strip()
     except EOFError:
         return None
+    if line == "/quit":
+        raise Quit
+    return line
 
 
 class ApprovalPrompt:
@@ -42,7 +52,7 @@ class ApprovalPrompt:
         self._shown = False
 
     def decide(self) -> Decision | None:
-        """Prompts until the person decides; None means later."""
+        """Prompts until the person decides; None means later. Raises Quit."""
         if not self._shown:
             self._screen.show(card(self.approval))
             self._shown = True

@@ -1,4 +1,4 @@
-"""Why a decision was refused, in the words of its card."""
+"""Why a request was refused, in the words of its card and of the command's options."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +12,31 @@ from rota_client.terminal.field import format_field, format_words
 
 _DECISION: Final = re.compile(r"(?:decision|decisions\[(\d+)\])(?:\.|$)")
 _PAYLOAD: Final = re.compile(r"edit\.payload(?:\.|$)")
+# Paths of a payload in a description.
+_PLACE: Final = re.compile(r"\bdefinition(?:\.[a-z_]+|\[\d+\])+|\bdisplay_name\b")
+# What a person gave that became a field of a request.
+_OPTIONS: Final[Mapping[str, str]] = {
+    "config.cron": "--cron",
+    "config.timezone": "--zone",
+    "count": "--count",
+    "message": "The message",
+    "model_config.api_key": "The key",
+    "model_config.base_url": "--base-url",
+    "model_config.context_tokens": "--context-tokens",
+    "model_config.display_name": "--name",
+    "model_config.image_support": "--images",
+    "model_config.model": "--model",
+    "model_config_id": "--model",
+    "note": "--note",
+    "page_size": "--limit",
+    "page_token": "--page-token",
+    "parent": "--workspace",
+    "revision": "N",
+    "time": "TIME",
+    "time_zone": "--zone",
+    "webhook.event_types": "--event",
+    "webhook.uri": "HTTPS-ADDRESS",
+}
 _LATE: Final = "never_fires"
 _TOO_LATE: Final = "it would never fire by now: edit it or reject it"
 
@@ -23,6 +48,25 @@ class CardRefused(errors.InvalidArgument):
     """
 
     approvals: frozenset[str] = frozenset()
+
+
+def format_refusal(error: errors.RotaError) -> list[str]:
+    """The lines that say why: each violation once, at what a person gave."""
+    labels = (
+        error.violations if isinstance(error, CardRefused) else map(_label_option, error.violations)
+    )
+    faults = [f"{one.field}: {one.description}".removeprefix(": ") for one in labels]
+    # the message of a service is its first violation, with the path of the field
+    if not any(one.description in error.message for one in error.violations):
+        return [error.message, *faults]
+    return faults if len(faults) == 1 else [f"{len(faults)} values are invalid", *faults]
+
+
+def _label_option(violation: errors.Violation) -> errors.Violation:
+    parts = re.split(r"(?=[.\[])", violation.field)
+    names = ("".join(parts[:end]) for end in range(len(parts), 0, -1))
+    option = next((_OPTIONS[name] for name in names if name in _OPTIONS), None)
+    return replace(violation, field=option or format_words(violation.field))
 
 
 @contextmanager
@@ -49,13 +93,12 @@ def _label(
         if found := _DECISION.match(path):
             decision = decisions[int(found[1] or 0)]
             at_fault.add(decision.approval)
-            path = _format_path(
-                path[found.end() :], decision, approvals, several=len(decisions) > 1
-            )
+            several = len(decisions) > 1
+            labelled = _label_decision(violation, path[found.end() :], decision, approvals, several)
             late = late or (violation.reason == _LATE and decision.edit is None)
         else:
-            path = format_words(path)
-        violations.append(replace(violation, field=path))
+            labelled = _label_option(violation)
+        violations.append(labelled)
     made = CardRefused(
         _TOO_LATE if late else refused.message,
         reason=refused.reason,
@@ -67,12 +110,22 @@ def _label(
     return made
 
 
-def _format_path(
-    path: str, decision: Decision, approvals: Mapping[str, Approval], *, several: bool
-) -> str:
+def _label_decision(
+    violation: errors.Violation,
+    path: str,
+    decision: Decision,
+    approvals: Mapping[str, Approval],
+    several: bool,
+) -> errors.Violation:
     approval = approvals.get(decision.approval, Approval())
     edited = decision.edit.payload if decision.edit is not None else None
     payload = json_format.struct_to_dict(edited or approval.payload)
     found = _PAYLOAD.match(path)
     field = format_field(path[found.end() :], payload) if found else format_words(path)
-    return f"{approval.summary}: {field}" if several and approval.summary else field
+    return replace(
+        violation,
+        field=f"{approval.summary}: {field}" if several and approval.summary else field,
+        description=_PLACE.sub(
+            lambda place: format_field(place[0], payload), violation.description
+        ),
+    )

@@ -1,6 +1,8 @@
 """Prints frames as they arrive: text as it streams, the rest as dim lines."""
 
 import sys
+from datetime import timedelta
+from typing import Final
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -17,6 +19,10 @@ from rota_client.gen.rota.chat.v1 import (
 from rota_client.names import short_name
 from rota_client.streams import frame_kind
 from rota_client.terminal.formatting import StreamedText, sanitize
+from rota_client.terminal.refusal import format_refusal
+
+_SILENT: Final = "the model did not answer"
+_BROKEN: Final = "the answer broke off"
 
 
 def build_console(*, stderr: bool = False) -> Console:
@@ -33,6 +39,9 @@ class Screen:
         self.out = build_console()
         self.err = build_console(stderr=True)
         self._midline = False
+        # whether text was printed that may be retracted, and text of a call that may yet fail
+        self._retractable = False
+        self._begun = False
         self._streamed = StreamedText()
         self._steps: dict[str, str] = {}
         self._tools: dict[str, str] = {}
@@ -46,7 +55,9 @@ class Screen:
         elif event.tool_call_finished is not None:
             self._tool(event.tool_call_finished)
         elif event.failed is not None and event.failed.status is not None:
-            self.error(RotaError.of(event.failed.status))
+            error = RotaError.of(event.failed.status)
+            error.message = self._reason(error.message)
+            self.error(error)
         elif note := self._line(event):
             self.note(note)
         if frame_kind(event) in ("completed", "suspended", "failed", "cancelled"):
@@ -67,19 +78,18 @@ class Screen:
     def error(self, error: RotaError) -> None:
         self._line_end()
         reason = f" ({error.reason})" if error.reason else ""
-        lines = [f"  {sanitize(v.field)}: {sanitize(v.description)}" for v in error.violations]
+        first, *lines = format_refusal(error)
         if error.retry_after is not None:
-            lines.append(f"  Try again in {error.retry_after.total_seconds():.0f} s.")
-        self.err.print(
-            Text(f"Error: {sanitize(error.message)}{reason}", style="red"),
-            soft_wrap=True,
-        )
+            lines.append(f"Try again{_format_wait(error.retry_after)}.")
+        self.err.print(Text(f"Error: {sanitize(first)}{reason}", style="red"), soft_wrap=True)
         for line in lines:
-            self.err.print(Text(line), soft_wrap=True)
+            self.err.print(Text(f"  {sanitize(line)}"), soft_wrap=True)
 
     def _text(self, text: str) -> None:
         self.out.out(self._streamed.add(text), end="", highlight=False)
         self._midline = not text.endswith("\n") if text else self._midline
+        if text:
+            self._retractable = self._begun = True
 
     def _line_end(self) -> None:
         if held := self._streamed.end():
@@ -105,18 +115,31 @@ class Screen:
         )
 
     def _line(self, event: TurnEvent) -> str:
+        if event.started is not None:
+            self._retractable = self._begun = False
         if event.tool_call_started is not None:
             started = event.tool_call_started
+            self._begun = False  # the text before it is whole
             self._tools[started.tool_call_id] = started.tool
             return f"{started.tool} …"
         if event.approval_decided is not None and event.approval_decided.approval is not None:
             return f"approval {event.approval_decided.approval.state.name.lower()}"
         if event.model_rerouted is not None:
-            return f"another model goes on: {event.model_rerouted.reason}"
+            return f"another model goes on: {self._reason(event.model_rerouted.reason)}"
         if event.retrying is not None:
-            after = event.retrying.after
-            wait = f" in {after.total_seconds():.0f} s" if after else ""
-            return f"trying again{wait}: {event.retrying.reason}"
+            wait = _format_wait(event.retrying.after)
+            return f"trying again{wait}: {self._reason(event.retrying.reason)}"
         if event.text_retracted is not None:
-            return "the last text no longer holds and is said again"
+            was, self._retractable = self._retractable, False
+            return "the last text no longer holds and is said again" if was else ""
         return "cancelled" if event.cancelled is not None else ""
+
+    def _reason(self, reason: str) -> str:
+        """Why a call failed: a model of which text was printed did answer."""
+        begun, self._begun = self._begun, False
+        return _BROKEN if begun and reason == _SILENT else reason
+
+
+def _format_wait(wait: timedelta | None) -> str:
+    seconds = round(wait.total_seconds()) if wait is not None else 0
+    return f" in {seconds} s" if seconds > 0 else ""
