@@ -15,6 +15,25 @@ from tests.clients.scripted_chat import Refused
 
 RUN = f"{AUTOMATION}/runs/r1"
 TRIGGER = f"{AUTOMATION}/triggers/weekdays"
+# Commands with a name in place of the question mark.
+NAMED = (
+    "approval ?",
+    "approve ?",
+    "reject ?",
+    "automation ?",
+    "runs ?",
+    "slots ?",
+    "pause ?",
+    "resume ?",
+    "archive ?",
+    "delete ?",
+    "revisions ?",
+    "revision ? 1",
+    "rollback ? 1",
+    "explain ? 2026-11-23T09:00",
+    "models remove ?",
+    "chat --message x --thread ?",
+)
 DECISION = {
     "approval": "workspaces/w/approvals/a1",
     "requester": "users/ada",
@@ -72,11 +91,16 @@ def test_a_pause_carries_its_note(rota_command: Rota, news: Peer) -> None:
 def test_deletion_asks_first(rota_command: Rota, news: Peer) -> None:
     done = rota_command("delete", "news", typed="n\n")
     assert done.exit_code == 1
-    assert news.automations.calls == []
+    assert "Delete Morning news (automations/news) with all its runs" in done.stderr
+    assert [method for method, _ in news.automations.calls] == ["GetAutomation"]
     assert rota_command("delete", "news", typed="y\n").stdout.endswith("Deleted.\n")
     assert rota_command("delete", "news", "--yes").stdout == "Deleted.\n"
     assert json.loads(rota_command("delete", "news", "--yes", "--json").stdout) == {}
     assert asked(news)[1].name == AUTOMATION
+    gone = Refused(grpc.StatusCode.NOT_FOUND, "RESOURCE_NOT_FOUND", message="nope does not exist")
+    news.automations.answers["GetAutomation"] = gone
+    done = rota_command("delete", "nope", typed="y\n")
+    assert done.stderr == "Error: nope does not exist (RESOURCE_NOT_FOUND)\n"
 
 
 def test_revisions_are_listed_and_gone_back_to(rota_command: Rota, news: Peer) -> None:
@@ -97,8 +121,13 @@ def test_revisions_are_listed_and_gone_back_to(rota_command: Rota, news: Peer) -
     numbers = json.loads(rota_command("revisions", "news", "--json").stdout)["revisions"]
     assert [one["revision"] for one in numbers] == [2, 1]
     assert numbers[0]["decision"] == DECISION
+    done = rota_command("rollback", "news", "3")
+    assert (done.exit_code, asked(news)[1].revision) == (0, 3)
+    assert "nothing changed: revision 3 is current" in done.stderr
+    after = message(pb.Automation, {"name": AUTOMATION, "revision": 4})
+    news.automations.answers["RollbackAutomation"] = after
     done = rota_command("rollback", "news", "1")
-    assert done.exit_code == 0, done.output
+    assert (done.exit_code, done.stderr) == (0, "")
     assert asked(news)[1].revision == 1
     for number in ("0", "4294967297", "one"):
         assert rota_command("rollback", "news", number).exit_code == 2
@@ -176,6 +205,7 @@ def events(state: str = "SUCCEEDED") -> list[pb.RunEvent]:
     said: list[dict[str, Any]] = [
         {"started": {"attempt": 1}},
         {"step_updated": {"step": step}},
+        {"step_updated": {"step": step}},
         {"step_progress": {"step_id": "news", "title": "Calling fetch_url"}},
         {"step_updated": {"step": {**step, "status": "FAILED", "attempts": 2, "error": error}}},
         {"ended": {"state": state, **({"error": error} if state == "FAILED" else {})}},
@@ -206,15 +236,44 @@ def test_a_run_that_fails_ends_the_command_with_1(rota_command: Rota, peer: Peer
     done = rota_command("watch", RUN, "--json")
     assert done.exit_code == 1
     told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [one["sequence"] for one in told] == [1, 2, 3, 4, 5]
+    assert [one["sequence"] for one in told] == [1, 2, 3, 4, 5, 6]
     assert told[-1]["ended"]["state"] == "FAILED"
 
 
 def test_a_run_is_cancelled(rota_command: Rota, peer: Peer) -> None:
     peer.automations.answers["CancelRun"] = message(pb.Run, {"name": RUN, "state": "CANCELLED"})
-    done = rota_command("cancel", "news/r1")
-    assert "CANCELLED" in done.stdout
-    assert asked(peer)[1].name == RUN
+    listed = {"runs": [{"name": RUN}]}
+    peer.automations.answers["ListRuns"] = message(pb.ListRunsResponse, listed)
+    for name in ("news/r1", "r1", "automations/news/runs/r1", RUN):
+        done = rota_command("cancel", name)
+        assert "CANCELLED" in done.stdout
+        assert asked(peer)[1].name == RUN
+
+
+@pytest.mark.parametrize("command", ["run", "watch", "cancel"])
+def test_a_run_that_is_not_there_is_said_in_words(
+    rota_command: Rota, peer: Peer, command: str
+) -> None:
+    peer.automations.answers["ListRuns"] = pb.ListRunsResponse()
+    for name, said in (
+        ("r9", "none of the last 200 runs is 'r9': give an older one as AUTOMATION/RUN"),
+        (
+            "a/b/c/d/e",
+            "'a/b/c/d/e' names no run: give AUTOMATION/RUN or automations/AUTOMATION/runs/RUN",
+        ),
+    ):
+        done = rota_command(command, name)
+        assert (done.exit_code, done.stderr) == (1, f"Error: {said}\n")
+
+
+@pytest.mark.parametrize("command", NAMED)
+def test_a_wrong_name_is_told_in_words_and_not_sent(
+    rota_command: Rota, peer: Peer, command: str
+) -> None:
+    done = rota_command(*(word.replace("?", "../x") for word in command.split()))
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Error: '../x' names no ")
+    assert peer.automations.calls + peer.chat.calls == []
 
 
 @pytest.mark.parametrize("command", [("cancel", "news/r1"), ("pause", "news")])

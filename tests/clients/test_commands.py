@@ -137,18 +137,39 @@ def test_what_is_not_there_is_an_error(rota_command: Rota) -> None:
 
 def test_automations_are_listed(rota_command: Rota, kept: Peer) -> None:
     done = rota_command("automations")
-    assert "news        Morning news  PAUSED  2026-11-23 09:00 CET" in done.stdout
+    (line,) = done.stdout.splitlines()[1:]
+    assert line.split() == ["news", "Morning", "news", "PAUSED"]
     listed = json.loads(rota_command("automations", "--json").stdout)
     assert listed["automations"][0]["display_name"] == "Morning news"
 
 
 def test_an_automation_is_shown_with_all_it_does(rota_command: Rota, kept: Peer) -> None:
     done = rota_command("automation", "news")
-    for said in ("PAUSED: on holiday", "revision 3", "0 9 * * 1-5 in Europe/Paris", "fetch_url"):
+    later = "weekdays: paused; would be 2026-11-23 09:00 CET"
+    for said in (
+        later,
+        "PAUSED: on holiday",
+        "revision 3",
+        "0 9 * * 1-5 in Europe/Paris",
+        "fetch_url",
+    ):
         assert said in done.stdout, said
     assert kept.automations.calls[-1][1].name == AUTOMATION
     shown = json.loads(rota_command("automation", "news", "--json").stdout)
     assert shown["definition"]["plan"] == PAYLOAD["definition"]["plan"]
+
+
+def test_only_what_is_active_says_when_it_fires_next(rota_command: Rota, kept: Peer) -> None:
+    when, one = "2026-11-23 09:00 CET", kept.automations.answers["GetAutomation"]
+    assert isinstance(one, automation.Automation)
+    one.state = automation.Automation.ACTIVE
+    kept.automations.answers["ListAutomations"] = automation.ListAutomationsResponse(
+        automations=[one]
+    )
+    assert f"weekdays: {when}" in rota_command("automation", "news").stdout
+    assert when in rota_command("automations").stdout
+    one.state = automation.Automation.ARCHIVED
+    assert "weekdays: " not in rota_command("automation", "news").stdout
 
 
 def test_runs_are_listed_of_one_automation_or_of_all(rota_command: Rota, kept: Peer) -> None:

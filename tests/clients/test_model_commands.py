@@ -15,7 +15,9 @@ OWN = ("--base-url", "https://models.example.org/v1", "--model", "mine-1")
 @pytest.fixture
 def models(peer: Peer) -> Peer:
     peer.chat.models += [
-        pb.ModelConfig(id=-1, display_name="Large", model="large", premium=True),
+        pb.ModelConfig(
+            id=-1, display_name="Large", model="large", premium=True, context_tokens=200_000
+        ),
         pb.ModelConfig(
             id=7, display_name="Mine", model="mine-1", own=True, image_support=pb.ModelConfig.IMAGES
         ),
@@ -27,7 +29,16 @@ def models(peer: Peer) -> Peer:
 def test_models_are_listed(rota_command: Rota, models: Peer, command: tuple[str, ...]) -> None:
     done = rota_command(*command)
     assert done.exit_code == 0, done.output
-    for said in ("-1", "Large", "the service's, premium", "7", "mine-1", "text, images", "yours"):
+    for said in (
+        "-1",
+        "Large",
+        "200,000",
+        "the service's, premium",
+        "7",
+        "mine-1",
+        "text, images",
+        "yours",
+    ):
         assert said in done.stdout
 
 
@@ -85,6 +96,17 @@ def test_a_model_is_removed(rota_command: Rota, peer: Peer, given: str) -> None:
     done = rota_command("models", "remove", given)
     assert (done.exit_code, done.stdout) == (0, "Removed.\n")
     assert peer.chat.calls[-1][1].name == "workspaces/w/modelConfigs/7"
+
+
+def test_an_id_below_zero_is_no_option(rota_command: Rota, peer: Peer) -> None:
+    for arguments in (["-1"], ["--", "-1"], ["-1", "--json"]):
+        done = rota_command("models", "remove", *arguments)
+        assert done.exit_code == 0, done.output
+        assert peer.chat.calls.pop()[1].name == "workspaces/w/modelConfigs/-1"
+    for wrong in ("--jsno", "-x", "-"):
+        done = rota_command("models", "remove", wrong)
+        assert (done.exit_code, f"no option {wrong}" in done.stderr) == (2, True), done.output
+    assert peer.chat.calls == []
 
 
 def test_a_message_is_said_to_the_model_that_is_named(rota_command: Rota, peer: Peer) -> None:

@@ -8,7 +8,12 @@ from typing import Annotated
 import typer
 
 from rota_client import RotaClient, RotaError, json_format
-from rota_client.gen.rota.automation.v1 import ExplainSlotResponse, RunEvent, RunState
+from rota_client.gen.rota.automation.v1 import (
+    Automation,
+    ExplainSlotResponse,
+    RunEvent,
+    RunState,
+)
 from rota_client.names import complete_name, resource_id, short_name
 from rota_client.terminal import tables
 from rota_client.terminal.command import (
@@ -24,7 +29,9 @@ from rota_client.terminal.command import (
     print_message,
     run_call,
 )
-from rota_client.terminal.run_events import format_event
+from rota_client.terminal.formatting import sanitize
+from rota_client.terminal.run_events import RunLines
+from rota_client.terminal.screen import Screen
 
 Name = Annotated[str, typer.Argument(metavar="AUTOMATION")]
 RevisionNumber = Annotated[int, typer.Argument(metavar="N", min=1, max=MAX_INT32)]
@@ -106,7 +113,9 @@ def delete(
 ) -> None:
     """Delete an automation permanently, with triggers, slots, runs and revisions."""
     if not yes:
-        typer.confirm(f"Delete {name} with all its runs, for good?", abort=True, err=True)
+        found = run_call(context, lambda rota: rota.get_automation(name))
+        what = sanitize(f"{found.display_name} ({short_name(found.name)})")
+        typer.confirm(f"Delete {what} with all its runs, for good?", abort=True, err=True)
     run_call(context, lambda rota: rota.delete_automation(name))
     if as_json:
         print_json({})
@@ -151,7 +160,14 @@ def rollback(
     context: typer.Context, name: Name, revision: RevisionNumber, as_json: Json = False
 ) -> None:
     """Make the definition of revision N current again, as a new revision."""
-    found = run_call(context, lambda rota: rota.rollback_automation(name, revision))
+
+    async def roll_back(rota: RotaClient) -> tuple[int, Automation]:
+        was = await rota.get_automation(name)
+        return was.revision, await rota.rollback_automation(name, revision)
+
+    was, found = run_call(context, roll_back)
+    if found.revision == was:
+        Screen().warn(f"nothing changed: revision {was} is current and has the same definition")
     print_message(found, tables.automation, as_json)
 
 
@@ -171,11 +187,12 @@ COMMANDS = (
 
 async def _follow(command: CommandContext, run: str, as_json: bool) -> RunState | None:
     """Returns the final state of the run; None when the stream had no more events."""
-    state = None
+    state, lines = None, RunLines()
     try:
-        async with aclosing(command.rota.watch_run(await _whole(command.rota, run))) as events:
+        name = await command.rota.find_run(run)
+        async with aclosing(command.rota.watch_run(name)) as events:
             async for event in events:
-                _tell(command, event, as_json)
+                _tell(command, event, lines, as_json)
                 if event.ended is not None:
                     state = event.ended.state
     except asyncio.CancelledError:
@@ -184,23 +201,18 @@ async def _follow(command: CommandContext, run: str, as_json: bool) -> RunState 
     return state
 
 
-async def _whole(rota: RotaClient, run: str) -> str:
-    """The name of a run; a bare id is looked for among the recent ones."""
-    return run if "/" in run else (await rota.get_run(run)).name
-
-
-def _tell(command: CommandContext, event: RunEvent, as_json: bool) -> None:
+def _tell(command: CommandContext, event: RunEvent, lines: RunLines, as_json: bool) -> None:
     if as_json:
         print_json(json_format.to_dict(event), indent=None)
-    elif said := format_event(event):
+    elif said := lines.format(event):
         command.screen.show(said)
 
 
 async def _trigger(rota: RotaClient, given: str) -> str:
     """A trigger's name; that of an automation stands for its only trigger."""
-    name = complete_name(rota.workspace, "automations", given)
-    if "/triggers/" in name or (given.count("/") == 1 and not given.startswith("automations/")):
+    if "/triggers/" in given or (given.count("/") == 1 and not given.startswith("automations/")):
         return given
+    name = complete_name(rota.workspace, "automations", given)
     triggers = (await rota.get_automation(name)).triggers
     if len(triggers) == 1:
         return triggers[0].name

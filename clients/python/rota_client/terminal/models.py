@@ -71,10 +71,17 @@ def add(
     print_message(run_call(context, lambda rota: rota.add_model(config)), tables.model, as_json)
 
 
-@app.command()
+def _model(given: str) -> str:
+    # an option that there is not comes here too, since an id may begin with a hyphen
+    if given.startswith("-") and not given[1:].isdecimal():
+        raise typer.BadParameter(f"there is no option {given}")
+    return given
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
 def remove(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(metavar="ID")],
+    model: Annotated[str, typer.Argument(metavar="ID", callback=_model)],
     as_json: Json = False,
 ) -> None:
     """Remove your own model, with its key."""

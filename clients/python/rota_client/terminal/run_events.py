@@ -7,12 +7,23 @@ from rota_client.gen.rota.automation.v1 import RunEvent
 from rota_client.terminal.formatting import format_moment, sanitize
 
 
-def format_event(event: RunEvent) -> Text | None:
-    """Returns None for an event that a person has no use for."""
-    said = _describe(event)
-    if not said:
-        return None
-    return Text(f"{format_moment(event.create_time)}  {sanitize(said)}".lstrip())
+class RunLines:
+    """The events of one run, each as a line."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, str] = {}
+
+    def format(self, event: RunEvent) -> Text | None:
+        """Returns None for an event that a person has no use for, or that says a step's state
+        again."""
+        said = _describe(event)
+        if event.step_updated is not None and event.step_updated.step is not None:
+            step = event.step_updated.step.step_id
+            was, self._states[step] = self._states.get(step), said
+            said = "" if said == was else said
+        if not said:
+            return None
+        return Text(f"{format_moment(event.create_time)}  {sanitize(said)}".lstrip())
 
 
 def _describe(event: RunEvent) -> str:

@@ -12,6 +12,7 @@ from rota_client import json_format
 from rota_client.errors import RotaError
 from rota_client.gen.rota.automation.v1 import (
     Automation,
+    AutomationState,
     ExplainSlotResponse,
     PreviewScheduleResponse,
     Revision,
@@ -60,10 +61,18 @@ def approvals(found: Iterable[Approval]) -> RenderableType:
 
 def models(found: Iterable[ModelConfig]) -> RenderableType:
     rows = [
-        (str(m.id), m.display_name, m.model, _reads(m), "yours" if m.own else _paid(m))
+        (
+            str(m.id),
+            m.display_name,
+            m.model,
+            _reads(m),
+            f"{m.context_tokens:,}" if m.context_tokens else "",
+            "yours" if m.own else _paid(m),
+        )
         for m in found
     ]
-    return table(("Id", "Name", "Model", "Reads", "Whose"), rows, none="There are no models.")
+    columns = ("Id", "Name", "Model", "Reads", "Holds", "Whose")
+    return table(columns, rows, none="There are no models.")
 
 
 def model(one: ModelConfig) -> RenderableType:
@@ -95,7 +104,7 @@ def _paid(one: ModelConfig) -> str:
 
 def automations(found: Iterable[Automation]) -> RenderableType:
     rows = [
-        (resource_id(a.name), a.display_name, a.state.name, format_moment(_next_fire(a.triggers)))
+        (resource_id(a.name), a.display_name, a.state.name, format_moment(_next_fire(a)))
         for a in found
     ]
     columns = ("Automation", "Name", "State", "Next")
@@ -227,16 +236,19 @@ def _automation_rows(one: Automation) -> Iterator[Row]:
         yield "What", sanitize(one.description)
     state = f"{one.state.name}: {sanitize(one.pause_note)}" if one.pause_note else one.state.name
     yield "State", f"{state} (revision {one.revision})"
-    for trigger in one.triggers:
-        yield "Next", _trigger_line(trigger)
+    if one.state != AutomationState.ARCHIVED:
+        for trigger in one.triggers:
+            yield "Next", _trigger_line(trigger, paused=one.state == AutomationState.PAUSED)
     if one.last_run_state:
         yield "Last run", one.last_run_state.name
     if one.definition is not None:
         yield from definition_rows(json_format.to_dict(one.definition))
 
 
-def _trigger_line(trigger: Trigger) -> str:
+def _trigger_line(trigger: Trigger, *, paused: bool) -> str:
     when = format_moment(trigger.next_fire_time) or "never"
+    if paused:
+        when = f"paused; would be {when}" if trigger.next_fire_time is not None else "paused"
     why = f" ({sanitize(trigger.disabled_reason)})" if trigger.disabled_reason else ""
     return f"{sanitize(trigger.trigger_id)}: {when}{why}"
 
@@ -280,9 +292,10 @@ def _output(said: object) -> str:
             return format_value(said)
 
 
-def _next_fire(triggers: Iterable[Trigger]) -> datetime | None:
-    times = [trigger.next_fire_time for trigger in triggers if trigger.next_fire_time is not None]
-    return min(times, default=None)
+def _next_fire(one: Automation) -> datetime | None:
+    if one.state in (AutomationState.PAUSED, AutomationState.ARCHIVED):
+        return None
+    return min((t.next_fire_time for t in one.triggers if t.next_fire_time), default=None)
 
 
 def _parent(name: str) -> str:
