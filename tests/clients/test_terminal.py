@@ -137,6 +137,7 @@ def test_ctrl_c_cancels_the_turn_and_the_talk_goes_on(open_terminal: Open, peer:
     terminal.expect_to_be_asked()
     terminal.type("\x03")
     assert terminal.leave() == 0
+    assert "·" not in terminal.said
 
 
 def test_a_second_ctrl_c_leaves_a_turn_that_cannot_be_cancelled(
