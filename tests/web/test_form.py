@@ -69,6 +69,12 @@ def approval(name: str = "a", **fields: Any) -> chat.Approval:
     )
 
 
+def planned(_: Any) -> automation.PreviewScheduleResponse:
+    slot = automation.PlannedSlot(local_time="2099-01-01T09:00")
+    slot.fire_time.FromJsonString("2099-01-01T08:00:00Z")
+    return automation.PreviewScheduleResponse(summary="At 09:00", slots=[slot])
+
+
 def answers(card: chat.Approval) -> Answers:
     triggers = [
         automation.TriggerType(type="schedule", config_schema=struct(SCHEDULE.config_schema))
@@ -77,6 +83,7 @@ def answers(card: chat.Approval) -> Answers:
     actions = [automation.ActionType(type="agent_task", config_schema=config)]
     return {
         "ChatService/GetApproval": lambda _: card,
+        "AutomationService/PreviewSchedule": planned,
         "AutomationService/ListTriggerTypes": lambda _: automation.ListTriggerTypesResponse(
             trigger_types=triggers
         ),

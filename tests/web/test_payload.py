@@ -3,6 +3,7 @@
 import re
 from typing import Any, Final
 
+import pytest
 from playwright.async_api import Browser, Page, expect
 from rota.automation.v1 import automation_pb2 as automation
 from rota.chat.v1 import chat_pb2 as chat
@@ -49,6 +50,47 @@ _UNDIRECTED: Final = """(card) => {
   return found;
 }"""
 
+# Texts that lie outside of the card, or are broken into lines of less than 12 characters.
+_CRAMPED: Final = """(card) => {
+  const edge = card.getBoundingClientRect();
+  const ruler = document.createElement('span');
+  ruler.textContent = '0'.repeat(12);
+  card.append(ruler);
+  const walker = document.createTreeWalker(card, NodeFilter.SHOW_TEXT);
+  const [found, range] = [[], document.createRange()];
+  while (walker.nextNode()) {
+    const here = walker.currentNode;
+    if (!here.data.trim() || here.parentElement === ruler) continue;
+    if (!here.parentElement.checkVisibility() || here.parentElement.closest('.unseen')) continue;
+    range.selectNodeContents(here);
+    const lines = [...range.getClientRects()].filter(each => each.width > 0);
+    if (lines.some(each => each.left < edge.left - 1 || each.right > edge.right + 1)) {
+      found.push(`outside: ${here.data}`);
+    }
+    let block = here.parentElement;
+    while (getComputedStyle(block).display === 'inline') block = block.parentElement;
+    const style = getComputedStyle(block);
+    ruler.style.font = style.font;
+    const room = block.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const isBroken = new Set(lines.map(each => Math.round(each.top))).size > 1;
+    if (isBroken && room < ruler.getBoundingClientRect().width) found.push(`narrow: ${here.data}`);
+  }
+  ruler.remove();
+  return found;
+}"""
+
+
+def deep(levels: int) -> Any:
+    """Objects and lists in each other, with a long name and a long text at each level."""
+    if not levels:
+        return "a word, and " + "anunbrokenword" * 6
+    inner = deep(levels - 1)
+    return {
+        f"a_name_of_level_{levels}": inner if levels % 3 else [inner, "one more"],
+        "anunbrokenname" * 4: "what it says is a sentence of some length",
+        "type": "object",
+    }
+
 
 def approval(name: str, kind: str, given: dict[str, Any]) -> chat.Approval:
     made = chat.Approval(
@@ -86,6 +128,34 @@ async def test_every_text_of_every_kind_of_payload_is_on_its_card(browser: Brows
             lost[name] = everything
     await page.context.close()
     assert lost == {}
+
+
+@pytest.mark.parametrize("width", [360, 800, 1440])
+async def test_deep_texts_have_room_within_the_card(browser: Browser, width: int) -> None:
+    step = {
+        "step_id": "s",
+        "action": "agent_task",
+        "config": {"prompt": "Write.", "output_schema": deep(10)},
+    }
+    trigger = {"trigger_id": "t", "type": "schedule", "static_inputs": deep(6)}
+    body = {"display_name": "Deep", "definition": {"plan": [step], "triggers": [trigger]}}
+    made = {
+        "create": approval("create", "automation_create", body),
+        "call": approval("call", "tool_call", {"tool": "t", "arguments": deep(12)}),
+        "change": approval("change", "automation_update", body),
+    }
+    difference = [
+        {"path": "definition.plan[0].config.output_schema", "before": deep(3), "after": deep(9)}
+    ]
+    made["change"].context.update({"difference": difference})
+    page, _ = await stubbed(browser, answers(*made.values()), width=width)
+    for name in made:
+        await page.goto(f"{URL}/#/approvals/{name}")
+        shown = page.locator(f'[data-approval="workspaces/w/approvals/{name}"]')
+        await expect(shown).to_contain_text("anunbrokenword" * 6)
+        await page.evaluate("document.querySelectorAll('details').forEach(it => it.open = true)")
+        assert await shown.evaluate(_CRAMPED) == []
+    await page.context.close()
 
 
 async def test_fixed_inputs_schemas_and_fields_of_tomorrow_are_told(browser: Browser) -> None:

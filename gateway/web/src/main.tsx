@@ -1,6 +1,7 @@
 /** Starts the page. */
 import { render } from "preact";
 import { App } from "./App.js";
+import { startClock } from "./lib/now.js";
 import { drawTexts } from "./ui/text.js";
 import "./style/base.css";
 import "./style/frame.css";
@@ -9,4 +10,5 @@ import "./style/card.css";
 import "./style/automations.css";
 
 drawTexts();
+startClock();
 render(<App />, document.getElementById("page")!);

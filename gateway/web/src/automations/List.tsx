@@ -4,7 +4,7 @@ import { useList } from "../lib/query.js";
 import { automations, idOf } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
 import { workspace } from "../lib/session.js";
-import { dateOf, nearby, relative } from "../lib/time.js";
+import { dateOf, nearby, until } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { More } from "../ui/More.js";
 import { Badge, Empty, Skeleton, ProblemNotice } from "../ui/parts.js";
@@ -66,7 +66,7 @@ function Row({ it }: { it: Automation }) {
         </span>
         <span class="row-side">
           {next
-            ? <span class="next"><time dateTime={next.toISOString()}>{nearby(next)}</time><span class="faint">{relative(next)}</span></span>
+            ? <span class="next"><time dateTime={next.toISOString()}>{nearby(next)}</time><span class="faint">{until(next)}</span></span>
             : <span class="faint">{it.state === State.ACTIVE ? "no fire left" : ""}</span>}
           <span class="badges">
             {it.lastRunState !== 0 && lastTone === "bad" && <Badge tone={lastTone}>Last run {last.toLowerCase()}</Badge>}

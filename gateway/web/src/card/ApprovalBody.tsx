@@ -8,6 +8,7 @@ import { Values } from "../ui/Values.js";
 import { Changes, changesOf } from "./Changes.js";
 import { isEmpty, isObjects, isText, type Place, restOf } from "./rest.js";
 import { Consequences, definitionRest, Rest, Steps, Tools, Triggers, Warnings } from "./Summary.js";
+import { withoutPassed } from "./preview.js";
 import { SchedulePreview } from "./SchedulePreview.js";
 import { label } from "./labels.js";
 
@@ -86,7 +87,7 @@ function Updating({ approval, payload, preview, busy }: Act) {
         <Mine approval={approval} payload={payload} />
         {moved && before ? (
           <div class="beside">
-            <section><h3>It fires now</h3><SchedulePreview preview={before} brief /></section>
+            <section><h3>It fires now</h3><SchedulePreview preview={withoutPassed(before)} brief /></section>
             <section><h3>It would fire</h3><SchedulePreview preview={preview} busy={busy} brief /></section>
           </div>
         ) : (

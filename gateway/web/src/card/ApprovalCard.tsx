@@ -12,9 +12,9 @@ import { Icon } from "../ui/Icon.js";
 import { TextPrompt, Badge, type Tone, ProblemNotice } from "../ui/parts.js";
 import { ApprovalBody, Others, titleOf } from "./ApprovalBody.js";
 import { Changes, changesOf } from "./Changes.js";
-import { Editor, Wrongs } from "./Editor.js";
+import { Editor, PAST, Wrongs } from "./Editor.js";
 import { place, refusalText } from "./labels.js";
-import { usePreview } from "./preview.js";
+import { hasPassed, refusedOf, usePreview } from "./preview.js";
 import { Steps, Triggers } from "./Summary.js";
 
 type Choice = MessageInitShape<typeof DecisionSchema>["decision"];
@@ -41,19 +41,21 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   const [editing, edit] = useState(false);
   const [sought, seek] = useState<{ field: string }>();
   const [payload, change] = useState<JsonValue>(original);
-  const [unread, hear] = useState<Record<string, string>>({});
+  const [typed, hear] = useState<Record<string, string>>({});
   const [round, setRound] = useState(0);
   const [busy, setBusy] = useState(false);
   const [problem, blame] = useState<Problem>();
   const held = useId();
   const tell = useCallback((field: string, fault: string) => hear(({ [field]: _, ...others }) => (fault ? { ...others, [field]: fault } : others)), []);
-  const { preview, violations, busy: previewing } = usePreview(payload, approval.preview);
+  const { preview, violations: told, spent, busy: previewing } = usePreview(payload, approval.preview);
+  const late = refusedOf(approval, payload, spent);
+  const violations = [...told, ...late];
   const altered = !same(payload, original);
   const refused = problem?.violations ?? [];
   const wrong = [...violations, ...refused.filter((each) => !violations.some((v) => v.field === each.field))];
 
-  const faults = [...Object.entries(unread).map(([field, description]) => ({ field, description })), ...violations.filter((each) => !(each.field in unread))];
-  const isTyped = Object.keys(unread).length > 0;
+  const faults = [...Object.entries(typed).map(([field, description]) => ({ field, description })), ...violations.filter((each) => !(each.field in typed))];
+  const isTyped = Object.keys(typed).length > 0;
 
   const decide = async (decision: Choice, said: string) => {
     setBusy(true);
@@ -120,7 +122,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
       {refused.length > 0 && !(editing && schema) && <Wrongs violations={refused} show={show} />}
       {problem && !problem.violations.length && <ProblemNotice problem={problem} />}
       <footer>
-        {faults.length > 0 && <Held id={held} faults={faults} show={show} />}
+        {faults.length > 0 && <Held id={held} faults={faults} passed={late.some((each) => hasPassed(approval, payload, each))} show={show} />}
         <button type="button" class="primary" disabled={busy || faults.length > 0} aria-busy={busy} aria-describedby={faults.length ? held : undefined} onClick={() => void approve()}>
           <Icon name="check" />{altered || isTyped ? "Approve with changes" : "Approve"}
         </button>
@@ -145,9 +147,10 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
 }
 
 /** Why a card can't be approved as it is: the fields at fault. */
-function Held({ id, faults, show }: { id: string; faults: { field: string; description: string }[]; show: (field: string) => void }) {
+function Held({ id, faults, passed, show }: { id: string; faults: { field: string; description: string }[]; passed: boolean; show: (field: string) => void }) {
   return (
     <div class="held" id={id} role="status">
+      {passed && <p class="error lead-word">{PAST}</p>}
       {faults.map(({ field, description }) => (
         <p key={field + description} class="error">
           <button type="button" class="link" onClick={() => show(field)}>{place(field)}</button>: {refusalText(description)}

@@ -6,11 +6,13 @@ import { notifyChange } from "../lib/network.js";
 import { chat, idOf } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
 import { workspace } from "../lib/session.js";
-import { dateOf, relative } from "../lib/time.js";
+import { dateOf, relative, until } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { More } from "../ui/More.js";
 import { Empty, Skeleton, ProblemNotice } from "../ui/parts.js";
 import { ApprovalCard } from "./ApprovalCard.js";
+import { PAST } from "./Editor.js";
+import { refusedOf, usePreview } from "./preview.js";
 
 export function Approvals({ id }: { id: string | undefined }) {
   return (
@@ -39,13 +41,17 @@ function All() {
 
 function Line({ approval }: { approval: Approval }) {
   const asked = dateOf(approval.createTime);
-  const next = dateOf(approval.preview?.slots[0]?.fireTime);
+  const payload = approval.payload ?? {};
+  const { preview, spent } = usePreview(payload, approval.preview);
+  const next = dateOf(preview?.slots[0]?.fireTime);
+  const passed = refusedOf(approval, payload, spent).length > 0;
   return (
     <li>
       <a class="row" href={href("approvals", idOf(approval.name))}>
         <span class="row-main">
           <span class="row-title">{approval.summary}</span>
-          <span class="faint">asked {asked && relative(asked)} by {approval.requestedBy.replace("users/", "")}{next && ` · would fire ${relative(next)}`}</span>
+          <span class="faint">asked {asked && relative(asked)} by {approval.requestedBy.replace("users/", "")}{next && !passed && ` · would fire ${until(next)}`}</span>
+          {passed && <span class="error">{PAST}</span>}
         </span>
         <Icon name="chevron" />
       </a>

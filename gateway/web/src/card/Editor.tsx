@@ -118,13 +118,15 @@ function changed(payload: JsonValue, path: Path, value: JsonValue | undefined): 
   return isName ? put(next, ["definition", "name"], value) : next;
 }
 
+export const PAST = "This moment has passed: choose a later one.";
+
 /** What was refused, each with the label of its field. */
 export function Wrongs({ violations, show }: { violations: Violation[]; show: (field: string) => void }) {
   if (!violations.length) return null;
   const fields = new Set(violations.map((each) => each.field)).size;
   return (
     <div class="wrongs" role="alert">
-      {violations.some(isPast) && <p class="lead-word">This moment has passed: choose a later one.</p>}
+      {violations.some(isPast) && <p class="lead-word">{PAST}</p>}
       <p>{fields === 1 ? "One field needs another look:" : `${fields} fields need another look:`}</p>
       <ul>
         {violations.map((each) => (

@@ -1,16 +1,17 @@
 /** A schedule in words, and its next fires. */
 import type { Preview, PreviewSlot } from "../gen/rota/chat/v1/chat_pb.js";
 import { zone } from "../lib/session.js";
-import { dateOf, moment, offset, relative, wallClock } from "../lib/time.js";
+import { dateOf, moment, offset, until, wallClock } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
+import { PASSED } from "./preview.js";
 
 /** `brief` omits the time until each fire, for two previews side by side. */
 export function SchedulePreview({ preview, busy, brief }: { preview: Preview | undefined; busy?: boolean; brief?: boolean }) {
   if (!preview) return <p class="faint">It has no schedule: nothing starts it.</p>;
   const elsewhere = preview.slots.some((slot) => slot.timeZone !== zone);
   return (
-    <div class="when" aria-busy={busy} aria-live="polite">
-      <p class="sentence">{preview.summary || "It has no schedule: nothing starts it."}</p>
+    <div class="when" aria-busy={busy}>
+      <p class="sentence" aria-live="polite">{preview.summary || "It has no schedule: nothing starts it."}</p>
       {preview.timeZoneAssumed && (
         <p class="assumed"><Icon name="warning" />You named no time zone, so {preview.slots[0]?.timeZone ?? "one"} is assumed. Edit it if that is wrong.</p>
       )}
@@ -19,7 +20,7 @@ export function SchedulePreview({ preview, busy, brief }: { preview: Preview | u
           {preview.slots.map((slot, n) => <Fire key={n} slot={slot} elsewhere={elsewhere} brief={brief} />)}
         </ol>
       )}
-      {preview.summary && !preview.slots.length && <p class="assumed"><Icon name="warning" />It would never fire.</p>}
+      {preview.summary && !preview.slots.length && !preview.notes.includes(PASSED) && <p class="assumed"><Icon name="warning" />It would never fire.</p>}
       {preview.notes.filter((note) => !preview.timeZoneAssumed || !/is assumed/.test(note)).map((note) => <p key={note} class="note">{note}</p>)}
     </div>
   );
@@ -32,7 +33,7 @@ function Fire({ slot, elsewhere, brief }: { slot: PreviewSlot; elsewhere: boolea
     <li>
       <time dateTime={date.toISOString()}>{elsewhere ? moment(date) : wallClock(slot.localTime)}</time>
       {(elsewhere || !brief) && <span class="faint">
-        {elsewhere ? `your time; ${wallClock(slot.localTime)} in ${slot.timeZone}` : relative(date)}
+        {elsewhere ? `your time; ${wallClock(slot.localTime)} in ${slot.timeZone}` : until(date)}
         {elsewhere && ` (${offset(Number(slot.utcOffset?.seconds ?? 0n))})`}
       </span>}
       {slot.dstNote && <span class="dst">{slot.dstNote}</span>}

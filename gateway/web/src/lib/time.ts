@@ -1,5 +1,6 @@
 /** Times as text, in the person's time zone unless another is given. */
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { now as present } from "./now.js";
 import { zone } from "./session.js";
 
 const formats = new Map<string, Intl.DateTimeFormat>();
@@ -42,7 +43,7 @@ export function dayOf(date: Date, place = zone): string {
 
 /** `today`, `tomorrow`, or the date. */
 export function day(date: Date): string {
-  const away = daysAway(date, new Date());
+  const away = daysAway(date, new Date(present.value));
   const near: Record<number, string> = { [-1]: "yesterday", 0: "today", 1: "tomorrow" };
   return near[away] ?? dated(date);
 }
@@ -57,7 +58,7 @@ export function nearby(date: Date): string {
 }
 
 /** `in 2 hours`, `3 minutes ago` */
-export function relative(date: Date, now = new Date()): string {
+export function relative(date: Date, now = new Date(present.value)): string {
   const seconds = (date.getTime() - now.getTime()) / 1000;
   const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
   // Tomorrow is the next date, not what comes in 24 hours.
@@ -70,6 +71,11 @@ export function relative(date: Date, now = new Date()): string {
     if (Math.abs(seconds) >= length) return words.format(Math.trunc(seconds / length), unit);
   }
   return words.format(Math.trunc(seconds), "second");
+}
+
+/** The same for what is still to come; never `2 minutes ago`. */
+export function until(date: Date): string {
+  return date.getTime() > present.value ? relative(date) : "any moment";
 }
 
 /** `1.4 s`, `2 min 5 s` */
