@@ -9,12 +9,15 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from types import FrameType
+from typing import Final
 
 from devstack import banner, dev_token, keys, settings, state
 from devstack.postgres_state import PostgresError
 from devstack.programs import Run, run_module
 from devstack.settings import SettingsError
 from devstack.stack import WORKSPACE, Stack, StackError, StartInterrupted
+
+_ARTICLES: Final = {"viewer": "a viewer", "editor": "an editor"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -69,6 +72,13 @@ def print_token(options: argparse.Namespace, environment: Mapping[str, str]) -> 
         life=timedelta(seconds=options.ttl),
     )
     print(token)
+    if options.user == dev_token.USER and options.role != "owner":
+        print(
+            f"rota: whoever uses this token makes {options.user} {_ARTICLES[options.role]} of "
+            f"{options.workspace}, also with older tokens: those of the page and of `rota` here; "
+            "--user names somebody else",
+            file=sys.stderr,
+        )
     return 0
 
 
@@ -100,6 +110,12 @@ def _print(text: str) -> None:
         print(text, flush=True)
 
 
+def _zone(given: str) -> str:
+    if not dev_token.is_zone(given):
+        raise argparse.ArgumentTypeError(f"{given!r} is no IANA time zone, such as Europe/Paris")
+    return given
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
     commands = parser.add_subparsers(dest="command")
@@ -107,9 +123,18 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("env", help="print shell exports for the stack that runs")
     token = commands.add_parser("token", help="print a development token")
     token.add_argument("--workspace", default=WORKSPACE)
-    token.add_argument("--role", default="owner", choices=("viewer", "editor", "owner"))
-    token.add_argument("--user", default="dev")
-    token.add_argument("--zone", default="", help="IANA name; this machine's by default")
+    token.add_argument(
+        "--role",
+        default="owner",
+        choices=("viewer", "editor", "owner"),
+        help="of the user from now on, also with older tokens (default: owner)",
+    )
+    token.add_argument(
+        "--user",
+        default=dev_token.USER,
+        help=f"whom it is for (default: {dev_token.USER}, who is you here)",
+    )
+    token.add_argument("--zone", type=_zone, help="IANA name; this machine's by default")
     token.add_argument("--ttl", type=int, default=86_400, help="seconds (default: a day)")
     return parser
 

@@ -12,6 +12,7 @@ from devstack.keys import USERS, Keys
 
 ISSUER: Final = "rota"
 AUDIENCE: Final = "rota"
+USER: Final = "dev"  # whoever runs the stack
 LIFE: Final = timedelta(days=30)
 
 
@@ -19,7 +20,7 @@ def mint(
     keys: Keys,
     *,
     workspaces: Mapping[str, str],
-    user: str = "dev",
+    user: str = USER,
     zone: str = "UTC",
     life: timedelta = LIFE,
 ) -> str:
@@ -42,7 +43,7 @@ def mint(
 def machine_zone(environment: Mapping[str, str], etc: Path = Path("/etc")) -> str:
     """Returns the IANA name of this machine's zone; UTC when the machine names none."""
     for name in (environment.get("TZ", "").removeprefix(":"), _link(etc), _timezone_file(etc)):
-        if name and _is_zone(name):
+        if name and is_zone(name):
             return "UTC" if name == "Etc/UTC" else name
     return "UTC"
 
@@ -58,7 +59,8 @@ def _timezone_file(etc: Path) -> str:
     return path.read_text().strip() if path.is_file() else ""
 
 
-def _is_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """True if the machine has rules for the IANA zone of this name."""
     try:
         ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # no such file, a folder, a path that leaves the base

@@ -29,6 +29,35 @@ def test_token_prints_one_that_the_services_believe(
     assert caller.workspaces == {"lab": "viewer"}
 
 
+def test_a_token_that_demotes_oneself_is_made_with_a_warning(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for role, warned in (("viewer", "a viewer"), ("editor", "an editor"), ("owner", "")):
+        assert main(["token", "--role", role]) == 0
+        said = capsys.readouterr()
+        assert "\n" not in said.out.strip()
+        assert said.err.startswith(
+            f"rota: whoever uses this token makes dev {warned} of dev"
+        ) == bool(warned)
+        assert bool(said.err) == bool(warned)
+    assert main(["token", "--role", "viewer", "--user", "ada"]) == 0
+    assert capsys.readouterr().err == ""
+    with pytest.raises(SystemExit):
+        main(["token", "--help"])
+    assert "also with older tokens" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("zone", ["Mars/X", "Europe", "../etc/passwd"])
+def test_a_token_with_a_zone_that_is_none_is_not_made(
+    folder: Path, capsys: pytest.CaptureFixture[str], zone: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["token", "--zone", zone])
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{zone!r} is no IANA time zone" in said.err
+
+
 def test_env_prints_what_a_shell_can_evaluate(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
