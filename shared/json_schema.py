@@ -1,12 +1,19 @@
 """JSON Schema (2020-12) as definitions use it: valid, local, and cheap to apply."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Final
+from urllib.parse import unquote
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError, ValidationError, best_match
+from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
+from jsonschema_specifications import (  # type: ignore[import-untyped]
+    REGISTRY as SPECIFICATIONS,
+)
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
@@ -15,9 +22,13 @@ from shared import rule_words
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 MAX_FAULTS = 20
 MAX_NODES = 5_000  # with every reference written out
-# what applying one may cost: some seconds, far more than what it is meant for
-MAX_COST = 12_000_000
+# of what one call applies and checks: a fifth of a second, more than what it is meant for
+MAX_COST = 800_000
+_NODE_COST = 80  # of checking one node of a schema
 _KEYWORD_COST = 25  # of one keyword, beside the size of what it is applied to
+_FRACTION_COST = 200  # of a division without a loss
+_EQUALS_COST = 5  # of comparing with a value of an enum
+_KEY_COST = 7  # of one part of a value whose equals are looked for
 _TEXT_COST = 8  # characters for one
 
 # regular expressions and what else a hostile schema could make us spend hours on
@@ -47,17 +58,54 @@ def find_problem(schema: Mapping[str, Any]) -> str | None:
     if schema.get("$schema", DRAFT) != DRAFT:
         return f"$schema must be {DRAFT}"
     try:
-        _Weighing(schema).weigh(schema)  # first, since the other takes its time
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as exc:
-        fault = (best_match(exc.context) if exc.context else None) or exc
-        where = join_path("", fault.absolute_path) or "schema"
-        return f"not a valid JSON Schema: {where}: {_text(fault)}"
+        weight = _Weighing(schema).weigh(schema)  # first, since the other takes its time
+        with shared_cost() as budget:
+            budget.spend(weight * _NODE_COST)
+        invalid = next(_meta_validator().iter_errors(schema), None)
     except _Refused as exc:
         return str(exc)
+    except _TooMuch:
+        return "it takes too long to check a schema of this size beside the others"
     except RecursionError:
         return "not a valid JSON Schema: nested too deeply"
-    return None
+    if invalid is None:
+        return None
+    fault = (best_match(invalid.context) if invalid.context else None) or invalid
+    where = join_path("", fault.absolute_path) or "schema"
+    return f"not a valid JSON Schema: {where}: {_text(fault)}"
+
+
+class _Budget:
+    """What a cost may be, and is. Raises _TooMuch."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.spent = 0
+
+    def spend(self, cost: int) -> None:
+        self.spent += cost
+        if self.spent > self._limit:
+            raise _TooMuch
+
+
+_BUDGET: Final[ContextVar[_Budget | None]] = ContextVar("budget", default=None)
+
+
+@contextmanager
+def shared_cost(max_cost: int = MAX_COST) -> Iterator[_Budget]:
+    """What is checked and applied inside costs at most this together.
+
+    Inside another the limit of the outer one holds.
+    """
+    if (outer := _BUDGET.get()) is not None:
+        yield outer
+        return
+    budget = _Budget(max_cost)
+    token = _BUDGET.set(budget)
+    try:
+        yield budget
+    finally:
+        _BUDGET.reset(token)
 
 
 def find_faults(
@@ -65,11 +113,17 @@ def find_faults(
 ) -> list[tuple[str, str]]:
     """Where and why a value breaks a schema, at most 20; empty when it fits.
 
-    One that takes too long to be applied to the value is broken by it.
+    One that takes too long to be applied to the value is broken by it. `max_cost` holds unless
+    this is inside `shared_cost`.
     """
+    with shared_cost(max_cost) as budget:
+        return _find_faults(schema, value, budget)
+
+
+def _find_faults(schema: Mapping[str, Any], value: Any, budget: _Budget) -> list[tuple[str, str]]:
     validator = _Validator(schema, registry=_NOTHING_REMOTE)
     found: list[tuple[str, str]] = []
-    token = _COST.set(_Cost(max_cost, schema))
+    token = _COST.set(_Cost(budget, schema))
     try:
         for error in validator.iter_errors(value):
             found.append((join_path("", error.absolute_path), _text(error)))
@@ -91,7 +145,7 @@ def join_path(base: str, path: Iterable[Any]) -> str:
     return base
 
 
-def _text(error: ValidationError | SchemaError) -> str:
+def _text(error: ValidationError) -> str:
     limit: Any = error.validator_value
     match error.validator:
         case "minLength" | "minItems" | "minProperties":
@@ -104,15 +158,13 @@ def _text(error: ValidationError | SchemaError) -> str:
 class _Cost:
     """Adds up what applying a schema costs. Raises _TooMuch."""
 
-    def __init__(self, limit: int, root: Mapping[str, Any]) -> None:
+    def __init__(self, budget: _Budget, root: Mapping[str, Any]) -> None:
         self.root = root
-        self._left = limit
+        self._budget = budget
         self._sizes: dict[int, int] = {}  # of parts of the value, which outlives this
 
     def spend(self, instance: Any, times: int = 1, *, also: int = 0) -> None:
-        self._left -= _KEYWORD_COST + times * self._size(instance) + also
-        if self._left < 0:
-            raise _TooMuch
+        self._budget.spend(_KEYWORD_COST + times * self._size(instance) + also)
 
     def _size(self, value: Any) -> int:
         match value:
@@ -138,22 +190,32 @@ def _counted(name: str, keyword: _Keyword) -> _Keyword:
     def apply(
         validator: Any, value: Any, instance: Any, schema: Mapping[str, Any]
     ) -> Iterator[ValidationError]:
-        times = len(value) if name == "enum" else 1
-        _COST.get().spend(instance, times, also=_breadth(name, value, instance))
+        _COST.get().spend(instance, _times(name, value), also=_breadth(name, value, instance))
         yield from keyword(validator, value, instance, schema) or ()
 
     return apply
 
 
+def _times(name: str, value: Any) -> int:
+    """How often a keyword looks at the whole of what it is applied to."""
+    if name == "enum":
+        return len(value)
+    return _KEY_COST if name == "uniqueItems" and value else 1
+
+
 def _breadth(name: str, value: Any, instance: Any) -> int:
     """What a keyword costs for its subschemas, since `true` and `false` have no keyword."""
     parts = len(instance) if isinstance(instance, Mapping | list) else 0
+    if name == "enum":
+        return _EQUALS_COST * len(value)
+    if name == "multipleOf":
+        return _FRACTION_COST if isinstance(instance, float) or isinstance(value, float) else 0
     match value:
-        case bool():
+        case bool() if name != "uniqueItems":
             return _KEYWORD_COST * parts
         case Mapping() if name in _NAMED:
             return len(value) + _KEYWORD_COST * min(len(value), parts)
-        case list() if name != "enum":
+        case list():
             return _KEYWORD_COST * len(value)
     return 0
 
@@ -166,16 +228,20 @@ def _unique_items(
         yield ValidationError("has items that are the same")
 
 
-def _key(value: Any) -> Any:
-    """Equal for values that are equal in JSON, where true is not 1 and 1.0 is."""
+def _key(value: Any) -> str:
+    """Equal for values that are equal in JSON, where true is not 1 and 1.0 is.
+
+    A text, since nobody can choose values whose texts have the same hash.
+    """
     match value:
-        case bool():
-            return (bool, value)
+        case float() if value.is_integer():
+            return str(int(value))
         case Mapping():
-            return frozenset((name, _key(item)) for name, item in value.items())
+            members = sorted(f"{json.dumps(name)}:{_key(item)}" for name, item in value.items())
+            return f"{{{','.join(members)}}}"
         case list():
-            return tuple(map(_key, value))
-    return value
+            return f"[{','.join(map(_key, value))}]"
+    return json.dumps(value)
 
 
 def _unevaluated_properties(
@@ -274,7 +340,8 @@ class _Weighing:
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
-        self._weights: dict[str, int | None] = {"#": None}  # None: being weighed
+        # By the way to the node, since a reference has many spellings. None: being weighed.
+        self._weights: dict[tuple[str, ...], int | None] = {(): None}
 
     def weigh(self, schema: Any) -> int:
         if not isinstance(schema, Mapping):
@@ -287,26 +354,72 @@ class _Weighing:
         return total
 
     def _target(self, reference: str) -> int:
-        if reference not in self._weights:
-            self._weights[reference] = None
-            self._weights[reference] = self.weigh(_resolve(self._root, reference))
-        weight = self._weights[reference]
+        way = _way(reference)
+        if way not in self._weights:
+            self._weights[way] = None
+            self._weights[way] = self.weigh(_resolve(self._root, reference))
+        weight = self._weights[way]
         if weight is None:
             raise _Refused(f"$ref {reference!r} leads back to itself")
         return weight
 
 
 def _resolve(root: Mapping[str, Any], reference: str) -> Any:
-    if reference == "#":
-        return root
-    if not reference.startswith("#/"):
-        raise _Refused(f"$ref {reference!r} must point into the schema itself: #/$defs/…")
     node: Any = root
-    for part in reference[2:].split("/"):
-        key = part.replace("~1", "/").replace("~0", "~")
+    for key in _way(reference):
         if not isinstance(node, Mapping) or key not in node:
             raise _Refused(f"$ref {reference!r} points to nothing")
         node = node[key]
+    return node
+
+
+def _way(reference: str) -> tuple[str, ...]:
+    """The members that lead to what a reference points to, read as the library reads it."""
+    if not reference.startswith("#"):
+        raise _Refused(f"$ref {reference!r} must point into the schema itself: #/$defs/…")
+    pointer = reference[1:]
+    if not pointer:
+        return ()
+    if not pointer.startswith("/"):
+        raise _Refused(f"$ref {reference!r} must point into the schema itself: #/$defs/…")
+    parts = unquote(pointer[1:]).split("/")
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
+
+
+@cache
+def _meta_validator() -> Draft202012Validator:
+    """Applies the schema of schemas, with its vocabularies as one: theirs take ten times longer."""
+    top: Any = SPECIFICATIONS.contents(DRAFT)
+    vocabularies: list[Any] = [
+        SPECIFICATIONS.contents(DRAFT.removesuffix("schema") + part["$ref"])
+        for part in top["allOf"]
+    ]
+    merged = {
+        keyword: _local(
+            {k: v for one in (*vocabularies, top) for k, v in one.get(keyword, {}).items()}
+        )
+        for keyword in ("properties", "$defs")
+    }
+    return Draft202012Validator(
+        {"type": top["type"], **merged}, format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+def _local(node: Any) -> Any:
+    """A part of the schema of schemas, with references into what they are merged into."""
+    match node:
+        case {"$dynamicRef": "#meta"}:
+            return {"$ref": "#"}
+        case Mapping():
+            return {
+                key: f"#{value.partition('#')[2]}"
+                if key == "$ref" and isinstance(value, str)
+                else _local(value)
+                for key, value in node.items()
+                if (key, value) != ("items", True)
+            }
+        case list():
+            return [_local(one) for one in node]
     return node
 
 

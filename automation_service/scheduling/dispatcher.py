@@ -23,13 +23,15 @@ from automation_service.persistence.slot_dispatch import (
 from automation_service.queue import RunQueue
 from automation_service.scheduling import slot_decision, triggers, tzdata_change
 from automation_service.scheduling.slot_decision import SlotDecision, SlotPolicy, TriggerDecision
+from shared import json_schema
 from shared.schedule import zones
 from shared.telemetry import logs, metrics
 
 # A transaction decides no further trigger after so many slots: others wait for its locks.
 MAX_SLOTS: Final = 1_000
-# Other tasks of the process run after so many triggers.
+# Other tasks of the process run after so many triggers, or after so much is spent on schemas.
 YIELD_EVERY: Final = 20
+YIELD_COST: Final = json_schema.MAX_COST // 8
 
 UNREADABLE: Final = "Its definition can't be read; save it again to enable it."
 UNWRITABLE: Final = "Its slots can't be written; save it again to enable it."
@@ -94,15 +96,18 @@ class Dispatcher:
         early: bool,
     ) -> DispatchResult:
         found = DispatchResult()
+        cost = 0
         for number, (owner_id, trigger) in enumerate(claimed, 1):
             if (automation := automations.get(owner_id)) is None:
                 continue
             try:
                 parsed = definitions.parse(automation.definition)
                 busy = active.get(owner_id, ActiveRuns())
-                outcome = slot_decision.decide_slots(
-                    automation, parsed, trigger, busy, self.policy, now, downtimes, early=early
-                )
+                with json_schema.shared_cost() as budget:
+                    outcome = slot_decision.decide_slots(
+                        automation, parsed, trigger, busy, self.policy, now, downtimes, early=early
+                    )
+                cost += budget.spent
             except Exception as error:
                 log.error("trigger_disabled", trigger=str(trigger.id), exc_info=error)
                 found.unreadable.append(trigger.id)
@@ -111,7 +116,8 @@ class Dispatcher:
             found.add(automation, outcome)
             if len(found.slots) >= MAX_SLOTS:
                 break
-            if number % YIELD_EVERY == 0:
+            if number % YIELD_EVERY == 0 or cost > YIELD_COST:
+                cost = 0
                 await asyncio.sleep(0)
         return found
 

@@ -18,11 +18,10 @@ from automation_service.persistence.slot_dispatch import (
 from automation_service.scheduling.due_slots import DueSlots, find_due_slots
 from shared import compact_json, resources
 from shared.clock import rfc3339
-from shared.definition.envelope import AutomationDefinition, TriggerSpec
+from shared.definition.envelope import TriggerSpec
 from shared.definition.states import AutomationStatus, SlotOutcome
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
-from shared.validation.inputs import check_run
 
 MAX_WAITING: Final = 100
 # The scheduler finds a due slot within this time, unless it was away. A slot that is no later
@@ -61,7 +60,7 @@ class _TriggerContext:
     """The inputs that all decisions of one call share."""
 
     automation: LockedAutomation
-    definition: AutomationDefinition
+    parsed: ParsedDefinition
     trigger: Trigger
     spec: TriggerSpec
     config: ScheduleTriggerConfig
@@ -103,7 +102,7 @@ def decide_slots(
     )
     context = _TriggerContext(
         automation=automation,
-        definition=parsed.definition,
+        parsed=parsed,
         trigger=trigger,
         spec=spec,
         config=config,
@@ -164,7 +163,7 @@ def _decide_slot(
     on_time = _is_on_time(context, slot, late)
     if not on_time and (problem := _reason_missed(context, slot, late)):
         return without_run(SlotOutcome.MISSED, problem + _downtime_note(context, due_time))
-    concurrency = context.definition.execution.concurrency
+    concurrency = context.parsed.definition.execution.concurrency
     busy = active.waiting + active.running > 0
     if concurrency == "drop_if_running" and busy:
         return without_run(
@@ -177,7 +176,7 @@ def _decide_slot(
         )
     payload = _build_payload(context, slot, last_fired_at)
     inputs = {**payload, **context.spec.static_inputs}
-    if faults := check_run(context.definition.inputs.schema_, inputs):
+    if faults := context.parsed.find_input_faults(context.trigger.trigger_id, inputs):
         path, problem = faults[0]
         return without_run(SlotOutcome.REJECTED, f"Its inputs are invalid: {path}: {problem}.")
     note = f"It fired {_format_span(late)} late.{_downtime_note(context, due_time)}"

@@ -10,8 +10,14 @@ from shared import canonical_json, json_schema
 def read_output(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | list[str]:
     """Returns the last JSON object of an answer that satisfies the schema.
 
-    Returns the faults of the last object if none does.
+    Returns the faults of the last object if none does. Applying the schema to all of them costs
+    no more than applying it to one may.
     """
+    with json_schema.shared_cost():
+        return _read_output(text, schema)
+
+
+def _read_output(text: str, schema: Mapping[str, Any]) -> dict[str, Any] | list[str]:
     found = read_objects(text)
     faults = ["the answer is not a JSON object"]
     for one in found[::-1]:

@@ -40,7 +40,15 @@ def check(
     Never raises for what is in `create`. A mapping is read as an AutomationCreate; paths
     start at `definition`, also for a bare AutomationDefinition. Faults of shape hide those
     that only a well-shaped definition can have, but for those of single triggers and steps.
+    All its schemas are checked and applied within one MAX_COST of `shared.json_schema`.
     """
+    with json_schema.shared_cost():
+        return _check(create, catalogue)
+
+
+def _check(
+    create: AutomationCreate | AutomationDefinition | Mapping[str, Any], catalogue: Catalogue
+) -> list[Violation]:
     parsed = _parse(create)
     if isinstance(parsed, list):
         return [*parsed, *_of_parts(create, catalogue, parsed)]

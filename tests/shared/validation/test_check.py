@@ -34,6 +34,8 @@ NOTIFY = ActionDefinition(
     },
     handler=_nothing,
 )
+# Costs a third of what all schemas of a call may.
+_COSTLY: dict[str, Any] = {"items": {"not": {"anyOf": [{"minimum": 5}] * 120}}}
 MANUAL = TriggerDefinition(type="manual", description="x", config_schema={}, payload_schema={})
 NOW = Capability(id="now", description="the time", input_schema={}, output_schema={})
 CATALOGUE = Catalogue(
@@ -399,3 +401,32 @@ def test_faults_of_shape_hide_none_of_single_triggers_and_steps() -> None:
         "definition.execution.on_failure[0].config.prompt",
         "definition.execution.on_failure[1]",
     }
+
+
+def _triggers(count: int) -> list[dict[str, Any]]:
+    first = GOOD["definition"]["triggers"][0]
+    inputs = {"topic": "x", "numbers": [1] * 40}
+    return [{**first, "trigger_id": f"t{n}", "static_inputs": inputs} for n in range(count)]
+
+
+@pytest.mark.parametrize(("count", "accepted"), [(1, True), (20, False)])
+def test_the_inputs_of_all_triggers_are_judged_within_one_cost(count: int, accepted: bool) -> None:
+    create = deepcopy(GOOD)
+    create["definition"]["inputs"]["schema"]["properties"]["numbers"] = _COSTLY
+    create["definition"]["triggers"] = _triggers(count)
+    faults = [v for v in check(create, CATALOGUE) if v.reason == "invalid_input"]
+    assert (not faults) is accepted
+    assert all("takes too long" in fault.message for fault in faults)
+    assert not accepted or check(create, CATALOGUE) == []
+
+
+def test_the_schemas_of_all_steps_are_checked_within_one_cost() -> None:
+    create = deepcopy(GOOD)
+    wide = {"type": "object", "allOf": [True] * 4_000}
+    step = create["definition"]["plan"][0]
+    create["definition"]["plan"] = [
+        {**step, "step_id": f"s{n}", "output_as": f"o{n}",
+         "config": {"prompt": "x", "output_schema": wide}}
+        for n in range(8)
+    ]  # fmt: skip
+    assert any("takes too long" in fault.message for fault in check(create, CATALOGUE))
