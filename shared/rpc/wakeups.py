@@ -3,7 +3,7 @@
 grpc.aio's poller thread queues an event and writes one byte into a socket pair. The event loop
 reads one byte, handles all queued events, and comes back once for each byte that is left. Some 280
 bytes fill the pair; then the poller blocks, and no call is accepted and no write completes until
-the loop has come back some 200 times (ADR 35).
+the loop has come back some 200 times (ADR 31).
 """
 
 import array
