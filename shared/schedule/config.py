@@ -1,6 +1,6 @@
 """The config of a schedule trigger: a cron expression in a time zone, and its limits."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
@@ -20,7 +20,15 @@ def _timestamp(value: Any) -> Any:
     raise ValueError("must be an RFC 3339 time such as 2027-01-31T09:00:00+01:00")
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_timestamp)]
+def _in_calendar(moment: datetime) -> datetime:
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is not a time from 0001 to 9999 in UTC") from None
+    return moment
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_timestamp), AfterValidator(_in_calendar)]
 Whole = BeforeValidator(require_number)
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 from typing import Final
 
+from shared.clock import shift
 from shared.schedule import cron, zones
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import slots_between
@@ -33,7 +34,7 @@ def _by_fields(schedule: ScheduleTriggerConfig, start: datetime, end: datetime) 
     """To go through every slot of a month would hold up everybody else for a second."""
     if schedule.start_time is not None:
         # what fires at that very moment counts
-        start = max(start, schedule.start_time.astimezone(UTC) - timedelta(microseconds=1))
+        start = max(start, shift(schedule.start_time.astimezone(UTC), -timedelta(microseconds=1)))
     zone = zones.load(schedule.timezone)
     first, last = (moment.astimezone(zone).replace(tzinfo=None) for moment in (start, end))
     times = _times_of_day(schedule.cron)

@@ -88,7 +88,7 @@ def slots_after(config: ScheduleTriggerConfig, after: datetime) -> Iterator[Plan
     """Every slot whose fire_time is after `after`, by fire_time, until the schedule ends."""
     start = after.astimezone(UTC)
     if config.start_time:
-        start = max(start, config.start_time.astimezone(UTC) - _TICK)
+        start = max(start, shift(config.start_time.astimezone(UTC), -_TICK))
     for slot in _in_order(_Rule.of(config), start):
         if config.end_time and slot.fire_time > config.end_time:
             return
