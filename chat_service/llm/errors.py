@@ -124,6 +124,8 @@ class ProviderFault:
         said = self.said or f"the model's provider {what}"
         if self.account:
             metadata[ACCOUNT] = "refused"
+        elif not (self.transient or self.once):
+            metadata[REQUEST] = "refused"
         return errors.ModelUnavailable(said, metadata=metadata)
 
 
@@ -290,5 +292,7 @@ def _retry_after(exc: openai.APIStatusError) -> timedelta | None:
 
 # in the metadata of an error that the provider has for everybody who asks with the same key
 ACCOUNT = "account"
+# in the metadata of an error that the provider has for this request, whenever it is sent
+REQUEST = "request"
 # in the metadata of an error that another model would not avoid
 BAD_OUTPUT = "output_schema"

@@ -272,6 +272,9 @@ def test_a_refused_account_is_told_from_a_refused_request(exc: Exception, accoun
 
     assert found.account == account
     assert not (found.account and found.transient)
+    # Whoever reads the error knows that the same call is refused again.
+    told = {"account", "request"} & set(found.refusal(-1).metadata)
+    assert told == ({"account"} if found.account else set() if found.transient else {"request"})
 
 
 async def test_an_answer_that_its_provider_cannot_read_is_asked_for_once_more(

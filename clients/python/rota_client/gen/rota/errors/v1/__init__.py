@@ -123,7 +123,9 @@ class ErrorReason(betterproto2.Enum):
 
     MODEL_UNAVAILABLE = 16
     """
-    UNAVAILABLE. The model provider failed or could not be reached.
+    UNAVAILABLE. The model provider failed or could not be reached. `account` or
+    `request` is "refused" when it refuses the key or the account, or the request
+    itself: the same call would be refused again.
     {"reason": "MODEL_UNAVAILABLE", "metadata": {"model_config": "-1"}}
     """
 
