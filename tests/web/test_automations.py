@@ -1,14 +1,23 @@
 """Automations on the page: they fire, and every slot is explained."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from playwright.async_api import Locator, Page, expect
+import pytest
+from playwright.async_api import Browser, Locator, Page, expect
+from rota.automation.v1 import automation_pb2 as automation
 
 from devstack.demo.controls import Controls
 from tests.web.acts import NAME, approved, editing, ended, go_to, open_automation, row
 from tests.web.site import Site
+from tests.web.stub import stubbed
+
+# How many squares lie only partly within the column that scrolls.
+_CLIPPED: Final = """() => [...document.querySelectorAll('button.square')].filter((each) => {
+  const [here, column] = [each, each.parentElement].map((it) => it.getBoundingClientRect());
+  return here.bottom > column.bottom || here.right > column.right || here.top < column.top;
+}).length"""
 
 MINUTELY: Final = "every minute summarise the news"
 
@@ -160,3 +169,32 @@ async def test_what_has_fired_for_the_last_time_says_so(page: Page, stack: Site)
     await expect(page.get_by_text("No fire is left.")).to_be_visible()
     await expect(page.get_by_role("button", name=re.compile(": (?!Planned)"))).to_have_count(1)
     await expect(page.get_by_role("button", name=re.compile("Planned$"))).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [360, 1440])
+async def test_every_square_of_a_full_hour_is_seen_whole(browser: Browser, width: int) -> None:
+    place = "workspaces/w/automations/a"
+    hour = datetime(2027, 3, 2, 9, tzinfo=UTC)
+    slots = [
+        automation.Slot(
+            name=f"{place}/triggers/t/slots/{minute}",
+            trigger=f"{place}/triggers/t",
+            slot_time=hour + timedelta(minutes=minute),
+            outcome=automation.Slot.FIRED,
+        )
+        for minute in range(60)
+    ]
+    page, _ = await stubbed(
+        browser,
+        {
+            "AutomationService/GetAutomation": lambda _: automation.Automation(
+                name=place, display_name="Every minute", state=automation.Automation.ACTIVE
+            ),
+            "AutomationService/ListSlots": lambda _: automation.ListSlotsResponse(slots=slots),
+        },
+        where="#/automations/a",
+        width=width,
+    )
+    await expect(page.locator("button.square")).to_have_count(60)
+    assert await page.evaluate(_CLIPPED) == 0
+    await page.context.close()

@@ -3,10 +3,12 @@
 import re
 from typing import Final
 
-from playwright.async_api import FilePayload, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
+from rota.chat.v1 import chat_pb2 as chat
 
 from devstack.demo.controls import Controls
 from tests.web.acts import NAME, approved, ended, new_chat, open_thread, png, requests, say, shown
+from tests.web.stub import URL, refusal, stubbed
 
 _HAND_OVER: Final = """([bytes, how]) => {
   const data = new DataTransfer();
@@ -172,3 +174,52 @@ async def test_what_the_service_refuses_stays_where_it_was_written(page: Page) -
     await expect(page.get_by_role("alert")).to_contain_text("No such thing")
     await expect(page.get_by_label("Message", exact=True)).to_have_value("a long message")
     await expect(page.get_by_role("img", name="chart.png")).to_be_visible()
+
+
+async def test_the_model_of_a_thread_is_shown_also_after_a_reload(browser: Browser) -> None:
+    # By thread: what is pinned, what the last turn used, and what is shown and sent.
+    cases = {"pinned": (-2, -1), "used": (0, -2), "gone": (0, 9), "new": (0, 0)}
+    shown = {"pinned": "-2", "used": "-2", "gone": "0", "new": "0"}
+    page, stub = await stubbed(
+        browser,
+        {
+            "ChatService/GetThread": lambda request: chat.Thread(
+                name=request.name, model_config_id=cases[request.name.rpartition("/")[2]][0]
+            ),
+            "ChatService/ListTurns": lambda request: chat.ListTurnsResponse(
+                turns=[
+                    chat.Turn(
+                        name=f"{request.parent}/turns/u",
+                        state=chat.Turn.SUCCEEDED,
+                        model_config_id=cases[request.parent.rpartition("/")[2]][1],
+                    )
+                ]
+            ),
+            "ChatService/ListModelConfigs": lambda _: chat.ListModelConfigsResponse(
+                model_configs=[
+                    chat.ModelConfig(id=-1, display_name="One"),
+                    chat.ModelConfig(id=-2, display_name="Two"),
+                ]
+            ),
+            "ChatService/SendMessage": lambda _: refusal(3, "not now"),
+        },
+    )
+    model, box = (page.get_by_label(label, exact=True) for label in ("Model", "Message"))
+    for name in cases:
+        await page.goto(f"{URL}/#/chat/{name}")
+        await page.reload()
+        await expect(page.locator(".turn")).to_have_count(1)
+        # A thread without a title is called the same everywhere.
+        await expect(page.locator(".screen-head h1")).to_have_text("New thread")
+        await expect(model).to_have_value(shown[name])
+        await box.fill("hello")
+        await box.press("Enter")
+        await expect(page.get_by_role("alert")).to_have_count(1)
+    # With 0 the service keeps to what is pinned.
+    sent = [request.model_config_id for request in stub.seen("ChatService/SendMessage")]
+    assert sent == [0, -2, 0, 0]
+    # What is chosen in one thread is not chosen in another.
+    await model.select_option("One")
+    await page.evaluate("location.hash = '#/chat/used'")
+    await expect(model).to_have_value("-2")
+    await page.context.close()

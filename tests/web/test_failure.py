@@ -22,9 +22,13 @@ _WIDE: Final = """() => [document.documentElement, document.querySelector('.log'
 LONG: Final = "unbroken" * 60
 
 
-def failed(reason: str) -> chat.Turn:
-    error = refusal(14, LONG, details.ErrorInfo(reason=reason, domain="rota.dev"))
-    return chat.Turn(name=f"{THREAD}/{reason}/turns/u", state=chat.Turn.FAILED, error=error)
+def failed(name: str) -> chat.Turn:
+    """`MODEL_UNAVAILABLE.account` has that it is refused in the metadata of its error."""
+    reason, _, what = name.partition(".")
+    metadata = {"model_config": "-1", **({what: "refused"} if what else {})}
+    info = details.ErrorInfo(reason=reason, domain="rota.dev", metadata=metadata)
+    error = refusal(14, LONG, info)
+    return chat.Turn(name=f"{THREAD}/{name}/turns/u", state=chat.Turn.FAILED, error=error)
 
 
 def messages(request: Any) -> chat.ListMessagesResponse:
@@ -47,6 +51,7 @@ async def test_only_a_failure_that_may_pass_is_tried_again_and_sends_the_same(
 ) -> None:
     reasons = sorted(PASSING | {"MODEL_GONE", "QUOTA_EXCEEDED", "MODEL_TEXT_ONLY", "CANCELLED"})
     assert set(reasons) < set(errors.ErrorReason.keys())
+    reasons += ["MODEL_UNAVAILABLE.account", "MODEL_UNAVAILABLE.request"]
     page, stub = await stubbed(
         browser,
         {
@@ -93,7 +98,7 @@ async def test_another_try_is_a_new_message_to_the_chosen_model(
     page: Page, model: Controls
 ) -> None:
     await page.get_by_label("Model", exact=True).select_option("Demo for text · text only")
-    model.fail(times=9, status=401, kind="chat")
+    model.fail(times=9, status=503, kind="chat")
     await say(page, "once more <<tokens=7>>")
     await ended(page, "failed")
     model.reset()

@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 from google.protobuf.struct_pb2 import Struct
+from google.rpc import error_details_pb2 as details
 from playwright.async_api import Browser, Page, expect
 from rota.automation.v1 import automation_pb2 as automation
 from rota.chat.v1 import chat_pb2 as chat
@@ -11,7 +12,7 @@ from rota.chat.v1 import chat_pb2 as chat
 from chat_service.tools.automations.drafter import payload_schema
 from shared.registries.actions.agent_task import AgentTaskActionConfig
 from shared.registries.triggers.schedule import SCHEDULE
-from tests.web.stub import Answers, stubbed
+from tests.web.stub import Answers, refusal, stubbed
 
 GIVEN: Final[dict[str, Any]] = {
     "display_name": "Weather",
@@ -139,4 +140,57 @@ async def test_what_a_field_holds_and_the_page_can_not_read_is_never_left_out(
     (decided,) = stub.seen("ChatService/DecideApproval")
     trigger = decided.decision.edit.payload["definition"]["triggers"][0]
     assert trigger["static_inputs"]["city"] == "PARIS-ONLY"
+    await page.context.close()
+
+
+async def test_the_model_of_a_step_is_chosen_and_an_unknown_one_stays(browser: Browser) -> None:
+    card = approval()
+    step = card.payload.fields["definition"].struct_value.fields["plan"].list_value.values[0]
+    step.struct_value.fields["config"].struct_value.fields["model"].string_value = "gone-1"
+    models = [
+        chat.ModelConfig(id=-1, display_name="Demo", model="demo"),
+        chat.ModelConfig(
+            id=7, name="workspaces/w/modelConfigs/m", display_name="Mine", model="own", own=True
+        ),
+    ]
+    page, stub = await stubbed(
+        browser,
+        {
+            **answers(card),
+            "ChatService/ListModelConfigs": lambda _: chat.ListModelConfigsResponse(
+                model_configs=models
+            ),
+        },
+        where="#/approvals/a",
+    )
+    await unfolded(page)
+    model = page.get_by_label("Model", exact=True)
+    await expect(model.get_by_role("option")).to_have_text(["Auto", "gone-1", "Demo", "Mine"])
+    await expect(model).to_have_value("gone-1")
+    await model.select_option("Mine")
+    await expect(model).to_have_value("workspaces/w/modelConfigs/m")
+    await model.select_option("Demo")
+    await page.get_by_role("button", name="Approve with changes", exact=True).click()
+    (decided,) = stub.seen("ChatService/DecideApproval")
+    assert decided.decision.edit.payload["definition"]["plan"][0]["config"]["model"] == "Demo"
+    await page.context.close()
+
+
+async def test_a_field_with_two_faults_counts_once(browser: Browser) -> None:
+    cron = "decision.edit.payload.definition.triggers[0].config.cron"
+    wrong = details.BadRequest()
+    for description in ("names no day", "names no hour"):
+        wrong.field_violations.add(field=cron, description=description)
+    page, _ = await stubbed(
+        browser,
+        {
+            **answers(approval()),
+            "ChatService/DecideApproval": lambda _: refusal(3, "invalid", wrong),
+        },
+        where="#/approvals/a",
+    )
+    await page.get_by_role("button", name="Approve", exact=True).click()
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text("One field needs another look:")
+    await expect(alert.get_by_role("listitem")).to_have_count(2)
     await page.context.close()

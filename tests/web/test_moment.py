@@ -30,7 +30,7 @@ def card(name: str, cron: str, kind: str = "automation_create") -> chat.Approval
     made.preview.slots.add(
         fire_time=NOW + timedelta(minutes=1),
         local_time="2027-03-02T10:01",
-        time_zone="Europe/Paris",
+        time_zone="Africa/Lagos",
     )
     return made
 
@@ -75,6 +75,8 @@ async def test_what_has_passed_is_told_while_one_looks_and_when_one_comes_later(
     await page.goto(f"{URL}/#/approvals/once")
     approve = page.get_by_role("button", name="Approve", exact=True)
     await expect(approve).to_be_enabled()
+    # Clocks of that zone show the same as the person's.
+    await expect(page.locator(".fires")).to_have_text(re.compile("10:01in (1 minute|5. seconds)$"))
     assert not stub.seen("AutomationService/PreviewSchedule")
     # The open card says so by itself, and leads to the field.
     await page.clock.fast_forward(90_000)

@@ -4,11 +4,12 @@ import asyncio
 import re
 from typing import Any, Final
 
+import pytest
 from google.protobuf.message import Message
 from playwright.async_api import Browser, Page, Route, expect
 from rota.chat.v1 import chat_pb2 as chat
 
-from tests.web.stub import URL, Answers, stubbed, token
+from tests.web.stub import URL, Answers, Stub, stubbed, token
 
 ADA: Final = {"sub": "ada", "workspaces": {"w": "owner", "v": "editor"}, "exp": 9_999_999_999}
 BOB: Final = {"sub": "bob", "workspaces": {"v": "owner"}, "exp": 9_999_999_999}
@@ -153,4 +154,38 @@ async def test_no_word_of_one_person_or_workspace_is_left_for_the_next(browser: 
         if leave == "workspace":
             await page.get_by_label("Workspace", exact=True).select_option("w")
         await listed(page, "of w")
+    await page.context.close()
+
+
+@pytest.mark.parametrize("link", ["#token=garbage", "#token=", "#token=a.b.c", "#token=%E0%A4%A"])
+async def test_a_link_without_a_token_says_so_and_changes_nothing_else(
+    browser: Browser, link: str
+) -> None:
+    said = "That link holds no token Rota can read."
+    page, _ = await stubbed(browser, ANSWERS, claims=ADA, where="#/automations")
+    await page.evaluate("link => { location.hash = link; }", link)
+    await expect(page.get_by_role("alert")).to_contain_text(f"{said} You stay signed in as ada.")
+    await expect(page).to_have_url(f"{URL}/#/automations")
+    await listed(page, "of w")
+    await page.get_by_role("button", name="Close", exact=True).click()
+    await expect(page.get_by_role("alert")).to_have_count(0)
+    fresh = await page.context.new_page()
+    await fresh.route(f"{URL}/**", Stub(answers=ANSWERS).serve)
+    await fresh.goto(f"{URL}/{link}")
+    await expect(fresh.get_by_role("alert")).to_have_text(said)
+    await fresh.get_by_label("Your token", exact=True).fill(token(ADA))
+    await fresh.get_by_role("button", name="Sign in", exact=True).click()
+    await listed(fresh, "of w")
+    await expect(fresh.get_by_role("alert")).to_have_count(0)
+    await page.context.close()
+
+
+async def test_the_workspace_that_is_open_already_is_not_opened_again(browser: Browser) -> None:
+    page, _ = await stubbed(browser, ANSWERS, claims=ADA, where="#/automations")
+    await listed(page, "of w")
+    await page.evaluate("document.querySelector('.side').dataset.kept = 'yes'")
+    await page.get_by_label("Workspace", exact=True).dispatch_event("change")
+    await page.evaluate("() => new Promise(requestAnimationFrame)")
+    await expect(page).to_have_url(f"{URL}/#/automations")
+    await expect(page.locator(".side")).to_have_attribute("data-kept", "yes")
     await page.context.close()

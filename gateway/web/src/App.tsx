@@ -9,7 +9,7 @@ import { announcement } from "./lib/announce.js";
 import { pendingCount, watchLists } from "./lib/lists.js";
 import { online } from "./lib/network.js";
 import { route } from "./lib/router.js";
-import { claims, token, workspace } from "./lib/session.js";
+import { claims, linkFault, token, workspace } from "./lib/session.js";
 import { Models } from "./settings/Models.js";
 import { Sidebar, sidebarOpen } from "./Sidebar.js";
 import { SignIn } from "./SignIn.js";
@@ -43,6 +43,12 @@ function Signed() {
       <main id="main" tabIndex={-1}>
         {!online.value && (
           <p class="offline" role="status"><Icon name="warning" />No connection. It goes on as soon as there is one.</p>
+        )}
+        {linkFault.value && (
+          <p class="offline" role="alert">
+            <Icon name="warning" />{linkFault.value} You stay signed in as {claims.value?.user}.
+            <button type="button" class="link" onClick={() => (linkFault.value = "")}>Close</button>
+          </p>
         )}
         <Screen />
       </main>

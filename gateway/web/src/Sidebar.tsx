@@ -1,6 +1,7 @@
 /** The navigation and the list of threads; a drawer on a narrow screen. */
 import { signal } from "@preact/signals";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { UNTITLED } from "./chat/models.js";
 import type { Thread } from "./gen/rota/chat/v1/chat_pb.js";
 import { threads, pendingApprovals, pendingCount } from "./lib/lists.js";
 import { notifyChange } from "./lib/network.js";
@@ -96,7 +97,7 @@ function Line({ thread, here }: { thread: Thread; here: boolean }) {
   const [sure, ask] = useState(false);
   const [problem, blame] = useState<Problem>();
   const asks = pendingApprovals.items.value?.some((each) => each.turn.startsWith(`${thread.name}/`));
-  const title = thread.displayName || "New thread";
+  const title = thread.displayName || UNTITLED;
   const date = dateOf(thread.updateTime);
   const remove = async () => {
     if (!sure) {

@@ -1,11 +1,11 @@
 /** The sign-in form for a person without a token. */
 import { useState } from "preact/hooks";
-import { refusal, signIn } from "./lib/session.js";
+import { linkFault, refusal, signIn } from "./lib/session.js";
 
 export function SignIn() {
   const [text, write] = useState("");
   const [wrong, blame] = useState("");
-  const why = wrong || refusal.value;
+  const why = wrong || linkFault.value || refusal.value;
   return (
     <main class="signin">
       <form

@@ -5,6 +5,7 @@ import { visible } from "../lib/invisible.js";
 import { at, normalise, objectOf, type Path, pretty, put } from "../lib/json.js";
 import type { Violation } from "../lib/problem.js";
 import type { Preview } from "../gen/rota/chat/v1/chat_pb.js";
+import { loadModels } from "../chat/models.js";
 import { catalogue, loadCatalogue } from "./catalogue.js";
 import { NOT_JSON } from "./fault.js";
 import { Field, FormContext, Properties, showField, useFault, Zones } from "./Field.js";
@@ -30,6 +31,7 @@ const WHOLE = "JSON";
 export function Editor(props: Props) {
   const { payload, schema, sought, tell, round } = props;
   useEffect(() => void loadCatalogue(), []);
+  useEffect(loadModels, []);
   const [side, turn] = useState<"form" | "json">("form");
   const defs = objectOf(schema.$defs);
   const form = useMemo(

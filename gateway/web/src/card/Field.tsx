@@ -7,6 +7,7 @@ import { visible } from "../lib/invisible.js";
 import type { Violation } from "../lib/problem.js";
 import { zones } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
+import { models } from "../chat/models.js";
 import { catalogue } from "./catalogue.js";
 import { faultOf, NOT_JSON } from "./fault.js";
 import { choice, label, refusalText } from "./labels.js";
@@ -69,6 +70,7 @@ export function Field(props: FieldProps) {
   const key = String(props.path.at(-1));
   const at = { ...props, schema, required: props.required && !nullable };
   if (key === "tools" && catalogue.value.tools.length) return <Tools {...at} />;
+  if (key === "model" && models.value.length) return <Model {...at} />;
   if (schema.enum) return <Choice {...at} />;
   switch (schema.type) {
     case "boolean":
@@ -207,6 +209,24 @@ function Choice({ path, schema, value, required }: FieldProps) {
         {!required && <option value="">{typeof schema.default === "string" ? `default: ${choice(schema.default)}` : "default"}</option>}
         {shown && !options.includes(shown) && <option value={shown}>{shown}</option>}
         {options.map((each) => <option key={each} value={each}>{choice(each)}</option>)}
+      </select>
+      {field.help(schema.description)}
+    </div>
+  );
+}
+
+/** One of the service's models, by either of its names, or the person's own. What is there stays a choice. */
+function Model({ path, schema, value, required }: FieldProps) {
+  const field = useField(path, faultOf(schema, value, required));
+  const shown = value === undefined || value === null ? "" : String(value);
+  const options = models.value.map((each) => ({ words: each.displayName, value: each.own ? each.name : each.model === shown ? shown : each.displayName }));
+  return (
+    <div class={field.wrong ? "field wrong" : "field"}>
+      <label for={field.id}>{label(String(path.at(-1)))}</label>
+      <select {...field.marks} value={shown} onChange={(event) => field.set(event.currentTarget.value || undefined)}>
+        <option value="">Auto</option>
+        {shown && !options.some((each) => each.value === shown) && <option value={shown}>{shown}</option>}
+        {options.map((each) => <option key={each.value} value={each.value}>{each.words}</option>)}
       </select>
       {field.help(schema.description)}
     </div>

@@ -8,7 +8,7 @@ import { PASSED } from "./preview.js";
 /** `brief` omits the time until each fire, for two previews side by side. */
 export function SchedulePreview({ preview, busy, brief }: { preview: Preview | undefined; busy?: boolean; brief?: boolean }) {
   if (!preview) return <p class="faint">It has no schedule: nothing starts it.</p>;
-  const elsewhere = preview.slots.some((slot) => slot.timeZone !== zone);
+  const elsewhere = preview.slots.some((slot) => slot.timeZone !== zone && isElsewhere(slot));
   return (
     <div class="when" aria-busy={busy}>
       <p class="sentence" aria-live="polite">{preview.summary || "It has no schedule: nothing starts it."}</p>
@@ -24,6 +24,12 @@ export function SchedulePreview({ preview, busy, brief }: { preview: Preview | u
       {preview.notes.filter((note) => !preview.timeZoneAssumed || !/is assumed/.test(note)).map((note) => <p key={note} class="note">{note}</p>)}
     </div>
   );
+}
+
+/** Whether clocks there show another time than the person's. */
+function isElsewhere({ fireTime, localTime }: PreviewSlot): boolean {
+  const date = dateOf(fireTime);
+  return date !== undefined && moment(date) !== wallClock(localTime);
 }
 
 function Fire({ slot, elsewhere, brief }: { slot: PreviewSlot; elsewhere: boolean; brief?: boolean }) {

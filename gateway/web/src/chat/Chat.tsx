@@ -6,8 +6,9 @@ import { onLeave, workspace } from "../lib/session.js";
 import { Icon } from "../ui/Icon.js";
 import { Skeleton, ProblemNotice } from "../ui/parts.js";
 import { cacheImage } from "./images.js";
-import { type Choices, Composer } from "./Composer.js";
+import { Composer } from "./Composer.js";
 import { EMPTY, mergeDrafts } from "./draft.js";
+import { models, UNTITLED } from "./models.js";
 import { loadPending as onItsWay } from "./outbox.js";
 import { ThreadModel } from "./thread.js";
 import { TurnBlock } from "./TurnBlock.js";
@@ -50,17 +51,18 @@ export function Chat({ id }: { id: string }) {
     return poll(() => void model.look(), 3000);
   }, [model]);
   const turns = model.turns.value;
-  const say = async ({ config, without }: Choices) => {
+  const { shown, sent } = modelOfNext(model);
+  const say = async ({ without }: { without: string[] }) => {
     const said = model.draft.value;
     model.write(() => EMPTY);
     said.images.forEach((each) => void cacheImage(each));
-    if (!(await model.say(said, config, without))) model.write((now) => mergeDrafts(said, now));
+    if (!(await model.say(said, sent, without))) model.write((now) => mergeDrafts(said, now));
   };
   useSpoken(turns.at(-1));
   return (
     <section class="chat" aria-label={model.title.value || "New chat"}>
       <header class="screen-head">
-        <h1>{model.title.value || (model.name ? "Thread" : "New chat")}</h1>
+        <h1>{model.title.value || (model.name ? UNTITLED : "New chat")}</h1>
       </header>
       <Log turns={turns}>
         {model.loading.value && !model.problem.value && <Skeleton rows={5} what="Loading the thread" />}
@@ -76,11 +78,21 @@ export function Chat({ id }: { id: string }) {
         write={(change) => model.write(change)}
         attach={(files) => model.attach(files)}
         open={model.open.value?.state}
+        config={shown}
+        choose={(id) => (model.chosen.value = id)}
         say={(choices) => void say(choices)}
         cancel={() => void model.cancel()}
       />
     </section>
   );
+}
+
+/** The model of the next message, as it is shown and as it is sent: with 0 the service keeps to the pinned one. */
+function modelOfNext({ chosen, pinned, used }: ThreadModel): { shown: bigint; sent: bigint } {
+  if (chosen.value !== undefined) return { shown: chosen.value, sent: chosen.value };
+  if (pinned.value) return { shown: pinned.value, sent: 0n };
+  const isThere = models.value.some((each) => each.id === used.value);
+  return isThere ? { shown: used.value, sent: used.value } : { shown: 0n, sent: 0n };
 }
 
 function Earlier({ model }: { model: ThreadModel }) {

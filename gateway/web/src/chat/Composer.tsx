@@ -10,23 +10,20 @@ import { models, TEXT_ONLY, loadModels } from "./models.js";
 import { ToolChoice } from "./ToolChoice.js";
 import type { State } from "./turn.js";
 
-export interface Choices {
-  config: bigint;
-  without: string[];
-}
-
 export function Composer(props: {
   thread: string;
   draft: Draft;
   write: (change: (draft: Draft) => Draft) => void;
   attach: (files: File[]) => Promise<{ fresh: number; refused: string[] }>;
   open: State | undefined;
-  say: (choices: Choices) => void;
+  /** What is shown as chosen; 0: auto. */
+  config: bigint;
+  choose: (config: bigint) => void;
+  say: (choices: { without: string[] }) => void;
   cancel: () => void;
 }) {
   const { draft } = props;
   const field = useRef<HTMLTextAreaElement>(null);
-  const [config, choose] = useState("0");
   const [without, leave] = useState<string[]>([]);
   const [refused, refuse] = useState<string[]>([]);
   const mentions = useMentions(field, draft.text, props.write, props.thread);
@@ -49,7 +46,7 @@ export function Composer(props: {
   const send = () => {
     if (!something || props.open) return;
     refuse([]);
-    props.say({ config: BigInt(config), without });
+    props.say({ without });
   };
   const pressed = (event: KeyboardEvent) => {
     if (mentions.pressed(event)) return;
@@ -62,7 +59,7 @@ export function Composer(props: {
     }
   };
   const drop = useDrop((files) => void attach(files));
-  const model = models.value.find((each) => String(each.id) === config);
+  const model = models.value.find((each) => each.id === props.config);
   return (
     <form class={`composer ${props.open ?? ""}`} onSubmit={(event) => { event.preventDefault(); send(); }} {...drop.on}>
       <div class="column">
@@ -94,7 +91,7 @@ export function Composer(props: {
             <Attach done={(files) => void attach(files)} />
             <button type="button" class="bare" aria-label="Mention an automation or a thread" title="Mention (@)" onMouseDown={(event) => event.preventDefault()} onClick={mentions.begin}>@</button>
             <ToolChoice without={without} leave={leave} />
-            {models.value.length > 1 && <ModelChoice value={config} choose={choose} />}
+            {models.value.length > 1 && <ModelChoice value={model ? String(model.id) : "0"} choose={(id) => props.choose(BigInt(id))} />}
             {working
               ? <button type="button" class="round" aria-label="Cancel" title="Cancel (Esc)" onClick={props.cancel}><Icon name="stop" /></button>
               : <button type="submit" class="round primary" aria-label="Send" disabled={!something || !!props.open}><Icon name="send" /></button>}

@@ -4,6 +4,7 @@ import { href, resourceHref } from "../lib/router.js";
 import { idOf } from "../lib/rpc.js";
 import { Icon } from "../ui/Icon.js";
 import { dataUrl, cachedUrl } from "./images.js";
+import { UNTITLED } from "./models.js";
 
 export function UserMessage({ parts }: { parts: Part[] }) {
   const texts = parts.flatMap(({ part }) => (part.case === "text" ? [part.value] : []));
@@ -25,7 +26,7 @@ function Picture({ image }: { image: Image }) {
   return <span class="picture-kept"><Icon name="picture" />A picture{image.mimeType && ` (${image.mimeType.replace("image/", "")})`}</span>;
 }
 
-const written = (mention: Mention) => `@${mention.displayName || mention.name}`;
+const written = (mention: Mention) => `@${mention.displayName || (mention.name.includes("/threads/") ? UNTITLED : mention.name)}`;
 
 function linked(text: string, mentions: Mention[]) {
   const named = mentions.filter((each) => text.includes(written(each)));

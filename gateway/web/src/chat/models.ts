@@ -8,6 +8,8 @@ import { poll } from "../lib/network.js";
 import { onLeave, scope, workspace } from "../lib/session.js";
 
 export const TEXT_ONLY = "text only";
+/** A thread without a title. */
+export const UNTITLED = "New thread";
 export const models = signal<ModelConfig[]>([]);
 
 onLeave(() => (models.value = []));

@@ -22,6 +22,11 @@ const PAGE = 200;
 export class ThreadModel {
   readonly turns = signal<TurnView[]>([]);
   readonly title = signal("");
+  /** The model that a message goes to: what the person chose here, or else what the thread has. */
+  readonly chosen = signal<bigint | undefined>(undefined);
+  readonly pinned = signal(0n);
+  /** What the last turn used. A thread without a pinned model goes on with it. */
+  readonly used = signal(0n);
   readonly loading = signal(true);
   /** Turns before the first that is shown. */
   readonly hasEarlier = signal(false);
@@ -79,6 +84,8 @@ export class ThreadModel {
       ]);
       if (!isNews()) return;
       this.title.value = thread.displayName;
+      this.pinned.value = thread.modelConfigId;
+      this.used.value = turns[0]?.modelConfigId ?? 0n;
       this.problem.value = undefined;
       const news = `${turns[0]?.name} ${turns[0]?.state}`;
       if (this.loading.value || (!this.open.value && news !== this.seen)) {

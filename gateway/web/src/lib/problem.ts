@@ -53,7 +53,9 @@ const PASSING = [
 /** Whether a turn that failed so may succeed later, with the same message and model. */
 export function isPassing(status: Status | undefined): boolean {
   const info = status?.details.map((each) => anyUnpack(each, ErrorInfoSchema)).find((each) => each !== undefined);
-  return PASSING.includes(info?.reason ?? "");
+  // The provider refused the key, the account or the request itself.
+  const isRefused = [info?.metadata.account, info?.metadata.request].includes("refused");
+  return !isRefused && PASSING.includes(info?.reason ?? "");
 }
 
 function worded(code: Code, message: string): string {

@@ -26,6 +26,8 @@ export function onLeave(forget: () => void): void {
   leaving.add(forget);
 }
 
+/** What is wrong with the link that was followed last. Empty: nothing. */
+export const linkFault = signal("");
 export const token = signal(taken());
 /** Why the last token was removed. Empty: no token, or the person signed out. */
 export const refusal = signal("");
@@ -41,8 +43,12 @@ export const workspace = computed(() => {
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 
 // A link with a token that is pasted into an open tab. Before the router, which would see no page in it.
-addEventListener("hashchange", () => {
-  if (location.hash.startsWith("#token=")) enter(taken());
+addEventListener("hashchange", ({ oldURL }) => {
+  if (!location.hash.startsWith("#token=")) return;
+  const given = taken();
+  // Who is signed in stays so, on the same screen.
+  if (linkFault.value) history.replaceState(null, "", new URL(oldURL).hash || "#/chat");
+  else enter(given);
 });
 
 /** Stores a token; false when it is no token. */
@@ -50,6 +56,7 @@ export function signIn(text: string): boolean {
   const given = text.trim().replace(/^Bearer\s+/i, "");
   if (!read(given)) return false;
   keep(given);
+  linkFault.value = "";
   enter(given);
   return true;
 }
@@ -64,6 +71,7 @@ export function signOut(why = ""): void {
 
 /** Opens another workspace of the token; nothing of the one before stays. */
 export function openWorkspace(id: string): void {
+  if (workspace.value === `workspaces/${id}`) return;
   sessionStorage.setItem(PLACE, id);
   history.replaceState(null, "", "#/chat");
   leave(() => (chosen.value = id));
@@ -100,10 +108,13 @@ function leave(change: () => void): void {
 
 /** Reads the token from the address, and removes it there, or from before a reload. */
 function taken(): string {
-  const found = /^#token=([^&]+)/.exec(location.hash)?.[1];
-  if (location.hash.startsWith("#token=")) history.replaceState(null, "", `${location.pathname}${location.search}#/chat`);
-  const given = decoded(found ?? "");
-  if (read(given)) keep(given);
+  const given = decoded(/^#token=([^&]+)/.exec(location.hash)?.[1] ?? "");
+  const isToken = read(given) !== undefined;
+  if (location.hash.startsWith("#token=")) {
+    linkFault.value = isToken ? "" : "That link holds no token Rota can read.";
+    history.replaceState(null, "", `${location.pathname}${location.search}#/chat`);
+  }
+  if (isToken) keep(given);
   return sessionStorage.getItem(KEY) ?? "";
 }
 
