@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from automation_service import definitions
 from automation_service.automations.own_models import OwnModels, require_checked
 from automation_service.automations.service import parse_create, require_etag
 from automation_service.idempotency import IdempotentChanges
@@ -233,8 +234,10 @@ class AutomationLifecycle:
             raise errors.StateConflict(found.resource, found.status.name)
         checked = parse_create(said, self.catalogue(), field=field)
         now = self.clock.now()
-        decided.append(await self.scheduler.decide_due(connection, found, now))
-        found = await _read(connection, found)
+        moved = _find_moved(found, checked.definition)
+        if moved:
+            decided.append(await self.scheduler.decide_due(connection, found, now, only=moved))
+            found = await _read(connection, found)
         rescheduled = _find_rescheduled(found, checked.definition)
         never_fires.require(checked.definition, now, rescheduled, field=field)
         values: dict[str, Any] = {"name": checked.display_name, "description": checked.description}
@@ -294,6 +297,20 @@ def _specs(found: Automation) -> list[dict[str, Any]]:
     return [spec for spec in specs if isinstance(spec, dict) and "trigger_id" in spec]
 
 
+def _find_moved(found: Automation, new: AutomationDefinition) -> Collection[str]:
+    """Finds the triggers whose slots are decided before this is saved.
+
+    They are those whose schedule begins now or ends. While the automation is paused they are all:
+    its slots have no runs, and those before this are told from those before the pause by the time
+    of the last change.
+    """
+    held = {trigger.trigger_id for trigger in found.triggers}
+    if found.status is AutomationStatus.PAUSED:
+        return held
+    kept = {spec.trigger_id for spec in new.triggers}
+    return (held & _find_rescheduled(found, new).keys()) | (held - kept)
+
+
 def _find_rescheduled(found: Automation, new: AutomationDefinition) -> dict[str, int]:
     """Finds the triggers whose schedule begins now, and how often each has fired."""
     before = {spec["trigger_id"]: spec for spec in _specs(found)}
@@ -304,7 +321,20 @@ def _find_rescheduled(found: Automation, new: AutomationDefinition) -> dict[str,
         if row is None or row.type != spec.type:
             rescheduled[spec.trigger_id] = 0
             continue
-        same = was.get("config") == spec.config and was.get("enabled") == spec.enabled
-        if not same or row.disabled_reason:
+        if row.disabled_reason or was.get("enabled") != spec.enabled or _moves_slots(was, spec):
             rescheduled[spec.trigger_id] = row.fires
     return rescheduled
+
+
+def _moves_slots(was: Mapping[str, Any], spec: TriggerSpec) -> bool:
+    """Tells whether a trigger has other fire times than before."""
+    if was.get("config") == spec.config:
+        return False
+    try:
+        before = definitions.parse_schedule(was["config"])
+    except (ValueError, KeyError, TypeError):
+        return True
+    # How late a slot may still fire is asked when it does.
+    same: dict[str, Any] = {"catchup_window_seconds": 0}
+    after = definitions.parse_schedule(spec.config)
+    return before.model_copy(update=same) != after.model_copy(update=same)

@@ -1,7 +1,7 @@
 """Time → pending runs."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -103,27 +103,33 @@ class Scheduler:
         return len(ids)
 
     async def decide_due(
-        self, connection: AsyncConnection, owner: Automation, now: datetime
+        self,
+        connection: AsyncConnection,
+        owner: Automation,
+        now: datetime,
+        *,
+        only: Collection[str] | None = None,
     ) -> DispatchResult:
-        """Decides every slot of a locked automation whose fire time has come, before a change.
+        """Decides the slots of a locked automation whose fire time has come, before a change.
 
-        What the change says holds for later slots only. A slot that is still inside its jitter
-        fires at once. The caller logs the result after the commit.
+        `only` has the ids of the triggers that the change is about. What it says holds for later
+        slots only. A slot that is still inside its jitter fires at once. The caller logs the
+        result after the commit.
         """
         decided = DispatchResult(now=now)
         if owner.status is AutomationStatus.ARCHIVED:
             return decided
-        held: Sequence[Trigger] = owner.triggers
+        held = _choose(owner.triggers, only)
         if old := _outdated((owner.id, t) for t in held if t.next_fire_time):
             await recompute_fire_times(connection, old, now)
-            held = await self._list_triggers(connection, owner)
+            held = _choose(await self._list_triggers(connection, owner), only)
         while due := [(owner.id, trigger) for trigger in held if _may_have_come(trigger, now)]:
             batch = await self._dispatcher.dispatch(connection, due, now, early=True)
             decided.slots += batch.slots
             # A batch is limited, and the change leaves no slot behind.
             if not batch.slots:
                 break
-            held = await self._list_triggers(connection, owner)
+            held = _choose(await self._list_triggers(connection, owner), only)
         return decided
 
     async def refresh(self) -> int:
@@ -224,6 +230,10 @@ class Scheduler:
             await wait_for_stop(stop, POLL_INTERVAL.total_seconds())
             self._woken.set()
         self._woken.set()
+
+
+def _choose(held: Sequence[Trigger], only: Collection[str] | None) -> Sequence[Trigger]:
+    return [trigger for trigger in held if only is None or trigger.trigger_id in only]
 
 
 def _may_have_come(trigger: Trigger, now: datetime) -> bool:

@@ -170,6 +170,8 @@ def _decide_slot(
             SlotOutcome.SKIPPED_OVERLAP,
             f"Run {active.first_run} was still going on; concurrency is drop_if_running.",
         )
+    if concurrency == "drop_if_running" and (why := _reason_dropped(context, slot, due_time)):
+        return without_run(SlotOutcome.SKIPPED_OVERLAP, why)
     if concurrency == "queue" and active.waiting >= MAX_WAITING:
         return without_run(
             SlotOutcome.REJECTED, f"{MAX_WAITING} runs waited already; concurrency is queue."
@@ -217,6 +219,17 @@ def _reason_missed(context: _TriggerContext, slot: PlannedSlot, late: timedelta)
             f"which is {rfc3339(later.slot_time)}."
         )
     return ""
+
+
+def _reason_dropped(context: _TriggerContext, slot: PlannedSlot, due_time: datetime) -> str:
+    """Returns why an early slot does not run: of those that fire at once, the latest does."""
+    later = context.latest
+    if due_time <= context.now or later is None or slot.fire_time >= later.fire_time:
+        return ""
+    return (
+        f"Its trigger changed before the end of its jitter, {rfc3339(due_time)}, and concurrency "
+        f"is drop_if_running: only the latest slot runs, which is {rfc3339(later.slot_time)}."
+    )
 
 
 def _early_note(context: _TriggerContext, due_time: datetime) -> str:

@@ -2832,9 +2832,10 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         Changes the fields named in update_mask. A changed definition makes a new
         revision; a changed schedule is computed anew from now, and one that would
         never fire is invalid (`never_fires`). Triggers that stay as they are may be
-        over. What is changed holds for slots whose fire_time is later: like every
-        change of an automation or a trigger, it first decides the earlier ones, and
-        one that jitter still holds back fires at once. ARCHIVED is
+        over. A changed schedule or switch of a trigger holds for slots whose
+        fire_time is later: the earlier ones of that trigger are decided first, and
+        one that jitter still holds back fires at once. Any other change decides no
+        slot, and holds for each run that is made after it. ARCHIVED is
         FAILED_PRECONDITION / STATE_CONFLICT.
         """
 
