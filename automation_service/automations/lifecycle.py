@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service import definitions
-from automation_service.automations.own_models import OwnModels, require_checked
+from automation_service.automations.own_models import OwnModels, names_models, require_checked
 from automation_service.automations.service import parse_create, require_etag
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
 from automation_service.persistence import run_endings, run_maintenance
 from automation_service.persistence import triggers as trigger_rows
-from automation_service.persistence.records import Automation
+from automation_service.persistence.records import Automation, Revision
 from automation_service.queue import RunQueue
 from automation_service.scheduling import start_expiry, triggers
 from automation_service.scheduling.dispatcher import DispatchResult, log_decisions
@@ -116,7 +116,9 @@ class AutomationLifecycle:
                 if before is None:
                     raise errors.ResourceNotFound(f"{found.resource}/revisions/{revision}")
                 said = {"description": found.description, "definition": before.definition}
-                return await self._save(connection, key, found, said, "automation", decided, models)
+                return await self._save(
+                    connection, key, found, said, "automation", decided, models, restored=before
+                )
 
             return await self._once(key, name, change)
 
@@ -229,6 +231,8 @@ class AutomationLifecycle:
         field: str,
         decided: list[DispatchResult],
         models: Collection[str],
+        *,
+        restored: Revision | None = None,
     ) -> Automation:
         if found.status is AutomationStatus.ARCHIVED:
             raise errors.StateConflict(found.resource, found.status.name)
@@ -246,16 +250,18 @@ class AutomationLifecycle:
         named = (checked.display_name, checked.description) == (found.name, found.description)
         if named and not fresh and not rescheduled:
             return found
+        author = key.user
         if fresh:
-            # Whoever saves a revision becomes its author, for whom its runs act.
-            require_checked(checked.definition, models, field=field)
+            author = await _find_author(connection, key, found, checked.definition, restored)
+            if author == key.user:
+                require_checked(checked.definition, models, field=field)
             values |= {"definition": definition, "revision": found.revision + 1}
         await rows.update(connection, found, values, now)
         await self._sync_triggers(connection, found, checked.definition, rescheduled, now)
         saved = await _read(connection, found)
         if fresh:
             decision = caller.current().approval
-            await rows.add_revision(connection, saved, author=key.user, decision=decision, now=now)
+            await rows.add_revision(connection, saved, author=author, decision=decision, now=now)
         return saved
 
     async def _sync_triggers(
@@ -290,6 +296,50 @@ async def _read(connection: AsyncConnection, found: Automation) -> Automation:
     if again is None:
         raise errors.ResourceNotFound(found.resource)
     return again
+
+
+async def _find_author(
+    connection: AsyncConnection,
+    key: IdempotencyKey,
+    found: Automation,
+    new: AutomationDefinition,
+    restored: Revision | None,
+) -> str:
+    """Finds for whom the runs of a new revision act: who saves it, as a rule.
+
+    The author stays when the definition names models that it named before, and its runs do
+    nothing that the author has not written: nobody else may name these models.
+    """
+    if not (models := names_models(new)):
+        return key.user
+    present = await rows.find_revision(connection, found.id, found.revision)
+    if present is None or present.author is None:
+        return key.user
+    try:
+        was = AutomationDefinition.model_validate(present.definition)
+    except ValueError:
+        return key.user
+    if not models <= names_models(was):
+        return key.user
+    if restored is not None:
+        return present.author if restored.author == present.author else key.user
+    return present.author if _does_no_more(was, new) else key.user
+
+
+def _does_no_more(was: AutomationDefinition, new: AutomationDefinition) -> bool:
+    """Tells whether runs of `new` do what runs of `was` do, at no other times.
+
+    A trigger may be switched or gone, and a name, a goal and metadata may be others.
+    """
+
+    def work(definition: AutomationDefinition) -> Any:
+        return definition.inputs, definition.plan, definition.execution
+
+    def triggers_of(definition: AutomationDefinition) -> list[TriggerSpec]:
+        return [spec.model_copy(update={"enabled": True}) for spec in definition.triggers]
+
+    held = triggers_of(was)
+    return work(was) == work(new) and all(spec in held for spec in triggers_of(new))
 
 
 def _specs(found: Automation) -> list[dict[str, Any]]:

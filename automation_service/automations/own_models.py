@@ -66,6 +66,11 @@ def require_checked(
         raise UncheckedModels(places)
 
 
+def names_models(definition: AutomationDefinition) -> frozenset[str]:
+    """Returns the own models that a definition names."""
+    return frozenset(name for _, name in _own_models(definition))
+
+
 def _own_models(definition: AutomationDefinition) -> Iterator[tuple[str, str]]:
     for base, steps in ((_PLAN, definition.plan), (_ON_FAILURE, definition.execution.on_failure)):
         for i, step in enumerate(steps):

@@ -140,7 +140,29 @@ def roll_back(name: str, model: str) -> tuple[str, Any]:
     return "RollbackAutomation", pb.RollbackAutomationRequest(name=name, revision=1)
 
 
-DOORS = [update, rename, add_trigger, change_trigger, remove_trigger, roll_back]
+def switch_off(name: str, model: str) -> tuple[str, Any]:
+    trigger = pb.Trigger(name=f"{name}/triggers/mornings", enabled=False)
+    paths = FieldMask(paths=["enabled"])
+    return "UpdateTrigger", pb.UpdateTriggerRequest(trigger=trigger, update_mask=paths)
+
+
+def describe(name: str, model: str) -> tuple[str, Any]:
+    said = pb.Automation(name=name, description="Her news")
+    paths = FieldMask(paths=["description"])
+    return "UpdateAutomation", pb.UpdateAutomationRequest(automation=said, update_mask=paths)
+
+
+def prompt(name: str, model: str) -> tuple[str, Any]:
+    """The same model with another prompt."""
+    rpc, request = update(name, model)
+    config = request.automation.definition.plan[0].config
+    config.update({"prompt": "Say something else."})
+    return rpc, request
+
+
+NEW_WORK = [prompt, add_trigger, change_trigger]
+# What a run does stays what the author wrote.
+SAME_WORK = [describe, rename, update, switch_off, roll_back, remove_trigger]
 
 
 async def test_nobody_saves_another_persons_model_by_any_door(
@@ -151,7 +173,7 @@ async def test_nobody_saves_another_persons_model_by_any_door(
     await road.automations.UpdateAutomation(
         update(found.name, model)[1], metadata=road.metadata
     )  # a second revision of hers, so that there is something to roll back
-    for door in DOORS:
+    for door in NEW_WORK:
         rpc, request = door(found.name, model)
         refused = await refusal(getattr(road.automations, rpc)(request, metadata=bob))
         assert refused.reason == "INVALID_REQUEST", rpc
@@ -164,9 +186,36 @@ async def test_nobody_saves_another_persons_model_by_any_door(
         "automation.definition.execution.on_failure[0].config.model"
     ]
     assert [r.author for r in await revisions(road, found.name)] == ["users/ada", "users/ada"]
-    for door in DOORS:  # and each is open to her
+    for door in NEW_WORK:  # and each is open to her
         rpc, request = door(found.name, model)
         await getattr(road.automations, rpc)(request, metadata=road.metadata)
+
+
+async def test_what_adds_no_work_is_open_to_editors_and_keeps_the_author(
+    road: Pair, adas: DemoServer, bob: Metadata
+) -> None:
+    model = await own(road, adas, "ada", road.metadata)
+    found = await create(road, naming(model), road.metadata)
+    for door in SAME_WORK:
+        rpc, request = door(found.name, model)
+        await getattr(road.automations, rpc)(request, metadata=bob)
+    saved = await revisions(road, found.name)
+    assert len(saved) == len(SAME_WORK)  # a description makes none
+    assert {revision.author for revision in saved} == {"users/ada"}
+
+
+async def test_nobody_rolls_back_to_a_model_that_its_owner_took_out(
+    road: Pair, adas: DemoServer, bob: Metadata
+) -> None:
+    model = await own(road, adas, "ada", road.metadata)
+    found = await create(road, naming(model), road.metadata)
+    await road.automations.UpdateAutomation(update(found.name, "")[1], metadata=road.metadata)
+    refused = await refusal(
+        road.automations.RollbackAutomation(roll_back(found.name, "")[1], metadata=bob)
+    )
+    assert [v.field for v in refused.violations] == [MODEL]
+    await road.automations.UpdateAutomation(prompt(found.name, "")[1], metadata=bob)
+    assert (await revisions(road, found.name))[0].author == "users/bob"
 
 
 async def test_another_persons_model_is_answered_as_one_that_does_not_exist(
