@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from devstack.demo_model import DemoServer
     from tests.support.live import Live
 
+# A process that runs gRPC forks to start PostgreSQL as another user; gRPC's handlers in the child
+# start its poller anew, which the start may not survive.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 # Each process that a test starts would compile everything again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
