@@ -81,9 +81,16 @@ class TextCallReader:
         return found
 
     def read(self, text: str) -> TextCall | None:
-        """Returns the call that the whole of an answer is, or was to be; None for any other."""
+        """Returns the call that the whole of an answer is, or was to be; None for any other.
+
+        The schemas of all tools that it is held against share one cost.
+        """
         if not text.strip() or self.begins(text) is Beginning.TEXT:
             return None
+        with json_schema.shared_cost():
+            return self._read(text)
+
+    def _read(self, text: str) -> TextCall | None:
         found = list(self._calls(text))
         if len(found) == 1:
             return self._checked(*found[0])

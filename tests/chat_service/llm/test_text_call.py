@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_service.llm.text_call import Beginning, TextCall, TextCallReader
+from shared import json_schema
 
 
 def _schema(*names: str) -> dict[str, Any]:
@@ -160,3 +161,25 @@ def test_no_text_is_too_odd_to_be_read(text: str) -> None:
     found = READER.read(text)
 
     assert found is None or found.tool in READER.tools
+
+
+def test_a_text_is_held_against_all_tools_at_one_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    heavy = {
+        "type": "object",
+        "properties": {"x": {"items": {"not": {"anyOf": [{"minimum": 5}] * 400}}}},
+        "required": ["x"],
+    }
+    tools = {f"tool_{number}": heavy for number in range(40)}
+    reader = TextCallReader(tools=tools, distinct=frozenset(tools))
+    budgets = list[object]()
+    apply = json_schema.find_faults
+
+    def find_faults(*args: Any, **more: Any) -> Any:
+        with json_schema.shared_cost() as budget:
+            budgets.append(budget)
+        return apply(*args, **more)
+
+    monkeypatch.setattr(json_schema, "find_faults", find_faults)
+    assert reader.read(json.dumps({"x": [1] * 900})) is None
+    assert len(budgets) == len(tools)
+    assert len({id(budget) for budget in budgets}) == 1
