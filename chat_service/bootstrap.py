@@ -175,6 +175,10 @@ async def service(
         stack.push_async_callback(title_gen.stop, deps)
         frame_log = FrameLog(db, clock, lease=settings.turn_lease, timeouts=timeouts)
         watcher = TurnWatcher(db, frame_log, clock, heartbeat_seconds=settings.heartbeat_seconds)
+        streams = OpenStreams()
+        check_streams = functools.partial(
+            streams.check, functools.partial(tenancy.read_memberships, db)
+        )
         turn_engine = TurnEngine(
             db,
             clock,
@@ -184,6 +188,7 @@ async def service(
             flow=functools.partial(run_segment, deps),
             delete_checkpoints=agent.delete_checkpoints,
             estimate_lost_usage=functools.partial(estimate_lost_usage, deps),
+            check_streams=check_streams,
             lease=settings.turn_lease,
             timeouts=timeouts,
         )
@@ -198,10 +203,8 @@ async def service(
             frames_kept=settings.frames_kept,
         )
         key_rotation = KeyRotation(model_loader=model_loader)
-        streams = OpenStreams()
-        find_members = functools.partial(tenancy.read_memberships, db)
         loops = (
-            run_every(settings.heartbeat_seconds, functools.partial(streams.check, find_members)),
+            run_every(settings.heartbeat_seconds, check_streams),
             frame_log.run(),
             watcher.run(),
             turn_engine.run(),

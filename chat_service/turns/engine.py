@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -49,10 +49,15 @@ class TurnEngine:
         flow: Flow,
         delete_checkpoints: Callable[[UUID], Awaitable[None]],
         estimate_lost_usage: LostUsageEstimate,
+        check_streams: Callable[[], Awaitable[None]] | None = None,
         lease: timedelta = LEASE,
         timeouts: Timeouts | None = None,
     ) -> None:
-        """`leases` has one connection, which only lease renewals use."""
+        """`leases` has one connection, which only lease renewals use.
+
+        `check_streams` ends the streams of those who lost access. It is called before their turns
+        fail, so that a stream ends with the refusal and not with the turn.
+        """
         self.owner = uuid4()
         self.lease = lease
         self._timeouts = timeouts or Timeouts()
@@ -63,6 +68,7 @@ class TurnEngine:
         self._watcher = watcher
         self._flow = flow
         self._delete_checkpoints = delete_checkpoints
+        self._check_streams = check_streams
         self._running: dict[UUID, SegmentRun] = {}
         self._stopping = False
         # Transactions that open segments: once one commits, its segment must start.
@@ -173,8 +179,17 @@ class TurnEngine:
         if self._running:
             async with self._lease_connection() as connection:
                 asked = await turns.find_turns_to_stop(connection, list(self._running))
+            if self._check_streams is not None and self._loses_access(asked):
+                await self._check_streams()
             for turn, lost_by in asked.items():
                 self.cancel(turn, None if lost_by is None else _access_lost(lost_by))
+
+    def _loses_access(self, asked: Mapping[UUID, str | None]) -> bool:
+        """Whether a turn will fail now because its requester lost access."""
+        return any(
+            lost_by is not None and turn in self._running and not self._running[turn].cancelled
+            for turn, lost_by in asked.items()
+        )
 
     async def adopt_turns(self) -> None:
         """Recovers all turns whose owner died. Some start later, in the background."""

@@ -38,6 +38,15 @@ async def road(
 
 
 @pytest.fixture
+async def quiet_road(
+    both_databases: ServiceDatabases, keys: Keys, demo: DemoServer, clock: ManualClock
+) -> AsyncIterator[Pair]:
+    """Two services whose streams have no heartbeat while a test runs."""
+    async with pair(both_databases, keys, demo.base_url, clock) as running:
+        yield running
+
+
+@pytest.fixture
 def bob(keys: Keys) -> Metadata:
     return keys.user_headers("bob", workspaces={"w": "editor"})
 
@@ -146,6 +155,24 @@ async def test_an_open_stream_ends_when_the_role_of_today_is_too_low(
         "PERMISSION_DENIED",
         {"role": "viewer", "needs": "editor"},
     )
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [(REVOKED, "RESOURCE_NOT_FOUND"), (DEMOTED, "PERMISSION_DENIED")]
+)
+@pytest.mark.parametrize("opens", [sends, runs_a_task])
+async def test_a_stream_is_refused_before_its_turn_fails(
+    quiet_road: Pair,
+    demo: DemoServer,
+    keys: Keys,
+    bob: Metadata,
+    opens: Any,
+    change: str,
+    reason: str,
+) -> None:
+    call = await opens(quiet_road, demo, keys, bob)
+    await lose(quiet_road, change)
+    assert (await refusal(rest(call))).reason == reason
 
 
 @pytest.mark.parametrize("opens", [watches, watches_a_run])
