@@ -121,6 +121,7 @@ async def service(
         catalogue = toolbox.catalogue
         await toolbox.mcp.load()
         await start_loop(stack, run_every(timeouts.mcp_refresh_interval, toolbox.mcp.refresh))
+        await start_loop(stack, toolbox.mcp.follow_changes())
         store = ApprovalStore(db=db, clock=clock, expire_after=settings.approvals_expire_after)
         if automations is None:
             channel = client.open_channel(settings.peer_address, tls=secured)

@@ -11,6 +11,7 @@ class Timeouts:
     action_limit: float = 2.0  # a cancelled turn waits for an approved action in progress
     mcp_connect_limit: float = 10.0  # an MCP server may take to speak and to list its tools
     mcp_refresh_interval: float = 60.0  # MCP servers list their tools again
+    mcp_reread_gap: float = 3.0  # a server that says that its list changed is read again
     mcp_startup_limit: float = 5.0  # the start of the service waits for the first lists
     cancel_poll_interval: float = 0.4  # a replica looks for turns that others cancelled
     finish_retry_interval: float = 0.5  # the end of a segment is written again after a failure

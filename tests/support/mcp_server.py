@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -30,6 +31,7 @@ class Shelf:
     held: bool = False
     away: bool = False
     falls: bool = False
+    lessons: Path | None = None  # a file; the tool `learn` writes it, and then there is `recite`
 
     async def answer(self, context: Any) -> None:
         meta = context.request_context.meta
@@ -60,6 +62,9 @@ def server(shelf: Shelf) -> FastMCP[Any]:
         await shelf.answer(context)
         return f"wrote {title}"
 
+    if shelf.lessons is not None:
+        _add_lessons(made, shelf.lessons)
+
     @made.tool(name="burn")
     def burn() -> str:
         """Burns every note."""
@@ -67,6 +72,22 @@ def server(shelf: Shelf) -> FastMCP[Any]:
         return "burnt"
 
     return made
+
+
+def _add_lessons(made: FastMCP[Any], lessons: Path) -> None:
+    @made.tool()
+    async def learn(context: Context[Any, Any, Any]) -> str:
+        """Learns by heart."""
+        lessons.touch()
+        await context.session.send_tool_list_changed()
+        return "learnt"
+
+    if lessons.exists():
+
+        @made.tool()
+        def recite() -> str:
+            """Recites."""
+            return "arma virumque"
 
 
 class _Server(uvicorn.Server):
@@ -107,4 +128,5 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
 
 
 if __name__ == "__main__":
-    server(Shelf(falls="falls" in sys.argv)).run("stdio")
+    files = [Path(one) for one in sys.argv[1:] if "/" in one]
+    server(Shelf(falls="falls" in sys.argv, lessons=next(iter(files), None))).run("stdio")

@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 Answer = dict[str, Any] | int | None
@@ -32,6 +32,8 @@ class OddMcp:
 
     One answers nothing while it `hangs`, one that is `away` with 503. One that `clings` opens a
     session and never answers its end. Serve it with `served`.
+
+    One with `notices` announces changes of its list, and streams what is put there.
     """
 
     pages: list[list[dict[str, Any]]] = field(default_factory=lambda: [[tool("act")]])
@@ -42,6 +44,9 @@ class OddMcp:
     away: bool = False
     clings: bool = False
     left: int = 0  # sessions that were ended
+    listed: int = 0  # times that the first page was asked for
+    notices: asyncio.Queue[str] | None = None  # methods
+    streams: int = 0  # that are open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -55,6 +60,8 @@ class OddMcp:
             while self.clings and not await request.is_disconnected():
                 await asyncio.sleep(0.01)
             return Response(status_code=204)
+        if request.method == "GET" and self.notices is not None:
+            return StreamingResponse(self._stream(self.notices), media_type="text/event-stream")
         if request.method != "POST":
             return Response(status_code=405)
         self.headers.append(dict(request.headers))
@@ -70,23 +77,36 @@ class OddMcp:
             await asyncio.sleep(0.01)
         if isinstance(found, int):
             return Response(status_code=found)
-        session = {"mcp-session-id": "one"} if self.clings else {}
+        keeps = self.clings or self.notices is not None
+        session = {"mcp-session-id": "one"} if keeps else {}
         told = {"jsonrpc": "2.0", "id": asked["id"], **(found or {})}
         return JSONResponse(told, headers=session)
+
+    async def _stream(self, notices: asyncio.Queue[str]) -> AsyncIterator[str]:
+        self.streams += 1
+        try:
+            while True:
+                told = {"jsonrpc": "2.0", "method": await notices.get()}
+                yield f"event: message\ndata: {json.dumps(told)}\n\n"
+        finally:
+            self.streams -= 1
 
     def _answer(self, method: str, params: dict[str, Any]) -> Answer:
         match method:
             case "initialize":
                 told = {
                     "protocolVersion": params["protocolVersion"],
-                    "capabilities": {"tools": {}},
+                    "capabilities": {"tools": {"listChanged": self.notices is not None}},
                     "serverInfo": {"name": "odd", "version": "1"},
                 }
                 return {"result": told}
             case "tools/list":
                 at = int(params.get("cursor") or 0)
+                self.listed += at == 0
                 more = {"nextCursor": str(at + 1)} if at + 1 < len(self.pages) else {}
                 return {"result": {"tools": self.pages[at], **more}}
+            case "ping":
+                return {"result": {}}
             case "tools/call":
                 self.called.append(params)
                 return self.answer(params)

@@ -87,7 +87,11 @@ class ToolCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         if stamp_of(calling_message(request)).get("segment") == run.context.segment:
             return await late()
         # retry: an approved call outlives a short outage of its MCP server
-        return await run.deps.retry.peer.call(late)
+        found = await run.deps.retry.peer.call(late)
+        if found is None:
+            name = request.tool_call["name"]
+            raise errors.RotaError(f"{name} is not offered any more, so nothing was done")
+        return found
 
 
 def _with_repairs(content: str, repairs: Sequence[str]) -> str:

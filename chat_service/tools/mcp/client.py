@@ -1,7 +1,7 @@
 """The MCP client: lists a server's tools and calls them."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ from shared.telemetry import logs
 
 MAX_TOOLS: Final = 64  # of one server
 MAX_ERROR_TEXT: Final = 2_000
+LISTEN_SECONDS: Final = 240.0  # less than what an HTTP stream may be silent
+PING_SECONDS: Final = 30.0
 # in `_meta` of a call; a repeated call has the same key
 IDEMPOTENCY_KEY: Final = "rota.dev/idempotency-key"
 INTERRUPTED: Final = (
@@ -31,50 +33,105 @@ _UNSURE: Final = "it may have done it or not"
 log = logs.logger(__name__)
 
 
-async def list_tools(
-    server: McpServer, environ: Mapping[str, str], *, connect_limit: float
-) -> tuple[list[Tool], bool]:
-    """Returns at most MAX_TOOLS tools, and whether more exist. Raises any error of the session."""
-    found: list[Tool] = []
-    cursor: str | None = None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolList:
+    """What a server lists: at most MAX_TOOLS tools, and whether it has more.
 
-    async def ask(session: ClientSession, _: asyncio.Timeout) -> None:
-        nonlocal cursor
-        for _page in range(MAX_TOOLS):
-            page = await session.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
-            found.extend(page.tools)
-            cursor = page.nextCursor
-            if not cursor or len(found) >= MAX_TOOLS:
-                break
-
-    await mcp_session.use_session(server, environ, ask, seconds=connect_limit)
-    return found[:MAX_TOOLS], bool(cursor) or len(found) > MAX_TOOLS
-
-
-async def call_tool(
-    server: McpServer,
-    environ: Mapping[str, str],
-    connect_limit: float,
-    tool: str,
-    arguments: dict[str, Any],
-) -> dict[str, Any]:
-    """Calls a tool. Raises RotaError with the tool's message if it fails.
-
-    Raises PeerUnreachable if nothing was done, OutcomeUnknown if the call broke off.
+    `announces` is whether it says that it sends a notice when the list changes.
     """
-    asked = _ToolRequest(tool=tool, arguments=arguments)
 
-    async def ask(session: ClientSession, limit: asyncio.Timeout) -> None:
-        limit.reschedule(asyncio.get_running_loop().time() + server.timeout_seconds)
-        await asked.of(session)
+    tools: list[Tool]
+    more: bool
+    announces: bool
 
-    try:
-        await mcp_session.use_session(server, environ, ask, seconds=connect_limit)
-    except Exception as error:
-        # after a result, errors of the connection don't matter
-        if asked.answer is None:
-            raise _broken(server, asked, error) from error
-    return _read(server, tool, asked.answer)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpClient:
+    """Speaks with one server. `tools_changed` is called when it says that its list changed.
+
+    `connect_limit` is how many seconds a server may take to open a session and to list its tools.
+    """
+
+    server: McpServer
+    environ: Mapping[str, str]
+    connect_limit: float
+    tools_changed: Callable[[], None]
+
+    async def list_tools(self) -> ToolList:
+        """Raises any error of the session. Notices that come with the list itself count nothing."""
+        found: list[Tool] = []
+        cursor: str | None = None
+        announces = False
+
+        async def ask(session: ClientSession, _: asyncio.Timeout) -> None:
+            nonlocal cursor, announces
+            announces = _announces_changes(session)
+            for _page in range(MAX_TOOLS):
+                page = await session.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
+                found.extend(page.tools)
+                cursor = page.nextCursor
+                if not cursor or len(found) >= MAX_TOOLS:
+                    break
+
+        await self._use_session(ask, mcp_session.Handlers())
+        more = bool(cursor) or len(found) > MAX_TOOLS
+        return ToolList(tools=found[:MAX_TOOLS], more=more, announces=announces)
+
+    async def follow_changes(self) -> None:
+        """Keeps a session open for LISTEN_SECONDS, so that the server's notices arrive.
+
+        What changed before the session was open counts as a notice. Returns at once if the server
+        announces none. Raises any error of the session.
+        """
+
+        async def listen(session: ClientSession, limit: asyncio.Timeout) -> None:
+            if _announces_changes(session):
+                limit.reschedule(None)
+                self.tools_changed()
+                await _keep(session, self.connect_limit)
+
+        await self._use_session(listen, mcp_session.Handlers(tools_changed=self.tools_changed))
+
+    async def call_tool(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Calls a tool. Raises RotaError with the tool's message if it fails.
+
+        Raises PeerUnreachable if nothing was done, OutcomeUnknown if the call broke off.
+        """
+        asked = _ToolRequest(tool=tool, arguments=arguments)
+
+        async def ask(session: ClientSession, limit: asyncio.Timeout) -> None:
+            limit.reschedule(asyncio.get_running_loop().time() + self.server.timeout_seconds)
+            await asked.of(session)
+
+        try:
+            await self._use_session(ask, mcp_session.Handlers(tools_changed=self.tools_changed))
+        except Exception as error:
+            # after a result, errors of the connection don't matter
+            if asked.answer is None:
+                raise _broken(self.server, asked, error) from error
+        return _read(self.server, tool, asked.answer)
+
+    async def _use_session(
+        self, use: mcp_session.SessionUse, handlers: mcp_session.Handlers
+    ) -> None:
+        await mcp_session.use_session(
+            self.server, self.environ, use, seconds=self.connect_limit, handlers=handlers
+        )
+
+
+def _announces_changes(session: ClientSession) -> bool:
+    capabilities = session.get_server_capabilities()
+    return bool(capabilities and capabilities.tools and capabilities.tools.listChanged)
+
+
+async def _keep(session: ClientSession, answer_limit: float) -> None:
+    """Returns after LISTEN_SECONDS. Raises an error if the server does not answer any more."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + LISTEN_SECONDS
+    while (left := until - loop.time()) > 0:
+        await asyncio.sleep(min(left, PING_SECONDS))
+        async with asyncio.timeout(answer_limit):
+            await session.send_ping()
 
 
 def root_cause(error: BaseException) -> BaseException:

@@ -2,34 +2,49 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 import httpx
-from langchain_mcp_adapters.sessions import (
-    Connection,
-    StdioConnection,
-    StreamableHttpConnection,
-    create_session,
-)
 from mcp import ClientSession
-from mcp.shared._httpx_utils import create_mcp_http_client
-from pydantic import SecretStr
+from mcp.client.session import MessageHandlerFnT
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import ServerNotification, ToolListChangedNotification
 
 from chat_service.runtime.models_file import McpServer
+from chat_service.tools.mcp import stdio
 from shared.security import body_decoder
 
 # a server may take this long to close a session, in the background
 CLOSE_SECONDS: Final = 10.0
 # of one response of a server over HTTP, decoded
 MAX_RESPONSE_BYTES: Final = 8 * 1024 * 1024
+_TIMEOUT: Final = httpx.Timeout(30.0, read=300.0)  # an answer may be a stream with pauses
 
 # uses a session; may reschedule the timeout
 SessionUse = Callable[[ClientSession, asyncio.Timeout], Awaitable[None]]
 
 
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handlers:
+    """What is done when a server sends what nobody asked it for."""
+
+    tools_changed: Callable[[], None] = _nothing  # its list of tools is another
+
+
 async def use_session(
-    server: McpServer, environ: Mapping[str, str], use: SessionUse, *, seconds: float
+    server: McpServer,
+    environ: Mapping[str, str],
+    use: SessionUse,
+    *,
+    seconds: float,
+    handlers: Handlers,
 ) -> None:
     """Opens a session and runs `use`. Raises TimeoutError and any error of the session.
 
@@ -38,7 +53,7 @@ async def use_session(
     """
     said: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     async with asyncio.timeout(seconds) as limit:
-        talking = asyncio.create_task(_talking(server, environ, use, limit, said))
+        talking = asyncio.create_task(_talking(server, environ, use, limit, said, handlers))
         talking.add_done_callback(partial(_ended, said))
         try:
             await said
@@ -52,8 +67,9 @@ async def _talking(
     use: SessionUse,
     limit: asyncio.Timeout,
     said: asyncio.Future[None],
+    handlers: Handlers,
 ) -> None:
-    async with create_session(_connection(server, environ)) as session:
+    async with _open_session(server, environ, handlers) as session:
         await session.initialize()
         await use(session, limit)
         if not said.done():
@@ -78,28 +94,39 @@ def _leave(talking: asyncio.Task[None], *, heard: bool) -> None:
         talking.cancel()
 
 
-def _connection(server: McpServer, environ: Mapping[str, str]) -> Connection:
-    secrets = {k: _plain(v) for k, v in server.secrets(environ).items()}
+@asynccontextmanager
+async def _open_session(
+    server: McpServer, environ: Mapping[str, str], handlers: Handlers
+) -> AsyncIterator[ClientSession]:
+    secrets = {k: v.get_secret_value() for k, v in server.secrets(environ).items()}
+    handle = _message_handler(handlers)
     if server.command is not None:
-        command, *arguments = server.command
-        return StdioConnection(
-            transport="stdio", command=command, args=arguments, env=secrets or None
-        )
+        async with (
+            stdio.open_process(server.id, server.command, secrets) as (read, write),
+            ClientSession(read, write, message_handler=handle) as session,
+        ):
+            yield session
+        return
     assert server.url is not None
-    return StreamableHttpConnection(
-        transport="streamable_http",
-        url=server.url,
-        headers=secrets,
-        httpx_client_factory=_open_client,
-    )
+    async with (
+        _open_client(secrets) as client,
+        streamable_http_client(server.url, http_client=client) as (read, write, _),
+        ClientSession(read, write, message_handler=handle) as session,
+    ):
+        yield session
 
 
-def _open_client(
-    headers: dict[str, str] | None = None,
-    timeout: httpx.Timeout | None = None,
-    auth: httpx.Auth | None = None,
-) -> httpx.AsyncClient:
-    client = create_mcp_http_client(headers=headers, timeout=timeout, auth=auth)
+def _message_handler(handlers: Handlers) -> MessageHandlerFnT:
+    async def handle(message: object) -> None:
+        match message:
+            case ServerNotification(root=ToolListChangedNotification()):
+                handlers.tools_changed()
+
+    return handle
+
+
+def _open_client(headers: Mapping[str, str]) -> httpx.AsyncClient:
+    client = httpx.AsyncClient(headers=headers, timeout=_TIMEOUT)
     client.headers["accept-encoding"] = body_decoder.ACCEPTED
     client.event_hooks = {"response": [_bound]}
     return client
@@ -135,7 +162,3 @@ class _BoundedStream(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-def _plain(secret: SecretStr) -> str:
-    return secret.get_secret_value()

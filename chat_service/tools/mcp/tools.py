@@ -1,6 +1,7 @@
 """The tools of the configured MCP servers, as capabilities for tasks and tools for chats."""
 
 import asyncio
+import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -16,6 +17,7 @@ from chat_service.runtime.timeouts import Timeouts
 from chat_service.tools.capability_tool import ToolOffer, offer_tool
 from chat_service.tools.definition import ToolDefinition
 from chat_service.tools.mcp import client, schema
+from shared.aio import Notifier
 from shared.registries.capabilities.types import Capability
 from shared.telemetry import logs
 
@@ -35,12 +37,12 @@ class McpToolSpec:
     repeatable: bool
 
     @classmethod
-    def from_mcp(cls, tool: Tool) -> "McpToolSpec":
+    def from_mcp(cls, tool: Tool, input_schema: dict[str, Any]) -> "McpToolSpec":
         hints = tool.annotations
         return cls(
             name=clean(tool.name),
             description=clean(tool.description or tool.title or tool.name)[:MAX_DESCRIPTION],
-            input_schema=schema.sanitize_schema(tool.inputSchema),
+            input_schema=input_schema,
             # without a hint a tool is not idempotent
             repeatable=bool(hints and (hints.readOnlyHint or hints.idempotentHint)),
         )
@@ -68,6 +70,18 @@ class McpTools:
     _kept: dict[str, list[McpToolSpec]] = field(default_factory=dict)
     _unreachable: set[str] = field(default_factory=set)
     _refreshed: asyncio.Event = field(default_factory=asyncio.Event)
+    _peers: dict[str, "_Peer"] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for server in self.servers:
+            changed = Notifier()
+            talks = client.McpClient(
+                server=server,
+                environ=self.environ,
+                connect_limit=self.timeouts.mcp_connect_limit,
+                tools_changed=changed.notify,
+            )
+            self._peers[server.id] = _Peer(client=talks, changed=changed)
 
     def capabilities(self) -> dict[str, Capability]:
         return {one.capability.id: one.capability for one in self._all()}
@@ -92,6 +106,39 @@ class McpTools:
         await asyncio.gather(*(self._refresh_server(server) for server in self.servers))
         self._refreshed.set()
 
+    async def follow_changes(self) -> None:
+        """Reads a server's list again when the server says that it changed. Never returns.
+
+        A list is read at most once within `timeouts.mcp_reread_gap` seconds, however many
+        notices come. Turns in progress keep the tools that they began with.
+        """
+        async with asyncio.TaskGroup() as group:
+            for server in self.servers:
+                group.create_task(self._listen(server))
+                group.create_task(self._reread(server))
+
+    async def _listen(self, server: McpServer) -> None:
+        """Keeps a session open with a server that announces its changes."""
+        peer = self._peers[server.id]
+        while True:
+            count = peer.listed.count
+            try:
+                if peer.announces:
+                    await peer.client.follow_changes()
+                    continue
+            except Exception as error:  # noqa: BLE001 - a server may fail in any way
+                cause = type(client.root_cause(error)).__name__
+                log.info("mcp_changes_not_followed", server=server.id, error=cause)
+            await peer.listed.wait(count)
+
+    async def _reread(self, server: McpServer) -> None:
+        changed, read = self._peers[server.id].changed, 0
+        while True:
+            await changed.wait(read)
+            read = changed.count
+            await self._refresh_server(server)
+            await asyncio.sleep(self.timeouts.mcp_reread_gap)
+
     async def wait_ready(self) -> None:
         """Waits for the first refresh, so that recovered turns find their tools.
 
@@ -111,27 +158,38 @@ class McpTools:
         return [server for server in self.servers if server.id not in self._seen]
 
     async def _refresh_server(self, server: McpServer) -> None:
-        try:
-            listed, more = await client.list_tools(
-                server, self.environ, connect_limit=self.timeouts.mcp_connect_limit
-            )
-        except Exception as error:  # noqa: BLE001 - a server may fail in any way
-            self._unreachable.add(server.id)
-            log.warning(
-                "mcp_server_unreachable",
-                server=server.id,
-                error=type(client.root_cause(error)).__name__,
-                tools_kept=len(self._offered.get(server.id, ())),
-            )
-            return
-        if server.id in self._unreachable or server.id not in self._seen:
-            log.info("mcp_server_reached", server=server.id, tools=len(listed))
-        self._unreachable.discard(server.id)
-        told = [McpToolSpec.from_mcp(tool) for tool in listed]
-        if more and told != self._seen.get(server.id):
+        peer = self._peers[server.id]
+        async with peer.lock:  # of two lists the later one counts
+            try:
+                listed = await peer.client.list_tools()
+            except Exception as error:  # noqa: BLE001 - a server may fail in any way
+                self._unreachable.add(server.id)
+                log.warning(
+                    "mcp_server_unreachable",
+                    server=server.id,
+                    error=type(client.root_cause(error)).__name__,
+                    tools_kept=len(self._offered.get(server.id, ())),
+                )
+                return
+            if server.id in self._unreachable or server.id not in self._seen:
+                log.info("mcp_server_reached", server=server.id, tools=len(listed.tools))
+            self._unreachable.discard(server.id)
+            # in a thread: long schemas take their time
+            digest = await asyncio.to_thread(_digest, listed.tools)
+            if digest != peer.digest or server.id not in self._seen:
+                await self._read(server, listed)
+                peer.digest = digest
+            await self._keep(server, self._seen[server.id])
+            peer.announces = listed.announces
+            peer.listed.notify()
+
+    async def _read(self, server: McpServer, listed: client.ToolList) -> None:
+        if listed.more:
             log.warning("mcp_tools_cut", server=server.id, most=client.MAX_TOOLS)
+        told, cut = await asyncio.to_thread(_specs, listed.tools)
+        if cut:
+            log.warning("mcp_schemas_cut", server=server.id, most=schema.MAX_LIST_BYTES)
         self._take(server, told)
-        await self._keep(server, told)
 
     def _take(self, server: McpServer, told: list[McpToolSpec]) -> None:
         # unchanged tools stay the same objects, so that their graphs stay cached
@@ -157,9 +215,7 @@ class McpTools:
             description=told.description,
             input_schema=told.input_schema,
             output_schema={"type": "object"},
-            handler=partial(
-                client.call_tool, server, self.environ, self.timeouts.mcp_connect_limit, told.name
-            ),
+            handler=partial(self._peers[server.id].client.call_tool, told.name),
         )
 
     async def _keep(self, server: McpServer, told: list[McpToolSpec]) -> None:
@@ -174,3 +230,28 @@ class McpTools:
 
     def _all(self) -> list[ToolOffer]:
         return [one for server in self.servers for one in self._offered.get(server.id, ())]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Peer:
+    """A server: how it is spoken to, and what is known of its list."""
+
+    client: client.McpClient
+    changed: Notifier  # the server said that its list changed
+    listed: Notifier = field(default_factory=Notifier)  # the server was reached
+    announces: bool = False
+    digest: bytes = b""  # of the list that was read last
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def _digest(tools: Sequence[Tool]) -> bytes:
+    found = hashlib.sha256()
+    for tool in tools:
+        found.update(tool.model_dump_json().encode(errors="replace") + b"\n")
+    return found.digest()
+
+
+def _specs(tools: Sequence[Tool]) -> tuple[list[McpToolSpec], bool]:
+    """Returns the tools, and whether their schemas were too much together."""
+    schemas, cut = schema.sanitize_schemas([tool.inputSchema for tool in tools])
+    return [McpToolSpec.from_mcp(*pair) for pair in zip(tools, schemas, strict=True)], cut

@@ -14,8 +14,7 @@ from chat_service.llm import custom_endpoint, errors
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.runtime.models_file import FALLBACK, McpServer, find_default_model
-from chat_service.tools.mcp import client as mcp_client
-from chat_service.tools.mcp.client import root_cause
+from chat_service.tools.mcp.client import McpClient, root_cause
 from shared.security.body_decoder import BodyTooLarge, BodyUnreadable, decode_body
 from tests.support.coded_server import coded_server, deflate, gzip
 
@@ -117,9 +116,14 @@ async def _list_models(base_url: str) -> None:
 
 
 async def _list_tools(base_url: str) -> None:
-    server = McpServer(id="odd", url=base_url)
+    client = McpClient(
+        server=McpServer(id="odd", url=base_url),
+        environ={},
+        connect_limit=20,
+        tools_changed=lambda: None,
+    )
     try:
-        await mcp_client.list_tools(server, {}, connect_limit=20)
+        await client.list_tools()
     except BaseExceptionGroup as exc:
         raise ConnectionError from root_cause(exc)
     except httpx.HTTPError as exc:

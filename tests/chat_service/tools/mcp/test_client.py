@@ -107,7 +107,7 @@ async def test_a_tool_of_a_server_that_was_never_reached_is_told_as_such_at_once
 
 
 @asynccontextmanager
-async def _cancelled(_: object) -> AsyncIterator[ClientSession]:
+async def _cancelled(*_: object) -> AsyncIterator[ClientSession]:
     raise asyncio.CancelledError
     yield
 
@@ -117,7 +117,7 @@ async def test_a_session_that_is_cancelled_by_its_library_cancels_no_turn(
 ) -> None:
     async with served(odd) as url:
         tools = await looked(McpServer(id="odd", url=url, approval="never"))
-        monkeypatch.setattr(session, "create_session", _cancelled)
+        monkeypatch.setattr(session, "_open_session", _cancelled)
         (result,) = finished(await bench.all(calling("odd_act"), agent=agent_with(bench, tools)))
 
     assert result.output["message"] == "odd can't be reached, so nothing was done"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from rota.agent.v1 import agent_pb2
+from structlog.testing import capture_logs
 
 from chat_service.api.tasks import list_capabilities
 from chat_service.runtime.models_file import McpServer
@@ -98,3 +99,24 @@ def test_whatever_a_tool_gives_can_be_carried(given: Any, told: Any) -> None:
 
     assert found == told
     canonical_json.canonical_bytes(found)
+
+
+@pytest.mark.parametrize(
+    ("schema", "kept"),
+    [
+        ({"description": "long " * 6_000}, 8),  # by their bytes
+        ({"properties": {f"p{n}": {"type": "string"} for n in range(400)}}, 12),  # by their cost
+    ],
+)
+async def test_the_schemas_of_a_server_are_limited_together(
+    schema: dict[str, Any], kept: int
+) -> None:
+    odd = OddMcp(pages=[[tool(f"t{n}", inputSchema=schema) for n in range(20)]])
+
+    async with served(odd) as url:
+        with capture_logs() as logs:
+            tools = await looked(McpServer(id="odd", url=url))
+
+    found = [one.input_schema for one in tools.capabilities().values()]
+    assert [one != NULL for one in found] == [True] * kept + [False] * (20 - kept)
+    assert "mcp_schemas_cut" in [line["event"] for line in logs]
