@@ -89,10 +89,10 @@ def frame(segment: Segment, event: agent.AgentEvent) -> pb.TurnEvent:
             return pb.TurnEvent(tool_call_finished=_finished(event))
         case agent.StepChanged():
             return pb.TurnEvent(step=_step(event))
-        case agent.Retrying(after=after, reason=reason):
+        case agent.Retrying(after=after, reason=reason, metadata=told):
             delay = duration_pb2.Duration()
             delay.FromTimedelta(after)
-            return pb.TurnEvent(retrying=pb.Retrying(after=delay, reason=reason))
+            return pb.TurnEvent(retrying=pb.Retrying(after=delay, reason=reason, metadata=told))
         case agent.TextRetracted(from_block=from_block):
             retracted = pb.TextRetracted(message=message, from_block=from_block)
             return pb.TurnEvent(text_retracted=retracted)

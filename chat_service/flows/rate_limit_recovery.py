@@ -1,7 +1,7 @@
 """The agent's stream; another model continues when one is rate limited, unavailable or gone."""
 
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -15,7 +15,7 @@ from chat_service.flows.event_frames import TurnEvents
 from chat_service.flows.input_state import AgentInput
 from chat_service.llm import usage
 from chat_service.llm.config import ModelBundle, ModelConfig
-from chat_service.llm.errors import ACCOUNT, BAD_OUTPUT
+from chat_service.llm.errors import ACCOUNT, BAD_OUTPUT, RATE_LIMITED, TOLD
 from chat_service.persistence import model_cooldowns, turns
 from chat_service.runtime import events as agent
 from chat_service.runtime.ports import StartMode
@@ -160,20 +160,22 @@ def _fallback_frames(segment: Segment, found: ModelConfig, error: _Refusal) -> l
         )
         events.append(pb.TurnEvent(text_retracted=retracted))
         segment.open_block = None
-    events.append(rerouted_frame(was, found.id, _why(error)))
+    told = {name: error.metadata[name] for name in TOLD if name in error.metadata}
+    events.append(rerouted_frame(was, found.id, _why(error), told))
     return events
 
 
-def rerouted_frame(was: int, now_is: int, reason: str) -> pb.TurnEvent:
-    return pb.TurnEvent(model_rerouted=pb.ModelRerouted(**{"from": was}, to=now_is, reason=reason))
+def rerouted_frame(
+    was: int, now_is: int, reason: str, metadata: Mapping[str, str] | None = None
+) -> pb.TurnEvent:
+    rerouted = pb.ModelRerouted(**{"from": was}, to=now_is, reason=reason, metadata=metadata)
+    return pb.TurnEvent(model_rerouted=rerouted)
 
 
 def _why(error: _Refusal) -> str:
     match error:
         case errors.ModelRateLimited():
-            return "the model is rate limited"
+            return RATE_LIMITED
         case errors.ModelGone():
             return "the model is no longer configured"
-        case _ if ACCOUNT in error.metadata:
-            return "the model's provider refuses the account"
-    return "the model did not answer"
+    return error.message

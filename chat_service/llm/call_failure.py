@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import openai
 
 from chat_service.llm import errors
 from chat_service.llm.errors import EmptyResponse, ProviderFault
+from chat_service.llm.features.feature_refusal import find_refused
 from chat_service.llm.metering import Meter, MeteredCall
 from chat_service.llm.stream_error import to_error
 from chat_service.llm.text import clean, one_line
@@ -36,10 +38,19 @@ _LEAST_KEY: Final = 4
 
 
 def record_failure(meter: Meter, call: MeteredCall, exc: BaseException) -> ProviderFault:
-    """Ends a failed call, and logs the provider's words without keys and without the prompt."""
+    """Ends a failed call, and logs the provider's words without keys and without the prompt.
+
+    The fault's cause names a parameter of the request that the provider names only in its words.
+    """
     meter.fail(call, timed_out=errors.timed_out(exc))
     log.warning("model_call_failed", model=call.config.id, **_describe(call, exc))
-    return errors.classify_error(exc)
+    fault = errors.classify_error(exc, call.config.secrets)
+    if fault.cause.parameter or not isinstance(exc, openai.APIError):
+        return fault
+    found = find_refused(exc, call.progress.request) if call.progress.request else None
+    if found is None:
+        return fault
+    return replace(fault, cause=replace(fault.cause, parameter=found.feature))
 
 
 def _describe(call: MeteredCall, exc: BaseException) -> dict[str, Any]:
@@ -60,10 +71,10 @@ def _describe(call: MeteredCall, exc: BaseException) -> dict[str, Any]:
 
 
 class _Mask:
-    """Hides the key of a call and passages of its prompt."""
+    """Hides the secrets of a call and passages of its prompt."""
 
     def __init__(self, call: MeteredCall) -> None:
-        self._key = call.config.api_key.get_secret_value()
+        self._secrets = call.config.secrets
         told = list(_texts(call.progress.request.get("messages")))
         theirs = [text for role, text in told if role not in _OURS]
         self._theirs = _words("\n".join(theirs))
@@ -72,8 +83,9 @@ class _Mask:
 
     def apply(self, text: str, most: int) -> str:
         shown = clean(text[: 2 * _MOST_READ])
-        if len(self._key) >= _LEAST_KEY:
-            shown = shown.replace(self._key, HIDDEN)
+        for secret in self._secrets:
+            if len(secret) >= _LEAST_KEY:
+                shown = shown.replace(secret, HIDDEN)
         shown = _KEY.sub(HIDDEN, shown[:_MOST_READ])
         words = list(_WORD.finditer(shown))
         prompt = [False] * len(words)

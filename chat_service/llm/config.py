@@ -61,6 +61,12 @@ class ModelConfig:
         """Returns whether the model is a person's own, not one of the models file."""
         return self.id > 0
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Returns the key and the values of headers, the longest first."""
+        found = {self.api_key.get_secret_value(), *self.settings.extra_headers.values()}
+        return tuple(sorted(found - {""}, key=len, reverse=True))
+
     def cost_micros(self, *, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> int:
         cached_price = self.input_price if self.cached_price is None else self.cached_price
         fresh = max(input_tokens - cached_tokens, 0)

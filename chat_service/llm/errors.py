@@ -1,8 +1,8 @@
 """Errors of model providers → our message, and whether a retry may help."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 import httpx2
 import openai
 
+from chat_service.llm.provider_cause import ProviderCause, read_cause
 from chat_service.llm.stream.event_stream import BrokenStream
 from chat_service.llm.stream_error import list_errors
 from shared import errors
@@ -79,6 +80,7 @@ _SAID_OF: Final = {
 }
 _NO_CREDIT: Final = _SAID_OF[402]
 _REDIRECTS: Final = "the model's provider redirects to another address, and none is followed"
+_REFUSED_REQUEST: Final = "the model's provider refused the request"
 _REFUSED = frozenset({400, 404, 413, 415, 422})
 _STATUS = re.compile("[4-9][0-9]{2}")
 _LONGEST_WAIT = timedelta(hours=1)
@@ -90,7 +92,8 @@ class ProviderFault:
 
     A shorter prompt may help if `too_long`; a call without `max_tokens` if `limit_refused`.
     `account`: the provider refuses whoever asks with this key, whatever is asked. `once`: one
-    more attempt is worth it. `said` is our message, if there is a specific one.
+    more attempt is worth it. `said` is our message, if there is a specific one, `cause` what the
+    provider names.
     """
 
     rate_limited: bool
@@ -102,31 +105,40 @@ class ProviderFault:
     once: bool = False
     retry_after: timedelta | None = None
     said: str = ""
+    cause: ProviderCause = field(default_factory=ProviderCause)
 
     @property
     def reason(self) -> str:
+        """Returns why the call is made again, in a few words of ours."""
         if self.too_long:
             return "the model reads less at once"
         if self.once:
             return "the model's answer was not well-formed"
-        return "the model is rate limited" if self.rate_limited else "the model did not answer"
+        if self.rate_limited:
+            return RATE_LIMITED
+        return f"{self.said or _REFUSED_REQUEST}{self.cause}"
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Returns what the provider names, and whether it would refuse the same call again."""
+        found = self.cause.metadata
+        if self.account:
+            found[ACCOUNT] = "refused"
+        elif not (self.rate_limited or self.transient or self.once):
+            found[REQUEST] = "refused"
+        return found
 
     def refusal(self, config_id: int) -> errors.RotaError:
-        """Returns our error. It holds nothing that the provider wrote."""
-        metadata = {"model_config": str(config_id)}
+        """Returns our error. Its words are ours, and names that the provider told."""
+        metadata = {"model_config": str(config_id), **self.metadata}
         if self.rate_limited:
             return errors.ModelRateLimited(
                 "the model's provider limits the rate; try again later",
                 metadata=metadata,
                 retry_after=self.retry_after or timedelta(seconds=30),
             )
-        what = "could not be reached or failed" if self.transient else "refused the request"
-        said = self.said or f"the model's provider {what}"
-        if self.account:
-            metadata[ACCOUNT] = "refused"
-        elif not (self.transient or self.once):
-            metadata[REQUEST] = "refused"
-        return errors.ModelUnavailable(said, metadata=metadata)
+        said = self.said or _REFUSED_REQUEST
+        return errors.ModelUnavailable(f"{said}{self.cause}", metadata=metadata)
 
 
 def timed_out(exc: BaseException) -> bool:
@@ -136,16 +148,26 @@ def timed_out(exc: BaseException) -> bool:
     return isinstance(exc, (TimeoutError, openai.APITimeoutError))
 
 
-def classify_error(exc: BaseException) -> ProviderFault:
+def classify_error(exc: BaseException, secrets: Sequence[str] = ()) -> ProviderFault:
+    """Returns what an error means. Its cause holds none of the `secrets`."""
+    cause = read_cause(exc, status_of(exc), secrets)
     if isinstance(exc, EmptyResponse):
         final = _NO_ANSWER.get(exc.reason)
         return ProviderFault(
-            rate_limited=False, transient=final is None, said=final or "the model gave no answer"
+            rate_limited=False,
+            transient=final is None,
+            said=final or "the model gave no answer",
+            cause=cause,
         )
     if _is_too_long(exc):
         said = "what there is to read is more than the model can read at once"
         return ProviderFault(
-            rate_limited=False, transient=False, refused=True, too_long=True, said=said
+            rate_limited=False,
+            transient=False,
+            refused=True,
+            too_long=True,
+            said=said,
+            cause=cause,
         )
     told = _Told.of(exc)
     limited = told.is_rate_limit()
@@ -153,7 +175,7 @@ def classify_error(exc: BaseException) -> ProviderFault:
     refused = not limited and told.status in _REFUSED
     transient = limited or (not account and _is_transient(exc, told))
     return ProviderFault(
-        said=_said(told, account=account),
+        said=_said(told, account=account) or (_passing(exc, told) if transient else ""),
         rate_limited=limited,
         transient=transient,
         refused=refused,
@@ -161,6 +183,7 @@ def classify_error(exc: BaseException) -> ProviderFault:
         account=account,
         once=not transient and bool(told.codes & _GENERATION_CODES),
         retry_after=_retry_after(exc) if isinstance(exc, openai.APIStatusError) else None,
+        cause=cause,
     )
 
 
@@ -227,6 +250,23 @@ def _said(told: _Told, *, account: bool) -> str:
     return _SAID_OF.get(told.status or 0, _SAID_OF[401] if account else "")
 
 
+def _passing(exc: BaseException, told: _Told) -> str:
+    """Returns our words for a fault that may pass."""
+    inner = exc.__cause__ if isinstance(exc, openai.APIConnectionError) else exc
+    match inner:
+        case _ if told.status is not None:
+            return "the model's provider failed"
+        case BrokenStream() | None:  # the SDK's error without a cause is ours: an early end
+            return "the model's answer broke off"
+        case httpx2.ConnectError() | httpx2.ConnectTimeout():
+            return "the model's provider could not be reached"
+        case httpx2.TimeoutException() | TimeoutError():
+            return "the model did not answer in time"
+        case httpx2.HTTPError():
+            return "the connection to the model's provider broke"
+    return "the model did not answer in time" if timed_out(exc) else "the model's provider failed"
+
+
 def status_of(exc: BaseException) -> int | None:
     """Returns the HTTP status of an error; of one within a stream, the status that it names."""
     status = getattr(exc, "status_code", None)
@@ -290,9 +330,12 @@ def _retry_after(exc: openai.APIStatusError) -> timedelta | None:
     return min(max(wait, timedelta(0)), _LONGEST_WAIT)
 
 
+RATE_LIMITED: Final = "the model is rate limited"
 # in the metadata of an error that the provider has for everybody who asks with the same key
 ACCOUNT = "account"
 # in the metadata of an error that the provider has for this request, whenever it is sent
 REQUEST = "request"
 # in the metadata of an error that another model would not avoid
 BAD_OUTPUT = "output_schema"
+# the metadata that says why a provider refused or failed
+TOLD: Final = ("status", "code", "parameter", ACCOUNT, REQUEST)

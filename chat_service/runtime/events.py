@@ -1,7 +1,7 @@
 """The events of an agent's stream."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -54,8 +54,11 @@ class StepChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrying:
+    """`metadata` has what the provider named, as in the metadata of its error."""
+
     after: timedelta
     reason: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,7 +95,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
                     emit(TextRetracted(from_block=stream.block))
                 if wait is None:
                     raise fault.refusal(model.config.id) from exc
-            emit(Retrying(after=wait, reason=fault.reason))
+            emit(Retrying(after=wait, reason=fault.reason, metadata=fault.metadata))
             metrics.count("rota.model.retries", rate_limited=fault.rate_limited)
             await retry.model.sleep(wait.total_seconds())
 

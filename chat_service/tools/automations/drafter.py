@@ -12,6 +12,7 @@ from langgraph.func import task
 from chat_service.llm import errors as llm_errors
 from chat_service.llm.call_failure import record_failure
 from chat_service.llm.chat_model import REFUSED, CallProgress
+from chat_service.llm.errors import ProviderFault
 from chat_service.llm.finish_reason import CONTENT_FILTER, LENGTH
 from chat_service.llm.text import clean, one_line
 from chat_service.llm.usage import UncheckpointedUsage
@@ -199,7 +200,10 @@ async def _ask(
         },
     }
 
+    fault: ProviderFault | None = None
+
     async def answered() -> AIMessage:
+        nonlocal fault
         progress = CallProgress()
         call = run.state.meter.start(config, progress)
         try:
@@ -208,7 +212,7 @@ async def _ask(
                     said, progress=progress, temperature=0, response_format=form
                 )
         except llm_errors.PROVIDER_FAULTS as exc:
-            record_failure(run.state.meter, call, exc)
+            fault = record_failure(run.state.meter, call, exc)
             raise
         emit(UncheckpointedUsage(**asdict(run.state.meter.record(call, answer))))
         return answer
@@ -220,7 +224,7 @@ async def _ask(
             retry_after=lambda exc: llm_errors.classify_error(exc).retry_after,
         )
     except llm_errors.PROVIDER_FAULTS as exc:
-        raise llm_errors.classify_error(exc).refusal(config.id) from exc
+        raise (fault or llm_errors.classify_error(exc)).refusal(config.id) from exc
 
 
 def _choose_draft(

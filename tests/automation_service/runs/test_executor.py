@@ -147,6 +147,8 @@ async def test_a_failure_that_stays_fails_the_run_after_its_retries(
         errors.ApprovalNotGranted("no"),
         errors.BudgetExceeded("spent"),
         errors.invalid("prompt", "no"),
+        errors.ModelUnavailable("no key", metadata={"account": "refused", "status": "401"}),
+        errors.ModelUnavailable("no such field", metadata={"request": "refused"}),
     ],
 )
 async def test_a_failure_that_is_not_transient_is_not_tried_again(

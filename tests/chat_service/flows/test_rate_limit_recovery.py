@@ -24,6 +24,10 @@ from tests.support.chat import (
 from tests.support.models import model
 from tests.support.tokens import Keys
 
+DROPPED = "the connection to the model's provider broke"
+GONE = "the model's provider knows no such model (status 404, code model_not_found)"
+FAILED = "the model's provider failed (status 500, code server_error)"
+NO_CREDIT = "the account at the model's provider has no credit left (status 402, code server_error)"
 BOTH = (model(-1, "demo-a"), model(-2, "demo-b"))
 
 
@@ -67,8 +71,8 @@ async def cooling(chat: Chat) -> dict[int, Any]:
     [
         ("demo-limited", "the model is rate limited"),
         ("demo-mid429", "the model is rate limited"),
-        ("demo-drop", "the model did not answer"),
-        ("gone", "the model did not answer"),
+        ("demo-drop", DROPPED),
+        ("gone", GONE),
     ],
 )
 async def test_another_model_goes_on_and_says_nothing_twice(
@@ -105,13 +109,15 @@ async def test_a_model_whose_account_is_refused_is_not_asked_first_by_every_turn
     demo.controls.fail(1, status=402, kind="chat")
     first = await chat.send("hello", model_config_id=-1)
     told = status.from_status(first[-1].failed.status)
-    assert told.message == "the account at the model's provider has no credit left"
+    assert told.message == NO_CREDIT
+    assert (told.metadata["status"], told.metadata["account"]) == ("402", "refused")
     assert await cooling(chat) == {}
 
     demo.controls.fail(1, status=402, kind="chat")
-    assert reroutes(await chat.send("hello")) == [
-        (-1, -2, "the model's provider refuses the account")
-    ]
+    rerouted = await chat.send("hello")
+    assert reroutes(rerouted) == [(-1, -2, NO_CREDIT)]
+    (frame,) = [e.model_rerouted for e in rerouted if e.HasField("model_rerouted")]
+    assert dict(frame.metadata) == {"status": "402", "code": "server_error", "account": "refused"}
     assert list(await cooling(chat)) == [-1]
     assert reroutes(await chat.send("hello")) == []
     assert asked(demo) == ["demo-a", "demo-a", "demo-b", "demo-b"]
@@ -186,7 +192,8 @@ async def test_tools_that_were_called_are_not_called_again(
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"), [(429, "the model is rate limited"), (500, "the model did not answer")]
+    ("code", "reason"),
+    [(429, "the model is rate limited"), (500, FAILED)],
 )
 async def test_another_model_drafts_when_one_refuses_to(
     serve: Serving, demo: DemoServer, code: int, reason: str

@@ -59,7 +59,11 @@ async def test_a_lasting_rate_limit_ends_in_a_refusal_that_says_how_long(bench: 
         await stream.all()
 
     assert caught.value.retry_after == timedelta(seconds=7)
-    assert caught.value.metadata == {"model_config": "-1"}
+    assert caught.value.metadata == {
+        "model_config": "-1",
+        "status": "429",
+        "code": "rate_limit_exceeded",
+    }
     assert len(bench.demo.controls.log()) == 3
     assert [type(e) for e in stream.events] == [Retrying, Retrying]
 
@@ -97,8 +101,8 @@ async def test_a_long_wait_is_left_to_the_caller(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("status", "tries", "said"),
     [
-        (500, 3, "could not be reached or failed"),
-        (503, 3, "could not be reached or failed"),
+        (500, 3, "failed"),
+        (503, 3, "failed"),
         (400, 1, "refused the request"),
         (401, 1, "refused the key"),
         (403, 1, "does not allow this with the key"),
@@ -113,7 +117,11 @@ async def test_a_failing_provider_is_unavailable_and_never_quoted(
     with pytest.raises(errors.ModelUnavailable) as caught:
         await bench.all("hello")
 
-    assert caught.value.message == f"the model's provider {said}"
+    assert (
+        caught.value.message == f"the model's provider {said} (status {status}, code server_error)"
+    )
+    told = {name: caught.value.metadata[name] for name in ("status", "code")}
+    assert told == {"status": str(status), "code": "server_error"}
     assert len(bench.demo.controls.log()) == tries
 
 

@@ -1246,6 +1246,17 @@ class ModelRerouted(betterproto2.Message):
     Why, in a few words.
     """
 
+    metadata: "dict[str, str]" = betterproto2.field(
+        4,
+        betterproto2.TYPE_MAP,
+        map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_STRING),
+    )
+    """
+    What the provider named: `status`, `code`, `parameter`, `account` and
+    `request`, as in the metadata of MODEL_UNAVAILABLE. Empty if it named
+    nothing.
+    """
+
 
 default_message_pool.register_message("rota.chat.v1", "ModelRerouted", ModelRerouted)
 
@@ -1484,6 +1495,15 @@ class Retrying(betterproto2.Message):
     reason: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
     Why, in a few words.
+    """
+
+    metadata: "dict[str, str]" = betterproto2.field(
+        3,
+        betterproto2.TYPE_MAP,
+        map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_STRING),
+    )
+    """
+    What the provider named, as in ModelRerouted.
     """
 
 

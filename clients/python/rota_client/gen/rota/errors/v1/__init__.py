@@ -117,16 +117,23 @@ class ErrorReason(betterproto2.Enum):
     MODEL_RATE_LIMITED = 15
     """
     RESOURCE_EXHAUSTED. The model provider limits the rate; RetryInfo says how
-    long to wait.
-    {"reason": "MODEL_RATE_LIMITED", "metadata": {"model_config": "-1"}}
+    long to wait. Metadata `status`, `code` and `parameter` as in
+    MODEL_UNAVAILABLE.
+    {"reason": "MODEL_RATE_LIMITED", "metadata": {"model_config": "-1", "status": "429"}}
     """
 
     MODEL_UNAVAILABLE = 16
     """
     UNAVAILABLE. The model provider failed or could not be reached. `account` or
     `request` is "refused" when it refuses the key or the account, or the request
-    itself: the same call would be refused again.
-    {"reason": "MODEL_UNAVAILABLE", "metadata": {"model_config": "-1"}}
+    itself: the same call would be refused again. What the provider named is in
+    `status` (of HTTP), `code` (its own, at most 64 characters: letters, digits
+    and `_.-`) and `parameter` (a place in the request or a part of it, at most
+    80 characters: letters, digits and `$_.[]-`). Each is absent if it was not
+    named, is longer, or may hold a key. The provider's words are never here.
+    {"reason": "MODEL_UNAVAILABLE", "metadata": {"model_config": "-1", "request":
+     "refused", "status": "400", "code": "unsupported_value", "parameter":
+     "temperature"}}
     """
 
     MODEL_GONE = 17
