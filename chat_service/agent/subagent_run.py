@@ -105,7 +105,7 @@ class SubagentRun:
 
     def _follow(self, part: Mapping[str, Any]) -> None:
         match part:
-            case {"type": "custom", "data": ModelUsage() | Retrying() as event}:
+            case {"type": "custom", "data": ModelUsage() | Retrying() | StepChanged() as event}:
                 self.emit(event)
             case {"type": "updates", "data": {"model": update} | {"tools": update}}:
                 for message in _messages(update):

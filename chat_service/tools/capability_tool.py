@@ -1,18 +1,20 @@
 """A registered capability as a tool of the agent: its arguments, its output, its approval."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
+from langgraph.config import get_stream_writer
 from pydantic import SkipValidation
 from typing_extensions import override
 
 from chat_service.llm.text import clean_json, one_line
 from chat_service.runtime.ports import ActionType
-from chat_service.runtime.run_context import AgentRun, ApprovalRule
+from chat_service.runtime.run_context import AgentRun, ApprovalRule, Emit
 from chat_service.tools import idempotency
 from chat_service.tools.approval import (
     ApprovalGranted,
@@ -200,10 +202,16 @@ class _MappingTool(BaseTool):
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> ToolMessage:
         place = (config or {}).get("configurable", {}).get("checkpoint_ns", "")
-        call = ToolCall(id=input["id"] or "", place=place)
+        call = ToolCall(id=input["id"] or "", place=place, emit=_stream_writer())
         content, artifact = (await self.handle_call(dict(input["args"]), call)).to_langchain()
         return ToolMessage(content, artifact=artifact, name=self.name, tool_call_id=call.id)
 
     @override
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(f"{self.name} is called with ainvoke")
+
+
+def _stream_writer() -> Emit:
+    # LangGraph finds the stream of a writer by the context of the caller
+    write, context = get_stream_writer(), copy_context()
+    return lambda event: context.run(write, event)

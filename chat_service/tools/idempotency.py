@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid5
 
+from chat_service.runtime.events import AgentEvent
 from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.approval import ToolCall, call_place
 from shared import errors
@@ -22,25 +23,38 @@ class OutcomeUnknown(errors.RotaError):
     """The call may have run or not."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Act:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentCall:
+    """The tool call that is carried out. `key` is the same after a takeover."""
+
+    run: AgentRun
+    call: ToolCall
     key: str
-    begin: Callable[[], Awaitable[bool]]
+    claim: Callable[[], Awaitable[bool]]
+
+    @property
+    def step(self) -> str:
+        """The id of the step that shows how far the call is, unique in the turn."""
+        subagent = self.run.context.subagent
+        its = f"{subagent.subagent}-{subagent.number}-" if subagent else ""
+        return f"progress-{its}{self.call.id}"
+
+    def emit(self, event: AgentEvent) -> None:
+        """Sends an event of the call to the stream of its turn."""
+        self.call.emit(event)
 
 
-_ACT: Final[ContextVar[_Act | None]] = ContextVar("act", default=None)
+_CURRENT: Final[ContextVar[CurrentCall | None]] = ContextVar("current_call", default=None)
 
 
-def current_key() -> str:
-    """Returns the key of the current tool call, stable over a takeover; empty outside of one."""
-    act = _ACT.get()
-    return act.key if act else ""
+def current_call() -> CurrentCall | None:
+    return _CURRENT.get()
 
 
 async def start_call() -> bool:
     """Claims the current call right before it runs. False if it was claimed before."""
-    act = _ACT.get()
-    return act is None or await act.begin()
+    current = _CURRENT.get()
+    return current is None or await current.claim()
 
 
 @contextmanager
@@ -48,15 +62,16 @@ def call_in_progress(run: AgentRun, call: ToolCall, *, repeatable: bool) -> Iter
     """Sets the current call. A `repeatable` call is idempotent and needs no claim."""
     place = call_place(run, call)
 
-    async def begin() -> bool:
+    async def claim() -> bool:
         # a claim whose reply is lost may be stored: the retry returns False, and the call does
         # not run
         return repeatable or await run.deps.retry.peer.call(
             lambda: run.deps.claims.claim(run.context.runtime.turn, place)
         )
 
-    token = _ACT.set(_Act(key=str(uuid5(run.context.runtime.turn, place)), begin=begin))
+    key = str(uuid5(run.context.runtime.turn, place))
+    token = _CURRENT.set(CurrentCall(run=run, call=call, key=key, claim=claim))
     try:
         yield
     finally:
-        _ACT.reset(token)
+        _CURRENT.reset(token)

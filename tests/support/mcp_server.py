@@ -31,6 +31,7 @@ class Shelf:
     held: bool = False
     away: bool = False
     falls: bool = False
+    progress: list[str] = field(default_factory=list)  # what `tally` says
     lessons: Path | None = None  # a file; the tool `learn` writes it, and then there is `recite`
 
     async def answer(self, context: Any) -> None:
@@ -62,6 +63,8 @@ def server(shelf: Shelf) -> FastMCP[Any]:
         await shelf.answer(context)
         return f"wrote {title}"
 
+    if shelf.progress:
+        _add_tally(made, shelf.progress)
     if shelf.lessons is not None:
         _add_lessons(made, shelf.lessons)
 
@@ -72,6 +75,15 @@ def server(shelf: Shelf) -> FastMCP[Any]:
         return "burnt"
 
     return made
+
+
+def _add_tally(made: FastMCP[Any], progress: list[str]) -> None:
+    @made.tool(annotations=ToolAnnotations(readOnlyHint=True))
+    async def tally(context: Context[Any, Any, Any]) -> str:
+        """Counts the notes, and says how far it is."""
+        for number, said in enumerate(progress, 1):
+            await context.report_progress(number, len(progress), said)
+        return "all counted"
 
 
 def _add_lessons(made: FastMCP[Any], lessons: Path) -> None:

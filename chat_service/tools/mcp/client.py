@@ -14,6 +14,7 @@ from chat_service.llm.text import one_line
 from chat_service.runtime.models_file import McpServer
 from chat_service.tools import idempotency
 from chat_service.tools.mcp import session as mcp_session
+from chat_service.tools.mcp.progress import ToolProgress
 from chat_service.tools.mcp.result import read_error, read_output
 from shared import errors
 from shared.telemetry import logs
@@ -97,7 +98,8 @@ class McpClient:
 
         Raises PeerUnreachable if nothing was done, OutcomeUnknown if the call broke off.
         """
-        asked = _ToolRequest(tool=tool, arguments=arguments)
+        progress = ToolProgress(idempotency.current_call(), f"{self.server.id}_{tool}")
+        asked = _ToolRequest(tool=tool, arguments=arguments, progress=progress)
 
         async def ask(session: ClientSession, limit: asyncio.Timeout) -> None:
             limit.reschedule(asyncio.get_running_loop().time() + self.server.timeout_seconds)
@@ -109,6 +111,8 @@ class McpClient:
             # after a result, errors of the connection don't matter
             if asked.answer is None:
                 raise _broken(self.server, asked, error) from error
+        finally:
+            progress.end()
         return _read(self.server, tool, asked.answer)
 
     async def _use_session(
@@ -147,6 +151,7 @@ class _ToolRequest:
 
     tool: str
     arguments: dict[str, Any]
+    progress: ToolProgress
     sent: bool = False
     answer: CallToolResult | Exception | None = field(default=None)
 
@@ -155,15 +160,19 @@ class _ToolRequest:
             if await idempotency.start_call():
                 self.sent = True
                 # ClientSession.call_tool would list the tools again and validate the result
-                self.answer = await session.send_request(self._request(), CallToolResult)
+                self.answer = await session.send_request(
+                    self._request(), CallToolResult, progress_callback=self.progress.report
+                )
             else:
                 self.answer = idempotency.OutcomeUnknown(INTERRUPTED)
         except Exception as error:  # noqa: BLE001 - raised outside of the session
             self.answer = error
 
     def _request(self) -> types.ClientRequest:
-        key = present if (present := idempotency.current_key()) else None
-        meta = types.RequestParams.Meta.model_validate({IDEMPOTENCY_KEY: key}) if key else None
+        current = idempotency.current_call()
+        meta = None
+        if current is not None:
+            meta = types.RequestParams.Meta.model_validate({IDEMPOTENCY_KEY: current.key})
         params = types.CallToolRequestParams(name=self.tool, arguments=self.arguments, _meta=meta)
         return types.ClientRequest(types.CallToolRequest(params=params))
 

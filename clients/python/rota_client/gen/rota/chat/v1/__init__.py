@@ -1561,8 +1561,10 @@ default_message_pool.register_message("rota.chat.v1", "SendMessageRequest", Send
 @dataclass(eq=False, repr=False)
 class Step(betterproto2.Message):
     """
-    A step worth showing: the first thoughts (`thinking-1`), or a subagent's work
-    (such as `researcher-1`) with a line for each of its tool calls, the last 20.
+    A step worth showing: the first thoughts (`thinking-1`), a subagent's work
+    (such as `researcher-1`) with a line for each of its tool calls, the last 20,
+    or how far a call of an MCP tool is (`progress-` and its tool_call_id), a line
+    that changes once a second at most.
     """
 
     id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
