@@ -16,7 +16,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_openai import ChatOpenAI
 
 from chat_service.llm import usage
-from chat_service.llm.chunks import coalesce, merge_chunks, text_key
+from chat_service.llm.chunks import Chunk, coalesce, merge_chunks, text_key
 from chat_service.llm.delta import take_words
 from chat_service.llm.finish_reason import normalize_reason
 from chat_service.llm.stream.event_stream import BrokenStream, finish_reason, read_chunks
@@ -79,15 +79,15 @@ class StreamingChat(ChatOpenAI):
             on_chunk(chunk)
         return response.message()
 
-    async def _chunks(self, payload: dict[str, Any]) -> AsyncGenerator[dict[str, Any], None]:
+    async def _chunks(self, payload: dict[str, Any]) -> AsyncGenerator[list[Chunk], None]:
         # the SDK would traverse the whole body if it were passed as arguments
         given = {"model": payload["model"], "messages": (), "stream": True, "extra_body": payload}
         async with (
             self.async_client.with_streaming_response.create(**given) as response,
             aclosing(read_chunks(response.iter_bytes(), response.http_request)) as chunks,
         ):
-            async for data in chunks:
-                yield data
+            async for found in chunks:
+                yield found
 
     def convert(self, data: dict[str, Any]) -> ChatGenerationChunk | None:
         """Converts a chunk to LangChain's. Raises BrokenStream."""
@@ -116,13 +116,13 @@ class _ResponseBuilder:
         self._usage: dict[str, Any] = {}
         self._answer: Any = None  # the index of the one that is read
 
-    def feed(self, data: dict[str, Any]) -> Iterable[ResponseChunk]:
+    def feed(self, data: Chunk) -> Iterable[ResponseChunk]:
         """Adds a chunk; returns what the caller should see of it. Raises BrokenStream."""
+        if isinstance(data, str):
+            return () if self._answer else self._add_text(data)
         if text_key(data) == "content" and not self._answer:
-            text = clean(data["choices"][0]["delta"]["content"])
             self._plain = self._plain or data
-            self._progress.bytes_written += len(text.encode())
-            return self._keep(self._splitter.read(text))
+            return self._add_text(data["choices"][0]["delta"]["content"])
         self._drop_other_answers(data)
         self._refused |= _is_refusal(data)
         try:
@@ -141,6 +141,11 @@ class _ResponseBuilder:
             found += self._keep(self._read(one))
         self._others.append(chunk)
         return [*found, *self._keep_calls(calls)]
+
+    def _add_text(self, text: str) -> Sequence[Piece]:
+        text = clean(text)
+        self._progress.bytes_written += len(text.encode())
+        return self._keep(self._splitter.read(text))
 
     def rest(self) -> Iterable[ResponseChunk]:
         """Returns the words and the tool calls that no earlier chunk has shown."""

@@ -6,6 +6,7 @@ The bytes are an event stream or, from providers that do not stream, one JSON ob
 import asyncio
 import json
 import re
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import httpx2
 import openai
 import orjson
 
+from chat_service.llm.chunks import Chunk, plain_text
 from chat_service.llm.finish_reason import normalize_reason
 from chat_service.llm.stream.completion import to_chunk
 from chat_service.llm.stream.surrogates import SurrogateJoiner
@@ -52,20 +54,18 @@ class BrokenStream(Exception):
 
 async def read_chunks(
     body: AsyncIterator[bytes], request: Any, *, usage_seconds: float = USAGE_SECONDS
-) -> AsyncGenerator[dict[str, Any], None]:
-    """Yields the chunks of a stream. A whole answer is one chunk.
+) -> AsyncGenerator[list[Chunk], None]:
+    """Yields the chunks of a stream, those together that came together. A whole answer is one.
 
     Raises openai.APIError for an error inside it, openai.APITimeoutError and
     openai.APIConnectionError when it breaks or ends early, and BrokenStream. An answer that has a
     finish reason is whole: what breaks after that ends the stream, and so does a silence of
     `usage_seconds`.
     """
-    events = _Events(lines=split_lines(body), request=request)
+    events = _Events(body=body, request=request)
     try:
-        while (data := await events.next()) is not None:
-            yield data
-            if events.finished:
-                break
+        while not (events.finished or events.done) and (chunks := await events.read()):
+            yield chunks
     except httpx2.TimeoutException as exc:
         raise openai.APITimeoutError(request) from exc
     except httpx2.HTTPError as exc:
@@ -75,34 +75,34 @@ async def read_chunks(
             words = events.words.decode(errors="replace")
             raise openai.APIError(words, request=request, body=None)
         raise openai.APIConnectionError(message="the stream ended early", request=request)
-    while not events.done and (data := await _after_finish(events, usage_seconds)) is not None:
-        yield data
-    if events.done:
-        for data in await _read_out(events):
-            yield data
+    while not events.done and (chunks := await _after_finish(events, usage_seconds)):
+        yield chunks
+    if events.done and (counts := await _read_out(events)):
+        yield counts
 
 
-async def _after_finish(events: "_Events", usage_seconds: float) -> dict[str, Any] | None:
+async def _after_finish(events: "_Events", usage_seconds: float) -> list[Chunk]:
     try:
         limit = READ_OUT_SECONDS if events.counted else usage_seconds
         async with asyncio.timeout_at(events.told_at + limit):
-            return await events.next()
+            return await events.read()
     except (httpx2.HTTPError, TimeoutError, openai.APIError, BrokenStream) as exc:
         log.info("model_stream_broke_after_finish", error=type(exc).__name__)
-        return None
+        return []
 
 
-async def _read_out(events: "_Events") -> list[dict[str, Any]]:
+async def _read_out(events: "_Events") -> list[Chunk]:
     """Reads the rest of a body, and returns the usage that it tells.
 
     A connection is reused only after the body has ended.
     """
-    found: list[dict[str, Any]] = []
+    found: list[Chunk] = []
     with suppress(TimeoutError, httpx2.HTTPError, openai.APIError, BrokenStream):
         async with asyncio.timeout(READ_OUT_SECONDS):
-            while (data := await events.next()) is not None:
-                if find_usage(data):
-                    found.append({**data, "choices": []})
+            while not events.ended:
+                for chunk in await events.read():
+                    if isinstance(chunk, dict) and find_usage(chunk):
+                        found.append({**chunk, "choices": []})
     return found
 
 
@@ -114,30 +114,127 @@ class _Events:
     `words` are the first line that belongs to no event.
     """
 
-    lines: AsyncGenerator[bytes, None]
+    body: AsyncIterator[bytes]
     request: Any
     finished: bool = False
     counted: bool = False
     told_at: float = 0.0
     done: bool = False
+    ended: bool = False
     words: bytes = b""
+    _splitter: "LineSplitter" = field(default_factory=lambda: LineSplitter())
+    _lines: deque[bytes] = field(default_factory=deque)  # that have come and are not read
+    _closed: bool = False  # no more will come
+    _read_at_once: int = 0
+    _fault: Exception | None = None  # of a line, raised after the chunks before it
     _said: bool = False
+    _plain: bool = False  # a chunk of plain text has come
+    _is_plain: bool = False  # and was the last
     _event: bytes = b""
     _begun: list[bytes] = field(default_factory=list)  # lines of a JSON text that goes on
     _size: int = 0  # of them
     _is_body: bool = False  # they are no event's, but the body itself
     _surrogates: SurrogateJoiner = field(default_factory=SurrogateJoiner)
 
-    async def next(self) -> dict[str, Any] | None:
-        """Returns the next chunk; None at the end, and once at the end's mark."""
-        async for line in self.lines:
+    async def read(self) -> list[Chunk]:
+        """Returns the next chunks that came together; none at the end, and at the end's mark.
+
+        The first that has a finish reason is the last of its list, and so is one before the mark.
+        """
+        while True:
+            if self._fault is not None:
+                raise self._fault
+            if self._read_at_once >= _LINES_AT_ONCE:
+                self._read_at_once = 0
+                await asyncio.sleep(0)
             was_done = self.done
-            data = self._read(line)
-            if self.done and not was_done:
-                return None
-            if data is not None:
-                return self._note(data)
-        data = self._end()
+            found = self._take_lines()
+            if found:
+                return found
+            if self._fault is None:
+                if self.ended or self.done is not was_done:
+                    return found
+                if not self._lines and (texts := await self._fill()):
+                    return texts
+
+    async def _fill(self) -> list[Chunk]:
+        """Waits for more lines. Returns their texts if they are nothing but plain text."""
+        piece = await anext(self.body, None)
+        if piece is None:
+            self._closed = True
+            self._lines.extend(self._splitter.close())
+            return []
+        if self._is_plain and (texts := self._read_plain(piece)):
+            return texts
+        self._is_plain = False
+        self._lines.extend(self._splitter.split(piece))
+        return []
+
+    def _read_plain(self, piece: bytes) -> list[Chunk]:
+        """Returns the texts of whole events, where each is plain text; else none."""
+        if not piece.endswith(b"\n\n") or self._splitter.begun:
+            return []
+        events = piece[:-2].split(b"\n\n")
+        if len(events) > _LINES_AT_ONCE:
+            return []
+        texts: list[Chunk] = []
+        for event in events:
+            # a second line would be no JSON, or blanks
+            found = _load_whole(event[5:]) if event.startswith(b"data:") else None
+            text = plain_text(found) if isinstance(found, dict) else None
+            if text is None:
+                return []
+            texts.append(text)
+        self._said = self._said or any(texts)
+        self._splitter.add(2 * len(events))
+        self._read_at_once += 2 * len(events)
+        return texts
+
+    def _take_lines(self) -> list[Chunk]:
+        """Returns the chunks of lines that have come. The end of the body ends an event too."""
+        found: list[Chunk] = []
+        lines, was_finished, was_done = self._lines, self.finished, self.done
+        try:
+            while lines and self._read_at_once < _LINES_AT_ONCE:
+                self._read_at_once += 1
+                chunk = self._read(lines.popleft())
+                if chunk is not None:
+                    found.append(chunk)
+                if self.finished is not was_finished or self.done is not was_done:
+                    return found
+            if self._closed and not lines:
+                self.ended = True
+                data = self._end()
+                found += [] if data is None else [self._note(data)]
+        except (openai.APIError, BrokenStream) as fault:
+            self._fault = fault
+        return found
+
+    def _read(self, line: bytes) -> Chunk | None:
+        """Returns the chunk that a line is. Plain text, as nearly every chunk is, is but its text.
+
+        The first of them stays a chunk, whose other members count for all.
+        """
+        data: dict[str, Any] | None
+        if not (line or self._begun):  # after nearly every chunk
+            self._event = b""
+            return None
+        if line.startswith(b"data:") and not (self._begun or self._event):
+            found = _load_whole(line[5:])
+            if isinstance(found, dict):
+                text = None if self.finished or self._surrogates.holds else plain_text(found)
+                if text is not None:
+                    self._said = self._said or bool(text)
+                    self._is_plain = True
+                    if self._plain:
+                        return text
+                    self._plain = True
+                    return found
+                self._is_plain = False
+                data = self._take(line, found)
+                return None if data is None else self._note(data)
+        self._is_plain = False
+        data = self._read_field(line)
         return None if data is None else self._note(data)
 
     def _note(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +247,7 @@ class _Events:
                 self.told_at = asyncio.get_running_loop().time()
         return data
 
-    def _read(self, line: bytes) -> dict[str, Any] | None:
+    def _read_field(self, line: bytes) -> dict[str, Any] | None:
         if self._is_body:
             return self._add(line)
         name, colon, value = line.partition(b":")
@@ -222,42 +319,72 @@ def finish_reason(data: Mapping[str, Any]) -> Any:
         raise BrokenStream from exc
 
 
-async def split_lines(read: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Yields the lines of a body, for any of the three line ends, without its byte order mark.
+@dataclass(slots=True)
+class LineSplitter:
+    """Splits a body into lines, for any of the three line ends, without its byte order mark.
 
     Blank lines that follow each other may be fewer. Raises BrokenStream for a line of more than
     MAX_EVENT_BYTES, and for more than MAX_LINES.
     """
-    begun: list[bytes] = []
-    size, first, after_return, count = 0, True, False, 0
-    async for piece in read:
-        if after_return:  # CR and LF are one end
+
+    _begun: list[bytes] = field(default_factory=list)
+    _size: int = 0
+    _count: int = 0
+    _first: bool = True
+    _after_return: bool = False
+
+    def split(self, piece: bytes) -> list[bytes]:
+        """Returns the lines that end in a piece."""
+        if self._after_return:  # CR and LF are one end
             piece = piece.removeprefix(b"\n")
-            after_return = not piece
+            self._after_return = not piece
         if b"\r" in piece:
-            after_return = piece.endswith(b"\r")
+            self._after_return = piece.endswith(b"\r")
             piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        head, *more = _BLANK_LINES.sub(b"\n\n", piece).split(b"\n")
-        begun.append(head)
-        size += len(head)
-        if size > MAX_EVENT_BYTES:
+        if b"\n\n\n" in piece:
+            piece = _BLANK_LINES.sub(b"\n\n", piece)
+        lines = piece.split(b"\n")
+        self._size += len(lines[0])
+        if self._size > MAX_EVENT_BYTES:
             raise BrokenStream
-        if not more:
-            continue
-        line = b"".join(begun)
-        yield line.removeprefix(_BOM) if first else line
-        first = False
-        *whole, last = more
-        count += 1 + len(whole)
-        if count > MAX_LINES:
+        last = lines.pop()
+        if not lines:
+            self._begun.append(last)
+            return lines
+        if self._begun:
+            lines[0] = b"".join((*self._begun, lines[0]))
+        self._begun, self._size = [last] if last else [], len(last)
+        self.add(len(lines))
+        return self._without_mark(lines)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the next bytes may belong to a line, or an end, that has come in part."""
+        return bool(self._begun) or self._after_return
+
+    def add(self, lines: int) -> None:
+        """Counts lines."""
+        self._count += lines
+        if self._count > MAX_LINES:
             raise BrokenStream
-        for number, line in enumerate(whole, 1):
-            yield line
-            if number % _LINES_AT_ONCE == 0:
-                await asyncio.sleep(0)
-        begun, size = [last], len(last)
-    line = b"".join(begun)
-    yield line.removeprefix(_BOM) if first else line
+
+    def close(self) -> list[bytes]:
+        """Returns the last line, which nothing ends."""
+        return self._without_mark([b"".join(self._begun)])
+
+    def _without_mark(self, lines: list[bytes]) -> list[bytes]:
+        if self._first:
+            self._first = False
+            lines[0] = lines[0].removeprefix(_BOM)
+        return lines
+
+
+def _load_whole(text: bytes) -> Any:
+    """Returns a JSON value; None for null and for what is no JSON by itself."""
+    try:
+        return orjson.loads(text) if len(text) <= MAX_EVENT_BYTES else None
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _load(text: bytes) -> Any:

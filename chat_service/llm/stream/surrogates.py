@@ -29,6 +29,11 @@ class SurrogateJoiner:
 
     _held: dict[Path, str] = field(default_factory=dict)
 
+    @property
+    def holds(self) -> bool:
+        """Whether a half waits for its other half."""
+        return bool(self._held)
+
     def join(self, chunk: dict[str, Any]) -> None:
         """Changes the texts of a chunk's delta in place."""
         choices = chunk.get("choices")

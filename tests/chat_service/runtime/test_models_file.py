@@ -1,7 +1,6 @@
 """The models file, prices, and answers beside those of the stock model."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from pydantic import SecretStr
 from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.features.request_settings import RequestSettings
-from chat_service.llm.stream.event_stream import split_lines
+from chat_service.llm.stream.event_stream import LineSplitter
 from chat_service.llm.tool_call_chunks import ToolCallChunk
 from chat_service.runtime.models_file import BadModelsFile, Models, load_models
 from tests.chat_service.agent_bench import KEY, Bench
@@ -300,16 +299,15 @@ async def test_answers_given_at_once_by_one_model_stay_apart() -> None:
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-async def test_lines_end_as_they_may_and_come_in_any_pieces(end: bytes) -> None:
+def test_lines_end_as_they_may_and_come_in_any_pieces(end: bytes) -> None:
     said = ["data: 1", "", "data: é\u2028ü", "", "data: [DONE]"]
     sent = end.join(line.encode() for line in said)
 
-    async def read(size: int) -> AsyncIterator[bytes]:
-        for start in range(0, len(sent), size):
-            yield sent[start : start + size]
-
     for size in (1, 2, 3, 1000):
-        found = [line.decode() async for line in split_lines(read(size)) if line]
+        splitter = LineSplitter()
+        pieces = [sent[start : start + size] for start in range(0, len(sent), size)]
+        lines = [line for piece in pieces for line in splitter.split(piece)] + splitter.close()
+        found = [line.decode() for line in lines if line]
         assert found == [line for line in said if line]
 
 

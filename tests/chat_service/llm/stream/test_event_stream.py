@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx2
 import openai
@@ -11,22 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chat_service.llm.chunks import Chunk
 from chat_service.llm.errors import classify_error
-from chat_service.llm.stream.event_stream import MAX_LINES, BrokenStream, read_chunks, split_lines
+from chat_service.llm.stream.event_stream import MAX_LINES, BrokenStream, LineSplitter, read_chunks
 from tests.chat_service.agent_bench import Bench, text_of
 from tests.support.scripted_model import DONE, End, ends, says, scripted_model
 
 
-async def read(*pieces: bytes) -> list[dict[str, Any]]:
+async def read(*pieces: bytes) -> list[Chunk]:
     async def body() -> AsyncIterator[bytes]:
         for piece in pieces:
             yield piece
 
-    return [chunk async for chunk in read_chunks(body(), httpx2.Request("POST", "http://model/"))]
+    came = read_chunks(body(), httpx2.Request("POST", "http://model/"))
+    return [chunk async for chunks in came for chunk in chunks]
 
 
-def said(chunks: list[dict[str, Any]]) -> str:
-    return "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+def said(chunks: list[Chunk]) -> str:
+    return "".join(
+        chunk if isinstance(chunk, str) else chunk["choices"][0]["delta"].get("content", "")
+        for chunk in chunks
+    )
 
 
 @given(
@@ -52,6 +56,44 @@ async def test_the_pieces_and_lines_of_a_body_do_not_matter(
     pieces = [wire[a:b] for a, b in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
 
     assert said(await read(*pieces)) == "".join(texts)
+
+
+@given(
+    kinds=st.lists(
+        st.sampled_from(["text", "empty", "reason", "call", "ping", "event"]), max_size=12
+    ),
+    data=st.data(),
+)
+async def test_chunks_of_text_among_others_keep_their_order(
+    kinds: list[str], data: st.DataObject
+) -> None:
+    wire, words = b"", []
+    for number, kind in enumerate(kinds):
+        chunk = says(f"{number} " if kind == "text" else "")
+        delta = chunk["choices"][0]["delta"]
+        match kind:
+            case "text":
+                words.append(f"{number} ")
+            case "reason":
+                delta["reasoning_content"] = "hm"
+            case "call":
+                delta |= {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]}
+            case "ping":
+                wire += b": ping\n\n"
+            case "event":
+                wire += b"event: message\n"
+        wire += f"data: {json.dumps(chunk)}\n\n".encode()
+    wire += f"data: {json.dumps(ends())}\n\ndata: {DONE}\n\n".encode()
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=8)))
+    pieces = [wire[a:b] for a, b in zip([0, *cuts], [*cuts, len(wire)], strict=True)]
+
+    came = await read(*pieces)
+
+    assert said(came) == "".join(words)
+    others = [chunk for chunk in came if isinstance(chunk, dict)]
+    deltas = [chunk["choices"][0]["delta"] for chunk in others if chunk["choices"]]
+    assert sum("reasoning_content" in delta for delta in deltas) == kinds.count("reason")
+    assert sum("tool_calls" in delta for delta in deltas) == kinds.count("call")
 
 
 @given(text=st.text(min_size=1), data=st.data())
@@ -93,7 +135,8 @@ async def test_an_answer_whose_usage_never_comes_is_whole() -> None:
         client.stream("POST", f"{model.base_url}/chat/completions", json={}) as response,
     ):
         read = read_chunks(response.aiter_bytes(), response.request, usage_seconds=0.05)
-        assert [chunk["choices"] for chunk in [one async for one in read]] == [
+        came = [chunk async for chunks in read for chunk in chunks]
+        assert [chunk["choices"] for chunk in came if isinstance(chunk, dict)] == [
             says("Hello.")["choices"],
             ends()["choices"],
             [],
@@ -116,21 +159,20 @@ async def test_an_answer_may_go_on_after_a_finish_reason_and_the_last_one_counts
     assert text_of(events) == f"Hello.\n\n{note}"
 
 
-async def lines_of(*pieces: bytes) -> list[bytes]:
-    async def body() -> AsyncIterator[bytes]:
-        for piece in pieces:
-            yield piece
-
-    return [line async for line in split_lines(body())]
+def lines_of(*pieces: bytes) -> list[bytes]:
+    splitter = LineSplitter()
+    return [line for piece in pieces for line in splitter.split(piece)] + splitter.close()
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
-async def test_blank_lines_that_follow_each_other_cost_no_line_each(end: bytes) -> None:
+def test_blank_lines_that_follow_each_other_cost_no_line_each(end: bytes) -> None:
     blank = end * 100_000
-    assert len(await lines_of(b"data: 1" + blank + b"data: 2" + blank, blank)) < 10
+    assert len(lines_of(b"data: 1" + blank + b"data: 2" + blank, blank)) < 10
 
 
-@pytest.mark.parametrize("line", [b"data:\n", b":\n", b"x\n", b"data: {}\n"])
+@pytest.mark.parametrize(
+    "line", [b"data:\n", b":\n", b"x\n", b"data: {}\n", f"data: {json.dumps(says('a'))}\n".encode()]
+)
 async def test_many_lines_at_once_leave_the_loop_to_others(line: bytes) -> None:
     others = 0
 
@@ -141,11 +183,11 @@ async def test_many_lines_at_once_leave_the_loop_to_others(line: bytes) -> None:
             await asyncio.sleep(0)
 
     working = asyncio.create_task(others_work())
-    assert len(await lines_of(line * 20_000)) == 20_001
+    await read(line * 20_000 + f"data: {json.dumps(ends())}\n\n".encode())
     working.cancel()
     assert others >= 50
 
 
-async def test_an_answer_of_more_lines_than_any_has_is_broken() -> None:
+def test_an_answer_of_more_lines_than_any_has_is_broken() -> None:
     with pytest.raises(BrokenStream):
-        await lines_of(*[b"x\n" * (MAX_LINES // 2 + 1)] * 2)
+        lines_of(*[b"x\n" * (MAX_LINES // 2 + 1)] * 2)
