@@ -1,7 +1,7 @@
 """Types of a database, described once for all connections to it.
 
-asyncpg asks the server for each enum type that a connection meets: a recursive query whose plan
-takes the server some 12 ms, several times for every connection.
+asyncpg asks the server for each enum and array type that a connection meets: a recursive query
+whose plan takes the server some 12 ms, several times for every connection.
 """
 
 import asyncio
@@ -11,11 +11,20 @@ from typing import Any, Final
 
 import asyncpg
 
-# Asked for when the first connection opens: it meets most of them soon.
-_ENUMS: Final = """
-select coalesce(array_agg(oid), '{}') from (
-  select unnest(array[oid, typarray]) as oid from pg_type where typtype = 'e' limit 1000
-) enums
+# Asked for when the first connection opens, since it meets most of them soon: each enum, and each
+# array of an enum or of a base type. The columns are those of asyncpg's own query.
+_COMMON: Final = """
+select t.oid, n.nspname as ns, t.typname as name, t.typtype as kind,
+       null::oid as basetype, t.typelem as elemtype, e.typdelim as elemdelim,
+       null::oid as range_subtype, null::oid[] as attrtypoids, null::text[] as attrnames,
+       null::text as basetype_name, format_type(e.oid, null) as elemtype_name,
+       null::text as range_subtype_name
+from pg_type t
+join pg_namespace n on n.oid = t.typnamespace
+left join pg_type e on e.oid = t.typelem and e.typarray = t.oid
+where t.typtype = 'e' or e.typtype in ('b', 'e')
+order by t.typelem
+limit 2000
 """
 
 
@@ -42,7 +51,7 @@ class TypeCache:
         connection = await asyncpg.connect(dsn, **options)
         if not self._known.rows:
             try:
-                await connection.describe(await connection.fetchval(_ENUMS))
+                self._known.add(await connection.fetch(_COMMON))
             except BaseException:
                 connection.terminate()
                 raise
@@ -57,13 +66,15 @@ class _KnownTypes:
     # Connections that open together ask one after another, so that one answer does for all.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def add(self, types: list[Any]) -> None:
+        """Adds types, each enum before its array."""
+        for row in types:
+            self.rows[row["oid"]] = [*self.rows.get(row["elemtype"], ()), row]
+
 
 def _connection_class(known: _KnownTypes) -> type[asyncpg.Connection]:
     class Connection(asyncpg.Connection):  # type: ignore[misc]
         __slots__ = ()
-
-        async def describe(self, oids: Iterable[int]) -> None:
-            await self._introspect_types(oids, None)
 
         # asyncpg's own step from unknown oids to the rows that describe them.
         async def _introspect_types(self, typeoids: Iterable[int], timeout: float | None) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.db import database
@@ -62,3 +63,28 @@ async def test_what_is_new_is_asked_for_beside_what_is_known(database_url: str) 
         assert asked == 1
     finally:
         await engine.dispose()
+
+
+LISTS = """
+select array['ill']::mood[], array['a{,"']::mood[], '{{well},{ill}}'::mood[], 'well'::mood,
+       array['\\x00'::bytea, null], array[1, 2], array['a']::text[], array[1.5], array[true],
+       array[timestamptz '2026-11-29'], array['1 day'::interval],
+       array[uuid '0192f0c1-2345-4abc-8def-0123456789ab'], array['{"a": 1}'::jsonb]
+"""
+VALUE = "create type mood as enum ('well', 'ill', 'a{,\"')"
+
+
+async def test_enums_and_arrays_are_known_from_the_start_and_read_as_asyncpg_reads_them(
+    database_url: str,
+) -> None:
+    plain = await asyncpg.connect(database_url)
+    await plain.execute(VALUE)
+    engine = database.create_engine(database_url, schema="public")
+    try:
+        found, asked = await read(engine, LISTS)
+        assert asked == 0
+        assert found[0][:-1] == tuple(await plain.fetchrow(LISTS))[:-1]
+        assert found[0][-1] == [{"a": 1}]  # as the engine reads JSON
+    finally:
+        await engine.dispose()
+        await plain.close()
