@@ -35,6 +35,7 @@ MAX_BATCH: Final = 100
 MIN_BATCH: Final = 10
 LOG_RETENTION: Final = timedelta(days=1)
 PRUNE_SECONDS: Final = 3600.0
+PRUNE_DELAY_SECONDS: Final = 60.0
 
 log = logs.logger(__name__)
 
@@ -127,6 +128,8 @@ class PgQueuer:
             await connection.close()
 
     async def _prune(self, stop: asyncio.Event) -> None:
+        # A process that has just started serves first.
+        await wait_for_stop(stop, PRUNE_DELAY_SECONDS)
         while not stop.is_set():
             try:
                 await self.prune()
@@ -144,7 +147,7 @@ class PgQueuer:
         )
         batch = min(MAX_BATCH, max(MIN_BATCH, self.concurrency // 4))
         try:
-            manager = QueueManager(
+            manager = _Manager(
                 self._queries(Queries.from_asyncpg_pool(pool).driver),
                 channel=self._settings.channel,
             )
@@ -198,6 +201,11 @@ class PgQueuer:
             qbq=QueryQueueBuilder(self._settings),
             qbs=QuerySchedulerBuilder(self._settings),
         )
+
+
+class _Manager(QueueManager):
+    async def verify_structure(self) -> None:
+        """Asks the database nothing: the service starts only when it is migrated."""
 
 
 async def _await_handler(handler: Handler, run: UUID) -> None:

@@ -6,6 +6,7 @@ of it.
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -38,6 +39,7 @@ class Program(Generic[S]):
         What failed is told in a line on stderr. Raises what nobody expects.
         """
         command = self._parser().parse_args().command
+        gc.disable()  # what a start makes stays: see tune_gc
         try:
             settings = self.settings()
         except ValidationError as error:

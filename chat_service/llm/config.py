@@ -1,8 +1,9 @@
 """A configured model: its price, its limits and the client that calls it."""
 
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, Final
 from uuid import uuid4
 
@@ -110,7 +111,7 @@ class ModelBundle:
         if self.client is None:
             headers = tuple(config.settings.extra_headers.items())
             return _service_chat(config.model, config.base_url, key, headers)
-        own = {"http_async_client": self.client, **_NOT_OURS}
+        own = {"http_async_client": self.client, "http_client": _unused_client(), **_NOT_OURS}
         return _chat(config.model, config.base_url, key, **own)
 
     async def answer(
@@ -183,6 +184,12 @@ def _chat(model: str, base_url: str, key: str, **more: Any) -> StreamingChat:
         use_responses_api=False,
         **more,
     )
+
+
+@cache
+def _unused_client() -> httpx2.Client:
+    # LangChain would make one for each address, which reads the machine's certificates
+    return httpx2.Client(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False)
 
 
 # creating a client takes as long as many tokens, and it holds no state of a call

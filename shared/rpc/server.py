@@ -113,7 +113,8 @@ def stop_signal() -> asyncio.Event:
 
 
 def tune_gc() -> None:
-    """Excludes the objects of the start from garbage collection, and makes it rarer."""
+    """Starts garbage collection without the objects of the start, and makes it rarer."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 100)
+    gc.enable()
