@@ -12,10 +12,11 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from devstack.postgres_roles import ServiceDatabases
-from tests.support.groups import group, require_groups
+from tests.support.groups import end_group, group, require_groups
 from tests.support.logs import configure_logs
 from tests.support.postgres import SuiteServer, suite_server
 from tests.support.tokens import Keys
+from tests.support.trust import share_trust
 
 if TYPE_CHECKING:
     from devstack.demo_model import DemoServer
@@ -29,6 +30,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 configure_logs()
+share_trust()
+
+# What is made while tests are collected stays.
+gc.disable()
 
 # The same examples in every run, and no clock on any of them.
 settings.register_profile(
@@ -43,12 +48,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     group(items)
 
 
+# After the item's own fixtures.
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    end_group(item, nextitem)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     require_groups(session)
     # Modules and tests stay: walking through them again and again costs a tenth of the suite.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

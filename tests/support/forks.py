@@ -1,6 +1,7 @@
 """Services as processes that start at once: copies of a process that has imported them."""
 
 import asyncio
+import gc
 import importlib
 import multiprocessing
 import os
@@ -12,7 +13,12 @@ from functools import cache
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
-_PRELOADED = ("pytest", "automation_service.bootstrap", "chat_service.bootstrap")
+_PRELOADED = (
+    "tests.support.no_gc",
+    "pytest",
+    "automation_service.bootstrap",
+    "chat_service.bootstrap",
+)
 _END_SECONDS = 60.0
 
 
@@ -84,6 +90,8 @@ def _run_program(
 
 
 def _settle(environment: dict[str, str], output: Path, errors: Path) -> None:
+    gc.freeze()
+    gc.enable()
     os.environ.clear()
     os.environ.update(environment)
     for path, descriptor in ((output, 1), (errors, 2)):

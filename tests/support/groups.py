@@ -1,15 +1,19 @@
-"""Which tests stay together on one worker, and which groups start first."""
+"""Which tests stay together on one worker, which groups start first, and what ends with them."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import pytest
 
 # Folders whose tests share what is costly to start, by the path below `tests`.
 _FOLDERS: Final = {"web": "web", "scenarios/chaos": "chaos"}
+# What runs for a group alone ends with it: fixtures of the session, by group.
+_ENDED: Final = {"live": "live", "web": "stack"}
 # The longest groups start first, so that no worker ends long after the others.
-_FIRST: Final = ("scenarios/chaos", "live", "web")
+_FIRST: Final = (
+    "chaos", "live", "web", "devstack/test_stack", "tools/test_image", "docs/test_readme"
+)  # fmt: skip
 
 
 def group(items: list[pytest.Item]) -> None:
@@ -28,6 +32,17 @@ def require_groups(session: pytest.Session) -> None:
     lost = [item.nodeid for item in session.items if "@" not in item.nodeid.rpartition("]")[2]]
     if lost:
         raise pytest.UsageError(f"pytest-xdist gives no group to {lost[0]}")
+
+
+def end_group(item: pytest.Item, following: pytest.Item | None) -> None:
+    """Ends what the group of `item` shares when `following` is in another group."""
+    name = _name(item)
+    if following is None or name not in _ENDED or _name(following) == name:
+        return
+    # The last of a group need not ask for the fixture itself.
+    found = item.session._fixturemanager.getfixturedefs(_ENDED[name], item)
+    for fixture in found or ():
+        fixture.finish(cast(Any, item)._request)
 
 
 def _name(item: pytest.Item) -> str:

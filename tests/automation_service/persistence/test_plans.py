@@ -79,18 +79,28 @@ INDEXES = """
 select indexname, indexdef from pg_indexes
 where schemaname = 'automation' and tablename = 'automation_triggers' and indexname like 'ix_%'
 """
+ALTER = "alter table automation.automation_triggers"
+UNIQUE = """
+select conname, pg_get_constraintdef(oid) from pg_constraint
+where conrelid = 'automation.automation_triggers'::regclass and contype = 'u'
+"""
 
 
 def filled(databases: ServiceDatabases) -> None:
     migrated(databases)
     with psycopg.connect(databases.superuser, autocommit=True) as connection:
         held = connection.execute(INDEXES).fetchall()
+        unique = connection.execute(UNIQUE).fetchall()
         # Built at the end, as for any large load.
         for name, _ in held:
             connection.execute(f"drop index automation.{name}".encode())
+        for name, _ in unique:
+            connection.execute(f"{ALTER} drop constraint {name}".encode())
         connection.execute(FILL.encode())
         for _, definition in held:
             connection.execute(definition.encode())
+        for name, definition in unique:
+            connection.execute(f"{ALTER} add constraint {name} {definition}".encode())
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,5 @@
+"""Imported first, it stops garbage collection: what a process imports stays."""
+
+import gc
+
+gc.disable()
