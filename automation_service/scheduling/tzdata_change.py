@@ -28,7 +28,7 @@ def find_repeated_slots(
     Empty while the rules of the last slot still hold, and for a schedule of elapsed time, which
     does not depend on local time.
     """
-    if last is None or cron.is_every_n(config.cron) or _still_named(config, last):
+    if last is None or cron.read(config.cron).every_n_hours or _still_named(config, last):
         return []
     found = takewhile(
         lambda slot: slot.local_time[_MINUTE_OF] <= last.local_time,

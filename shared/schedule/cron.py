@@ -1,31 +1,78 @@
-"""Cron expressions of five fields, matched against naive local minutes."""
+"""Cron expressions of five fields: read once into sets, and walked by naive local minutes."""
 
 import re
 from collections.abc import Iterator
-from copy import copy
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from functools import lru_cache
+from typing import Final
 
-from croniter import (
-    CroniterBadDateError,
-    CroniterError,
-    croniter,
-)
+MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+DAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+WEEK: Final = 7
+EVERY_DAY: Final = (2 << 31) - 2
+EVERY_WEEKDAY: Final = (1 << WEEK) - 1
+# How many days a month has, by its number.
+LENGTHS: Final = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-FIELDS = (
-    ("minute", 0, 59, ()),
-    ("hour", 0, 23, ()),
-    ("day of month", 1, 31, ()),
-    ("month", 1, 12, MONTHS),
-    ("day of week", 0, 7, DAYS),
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cron:
+    """What an expression names, as sets: bit n of a set is the value n.
+
+    Bit 0 of `weekdays` is Sunday; bit `7 * (n - 1) + weekday` of `nth_weekdays` is the nth of a
+    weekday in a month, n from 1 to 5. A date is named by its day if `days` or `last_day` names
+    it, and by its weekday if `weekdays` or `nth_weekdays` does: `either_day` says whether one of
+    the two is enough. `every_n_hours` is false for a schedule of fixed times of day.
+    """
+
+    minutes: int
+    hours: int
+    days: int
+    months: int
+    weekdays: int
+    last_day: bool = False
+    nth_weekdays: int = 0
+    either_day: bool = False
+    every_n_hours: bool = False
+
+    @property
+    def any_day(self) -> bool:
+        """Whether the field of the day of month names every date."""
+        return self.days == EVERY_DAY
+
+    @property
+    def any_weekday(self) -> bool:
+        """Whether the field of the day of week names every date."""
+        return self.weekdays == EVERY_WEEKDAY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One of the five fields: its values, and the names that stand for them."""
+
+    name: str
+    low: int
+    high: int
+    names: tuple[str, ...] = ()
+
+
+MINUTE: Final = Field(name="minute", low=0, high=59)
+HOUR: Final = Field(name="hour", low=0, high=23)
+DAY: Final = Field(name="day of month", low=1, high=31)
+MONTH: Final = Field(name="month", low=1, high=12, names=MONTHS)
+WEEKDAY: Final = Field(name="day of week", low=0, high=7, names=DAYS)
+FIELDS: Final = (MINUTE, HOUR, DAY, MONTH, WEEKDAY)
+
+_ITEM: Final = re.compile(
+    r"(\*|[0-9]{1,2}|[A-Z]{3})(?:-([0-9]{1,2}|[A-Z]{3}))?(?:/([0-9]{1,2}))?", re.ASCII
 )
-_ITEM = re.compile(r"(\*|[0-9]{1,2}|[A-Z]{3})(?:-([0-9]{1,2}|[A-Z]{3}))?(?:/([0-9]{1,2}))?")
-_NTH = re.compile(r"([0-7]|[A-Z]{3})#([1-5])")
-_ANY_DAY = datetime.fromisoformat("2024-01-01")
-# Expressions that were read: to read one takes longer than to find its next minute.
-_KEPT = 4_096
+_NTH: Final = re.compile(r"([0-7]|[A-Z]{3})#([1-5])", re.ASCII)
+# The days of a month that are the same weekday as its first.
+_SEVENTHS: Final = 1 << 1 | 1 << 8 | 1 << 15 | 1 << 22 | 1 << 29
+_ONE_MINUTE: Final = timedelta(minutes=1)
+# Expressions that were read: to read one takes longer than to find its next minutes.
+_KEPT: Final = 4_096
 
 
 @lru_cache(maxsize=_KEPT)
@@ -38,90 +85,179 @@ def check(expression: str) -> str:
     fields = expression.upper().split()
     if expression.lstrip().startswith("@"):
         raise ValueError(f"{expression.strip()!r} is a nickname; write the five fields out")
-    if len(fields) != 5:
+    if len(fields) != len(FIELDS):
         raise ValueError(f"cron has exactly five fields; this has {len(fields)}")
-    for text, (name, low, high, names) in zip(fields, FIELDS, strict=True):
-        for item in text.split(","):
-            _check_item(item, name, low, high, names)
-    if "#" in fields[4] and not fields[2].startswith("*"):
-        raise ValueError("day of week with # cannot be combined with a day of month")
     result = " ".join(fields)
-    _must_have_a_time(result)
+    if not _has_a_date(read(result)):
+        raise ValueError(f"{result!r} never comes: it names no date that exists")
     return result
 
 
-def minutes_from(expression: str, start: datetime) -> Iterator[datetime]:
+@lru_cache(maxsize=_KEPT)
+def read(expression: str) -> Cron:
+    """Reads an expression of the form that `check` gives. Raises ValueError for any other."""
+    minute, hour, day, month, weekday = expression.split()
+    plain_days = [item for item in day.split(",") if item != "L"]
+    nth_items = [found for item in weekday.split(",") if (found := _NTH.fullmatch(item))]
+    plain_weekdays = [item for item in weekday.split(",") if not _NTH.fullmatch(item)]
+    weekdays = _read_items(plain_weekdays, WEEKDAY)
+    return Cron(
+        minutes=_read_items(minute.split(","), MINUTE),
+        hours=_read_items(hour.split(","), HOUR),
+        days=_read_items(plain_days, DAY),
+        last_day="L" in day.split(","),
+        months=_read_items(month.split(","), MONTH),
+        weekdays=(weekdays | weekdays >> WEEK) & EVERY_WEEKDAY,  # 7 is Sunday, as 0 is
+        nth_weekdays=_read_nth(nth_items),
+        # the rule of Debian's cron: a field that starts with * leaves the days to the other
+        either_day=not (day.startswith("*") or weekday.startswith("*")),
+        every_n_hours="*" in hour or "/" in hour,
+    )
+
+
+def minutes_from(cron: Cron, start: datetime) -> Iterator[datetime]:
     """Naive local minutes at or after `start` that match, in order, until the calendar ends."""
+    first = start.replace(second=0, microsecond=0)
     try:
-        walk = copy(_read(expression))
-        walk.set_current(start - timedelta(microseconds=1), force=True)
-        while True:
-            yield walk.get_next()
-    except (CroniterBadDateError, OverflowError, ValueError):
+        first = first if first == start else first + _ONE_MINUTE
+    except OverflowError:
         return
+    hours, minutes = values(cron.hours), values(cron.minutes)
+    begun = first.date()
+    for day in dates_from(cron, begun):
+        year, month, number = day.year, day.month, day.day
+        is_first = day == begun
+        for hour in hours:
+            if is_first and hour < first.hour:
+                continue
+            for minute in minutes:
+                found = datetime(year, month, number, hour, minute)  # noqa: DTZ001
+                if not is_first or found >= first:
+                    yield found
 
 
-def matches(expression: str, minute: datetime) -> bool:
+def dates_from(cron: Cron, start: date) -> Iterator[date]:
+    """Local dates at or after `start` that match, in order, until the calendar ends."""
+    shapes = _month_shapes(cron)
+    from_start = -1 << start.day
+    for year in range(start.year, date.max.year + 1):
+        for month in range(1, 13):
+            if not cron.months >> month & 1 or (year, month) < (start.year, start.month):
+                continue
+            found = shapes[_shape_of(year, month)]
+            if (year, month) == (start.year, start.month):
+                found &= from_start
+            for day in values(found):
+                yield date(year, month, day)
+
+
+def matches(cron: Cron, minute: datetime) -> bool:
     """Whether a naive local minute is one the expression names."""
-    return minute.second == 0 and next(minutes_from(expression, minute), None) == minute
-
-
-def is_every_n(expression: str) -> bool:
-    """Whether the schedule is "every so often" rather than at fixed times of day."""
-    hour = expression.split()[1]
-    return "*" in hour or "/" in hour
-
-
-def is_either_day(expression: str) -> bool:
-    """Whether day of month and day of week are both restricted, so that either is enough."""
-    _, _, day, _, weekday = expression.split()
-    return day != "*" and weekday != "*"
+    return bool(
+        not minute.second
+        and not minute.microsecond
+        and cron.minutes >> minute.minute & 1
+        and cron.hours >> minute.hour & 1
+        and cron.months >> minute.month & 1
+        and _month_shapes(cron)[_shape_of(minute.year, minute.month)] >> minute.day & 1
+    )
 
 
 @lru_cache(maxsize=_KEPT)
-def _read(expression: str) -> croniter:
-    return croniter(expression, _ANY_DAY, ret_type=datetime)
+def values(bits: int) -> tuple[int, ...]:
+    """The values of a set, in order."""
+    return tuple(n for n in range(bits.bit_length()) if bits >> n & 1)
 
 
-def _check_item(item: str, name: str, low: int, high: int, names: tuple[str, ...]) -> None:
-    if (name == "day of month" and item == "L") or (name == "day of week" and _is_nth(item)):
-        return
+def days_of_month(cron: Cron, first_weekday: int, length: int) -> int:
+    """The set of days that match in a month of a form, if its month is named."""
+    month = (2 << length) - 2
+    by_day = cron.days | (cron.last_day << length)
+    by_weekday = 0
+    for weekday in range(WEEK):
+        offset = (weekday - first_weekday) % WEEK
+        if cron.weekdays >> weekday & 1:
+            by_weekday |= _SEVENTHS << offset
+        for n in range(5):
+            if cron.nth_weekdays >> WEEK * n + weekday & 1:
+                by_weekday |= 2 << offset + WEEK * n
+    return month & (by_day | by_weekday if cron.either_day else by_day & by_weekday)
+
+
+@lru_cache(maxsize=_KEPT)
+def _month_shapes(cron: Cron) -> tuple[int, ...]:
+    """The days that match in the 28 forms of a month: seven first weekdays, four lengths."""
+    return tuple(
+        days_of_month(cron, first, length) for first in range(WEEK) for length in range(28, 32)
+    )
+
+
+def _shape_of(year: int, month: int) -> int:
+    length = LENGTHS[month]
+    if month == 2 and (year % 4 or (year % 100 == 0 and year % 400)):
+        length = 28
+    return date(year, month, 1).isoweekday() % WEEK * 4 + length - 28
+
+
+def _has_a_date(cron: Cron) -> bool:
+    # a month of any length begins on any weekday in some year
+    return any(
+        days_of_month(cron, first, LENGTHS[month])
+        for month in values(cron.months)
+        for first in range(WEEK)
+    )
+
+
+def _read_items(items: list[str], field: Field) -> int:
+    bits = 0
+    for item in items:
+        for value in _read_item(item, field):
+            bits |= 1 << value
+    return bits
+
+
+def _read_item(item: str, field: Field) -> range:
     found = _ITEM.fullmatch(item)
     if not found:
-        raise ValueError(f"{item!r} is not valid for {name}")
-    first, last, step = found.groups()
-    if first == "*" and last:
-        raise ValueError(f"{item!r} is not valid for {name}")
-    if step and not 1 <= int(step) <= high:
-        raise ValueError(f"step {step} of {name} must be 1 to {high}")
+        raise ValueError(f"{item!r} is not valid for {field.name}")
+    first, last, step_text = found.groups()
+    step = int(step_text or 1)
+    if not 1 <= step <= field.high:
+        raise ValueError(f"step {step} of {field.name} must be 1 to {field.high}")
     if first == "*":
-        return
-    start = _number(first, name, low, high, names)
-    if last:
-        end = _number(last, name, low, high, names)
-        if name == "day of week" and end == 0:
-            end = 7  # a range may end on Sunday
-        if start >= end:
-            raise ValueError(f"range {item!r} of {name} must go from a lower to a higher value")
+        if last:
+            raise ValueError(f"{item!r} is not valid for {field.name}")
+        return range(field.low, field.high + 1, step)
+    start = _number(first, field)
+    if last is None:
+        return _steps_from(start, step, field) if step_text else range(start, start + 1)
+    end = _number(last, field)
+    if field is WEEKDAY and end == 0 < start:
+        end = WEEK  # a range may end on Sunday
+    if start > end:
+        raise ValueError(f"range {item!r} of {field.name} must go from a lower to a higher value")
+    if start == end and step > 1:
+        raise ValueError(f"{item!r} of {field.name} names one value: write {first}")
+    return range(start, end + 1, step)
 
 
-def _number(text: str, name: str, low: int, high: int, names: tuple[str, ...]) -> int:
-    if text in names:
-        return names.index(text) + low
-    if not text.isdigit() or not low <= int(text) <= high:
-        raise ValueError(f"{text!r} is not valid for {name} ({low} to {high})")
+def _steps_from(start: int, step: int, field: Field) -> range:
+    """`5/10` of a field is `5-59/10`; of the day of week it goes from Sunday, 0, to Saturday."""
+    if field is WEEKDAY:
+        return range(start % WEEK, WEEK, step)
+    return range(start, field.high + 1, step)
+
+
+def _read_nth(found: list[re.Match[str]]) -> int:
+    bits = 0
+    for one in found:
+        bits |= 1 << _number(one[1], WEEKDAY) % WEEK + WEEK * (int(one[2]) - 1)
+    return bits
+
+
+def _number(text: str, field: Field) -> int:
+    if text in field.names:
+        return field.names.index(text) + field.low
+    if not text.isdigit() or not field.low <= int(text) <= field.high:
+        raise ValueError(f"{text!r} is not valid for {field.name} ({field.low} to {field.high})")
     return int(text)
-
-
-def _is_nth(item: str) -> bool:
-    found = _NTH.fullmatch(item)
-    return found is not None and (found[1].isdigit() or found[1] in DAYS)
-
-
-def _must_have_a_time(expression: str) -> None:
-    try:
-        croniter(expression, _ANY_DAY).get_next()
-    except CroniterBadDateError as exc:
-        raise ValueError(f"{expression!r} never comes: it names no date that exists") from exc
-    except CroniterError as exc:
-        raise ValueError(f"{expression!r} is not a cron expression") from exc

@@ -36,11 +36,7 @@ def describe(config: ScheduleTriggerConfig) -> str:
 
 def notes(config: ScheduleTriggerConfig) -> list[str]:
     """What a reader of the expression may not expect."""
-    found = []
-    if cron.is_either_day(config.cron):
-        found.append(
-            "Day of month and day of week are both given: it fires on days that match either."
-        )
+    found = _of_two_days(cron.read(config.cron))
     if _short_months(config.cron.split()[2]):
         found.append("Months that lack the day are left out.")
     if config.on_gap == "skip":
@@ -51,6 +47,23 @@ def notes(config: ScheduleTriggerConfig) -> list[str]:
         times = "once" if config.max_fires == 1 else f"at most {config.max_fires} times"
         found.append(f"It fires {times}, then no more.")
     return found
+
+
+def _of_two_days(read: cron.Cron) -> list[str]:
+    """What becomes of a day of month beside a day of week."""
+    if read.any_day and read.any_weekday:
+        return []
+    if not read.any_day and not read.any_weekday:
+        both = "Day of month and day of week are both given"
+        if read.either_day:
+            return [f"{both}: it fires on days that match either."]
+        return [f"{both}, and one starts with *: it fires only on days that match both."]
+    if read.either_day:
+        every, other = "day of month", "day of week"
+        if read.any_weekday:
+            every, other = other, every
+        return [f"The {every} names every day, so that the {other} leaves none out."]
+    return []
 
 
 def _times(minute: str, hour: str) -> str | None:

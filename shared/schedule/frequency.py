@@ -1,8 +1,7 @@
-"""How often a schedule runs: exactly where it is seldom, by its fields where it is often."""
+"""How often a schedule runs: exactly where it is seldom, by its sets where it is often."""
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from itertools import islice
+from datetime import UTC, datetime, time, timedelta
+from itertools import islice, takewhile
 from typing import Final
 
 from shared.clock import shift
@@ -11,8 +10,6 @@ from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import slots_between
 
 _COUNTED: Final = 200
-_DAY: Final = timedelta(days=1)
-_ANY_DAY: Final = datetime.fromisoformat("2024-01-01")
 
 
 def count_runs(schedule: ScheduleTriggerConfig, start: datetime, end: datetime) -> int:
@@ -26,49 +23,23 @@ def count_runs(schedule: ScheduleTriggerConfig, start: datetime, end: datetime) 
     if len(near) < _COUNTED:
         runs = sum(not slot.skipped for slot in near)
     else:
-        runs = _by_fields(schedule, start, end)
+        runs = _by_sets(schedule, start, end)
     return min(runs, schedule.max_fires or runs)
 
 
-def _by_fields(schedule: ScheduleTriggerConfig, start: datetime, end: datetime) -> int:
+def _by_sets(schedule: ScheduleTriggerConfig, start: datetime, end: datetime) -> int:
     """To go through every slot of a month would hold up everybody else for a second."""
     if schedule.start_time is not None:
         # what fires at that very moment counts
         start = max(start, shift(schedule.start_time.astimezone(UTC), -timedelta(microseconds=1)))
     zone = zones.load(schedule.timezone)
     first, last = (moment.astimezone(zone).replace(tzinfo=None) for moment in (start, end))
-    times = _times_of_day(schedule.cron)
+    found = cron.read(schedule.cron)
+    times = [time(h, m) for h in cron.values(found.hours) for m in cron.values(found.minutes)]
+    days = takewhile(lambda day: day <= last.date(), cron.dates_from(found, first.date()))
     return sum(
         sum(first < datetime.combine(day, at) <= last for at in times)
         if day in (first.date(), last.date())
         else len(times)
-        for day in _days(schedule.cron, first, last)
+        for day in days
     )
-
-
-def _days(expression: str, first: datetime, last: datetime) -> Iterator[date]:
-    _, _, *days = expression.split()
-    for midnight in cron.minutes_from(" ".join(["0", "0", *days]), _midnight(first)):
-        if midnight > last:
-            return
-        yield midnight.date()
-
-
-def _times_of_day(expression: str) -> list[time]:
-    minute, hour, *_ = expression.split()
-    hours = _until(f"0 {hour} * * *", _ANY_DAY, _DAY)
-    minutes = _until(f"{minute} 0 * * *", _ANY_DAY, timedelta(hours=1))
-    return [time(h.hour, m.minute) for h in hours for m in minutes]
-
-
-def _until(expression: str, start: datetime, span: timedelta) -> list[datetime]:
-    found = []
-    for minute in cron.minutes_from(expression, start):
-        if minute >= start + span:
-            break
-        found.append(minute)
-    return found
-
-
-def _midnight(moment: datetime) -> datetime:
-    return datetime.combine(moment.date(), time())

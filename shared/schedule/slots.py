@@ -1,13 +1,14 @@
 """Which moments a schedule names: for preview, storage and firing alike.
 
-croniter only says which local minutes match. What a clock change does to them is decided
-here. A *slot* is one local time that the schedule names.
+`cron` says which local minutes match. What a clock change does to them is decided here. A
+*slot* is one local time that the schedule names.
 """
 
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from heapq import heappop, heappush
 from itertools import count as counter
 from itertools import islice, takewhile
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 from shared.clock import shift
 from shared.schedule import cron, zones
 from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.cron import Cron
 
 __all__ = [
     "PlannedSlot",
@@ -31,6 +33,8 @@ MINUTE = timedelta(minutes=1)
 # longer than any clock change that the IANA database knows
 _NEAR = timedelta(hours=25)
 _TICK = timedelta(microseconds=1)
+# No zone changes its clock twice in such a span.
+_SPAN = timedelta(hours=3)
 # The spans that are searched for the last slot: often it is near. The rarest schedule, five of a
 # weekday in a February, comes again within 40 years.
 _LOOKBACKS = (
@@ -157,21 +161,55 @@ def _moved_nearby(zone: ZoneInfo, moment: datetime) -> timedelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
-    expression: str
+    cron: Cron
     zone: ZoneInfo
-    every_n: bool
     on_gap: str
     on_fold: str
 
     @classmethod
     def of(cls, config: ScheduleTriggerConfig) -> "_Rule":
-        every_n = cron.is_every_n(config.cron)
+        found = cron.read(config.cron)
         return cls(
-            expression=config.cron,
+            cron=found,
             zone=zones.load(config.timezone),
-            every_n=every_n,
             on_gap=config.on_gap,
-            on_fold=config.on_fold or ("both" if every_n else "first"),
+            on_fold=config.on_fold or ("both" if found.every_n_hours else "first"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Steady:
+    """A span of local time in which the clock of a zone is not changed."""
+
+    first: datetime
+    last: datetime
+    instant: datetime  # of `first`
+    utc_offset: str
+
+    @classmethod
+    def of(cls, zone: ZoneInfo, first: datetime) -> "_Steady | None":
+        """From a local time on; None near a change of the clock and at the calendar's ends."""
+        try:
+            last = first + _SPAN
+            offset = _offset(first.replace(tzinfo=zone))
+            for local in (first.replace(tzinfo=zone, fold=1), last.replace(tzinfo=zone)):
+                if _offset(local) != offset:
+                    return None
+            if _offset(last.replace(tzinfo=zone, fold=1)) != offset:
+                return None
+            instant = first.replace(tzinfo=UTC) - offset
+            instant + _SPAN
+        except OverflowError:
+            return None
+        return cls(first=first, last=last, instant=instant, utc_offset=_offset_text(offset))
+
+    def slot(self, minute: datetime) -> PlannedSlot:
+        moment = self.instant + (minute - self.first)
+        return PlannedSlot(
+            slot_time=moment,
+            fire_time=moment,
+            local_time=minute.isoformat(),
+            utc_offset=self.utc_offset,
         )
 
 
@@ -179,7 +217,13 @@ def _in_order(rule: _Rule, start: datetime) -> Iterator[PlannedSlot]:
     """Slots by fire_time, from those near `start`; a few before it may come too."""
     waiting: list[tuple[datetime, int, PlannedSlot]] = []
     arrival = counter()
-    for minute in cron.minutes_from(rule.expression, _first_minute(rule.zone, start)):
+    steady: _Steady | None = None
+    for minute in cron.minutes_from(rule.cron, _first_minute(rule.zone, start)):
+        if steady is None or minute > steady.last:
+            steady = _Steady.of(rule.zone, minute)
+        if steady is not None and not waiting:
+            yield steady.slot(minute)
+            continue
         try:
             shown, named = _first_shown(rule.zone, minute), _slots_of(rule, minute)
         except OverflowError:  # at the ends of the calendar: it is of no year that there is in UTC
@@ -249,19 +293,21 @@ def _slots_of(rule: _Rule, minute: datetime) -> list[PlannedSlot]:
     if before == after:
         return [_slot(first, first.astimezone(UTC))]
     if before < after:
-        return _in_gap(rule, first, after - before)
+        return _in_gap(rule, first)
     return _in_fold(rule, first, second)
 
 
-def _in_gap(rule: _Rule, local: datetime, length: timedelta) -> list[PlannedSlot]:
+def _in_gap(rule: _Rule, local: datetime) -> list[PlannedSlot]:
     """A local time that the clock jumps over."""
     instant = local.astimezone(UTC)
     shown = instant.astimezone(rule.zone)
-    taken = cron.matches(rule.expression, shown.replace(tzinfo=None, fold=0))
-    if taken and rule.every_n:
+    taken = cron.matches(rule.cron, shown.replace(tzinfo=None, fold=0))
+    if taken and rule.cron.every_n_hours:
         return []  # in elapsed time it is that very slot
     fire = (
-        instant if rule.every_n and rule.on_gap == "shift" else _change_before(instant, rule.zone)
+        instant
+        if rule.cron.every_n_hours and rule.on_gap == "shift"
+        else _change_before(instant, rule.zone)
     )
     slot = replace(_slot(local, fire), slot_time=instant + _TICK if taken else instant)
     note = f"{_clock(local)} does not exist on {local.date()}: clocks go forward."
@@ -326,6 +372,7 @@ def _offset(local: datetime) -> timedelta:
     return local.utcoffset() or timedelta(0)
 
 
+@cache
 def _offset_text(offset: timedelta) -> str:
     seconds = int(offset.total_seconds())
     sign, seconds = ("-", -seconds) if seconds < 0 else ("+", seconds)

@@ -1,5 +1,9 @@
 """The migrations make exactly what the tables say, and take it away again."""
 
+import asyncio
+import json
+
+import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -22,6 +26,38 @@ _ENUMS = sa.text("""
     from pg_enum e join pg_type t on t.oid = e.enumtypid
     join pg_namespace n on n.oid = t.typnamespace where nspname = 'automation' group by 1
 """)
+
+_STORE = (
+    sa.text("insert into automation.workspaces (id, create_time) values ('w', now())"),
+    sa.text("""
+        insert into automation.automations
+          (id, workspace_id, resource_id, name, description, status, definition, revision, version,
+           create_time, update_time)
+        select gen_random_uuid(), id, 'a', 'A', '', 'active', cast(:definition as jsonb), 1, 1,
+          now(), now() from automation.workspaces
+    """),
+    sa.text("""
+        insert into automation.automation_revisions
+          (automation_id, revision, definition, create_time)
+        select id, 1, definition, now() from automation.automations
+    """),
+)
+_STORED = sa.text("""
+    select definition->'triggers'->0->'config'->>'cron', version from automation.automations
+    union all
+    select definition->'triggers'->0->'config'->>'cron', revision
+    from automation.automation_revisions
+""")
+
+
+async def store(url: str, definition: str) -> None:
+    engine = database.create_engine(url, schema=SCHEMA)
+    try:
+        async with engine.begin() as connection:
+            for statement in _STORE:
+                await connection.execute(statement, {"definition": definition})
+    finally:
+        await engine.dispose()
 
 
 async def inspected(url: str, inspect: sa.TextClause) -> list[sa.Row[tuple[object, ...]]]:
@@ -52,8 +88,6 @@ def test_there_is_one_head() -> None:
 
 
 def test_up_down_and_up_again_leaves_nothing_between(automation_database_url: str) -> None:
-    import asyncio
-
     url = automation_database_url
     database.upgrade(url, package=PACKAGE, schema=SCHEMA)
     assert asyncio.run(inspected(url, _LEFT))
@@ -96,3 +130,34 @@ async def test_every_constraint_has_a_name_of_ours(automation: AsyncConnection) 
         )
     )
     assert [n for n in found.scalars() if not n.startswith(("pk_", "fk_", "uq_", "ck_"))] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("0 9 */2 * MON", "0 9 1-31/2 * MON"),
+        ("0 9 */2,L * 1-5", "0 9 1-31/2,L * 1-5"),
+        ("0 9 13 * */2", "0 9 13 * 0-7/2"),
+        ("0 9 */2 * */3,5", "0 9 1-31/2 * 0-7/3,5"),
+        ("0 9 */2 * 0-6", "0 9 */2 * 0-6"),
+        ("0 9 */2 * SAT-SUN,1-5", "0 9 */2 * SAT-SUN,1-5"),
+        ("0 9 1-31 * */2", "0 9 1-31 * */2"),
+        ("0 9 */2 * 1#2", "0 9 */2 * 1#2"),
+        ("*/5 9 1 * MON", "*/5 9 1 * MON"),
+        ("0 9 */2 * *", "0 9 */2 * *"),
+    ],
+)
+def test_schedules_of_either_day_keep_their_days(before: str, after: str) -> None:
+    found = ScriptDirectory("automation_service/persistence/migrations").get_revision("0007")
+    assert found.module.keep_either(before) == after
+
+
+def test_stored_schedules_of_either_day_are_rewritten(automation_database_url: str) -> None:
+    url = automation_database_url
+    definition = {"triggers": [{"type": "schedule", "config": {"cron": "0 9 */2 * MON"}}]}
+    database.upgrade(url, package=PACKAGE, schema=SCHEMA, revision="0006")
+    asyncio.run(store(url, json.dumps(definition)))
+    database.upgrade(url, package=PACKAGE, schema=SCHEMA)
+    stored = asyncio.run(inspected(url, _STORED))
+    kept = "0 9 1-31/2 * MON"
+    assert [str(cell) for row in stored for cell in row] == [kept, "2", kept, "1"]

@@ -37,9 +37,25 @@ def test_common_shapes_read_as_a_sentence(cron: str, sentence: str) -> None:
     assert describe(_config(cron)) == sentence
 
 
-def test_either_day_is_said() -> None:
-    assert any("either" in note for note in notes(_config("0 9 13 * 5")))
-    assert notes(_config("0 9 * * 5")) == []
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("0 9 13 * 5", "days that match either"),
+        ("0 9 1-31/2 * 5", "days that match either"),
+        ("0 9 */2 * 5", "only on days that match both"),
+        ("0 9 */2 * 1#2", "only on days that match both"),
+        ("0 9 13 * */2", "only on days that match both"),
+        ("0 9 13 * 0-6", "The day of week names every day"),
+        ("0 9 1-31 * 5", "The day of month names every day"),
+        ("0 9 */2 * 0-6", None),
+        ("0 9 * * 5", None),
+        ("0 9 13 * *", None),
+        ("0 9 1-31 * 0-6", None),
+    ],
+)
+def test_what_two_kinds_of_days_mean_is_said(expression: str, words: str | None) -> None:
+    found = notes(_config(expression))
+    assert [words in note for note in found] == [True] if words else found == []
 
 
 def test_days_that_some_months_lack_are_said() -> None:

@@ -28,10 +28,10 @@ def test_the_version_is_that_of_the_database() -> None:
 
 def test_a_walk_begins_at_its_start() -> None:
     start = datetime.fromisoformat("2027-01-01T09:00")
-    assert next(cron.minutes_from("0 9 * * *", start)) == start
-    assert cron.matches("0 9 * * *", start)
-    assert not cron.matches("0 9 * * *", start.replace(second=30))
-    assert not cron.matches("0 9 * * *", start.replace(minute=1))
+    assert next(cron.minutes_from(cron.read("0 9 * * *"), start)) == start
+    assert cron.matches(cron.read("0 9 * * *"), start)
+    assert not cron.matches(cron.read("0 9 * * *"), start.replace(second=30))
+    assert not cron.matches(cron.read("0 9 * * *"), start.replace(minute=1))
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_a_walk_begins_at_its_start() -> None:
     ],
 )
 def test_every_n_is_told_by_the_hour_field(expression: str, every_n: bool) -> None:
-    assert cron.is_every_n(expression) is every_n
+    assert cron.read(expression).every_n_hours is every_n
