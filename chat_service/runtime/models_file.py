@@ -62,6 +62,15 @@ async def find_default_model(base_url: str, api_key: str) -> str:
 ToolRule = Literal["always", "never", "off"]
 
 
+class McpSampling(BaseModel):
+    """What a server may ask of the turn's model within one call of a tool."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_calls: Annotated[int, Field(gt=0, le=100)] = 5
+    max_tokens: Annotated[int, Field(gt=0, le=32_000, description="of one answer")] = 1_000
+
+
 class McpServer(BaseModel):
     """An MCP server at `url` (streamable HTTP) or started as `command` (stdio).
 
@@ -83,6 +92,7 @@ class McpServer(BaseModel):
     approval: ToolRule = "always"
     tools: dict[str, ToolRule] = Field(default_factory=dict)
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 60.0
+    sampling: McpSampling | None = Field(None, description="absent: sampling is refused")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from mcp import McpError
 from mcp.server.fastmcp import Context, FastMCP
 from mcp.server.fastmcp.exceptions import ToolError
-from mcp.types import ToolAnnotations
+from mcp.types import SamplingMessage, TextContent, ToolAnnotations
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -32,6 +33,7 @@ class Shelf:
     away: bool = False
     falls: bool = False
     progress: list[str] = field(default_factory=list)  # what `tally` says
+    prompts: list[str] = field(default_factory=list)  # that `compose` has the model answer
     lessons: Path | None = None  # a file; the tool `learn` writes it, and then there is `recite`
 
     async def answer(self, context: Any) -> None:
@@ -43,7 +45,8 @@ class Shelf:
 
 
 def server(shelf: Shelf) -> FastMCP[Any]:
-    made: FastMCP[Any] = FastMCP("shelf", stateless_http=True)
+    # who asks the client something keeps a session
+    made: FastMCP[Any] = FastMCP("shelf", stateless_http=not shelf.prompts)
 
     @made.tool(annotations=ToolAnnotations(readOnlyHint=True))
     async def search(words: str, context: Context[Any, Any, Any]) -> dict[str, Any]:
@@ -65,6 +68,8 @@ def server(shelf: Shelf) -> FastMCP[Any]:
 
     if shelf.progress:
         _add_tally(made, shelf.progress)
+    if shelf.prompts:
+        _add_compose(made, shelf.prompts)
     if shelf.lessons is not None:
         _add_lessons(made, shelf.lessons)
 
@@ -84,6 +89,28 @@ def _add_tally(made: FastMCP[Any], progress: list[str]) -> None:
         for number, said in enumerate(progress, 1):
             await context.report_progress(number, len(progress), said)
         return "all counted"
+
+
+def _add_compose(made: FastMCP[Any], prompts: list[str]) -> None:
+    @made.tool(structured_output=False)
+    async def compose(context: Context[Any, Any, Any]) -> str:
+        """Has the client's model write."""
+        return "\n".join([await _sampled(context, prompt) for prompt in prompts])
+
+
+async def _sampled(context: Context[Any, Any, Any], prompt: str) -> str:
+    try:
+        answer = await context.session.create_message(
+            [SamplingMessage(role="user", content=TextContent(type="text", text=prompt))],
+            max_tokens=100_000,
+            system_prompt="You are a poet.",
+            stop_sequences=["###"],
+            related_request_id=context.request_id,
+        )
+    except McpError as refused:
+        return f"refused: {refused.error.message}"
+    assert isinstance(answer.content, TextContent)
+    return f"{answer.model} ({answer.stopReason}): {answer.content.text}"
 
 
 def _add_lessons(made: FastMCP[Any], lessons: Path) -> None:

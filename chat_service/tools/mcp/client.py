@@ -16,6 +16,7 @@ from chat_service.tools import idempotency
 from chat_service.tools.mcp import session as mcp_session
 from chat_service.tools.mcp.progress import ToolProgress
 from chat_service.tools.mcp.result import read_error, read_output
+from chat_service.tools.mcp.sampling import Sampler
 from shared import errors
 from shared.telemetry import logs
 
@@ -98,7 +99,8 @@ class McpClient:
 
         Raises PeerUnreachable if nothing was done, OutcomeUnknown if the call broke off.
         """
-        progress = ToolProgress(idempotency.current_call(), f"{self.server.id}_{tool}")
+        current = idempotency.current_call()
+        progress = ToolProgress(current, f"{self.server.id}_{tool}")
         asked = _ToolRequest(tool=tool, arguments=arguments, progress=progress)
 
         async def ask(session: ClientSession, limit: asyncio.Timeout) -> None:
@@ -106,7 +108,7 @@ class McpClient:
             await asked.of(session)
 
         try:
-            await self._use_session(ask, mcp_session.Handlers(tools_changed=self.tools_changed))
+            await self._use_session(ask, self._handlers(current))
         except Exception as error:
             # after a result, errors of the connection don't matter
             if asked.answer is None:
@@ -114,6 +116,13 @@ class McpClient:
         finally:
             progress.end()
         return _read(self.server, tool, asked.answer)
+
+    def _handlers(self, current: idempotency.CurrentCall | None) -> mcp_session.Handlers:
+        """Returns what is done in a call when the server asks for something itself."""
+        sampler = None
+        if current is not None and self.server.sampling is not None:
+            sampler = Sampler(current, self.server.sampling).sample
+        return mcp_session.Handlers(tools_changed=self.tools_changed, sampling=sampler)
 
     async def _use_session(
         self, use: mcp_session.SessionUse, handlers: mcp_session.Handlers

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from mcp import ClientSession
-from mcp.client.session import MessageHandlerFnT
+from mcp.client.session import MessageHandlerFnT, SamplingFnT
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import ServerNotification, ToolListChangedNotification
 
@@ -36,6 +36,7 @@ class Handlers:
     """What is done when a server sends what nobody asked it for."""
 
     tools_changed: Callable[[], None] = _nothing  # its list of tools is another
+    sampling: SamplingFnT | None = None  # None: not announced, and refused
 
 
 async def use_session(
@@ -99,11 +100,14 @@ async def _open_session(
     server: McpServer, environ: Mapping[str, str], handlers: Handlers
 ) -> AsyncIterator[ClientSession]:
     secrets = {k: v.get_secret_value() for k, v in server.secrets(environ).items()}
-    handle = _message_handler(handlers)
+    more: dict[str, Any] = {
+        "message_handler": _message_handler(handlers),
+        "sampling_callback": handlers.sampling,
+    }
     if server.command is not None:
         async with (
             stdio.open_process(server.id, server.command, secrets) as (read, write),
-            ClientSession(read, write, message_handler=handle) as session,
+            ClientSession(read, write, **more) as session,
         ):
             yield session
         return
@@ -111,7 +115,7 @@ async def _open_session(
     async with (
         _open_client(secrets) as client,
         streamable_http_client(server.url, http_client=client) as (read, write, _),
-        ClientSession(read, write, message_handler=handle) as session,
+        ClientSession(read, write, **more) as session,
     ):
         yield session
 

@@ -47,7 +47,7 @@ async def open_process(
     )
     incoming, read = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     write, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
-    async with anyio.create_task_group() as group:
+    async with process, anyio.create_task_group() as group:
         group.start_soon(_receive, server, process, incoming)
         group.start_soon(_send, process, outgoing)
         try:
@@ -111,5 +111,3 @@ async def _end(process: Process) -> None:
         await process.wait()
     if waited.cancelled_caught:
         await terminate_posix_process_tree(process)
-    with contextlib.suppress(*_CLOSED):
-        await process.aclose()
