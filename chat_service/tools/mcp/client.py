@@ -16,7 +16,7 @@ from chat_service.tools import idempotency
 from chat_service.tools.mcp import session as mcp_session
 from chat_service.tools.mcp.progress import ToolProgress
 from chat_service.tools.mcp.result import read_error, read_output
-from chat_service.tools.mcp.sampling import Sampler
+from chat_service.tools.mcp.sampler import Sampler
 from shared import errors
 from shared.telemetry import logs
 
