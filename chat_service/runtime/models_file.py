@@ -71,6 +71,49 @@ class McpSampling(BaseModel):
     max_tokens: Annotated[int, Field(gt=0, le=32_000, description="of one answer")] = 1_000
 
 
+MAX_SECRET_BYTES: Final = 16 * 1024
+
+
+class McpOAuth(BaseModel):
+    """Client credentials of OAuth 2, with which a token for a server is fetched.
+
+    The secret is in an environment variable or in a file.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    token_url: Annotated[str, Field(pattern=r"^https?://")]
+    client_id: Annotated[str, Field(min_length=1, max_length=1000)]
+    client_secret_env: str | None = None
+    client_secret_file: Path | None = None
+    scope: Annotated[str, Field(max_length=2000)] = ""
+    resource: Annotated[str, Field(max_length=2000)] = ""
+    auth_method: Literal["basic", "post"] = "basic"
+
+    @model_validator(mode="after")
+    def _one_secret(self) -> Self:
+        if (self.client_secret_env is None) == (self.client_secret_file is None):
+            raise ValueError("either client_secret_env or client_secret_file is required")
+        return self
+
+    def read_secret(self, environ: Mapping[str, str]) -> str:
+        """Raises ValueError for a secret that is not there; the text holds nothing of one."""
+        if self.client_secret_file is None:
+            assert self.client_secret_env is not None
+            found = environ.get(self.client_secret_env, "")
+            where = self.client_secret_env
+        else:
+            where = str(self.client_secret_file)
+            try:
+                with self.client_secret_file.open("rb") as file:
+                    found = file.read(MAX_SECRET_BYTES).decode().strip()
+            except (OSError, UnicodeDecodeError):
+                raise ValueError(f"{where} can't be read") from None
+        if not found:
+            raise ValueError(f"{where} is not set")
+        return found
+
+
 class McpServer(BaseModel):
     """An MCP server at `url` (streamable HTTP) or started as `command` (stdio).
 
@@ -85,6 +128,7 @@ class McpServer(BaseModel):
     header_env: dict[str, str] = Field(
         default_factory=dict, description="header → the environment variable that holds its value"
     )
+    oauth: McpOAuth | None = None
     command: Annotated[list[str], Field(min_length=1)] | None = None
     env: Annotated[list[str], Field(description="variables that the command is given")] = Field(
         default_factory=list
@@ -98,6 +142,11 @@ class McpServer(BaseModel):
     def _one_way(self) -> Self:
         if (self.url is None) == (self.command is None):
             raise ValueError("either url or command is required")
+        if self.oauth is not None:
+            if self.url is None:
+                raise ValueError("oauth is for a url")
+            if "authorization" in {header.lower() for header in self.header_env}:
+                raise ValueError("oauth and the header Authorization exclude each other")
         return self
 
     def rule(self, tool: str) -> ToolRule:
@@ -177,8 +226,12 @@ def load_models(
 def _reachable(server: McpServer, environ: Mapping[str, str], path: Path) -> McpServer:
     try:
         server.secrets(environ)
+        if server.oauth is not None:
+            server.oauth.read_secret(environ)
     except KeyError as exc:
         raise BadModelsFile(f"{path}: MCP server {server.id}: {exc.args[0]} is not set") from None
+    except ValueError as exc:
+        raise BadModelsFile(f"{path}: MCP server {server.id}: {exc}") from None
     return server
 
 

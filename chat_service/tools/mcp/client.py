@@ -14,6 +14,7 @@ from chat_service.llm.text import one_line
 from chat_service.runtime.models_file import McpServer
 from chat_service.tools import idempotency
 from chat_service.tools.mcp import session as mcp_session
+from chat_service.tools.mcp.access_token import TokenNotGiven
 from chat_service.tools.mcp.progress import ToolProgress
 from chat_service.tools.mcp.result import read_error, read_output
 from chat_service.tools.mcp.sampler import Sampler
@@ -58,6 +59,7 @@ class McpClient:
     environ: Mapping[str, str]
     connect_limit: float
     tools_changed: Callable[[], None]
+    auth: httpx.Auth | None = None
 
     async def list_tools(self) -> ToolList:
         """Raises any error of the session. Notices that come with the list itself count nothing."""
@@ -128,7 +130,12 @@ class McpClient:
         self, use: mcp_session.SessionUse, handlers: mcp_session.Handlers
     ) -> None:
         await mcp_session.use_session(
-            self.server, self.environ, use, seconds=self.connect_limit, handlers=handlers
+            self.server,
+            self.environ,
+            use,
+            seconds=self.connect_limit,
+            handlers=handlers,
+            auth=self.auth,
         )
 
 
@@ -199,6 +206,8 @@ def _broken(server: McpServer, asked: _ToolRequest, error: Exception) -> errors.
     )
     if (status := _status(found)) is not None and 400 <= status < 500:
         return errors.RotaError(f"{server.id} refused the call with HTTP {status}")
+    if not asked.sent and isinstance(found, TokenNotGiven):
+        return idempotency.PeerUnreachable(f"{found}, so nothing was done")
     if not asked.sent:
         return idempotency.PeerUnreachable(f"{server.id} can't be reached, so nothing was done")
     said = "took too long" if isinstance(found, TimeoutError) else "broke off"

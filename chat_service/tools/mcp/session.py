@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -46,6 +46,7 @@ async def use_session(
     *,
     seconds: float,
     handlers: Handlers,
+    auth: httpx.Auth | None = None,
 ) -> None:
     """Opens a session and runs `use`. Raises TimeoutError and any error of the session.
 
@@ -54,7 +55,9 @@ async def use_session(
     """
     said: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     async with asyncio.timeout(seconds) as limit:
-        talking = asyncio.create_task(_talking(server, environ, use, limit, said, handlers))
+        talking = asyncio.create_task(
+            _talking(_open_session(server, environ, handlers, auth), use, limit, said)
+        )
         talking.add_done_callback(partial(_ended, said))
         try:
             await said
@@ -63,14 +66,12 @@ async def use_session(
 
 
 async def _talking(
-    server: McpServer,
-    environ: Mapping[str, str],
+    opened: AbstractAsyncContextManager[ClientSession],
     use: SessionUse,
     limit: asyncio.Timeout,
     said: asyncio.Future[None],
-    handlers: Handlers,
 ) -> None:
-    async with _open_session(server, environ, handlers) as session:
+    async with opened as session:
         await session.initialize()
         await use(session, limit)
         if not said.done():
@@ -97,7 +98,7 @@ def _leave(talking: asyncio.Task[None], *, heard: bool) -> None:
 
 @asynccontextmanager
 async def _open_session(
-    server: McpServer, environ: Mapping[str, str], handlers: Handlers
+    server: McpServer, environ: Mapping[str, str], handlers: Handlers, auth: httpx.Auth | None
 ) -> AsyncIterator[ClientSession]:
     secrets = {k: v.get_secret_value() for k, v in server.secrets(environ).items()}
     more: dict[str, Any] = {
@@ -113,7 +114,7 @@ async def _open_session(
         return
     assert server.url is not None
     async with (
-        _open_client(secrets) as client,
+        _open_client(secrets, auth) as client,
         streamable_http_client(server.url, http_client=client) as (read, write, _),
         ClientSession(read, write, **more) as session,
     ):
@@ -129,8 +130,8 @@ def _message_handler(handlers: Handlers) -> MessageHandlerFnT:
     return handle
 
 
-def _open_client(headers: Mapping[str, str]) -> httpx.AsyncClient:
-    client = httpx.AsyncClient(headers=headers, timeout=_TIMEOUT)
+def _open_client(headers: Mapping[str, str], auth: httpx.Auth | None) -> httpx.AsyncClient:
+    client = httpx.AsyncClient(headers=headers, timeout=_TIMEOUT, auth=auth)
     client.headers["accept-encoding"] = body_decoder.ACCEPTED
     client.event_hooks = {"response": [_bound]}
     return client

@@ -17,6 +17,7 @@ from chat_service.runtime.timeouts import Timeouts
 from chat_service.tools.capability_tool import ToolOffer, offer_tool
 from chat_service.tools.definition import ToolDefinition
 from chat_service.tools.mcp import client, schema
+from chat_service.tools.mcp.access_token import BearerAuth, TokenSource
 from shared.aio import Notifier
 from shared.registries.capabilities.types import Capability
 from shared.telemetry import logs
@@ -80,6 +81,7 @@ class McpTools:
                 environ=self.environ,
                 connect_limit=self.timeouts.mcp_connect_limit,
                 tools_changed=changed.notify,
+                auth=_auth(server, self.environ),
             )
             self._peers[server.id] = _Peer(client=talks, changed=changed)
 
@@ -242,6 +244,12 @@ class _Peer:
     announces: bool = False
     digest: bytes = b""  # of the list that was read last
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def _auth(server: McpServer, environ: Mapping[str, str]) -> BearerAuth | None:
+    if server.oauth is None:
+        return None
+    return BearerAuth(TokenSource(server.id, server.oauth, environ))
 
 
 def _digest(tools: Sequence[Tool]) -> bytes:
