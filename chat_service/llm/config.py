@@ -18,6 +18,7 @@ from chat_service.llm.features.feature_refusal import find_refused
 from chat_service.llm.features.model_features import ModelFeatures, RunFeatures
 from chat_service.llm.features.request_features import adapt_request
 from chat_service.llm.features.request_settings import RequestSettings
+from chat_service.llm.http.transport import ModelTransport
 from chat_service.llm.usage import ModelUsage, normalize_usage
 from chat_service.prompts.load import load_prompt
 from shared.security.body_decoder import ACCEPTED
@@ -204,4 +205,7 @@ def _service_chat(
     # a redirect would send the prompt, or a key, to an address that nobody has set
     http.follow_redirects = False
     http.event_hooks = {"response": [bound_responses(custom_endpoint.MAX_BYTES)]}
+    # LangChain may have one client for several models. Proxies have transports of their own.
+    if not isinstance(http._transport, ModelTransport):
+        http._transport = ModelTransport()
     return chat

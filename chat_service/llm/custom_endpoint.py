@@ -4,6 +4,7 @@ from typing import Final
 
 import httpx2
 
+from chat_service.llm.http.transport import ModelTransport
 from shared import errors
 from shared.security.body_decoder import ACCEPTED
 from shared.security.egress import (
@@ -48,7 +49,10 @@ def open_client(
 ) -> httpx2.AsyncClient:
     """Returns a client for such endpoints. It connects at its first call; close it."""
     guard = PublicTransport(
-        max_bytes=most_bytes, resolve=resolve, allowed=(lambda _: True) if local else is_public
+        max_bytes=most_bytes,
+        resolve=resolve,
+        allowed=(lambda _: True) if local else is_public,
+        open_inner=ModelTransport,
     )
     return httpx2.AsyncClient(
         transport=guard,

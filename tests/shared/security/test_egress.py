@@ -2,18 +2,29 @@
 
 import asyncio
 import ipaddress
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import httpx2
 import pytest
 
 from automation_service.webhooks.sender import WebhookSender
 from chat_service.llm import custom_endpoint
+from chat_service.llm.http.transport import ModelTransport
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from shared import errors
 from shared.security import egress
-from shared.security.egress import Address, NotPublic, PublicTransport, Resolve, ResponseTooLarge
+from shared.security.egress import (
+    Address,
+    NotPublic,
+    OpenTransport,
+    PublicTransport,
+    Resolve,
+    ResponseTooLarge,
+)
+from tests.support.tls import contexts
 
 PUBLIC = "93.184.215.14"
 # kind → an address of it, which no user may reach
@@ -75,6 +86,8 @@ WRITTEN = (
     "[fe80::1]",
 )
 Call = Callable[[str, Resolve], Awaitable[None]]
+# what a guard may connect with
+INNER = pytest.mark.parametrize("inner", [egress.open_transport, ModelTransport])
 
 
 async def _fetch(url: str, resolve: Resolve) -> None:
@@ -137,7 +150,10 @@ def test_each_kind_is_not_public(address: str) -> None:
     assert not egress.is_public(ipaddress.ip_address(address))
 
 
-async def test_a_name_is_resolved_once_a_request_and_not_by_the_connection() -> None:
+@INNER
+async def test_a_name_is_resolved_once_a_request_and_not_by_the_connection(
+    inner: OpenTransport,
+) -> None:
     """A second answer, as DNS rebinding gives it, is never asked for."""
     answers = [["127.0.0.1"], ["10.0.0.1"]]
     asked: list[str] = []
@@ -146,7 +162,7 @@ async def test_a_name_is_resolved_once_a_request_and_not_by_the_connection() -> 
         asked.append(host)
         return [ipaddress.ip_address(address) for address in answers.pop(0)]
 
-    async with _server() as (port, connections), _client(rebinding) as client:
+    async with _server() as (port, connections), _client(rebinding, inner) as client:
         assert (await client.get(f"http://example.org:{port}/")).text == "0123456789"
         assert (asked, len(connections)) == (["example.org"], 1)
         with pytest.raises(NotPublic):
@@ -154,19 +170,29 @@ async def test_a_name_is_resolved_once_a_request_and_not_by_the_connection() -> 
         assert len(connections) == 1
 
 
-async def test_a_redirect_that_the_client_follows_is_checked_too() -> None:
+@INNER
+async def test_a_redirect_that_the_client_follows_is_checked_too(inner: OpenTransport) -> None:
     async def by_name(host: str, port: int) -> list[Address]:
         return [ipaddress.ip_address("127.0.0.1" if host == "example.org" else "10.0.0.1")]
 
-    async with _server(location="http://inner.example/") as (port, _), _client(by_name) as client:
+    async with (
+        _server(location="http://inner.example/") as (port, _),
+        _client(by_name, inner) as client,
+    ):
         with pytest.raises(NotPublic):
             await client.get(f"http://example.org:{port}/", follow_redirects=True)
 
 
+@INNER
 @pytest.mark.parametrize("max_bytes", [0, 9, 10])
-async def test_no_more_of_a_body_is_given_than_allowed(max_bytes: int) -> None:
-    taken = b""
-    async with _server() as (port, _), _client(_to("127.0.0.1"), max_bytes=max_bytes) as client:
+async def test_no_more_of_a_body_is_given_than_allowed(
+    max_bytes: int, inner: OpenTransport
+) -> None:
+    taken, resolve = b"", _to("127.0.0.1")
+    async with (
+        _server() as (port, _),
+        _client(resolve, inner, max_bytes=max_bytes) as client,
+    ):
         try:
             async with client.stream("GET", f"http://example.org:{port}/") as response:
                 async for piece in response.aiter_raw():
@@ -178,6 +204,22 @@ async def test_no_more_of_a_body_is_given_than_allowed(max_bytes: int) -> None:
     assert taken == b"0123456789"[:max_bytes]
 
 
+@INNER
+async def test_tls_asks_for_the_name_and_verifies_it_at_the_address(
+    inner: OpenTransport, tmp_path: Path
+) -> None:
+    theirs, ours = contexts(tmp_path, "example.org")
+    resolve = _to("127.0.0.1")
+    async with (
+        _server(tls=theirs) as (port, connections),
+        _client(resolve, inner, tls=ours) as client,
+    ):
+        assert (await client.get(f"https://example.org:{port}/")).text == "0123456789"
+        with pytest.raises(httpx2.ConnectError, match="certificate"):
+            await client.get(f"https://another.example:{port}/")
+        assert len(connections) == 1
+
+
 def _to(*addresses: str) -> Resolve:
     async def resolve(host: str, port: int) -> list[Address]:
         return [ipaddress.ip_address(address) for address in addresses]
@@ -186,16 +228,28 @@ def _to(*addresses: str) -> Resolve:
 
 
 @asynccontextmanager
-async def _client(resolve: Resolve, *, max_bytes: int = 100) -> AsyncIterator[httpx2.AsyncClient]:
+async def _client(
+    resolve: Resolve,
+    inner: OpenTransport,
+    *,
+    max_bytes: int = 100,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[httpx2.AsyncClient]:
     guard = PublicTransport(
-        max_bytes=max_bytes, resolve=resolve, allowed=lambda address: address.is_loopback
+        max_bytes=max_bytes,
+        resolve=resolve,
+        allowed=lambda address: address.is_loopback,
+        tls=tls,
+        open_inner=inner,
     )
     async with httpx2.AsyncClient(transport=guard, trust_env=False) as client:
         yield client
 
 
 @asynccontextmanager
-async def _server(*, location: str = "") -> AsyncIterator[tuple[int, list[object]]]:
+async def _server(
+    *, location: str = "", tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[int, list[object]]]:
     """Its port, and the connections that were made to it."""
     connections: list[object] = []
 
@@ -207,5 +261,5 @@ async def _server(*, location: str = "") -> AsyncIterator[tuple[int, list[object
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(answer, "0.0.0.0", 0) as server:
+    async with await asyncio.start_server(answer, "0.0.0.0", 0, ssl=tls) as server:
         yield server.sockets[0].getsockname()[1], connections
