@@ -20,7 +20,7 @@ from shared.aip import Condition, Page, parse_filter, parse_state
 from shared.clock import Clock, shift
 from shared.db.queries import compare
 from shared.definition.states import SlotOutcome
-from shared.schedule import description
+from shared.schedule import description, notes
 from shared.schedule import slots as schedule_slots
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
@@ -72,7 +72,7 @@ class Slots:
         return SlotPreview(
             slots=_at_most(found, read.max_fires),
             summary=description.describe(read),
-            notes=description.notes(read),
+            notes=notes.find_notes(read),
         )
 
     async def list(

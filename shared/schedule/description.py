@@ -1,11 +1,12 @@
-"""A schedule in English: one sentence, and what may surprise."""
+"""A schedule in English: one sentence, made of the sets that its expression names."""
 
-import re
+from collections.abc import Sequence
 
 from shared.schedule import cron
 from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.cron import WEEK, Cron
 
-_DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _MONTHS = (
     "",
     "January",
@@ -21,125 +22,171 @@ _MONTHS = (
     "November",
     "December",
 )
-_ORDINALS = ("", "first", "second", "third", "fourth", "fifth")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
+# So many values or times are listed one by one, even if they are equally far apart.
+_FEW = 3
 
 
 def describe(config: ScheduleTriggerConfig) -> str:
-    """`At 09:00 on Monday through Friday, Europe/Paris`; unusual shapes show the expression."""
-    minute, hour, day, month, weekday = config.cron.split()
-    when = _times(minute, hour)
-    which = _dates(day, month, weekday)
-    if when is None or which is None:
-        return f"At the times of {config.cron!r}, {config.timezone}"
-    return f"{when}{which}, {config.timezone}"
+    """`At 09:00 on Monday through Friday, Europe/Paris`: every minute of it and no other."""
+    return f"{describe_cron(cron.read(config.cron))}, {config.timezone}"
 
 
-def notes(config: ScheduleTriggerConfig) -> list[str]:
-    """What a reader of the expression may not expect."""
-    found = _of_two_days(cron.read(config.cron))
-    if _short_months(config.cron.split()[2]):
-        found.append("Months that lack the day are left out.")
-    if config.on_gap == "skip":
-        found.append("Local times that a clock change skips do not fire.")
-    if config.on_fold == "both":
-        found.append("Local times that a clock change repeats fire twice.")
-    if config.max_fires is not None:
-        times = "once" if config.max_fires == 1 else f"at most {config.max_fires} times"
-        found.append(f"It fires {times}, then no more.")
-    return found
+def describe_cron(found: Cron) -> str:
+    """What an expression names, without a time zone: `In July, at 09:00 on Monday`."""
+    words = _months(found) + _times(found) + _dates(found)
+    return words[0].upper() + words[1:]
 
 
-def _of_two_days(read: cron.Cron) -> list[str]:
-    """What becomes of a day of month beside a day of week."""
-    if read.any_day and read.any_weekday:
-        return []
-    if not read.any_day and not read.any_weekday:
-        both = "Day of month and day of week are both given"
-        if read.either_day:
-            return [f"{both}: it fires on days that match either."]
-        return [f"{both}, and one starts with *: it fires only on days that match both."]
-    if read.either_day:
-        every, other = "day of month", "day of week"
-        if read.any_weekday:
-            every, other = other, every
-        return [f"The {every} names every day, so that the {other} leaves none out."]
-    return []
+def _months(found: Cron) -> str:
+    months = cron.values(found.months)
+    if len(months) == 12:
+        return ""
+    return f"in {_list([_span([_MONTHS[m] for m in run]) for run in _runs(months)])}, "
 
 
-def _times(minute: str, hour: str) -> str | None:
-    if minute == "*" and hour == "*":
-        return "Every minute"
-    if (step := re.fullmatch(r"\*/([0-9]+)", minute)) and hour == "*" and 60 % int(step[1]) == 0:
-        return f"Every {int(step[1])} minutes" if int(step[1]) > 1 else "Every minute"
-    if not minute.isdigit():
-        return None
-    if hour == "*":
-        return "Every hour" if int(minute) == 0 else f"Every hour at {int(minute)} past"
-    if (step := re.fullmatch(r"\*/([0-9]+)", hour)) and 24 % int(step[1]) == 0:
-        past = "" if int(minute) == 0 else f" at {int(minute)} past"
-        return f"Every {int(step[1])} hours{past}" if int(step[1]) > 1 else None
-    if all(part.isdigit() for part in hour.split(",")):
-        hours = sorted({int(part) for part in hour.split(",")})
-        return "At " + _list([f"{h:02}:{int(minute):02}" for h in hours])
-    return None
+def _times(found: Cron) -> str:
+    minutes, hours = cron.values(found.minutes), cron.values(found.hours)
+    if len(minutes) == 1:
+        return _times_at(minutes[0], hours)
+    step = _cycle(minutes)
+    if len(hours) == 24:
+        if step and minutes[0] == 0:
+            return _every(step, "minute")
+        return f"{_minutes(minutes)} of every hour"
+    if len(hours) == 1:
+        step = _step(minutes)
+    if step and _is_run(hours) and len(minutes) * len(hours) > _FEW:
+        first, last = _clock(hours[0], minutes[0]), _clock(hours[-1], minutes[-1])
+        return f"{_every(step, 'minute')} from {first} through {last}"
+    if len(minutes) * len(hours) <= 2 * _FEW:
+        return "at " + _list([_clock(hour, minute) for hour in hours for minute in minutes])
+    return f"{_minutes(minutes)} in {_hours(hours)}"
 
 
-def _dates(day: str, month: str, weekday: str) -> str | None:
-    days, weekdays, months = _month_days(day), _weekdays(weekday), _months(month)
-    if days is None or weekdays is None or months is None:
-        return None
+def _times_at(minute: int, hours: tuple[int, ...]) -> str:
+    """The times of one minute of some hours."""
+    if len(hours) == 24:
+        return f"every hour at {minute} past" if minute else "every hour"
+    step = _step(hours)
+    if len(hours) <= (_FEW if step else 2 * _FEW):
+        return "at " + _list([_clock(hour, minute) for hour in hours])
+    if step is None:
+        return f"at minute {minute} in {_hours(hours)}"
+    if hours[0] == 0 and hours[-1] + step == 24:
+        return _every(step, "hour") + (f" at {minute} past" if minute else "")
+    first, last = _clock(hours[0], minute), _clock(hours[-1], minute)
+    return f"{_every(step, 'hour')} from {first} through {last}"
+
+
+def _hours(hours: tuple[int, ...]) -> str:
+    step = _step(hours)
+    if step and step > 1 and len(hours) > _FEW:
+        return f"every {_nth(step)} hour from {hours[0]:02} through {hours[-1]:02}"
+    spans = [_span([f"{hour:02}" for hour in run]) for run in _runs(hours)]
+    return f"the hour{'s' * (len(hours) > 1)} {_list(spans)}"
+
+
+def _minutes(minutes: tuple[int, ...]) -> str:
+    """Minutes of an hour, which is named after them."""
+    if len(minutes) == 60:
+        return "every minute"
+    step = _step(minutes)
+    if step and len(minutes) > _FEW:
+        return f"{_every(step, 'minute')} from minute {minutes[0]} through {minutes[-1]}"
+    return "at minutes " + _list([_span([str(m) for m in run]) for run in _runs(minutes)])
+
+
+def _dates(found: Cron) -> str:
+    if found.either_day and (found.any_day or found.any_weekday):
+        return ""
+    days = "" if found.any_day else _days_of_month(found)
+    weekdays = "" if found.any_weekday else _weekdays(found)
     if days and weekdays:
-        return f"{days} or{weekdays}{months}"
-    return f"{days or weekdays}{months}"
+        return f" {days} or {weekdays}" if found.either_day else f" {days}, but only {weekdays}"
+    return f" {days or weekdays}" if days or weekdays else ""
 
 
-def _month_days(day: str) -> str | None:
-    if day == "*":
-        return ""
-    if day == "L":
-        return " on the last day of the month"
-    if all(part.isdigit() for part in day.split(",")):
-        numbers = sorted({int(part) for part in day.split(",")})
-        return f" on day {_list([str(n) for n in numbers])} of the month"
-    return None
+def _days_of_month(found: Cron) -> str:
+    days = cron.values(found.days)
+    last = "on the last day of the month"
+    if not days:
+        return last
+    step = _step(days)
+    if step and step > 1 and len(days) > _FEW + 1:
+        words = f"on every {_nth(step)} day of the month from {days[0]} through {days[-1]}"
+    else:
+        spans = [_span([str(day) for day in run]) for run in _runs(days)]
+        words = f"on day{'s' * (len(days) > 1)} {_list(spans)} of the month"
+    return f"{words} and {last}" if found.last_day else words
 
 
-def _weekdays(weekday: str) -> str | None:
-    if weekday == "*":
-        return ""
-    if span := re.fullmatch(r"(\w+)-(\w+)", weekday):
-        first, last = _day(span[1]), _day(span[2])
-        return f" on {first} through {last}" if first and last else None
-    if nth := re.fullmatch(r"(\w+)#([1-5])", weekday):
-        named = _day(nth[1])
-        return f" on the {_ORDINALS[int(nth[2])]} {named} of the month" if named else None
-    names = [_day(part) for part in weekday.split(",")]
-    return " on " + _list([name for name in names if name]) if all(names) else None
+def _weekdays(found: Cron) -> str:
+    parts = []
+    if found.weekdays:
+        runs = _weekday_runs(cron.values(found.weekdays))
+        parts.append("on " + _list([_span([_DAYS[day] for day in run]) for run in runs]))
+    for weekday in (*range(1, WEEK), 0):
+        nth = [_ORDINALS[n] for n in range(5) if found.nth_weekdays >> (WEEK * n + weekday) & 1]
+        if nth and not found.weekdays >> weekday & 1:
+            parts.append(f"on the {_list(nth)} {_DAYS[weekday]} of the month")
+    return _list(parts)
 
 
-def _months(month: str) -> str | None:
-    if month == "*":
-        return ""
-    names = [_month(part) for part in month.split(",")]
-    return " in " + _list([name for name in names if name]) if all(names) else None
+def _weekday_runs(days: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Days that follow one another, also from Saturday to Sunday; the week begins on Monday."""
+    for first in days:
+        around = tuple((first + n) % WEEK for n in range(len(days)))
+        if set(around) == set(days):
+            return [around] if len(days) > 2 else [(day,) for day in around]
+    order = [(day - 1) % WEEK for day in days]
+    return [tuple((day + 1) % WEEK for day in run) for run in _runs(sorted(order))]
 
 
-def _day(text: str) -> str | None:
-    if text in cron.DAYS:
-        return _DAYS[cron.DAYS.index(text)]
-    return _DAYS[int(text)] if text.isdigit() and int(text) < len(_DAYS) else None
+def _cycle(minutes: tuple[int, ...]) -> int | None:
+    """The distance of minutes that go on with it into the next hour."""
+    step = _step(minutes)
+    return step if step and minutes[0] + 60 == minutes[-1] + step else None
 
 
-def _month(text: str) -> str | None:
-    if text in cron.MONTHS:
-        return _MONTHS[cron.MONTHS.index(text) + 1]
-    return _MONTHS[int(text)] if text.isdigit() and int(text) < len(_MONTHS) else None
+def _step(values: Sequence[int]) -> int | None:
+    """The distance of values that are equally far apart."""
+    if len(values) < 2:
+        return None
+    step = values[1] - values[0]
+    return step if list(values) == list(range(values[0], values[-1] + 1, step)) else None
 
 
-def _short_months(day: str) -> bool:
-    parts = day.split(",")
-    return all(part.isdigit() for part in parts) and min(map(int, parts)) > 28
+def _is_run(values: Sequence[int]) -> bool:
+    return values[-1] - values[0] == len(values) - 1
 
 
-def _list(items: list[str]) -> str:
+def _runs(values: Sequence[int]) -> list[tuple[int, ...]]:
+    """The values, where three or more that follow one another are together."""
+    runs: list[tuple[int, ...]] = []
+    for value in values:
+        if runs and value == runs[-1][-1] + 1:
+            runs[-1] += (value,)
+        else:
+            runs.append((value,))
+    return [part for run in runs for part in ([run] if len(run) > 2 else [(v,) for v in run])]
+
+
+def _span(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} through {names[-1]}"
+
+
+def _every(step: int, unit: str) -> str:
+    return f"every {step} {unit}s" if step > 1 else f"every {unit}"
+
+
+def _nth(step: int) -> str:
+    return f"{step}{ {2: 'nd', 3: 'rd'}.get(step, 'th') }"
+
+
+def _clock(hour: int, minute: int) -> str:
+    return f"{hour:02}:{minute:02}"
+
+
+def _list(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

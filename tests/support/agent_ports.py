@@ -22,6 +22,7 @@ from shared.definition.envelope import AutomationCreate, dump
 from shared.registries.catalogue import current_catalogue
 from shared.schedule import description
 from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.notes import find_notes
 from shared.schedule.slots import next_slots
 from shared.validation import never_fires
 from shared.validation.check import check
@@ -149,7 +150,7 @@ class MemoryAutomations:
         return PreviewView(
             slots=tuple(slots),
             summary=description.describe(schedule),
-            notes=tuple(description.notes(schedule)),
+            notes=tuple(find_notes(schedule)),
         )
 
     async def list(

@@ -1,0 +1,86 @@
+"""What a reader of a schedule may not expect, in a sentence each."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from shared.schedule import cron
+from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.cron import DAY, FIELDS, HOUR, MINUTE, MONTH, WEEK, WEEKDAY, Cron, Field
+
+# What the values of a field fill, and how many they are.
+_WHOLE: Final = {
+    MINUTE.name: ("hour", 60),
+    HOUR.name: ("day", 24),
+    DAY.name: ("month", 0),
+    MONTH.name: ("year", 12),
+    WEEKDAY.name: ("week", 7),
+}
+_OPEN_STEP: Final = re.compile(r"(\*|\w+)/([0-9]+)")
+
+
+def find_notes(config: ScheduleTriggerConfig) -> list[str]:
+    found = cron.read(config.cron)
+    notes = [*_of_two_days(found), *_of_fields(config.cron), *_of_sets(found)]
+    if config.on_gap == "skip":
+        notes.append("Local times that a clock change skips do not fire.")
+    if config.on_fold == "both":
+        notes.append("Local times that a clock change repeats fire twice.")
+    if config.max_fires is not None:
+        times = "once" if config.max_fires == 1 else f"at most {config.max_fires} times"
+        notes.append(f"It fires {times}, then no more.")
+    return notes
+
+
+def _of_two_days(found: Cron) -> Iterator[str]:
+    """What becomes of a day of month beside a day of week."""
+    if found.any_day and found.any_weekday:
+        return
+    if not found.any_day and not found.any_weekday:
+        both = "Day of month and day of week are both given"
+        if found.either_day:
+            yield f"{both}: it fires on days that match either."
+        else:
+            yield f"{both}, and one starts with *: it fires only on days that match both."
+    elif found.either_day:
+        every, other = "day of month", "day of week"
+        if found.any_weekday:
+            every, other = other, every
+        yield f"The {every} names every day, so that the {other} leaves none out."
+
+
+def _of_fields(expression: str) -> Iterator[str]:
+    """What becomes of steps."""
+    for text, field in zip(expression.split(), FIELDS, strict=True):
+        for item in text.split(","):
+            if step := _OPEN_STEP.fullmatch(item):
+                yield from _of_step(item, step[1], int(step[2]), field)
+
+
+def _of_step(item: str, first: str, step: int, field: Field) -> Iterator[str]:
+    whole, size = _WHOLE[field.name]
+    if step > 1 and (not size or size % step):
+        yield f"{item} of the {field.name} starts anew each {whole}."
+    if first != "*":
+        last = "SAT" if field is WEEKDAY else field.names[-1] if field.names else str(field.high)
+        first = "SUN" if field is WEEKDAY and first == "7" else first
+        yield (
+            f"{item} of the {field.name} means from {first} through {last}; Debian's cron has no "
+            "step after a single value."
+        )
+
+
+def _of_sets(found: Cron) -> Iterator[str]:
+    if found.minutes.bit_count() == 60 and found.hours.bit_count() < 24:
+        yield "Its minute is *: it fires 60 times in each of its hours."
+    if _leaves_months_out(found):
+        yield "Months that lack the day are left out."
+
+
+def _leaves_months_out(found: Cron) -> bool:
+    return any(
+        not cron.days_of_month(found, first, length)
+        for month in cron.values(found.months)
+        for length in {cron.LENGTHS[month], 28 if month == 2 else cron.LENGTHS[month]}
+        for first in range(WEEK)
+    )
