@@ -38,6 +38,7 @@ from chat_service.model_selection.auto_pin import AutoPin
 from chat_service.model_selection.feature_memory import FeatureMemory
 from chat_service.model_selection.key_rotation import KeyRotation
 from chat_service.model_selection.llm_bundle import ModelLoader
+from chat_service.model_selection.model_tests import ModelTests
 from chat_service.model_selection.quota import Quota
 from chat_service.persistence import tables
 from chat_service.persistence.schema_version import require_migrated
@@ -303,6 +304,7 @@ def _servicers(
         decider=decider,
         message_reader=UserMessageReader(db=db, automations=deps.automations, fetcher=fetcher),
         model_loader=deps.model_loader,
+        model_tests=ModelTests(db=db, clock=clock, quota=deps.quota),
     )
     agent = AgentServicer(
         db=db,

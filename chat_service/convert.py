@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from google.protobuf import json_format
+from google.protobuf import field_mask_pb2, json_format
 from google.rpc import status_pb2
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.llm.config import ModelConfig
+from chat_service.llm.probe.model_probe import Outcome, ProbeReport
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
 from chat_service.persistence.messages import Message
@@ -16,7 +17,7 @@ from chat_service.persistence.model_configs import OwnModel
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
 from shared import aip, canonical_json, resources
-from shared.rpc.struct import to_struct
+from shared.rpc.struct import to_json, to_struct
 from shared.rpc.timestamps import to_timestamp
 
 _TURN_STATES = {
@@ -155,12 +156,14 @@ def model_config_digest(row: OwnModel) -> str:
             "context_tokens": row.context_tokens,
             "has_key": row.api_key is not None,
             "key_hint": row.key_hint,
+            "settings": row.settings,
+            "extra_header_names": row.header_names,
         }
     )
 
 
 def own_model(row: OwnModel, *, etag: str = "", payload_digest: str = "") -> pb.ModelConfig:
-    """Without the API key."""
+    """Without the API key and the values of headers."""
     return pb.ModelConfig(
         id=row.id,
         name=model_config_name(row.workspace_id, row.id),
@@ -175,7 +178,25 @@ def own_model(row: OwnModel, *, etag: str = "", payload_digest: str = "") -> pb.
         update_time=to_timestamp(row.update_time),
         etag=etag or model_config_etag(row),
         payload_digest=payload_digest,
+        settings=None if row.settings is None else request_settings(row.settings),
+        extra_header_names=row.header_names or (),
     )
+
+
+def request_settings(stored: Mapping[str, Any]) -> pb.RequestSettings:
+    body = stored.get("extra_body")
+    plain = {name: value for name, value in stored.items() if name != "extra_body"}
+    return pb.RequestSettings(**plain, extra_body=None if body is None else to_struct(body))
+
+
+def stored_settings(asked: pb.RequestSettings) -> dict[str, Any]:
+    """Returns what is set, by the names of RequestOptions. Raises NotCanonical."""
+    found = {field.name: value for field, value in asked.ListFields()}
+    if "leave_out" in found:
+        found["leave_out"] = list(found["leave_out"])
+    if "extra_body" in found:
+        found["extra_body"] = to_json(found["extra_body"])
+    return found
 
 
 def file_model(config: ModelConfig, workspace: str) -> pb.ModelConfig:
@@ -189,6 +210,35 @@ def file_model(config: ModelConfig, workspace: str) -> pb.ModelConfig:
         premium=config.premium,
         auto_eligible=config.auto_eligible,
         context_tokens=config.context_tokens,
+    )
+
+
+_OUTCOMES = {
+    Outcome.WORKS: pb.FeatureTest.WORKS,
+    Outcome.REFUSED: pb.FeatureTest.REFUSED,
+    Outcome.NOT_TOLD: pb.FeatureTest.NOT_TOLD,
+    Outcome.FAILED: pb.FeatureTest.FAILED,
+}
+
+
+def model_test(
+    report: ProbeReport, suggested: pb.ModelConfig, changes: Sequence[str], used: pb.Usage
+) -> pb.TestModelConfigResponse:
+    features = [
+        pb.FeatureTest(
+            feature=one.feature,
+            outcome=_OUTCOMES[one.outcome],
+            detail=one.detail,
+            metadata=one.metadata,
+            limit=one.limit,
+        )
+        for one in report.results
+    ]
+    return pb.TestModelConfigResponse(
+        features=features,
+        suggested=suggested,
+        changes=field_mask_pb2.FieldMask(paths=changes),
+        usage=used,
     )
 
 

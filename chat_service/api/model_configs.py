@@ -1,22 +1,29 @@
 """The RPC methods of model configs: those of the models file and those that users add."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 from google.protobuf import empty_pb2
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
 from chat_service.api.resource import ResourceServicer
 from chat_service.llm import custom_endpoint
-from chat_service.model_selection import llm_bundle
+from chat_service.llm.features.request_options import OwnRequestOptions
+from chat_service.llm.probe.model_probe import ModelProbe
+from chat_service.model_selection import llm_bundle, model_suggestion
 from chat_service.model_selection.llm_bundle import ModelLoader
+from chat_service.model_selection.model_tests import ModelTests
 from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
-from shared import aip, errors, resources
+from chat_service.turns import accounting
+from shared import aip, canonical_json, errors, resources
 from shared.db import database
 from shared.invisible_characters import name_fault
 from shared.rpc.access import Role
@@ -27,12 +34,20 @@ from shared.settings import SECRET_KEYS
 MAX_MODELS: Final = 50  # of one user in one workspace
 _HINT: Final = 4
 _HINTED_FROM: Final = 16
-_FIELDS: Final = ("display_name", "model", "image_support", "base_url", "api_key", "context_tokens")
+# of a row, and their fields in the API
+_TESTED: Final = ("supports_images", "context_tokens", "settings")
+_PATHS: Final = {"supports_images": "image_support"}
+_SECRETS: Final = ("api_key", "extra_headers")
+_FIELDS: Final = (
+    *("display_name", "model", "image_support", "base_url", "context_tokens", "settings"),
+    *_SECRETS,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfigServicer(ResourceServicer):
     model_loader: ModelLoader
+    model_tests: ModelTests
 
     async def CreateModelConfig(
         self, request: pb.CreateModelConfigRequest, context: Any
@@ -41,7 +56,7 @@ class ModelConfigServicer(ResourceServicer):
         who = await self.access.admit(request.parent, "editor")
         row = self._new_own_model(request.model_config, workspace, who.user, self.clock.now())
         if request.validate_only:
-            self._encrypt_key(row, request.model_config.api_key)
+            self._encrypt(row, request.model_config)  # it may be unavailable
             return convert.own_model(row)
         key = IdempotencyKey.of(
             request, rpc="CreateModelConfig", workspace=workspace, user=who.user
@@ -50,8 +65,8 @@ class ModelConfigServicer(ResourceServicer):
         async def make() -> str:
             await self._check_room(connection, workspace, who.user, request.parent)
             found = replace(row, id=await model_configs.allocate_id(connection))
-            sealed = self._encrypt_key(found, request.model_config.api_key)
-            await model_configs.insert(connection, replace(found, api_key=sealed))
+            sealed = self._encrypt(found, request.model_config)
+            await model_configs.insert(connection, sealed)
             return str(found.id)
 
         async with database.transaction(self.db) as connection:
@@ -139,6 +154,32 @@ class ModelConfigServicer(ResourceServicer):
             await self.idempotency.run(connection, key, make)
         return empty_pb2.Empty()
 
+    async def TestModelConfig(
+        self, request: pb.TestModelConfigRequest, context: Any
+    ) -> pb.TestModelConfigResponse:
+        of_file = llm_bundle.is_of_file(resources.MODEL_CONFIG.parse(request.name))
+        workspace, config_id, user = await self._admit_model(
+            request.name, "owner" if of_file else "editor"
+        )
+        row: OwnModel | None = None
+        if config_id < 0:
+            bundle = self.model_loader.bundle_of_file(config_id)
+        else:
+            async with self.db.connect() as connection:
+                row = await self._get_own_model(connection, config_id, workspace, user)
+            bundle = self.model_loader.bundle_of(row)
+        probe = ModelProbe(model=bundle)
+        async with self.model_tests.run(user, request.name, probe.meter, bundle.config):
+            report = await probe.run()
+        used = convert.usage(accounting.add_calls({}, probe.meter.usage()))
+        if row is None:
+            shown = convert.file_model(bundle.config, workspace)
+            return convert.model_test(report, shown, (), used)
+        fitting = model_suggestion.suggest(row, report)
+        changes = [name for name in _TESTED if getattr(row, name) != getattr(fitting, name)]
+        paths = [_PATHS.get(name, name) for name in changes]
+        return convert.model_test(report, convert.own_model(fitting), paths, used)
+
     async def _admit_model(self, name: str, role: Role) -> tuple[str, int, str]:
         """Admits the caller and returns workspace, id and user."""
         parts = resources.MODEL_CONFIG.parse(name)
@@ -185,6 +226,7 @@ class ModelConfigServicer(ResourceServicer):
         display_name = asked.display_name.strip() or asked.model.strip()
         _require(model=asked.model, base_url=asked.base_url)
         _require_names(display_name=display_name, model=asked.model.strip())
+        options = _read_options(asked)
         return OwnModel(
             id=0,
             workspace_id=workspace,
@@ -196,6 +238,8 @@ class ModelConfigServicer(ResourceServicer):
             key_hint=_hint(asked.api_key),
             supports_images=convert.IMAGE_SUPPORT_FROM_PROTO[asked.image_support],
             context_tokens=asked.context_tokens or None,
+            settings=options.stored(),
+            header_names=sorted(options.extra_headers) or None,
             revision=1,
             create_time=now,
             update_time=now,
@@ -216,38 +260,86 @@ class ModelConfigServicer(ResourceServicer):
             changes["supports_images"] = convert.IMAGE_SUPPORT_FROM_PROTO[asked.image_support]
         if "context_tokens" in fields:
             changes["context_tokens"] = asked.context_tokens or None
+        options = _read_options(asked)
+        if "settings" in fields:
+            changes["settings"] = options.stored()
         moved = changes.get("base_url", row.base_url) != row.base_url
         if "api_key" in fields or moved:
             key = asked.api_key if "api_key" in fields else ""
             if moved or not self._is_key(row, key):
-                changes |= {"api_key": self._encrypt_key(row, key), "key_hint": _hint(key)}
+                changes |= {"api_key": self._seal(key, row.bound_to), "key_hint": _hint(key)}
+        if "extra_headers" in fields or moved:
+            headers = _headers_json(asked) if "extra_headers" in fields else ""
+            if moved or not self._is_sealed(row.extra_headers, row.headers_bound_to, headers):
+                changes["extra_headers"] = self._seal(headers, row.headers_bound_to)
+                changes["header_names"] = sorted(asked.extra_headers) if headers else None
         return changes
 
     def _is_key(self, row: OwnModel, key: str) -> bool:
         """Whether a model has this key already; False if its own can't be read."""
-        if row.api_key is None or self.model_loader.box is None:
+        return self._is_sealed(row.api_key, row.bound_to, key)
+
+    def _is_sealed(self, secret: bytes | None, bound_to: str, text: str) -> bool:
+        if secret is None or self.model_loader.box is None:
             return False
         try:
-            return self.model_loader.box.open(row.api_key, bound_to=row.bound_to) == key
+            return self.model_loader.box.open(secret, bound_to=bound_to) == text
         except DecryptionError:
             return False
 
-    def _encrypt_key(self, row: OwnModel, key: str) -> bytes | None:
-        if not key:
+    def _encrypt(self, row: OwnModel, asked: pb.ModelConfig) -> OwnModel:
+        """Returns the row with its secrets, sealed for its id. Raises EncryptionUnavailable."""
+        return replace(
+            row,
+            api_key=self._seal(asked.api_key, row.bound_to),
+            extra_headers=self._seal(_headers_json(asked), row.headers_bound_to),
+        )
+
+    def _seal(self, text: str, bound_to: str) -> bytes | None:
+        if not text:
             return None
         if self.model_loader.box is None:
             raise errors.EncryptionUnavailable(SECRET_KEYS)
-        return self.model_loader.box.seal(key, bound_to=row.bound_to)
+        return self.model_loader.box.seal(text, bound_to=bound_to)
 
 
 def _masked(request: pb.UpdateModelConfigRequest) -> Sequence[str]:
     present = [field.name for field, _ in request.model_config.ListFields()]
     paths = request.update_mask.paths
     fields = aip.resolve_mask(paths, allowed=_FIELDS, present=present, prefix="model_config")
-    # Reads never return api_key, so a caller that writes back what it read has none.
-    if list(paths) == ["*"] and not request.model_config.api_key:
-        return [field for field in fields if field != "api_key"]
+    # Reads never return secrets, so a caller that writes back what it read has none.
+    if list(paths) == ["*"]:
+        return [f for f in fields if f not in _SECRETS or getattr(request.model_config, f)]
     return fields
+
+
+def _read_options(asked: pb.ModelConfig) -> OwnRequestOptions:
+    """Returns the settings and headers. Raises InvalidRequest."""
+    try:
+        told = convert.stored_settings(asked.settings)
+        return OwnRequestOptions.model_validate(
+            {**told, "extra_headers": dict(asked.extra_headers)}
+        )
+    except ValidationError as exc:
+        raise errors.InvalidRequest([_fault(one) for one in exc.errors()]) from None
+    except canonical_json.NotCanonical as exc:
+        raise errors.invalid("model_config.settings.extra_body", str(exc), "invalid") from None
+
+
+def _fault(fault: ErrorDetails) -> errors.FieldViolation:
+    where, *more = map(str, fault["loc"])
+    named = [name for name in more if name != "[key]"] if where == "extra_headers" else []
+    field = ".".join([where if where == "extra_headers" else f"settings.{where}", *named[:1]])
+    # never what was given: a header may hold a secret
+    said = fault["msg"].removeprefix("Value error, ")
+    return errors.FieldViolation(
+        field=f"model_config.{field}", description=said[:1].lower() + said[1:], reason="invalid"
+    )
+
+
+def _headers_json(asked: pb.ModelConfig) -> str:
+    headers = dict(sorted(asked.extra_headers.items()))
+    return json.dumps(headers) if headers else ""
 
 
 def _require(**texts: str) -> None:

@@ -112,7 +112,13 @@ class ModelBundle:
         if self.client is None:
             headers = tuple(config.settings.extra_headers.items())
             return _service_chat(config.model, config.base_url, key, headers)
-        own = {"http_async_client": self.client, "http_client": _unused_client(), **_NOT_OURS}
+        own: dict[str, Any] = {
+            "http_async_client": self.client,
+            "http_client": _unused_client(),
+            **_NOT_OURS,
+        }
+        if config.settings.extra_headers:
+            own["default_headers"] = dict(config.settings.extra_headers)
         return _chat(config.model, config.base_url, key, **own)
 
     async def answer(
@@ -134,10 +140,10 @@ class ModelBundle:
         without = by_hand.without() | (self.features.left_out() - fixed)
         learnt: str | None = None
         for number in range(1 + MOST_REFUSALS):
-            adapt = partial(_adapted, by_hand, without)
+            change = partial(adapt, by_hand, without)
             try:
                 answer = await self.chat().answer(
-                    messages, progress=progress, on_chunk=on_chunk, adapt=adapt, **settings
+                    messages, progress=progress, on_chunk=on_chunk, adapt=change, **settings
                 )
             except openai.APIError as exc:
                 found = None if progress.streamed else find_refused(exc, progress.request, fixed)
@@ -160,9 +166,10 @@ class ModelBundle:
             await self.features.leave_out(feature)
 
 
-def _adapted(
+def adapt(
     by_hand: RequestSettings, without: frozenset[str], request: dict[str, Any]
 ) -> dict[str, Any]:
+    """Returns a request with what is set by hand, and without some features."""
     return adapt_request(by_hand.apply(request), without, no_tools=load_prompt("no_tools"))
 
 

@@ -1,6 +1,6 @@
-"""Encryption of users' API keys with the newest of the service's keys."""
+"""Encryption of users' API keys and headers with the newest of the service's keys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +22,7 @@ class KeyRotation:
     model_loader: ModelLoader
 
     async def rotate(self) -> None:
-        """Encrypts every API key with the first of ROTA_SECRET_KEYS.
+        """Encrypts every API key and header with the first of ROTA_SECRET_KEYS.
 
         Skips one that no key decrypts, since that key may come back.
         """
@@ -46,10 +46,20 @@ class KeyRotation:
 
 
 async def _seal_again(connection: AsyncConnection, box: SecretBox, row: OwnModel) -> bool:
-    assert row.api_key is not None
+    def sealed(secret: bytes | None, bound_to: str) -> bytes | None:
+        return (
+            None
+            if secret is None
+            else box.seal(box.open(secret, bound_to=bound_to), bound_to=bound_to)
+        )
+
     try:
-        key = box.open(row.api_key, bound_to=row.bound_to)
+        again = replace(
+            row,
+            api_key=sealed(row.api_key, row.bound_to),
+            extra_headers=sealed(row.extra_headers, row.headers_bound_to),
+        )
     except DecryptionError:
         return False
-    await model_configs.replace_api_key(connection, row.id, box.seal(key, bound_to=row.bound_to))
+    await model_configs.replace_secrets(connection, again)
     return True

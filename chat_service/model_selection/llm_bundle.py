@@ -1,5 +1,6 @@
 """Models, ready to be called, from the models file and from users."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.llm.config import CONTEXT_TOKENS, ModelBundle, ModelConfig
+from chat_service.llm.features.request_options import RequestOptions
 from chat_service.model_selection.feature_memory import FeatureMemory
 from chat_service.persistence import model_configs
 from chat_service.persistence.model_configs import OwnModel
@@ -57,17 +59,26 @@ class ModelLoader:
         """
         config_id = turn.model_config_id
         if config_id <= 0:
-            config = self.models.get(config_id)
-            if config is None:
-                raise _model_gone(config_id)
-            return ModelBundle(config=config, features=self.memory.of(config))
+            return self.bundle_of_file(config_id)
         async with self.db.connect() as connection:
             row = await model_configs.get(
                 connection, config_id, workspace=turn.workspace_id, user=turn.requested_by
             )
         if row is None:
             raise _model_gone(config_id)
-        own = _config(row, self._open_key(row))
+        return self.bundle_of(row)
+
+    def bundle_of_file(self, config_id: int) -> ModelBundle:
+        """Returns a model of the models file. Raises ModelGone if it was removed."""
+        config = self.models.get(config_id)
+        if config is None:
+            raise _model_gone(config_id)
+        return ModelBundle(config=config, features=self.memory.of(config))
+
+    def bundle_of(self, row: OwnModel) -> ModelBundle:
+        """Returns a user's own model with its secrets. Raises EncryptionUnavailable."""
+        headers = json.loads(self._open(row.extra_headers, row.headers_bound_to) or "{}")
+        own = _config(row, self._open(row.api_key, row.bound_to), headers)
         return ModelBundle(config=own, client=self.client, features=self.memory.of(own))
 
     async def find_id(self, name: str, *, workspace: str, user: str) -> int:
@@ -85,13 +96,13 @@ class ModelLoader:
                     return found
         raise errors.ModelGone(f"no model {name!r} is configured", metadata={"model": name})
 
-    def _open_key(self, row: OwnModel) -> str:
-        if row.api_key is None:
+    def _open(self, secret: bytes | None, bound_to: str) -> str:
+        if secret is None:
             return ""
         if self.box is None:
             raise errors.EncryptionUnavailable(SECRET_KEYS)
         try:
-            return self.box.open(row.api_key, bound_to=row.bound_to)
+            return self.box.open(secret, bound_to=bound_to)
         except DecryptionError:
             raise errors.EncryptionUnavailable(SECRET_KEYS) from None
 
@@ -106,6 +117,12 @@ def parse_own_id(name: str, workspace: str) -> int | None:
     return found if parts["workspace"] == workspace and found is not None and found > 0 else None
 
 
+def is_of_file(parts: Mapping[str, str]) -> bool:
+    """Returns whether the parts of a resource name are those of a model of the models file."""
+    found = parse_id(parts["model_config"])
+    return found is not None and found < 0
+
+
 def parse_id(text: str) -> int | None:
     """Returns the id of a resource name's last segment; None unless in canonical spelling."""
     digits = text.removeprefix("-")
@@ -114,7 +131,9 @@ def parse_id(text: str) -> int | None:
     return int(text) if len(digits) <= 18 else None
 
 
-def _config(row: OwnModel, api_key: str = "") -> ModelConfig:
+def _config(
+    row: OwnModel, api_key: str = "", headers: Mapping[str, str] | None = None
+) -> ModelConfig:
     return ModelConfig(
         id=row.id,
         display_name=row.display_name,
@@ -125,6 +144,7 @@ def _config(row: OwnModel, api_key: str = "") -> ModelConfig:
         auto_eligible=False,
         context_tokens=row.context_tokens or CONTEXT_TOKENS,
         revision=row.revision,
+        settings=RequestOptions.model_validate(row.settings or {}).settings(headers or {}),
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -59,6 +60,17 @@ class Quota:
             micros=micros,
             now=self.clock.now(),
         )
+
+    async def reserve_once(
+        self, connection: AsyncConnection, use: UUID, user: str, config: ModelConfig
+    ) -> None:
+        """Reserves credit for a use that no turn has. Raises QuotaExceeded."""
+        if not config.premium:
+            return
+        if not await self.can_afford(connection, user, config):
+            raise errors.QuotaExceeded(user)
+        micros, now = self.estimate(config), self.clock.now()
+        await credits.reserve(connection, turn=use, segment=0, user=user, micros=micros, now=now)
 
     def estimate(self, config: ModelConfig) -> int:
         """Returns the price of the config's reserve_tokens, read and written.

@@ -94,6 +94,14 @@ async def add_used(connection: AsyncConnection, turn: UUID, segment: int, micros
     )
 
 
+async def settle(
+    connection: AsyncConnection, turn: UUID, segment: int, micros: int, now: datetime
+) -> None:
+    """Adds a use and releases the rest of its reservation; nothing without a reservation."""
+    values = {"turn": turn, "in_segment": segment, "micros": micros, "now": now}
+    await connection.execute(SETTLE_RESERVATION, values)
+
+
 async def settle_abandoned(connection: AsyncConnection, now: datetime, *, limit: int) -> int:
     """Settles reservations of segments that no replica runs. Returns their number."""
     works = sa.exists().where(

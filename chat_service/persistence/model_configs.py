@@ -16,7 +16,11 @@ t = tables.model_configs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnModel:
-    """`api_key` is encrypted and bound to `bound_to`; None for an endpoint without a key."""
+    """`api_key` is encrypted and bound to `bound_to`; None for an endpoint without a key.
+
+    `settings` are the members of RequestOptions that are set. `extra_headers` are JSON, encrypted
+    and bound to `headers_bound_to`.
+    """
 
     id: int
     workspace_id: str
@@ -28,6 +32,9 @@ class OwnModel:
     key_hint: str
     supports_images: bool | None
     context_tokens: int | None
+    settings: dict[str, Any] | None = None
+    extra_headers: bytes | None = None
+    header_names: list[str] | None = None
     revision: int
     create_time: datetime
     update_time: datetime
@@ -35,6 +42,10 @@ class OwnModel:
     @property
     def bound_to(self) -> str:
         return f"chat.model_configs/{self.workspace_id}/{self.user_id}/{self.id}"
+
+    @property
+    def headers_bound_to(self) -> str:
+        return f"{self.bound_to}/headers"
 
 
 async def allocate_id(connection: AsyncConnection) -> int:
@@ -99,11 +110,15 @@ async def delete(connection: AsyncConnection, row: OwnModel) -> None:
 async def list_with_other_key(
     connection: AsyncConnection, prefix: bytes, *, after: int, limit: int
 ) -> Sequence[OwnModel]:
-    """Returns rows whose encrypted key does not begin with `prefix`, locked, in order of id."""
-    begins = sa.func.substring(t.c.api_key, 1, len(prefix))
+    """Returns rows with a secret that does not begin with `prefix`, locked, in order of id."""
+    size = len(prefix)
+    old = [
+        secret.is_not(None) & (sa.func.substring(secret, 1, size) != prefix)
+        for secret in (t.c.api_key, t.c.extra_headers)
+    ]
     query = (
         sa.select(t)
-        .where(t.c.api_key.is_not(None), begins != prefix, t.c.id > after)
+        .where(sa.or_(*old), t.c.id > after)
         .order_by(t.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -111,6 +126,7 @@ async def list_with_other_key(
     return [OwnModel(**row) for row in (await connection.execute(query)).mappings()]
 
 
-async def replace_api_key(connection: AsyncConnection, config_id: int, api_key: bytes) -> None:
-    """Stores the same key, encrypted again. The revision stays, since nothing visible changes."""
-    await connection.execute(sa.update(t).where(t.c.id == config_id).values(api_key=api_key))
+async def replace_secrets(connection: AsyncConnection, row: OwnModel) -> None:
+    """Stores the same secrets, encrypted again. The revision stays: nothing visible changes."""
+    secrets = {"api_key": row.api_key, "extra_headers": row.extra_headers}
+    await connection.execute(sa.update(t).where(t.c.id == row.id).values(secrets))

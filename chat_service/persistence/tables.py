@@ -207,10 +207,22 @@ model_configs = sa.Table(
     sa.Column("key_hint", sa.Text, nullable=False),
     sa.Column("supports_images", sa.Boolean),
     sa.Column("context_tokens", sa.Integer),  # absent: not known
+    sa.Column("settings", JSONB(none_as_null=True)),
+    sa.Column("extra_headers", sa.LargeBinary),  # sealed
+    sa.Column("header_names", JSONB(none_as_null=True)),
     sa.Column("revision", sa.Integer, nullable=False),
     _time("create_time"),
     _time("update_time"),
     sa.Index("ix_model_configs_owner", "workspace_id", "user_id", "id"),
+)
+
+# The test of a model that a person has begun, until it ends or its time is over.
+model_tests = sa.Table(
+    "model_tests",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("test", UUID(as_uuid=True), nullable=False),
+    _time("until"),
 )
 
 tool_acts = sa.Table(

@@ -1,14 +1,12 @@
 """The models file: models, subagents, tool rules and MCP servers of an installation."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 import httpx2
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -18,8 +16,7 @@ from pydantic import (
 )
 
 from chat_service.llm.config import CONTEXT_TOKENS, DEFAULT_ID, ModelConfig
-from chat_service.llm.features.request_features import NEEDED
-from chat_service.llm.features.request_settings import RESERVED, RequestSettings, ResponseFormat
+from chat_service.llm.features.request_options import Header, RequestOptions
 from chat_service.llm.usage import MAX_TOKENS
 from chat_service.runtime.subagent import Subagent, researcher
 from shared.security.body_decoder import ACCEPTED
@@ -235,40 +232,11 @@ def _reachable(server: McpServer, environ: Mapping[str, str], path: Path) -> Mcp
     return server
 
 
-_SETTINGS: Final = tuple(one.name for one in fields(RequestSettings))
-_OUR_HEADERS: Final = frozenset(
-    {"authorization", "accept-encoding", "connection", "content-length", "content-type", "host"}
-    | {"transfer-encoding"}
-)
-
-
-def _can_be_left_out(feature: str) -> str:
-    if feature in NEEDED:
-        raise ValueError(f"no request can do without {feature}")
-    return feature
-
-
-def _is_not_ours(name: str) -> str:
-    if name.lower() in _OUR_HEADERS | RESERVED:
-        raise ValueError(f"{name} is set by Rota")
-    return name
-
-
-# of a request, and what else a request can do without
-_Feature = Annotated[
-    str,
-    Field(pattern=r"^([a-z_]{1,40}|schema\.[$A-Za-z]{1,40})$"),
-    AfterValidator(_can_be_left_out),
-]
-_Header = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,100}$"), AfterValidator(_is_not_ours)]
-_HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,2000}$")]
-_Member = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,100}$"), AfterValidator(_is_not_ours)]
+_SETTINGS: Final = tuple(RequestOptions.model_fields)
 _Price = Annotated[int, Field(ge=0, le=1_000_000_000_000)]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Entry(RequestOptions):
     id: Annotated[int, Field(lt=0, description="below 0, unique")]
     display_name: Annotated[str, Field(min_length=1, max_length=200)]
     model: Annotated[str, Field(min_length=1, max_length=200)]
@@ -282,20 +250,9 @@ class _Entry(BaseModel):
     cached_price: _Price | None = None
     reserve_tokens: Annotated[int, Field(gt=0, le=MAX_TOKENS)] = 4_000
     context_tokens: Annotated[int, Field(ge=1_000, le=MAX_CONTEXT_TOKENS)] = CONTEXT_TOKENS
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    max_tokens: Annotated[int, Field(gt=0, le=MAX_TOKENS)] | None = None
-    reasoning_effort: Annotated[str, Field(pattern="^[a-z]{1,20}$")] | None = None
-    response_format: ResponseFormat | None = None
-    strict: bool | None = None
-    tool_choice: Literal["auto"] | None = None
-    parallel_tool_calls: bool | None = None
-    leave_out: list[_Feature] = Field(default_factory=list)
-    extra_headers: dict[_Header, _HeaderValue] = Field(default_factory=dict)
-    header_env: dict[_Header, str] = Field(
+    header_env: dict[Header, str] = Field(
         default_factory=dict, description="header → the environment variable that holds its value"
     )
-    extra_body: dict[_Member, Any] = Field(default_factory=dict)
 
     def config(
         self, key: str, base_url: str, environ: Mapping[str, str], path: Path
@@ -307,24 +264,16 @@ class _Entry(BaseModel):
         own = self.model_dump(exclude={"api_key_env", "base_url", "header_env", *_SETTINGS})
         return ModelConfig(
             **own,
-            settings=self._settings(environ, path),
+            settings=self.settings(self._secret_headers(environ, path)),
             base_url=base_url if self.base_url is None else self.base_url,
             api_key=SecretStr(key),
         )
 
-    def _settings(self, environ: Mapping[str, str], path: Path) -> RequestSettings:
+    def _secret_headers(self, environ: Mapping[str, str], path: Path) -> dict[str, str]:
         missing = [name for name in self.header_env.values() if not environ.get(name)]
         if missing:
             raise BadModelsFile(f"{path}: model {self.id}: {missing[0]} is not set")
-        told = self.model_dump(include=set(_SETTINGS))
-        secret = {header: environ[name] for header, name in self.header_env.items()}
-        return RequestSettings(
-            **{
-                **told,
-                "leave_out": frozenset(self.leave_out),
-                "extra_headers": {**self.extra_headers, **secret},
-            }
-        )
+        return {header: environ[name] for header, name in self.header_env.items()}
 
 
 class _File(BaseModel):

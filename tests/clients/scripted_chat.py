@@ -115,6 +115,9 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
     approvals: dict[str, chat_pb2.Approval] = field(default_factory=dict)
     turns: dict[str, Told] = field(default_factory=dict)
     models: list[chat_pb2.ModelConfig] = field(default_factory=list)
+    model_test: chat_pb2.TestModelConfigResponse = field(
+        default_factory=chat_pb2.TestModelConfigResponse
+    )
     threads: list[chat_pb2.Thread] = field(default_factory=list)
     begun: dict[str, tuple[Told, int]] = field(default_factory=dict)
     calls: list[tuple[str, Any]] = field(default_factory=list)
@@ -183,6 +186,19 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
         made.ClearField("api_key")
         self.models.append(made)
         return made
+
+    async def UpdateModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        changed = chat_pb2.ModelConfig()
+        changed.CopyFrom(request.model_config)
+        changed.extra_header_names.extend(sorted(changed.extra_headers))
+        changed.own, changed.id = True, 7
+        changed.ClearField("extra_headers")
+        return changed
+
+    async def TestModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        return self.model_test
 
     async def DeleteModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._enter(request, context)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 from rota.chat.v1 import chat_pb2 as pb
 
 from tests.clients.command import Rota
@@ -115,3 +116,105 @@ def test_a_message_is_said_to_the_model_that_is_named(rota_command: Rota, peer: 
     done = rota_command("chat", "--message", "hello", "--model", "7")
     assert done.exit_code == 0, done.output
     assert next(r for m, r in peer.chat.calls if m == "SendMessage").model_config_id == 7
+
+
+SETTINGS = {"temperature": 1, "leave_out": ["stream_options"], "extra_body": {"seed": 7}}
+
+
+def found_test(
+    *paths: str, connection: pb.FeatureTest.Outcome = pb.FeatureTest.WORKS
+) -> pb.TestModelConfigResponse:
+    return pb.TestModelConfigResponse(
+        features=[
+            pb.FeatureTest(feature="connection", outcome=connection),
+            pb.FeatureTest(
+                feature="json_schema",
+                outcome=pb.FeatureTest.REFUSED,
+                metadata={"status": "400", "code": "bad_format"},
+            ),
+            pb.FeatureTest(feature="context_tokens", outcome=pb.FeatureTest.WORKS, limit=32768),
+        ],
+        suggested=pb.ModelConfig(
+            name="workspaces/w/modelConfigs/7",
+            etag="e1",
+            settings=pb.RequestSettings(response_format="json_object"),
+        ),
+        changes=FieldMask(paths=paths),
+        usage=pb.Usage(model_calls=7, output_tokens=21),
+    )
+
+
+def test_a_test_tells_what_was_found_and_writes_nothing(rota_command: Rota, peer: Peer) -> None:
+    peer.chat.model_test = found_test("settings")
+    done = rota_command("models", "test", "7")
+
+    assert done.exit_code == 0, done.output
+    for said in ("connection", "works", "refused", "status 400", "bad_format", "32,768 tokens"):
+        assert said in done.stdout
+    assert "Settings that fit, with --save" in done.stdout
+    assert "json_object" in done.stdout
+    assert [name for name, _ in peer.chat.calls] == ["TestModelConfig"]
+
+
+def test_a_test_saves_what_fits_where_that_is_asked(rota_command: Rota, peer: Peer) -> None:
+    peer.chat.model_test = found_test("settings")
+    done = rota_command("models", "test", "-2", "--save")
+
+    assert "Saved" in done.stdout
+    (_, asked), (name, saved) = peer.chat.calls
+    assert asked.name.endswith("/modelConfigs/-2")
+    assert (name, list(saved.update_mask.paths)) == ("UpdateModelConfig", ["settings"])
+    assert saved.model_config.etag == "e1"
+    assert saved.model_config.settings.response_format == "json_object"
+
+
+def test_a_test_without_anything_to_change_saves_nothing(rota_command: Rota, peer: Peer) -> None:
+    peer.chat.model_test = found_test()
+    done = rota_command("models", "test", "7", "--save")
+
+    assert "nothing to change" in done.stdout
+    assert [name for name, _ in peer.chat.calls] == ["TestModelConfig"]
+
+
+def test_a_test_of_a_model_that_is_not_reached_fails(rota_command: Rota, peer: Peer) -> None:
+    peer.chat.model_test = found_test(connection=pb.FeatureTest.FAILED)
+    assert rota_command("models", "test", "7").exit_code == 1
+
+
+def test_settings_and_headers_are_set_and_no_value_of_a_header_is_an_argument(
+    rota_command: Rota, peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEAM_KEY", KEY)
+    given = ("--settings", json.dumps(SETTINGS), "--header-env", "X-Team-Key=TEAM_KEY")
+    done = rota_command("models", "update", "7", *given)
+
+    assert done.exit_code == 0, done.output
+    assert "X-Team-Key" in done.stdout
+    assert KEY not in done.output
+    request = peer.chat.calls[-1][1]
+    assert list(request.update_mask.paths) == ["settings", "extra_headers"]
+    assert dict(request.model_config.extra_headers) == {"X-Team-Key": KEY}
+    settings = request.model_config.settings
+    assert (settings.temperature, list(settings.leave_out)) == (1, ["stream_options"])
+    assert settings.extra_body["seed"] == 7
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--settings", "{tempo"), "is no JSON object of settings"),
+        (("--settings", "[1]"), "is no JSON object of settings"),
+        (("--settings", '{"tempo": 1}'), "Unknown field 'tempo'"),
+        (("--header-env", "X-Team-Key"), "is not NAME=VARIABLE"),
+        (("--header-env", "X-Team-Key=NO_SUCH_VARIABLE"), "the environment has no"),
+        ((), "nothing to set"),
+    ],
+)
+def test_settings_that_are_none_are_told_before_anything_is_sent(
+    rota_command: Rota, peer: Peer, given: tuple[str, ...], said: str
+) -> None:
+    done = rota_command("models", "update", "7", *given)
+
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.replace("│", " ").split())
+    assert peer.chat.calls == []

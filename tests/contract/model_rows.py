@@ -8,6 +8,7 @@ from tests.contract.rows import Row, again, ok, refused
 from tests.contract.stage import Stage
 
 C: Final = "ChatService/"
+CONNECTED: Final = cp.FeatureTest(feature="connection", outcome=cp.FeatureTest.WORKS)
 
 
 def _changing_model(stage: Stage, name: str = "", etag: str = "") -> cp.UpdateModelConfigRequest:
@@ -81,5 +82,28 @@ MODEL_ROWS: Final[list[Row]] = [
         f"{C}DeleteModelConfig",
         "PERMISSION_DENIED",
         lambda s: cp.DeleteModelConfigRequest(name=_of_the_file(s)),
+    ),
+    ok(
+        f"{C}TestModelConfig",
+        lambda s: cp.TestModelConfigRequest(name=s.own_model.name),
+        lambda found: found.features[0].outcome == cp.FeatureTest.FAILED,
+    ),
+    ok(
+        f"{C}TestModelConfig",
+        lambda s: cp.TestModelConfigRequest(name=_of_the_file(s)),
+        lambda found: found.features[0] == CONNECTED and not found.changes.paths,
+    ),
+    refused(
+        f"{C}TestModelConfig",
+        "RESOURCE_NOT_FOUND",
+        lambda s: cp.TestModelConfigRequest(name=f"{s.workspace}/modelConfigs/999"),
+    ),
+    refused(
+        f"{C}UpdateModelConfig",
+        "INVALID_REQUEST",
+        lambda s: cp.UpdateModelConfigRequest(
+            model_config=cp.ModelConfig(name=s.own_model.name, extra_headers={"Host": "a.example"})
+        ),
+        "model_config.extra_headers.Host",
     ),
 ]

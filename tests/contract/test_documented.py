@@ -15,6 +15,7 @@ IN_TESTS_OF_THE_SERVICE = {
     ("AutomationService/RotateWebhookSecret", "STATE_CONFLICT"),  # test_webhooks.py
     ("AutomationService/TestWebhook", "STATE_CONFLICT"),  # test_webhooks.py
     ("ChatService/CreateModelConfig", "STATE_CONFLICT"),  # test_model_configs.py
+    ("ChatService/TestModelConfig", "STATE_CONFLICT"),  # test_model_tests.py
     ("ChatService/DecideApproval", "TURN_IN_PROGRESS"),  # test_refused_decisions.py
 }
 REASONS = set(errors_pb2.ErrorReason.keys()) - {"CANCELLED", "ERROR_REASON_UNSPECIFIED"}

@@ -45,18 +45,24 @@ class Refused:
 class ScriptedModel:
     """Answers the n-th request with the n-th reply; `asked` holds the requests' bodies.
 
-    With `answer` the reply depends on the request instead.
+    With `answer` the reply depends on the request instead. `models` is its list of models.
     """
 
     replies: list[Reply]
     answer: Callable[[dict[str, Any]], Reply] | None = None
     base_url: str = ""
+    models: Any = None
     asked: list[dict[str, Any]] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)  # of the requests, in lower case
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         self.heads.append(head)
+        if head.startswith("get "):
+            writer.write(Refused(200 if self.models else 404, body=self.models or b"").wire())
+            await writer.drain()
+            writer.close()
+            return
         length = int(head.split("content-length:")[1].split("\r\n")[0])
         self.asked.append(json.loads(await reader.readexactly(length)))
         number = len(self.asked) - 1

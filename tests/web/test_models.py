@@ -4,11 +4,22 @@ import asyncio
 import re
 from typing import Final
 
-from playwright.async_api import Page, Route, expect
+from google.protobuf.field_mask_pb2 import FieldMask
+from playwright.async_api import Browser, Page, Route, expect
+from rota.chat.v1 import chat_pb2 as chat
 
 from tests.web.acts import ended, go_to, new_chat, say
+from tests.web.stub import stubbed
 
 KEY: Final = "sk-visible-to-nobody-1234"
+OWN: Final = chat.ModelConfig(
+    id=7,
+    name="workspaces/w/modelConfigs/7",
+    display_name="Mine",
+    model="own-2026",
+    base_url="https://models.example.org/v1",
+    own=True,
+)
 # The next list of models is asked for, and its answer kept back until `letAnswer`.
 _HOLD_FIRST: Final = """() => {
   const [ask, open] = [window.fetch, Promise.withResolvers()];
@@ -99,3 +110,69 @@ async def test_what_is_refused_is_told_at_its_field(page: Page) -> None:
     await expect(address).to_have_attribute("aria-invalid", "true")
     await expect(address).to_be_focused()
     await expect(address).to_have_accessible_description(re.compile("must not hold a user"))
+
+
+def found_test(path: str = "") -> chat.TestModelConfigResponse:
+    refused = {"status": "400", "code": "bad_format"}
+    return chat.TestModelConfigResponse(
+        features=[
+            chat.FeatureTest(feature="connection", outcome=chat.FeatureTest.WORKS),
+            chat.FeatureTest(
+                feature="json_schema", outcome=chat.FeatureTest.REFUSED, metadata=refused
+            ),
+            chat.FeatureTest(
+                feature="context_tokens", outcome=chat.FeatureTest.WORKS, limit=32_768
+            ),
+        ],
+        suggested=chat.ModelConfig(
+            name=OWN.name, etag="e1", settings=chat.RequestSettings(response_format="json_object")
+        ),
+        changes=FieldMask(paths=[path] if path else []),
+    )
+
+
+async def test_a_test_shows_what_was_found_and_saves_only_what_a_second_button_says(
+    browser: Browser,
+) -> None:
+    page, stub = await stubbed(
+        browser,
+        {
+            "ChatService/ListModelConfigs": lambda _: chat.ListModelConfigsResponse(
+                model_configs=[OWN]
+            ),
+            "ChatService/TestModelConfig": lambda _: found_test("settings"),
+        },
+        where="#/models",
+    )
+    await page.get_by_role("button", name="Test Mine", exact=True).click()
+    found = page.get_by_role("list", name="What was found of Mine")
+    await expect(found.get_by_role("listitem")).to_have_text(
+        [
+            re.compile("connection.*works"),
+            re.compile("json schema.*status 400, code bad_format.*refused"),
+            re.compile("context tokens.*32,768 tokens.*works"),
+        ]
+    )
+    assert [request.name for request in stub.seen("ChatService/TestModelConfig")] == [OWN.name]
+    assert stub.seen("ChatService/UpdateModelConfig") == []
+    await expect(page.get_by_text('{"response_format":"json_object"}')).to_be_visible()
+    await page.get_by_role("button", name="Save these settings", exact=True).click()
+    await expect(page.get_by_text("Saved:")).to_be_visible()
+    (saved,) = stub.seen("ChatService/UpdateModelConfig")
+    assert list(saved.update_mask.paths) == ["settings"]
+    assert (saved.model_config.name, saved.model_config.etag) == (OWN.name, "e1")
+    assert saved.model_config.settings.response_format == "json_object"
+    await page.get_by_label("Model", exact=True).fill("m")
+    await page.get_by_label("Address", exact=True).fill("https://models.example.org/v1")
+    settings = page.get_by_label("Settings", exact=True)
+    await settings.fill("{tempo")
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(settings).to_have_accessible_description("is no JSON object of settings")
+    assert stub.seen("ChatService/CreateModelConfig") == []
+    await settings.fill('{"temperature": 0.5, "leave_out": ["tools"]}')
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(settings).to_have_value("")
+    (made,) = stub.seen("ChatService/CreateModelConfig")
+    assert made.model_config.settings.temperature == 0.5
+    assert list(made.model_config.settings.leave_out) == ["tools"]
+    await page.context.close()

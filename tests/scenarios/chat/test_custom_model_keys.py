@@ -51,7 +51,9 @@ async def test_the_key_is_nowhere_in_clear(
     async with demo_server(api_key=KEY) as mine:
         chat = await serve(local_models=True)
         own = await add(chat, mine)
-        await change(chat, name=own.name, display_name="Mine", api_key=KEY)
+        await change(
+            chat, name=own.name, display_name="Mine", api_key=KEY, extra_headers={"X-Key": KEY}
+        )
         suspended = await chat.send(SCHEDULE, model_config_id=own.id)
         held = rows(chat_databases.superuser)
         assert "checkpoint" in held or "create_automation" in held
@@ -110,7 +112,7 @@ async def test_keys_are_sealed_anew_under_a_new_first_key_and_the_old_one_may_go
     serve: Serving, demo: DemoServer
 ) -> None:
     chat = await serve(local_models=True)
-    own = await add(chat, demo)
+    own = await add(chat, demo, extra_headers={"X-Team": "team-secret"})
     await add(chat, demo, api_key="")
     new = new_key()
     rotated = await serve(local_models=True, secret_keys=f"{new},{SECRET_KEY}")
@@ -118,6 +120,11 @@ async def test_keys_are_sealed_anew_under_a_new_first_key_and_the_old_one_may_go
     box = SecretBox.parse(new)
     assert box is not None
     first, none = await sealed(rotated)
+    assert first is not None
+    assert (first.startswith(box.prefix), none) == (True, None)
+    headers = sa.select(tables.model_configs.c.extra_headers).order_by(tables.model_configs.c.id)
+    async with rotated.engine.connect() as connection:
+        first, none = await connection.scalars(headers)
     assert first is not None
     assert (first.startswith(box.prefix), none) == (True, None)
     alone = await serve(local_models=True, secret_keys=new)

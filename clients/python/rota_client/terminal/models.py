@@ -1,20 +1,69 @@
-"""`rota models`: lists models, and adds and removes the caller's own."""
+"""`rota models`: lists and tests models, and adds, changes and removes the caller's own."""
 
+import json
+import os
 import sys
 from typing import Annotated, Final
 
 import typer
 
-from rota_client.gen.rota.chat.v1 import ModelConfig, ModelConfigImageSupport
+from rota_client import RotaClient
+from rota_client.gen.rota.chat.v1 import (
+    FeatureTestOutcome,
+    ModelConfig,
+    ModelConfigImageSupport,
+    RequestSettings,
+    TestModelConfigResponse,
+)
 from rota_client.terminal import tables
 from rota_client.terminal.command import Json, print_json, print_list, print_message, run_call
 
-app = typer.Typer(help="List models, and add or remove your own.")
+app = typer.Typer(help="List and test models, and add, change or remove your own.")
+_WORKS: Final = FeatureTestOutcome.WORKS
 _IMAGES: Final = {
     None: ModelConfigImageSupport.IMAGE_SUPPORT_UNSPECIFIED,
     True: ModelConfigImageSupport.IMAGES,
     False: ModelConfigImageSupport.TEXT_ONLY,
 }
+
+
+def _settings(given: str) -> str:
+    try:
+        RequestSettings.from_dict(json.loads(given))
+    except (ValueError, TypeError, AttributeError):
+        raise typer.BadParameter(f"{given} is no JSON object of settings") from None
+    except KeyError as exc:
+        raise typer.BadParameter(str(exc.args[0])) from None
+    return given
+
+
+_Settings = Annotated[
+    str | None,
+    typer.Option(
+        "--settings",
+        metavar="JSON",
+        callback=lambda given: None if given is None else _settings(given),
+        help='What each request holds or leaves out: {"temperature": 1, "leave_out": ["tools"]}.',
+    ),
+]
+_Headers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--header-env",
+        metavar="NAME=VARIABLE",
+        help="An HTTP header, with the environment variable that holds its value. Repeatable.",
+    ),
+]
+
+
+def _model(given: str) -> str:
+    # an option that there is not comes here too, since an id may begin with a hyphen
+    if given.startswith("-") and not given[1:].isdecimal():
+        raise typer.BadParameter(f"there is no option {given}")
+    return given
+
+
+_Id = Annotated[str, typer.Argument(metavar="ID", callback=_model)]
 
 
 @app.callback(invoke_without_command=True)
@@ -56,6 +105,8 @@ def add(
             max=10_000_000,
         ),
     ] = None,
+    settings: _Settings = None,
+    headers: _Headers = None,
     no_key: Annotated[bool, typer.Option("--no-key", help="The endpoint needs no key.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -67,21 +118,65 @@ def add(
         api_key="" if no_key else _key(),
         image_support=_IMAGES[images],
         context_tokens=context_tokens or 0,
+        extra_headers=_read_headers(headers),
     )
+    if settings is not None:
+        config.settings = RequestSettings.from_dict(json.loads(settings))
     print_message(run_call(context, lambda rota: rota.add_model(config)), tables.model, as_json)
 
 
-def _model(given: str) -> str:
-    # an option that there is not comes here too, since an id may begin with a hyphen
-    if given.startswith("-") and not given[1:].isdecimal():
-        raise typer.BadParameter(f"there is no option {given}")
-    return given
+@app.command()
+def update(
+    context: typer.Context,
+    model: _Id,
+    settings: _Settings = None,
+    headers: _Headers = None,
+    no_headers: Annotated[
+        bool, typer.Option("--no-headers", help="Take all headers away.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Set what each request to your own model holds. Settings and headers replace those before."""
+    config, paths = ModelConfig(name=model), []
+    if settings is not None:
+        config.settings = RequestSettings.from_dict(json.loads(settings))
+        paths.append("settings")
+    if headers or no_headers:
+        config.extra_headers = _read_headers(headers)
+        paths.append("extra_headers")
+    if not paths:
+        raise typer.BadParameter("nothing to set: give --settings, --header-env or --no-headers")
+    changed = run_call(context, lambda rota: rota.update_model(config, paths))
+    print_message(changed, tables.model, as_json)
+
+
+@app.command("test", context_settings={"ignore_unknown_options": True})
+def probe(
+    context: typer.Context,
+    model: _Id,
+    save: Annotated[
+        bool, typer.Option("--save", help="Save the settings that fit to your own model.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Try what a model takes, with at most 10 small calls, and say which settings fit."""
+
+    async def tested(rota: RotaClient) -> TestModelConfigResponse:
+        found = await rota.test_model(model)
+        if save and found.changes and found.changes.paths and found.suggested:
+            await rota.update_model(found.suggested, found.changes.paths)
+        return found
+
+    found = run_call(context, tested)
+    print_message(found, lambda one: tables.model_test(one, saved=save), as_json)
+    if any(one.feature == "connection" and one.outcome != _WORKS for one in found.features):
+        raise typer.Exit(1)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def remove(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(metavar="ID", callback=_model)],
+    model: _Id,
     as_json: Json = False,
 ) -> None:
     """Remove your own model, with its key."""
@@ -90,6 +185,19 @@ def remove(
         print_json({})
     else:
         typer.echo("Removed.")
+
+
+def _read_headers(given: list[str] | None) -> dict[str, str]:
+    # Like a key, a header's value is never an argument.
+    found: dict[str, str] = {}
+    for one in given or ():
+        name, _, variable = one.partition("=")
+        if not (name and variable):
+            raise typer.BadParameter(f"{one} is not NAME=VARIABLE")
+        if not os.environ.get(variable):
+            raise typer.BadParameter(f"the environment has no {variable}")
+        found[name] = os.environ[variable]
+    return found
 
 
 def _key() -> str:

@@ -22,7 +22,15 @@ from rota_client.gen.rota.automation.v1 import (
     StepResult,
     Trigger,
 )
-from rota_client.gen.rota.chat.v1 import Approval, ModelConfig, ModelConfigImageSupport, Thread
+from rota_client.gen.rota.chat.v1 import (
+    Approval,
+    FeatureTest,
+    ModelConfig,
+    ModelConfigImageSupport,
+    RequestSettings,
+    TestModelConfigResponse,
+    Thread,
+)
 from rota_client.names import resource_id, short_name
 from rota_client.terminal.card import grid
 from rota_client.terminal.definition import Row, definition_rows
@@ -86,7 +94,53 @@ def model(one: ModelConfig) -> RenderableType:
     if one.own:
         rows.append(("Served at", one.base_url))
         rows.append(("Key", f"…{one.key_hint}" if one.key_hint else "no hint"))
+    if one.settings is not None:
+        rows.append(("Settings", _json(one.settings)))
+    if one.extra_header_names:
+        rows.append(("Headers", ", ".join(one.extra_header_names)))
     return grid(rows)
+
+
+def model_test(found: TestModelConfigResponse, *, saved: bool) -> RenderableType:
+    rows = [
+        (
+            one.feature,
+            one.outcome.name.lower().replace("_", " "),
+            f"{one.limit:,} tokens" if one.limit else _cause(one),
+        )
+        for one in found.features
+    ]
+    paths = found.changes.paths if found.changes else []
+    said = [f"{name} = {_setting(found.suggested, name)}" for name in paths]
+    what = "Saved" if saved else "Settings that fit, with --save"
+    fits = "; ".join(said) if said else "nothing to change"
+    used = found.usage
+    cost = "" if used is None else f"{used.model_calls} calls, {used.output_tokens} tokens written"
+    return Group(
+        table(("Feature", "Found", ""), rows, none=""),
+        Text(f"{what}: {fits}" if said else fits),
+        Text(cost, style="dim"),
+    )
+
+
+def _cause(one: FeatureTest) -> str:
+    named = ", ".join(f"{name} {value}" for name, value in one.metadata.items())
+    return f"{one.detail} ({named})" if one.detail and named else one.detail or named
+
+
+def _setting(one: ModelConfig | None, name: str) -> str:
+    if one is None:
+        return ""
+    match name:
+        case "settings":
+            return "{}" if one.settings is None else _json(one.settings)
+        case "image_support":
+            return _reads(one)
+    return str(getattr(one, name))
+
+
+def _json(settings: RequestSettings) -> str:
+    return json_format.to_json(settings, indent=None)
 
 
 def _reads(one: ModelConfig) -> str:

@@ -1,13 +1,26 @@
-/** The person's own models: add and remove. The page sends a key and never shows it. */
+/** The person's own models: add, test and remove. The page sends a key and never shows it. */
+import { fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { loadModels, models, reloadModels } from "../chat/models.js";
-import { ModelConfig_ImageSupport as Images, type ModelConfig } from "../gen/rota/chat/v1/chat_pb.js";
+import {
+  ModelConfig_ImageSupport as Images, RequestSettingsSchema, type ModelConfig,
+} from "../gen/rota/chat/v1/chat_pb.js";
 import { announce } from "../lib/announce.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { chat, requestId } from "../lib/rpc.js";
 import { workspace } from "../lib/session.js";
 import { Icon } from "../ui/Icon.js";
 import { Badge, ProblemNotice } from "../ui/parts.js";
+import { ModelTest } from "./ModelTest.js";
+
+class InvalidSettings extends Error {}
+const UNREADABLE: Problem = {
+  code: Code.InvalidArgument,
+  reason: "INVALID_REQUEST",
+  message: "",
+  violations: [{ field: "settings", description: "is no JSON object of settings", reason: "invalid" }],
+};
 
 export function Models() {
   useEffect(loadModels, []);
@@ -64,14 +77,21 @@ function Own({ model }: { model: ModelConfig }) {
           <span class="row-title">{model.displayName}</span>
           <span class="faint text">{model.model} at {model.baseUrl}</span>
           <span class="faint">{model.keyHint ? `Key …${model.keyHint}` : "Without a key, or with a short one"}</span>
+          {model.settings && <span class="faint text">{settingsText(model)}</span>}
+          {model.extraHeaderNames.length > 0 && <span class="faint text">Headers {model.extraHeaderNames.join(", ")}</span>}
         </span>
         <button type="button" class={sure ? "quiet danger small" : "quiet small"} onBlur={() => ask(false)} onClick={() => void remove()} aria-label={sure ? `Really remove ${model.displayName}` : `Remove ${model.displayName}`}>
           <Icon name="trash" />{sure ? "Really remove?" : "Remove"}
         </button>
       </div>
       {problem && <ProblemNotice problem={problem} />}
+      <ModelTest model={model} />
     </li>
   );
+}
+
+function settingsText(model: ModelConfig): string {
+  return model.settings ? JSON.stringify(toJson(RequestSettingsSchema, model.settings, { useProtoFieldName: true })) : "";
 }
 
 function AddModel() {
@@ -84,6 +104,7 @@ function AddModel() {
     setBusy(true);
     blame(undefined);
     try {
+      const settings = readSettings(text("settings"));
       const made = await chat.createModelConfig({
         parent: workspace.value,
         requestId: requestId(),
@@ -94,18 +115,19 @@ function AddModel() {
           apiKey: text("api_key"),
           imageSupport: Number(text("image_support")) as Images,
           contextTokens: Number(text("context_tokens")),
+          ...(settings && { settings }),
         },
       });
       form.current?.reset(); // gone when one has left meanwhile
       announce(`${made.displayName} is added.`);
       reloadModels();
     } catch (thrown) {
-      blame(problemOf(thrown));
+      blame(thrown instanceof InvalidSettings ? UNREADABLE : problemOf(thrown));
       requestAnimationFrame(() => form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
     }
     setBusy(false);
   };
-  const wrong = (name: string) => problem?.violations.find((each) => each.field === name)?.description;
+  const wrong = (name: string) => problem?.violations.find((each) => each.field === name || each.field.startsWith(`${name}.`))?.description;
   return (
     <section class="panel">
       <h2>Add one of your own</h2>
@@ -116,6 +138,7 @@ function AddModel() {
           <Text name="api_key" label="Key" help="Stored encrypted, and never shown again" wrong={wrong("api_key")} type="password" />
           <Text name="display_name" label="Name" help="Left out: the model's" wrong={wrong("display_name")} />
           <Text name="context_tokens" label="Context" help="Tokens that it holds in one call; left out: 128,000" wrong={wrong("context_tokens")} type="number" />
+          <Text name="settings" label="Settings" help={'JSON of what each request holds or leaves out, such as {"temperature": 1}; left out: nothing'} wrong={wrong("settings")} />
           <div class="field">
             <label for="own-image_support">Pictures</label>
             <select id="own-image_support" name="image_support">
@@ -132,12 +155,22 @@ function AddModel() {
   );
 }
 
+/** The settings that a person wrote as JSON. Throws a refusal of the field. */
+function readSettings(written: string) {
+  if (!written) return undefined;
+  try {
+    return fromJson(RequestSettingsSchema, JSON.parse(written) as JsonValue);
+  } catch {
+    throw new InvalidSettings();
+  }
+}
+
 function Text(props: { name: string; label: string; help: string; wrong: string | undefined; type?: string; required?: boolean }) {
   const id = `own-${props.name}`;
   return (
     <div class={props.wrong ? "field wrong" : "field"}>
       <label for={id}>{props.label}</label>
-      <input id={id} name={props.name} type={props.type ?? "text"} required={props.required} maxLength={500} spellcheck={false} autocomplete={props.type === "password" ? "new-password" : "off"} aria-invalid={props.wrong ? "true" : undefined} aria-describedby={`${id}-help`} />
+      <input id={id} name={props.name} type={props.type ?? "text"} required={props.required} maxLength={props.name === "settings" ? 20_000 : 500} spellcheck={false} autocomplete={props.type === "password" ? "new-password" : "off"} aria-invalid={props.wrong ? "true" : undefined} aria-describedby={`${id}-help`} />
       <span id={`${id}-help`} class="help">{props.wrong ? <span class="error">{props.wrong}</span> : props.help}</span>
     </div>
   );

@@ -524,8 +524,32 @@ class TurnCancelled(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class RequestSettings(_message.Message):
+    __slots__ = ("temperature", "top_p", "max_tokens", "reasoning_effort", "response_format", "strict", "tool_choice", "parallel_tool_calls", "leave_out", "extra_body")
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    TOP_P_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    REASONING_EFFORT_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    STRICT_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CHOICE_FIELD_NUMBER: _ClassVar[int]
+    PARALLEL_TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    LEAVE_OUT_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_BODY_FIELD_NUMBER: _ClassVar[int]
+    temperature: float
+    top_p: float
+    max_tokens: int
+    reasoning_effort: str
+    response_format: str
+    strict: bool
+    tool_choice: str
+    parallel_tool_calls: bool
+    leave_out: _containers.RepeatedScalarFieldContainer[str]
+    extra_body: _struct_pb2.Struct
+    def __init__(self, temperature: _Optional[float] = ..., top_p: _Optional[float] = ..., max_tokens: _Optional[int] = ..., reasoning_effort: _Optional[str] = ..., response_format: _Optional[str] = ..., strict: _Optional[bool] = ..., tool_choice: _Optional[str] = ..., parallel_tool_calls: _Optional[bool] = ..., leave_out: _Optional[_Iterable[str]] = ..., extra_body: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ...) -> None: ...
+
 class ModelConfig(_message.Message):
-    __slots__ = ("id", "display_name", "model", "image_support", "premium", "auto_eligible", "name", "base_url", "api_key", "key_hint", "own", "create_time", "update_time", "etag", "context_tokens", "payload_digest")
+    __slots__ = ("id", "display_name", "model", "image_support", "premium", "auto_eligible", "name", "base_url", "api_key", "key_hint", "own", "create_time", "update_time", "etag", "context_tokens", "payload_digest", "settings", "extra_headers", "extra_header_names")
     class ImageSupport(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         IMAGE_SUPPORT_UNSPECIFIED: _ClassVar[ModelConfig.ImageSupport]
@@ -534,6 +558,13 @@ class ModelConfig(_message.Message):
     IMAGE_SUPPORT_UNSPECIFIED: ModelConfig.ImageSupport
     IMAGES: ModelConfig.ImageSupport
     TEXT_ONLY: ModelConfig.ImageSupport
+    class ExtraHeadersEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     DISPLAY_NAME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -550,6 +581,9 @@ class ModelConfig(_message.Message):
     ETAG_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_HEADERS_FIELD_NUMBER: _ClassVar[int]
+    EXTRA_HEADER_NAMES_FIELD_NUMBER: _ClassVar[int]
     id: int
     display_name: str
     model: str
@@ -566,7 +600,10 @@ class ModelConfig(_message.Message):
     etag: str
     context_tokens: int
     payload_digest: str
-    def __init__(self, id: _Optional[int] = ..., display_name: _Optional[str] = ..., model: _Optional[str] = ..., image_support: _Optional[_Union[ModelConfig.ImageSupport, str]] = ..., premium: _Optional[bool] = ..., auto_eligible: _Optional[bool] = ..., name: _Optional[str] = ..., base_url: _Optional[str] = ..., api_key: _Optional[str] = ..., key_hint: _Optional[str] = ..., own: _Optional[bool] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., context_tokens: _Optional[int] = ..., payload_digest: _Optional[str] = ...) -> None: ...
+    settings: RequestSettings
+    extra_headers: _containers.ScalarMap[str, str]
+    extra_header_names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[int] = ..., display_name: _Optional[str] = ..., model: _Optional[str] = ..., image_support: _Optional[_Union[ModelConfig.ImageSupport, str]] = ..., premium: _Optional[bool] = ..., auto_eligible: _Optional[bool] = ..., name: _Optional[str] = ..., base_url: _Optional[str] = ..., api_key: _Optional[str] = ..., key_hint: _Optional[str] = ..., own: _Optional[bool] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., context_tokens: _Optional[int] = ..., payload_digest: _Optional[str] = ..., settings: _Optional[_Union[RequestSettings, _Mapping]] = ..., extra_headers: _Optional[_Mapping[str, str]] = ..., extra_header_names: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateThreadRequest(_message.Message):
     __slots__ = ("parent", "thread", "request_id", "validate_only")
@@ -793,6 +830,57 @@ class DeleteModelConfigRequest(_message.Message):
     etag: str
     request_id: str
     def __init__(self, name: _Optional[str] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class TestModelConfigRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class TestModelConfigResponse(_message.Message):
+    __slots__ = ("features", "suggested", "changes", "usage")
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    SUGGESTED_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    features: _containers.RepeatedCompositeFieldContainer[FeatureTest]
+    suggested: ModelConfig
+    changes: _field_mask_pb2.FieldMask
+    usage: Usage
+    def __init__(self, features: _Optional[_Iterable[_Union[FeatureTest, _Mapping]]] = ..., suggested: _Optional[_Union[ModelConfig, _Mapping]] = ..., changes: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
+
+class FeatureTest(_message.Message):
+    __slots__ = ("feature", "outcome", "detail", "metadata", "limit")
+    class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        OUTCOME_UNSPECIFIED: _ClassVar[FeatureTest.Outcome]
+        WORKS: _ClassVar[FeatureTest.Outcome]
+        REFUSED: _ClassVar[FeatureTest.Outcome]
+        NOT_TOLD: _ClassVar[FeatureTest.Outcome]
+        FAILED: _ClassVar[FeatureTest.Outcome]
+    OUTCOME_UNSPECIFIED: FeatureTest.Outcome
+    WORKS: FeatureTest.Outcome
+    REFUSED: FeatureTest.Outcome
+    NOT_TOLD: FeatureTest.Outcome
+    FAILED: FeatureTest.Outcome
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    FEATURE_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    feature: str
+    outcome: FeatureTest.Outcome
+    detail: str
+    metadata: _containers.ScalarMap[str, str]
+    limit: int
+    def __init__(self, feature: _Optional[str] = ..., outcome: _Optional[_Union[FeatureTest.Outcome, str]] = ..., detail: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class ListModelConfigsRequest(_message.Message):
     __slots__ = ("parent", "page_size", "page_token")

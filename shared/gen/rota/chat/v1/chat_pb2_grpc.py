@@ -152,6 +152,11 @@ class ChatServiceStub:
                 request_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.DeleteModelConfigRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.TestModelConfig = channel.unary_unary(
+                '/rota.chat.v1.ChatService/TestModelConfig',
+                request_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.TestModelConfigRequest.SerializeToString,
+                response_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.TestModelConfigResponse.FromString,
+                _registered_method=True)
 
 
 class ChatServiceServicer:
@@ -346,6 +351,20 @@ class ChatServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def TestModelConfig(self, request, context):
+        """Tries what a model takes with at most 10 small calls and one look at the
+        provider's list of models, in 25 seconds, and says what works, what is
+        refused and which settings fit. It changes nothing: an UpdateModelConfig
+        with `suggested` and `changes` saves them. An endpoint that can't be
+        reached, or that refuses the key, is an answer too. A model of the caller's
+        own needs the role editor; one of the service's file needs owner, and its
+        use is charged against the caller's credit like any other. A person has one
+        test at a time: another is FAILED_PRECONDITION / STATE_CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChatServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -448,6 +467,11 @@ def add_ChatServiceServicer_to_server(servicer, server):
                     servicer.DeleteModelConfig,
                     request_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.DeleteModelConfigRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'TestModelConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.TestModelConfig,
+                    request_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.TestModelConfigRequest.FromString,
+                    response_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.TestModelConfigResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1007,6 +1031,33 @@ class ChatService:
             '/rota.chat.v1.ChatService/DeleteModelConfig',
             rota_dot_chat_dot_v1_dot_chat__pb2.DeleteModelConfigRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TestModelConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.chat.v1.ChatService/TestModelConfig',
+            rota_dot_chat_dot_v1_dot_chat__pb2.TestModelConfigRequest.SerializeToString,
+            rota_dot_chat_dot_v1_dot_chat__pb2.TestModelConfigResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -19,6 +19,8 @@ __all__ = (
     "DecisionReject",
     "DeleteModelConfigRequest",
     "DeleteThreadRequest",
+    "FeatureTest",
+    "FeatureTestOutcome",
     "GetApprovalRequest",
     "GetModelConfigRequest",
     "GetThreadRequest",
@@ -46,11 +48,14 @@ __all__ = (
     "Preview",
     "PreviewSlot",
     "ReasoningDelta",
+    "RequestSettings",
     "ResumeTurnRequest",
     "Retrying",
     "SendMessageRequest",
     "Step",
     "StepState",
+    "TestModelConfigRequest",
+    "TestModelConfigResponse",
     "TextDelta",
     "TextRetracted",
     "Thread",
@@ -125,6 +130,37 @@ class ApprovalState(betterproto2.Enum):
     CANCELLED = 5
     """
     The turn was cancelled before anybody decided.
+    """
+
+
+class FeatureTestOutcome(betterproto2.Enum):
+    """
+    What was found of a feature.
+    """
+
+    OUTCOME_UNSPECIFIED = 0
+    """
+    Not set.
+    """
+
+    WORKS = 1
+    """
+    It works.
+    """
+
+    REFUSED = 2
+    """
+    The provider refused it.
+    """
+
+    NOT_TOLD = 3
+    """
+    The answers did not tell, or it was not tried.
+    """
+
+    FAILED = 4
+    """
+    The call failed for another reason.
     """
 
 
@@ -453,8 +489,9 @@ class CreateModelConfigRequest(betterproto2.Message):
         2, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    Required. The model; display_name, model, base_url, api_key and
-    image_support are taken from it. model and base_url are required.
+    Required. The model; display_name, model, base_url, api_key, image_support,
+    context_tokens, settings and extra_headers are taken from it. model and
+    base_url are required.
     """
 
     request_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -679,6 +716,50 @@ class DeleteThreadRequest(betterproto2.Message):
 
 
 default_message_pool.register_message("rota.chat.v1", "DeleteThreadRequest", DeleteThreadRequest)
+
+
+@dataclass(eq=False, repr=False)
+class FeatureTest(betterproto2.Message):
+    """
+    What a test found of one feature.
+    """
+
+    feature: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    `connection`, `stream`, `usage`, `tools`, `tool_results`, `json_schema`,
+    `json_object`, `images`, `context_tokens` or `max_tokens`; or a part of a
+    request that was refused, by a name of RequestSettings.leave_out.
+    """
+
+    outcome: "FeatureTestOutcome" = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: FeatureTestOutcome(0)
+    )
+    """
+    What was found.
+    """
+
+    detail: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    More about it, in a few words.
+    """
+
+    metadata: "dict[str, str]" = betterproto2.field(
+        4,
+        betterproto2.TYPE_MAP,
+        map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_STRING),
+    )
+    """
+    What the provider named when it refused or failed: `status`, `code` and
+    `parameter`, as in the metadata of MODEL_UNAVAILABLE.
+    """
+
+    limit: "int" = betterproto2.field(5, betterproto2.TYPE_INT64)
+    """
+    The limit that was told. 0 for any other feature.
+    """
+
+
+default_message_pool.register_message("rota.chat.v1", "FeatureTest", FeatureTest)
 
 
 @dataclass(eq=False, repr=False)
@@ -1221,6 +1302,37 @@ class ModelConfig(betterproto2.Message):
     payload_digest saves exactly that.
     """
 
+    settings: "RequestSettings | None" = betterproto2.field(
+        17, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    What every request to the caller's own model holds or leaves out. Absent:
+    nothing is set. Empty for models of the service's file. Anybody who may read
+    the model reads it: secrets belong into api_key and extra_headers.
+    """
+
+    extra_headers: "dict[str, str]" = betterproto2.field(
+        18,
+        betterproto2.TYPE_MAP,
+        map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_STRING),
+    )
+    """
+    Input only. HTTP headers of every request to the caller's own model, at most
+    20, of 8,192 characters together: names of letters, digits and hyphens,
+    values of 1 to 2,000 visible ASCII characters or spaces. Headers that Rota
+    or the connection sets, such as Authorization, Host and Content-Length, are
+    refused. Stored encrypted like the key and never given back. In an update
+    they replace all headers; to take them away, name `extra_headers` in the
+    mask and leave them empty.
+    """
+
+    extra_header_names: "list[str]" = betterproto2.field(
+        19, betterproto2.TYPE_STRING, repeated=True
+    )
+    """
+    Output only. The names of the headers, in order.
+    """
+
 
 default_message_pool.register_message("rota.chat.v1", "ModelConfig", ModelConfig)
 
@@ -1455,6 +1567,76 @@ default_message_pool.register_message("rota.chat.v1", "ReasoningDelta", Reasonin
 
 
 @dataclass(eq=False, repr=False)
+class RequestSettings(betterproto2.Message):
+    """
+    What every request to a model holds or leaves out. What is absent or empty
+    changes nothing. What is set is sent even if the provider refuses it.
+    """
+
+    temperature: "float | None" = betterproto2.field(1, betterproto2.TYPE_DOUBLE, optional=True)
+    """
+    0 to 2. Otherwise drafts ask for 0, and other calls for none.
+    """
+
+    top_p: "float | None" = betterproto2.field(2, betterproto2.TYPE_DOUBLE, optional=True)
+    """
+    Above 0, at most 1.
+    """
+
+    max_tokens: "int | None" = betterproto2.field(3, betterproto2.TYPE_INT32, optional=True)
+    """
+    The most tokens of an answer; a smaller limit of a task's budget stays.
+    """
+
+    reasoning_effort: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    A word of the provider, such as `low`: at most 20 small letters.
+    """
+
+    response_format: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    The most that is asked for: `json_schema`, `json_object` or `none`.
+    """
+
+    strict: "bool | None" = betterproto2.field(6, betterproto2.TYPE_BOOL, optional=True)
+    """
+    Of tools and of a response format with a schema.
+    """
+
+    tool_choice: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
+    """
+    `auto`, for servers that want it said; sent with tools.
+    """
+
+    parallel_tool_calls: "bool | None" = betterproto2.field(
+        8, betterproto2.TYPE_BOOL, optional=True
+    )
+    """
+    Sent with tools.
+    """
+
+    leave_out: "list[str]" = betterproto2.field(9, betterproto2.TYPE_STRING, repeated=True)
+    """
+    At most 40 parts that no request has, by their names in a request
+    (`stream_options`), or `tools`, `stream`, `json_schema`, `strict`,
+    `null_content`, `empty_content`, `developer_role`, `system_role`,
+    `role_order`, or `schema.KEYWORD` for a keyword of tools' schemas.
+    """
+
+    extra_body: "___google__protobuf__.Struct | None" = betterproto2.field(
+        10, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    Other members of a request, such as `{"seed": 7}`: at most 16 KiB as JSON.
+    Members that are Rota's own (the model, messages, tools, the stream) are
+    refused.
+    """
+
+
+default_message_pool.register_message("rota.chat.v1", "RequestSettings", RequestSettings)
+
+
+@dataclass(eq=False, repr=False)
 class ResumeTurnRequest(betterproto2.Message):
     """
     Decides everything a turn waits for.
@@ -1592,6 +1774,62 @@ class Step(betterproto2.Message):
 
 
 default_message_pool.register_message("rota.chat.v1", "Step", Step)
+
+
+@dataclass(eq=False, repr=False)
+class TestModelConfigRequest(betterproto2.Message):
+    """
+    Names the model to test.
+    """
+
+    name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Required. `workspaces/{w}/modelConfigs/{id}`.
+    """
+
+
+default_message_pool.register_message(
+    "rota.chat.v1", "TestModelConfigRequest", TestModelConfigRequest
+)
+
+
+@dataclass(eq=False, repr=False)
+class TestModelConfigResponse(betterproto2.Message):
+    """
+    What a test found.
+    """
+
+    features: "list[FeatureTest]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    Each feature that was tried, the connection first, and each part of a
+    request that was refused.
+    """
+
+    suggested: "ModelConfig | None" = betterproto2.field(
+        2, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    The model as it is, with the settings that fit in place of its own. Its
+    etag is that of the model as it is.
+    """
+
+    changes: "___google__protobuf__.FieldMask | None" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    The fields of `suggested` that differ from the model; empty if none does,
+    if the model was not reached, or for a model of the service's file.
+    """
+
+    usage: "Usage | None" = betterproto2.field(4, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    What the test used.
+    """
+
+
+default_message_pool.register_message(
+    "rota.chat.v1", "TestModelConfigResponse", TestModelConfigResponse
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -2177,10 +2415,11 @@ class UpdateModelConfigRequest(betterproto2.Message):
         2, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    Which of display_name, model, image_support, base_url and api_key to change.
-    Empty: those that are present. `*`: all. Any other path is refused.
-    A new base_url without a new api_key takes the key away, so that no key
-    goes to an endpoint that it was not given for.
+    Which of display_name, model, image_support, base_url, api_key,
+    context_tokens, settings and extra_headers to change. Empty: those that are
+    present. `*`: all. Any other path is refused. A new base_url without a new
+    api_key and new extra_headers takes these away, so that no secret goes to
+    an endpoint that it was not given for.
     """
 
     request_id: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
@@ -2778,6 +3017,34 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
             "/rota.chat.v1.ChatService/DeleteModelConfig",
             message,
             ___google__protobuf__.Empty,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def test_model_config(
+        self,
+        message: "TestModelConfigRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "TestModelConfigResponse":
+        """
+        Tries what a model takes with at most 10 small calls and one look at the
+        provider's list of models, in 25 seconds, and says what works, what is
+        refused and which settings fit. It changes nothing: an UpdateModelConfig
+        with `suggested` and `changes` saves them. An endpoint that can't be
+        reached, or that refuses the key, is an answer too. A model of the caller's
+        own needs the role editor; one of the service's file needs owner, and its
+        use is charged against the caller's credit like any other. A person has one
+        test at a time: another is FAILED_PRECONDITION / STATE_CONFLICT.
+        """
+
+        return await self._unary_unary(
+            "/rota.chat.v1.ChatService/TestModelConfig",
+            message,
+            TestModelConfigResponse,
             timeout=timeout,
             deadline=deadline,
             metadata=metadata,
