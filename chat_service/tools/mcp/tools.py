@@ -115,6 +115,7 @@ class McpTools:
         notices come. Turns in progress keep the tools that they began with.
         """
         async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.Event().wait())  # also where there is no server
             for server in self.servers:
                 group.create_task(self._listen(server))
                 group.create_task(self._reread(server))

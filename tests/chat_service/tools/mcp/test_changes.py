@@ -142,3 +142,14 @@ async def test_a_turn_keeps_the_tools_that_it_began_with(bench: Bench) -> None:
 
     (result,) = finished(seen)
     assert result.output["message"] == "odd refused the call: Unknown tool: act"
+
+
+async def test_without_a_server_there_is_nothing_to_follow_and_no_end() -> None:
+    tools = McpTools(servers=[], environ={}, timeouts=PATIENT)
+    following = asyncio.create_task(tools.follow_changes())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not following.done()
+    following.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await following
