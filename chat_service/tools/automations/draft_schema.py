@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from copy import deepcopy
+from functools import cache
 from typing import Any, Final
 
 from shared.definition.envelope import AutomationCreate
@@ -11,6 +12,11 @@ from shared.registries.catalogue import Catalogue
 ROOT: Final = "AutomationCreate"
 _DEFINITION: Final = "AutomationDefinition"
 _OWN_MODEL: Final = re.compile(r"workspaces/[^/\s\"]+/modelConfigs/[^/\s\"]+")
+
+
+def envelope_schema() -> dict[str, Any]:
+    """Returns the schema of a whole payload; it is the caller's to change."""
+    return deepcopy(_envelope())
 
 
 def automation_schema(
@@ -63,8 +69,14 @@ def model_names(configured: Iterable[str], asked: str) -> list[str]:
     return sorted({*configured, *_OWN_MODEL.findall(asked)})
 
 
+@cache
+def _envelope() -> dict[str, Any]:
+    # Pydantic takes some milliseconds to make it.
+    return AutomationCreate.model_json_schema(by_alias=True)
+
+
 def _definitions() -> dict[str, Any]:
-    schema = AutomationCreate.model_json_schema(by_alias=True)
+    schema = envelope_schema()
     defs: dict[str, Any] = schema.pop("$defs")
     for one in (schema, *defs.values()):
         one.pop("title", None)

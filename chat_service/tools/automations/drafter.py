@@ -26,6 +26,7 @@ from chat_service.tools.automations.draft_schema import (
     ROOT,
     answer_schema,
     automation_schema,
+    envelope_schema,
     model_names,
 )
 from chat_service.tools.automations.lookup import find_automation
@@ -39,7 +40,6 @@ from chat_service.tools.results import (
     to_outcome,
 )
 from shared import compact_json, errors
-from shared.definition.envelope import AutomationCreate
 from shared.registries.catalogue import Catalogue
 from shared.validation.violations import Violation
 
@@ -182,7 +182,7 @@ def draft_warnings(drawn: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def payload_schema() -> dict[str, Any]:
-    return AutomationCreate.model_json_schema(by_alias=True)
+    return envelope_schema()
 
 
 async def _ask(
