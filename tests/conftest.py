@@ -65,6 +65,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[SuiteServer]:
+    # Imported here, so that tests without it do not wait for its imports.
+    from tests.support.compiled import share_compiled
+
+    share_compiled()
     with suite_server() as server:
         yield server
 
@@ -74,7 +78,6 @@ def live(
     postgres_server: SuiteServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator["Live"]:
     """The whole system, shared by the session: give each test a workspace of its own."""
-    # Imported here, so that tests without it do not wait for its imports.
     from tests.support.live import live as started
     from tests.support.pair import migrated
 

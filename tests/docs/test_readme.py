@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +42,24 @@ def blocks() -> list[Block]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Stack:
     environment: dict[str, str]
     ports: dict[str, str]
     clock: FileClock
 
+    @cached_property
+    def exports(self) -> str:
+        """What the reader's shell evaluates first; the same in each."""
+        return self._shell(".venv/bin/python -m devstack env")
+
     def run(self, commands: str) -> str:
         """What the commands print, in a shell like the reader's."""
         for shown, here in self.ports.items():
             commands = commands.replace(f"127.0.0.1:{shown}", f"127.0.0.1:{here}")
-        script = 'eval "$(.venv/bin/python -m devstack env)"\nset -euo pipefail\n' + commands
+        return self._shell(f"{self.exports}\nset -euo pipefail\n{commands}")
+
+    def _shell(self, script: str) -> str:
         done = subprocess.run(
             ["/bin/bash", "-c", script],
             cwd=ROOT,
@@ -61,6 +69,7 @@ class Stack:
             timeout=240,
             check=False,
         )
+        commands = script.rpartition("pipefail\n")[2]
         assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import tempfile
 import time
@@ -134,6 +135,7 @@ def test_a_service_migrates_and_serves_from_it(
     assert done.returncode == 0, done.stderr
     listen = {"ROTA_LISTEN": f"127.0.0.1:{free_port()}"}
     with running(image, service, **environment, **listen):
+        until_open(listen["ROTA_LISTEN"])
         serves(image, "shared.rpc.health", **listen)
 
 
@@ -144,6 +146,7 @@ def test_the_gateway_serves_from_it(image: Image, keys: Keys) -> None:
         "ROTA_CORS_ORIGINS": "",
     }
     with running(image, "gateway", **environment):
+        until_open(environment["ROTA_GATEWAY_LISTEN"])
         serves(image, "gateway", "check", **environment)
 
 
@@ -156,6 +159,18 @@ def running(image: Image, *words: str, **told: str) -> Iterator[None]:
     finally:
         process.kill()
         process.wait(60)
+
+
+def until_open(address: str) -> None:
+    """Until somebody listens: a check before that is a process for nothing."""
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + 240
+    while True:
+        with socket.socket() as connection:
+            if connection.connect_ex((host, int(port))) == 0:
+                return
+        assert time.monotonic() < deadline, address
+        time.sleep(0.05)
 
 
 def serves(image: Image, *check: str, **told: str) -> None:

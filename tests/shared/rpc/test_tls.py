@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -17,6 +16,7 @@ from shared.rpc import client, health, tls
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.server import RpcServer
 from shared.security import caller
+from tests.support import forks
 from tests.support.certificates import Authority
 from tests.support.tokens import Keys
 
@@ -150,13 +150,10 @@ def test_a_service_with_half_of_it_says_so_and_does_not_start(service: str, tmp_
         "ROTA_DEFAULT_MODEL": "demo",
         "ROTA_TLS_CERT_FILE": str(keys.jwks_file),
     }
-    done = subprocess.run(
-        [sys.executable, "-m", service],
-        env={**os.environ, **told},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.returncode == 1, done.stderr
-    assert "ROTA_TLS_KEY_FILE and ROTA_TLS_CA_FILE: not set" in done.stderr
-    assert "Traceback" not in done.stderr
+    output, errors = tmp_path / "output", tmp_path / "errors"
+    fork = forks.start_program(service, [], told, output, errors)
+    fork.process.join(240)
+    said = errors.read_text()
+    assert fork.poll() == 1, said
+    assert "ROTA_TLS_KEY_FILE and ROTA_TLS_CA_FILE: not set" in said
+    assert "Traceback" not in said
