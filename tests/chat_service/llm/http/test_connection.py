@@ -14,6 +14,7 @@ import pytest
 
 from chat_service.llm.http.response_protocol import HIGH_WATER, ResponseProtocol
 from chat_service.llm.http.transport import LIMITS, ModelTransport
+from tests.chat_service.llm.http.pool import wait_for_ends
 from tests.support.ports import free_port
 from tests.support.raw_server import Act, RawServer, raw_server
 
@@ -34,6 +35,11 @@ async def client(*, timeout: Any = SECONDS, **limits: Any) -> AsyncIterator[http
     transport = ModelTransport(limits=httpx2.Limits(**told))
     async with httpx2.AsyncClient(transport=transport, timeout=timeout) as found:
         yield found
+
+
+def _transport(http: httpx2.AsyncClient) -> ModelTransport:
+    assert isinstance(http._transport, ModelTransport)
+    return http._transport
 
 
 async def left(server: RawServer) -> None:
@@ -70,6 +76,7 @@ async def test_a_connection_that_has_ended_is_not_used_again(reply: Any, limits:
     async with raw_server(reply) as server, client(**limits) as http:
         for _ in range(3):
             assert (await http.post(server.url, json={})).text == "hello"
+            await wait_for_ends(_transport(http))
         assert server.connections == 3
 
 
@@ -343,7 +350,7 @@ async def test_a_transport_that_is_closed_ends_its_calls() -> None:
             assert await anext(pieces) == b"hello"
             waiting = asyncio.ensure_future(anext(pieces))
             await asyncio.sleep(0)
-            await http._transport.aclose()
+            await _transport(http).aclose()
             with pytest.raises(httpx2.ReadError):
                 await waiting
         await left(server)

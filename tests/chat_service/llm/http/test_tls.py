@@ -11,6 +11,7 @@ import pytest
 
 from chat_service.llm.http import transport as transport_module
 from chat_service.llm.http.transport import ModelTransport
+from tests.chat_service.llm.http.pool import wait_for_ends
 from tests.support.certificates import Authority
 from tests.support.raw_server import Act, raw_server
 from tests.support.tls import contexts
@@ -43,9 +44,15 @@ async def test_a_connection_with_tls_that_the_server_ends_is_not_used_again(
     tmp_path: Path,
 ) -> None:
     theirs, ours = contexts(tmp_path, "127.0.0.1")
-    async with raw_server([FIVE], tls=theirs) as server:
-        url = server.url.replace("http", "https")
-        assert await said(ModelTransport(ours), url, times=3) == "hello"
+    transport = ModelTransport(ours)
+    async with (
+        raw_server([FIVE], tls=theirs) as server,
+        httpx2.AsyncClient(transport=transport) as client,
+    ):
+        for _ in range(3):
+            answer = await client.post(server.url.replace("http", "https"), json={})
+            assert answer.text == "hello"
+            await wait_for_ends(transport)
         assert server.connections == 3
 
 
