@@ -30,6 +30,7 @@ from chat_service.llm.probe import limits as told_limits
 from chat_service.llm.provider_cause import ProviderCause
 from chat_service.llm.stream.event_stream import BrokenStream
 from chat_service.llm.text import read_objects
+from shared.security.egress import NotPublic
 
 MOST_CALLS: Final = 10  # and one look at the list of models
 MOST_SECONDS: Final = 25.0
@@ -118,7 +119,7 @@ class ModelProbe:
     async def _connect(self) -> bool:
         answer = await self._ask([HumanMessage(_SAY)])
         if isinstance(answer, _Failed):
-            said = _OTHER_SERVER if _is_other_server(answer.exc) else _words(answer.fault)
+            said = _connection_words(answer.exc) or _words(answer.fault)
             self._note("connection", Outcome.FAILED, said, answer.fault.metadata)
             return False
         self._note("connection", Outcome.WORKS)
@@ -376,6 +377,13 @@ def _tool() -> dict[str, Any]:
 def _words(fault: ProviderFault) -> str:
     """Returns our words for a failure, without what the metadata has."""
     return replace(fault, cause=ProviderCause()).refusal(0).message
+
+
+def _connection_words(exc: BaseException) -> str:
+    """Returns our words for an address that is no model's; empty for any other failure."""
+    if isinstance(exc.__cause__, NotPublic):
+        return "the model's address is not on the open internet"
+    return _OTHER_SERVER if _is_other_server(exc) else ""
 
 
 def _is_other_server(exc: BaseException) -> bool:

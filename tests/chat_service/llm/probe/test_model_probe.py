@@ -1,15 +1,22 @@
 """What a probe finds of a model: a table of providers' habits, over real HTTP."""
 
+import ipaddress
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from chat_service.llm import custom_endpoint
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.features.request_settings import RequestSettings
 from chat_service.llm.probe.model_probe import MOST_CALLS, FeatureResult, ModelProbe, ProbeReport
+from shared.security.egress import Address
+from tests.support.habit_server import NAMES
+from tests.support.habit_server import answer as answer_of_habit
 from tests.support.provider_refusals import REFUSALS, has
 from tests.support.scripted_model import (
     DONE,
@@ -252,6 +259,21 @@ async def test_an_endpoint_that_is_not_there_could_not_be_reached() -> None:
     assert report.results[0].detail == "the model's provider could not be reached"
 
 
+async def test_a_persons_own_endpoint_on_an_inner_address_is_not_called() -> None:
+    async def resolve(_: str, __: int) -> list[Address]:
+        return [ipaddress.ip_address("127.0.0.1")]
+
+    async with (
+        scripted_model(answer=able) as model,
+        custom_endpoint.open_client(local=False, resolve=resolve) as client,
+    ):
+        named = bundle(model.base_url.replace("127.0.0.1", "models.example.org"))
+        report = await ModelProbe(model=replace(named, client=client)).run()
+
+    assert report.results[0].detail == "the model's address is not on the open internet"
+    assert (model.asked, model.heads) == ([], [])
+
+
 async def test_limits_are_those_that_the_provider_lists_or_names_in_a_refusal() -> None:
     listed = {"data": [{"id": "m", "max_model_len": 32768}]}
     report, _ = await probe(refusing("much", error(400, TOO_MUCH)), models=listed)
@@ -298,3 +320,16 @@ async def test_usage_is_of_every_call_that_was_not_refused() -> None:
     used = started.meter.usage()
     assert len(used) == len([one for one in model.asked if "tools" not in one])
     assert {(one.input_tokens, one.output_tokens) for one in used} == {(10, 5)}
+
+
+async def test_no_habit_of_a_provider_breaks_a_probe() -> None:
+    """One habit in four of those that the habit server plays."""
+    async with scripted_model(answer=able) as model:
+        for habit in NAMES[::4]:
+            model.answer = partial(answer_of_habit, habit)
+            model.asked.clear()
+            report = await ModelProbe(model=bundle(model.base_url), seconds=2.0).run()
+
+            assert report.results[0].feature == "connection", habit
+            assert bool(report.results[0].detail) is not report.reached, habit
+            assert 1 <= len(model.asked) <= MOST_CALLS, habit
