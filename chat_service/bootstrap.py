@@ -290,7 +290,9 @@ def _servicers(
             tenancy=tenancy,
         ),
         turn_engine=turn_engine,
-        payload_check=PayloadCheck(automations=deps.automations, clock=clock),
+        payload_check=PayloadCheck(
+            automations=deps.automations, models=deps.model_loader, clock=clock
+        ),
     )
     chat = ChatServicer(
         db=db,

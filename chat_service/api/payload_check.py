@@ -1,8 +1,8 @@
 """The check of an approval's payload, edited or not, when a user decides it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -18,9 +18,16 @@ from shared.validation import never_fires
 _FIXED_KEYS = ("name", "etag")
 
 
+class Models(Protocol):
+    async def find_id(self, name: str, *, workspace: str, user: str) -> int:
+        """Returns the id of a model that the user may name. Raises ModelGone."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayloadCheck:
     automations: AutomationsPort
+    models: Models
     clock: Clock
 
     async def check(
@@ -79,6 +86,7 @@ class PayloadCheck:
             workspace=row.workspace_id, user=row.decided_by or row.requested_by, payload=payload
         )
         _require_trigger(row, payload)
+        await self._require_models(row, saved.payload)
         return saved.payload
 
     async def _check_update(self, row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -93,7 +101,39 @@ class PayloadCheck:
             workspace=row.workspace_id, user=row.decided_by or row.requested_by, payload=payload
         )
         _require_trigger(row, payload)
+        await self._require_models(row, saved.payload)
         return saved.payload
+
+    async def _require_models(self, row: Approval, payload: Mapping[str, Any]) -> None:
+        """Raises InvalidRequest for models that an edit names and that nobody has."""
+        named = {name for _, name in _models_of(row.payload)}
+        user, missing = row.decided_by or row.requested_by, []
+        for path, name in _models_of(payload):
+            try:
+                if name not in named:
+                    await self.models.find_id(name, workspace=row.workspace_id, user=user)
+            except errors.ModelGone:
+                missing.append(path)
+        if missing:
+            said = "names no model that is configured"
+            raise errors.InvalidRequest(
+                [
+                    errors.FieldViolation(field=path, description=said, reason="unknown_model")
+                    for path in missing
+                ]
+            )
+
+
+def _models_of(payload: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields the models that the steps of a valid payload name, with their places."""
+    definition = payload.get("definition") or {}
+    execution = definition.get("execution") or {}
+    lists = (("plan", definition), ("on_failure", execution))
+    for (name, of), base in zip(lists, ("plan", "execution.on_failure"), strict=True):
+        for i, step in enumerate(of.get(name) or ()):
+            model = (step.get("config") or {}).get("model")
+            if isinstance(model, str) and model and "{{" not in model:
+                yield f"definition.{base}[{i}].config.model", model
 
 
 def _require_trigger(row: Approval, payload: Mapping[str, Any]) -> None:

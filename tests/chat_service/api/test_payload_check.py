@@ -29,6 +29,15 @@ PAUSE: dict[str, Any] = {
 }
 
 
+class OneModel:
+    """The models of a service that has one."""
+
+    async def find_id(self, name: str, *, workspace: str, user: str) -> int:
+        if name != "large":
+            raise errors.ModelGone(f"no model {name!r} is configured")
+        return -1
+
+
 @pytest.fixture
 async def automations() -> MemoryAutomations:
     register_builtins()
@@ -40,7 +49,7 @@ async def automations() -> MemoryAutomations:
 
 @pytest.fixture
 def edited(automations: MemoryAutomations) -> PayloadCheck:
-    return PayloadCheck(automations=automations, clock=ManualClock(START))
+    return PayloadCheck(automations=automations, models=OneModel(), clock=ManualClock(START))
 
 
 @pytest.fixture
@@ -147,3 +156,24 @@ async def test_the_last_trigger_can_not_be_edited_away(
         payload = {**asked.payload, "definition": plan}
 
         assert await refused(edited, asked, payload) == [f"{FIELD}.definition.triggers"]
+
+
+async def test_an_edit_names_only_models_that_there_are(
+    edited: PayloadCheck, update: Approval
+) -> None:
+    def with_models(*names: str) -> dict[str, Any]:
+        steps = [
+            {"step_id": f"s{n}", "action": "agent_task", "config": {"prompt": "Go.", "model": name}}
+            for n, name in enumerate(names)
+        ]
+        execution = {"on_failure": [{**steps[0], "step_id": "f"}]}
+        definition = {**update.payload["definition"], "plan": steps, "execution": execution}
+        return {**update.payload, "definition": definition}
+
+    places = ["plan[0].config.model", "execution.on_failure[0].config.model"]
+    assert await refused(edited, update, with_models("none", "large")) == [
+        f"{FIELD}.definition.{place}" for place in places
+    ]
+    await edited.check(update, with_models("large"), FIELD)
+    # what the card named before was shown with a warning
+    await edited.check(replace(update, payload=with_models("gone")), with_models("gone"), FIELD)
