@@ -18,7 +18,7 @@ from shared.validation import never_fires
 _FIXED_KEYS = ("name", "etag")
 
 
-class Models(Protocol):
+class ModelLookup(Protocol):
     async def find_id(self, name: str, *, workspace: str, user: str) -> int:
         """Returns the id of a model that the user may name. Raises ModelGone."""
         ...
@@ -27,7 +27,7 @@ class Models(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayloadCheck:
     automations: AutomationsPort
-    models: Models
+    models: ModelLookup
     clock: Clock
 
     async def check(
