@@ -85,8 +85,9 @@ class PublicTransport(httpx2.AsyncBaseTransport):
 
     A redirect is a request of its own. TLS asks for the host's name and verifies it. The client
     must have `trust_env=False`: a proxy would resolve the name again. Without `tls` the
-    machine's certificates are trusted. What `open_inner` returns must connect to the host of a
-    URL, and verify the name in the extension `sni_hostname`.
+    machine's certificates are trusted, or those that SSL_CERT_FILE or SSL_CERT_DIR name. What
+    `open_inner` returns must connect to the host of a URL, and verify the name in the extension
+    `sni_hostname`.
     """
 
     def __init__(
@@ -145,7 +146,7 @@ class PublicTransport(httpx2.AsyncBaseTransport):
 @cache
 def _system_tls() -> ssl.SSLContext:
     # once: to read the machine's certificates takes as long as many requests
-    return httpx2.create_ssl_context(trust_env=False)
+    return httpx2.create_ssl_context()
 
 
 def bound_responses(max_bytes: int) -> Callable[[httpx2.Response], Awaitable[None]]:

@@ -220,6 +220,21 @@ async def test_tls_asks_for_the_name_and_verifies_it_at_the_address(
         assert len(connections) == 1
 
 
+@INNER
+async def test_the_environment_names_other_authorities(
+    inner: OpenTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, _ = contexts(tmp_path, "example.org")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ours-ca.pem"))
+    egress._system_tls.cache_clear()
+    resolve = _to("127.0.0.1")
+    try:
+        async with _server(tls=theirs) as (port, _), _client(resolve, inner) as client:
+            assert (await client.get(f"https://example.org:{port}/")).text == "0123456789"
+    finally:
+        egress._system_tls.cache_clear()
+
+
 def _to(*addresses: str) -> Resolve:
     async def resolve(host: str, port: int) -> list[Address]:
         return [ipaddress.ip_address(address) for address in addresses]
