@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -123,8 +124,12 @@ def model_test(found: TestModelConfigResponse, *, saved: bool) -> RenderableType
     )
 
 
+_NAMED: Final = ("status", "code", "parameter")
+
+
 def _cause(one: FeatureTest) -> str:
-    named = ", ".join(f"{name} {value}" for name, value in one.metadata.items())
+    told = one.metadata  # a map, whose entries come in no order
+    named = ", ".join(f"{name} {told[name]}" for name in _NAMED if told.get(name))
     return f"{one.detail} ({named})" if one.detail and named else one.detail or named
 
 

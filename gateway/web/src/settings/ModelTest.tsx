@@ -19,6 +19,9 @@ const FOUND: Record<Outcome, ["good" | "bad" | "calm", string]> = {
   [Outcome.FAILED]: ["bad", "failed"],
 };
 
+// Of a map, whose entries come in no order.
+const NAMED = ["status", "code", "parameter"];
+
 export function ModelTest({ model }: { model: ModelConfig }) {
   const [busy, setBusy] = useState(false);
   const [found, show] = useState<TestModelConfigResponse>();
@@ -81,7 +84,7 @@ export function ModelTest({ model }: { model: ModelConfig }) {
 
 function told(one: FeatureTest): string {
   if (one.limit) return `${Number(one.limit).toLocaleString("en")} tokens`;
-  const named = Object.entries(one.metadata).map(([name, value]) => `${name} ${value}`).join(", ");
+  const named = NAMED.filter((name) => one.metadata[name]).map((name) => `${name} ${one.metadata[name]}`).join(", ");
   return [one.detail, named].filter(Boolean).join(" · ");
 }
 
