@@ -72,7 +72,7 @@ class Slots:
         return SlotPreview(
             slots=_at_most(found, read.max_fires),
             summary=description.describe(read),
-            notes=notes.find_notes(read),
+            notes=[*notes.find_notes(read), *_note_of_cut(count)],
         )
 
     async def list(
@@ -123,6 +123,12 @@ class Slots:
         if moment <= trigger.create_time:
             return LedgerExplanation(text="The trigger did not exist yet.")
         return LedgerExplanation(text=_undecided(trigger))
+
+
+def _note_of_cut(count: int) -> list[str]:
+    if count <= LARGEST_COUNT:
+        return []
+    return [f"Of {count} slots that were asked for, at most the first {LARGEST_COUNT} are given."]
 
 
 def _at_most(found: Sequence[PlannedSlot], fires: int | None) -> Sequence[PlannedSlot]:

@@ -1,23 +1,55 @@
 """The config of a schedule trigger: a cron expression in a time zone, and its limits."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from shared.definition.fields import Block, Text, require_number
-from shared.schedule import cron, zones
+from shared.schedule import dialect, zones
 
 WEEK_SECONDS = 7 * 24 * 3600
 LONGEST_JITTER = timedelta(hours=1)
 
 
-def _timestamp(value: Any) -> Any:
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+
+def _timestamp(value: Any, info: ValidationInfo) -> Any:
     # text only: a bare number would be read as seconds since 1970
-    if isinstance(value, (str, datetime)):
+    if isinstance(value, datetime):
         return value
-    raise ValueError("must be an RFC 3339 time such as 2027-01-31T09:00:00+01:00")
+    if not isinstance(value, str) or not _DATE.match(value.strip()):
+        raise ValueError("must be an RFC 3339 time such as 2027-01-31T09:00:00+01:00")
+    if written := _with_offset(value.strip(), info):
+        raise ValueError(f"must have a time of day and an offset from UTC; write {written!r}")
+    return value
+
+
+def _with_offset(value: str, info: ValidationInfo) -> str:
+    """The moment that a date, or a local time, means in the zone of the schedule."""
+    try:
+        local = datetime.fromisoformat(value)
+    except ValueError:
+        return ""
+    if local.tzinfo is not None:
+        return ""
+    if len(value) <= len("2027-01-31") and info.field_name == "end_time":
+        local = local.replace(hour=23, minute=59, second=59)
+    try:
+        zone = zones.load(info.data.get("timezone", "UTC"))
+        return local.replace(microsecond=0, tzinfo=zone).isoformat()
+    except (ValueError, OverflowError):
+        return ""
 
 
 def _in_calendar(moment: datetime) -> datetime:
@@ -38,7 +70,7 @@ class ScheduleTriggerConfig(Block):
         Field(
             min_length=1, max_length=200, description="five fields: minute hour day month weekday"
         ),
-        AfterValidator(cron.check),
+        AfterValidator(dialect.check),
     ]
     timezone: Annotated[
         Text,

@@ -84,9 +84,11 @@ def check(expression: str) -> str:
     """
     fields = expression.upper().split()
     if expression.lstrip().startswith("@"):
-        raise ValueError(f"{expression.strip()!r} is a nickname; write the five fields out")
+        raise ValueError(f"{expression.strip()!r} is a nickname, not the five fields of cron")
     if len(fields) != len(FIELDS):
-        raise ValueError(f"cron has exactly five fields; this has {len(fields)}")
+        raise ValueError(
+            f"cron has exactly five fields, without seconds and year; this has {len(fields)}"
+        )
     result = " ".join(fields)
     if not _has_a_date(read(result)):
         raise ValueError(f"{result!r} never comes: it names no date that exists")
@@ -223,7 +225,7 @@ def _read_item(item: str, field: Field) -> range:
     first, last, step_text = found.groups()
     step = int(step_text or 1)
     if not 1 <= step <= field.high:
-        raise ValueError(f"step {step} of {field.name} must be 1 to {field.high}")
+        raise ValueError(f"step {step} of {field.name} is not of 1 to {field.high}")
     if first == "*":
         if last:
             raise ValueError(f"{item!r} is not valid for {field.name}")
@@ -235,9 +237,11 @@ def _read_item(item: str, field: Field) -> range:
     if field is WEEKDAY and end == 0 < start:
         end = WEEK  # a range may end on Sunday
     if start > end:
-        raise ValueError(f"range {item!r} of {field.name} must go from a lower to a higher value")
+        raise ValueError(
+            f"range {item!r} of {field.name} does not go from a lower to a higher value"
+        )
     if start == end and step > 1:
-        raise ValueError(f"{item!r} of {field.name} names one value: write {first}")
+        raise ValueError(f"{item!r} of {field.name} names one value; write {first}")
     return range(start, end + 1, step)
 
 

@@ -16,12 +16,18 @@ _WHOLE: Final = {
     MONTH.name: ("year", 12),
     WEEKDAY.name: ("week", 7),
 }
+_WITH_SUMMER_TIME: Final = {
+    "EST": "America/New_York",
+    "MST": "America/Denver",
+}
+_FIXED: Final = re.compile(r"Etc/GMT([+-])([1-9][0-9]?)", re.ASCII)
 _OPEN_STEP: Final = re.compile(r"(\*|\w+)/([0-9]+)")
 
 
 def find_notes(config: ScheduleTriggerConfig) -> list[str]:
     found = cron.read(config.cron)
     notes = [*_of_two_days(found), *_of_fields(config.cron), *_of_sets(found)]
+    notes += _of_zone(config.timezone)
     if config.on_gap == "skip":
         notes.append("Local times that a clock change skips do not fire.")
     if config.on_fold == "both":
@@ -30,6 +36,15 @@ def find_notes(config: ScheduleTriggerConfig) -> list[str]:
         times = "once" if config.max_fires == 1 else f"at most {config.max_fires} times"
         notes.append(f"It fires {times}, then no more.")
     return notes
+
+
+def _of_zone(name: str) -> Iterator[str]:
+    """What a name of a fixed offset leaves out, or means the other way round."""
+    if place := _WITH_SUMMER_TIME.get(name):
+        yield f"{name} has no summer time; {place} has."
+    if offset := _FIXED.fullmatch(name):
+        sign = "-" if offset[1] == "+" else "+"
+        yield f"{name} is UTC{sign}{int(offset[2]):02}:00 all year, without summer time."
 
 
 def _of_two_days(found: Cron) -> Iterator[str]:

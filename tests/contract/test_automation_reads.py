@@ -198,6 +198,27 @@ async def test_a_preview_ends_where_the_schedule_does(rota: Running) -> None:
     assert any("at most 28 times" in note for note in found.notes)
 
 
+async def test_a_preview_says_what_it_cuts(rota: Running) -> None:
+    request = pb.PreviewScheduleRequest(
+        parent="workspaces/w", config=config(cron="0 9 * * *", timezone="UTC"), count=2_000
+    )
+    found = await rota.call("PreviewSchedule", request)
+    assert len(found.slots) == 100
+    assert list(found.notes) == [
+        "Of 2000 slots that were asked for, at most the first 100 are given."
+    ]
+
+
+async def test_a_preview_of_a_spelling_from_elsewhere_says_what_works(rota: Running) -> None:
+    request = pb.PreviewScheduleRequest(
+        parent="workspaces/w", config=config(cron="0 0 9 ? * MON-FRI", timezone="europe/paris")
+    )
+    found = await refusal(rota.call("PreviewSchedule", request))
+    said = {one.field: one.description for one in found.violations}
+    assert "write '0 9 * * MON-FRI'" in said["config.cron"]
+    assert "write Europe/Paris" in said["config.timezone"]
+
+
 async def test_a_preview_of_a_bad_schedule_names_the_field(rota: Running) -> None:
     request = pb.PreviewScheduleRequest(
         parent="workspaces/w", config=config(cron="0 0 30 2 *", timezone="UTC")

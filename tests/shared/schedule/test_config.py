@@ -49,7 +49,7 @@ def test_cron_and_timezone_are_required(missing: str) -> None:
         ("* * * * 8", "0 to 7"),
         ("*/0 * * * *", "step"),
         ("*/60 * * * *", "step"),
-        ("5-5/2 * * * *", "write 5"),
+        ("5-5/2 * * * *", "one value"),
         ("0 22-2 * * *", "range"),
         ("0 9 15W * *", "day of month"),
         ("0 9 ? * *", "day of month"),

@@ -1573,7 +1573,8 @@ class PreviewScheduleRequest(betterproto2.Message):
 
     count: "int" = betterproto2.field(4, betterproto2.TYPE_INT32)
     """
-    How many; 0 means 10, above 100 means 100, negative is refused.
+    How many; 0 means 10, above 100 means 100, which a note of the response
+    says, negative is refused.
     """
 
 
@@ -1596,13 +1597,13 @@ class PreviewScheduleResponse(betterproto2.Message):
 
     summary: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    The schedule in words.
+    The schedule in words, which name exactly its times and days.
     """
 
     notes: "list[str]" = betterproto2.field(3, betterproto2.TYPE_STRING, repeated=True)
     """
-    What a person should know about it, such as that day-of-month and
-    day-of-week together mean either.
+    What a person should know about it, such as whether day-of-month and
+    day-of-week together mean either or both.
     """
 
 
