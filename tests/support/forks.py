@@ -18,6 +18,7 @@ _PRELOADED = (
     "pytest",
     "automation_service.bootstrap",
     "chat_service.bootstrap",
+    "tests.support.warm",
 )
 _END_SECONDS = 60.0
 

@@ -1,4 +1,4 @@
-"""The machine's certificates, which each HTTP client would read anew for some 25 ms."""
+"""The certificates to trust, which each HTTP client would read anew for some 25 ms."""
 
 import functools
 import os
@@ -7,16 +7,18 @@ from typing import Any
 
 import httpcore2
 
-_TOLD = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-
 
 def share_trust() -> None:
-    """Has clients of this process share one context, unless the environment says whom to trust."""
+    """Has clients of this process share one context, as long as the environment stays."""
     read = httpcore2.default_ssl_context
-    once = functools.cache(read)
+
+    @functools.cache
+    def once(file: str | None, folder: str | None, **options: Any) -> ssl.SSLContext:
+        found: ssl.SSLContext = read(**options)
+        return found
 
     def default_ssl_context(**options: Any) -> ssl.SSLContext:
-        found: ssl.SSLContext = (read if os.environ.keys() & _TOLD else once)(**options)
-        return found
+        told = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        return once(*told, **options)
 
     httpcore2.default_ssl_context = default_ssl_context
