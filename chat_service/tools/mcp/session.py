@@ -1,10 +1,11 @@
 """Sessions with MCP servers: one per call, so that a restarted server needs no reconnect."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 import httpx
@@ -131,10 +132,16 @@ def _message_handler(handlers: Handlers) -> MessageHandlerFnT:
 
 
 def _open_client(headers: Mapping[str, str], auth: httpx.Auth | None) -> httpx.AsyncClient:
-    client = httpx.AsyncClient(headers=headers, timeout=_TIMEOUT, auth=auth)
+    client = httpx.AsyncClient(headers=headers, timeout=_TIMEOUT, auth=auth, verify=_trusted())
     client.headers["accept-encoding"] = body_decoder.ACCEPTED
     client.event_hooks = {"response": [_bound]}
     return client
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    # once: each session has a client of its own, and reading certificates takes as long as a call
+    return httpx.create_ssl_context()
 
 
 async def _bound(response: httpx.Response) -> None:

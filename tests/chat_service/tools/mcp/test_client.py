@@ -135,3 +135,8 @@ async def test_an_auto_approved_act_of_a_task_waits_too(bench: Bench, odd: OddMc
 
     assert not result.ok
     assert sum(bench.waits.seconds) >= 60
+
+
+def test_clients_share_the_certificates_that_they_trust() -> None:
+    first, second = (session._open_client({}, None)._transport for _ in range(2))
+    assert first._pool._ssl_context is second._pool._ssl_context  # type: ignore[attr-defined]
