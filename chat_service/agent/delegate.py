@@ -136,6 +136,7 @@ def _subagent_run(run: AgentRun, subagent: Subagent, task: SubagentContext) -> A
             tool_call_ids=set(),
             finished_calls=set(),
             self_metered_calls=set(),
+            tool_images={},
         ),
     )
 

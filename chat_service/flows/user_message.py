@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chat_service.flows import mentions
+from chat_service.llm.image_type import detect_mime_type
 from chat_service.persistence.images import Image
 from chat_service.runtime.ports import REFERENCE, AutomationsPort
 from chat_service.tools.capabilities.fetch_url import Fetcher
@@ -18,12 +19,6 @@ LARGEST: Final = 5 << 20
 LARGEST_TOGETHER: Final = 20 << 20
 MOST: Final = 20
 _AT_ONCE: Final = 4
-_MAGIC: Final = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF87a", "image/gif"),
-    (b"GIF89a", "image/gif"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +67,6 @@ async def read_images(given: Sequence[ImagePart], fetcher: Fetcher) -> list[Imag
 def image_part(image: Image) -> dict[str, Any]:
     """The part that refers to a stored image: the JSON of the proto's Part, without data."""
     return {"image": {"uri": f"{REFERENCE}{image.sha256}", "mime_type": image.mime_type}}
-
-
-def detect_mime_type(data: bytes) -> str | None:
-    """The type of an image by its content; None if it is no image."""
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "image/webp"
-    return next((kind for magic, kind in _MAGIC if data.startswith(magic)), None)
 
 
 async def _read(one: ImagePart, fetcher: Fetcher) -> Image:

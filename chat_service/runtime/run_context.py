@@ -26,6 +26,8 @@ from shared.registries.catalogue import Catalogue
 
 STAMP = "rota"  # our key in a message's metadata
 
+MAX_TOOL_IMAGE_BYTES = 28 << 20  # of data URLs, in one run
+
 # whether a call needs an approval
 ApprovalRule = Literal["always", "never"]
 
@@ -103,10 +105,20 @@ class RunState:
     finished_calls: set[str] = field(default_factory=set)  # by tool call id; their end was sent
     self_metered_calls: set[str] = field(default_factory=set)  # tool calls that send their usage
     images: dict[str, str | None] = field(default_factory=dict)  # data URLs by reference
+    # images of tool results as data URLs, by tool call id; gone with the run
+    tool_images: dict[str, list[str]] = field(default_factory=dict)
     repairs: dict[str, list[str]] = field(default_factory=dict)  # of arguments, by tool call id
     earlier_images_refused: bool = False  # only the present message's images are sent
     max_tokens: int | None = None  # of messages; set when the provider refuses more
     meter: Meter = field(default_factory=Meter)
+
+    def keep_tool_images(self, tool_call_id: str, images: list[str]) -> None:
+        """Keeps the images of a result. Above MAX_TOOL_IMAGE_BYTES the oldest are dropped."""
+        self.tool_images[tool_call_id] = images
+        kept = sum(len(image) for found in self.tool_images.values() for image in found)
+        while kept > MAX_TOOL_IMAGE_BYTES:
+            oldest = self.tool_images.pop(next(iter(self.tool_images)))
+            kept -= sum(map(len, oldest))
 
     def open_block(self) -> int:
         block = self.next_block

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from langchain_core.messages import AnyMessage, HumanMessage
+from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
 
 from chat_service.runtime.ports import REFERENCE
 from chat_service.runtime.run_context import AgentRun
 
 PLACEHOLDER: Final = "[an image]"
+# what a model reads before the images of a tool's result
+RESULT_IMAGES: Final = "Images of the result of"
 # in one call, the newest; older ones become a placeholder
 MAX_IMAGES: Final = 20
 # of data URLs in one call: 20 MiB of images, the most of one message
@@ -26,6 +28,33 @@ async def with_images(messages: Sequence[AnyMessage], run: AgentRun) -> list[Any
     return [_filled(message, images) for message in messages]
 
 
+def with_tool_images(messages: Sequence[AnyMessage], run: AgentRun) -> list[AnyMessage]:
+    """Returns the messages with the images of tool results, in a message after the results.
+
+    Of more images than a call may have, the newest are kept. A model that is not known to read
+    images gets none.
+    """
+    kept = run.state.tool_images
+    if not kept or run.context.model.config.supports_images is not True:
+        return list(messages)
+    found: list[AnyMessage] = []
+    left = _Room(messages)
+    for message in reversed(messages):
+        images = kept.get(message.tool_call_id, ()) if isinstance(message, ToolMessage) else ()
+        fitting = [image for image in images if left.take(image)]
+        if fitting:
+            _add_images(found, message, fitting)
+        found.append(message)
+    return found[::-1]
+
+
+def drop_tool_images(run: AgentRun) -> bool:
+    """Drops the images of tool results. Returns False if there are none."""
+    found = bool(run.state.tool_images)
+    run.state.tool_images.clear()
+    return found
+
+
 def drop_earlier_images(messages: Sequence[AnyMessage], run: AgentRun) -> bool:
     """Limits a run to the images of its present message. Returns False if there are no others.
 
@@ -35,6 +64,35 @@ def drop_earlier_images(messages: Sequence[AnyMessage], run: AgentRun) -> bool:
         return False
     run.state.earlier_images_refused = bool(_uris(messages[: _present(messages)]))
     return run.state.earlier_images_refused
+
+
+class _Room:
+    """How many more images a call may have, and of how many bytes."""
+
+    def __init__(self, messages: Sequence[AnyMessage]) -> None:
+        urls = [url for message in messages for block in _blocks(message) if (url := _url(block))]
+        self._images = MAX_IMAGES - len(urls)
+        self._bytes = MAX_IMAGE_BYTES - sum(map(len, urls))
+
+    def take(self, image: str) -> bool:
+        if self._images <= 0 or len(image) > self._bytes:
+            return False
+        self._images -= 1
+        self._bytes -= len(image)
+        return True
+
+
+def _add_images(after: list[AnyMessage], result: AnyMessage, images: Sequence[str]) -> None:
+    """Adds images to what follows a result, from the last to the first message.
+
+    All results of an answer's calls stand together, so the images come after the last of them.
+    """
+    at = len(after)
+    while at and isinstance(after[at - 1], ToolMessage):
+        at -= 1
+    said = {"type": "text", "text": f"{RESULT_IMAGES} {result.name}:"}
+    shown = [{"type": "image_url", "image_url": {"url": image}} for image in images]
+    after.insert(at, HumanMessage([said, *shown]))
 
 
 def _present(messages: Sequence[AnyMessage]) -> int:
@@ -83,8 +141,12 @@ def _blocks(message: AnyMessage) -> list[Any]:
     return []
 
 
-def _uri(block: Any) -> str:
+def _url(block: Any) -> str:
     if not isinstance(block, dict) or block.get("type") != "image_url":
         return ""
-    uri = str(block["image_url"]["url"])
+    return str(block["image_url"]["url"])
+
+
+def _uri(block: Any) -> str:
+    uri = _url(block)
     return uri if uri.startswith(REFERENCE) else ""

@@ -29,6 +29,7 @@ class RequestBuilder:
         shown = await images.with_images(
             context_window.fit_messages(self.messages, self._most()), self.run
         )
+        shown = images.with_tool_images(shown, self.run)
         self.prompt = [SystemMessage(self.run.context.system_prompt), *shown]
 
     def next_settings(self) -> dict[str, Any]:
@@ -42,6 +43,7 @@ class RequestBuilder:
         found = (
             self._again(fault)
             or self._without_limit(fault)
+            or (fault.refused and images.drop_tool_images(self.run))
             or (fault.refused and images.drop_earlier_images(self.messages, self.run))
             or self._with_less(fault)
         )

@@ -16,7 +16,7 @@ from chat_service.tools import idempotency
 from chat_service.tools.mcp import session as mcp_session
 from chat_service.tools.mcp.access_token import TokenNotGiven
 from chat_service.tools.mcp.progress import ToolProgress
-from chat_service.tools.mcp.result import read_error, read_output
+from chat_service.tools.mcp.result import read_error, read_images, read_output
 from chat_service.tools.mcp.sampler import Sampler
 from shared import errors
 from shared.telemetry import logs
@@ -117,6 +117,8 @@ class McpClient:
                 raise _broken(self.server, asked, error) from error
         finally:
             progress.end()
+        if current is not None and isinstance(asked.answer, CallToolResult):
+            _keep_images(current, asked.answer)
         return _read(self.server, tool, asked.answer)
 
     def _handlers(self, current: idempotency.CurrentCall | None) -> mcp_session.Handlers:
@@ -216,6 +218,13 @@ def _broken(server: McpServer, asked: _ToolRequest, error: Exception) -> errors.
 
 def _status(error: BaseException) -> int | None:
     return error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+
+
+def _keep_images(current: idempotency.CurrentCall, answer: CallToolResult) -> None:
+    """Keeps the images of a result for the next calls of a model that reads images."""
+    run = current.run
+    if run.context.model.config.supports_images and (images := read_images(answer)):
+        run.state.keep_tool_images(current.call.id, images)
 
 
 def _read(

@@ -17,8 +17,11 @@ from mcp.types import (
     TextResourceContents,
 )
 
+from chat_service.llm.image_type import detect_mime_type
 from chat_service.llm.text import clean
 
+MAX_IMAGES: Final = 4  # of one result
+MAX_IMAGE_BYTES: Final = 5 * 1024 * 1024
 TEXT: Final = "text"
 STRUCTURED: Final = "structured"
 
@@ -51,6 +54,36 @@ def read_error(result: CallToolResult) -> str:
 def read_text(result: CallToolResult) -> str:
     """Returns the blocks' text; what is no text is named in brackets with its type and size."""
     return clean("\n".join(part for block in result.content for part in _parts(block)))
+
+
+def read_images(result: CallToolResult) -> list[str]:
+    """Returns the images of a result as data URLs: MAX_IMAGES at most, each of MAX_IMAGE_BYTES.
+
+    What is no PNG, JPEG, WebP or GIF by its content is left out.
+    """
+    found = (_data_url(data) for block in result.content for data in _image_data(block))
+    return [url for url in found if url][:MAX_IMAGES]
+
+
+def _image_data(block: ContentBlock) -> Iterator[str]:
+    match block:
+        case ImageContent():
+            yield block.data
+        case EmbeddedResource(resource=BlobResourceContents(mimeType=str(kind), blob=blob)):
+            if kind.startswith("image/"):
+                yield blob
+
+
+def _data_url(data: str) -> str:
+    """Returns an image as a data URL; empty if it is none, or too large."""
+    if len(data) > MAX_IMAGE_BYTES * 4 // 3 + 4:
+        return ""
+    try:
+        image = base64.b64decode(data, validate=True)
+    except ValueError:
+        return ""
+    kind = detect_mime_type(image)
+    return f"data:{kind};base64,{base64.b64encode(image).decode()}" if kind else ""
 
 
 def _parts(block: ContentBlock) -> Iterator[str]:
