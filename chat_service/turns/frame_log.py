@@ -1,7 +1,7 @@
 """The log of a turn's frames: they are coalesced, numbered, stored, then shown."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -19,8 +19,12 @@ from shared.rpc.timestamps import to_timestamp
 from shared.telemetry.logs import logger
 
 LEASE: Final = timedelta(seconds=8)
-# Between two writes, so that what several turns say at about the same time goes together.
-REST_SECONDS: Final = 0.001
+# Between two writes, so that what several turns say at about the same time goes together. The
+# rest grows with each turn that a write held beyond FEW_TURNS.
+MIN_REST_SECONDS: Final = 0.001
+MAX_REST_SECONDS: Final = 0.020
+FEW_TURNS: Final = 3
+REST_SECONDS_PER_TURN: Final = 0.00125
 # A turn's words wait for a write of its own only, and hardly ever for one of others.
 WRITES_AT_ONCE: Final = 2
 # Frames that may wait for the database before the agent waits too.
@@ -61,6 +65,12 @@ class TurnLog:
         self.moved.notify()
 
 
+def rest_seconds(turns: int) -> float:
+    """Returns how long writes rest after one that held so many turns."""
+    rest = (turns - FEW_TURNS) * REST_SECONDS_PER_TURN
+    return min(MAX_REST_SECONDS, max(MIN_REST_SECONDS, rest))
+
+
 class FrameLog:
     """Writes the frames of all turns of this replica, many turns in one transaction."""
 
@@ -71,8 +81,13 @@ class FrameLog:
         *,
         lease: timedelta = LEASE,
         timeouts: Timeouts | None = None,
+        rest: Callable[[int], float] = rest_seconds,
     ) -> None:
-        """`lease`: of the turns whose frames it writes, which renews them."""
+        """`lease`: of the turns whose frames it writes, which renews them.
+
+        `rest` returns the seconds between two writes by the number of turns that the first held.
+        """
+        self._rest = rest
         self._lease = lease
         self._timeouts = timeouts or Timeouts()
         self._db = db
@@ -148,7 +163,7 @@ class FrameLog:
                     writes.create_task(self._write(ready))
                 else:
                     self._writes.release()
-                await self._hurry.wait(self._hurry.count, REST_SECONDS)
+                await self._hurry.wait(self._hurry.count, self._rest(len(ready)))
 
     def _when_due(self, of: TurnLog) -> None:
         if of.timer is not None:
@@ -166,7 +181,7 @@ class FrameLog:
     def _ready(self) -> list[TurnLog]:
         """The turns whose frames are written now. Marks them as on their way."""
         # asyncio timers may fire up to one clock resolution early.
-        now = asyncio.get_running_loop().time() + REST_SECONDS
+        now = asyncio.get_running_loop().time() + MIN_REST_SECONDS
         ready = []
         for one in self._logs.values():
             if one.on_its_way or not (one.writing or one.pending):

@@ -2,15 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rota.chat.v1 import chat_pb2 as pb
 
 from chat_service.runtime.timeouts import Timeouts
-from chat_service.turns.frame_log import FrameLog, TurnLog
+from chat_service.turns.frame_log import (
+    MAX_REST_SECONDS,
+    MIN_REST_SECONDS,
+    FrameLog,
+    TurnLog,
+    rest_seconds,
+)
 from chat_service.turns.place import Place
 from chat_service.turns.watch import TurnWatcher
 from shared.clock import ManualClock
@@ -20,15 +28,18 @@ from tests.support.chat import START
 class Written(FrameLog):
     """Keeps what is written instead of storing it."""
 
-    def __init__(self) -> None:
+    def __init__(self, gap: float = 3600.0, rest: Callable[[int], float] = rest_seconds) -> None:
         super().__init__(
             db=None,  # type: ignore[arg-type]
             clock=ManualClock(START),
-            timeouts=Timeouts(frame_gap=3600.0, frame_retry_interval=0.0),
+            timeouts=Timeouts(frame_gap=gap, frame_retry_interval=0.0),
+            rest=rest,
         )
         self.texts: list[tuple[int, str]] = []
+        self.writes: list[int] = []  # the number of turns in each
 
     async def _store(self, logs: Sequence[TurnLog]) -> bool:
+        self.writes.append(len(logs))
         for one in logs:
             said = [pb.TurnEvent.FromString(frame).text_delta.text for frame in one.writing]
             self.texts += [(one.turn.int, text) for text in said]
@@ -36,8 +47,15 @@ class Written(FrameLog):
 
 
 @pytest.fixture
-async def log(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Written]:
+async def log(store: None) -> AsyncIterator[Written]:
     """With a gap that never ends by itself."""
+    async with running(Written()) as log:
+        yield log
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every frame is stored at once, nowhere."""
 
     async def append(_: Any, batches: Sequence[Any], *__: Any) -> set[UUID]:
         return {batch.turn for batch in batches}
@@ -48,11 +66,14 @@ async def log(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Written]:
 
     monkeypatch.setattr("chat_service.turns.frame_log.frames.append", append)
     monkeypatch.setattr("chat_service.turns.frame_log.fast_connection.borrow", connection)
-    written = Written()
-    running = asyncio.create_task(written.run())
-    yield written
-    running.cancel()
-    await asyncio.wait([running])
+
+
+@contextlib.asynccontextmanager
+async def running(log: Written) -> AsyncIterator[Written]:
+    task = asyncio.create_task(log.run())
+    yield log
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def opened(log: FrameLog, number: int) -> TurnLog:
@@ -169,3 +190,35 @@ async def test_nobody_sees_a_frame_before_it_is_stored(
     assert seen == ["1 ab"]
     watching.cancel()
     await asyncio.wait([watching])
+
+
+async def test_after_a_write_of_many_turns_frames_gather_until_an_end_hurries_them(
+    store: None,
+) -> None:
+    def rest(turns: int) -> float:
+        return 3600.0 if turns > 2 else 0.0
+
+    async with running(Written(gap=0.0, rest=rest)) as log:
+        turns = [opened(log, number) for number in range(1, 4)]
+        for turn in turns:
+            await log.add(turn, delta("a"))
+        for turn in turns:
+            await written(turn, 1)
+        for turn in turns[:2]:
+            await log.add(turn, delta("b"))
+            for _ in range(20):
+                await asyncio.sleep(0)
+        assert log.writes == [3]
+        assert await log.drain(turns[0])
+        assert log.writes == [3, 2]
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_few_turns_wait_for_no_other(turns: int) -> None:
+    assert rest_seconds(turns) == MIN_REST_SECONDS
+
+
+@given(turns=st.integers(0, 10_000))
+def test_the_rest_grows_with_the_turns_of_a_write_up_to_a_limit(turns: int) -> None:
+    assert MIN_REST_SECONDS <= rest_seconds(turns) <= rest_seconds(turns + 1) <= MAX_REST_SECONDS
+    assert rest_seconds(20) == MAX_REST_SECONDS
