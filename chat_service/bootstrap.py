@@ -40,7 +40,7 @@ from chat_service.model_selection.key_rotation import KeyRotation
 from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.model_selection.model_tests import ModelTests
 from chat_service.model_selection.quota import Quota
-from chat_service.persistence import tables
+from chat_service.persistence import tables, turn_start
 from chat_service.persistence.schema_version import require_migrated
 from chat_service.runtime.models_file import Models, find_default_model, load_models
 from chat_service.runtime.ports import AutomationsPort
@@ -277,6 +277,7 @@ def _servicers(
         turn_engine=turn_engine,
         auto_pin=deps.auto_pin,
         quota=deps.quota,
+        plain_start=turn_start.PlainTurnStart(db),
     )
     decider = ApprovalDecider(
         db=db,
@@ -307,6 +308,7 @@ def _servicers(
         message_reader=UserMessageReader(db=db, automations=deps.automations, fetcher=fetcher),
         model_loader=deps.model_loader,
         model_tests=ModelTests(db=db, clock=clock, quota=deps.quota),
+        burst=deps.burst,
     )
     agent = AgentServicer(
         db=db,

@@ -19,12 +19,13 @@ from chat_service.flows.user_message import UserMessageReader
 from chat_service.persistence import approvals, threads, turn_start, turns
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
+from chat_service.turns.burst import Burst
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.expiry import WaitingTurns
 from chat_service.turns.place import Place
 from chat_service.turns.watch import TurnWatcher
 from shared import aip, errors, resources
-from shared.db import database, fast_connection
+from shared.db import database
 from shared.invisible_characters import name_fault
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
@@ -42,8 +43,10 @@ class TurnServicer(ResourceServicer):
     waiting_turns: WaitingTurns
     decider: ApprovalDecider
     message_reader: UserMessageReader
+    burst: Burst
 
     def SendMessage(self, request: pb.SendMessageRequest, context: Any) -> AsyncIterator[bytes]:
+        self.burst.note()
         return self.watcher.watch(self._send_message(request))
 
     async def _send_message(self, request: pb.SendMessageRequest) -> Place:
@@ -67,20 +70,26 @@ class TurnServicer(ResourceServicer):
                 return Place.from_json(made)
         new_turn = await self._new_turn(request, workspace, who)
 
-        async def start() -> Place:
-            opened = await self._open_plain(new_turn, key) if plain else None
+        async def start_plain() -> Place | None:
+            opened = await self._open_plain(new_turn, key)
             if opened is None:
-                if plain:
-                    await self.access.admit(request.name, "editor")
-                place, opened = await self._open(new_turn, key)
-            else:
-                self.access.record_grant(request.name, "editor")
-                place = _start_of(opened.segment.turn)
+                return None
+            self.access.record_grant(request.name, "editor")
+            self.turn_engine.start(opened.segment, opened.frames)
+            return _start_of(opened.segment.turn)
+
+        async def start() -> Place:
+            place, opened = await self._open(new_turn, key)
             if opened is not None:
                 self.turn_engine.start(opened.segment, opened.frames)
             return place
 
-        return await self.turn_engine.background.run_limited(start)
+        background = self.turn_engine.background
+        if plain:
+            if (place := await background.run(start_plain())) is not None:
+                return place
+            await self.access.admit(request.name, "editor")
+        return await background.run_limited(start)
 
     async def _new_turn(
         self, request: pb.SendMessageRequest, workspace: str, who: Caller
@@ -114,12 +123,11 @@ class TurnServicer(ResourceServicer):
                 resource=_start_of(turn).to_json(),
             )
 
-        async with fast_connection.borrow(self.db) as connection:
-            try:
-                opening = await self.opener.read_thread(connection, new_turn, request_of)
-                return await open_new_chat(self.opener, opening, new_turn)
-            except (NotPlain, errors.RotaError):
-                return None
+        try:
+            opening = await self.opener.read_thread(new_turn, request_of)
+            return await open_new_chat(self.opener, opening, new_turn)
+        except (NotPlain, errors.RotaError):
+            return None
 
     async def _open(
         self, new_turn: NewTurn, key: IdempotencyKey

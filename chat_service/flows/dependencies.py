@@ -11,6 +11,7 @@ from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.model_selection.quota import Quota
 from chat_service.runtime.ports import AutomationsPort
 from chat_service.runtime.timeouts import Timeouts
+from chat_service.turns.burst import Burst
 from shared.clock import Clock
 
 
@@ -24,5 +25,6 @@ class FlowDeps:
     auto_pin: AutoPin
     quota: Quota
     timeouts: Timeouts
+    burst: Burst = field(default_factory=Burst)
     # Tasks that outlive their turn: the search for a title.
     background: set["asyncio.Task[None]"] = field(default_factory=set)

@@ -35,7 +35,8 @@ async def open_new_chat(
 
 
 async def stream_new_chat(deps: FlowDeps, segment: Segment, io: SegmentIO) -> None:
-    """Streams the answer and ends the segment."""
+    """Streams the answer and ends the segment. It begins after a burst of messages."""
+    await deps.burst.wait()
     # 5. the span
     io.start_span()
     # 6. what the agent starts with

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -68,6 +68,13 @@ class NotPlain(Exception):
     """The turn needs a transaction; nothing is stored."""
 
 
+class _NoConnection:
+    """Raises NotPlain at every use."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotPlain
+
+
 class OpeningThread(Protocol):
     """The thread of a new turn as it was read, and how the turn is stored in it."""
 
@@ -123,12 +130,16 @@ class LockedThread:
 class SnapshotThread:
     """A thread that one statement has read; another writes the turn if nothing changed between.
 
-    `connection` is in no transaction. Raises NotPlain for what takes one.
+    It has no connection: whatever takes another query raises NotPlain.
     """
 
-    connection: AsyncConnection
+    start: turn_start.PlainTurnStart
     snapshot: turn_start.ThreadSnapshot
     build_request: Callable[[Turn], turn_start.TurnRequest]
+
+    @property
+    def connection(self) -> AsyncConnection:
+        return cast(AsyncConnection, _NoConnection())
 
     @property
     def thread(self) -> Thread:
@@ -143,11 +154,9 @@ class SnapshotThread:
         return self.snapshot.cooldowns
 
     async def store(self, new_turn: NewTurn, choice: ModelChoice, opened: OpenedSegment) -> None:
-        # A choice that ran queries has begun a transaction.
-        if choice.config.premium or self.connection.in_transaction():
+        if choice.config.premium:
             raise NotPlain
-        inserted = await turn_start.insert_if_unchanged(
-            self.connection,
+        inserted = await self.start.insert_if_unchanged(
             opened.rows,
             self.build_request(opened.segment.turn),
             pin_was=self.thread.model_config_id,
@@ -170,10 +179,10 @@ class TurnOpener:
     turn_engine: TurnEngine
     auto_pin: AutoPin
     quota: Quota
+    plain_start: turn_start.PlainTurnStart
 
     async def read_thread(
         self,
-        connection: AsyncConnection,
         new_turn: NewTurn,
         build_request: Callable[[Turn], turn_start.TurnRequest],
     ) -> SnapshotThread:
@@ -184,8 +193,7 @@ class TurnOpener:
         """
         if new_turn.thread is None or new_turn.images:
             raise NotPlain
-        snapshot = await turn_start.read_thread(
-            connection,
+        snapshot = await self.plain_start.read_thread(
             workspace=new_turn.workspace,
             user=new_turn.user,
             thread=new_turn.thread,
@@ -193,7 +201,9 @@ class TurnOpener:
         )
         if snapshot is None or snapshot.thread.open_turn is not None:
             raise NotPlain
-        return SnapshotThread(connection=connection, snapshot=snapshot, build_request=build_request)
+        return SnapshotThread(
+            start=self.plain_start, snapshot=snapshot, build_request=build_request
+        )
 
     async def choose_model(self, opening: OpeningThread, new_turn: NewTurn) -> ModelChoice:
         """Returns the turn's model and the thread's new pin.

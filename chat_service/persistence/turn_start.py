@@ -1,7 +1,8 @@
 """The rows of a new turn, written by one statement.
 
-The fast path is one statement that reads and one that writes. A transaction with a query for each
-read takes ten round trips, which is most of the cost of a short turn.
+The fast path is one statement that reads and one that writes, each for all turns that open at the
+same time. A transaction with a query for each read takes ten round trips, which is most of the
+cost of a short turn.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.persistence import frames as turn_frames
 from chat_service.persistence import tables, threads, turns
@@ -21,6 +22,7 @@ from chat_service.persistence.messages import Message
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
 from shared.db import tenancy
+from shared.db.statement_group import StatementGroup
 from shared.db.statements import Statement
 from shared.security.caller import ROLES_THAT_ACT
 
@@ -66,58 +68,67 @@ async def insert(connection: AsyncConnection, new: NewTurnRows) -> bool:
     return await _INSERT.row(connection, **_given(new)) is not None
 
 
-async def read_thread(
-    connection: AsyncConnection, *, workspace: str, user: str, thread: UUID, now: datetime
-) -> ThreadSnapshot | None:
-    """Returns None unless the user is an editor and the thread is a chat of the workspace."""
-    row = await _READ_THREAD.row(
-        connection, workspace=workspace, user=user, thread=thread, kind=ThreadKind.CHAT, now=now
-    )
-    if row is None:
-        return None
-    is_empty, models, until = (row.pop(name) for name in ("is_empty", "models", "until"))
-    cooldowns = dict(zip(models or (), until or (), strict=True))
-    return ThreadSnapshot(thread=Thread(**row), is_empty=is_empty, cooldowns=cooldowns)
+class PlainTurnStart:
+    """The two statements that open a plain turn, shared by the turns that open together."""
 
+    def __init__(self, db: AsyncEngine) -> None:
+        self._read = StatementGroup(db, _READ_THREAD)
+        self._insert = StatementGroup(db, _INSERT_IF_UNCHANGED)
 
-async def insert_if_unchanged(
-    connection: AsyncConnection,
-    new: NewTurnRows,
-    request: TurnRequest,
-    *,
-    pin_was: int,
-    pin: int,
-    is_empty: bool,
-) -> bool:
-    """Stores a new turn, its request, and the model that its thread is pinned to.
+    async def read_thread(
+        self, *, workspace: str, user: str, thread: UUID, now: datetime
+    ) -> ThreadSnapshot | None:
+        """Returns None unless the user is an editor and the thread is a chat of the workspace."""
+        given = {
+            "workspace": workspace,
+            "user": user,
+            "thread": thread,
+            "kind": ThreadKind.CHAT,
+            "now": now,
+        }
+        row = await self._read.row(given, row_id=thread, apart=thread)
+        if row is None:
+            return None
+        is_empty, models, until = (row.pop(name) for name in ("is_empty", "models", "until"))
+        cooldowns = dict(zip(models or (), until or (), strict=True))
+        return ThreadSnapshot(thread=Thread(**row), is_empty=is_empty, cooldowns=cooldowns)
 
-    Returns False, and stores nothing, if the thread is gone or has an open turn, if its pin is not
-    `pin_was`, if it has messages despite `is_empty`, or if the request was served. The connection
-    must not be in a transaction.
-    """
-    key = tenancy.request_key(new.turn.workspace_id, request.rpc, request.user, request.request_id)
-    given = {
-        "request_workspace_id": new.turn.workspace_id,
-        "request_rpc": request.rpc,
-        "request_user_id": request.user,
-        "request_request_id": request.request_id,
-        "request_body_hash": request.body_hash,
-        "request_resource": request.resource,
-        "request_create_time": new.turn.create_time,
-    }
-    try:
-        found = await _INSERT_IF_UNCHANGED.row(
-            connection,
+    async def insert_if_unchanged(
+        self,
+        new: NewTurnRows,
+        request: TurnRequest,
+        *,
+        pin_was: int,
+        pin: int,
+        is_empty: bool,
+    ) -> bool:
+        """Stores a new turn, its request, and the model that its thread is pinned to.
+
+        Returns False, and stores nothing, if the thread is gone or has an open turn, if its pin is
+        not `pin_was`, if it has messages despite `is_empty`, if the request was served, or if
+        another transaction holds the thread or the request.
+        """
+        turn = new.turn
+        key = tenancy.request_key(turn.workspace_id, request.rpc, request.user, request.request_id)
+        given = {
             **_given(new),
-            **given,
-            key=key,
-            pin_was=pin_was,
-            pin=pin,
-            is_empty=is_empty,
-        )
-    except asyncpg.IntegrityConstraintViolationError:
-        return False
-    return found is not None
+            "request_workspace_id": turn.workspace_id,
+            "request_rpc": request.rpc,
+            "request_user_id": request.user,
+            "request_request_id": request.request_id,
+            "request_body_hash": request.body_hash,
+            "request_resource": request.resource,
+            "request_create_time": turn.create_time,
+            "key": key,
+            "pin_was": pin_was,
+            "pin": pin,
+            "is_empty": is_empty,
+        }
+        try:
+            found = await self._insert.row(given, row_id=turn.id, apart=turn.thread_id)
+        except asyncpg.IntegrityConstraintViolationError:
+            return False
+        return found is not None
 
 
 def _given(new: NewTurnRows) -> dict[str, Any]:
@@ -144,16 +155,22 @@ def _insert(turn_row: sa.CTE, *more: sa.CTE) -> "sa.Select[Any]":
 
 
 def _insert_if_unchanged() -> "sa.Select[Any]":
-    # The statement's snapshot may be stale once it gets the request's lock. The row lock checks
-    # the thread again, and unique indexes check the rest.
-    mine = sa.select(tenancy.REQUEST_LOCK.label("mine")).cte("mine")
+    # Another transaction may commit after the statement's snapshot. The row lock checks the thread
+    # again, and unique indexes check the rest. It waits for no lock, so that no turn of a group
+    # waits for what holds another's thread.
+    mine = sa.select(tenancy.TRY_REQUEST_LOCK.label("mine")).cte("mine")
     was, pin = (sa.bindparam(name, type_=sa.BigInteger) for name in ("pin_was", "pin"))
     thread = _THREADS.c.id == sa.bindparam("thread_id", type_=_THREADS.c.id.type)
     unchanged = sa.or_(~sa.bindparam("is_empty", type_=sa.Boolean), ~sa.exists(_messages()))
     held = (
         sa.select(_THREADS.c.id)
-        .where(thread, _THREADS.c.model_config_id == was, unchanged, sa.exists(sa.select(mine)))
-        .with_for_update(key_share=True)
+        .where(
+            thread,
+            _THREADS.c.model_config_id == was,
+            unchanged,
+            sa.exists(sa.select(mine).where(mine.c.mine)),
+        )
+        .with_for_update(key_share=True, skip_locked=True)
         .cte("held")
     )
     turn_row = turns.insert_cte(sa.exists(sa.select(held)))

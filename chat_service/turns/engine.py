@@ -30,7 +30,7 @@ LOCKED_SECONDS: Final = 0.02
 LOCKED_AT_MOST: Final = 5
 ADOPT_SECONDS: Final = 2.0
 ADOPT_BATCH: Final = 50
-# Limits openings, so that many at once do not delay turns that stream.
+# Limits openings in a transaction, so that many at once do not delay turns that stream.
 MAX_CONCURRENT_OPENINGS: Final = 1
 log = logs.logger(__name__)
 

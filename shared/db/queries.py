@@ -19,6 +19,11 @@ def advisory_lock(key: Any) -> sa.Function[Any]:
     return sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, 0))
 
 
+def try_advisory_lock(key: Any) -> sa.Function[Any]:
+    """Like `advisory_lock`, but waits for nobody. Returns a call that tells whether it has it."""
+    return sa.func.pg_try_advisory_xact_lock(sa.func.hashtextextended(key, 0))
+
+
 async def take_lock(connection: AsyncConnection, key: str) -> None:
     """Waits for the lock of `key` and holds it until the transaction ends."""
     await connection.execute(sa.select(advisory_lock(key)))

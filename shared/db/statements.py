@@ -6,7 +6,7 @@ needs.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -39,14 +39,23 @@ class Statement:
         self._statement = statement
 
     async def rows(self, connection: AsyncConnection, **values: Any) -> list[dict[str, Any]]:
-        columns = self._written.columns
-        return [
-            {
-                name: value if convert is None else convert(value)
-                for (name, convert), value in zip(columns, row, strict=True)
-            }
-            for row in await self._fetch(connection, values)
-        ]
+        return self._converted(await self._fetch(connection, values))
+
+    async def rows_of_each(
+        self, connection: AsyncConnection, calls: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Runs once for each of the values, in one round trip and, alone, one transaction.
+
+        The rows do not tell which call they are of.
+        """
+        given = [self._arguments(values) for values in calls]
+        under = await database.asyncpg_connection(connection)
+        try:
+            return self._converted(await under.fetchmany(self._written.text, given))
+        except asyncio.CancelledError:
+            # What was running is unknown: the connection is not for others.
+            await connection.invalidate()
+            raise
 
     async def row(self, connection: AsyncConnection, **values: Any) -> dict[str, Any] | None:
         found = await self.rows(connection, **values)
@@ -62,18 +71,29 @@ class Statement:
         await self._fetch(connection, values)
 
     async def _fetch(self, connection: AsyncConnection, values: Mapping[str, Any]) -> list[Any]:
-        written = self._written
-        given = [
-            _given(values.get(name, default), convert) for name, default, convert in written.given
-        ]
         under = await database.asyncpg_connection(connection)
         try:
-            found: list[Any] = await under.fetch(written.text, *given)
+            found: list[Any] = await under.fetch(self._written.text, *self._arguments(values))
         except asyncio.CancelledError:
-            # What was running is unknown: the connection is not for others.
-            await connection.invalidate()
+            await connection.invalidate()  # as above
             raise
         return found
+
+    def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        return [
+            _given(values.get(name, default), convert)
+            for name, default, convert in self._written.given
+        ]
+
+    def _converted(self, rows: Iterable[Any]) -> list[dict[str, Any]]:
+        columns = self._written.columns
+        return [
+            {
+                name: value if convert is None else convert(value)
+                for (name, convert), value in zip(columns, row, strict=True)
+            }
+            for row in rows
+        ]
 
     @cached_property
     def _written(self) -> _Written:

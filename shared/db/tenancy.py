@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared import errors
-from shared.db.queries import advisory_lock
+from shared.db.queries import advisory_lock, try_advisory_lock
 from shared.db.statements import Statement
 from shared.resources import WORKSPACE
 from shared.security.caller import Caller, Membership
@@ -20,7 +20,9 @@ from shared.security.caller import Caller, Membership
 CACHE_SECONDS: Final = 60.0
 CACHE_SIZE: Final = 100_000
 # Equal requests wait here for the end of each other's transactions; `key` names the request.
-REQUEST_LOCK: Final = advisory_lock(sa.bindparam("key", type_=sa.Text))
+_REQUEST_KEY: Final = sa.bindparam("key", type_=sa.Text)
+REQUEST_LOCK: Final = advisory_lock(_REQUEST_KEY)
+TRY_REQUEST_LOCK: Final = try_advisory_lock(_REQUEST_KEY)
 _LOCK_REQUEST: Final = Statement(sa.select(REQUEST_LOCK))
 REQUEST_RETENTION = timedelta(days=30)
 
@@ -89,7 +91,7 @@ def tenant_tables(metadata: sa.MetaData) -> TenantTables:
 
 
 def request_key(workspace: str, rpc: str, user: str, request_id: str) -> str:
-    """Returns the key of a request for `REQUEST_LOCK`."""
+    """Returns the key of a request for `REQUEST_LOCK` and `TRY_REQUEST_LOCK`."""
     return f"{workspace}|{rpc}|{user}|{request_id}"
 
 

@@ -1,7 +1,9 @@
 """How turns are opened: a plain one in two statements, any other in a transaction."""
 
 import asyncio
-from dataclasses import replace
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,13 +11,14 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.flows.open_turn import TurnOpener
-from chat_service.persistence import frames, messages, tables, threads, turn_start, turns
+from chat_service.persistence import frames, messages, tables, threads, turns
 from chat_service.persistence.enums import TurnState
-from chat_service.persistence.turn_start import NewTurnRows, TurnRequest
+from chat_service.persistence.turn_start import NewTurnRows, PlainTurnStart, TurnRequest
 from chat_service.turns.frame_log import LEASE
 from devstack.demo_model import DemoServer
 from shared import errors
 from shared.db.tenancy import Tenancy
+from shared.rpc.idempotency import IdempotencyKey
 from tests.chat_service import own_models
 from tests.chat_service.conftest import Serving
 from tests.support.chat import START, WORKSPACE, Chat, asking, kinds, thread_of, told
@@ -68,10 +71,9 @@ async def opened(
     *,
     first: bool = False,
 ) -> bool:
-    async with chat.engine.connect() as connection:
-        return await turn_start.insert_if_unchanged(
-            connection, new, request, pin_was=pin_was, pin=pin, is_empty=first
-        )
+    return await PlainTurnStart(chat.engine).insert_if_unchanged(
+        new, request, pin_was=pin_was, pin=pin, is_empty=first
+    )
 
 
 async def pin_of(chat: Chat, new: NewTurnRows) -> int | None:
@@ -162,15 +164,26 @@ async def test_where_it_is_not_as_was_seen_nothing_is_stored(chat: Chat, otherwi
     assert await pin_of(chat, new) == pinned
 
 
-async def test_a_thread_that_is_being_deleted_takes_no_turn(chat: Chat) -> None:
+@pytest.mark.parametrize("held", ["thread", "request"])
+async def test_a_plain_turn_waits_for_nobody(chat: Chat, held: str) -> None:
     new, request, pin = await new_turn(chat)
     async with chat.engine.begin() as connection:
-        await threads.get(connection, "w", new.turn.thread_id, lock=True)
-        opening = asyncio.create_task(opened(chat, new, request, pin_was=pin, pin=pin))
-        await until_waiting(chat)
-        await threads.delete(connection, new.turn.thread_id)
-    assert not await opening
+        if held == "thread":
+            await threads.get(connection, "w", new.turn.thread_id, lock=True)
+        else:
+            assert await made(connection, request) is None
+        assert not await opened(chat, new, request, pin_was=pin, pin=pin)
     assert await kept(chat, new) == (False, 0, [])
+
+
+async def test_a_thread_that_is_being_deleted_takes_no_turn(chat: Chat) -> None:
+    thread = thread_of(await chat.send("hello"))
+    async with chat.engine.begin() as connection:
+        await threads.get(connection, "w", UUID(thread.rpartition("/")[2]), lock=True)
+        sending = asyncio.create_task(refusal(chat.send("again", name=thread)))
+        await until_waiting(chat)
+        await threads.delete(connection, UUID(thread.rpartition("/")[2]))
+    assert (await sending).reason == "RESOURCE_NOT_FOUND"
 
 
 async def test_a_message_that_waits_for_its_thread_holds_up_no_other(chat: Chat) -> None:
@@ -184,14 +197,123 @@ async def test_a_message_that_waits_for_its_thread_holds_up_no_other(chat: Chat)
 
 
 async def test_equal_requests_wait_for_each_other(chat: Chat) -> None:
-    new, request, pin = await new_turn(chat)
+    thread = thread_of(await chat.send("hello"))
+    asked = asking("again", name=thread)
+    key = IdempotencyKey.of(asked, rpc="SendMessage", workspace="w", user="ada")
+    request = TurnRequest(
+        rpc=key.rpc,
+        user=key.user,
+        request_id=key.request_id,
+        body_hash=key.body_hash,
+        resource="",
+    )
     async with chat.engine.begin() as connection:
         assert await made(connection, request) is None
-        opening = asyncio.create_task(opened(chat, new, request, pin_was=pin, pin=pin))
+        sending = asyncio.create_task(told(chat.stub.SendMessage(asked, metadata=chat.metadata)))
         await until_waiting(chat)
-        await make_another(connection, request)
-    assert not await opening
-    assert await kept(chat, new) == (False, 0, [])
+    assert kinds(await sending)[-1] == "completed"
+
+
+@dataclass(slots=True)
+class Opening:
+    new: NewTurnRows
+    request: TurnRequest
+    pin: int
+
+
+async def openings(chat: Chat, count: int) -> list[Opening]:
+    return [Opening(*await new_turn(chat)) for _ in range(count)]
+
+
+async def open_all(
+    start: PlainTurnStart, openings: Sequence[Opening]
+) -> list[bool | BaseException]:
+    return await asyncio.gather(
+        *(
+            start.insert_if_unchanged(
+                one.new,
+                replace(one.request, request_id=f"r{number}"),
+                pin_was=one.pin,
+                pin=one.pin,
+                is_empty=False,
+            )
+            for number, one in enumerate(openings)
+        ),
+        return_exceptions=True,
+    )
+
+
+async def transactions_of(chat: Chat, openings: Sequence[Opening]) -> int:
+    """The number of transactions that stored the turns."""
+    ids = ",".join(f"'{one.new.turn.id}'" for one in openings)
+    async with chat.engine.connect() as connection:
+        found = await connection.exec_driver_sql(
+            f"select count(distinct xmin::text) from turns where id in ({ids})"
+        )
+        return int(found.scalar_one())
+
+
+async def test_turns_that_open_together_share_a_transaction(chat: Chat) -> None:
+    several = await openings(chat, 3)
+    assert await open_all(PlainTurnStart(chat.engine), several) == [True] * 3
+    assert await transactions_of(chat, several) == 1
+
+
+@pytest.mark.parametrize("fault", ["held", "broken", "of one thread"])
+async def test_a_turn_that_can_not_open_takes_no_other_with_it(chat: Chat, fault: str) -> None:
+    several = await openings(chat, 3)
+    bad = several[1]
+    async with contextlib.AsyncExitStack() as stack:
+        match fault:
+            case "held":
+                connection = await stack.enter_async_context(chat.engine.begin())
+                await threads.get(connection, "w", bad.new.turn.thread_id, lock=True)
+            case "broken":  # its message has an id that another has
+                taken = replace(bad.new.user_message, id=several[0].new.user_message.id)
+                bad.new = replace(bad.new, user_message=taken)
+            case "of one thread":
+                thread = several[0].new.turn.thread_id
+                bad.new = replace(bad.new, turn=replace(bad.new.turn, thread_id=thread))
+        told = await open_all(PlainTurnStart(chat.engine), several)
+    assert told == [True, False, True]
+    assert [(await kept(chat, one.new))[0] for one in several] == told
+
+
+async def test_a_turn_is_opened_though_its_caller_leaves_once_it_has_begun(chat: Chat) -> None:
+    several = await openings(chat, 2)
+    async with chat.engine.begin() as connection:
+        await connection.exec_driver_sql("lock table turn_events in share mode")
+        waiting = asyncio.create_task(open_all(PlainTurnStart(chat.engine), several))
+        await until_waiting(chat)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    async with asyncio.timeout(60):
+        while not all([(await kept(chat, one.new))[0] for one in several]):
+            await asyncio.sleep(0.01)
+
+
+async def test_two_replicas_open_the_same_threads_in_opposite_order(chat: Chat) -> None:
+    several = await openings(chat, 3)
+    others = [
+        Opening(
+            replace(
+                one.new,
+                turn=replace(one.new.turn, id=uuid4()),
+                user_message=replace(one.new.user_message, id=uuid4()),
+                agent_message=replace(one.new.agent_message, id=uuid4()),
+            ),
+            one.request,
+            one.pin,
+        )
+        for one in reversed(several)
+    ]
+    async with asyncio.timeout(60):
+        first, second = await asyncio.gather(
+            open_all(PlainTurnStart(chat.engine), several),
+            open_all(PlainTurnStart(chat.engine), others),
+        )
+    for here, there in zip(first, reversed(second), strict=True):
+        assert (here, there) in ((True, False), (False, True), (False, False))
 
 
 @pytest.mark.parametrize("how", ["new thread", "plain", "mention", "image"])

@@ -8,14 +8,24 @@ import asyncio
 import os
 import random
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
 from tests.scenarios.chaos.story import require_alike
 from tests.scenarios.chaos.town import Person, Town, calm, on_the_first, told_alike
-from tests.support.chat import approval_of, approve, until
+from tests.support.chat import (
+    WORKSPACE,
+    approval_of,
+    approve,
+    asking,
+    kinds,
+    thread_of,
+    told,
+    until,
+)
 
 PEOPLE: Final = int(os.environ.get("ROTA_CHAOS_TURNS", "12"))
 SEED: Final = int(os.environ.get("ROTA_CHAOS_SEED", "11"))
@@ -71,6 +81,40 @@ async def test_another_replica_finishes_the_tool_that_one_that_died_was_in(town:
     assert (await town.saved()).count(SAVED.format(1002)) == 1
 
 
+async def test_each_message_of_a_group_whose_replica_dies_opens_one_turn(town: Town) -> None:
+    def asked(text: str, name: str) -> pb.SendMessageRequest:
+        return asking(text, name=name, model_config_id=-2)
+
+    new = [asked("hello", f"{WORKSPACE}/threads/-") for _ in range(5)]
+    opened = [await told(town.stubs[0].SendMessage(one, metadata=town.metadata)) for one in new]
+    requests = [asked("again", thread_of(events)) for events in opened]
+    held = await asyncpg.connect(town.databases.superuser)
+    try:
+        await held.execute("begin; lock table chat.turn_events in share mode")
+        calls = [town.stubs[0].SendMessage(one, metadata=town.metadata) for one in requests]
+        reading = [asyncio.create_task(told(call)) for call in calls]
+
+        async def wait() -> bool:
+            found = await town.rows("select count(*) as n from pg_locks where not granted")
+            return bool(found[0]["n"])
+
+        await until(wait)
+        await town.chats[0].kill()
+        await asyncio.wait(reading)
+    finally:
+        await held.close()
+
+    for request in requests:
+        again = await told(
+            town.stubs[1].SendMessage(request, metadata=town.metadata, wait_for_ready=True)
+        )
+        assert kinds(again)[-1] == "completed"
+    for request in requests:
+        thread = UUID(request.name.rpartition("/")[2])
+        (count,) = await town.rows("select count(*) as n from turns where thread_id = $1", thread)
+        assert count["n"] == 2
+
+
 async def test_nothing_is_lost_or_done_twice_whoever_is_killed(town: Town) -> None:
     plain = {asked: await calm(town, asked.format(FIRST)) for asked in (TALK, SCHEDULE)}
     chance = random.Random(SEED)
@@ -120,6 +164,7 @@ async def check(town: Town, people: list[Person]) -> None:
     states = await town.rows("select distinct state::text from turns")
     assert [row["state"] for row in states] == ["succeeded"]
     used = await town.settled()
-    segments = await town.rows("select id, jsonb_array_length(segments) as n from turns")
+    paid = "select id, jsonb_array_length(segments) as n from turns where model_config_id = -1"
+    segments = await town.rows(paid)
     for row in segments:
         assert [used[row["id"], n] > 0 for n in range(row["n"])] == [True] * row["n"]

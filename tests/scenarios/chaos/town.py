@@ -97,7 +97,7 @@ async def a_town(databases: ServiceDatabases, folder: Path) -> AsyncIterator[Tow
     async with contextlib.AsyncExitStack() as stack:
         demo = await stack.enter_async_context(demo_server())
         notes = {"id": "notes", "url": await stack.enter_async_context(mcp_server(shelf))}
-        models = models_file(folder, PREMIUM, credit=10**9)
+        models = models_file(folder, PREMIUM, model(-2, "demo-b"), credit=10**9)
         said = yaml.safe_load(models.read_text())
         models.write_text(yaml.safe_dump({**said, "mcp_servers": [notes]}))
         running = await stack.enter_async_context(
