@@ -237,11 +237,9 @@ def _read_item(item: str, field: Field) -> range:
     if field is WEEKDAY and end == 0 < start:
         end = WEEK  # a range may end on Sunday
     if start > end:
-        raise ValueError(
-            f"range {item!r} of {field.name} does not go from a lower to a higher value"
-        )
+        raise ValueError(f"range {item!r} of {field.name} does not go from low to high")
     if start == end and step > 1:
-        raise ValueError(f"{item!r} of {field.name} names one value; write {first}")
+        raise ValueError(f"{item!r} of {field.name} has steps and names one value")
     return range(start, end + 1, step)
 
 
