@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import aclosing, asynccontextmanager
 from contextvars import Context
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 import langsmith
@@ -54,10 +54,13 @@ from chat_service.runtime.run_context import (
 )
 from chat_service.runtime.subagent import Subagent
 from chat_service.runtime.timeouts import Timeouts
+from chat_service.tools.automations.presence import AutomationPresence
 from chat_service.tools.definition import ToolDefinition
 from shared import errors
 from shared.clock import Clock
 from shared.registries.catalogue import Catalogue
+
+NO_AUTOMATIONS: Final = "Automations in the workspace: none before this message"
 
 
 def prepare_process() -> None:
@@ -113,6 +116,7 @@ class Agent:
             self._chat_tools += (
                 delegate_tool(subagents, checkpoints, self._graphs, capability_tools),
             )
+        self._presence = AutomationPresence(automations)
         self._deps = AgentDeps(
             approvals=approvals,
             claims=claims,
@@ -123,6 +127,7 @@ class Agent:
             images=images,
             timeouts=timeouts or Timeouts(),
             models=lambda: models or {},
+            note_automation=self._presence.note_automation,
             rules=lambda: {tool.name: tool.approval for tool in capability_tools()},
             deferred=DeferredTools(
                 capability_tools=capability_tools, may_appear_later=may_appear_later
@@ -206,6 +211,10 @@ class Agent:
         async with _database_faults():
             return await checkpoint_usage.read_usage(run, self._checkpoints)
 
+    def start_reads(self, workspace: str, user: str) -> None:
+        """Has `stream` wait less for what a chat's tools depend on. Returns at once."""
+        self._presence.start_read(workspace, user)
+
     async def delete_checkpoints(self, turn: UUID) -> None:
         """Deletes the checkpoints of a turn that has ended."""
         async with _database_faults():
@@ -214,7 +223,7 @@ class Agent:
     async def _stream_segment(
         self, context: RunContext, state: RunState, messages: Sequence[ThreadMessage]
     ) -> AsyncGenerator[AgentEvent, None]:
-        run, graph = await self._start(context, state)
+        run, graph = await self._start(await self._with_offer(context), state)
         context, config = run.context, graph_config(thread_id(context.runtime.turn))
         snapshot = None if context.mode is StartMode.NEW else await graph.aget_state(config)
         if snapshot is None or snapshot.created_at is None:
@@ -292,6 +301,16 @@ class Agent:
             )
             return run, self._graphs.graph(run, tools, saver)
 
+    async def _with_offer(self, context: RunContext) -> RunContext:
+        """Returns the context with the tools that have nothing to work on."""
+        if context.task is not None:
+            return context
+        runtime = context.runtime
+        if await self._presence.read(runtime.workspace, runtime.user) is not False:
+            return context
+        nothing = (tool.name for tool in self._chat_tools if tool.needs_automations)
+        return replace(context, withheld=frozenset(nothing))
+
     def _with_prompt(self, context: RunContext) -> RunContext:
         return replace(context, system_prompt=_system_prompt(context, self._chat_tools))
 
@@ -302,7 +321,10 @@ def _system_prompt(context: RunContext, tools: Sequence[ToolDefinition]) -> str:
         schema = context.task.output_schema
         output = "" if schema is None else load_prompt("output", schema=json.dumps(dict(schema)))
         return load_prompt("task", header=header, output=output).strip()
-    examples = [load_prompt(f"{t.name}/example") for t in tools if t.name not in context.disabled]
+    if context.withheld:
+        header += f"\n{NO_AUTOMATIONS}"
+    left_out = context.disabled | context.withheld
+    examples = [load_prompt(f"{t.name}/example") for t in tools if t.name not in left_out]
     return load_prompt("system", header=header, tools="\n\n".join(examples)).strip()
 
 

@@ -36,14 +36,37 @@ from shared.registries.triggers.store import all_triggers
 # tools of a chat's main agent only; tasks and subagents get none of these
 MAIN_AGENT: Final = (
     ToolDefinition(name="create_automation", factory=create_automation_tool, approval="always"),
-    ToolDefinition(name="update_automation", factory=update_automation_tool, approval="always"),
-    ToolDefinition(name="pause_automation", factory=pause_automation_tool, approval="always"),
-    ToolDefinition(name="resume_automation", factory=resume_automation_tool, approval="always"),
     ToolDefinition(
-        name="list_automations", factory=list_automations_tool, approval="never", reads_only=True
+        name="update_automation",
+        factory=update_automation_tool,
+        approval="always",
+        needs_automations=True,
     ),
     ToolDefinition(
-        name="explain_slot", factory=explain_slot_tool, approval="never", reads_only=True
+        name="pause_automation",
+        factory=pause_automation_tool,
+        approval="always",
+        needs_automations=True,
+    ),
+    ToolDefinition(
+        name="resume_automation",
+        factory=resume_automation_tool,
+        approval="always",
+        needs_automations=True,
+    ),
+    ToolDefinition(
+        name="list_automations",
+        factory=list_automations_tool,
+        approval="never",
+        reads_only=True,
+        needs_automations=True,
+    ),
+    ToolDefinition(
+        name="explain_slot",
+        factory=explain_slot_tool,
+        approval="never",
+        reads_only=True,
+        needs_automations=True,
     ),
 )
 

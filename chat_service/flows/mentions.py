@@ -12,6 +12,7 @@ from chat_service.persistence.messages import Message
 from chat_service.persistence.threads import Thread
 from chat_service.persistence.turns import Turn
 from chat_service.runtime.ports import AutomationsPort, AutomationView, RunView
+from chat_service.tools.plain_words import to_plain_words
 from shared import errors, resources
 from shared.invisible_characters import clean_name
 from shared.telemetry import logs
@@ -136,7 +137,7 @@ def _thread_block(name: str, thread: Thread, newest: Sequence[Message]) -> str:
 
 def _automation_block(known: AutomationView, runs: Sequence[RunView]) -> str:
     fires = sorted(t.next_fire for t in known.triggers if t.next_fire is not None)
-    definition = json.dumps(known.payload.get("definition", {}), ensure_ascii=False)
+    definition = json.dumps(to_plain_words(known.payload.get("definition", {})), ensure_ascii=False)
     lines = [
         f"Automation “{clean_name(known.display_name)}” ({known.name}), {known.state}, revision"
         f" {known.revision}; {_NOT_INSTRUCTIONS}:",

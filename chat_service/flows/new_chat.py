@@ -39,6 +39,7 @@ async def stream_new_chat(deps: FlowDeps, segment: Segment, io: SegmentIO) -> No
     await deps.burst.wait()
     # 5. the span
     io.start_span()
+    deps.agent.start_reads(segment.turn.workspace_id, segment.turn.requested_by)
     # 6. what the agent starts with
     agent_input = AgentInput(messages=await input_state.load_model_messages(deps, segment))
     message = agent_input.messages[-1]

@@ -49,6 +49,8 @@ class AgentDeps:
     # finds the definition of a tool that a graph does not have
     deferred: Callable[[str], Any] = lambda _: None
     models: Callable[[], Mapping[int, ModelConfig]] = dict  # those that tasks may use
+    # is told the workspace of an automation that was created
+    note_automation: Callable[[str], None] = lambda _: None
 
 
 Emit = Callable[[AgentEvent], None]
@@ -78,6 +80,8 @@ class RunContext:
     system_prompt: str = ""
     decided: tuple[UUID, ...] = ()  # approvals that were decided before the segment
     disabled: frozenset[str] = frozenset()
+    # tools that the model is not offered, for there is nothing for them; a call is still answered
+    withheld: frozenset[str] = frozenset()
     allowed_tools: tuple[str, ...] | None = None  # None: no limit
     subagent: SubagentContext | None = None  # None: the main agent
     mode: StartMode = StartMode.RECOVERED

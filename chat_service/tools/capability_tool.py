@@ -31,7 +31,9 @@ from shared import canonical_json, json_schema
 from shared.registries.capabilities.types import Capability
 
 MAX_ARGUMENTS: Final = 256 * 1024  # bytes, in an approval
-ASKS: Final = "A person is asked before it acts; an agent_task that uses it needs auto_approve."
+ASKS: Final = (
+    "A person is asked before it acts; an unattended task that uses it needs auto_approve."
+)
 
 # Carries out one call of a tool.
 CallHandler = Callable[[dict[str, Any], ToolCall], Awaitable[ToolResult]]

@@ -17,6 +17,7 @@ class ToolDefinition:
     """A tool of chats. `approval` says whether a call needs one.
 
     A tool that `reads_only` changes nothing anywhere, so a call that is written as text is made.
+    One that `needs_automations` is not offered in a workspace that has none.
     The tools of `factory` have the same description and schema for every run.
     """
 
@@ -24,6 +25,7 @@ class ToolDefinition:
     factory: Callable[[AgentRun], BaseTool]
     approval: ApprovalRule
     reads_only: bool = False
+    needs_automations: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,13 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from chat_service.tools.definition import ToolResult
+from chat_service.tools.plain_words import to_plain_words
 from shared import errors
 
 MAX_ISSUES: Final = 20
 EDITED: Final = "edited_by_person"
+# members of a result whose words are not the person's, or quote a definition
+_OURS: Final = ("issues", "message", "explanation", EDITED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +157,7 @@ def to_result(outcome: ToolOutcome) -> ToolResult:
     output = asdict(outcome)
     if not output.get(EDITED, True):
         del output[EDITED]
+    output |= {key: to_plain_words(output[key]) for key in _OURS if key in output}
     return ToolResult(
         output=output,
         ok=not isinstance(

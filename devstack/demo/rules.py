@@ -9,8 +9,9 @@ from typing import Any
 
 from devstack.demo import drafter, reviser
 from devstack.demo.delegation import DELEGATE_TOOL, parse_delegation
-from devstack.demo.management import parse_management_call
+from devstack.demo.management import LIST_TOOL, parse_management_call
 from devstack.demo.request import (
+    CHAT_TOOLS,
     CREATE_TOOL,
     Message,
     Request,
@@ -35,6 +36,7 @@ _SMALL_TALK = (
     (r"^\W*(?:how are you|how do you do)\b", "All my rules are in order, thank you. And you?"),
     (r"\b(?:what can you do|who are you|what are you|how do you work)\b|^\W*help\W*$", ABOUT),
 )  # fmt: skip
+NONE_YET = "You have no automations yet."
 _SAVED_TIMES = ("next_fires", "next_fire_times", "next_fire_time", "preview", "slots")
 _DONE = {"updated": "is changed", "paused": "is paused", "resumed": "goes on"}
 _CLOCK_QUESTION = re.compile(
@@ -84,6 +86,8 @@ def _chat(request: Request, now: datetime) -> Reply:
             return Reply(text=found.question)
         hidden = _draft_directive(request.asked) if "change" in found.arguments else ""
         return Reply(calls=(_management_call(found.tool, found.arguments, hidden),))
+    if said := _without_automations(request, asked, here):
+        return Reply(text=said)
     readings = [
         (part, parse_schedule(part)) for part in _ALSO.split(_with_question_before(request, asked))
     ]
@@ -93,6 +97,16 @@ def _chat(request: Request, now: datetime) -> Reply:
         calls = tuple(_create_call(when, hidden) for when in whens)
         return Reply(calls=calls if request.parallel else calls[:1])
     return _ask_or_talk(request, asked, [reading for _, reading in readings])
+
+
+def _without_automations(request: Request, asked: str, here: datetime) -> str:
+    """Returns the answer to a request about automations where the prompt says there are none."""
+    if "Automations in the workspace: none" not in request.system:
+        return ""
+    found = parse_management_call(asked, CHAT_TOOLS - request.tools.keys(), here)
+    if found is None:
+        return ""
+    return NONE_YET if found.tool == LIST_TOOL else f"{NONE_YET} So there is nothing to do."
 
 
 def _ask_or_talk(request: Request, asked: str, readings: Sequence[object]) -> Reply:
@@ -199,7 +213,7 @@ def _describe_saved(result: dict[Any, Any]) -> str:
 
 def _describe_list(automations: Sequence[dict[str, Any]]) -> str:
     if not automations:
-        return "You have no automations yet."
+        return NONE_YET
     lines = [f"“{a['display_name']}” ({a['state']}): {a['schedule']}." for a in automations]
     return f"You have {len(lines)}:\n" + "\n".join(lines)
 

@@ -19,11 +19,27 @@ from chat_service.tools.definition import ToolDefinition
 from devstack.demo_model import DemoServer
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
-from tests.support.agent_ports import MemoryActs, MemoryApprovals, MemoryAutomations
+from tests.support.agent_ports import Held, MemoryActs, MemoryApprovals, MemoryAutomations
 from tests.support.retries import retries
 
 NOW = datetime(2026, 11, 22, 16, tzinfo=UTC)
 KEY = "sk-a-key-nobody-may-see"
+KEPT = {
+    "display_name": "Water the plants",
+    "description": "",
+    "definition": {
+        "goal": "Water the plants.",
+        "triggers": [
+            {
+                "trigger_id": "t",
+                "type": "schedule",
+                "config": {"cron": "0 9 * * *", "timezone": "Europe/Paris"},
+                "enabled": True,
+            }
+        ],
+        "plan": [{"step_id": "s", "action": "agent_task", "config": {"prompt": "A line."}}],
+    },
+}
 
 
 @dataclass
@@ -76,6 +92,10 @@ class Bench:
             **more,
         )
         return ModelBundle(config=config)
+
+    def keep_automation(self) -> None:
+        """Has the workspace hold one, so that chats are offered every tool."""
+        self.automations.held["workspaces/dev/automations/kept"] = Held(payload=KEPT)
 
     def ask_at(self, base_url: str) -> None:
         """Has another provider answer from here on."""

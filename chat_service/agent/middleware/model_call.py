@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Any, Final, cast
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.runnables.base import RunnableBinding
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -106,11 +107,32 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         if "response_format" in settings:  # bind_tools knows the rules of the two together
             bound = cast(RunnableBinding[Any, Any], chat.bind_tools(request.tools, **settings))
             return dict(bound.kwargs)
-        return {"tools": self._offered, **settings}
+        offered = self._offered
+        if withheld := _withheld(request):
+            offered = [tool for tool in offered if tool["function"]["name"] not in withheld]
+        return {"tools": offered, **settings}
 
 
 def _ignore_event(_: AgentEvent) -> None:
     """Shows nothing."""
+
+
+def _withheld(request: ModelRequest[Any]) -> AbstractSet[str]:
+    """Returns the tools that are not offered. A turn keeps those that its calls name.
+
+    A turn that has saved something may have a use for any of them.
+    """
+    withheld = agent_run(request.runtime.context).context.withheld
+    saved = (m for m in request.messages if isinstance(m, ToolMessage))
+    if not withheld or any(stamp_of(message).get("resource") for message in saved):
+        return frozenset()
+    called = (
+        call["name"]
+        for message in request.messages
+        if isinstance(message, AIMessage) and stamp_of(message)
+        for call in message.tool_calls
+    )
+    return withheld.difference(called)
 
 
 def _bounded(request: ModelRequest[Any], run: AgentRun) -> ModelRequest[Any]:

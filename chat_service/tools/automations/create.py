@@ -28,12 +28,15 @@ def create_automation_tool(run: AgentRun) -> BaseTool:
         return await _proposal(run, texts["intent"], emit)
 
     async def apply(approved: ApprovalGranted) -> SavedAutomation:
-        return await run.deps.automations.create(
-            workspace=run.context.runtime.workspace,
+        workspace = run.context.runtime.workspace
+        saved = await run.deps.automations.create(
+            workspace=workspace,
             user=approved.author,
             payload=approved.payload,
             request_id=approved.approval,
         )
+        run.deps.note_automation(workspace)
+        return saved
 
     return change_tool(
         run,

@@ -167,6 +167,7 @@ async def test_a_call_that_ended_before_a_pause_is_not_told_again_after_it(bench
         {"name": "list_automations", "args": {}},
         {"name": "create_automation", "args": {"intent": f"{WEEKDAYS}."}},
     ]
+    bench.keep_automation()
     before = await bench.all(f"<<calls={json.dumps(wanted)}>>")
     (listed,) = finished(before)
     assert isinstance(before[-1], Paused)
@@ -304,6 +305,7 @@ async def test_a_forgotten_turn_starts_afresh(bench: Bench) -> None:
 async def test_a_disabled_tool_is_neither_offered_nor_spoken_of(
     bench: Bench, disabled: str
 ) -> None:
+    bench.keep_automation()
     await bench.all("hello", disabled_tools={disabled})
 
     seen = bench.demo.controls.log()[0]

@@ -51,6 +51,7 @@ async def test_an_answer_that_is_looked_at_again_is_written(bench: Bench) -> Non
 
 
 async def test_what_follows_a_tool_is_written_and_then_forgotten(bench: Bench) -> None:
+    bench.keep_automation()
     called = json.dumps([{"name": "list_automations", "args": {}}])
     await bench.all(f"go <<calls={called}>>", mode=StartMode.NEW)
     assert _rows(bench, "checkpoints") >= 3

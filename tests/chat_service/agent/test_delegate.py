@@ -49,6 +49,7 @@ async def test_its_work_is_told_in_steps_and_not_in_the_message(bench: Bench, ha
 
 
 async def test_it_has_the_tools_of_chats_but_none_of_chats_own(bench: Bench, hands: Hands) -> None:
+    bench.keep_automation()
     await bench.all(delegating("say hello"), disabled_tools={"look"})
 
     (seen,) = bench.demo.controls.log("task")

@@ -60,6 +60,7 @@ async def test_a_tool_asks_first_exactly_when_it_says_so(
 async def test_arguments_that_do_not_fit_are_answered(
     bench: Bench, tool: str, arguments: dict[str, object], issue: str
 ) -> None:
+    bench.keep_automation()
     events = await bench.all(_calling(tool, arguments))
 
     (result,) = finished(events)
@@ -69,6 +70,7 @@ async def test_arguments_that_do_not_fit_are_answered(
 
 
 async def test_the_main_agent_is_told_of_words_and_never_of_the_schema(bench: Bench) -> None:
+    bench.keep_automation()
     await bench.all("hello")
 
     seen = bench.demo.controls.log()[0]

@@ -111,6 +111,8 @@ async def test_an_automation_is_shown_with_definition_next_fires_and_last_runs(
     assert "Next fires: 2026-11-24T08:00:00+00:00" in context
     assert f"failed of {START.isoformat()} (the page was gone); succeeded" in context
     assert '"cron": "0 9 * * 1-5"' in context
+    assert '"action": "agent task"' in context
+    assert "agent_task" not in context
 
 
 async def test_what_is_mentioned_many_times_is_read_and_shown_once(

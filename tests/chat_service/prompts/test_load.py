@@ -38,6 +38,7 @@ def hands(bench: Bench) -> Hands:
 async def test_the_main_agent_is_told_of_intents_and_the_drafter_of_drafts(
     bench: Bench, hands: Hands
 ) -> None:
+    bench.keep_automation()
     await bench.paused(WEEKDAYS)
     (main,), (drafter,) = bench.demo.controls.log("chat"), bench.demo.controls.log("drafter")
 
@@ -75,6 +76,7 @@ async def test_subagents_and_tasks_are_told_neither(bench: Bench, hands: Hands) 
 
 
 async def test_guidance_on_a_tool_that_is_switched_off_is_left_out(bench: Bench) -> None:
+    bench.keep_automation()
     await bench.all(WEEKDAYS, disabled_tools=["create_automation"])
     main = bench.demo.controls.log("chat")[0]
     assert "create_automation" not in main.tools

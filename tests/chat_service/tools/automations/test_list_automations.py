@@ -1,7 +1,9 @@
 """What there is, when it runs and how it went; asked without an approval."""
 
 from tests.chat_service.agent_bench import Bench, finished, text_of
+from tests.chat_service.hands import one_call
 from tests.chat_service.tools.automations.test_update import WEEKDAYS, held, there
+from tests.support.scripted_model import ends, says, scripted_model
 
 
 async def test_each_is_told_with_its_schedule_in_words_and_its_last_run(bench: Bench) -> None:
@@ -40,7 +42,9 @@ async def test_each_is_told_with_its_schedule_in_words_and_its_last_run(bench: B
 
 
 async def test_none_are_none(bench: Bench) -> None:
-    events = await bench.all("list my automations")
+    async with scripted_model(one_call("list_automations", 0), [says("None."), ends()]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("list my automations")
 
     assert finished(events)[0].output == {"status": "listed", "automations": [], "more": False}
 
