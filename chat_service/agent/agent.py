@@ -12,7 +12,7 @@ from uuid import UUID
 
 import langsmith
 import psycopg
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 from langsmith import utils as langsmith_utils
@@ -30,6 +30,7 @@ from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.errors import BAD_OUTPUT
 from chat_service.llm.metering import Meter
 from chat_service.llm.retry import RetryPolicies
+from chat_service.prompts.examples import read_examples
 from chat_service.prompts.load import load_prompt
 from chat_service.runtime.events import AgentEvent, Paused, TextRetracted
 from chat_service.runtime.ports import (
@@ -42,7 +43,7 @@ from chat_service.runtime.ports import (
     ThreadMessage,
     ToolCallClaims,
 )
-from chat_service.runtime.prompt_context import prompt_header
+from chat_service.runtime.prompt_context import prompt_header, yesterday_at_9
 from chat_service.runtime.run_context import (
     STAMP,
     AgentDeps,
@@ -54,6 +55,7 @@ from chat_service.runtime.run_context import (
 )
 from chat_service.runtime.subagent import Subagent
 from chat_service.runtime.timeouts import Timeouts
+from chat_service.tools.automations import create
 from chat_service.tools.automations.presence import AutomationPresence
 from chat_service.tools.definition import ToolDefinition
 from shared import errors
@@ -312,20 +314,37 @@ class Agent:
         return replace(context, withheld=frozenset(nothing))
 
     def _with_prompt(self, context: RunContext) -> RunContext:
-        return replace(context, system_prompt=_system_prompt(context, self._chat_tools))
+        return replace(
+            context,
+            system_prompt=_system_prompt(context),
+            examples=() if context.task else _examples(context, self._chat_tools),
+        )
 
 
-def _system_prompt(context: RunContext, tools: Sequence[ToolDefinition]) -> str:
-    header = prompt_header(context.runtime)
+def _system_prompt(context: RunContext) -> str:
+    header, small = prompt_header(context.runtime), context.model.config.is_small
     if context.task is not None:
-        schema = context.task.output_schema
-        output = "" if schema is None else load_prompt("output", schema=json.dumps(dict(schema)))
+        output = "" if context.task.output_schema is None else load_prompt("output")
         return load_prompt("task", header=header, output=output).strip()
     if context.withheld:
         header += f"\n{NO_AUTOMATIONS}"
+    return load_prompt("system", small=small, header=header).strip()
+
+
+def _examples(context: RunContext, tools: Sequence[ToolDefinition]) -> tuple[BaseMessage, ...]:
+    """Returns the examples of a chat's prompt: first a plain answer, then those of its tools."""
     left_out = context.disabled | context.withheld
-    examples = [load_prompt(f"{t.name}/example") for t in tools if t.name not in left_out]
-    return load_prompt("system", header=header, tools="\n\n".join(examples)).strip()
+    named = [t.name for t in tools if t.has_example and t.name not in left_out]
+    small = context.model.config.is_small
+    if small:
+        named = [name for name in named if name == create.NAME]
+    return tuple(
+        read_examples(
+            ["example", *(f"{name}/example" for name in named)],
+            small=small,
+            yesterday_at_9=yesterday_at_9(context.runtime),
+        )
+    )
 
 
 def _has_output_schema(context: RunContext) -> bool:
@@ -349,7 +368,13 @@ def _correction(snapshot: StateSnapshot, context: RunContext) -> Any:
             "the model's answer does not satisfy the output schema",
             metadata={"model_config": str(context.model.config.id), BAD_OUTPUT: "not satisfied"},
         )
-    text = load_prompt("output_again", faults="\n".join(f"- {fault}" for fault in found))
+    # a server that took the schema may still have kept it from the model
+    schema = json.dumps(dict(context.task.output_schema)) if context.model.takes_schema else ""
+    text = load_prompt(
+        "output_again",
+        faults="\n".join(f"- {fault}" for fault in found),
+        schema=load_prompt("schema", schema=schema) if schema else "",
+    )
     return {"messages": [HumanMessage(text, response_metadata={STAMP: context.stamp()})]}
 
 

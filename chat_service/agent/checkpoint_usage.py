@@ -12,6 +12,7 @@ from chat_service.agent.checkpointer import (
     thread_id,
 )
 from chat_service.agent.graphs import graph_config
+from chat_service.agent.middleware.context_window import count_tokens
 from chat_service.llm.metering import estimate_tokens
 from chat_service.llm.usage import ModelUsage
 from chat_service.runtime.run_context import RunContext, stamp_of
@@ -31,7 +32,7 @@ class CheckpointUsage:
 
 def empty_usage(context: RunContext) -> CheckpointUsage:
     """Returns the usage of a turn without a checkpoint, without the history of its thread."""
-    return CheckpointUsage(prompt_tokens=_prompt_tokens((), context.system_prompt))
+    return CheckpointUsage(prompt_tokens=_prompt_tokens((), context))
 
 
 async def read_usage(context: RunContext, checkpoints: CheckpointStore) -> CheckpointUsage:
@@ -48,7 +49,7 @@ async def read_usage(context: RunContext, checkpoints: CheckpointStore) -> Check
         # a usage without an id would be counted twice
         used=tuple(used for used in told if used.call),
         answers=len(mine),
-        prompt_tokens=_prompt_tokens(main, context.system_prompt),
+        prompt_tokens=_prompt_tokens(main, context),
     )
 
 
@@ -80,7 +81,7 @@ def _delegated(messages: Sequence[BaseMessage]) -> int:
     return sum(call["name"] == "delegate" for call in calls)
 
 
-def _prompt_tokens(messages: Sequence[BaseMessage], system_prompt: str) -> int:
+def _prompt_tokens(messages: Sequence[BaseMessage], context: RunContext) -> int:
     """Estimates from the usage of the last call, if there was one."""
     size = 0
     for message in reversed(messages):
@@ -88,4 +89,5 @@ def _prompt_tokens(messages: Sequence[BaseMessage], system_prompt: str) -> int:
         if used:
             return int(used["input_tokens"] + used["output_tokens"]) + estimate_tokens(size)
         size += len(message.text.encode())
-    return estimate_tokens(size + len(system_prompt.encode()))
+    size += len(context.system_prompt.encode())
+    return estimate_tokens(size) + count_tokens(context.examples)

@@ -17,7 +17,7 @@ from chat_service.llm.text import clean
 from chat_service.prompts.load import load_prompt
 from chat_service.runtime.prompt_context import prompt_header
 from chat_service.runtime.run_context import AgentRun, Emit, SubagentContext, stamp_of
-from chat_service.runtime.subagent import Subagent
+from chat_service.runtime.subagent import RESEARCHER, Subagent
 from chat_service.tools.definition import ToolDefinition, ToolResult
 from chat_service.tools.results import ArgumentsInvalid, SubagentReport, ToolFailed, to_result
 
@@ -63,7 +63,10 @@ def delegate_tool(
             response_format="content_and_artifact",
         )
 
-    return ToolDefinition(name=NAME, factory=factory, approval="never")
+    # the example is of the default subagent
+    return ToolDefinition(
+        name=NAME, factory=factory, approval="never", has_example=RESEARCHER in named
+    )
 
 
 def _schema(names: Sequence[str]) -> dict[str, Any]:
@@ -125,6 +128,8 @@ def _subagent_run(run: AgentRun, subagent: Subagent, task: SubagentContext) -> A
             run.context,
             subagent=task,
             allowed_tools=subagent.tools,
+            withheld=frozenset(),
+            examples=(),
             system_prompt=load_prompt(
                 "subagent", instructions=subagent.instructions, header=header
             ),

@@ -11,6 +11,7 @@ from chat_service.agent.middleware.context_window import Group, trim_history
 from chat_service.llm.argument_repair import repair_arguments
 from chat_service.llm.text import read_arguments
 from chat_service.llm.tool_names import to_tool_name
+from chat_service.prompts.examples import is_example_call
 from chat_service.runtime.ports import REFERENCE, ThreadMessage
 
 _SHOWN = (REFERENCE, "https://", "http://", "data:")
@@ -22,7 +23,7 @@ def to_model_messages(said: Sequence[ThreadMessage], context_tokens: int) -> lis
 
     Every tool call is followed by its result, as providers require.
     """
-    taken: set[str] = set()
+    taken: set[str] = set()  # ids of calls; those of examples are given otherwise
     groups: list[Group] = []
     for one in said:
         groups += _user(one) if one.role == "user" else _agent(one, taken)
@@ -97,7 +98,7 @@ def _spoken(text: str, calls: list[Mapping[str, Any]], taken: set[str]) -> list[
 def _unique(wanted: str, taken: set[str]) -> str:
     """Returns an id that is unique in the history; stored ids are unique in their turn only."""
     unique, number = wanted, 1
-    while unique in taken:
+    while unique in taken or is_example_call(unique):
         number += 1
         unique = f"{wanted}-{number}"
     taken.add(unique)

@@ -35,24 +35,32 @@ from shared.registries.triggers.store import all_triggers
 
 # tools of a chat's main agent only; tasks and subagents get none of these
 MAIN_AGENT: Final = (
-    ToolDefinition(name="create_automation", factory=create_automation_tool, approval="always"),
+    ToolDefinition(
+        name="create_automation",
+        factory=create_automation_tool,
+        approval="always",
+        has_example=True,
+    ),
     ToolDefinition(
         name="update_automation",
         factory=update_automation_tool,
         approval="always",
         needs_automations=True,
+        has_example=True,
     ),
     ToolDefinition(
         name="pause_automation",
         factory=pause_automation_tool,
         approval="always",
         needs_automations=True,
+        has_example=True,
     ),
     ToolDefinition(
         name="resume_automation",
         factory=resume_automation_tool,
         approval="always",
         needs_automations=True,
+        has_example=True,
     ),
     ToolDefinition(
         name="list_automations",
@@ -60,6 +68,7 @@ MAIN_AGENT: Final = (
         approval="never",
         reads_only=True,
         needs_automations=True,
+        has_example=True,
     ),
     ToolDefinition(
         name="explain_slot",
@@ -67,6 +76,7 @@ MAIN_AGENT: Final = (
         approval="never",
         reads_only=True,
         needs_automations=True,
+        has_example=True,
     ),
 )
 

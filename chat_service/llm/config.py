@@ -1,7 +1,7 @@
 """A configured model: its price, its limits and the client that calls it."""
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from typing import Any, Final
@@ -16,11 +16,18 @@ from chat_service.llm import custom_endpoint
 from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat
 from chat_service.llm.features.feature_refusal import find_refused
 from chat_service.llm.features.model_features import ModelFeatures, RunFeatures
-from chat_service.llm.features.request_features import adapt_request
+from chat_service.llm.features.request_features import (
+    JSON_SCHEMA,
+    RESPONSE_FORMAT,
+    TOOLS,
+    adapt_request,
+)
 from chat_service.llm.features.request_settings import RequestSettings
 from chat_service.llm.http.transport import ModelTransport
 from chat_service.llm.usage import ModelUsage, normalize_usage
+from chat_service.prompts.examples import is_example
 from chat_service.prompts.load import load_prompt
+from shared import compact_json
 from shared.security.body_decoder import ACCEPTED
 from shared.security.egress import bound_responses
 from shared.telemetry import logs, metrics
@@ -32,6 +39,8 @@ MOST_REFUSALS: Final = 6
 DEFAULT_ID: Final = -1
 # the default context window of a model
 CONTEXT_TOKENS: Final = 128_000
+# up to this context window a model gets the short prompts, and the beginnings of descriptions
+SMALL_CONTEXT: Final = 8_192
 # the longest silence within an answer
 IDLE_SECONDS: Final = 60.0
 # settings that the SDK would read from the environment for a person's own model
@@ -57,6 +66,11 @@ class ModelConfig:
     context_tokens: int = CONTEXT_TOKENS  # what it can read and write in one call
     revision: int = 0  # of a person's own
     settings: RequestSettings = field(default_factory=RequestSettings, hash=False)
+
+    @property
+    def is_small(self) -> bool:
+        """Returns whether the context window has room for the short prompts only."""
+        return self.context_tokens <= SMALL_CONTEXT
 
     @property
     def is_custom(self) -> bool:
@@ -121,6 +135,16 @@ class ModelBundle:
             own["default_headers"] = dict(config.settings.extra_headers)
         return _chat(config.model, config.base_url, key, **own)
 
+    def left_out(self) -> frozenset[str]:
+        """Returns the features that requests to the model do without, as far as is known."""
+        by_hand = self.config.settings
+        return by_hand.without() | (self.features.left_out() - by_hand.fixed())
+
+    @property
+    def takes_schema(self) -> bool:
+        """Whether a response format tells the model a schema. If not, the prompt does."""
+        return not self.left_out() & {JSON_SCHEMA, RESPONSE_FORMAT}
+
     async def answer(
         self,
         messages: Sequence[BaseMessage],
@@ -137,13 +161,14 @@ class ModelBundle:
         """
         by_hand = self.config.settings
         fixed = by_hand.fixed()
-        without = by_hand.without() | (self.features.left_out() - fixed)
+        without = self.left_out()
         learnt: str | None = None
         for number in range(1 + MOST_REFUSALS):
             change = partial(adapt, by_hand, without)
+            sent = _without_examples(messages) if _lacks_tools(without, settings) else messages
             try:
                 answer = await self.chat().answer(
-                    messages, progress=progress, on_chunk=on_chunk, adapt=change, **settings
+                    sent, progress=progress, on_chunk=on_chunk, adapt=change, **settings
                 )
             except openai.APIError as exc:
                 found = None if progress.streamed else find_refused(exc, progress.request, fixed)
@@ -170,7 +195,31 @@ def adapt(
     by_hand: RequestSettings, without: frozenset[str], request: dict[str, Any]
 ) -> dict[str, Any]:
     """Returns a request with what is set by hand, and without some features."""
-    return adapt_request(by_hand.apply(request), without, no_tools=load_prompt("no_tools"))
+    applied = by_hand.apply(request)
+    if without & {JSON_SCHEMA, RESPONSE_FORMAT}:
+        applied = _with_schema_told(applied)
+    return adapt_request(applied, without, no_tools=load_prompt("no_tools"))
+
+
+def _with_schema_told(request: dict[str, Any]) -> dict[str, Any]:
+    """Returns a request whose prompt says the schema that its response format has."""
+    form = request.get(RESPONSE_FORMAT)
+    schema = form.get(JSON_SCHEMA, {}).get("schema") if isinstance(form, dict) else None
+    first, *rest = request["messages"]
+    if schema is None or not isinstance(first["content"], str):
+        return request
+    told = load_prompt("schema", schema=compact_json.dump(schema))
+    return {**request, "messages": [{**first, "content": f"{first['content']}\n\n{told}"}, *rest]}
+
+
+def _lacks_tools(without: frozenset[str], settings: Mapping[str, Any]) -> bool:
+    """Returns whether the tools of a call's settings are not sent."""
+    return TOOLS in without and bool(settings.get("tools"))
+
+
+def _without_examples(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
+    # calls in examples would be told as text, and copied
+    return [message for message in messages if not is_example(message)]
 
 
 def _family(feature: str) -> str:

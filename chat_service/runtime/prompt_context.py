@@ -1,6 +1,6 @@
 """The time, zone and workspace of a turn, for prompts."""
 
-from datetime import UTC
+from datetime import UTC, timedelta
 
 from chat_service.runtime.ports import RuntimeContext
 from shared.schedule import zones
@@ -14,6 +14,12 @@ def prompt_values(context: RuntimeContext) -> dict[str, str]:
         "time_zone": context.time_zone,
         "workspace": context.workspace,
     }
+
+
+def yesterday_at_9(context: RuntimeContext) -> str:
+    """Returns the moment as RFC 3339, on the person's clock."""
+    here = context.now.astimezone(zones.load(context.time_zone)) - timedelta(days=1)
+    return here.replace(hour=9, minute=0, second=0, microsecond=0).isoformat()
 
 
 def prompt_header(context: RuntimeContext) -> str:

@@ -78,6 +78,7 @@ class RunContext:
     task: TaskLimits | None
     segment: str
     system_prompt: str = ""
+    examples: tuple[BaseMessage, ...] = ()  # sent after the prompt, and kept nowhere
     decided: tuple[UUID, ...] = ()  # approvals that were decided before the segment
     disabled: frozenset[str] = frozenset()
     # tools that the model is not offered, for there is nothing for them; a call is still answered

@@ -18,6 +18,7 @@ class ToolDefinition:
 
     A tool that `reads_only` changes nothing anywhere, so a call that is written as text is made.
     One that `needs_automations` is not offered in a workspace that has none.
+    One that `has_example` has the prompt `{name}/example`.
     The tools of `factory` have the same description and schema for every run.
     """
 
@@ -26,6 +27,7 @@ class ToolDefinition:
     approval: ApprovalRule
     reads_only: bool = False
     needs_automations: bool = False
+    has_example: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,7 @@ class RequestRecord:
     stream: bool
     roles: list[str]
     texts: list[str]  # what each message says
+    examples: list[str]  # the same of the prompt's examples, which `roles` and `texts` leave out
     asked: str
     system: str
     tools: list[str]
@@ -103,6 +104,7 @@ class Controls:
             stream=request.stream,
             roles=[message.role for message in request.messages],
             texts=[message.text for message in request.messages],
+            examples=[message.text for message in request.examples],
             asked=request.asked,
             system=request.system,
             tools=list(request.tools),

@@ -20,6 +20,7 @@ CHAT_TOOLS = frozenset(
     }
 )
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]+")
+_EXAMPLE = "[Example] "
 _DIRECTIVES = re.compile(r"\s*<<(.*?)>>", re.S)
 
 
@@ -50,7 +51,8 @@ class Message:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     model: str
-    messages: tuple[Message, ...]
+    messages: tuple[Message, ...]  # without those of the prompt's examples
+    examples: tuple[Message, ...]
     tools: Mapping[str, dict[str, Any]]  # name → schema of the arguments
     parallel: bool
     schema: dict[str, Any] | None
@@ -116,9 +118,11 @@ def parse(body: Any) -> Request:
     json_schema = response_format.get("json_schema") or {}
     offered = [] if body.get("tool_choice") == "none" else body.get("tools") or []
     functions = [tool["function"] for tool in offered if tool.get("type") == "function"]
+    asked, examples = _split_examples(messages)
     return Request(
         model=str(body.get("model", "")),
-        messages=messages,
+        messages=asked,
+        examples=examples,
         tools={f["name"]: f.get("parameters") or {} for f in functions},
         parallel=body.get("parallel_tool_calls", True) is not False,
         schema=json_schema.get("schema"),
@@ -128,6 +132,19 @@ def parse(body: Any) -> Request:
         include_usage=bool((body.get("stream_options") or {}).get("include_usage")),
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
     )
+
+
+def _split_examples(
+    messages: tuple[Message, ...],
+) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """Returns what was said, and the examples before it, which the prompt marks."""
+    first = next((n for n, message in enumerate(messages) if message.role == "user"), 0)
+    after = first
+    while after < len(messages) and messages[after].text.startswith(_EXAMPLE):
+        after += 1
+        while after < len(messages) and messages[after].role != "user":
+            after += 1
+    return (*messages[:first], *messages[after:]), messages[first:after]
 
 
 def _message(raw: dict[str, Any]) -> Message:

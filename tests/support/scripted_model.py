@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from chat_service.prompts.examples import TAG
+
 DONE = "[DONE]"
 # its chunks: objects, the very text after `data: `, or bytes that are no event's data; and an End
 Reply = Sequence[Any]
@@ -45,7 +47,8 @@ class Refused:
 class ScriptedModel:
     """Answers the n-th request with the n-th reply; `asked` holds the requests' bodies.
 
-    With `answer` the reply depends on the request instead. `models` is its list of models.
+    With `answer` the reply depends on the request instead. `models` is its list of models. The
+    bodies are without the prompt's examples; `sent` holds them whole.
     """
 
     replies: list[Reply]
@@ -53,6 +56,7 @@ class ScriptedModel:
     base_url: str = ""
     models: Any = None
     asked: list[dict[str, Any]] = field(default_factory=list)
+    sent: list[dict[str, Any]] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)  # of the requests, in lower case
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -64,7 +68,8 @@ class ScriptedModel:
             writer.close()
             return
         length = int(head.split("content-length:")[1].split("\r\n")[0])
-        self.asked.append(json.loads(await reader.readexactly(length)))
+        self.sent.append(json.loads(await reader.readexactly(length)))
+        self.asked.append(without_examples(self.sent[-1]))
         number = len(self.asked) - 1
         reply = self.answer(self.asked[-1]) if self.answer else self.replies[number]
         if isinstance(reply[0], Refused):
@@ -89,6 +94,18 @@ class ScriptedModel:
                 case _:
                     text = chunk if isinstance(chunk, str) else json.dumps(chunk)
                     writer.write(f"data: {text}\n\n".encode())
+
+
+def without_examples(body: dict[str, Any]) -> dict[str, Any]:
+    """Returns a request without the examples that come before what was said."""
+    messages = body.get("messages") or []
+    first = next((n for n, one in enumerate(messages) if one.get("role") == "user"), 0)
+    after = first
+    while after < len(messages) and str(messages[after].get("content")).startswith(TAG):
+        after += 1
+        while after < len(messages) and messages[after].get("role") != "user":
+            after += 1
+    return {**body, "messages": [*messages[:first], *messages[after:]]}
 
 
 def says(text: Any, **delta: Any) -> dict[str, Any]:

@@ -17,9 +17,11 @@ from chat_service.agent.middleware.common import agent_run
 from chat_service.agent.middleware.model_request import RequestBuilder
 from chat_service.agent.middleware.model_response import ResponseContext, ResponseStream
 from chat_service.agent.middleware.text_calls import TextCalls
+from chat_service.agent.middleware.tool_size import fit_tools, shorten_tools
 from chat_service.llm import errors as llm_errors
 from chat_service.llm.call_failure import record_failure
-from chat_service.llm.chat_model import CallProgress, StreamingChat
+from chat_service.llm.chat_model import CallProgress
+from chat_service.llm.config import ModelBundle
 from chat_service.runtime.events import AgentEvent, Retrying, TextRetracted
 from chat_service.runtime.run_context import AgentRun, stamp_of
 from shared.telemetry import metrics
@@ -47,6 +49,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """`reading` are the tools without any effect, `asking` those that need an approval."""
         super().__init__()
         self._offered = [convert_to_openai_tool(tool) for tool in tools]
+        self._short = shorten_tools(self._offered)
         self._text_calls = TextCalls.from_tools(self._offered, reading, asking)
 
     async def awrap_model_call(
@@ -55,7 +58,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         run = agent_run(request.runtime.context)
         retry, emit = run.deps.retry, request.runtime.stream_writer
         model, state = run.context.model, run.state
-        settings = self._settings(_bounded(request, run), model.chat())
+        settings = self._settings(_bounded(request, run), model)
         builder = RequestBuilder(run=run, messages=request.messages, settings=settings)
         await builder.prepare()
         attempt = 0
@@ -100,16 +103,20 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             metrics.count("rota.model.retries", rate_limited=fault.rate_limited)
             await retry.model.sleep(wait.total_seconds())
 
-    def _settings(self, request: ModelRequest[Any], chat: StreamingChat) -> dict[str, Any]:
+    def _settings(self, request: ModelRequest[Any], model: ModelBundle) -> dict[str, Any]:
         settings = request.model_settings
         if not request.tools:
             return settings
         if "response_format" in settings:  # bind_tools knows the rules of the two together
-            bound = cast(RunnableBinding[Any, Any], chat.bind_tools(request.tools, **settings))
+            bound = cast(
+                RunnableBinding[Any, Any], model.chat().bind_tools(request.tools, **settings)
+            )
             return dict(bound.kwargs)
-        offered = self._offered
+        offered = self._short if model.config.is_small else self._offered
         if withheld := _withheld(request):
             offered = [tool for tool in offered if tool["function"]["name"] not in withheld]
+        if model.config.is_small:
+            offered = fit_tools(offered, model.config.context_tokens // 3)
         return {"tools": offered, **settings}
 
 

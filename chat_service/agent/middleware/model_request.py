@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from langchain_core.messages import AnyMessage, SystemMessage
+from langchain_core.messages import AnyMessage, BaseMessage, SystemMessage
 
 from chat_service.agent.middleware import budget, context_window, images
 from chat_service.llm.errors import ProviderFault
@@ -19,7 +19,7 @@ class RequestBuilder:
     run: AgentRun
     messages: Sequence[AnyMessage]
     settings: Mapping[str, Any]
-    prompt: list[AnyMessage] = field(default_factory=list)
+    prompt: list[Any] = field(default_factory=list)
     last_settings: dict[str, Any] = field(default_factory=dict)
     _unlimited: bool = False
     _once_more: bool = False
@@ -30,7 +30,8 @@ class RequestBuilder:
             context_window.fit_messages(self.messages, self._most()), self.run
         )
         shown = images.with_tool_images(shown, self.run)
-        self.prompt = [SystemMessage(self.run.context.system_prompt), *shown]
+        system = SystemMessage(self.run.context.system_prompt)
+        self.prompt = [system, *self._examples(), *shown]
 
     def next_settings(self) -> dict[str, Any]:
         """Returns the settings of the next call. Raises BudgetExceeded when no budget is left."""
@@ -86,5 +87,16 @@ class RequestBuilder:
             return self.run.state.max_tokens
         if context_window.count_tokens(self.messages) <= context // 4:  # nearly always
             return context // 4
-        beside = estimate_json_tokens([self.run.context.system_prompt, self.settings.get("tools")])
+        beside = self._prompt_tokens() + context_window.count_tokens(self._examples())
         return max(context * 3 // 4 - beside, context // 4)
+
+    def _examples(self) -> Sequence[BaseMessage]:
+        """Returns the examples, if they leave half of the context to the messages."""
+        examples, config = self.run.context.examples, self.run.context.model.config
+        if not config.is_small:
+            return examples
+        used = self._prompt_tokens() + context_window.count_tokens(examples)
+        return examples if used <= config.context_tokens // 2 else ()
+
+    def _prompt_tokens(self) -> int:
+        return estimate_json_tokens([self.run.context.system_prompt, self.settings.get("tools")])

@@ -16,6 +16,7 @@ from chat_service.llm.errors import ProviderFault
 from chat_service.llm.finish_reason import CONTENT_FILTER, LENGTH
 from chat_service.llm.text import clean, one_line
 from chat_service.llm.usage import UncheckpointedUsage
+from chat_service.prompts.examples import read_examples
 from chat_service.prompts.load import load_prompt
 from chat_service.runtime.ports import SavedAutomation
 from chat_service.runtime.prompt_context import prompt_values
@@ -39,7 +40,7 @@ from chat_service.tools.results import (
     issues_of,
     to_outcome,
 )
-from shared import compact_json, errors
+from shared import compact_json, errors, json_schema
 from shared.registries.catalogue import Catalogue
 from shared.validation.violations import Violation
 
@@ -111,7 +112,8 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
         needs_trigger=request.needs_trigger,
     )
     said: list[BaseMessage] = [
-        SystemMessage(drafter_prompt(run, request.tool, catalogue, schema)),
+        SystemMessage(drafter_prompt(run, request.tool, catalogue)),
+        *read_examples([f"{request.tool}/drafts"], small=run.context.model.config.is_small),
         HumanMessage(request.asked),
     ]
 
@@ -136,9 +138,25 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
             payload, issues = await _judge(run, found.draft, request.accept)
             if payload is not None:
                 return {"payload": payload, "notes": _texts(found.issues)}
-        again = load_prompt("drafter_again", issues="\n".join(f"- {issue}" for issue in issues))
+        again = load_prompt(
+            "drafter_again",
+            issues="\n".join(f"- {issue}" for issue in issues),
+            schema=_schema_again(run, found, schema),
+        )
         said += [AIMessage(clean(answer.text) or "{}"), HumanMessage(again)]
     return {"issues": issues}
+
+
+def _schema_again(run: AgentRun, found: DraftAnswer | None, schema: Mapping[str, Any]) -> str:
+    """Returns the schema for a model that may not have read it: its draft breaks it.
+
+    A server may take a response format and keep it from its model.
+    """
+    if not run.context.model.takes_schema:
+        return ""
+    if found is not None and not json_schema.find_faults(schema, found.draft):
+        return ""
+    return load_prompt("schema", schema=compact_json.dump(answer_schema(schema)))
 
 
 def _failure(answer: AIMessage) -> str:
@@ -157,15 +175,12 @@ def _models(run: AgentRun) -> list[str]:
     return [name for config in found for name in (config.model, config.display_name)]
 
 
-def drafter_prompt(
-    run: AgentRun, tool: str, catalogue: Catalogue, schema: Mapping[str, Any]
-) -> str:
+def drafter_prompt(run: AgentRun, tool: str, catalogue: Catalogue) -> str:
     return load_prompt(
         "drafter",
+        small=run.context.model.config.is_small,
         **prompt_values(run.context.runtime),
         task=load_prompt(f"{tool}/drafting"),
-        examples=load_prompt(f"{tool}/drafts"),
-        schema=compact_json.dump(answer_schema(schema)),
         triggers="\n".join(f"- `{t.type}`: {t.description}" for t in catalogue.triggers.values()),
         actions="\n".join(f"- `{a.type}`: {a.description}" for a in catalogue.actions.values()),
         capabilities="\n".join(

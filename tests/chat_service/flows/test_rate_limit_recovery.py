@@ -260,12 +260,12 @@ async def test_text_before_a_tool_stands_when_the_call_after_it_is_refused(
     serve: Serving, demo: DemoServer
 ) -> None:
     chat = await serve(*BOTH)
-    events = await chat.send('<<calls=[{"name": "list_automations", "args": {}}]>> which?')
+    events = await chat.send('<<calls=[{"name": "now", "args": {}}]>> which?')
     assert "tool_call_finished" in kinds(events)
     demo.controls.reset()
     thread = thread_of(events)
     demo.controls.hold(after=1, kind="chat")
-    call = chat.stream('<<calls=[{"name": "list_automations", "args": {}}]>> which?', name=thread)
+    call = chat.stream('<<calls=[{"name": "now", "args": {}}]>> which?', name=thread)
     frames = aiter(call)
     await anext(frames)
     await demo.controls.until_held()

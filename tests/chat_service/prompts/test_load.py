@@ -15,9 +15,9 @@ CHATS_OWN = {
     "create_automation", "update_automation", "pause_automation", "resume_automation",
     "list_automations", "explain_slot", "delegate",
 }  # fmt: skip
-INTENTS = "Call create_automation with intent"  # guidance on intents
+INTENTS = "Which page has the prices?"  # guidance on intents
 DRAFTS = {
-    "the schema": "# JSON Schema of your answer",
+    "the answer": "`draft` is the whole automation",
     "the catalogue": "# Actions you may use",
     "few-shots of drafts": '"display_name": "Bread reminder"',
     "conventions": "exactly five fields",
@@ -25,7 +25,7 @@ DRAFTS = {
 
 
 def told(seen: RequestRecord) -> str:
-    return "\n".join(seen.texts)
+    return "\n".join([*seen.texts, *seen.examples])
 
 
 @pytest.fixture

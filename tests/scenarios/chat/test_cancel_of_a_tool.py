@@ -12,15 +12,17 @@ from tests.support.chat import START, thread_of, told
 
 
 class Slow(MemoryAutomations):
-    """Never lists anything."""
+    """Says that there are some, and never lists them."""
 
     def __init__(self) -> None:
         super().__init__(now=START)
         self.begun = asyncio.Event()
 
-    async def list(self, **_: Any) -> Any:
+    async def list(self, *, limit: int, **_: Any) -> Any:
+        if limit == 1:
+            return [object()], True
         self.begun.set()
-        await asyncio.Event().wait()
+        return await asyncio.Event().wait()
 
 
 async def test_the_next_message_is_one_that_a_strict_provider_accepts(

@@ -204,7 +204,7 @@ async def test_the_schema_that_is_asked_is_the_one_that_is_checked(bench: Bench)
     _, (asked,) = await drafted(bench, whole(draft()))
     schema = asked["response_format"]["json_schema"]["schema"]
 
-    assert json.dumps(schema, separators=(",", ":")) in asked["messages"][0]["content"]
+    assert "$defs" not in json.dumps(asked["messages"]), "the schema is said once"
     assert json_schema.find_faults(schema, {"draft": draft(), "issues": []}) == []
     assert json_schema.find_faults(schema, {"draft": None, "issues": ["when?"]}) == []
     for bad in (draft(definition={"triggers": []}), {"definition": draft()["definition"]}):
