@@ -42,6 +42,8 @@ from chat_service.model_selection.model_tests import ModelTests
 from chat_service.model_selection.quota import Quota
 from chat_service.persistence import tables, turn_start
 from chat_service.persistence.schema_version import require_migrated
+from chat_service.prompts.folder import read_prompts
+from chat_service.prompts.load import replace_prompts
 from chat_service.runtime.models_file import Models, find_default_model, load_models
 from chat_service.runtime.ports import AutomationsPort
 from chat_service.runtime.timeouts import Timeouts
@@ -107,9 +109,12 @@ async def service(
     timeouts = timeouts or Timeouts()
     box = SecretBox.parse(settings.secret_keys.get_secret_value())
     secured = read_tls(settings)
+    # before what is built from them
+    replace_prompts(read_prompts(settings.prompts_dir) if settings.prompts_dir else {})
     models = models or await _models(settings)
     url = settings.database_url.get_secret_value()
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(replace_prompts, {})
         db = database.create_engine(url, schema=tables.SCHEMA, pool_size=settings.pool_size)
         stack.push_async_callback(db.dispose)
         leases = database.create_engine(url, schema=tables.SCHEMA, pool_size=1)

@@ -27,6 +27,9 @@ class ChatSettings(ServiceSettings):
     default_model: str = Field(
         "", description="the model without ROTA_MODELS; empty: the one that the endpoint lists"
     )
+    prompts_dir: Path | None = Field(
+        None, description="folder of Markdown files that replace prompts; see models"
+    )
     secret_keys: SecretStr = Field(
         SecretStr(""),
         description="keys that encrypt people's model keys: 32 bytes each, base64, "
