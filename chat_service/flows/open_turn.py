@@ -212,7 +212,9 @@ class TurnOpener:
         or ModelTextOnly if the message has images that the model can't read.
         """
         requirements = ModelRequirements(
-            user=new_turn.user, images=llm_capability.has_images(new_turn.parts)
+            user=new_turn.user,
+            images=llm_capability.has_images(new_turn.parts),
+            tools=new_turn.task is None or bool(new_turn.task["tools"]),
         )
         choice = await self.auto_pin.choose(
             opening.connection,

@@ -1,16 +1,16 @@
 """Errors of model providers → our message, and whether a retry may help."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import Final
 
 import httpx2
 import openai
 
 from chat_service.llm.provider_cause import ProviderCause, read_cause
+from chat_service.llm.retry_wait import read_wait
 from chat_service.llm.stream.event_stream import BrokenStream
 from chat_service.llm.stream_error import list_errors
 from shared import errors
@@ -83,7 +83,6 @@ _REDIRECTS: Final = "the model's provider redirects to another address, and none
 _REFUSED_REQUEST: Final = "the model's provider refused the request"
 _REFUSED = frozenset({400, 404, 413, 415, 422})
 _STATUS = re.compile("[4-9][0-9]{2}")
-_LONGEST_WAIT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +181,7 @@ def classify_error(exc: BaseException, secrets: Sequence[str] = ()) -> ProviderF
         limit_refused=refused and _LIMIT_TEXT.search(str(exc)) is not None,
         account=account,
         once=not transient and bool(told.codes & _GENERATION_CODES),
-        retry_after=_retry_after(exc) if isinstance(exc, openai.APIStatusError) else None,
+        retry_after=_retry_after(exc, limited=limited),
         cause=cause,
     )
 
@@ -317,17 +316,14 @@ def _is_transient(exc: BaseException, told: _Told) -> bool:
     return False
 
 
-def _retry_after(exc: openai.APIStatusError) -> timedelta | None:
-    headers: Mapping[str, str] = exc.response.headers
-    text = headers.get("retry-after", "")
-    try:
-        wait = timedelta(seconds=float(text))
-    except (ValueError, OverflowError):
-        try:
-            wait = parsedate_to_datetime(text) - datetime.now(UTC)
-        except (ValueError, TypeError):
-            return None
-    return min(max(wait, timedelta(0)), _LONGEST_WAIT)
+def _retry_after(exc: BaseException, *, limited: bool) -> timedelta | None:
+    """Returns the wait that a provider asks for, also within a stream."""
+    if not isinstance(exc, openai.APIError):
+        return None
+    headers = exc.response.headers if isinstance(exc, openai.APIStatusError) else {}
+    told = list_errors(exc.body or exc.message)
+    words = [exc.message, *(str(error.get("message", "")) for error in told)]
+    return read_wait(headers, [exc.body, *told], "\n".join(words), limited=limited)
 
 
 RATE_LIMITED: Final = "the model is rate limited"

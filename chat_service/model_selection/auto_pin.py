@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service.llm.config import ModelConfig
+from chat_service.llm.features.request_features import TOOLS
 from chat_service.model_selection.llm_bundle import ModelLoader
 from chat_service.model_selection.llm_capability import has_images
 from chat_service.model_selection.quota import Quota
@@ -26,6 +27,7 @@ Cooldowns = Mapping[int, datetime]  # the end of each cooldown by model config i
 class ModelRequirements:
     user: str
     images: bool
+    tools: bool = True  # whether the turn may call some
     excluded: frozenset[int] = field(default=frozenset())
     current_turn: Turn | None = None  # the turn whose segment continues with the model
 
@@ -100,7 +102,7 @@ class AutoPin:
         rested = [config for config in able if config.id not in cooldowns]
         if not rested:
             raise _all_on_cooldown(able, cooldowns, now)
-        for config in sorted(rested, key=lambda config: _rank(config, wanted)):
+        for config in sorted(rested, key=lambda config: self._rank(config, wanted)):
             if await self.quota.can_afford(connection, wanted.user, config, wanted.current_turn):
                 return config
         raise errors.QuotaExceeded(wanted.user)
@@ -126,7 +128,11 @@ class AutoPin:
         said = [m for m in await messages.list_by_turn(connection, turn.id) if m.segment == 0]
         images = any(has_images(message.parts) for message in said)
         wanted = ModelRequirements(
-            user=turn.requested_by, images=images, excluded=frozenset(tried), current_turn=turn
+            user=turn.requested_by,
+            images=images,
+            tools=turn.task is None or bool(turn.task["tools"]),
+            excluded=frozenset(tried),
+            current_turn=turn,
         )
         return await self.find_best(connection, wanted)
 
@@ -146,16 +152,26 @@ class AutoPin:
     ) -> bool:
         if not _accepts(pinned, wanted) or pinned.id in cooldowns:
             return False
+        if wanted.tools and self._lacks_tools(pinned):  # another may have some
+            return False
         return await self.quota.can_afford(connection, wanted.user, pinned)
+
+    def _rank(self, config: ModelConfig, wanted: ModelRequirements) -> tuple[bool, bool, int]:
+        # The models file lists the best first, with ids -1, -2, …
+        return (
+            wanted.tools and self._lacks_tools(config),
+            wanted.images and config.supports_images is None,
+            -config.id,
+        )
+
+    def _lacks_tools(self, config: ModelConfig) -> bool:
+        """Returns whether a model is known, or set by hand, to be called without tools."""
+        learnt = self.model_loader.memory.of(config).left_out()
+        return TOOLS in config.settings.without() | (learnt - config.settings.fixed())
 
 
 def _accepts(config: ModelConfig, wanted: ModelRequirements) -> bool:
     return not wanted.images or config.supports_images is not False
-
-
-def _rank(config: ModelConfig, wanted: ModelRequirements) -> tuple[bool, int]:
-    # The models file lists the best first, with ids -1, -2, …
-    return wanted.images and config.supports_images is None, -config.id
 
 
 def _no_eligible_model(for_images: bool) -> errors.NoEligibleModel:

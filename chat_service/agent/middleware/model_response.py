@@ -9,11 +9,11 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.tool import tool_call
 
 from chat_service.agent.middleware import budget
-from chat_service.llm.chat_model import REPAIRS, ResponseChunk
-from chat_service.llm.errors import EmptyResponse
+from chat_service.llm.chat_model import REFUSED, REPAIRS, ResponseChunk
+from chat_service.llm.errors import REQUEST, EmptyResponse
 from chat_service.llm.finish_reason import CONTENT_FILTER, CUT, LENGTH, is_known
 from chat_service.llm.metering import MeteredCall
-from chat_service.llm.text import clean
+from chat_service.llm.text import clean, one_line
 from chat_service.llm.text_call import Beginning, TextCallReader
 from chat_service.llm.thought_tags import Retraction, Thought
 from chat_service.llm.tool_call_chunks import ToolCallChunk
@@ -28,6 +28,7 @@ from chat_service.runtime.events import (
 from chat_service.runtime.run_context import STAMP, AgentRun, Emit, RunState
 from shared import errors
 
+_SHOWN: Final = 300  # characters of a refusal
 _ENDS_HERE: Final = {
     LENGTH: "\n\n[The answer ends here: it is as long as the model's answers may be.]",
     CONTENT_FILTER: "\n\n[The answer ends here: the model's provider withheld the rest.]",
@@ -85,11 +86,23 @@ def _check(message: AIMessage, asked: ResponseContext, used: ModelUsage) -> None
     # the main agent reports an empty response of a subagent
     if not message.text.strip() and run.context.subagent is None:
         raise EmptyResponse(reason)
-    if task is not None and reason in CUT:
-        raise errors.ModelUnavailable(
-            "the model's answer was cut off",
-            metadata={"model_config": str(run.context.model.config.id)},
-        )
+    if task is not None and (said := _no_result(message)):
+        metadata = {"model_config": str(run.context.model.config.id)}
+        if reason != LENGTH:  # which would refuse the next attempt too
+            metadata[REQUEST] = "refused"
+        raise errors.ModelUnavailable(said, metadata=metadata)
+
+
+def _no_result(message: AIMessage) -> str:
+    """Returns why an answer is no result of a task; empty if it is one."""
+    match _reason(message):
+        case _ if message.response_metadata.get(REFUSED):
+            return f"the model refused the task: {one_line(message.text, _SHOWN)}"
+        case str(reason) if reason == CONTENT_FILTER:
+            return "the model's provider withheld the answer"
+        case str(reason) if reason in CUT:
+            return "the model's answer was cut off"
+    return ""
 
 
 def _end_visibly(message: AIMessage, asked: ResponseContext) -> None:

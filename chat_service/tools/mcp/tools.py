@@ -36,6 +36,7 @@ class McpToolSpec:
     description: str
     input_schema: dict[str, Any]
     repeatable: bool
+    read_only: bool = False
 
     @classmethod
     def from_mcp(cls, tool: Tool, input_schema: dict[str, Any]) -> "McpToolSpec":
@@ -46,12 +47,13 @@ class McpToolSpec:
             input_schema=input_schema,
             # without a hint a tool is not idempotent
             repeatable=bool(hints and (hints.readOnlyHint or hints.idempotentHint)),
+            read_only=bool(hints and hints.readOnlyHint),
         )
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> "McpToolSpec":
-        # a newer version may have stored more fields
-        return cls(**{one.name: stored[one.name] for one in fields(cls)})
+        # a newer version may have stored more fields, and an older one fewer
+        return cls(**{one.name: stored[one.name] for one in fields(cls) if one.name in stored})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -207,7 +209,10 @@ class McpTools:
                 log.warning("mcp_tool_left_out", server=server.id, tool=one_line(one.name, 100))
                 continue
             found[name] = offer_tool(
-                self._capability(server, name, one), rule, repeatable=one.repeatable
+                self._capability(server, name, one),
+                rule,
+                repeatable=one.repeatable,
+                reads_only=one.read_only,
             )
         self._offered[server.id] = list(found.values())
         self._seen[server.id] = told

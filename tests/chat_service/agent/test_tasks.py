@@ -291,3 +291,37 @@ async def test_a_task_whose_step_granted_it_goes_ahead(bench: Bench) -> None:
 
     assert first == second
     assert not bench.approvals.drafts
+
+
+REFUSAL = "I can't help with that."
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ([says(None, refusal=REFUSAL), ends(), DONE], f"refused the task: {REFUSAL}"),
+        ([says("Half", refusal=REFUSAL), ends(), DONE], "refused the task: "),
+        ([says("Half a sent"), ends("content_filter"), DONE], "withheld the answer"),
+        ([says("Half a sent"), ends("refusal"), DONE], "withheld the answer"),
+        ([says(None), ends("content_filter"), DONE], "withheld the answer"),
+    ],
+)
+async def test_a_task_that_its_model_refuses_fails_and_says_so(
+    bench: Bench, reply: Any, said: str
+) -> None:
+    async with scripted_model(reply) as model:
+        bench.ask_at(model.base_url)
+        with pytest.raises(errors.ModelUnavailable, match=said) as caught:
+            await bench.task("hello", TaskLimits())
+
+    assert caught.value.metadata["request"] == "refused", "the step is not repeated"
+    assert len(model.asked) == 1
+
+
+async def test_an_answer_that_only_its_mark_ends_is_whole(bench: Bench) -> None:
+    async with scripted_model([says("One"), says(" line."), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.task("hello", TaskLimits())
+
+    assert text_of(events) == "One line."
+    assert len(model.asked) == 1

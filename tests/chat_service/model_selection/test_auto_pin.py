@@ -12,6 +12,7 @@ from tests.chat_service.conftest import Serving
 from tests.support.chat import Chat, asking, thread_of
 from tests.support.models import model
 from tests.support.refusals import refusal
+from tests.support.scripted_model import Refused, Reply, ends, says, scripted_model
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 16
 PRICED: dict[str, Any] = {"premium": True, "input_price": 1_000_000, "output_price": 1_000_000}
@@ -171,3 +172,46 @@ async def test_an_unknown_model_names_its_field(serve: Serving) -> None:
     for config in (-9, 7):
         refused = await refusal(chat.stream("hello", model_config_id=config))
         assert [v.field for v in refused.violations] == ["model_config_id"]
+
+
+async def test_a_model_without_tools_is_the_last_that_auto_chooses(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve(model(-1, "demo-a", leave_out=["tools"]), model(-2, "demo-b"))
+    thread = thread_of(await chat.send("hello"))
+    await chat.send("thanks", name=thread, model_config_id=-1)
+
+    await chat.send("thanks", name=thread)
+
+    assert asked(demo) == ["demo-b", "demo-b"]
+    assert [seen.model for seen in demo.controls.log("task")] == ["demo-a"]
+    assert await pin_of(chat, thread) == -2
+
+
+async def test_a_model_without_tools_is_chosen_where_there_is_no_other(
+    serve: Serving, demo: DemoServer
+) -> None:
+    chat = await serve(model(-1, "demo-a", leave_out=["tools"]))
+
+    events = await chat.send("hello")
+
+    assert events[-1].HasField("completed")
+
+
+async def test_a_model_that_refused_tools_is_left_for_one_that_takes_them(
+    serve: Serving, demo: DemoServer
+) -> None:
+    refused = Refused(400, {"message": "This model does not support tools", "code": 400})
+
+    def answer(body: dict[str, Any]) -> Reply:
+        return [refused] if body.get("tools") else [says("Hi."), ends()]
+
+    async with scripted_model(answer=answer) as toolless:
+        chat = await serve(model(-1, "toolless", base_url=toolless.base_url), model(-2, "demo-b"))
+        thread = thread_of(await chat.send("hello"))
+        assert await pin_of(chat, thread) == -1
+
+        await chat.send("thanks", name=thread)
+
+    assert asked(demo) == ["demo-b"]
+    assert await pin_of(chat, thread) == -2

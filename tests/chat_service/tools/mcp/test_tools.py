@@ -21,10 +21,11 @@ from shared.registries.actions.store import all_actions
 from shared.registries.catalogue import Catalogue
 from shared.registries.triggers.store import all_triggers
 from shared.retry import Sleep
-from tests.chat_service.agent_bench import NOW, Bench, finished
+from tests.chat_service.agent_bench import NOW, Bench, finished, text_of
 from tests.support.chat import PATIENT
 from tests.support.mcp_server import Shelf, mcp_server
 from tests.support.retries import retries
+from tests.support.scripted_model import ends, says, scripted_model
 
 
 @pytest.fixture
@@ -83,6 +84,23 @@ async def test_each_tool_is_offered_with_its_rule(bench: Bench, notes: McpTools)
 
     offered = bench.demo.controls.log()[0].tools
     assert offered[-2:] == ["notes_search", "notes_write"]
+
+
+async def test_a_call_as_text_is_made_if_the_server_says_that_it_only_reads(
+    bench: Bench, notes: McpTools, shelf: Shelf
+) -> None:
+    shelf.written.append(("trains", "late again"))
+    assert {one.name: one.reads_only for one in notes.definitions()} == {
+        "notes_search": True,
+        "notes_write": False,
+    }
+    written = '{"name": "notes_search", "arguments": {"words": "late"}}'
+    async with scripted_model([says(written), ends()], [says("Trains."), ends()]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("look", agent=agent_with(bench, notes))
+
+    assert finished(events)[0].output["found"] == ["trains"]
+    assert text_of(events) == "Trains."
 
 
 async def test_a_tool_that_needs_no_approval_answers_at_once(
