@@ -1,8 +1,10 @@
 """The response of a model call: its stream, its checks and its usage."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -28,6 +30,9 @@ from chat_service.runtime.events import (
 from chat_service.runtime.run_context import STAMP, AgentRun, Emit, RunState
 from shared import errors
 
+# where a call may begin within text, and how often one chunk is looked at
+_START: Final = re.compile(r"[{`~<]")
+_MOST_STARTS: Final = 50
 _SHOWN: Final = 300  # characters of a refusal
 _ENDS_HERE: Final = {
     LENGTH: "\n\n[The answer ends here: it is as long as the model's answers may be.]",
@@ -137,7 +142,8 @@ class ResponseStream:
 
     Text that turns out to be a thought is retracted, and the answer goes on in another block.
     Without `tools` the model was offered none, and its tool calls are not emitted. Text that may
-    be a call, by the `reader`, is held until `release` or `drop`.
+    be a call, by the `reader`, is held until `release` or `drop`, at the beginning of the answer
+    and after other text.
     """
 
     def __init__(
@@ -158,7 +164,7 @@ class ResponseStream:
             case str() if self._held is not None:
                 self._hold(chunk, self._held)
             case str():
-                self._emit(TextDelta(block=self.block, text=chunk))
+                self._feed_text(chunk)
             case Thought(text=text):
                 self._emit(ReasoningDelta(block=self.block, text=text))
             case Retraction(thought=text):
@@ -182,10 +188,10 @@ class ResponseStream:
         held, self._held = self._held, None
         self.holds_call = False
         if held:
-            self.feed("".join(held))
+            self._emit(TextDelta(block=self.block, text="".join(held)))
 
     def drop(self) -> None:
-        """Forgets the text that was held; later text is emitted at once."""
+        """Forgets the text that was held."""
         self._held, self.holds_call = None, False
 
     def show_call(self, tool_call_id: str, tool: str, arguments: Mapping[str, Any]) -> None:
@@ -193,13 +199,31 @@ class ResponseStream:
         text = json.dumps(arguments, ensure_ascii=False)
         self._emit(ToolCallArgs(tool_call_id=tool_call_id, json=text))
 
+    @property
+    def held(self) -> str:
+        """Returns the text that is held."""
+        return "".join(self._held or ())
+
+    def _feed_text(self, text: str) -> None:
+        """Emits text up to where a call may begin, and holds the rest."""
+        for found in islice(_START.finditer(text), _MOST_STARTS) if self._reader else ():
+            rest = text[found.start() :]
+            begins = Beginning.TEXT if self._reader is None else self._reader.begins(rest)
+            if begins is not Beginning.TEXT:
+                text = text[: found.start()]
+                self._held, self.holds_call = [rest], begins is Beginning.CALL
+                break
+        if text:
+            self._emit(TextDelta(block=self.block, text=text))
+
     def _hold(self, text: str, held: list[str]) -> None:
         held.append(text)
         if self._reader is None or self.holds_call:
             return
         match self._reader.begins("".join(held)):
             case Beginning.TEXT:
-                self.release()
+                self._held = None
+                self._feed_text("".join(held))
             case Beginning.CALL:
                 self.holds_call = True
 

@@ -24,6 +24,7 @@ from chat_service.prompts.load import load_prompt
 from chat_service.runtime.events import Retrying
 from shared import errors
 
+_GAP: Final = "\n\n"
 AS_TEXT: Final = "it was written as text"
 _REASON: Final = "the model wrote a call as text"
 _NOTE: Final = (
@@ -56,39 +57,59 @@ class TextCalls:
     ) -> tuple[AIMessage, ResponseContext]:
         """Returns the answer without a call as text, and the call that it is from.
 
-        A call that only reads is made. Any other is asked for once more; a model that writes it
-        again has done nothing, and a sentence says so. Raises ModelUnavailable then for a task.
+        A call that only reads is made. Any other, and one after other text, is asked for once
+        more; a model that writes it again has done nothing, and a sentence says so. Text before
+        a call stays. Raises ModelUnavailable then for a task.
         """
-        again = False
-        while (written := self._read(answer, asked)) is not None:
+        again, shown = False, ""  # text that stands before what comes
+        while (found := self._find(answer, asked)) is not None:
+            prose, written = found
             asked.stream.drop()
+            if prose:
+                asked.stream.feed(_GAP)
+                shown += prose + _GAP
             if answer.tool_calls or answer.invalid_tool_calls:
-                answer.content = ""
+                answer.content = shown
                 return answer, asked
-            if self._may_make(written, answer, asked):
+            if not prose and self._may_make(written, answer, asked):
                 _make(answer, written, asked)
+                answer.content = shown
                 return answer, asked
-            found = None
+            new = None
             if _has_tools(asked) and not again:
-                found = await _ask(answer, written, asked, prompt)
-            if found is None:
+                new = await _ask(answer, written, asked, prompt)
+            if new is None:
                 _say_nothing_was_done(answer, written, asked)
+                answer.content = shown + answer.text
                 return answer, asked
-            (answer, asked), again = found, True
+            (answer, asked), again = new, True
         asked.stream.release()
+        answer.content = shown + answer.text if shown else answer.content
         return answer, asked
+
+    def _find(self, answer: AIMessage, asked: ResponseContext) -> tuple[str, TextCall] | None:
+        """Returns the call that an answer is or ends with, and the text before it."""
+        if self._has_output(answer, asked):
+            return None
+        if (whole := self.reader.read(answer.text)) is not None:
+            return "", whole
+        held = asked.stream.held
+        prose = answer.text.removesuffix(held)
+        if not held or prose == answer.text or not prose.strip():
+            return None
+        written = self.reader.read(held)
+        # text that only looks like a call is an example
+        return None if written is None or written.arguments is None else (prose, written)
 
     def _may_make(self, written: TextCall, answer: AIMessage, asked: ResponseContext) -> bool:
         cut = answer.response_metadata["finish_reason"] in CUT
         offered = "tools" in asked.settings and not cut
         return offered and written.tool in self.reading and written.arguments is not None
 
-    def _read(self, answer: AIMessage, asked: ResponseContext) -> TextCall | None:
+    def _has_output(self, answer: AIMessage, asked: ResponseContext) -> bool:
         task = asked.run.context.task
         schema = None if task is None else task.output_schema
-        if schema is not None and isinstance(read_output(answer.text, schema), dict):
-            return None
-        return self.reader.read(answer.text)
+        return schema is not None and isinstance(read_output(answer.text, schema), dict)
 
 
 def _has_tools(asked: ResponseContext) -> bool:

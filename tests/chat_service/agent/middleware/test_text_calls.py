@@ -240,3 +240,78 @@ async def test_a_subagents_call_as_text_is_asked_for_once_more(bench: Bench, too
     (result,) = finished(events)
     assert tools.done == [("look", {"at": "it"})]
     assert result.output["answer"] == "It is there."
+
+
+PROSE = "I'll do that now: "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{PROSE}{ACTS}",
+        f"{PROSE}```json\n{ACTS}\n```",
+        f"{PROSE}\n\n<tool_call>\n{ACTS}\n</tool_call>",
+        f"{PROSE}{READS}",
+    ],
+)
+@pytest.mark.parametrize("size", [5, 10_000])
+async def test_a_call_after_other_text_is_asked_for_and_the_text_stays(
+    bench: Bench, tools: Tools, text: str, size: int
+) -> None:
+    pieces = [says(text[at : at + size]) for at in range(0, len(text), size)]
+    events = await told(bench, [*pieces, ends(), DONE], real("act", '{"a": 1}'), answer("Done."))
+    again = await bench.all("go", first_block=2)
+
+    assert tools.done == [("act", {"a": 1})]
+    for shown in (events, again):
+        assert text_of(shown).replace("\n", "") == f"{PROSE}Done."
+        assert [e.tool for e in shown if isinstance(e, ToolCallStarted)] == ["act"]
+    assert [e.reason for e in events if isinstance(e, Retrying)] == [
+        "the model wrote a call as text"
+    ]
+
+
+async def test_a_call_after_other_text_that_stays_text_is_said_to_be_nothing(
+    bench: Bench, tools: Tools
+) -> None:
+    events = await told(bench, answer(f"{PROSE}{ACTS}"), answer(f"Once more: {ACTS}"))
+
+    assert tools.done == []
+    assert text_of(events).startswith(f"{PROSE}\n\nOnce more: \n\n{NOTE}")
+
+
+async def test_words_in_place_of_the_call_are_the_answer(bench: Bench, tools: Tools) -> None:
+    events = await told(bench, answer(f"{PROSE}{ACTS}"), answer("On second thought, no."))
+
+    assert tools.done == []
+    assert text_of(events) == f"{PROSE}\n\nOn second thought, no."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Such a call looks like this: {ACTS} and nothing else.",
+        'Settings: {"theme": "dark"}',
+        'Use `act` with {"name": "act", "arguments": {"b": 2}}',
+        '```python\nprint({"a": 1})\n```',
+        "a < b, {x}, ~y and {",
+        "See [a link](https://a.example/{id}) <b>bold</b>",
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+async def test_other_text_with_braces_is_shown_whole(
+    bench: Bench, tools: Tools, text: str, size: int
+) -> None:
+    pieces = [says(text[at : at + size]) for at in range(0, len(text), size)]
+    async with scripted_model([*pieces, ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go")
+
+    assert text_of(events) == text
+    assert len(model.asked) == 1
+
+
+async def test_a_task_that_ends_with_a_call_as_text_fails(bench: Bench, tools: Tools) -> None:
+    limits = TaskLimits(tools=("act",))
+    with pytest.raises(errors.ModelUnavailable, match="as text"):
+        await told(bench, answer(f"{PROSE}{ACTS}"), answer(f"{PROSE}{ACTS}"), task=limits)
