@@ -136,9 +136,14 @@ def _steps_from_weekday(expression: str) -> bool:
 
 
 def _croniter_agrees(expression: str) -> bool:
-    """Without what croniter reads otherwise: * with steps beside other days, and nth weekdays."""
+    """Without what croniter reads otherwise.
+
+    That is * with steps beside other days, nth weekdays, and the last day in a list, which it
+    counts as a value: with thirty others it takes them for every day.
+    """
     _, _, day, _, weekday = expression.split()
-    return "#" not in weekday and ("*" not in day + weekday or "*" in (day, weekday))
+    stars = "*" in day + weekday and "*" not in (day, weekday)
+    return not ("#" in weekday or stars or ("," in day and "L" in day))
 
 
 def _walk(ours: cron.Cron, start: datetime) -> list[datetime]:
