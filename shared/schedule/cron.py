@@ -90,7 +90,7 @@ def check(expression: str) -> str:
             f"cron has exactly five fields, without seconds and year; this has {len(fields)}"
         )
     result = " ".join(fields)
-    if not _has_a_date(read(result)):
+    if not any(month_forms(read(result))):
         raise ValueError(f"{result!r} never comes: it names no date that exists")
     return result
 
@@ -186,6 +186,14 @@ def days_of_month(cron: Cron, first_weekday: int, length: int) -> int:
     return month & (by_day | by_weekday if cron.either_day else by_day & by_weekday)
 
 
+def month_forms(cron: Cron) -> Iterator[int]:
+    """The days that match in each form that one of its months has in some year."""
+    for month in values(cron.months):
+        for length in (28, 29) if month == 2 else (LENGTHS[month],):
+            for first in range(WEEK):
+                yield days_of_month(cron, first, length)
+
+
 @lru_cache(maxsize=_KEPT)
 def _month_shapes(cron: Cron) -> tuple[int, ...]:
     """The days that match in the 28 forms of a month: seven first weekdays, four lengths."""
@@ -199,15 +207,6 @@ def _shape_of(year: int, month: int) -> int:
     if month == 2 and (year % 4 or (year % 100 == 0 and year % 400)):
         length = 28
     return date(year, month, 1).isoweekday() % WEEK * 4 + length - 28
-
-
-def _has_a_date(cron: Cron) -> bool:
-    # a month of any length begins on any weekday in some year
-    return any(
-        days_of_month(cron, first, LENGTHS[month])
-        for month in values(cron.months)
-        for first in range(WEEK)
-    )
 
 
 def _read_items(items: list[str], field: Field) -> int:

@@ -6,7 +6,7 @@ from typing import Final
 
 from shared.schedule import cron
 from shared.schedule.config import ScheduleTriggerConfig
-from shared.schedule.cron import DAY, FIELDS, HOUR, MINUTE, MONTH, WEEK, WEEKDAY, Cron, Field
+from shared.schedule.cron import DAY, FIELDS, HOUR, MINUTE, MONTH, WEEKDAY, Cron, Field
 
 # What the values of a field fill, and how many they are.
 _WHOLE: Final = {
@@ -88,14 +88,5 @@ def _of_step(item: str, first: str, step: int, field: Field) -> Iterator[str]:
 def _of_sets(found: Cron) -> Iterator[str]:
     if found.minutes.bit_count() == 60 and found.hours.bit_count() < 24:
         yield "Its minute is *: it fires 60 times in each of its hours."
-    if _leaves_months_out(found):
+    if not all(cron.month_forms(found)):
         yield "Months that lack the day are left out."
-
-
-def _leaves_months_out(found: Cron) -> bool:
-    return any(
-        not cron.days_of_month(found, first, length)
-        for month in cron.values(found.months)
-        for length in {cron.LENGTHS[month], 28 if month == 2 else cron.LENGTHS[month]}
-        for first in range(WEEK)
-    )

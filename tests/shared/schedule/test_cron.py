@@ -70,7 +70,9 @@ def test_days_that_never_meet_are_refused(expression: str) -> None:
         cron.check(expression)
 
 
-@pytest.mark.parametrize("expression", ["0 0 29 2 *", "0 0 * 2 1#5", "0 0 */7 2 0#5"])
+@pytest.mark.parametrize(
+    "expression", ["0 0 29 2 *", "0 0 * 2 1#5", "0 0 */7 2 0#5", "0 0 */31,L * 1#4"]
+)
 def test_days_that_meet_once_in_decades_are_accepted(expression: str) -> None:
     found = cron.dates_from(cron.read(cron.check(expression)), date(2097, 1, 1))
     assert next(found) < date(2097, 1, 1) + 40 * YEAR
