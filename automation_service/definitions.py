@@ -3,23 +3,29 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property
 from typing import Any, Final
 
+from cachetools import LRUCache
+
+from shared import json_schema
 from shared.definition.envelope import AutomationDefinition, TriggerSpec
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.validation.inputs import RUNTIME_INPUTS, check_run
 
-# The cache: how many definitions, and the most characters of one.
-CACHE_SIZE: Final = 1_000
+# The cache: about so many bytes in all, and the most characters of one definition. A definition
+# takes about so many bytes beside those of its characters.
+CACHE_BYTES: Final = 64 << 20
 CACHE_MAX_CHARACTERS: Final = 16_384
+_OVERHEAD_BYTES: Final = 8_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ParsedDefinition:
     """A definition and the schedules of its triggers."""
 
     definition: AutomationDefinition
+    size: int = 0  # characters of its text
     _configs: dict[str, ScheduleTriggerConfig] = field(default_factory=dict)
     _faults: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
@@ -36,8 +42,10 @@ class ParsedDefinition:
         """What is wrong with the inputs of a scheduled run.
 
         They are judged once for each trigger, unless the schema speaks of those that differ from
-        run to run.
+        run to run. A schema that takes every object is not applied.
         """
+        if self._takes_all_inputs:
+            return []
         schema = self.definition.inputs.schema_
         if not RUNTIME_INPUTS.isdisjoint(schema.get("properties") or {}):
             return check_run(schema, inputs)
@@ -45,20 +53,33 @@ class ParsedDefinition:
             faults = self._faults[trigger_id] = check_run(schema, inputs)
         return faults
 
+    @cached_property
+    def _takes_all_inputs(self) -> bool:
+        return json_schema.takes_every_object(self.definition.inputs.schema_)
+
 
 def parse(definition: str) -> ParsedDefinition:
     """Parses JSON text. Raises ValueError for an invalid definition.
 
     The text is the key of the cache, so a row that was changed by hand is parsed again.
     """
-    return _kept(definition) if len(definition) <= CACHE_MAX_CHARACTERS else _read(definition)
+    if len(definition) > CACHE_MAX_CHARACTERS:
+        return _read(definition)
+    if (parsed := _CACHE.get(definition)) is None:
+        parsed = _CACHE[definition] = _read(definition)
+    return parsed
 
 
 def _read(definition: str) -> ParsedDefinition:
-    return ParsedDefinition(AutomationDefinition.model_validate(json.loads(definition)))
+    read = AutomationDefinition.model_validate(json.loads(definition))
+    return ParsedDefinition(read, len(definition))
 
 
-_kept = lru_cache(maxsize=CACHE_SIZE)(_read)
+def _estimate_bytes(parsed: ParsedDefinition) -> int:
+    return _OVERHEAD_BYTES + parsed.size
+
+
+_CACHE: Final[LRUCache[str, ParsedDefinition]] = LRUCache(CACHE_BYTES, getsizeof=_estimate_bytes)
 
 
 def parse_schedule(config: dict[str, Any]) -> ScheduleTriggerConfig:

@@ -138,6 +138,36 @@ def _find_faults(schema: Mapping[str, Any], value: Any, budget: _Budget) -> list
     return found
 
 
+def takes_every_object(schema: Mapping[str, Any]) -> bool:
+    """True only when no object breaks the schema, so that it need not be applied to one.
+
+    False says nothing: only keywords that are plainly harmless are looked at.
+    """
+    kinds = schema.get("type", "object")
+    return "object" in (kinds if isinstance(kinds, list) else [kinds]) and _takes_everything(
+        {keyword: value for keyword, value in schema.items() if keyword != "type"}
+    )
+
+
+def _takes_everything(schema: Any) -> bool:
+    if not isinstance(schema, Mapping):
+        return schema is True
+    return all(_asks_nothing(keyword, value) for keyword, value in schema.items())
+
+
+def _asks_nothing(keyword: str, value: Any) -> bool:
+    match keyword:
+        case "properties":
+            return isinstance(value, Mapping) and all(map(_takes_everything, value.values()))
+        case "additionalProperties" | "items" | "propertyNames":
+            return _takes_everything(value)
+        case "required":
+            return not value
+        case "$schema":  # another draft has other keywords
+            return bool(value == DRAFT)
+    return keyword not in _KEYWORDS and keyword not in _REFUSED
+
+
 def join_path(base: str, path: Iterable[Any]) -> str:
     """`base` followed by members and indexes: `plan[0].config`."""
     for part in path:

@@ -23,3 +23,38 @@ def test_inputs_that_are_the_same_in_each_run_are_judged_once(name: str, times: 
     with json_schema.shared_cost() as again:
         assert parsed.find_input_faults("t", inputs) == []
     assert again.spent == (times - 1) * once.spent
+
+
+@pytest.mark.parametrize("schema", [{}, {"type": "object", "properties": {"fired_at": {}}}])
+def test_a_schema_that_asks_nothing_is_not_applied(schema: dict[str, Any]) -> None:
+    parsed = _parse(schema)
+    with json_schema.shared_cost() as budget:
+        assert parsed.find_input_faults("t", {"fired_at": "now", "topic": 1}) == []
+    assert budget.spent == 0
+
+
+def test_inputs_are_judged_by_the_text_that_was_read() -> None:
+    for kind, faults in (("string", 0), ("integer", 1), ("string", 0)):
+        parsed = _parse({"properties": {"topic": {"type": kind}}})
+        assert len(parsed.find_input_faults("t", {"topic": "news"})) == faults
+
+
+def test_the_definitions_of_many_automations_stay_parsed() -> None:
+    template = _text({"title": "first"})
+    texts = [template.replace("first", str(number)) for number in range(1_500)]
+    parsed = [definitions.parse(text) for text in texts]
+    assert all(definitions.parse(text) is one for text, one in zip(texts, parsed, strict=True))
+
+
+def test_a_very_long_definition_is_not_kept() -> None:
+    text = _text({"title": "x" * definitions.CACHE_MAX_CHARACTERS})
+    assert definitions.parse(text) is not definitions.parse(text)
+
+
+def _parse(schema: dict[str, Any]) -> definitions.ParsedDefinition:
+    return definitions.parse(_text(schema))
+
+
+def _text(schema: dict[str, Any]) -> str:
+    said = news(triggers=[schedule()], inputs={"schema": schema})
+    return canonical_bytes(dump(AutomationCreate.model_validate(said).definition)).decode()

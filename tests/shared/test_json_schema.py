@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
-from shared.json_schema import MAX_FAULTS, MAX_NODES, find_faults, find_problem, shared_cost
+from shared.json_schema import (
+    MAX_FAULTS,
+    MAX_NODES,
+    find_faults,
+    find_problem,
+    shared_cost,
+    takes_every_object,
+)
 
 
 def _doubling(levels: int) -> dict[str, Any]:
@@ -326,3 +333,42 @@ def test_a_large_value_is_judged_by_a_plain_schema() -> None:
     rows: list[Any] = [{"id": n, "text": "word " * 10} for n in range(3_000)]
     assert find_faults(schema, rows) == []
     assert len(find_faults(schema, [*rows, {"id": "x"}])) == 1
+
+
+@pytest.mark.parametrize(
+    ("schema", "takes"),
+    [
+        ({}, True),
+        ({"type": "object", "description": "d", "title": "t", "default": {}}, True),
+        ({"type": ["object", "null"], "required": [], "additionalProperties": True}, True),
+        ({"properties": {"a": {}, "b": True, "c": {"items": {"examples": [1]}}}}, True),
+        ({"$defs": {"a": {"type": "string"}}}, True),
+        ({"type": "string"}, False),
+        ({"type": "objects"}, False),
+        ({"required": ["a"]}, False),
+        ({"properties": {"a": {"type": "object"}}}, False),
+        ({"properties": {"a": False}}, False),
+        ({"additionalProperties": False}, False),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {}}}, False),
+        ({"properties": {"a": {"$schema": "http://json-schema.org/draft-07/schema#"}}}, False),
+    ],
+)
+def test_a_schema_that_asks_nothing_is_recognised(schema: dict[str, Any], takes: bool) -> None:
+    assert takes_every_object(schema) is takes
+
+
+_LEAVES: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, False, 0, 1, "a", "object", "string", [], ["object"], {}]
+)
+_WORDS = st.sampled_from([*sorted(Draft202012Validator.VALIDATORS), "title", "$defs", "a"])
+_SCHEMAS = st.recursive(
+    _LEAVES, lambda inner: st.dictionaries(_WORDS, inner, max_size=3), max_leaves=8
+)
+_OBJECTS = st.dictionaries(st.sampled_from(["a", "title", "items"]), _LEAVES, max_size=3)
+
+
+@settings(max_examples=400)
+@given(st.dictionaries(_WORDS, _SCHEMAS, max_size=4), _OBJECTS)
+def test_no_object_breaks_a_schema_that_asks_nothing(schema: Any, value: Any) -> None:
+    if takes_every_object(schema):
+        assert find_faults(schema, value) == []
