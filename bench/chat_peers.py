@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import httpx2
 
-from bench import processes
+from bench import processes, stock_graph
 from bench.environment import Environment
 from tests.support.ports import free_port
 
@@ -33,24 +33,11 @@ _SHARED: Final = (
     "langchain-core==1.7.2",
     "langchain-openai==1.7.3",
 )
-_GRAPH: Final = """
+# Behind the text of `bench.stock_graph`.
+_SERVED: Final = """
 import os
-from langchain.agents import create_agent
-from langchain_openai import ChatOpenAI
 
-graph = create_agent(
-    ChatOpenAI(
-        model="bench",
-        base_url=os.environ["BENCH_MODEL"],
-        api_key="bench",
-        max_retries=0,
-        streaming=True,
-        stream_usage=True,
-        stream_chunk_timeout=None,
-        use_responses_api=False,
-    ),
-    [],
-)
+graph = build_graph(os.environ["BENCH_MODEL"])
 """
 
 
@@ -94,11 +81,16 @@ def install_peers() -> Iterator[dict[str, Path]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def graph_source() -> str:
+    """The module that the peers serve: its `graph` asks the model server at BENCH_MODEL."""
+    return Path(stock_graph.__file__).read_text() + _SERVED
+
+
 @contextlib.asynccontextmanager
 async def serve_peer(name: str, home: Path, stage: Environment) -> AsyncIterator[PeerServer]:
     folder = stage.folder / home.name
     folder.mkdir()
-    (folder / "graph.py").write_text(_GRAPH)
+    (folder / "graph.py").write_text(graph_source())
     graphs = {"dependencies": ["."], "graphs": {"agent": "./graph.py:graph"}}
     for file in ("langgraph.json", "aegra.json"):
         (folder / file).write_text(json.dumps(graphs))

@@ -16,6 +16,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from rota.chat.v1 import chat_pb2_grpc
 
 from bench import processes
+from bench.database import run_database
 from devstack import postgres
 from devstack.postgres_roles import ServiceDatabases, create_role_and_schema
 from shared.rpc import client
@@ -34,6 +35,7 @@ class Environment:
     server: postgres.Server
     databases: ServiceDatabases
     model: str
+    model_pid: int
     keys: Keys
     service_pid: int
     service: str  # host:port
@@ -68,9 +70,7 @@ async def open_environment() -> AsyncIterator[Environment]:
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rota-bench-")))
         folder.chmod(0o755)  # root's PostgreSQL runs as another user
-        server = stack.enter_context(
-            postgres.run_server(folder / "postgres", {"max_connections": "300"})
-        )
+        server = stack.enter_context(run_database(folder))
         databases = create_role_and_schema(server, "bench")
         # Migrations run a loop of their own.
         await asyncio.to_thread(migrated, databases)
@@ -94,6 +94,7 @@ async def open_environment() -> AsyncIterator[Environment]:
             server=server,
             databases=databases,
             model=f"http://127.0.0.1:{model}/v1",
+            model_pid=pid,
             keys=keys,
             service_pid=service,
             service=f"127.0.0.1:{port}",

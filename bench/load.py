@@ -9,8 +9,8 @@ import itertools
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Protocol, Self
 from uuid import uuid4
 
 import orjson
@@ -34,6 +34,23 @@ class LoadSpec:
     def text(self) -> str:
         return f"<<tokens={self.tokens};delay={self.delay}>> go on"
 
+    def split(self, count: int) -> "list[LoadSpec]":
+        """Shares the streams among `count` clients; each stream keeps its threads."""
+        shares = [range(first, self.streams, count) for first in range(count)]
+        return [
+            replace(
+                self,
+                streams=len(share),
+                threads=[
+                    self.threads[at + stream]
+                    for at in range(0, len(self.threads), self.streams)
+                    for stream in share
+                ],
+            )
+            for share in shares
+            if share
+        ]
+
 
 @dataclass(slots=True, kw_only=True)
 class AnswerTimes:
@@ -47,8 +64,22 @@ class AnswerTimes:
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    seconds: float
+    """What a process that streamed answers tells; its clock is the machine's."""
+
+    began: float
+    ended: float
+    cpu_seconds: float  # of that process, meanwhile
     streams: list[AnswerTimes] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, line: str) -> Self:
+        """Reads the line that a worker prints."""
+        said = orjson.loads(line)
+        return cls(**{**said, "streams": [AnswerTimes(**one) for one in said["streams"]]})
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.began
 
 
 class Client(Protocol):
@@ -63,7 +94,7 @@ async def run(order: LoadSpec) -> Report:
     client = await _client(order)
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
-    began = time.perf_counter()
+    cpu, began = time.process_time(), time.perf_counter()
     told = await asyncio.gather(
         *(
             _run_stream(client, order, order.threads[n :: order.streams])
@@ -71,9 +102,9 @@ async def run(order: LoadSpec) -> Report:
         )
     )
     streams = [timed for stream in told for timed in stream]
-    seconds = time.perf_counter() - began
+    ended, cpu = time.perf_counter(), time.process_time() - cpu
     await client.close()
-    return Report(seconds=seconds, streams=streams)
+    return Report(began=began, ended=ended, cpu_seconds=cpu, streams=streams)
 
 
 async def _run_stream(client: Client, order: LoadSpec, threads: list[str]) -> list[AnswerTimes]:

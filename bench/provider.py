@@ -30,10 +30,14 @@ def main() -> None:
 
 
 async def _serve(port: int) -> None:
-    server = await asyncio.start_server(_connection, "127.0.0.1", port, backlog=2048)
-    print("ready", flush=True)
-    async with server:
+    async with await open_server(port) as server:
+        print("ready", flush=True)
         await server.serve_forever()
+
+
+async def open_server(port: int) -> asyncio.Server:
+    """Accepts connections on a port of this machine; 0 takes a free one."""
+    return await asyncio.start_server(_connection, "127.0.0.1", port, backlog=2048)
 
 
 async def _connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

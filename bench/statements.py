@@ -11,8 +11,8 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bench.database import run_database
 from bench.table import Table, format_ratio
-from devstack import postgres
 from shared.db import database, fast_connection
 from shared.db.statements import Statement
 
@@ -31,7 +31,7 @@ async def run() -> Table:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rota-bench-")))
         folder.chmod(0o755)  # root's PostgreSQL runs as another user
-        server = stack.enter_context(postgres.run_server(folder / "postgres"))
+        server = stack.enter_context(run_database(folder))
         db = database.create_engine(server.dsn, schema="public")
         try:
             async with fast_connection.borrow(db) as connection:

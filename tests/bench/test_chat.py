@@ -1,0 +1,62 @@
+"""The rows of a shape."""
+
+import pytest
+
+from bench.chat import ALONE, ROTA, STOCK, ShapeFigures, shape_rows
+from bench.measurement import Measurement
+from bench.shape import LoadShape
+
+OURS = Measurement(
+    tokens_per_second=400.0,
+    cpu_micros=30.0,
+    postgres_ms=4.0,
+    first_frame_ms=(1.0, 2.0, 3.0),
+    first_text_ms=(4.0, 5.0, 6.0),
+    worst_gap_ms=60.0,
+    client_share=0.1,
+    model_share=0.1,
+)
+THEIRS = Measurement(
+    tokens_per_second=100.0,
+    cpu_micros=60.0,
+    postgres_ms=0.0,
+    first_frame_ms=(2.0, 4.0, 12.0),
+    first_text_ms=(8.0, 10.0, 12.0),
+    worst_gap_ms=120.0,
+    client_share=0.1,
+    model_share=0.1,
+)
+NAMES = [ROTA, ALONE, STOCK, "aegra"]
+TOLD = ShapeFigures(
+    found={ROTA: OURS, ALONE: THEIRS, STOCK: THEIRS, "aegra": THEIRS},
+    at_once={ROTA: 30.0, ALONE: 20.0},
+)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.05])
+def test_every_shape_tells_throughput_and_cpu(delay: float) -> None:
+    rows = shape_rows(LoadShape(streams=3, tokens=8, delay=delay), TOLD, NAMES)
+    assert rows[0][0] == ("3 x 8 at 20/s" if delay else "3 x 8")
+    assert [row[1:] for row in rows[:4]] == [
+        ["tokens/s", "400", *["100 (4.00x)"] * 3],
+        ["CPU/token, us", "30", *["60 (0.50x)"] * 3],
+        ["at the same time", "30", "20 (1.50x)", "", ""],
+        ["PostgreSQL CPU/turn, ms", "4.0", *["0.0"] * 3],
+    ]
+
+
+def test_a_shape_without_a_pace_tells_the_beginning_by_quantile() -> None:
+    rows = shape_rows(LoadShape(streams=3, tokens=8), TOLD, NAMES)
+    assert [row[1:4] for row in rows[4:]] == [
+        ["first frame p10, ms", "1.0", "2.0 (0.50x)"],
+        ["first frame p50, ms", "2.0", "4.0 (0.50x)"],
+        ["first frame p99, ms", "3.0", "12.0 (0.25x)"],
+        ["first text p10, ms", "4.0", "8.0 (0.50x)"],
+        ["first text p50, ms", "5.0", "10.0 (0.50x)"],
+        ["first text p99, ms", "6.0", "12.0 (0.50x)"],
+    ]
+
+
+def test_a_paced_shape_tells_the_worst_gap() -> None:
+    rows = shape_rows(LoadShape(streams=3, tokens=8, delay=0.05), TOLD, NAMES)
+    assert [row[1:] for row in rows[4:]] == [["worst gap, ms", "60", *["120 (0.50x)"] * 3]]
