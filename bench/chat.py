@@ -26,7 +26,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from statistics import median
-from typing import Final
+from typing import Final, TypeVar
 
 import orjson
 
@@ -34,7 +34,7 @@ from bench import chat_peers, graph_load, load, processes, watchers
 from bench.database import measure_cpu
 from bench.environment import Environment, open_environment
 from bench.measurement import QUANTILES, Measurement, busy_notes
-from bench.shape import LoadShape, read_paced, read_unpaced
+from bench.shape import LoadShape, read_count, read_paced, read_unpaced
 from bench.table import Table, format_ratio
 
 ROTA: Final = "rota"
@@ -57,15 +57,17 @@ class ShapeFigures:
     at_once: dict[str, float] = field(default_factory=dict)  # CPU us a token, side by side
 
 
+Read = TypeVar("Read")
 Contender = Callable[[LoadShape], Awaitable[Measurement]]
 Pair = Callable[[LoadShape], Awaitable[dict[str, float]]]
 
 
 async def run() -> Table:
     shapes = [
-        *read_unpaced(os.environ.get("ROTA_BENCH_STREAMS", "1,50,200,500")),
-        *read_paced(os.environ.get("ROTA_BENCH_PACED", "50x60,100x80,150x80")),
+        *_read("ROTA_BENCH_STREAMS", "1,50,200,500", read_unpaced),
+        *_read("ROTA_BENCH_PACED", "50x60,100x80,150x80", read_paced),
     ]
+    _rounds(1)  # an error now rather than after the first minute
     figures = {shape: ShapeFigures() for shape in shapes}
     memory = None
     with chat_peers.install_peers() as homes:
@@ -156,7 +158,15 @@ async def _measure_rounds(contender: Contender, shape: LoadShape, count: int) ->
 
 
 def _rounds(count: int) -> int:
-    return int(os.environ.get("ROTA_BENCH_ROUNDS") or count)
+    return _read("ROTA_BENCH_ROUNDS", str(count), read_count)
+
+
+def _read(name: str, default: str, read: Callable[[str], Read]) -> Read:
+    """Reads an environment variable; ends the program if it can't be read."""
+    try:
+        return read(os.environ.get(name, default))
+    except ValueError as error:
+        raise SystemExit(f"{name}: {error}") from None
 
 
 @contextlib.asynccontextmanager

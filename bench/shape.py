@@ -35,7 +35,7 @@ def read_unpaced(said: str) -> list[LoadShape]:
     """Reads numbers of streams, as in `1,50`. Raises ValueError if one is no number above 0."""
     return [
         LoadShape(streams=n, tokens=TOKENS.get(n, 100), answers=ANSWERS.get(n, 1))
-        for n in (_positive(one) for one in _items(said))
+        for n in (read_count(one) for one in _items(said))
     ]
 
 
@@ -47,16 +47,17 @@ def read_paced(said: str) -> list[LoadShape]:
         if not times:
             raise ValueError(f"{one!r} is not STREAMSxTOKENS")
         shapes.append(
-            LoadShape(streams=_positive(streams), tokens=_positive(tokens), delay=PACE_SECONDS)
+            LoadShape(streams=read_count(streams), tokens=read_count(tokens), delay=PACE_SECONDS)
         )
     return shapes
 
 
-def _items(said: str) -> list[str]:
-    return [one.strip() for one in said.split(",")] if said.strip() else []
-
-
-def _positive(said: str) -> int:
+def read_count(said: str) -> int:
+    """Reads a number above 0. Raises ValueError for anything else."""
     if not re.fullmatch(r"0*[1-9][0-9]*", said):
         raise ValueError(f"{said!r} is no number above 0")
     return int(said)
+
+
+def _items(said: str) -> list[str]:
+    return [one.strip() for one in said.split(",")] if said.strip() else []

@@ -1,8 +1,8 @@
-"""The rows of a shape."""
+"""The benchmark of chat: what chooses its shapes, and the rows of a shape."""
 
 import pytest
 
-from bench.chat import ALONE, ROTA, STOCK, ShapeFigures, shape_rows
+from bench.chat import ALONE, ROTA, STOCK, ShapeFigures, run, shape_rows
 from bench.measurement import Measurement
 from bench.shape import LoadShape
 
@@ -60,3 +60,15 @@ def test_a_shape_without_a_pace_tells_the_beginning_by_quantile() -> None:
 def test_a_paced_shape_tells_the_worst_gap() -> None:
     rows = shape_rows(LoadShape(streams=3, tokens=8, delay=0.05), TOLD, NAMES)
     assert [row[1:] for row in rows[4:]] == [["worst gap, ms", "60", *["120 (0.50x)"] * 3]]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("ROTA_BENCH_STREAMS", "many"), ("ROTA_BENCH_PACED", "100"), ("ROTA_BENCH_ROUNDS", "0")],
+)
+async def test_a_setting_that_cannot_be_read_ends_the_benchmark_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch, name: str, said: str
+) -> None:
+    monkeypatch.setenv(name, said)
+    with pytest.raises(SystemExit, match=f"^{name}: '{said}' is no"):
+        await run()
