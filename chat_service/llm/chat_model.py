@@ -18,6 +18,7 @@ from langchain_openai import ChatOpenAI
 from chat_service.llm import usage
 from chat_service.llm.chunks import Chunk, coalesce, merge_chunks, text_key
 from chat_service.llm.delta import take_words
+from chat_service.llm.features.returned_members import ReturnedMembers, add_returned, source_of
 from chat_service.llm.finish_reason import normalize_reason
 from chat_service.llm.stream.event_stream import BrokenStream, finish_reason, read_chunks
 from chat_service.llm.text import clean
@@ -62,9 +63,13 @@ class StreamingChat(ChatOpenAI):
 
         Its text has no thoughts; they are in `additional_kwargs["reasoning_content"]`. Its finish
         reason is that of the OpenAI API, if it has that meaning. Its metadata has REPAIRS, if any.
+        What its provider wants back goes back with it, to the same model (`returned_members`).
         """
         asked = {"stream": True, "stream_options": {"include_usage": True}, **settings}
-        payload = adapt(self._get_request_payload(list(messages), **asked))
+        payload = self._get_request_payload(list(messages), **asked)
+        source = source_of(self.openai_api_base, self.model_name)
+        add_returned(payload["messages"], messages, source)
+        payload = adapt(payload)
         progress.request = payload
         taken = progress.tool_call_ids | _ids_in(messages)
         response = _ResponseBuilder(
@@ -77,7 +82,7 @@ class StreamingChat(ChatOpenAI):
                         on_chunk(chunk)
         for chunk in response.rest():
             on_chunk(chunk)
-        return response.message()
+        return response.message(source)
 
     async def _chunks(self, payload: dict[str, Any]) -> AsyncGenerator[list[Chunk], None]:
         # the SDK would traverse the whole body if it were passed as arguments
@@ -114,6 +119,7 @@ class _ResponseBuilder:
         self._finish = ""
         self._refused = False
         self._usage: dict[str, Any] = {}
+        self._returned = ReturnedMembers()
         self._answer: Any = None  # the index of the one that is read
 
     def feed(self, data: Chunk) -> Iterable[ResponseChunk]:
@@ -127,7 +133,7 @@ class _ResponseBuilder:
         self._refused |= _is_refusal(data)
         try:
             self._take_usage(data)
-            words, calls, size = _prepare(data, self._calls)
+            words, calls, size = _prepare(data, self._calls, self._returned)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
             raise BrokenStream from exc
         self._progress.bytes_written += size
@@ -152,8 +158,8 @@ class _ResponseBuilder:
         found: list[ResponseChunk] = [*self._keep(self._splitter.close())]
         return [*found, *self._keep_calls(self._calls.remaining(silent=not any(self._text)))]
 
-    def message(self) -> AIMessage:
-        """Returns the whole answer. Raises BrokenStream if no chunk came."""
+    def message(self, source: str) -> AIMessage:
+        """Returns the whole answer, from a `source`. Raises BrokenStream if no chunk came."""
         if not self._others and self._plain is not None:
             self._plain["choices"][0]["delta"]["content"] = ""
             self._others += filter(None, [self._chat.convert(self._plain)])
@@ -175,6 +181,7 @@ class _ResponseBuilder:
         # LangChain would complete arguments that were cut off
         message.tool_calls, message.invalid_tool_calls = self._calls.parse(self._finish)
         message.response_metadata["finish_reason"] = self._finish
+        message.additional_kwargs |= self._returned.kept(self._calls.members, source)
         if self._refused:
             message.response_metadata[REFUSED] = True
         if self._calls.repairs:
@@ -233,11 +240,12 @@ class _ResponseBuilder:
 
 
 def _prepare(
-    data: dict[str, Any], calls: ToolCallAssembler
+    data: dict[str, Any], calls: ToolCallAssembler, returned: ReturnedMembers
 ) -> tuple[list[str | Thought], list[ToolCallChunk], int]:
     """Takes the words and the calls out of a chunk, and counts all its bytes."""
     choices = data.get("choices") or []
     delta: dict[str, Any] = (choices[0].get("delta") or {}) if choices else {}
+    returned.read(delta)
     words = take_words(delta) if delta else []
     said = [one if isinstance(one, str) else one.text for one in words]
     chunks = calls.take(delta)

@@ -10,6 +10,7 @@ from langchain_core.messages import InvalidToolCall, ToolCall
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from chat_service.llm.argument_repair import repair_arguments
+from chat_service.llm.features.returned_members import call_members
 from chat_service.llm.finish_reason import CUT
 from chat_service.llm.text import clean, read_arguments
 from chat_service.llm.tool_names import find_tool
@@ -45,6 +46,7 @@ class _Call:
     told: bool = False
     pieces: list[str] = field(default_factory=list)
     reads: int = 0
+    more: dict[str, Any] = field(default_factory=dict)  # what the provider says beside them
 
     @property
     def arguments(self) -> str:
@@ -74,6 +76,11 @@ class ToolCallAssembler:
         self._calls: list[_Call] = []
         self._at: dict[int, _Call] = {}  # the last one at each of the provider's indexes
 
+    @property
+    def members(self) -> dict[str, dict[str, Any]]:
+        """What the provider said of each call beside its name and arguments, by id."""
+        return {call.id: call.more for call in self._calls}
+
     def take(self, delta: dict[str, Any]) -> list[ToolCallChunk]:
         """Takes the calls out of a delta. Returns the chunks that have something to show.
 
@@ -91,6 +98,11 @@ class ToolCallAssembler:
         function = _function(piece)
         name, arguments = str(function.get("name") or ""), _text(function.get("arguments"))
         call = self._call(piece, name, arguments)
+        for member, value in call_members(piece):
+            before = call.more.get(member)
+            if isinstance(before, dict) and isinstance(value, dict):
+                value = {**before, **value}
+            call.more[member] = value
         if not call.told and name != call.name:
             call.name += name
             if len(call.name) > MAX_NAME:

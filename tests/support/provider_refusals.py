@@ -1,6 +1,7 @@
 """What real providers say when they refuse an optional part of a request, each by its name."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,26 @@ def has(part: str, asked: dict[str, Any]) -> bool:
             return bool(asked["stream"])
         case "tools beside a format":
             return bool(form and functions)
+        case "long ids":
+            return any(not re.fullmatch("[a-zA-Z0-9]{9}", one) for one in _ids(messages))
+        case "thoughts":
+            return any("reasoning_content" in one for one in messages)
+        case "calls without a thought":
+            return any(
+                one.get("tool_calls") and not one.get("reasoning_content") for one in messages
+            )
+        case "unsigned calls":
+            called = [one["tool_calls"] for one in messages if one.get("tool_calls")]
+            return any(not any("extra_content" in call for call in calls) for calls in called)
+        case "members of calls":
+            calls = [call for one in messages for call in one.get("tool_calls") or ()]
+            return any(call.keys() - {"id", "type", "function"} for call in calls)
     return part in asked
+
+
+def _ids(messages: list[dict[str, Any]]) -> list[str]:
+    called = [call["id"] for one in messages for call in one.get("tool_calls") or ()]
+    return [*called, *(one["tool_call_id"] for one in messages if one["role"] == "tool")]
 
 
 def _error(status: int, message: str, /, **more: Any) -> Refused:
@@ -270,6 +290,82 @@ REFUSALS: Mapping[str, Refusal] = {
         ),
         "null_content",
     ),
+    "Mistral, long ids": Refusal(
+        "long ids",
+        _error(
+            400,
+            "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9.",
+            code="3280",
+        ),
+        "call_ids",
+    ),
+    "vLLM, long ids": Refusal(
+        "long ids",
+        _error(400, "Tool call IDs should be alphanumeric strings with length 9!"),
+        "call_ids",
+    ),
+    "OpenAI, long ids": Refusal(
+        "long ids",
+        _error(
+            400,
+            "Invalid 'messages[2].tool_calls[0].id': string too long. Expected a string with "
+            "maximum length 40, but got a string with length 45 instead.",
+            param="messages[2].tool_calls[0].id",
+        ),
+        "call_ids",
+    ),
+    "Groq, thoughts": Refusal(
+        "thoughts",
+        _error(
+            400,
+            "'messages.2' : for 'role:assistant' the following must be satisfied[('messages.2' : "
+            "property 'reasoning_content' is unsupported)]",
+        ),
+    ),
+    "FastAPI, thoughts": Refusal(
+        "thoughts", _at(422, "messages", 2, "assistant", "reasoning_content", told="Hm.")
+    ),
+    "DeepSeek, calls without a thought": Refusal(
+        "calls without a thought",
+        _error(400, "The `reasoning_content` in the thinking mode must be passed back to the API."),
+        "call_without_thought",
+    ),
+    "DeepSeek's parser, calls without a thought": Refusal(
+        "calls without a thought",
+        _error(
+            400,
+            "Failed to deserialize the JSON body into the target type: messages[2]: missing field "
+            "`reasoning_content` at line 1 column 950",
+        ),
+        "call_without_thought",
+    ),
+    "Moonshot, calls without a thought": Refusal(
+        "calls without a thought",
+        _error(
+            400,
+            "thinking is enabled but reasoning_content is missing in assistant tool call message "
+            "at index 2",
+        ),
+        "call_without_thought",
+    ),
+    "Gemini, unsigned calls": Refusal(
+        "unsigned calls",
+        _error(
+            400,
+            "Function call is missing a thought_signature in functionCall parts. This is required "
+            "for tools to work correctly.",
+            status="INVALID_ARGUMENT",
+        ),
+        "call_without_signature",
+    ),
+    "FastAPI, members of calls": Refusal(
+        "members of calls",
+        _at(422, "messages", 2, "assistant", "tool_calls", 0, "extra_content", told={}),
+        "call_members",
+    ),
+    "Gemini, members of calls": Refusal(
+        "members of calls", _error(400, "Thought signature is not valid."), "call_members"
+    ),
 }
 # a request that holds what no chat sends by itself
 OTHERS: Mapping[str, Refusal] = {
@@ -396,6 +492,11 @@ OTHER_ERRORS: Mapping[str, Refused] = {
     "one bad tool": _error(400, "Invalid 'tools[0].function.name': empty string"),
     "a result without its call": _error(
         400, "messages with role 'tool' must be a response to a message with 'tool_calls'"
+    ),
+    "an id of no call": _error(
+        400,
+        "An assistant message with 'tool_calls' must be followed by tool messages responding to "
+        "each 'tool_call_id'. The following tool_call_ids did not have response messages: c",
     ),
     "a result of no call": _error(400, "unexpected `tool_use_id` found in `tool_result` blocks"),
     "many tools": _error(400, "Invalid 'tools': array too long, maximum length 128", param="tools"),

@@ -12,6 +12,7 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
+from chat_service.llm.features.returned_members import count_bytes
 from chat_service.llm.metering import IMAGE_TOKENS, estimate_tokens
 from chat_service.runtime.run_context import stamp_of
 
@@ -134,5 +135,5 @@ def _tokens_of(message: BaseMessage) -> int:
     said = [message.text, *(json.dumps(call["args"], ensure_ascii=False) for call in called)]
     shown = message.content if isinstance(message.content, list) else ()
     images = sum(isinstance(one, dict) and bool(one["type"] == "image_url") for one in shown)
-    size = sum(len(text.encode(errors="replace")) for text in said)
+    size = sum(len(text.encode(errors="replace")) for text in said) + count_bytes(message)
     return estimate_tokens(size) + images * IMAGE_TOKENS

@@ -1,7 +1,7 @@
 """A provider's refusal of a request → the optional feature that it names."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,6 +10,10 @@ import openai
 
 from chat_service.llm.errors import classify_error, status_of
 from chat_service.llm.features.request_features import (
+    CALL_IDS,
+    CALL_MEMBERS,
+    CALL_WITHOUT_SIGNATURE,
+    CALL_WITHOUT_THOUGHT,
     DEVELOPER_ROLE,
     EMPTY_CONTENT,
     JSON_SCHEMA,
@@ -22,10 +26,16 @@ from chat_service.llm.features.request_features import (
     STREAM,
     STRICT,
     SYSTEM_ROLE,
+    THOUGHTS,
     TOOLS,
     Request,
     adapt_request,
+    call_ids,
+    has_short_id,
+    is_signed,
 )
+from chat_service.llm.features.returned_members import THOUGHT, call_members
+from chat_service.llm.features.returned_members import THOUGHTS as THOUGHT_MEMBERS
 from chat_service.llm.text import read_objects
 
 # some servers fail where they should refuse
@@ -185,6 +195,25 @@ _CONTENT: Final = re.compile(
 )
 
 
+_IDS: Final = re.compile(
+    r"\b(?:tool|function)[ _.]?(?:call|use)s?(?:\[\d+\]|\.\d+)?[ _.]?ids?\b"
+    r"[^\n]{0,160}?(?:length|pattern|alphanumeric|a-z|characters|too long)",
+    re.I,
+)
+_MISSING: Final = r"(?:missing|must be (?:passed|provided|included|present)|required|absent)"
+_NO_THOUGHT: Final = re.compile(
+    rf"\breasoning[ _]content\b[^\n]{{0,80}}?{_MISSING}"
+    rf"|{_MISSING}[^\n]{{0,80}}?\breasoning[ _]content\b",
+    re.I,
+)
+_SIGNATURE: Final = re.compile(r"thought[_ ]?signature", re.I)
+_WRONG: Final = r"(?:corrupt|invalid|not valid|malformed|mismatch)"
+_BAD_SIGNATURE: Final = re.compile(
+    rf"{_WRONG}[^\n]{{0,60}}?thought[_ ]?signature|thought[_ ]?signature[^\n]{{0,60}}?{_WRONG}",
+    re.I,
+)
+
+
 def _feature_at(param: str, text: str, request: Request) -> str:
     path = re.findall(r"\$?\w+", param)
     names = path[next((n for n, name in enumerate(path) if name in request), len(path)) :]
@@ -195,7 +224,7 @@ def _feature_at(param: str, text: str, request: Request) -> str:
     if leaf == STRICT and len(words) > 1:
         return STRICT if _has_strict(request) else ""
     if first == "messages":
-        return _message_feature(leaf, text, request)
+        return _message_feature(words, text, request)
     if first == TOOLS:
         if len(names) == 1:
             return TOOLS if request.get(TOOLS) and re.search(_NOT_HAD, text, re.I) else ""
@@ -205,12 +234,16 @@ def _feature_at(param: str, text: str, request: Request) -> str:
     return ""
 
 
-def _message_feature(leaf: str, text: str, request: Request) -> str:
+def _message_feature(words: Sequence[str], text: str, request: Request) -> str:
+    leaf = words[-1]
     if leaf == "role":
         return next((f for f, p in _role_names(request) if p.search(f"role {text}")), "")
     if leaf == "content":
         return next(_content_features(request), "")
-    return ""
+    if "tool_calls" in words and leaf in _members_of_calls(request):
+        return CALL_MEMBERS
+    told = f"tool_call.id {leaf} {text}" if leaf in ("id", "tool_call_id") else f"{leaf} {text}"
+    return next((f for f, p in _call_names(request) if p.search(told)), "")
 
 
 def _feature_of(name: str, request: Request) -> str:
@@ -240,9 +273,39 @@ def _names(request: Request) -> Iterator[tuple[str, re.Pattern[str]]]:
         rare = "_" in name or len(name) >= _LONG_WORD
         named = f"{_word(name)}|{spaced}" if rare else spaced
         yield name, re.compile(named, re.I)
+    yield from _call_names(request)
     for feature in _content_features(request):
         yield feature, _CONTENT
     yield from _role_names(request)
+
+
+def _call_names(request: Request) -> Iterator[tuple[str, re.Pattern[str]]]:
+    """Yields what the calls of a request's messages have, and what they lack."""
+    if not all(has_short_id(one) for one in call_ids(request)):
+        yield CALL_IDS, _IDS
+    called = [message for message in request["messages"] if message.get("tool_calls")]
+    if any(not message.get(THOUGHT) for message in called):
+        yield CALL_WITHOUT_THOUGHT, _NO_THOUGHT
+    names = {name for message in called for name in THOUGHT_MEMBERS if name in message}
+    if names:
+        yield THOUGHTS, re.compile(_near(rf"\b(?:{'|'.join(sorted(names))})\b"), re.I)
+    calls = [call for message in called for call in message["tool_calls"]]
+    if any(is_signed(call) for call in calls):
+        yield CALL_MEMBERS, _BAD_SIGNATURE
+    if any(not any(map(is_signed, message["tool_calls"])) for message in called):
+        yield CALL_WITHOUT_SIGNATURE, _SIGNATURE
+    for name in sorted(_members_of_calls(request)):
+        yield CALL_MEMBERS, re.compile(_near(_word(name)), re.I)
+
+
+def _members_of_calls(request: Request) -> set[str]:
+    """Returns the members that a provider sent with its calls beyond the API's."""
+    return {
+        name
+        for message in request["messages"]
+        for call in message.get("tool_calls") or ()
+        for name, _ in call_members(call)
+    }
 
 
 def _role_names(request: Request) -> Iterator[tuple[str, re.Pattern[str]]]:

@@ -3,10 +3,16 @@
 A feature is a member of the request (`temperature`), or one of the words below.
 """
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final
+
+from chat_service.llm.features.returned_members import THOUGHT, call_members
+from chat_service.llm.features.returned_members import THOUGHTS as THOUGHT_MEMBERS
 
 JSON_SCHEMA: Final = "json_schema"  # a response format with a schema; `json_object` is left
 RESPONSE_FORMAT: Final = "response_format"
@@ -18,6 +24,11 @@ EMPTY_CONTENT: Final = "empty_content"
 DEVELOPER_ROLE: Final = "developer_role"  # the system's is left
 SYSTEM_ROLE: Final = "system_role"  # its text becomes the person's
 ROLE_ORDER: Final = "role_order"  # two messages of one role in a row
+THOUGHTS: Final = "thoughts"  # of the turn's earlier answers
+CALL_MEMBERS: Final = "call_members"  # what a provider sent with a call beyond the API's members
+CALL_IDS: Final = "call_ids"  # of another form than nine letters and digits, which all take
+CALL_WITHOUT_THOUGHT: Final = "call_without_thought"  # which another model made, or did not tell
+CALL_WITHOUT_SIGNATURE: Final = "call_without_signature"
 SCHEMA_KEYWORD: Final = "schema."  # before a keyword of JSON Schema
 
 _NEW_LIMIT: Final = "max_completion_tokens"
@@ -33,6 +44,10 @@ KEYWORDS: Final = frozenset(
 )
 # of a message; some providers refuse white space too
 _EMPTY: Final = "-"
+_ID: Final = re.compile(r"[A-Za-z0-9]{9}")
+_DIGITS: Final = string.digits + string.ascii_letters
+# what Google documents for calls that no model of its own signed
+_ANY_SIGNATURE: Final = "skip_thought_signature_validator"
 
 Request = Mapping[str, Any]
 
@@ -127,6 +142,72 @@ def _parts(content: Any) -> list[Any]:
     return [{"type": "text", "text": content}] if content else []
 
 
+def call_ids(request: Request) -> Iterator[str]:
+    """Yields the ids of the calls and results in a request's messages."""
+    for message in request["messages"]:
+        yield from (call["id"] for call in message.get("tool_calls") or ())
+        if message.get("tool_call_id"):
+            yield message["tool_call_id"]
+
+
+def has_short_id(call_id: str) -> bool:
+    """Returns whether an id has the form that every provider takes."""
+    return _ID.fullmatch(call_id) is not None
+
+
+def is_signed(call: Mapping[str, Any]) -> bool:
+    more = call.get("extra_content")
+    google = more.get("google") if isinstance(more, Mapping) else None
+    return isinstance(google, Mapping) and bool(google.get("thought_signature"))
+
+
+def _short_id(call_id: str) -> str:
+    """Returns the same short id for an id at every request."""
+    if has_short_id(call_id):
+        return call_id
+    number = int.from_bytes(hashlib.sha256(call_id.encode()).digest())
+    digits = []
+    for _ in range(9):
+        number, digit = divmod(number, len(_DIGITS))
+        digits.append(_DIGITS[digit])
+    return "".join(digits)
+
+
+def _with_short_ids(message: dict[str, Any]) -> dict[str, Any]:
+    if message.get("tool_calls"):
+        calls = [{**call, "id": _short_id(call["id"])} for call in message["tool_calls"]]
+        return {**message, "tool_calls": calls}
+    if message.get("tool_call_id"):
+        return {**message, "tool_call_id": _short_id(message["tool_call_id"])}
+    return message
+
+
+def _without_thoughts(message: dict[str, Any]) -> dict[str, Any]:
+    return _but(message, *THOUGHT_MEMBERS) if message["role"] == "assistant" else message
+
+
+def _without_members(message: dict[str, Any]) -> dict[str, Any]:
+    if not message.get("tool_calls"):
+        return message
+    calls = [_but(call, *dict(call_members(call))) for call in message["tool_calls"]]
+    return {**message, "tool_calls": calls}
+
+
+def _with_thought(message: dict[str, Any]) -> dict[str, Any]:
+    if message.get("tool_calls") and not message.get(THOUGHT):
+        return {**message, THOUGHT: _EMPTY}
+    return message
+
+
+def _with_signature(message: dict[str, Any]) -> dict[str, Any]:
+    """The first of the calls of a message has the signature of all."""
+    calls = message.get("tool_calls") or []
+    if not calls or any(is_signed(call) for call in calls):
+        return message
+    signed = {"google": {"thought_signature": _ANY_SIGNATURE}}
+    return {**message, "tool_calls": [{**calls[0], "extra_content": signed}, *calls[1:]]}
+
+
 _CHANGES: Final[Mapping[str, Callable[[Request], Request]]] = {
     JSON_SCHEMA: _without_schema,
     STRICT: _without_strict,
@@ -136,6 +217,11 @@ _CHANGES: Final[Mapping[str, Callable[[Request], Request]]] = {
     DEVELOPER_ROLE: _each_message(_as_system),
     SYSTEM_ROLE: _without_system,
     ROLE_ORDER: _in_order,
+    CALL_IDS: _each_message(_with_short_ids),
+    THOUGHTS: _each_message(_without_thoughts),
+    CALL_MEMBERS: _each_message(_without_members),
+    CALL_WITHOUT_THOUGHT: _each_message(_with_thought),
+    CALL_WITHOUT_SIGNATURE: _each_message(_with_signature),
 }
 
 
@@ -155,6 +241,7 @@ def _told(message: dict[str, Any]) -> dict[str, Any]:
     calls = message.pop("tool_calls", None)
     if not calls:
         return message
+    message = _without_thoughts(message)
     lines = [f"[{call['function']['name']} {call['function']['arguments']}]" for call in calls]
     return {**message, "content": _joined(_text(message.get("content")), "\n".join(lines))}
 

@@ -9,7 +9,7 @@ from chat_service.agent.middleware.tool_call import MAX_PARALLEL_CALLS
 from chat_service.agent.structured_output import read_output
 from chat_service.llm.tool_call_chunks import MAX_CALLS
 from chat_service.llm.usage import ModelUsage
-from chat_service.runtime.events import ReasoningDelta, TextRetracted, ToolCallStarted
+from chat_service.runtime.events import TextRetracted, ToolCallStarted
 from chat_service.runtime.ports import TaskLimits
 from shared import errors
 from tests.chat_service.agent_bench import Bench, finished, text_of
@@ -41,22 +41,6 @@ async def test_what_cannot_be_stored_is_replaced(bench: Bench) -> None:
     assert json.loads(sent["tool_calls"][0]["function"]["arguments"]) == {
         "intent": "x\ufffdy\ufffdz"
     }
-
-
-async def test_thoughts_are_told_and_not_sent_back(bench: Bench) -> None:
-    thinking = [
-        says("", reasoning_content="Hm"),
-        says("", reasoning_content=", yes."),
-        calls(NO_INTENT),
-        ends(),
-        DONE,
-    ]
-    async with scripted_model(thinking, [says("Yes."), ends(), DONE]) as model:
-        bench.ask_at(model.base_url)
-        events = await bench.all("go")
-
-    assert "".join(e.text for e in events if isinstance(e, ReasoningDelta)) == "Hm, yes."
-    assert "Hm" not in json.dumps(model.asked[1])
 
 
 @pytest.mark.parametrize(

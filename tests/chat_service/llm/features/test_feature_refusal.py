@@ -44,6 +44,17 @@ REQUEST: dict[str, Any] = {
     "response_format": {"type": "json_schema", "json_schema": {"name": "o", "strict": True}},
 }
 EMPTY = [{"role": "user", "content": "a"}, {"role": "assistant", "content": ""}]
+SIGNED = {"google": {"thought_signature": "s"}}
+THOUGHT = [
+    *REQUEST["messages"][:2],
+    {
+        "role": "assistant",
+        "content": "",
+        "reasoning_content": "Hm.",
+        "tool_calls": [{"id": "c", "extra_content": SIGNED}],
+    },
+    REQUEST["messages"][3],
+]
 IN_A_ROW = [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]
 
 
@@ -71,6 +82,8 @@ def request_with(part: str) -> dict[str, Any]:
             return {**REQUEST, "messages": IN_A_ROW}
         case "empty content":
             return {**REQUEST, "messages": EMPTY}
+        case "thoughts" | "members of calls":
+            return {**REQUEST, "messages": THOUGHT}
     return REQUEST
 
 
