@@ -113,6 +113,7 @@ async def service(
             lease=timedelta(seconds=settings.lease_seconds),
             poll_interval=timedelta(seconds=settings.look_seconds),
             concurrency=settings.concurrent_runs,
+            pool_size=settings.queue_pool_size,
         )
         sender = sender or WebhookSender(local=settings.local_webhooks)
         secrets = WebhookSecrets(box=SecretBox.parse(settings.secret_keys.get_secret_value()))

@@ -68,6 +68,7 @@ class PgQueuer:
     lease: timedelta = timedelta(seconds=8)
     poll_interval: timedelta = timedelta(seconds=2)
     concurrency: int = 400
+    pool_size: int = 6
     _settings: DBSettings = field(init=False)
     _types: TypeCache = field(init=False, default_factory=TypeCache)
     _held: dict[UUID, "asyncio.Task[None]"] = field(init=False, default_factory=dict)
@@ -141,7 +142,7 @@ class PgQueuer:
         pool = await asyncpg.create_pool(
             database.plain_dsn(self.url),
             min_size=2,
-            max_size=6,
+            max_size=self.pool_size,
             command_timeout=30,
             connect=self._types.connect,
         )

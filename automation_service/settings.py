@@ -1,6 +1,7 @@
 """The settings of automation_service."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
@@ -11,11 +12,17 @@ Role = Literal["api", "worker", "ticker"]
 
 
 class AutomationSettings(ServiceSettings):
+    process_minimum: ClassVar[Mapping[str, int]] = {"pool_size": 4, "concurrent_runs": 20}
+
     listen: str = Field("127.0.0.1:7002", description="host:port to serve on; port 0 picks one")
-    peer_address: str = Field("127.0.0.1:7001", description="host:port of chat_service")
+    peer_address: str = Field(
+        "127.0.0.1:7001",
+        description="host:port of chat_service; of several, comma-separated, each process calls "
+        "one, in turn",
+    )
     roles: Annotated[frozenset[Role], NoDecode] = Field(
         frozenset({"api", "worker", "ticker"}),
-        description="roles of this process, comma-separated: api, ticker, worker",
+        description="roles of this replica, comma-separated: api, ticker, worker",
     )
     max_consecutive_failures: int = Field(
         10, ge=1, description="an automation is paused after this many failed runs in a row"
@@ -33,8 +40,17 @@ class AutomationSettings(ServiceSettings):
     reconcile_seconds: float = Field(
         5, gt=0, description="seconds between repairs of lost queue entries"
     )
-    concurrent_runs: int = Field(400, ge=20, description="maximum runs in progress in this process")
-    pool_size: int = Field(20, ge=4, description="maximum database connections, kept open")
+    concurrent_runs: int = Field(
+        400,
+        ge=20,
+        description="maximum runs in progress in all processes together, at least 20 for each",
+    )
+    pool_size: int = Field(
+        20,
+        ge=4,
+        description="maximum database connections of all processes together, kept open, at least "
+        "4 for each; beside them are 6 for the queue (3 for each process at least)",
+    )
     on_time_seconds: int = Field(
         60, ge=0, description="a slot that fires up to this many seconds late counts as on time"
     )
@@ -62,6 +78,11 @@ class AutomationSettings(ServiceSettings):
         "comma-separated; the first encrypts, all decrypt; empty: webhooks are refused",
     )
     local_webhooks: bool = Field(False, description="allow local addresses and http for webhooks")
+
+    @property
+    def queue_pool_size(self) -> int:
+        """Of one process: one connection listens, and a write waits for no poll."""
+        return max(3, 6 // self.processes)
 
     @field_validator("roles", mode="before")
     @classmethod

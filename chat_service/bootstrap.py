@@ -122,7 +122,9 @@ async def service(
         await require_migrated(db, checkpoints=checkpoints_version())
         clock = clock or await sync_clock(stack, db)
         tenancy = Tenancy(tables.tenants)
-        checkpoints = await stack.enter_async_context(open_checkpoints(url))
+        checkpoints = await stack.enter_async_context(
+            open_checkpoints(url, max_connections=settings.checkpoint_pool_size)
+        )
         toolbox = build_toolset(models, clock, fetcher, os.environ, McpToolStore(db=db), timeouts)
         catalogue = toolbox.catalogue
         await toolbox.mcp.load()

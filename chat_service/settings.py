@@ -10,7 +10,11 @@ from shared.settings import ServiceSettings
 
 class ChatSettings(ServiceSettings):
     listen: str = Field("127.0.0.1:7001", description="host:port to serve on; port 0 picks one")
-    peer_address: str = Field("127.0.0.1:7002", description="host:port of automation_service")
+    peer_address: str = Field(
+        "127.0.0.1:7002",
+        description="host:port of automation_service; of several, comma-separated, each process "
+        "calls one, in turn",
+    )
     models_file: Path | None = Field(
         None, validation_alias="ROTA_MODELS", description="YAML file of models"
     )
@@ -51,8 +55,15 @@ class ChatSettings(ServiceSettings):
     pool_size: int = Field(
         20,
         ge=4,
-        description="maximum database connections, beside 1 for leases and 10 for checkpoints",
+        description="maximum database connections of all processes together, at least 4 for each; "
+        "beside them are 10 for checkpoints (2 for each process at least) and 1 for the leases of "
+        "each",
     )
+
+    @property
+    def checkpoint_pool_size(self) -> int:
+        """Of one process."""
+        return max(2, 10 // self.processes)
 
     @property
     def approvals_expire_after(self) -> timedelta:

@@ -3,14 +3,14 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-_LAUNCHER: Final = Path(__file__).with_name("die_with_parent.py")
+from shared.die_with_parent import wrap_command
+
 _LOG_LIMIT: Final = 8 << 20
 
 
@@ -40,10 +40,9 @@ class Process:
 
     def start(self) -> None:
         rotate_log(self.log)
-        launcher = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [*launcher, *self.command],
+                wrap_command(self.command),
                 env=dict(self.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -49,8 +49,8 @@ class Programs:
     def gateway(self) -> Process:
         told = {
             "ROTA_GATEWAY_LISTEN": f"{HOST}:{self.settings.gateway_port}",
-            "ROTA_CHAT_ADDRESS": self.settings.chat_address,
-            "ROTA_AUTOMATION_ADDRESS": self.settings.automation_address,
+            "ROTA_CHAT_ADDRESS": ",".join(self.settings.chat_addresses),
+            "ROTA_AUTOMATION_ADDRESS": ",".join(self.settings.automation_addresses),
             "ROTA_JWKS_FILE": str(self.keys.users_jwks),
             "ROTA_GATEWAY_CONFIG": str(self.settings.state_dir / "envoy.yaml"),
         }
@@ -66,12 +66,12 @@ class Programs:
 
     def _service_environment(self, name: str) -> dict[str, str]:
         given = self.settings.environment
-        listen, peer = self.settings.chat_address, self.settings.automation_address
+        own, peers = self.settings.chat_addresses, self.settings.automation_addresses
         if name == AUTOMATION:
-            listen, peer = peer, listen
+            own, peers = peers, own
         told = {
-            "ROTA_LISTEN": listen,
-            "ROTA_PEER_ADDRESS": peer,
+            "ROTA_LISTEN": own[0],
+            "ROTA_PEER_ADDRESS": ",".join(peers),
             "ROTA_JWKS_FILE": str(self.keys.users_jwks),
             "ROTA_SERVICE_JWKS_FILE": str(self.keys.services_jwks),
             "ROTA_SERVICE_KEY_FILE": str(self.keys.private(name)),
@@ -87,7 +87,7 @@ class Programs:
         """Both services are on one machine here, and each serves its own."""
         given = self.settings.environment.get(METRICS_PORT, "")
         taken = given.isdecimal() and int(given) > 0
-        return {METRICS_PORT: str(int(given) + 1)} if taken else {}
+        return {METRICS_PORT: str(int(given) + self.settings.processes)} if taken else {}
 
     def _model(self) -> dict[str, str]:
         if self.model_port:

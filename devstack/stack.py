@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import combinations
 from typing import Final
 
 from devstack import dev_token, health, keys, postgres, postgres_roles, state
@@ -141,11 +142,12 @@ class Stack:
 
     def _await_serving(self) -> None:
         settings = self.settings
-        for name, address in (
-            (AUTOMATION, settings.automation_address),
-            (CHAT, settings.chat_address),
+        for name, addresses in (
+            (AUTOMATION, settings.automation_addresses),
+            (CHAT, settings.chat_addresses),
         ):
-            self._await(partial(health.is_serving, address, SERVED[name]), name)
+            for address in addresses:
+                self._await(partial(health.is_serving, address, SERVED[name]), name)
         reached = partial(health.is_reachable, settings.gateway_url, self.token, WORKSPACE)
         self._await(reached, "the gateway")
 
@@ -179,17 +181,19 @@ class Stack:
 
 
 def check_ports(settings: Settings) -> None:
+    """Raises StackError for ports that are taken, or given twice."""
     ports = settings.ports()
-    for name, port in ports.items():
-        others = [other for other, value in ports.items() if value == port and other != name]
-        if others:
-            raise StackError(f"{name} and {others[0]} are both {port}.")
-    taken = {name: port for name, port in ports.items() if not port_is_free(port)}
+    for (name, mine), (other, theirs) in combinations(ports.items(), 2):
+        if twice := set(mine) & set(theirs):
+            raise StackError(f"{name} and {other} both need port {min(twice)}.")
+    taken = [
+        (name, port) for name, mine in ports.items() for port in mine if not port_is_free(port)
+    ]
     if taken:
-        which = ", ".join(f"{port} ({name})" for name, port in taken.items())
+        which = ", ".join(f"{port} ({name})" for name, port in taken)
         raise StackError(
             f"Taken on {HOST}: port {which}. Stop what listens there, "
-            f"or choose another port: {next(iter(taken))}=… make run"
+            f"or choose another port: {taken[0][0]}=… make run"
         )
 
 

@@ -12,10 +12,12 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
+from shared.process_group import SERVES, ProcessGroup
 from shared.security.secretbox import InvalidKeys
 from shared.settings import SECRET_KEYS, ServiceSettings, describe, explain
 from shared.telemetry import logs
@@ -38,16 +40,21 @@ class Program(Generic[S]):
 
         What failed is told in a line on stderr. Raises what nobody expects.
         """
-        command = self._parser().parse_args().command
+        given = self._parser().parse_args()
         gc.disable()  # what a start makes stays: see tune_gc
         try:
             settings = self.settings()
         except ValidationError as error:
             print(explain(self.settings, error), file=sys.stderr)
             return 2
-        logs.configure(self.name, level=settings.log_level)
+        logs.configure(self.name, level=settings.log_level, process=given.process)
+        if given.command == "serve" and settings.processes > 1 and given.process is None:
+            return self._serve_together(settings)
         try:
-            self._run(self._serve if command == "serve" else self.migrate, settings)
+            if given.command == "migrate":
+                self._run(self.migrate, settings)
+            else:
+                self._run(partial(self._serve, process=given.process, ready=given.ready), settings)
         except InvalidKeys as error:
             return self._fail(f"{SECRET_KEYS}: {error}", 2)
         except (RuntimeError, OSError) as error:
@@ -74,7 +81,24 @@ class Program(Generic[S]):
             default="serve",
             help="serve (the default), or bring the database's schemas up to date",
         )
+        # a process that a ProcessGroup starts: its number, and where it says that it serves
+        parser.add_argument("--process", type=int, help=argparse.SUPPRESS)
+        parser.add_argument("--ready", type=int, help=argparse.SUPPRESS)
         return parser
+
+    def _serve_together(self, settings: S) -> int:
+        gc.enable()
+        # a stop waits for calls, then for turns and runs, and then for what closes
+        group = ProcessGroup(
+            size=settings.processes,
+            command=self._command,
+            stop_seconds=settings.drain_seconds + 2 * settings.grace_seconds + 30,
+        )
+        return asyncio.run(group.run())
+
+    def _command(self, process: int, ready: int) -> list[str]:
+        told = ["--process", str(process), "--ready", str(ready)]
+        return [sys.executable, "-m", self.name, "serve", *told]
 
     def _run(self, act: Callable[[S], Coroutine[Any, Any, None]], settings: S) -> None:
         factory = None
@@ -85,16 +109,24 @@ class Program(Generic[S]):
         with asyncio.Runner(loop_factory=factory) as runner:
             runner.run(act(settings))
 
-    async def _serve(self, settings: S) -> None:
+    async def _serve(self, settings: S, process: int | None, ready: int | None) -> None:
         from shared.rpc.server import stop_signal, tune_gc
         from shared.telemetry import export
 
         stopped = stop_signal()
+        settings = settings.of_process(process or 0)
         with export.export_telemetry(
-            self.name, os.environ, port=settings.metrics_port, listen=settings.listen
+            self.name,
+            os.environ,
+            port=settings.metrics_port,
+            listen=settings.listen,
+            process=process,
         ):
             async with self.serve(settings):
                 tune_gc()
+                if ready is not None:
+                    os.write(ready, SERVES)
+                    os.close(ready)
                 await stopped.wait()
 
     def _fail(self, message: str, code: int) -> int:

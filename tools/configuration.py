@@ -27,7 +27,13 @@ DEVSTACK: Final[tuple[Row, ...]] = (
     (
         "ROTA_AUTOMATION_PORT",
         str(PORTS["ROTA_AUTOMATION_PORT"]),
-        "port of automation_service, on loopback",
+        "port of automation_service, on loopback; the default is the next after those of "
+        "chat_service",
+    ),
+    (
+        "ROTA_PROCESSES",
+        "1",
+        "processes of each service, whose ports follow one another; the gateway gets all of them",
     ),
     ("DATABASE_URL", "", "a PostgreSQL of your own, 15 or later; empty: the embedded one"),
     ("OPENAI_API_KEY", "", "API key; if OPENAI_BASE_URL is empty too: the offline demo model"),
@@ -39,8 +45,8 @@ GATEWAY: Final[tuple[Row, ...]] = (
     (
         "ROTA_CHAT_ADDRESS",
         DEFAULTS["ROTA_CHAT_ADDRESS"],
-        "addresses of chat_service, comma-separated; calls are balanced over all addresses of a "
-        "name",
+        "addresses of chat_service, comma-separated, of all its processes; calls are balanced over "
+        "all addresses of a name",
     ),
     (
         "ROTA_AUTOMATION_ADDRESS",

@@ -1,11 +1,14 @@
 """`python -m shared.rpc.health`: ends with 0 when the service that runs here is well.
 
-Reads ROTA_LISTEN and the ROTA_TLS_ settings of that service; a health check for containers.
+Reads ROTA_LISTEN, ROTA_PROCESSES and the ROTA_TLS_ settings of that service; a health check for
+containers. All processes of the service must be well.
 """
 
 import os
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +16,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from shared.rpc import tls
+from shared.settings import next_address
 
 TIMEOUT_SECONDS: Final = 4.0
 
@@ -48,10 +52,14 @@ def _own(environment: Mapping[str, str]) -> tls.Tls | None:
 
 
 def main() -> int:
-    listen = os.environ.get("ROTA_LISTEN", "")
+    listen = local_address(os.environ.get("ROTA_LISTEN", ""))
     try:
-        return 0 if is_healthy(local_address(listen), _own(os.environ)) else 1
-    except RuntimeError as error:
+        processes = int(os.environ.get("ROTA_PROCESSES") or 1)
+        addresses = [next_address(listen, number) for number in range(processes)]
+        own = _own(os.environ)
+        with ThreadPoolExecutor(processes) as pool:
+            return 0 if all(pool.map(partial(is_healthy, own=own), addresses)) else 1
+    except (RuntimeError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
 

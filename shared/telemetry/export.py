@@ -1,5 +1,6 @@
 """Export of spans and metrics by OTLP, and of metrics to Prometheus."""
 
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Final
@@ -21,15 +22,24 @@ log = logs.logger(__name__)
 
 @contextmanager
 def export_telemetry(
-    service: str, environ: Mapping[str, str], *, port: int = 0, listen: str = "127.0.0.1:0"
+    service: str,
+    environ: Mapping[str, str],
+    *,
+    port: int = 0,
+    listen: str = "127.0.0.1:0",
+    process: int | None = None,
 ) -> Iterator[None]:
     """Exports until the context ends, and flushes then. Once in a process.
 
     Spans and metrics go out over OTLP (HTTP) when `OTEL_EXPORTER_OTLP_ENDPOINT`, or the
     variable of that name for TRACES or METRICS, is set. A port serves metrics at `/metrics`
-    on the host of `listen`; RuntimeError when it is taken.
+    on the host of `listen`; RuntimeError when it is taken. `process` is the process's number
+    in its replica, if the replica has several.
     """
-    resource = Resource.create({"service.name": environ.get("OTEL_SERVICE_NAME") or service})
+    attributes = {"service.name": environ.get("OTEL_SERVICE_NAME") or service}
+    if process is not None:
+        attributes["service.instance.id"] = f"{socket.gethostname()}/{process}"
+    resource = Resource.create(attributes)
     disabled = environ.get("OTEL_SDK_DISABLED", "").lower() in _OFF
     with ExitStack() as stack:
         if not disabled and _wanted(environ, "TRACES"):

@@ -11,8 +11,11 @@ _FIELDS_WITH_SECRETS = frozenset(
 )
 
 
-def configure(service: str, *, level: str = "INFO") -> None:
-    """Sets up logging for the process, libraries included. Call it once, from an entry point."""
+def configure(service: str, *, level: str = "INFO", process: int | None = None) -> None:
+    """Sets up logging for the process, libraries included. Call it once, from an entry point.
+
+    `process` is the process's number in its replica, if the replica has several.
+    """
     fields: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -33,6 +36,8 @@ def configure(service: str, *, level: str = "INFO") -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
+    if process is not None:
+        structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

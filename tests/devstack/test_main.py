@@ -89,10 +89,32 @@ def test_a_port_that_is_none_is_named(
     assert "ROTA_CHAT_PORT" in capsys.readouterr().err
 
 
+def test_a_number_of_processes_that_is_none_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for given in ("0", "two", str(settings.MOST_PROCESSES + 1)):
+        monkeypatch.setenv("ROTA_PROCESSES", given)
+        assert main([]) == 1
+        assert f"ROTA_PROCESSES is '{given}'" in capsys.readouterr().err
+
+
+def test_the_last_process_of_a_service_needs_a_port_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ROTA_PROCESSES", "3")
+    monkeypatch.setenv("ROTA_CHAT_PORT", "65534")
+    assert main([]) == 1
+    assert "1 to 65533" in capsys.readouterr().err
+    monkeypatch.setenv("ROTA_CHAT_PORT", "20001")
+    monkeypatch.setenv("ROTA_AUTOMATION_PORT", "20003")
+    assert main([]) == 1
+    assert "ROTA_CHAT_PORT and ROTA_AUTOMATION_PORT both need port 20003" in capsys.readouterr().err
+
+
 def test_one_port_for_two_things_is_refused(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in settings.PORTS:
         monkeypatch.setenv(name, "20001")
     assert main([]) == 1
-    assert "are both 20001" in capsys.readouterr().err
+    assert "both need port 20001" in capsys.readouterr().err

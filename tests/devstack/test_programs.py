@@ -6,7 +6,16 @@ import pytest
 
 from devstack import keys
 from devstack.programs import AUTOMATION, CHAT, Programs
-from devstack.settings import Settings
+from devstack.settings import Settings, read
+
+
+def programs(settings: Settings) -> Programs:
+    return Programs(
+        settings=settings,
+        keys=keys.ensure(settings.state_dir),
+        databases={CHAT: "postgresql:///chat", AUTOMATION: "postgresql:///automation"},
+        model_port=0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -17,17 +26,29 @@ from devstack.settings import Settings
 def test_each_service_serves_metrics_on_a_port_of_its_own(
     tmp_path: Path, given: dict[str, str], chat: str | None, automation: str | None
 ) -> None:
-    settings = Settings(
-        state_dir=tmp_path, gateway_port=1, chat_port=2, automation_port=3, environment=given
-    )
-    programs = Programs(
-        settings=settings,
-        keys=keys.ensure(tmp_path),
-        databases={CHAT: "postgresql:///chat", AUTOMATION: "postgresql:///automation"},
-        model_port=0,
+    made = programs(
+        Settings(
+            state_dir=tmp_path, gateway_port=1, chat_port=2, automation_port=3, environment=given
+        )
     )
 
-    told = {name: programs.service(name).environment for name in (CHAT, AUTOMATION)}
+    told = {name: made.service(name).environment for name in (CHAT, AUTOMATION)}
 
     assert told[CHAT].get("ROTA_METRICS_PORT") == chat
     assert told[AUTOMATION].get("ROTA_METRICS_PORT") == automation
+
+
+def test_the_gateway_and_the_peer_are_told_every_process(tmp_path: Path) -> None:
+    given = {"ROTA_PROCESSES": "3", "ROTA_METRICS_PORT": "9100", "ROTA_STATE_DIR": str(tmp_path)}
+    made = programs(read(given))
+    chat, automation, gateway = (
+        child.environment
+        for child in (made.service(CHAT), made.service(AUTOMATION), made.gateway())
+    )
+    chats = "127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003"
+    automations = "127.0.0.1:7004,127.0.0.1:7005,127.0.0.1:7006"
+
+    assert gateway["ROTA_CHAT_ADDRESS"] == automation["ROTA_PEER_ADDRESS"] == chats
+    assert gateway["ROTA_AUTOMATION_ADDRESS"] == chat["ROTA_PEER_ADDRESS"] == automations
+    assert (chat["ROTA_LISTEN"], automation["ROTA_LISTEN"]) == ("127.0.0.1:7001", "127.0.0.1:7004")
+    assert (chat["ROTA_METRICS_PORT"], automation["ROTA_METRICS_PORT"]) == ("9100", "9103")

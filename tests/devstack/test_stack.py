@@ -22,7 +22,7 @@ from devstack import health, state
 from devstack.process import start_time
 from devstack.programs import AUTOMATION, CHAT, SERVED
 from tests.support import patient
-from tests.support.ports import free_port
+from tests.support.ports import free_port, free_ports
 from tests.support.postgres import memory_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,8 +109,8 @@ def prepared(place: Path, module: str) -> Iterator[Run]:
     chosen = {
         "ROTA_STATE_DIR": str(folder),
         "ROTA_GATEWAY_PORT": str(free_port()),
-        "ROTA_CHAT_PORT": str(free_port()),
-        "ROTA_AUTOMATION_PORT": str(free_port()),
+        "ROTA_CHAT_PORT": str(free_ports(2)),
+        "ROTA_AUTOMATION_PORT": str(free_ports(2)),
         "TZ": "Europe/Paris",
     }
     run = Run(folder=folder, module=module, environment={**kept, **chosen})
@@ -242,9 +242,14 @@ def test_each_process_is_told_only_what_it_needs(fakes: Run) -> None:
 
 
 def test_the_real_services_run_and_stop(real: Run) -> None:
-    process = real.start()
+    process = real.start(ROTA_PROCESSES="2")
     ready = real.until_ready(process)
     assert set(ready["pids"]) == PARTS
+    for service in SERVED:
+        parent = ready["pids"][service]
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        assert len(children) == 2
+        real.seen |= {(int(pid), start_time(int(pid))) for pid in children}
     headers = {"authorization": f"Bearer {ready['token']}"}
     for noun in ("threads", "automations"):
         url = f"{ready['gateway_url']}/v1/{ready['workspace']}/{noun}"

@@ -76,3 +76,74 @@ def test_help_has_a_line_for_each_variable(service: type[ServiceSettings]) -> No
 
 def test_a_password_in_the_url_is_not_shown(environment: pytest.MonkeyPatch) -> None:
     assert "hidden" not in repr(AutomationSettings()) + repr(ChatSettings())
+
+
+def test_one_process_has_the_settings_as_they_are(environment: pytest.MonkeyPatch) -> None:
+    for service in SERVICES:
+        assert service().of_process(0) == service()
+
+
+@pytest.mark.parametrize("processes", [2, 3, 5])
+def test_processes_have_ports_of_their_own_and_share_connections(
+    environment: pytest.MonkeyPatch, processes: int
+) -> None:
+    environment.setenv("ROTA_PROCESSES", str(processes))
+    environment.setenv("ROTA_LISTEN", "[::]:7001")
+    environment.setenv("ROTA_METRICS_PORT", "9100")
+    environment.setenv("ROTA_PEER_ADDRESS", "a:1, b:2")
+    numbers = range(processes)
+    for service in SERVICES:
+        each = [service().of_process(number) for number in numbers]
+        assert [one.listen for one in each] == [f"[::]:{7001 + n}" for n in numbers]
+        assert [one.metrics_port for one in each] == [9100 + n for n in numbers]
+        assert [one.peer_address for one in each] == [("a:1", "b:2")[n % 2] for n in numbers]
+        for name in service.process_minimum:
+            shares = [getattr(one, name) for one in each]
+            assert sum(shares) == getattr(service(), name)
+            assert max(shares) - min(shares) <= 1
+            assert min(shares) >= service.process_minimum[name]
+    chat, automation = ChatSettings(), AutomationSettings()
+    assert chat.checkpoint_pool_size * processes <= 10
+    assert automation.queue_pool_size * processes <= max(6, 3 * processes)
+
+
+@pytest.mark.parametrize(
+    ("told", "fault"),
+    [
+        ({"ROTA_PROCESSES": "6"}, "ROTA_POOL_SIZE: 6 processes (ROTA_PROCESSES) need at least 24"),
+        ({"ROTA_LISTEN": "127.0.0.1:0"}, "ROTA_PROCESSES: ROTA_LISTEN needs a port from 1 to"),
+        ({"ROTA_LISTEN": "127.0.0.1:65535"}, "ROTA_PROCESSES: ROTA_LISTEN needs a port from 1 to"),
+        ({"ROTA_LISTEN": "unix:/socket"}, "ROTA_PROCESSES: ROTA_LISTEN needs a port from 1 to"),
+        ({"ROTA_METRICS_PORT": "65535"}, "ROTA_PROCESSES: ROTA_METRICS_PORT can be 65534 at most"),
+        (
+            {"ROTA_METRICS_PORT": "7002", "ROTA_LISTEN": "h:7001"},
+            "ROTA_PROCESSES: ROTA_LISTEN and ROTA_METRICS_PORT must be 2 ports apart",
+        ),
+        ({"ROTA_PROCESSES": "0"}, "ROTA_PROCESSES: Input should be greater than or equal to 1"),
+        ({"ROTA_PROCESSES": "65"}, "ROTA_PROCESSES: Input should be less than or equal to 64"),
+    ],
+)
+@pytest.mark.parametrize("service", SERVICES)
+def test_what_processes_cannot_divide_is_refused(
+    environment: pytest.MonkeyPatch,
+    service: type[ServiceSettings],
+    told: dict[str, str],
+    fault: str,
+) -> None:
+    for variable, value in {"ROTA_PROCESSES": "2", **told}.items():
+        environment.setenv(variable, value)
+    with pytest.raises(ValidationError) as caught:
+        service()
+    assert f"  {fault}" in explain(service, caught.value)
+
+
+def test_runs_are_divided_by_processes_that_each_carry_some(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("ROTA_PROCESSES", "4")
+    environment.setenv("ROTA_CONCURRENT_RUNS", "79")
+    with pytest.raises(ValidationError) as caught:
+        AutomationSettings()
+    assert "ROTA_CONCURRENT_RUNS: 4 processes (ROTA_PROCESSES) need at least 80" in explain(
+        AutomationSettings, caught.value
+    )

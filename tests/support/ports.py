@@ -17,3 +17,13 @@ def free_port() -> int:
             _given.add(port)
             return port
     raise AssertionError(f"no port is free between {_PORTS.start} and {_PORTS.stop}")
+
+
+def free_ports(count: int) -> int:
+    """Returns the first of `count` ports that follow one another."""
+    for first in random.SystemRandom().sample(_PORTS[:-count], len(_PORTS) - count):
+        ports = range(first, first + count)
+        if not _given.intersection(ports) and all(map(port_is_free, ports)):
+            _given.update(ports)
+            return first
+    raise AssertionError(f"no {count} ports are free between {_PORTS.start} and {_PORTS.stop}")

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 from automation_service.settings import AutomationSettings
 from chat_service.settings import ChatSettings
 from gateway.envoy_config import DEFAULTS, render
+from shared.settings import next_address
 from tests.tools.test_lock import entries, pins
 from tools.configuration import GATEWAY, settings
 
@@ -45,28 +46,57 @@ def test_the_image_does_not_run_as_root() -> None:
     assert re.search(r"^USER rota$", last_stage, re.MULTILINE)
 
 
+def environment(name: str, **given: str) -> dict[str, str]:
+    """What a service of the compose file is told with these variables; without what is empty."""
+
+    def value(found: re.Match[str]) -> str:
+        variable, kind, word = found.groups()
+        return given.get(variable) or (word if kind == "-" else "")
+
+    told = COMPOSE["services"][name]["environment"]
+    filled = {key: re.sub(r"\$\{(\w+):([-+?])(.*?)\}", value, text) for key, text in told.items()}
+    return {key: text for key, text in filled.items() if text}
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_each_service_runs_twice_and_knows_the_other(name: str) -> None:
     service = COMPOSE["services"][name]
     other = SERVICES[1 - SERVICES.index(name)]
     assert service["deploy"]["replicas"] == 2
     assert service["command"] == [f"{name}_service"]
-    listen = COMPOSE["services"][other]["environment"]["ROTA_LISTEN"]
-    assert service["environment"]["ROTA_PEER_ADDRESS"] == f"{other}:{listen.split(':')[1]}"
+    listen = environment(other)["ROTA_LISTEN"]
+    assert environment(name)["ROTA_PEER_ADDRESS"] == f"{other}:{listen.split(':')[1]}"
+    assert environment(name)["ROTA_PROCESSES"] == "1"
 
 
-def test_the_gateway_of_the_compose_file_has_all_it_is_rendered_from() -> None:
-    told = COMPOSE["services"]["gateway"]["environment"]
-    # As it is when nothing is set: what is asked of the environment is empty.
-    plain = {name: value for name, value in told.items() if not value.startswith("${")}
-    config = yaml.safe_load(render({**DEFAULTS, **plain}))
-    clusters = config["static_resources"]["clusters"]
-    for cluster in clusters:
-        endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
-        host = endpoint["address"]["socket_address"]["address"]
-        port = endpoint["address"]["socket_address"]["port_value"]
-        listen = COMPOSE["services"][host]["environment"]["ROTA_LISTEN"]
-        assert listen == f"0.0.0.0:{port}"
+# As the compose file says for two processes.
+TWO = {
+    "ROTA_PROCESSES": "2",
+    "ROTA_CHAT_ADDRESS": "chat:7001,chat:7002",
+    "ROTA_AUTOMATION_ADDRESS": "automation:7002,automation:7003",
+}
+
+
+@pytest.mark.parametrize("given", [{}, TWO], ids=["one", "two"])
+def test_the_gateway_of_the_compose_file_has_all_it_is_rendered_from(given: dict[str, str]) -> None:
+    config = yaml.safe_load(render({**DEFAULTS, **environment("gateway", **given)}))
+    for cluster in config["static_resources"]["clusters"]:
+        [group] = cluster["load_assignment"]["endpoints"]
+        sockets = [
+            endpoint["endpoint"]["address"]["socket_address"] for endpoint in group["lb_endpoints"]
+        ]
+        told = environment(cluster["name"], **given)
+        processes = range(int(told["ROTA_PROCESSES"]))
+        assert [next_address(told["ROTA_LISTEN"], number) for number in processes] == [
+            f"0.0.0.0:{socket['port_value']}" for socket in sockets
+        ]
+        assert {socket["address"] for socket in sockets} == {cluster["name"]}
+
+
+def test_the_compose_file_says_what_two_processes_need() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for name in ("ROTA_CHAT_ADDRESS", "ROTA_AUTOMATION_ADDRESS"):
+        assert f"{name} is {TWO[name]}" in " ".join(text.replace("\n#", "").split())
 
 
 PASSWORDS = (

@@ -8,8 +8,15 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1
+
+
+def wrap_command(command: Sequence[str]) -> list[str]:
+    """Returns the command line of a child of this process that gets SIGTERM when the thread
+    that starts it ends. `command` begins with an absolute path."""
+    return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *command]
 
 
 def main() -> None:
