@@ -160,7 +160,7 @@ async def test_a_tool_that_is_switched_off_is_not_offered(page: Page, model: Con
     offered = [seen.tools for seen in requests(model, "fewer tools")]
     assert offered
     assert all("create_automation" not in tools for tools in offered)
-    assert all("update_automation" in tools for tools in offered)
+    assert all("fetch_url" in tools for tools in offered)
 
 
 async def test_what_the_service_refuses_stays_where_it_was_written(page: Page) -> None:
