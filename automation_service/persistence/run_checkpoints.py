@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.run_claims import SKIP_LOCKED, execute_sql
+from automation_service.persistence.run_claims import SKIP_LOCKED
+from shared.db.statements import fetch
 from shared.definition.states import RunStatus
 
 # A null keeps the results that the run has. Rows are locked in id order, so that two batches
@@ -106,7 +107,7 @@ async def store(
         for c in checkpoints
         for offset, (time, event) in enumerate(c.events, start=1)
     ]
-    found = await execute_sql(
+    found = await fetch(
         connection,
         _WAITING if wait else _TOGETHER,
         [c.run for c in checkpoints],
@@ -125,12 +126,10 @@ async def store(
         [frame[2] for frame in frames],
         [frame[3] for frame in frames],
     )
-    return {UUID(int=row.id.int) for row in found}
+    return {UUID(int=row["id"].int) for row in found}
 
 
 async def is_stored(connection: AsyncConnection, checkpoint: Checkpoint) -> bool:
     """Returns True when an earlier store was committed and only its result was lost."""
-    found = await execute_sql(
-        connection, _STORED, checkpoint.run, checkpoint.attempt, checkpoint.top
-    )
-    return bool(found.scalar())
+    found = await fetch(connection, _STORED, checkpoint.run, checkpoint.attempt, checkpoint.top)
+    return any(row["stored"] for row in found)

@@ -1,4 +1,7 @@
-"""Claims of runs by workers: many in one transaction, each under a new attempt."""
+"""Claims of runs by workers: many in one transaction, each under a new attempt.
+
+The statements are SQL that asyncpg runs, for every run (`python -m bench automation`).
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -8,6 +11,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.db.statements import fetch
 
 # Whether a pending run of an automation may begin at all. Whoever starts runs asks this.
 MAY_BEGIN: Final = """
@@ -117,11 +122,11 @@ async def claim_runs(
     The value is None when the run has ended or must wait, and an id when that run of its
     automation comes first. Without `wait` it skips runs whose automation is locked.
     """
-    owners = [row.id for row in await execute_sql(connection, _OWNERS, runs)]
+    owners = [row["id"] for row in await fetch(connection, _OWNERS, runs)]
     held = await lock_automations(connection, owners, wait=wait)
     # A second statement, so that it sees what earlier holders of the locks wrote.
-    rows = await execute_sql(connection, _TAKE, runs, list(held), now)
-    found: dict[UUID, Claim | UUID | None] = {_plain(row.id): _answer(row) for row in rows}
+    rows = await fetch(connection, _TAKE, runs, list(held), now)
+    found: dict[UUID, Claim | UUID | None] = {_plain(row["id"]): _answer(row) for row in rows}
     if len(held) == len(owners):
         return {run: found.get(run) for run in runs}
     return found
@@ -132,34 +137,29 @@ async def lock_automations(
 ) -> set[UUID]:
     """Locks automations. Whoever decides which of their runs may start locks them first."""
     statement = LOCK_AUTOMATIONS if wait else LOCK_AUTOMATIONS + SKIP_LOCKED
-    return {_plain(row.id) for row in await execute_sql(connection, statement, list(automations))}
-
-
-async def execute_sql(connection: AsyncConnection, statement: str, *values: Any) -> Any:
-    """Executes SQL with $1, $2, …: statements that SQLAlchemy's builder can't express."""
-    return await connection.exec_driver_sql(statement, values)
+    return {_plain(row["id"]) for row in await fetch(connection, statement, list(automations))}
 
 
 def _answer(row: Any) -> Claim | UUID | None:
-    if row.attempt is None:
-        return None if row.first is None else _plain(row.first)
+    if row["attempt"] is None:
+        return None if row["first"] is None else _plain(row["first"])
     return Claim(
-        run=_plain(row.id),
-        attempt=row.attempt,
-        events=row.events,
-        automation_id=_plain(row.automation_id),
-        automation=row.resource_id,
-        workspace=row.workspace_id,
-        author=row.author_id,
-        author_role=row.author_role,
-        snapshot=row.snapshot,
-        inputs=json.loads(row.inputs),
-        trigger_payload=json.loads(row.trigger_payload),
-        trigger_id=row.trigger_id,
-        slot_time=row.slot_time,
-        step_results=json.loads(row.step_results),
-        seconds_left=row.seconds_left,
-        cancel_requested=row.cancel_requested,
+        run=_plain(row["id"]),
+        attempt=row["attempt"],
+        events=row["events"],
+        automation_id=_plain(row["automation_id"]),
+        automation=row["resource_id"],
+        workspace=row["workspace_id"],
+        author=row["author_id"],
+        author_role=row["author_role"],
+        snapshot=row["snapshot"],
+        inputs=json.loads(row["inputs"]),
+        trigger_payload=json.loads(row["trigger_payload"]),
+        trigger_id=row["trigger_id"],
+        slot_time=row["slot_time"],
+        step_results=json.loads(row["step_results"]),
+        seconds_left=row["seconds_left"],
+        cancel_requested=row["cancel_requested"],
     )
 
 

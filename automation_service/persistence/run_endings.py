@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence import run_checkpoints
 from automation_service.persistence.enums import ACTIVE_RUNS
 from automation_service.persistence.run_checkpoints import Checkpoint
-from automation_service.persistence.run_claims import NEXT_WAITING, execute_sql, lock_automations
+from automation_service.persistence.run_claims import NEXT_WAITING, lock_automations
 from automation_service.persistence.tables import run_events, runs
 from shared import errors
+from shared.db.statements import fetch
 from shared.definition.states import RunStatus
 
 # It pauses at each multiple of $3, so that a resumed automation gets as many runs again.
@@ -95,13 +96,13 @@ async def record_outcomes(
     Returns the paused automations with their numbers of failures.
     """
     statuses = [status.value for status in ended.values()]
-    rows = await execute_sql(connection, _COUNT, list(ended), statuses, max_failures, now)
-    return {UUID(int=row.id.int): row.paused_after for row in rows if row.paused_after}
+    rows = await fetch(connection, _COUNT, list(ended), statuses, max_failures, now)
+    return {UUID(int=row["id"].int): row["paused_after"] for row in rows if row["paused_after"]}
 
 
 async def find_next_runs(connection: AsyncConnection, automations: Sequence[UUID]) -> list[UUID]:
     """Finds the exclusive run of each automation that may start now."""
-    return [UUID(int=row.id.int) for row in await execute_sql(connection, _FOLLOWING, automations)]
+    return [UUID(int=row["id"].int) for row in await fetch(connection, _FOLLOWING, automations)]
 
 
 async def request_cancel(connection: AsyncConnection, automation_id: UUID, run: UUID) -> RunStatus:
@@ -123,13 +124,13 @@ async def list_waiting(connection: AsyncConnection, automation_id: UUID) -> list
     """Lists the pending runs of a locked automation, in order."""
     return [
         WaitingRun(
-            run=UUID(int=row.id.int),
-            trigger=row.trigger,
-            slot_time=row.slot_time,
-            fire_time=row.fire_time,
-            config=None if row.config is None else json.loads(row.config),
+            run=UUID(int=row["id"].int),
+            trigger=row["trigger"],
+            slot_time=row["slot_time"],
+            fire_time=row["fire_time"],
+            config=None if row["config"] is None else json.loads(row["config"]),
         )
-        for row in await execute_sql(connection, _WAITING, automation_id)
+        for row in await fetch(connection, _WAITING, automation_id)
     ]
 
 

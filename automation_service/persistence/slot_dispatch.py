@@ -1,6 +1,7 @@
 """Reads and writes of the dispatcher: one statement for many triggers.
 
-Columns are sent as arrays, so that the statement does not depend on the number of rows.
+Columns are sent as arrays, so that the statement does not depend on the number of rows. asyncpg
+runs the statements, for every slot (`python -m bench automation`).
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.db.statements import fetch
 from shared.definition.states import AutomationStatus, SlotOutcome
 from shared.resources import AUTOMATION
 
@@ -88,15 +90,15 @@ async def lock_automations(
     connection: AsyncConnection, ids: Sequence[UUID]
 ) -> dict[UUID, LockedAutomation]:
     """Locks automations in the order of their ids. Deleted ones are not in the result."""
-    rows = await _execute(connection, _LOCK_OWNERS, sorted(ids))
+    rows = await fetch(connection, _LOCK_OWNERS, sorted(ids))
     return {
-        row.id: LockedAutomation(
-            id=row.id,
-            workspace=row.workspace_id,
-            resource_id=row.resource_id,
-            status=AutomationStatus(row.status),
-            update_time=row.update_time,
-            definition=row.definition,
+        row["id"]: LockedAutomation(
+            id=row["id"],
+            workspace=row["workspace_id"],
+            resource_id=row["resource_id"],
+            status=AutomationStatus(row["status"]),
+            update_time=row["update_time"],
+            definition=row["definition"],
         )
         for row in rows
     }
@@ -106,10 +108,10 @@ async def count_active_runs(
     connection: AsyncConnection, ids: Sequence[UUID]
 ) -> dict[UUID, ActiveRuns]:
     """Counts pending and running runs. Automations without such runs are not in the result."""
-    rows = await _execute(connection, _ACTIVE, list(ids))
+    rows = await fetch(connection, _ACTIVE, list(ids))
     return {
-        row.automation_id: ActiveRuns(
-            waiting=row.waiting, running=row.running, first_run=row.first_run
+        row["automation_id"]: ActiveRuns(
+            waiting=row["waiting"], running=row["running"], first_run=row["first_run"]
         )
         for row in rows
     }
@@ -121,15 +123,15 @@ async def insert_slots(
     """Inserts slots that have no row yet, with their runs. Returns the inserted runs."""
     if not decided:
         return set()
-    rows = await _execute(connection, _RECORD, *_columns(decided, SlotRow), now)
-    return {row.id for row in rows}
+    rows = await fetch(connection, _RECORD, *_columns(decided, SlotRow), now)
+    return {row["id"] for row in rows}
 
 
 async def update_triggers(
     connection: AsyncConnection, changes: Sequence[TriggerUpdate], tzdata_version: str
 ) -> None:
     if changes:
-        await _execute(connection, _ADVANCE, *_columns(changes, TriggerUpdate), tzdata_version)
+        await fetch(connection, _ADVANCE, *_columns(changes, TriggerUpdate), tzdata_version)
 
 
 async def update_fire_times(
@@ -145,15 +147,15 @@ async def update_fire_times(
     if times:
         decided = [until.get(trigger) for trigger in times]
         values = (list(times), list(times.values()), decided, tzdata_version)
-        await _execute(connection, _RESCHEDULE, *values)
+        await fetch(connection, _RESCHEDULE, *values)
 
 
 async def find_last_slots(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, LastSlot]:
     """Finds the newest slot of each trigger that has one."""
-    rows = await _execute(connection, _LAST_SLOTS, list(ids))
+    rows = await fetch(connection, _LAST_SLOTS, list(ids))
     return {
-        row.trigger: LastSlot(
-            slot_time=row.slot_time, fire_time=row.fire_time, local_time=row.local_time
+        row["trigger"]: LastSlot(
+            slot_time=row["slot_time"], fire_time=row["fire_time"], local_time=row["local_time"]
         )
         for row in rows
     }
@@ -161,11 +163,7 @@ async def find_last_slots(connection: AsyncConnection, ids: Sequence[UUID]) -> d
 
 async def disable_triggers(connection: AsyncConnection, ids: Sequence[UUID], reason: str) -> None:
     if ids:
-        await _execute(connection, _DISABLE, list(ids), reason)
-
-
-async def _execute(connection: AsyncConnection, statement: str, *values: Any) -> Any:
-    return await connection.exec_driver_sql(statement, values)
+        await fetch(connection, _DISABLE, list(ids), reason)
 
 
 def _columns(rows: Sequence[Any], of: Any) -> list[list[Any]]:

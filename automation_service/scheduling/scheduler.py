@@ -93,7 +93,7 @@ class Scheduler:
                 ids = [trigger.id for _, trigger in claimed]
                 result = await self._dispatch(connection, claimed, now)
         except Exception as error:
-            if not ids or _is_temporary(error):
+            if not ids or is_temporary(error):
                 raise
             log.warning("batch_failed", triggers=len(ids), exc_info=error)
             for trigger in ids:
@@ -177,7 +177,7 @@ class Scheduler:
                 claimed = await triggers.claim_due(connection, now, 1, only=trigger)
                 result = await self._dispatch(connection, claimed, now)
         except Exception as error:
-            if _is_temporary(error):
+            if is_temporary(error):
                 raise
             log.error("trigger_disabled", trigger=str(trigger), exc_info=error)
             async with database.transaction(self.db) as connection:
@@ -250,10 +250,10 @@ def _outdated(claimed: Iterable[tuple[UUID, Trigger]]) -> LockedTriggers:
     return [one for one in claimed if one[1].tzdata_version < zones.VERSION]
 
 
-def _is_temporary(error: Exception) -> bool:
+def is_temporary(error: Exception) -> bool:
     """Returns True when the data is not the cause, so that a retry may help."""
     if database.translate(error) is not None:
         return True
-    state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+    state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
     # transaction rollback, insufficient resources, operator intervention, system error
     return state.startswith(("40", "53", "55", "57", "58"))

@@ -129,7 +129,7 @@ def translate(error: BaseException) -> errors.RotaError | None:
         | asyncpg.AdminShutdownError,
     )
     closed = isinstance(error, asyncpg.InterfaceError) and "closed" in str(error)
-    fault = isinstance(error, DBAPIError) and _is_connection_fault(error)
+    fault = isinstance(error, DBAPIError | asyncpg.PostgresError) and _is_connection_fault(error)
     none_free = isinstance(error, sa.exc.TimeoutError)
     if lost or refused or closed or fault or none_free:
         return errors.ServiceUnavailable("the database can't be reached; try again")
@@ -211,8 +211,8 @@ def _alembic(url: str, package: str, schema: str) -> Config:
     return config
 
 
-def _is_connection_fault(error: DBAPIError) -> bool:
-    cause: Any = error.orig
+def _is_connection_fault(error: DBAPIError | asyncpg.PostgresError) -> bool:
+    cause: Any = error.orig if isinstance(error, DBAPIError) else error
     while cause is not None:
         if str(getattr(cause, "sqlstate", "") or "").startswith(("08", "57P", "53300")):
             return True

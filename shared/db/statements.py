@@ -22,6 +22,21 @@ _DIALECT: Final = dialect(json_serializer=compact_json.dump)  # type: ignore[no-
 _Convert = Callable[[Any], Any]
 
 
+async def fetch(connection: AsyncConnection, sql: str, *values: Any) -> list[Any]:
+    """Runs SQL with $1, $2, … and returns asyncpg's records.
+
+    It runs in the connection's transaction, or alone on one without. Faults are asyncpg's own.
+    """
+    under = await database.asyncpg_connection(connection)
+    try:
+        found: list[Any] = await under.fetch(sql, *values)
+    except asyncio.CancelledError:
+        # What was running is unknown: the connection is not for others.
+        await connection.invalidate()
+        raise
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Written:
     text: str
@@ -53,8 +68,7 @@ class Statement:
         try:
             return self._converted(await under.fetchmany(self._written.text, given))
         except asyncio.CancelledError:
-            # What was running is unknown: the connection is not for others.
-            await connection.invalidate()
+            await connection.invalidate()  # as above
             raise
 
     async def row(self, connection: AsyncConnection, **values: Any) -> dict[str, Any] | None:
@@ -71,13 +85,7 @@ class Statement:
         await self._fetch(connection, values)
 
     async def _fetch(self, connection: AsyncConnection, values: Mapping[str, Any]) -> list[Any]:
-        under = await database.asyncpg_connection(connection)
-        try:
-            found: list[Any] = await under.fetch(self._written.text, *self._arguments(values))
-        except asyncio.CancelledError:
-            await connection.invalidate()  # as above
-            raise
-        return found
+        return await fetch(connection, self._written.text, *self._arguments(values))
 
     def _arguments(self, values: Mapping[str, Any]) -> list[Any]:
         return [

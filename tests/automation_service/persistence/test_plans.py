@@ -1,13 +1,11 @@
 """The hot queries read their indexes, with a million triggers beside them."""
 
-import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence import (
@@ -27,6 +25,7 @@ from shared.db import database
 from shared.definition.states import SlotOutcome
 from tests.support.automation import START, migrated
 from tests.support.postgres import SuiteServer
+from tests.support.statements import see_statements_of
 
 OWNER = UUID(int=1)
 OWNERS = [UUID(int=n) for n in range(1, 201)]  # a batch of the scheduler's
@@ -119,21 +118,6 @@ async def connection(million: ServiceDatabases) -> AsyncIterator[AsyncConnection
         yield opened
         await opened.rollback()
     await engine.dispose()
-
-
-@contextlib.contextmanager
-def seen(connection: AsyncConnection) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that are run, with their values."""
-    found: list[tuple[str, Any]] = []
-
-    def note(_: Any, __: Any, statement: str, values: Any, *___: Any) -> None:
-        found.append((statement, values))
-
-    sa.event.listen(connection.sync_connection, "before_cursor_execute", note)
-    try:
-        yield found
-    finally:
-        sa.event.remove(connection.sync_connection, "before_cursor_execute", note)
 
 
 async def plans(connection: AsyncConnection, statements: list[tuple[str, Any]]) -> list[str]:
@@ -246,7 +230,7 @@ QUERIES: dict[str, tuple[str, Any]] = {
 
 async def reads_its_index(connection: AsyncConnection, name: str) -> None:
     index, ask = QUERIES[name]
-    with seen(connection) as statements:
+    async with see_statements_of(connection) as statements:
         await ask(connection)
     assert statements
     for plan in await plans(connection, statements):

@@ -23,6 +23,7 @@ from shared.definition.states import RunStatus
 from shared.registries.actions.types import AgentResult, AgentTask
 from tests.support.agents import FakeAgent, answer
 from tests.support.automation import START, Running, execute, news, running, schedule, until
+from tests.support.statements import see_statements
 from tests.support.tokens import Keys
 
 FIRST = START + timedelta(seconds=30)
@@ -74,19 +75,14 @@ async def test_runs_at_once_take_a_few_statements_together(
     url: str, keys: Keys, clock: ManualClock, db: AsyncEngine, writer: BatchWriter
 ) -> None:
     runs = await pending(url, keys, clock, 12)
-    said: list[str] = []
-
-    @sa.event.listens_for(db.sync_engine, "before_cursor_execute")
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        said.append(statement)
-
-    held = await logs(writer, runs)
-    assert len(held) == 12
-    for log in held:
-        log.put_result(result())
-    await asyncio.gather(*(log.flush() for log in held))
-    await asyncio.gather(*(log.end(RunStatus.SUCCEEDED, None, "x") for log in held))
-    assert len(said) < 12
+    async with see_statements(db) as seen:
+        held = await logs(writer, runs)
+        assert len(held) == 12
+        for log in held:
+            log.put_result(result())
+        await asyncio.gather(*(log.flush() for log in held))
+        await asyncio.gather(*(log.end(RunStatus.SUCCEEDED, None, "x") for log in held))
+    assert 0 < len(seen) < 12
     [row] = await execute(url, "select count(*) from automation_runs where status = 'succeeded'")
     assert row["count"] == 12
 

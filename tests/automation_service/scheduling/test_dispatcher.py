@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
-import sqlalchemy as sa
 from rota.automation.v1 import automation_pb2 as pb
 
 from shared.clock import ManualClock
 from tests.support.automation import START, Running, execute, news, running, schedule
+from tests.support.statements import see_statements
 from tests.support.tokens import Keys
 
 MINUTE = timedelta(minutes=1)
@@ -28,17 +28,8 @@ async def outcomes(rota: Running, name: str) -> list[str]:
 
 async def statements(rota: Running, moment: Any) -> int:
     """How many statements it takes to fire what is due."""
-    seen: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        seen.append(statement)
-
-    engine = rota.service.db.sync_engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
+    async with see_statements(rota.service.db) as seen:
         assert await rota.service.scheduler.fire_due(moment)
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
     return len(seen)
 
 

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from rota.automation.v1 import automation_pb2 as pb
 
 from automation_service.queue import PgQueuer
+from automation_service.scheduling import scheduler
 from automation_service.scheduling.scheduler import Scheduler
 from shared.clock import ManualClock
 from shared.db import database
@@ -284,3 +286,20 @@ async def test_a_trigger_computed_by_older_zone_data_is_computed_again(
             return bool(due.ToDatetime(tzinfo=START.tzinfo) == FIRST)
 
         assert await until(recomputed)
+
+
+@pytest.mark.parametrize(
+    ("fault", "temporary"),
+    [
+        (asyncpg.DeadlockDetectedError(), True),
+        (asyncpg.DiskFullError(), True),
+        (asyncpg.LockNotAvailableError(), True),
+        (asyncpg.CrashShutdownError(), True),
+        (asyncpg.CheckViolationError(), False),
+        (ValueError(), False),
+    ],
+)
+def test_a_trigger_is_disabled_for_a_fault_of_its_data_only(
+    fault: Exception, temporary: bool
+) -> None:
+    assert scheduler.is_temporary(fault) is temporary

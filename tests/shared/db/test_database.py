@@ -1,5 +1,8 @@
 """Connections to PostgreSQL."""
 
+import asyncpg
+import pytest
+
 from shared.db import database
 
 
@@ -13,3 +16,20 @@ async def test_whoever_is_held_up_in_a_transaction_loses_it_after_a_minute(
             assert (await connection.exec_driver_sql(shown)).scalar() == "1min"
     finally:
         await engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("fault", "unreachable"),
+    [
+        (asyncpg.CrashShutdownError(), True),
+        (asyncpg.AdminShutdownError(), True),
+        (asyncpg.ConnectionDoesNotExistError(), True),
+        (asyncpg.TooManyConnectionsError(), True),
+        (asyncpg.DeadlockDetectedError(), False),
+        (asyncpg.UniqueViolationError(), False),
+    ],
+)
+def test_a_fault_of_asyncpg_says_whether_the_database_is_reachable(
+    fault: asyncpg.PostgresError, unreachable: bool
+) -> None:
+    assert (database.translate(fault) is not None) is unreachable
