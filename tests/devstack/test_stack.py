@@ -14,13 +14,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import grpc
 import jwt
 import pytest
+from rota.chat.v1 import chat_pb2 as pb
+from rota.chat.v1 import chat_pb2_grpc
 
 from devstack import health, state
 from devstack.process import start_time
 from devstack.programs import AUTOMATION, CHAT, SERVED
+from shared.rpc import health as service_health
 from tests.support import patient
 from tests.support.ports import free_port, free_ports
 from tests.support.postgres import memory_folder
@@ -63,6 +68,19 @@ class Run:
 
     def ready(self) -> dict[str, Any] | None:
         return state.read_ready(self.folder)
+
+    def see_children(self, parent: int) -> list[int]:
+        """The processes of a service, in the order of their numbers if none has died."""
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        found = [int(pid) for pid in children]
+        self.seen |= {(pid, start_time(pid)) for pid in found}
+        return found
+
+    def events(self, service: str, name: str) -> list[dict[str, Any]]:
+        """What a service has logged under a name."""
+        lines = (self.folder / "logs" / f"{service}.log").read_text().splitlines()
+        events = [json.loads(line) for line in lines if line.startswith("{")]
+        return [event for event in events if event["event"] == name]
 
     def left(self) -> list[int]:
         """Processes of this run that live on."""
@@ -241,23 +259,81 @@ def test_each_process_is_told_only_what_it_needs(fakes: Run) -> None:
         assert "'ROTA_SECRET_KEYS'" in log
 
 
-def test_the_real_services_run_and_stop(real: Run) -> None:
-    process = real.start(ROTA_PROCESSES="2")
+def test_the_real_services_run_in_processes_that_replace_each_other_and_stop(real: Run) -> None:
+    metrics = free_ports(4)
+    process = real.start(
+        ROTA_PROCESSES="2", ROTA_TURN_LEASE_SECONDS="2", ROTA_METRICS_PORT=str(metrics)
+    )
     ready = real.until_ready(process)
     assert set(ready["pids"]) == PARTS
     for service in SERVED:
-        parent = ready["pids"][service]
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        assert len(children) == 2
-        real.seen |= {(int(pid), start_time(int(pid))) for pid in children}
+        assert len(real.see_children(ready["pids"][service])) == 2
+        maps = Path(f"/proc/{ready['pids'][service]}/maps").read_text()
+        assert "cygrpc" not in maps
+        assert "uvloop" not in maps
     headers = {"authorization": f"Bearer {ready['token']}"}
     for noun in ("threads", "automations"):
         url = f"{ready['gateway_url']}/v1/{ready['workspace']}/{noun}"
         assert patient.get(url, headers=headers).status_code == 200
         assert patient.get(url).status_code == 401
+
+    kill_process_of_a_turn(real, ready)
+    told = [patient.get(f"http://127.0.0.1:{metrics + number}/metrics") for number in range(4)]
+    assert [each.status_code for each in told] == [200] * 4
+    assert '/0"' in told[0].text.partition("service_instance_id=")[2]
+
     output = stopped(process)
     assert process.returncode == 0, output
     assert "Ctrl-C stops everything" in output
     assert real.left() == []
+    for service in SERVED:
+        assert [e["code"] for e in real.events(service, "processes_stopped")] == [0]
+        stops = real.events(service, "server_stopped")
+        assert sorted(e["process"] for e in stops) == [0, 1]
     assert not (real.folder / "ready.json").exists()
     assert json.loads((real.folder / "postgres.json").read_text())["initialised"]
+
+
+def kill_process_of_a_turn(real: Run, ready: dict[str, Any]) -> None:
+    """Process 1 dies with a turn, which is watched at process 0; another one replaces it."""
+    host, _, port = ready["chat_address"].rpartition(":")
+    metadata = [("authorization", f"Bearer {ready['token']}")]
+    zero, killed = real.see_children(ready["pids"][CHAT])
+    with (
+        grpc.insecure_channel(ready["chat_address"]) as watched,
+        grpc.insecure_channel(f"{host}:{int(port) + 1}") as sent,
+    ):
+        message = pb.Message(parts=[pb.Part(text="<<delay=0.1;tokens=30>> go on")])
+        call: Any = chat_pb2_grpc.ChatServiceStub(sent).SendMessage(
+            pb.SendMessageRequest(
+                name=f"{ready['workspace']}/threads/-", message=message, request_id=str(uuid4())
+            ),
+            metadata=metadata,
+        )
+        turn = next(call).started.turn
+        watch: Any = chat_pb2_grpc.ChatServiceStub(watched).WatchTurn(
+            pb.WatchTurnRequest(name=turn), metadata=metadata
+        )
+        seen = [next(watch)]
+        while not seen[-1].HasField("text_delta"):
+            seen.append(next(watch))
+        os.kill(killed, signal.SIGKILL)
+        with pytest.raises(grpc.RpcError):
+            list(call)
+        assert rpc_health(ready["chat_address"]) == 1
+        seen = [event for event in [*seen, *watch] if not event.HasField("heartbeat")]
+    assert [event.sequence for event in seen] == list(range(1, len(seen) + 1))
+    assert any(event.HasField("text_retracted") for event in seen)
+    assert seen[-1].HasField("completed")
+    until(lambda: rpc_health(ready["chat_address"]) == 0, "a process in its place")
+    assert real.see_children(ready["pids"][CHAT])[0] == zero
+    [ended] = real.events(CHAT, "process_ended")
+    assert (ended["process"], ended["code"]) == (1, -signal.SIGKILL)
+
+
+def rpc_health(listen: str) -> int:
+    """The exit code of the health check of a service of two processes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROTA_LISTEN", listen)
+        patch.setenv("ROTA_PROCESSES", "2")
+        return service_health.main()

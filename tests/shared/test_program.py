@@ -33,3 +33,24 @@ def test_nothing_heavy_is_imported_to_say_what_is_wrong(
     assert ended == f"code {code}", done.stderr
     assert not set(HEAVY) & set(imported.split())
     assert "DATABASE_URL" in (done.stdout if arguments else done.stderr)
+
+
+@pytest.mark.parametrize("service", ["chat_service", "automation_service"])
+def test_what_processes_cannot_divide_ends_the_parent_with_words(service: str) -> None:
+    told = {
+        "PYTHONPATH": str(ROOT),
+        "DATABASE_URL": "postgresql:///",
+        "ROTA_JWKS_FILE": "users.json",
+        "ROTA_SERVICE_JWKS_FILE": "services.json",
+        "ROTA_SERVICE_KEY_FILE": "key.pem",
+        "ROTA_PROCESSES": "3",
+        "ROTA_POOL_SIZE": "11",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", service], cwd=ROOT, env=told, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "the settings are not usable:",
+        "  ROTA_POOL_SIZE: 3 processes (ROTA_PROCESSES) need at least 12",
+    ]
