@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -9,6 +10,8 @@ from pydantic import ValidationError
 from chat_service.llm.config import ModelConfig
 from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.automations.preview import enabled_schedules
+from chat_service.tools.automations.warnings.overlap import find_overlaps
+from chat_service.tools.automations.warnings.web_access import find_missing_web_tools
 from shared import errors, resources
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.frequency import count_runs
@@ -20,6 +23,7 @@ _A_TOOL: Final = 150
 _RESULT: Final = 2_000
 _ANSWER: Final = 400
 _MOST_ROUNDS: Final = 3
+_LEAST_SHOWN: Final = 0.0001  # US dollars
 
 Json = Mapping[str, Any]
 
@@ -29,15 +33,20 @@ def estimate_consequences(run: AgentRun, payload: Json) -> dict[str, Any]:
     definition = payload["definition"]
     execution = definition.get("execution", {})
     after = list(execution.get("on_failure", []))
+    schedules = enabled_schedules(payload)
     steps = [*definition.get("plan", []), *after]
-    runs = sum(_runs_per_month(run, one["config"]) for one in enabled_schedules(payload))
+    runs = sum(_runs_per_month(run, one["config"]) for one in schedules)
     return {
         "runs_per_month": runs,
         **_cost(run, definition.get("plan", []), runs, execution.get("budget_cap_usd")),
         "tools": sorted({tool for step in steps for tool in _tools(step)}),
         "auto_approve": any(_approves(step) for step in steps),
         "on_failure": _on_failure(execution, definition.get("plan", []), after),
-        "warnings": list(_warnings(run, steps, runs)),
+        "warnings": [
+            *_warnings(run, steps, runs),
+            *find_missing_web_tools(steps),
+            *find_overlaps(schedules, execution, run.context.runtime.now),
+        ],
     }
 
 
@@ -125,11 +134,19 @@ def _cost(run: AgentRun, plan: Sequence[Json], runs: int, cap: float | None) -> 
     models = sorted({name for _, name in configs})
     read_and_written = sum(map(sum, tokens))
     basis = f"{runs:,} runs of about {read_and_written:,} tokens at the prices of {_listed(models)}"
-    month = f"about {one * runs:.2g} USD a month" if models else "nothing: no step calls a model"
+    month = f"{_dollars(one * runs)} a month" if models else "nothing: no step calls a model"
     return {
         "estimated_cost": f"{month} ({basis})" if models else month,
         "estimated_cost_usd": float(f"{one * runs:.2g}"),
     }
+
+
+def _dollars(amount: float) -> str:
+    """The amount with two significant digits, and none of a power of ten: `about 550 USD`."""
+    if 0 < amount < _LEAST_SHOWN:
+        return f"less than {_LEAST_SHOWN:.4f} USD"
+    rounded = Decimal(f"{amount:.2g}")
+    return f"about {rounded.quantize(1) if rounded >= 10 else rounded:,f} USD"
 
 
 def _model(run: AgentRun, step: Json) -> tuple[ModelConfig | None, str]:

@@ -88,6 +88,32 @@ def test_each_step_costs_what_its_own_model_does() -> None:
     assert both["estimated_cost_usd"] == 0.018
 
 
+@pytest.mark.parametrize(
+    ("cron", "price", "said"),
+    [
+        ("* * * * *", 1_000_000, "about 35 USD a month"),
+        ("* * * * *", 15_900_000, "about 550 USD a month"),
+        ("* * * * *", 400_000_000, "about 14,000 USD a month"),
+        ("0 9 1 * *", 1_000_000, "about 0.0008 USD a month"),
+        ("0 9 1 * *", 10_000, "less than 0.0001 USD a month"),
+        ("0 9 29 2 *", 1_000_000, "about 0 USD a month"),
+    ],
+)
+def test_an_amount_has_two_digits_and_no_power_of_ten(cron: str, price: int, said: str) -> None:
+    found = of(automation({}, cron=cron), priced(-1, "Large", price))
+    assert found["estimated_cost"].partition(" (")[0] == said
+
+
+def test_triggers_that_meet_and_the_web_without_a_tool_are_warned_of() -> None:
+    payload = automation({"prompt": "Search the web for trams."}, concurrency="drop_if_running")
+    (trigger,) = payload["definition"]["triggers"]
+    payload["definition"]["triggers"].append({**trigger, "trigger_id": "u"})
+
+    web, together = of(payload, LARGE)["warnings"]
+    assert web.startswith("The step s0 needs the web (“Search the web”)")
+    assert together.startswith("The triggers t and u fire in the same minute whenever t fires")
+
+
 def test_a_budget_bounds_the_cost_of_a_run() -> None:
     said = of(automation({}, budget_cap_usd=0.0001), LARGE)
     assert said["estimated_cost_usd"] == 0.0022

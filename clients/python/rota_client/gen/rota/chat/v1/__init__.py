@@ -359,7 +359,9 @@ class Approval(betterproto2.Message):
     the fields of the payload that hold invisible characters. `consequences`
     has `runs_per_month`; `estimated_cost` in words (`unknown: …` where a model
     has no price) and, when it is known, `estimated_cost_usd` a month; `tools`
-    that are granted; `auto_approve`; `on_failure` and `warnings` in words.
+    that are granted; `auto_approve`; `on_failure` and `warnings` in words. These
+    tell of triggers that fire in the same minute, of runs that may last past the
+    next slot, and of tasks that need the web and have no tool that reads it.
     """
 
     preview: "Preview | None" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True)

@@ -1,0 +1,1 @@
+"""What a person may not expect of a draft, in a sentence each."""
