@@ -83,7 +83,7 @@ def _artifact(value: Mapping[str, Any]) -> pb.Artifact:
 
 
 def _trigger(found: Run) -> str:
-    if found.trigger_id is None:
+    if not found.trigger_id:
         return ""
     return TRIGGER.format(
         workspace=found.workspace, automation=found.automation, trigger=found.trigger_id

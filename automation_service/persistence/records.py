@@ -89,12 +89,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """`trigger_id` is None when the trigger was deleted. Lists omit the large fields."""
+    """The trigger of `trigger_id` may be deleted. Lists omit the large fields."""
 
     id: UUID
     workspace: str
     automation: str
-    trigger_id: str | None
+    trigger_id: str
     slot_time: datetime
     status: RunStatus
     attempt: int

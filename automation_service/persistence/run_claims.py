@@ -75,12 +75,11 @@ select asked.id, asked.first, taken.attempt, taken.events, taken.automation_id,
        taken.trigger_payload::text as trigger_payload, taken.step_results::text as step_results,
        taken.slot_time, taken.cancel_requested,
        extract(epoch from taken.deadline - clock_timestamp())::float8 as seconds_left,
-       a.resource_id, a.workspace_id, v.author_id, coalesce(t.trigger_id, '') as trigger_id,
+       a.resource_id, a.workspace_id, v.author_id, taken.trigger_id,
        m.role as author_role
   from asked
   join automation.automations a on a.id = asked.automation_id
   left join taken on taken.id = asked.id
-  left join automation.automation_triggers t on t.id = taken.trigger
   left join automation.automation_revisions v
     on v.automation_id = taken.automation_id and v.revision = taken.revision
   left join automation.memberships m

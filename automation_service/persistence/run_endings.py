@@ -47,12 +47,13 @@ _FOLLOWING: Final = f"""
 select n.id from unnest($1::uuid[]) as o(id)
  cross join lateral ({NEXT_WAITING.format(automation="o.id")}) n
 """
-# A slot outlives its trigger, so the config is that of the run's own definition.
+# A run outlives its trigger and its slot, so the config is that of its own definition.
 _WAITING: Final = """
-select r.id, r.slot_time, coalesce(s.fire_time, r.slot_time) as fire_time, s.trigger,
+select r.id, r.slot_time, coalesce(s.fire_time, r.slot_time) as fire_time,
+       coalesce(r.trigger, s.trigger) as trigger,
        jsonb_path_query_first(
          r.definition_snapshot, '$.triggers[*] ? (@.trigger_id == $id).config',
-         jsonb_build_object('id', s.trigger_id))::text as config
+         jsonb_build_object('id', r.trigger_id))::text as config
   from automation.automation_runs r
   left join automation.automation_slots s on s.run_id = r.id
  where r.automation_id = $1 and r.status in ('pending', 'running') and r.status = 'pending'

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.records import Run, RunEvent
-from automation_service.persistence.tables import automations, run_events, runs, triggers
+from automation_service.persistence.tables import automations, run_events, runs
 from shared.definition.states import RunStatus
 
 _BASIC = (
@@ -27,10 +27,10 @@ _BASIC = (
     runs.c.usage,
     runs.c.workspace_id,
     automations.c.resource_id,
-    triggers.c.trigger_id,
+    runs.c.trigger_id,
 )
 _LARGE = ("definition_snapshot", "inputs", "step_results", "output", "artifacts")
-_FROM = runs.join(automations).outerjoin(triggers, triggers.c.id == runs.c.trigger)
+_FROM = runs.join(automations)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -207,11 +207,11 @@ with decided as materialized (
   returning run_id
 )
 insert into automation.automation_runs
-  (id, workspace_id, automation_id, trigger, slot_time, status, exclusive, definition_snapshot,
-   revision, inputs, trigger_payload, create_time)
-select decided.run_id, owner.workspace_id, owner.id, decided.trigger, decided.slot_time, 'pending',
-       decided.exclusive, owner.definition, owner.revision, decided.inputs::jsonb,
-       decided.payload::jsonb, $14::timestamptz
+  (id, workspace_id, automation_id, trigger, trigger_id, slot_time, status, exclusive,
+   definition_snapshot, revision, inputs, trigger_payload, create_time)
+select decided.run_id, owner.workspace_id, owner.id, decided.trigger, decided.trigger_id,
+       decided.slot_time, 'pending', decided.exclusive, owner.definition, owner.revision,
+       decided.inputs::jsonb, decided.payload::jsonb, $14::timestamptz
 from ledger
 join decided on decided.run_id = ledger.run_id
 join automation.automations owner on owner.id = decided.automation_id

@@ -105,6 +105,8 @@ runs = sa.Table(
     ),
     sa.Column("automation_id", sa.ForeignKey(automations.c.id, ondelete="CASCADE"), nullable=False),
     sa.Column("trigger", sa.ForeignKey(triggers.c.id, ondelete="SET NULL"), index=True),
+    # A copy: a run outlives its trigger.
+    sa.Column("trigger_id", sa.Text, nullable=False, server_default=""),
     sa.Column("slot_time", _TIME, nullable=False),
     sa.Column("status", enums.RUN_STATUS, nullable=False),
     # Fencing: each claim of the run has a higher attempt.

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.tables import METADATA
 from shared.db import database
+from tests.support.automation import execute
 
 PACKAGE, SCHEMA = "automation_service.persistence", "automation"
 _LEFT = sa.text("""
@@ -161,3 +162,40 @@ def test_stored_schedules_of_either_day_are_rewritten(automation_database_url: s
     stored = asyncio.run(inspected(url, _STORED))
     kept = "0 9 1-31/2 * MON"
     assert [str(cell) for row in stored for cell in row] == [kept, "2", kept, "1"]
+
+
+_RUNS = """
+insert into automation.automation_triggers
+  (id, automation_id, trigger_id, type, enabled, decided_until, tzdata_version, create_time)
+select gen_random_uuid(), id, 'kept', 'schedule', true, now(), '', now()
+  from automation.automations;
+insert into automation.automation_runs
+  (id, workspace_id, automation_id, trigger, slot_time, status, exclusive, definition_snapshot,
+   revision, create_time)
+select gen_random_uuid(), a.workspace_id, a.id, t.id, now(), 'pending', true, '{}', 1, now()
+  from automation.automations a join automation.automation_triggers t on t.automation_id = a.id;
+insert into automation.automation_runs
+  (id, workspace_id, automation_id, slot_time, status, exclusive, definition_snapshot, revision,
+   create_time)
+select gen_random_uuid(), workspace_id, id, now(), 'pending', true, '{}', 1, now()
+  from automation.automations, generate_series(1, 2);
+insert into automation.automation_slots
+  (id, automation_id, trigger, trigger_id, slot_time, fire_time, local_time, outcome, run_id,
+   decide_time)
+select gen_random_uuid(), automation_id, gen_random_uuid(), 'deleted', slot_time, slot_time, '',
+       'fired', id, slot_time
+  from automation.automation_runs where trigger is null limit 1;
+"""
+
+
+def test_stored_runs_take_the_id_of_their_trigger_from_it_or_from_their_slot(
+    automation_database_url: str,
+) -> None:
+    url = automation_database_url
+    database.upgrade(url, package=PACKAGE, schema=SCHEMA, revision="0007")
+    asyncio.run(store(url, "{}"))
+    for statement in _RUNS.split(";")[:-1]:
+        asyncio.run(execute(url, statement))
+    database.upgrade(url, package=PACKAGE, schema=SCHEMA)
+    ids = sa.text("select trigger_id from automation.automation_runs order by 1")
+    assert [row.trigger_id for row in asyncio.run(inspected(url, ids))] == ["", "deleted", "kept"]

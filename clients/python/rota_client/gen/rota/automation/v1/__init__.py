@@ -1817,7 +1817,8 @@ class Run(betterproto2.Message):
 
     trigger: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    The trigger that started it. Empty when it is gone.
+    The trigger that started it. Its resource may be gone. Empty when it is not
+    known.
     """
 
     slot_time: "datetime.datetime | None" = betterproto2.field(
