@@ -11,15 +11,28 @@ MAX_OBJECT_DEPTH = 24
 
 
 class Block(BaseModel):
-    """A part of a definition: immutable, and unknown keys are refused."""
+    """A part of a definition: immutable, and unknown keys are refused.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    Its own JSON has the names of the wire, so that `model_validate_json` reads what
+    `model_dump_json` writes.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, serialize_by_alias=True
+    )
 
 
 def require_number(value: Any) -> Any:
     """Refuses what Pydantic would read as a number: "5", true."""
     if isinstance(value, (bool, str, bytes)):
         raise ValueError("must be a number")
+    return value
+
+
+def require_words(value: str) -> str:
+    """Refuses a text of white space. An empty one is left to the limits of its length."""
+    if value and not value.strip():
+        raise ValueError("must not be blank")
     return value
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from shared import json_schema
-from shared.definition.fields import Block, Flag, JsonObject, Text
+from shared.definition.fields import Block, Flag, JsonObject, Text, require_words
 from shared.registries.actions.types import ActionContext, ActionDefinition, ActionResult, AgentTask
 
 MAX_PROMPT = 8_000
@@ -28,7 +28,9 @@ def _is_schema(schema: dict[str, Any]) -> dict[str, Any]:
 
 class AgentTaskActionConfig(Block):
     prompt: Annotated[
-        Text, Field(min_length=1, max_length=MAX_PROMPT, description="template of the task")
+        Text,
+        Field(min_length=1, max_length=MAX_PROMPT, description="template of the task"),
+        AfterValidator(require_words),
     ]
     tools: Annotated[
         list[Annotated[Text, Field(min_length=1, max_length=200)]],

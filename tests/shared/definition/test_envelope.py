@@ -1,9 +1,10 @@
 """The editable envelope."""
 
+import json
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from shared.canonical_json import canonical_bytes
 from shared.definition.envelope import (
@@ -17,6 +18,15 @@ from shared.definition.execution import ExecutionBlock, PlanStep
 from shared.definition.states import AutomationStatus, RunStatus, SlotOutcome, TriggerType
 
 STEP = {"step_id": "news", "action": "agent_task", "config": {"prompt": "Summarise the news"}}
+WHOLE_STEP: dict[str, Any] = {
+    "step_id": "tell",
+    "action": "agent_task",
+    "when": None,
+    "config": {"prompt": "Say sorry"},
+    "output_as": None,
+    "max_retries": None,
+    "timeout_seconds": None,
+}
 FULL: dict[str, Any] = {
     "schema_version": "1.0",
     "name": "Morning news",
@@ -69,10 +79,32 @@ def test_a_full_definition_comes_back_as_it_went_in() -> None:
     )
 
 
+def test_the_json_of_a_definition_is_read_and_written_by_pydantic_byte_for_byte() -> None:
+    execution = {**FULL["execution"], "on_failure": [WHOLE_STEP]}
+    said = {**FULL, "plan": [{**WHOLE_STEP, **FULL["plan"][0]}], "execution": execution}
+    text = json.dumps(said, separators=(",", ":"))
+    assert AutomationDefinition.model_validate_json(text).model_dump_json() == text
+    created = json.dumps(
+        {"display_name": said["name"], "description": "For the team.", "definition": said},
+        separators=(",", ":"),
+    )
+    assert AutomationCreate.model_validate_json(created).model_dump_json() == created
+
+
+@pytest.mark.parametrize("shape", [AutomationDefinition, InputsBlock, TriggerSpec, PlanStep])
+def test_the_json_of_every_part_is_what_it_reads(shape: type[BaseModel]) -> None:
+    full = AutomationDefinition.model_validate(FULL)
+    parts = {InputsBlock: full.inputs, TriggerSpec: full.triggers[0], PlanStep: full.plan[0]}
+    part: BaseModel = parts.get(shape, full)
+    text = part.model_dump_json()
+    assert shape.model_validate_json(text) == part
+    assert shape.model_validate_json(text).model_dump_json() == text
+
+
 def test_the_inputs_block_has_the_key_schema() -> None:
     block = InputsBlock.model_validate({"schema": {"type": "object"}})
     assert block.schema_ == {"type": "object"}
-    assert block.model_dump(by_alias=True) == {"schema": {"type": "object"}}
+    assert block.model_dump() == {"schema": {"type": "object"}}
     assert InputsBlock.model_validate({"schema_": {"type": "object"}}) == block
 
 

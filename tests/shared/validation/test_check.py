@@ -171,6 +171,7 @@ CASES: list[tuple[Path, Any, str, str]] = [
     ),
     # configs
     ([*PLAN0, "config", "prompt"], "", "definition.plan[0].config.prompt", "invalid"),
+    ([*PLAN0, "config", "prompt"], " \n\t", "definition.plan[0].config.prompt", "invalid"),
     ([*PLAN0, "config"], {}, "definition.plan[0].config.prompt", "required"),
     ([*PLAN0, "config", "heat"], 1, "definition.plan[0].config.heat", "unknown_field"),
     ([D, "plan", 1, "config", "to"], 5, "definition.plan[1].config.to", "invalid"),

@@ -106,6 +106,7 @@ def test_only_the_prompt_is_required() -> None:
     "bad",
     [
         {"prompt": ""},
+        {"prompt": " \n\t"},
         {"prompt": "x" * 8_001},
         {"prompt": 5},
         {"tools": ["now", "now"]},
