@@ -19,6 +19,7 @@ from automation_service.automations.lifecycle import AutomationLifecycle
 from automation_service.automations.own_models import OwnModels
 from automation_service.automations.revisions import Revisions
 from automation_service.automations.service import Automations
+from automation_service.claim_burst import ClaimBurst
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence.enums import SCHEMA
 from automation_service.persistence.schema_version import require_migrated
@@ -108,12 +109,14 @@ async def service(
             settings, service=NAME, audience=PEER, members=partial(tenancy.read_membership, db)
         )
         remote = AgentClient(channel=peer, credentials=credentials)
+        burst = ClaimBurst()
         queue = queue or PgQueuer(
             url=settings.database_url.get_secret_value(),
             lease=timedelta(seconds=settings.lease_seconds),
             poll_interval=timedelta(seconds=settings.look_seconds),
             concurrency=settings.concurrent_runs,
             pool_size=settings.queue_pool_size,
+            burst=burst,
         )
         sender = sender or WebhookSender(local=settings.local_webhooks)
         secrets = WebhookSecrets(box=SecretBox.parse(settings.secret_keys.get_secret_value()))
@@ -132,6 +135,7 @@ async def service(
             policy=SlotPolicy(
                 on_time=timedelta(seconds=settings.on_time_seconds), retention=retention
             ),
+            burst=burst,
         )
         watcher = RunWatcher(db=db, heartbeat_seconds=settings.heartbeat_seconds)
         writer = BatchWriter(
@@ -144,7 +148,7 @@ async def service(
         )
         closers.push_async_callback(writer.close)
         agent = agent or remote
-        worker = RunWorker(db=db, queue=queue, agent=agent, clock=clock, writer=writer)
+        worker = RunWorker(db=db, queue=queue, agent=agent, clock=clock, writer=writer, burst=burst)
         reconciler = RunReconciler(db=db, queue=queue, agent=agent, clock=clock, writer=writer)
         capabilities = CapabilityCache(db=db, source=source or remote, clock=clock)
         await require_migrated(db)

@@ -1,10 +1,11 @@
 """The queue that delivers runs to workers under a lease, and its port."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -22,6 +23,7 @@ from pgqueuer.qm import QueueManager
 from pgqueuer.queries import Queries
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from automation_service.claim_burst import ClaimBurst
 from shared.aio import wait_for_stop
 from shared.db import database
 from shared.db.type_cache import TypeCache
@@ -69,6 +71,7 @@ class PgQueuer:
     poll_interval: timedelta = timedelta(seconds=2)
     concurrency: int = 400
     pool_size: int = 6
+    burst: ClaimBurst = field(default_factory=ClaimBurst)
     _settings: DBSettings = field(init=False)
     _types: TypeCache = field(init=False, default_factory=TypeCache)
     _held: dict[UUID, "asyncio.Task[None]"] = field(init=False, default_factory=dict)
@@ -151,6 +154,7 @@ class PgQueuer:
             manager = _Manager(
                 self._queries(Queries.from_asyncpg_pool(pool).driver),
                 channel=self._settings.channel,
+                burst=self.burst,
             )
             manager.entrypoint(ENTRYPOINT, accepts_context=False)(self._job(handler, stop))
             ends = asyncio.create_task(self._hand_back(manager, stop))
@@ -204,9 +208,21 @@ class PgQueuer:
         )
 
 
+@dataclass
 class _Manager(QueueManager):
+    burst: ClaimBurst = field(kw_only=True)
+
     async def verify_structure(self) -> None:
         """Asks the database nothing: the service starts only when it is migrated."""
+
+    async def fetch_jobs(self, *args: Any, **more: Any) -> AsyncGenerator[Job, None]:
+        """Yields jobs until none is left or none may begin. That is a burst."""
+        async with contextlib.aclosing(super().fetch_jobs(*args, **more)) as jobs:
+            async for job in jobs:
+                with self.burst.hold():
+                    yield job
+                    async for later in jobs:
+                        yield later
 
 
 async def _await_handler(handler: Handler, run: UUID) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from automation_service.claim_burst import ClaimBurst
 from automation_service.persistence import run_maintenance as rows
 from automation_service.persistence.run_claims import AttemptFenced, Claim
 from automation_service.queue import RunQueue
@@ -22,6 +23,8 @@ from shared.security.caller import ROLES_THAT_ACT
 from shared.telemetry import logs
 
 WATCH_INTERVAL_SECONDS: Final = 0.5
+# A run with less time begins its steps at once: the end of a burst counts towards its timeout.
+SHORT_SECONDS: Final = 30.0
 _CANCELLED: Final = "the run was cancelled"
 
 log = logs.logger(__name__)
@@ -36,11 +39,13 @@ class RunWorker:
     agent: StoppableAgent
     clock: Clock
     writer: BatchWriter
+    burst: ClaimBurst = field(default_factory=ClaimBurst)
     _held: dict[UUID, RunExecutor] = field(default_factory=dict, init=False)
 
     async def execute(self, run: UUID) -> None:
         """Executes the remaining steps of a run. Delivered twice, a run is executed once."""
-        claim = await self.writer.claim(run)
+        with self.burst.hold():
+            claim = await self.writer.claim(run)
         if claim is None:
             return
         log.info("run_claimed", run=str(run), attempt=claim.attempt)
@@ -67,6 +72,8 @@ class RunWorker:
             _check_cancellation(executor.claim)
             _check_author(executor.claim)
             async with limit:
+                if executor.claim.seconds_left > SHORT_SECONDS:
+                    await self.burst.wait()
                 error = await executor.run()
             if error is not None:
                 status = RunStatus.FAILED

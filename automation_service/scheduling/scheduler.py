@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from automation_service.claim_burst import ClaimBurst
 from automation_service.persistence import scheduler_heartbeats, triggers
 from automation_service.persistence import slot_dispatch as rows
 from automation_service.persistence.records import Automation, Trigger
@@ -54,6 +55,7 @@ class Scheduler:
     clock: Clock
     policy: SlotPolicy = field(default_factory=SlotPolicy)
     batch_size: int = BATCH_SIZE
+    burst: ClaimBurst = field(default_factory=ClaimBurst)
     _dispatcher: Dispatcher = field(init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _heartbeat_time: datetime | None = field(default=None, init=False)
@@ -217,13 +219,19 @@ class Scheduler:
             await self.clock.wait_until(due or now + timedelta(days=1), self._woken)
 
     async def _fire_all(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
+        with self.burst.hold():
+            fired = await self._fire_batches(stop)
+        # Nothing else is due, or another replica has locked it.
+        await asyncio.sleep(BATCH_DELAY_SECONDS if fired else 2 * BATCH_DELAY_SECONDS)
+
+    async def _fire_batches(self, stop: asyncio.Event) -> int:
+        """Fires batches up to one that is not full. Returns its number of triggers."""
+        fired = self.batch_size
+        while fired == self.batch_size and not stop.is_set():
             fired = await self.fire_due(self.clock.now())
-            if fired < self.batch_size:
-                # Nothing else is due, or another replica has locked it.
-                await asyncio.sleep(BATCH_DELAY_SECONDS if fired else 2 * BATCH_DELAY_SECONDS)
-                return
-            await self._heartbeat()
+            if fired == self.batch_size:
+                await self._heartbeat()
+        return fired
 
     async def _poll(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

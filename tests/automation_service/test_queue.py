@@ -133,3 +133,23 @@ async def test_installing_again_changes_nothing_and_the_log_is_pruned(
     await execute(url, "update pgqueuer.pgqueuer_log set created = now() - interval '2 days'")
     await queue.prune()
     assert await execute(url, "select 1 from pgqueuer.pgqueuer_log") == []
+
+
+async def test_first_steps_wait_while_runs_are_delivered(db: AsyncEngine, queue: PgQueuer) -> None:
+    queue.burst.max_seconds = 60.0
+    runs = [resources.new_id() for _ in range(30)]
+    delivered: list[UUID] = []
+    known: list[int] = []
+
+    async def handler(run: UUID) -> None:
+        delivered.append(run)
+        await queue.burst.wait()
+        known.append(len(delivered))
+
+    async def all_begun() -> bool:
+        return len(known) == len(runs)
+
+    await woken(db, queue, *runs)
+    async with serving(queue, handler):
+        await until(all_begun)
+    assert known == [len(runs)] * len(runs)
