@@ -123,6 +123,8 @@ def _stored(row: Approval) -> StoredApproval:
         proposed=None if row.edited_payload is None else row.payload,
         reason=row.reason,
         resource=row.resource,
+        payload_schema=row.payload_schema,
+        context=row.context,
     )
 
 

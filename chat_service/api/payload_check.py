@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.runtime.ports import ActionType, AutomationsPort
+from chat_service.tools.mcp import form
 from shared import errors, json_schema
 from shared.clock import Clock
 from shared.definition.envelope import AutomationCreate, dump
@@ -47,6 +48,8 @@ class PayloadCheck:
                     return await self._check_update(row, payload)
                 case ActionType.PAUSE | ActionType.RESUME | ActionType.TOOL_CALL:
                     return _check_schema(row, payload)
+                case ActionType.QUESTION:
+                    return _check_answer(row, payload)
         except errors.RotaError as error:
             if not error.violations:
                 raise
@@ -58,12 +61,15 @@ class PayloadCheck:
             ) from error
         raise errors.invalid(field, f"an act of the type {row.action_type} can't be edited")
 
-    async def check_not_late(self, row: Approval, field: str) -> None:
-        """Raises InvalidRequest if the automation would never fire, as its time has passed.
+    async def check_as_shown(self, row: Approval, field: str) -> None:
+        """Raises InvalidRequest if the payload can't be approved as it was shown.
 
+        An automation would never fire, as its time has passed; a question lacks required values.
         Paths are under the request's `field`, which an edit would fill. The tool that acts on the
         approval reports every other change since the user saw the payload.
         """
+        if row.action_type == ActionType.QUESTION:
+            await self.check(row, row.payload, field)
         if row.action_type not in (ActionType.CREATE, ActionType.UPDATE) or not self._is_late(row):
             return
         try:
@@ -171,6 +177,14 @@ def join_path(prefix: str, field: str) -> str:
 def _check_schema(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """Checks against the approval's schema, which pins what may not change."""
     if faults := json_schema.find_faults(row.payload_schema, payload):
+        raise errors.InvalidRequest(
+            [errors.FieldViolation(field=path, description=what) for path, what in faults]
+        )
+    return payload
+
+
+def _check_answer(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    if faults := form.find_faults(row.payload_schema, payload):
         raise errors.InvalidRequest(
             [errors.FieldViolation(field=path, description=what) for path, what in faults]
         )

@@ -6,6 +6,7 @@ from typing import Any, Final
 from chat_service.llm.text import one_line
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
+from chat_service.runtime.ports import ActionType
 from chat_service.turns.message_parts import MessageParts
 
 _MOST_CHARACTERS: Final = 200
@@ -26,7 +27,11 @@ def report_acts(rows: Sequence[Approval], message: MessageParts) -> str:
 def _act(row: Approval, call: Mapping[str, Any]) -> str:
     # the call of a subagent's approval is the main agent's, whose result is another
     done = call.get("outcome") == "OK" and "subagent" not in row.context
-    if row.state is not ApprovalState.APPROVED or not done:
+    if (
+        row.state is not ApprovalState.APPROVED
+        or not done
+        or row.action_type == ActionType.QUESTION
+    ):
         return ""
     output = call.get("output", {})
     name = one_line(str(output.get("display_name") or row.summary), _MOST_CHARACTERS)

@@ -35,7 +35,7 @@ class PayloadChecker(Protocol):
         """The canonical form of an edited payload. `decided_by` of the row is who edits it."""
         ...
 
-    async def check_not_late(self, row: Approval, field: str) -> None: ...
+    async def check_as_shown(self, row: Approval, field: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ class ResumeRouter:
         if not undecided:
             self._refuse(row, decision)
         if decision.approves(row):
-            await _check_not_late(row, decision, payloads, field)
+            await _check_as_shown(row, decision, payloads, field)
         return decision
 
     async def decide(
@@ -225,13 +225,13 @@ class ResumeRouter:
         return segment, stored
 
 
-async def _check_not_late(
+async def _check_as_shown(
     row: Approval, decision: ApprovalDecision, payloads: PayloadChecker, field: str
 ) -> None:
     """Raises InvalidRequest with the paths that an edit would have; nothing was edited, so its
     message names the approval of the payload."""
     try:
-        await payloads.check_not_late(row, field)
+        await payloads.check_as_shown(row, field)
     except errors.InvalidRequest as error:
         approve = f"{decision.field}.approve"
         raise errors.InvalidRequest(

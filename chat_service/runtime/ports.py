@@ -62,6 +62,7 @@ class ActionType(StrEnum):
     PAUSE = "automation_pause"
     RESUME = "automation_resume"
     TOOL_CALL = "tool_call"
+    QUESTION = "question"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,8 @@ class StoredApproval:
     proposed: Mapping[str, Any] | None = None  # the payload that was shown, if it was edited
     reason: str = ""
     resource: str = ""
+    payload_schema: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def author(self) -> str:

@@ -87,7 +87,7 @@ async def request_approval(
     approvals, again, turn = run.deps.approvals, run.deps.retry.peer.call, run.context.runtime.turn
     stored = await again(lambda: approvals.find(turn, key))
     if stored is None:
-        draft = _draft(run, key, action_type, call, await prepare())
+        draft = new_draft(run, key, action_type, call, await prepare())
         stored = await again(lambda: approvals.store(turn, draft))
     shown = stored.id
     answer = interrupt({"approval": str(shown), "segment": run.context.segment})
@@ -118,9 +118,10 @@ def call_place(run: AgentRun, call: ToolCall) -> str:
     return f"{run.context.subagent.number}/{call.place}" if run.context.subagent else call.place
 
 
-def _draft(
+def new_draft(
     run: AgentRun, key: str, action_type: str, call: ToolCall, proposal: Proposal
 ) -> ApprovalDraft:
+    """Returns the approval of a proposal, with warnings and what a subagent works for."""
     wanted_by, tool_call_id = {}, call.id
     if run.context.subagent:
         wanted_by = {"subagent": run.context.subagent.subagent, "task": run.context.subagent.task}

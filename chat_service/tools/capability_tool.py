@@ -1,6 +1,6 @@
 """A registered capability as a tool of the agent: its arguments, its output, its approval."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -26,6 +26,13 @@ from chat_service.tools.approval import (
 )
 from chat_service.tools.capability_result import MAX_DEPTH, call_capability
 from chat_service.tools.definition import ToolDefinition, ToolResult, error_result
+from chat_service.tools.question import (
+    Answer,
+    Answers,
+    QuestionAsked,
+    read_answers,
+    request_answer,
+)
 from chat_service.tools.results import ActionRejected, OutcomeUnknownResult, to_result, with_edits
 from shared import canonical_json, json_schema
 from shared.registries.capabilities.types import Capability
@@ -53,8 +60,12 @@ def offer_tool(
     *,
     repeatable: bool = True,
     reads_only: bool = False,
+    questions: bool = False,
 ) -> ToolOffer:
-    """Returns a capability with its tool. `repeatable` means idempotent."""
+    """Returns a capability with its tool. `repeatable` means idempotent.
+
+    With `questions` a call in a chat may ask a person something.
+    """
     asks = rule == "always"
     if asks:
         capability = replace(capability, description=f"{capability.description}\n{ASKS}")
@@ -62,7 +73,9 @@ def offer_tool(
         capability=capability,
         definition=ToolDefinition(
             name=capability.id,
-            factory=lambda run: approval_tool(run, capability, ask=asks, repeatable=repeatable),
+            factory=lambda run: approval_tool(
+                run, capability, ask=asks, repeatable=repeatable, questions=questions
+            ),
             approval=rule,
             reads_only=reads_only and not asks,
         ),
@@ -70,7 +83,12 @@ def offer_tool(
 
 
 def approval_tool(
-    run: AgentRun, capability: Capability, *, ask: bool, repeatable: bool = True
+    run: AgentRun,
+    capability: Capability,
+    *,
+    ask: bool,
+    repeatable: bool = True,
+    questions: bool = False,
 ) -> BaseTool:
     """Returns the tool of a capability that has an approval rule.
 
@@ -83,16 +101,31 @@ def approval_tool(
         if said := argument_error(capability, wanted) or (asks and _unshowable(wanted)):
             return error_result(said)
         if not asks:
-            return await _call_once(run, capability, call, wanted, repeatable)
+            return await carry_out(wanted, call, decided=False)
         decision = await _request_decision(run, capability, call, wanted)
         if isinstance(decision, ApprovalRejected):
             return to_result(ActionRejected(reason=decision.reason))
         wanted = dict(decision.payload["arguments"])
-        # retry: an approved call outlives a short outage of its MCP server
-        result = await run.deps.retry.peer.call(
-            lambda: _call_once(run, capability, call, wanted, repeatable)
-        )
-        return with_edits(result, decision.edits)
+        return with_edits(await carry_out(wanted, call, decided=True), decision.edits)
+
+    async def carry_out(wanted: dict[str, Any], call: ToolCall, *, decided: bool) -> ToolResult:
+        may_ask = questions and run.context.task is None
+        given = await read_answers(run, call) if may_ask else ()
+        while True:
+            try:
+                return await attempt(wanted, call, given if may_ask else None, decided)
+            except QuestionAsked as exc:
+                given = await request_answer(run, call, exc.question, given)
+
+    async def attempt(
+        wanted: dict[str, Any], call: ToolCall, given: Sequence[Answer] | None, decided: bool
+    ) -> ToolResult:
+        async def once() -> ToolResult:
+            answers = None if given is None else Answers(given)
+            return await _call_once(run, capability, call, wanted, repeatable, answers)
+
+        # retry: a call that a person decided outlives a short outage of its MCP server
+        return await (run.deps.retry.peer.call(once) if decided or given else once())
 
     return mapping_tool(capability, handle_call)
 
@@ -139,9 +172,10 @@ async def _call_once(
     call: ToolCall,
     arguments: dict[str, Any],
     repeatable: bool,
+    answers: Answers | None,
 ) -> ToolResult:
     try:
-        with idempotency.call_in_progress(run, call, repeatable=repeatable):
+        with idempotency.call_in_progress(run, call, repeatable=repeatable, answers=answers):
             return await call_capability(capability, arguments)
     except idempotency.OutcomeUnknown as exc:
         return (

@@ -10,6 +10,7 @@ from uuid import uuid5
 from chat_service.runtime.events import AgentEvent
 from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.approval import ToolCall, call_place
+from chat_service.tools.question import Answers
 from shared import errors
 
 
@@ -25,12 +26,16 @@ class OutcomeUnknown(errors.RotaError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CurrentCall:
-    """The tool call that is carried out. `key` is the same after a takeover."""
+    """The tool call that is carried out. `key` is the same after a takeover or an answer.
+
+    `answers` are for questions of its server; None where nobody can be asked.
+    """
 
     run: AgentRun
     call: ToolCall
     key: str
     claim: Callable[[], Awaitable[bool]]
+    answers: Answers | None = None
 
     @property
     def step(self) -> str:
@@ -58,19 +63,26 @@ async def start_call() -> bool:
 
 
 @contextmanager
-def call_in_progress(run: AgentRun, call: ToolCall, *, repeatable: bool) -> Iterator[None]:
-    """Sets the current call. A `repeatable` call is idempotent and needs no claim."""
+def call_in_progress(
+    run: AgentRun, call: ToolCall, *, repeatable: bool, answers: Answers | None = None
+) -> Iterator[None]:
+    """Sets the current call. A `repeatable` call is idempotent and needs no claim.
+
+    A call that is made again with one more answer has a claim of its own.
+    """
     place = call_place(run, call)
+    claimed = f"{place}:answer:{answers.count}" if answers is not None and answers.count else place
 
     async def claim() -> bool:
         # a claim whose reply is lost may be stored: the retry returns False, and the call does
         # not run
         return repeatable or await run.deps.retry.peer.call(
-            lambda: run.deps.claims.claim(run.context.runtime.turn, place)
+            lambda: run.deps.claims.claim(run.context.runtime.turn, claimed)
         )
 
     key = str(uuid5(run.context.runtime.turn, place))
-    token = _CURRENT.set(CurrentCall(run=run, call=call, key=key, claim=claim))
+    current = CurrentCall(run=run, call=call, key=key, claim=claim, answers=answers)
+    token = _CURRENT.set(current)
     try:
         yield
     finally:

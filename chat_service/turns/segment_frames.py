@@ -17,6 +17,7 @@ from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, MessageRole
 from chat_service.persistence.messages import Message
 from chat_service.persistence.turns import Turn
+from chat_service.runtime.ports import ActionType
 from chat_service.turns.frame_log import FrameLog
 from chat_service.turns.message_parts import MessageParts
 from chat_service.turns.segment import Segment
@@ -27,6 +28,15 @@ _WHY = {
     ApprovalState.CANCELLED: "The turn ended before anybody decided, so nothing was done.",
     ApprovalState.APPROVED: "It was approved, but the turn ended before it was done: another"
     " approval of the turn was left undecided. Nothing was done.",
+}
+# A question is asked within a call that was begun.
+_WHY_UNANSWERED = {
+    ApprovalState.EXPIRED: "Nobody answered the question of the tool in time, so the call was given"
+    " up.",
+    ApprovalState.CANCELLED: "The turn ended before anybody answered the question of the tool, so"
+    " the call was given up.",
+    ApprovalState.APPROVED: "The question of the tool was answered, but the turn ended before the"
+    " answer was used: another approval of the turn was left undecided.",
 }
 # What ended the turn comes before what was decided in vain: a subagent's call may have several.
 _ORDER = (
@@ -63,12 +73,13 @@ def _result(row: Approval) -> pb.ToolCallFinished:
 
 
 def _output(row: Approval) -> dict[str, str]:
+    why = _WHY_UNANSWERED if row.action_type == ActionType.QUESTION else _WHY
     match row.state:
         case ApprovalState.REJECTED:
             return {"status": "rejected", "reason": row.reason}
         case ApprovalState.APPROVED:
-            return {"status": "error", "message": _WHY[row.state]}
-    return {"status": "rejected", "reason": row.state.value, "message": _WHY[row.state]}
+            return {"status": "error", "message": why[row.state]}
+    return {"status": "rejected", "reason": row.state.value, "message": why[row.state]}
 
 
 async def earlier_tool_calls(connection: AsyncConnection, turn: UUID) -> dict[str, dict[str, Any]]:

@@ -48,6 +48,8 @@ def configure(service: str, *, level: str = "INFO", process: int | None = None) 
     logging.basicConfig(level="WARNING", handlers=[handler])
     # The core logs every write to a client that went away as an error.
     logging.getLogger("grpc._cython.cygrpc").addFilter(_not_a_gone_client)
+    # The SDK logs what a server sends to a session that is closed as an error.
+    logging.getLogger("mcp.client.streamable_http").addFilter(_not_a_closed_session)
 
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
@@ -71,3 +73,8 @@ def _hide_secrets(
 
 def _not_a_gone_client(record: logging.LogRecord) -> bool:
     return "ExecuteBatchError" not in record.getMessage()
+
+
+def _not_a_closed_session(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return type(error).__name__ not in ("ClosedResourceError", "BrokenResourceError")

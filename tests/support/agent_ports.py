@@ -44,7 +44,12 @@ class MemoryApprovals:
     async def store(self, turn: UUID, draft: ApprovalDraft) -> StoredApproval:
         if (turn, draft.key) not in self._keys:
             stored = StoredApproval(
-                id=uuid4(), state="pending", payload=draft.payload, requested_by=self.user
+                id=uuid4(),
+                state="pending",
+                payload=draft.payload,
+                requested_by=self.user,
+                payload_schema=draft.payload_schema,
+                context=draft.context,
             )
             self._keys[turn, draft.key] = stored.id
             self._stored[stored.id] = stored

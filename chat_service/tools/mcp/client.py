@@ -15,9 +15,11 @@ from chat_service.runtime.models_file import McpServer
 from chat_service.tools import idempotency
 from chat_service.tools.mcp import session as mcp_session
 from chat_service.tools.mcp.access_token import TokenNotGiven
+from chat_service.tools.mcp.elicitation import Elicitor
 from chat_service.tools.mcp.progress import ToolProgress
 from chat_service.tools.mcp.result import read_error, read_images, read_output
 from chat_service.tools.mcp.sampler import Sampler
+from chat_service.tools.question import QuestionAsked
 from shared import errors
 from shared.telemetry import logs
 
@@ -31,6 +33,8 @@ INTERRUPTED: Final = (
     "The service was interrupted during this call, so it may have been carried out and may not. "
     "Find out before it is done again."
 )
+# in a result: what became of questions to a person
+QUESTIONS: Final = "questions_to_person"
 _UNSURE: Final = "it may have done it or not"
 
 log = logs.logger(__name__)
@@ -99,34 +103,46 @@ class McpClient:
     async def call_tool(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Calls a tool. Raises RotaError with the tool's message if it fails.
 
-        Raises PeerUnreachable if nothing was done, OutcomeUnknown if the call broke off.
+        Raises PeerUnreachable if nothing was done, OutcomeUnknown if the call broke off, and
+        QuestionAsked if the server asks a person what nobody has answered.
         """
         current = idempotency.current_call()
         progress = ToolProgress(current, f"{self.server.id}_{tool}")
-        asked = _ToolRequest(tool=tool, arguments=arguments, progress=progress)
+        answers = None if current is None else current.answers
+        elicitor = Elicitor(self.server.id, f"{self.server.id}_{tool}", answers)
+        asked = _ToolRequest(tool=tool, arguments=arguments, progress=progress, elicitor=elicitor)
 
         async def ask(session: ClientSession, limit: asyncio.Timeout) -> None:
             limit.reschedule(asyncio.get_running_loop().time() + self.server.timeout_seconds)
             await asked.of(session)
 
         try:
-            await self._use_session(ask, self._handlers(current))
+            await self._use_session(ask, self._handlers(current, elicitor))
         except Exception as error:
             # after a result, errors of the connection don't matter
-            if asked.answer is None:
+            if asked.answer is None and elicitor.question is None:
                 raise _broken(self.server, asked, error) from error
         finally:
             progress.end()
+        if elicitor.question is not None:
+            raise QuestionAsked(elicitor.question)
         if current is not None and isinstance(asked.answer, CallToolResult):
             _keep_images(current, asked.answer)
-        return _read(self.server, tool, asked.answer)
+        return _read_with_questions(self.server, tool, asked)
 
-    def _handlers(self, current: idempotency.CurrentCall | None) -> mcp_session.Handlers:
+    def _handlers(
+        self, current: idempotency.CurrentCall | None, elicitor: Elicitor
+    ) -> mcp_session.Handlers:
         """Returns what is done in a call when the server asks for something itself."""
         sampler = None
         if current is not None and self.server.sampling is not None:
             sampler = Sampler(current, self.server.sampling).sample
-        return mcp_session.Handlers(tools_changed=self.tools_changed, sampling=sampler)
+        return mcp_session.Handlers(
+            tools_changed=self.tools_changed,
+            sampling=sampler,
+            elicitation=elicitor.elicit,
+            asks=elicitor.asks,
+        )
 
     async def _use_session(
         self, use: mcp_session.SessionUse, handlers: mcp_session.Handlers
@@ -170,6 +186,7 @@ class _ToolRequest:
     tool: str
     arguments: dict[str, Any]
     progress: ToolProgress
+    elicitor: Elicitor
     sent: bool = False
     answer: CallToolResult | Exception | None = field(default=None)
 
@@ -178,9 +195,11 @@ class _ToolRequest:
             if await idempotency.start_call():
                 self.sent = True
                 # ClientSession.call_tool would list the tools again and validate the result
-                self.answer = await session.send_request(
-                    self._request(), CallToolResult, progress_callback=self.progress.report
-                )
+                async with asyncio.timeout(None) as limit:
+                    self.elicitor.end_with(limit)
+                    self.answer = await session.send_request(
+                        self._request(), CallToolResult, progress_callback=self.progress.report
+                    )
             else:
                 self.answer = idempotency.OutcomeUnknown(INTERRUPTED)
         except Exception as error:  # noqa: BLE001 - raised outside of the session
@@ -225,6 +244,18 @@ def _keep_images(current: idempotency.CurrentCall, answer: CallToolResult) -> No
     run = current.run
     if run.context.model.config.supports_images and (images := read_images(answer)):
         run.state.keep_tool_images(current.call.id, images)
+
+
+def _read_with_questions(server: McpServer, tool: str, asked: _ToolRequest) -> dict[str, Any]:
+    """Returns or raises the answer, with what became of questions to a person."""
+    said = asked.elicitor.said
+    try:
+        output = _read(server, tool, asked.answer)
+    except errors.RotaError as error:
+        if not said:
+            raise
+        raise type(error)(f"{error.message} ({said})") from error
+    return {**output, QUESTIONS: said} if said else output
 
 
 def _read(

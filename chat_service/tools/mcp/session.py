@@ -10,9 +10,22 @@ from typing import Any, Final
 
 import httpx
 from mcp import ClientSession
-from mcp.client.session import MessageHandlerFnT, SamplingFnT
+from mcp.client.session import ElicitationFnT, MessageHandlerFnT, SamplingFnT
 from mcp.client.streamable_http import streamable_http_client
-from mcp.types import ServerNotification, ToolListChangedNotification
+from mcp.types import (
+    CallToolRequest,
+    CancelledNotification,
+    CancelledNotificationParams,
+    ClientNotification,
+    ClientRequest,
+    ElicitationCapability,
+    FormElicitationCapability,
+    InitializeRequest,
+    RequestId,
+    ServerNotification,
+    ToolListChangedNotification,
+)
+from typing_extensions import override
 
 from chat_service.runtime.models_file import McpServer
 from chat_service.tools.mcp import stdio
@@ -38,6 +51,35 @@ class Handlers:
 
     tools_changed: Callable[[], None] = _nothing  # its list of tools is another
     sampling: SamplingFnT | None = None  # None: not announced, and refused
+    elicitation: ElicitationFnT | None = None  # None: not announced, and refused
+    asks: bool = False  # whether elicitation is announced, as forms
+
+
+class Session(ClientSession):
+    """A session that announces elicitation by forms, or none, and can cancel its last call.
+
+    The SDK would announce whatever has a callback, addresses to open too.
+    """
+
+    def __init__(self, *given: Any, asks: bool, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self._asks = asks
+        self._call: RequestId | None = None
+
+    @override
+    async def send_request(self, request: ClientRequest, *given: Any, **more: Any) -> Any:
+        match request.root:
+            case InitializeRequest(params=params):
+                forms = ElicitationCapability(form=FormElicitationCapability())
+                params.capabilities.elicitation = forms if self._asks else None
+            case CallToolRequest():
+                self._call = self._request_id
+        return await super().send_request(request, *given, **more)
+
+    async def cancel_call(self, reason: str) -> None:
+        """Tells the server that the call's result is not wanted any more."""
+        params = CancelledNotificationParams(requestId=self._call, reason=reason)
+        await self.send_notification(ClientNotification(CancelledNotification(params=params)))
 
 
 async def use_session(
@@ -105,11 +147,13 @@ async def _open_session(
     more: dict[str, Any] = {
         "message_handler": _message_handler(handlers),
         "sampling_callback": handlers.sampling,
+        "elicitation_callback": handlers.elicitation,
+        "asks": handlers.asks,
     }
     if server.command is not None:
         async with (
             stdio.open_process(server.id, server.command, secrets) as (read, write),
-            ClientSession(read, write, **more) as session,
+            Session(read, write, **more) as session,
         ):
             yield session
         return
@@ -117,7 +161,7 @@ async def _open_session(
     async with (
         _open_client(secrets, auth) as client,
         streamable_http_client(server.url, http_client=client) as (read, write, _),
-        ClientSession(read, write, **more) as session,
+        Session(read, write, **more) as session,
     ):
         yield session
 

@@ -213,6 +213,7 @@ class McpTools:
                 rule,
                 repeatable=one.repeatable,
                 reads_only=one.read_only,
+                questions=True,
             )
         self._offered[server.id] = list(found.values())
         self._seen[server.id] = told

@@ -1,5 +1,6 @@
 """What a turn did, in our words."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -57,12 +58,13 @@ def test_each_act_that_is_done_is_named() -> None:
 @pytest.mark.parametrize(
     ("approval", "message"),
     [
+        (replace(row("a"), action_type="question"), results(a=("OK", {"text": "sent"}))),
         (row("a", ApprovalState.REJECTED), results(a=("OK", {"status": "rejected"}))),
         (row("a"), results(a=("ERROR", {"status": "error"}))),
         (row("a"), results()),
         (row("a", subagent="researcher"), results(a=("OK", {"status": "done"}))),
     ],
-    ids=["rejected", "failed", "not done", "of a subagent"],
+    ids=["a question", "rejected", "failed", "not done", "of a subagent"],
 )
 def test_what_is_not_done_or_not_known_is_not_named(
     approval: Approval, message: MessageParts

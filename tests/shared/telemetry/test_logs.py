@@ -21,6 +21,11 @@ SCRIPT = textwrap.dedent(
     except ValueError:
         theirs.exception("It failed")
         logs.logger("ours").error("we_failed", exc_info=True)
+    class ClosedResourceError(Exception): pass
+    try:
+        raise ClosedResourceError
+    except ClosedResourceError:
+        logging.getLogger("mcp.client.streamable_http").exception("a session is closed")
     """
 )
 

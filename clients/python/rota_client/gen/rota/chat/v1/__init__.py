@@ -305,7 +305,9 @@ class Approval(betterproto2.Message):
     action_type: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
     What kind of act it is: `automation_create`, `automation_update`,
-    `automation_pause`, `automation_resume` or `tool_call`. More may come.
+    `automation_pause`, `automation_resume`, `tool_call` or `question`. More
+    may come. A `question` is what an MCP server asks a person within a call of
+    its tool: an approval answers it, a rejection declines.
     """
 
     turn: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
@@ -330,7 +332,10 @@ class Approval(betterproto2.Message):
     """
     What would be done. For `automation_create` it is the JSON of
     CreateAutomationRequest.automation: display_name, description and
-    definition with its triggers, in canonical form.
+    definition with its triggers, in canonical form. For `question` it is the
+    answer: a member for each field of the payload schema, at first those that
+    have a default. A person fills in the others with an edit; while a required
+    one is missing, it can't be approved.
     """
 
     payload_schema: "___google__protobuf__.Struct | None" = betterproto2.field(
@@ -355,6 +360,8 @@ class Approval(betterproto2.Message):
     (summary and slots `before` and `after`) and `consequences`.
     `automation_pause`, `automation_resume`: `automation` and `display_name`,
     the latter with `consequences`. `tool_call`: `tool` and its `description`.
+    `question`: `server`, `tool` and `message`, with `warnings` when it seems to
+    ask for a secret.
     What a subagent wants has `subagent` and its `task` besides. `warnings` name
     the fields of the payload that hold invisible characters. `consequences`
     has `runs_per_month`; `estimated_cost` in words (`unknown: …` where a model
@@ -366,7 +373,8 @@ class Approval(betterproto2.Message):
 
     preview: "Preview | None" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    When it would fire; for a change, after it. Empty for `tool_call`.
+    When it would fire; for a change, after it. Empty for `tool_call` and
+    `question`.
     """
 
     requested_by: "str" = betterproto2.field(12, betterproto2.TYPE_STRING)
@@ -599,7 +607,8 @@ class Decision(betterproto2.Message):
     """
     Approve what was shown. What would never fire by now is INVALID_ARGUMENT as
     if it had been sent as an edit, with paths under `edit.payload`, and the
-    approval stays PENDING. What one asked for who has lost access since, or is
+    approval stays PENDING; so is a `question` that lacks a required value.
+    What one asked for who has lost access since, or is
     a viewer by now, is PERMISSION_DENIED / CREATOR_ACCESS_LOST, edited or not.
     """
 
