@@ -1,6 +1,7 @@
 """`create_automation`: an intent → a draft → an approval → a saved automation."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from langchain_core.tools import BaseTool
 
@@ -11,7 +12,8 @@ from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences
 from chat_service.tools.automations.drafter import draft, draft_warnings, payload_schema
-from chat_service.tools.automations.preview import build_preview
+from chat_service.tools.automations.preview import build_preview, enabled_schedules
+from chat_service.tools.automations.warnings.intent_conflict import find_conflicts
 from chat_service.tools.results import ArgumentsInvalid, ToolFailed, ToolStopped
 from chat_service.tools.string_tool import Argument, Texts
 
@@ -49,6 +51,13 @@ def create_automation_tool(run: AgentRun) -> BaseTool:
     )
 
 
+def _conflicts(run: AgentRun, intent: str, payload: Mapping[str, Any]) -> list[str]:
+    context, schedules = run.context.runtime, enabled_schedules(payload)
+    return find_conflicts(
+        intent, payload, schedules, zone=context.time_zone, now=context.now, is_new=True
+    )
+
+
 async def _proposal(run: AgentRun, intent: str, emit: Emit) -> Proposal:
     match await draft(run, intent, emit):
         case {"payload": payload, **more}:
@@ -60,7 +69,7 @@ async def _proposal(run: AgentRun, intent: str, emit: Emit) -> Proposal:
                 context={
                     "intent": intent,
                     "consequences": estimate_consequences(run, payload),
-                    **draft_warnings(more),
+                    **draft_warnings(more, _conflicts(run, intent, payload)),
                 },
                 preview=preview,
             )

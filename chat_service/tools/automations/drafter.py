@@ -190,10 +190,10 @@ def drafter_prompt(run: AgentRun, tool: str, catalogue: Catalogue) -> str:
     )
 
 
-def draft_warnings(drawn: Mapping[Any, Any]) -> dict[str, Any]:
-    """Returns the part of a card's context that has what the drafter's model noted."""
-    notes = drawn.get("notes")
-    return {"warnings": [f"The model notes: {note}" for note in notes]} if notes else {}
+def draft_warnings(drawn: Mapping[Any, Any], conflicts: Sequence[str]) -> dict[str, Any]:
+    """Returns the part of a card's context that has the conflicts and the model's own notes."""
+    warnings = [*conflicts, *(f"The model notes: {note}" for note in drawn.get("notes") or ())]
+    return {"warnings": warnings} if warnings else {}
 
 
 def payload_schema() -> dict[str, Any]:

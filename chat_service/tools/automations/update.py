@@ -14,7 +14,8 @@ from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences
 from chat_service.tools.automations.drafter import draft_warnings, payload_schema, revise
 from chat_service.tools.automations.lookup import AUTOMATION
-from chat_service.tools.automations.preview import build_preview, zones_of
+from chat_service.tools.automations.preview import build_preview, enabled_schedules, zones_of
+from chat_service.tools.automations.warnings.intent_conflict import find_conflicts
 from chat_service.tools.diff import diff_fields
 from chat_service.tools.results import ArgumentsInvalid, EtagConflict, ToolFailed, ToolStopped
 from chat_service.tools.string_tool import Argument, Texts
@@ -53,7 +54,8 @@ async def _proposal(run: AgentRun, texts: Texts, emit: Emit) -> Proposal:
     match await revise(run, texts["automation"], texts["change"], emit):
         case {"payload": payload, "before": before, "state": state, **more}:
             shown = await _shown(run, texts["change"], payload, before, state)
-            return replace(shown, context={**shown.context, **draft_warnings(more)})
+            conflicts = _conflicts(run, texts["change"], payload)
+            return replace(shown, context={**shown.context, **draft_warnings(more, conflicts)})
         case {"issues": issues}:
             raise ToolStopped(ArgumentsInvalid(issues=issues))
         case {"reason": "conflict", "message": message}:
@@ -61,6 +63,13 @@ async def _proposal(run: AgentRun, texts: Texts, emit: Emit) -> Proposal:
         case {"message": message}:
             raise ToolStopped(ToolFailed(message=message))
     raise ToolStopped(ToolFailed(message="the draft could not be read"))
+
+
+def _conflicts(run: AgentRun, change: str, payload: Mapping[str, Any]) -> list[str]:
+    context, schedules = run.context.runtime, enabled_schedules(payload)
+    return find_conflicts(
+        change, payload, schedules, zone=context.time_zone, now=context.now, is_new=False
+    )
 
 
 async def _shown(

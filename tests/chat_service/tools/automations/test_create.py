@@ -1,6 +1,7 @@
 """From an intent to a saved automation, and every way it may not come to that."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -65,6 +66,16 @@ async def test_the_card_warns_of_what_nobody_sees(bench: Bench) -> None:
     warnings = bench.approvals.drafts[approval].context["warnings"]
     wanted = "definition.plan[0].config.prompt holds what nobody sees: U+202C POP DIRECTIONAL"
     assert any(warning.startswith(wanted) for warning in warnings)
+
+
+async def test_the_card_says_where_the_words_and_the_draft_disagree(bench: Bench) -> None:
+    # the demo model reads one day only
+    intent = {"intent": "On Mondays and Thursdays at 9am, water the plants."}
+    calls = json.dumps([{"name": "create_automation", "args": intent}])
+    (approval,) = await bench.paused(f"go <<calls={calls}>>")
+
+    (warning,) = bench.approvals.drafts[approval].context["warnings"]
+    assert warning == "The words say Monday and Thursday; this fires on Monday."
 
 
 async def test_a_draft_with_an_open_override_of_direction_is_no_card(bench: Bench) -> None:

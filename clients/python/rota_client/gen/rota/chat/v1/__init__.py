@@ -363,7 +363,9 @@ class Approval(betterproto2.Message):
     `question`: `server`, `tool` and `message`, with `warnings` when it seems to
     ask for a secret.
     What a subagent wants has `subagent` and its `task` besides. `warnings` name
-    the fields of the payload that hold invisible characters. `consequences`
+    the fields of the payload that hold invisible characters, and say where the
+    words of `intent` or `change` and the draft disagree (weekday, time, zone,
+    interval, number, address). `consequences`
     has `runs_per_month`; `estimated_cost` in words (`unknown: …` where a model
     has no price) and, when it is known, `estimated_cost_usd` a month; `tools`
     that are granted; `auto_approve`; `on_failure` and `warnings` in words. These
