@@ -106,3 +106,32 @@ def test_what_follows_says_on_whose_behalf_it_runs() -> None:
 def plain(text: str) -> str:
     """Without the frame of the card, and with any gap as one space."""
     return " ".join(text.replace("│", " ").split())
+
+
+def test_a_question_shows_who_asks_what_and_which_fields_an_answer_has() -> None:
+    asks = asked(
+        "question",
+        {"class": "second"},
+        {"server": "desk", "tool": "desk_book", "message": "How many?", "warnings": ["Careful."]},
+    )
+    asks.payload_schema = Struct.from_dict(
+        {
+            "type": "object",
+            "properties": {
+                "seats": {"type": "integer", "minimum": 1, "description": "With a table"},
+                "class": {"type": "string", "enum": ["first", "second"], "default": "second"},
+            },
+            "required": ["seats"],
+        }
+    )
+
+    text = shown(asks)
+
+    for part in (
+        "How many?",
+        "Careful.",
+        "desk_book",
+        "seats (type integer, minimum 1, required): With a table",
+        "class (type string, enum first, second)",
+    ):
+        assert part in text

@@ -29,6 +29,7 @@ from rota_client.terminal.formatting import (
 )
 
 _AUTOMATION: Final = "automation_create"
+_QUESTION: Final = "question"
 
 
 def card(approval: Approval) -> RenderableType:
@@ -70,6 +71,8 @@ def _payload_rows(approval: Approval, payload: Plain) -> Iterator[Row]:
     yield "What", sanitize(approval.summary)
     yield "Kind", sanitize(approval.action_type)
     context = json_format.struct_to_dict(approval.context)
+    if approval.action_type == _QUESTION and approval.payload_schema is not None:
+        yield "Fields", _fields(json_format.struct_to_dict(approval.payload_schema))
     changed = context.get("difference")
     if isinstance(changed, list) and approval.edited_payload is None:
         differences = [_difference(one, payload) for one in changed if isinstance(one, dict)]
@@ -82,6 +85,25 @@ def _payload_rows(approval: Approval, payload: Plain) -> Iterator[Row]:
             yield "Was", sanitize(was)
     if approval.preview is not None and approval.preview.slots:
         yield from preview_rows(approval.preview)
+
+
+def _fields(schema: Plain) -> str:
+    """Returns what an answer may hold, a line for each field."""
+    required = schema.get("required", [])
+    return (
+        "\n".join(
+            _field_line(name, field, required=name in required)
+            for name, field in schema.get("properties", {}).items()
+        )
+        or "none: approve to say yes, or reject"
+    )
+
+
+def _field_line(name: str, field: Plain, *, required: bool) -> str:
+    rules = {key: said for key, said in field.items() if key not in ("description", "default")}
+    said = [f"{format_label(key)} {format_value(rule)}" for key, rule in rules.items()]
+    about = f": {format_value(field['description'])}" if field.get("description") else ""
+    return f"{sanitize(name)} ({', '.join([*said, *(['required'] if required else [])])}){about}"
 
 
 def _automation_rows(approval: Approval, payload: Plain, *, preview: bool = True) -> Iterator[Row]:

@@ -31,6 +31,8 @@ export function ApprovalBody(act: Act) {
       return <Turning {...act} />;
     case "tool_call":
       return <Calling {...act} />;
+    case "question":
+      return <Answering {...act} />;
     default:
       return <Other {...act} />;
   }
@@ -50,6 +52,8 @@ export function titleOf(approval: Approval, payload: JsonObject): string {
       return `Resume ${named || "an automation"}`;
     case "tool_call":
       return `Use ${typeof payload.tool === "string" ? payload.tool : "a tool"}`;
+    case "question":
+      return `${typeof context.server === "string" ? context.server : "A tool"} asks you something`;
     default:
       return approval.summary || label(approval.actionType);
   }
@@ -141,6 +145,31 @@ function Calling({ approval, payload }: Act) {
         <Mine approval={approval} payload={payload} />
         <Others approval={approval} payload={payload} />
         <Context context={context} known={["tool", "description"]} />
+      </div>
+    </>
+  );
+}
+
+function Answering({ approval, payload }: Act) {
+  return (
+    <>
+      <Question approval={approval} />
+      {Object.keys(payload).length > 0 && <div class="sections"><section><h3>Your answer</h3><Values value={payload} name={label} /></section></div>}
+    </>
+  );
+}
+
+/** What a server asks, above the form of the answer. */
+export function Question({ approval, schema }: { approval: Approval; schema?: JsonObject | undefined }) {
+  const context = objectOf(approval.context);
+  const fields = Object.entries(objectOf(schema?.properties)).map(([key, field]) => [key, objectOf(field).description] as const);
+  const told = Object.fromEntries(fields.filter((each): each is [string, string] => typeof each[1] === "string"));
+  return (
+    <>
+      {typeof context.message === "string" && <p class="about multi">{context.message}</p>}
+      <div class="sections">
+        {Object.keys(told).length > 0 && <section><h3>The fields</h3><Values value={told} name={label} /></section>}
+        <Context context={context} known={["message", "server"]} />
       </div>
     </>
   );

@@ -10,7 +10,7 @@ import { resourceHref } from "../lib/router.js";
 import { dateOf, nearby, relative } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { TextPrompt, Badge, type Tone, ProblemNotice } from "../ui/parts.js";
-import { ApprovalBody, Others, titleOf } from "./ApprovalBody.js";
+import { ApprovalBody, Others, Question, titleOf } from "./ApprovalBody.js";
 import { Changes, changesOf } from "./Changes.js";
 import { Editor, PAST, Wrongs } from "./Editor.js";
 import { place, refusalText } from "./labels.js";
@@ -38,7 +38,8 @@ export function ApprovalCard({ approval: given, decided }: { approval: Approval;
 function Pending({ approval, hold, decided }: { approval: Approval; hold: (approval: Approval) => void; decided: () => void }) {
   const original = approval.payload ?? {};
   const schema = useSchema(approval);
-  const [editing, edit] = useState(false);
+  const asks = approval.actionType === "question";
+  const [editing, edit] = useState(asks);
   const [sought, seek] = useState<{ field: string }>();
   const [payload, change] = useState<JsonValue>(original);
   const [typed, hear] = useState<Record<string, string>>({});
@@ -104,6 +105,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
         <span class="faint">{expires && `expires ${relative(expires)}`}</span>
       </header>
       <h2>{title}</h2>
+      {asks && editing && schema && <Question approval={approval} schema={schema} />}
       {editing && schema ? (
         <Editor
           schema={schema}
@@ -124,7 +126,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
       <footer>
         {faults.length > 0 && <Held id={held} faults={faults} passed={late.some((each) => hasPassed(approval, payload, each))} show={show} />}
         <button type="button" class="primary" disabled={busy || faults.length > 0} aria-busy={busy} aria-describedby={faults.length ? held : undefined} onClick={() => void approve()}>
-          <Icon name="check" />{altered || isTyped ? "Approve with changes" : "Approve"}
+          <Icon name="check" />{asks ? "Answer" : altered || isTyped ? "Approve with changes" : "Approve"}
         </button>
         {schema && (
           <button type="button" class="quiet" aria-pressed={editing} disabled={editing && faults.length > 0 && (altered || isTyped)} aria-describedby={editing && faults.length ? held : undefined} onClick={() => edit(!editing)}>
