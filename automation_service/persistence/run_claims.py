@@ -73,7 +73,7 @@ with asked as (
 select asked.id, asked.first, taken.attempt, taken.events, taken.automation_id,
        taken.definition_snapshot::text as snapshot, taken.inputs::text as inputs,
        taken.trigger_payload::text as trigger_payload, taken.step_results::text as step_results,
-       taken.slot_time, taken.cancel_requested,
+       taken.slot_time, taken.cancel_requested, taken.end_reason::text as end_reason,
        extract(epoch from taken.deadline - clock_timestamp())::float8 as seconds_left,
        a.resource_id, a.workspace_id, v.author_id, taken.trigger_id,
        m.role as author_role
@@ -93,7 +93,10 @@ class AttemptFenced(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A run that this worker may execute. `seconds_left` is by the clock of the database."""
+    """A run that this worker may execute. `seconds_left` is by the clock of the database.
+
+    With `end_reason` the run ends: only its on_failure is left, and the seconds are those of it.
+    """
 
     run: UUID
     attempt: int
@@ -111,6 +114,7 @@ class Claim:
     step_results: list[dict[str, Any]]
     seconds_left: float
     cancel_requested: bool
+    end_reason: dict[str, Any] | None
 
 
 async def claim_runs(
@@ -159,6 +163,7 @@ def _answer(row: Any) -> Claim | UUID | None:
         step_results=json.loads(row["step_results"]),
         seconds_left=row["seconds_left"],
         cancel_requested=row["cancel_requested"],
+        end_reason=None if row["end_reason"] is None else json.loads(row["end_reason"]),
     )
 
 

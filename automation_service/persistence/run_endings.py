@@ -60,6 +60,13 @@ select r.id, r.slot_time, coalesce(s.fire_time, r.slot_time) as fire_time,
  order by r.slot_time, r.id
 """
 
+_STORE_END_REASON: Final = """
+update automation.automation_runs
+   set end_reason = $3::jsonb, deadline = clock_timestamp() + make_interval(secs => $4)
+ where id = $1 and attempt = $2 and status = 'running'
+returning id
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingRun:
@@ -83,6 +90,16 @@ async def end_runs(
     held = await lock_automations(connection, endings, wait=wait)
     mine = [last for automation, last in endings.items() if automation in held]
     return await run_checkpoints.store(connection, mine, wait=wait)
+
+
+async def store_end_reason(
+    connection: AsyncConnection, run: UUID, attempt: int, end_reason: str, seconds: float
+) -> bool:
+    """Stores why a run ends, as JSON, and the time that its on_failure has.
+
+    Returns False when the attempt does not hold the run any more.
+    """
+    return bool(await fetch(connection, _STORE_END_REASON, run, attempt, end_reason, seconds))
 
 
 async def record_outcomes(

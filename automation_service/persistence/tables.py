@@ -114,8 +114,11 @@ runs = sa.Table(
     # An automation executes one exclusive run at a time. Concurrency `always` creates others.
     sa.Column("exclusive", sa.Boolean, nullable=False),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.text("false")),
-    # By the clock of the database, unlike the times that callers see.
+    # By the clock of the database, unlike the times that callers see. First that of the plan,
+    # then that of on_failure.
     sa.Column("deadline", _TIME),
+    # Why it ends, stored before on_failure begins: status, error and step_id.
+    _json("end_reason"),
     sa.Column("definition_snapshot", JSONB, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False),
     _json("inputs", default="{}"),

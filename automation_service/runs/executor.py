@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import partial
@@ -10,15 +11,18 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service import definitions
+from automation_service.persistence import run_endings
 from automation_service.persistence import run_maintenance as rows
 from automation_service.persistence.run_claims import AttemptFenced, Claim
 from automation_service.runs import step_results, step_retry, templates
 from automation_service.runs.agent_client import TaskFailed
 from automation_service.runs.attempt import AttemptAgent, StoppableAgent, call_action, timeout_error
-from automation_service.runs.event_log import RunLog
+from automation_service.runs.end_reason import EndReason
+from automation_service.runs.event_log import RunLog, StoreError
 from automation_service.runs.step_results import StepResult
 from shared import errors, resources
 from shared.clock import Clock, rfc3339
+from shared.db import database
 from shared.definition.envelope import AutomationDefinition
 from shared.definition.execution import PlanStep
 from shared.definition.states import RunStatus
@@ -35,6 +39,8 @@ from shared.telemetry import logs
 # An attempt of a step stores this many progress events; later ones are dropped.
 MAX_PROGRESS_EVENTS: Final = 200
 MAX_TITLE_CHARACTERS: Final = 200
+# What on_failure has, whatever the plan took.
+ON_FAILURE_SECONDS: Final = 300
 # Progress of the agent waits while more events of the run than these are unstored.
 MAX_PENDING_EVENTS: Final = 64
 
@@ -58,33 +64,101 @@ class RunExecutor:
     stop_reason: StopReason | None = None
     output: Any = None
     definition: AutomationDefinition = field(init=False)
+    end_reason: EndReason | None = field(default=None, init=False)
+    _plan_ids: set[str] = field(init=False)
     _attempt_agent: AttemptAgent | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.definition = definitions.parse(self.claim.snapshot).definition
         self.run_log.artifacts = partial(step_results.build_artifacts, self.definition)
+        if self.claim.end_reason is not None:
+            self.end_reason = EndReason.from_json(self.claim.end_reason)
+        self._plan_ids = {step.step_id for step in self.definition.plan}
         for result in self.run_log.results:
-            if result.status == "succeeded":
+            if result.status == "succeeded" and result.step_id in self._plan_ids:
                 self.output = result.output
 
     @property
     def claim(self) -> Claim:
         return self.run_log.claim
 
-    async def run(self) -> errors.RotaError | None:
-        """Runs the plan, and on_failure when a step fails. Returns the error of that step.
+    async def run_plan(self, wait: Callable[[], Awaitable[None]] | None = None) -> EndReason:
+        """Runs the plan within the time of the run. No step runs after one that failed.
 
-        No step of the plan runs after one that failed.
+        What `wait` takes before the first step counts.
         """
-        for step in self.definition.plan:
-            error = await self._run_step(step, None)
-            if error is not None:
-                await self._on_failure(error)
-                return error
-        return None
+        if self.claim.seconds_left <= 0:
+            return await self.time_out()
+        limit = asyncio.timeout(self.claim.seconds_left)
+        try:
+            async with limit:
+                if wait is not None:
+                    await wait()
+                for step in self.definition.plan:
+                    error = await self._run_step(step)
+                    if error is not None:
+                        return EndReason(status=RunStatus.FAILED, error=error, step_id=step.step_id)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            return await self.time_out()
+        return EndReason(status=RunStatus.SUCCEEDED)
 
-    def build_timeout_error(self) -> errors.TimedOut:
-        return timeout_error("the run", self.definition.execution.timeout_seconds)
+    async def time_out(self) -> EndReason:
+        """Ends the running step of a run whose time is over. Says how the run ends."""
+        running = [r.step_id for r in self.run_log.results if r.status == "running"]
+        await self.end_step(RunStatus.TIMED_OUT)
+        seconds = self.definition.execution.timeout_seconds
+        return EndReason(
+            status=RunStatus.TIMED_OUT,
+            error=timeout_error("the run", seconds),
+            step_id=running[0] if running else "",
+        )
+
+    async def begin_on_failure(self, end_reason: EndReason) -> bool:
+        """Stores why the run ends, and the time of its on_failure. False when it has none.
+
+        Raises AttemptFenced or StoreError.
+        """
+        if end_reason.error is None or not self.definition.execution.on_failure:
+            return False
+        await self.run_log.flush()
+        try:
+            async with database.autocommit(self.db) as connection:
+                held = await run_endings.store_end_reason(
+                    connection,
+                    self.claim.run,
+                    self.claim.attempt,
+                    end_reason.to_json(),
+                    ON_FAILURE_SECONDS,
+                )
+        except Exception as fault:
+            raise StoreError from fault
+        if not held:
+            raise AttemptFenced
+        self.end_reason = end_reason
+        return True
+
+    async def run_on_failure(self, seconds: float) -> None:
+        """Runs the steps of on_failure within so many seconds, up to the first that fails.
+
+        Agent tasks are skipped when the plan failed because its budget is used up.
+        """
+        assert self.end_reason is not None
+        assert self.end_reason.error is not None
+        limit = asyncio.timeout(max(0.0, seconds))
+        try:
+            async with limit:
+                for step in self.definition.execution.on_failure:
+                    spent = self.end_reason.error.reason == "BUDGET_EXCEEDED"
+                    if spent and step.action == "agent_task":
+                        self._skip(step)
+                    elif await self._run_step(step) is not None:
+                        return
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            await self.end_step(RunStatus.TIMED_OUT)
 
     async def end_step(self, status: RunStatus) -> None:
         """Gives the running step the status of its run, and stops the step's agent task.
@@ -96,29 +170,14 @@ class RunExecutor:
             return
         if self._attempt_agent is not None:
             await self._attempt_agent.stop()
+            self._attempt_agent = None
         now = rfc3339(self.clock.now())
         for result in list(self.run_log.results):
             if result.status == "running":
                 self.run_log.put_result(replace(result, status=status.value, finished_at=now))
 
-    async def _on_failure(self, plan_error: errors.RotaError) -> None:
-        """Runs the steps of on_failure, up to the first that fails.
-
-        Agent tasks are skipped when the plan failed because its budget is used up.
-        """
-        for step in self.definition.execution.on_failure:
-            if plan_error.reason == "BUDGET_EXCEEDED" and step.action == "agent_task":
-                self._skip(step)
-            elif await self._run_step(step, plan_error) is not None:
-                return
-
-    async def _run_step(
-        self, step: PlanStep, plan_error: errors.RotaError | None
-    ) -> errors.RotaError | None:
-        """Runs a step to its end, unless an earlier worker did. Returns its error when it failed.
-
-        `plan_error` is the error that the steps of on_failure read; None for steps of the plan.
-        """
+    async def _run_step(self, step: PlanStep) -> errors.RotaError | None:
+        """Runs a step to its end, unless an earlier worker did. Returns its error if it failed."""
         earlier = self._result(step)
         if earlier is not None and earlier.status in ("succeeded", "skipped"):
             return None
@@ -130,26 +189,24 @@ class RunExecutor:
             return step_results.error_from_json(earlier.error)
         try:
             if step.when is not None and not templates.evaluate_condition(
-                step.when, self._template_names(plan_error)
+                step.when, self._template_names()
             ):
                 self._skip(step)
                 return None
-            action, config = self._prepare(step, plan_error)
+            action, config = self._prepare(step)
         except errors.RotaError as error:
             result = step_results.start_attempt(step, earlier, self.clock.now())
             return self._store_failure(result, error)
         return await self._run_attempts(step, action, config)
 
-    def _prepare(
-        self, step: PlanStep, plan_error: errors.RotaError | None
-    ) -> tuple[ActionDefinition, dict[str, Any]]:
+    def _prepare(self, step: PlanStep) -> tuple[ActionDefinition, dict[str, Any]]:
         action = get_action(step.action)
         if action is None:
             raise errors.CapabilityGone(
                 f"the action {step.action} is no longer registered",
                 metadata={"capability": step.action},
             )
-        config = templates.render(step.config, self._template_names(plan_error))
+        config = templates.render(step.config, self._template_names())
         if action.config_model is not None:
             try:
                 action.config_model.model_validate(config)
@@ -250,7 +307,8 @@ class RunExecutor:
         return progress
 
     def _store_success(self, result: StepResult, action_result: ActionResult, output: Any) -> None:
-        self.output = output
+        if result.step_id in self._plan_ids:
+            self.output = output
         self.run_log.put_result(
             replace(
                 result,
@@ -299,11 +357,11 @@ class RunExecutor:
     def _result(self, step: PlanStep) -> StepResult | None:
         return next((r for r in self.run_log.results if r.step_id == step.step_id), None)
 
-    def _template_names(self, plan_error: errors.RotaError | None) -> dict[str, Any]:
+    def _template_names(self) -> dict[str, Any]:
         names = step_results.build_names(self.claim, self.definition, self.run_log.results)
-        if plan_error is None:
+        if self.end_reason is None:
             return names
-        return {**names, "error": step_results.error_to_json(plan_error)}
+        return {**names, "error": self.end_reason.template_error()}
 
     def _budget_left(self) -> int | None:
         cap = self.definition.execution.budget_cap_usd

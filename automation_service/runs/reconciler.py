@@ -44,7 +44,7 @@ class RunReconciler:
         await run_every(seconds, self.reconcile, stop=stop, on_error=on_error)
 
     async def reconcile(self) -> None:
-        """Ends overdue runs, then enqueues every run that may go on."""
+        """Ends overdue runs without on_failure, then enqueues every run that may go on."""
         await self._end_overdue()
         await self._enqueue_runnable()
 
@@ -79,5 +79,10 @@ class RunReconciler:
             await fail_unreadable(run_log, error)
             return
         with contextlib.suppress(AttemptFenced):
+            end_reason = executor.end_reason
+            if end_reason is None:
+                end_reason = await executor.time_out()
+                if await executor.begin_on_failure(end_reason):
+                    return  # enqueued with the runs that may go on
             await executor.end_step(RunStatus.TIMED_OUT)
-            await run_log.end(RunStatus.TIMED_OUT, executor.build_timeout_error(), executor.output)
+            await run_log.end(end_reason.status, end_reason.error, executor.output)

@@ -12,7 +12,13 @@ from automation_service.persistence import run_maintenance as rows
 from automation_service.persistence.run_claims import AttemptFenced, Claim
 from automation_service.queue import RunQueue
 from automation_service.runs.attempt import StoppableAgent
-from automation_service.runs.executor import RunExecutor, StopReason, fail_unreadable
+from automation_service.runs.end_reason import EndReason
+from automation_service.runs.executor import (
+    ON_FAILURE_SECONDS,
+    RunExecutor,
+    StopReason,
+    fail_unreadable,
+)
 from automation_service.runs.writer import BatchWriter
 from shared import errors
 from shared.aio import wait_for_stop
@@ -67,20 +73,9 @@ class RunWorker:
     async def _run_to_end(self, executor: RunExecutor) -> None:
         status: RunStatus = RunStatus.SUCCEEDED
         error: errors.RotaError | None = None
-        limit = asyncio.timeout(max(0.0, executor.claim.seconds_left))
         try:
-            _check_cancellation(executor.claim)
-            _check_author(executor.claim)
-            async with limit:
-                if executor.claim.seconds_left > SHORT_SECONDS:
-                    await self.burst.wait()
-                error = await executor.run()
-            if error is not None:
-                status = RunStatus.FAILED
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            status, error = RunStatus.TIMED_OUT, executor.build_timeout_error()
+            end_reason = await self._run_steps(executor)
+            status, error = end_reason.status, end_reason.error
         except asyncio.CancelledError:
             if executor.stop_reason is None:
                 raise  # the queue gives the run to another worker
@@ -90,6 +85,8 @@ class RunWorker:
                 raise AttemptFenced from None
             if executor.stop_reason is StopReason.ACCESS_LOST:
                 status, error = RunStatus.FAILED, _access_lost(executor.claim.author)
+                if executor.end_reason is not None:
+                    status, error = executor.end_reason.status, executor.end_reason.error
             else:
                 status, error = RunStatus.CANCELLED, errors.Cancelled(_CANCELLED)
         except errors.Cancelled as refusal:
@@ -98,6 +95,21 @@ class RunWorker:
             status, error = RunStatus.FAILED, refusal
         await executor.end_step(status)
         await executor.run_log.end(status, error, executor.output)
+
+    async def _run_steps(self, executor: RunExecutor) -> EndReason:
+        """Runs the plan, and on_failure when it failed or took too long. Says how the run ends."""
+        claim = executor.claim
+        _check_cancellation(claim)
+        if (end_reason := executor.end_reason) is not None:
+            if claim.author_role in ROLES_THAT_ACT:
+                await executor.run_on_failure(claim.seconds_left)
+            return end_reason
+        _check_author(claim)
+        wait = self.burst.wait if claim.seconds_left > SHORT_SECONDS else None
+        end_reason = await executor.run_plan(wait)
+        if await executor.begin_on_failure(end_reason):
+            await executor.run_on_failure(ON_FAILURE_SECONDS)
+        return end_reason
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Stops held runs that were cancelled, or that another worker took over.

@@ -45,7 +45,7 @@ class PlanStep(Block):
 class ExecutionBlock(Block):
     """How a run is carried out. Left out, every default holds; an explicit 0 stays 0."""
 
-    timeout_seconds: Annotated[Seconds, Field(description="of the whole run")] = 600
+    timeout_seconds: Annotated[Seconds, Field(description="of the plan of a run")] = 600
     max_retries: Retries = 2
     retry_backoff: Literal["exponential", "linear", "none"] = "exponential"
     concurrency: Literal["drop_if_running", "queue", "always"] = "drop_if_running"

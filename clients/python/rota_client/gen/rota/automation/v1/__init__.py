@@ -740,7 +740,7 @@ class ExecutionBlock(betterproto2.Message):
 
     timeout_seconds: "int | None" = betterproto2.field(1, betterproto2.TYPE_INT32, optional=True)
     """
-    Limit of a whole run, 1 to 86,400 seconds. Default 600.
+    Limit of a run's plan, 1 to 86,400 seconds. Default 600.
     """
 
     max_retries: "int | None" = betterproto2.field(2, betterproto2.TYPE_INT32, optional=True)
@@ -768,7 +768,10 @@ class ExecutionBlock(betterproto2.Message):
 
     on_failure: "list[PlanStep]" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    Steps that run after a step failed for good: at most 10. They see `error`.
+    Steps that run after a step failed for good or the run took too long: at
+    most 10. They have 300 seconds of their own together, after those of
+    timeout_seconds, and see `error`: its step_id, reason, message, code and
+    metadata. A run that is cancelled, or whose author lost access, has none.
     """
 
 
@@ -1887,7 +1890,7 @@ class Run(betterproto2.Message):
         13, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    Output of the last step that succeeded. Absent in lists.
+    Output of the last step of the plan that succeeded. Absent in lists.
     """
 
     artifacts: "list[Artifact]" = betterproto2.field(14, betterproto2.TYPE_MESSAGE, repeated=True)
