@@ -27,6 +27,15 @@ from chat_service.llm.tool_call_chunks import ToolCallAssembler, ToolCallChunk
 
 # in a message's metadata: what was done to arguments of tool calls, by id
 REPAIRS: Final = "repairs"
+# what reading a chunk of no known form raises
+_ODD_FORMS: Final = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 # in a message's metadata: the text is the model's refusal to answer
 REFUSED: Final = "refused"
 
@@ -98,7 +107,7 @@ class StreamingChat(ChatOpenAI):
         """Converts a chunk to LangChain's. Raises BrokenStream."""
         try:
             return self._convert_chunk_to_generation_chunk(data, AIMessageChunk, {})
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
+        except _ODD_FORMS as exc:
             raise BrokenStream from exc
 
 
@@ -127,6 +136,7 @@ class _ResponseBuilder:
         if isinstance(data, str):
             return () if self._answer else self._add_text(data)
         if text_key(data) == "content" and not self._answer:
+            self._answer = 0  # others have an index
             self._plain = self._plain or data
             return self._add_text(data["choices"][0]["delta"]["content"])
         self._drop_other_answers(data)
@@ -134,7 +144,7 @@ class _ResponseBuilder:
         try:
             self._take_usage(data)
             words, calls, size = _prepare(data, self._calls, self._returned)
-        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as exc:
+        except _ODD_FORMS as exc:
             raise BrokenStream from exc
         self._progress.bytes_written += size
         self._finish = normalize_reason(finish_reason(data)) or self._finish

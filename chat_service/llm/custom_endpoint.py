@@ -18,6 +18,8 @@ from shared.security.egress import (
 
 # above the longest streamed answer of any model; of decoded bytes
 MAX_BYTES: Final = 32 * 1024 * 1024
+# of an error, which is told in a few words
+MAX_ERROR_BYTES: Final = 64 * 1024
 CONNECT_SECONDS: Final = 10.0
 IDLE_SECONDS: Final = 60.0
 # headers that the SDK fills from the environment; they are not the person's
@@ -59,7 +61,10 @@ def open_client(
         trust_env=False,
         follow_redirects=False,
         timeout=httpx2.Timeout(IDLE_SECONDS, connect=CONNECT_SECONDS),
-        event_hooks={"request": [_prepare], "response": [bound_responses(most_bytes)]},
+        event_hooks={
+            "request": [_prepare],
+            "response": [bound_responses(most_bytes, max_error_bytes=MAX_ERROR_BYTES)],
+        },
     )
 
 

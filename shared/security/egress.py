@@ -149,23 +149,37 @@ def _system_tls() -> ssl.SSLContext:
     return httpx2.create_ssl_context()
 
 
-def bound_responses(max_bytes: int) -> Callable[[httpx2.Response], Awaitable[None]]:
+def bound_responses(
+    max_bytes: int, *, max_error_bytes: int | None = None
+) -> Callable[[httpx2.Response], Awaitable[None]]:
     """Returns a response hook of a client: it decodes each body within a limit of decoded bytes.
 
     A body that is larger raises ResponseTooLarge, one that can't be decoded httpx2.DecodingError.
+    The body of an error ends after `max_error_bytes`, if it is given.
     """
 
     async def bound(response: httpx2.Response) -> None:
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         coding = ",".join(response.headers.get_list("content-encoding"))
-        response.stream = _BoundedStream(response.stream, max_bytes, coding=coding)
+        cut = max_error_bytes is not None and response.status_code >= 400
+        limit = max_error_bytes if cut and max_error_bytes is not None else max_bytes
+        response.stream = _BoundedStream(response.stream, limit, coding=coding, cut=cut)
         response.headers.pop("content-encoding", None)
 
     return bound
 
 
 class _BoundedStream(httpx2.AsyncByteStream):
-    def __init__(self, stream: httpx2.AsyncByteStream, max_bytes: int, *, coding: str = "") -> None:
+    def __init__(
+        self,
+        stream: httpx2.AsyncByteStream,
+        max_bytes: int,
+        *,
+        coding: str = "",
+        cut: bool = False,
+    ) -> None:
+        """`cut`: a larger body ends after the limit, and nothing is raised."""
+        self._cut = cut
         self._stream = stream
         self._max_bytes = max_bytes
         self._coding = coding
@@ -178,6 +192,8 @@ class _BoundedStream(httpx2.AsyncByteStream):
             ):
                 yield piece
         except body_decoder.BodyTooLarge as exc:
+            if self._cut:
+                return
             raise ResponseTooLarge("the response is too large") from exc
         except body_decoder.BodyUnreadable as exc:
             raise httpx2.DecodingError(str(exc)) from exc

@@ -24,19 +24,93 @@ THOUGHT_TEXTS: Final = ("reasoning_content", "reasoning")
 THOUGHT_PARTS: Final = ("reasoning_details", "thinking_blocks", "extra_content")
 THOUGHTS: Final = (*THOUGHT_TEXTS, *THOUGHT_PARTS)
 CALL_MEMBERS: Final = frozenset({"index", "id", "type", "function", "name", "arguments"})
-# of what is kept of an answer beside the text of its thoughts, as JSON
-MAX_BYTES: Final = 64 * 1024
+# of the members of an answer's calls, and of the parts of its thoughts, as JSON
+MAX_CALL_BYTES: Final = 64 * 1024
+MAX_THOUGHT_BYTES: Final = 256 * 1024
 _MAX_PARTS: Final = 2_000
-_TEXTS: Final = ("text", "thinking", "summary", "data")
+# members of a part that come in pieces; the other members come whole
+_TEXTS: Final = ("text", "thinking", "summary")
+
+
+@dataclass(slots=True)
+class _Part:
+    """A part of a member's list, of which more may come."""
+
+    members: dict[str, Any]
+    texts: dict[str, list[str]] = field(default_factory=dict)
+
+    def goes_on_with(self, more: Mapping[str, Any]) -> bool:
+        """Returns whether another part of the list is the rest of this one."""
+        place = ("index", "type", "id")
+        return (
+            "signature" not in self.members
+            and any(isinstance(more.get(name), str) for name in (*_TEXTS, "signature"))
+            and all(
+                more.get(name) is None or more[name] == self.members.get(name) for name in place
+            )
+            and more.get("type") == self.members.get("type")
+        )
+
+    def add(self, more: Mapping[str, Any]) -> int:
+        """Adds a part; returns how many bytes that takes."""
+        size = 0
+        for name, value in more.items():
+            if name in _TEXTS and isinstance(value, str):
+                self.texts.setdefault(name, []).append(value)
+                size += len(value)
+            elif value is not None and self.members.get(name) != value:
+                self.members[name] = value
+                size += _size(value)
+        return size
+
+    def whole(self) -> dict[str, Any]:
+        return {**self.members, **{name: "".join(more) for name, more in self.texts.items()}}
+
+
+@dataclass(slots=True)
+class _Member:
+    """A member of a message as its chunks bring it: a list of parts, or a value."""
+
+    value: Any = None
+    parts: list[_Part | Any] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, more: Any) -> None:
+        """Raises TypeError for what can't be stored."""
+        if not isinstance(more, list):
+            both = isinstance(self.value, dict) and isinstance(more, dict)
+            self.value = {**self.value, **more} if both else more
+            self.size += _size(more)
+            return
+        for part in more:
+            last = self.parts[-1] if self.parts else None
+            if isinstance(part, dict) and isinstance(last, _Part) and last.goes_on_with(part):
+                self.size += last.add(part)
+            elif isinstance(part, dict):
+                self.parts.append(_Part({}))
+                self.size += 20 + self.parts[-1].add(part)
+            else:
+                self.parts.append(part)
+                self.size += _size(part)
+            if self.is_too_large:
+                return
+
+    @property
+    def is_too_large(self) -> bool:
+        return self.size > MAX_THOUGHT_BYTES or len(self.parts) > _MAX_PARTS
+
+    def whole(self) -> Any:
+        parts = [one.whole() if isinstance(one, _Part) else one for one in self.parts]
+        return parts or self.value
 
 
 @dataclass(slots=True)
 class ReturnedMembers:
-    """Collects them from the chunks of an answer."""
+    """Collects them from the chunks of an answer. One that is too large is left out whole."""
 
     _thoughts: set[str] = field(default_factory=set)
-    _message: dict[str, Any] = field(default_factory=dict)
-    _size: int = 0
+    _members: dict[str, _Member] = field(default_factory=dict)
+    _left_out: set[str] = field(default_factory=set)
 
     def read(self, delta: Mapping[str, Any]) -> None:
         """Notes the members of a chunk's delta; takes nothing out of it."""
@@ -45,31 +119,50 @@ class ReturnedMembers:
                 self._thoughts.add(name)
         for name in THOUGHT_PARTS:
             value = delta.get(name)
-            if value and self._size <= MAX_BYTES:
-                self._size += len(str(value))
-                self._message[name] = _joined(self._message.get(name), value)
+            if value and name not in self._left_out:
+                self._read(name, value)
+
+    def _read(self, name: str, value: Any) -> None:
+        member = self._members.setdefault(name, _Member())
+        try:
+            member.add(value)
+            fits = not member.is_too_large
+        except TypeError:  # nested too deep
+            fits = False
+        if not fits:
+            self._left_out.add(name)
+            del self._members[name]
 
     def kept(self, calls: Mapping[str, Mapping[str, Any]], source: str) -> dict[str, Any]:
         """Returns what the message keeps: nothing for an answer without calls.
 
         `calls` holds the members of each call that are none of the API's, by the call's id.
         """
-        members = {id_: dict(more) for id_, more in calls.items() if more}
-        if not (calls and (self._thoughts or self._message or members)):
+        if not calls:
             return {}
+        message = {name: member.whole() for name, member in self._members.items()}
+        of_calls = {id_: dict(more) for id_, more in calls.items() if more}
         found = {
             "source": source,
             "thoughts": sorted(self._thoughts),
-            "message": self._message,
-            "calls": members,
+            "message": _storable(message, 2 * MAX_THOUGHT_BYTES),
+            "calls": _storable(of_calls, MAX_CALL_BYTES),
         }
-        try:
-            found = clean_json(found)
-            if len(orjson.dumps(found)) <= MAX_BYTES:
-                return {RETURNED: found}
-        except (TypeError, ValueError, RecursionError):  # nested too deep to be stored
-            pass
-        return {RETURNED: {**found, "message": {}, "calls": {}}} if self._thoughts else {}
+        return {RETURNED: found} if any(found[name] for name in found if name != "source") else {}
+
+
+def _storable(value: dict[str, Any], max_bytes: int) -> dict[str, Any]:
+    """Returns a value as it can be stored; an empty one if it is too large or nested too deep."""
+    try:
+        found: dict[str, Any] = clean_json(value)
+        return found if len(orjson.dumps(found)) <= max_bytes else {}
+    except (TypeError, ValueError, RecursionError):
+        return {}
+
+
+def _size(value: Any) -> int:
+    """Returns about how many bytes of JSON a value takes. Raises TypeError for a deep one."""
+    return len(value) if isinstance(value, str) else len(orjson.dumps(value))
 
 
 def source_of(base_url: str | None, model: str) -> str:
@@ -112,37 +205,3 @@ def call_members(piece: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in piece.items():
         if name not in CALL_MEMBERS and value is not None:
             yield str(name), value
-
-
-def _joined(before: Any, more: Any) -> Any:
-    if isinstance(before, list) and isinstance(more, list):
-        for part in more:
-            last = before[-1] if before else None
-            if _goes_on(last, part):
-                before[-1] = _continued(last, part)
-            elif len(before) < _MAX_PARTS:
-                before.append(part)
-        return before
-    if isinstance(before, dict) and isinstance(more, dict):
-        return {**before, **more}
-    return list(more) if isinstance(more, list) else more
-
-
-def _goes_on(last: Any, part: Any) -> bool:
-    """Returns whether a part of a list continues the one before, as its place says."""
-    return (
-        isinstance(last, dict)
-        and isinstance(part, dict)
-        and last.get("index") is not None
-        and (last.get("index"), last.get("type")) == (part.get("index"), part.get("type"))
-    )
-
-
-def _continued(last: Any, part: Any) -> dict[str, Any]:
-    texts = {
-        name: str(last.get(name) or "") + part[name]
-        for name in _TEXTS
-        if isinstance(part.get(name), str)
-    }
-    said = {name: value for name, value in part.items() if value is not None}
-    return {**last, **said, **texts}

@@ -5,12 +5,13 @@ import base64
 import contextlib
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
 import openai
+import orjson
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
@@ -37,6 +38,7 @@ MOST_SECONDS: Final = 25.0
 CALL_SECONDS: Final = 15.0
 ANSWER_TOKENS: Final = 400  # some models think before their first word
 MOST_ANSWER_BYTES: Final = 16 * 1024
+MAX_LIST_BYTES: Final = 4 * 1024 * 1024  # of the list of models
 _AT_ONCE: Final = 3
 _NO_MODEL_ANSWERS: Final = 100_000_000  # tokens
 _TOOL: Final = "echo"
@@ -171,8 +173,12 @@ class ModelProbe:
         try:
             async with asyncio.timeout(CALL_SECONDS), self._gate:
                 client = self.model.chat().root_async_client
-                raw = await client.models.with_raw_response.list()
-                return told_limits.read_list(raw.http_response.json(), self.model.config.model)
+                async with client.models.with_streaming_response.list() as raw:
+                    body = await _read_whole(raw.iter_bytes(), MAX_LIST_BYTES)
+                # Python's JSON of so much takes as long as many turns
+                return await asyncio.to_thread(
+                    lambda: told_limits.read_list(orjson.loads(body), self.model.config.model)
+                )
         except (*PROVIDER_FAULTS, ValueError, RecursionError):
             return {}
 
@@ -405,6 +411,16 @@ def _image_message() -> HumanMessage:
     return HumanMessage(
         [{"type": "text", "text": _SAY}, {"type": "image_url", "image_url": {"url": url}}]
     )
+
+
+async def _read_whole(pieces: AsyncIterator[bytes], max_bytes: int) -> bytes:
+    """Raises BrokenStream for more bytes."""
+    body = bytearray()
+    async for piece in pieces:
+        body += piece
+        if len(body) > max_bytes:
+            raise BrokenStream
+    return bytes(body)
 
 
 def _png(size: int) -> bytes:

@@ -32,10 +32,15 @@ USAGE_SECONDS: Final = 3.0
 READ_OUT_SECONDS: Final = 0.1
 # of an event, and of a whole answer in one object
 MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
+# of an event above LARGE_EVENT_BYTES; what has more values than a completion costs more to read
+# than to send
+MAX_VALUES: Final = 20_000
+LARGE_EVENT_BYTES: Final = 16 * 1024
 # of one answer, blank ones that follow each other counted as one
 MAX_LINES: Final = 1_000_000
-# lines that arrived together and are read before others get the loop
+# lines that arrived together and are read before others get the loop; a long one counts as many
 _LINES_AT_ONCE: Final = 200
+_LINE_BYTES: Final = 512
 _MOST_WORDS: Final = 1_000
 _BLANK_LINES: Final = re.compile(rb"\n{3,}")
 _DONE: Final = b"[DONE]"
@@ -187,7 +192,7 @@ class _Events:
             texts.append(text)
         self._said = self._said or any(texts)
         self._splitter.add(2 * len(events))
-        self._read_at_once += 2 * len(events)
+        self._read_at_once += 2 * len(events) + len(piece) // _LINE_BYTES
         return texts
 
     def _take_lines(self) -> list[Chunk]:
@@ -196,8 +201,9 @@ class _Events:
         lines, was_finished, was_done = self._lines, self.finished, self.done
         try:
             while lines and self._read_at_once < _LINES_AT_ONCE:
-                self._read_at_once += 1
-                chunk = self._read(lines.popleft())
+                line = lines.popleft()
+                self._read_at_once += 1 + len(line) // _LINE_BYTES
+                chunk = self._read(line)
                 if chunk is not None:
                     found.append(chunk)
                 if self.finished is not was_finished or self.done is not was_done:
@@ -300,6 +306,8 @@ class _Events:
         if text.strip() == _DONE:
             self.done = True
             return None
+        if len(text) > LARGE_EVENT_BYTES and count_values(found, MAX_VALUES) > MAX_VALUES:
+            raise BrokenStream
         data = _to_object(found, text, failed=failed)
         if data is None:
             return None
@@ -308,6 +316,18 @@ class _Events:
             raise openai.APIError(error.get("message", ""), request=self.request, body=error)
         self._surrogates.join(data)
         return data
+
+
+def count_values(value: Any, limit: int) -> int:
+    """Returns how many values a JSON value holds; more than `limit` if that many are passed."""
+    count, left = 0, [value]
+    while left and count <= limit:
+        one = left.pop()
+        inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        count += 1 + len(inner)
+        if count <= limit:
+            left += [more for more in inner if isinstance(more, dict | list)]
+    return count
 
 
 def finish_reason(data: Mapping[str, Any]) -> Any:

@@ -259,3 +259,37 @@ async def test_of_several_answers_the_one_that_came_first_is_read(bench: Bench, 
     async with scripted_model([*told, DONE]) as model:
         bench.ask_at(model.base_url)
         assert text_of(await bench.all("hello")) == "Hello."
+
+
+def answer_of(index: int, text: str, **more: Any) -> dict[str, Any]:
+    return {"choices": [{"index": index, "delta": {"content": text}, **more}]}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_only_the_first_of_several_answers_is_read(bench: Bench, first: int) -> None:
+    other = 1 - first
+    mixed = [
+        answer_of(first, "Hello"),
+        answer_of(other, "OTHER"),
+        answer_of(first, " there"),
+        answer_of(other, " OTHER"),
+        answer_of(first, ".", finish_reason="stop"),
+        ends(),
+        DONE,
+    ]
+    async with scripted_model(mixed) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("hello")
+
+    assert text_of(events) == "Hello there."
+
+
+async def test_members_nested_too_deep_break_no_answer(bench: Bench) -> None:
+    text = json.dumps(says("Hello.", reasoning_details=[])).replace(
+        '"reasoning_details": []', '"reasoning_details": ' + "[" * 1000 + "]" * 1000
+    )
+    async with scripted_model([text, ends(), DONE]) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("hello")
+
+    assert text_of(events) == "Hello."

@@ -13,7 +13,7 @@ from chat_service.llm import custom_endpoint, errors
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle, ModelConfig
 from shared.security.egress import Address, NotPublic
-from tests.support.scripted_model import ScriptedModel, ends, says, scripted_model
+from tests.support.scripted_model import Refused, ScriptedModel, ends, says, scripted_model
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 PUBLIC = ipaddress.ip_address("93.184.215.14")
@@ -115,6 +115,17 @@ async def test_an_answer_without_end_is_cut() -> None:
     ):
         with pytest.raises(httpx2.ReadError):
             await client.post(named(model) + "/chat/completions", json={})
+
+
+async def test_a_large_error_is_cut_and_keeps_its_status() -> None:
+    body = b'{"error": [' + b"{}," * 1_000_000 + b"{}]}"
+    async with (
+        scripted_model([Refused(400, body=body)]) as model,
+        calling(Names(LOOPBACK), local=True) as client,
+    ):
+        answer = await client.post(named(model) + "/chat/completions", json={})
+    assert answer.status_code == 400
+    assert answer.content == body[: custom_endpoint.MAX_ERROR_BYTES]
 
 
 def test_the_address_is_kept_without_what_it_does_not_need() -> None:

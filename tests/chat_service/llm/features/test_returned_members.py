@@ -9,7 +9,8 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.llm.features.returned_members import (
-    MAX_BYTES,
+    MAX_CALL_BYTES,
+    MAX_THOUGHT_BYTES,
     RETURNED,
     ReturnedMembers,
     add_returned,
@@ -67,7 +68,7 @@ def assistant(body: dict[str, Any]) -> dict[str, Any]:
             {},
         ),
         (acts(says("<think>Hm.</think>")), {}, {}),
-        (acts(extra_content={"big": "x" * MAX_BYTES}), {}, {}),
+        (acts(extra_content={"big": "x" * MAX_CALL_BYTES}), {}, {}),
     ],
 )
 async def test_what_came_with_a_call_goes_back_with_it(
@@ -174,16 +175,61 @@ async def test_an_id_is_the_same_at_every_request(bench: Bench) -> None:
     assert len({one for pair in ids for one in pair}) == 1
 
 
+DEEP: Any = json.loads("[" * 300 + "]" * 300)
+DEEPEST: list[Any] = []
+for _ in range(100_000):
+    DEEPEST = [DEEPEST]
+
+
 @pytest.mark.parametrize(
-    "value", [{"a": "\ud800"}, json.loads("[" * 300 + "]" * 300), "x" * (MAX_BYTES + 1), 1e400]
+    "value", [{"a": "\ud800"}, DEEP, DEEPEST, "x" * (MAX_THOUGHT_BYTES + 1), 1e400]
 )
 def test_what_can_not_be_stored_is_not_kept(value: Any) -> None:
     members = ReturnedMembers()
-    members.read({"reasoning_content": "Hm.", "extra_content": value})
+    members.read({"reasoning_content": "Hm.", "extra_content": value, "reasoning_details": [value]})
     kept = members.kept({"c": {"more": value}}, "here")
     json.dumps(kept).encode()
     assert kept[RETURNED]["thoughts"] == ["reasoning_content"]
-    assert len(json.dumps(kept)) <= MAX_BYTES + 1_000
+    assert len(json.dumps(kept)) <= MAX_THOUGHT_BYTES
+
+
+@pytest.mark.parametrize("count", [1, 700, 5_000])
+@pytest.mark.parametrize("place", [{"index": 0}, {}])
+def test_a_thought_in_pieces_is_one_signed_part(count: int, place: dict[str, Any]) -> None:
+    members = ReturnedMembers()
+    for number in range(count):
+        part = {"type": "reasoning.text", "text": f" {number}", "format": "a" * 20, **place}
+        members.read({"reasoning_details": [part]})
+    members.read({"reasoning_details": [{"type": "reasoning.text", "signature": "s", **place}]})
+    members.read({"reasoning_details": [{"type": "reasoning.text", "text": "next", **place}]})
+
+    first, second = members.kept({"c": {}}, "here")[RETURNED]["message"]["reasoning_details"]
+
+    assert first == {
+        "type": "reasoning.text",
+        "text": "".join(f" {number}" for number in range(count)),
+        "format": "a" * 20,
+        "signature": "s",
+        **place,
+    }
+    assert second["text"] == "next"
+
+
+def test_encrypted_parts_stay_apart() -> None:
+    members = ReturnedMembers()
+    for data in ("a", "b"):
+        members.read({"reasoning_details": [{"type": "reasoning.encrypted", "data": data}]})
+    found = members.kept({"c": {}}, "here")[RETURNED]["message"]["reasoning_details"]
+    assert [part["data"] for part in found] == ["a", "b"]
+
+
+def test_parts_that_are_too_large_are_left_out_whole() -> None:
+    members = ReturnedMembers()
+    for _ in range(40):
+        members.read({"thinking_blocks": [{"type": "thinking", "thinking": "x" * 10_000}]})
+        members.read({"reasoning_details": [{"index": 0, "text": "y"}]})
+    found = members.kept({"c": {}}, "here")[RETURNED]["message"]
+    assert found == {"reasoning_details": [{"index": 0, "text": "y" * 40}]}
 
 
 def test_an_answer_without_calls_keeps_nothing() -> None:

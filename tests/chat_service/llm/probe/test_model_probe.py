@@ -13,7 +13,13 @@ from pydantic import SecretStr
 from chat_service.llm import custom_endpoint
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.features.request_settings import RequestSettings
-from chat_service.llm.probe.model_probe import MOST_CALLS, FeatureResult, ModelProbe, ProbeReport
+from chat_service.llm.probe.model_probe import (
+    MAX_LIST_BYTES,
+    MOST_CALLS,
+    FeatureResult,
+    ModelProbe,
+    ProbeReport,
+)
 from shared.security.egress import Address
 from tests.support.habit_server import NAMES
 from tests.support.habit_server import answer as answer_of_habit
@@ -280,6 +286,14 @@ async def test_limits_are_those_that_the_provider_lists_or_names_in_a_refusal() 
 
     assert result(report, "context_tokens").limit == report.context_tokens == 32768
     assert result(report, "max_tokens").limit == 16384
+
+
+async def test_a_list_of_models_beyond_any_size_tells_nothing() -> None:
+    one = {"id": "m", "max_model_len": 32768, "description": "x" * MAX_LIST_BYTES}
+    report, _ = await probe(able, models={"data": [one]})
+
+    assert report.context_tokens != 32768
+    assert result(report, "context_tokens").limit != 32768
 
 
 async def test_calls_are_bounded_however_much_is_refused() -> None:

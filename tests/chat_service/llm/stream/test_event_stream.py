@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx2
 import openai
@@ -191,3 +192,26 @@ async def test_many_lines_at_once_leave_the_loop_to_others(line: bytes) -> None:
 def test_an_answer_of_more_lines_than_any_has_is_broken() -> None:
     with pytest.raises(BrokenStream):
         lines_of(*[b"x\n" * (MAX_LINES // 2 + 1)] * 2)
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"reasoning_details": [{"a": "b"}] * 30_000},
+        {"x": [[]] * 30_000},
+        {"tool_calls": [{"index": 0, "function": {"name": "t"}, "x": [0] * 30_000}]},
+        {"content": [{"type": "text", "text": ""}] * 15_000},
+    ],
+)
+async def test_an_event_of_more_values_than_a_completion_has_is_broken(
+    delta: dict[str, Any],
+) -> None:
+    chunk = {"choices": [{"index": 0, "delta": delta}]}
+    with pytest.raises(BrokenStream):
+        await read(f"data: {json.dumps(chunk)}\n\n".encode())
+
+
+async def test_a_long_text_is_no_event_of_many_values() -> None:
+    text = '{"a": [1, 2, 3]}, ' * 50_000
+    wire = f"data: {json.dumps(says(text))}\n\ndata: {json.dumps(ends())}\n\n"
+    assert said(await read(wire.encode())) == text
