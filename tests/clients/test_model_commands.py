@@ -104,6 +104,9 @@ def test_an_id_below_zero_is_no_option(rota_command: Rota, peer: Peer) -> None:
         done = rota_command("models", "remove", *arguments)
         assert done.exit_code == 0, done.output
         assert peer.chat.calls.pop()[1].name == "workspaces/w/modelConfigs/-1"
+    done = rota_command("models", "update", "-1", "--settings", "{}")
+    assert done.exit_code == 0, done.output
+    assert peer.chat.calls.pop()[1].model_config.name == "workspaces/w/modelConfigs/-1"
     for wrong in ("--jsno", "-x", "-"):
         done = rota_command("models", "remove", wrong)
         assert (done.exit_code, f"no option {wrong}" in done.stderr) == (2, True), done.output
@@ -202,12 +205,14 @@ def test_settings_and_headers_are_set_and_no_value_of_a_header_is_an_argument(
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("--settings", "{tempo"), "is no JSON object of settings"),
-        (("--settings", "[1]"), "is no JSON object of settings"),
-        (("--settings", '{"tempo": 1}'), "Unknown field 'tempo'"),
+        (("--settings", "{tempo"), "no JSON at line 1, column 2"),
+        (("--settings", "[1]"), "it is no object"),
+        (("--settings", '{"tempo": 1}'), "tempo is no field: there are temperature"),
+        (("--settings", '{"strict": "true"}'), 'strict takes true or false, not "true"'),
         (("--header-env", "X-Team-Key"), "is not NAME=VARIABLE"),
         (("--header-env", "X-Team-Key=NO_SUCH_VARIABLE"), "the environment has no"),
         ((), "nothing to set"),
+        (("--settngs", "{}"), "--settngs"),
     ],
 )
 def test_settings_that_are_none_are_told_before_anything_is_sent(

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rota_client.connection import Endpoint
+from rota_client.message_parser import BadJson, parse_object
 from rota_client.terminal.automations import BadMoment, parse_moment
 from rota_client.terminal.formatting import format_moment
-from rota_client.terminal.prompts import BadEdit, parse_object
 from tests.clients.command import Editor, Rota
 from tests.clients.frames import approval, completed, requested, suspended
 from tests.clients.peer import Peer
@@ -132,17 +132,18 @@ def test_a_token_that_no_header_can_hold_is_not_sent(rota_command: Rota, peer: P
     ("text", "said"),
     [
         ("{", "no JSON at line 1, column 2"),
-        ("[]", "the payload is an object"),
+        ("[]", "it is no object"),
         ("[" * 100_000, "nested too deeply"),
         ('{"a": ' * 5_000 + "1" + "}" * 5_000, "nested too deeply"),
         ('{"a": "\\ud800"}', "half of a surrogate pair"),
         ('{"\\ud800": 1}', "half of a surrogate pair"),
         (f'{{"a": {"9" * 400}}}', "a number in it is too large"),
         (f'{{"a": {"9" * 5_000}}}', "a number in it is too large"),
+        ('{"a": NaN}', "NaN is no number"),
     ],
 )
 def test_a_payload_that_can_not_be_sent_is_refused_in_words(text: str, said: str) -> None:
-    with pytest.raises(BadEdit, match=said):
+    with pytest.raises(BadJson, match=said):
         parse_object(text)
 
 
@@ -154,7 +155,7 @@ def test_a_payload_that_can_not_be_sent_is_refused_in_words(text: str, said: str
     ).map(json.dumps)
 )
 def test_an_edit_is_an_object_or_refused(text: str) -> None:
-    with contextlib.suppress(BadEdit):
+    with contextlib.suppress(BadJson):
         assert isinstance(parse_object(text), dict)
 
 

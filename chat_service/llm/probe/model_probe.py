@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import re
 import struct
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -30,6 +31,7 @@ from chat_service.llm.metering import Meter
 from chat_service.llm.probe import limits as told_limits
 from chat_service.llm.provider_cause import ProviderCause
 from chat_service.llm.stream.event_stream import BrokenStream
+from chat_service.llm.stream_error import list_errors
 from chat_service.llm.text import read_objects
 from shared.security.egress import NotPublic
 
@@ -354,6 +356,8 @@ _OTHER_SERVER: Final = (
     "what answers at this address speaks no OpenAI-compatible protocol; the address usually "
     "ends in /v1"
 )
+# no part of an address
+_MODEL: Final = re.compile(r"(?<![\w/.-])(?:model|deployment)s?(?![\w/.-]*/)(?!\w)", re.I)
 _SCHEMA: Final = {
     "type": "json_schema",
     "json_schema": {
@@ -400,10 +404,16 @@ def _is_other_server(exc: BaseException) -> bool:
         case openai.APIStatusError(status_code=404 | 405 | 415):
             body = exc.body
             named = isinstance(body, Mapping) and set(body) - {"detail", "message", "status"}
-            return not named
+            return not (named or _tells_model(body))
         case openai.APIConnectionError():
             return exc.__cause__ is None and not isinstance(exc, openai.APITimeoutError)
     return False
+
+
+def _tells_model(body: object) -> bool:
+    """Returns whether an error's words are about a model, whatever members it has."""
+    words = "\n".join(str(one.get("message", "")) for one in list_errors(body))
+    return not words.lstrip().startswith("<") and _MODEL.search(words) is not None
 
 
 def _image_message() -> HumanMessage:

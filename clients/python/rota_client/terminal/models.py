@@ -1,6 +1,5 @@
 """`rota models`: lists and tests models, and adds, changes and removes the caller's own."""
 
-import json
 import os
 import sys
 from typing import Annotated, Final
@@ -15,8 +14,10 @@ from rota_client.gen.rota.chat.v1 import (
     RequestSettings,
     TestModelConfigResponse,
 )
+from rota_client.message_parser import BadJson, parse_message
 from rota_client.terminal import tables
 from rota_client.terminal.command import Json, print_json, print_list, print_message, run_call
+from rota_client.terminal.formatting import sanitize
 
 app = typer.Typer(help="List and test models, and add, change or remove your own.")
 _WORKS: Final = FeatureTestOutcome.WORKS
@@ -29,11 +30,9 @@ _IMAGES: Final = {
 
 def _settings(given: str) -> str:
     try:
-        RequestSettings.from_dict(json.loads(given))
-    except (ValueError, TypeError, AttributeError):
-        raise typer.BadParameter(f"{given} is no JSON object of settings") from None
-    except KeyError as exc:
-        raise typer.BadParameter(str(exc.args[0])) from None
+        parse_message(RequestSettings, given)
+    except BadJson as exc:
+        raise typer.BadParameter(sanitize(str(exc))) from None
     return given
 
 
@@ -121,11 +120,11 @@ def add(
         extra_headers=_read_headers(headers),
     )
     if settings is not None:
-        config.settings = RequestSettings.from_dict(json.loads(settings))
+        config.settings = parse_message(RequestSettings, settings)
     print_message(run_call(context, lambda rota: rota.add_model(config)), tables.model, as_json)
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})
 def update(
     context: typer.Context,
     model: _Id,
@@ -139,7 +138,7 @@ def update(
     """Set what each request to your own model holds. Settings and headers replace those before."""
     config, paths = ModelConfig(name=model), []
     if settings is not None:
-        config.settings = RequestSettings.from_dict(json.loads(settings))
+        config.settings = parse_message(RequestSettings, settings)
         paths.append("settings")
     if headers or no_headers:
         config.extra_headers = _read_headers(headers)

@@ -1,20 +1,16 @@
 """Prompts: a line of text, a decision, an edit in the person's editor."""
 
-import json
 import os
 import shlex
-import struct
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.text import Text
 
-from rota_client import decisions, json_format
-from rota_client.gen.google.protobuf import Struct
+from rota_client import decisions, json_format, message_parser
 from rota_client.gen.rota.chat.v1 import Approval, Decision
 from rota_client.terminal.card import card
 from rota_client.terminal.screen import Screen
@@ -75,7 +71,7 @@ class ApprovalPrompt:
         object, can't be sent or changes nothing."""
         try:
             self._draft = edit_text(self._draft)
-            payload = parse_object(self._draft)
+            payload = message_parser.parse_object(self._draft)
             if payload == json_format.struct_to_dict(self.approval.payload):
                 raise BadEdit("nothing was changed")
             decision = decisions.edit(self.approval, payload)
@@ -83,7 +79,7 @@ class ApprovalPrompt:
             self._screen.note(f"the editor did not start: {exc.strerror}; set EDITOR")
         except subprocess.CalledProcessError as exc:
             self._screen.note(f"the editor ended with {exc.returncode}; nothing was changed")
-        except BadEdit as exc:
+        except (BadEdit, message_parser.BadJson) as exc:
             self._screen.note(str(exc))
         else:
             return decision
@@ -92,24 +88,6 @@ class ApprovalPrompt:
 
 class BadEdit(Exception):
     """An edit can't be used; the message is for a person."""
-
-
-def parse_object(text: str) -> dict[str, Any]:
-    """Parses a JSON object that a Struct can hold. Raises BadEdit."""
-    try:
-        value = json.loads(text)
-        bytes(Struct.from_dict({"": value}))
-    except json.JSONDecodeError as exc:
-        raise BadEdit(f"no JSON at line {exc.lineno}, column {exc.colno}: {exc.msg}") from None
-    except RecursionError:
-        raise BadEdit("it is nested too deeply") from None
-    except UnicodeEncodeError:
-        raise BadEdit("a text in it holds half of a surrogate pair") from None
-    except (ValueError, struct.error):
-        raise BadEdit("a number in it is too large") from None
-    if not isinstance(value, dict):
-        raise BadEdit("the payload is an object: {…}")
-    return value
 
 
 def edit_text(text: str, environ: Mapping[str, str] | None = None) -> str:

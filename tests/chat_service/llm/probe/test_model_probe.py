@@ -259,6 +259,30 @@ async def test_a_model_that_is_not_reached_says_why_and_has_no_settings(
     assert len(model.asked) == 1
 
 
+NO_PROTOCOL = "speaks no OpenAI-compatible protocol"
+NO_MODEL = "knows no such model"
+
+
+async def test_a_404_about_a_model_is_of_the_model_and_any_other_is_of_the_address() -> None:
+    no_such = {
+        b'{"error": {"message": "The model `m` does not exist"}}': NO_MODEL,
+        b'{"error": "model \'m\' not found, try pulling it first"}': NO_MODEL,
+        b'{"detail": "Model m not found"}': NO_MODEL,
+        b'{"message": "The deployment m does not exist", "status": 404}': NO_MODEL,
+        b'{"error": {"code": 404, "message": "models/m is not found"}}': NO_MODEL,
+        b'{"detail": "Not Found"}': NO_PROTOCOL,
+        b'{"error": "Not Found"}': NO_PROTOCOL,
+        b'{"message": "no Route matched with those values"}': NO_PROTOCOL,
+        b'{"message": "Cannot POST /models/chat/completions"}': NO_PROTOCOL,
+        b"<html>The model agency has no such page</html>": NO_PROTOCOL,
+    }
+    async with scripted_model() as model:
+        for body, said in no_such.items():
+            model.answer = lambda _, body=body: [Refused(404, body=body)]
+            report = await ModelProbe(model=bundle(model.base_url)).run()
+            assert said in report.results[0].detail, body
+
+
 async def test_an_endpoint_that_is_not_there_could_not_be_reached() -> None:
     report = await ModelProbe(model=bundle("http://127.0.0.1:1/v1")).run()
 
