@@ -1,6 +1,7 @@
 """JSON that a person wrote becomes a message, or its fault is told at its field."""
 
 import contextlib
+import dataclasses
 import json
 import re
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from rota_client.gen.rota.chat.v1 import ModelConfig, RequestSettings
 from rota_client.message_parser import BadJson, parse_message
 
-_FIELDS = tuple(RequestSettings()._betterproto.meta_by_field_name)
+_FIELDS = tuple(field.name for field in dataclasses.fields(RequestSettings))
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _checked(kind: type[betterproto2.Message], given: Mapping[str, Any], at: str) -> dict[str, Any]:
     """Returns what is given as `from_dict` reads it."""
-    known = kind()._betterproto
+    known = kind._betterproto  # type: ignore[arg-type]  # a property that has no type
     found: dict[str, Any] = {}
     for key, value in given.items():
         name = safe_snake_case(key)
