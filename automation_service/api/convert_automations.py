@@ -55,6 +55,7 @@ def automation(
         consecutive_failures=found.consecutive_failures,
         triggers=triggers(found, full=full),
         payload_digest=payload_digest,
+        notes=found.notes,
     )
 
 

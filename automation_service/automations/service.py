@@ -7,9 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from automation_service.automations import notes
 from automation_service.automations.own_models import OwnModels, require_checked
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
+from automation_service.persistence import slots as slot_rows
 from automation_service.persistence.records import Automation
 from automation_service.persistence.tables import automations as table
 from automation_service.scheduling import triggers
@@ -87,15 +89,26 @@ class Automations:
 
     async def get(self, workspace: str, automation_id: str) -> Automation:
         async with self.db.connect() as connection:
-            return await rows.get(connection, workspace, automation_id)
+            found = await rows.get(connection, workspace, automation_id)
+            return (await self._with_notes(connection, [found]))[0]
 
     async def list(self, workspace: str, page: Page, filter_: str) -> Sequence[Automation]:
         """Returns a page and one more if there is one, without `static_inputs`."""
         where = [_condition(c) for c in parse_filter(filter_, _FILTERS)]
         async with self.db.connect() as connection:
-            return await rows.page(
+            found = await rows.page(
                 connection, workspace, size=page.size, after=page.after_time_and_id(), where=where
             )
+            return await self._with_notes(connection, found)
+
+    async def _with_notes(
+        self, connection: AsyncConnection, found: Sequence[Automation]
+    ) -> Sequence[Automation]:
+        """Reads the last slots of all their triggers at once."""
+        triggers = [one.id for owner in found for one in owner.triggers if one.enabled]
+        outcomes = await slot_rows.list_last_outcomes(connection, triggers, notes.LAST_SLOTS)
+        now = self.clock.now()
+        return [replace(one, notes=notes.find_notes(one, outcomes, now)) for one in found]
 
     def _build(
         self,

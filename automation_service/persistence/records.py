@@ -46,6 +46,7 @@ class Automation:
     create_time: datetime
     update_time: datetime
     triggers: tuple[Trigger, ...] = ()
+    notes: tuple[str, ...] = ()  # derived, of the methods that read
 
     @property
     def resource(self) -> str:

@@ -6,11 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence.records import Slot
 from automation_service.persistence.tables import automations, slots
 from shared.clock import shift
+from shared.definition.states import SlotOutcome
 
 _FAR = timedelta(hours=26)
 _SELECT = sa.select(slots, automations.c.workspace_id, automations.c.resource_id).join_from(
@@ -54,6 +57,28 @@ async def find_at(
     )
     row = (await connection.execute(query)).one_or_none()
     return None if row is None else _slot(row)
+
+
+async def list_last_outcomes(
+    connection: AsyncConnection, triggers: Sequence[UUID], most: int
+) -> dict[UUID, list[SlotOutcome]]:
+    """Lists the outcomes of the last `most` slots of each trigger, newest first."""
+    if not triggers:
+        return {}
+    of_each = sa.func.unnest(sa.literal(list(triggers), ARRAY(UUID_TYPE)))
+    asked = of_each.table_valued(sa.column("id", UUID_TYPE), name="asked").render_derived()
+    last = (
+        sa.select(slots.c.outcome, slots.c.slot_time)
+        .where(slots.c.trigger == asked.c.id)
+        .order_by(slots.c.slot_time.desc())
+        .limit(most)
+        .lateral("last")
+    )
+    query = sa.select(asked.c.id, last.c.outcome).join_from(asked, last, sa.true())
+    found: dict[UUID, list[SlotOutcome]] = {}
+    for row in await connection.execute(query.order_by(asked.c.id, last.c.slot_time.desc())):
+        found.setdefault(row.id, []).append(row.outcome)
+    return found
 
 
 def _slot(row: Any) -> Slot:

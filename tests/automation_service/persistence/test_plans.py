@@ -211,6 +211,10 @@ QUERIES: dict[str, tuple[str, Any]] = {
         "ix_automation_runs_workspace_id_create_time",
         lambda c: runs.page(c, "w2", None, size=10, after=None),
     ),
+    "the last outcomes of triggers": (
+        "uq_automation_slots_trigger_slot_time",
+        lambda c: slots.list_last_outcomes(c, OWNERS, 3),
+    ),
     "slots of an automation": (
         "ix_automation_slots_automation_id_slot_time",
         lambda c: slots.page(c, OWNER, size=10, after=None),

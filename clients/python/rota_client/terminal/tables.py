@@ -162,12 +162,19 @@ def _paid(one: ModelConfig) -> str:
 
 
 def automations(found: Iterable[Automation]) -> RenderableType:
+    every = list(found)
     rows = [
         (resource_id(a.name), a.display_name, a.state.name, format_moment(_next_fire(a)))
-        for a in found
+        for a in every
     ]
     columns = ("Automation", "Name", "State", "Next")
-    return table(columns, rows, none="There are no automations.")
+    listed = table(columns, rows, none="There are no automations.")
+    notes = [
+        Text(f"{resource_id(a.name)}: {sanitize(a.notes[0])}", style="dim")
+        for a in every
+        if a.notes
+    ]
+    return Group(listed, *notes) if notes else listed
 
 
 def automation(one: Automation) -> RenderableType:
@@ -300,6 +307,8 @@ def _automation_rows(one: Automation) -> Iterator[Row]:
             yield "Next", _trigger_line(trigger, paused=one.state == AutomationState.PAUSED)
     if one.last_run_state:
         yield "Last run", one.last_run_state.name
+    if one.notes:
+        yield "Note", "\n".join(sanitize(note) for note in one.notes)
     if one.definition is not None:
         yield from definition_rows(json_format.to_dict(one.definition))
 

@@ -51,7 +51,6 @@ function Body({ it, again }: { it: Automation; again: () => void }) {
   const definition = it.definition
     ? (toJson(AutomationDefinitionSchema, it.definition, { useProtoFieldName: true }) as JsonObject)
     : {};
-  const stopped = it.triggers.filter((trigger) => trigger.disabledReason);
   return (
     <>
       <div class="lead">
@@ -59,9 +58,7 @@ function Body({ it, again }: { it: Automation; again: () => void }) {
         <Verbs it={it} again={again} />
       </div>
       {it.pauseNote && <p class="banner"><Icon name="pause" />Paused: {it.pauseNote}</p>}
-      {stopped.map((trigger) => (
-        <p key={trigger.name} class="banner bad"><Icon name="warning" />Trigger {trigger.triggerId} is off: {trigger.disabledReason}</p>
-      ))}
+      {it.notes.map((note) => <p key={note} class="banner"><Icon name="warning" />{note}</p>)}
       {it.consecutiveFailures > 0 && (
         <p class="banner bad"><Icon name="warning" />{it.consecutiveFailures === 1 ? "The last run failed." : `The last ${it.consecutiveFailures} runs failed.`} Ten in a row pause it.</p>
       )}

@@ -61,7 +61,7 @@ function Row({ it }: { it: Automation }) {
         <span class="row-main">
           <span class="row-title">{it.displayName}</span>
           <span class="faint clip">
-            {it.pauseNote ? `Paused: ${it.pauseNote}` : it.description || "No description"}
+            {it.pauseNote ? `Paused: ${it.pauseNote}` : it.notes[0] || it.description || "No description"}
           </span>
         </span>
         <span class="row-side">

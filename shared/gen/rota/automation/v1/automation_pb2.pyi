@@ -22,7 +22,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Automation(_message.Message):
-    __slots__ = ("name", "display_name", "description", "state", "definition", "revision", "creator", "create_time", "update_time", "etag", "pause_note", "last_run_state", "consecutive_failures", "triggers", "payload_digest")
+    __slots__ = ("name", "display_name", "description", "state", "definition", "revision", "creator", "create_time", "update_time", "etag", "pause_note", "last_run_state", "consecutive_failures", "triggers", "payload_digest", "notes")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Automation.State]
@@ -48,6 +48,7 @@ class Automation(_message.Message):
     CONSECUTIVE_FAILURES_FIELD_NUMBER: _ClassVar[int]
     TRIGGERS_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
     name: str
     display_name: str
     description: str
@@ -63,7 +64,8 @@ class Automation(_message.Message):
     consecutive_failures: int
     triggers: _containers.RepeatedCompositeFieldContainer[Trigger]
     payload_digest: str
-    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., description: _Optional[str] = ..., state: _Optional[_Union[Automation.State, str]] = ..., definition: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., revision: _Optional[int] = ..., creator: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., pause_note: _Optional[str] = ..., last_run_state: _Optional[_Union[Run.State, str]] = ..., consecutive_failures: _Optional[int] = ..., triggers: _Optional[_Iterable[_Union[Trigger, _Mapping]]] = ..., payload_digest: _Optional[str] = ...) -> None: ...
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., description: _Optional[str] = ..., state: _Optional[_Union[Automation.State, str]] = ..., definition: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., revision: _Optional[int] = ..., creator: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., pause_note: _Optional[str] = ..., last_run_state: _Optional[_Union[Run.State, str]] = ..., consecutive_failures: _Optional[int] = ..., triggers: _Optional[_Iterable[_Union[Trigger, _Mapping]]] = ..., payload_digest: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AutomationDefinition(_message.Message):
     __slots__ = ("schema_version", "name", "goal", "inputs", "triggers", "plan", "execution", "metadata")

@@ -477,6 +477,14 @@ class Automation(betterproto2.Message):
     payload_digest saves exactly that.
     """
 
+    notes: "list[str]" = betterproto2.field(16, betterproto2.TYPE_STRING, repeated=True)
+    """
+    Output only, of GetAutomation and ListAutomations. What a person should know
+    of it now, in a sentence each: why and since when a trigger is over or off,
+    that nothing is left to fire, and that it runs less often than a schedule
+    says, since two or more of its last three slots are SKIPPED_OVERLAP.
+    """
+
 
 default_message_pool.register_message("rota.automation.v1", "Automation", Automation)
 

@@ -1,0 +1,86 @@
+"""What a person should know of an automation now: why and since when it fires less or no more."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from automation_service import definitions
+from automation_service.persistence.records import Automation, Trigger
+from shared.definition.states import AutomationStatus, SlotOutcome
+from shared.schedule import zones
+from shared.schedule.config import ScheduleTriggerConfig
+
+# How many of the last slots are looked at, and how many skipped ones are told of.
+LAST_SLOTS: Final = 3
+_MANY: Final = 2
+_COUNTS: Final = {2: "two", 3: "all"}
+
+
+def find_notes(
+    owner: Automation, outcomes: Mapping[UUID, Sequence[SlotOutcome]], now: datetime
+) -> tuple[str, ...]:
+    """Returns a sentence of each. `outcomes` has those of the last slots of each trigger."""
+    if owner.status is AutomationStatus.ARCHIVED:
+        return (f"It was archived at {_moment(owner.update_time, 'UTC')}, and fires no more.",)
+    held = {trigger.trigger_id: trigger for trigger in owner.triggers}
+    order = [spec.get("trigger_id") for spec in owner.definition.get("triggers", [])]
+    triggers = [held[trigger_id] for trigger_id in order if trigger_id in held]
+    found = [note for one in triggers for note in _of_skipped(one, outcomes.get(one.id, ()))]
+    if triggers and all(_is_over(trigger) for trigger in triggers):
+        found.append("It is finished: no fire is left until a schedule is changed.")
+    return (*found, *(note for one in triggers for note in _of_trigger(owner, one, now)))
+
+
+def _is_over(trigger: Trigger) -> bool:
+    return trigger.enabled and trigger.next_fire_time is None
+
+
+def _of_skipped(trigger: Trigger, last: Sequence[SlotOutcome]) -> Iterator[str]:
+    skipped = last.count(SlotOutcome.SKIPPED_OVERLAP)
+    if trigger.enabled and len(last) == LAST_SLOTS and skipped >= _MANY:
+        yield (
+            f"It runs less often than the trigger {trigger.trigger_id} says: {_COUNTS[skipped]} "
+            "of its last three slots were skipped, since an earlier run was still going."
+        )
+
+
+def _of_trigger(owner: Automation, trigger: Trigger, now: datetime) -> Iterator[str]:
+    config = _read(owner, trigger)
+    zone = config.timezone if config else "UTC"
+    decided = _moment(trigger.decided_until, zone)
+    name = f"The trigger {trigger.trigger_id}"
+    if trigger.disabled_reason and not trigger.enabled:
+        yield f"{name} is off, and no slot after {decided} is decided: {trigger.disabled_reason}"
+    elif not trigger.enabled:
+        yield f"{name} has been switched off since {decided}."
+    elif trigger.next_fire_time is None and config is not None:
+        yield f"{name} {_end(trigger, config, now)}."
+
+
+def _end(trigger: Trigger, config: ScheduleTriggerConfig, now: datetime) -> str:
+    last = trigger.last_fire_time
+    if config.max_fires is not None and trigger.fires >= config.max_fires:
+        at = f", last for {_moment(last, config.timezone)}" if last else ""
+        times = "once" if trigger.fires == 1 else f"{trigger.fires} times"
+        return f"is over: it fired {times}{at}, and max_fires allows no more"
+    if config.end_time is not None and config.end_time <= now:
+        return f"has been over since {_moment(config.end_time, config.timezone)}, its end_time"
+    until = " before its end_time" if config.end_time is not None else ""
+    since = _moment(trigger.decided_until, config.timezone)
+    return f"has been over since {since}: its schedule names no later time{until}"
+
+
+def _moment(moment: datetime, zone: str) -> str:
+    return f"{moment.astimezone(zones.load(zone) if zone != 'UTC' else UTC):%Y-%m-%d %H:%M} {zone}"
+
+
+def _read(owner: Automation, trigger: Trigger) -> ScheduleTriggerConfig | None:
+    """Returns None when the definition can't be read: an operator may have changed it by hand."""
+    try:
+        for spec in owner.definition["triggers"]:
+            if spec["trigger_id"] == trigger.trigger_id:
+                return definitions.parse_schedule(spec["config"])
+    except (ValueError, KeyError, TypeError):
+        pass
+    return None
