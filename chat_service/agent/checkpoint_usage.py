@@ -13,8 +13,7 @@ from chat_service.agent.checkpointer import (
 )
 from chat_service.agent.graphs import graph_config
 from chat_service.agent.middleware.context_window import count_tokens
-from chat_service.llm.metering import estimate_tokens
-from chat_service.llm.usage import ModelUsage
+from chat_service.llm.usage import ModelUsage, estimate_tokens
 from chat_service.runtime.run_context import RunContext, stamp_of
 
 

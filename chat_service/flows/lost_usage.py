@@ -4,8 +4,8 @@ from uuid import UUID
 
 from chat_service.flows import runtime_context
 from chat_service.flows.dependencies import FlowDeps
-from chat_service.llm.metering import estimate_tokens, estimate_usage
-from chat_service.llm.usage import ModelUsage
+from chat_service.llm.metering import estimate_usage
+from chat_service.llm.usage import ModelUsage, estimate_tokens
 from chat_service.persistence import approvals
 from chat_service.persistence.enums import ApprovalState
 from chat_service.persistence.turn_recovery import AbandonedSegment

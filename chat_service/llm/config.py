@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from chat_service.llm import custom_endpoint
 from chat_service.llm.chat_model import CallProgress, ResponseChunk, StreamingChat
+from chat_service.llm.errors import ContextExceeded
 from chat_service.llm.features.feature_refusal import find_refused
 from chat_service.llm.features.model_features import ModelFeatures, RunFeatures
 from chat_service.llm.features.request_features import (
@@ -24,7 +25,7 @@ from chat_service.llm.features.request_features import (
 )
 from chat_service.llm.features.request_settings import RequestSettings
 from chat_service.llm.http.transport import ModelTransport
-from chat_service.llm.usage import ModelUsage, normalize_usage
+from chat_service.llm.usage import ModelUsage, estimate_text_tokens, normalize_usage
 from chat_service.prompts.examples import is_example
 from chat_service.prompts.load import load_prompt
 from shared import compact_json
@@ -157,14 +158,15 @@ class ModelBundle:
 
         A request whose optional feature is refused is made again without it, MOST_REFUSALS times
         at most. If that helps, later requests to the model leave the feature out too. What is set
-        by hand is sent, refused or not.
+        by hand is sent, refused or not. Raises ContextExceeded for a request whose text is larger
+        than the context by estimate; it is not sent.
         """
         by_hand = self.config.settings
         fixed = by_hand.fixed()
         without = self.left_out()
         learnt: str | None = None
         for number in range(1 + MOST_REFUSALS):
-            change = partial(adapt, by_hand, without)
+            change = partial(self._adapt, without)
             sent = _without_examples(messages) if _lacks_tools(without, settings) else messages
             try:
                 answer = await self.chat().answer(
@@ -185,6 +187,13 @@ class ModelBundle:
                 await self._learn(learnt)
                 return answer
         raise AssertionError("the last attempt returns or raises")
+
+    def _adapt(self, without: frozenset[str], request: dict[str, Any]) -> dict[str, Any]:
+        adapted = adapt(self.config.settings, without, request)
+        tokens, most = estimate_text_tokens(adapted), self.config.context_tokens
+        if tokens > most:
+            raise ContextExceeded(tokens=tokens, context_tokens=most)
+        return adapted
 
     async def _learn(self, feature: str | None) -> None:
         if feature is not None:

@@ -17,6 +17,17 @@ from shared import errors
 from shared.security.egress import NotPublic
 
 
+class ContextExceeded(openai.OpenAIError):
+    """A request is larger than its model's context, by estimate, and was not sent."""
+
+    def __init__(self, *, tokens: int, context_tokens: int) -> None:
+        super().__init__(
+            f"what there is to read has about {tokens:,} tokens, and the model's context holds "
+            f"{context_tokens:,}; a shorter message or a model with a larger context may do"
+        )
+        self.tokens = tokens
+
+
 class EmptyResponse(Exception):
     """A model ended without text or tool calls; `reason` is the provider's finish reason."""
 
@@ -160,6 +171,8 @@ def classify_error(exc: BaseException, secrets: Sequence[str] = ()) -> ProviderF
         )
     if _is_too_long(exc):
         said = "what there is to read is more than the model can read at once"
+        if isinstance(exc, ContextExceeded):
+            said = str(exc)
         return ProviderFault(
             rate_limited=False,
             transient=False,
@@ -275,6 +288,8 @@ def status_of(exc: BaseException) -> int | None:
 
 
 def _is_too_long(exc: BaseException) -> bool:
+    if isinstance(exc, ContextExceeded):
+        return True
     if not isinstance(exc, openai.APIError):
         return False
     status = status_of(exc)

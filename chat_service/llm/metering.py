@@ -1,19 +1,13 @@
 """The usage of a run's model calls: reported by providers, or estimated for calls cut off."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
 from uuid import uuid4
 
 from langchain_core.messages import AIMessage
 
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelConfig
-from chat_service.llm.usage import ModelUsage
-
-# of UTF-8 text; close for English and code, too low for some scripts, exact for no model
-BYTES_PER_TOKEN: Final = 4
-IMAGE_TOKENS: Final = 1_000
+from chat_service.llm.usage import ModelUsage, estimate_request_tokens, estimate_tokens
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,34 +96,3 @@ def estimate_usage(
         cost_micros=config.cost_micros(input_tokens=input_tokens, output_tokens=output_tokens),
         estimated=True,
     )
-
-
-def estimate_tokens(size: int) -> int:
-    """Estimates tokens for `size` bytes of UTF-8 text."""
-    return -(-size // BYTES_PER_TOKEN)
-
-
-def estimate_request_tokens(asked: Mapping[str, Any]) -> int:
-    """Estimates the input tokens of a request: messages, tools and response format."""
-    read = (asked.get("messages"), asked.get("tools"), asked.get("response_format"))
-    return estimate_json_tokens(read)
-
-
-def estimate_json_tokens(value: Any) -> int:
-    """Estimates the tokens of a JSON value."""
-    size, images = _measured(value)
-    return estimate_tokens(size) + images * IMAGE_TOKENS
-
-
-def _measured(value: Any) -> tuple[int, int]:
-    """Returns the bytes of text and the number of images."""
-    match value:
-        case str():
-            return (0, 1) if value.startswith("data:") else (len(value.encode()), 0)
-        case Mapping():
-            parts = [_measured(part) for part in (*value.keys(), *value.values())]
-        case list() | tuple():
-            parts = [_measured(part) for part in value]
-        case _:
-            return 0, 0
-    return sum(size for size, _ in parts), sum(images for _, images in parts)

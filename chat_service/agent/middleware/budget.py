@@ -5,8 +5,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
-from chat_service.llm.metering import estimate_json_tokens
-from chat_service.llm.usage import ModelUsage
+from chat_service.llm.usage import ModelUsage, estimate_json_tokens
 from chat_service.runtime.run_context import AgentRun, cost_micros_of, stamp_of
 from shared import errors
 

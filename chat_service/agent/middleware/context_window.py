@@ -13,7 +13,7 @@ from langchain_core.messages import (
 )
 
 from chat_service.llm.features.returned_members import count_bytes
-from chat_service.llm.metering import IMAGE_TOKENS, estimate_tokens
+from chat_service.llm.usage import IMAGE_TOKENS, estimate_tokens
 from chat_service.runtime.run_context import stamp_of
 
 # messages that stay together: an answer and the results of its tool calls

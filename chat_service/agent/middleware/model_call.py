@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final, cast
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.runnables.base import RunnableBinding
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -142,6 +142,13 @@ def _withheld(request: ModelRequest[Any]) -> AbstractSet[str]:
     return withheld.difference(called)
 
 
+def _repeats_schema(request: ModelRequest[Any], run: AgentRun) -> bool:
+    """Returns whether a correction says the schema, and the context has no room for it twice."""
+    model = run.context.model
+    corrected = any(isinstance(m, HumanMessage) and stamp_of(m) for m in request.messages)
+    return corrected and model.config.is_small and model.takes_schema
+
+
 def _bounded(request: ModelRequest[Any], run: AgentRun) -> ModelRequest[Any]:
     """Returns the request within the limits of its run."""
     calls = sum(1 for m in request.messages if isinstance(m, AIMessage) and stamp_of(m))
@@ -151,7 +158,7 @@ def _bounded(request: ModelRequest[Any], run: AgentRun) -> ModelRequest[Any]:
     if task is None:
         return request
     settings = dict(request.model_settings)
-    if task.output_schema is not None:
+    if task.output_schema is not None and not _repeats_schema(request, run):
         settings["response_format"] = {
             "type": "json_schema",
             "json_schema": {

@@ -8,7 +8,7 @@ from langchain_core.messages import AnyMessage, BaseMessage, SystemMessage
 
 from chat_service.agent.middleware import budget, context_window, images
 from chat_service.llm.errors import ProviderFault
-from chat_service.llm.metering import estimate_json_tokens
+from chat_service.llm.usage import estimate_json_tokens, estimate_wire_tokens
 from chat_service.runtime.run_context import AgentRun
 
 
@@ -99,4 +99,6 @@ class RequestBuilder:
         return examples if used <= config.context_tokens // 2 else ()
 
     def _prompt_tokens(self) -> int:
-        return estimate_json_tokens([self.run.context.system_prompt, self.settings.get("tools")])
+        told = estimate_json_tokens(self.run.context.system_prompt)
+        beside = (self.settings.get("tools"), self.settings.get("response_format"))
+        return told + sum(map(estimate_wire_tokens, beside))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from chat_service.llm.metering import estimate_json_tokens
+from chat_service.llm.usage import estimate_wire_tokens
 
 # characters of a description
 MAX_DESCRIPTION: Final = 300
@@ -27,7 +27,7 @@ def fit_tools(tools: Sequence[Offered], most_tokens: int) -> list[Offered]:
     found: list[Offered] = []
     left = most_tokens
     for tool in tools:
-        size = estimate_json_tokens(tool)
+        size = estimate_wire_tokens(tool)
         if size <= left or not found:
             found.append(tool)
             left -= size

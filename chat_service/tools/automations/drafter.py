@@ -111,7 +111,7 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
         model_names(_models(run), request.asked) if run.deps.models() else (),
         needs_trigger=request.needs_trigger,
     )
-    said: list[BaseMessage] = [
+    asked: list[BaseMessage] = [
         SystemMessage(drafter_prompt(run, request.tool, catalogue)),
         *read_examples([f"{request.tool}/drafts"], small=run.context.model.config.is_small),
         HumanMessage(request.asked),
@@ -123,8 +123,13 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
         )
 
     issues: list[str] = []
+    correction: list[BaseMessage] = []  # of the last draft only
+    form: Mapping[str, Any] | None = _response_format(schema)
     for _ in range(1 + CORRECTIONS):
-        answer = await _ask(run, said, schema, emit)
+        try:
+            answer = await _ask(run, [*asked, *correction], form, emit)
+        except llm_errors.ContextExceeded as exc:
+            return _exceeded(run, exc, issues)
         if failed := _failure(answer):
             return {"error": failed}
         found, violations = _choose_draft(read_drafts(answer.text), find)
@@ -138,13 +143,43 @@ async def run_drafter(run: AgentRun, request: DraftRequest, emit: Emit) -> dict[
             payload, issues = await _judge(run, found.draft, request.accept)
             if payload is not None:
                 return {"payload": payload, "notes": _texts(found.issues)}
-        again = load_prompt(
-            "drafter_again",
-            issues="\n".join(f"- {issue}" for issue in issues),
-            schema=_schema_again(run, found, schema),
-        )
-        said += [AIMessage(clean(answer.text) or "{}"), HumanMessage(again)]
+        told = _schema_again(run, found, schema)
+        # a small context has no room for the schema twice
+        form = None if told and run.context.model.config.is_small else _response_format(schema)
+        correction = _correction(answer, found, issues, told)
     return {"issues": issues}
+
+
+def _correction(
+    answer: AIMessage, found: DraftAnswer | None, issues: Sequence[str], schema: str
+) -> list[BaseMessage]:
+    """Returns a draft and what is wrong with it. Of an answer that is none, the beginning."""
+    text = clean(answer.text)
+    if found is None and len(text) > _SHOWN:
+        text = f"{text[:_SHOWN]}…"
+    listed = "\n".join(f"- {issue}" for issue in issues)
+    again = load_prompt("drafter_again", issues=listed, schema=schema)
+    return [AIMessage(text or "{}"), HumanMessage(again)]
+
+
+def _exceeded(
+    run: AgentRun, exc: llm_errors.ContextExceeded, issues: Sequence[str]
+) -> dict[str, Any]:
+    """Returns the outcome of a draft, or of its correction, that the context has no room for."""
+    holds = run.context.model.config.context_tokens
+    what = "correct the draft" if issues else "write a draft"
+    said = (
+        f"the model's context is too small to {what}: about {exc.tokens:,} tokens are to be read, "
+        f"and it holds {holds:,}. Nothing was made; a model with a larger context may do"
+    )
+    return {"issues": [*issues, said]} if issues else {"error": said}
+
+
+def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": ROOT, "schema": answer_schema(schema), "strict": False},
+    }
 
 
 def _schema_again(run: AgentRun, found: DraftAnswer | None, schema: Mapping[str, Any]) -> str:
@@ -201,20 +236,12 @@ def payload_schema() -> dict[str, Any]:
 
 
 async def _ask(
-    run: AgentRun, said: Sequence[BaseMessage], schema: Mapping[str, Any], emit: Emit
+    run: AgentRun, said: Sequence[BaseMessage], form: Mapping[str, Any] | None, emit: Emit
 ) -> AIMessage:
-    """Returns one answer of the drafter's model, with retries."""
+    """Returns one answer of the drafter's model, with retries. Raises ContextExceeded."""
     config, retry = run.context.model.config, run.deps.retry
     model = run.context.model
-    form = {
-        "type": "json_schema",
-        "json_schema": {
-            "name": ROOT,
-            "schema": answer_schema(schema),
-            "strict": False,
-        },
-    }
-
+    settings: dict[str, Any] = {} if form is None else {"response_format": form}
     fault: ProviderFault | None = None
 
     async def answered() -> AIMessage:
@@ -223,9 +250,7 @@ async def _ask(
         call = run.state.meter.start(config, progress)
         try:
             async with asyncio.timeout(retry.model_seconds):
-                answer = await model.answer(
-                    said, progress=progress, temperature=0, response_format=form
-                )
+                answer = await model.answer(said, progress=progress, temperature=0, **settings)
         except llm_errors.PROVIDER_FAULTS as exc:
             fault = record_failure(run.state.meter, call, exc)
             raise
@@ -238,6 +263,8 @@ async def _ask(
             transient=llm_errors.RepeatRule(),
             retry_after=lambda exc: llm_errors.classify_error(exc).retry_after,
         )
+    except llm_errors.ContextExceeded:
+        raise
     except llm_errors.PROVIDER_FAULTS as exc:
         raise (fault or llm_errors.classify_error(exc)).refusal(config.id) from exc
 

@@ -1,6 +1,8 @@
 """A process that speaks MCP over its standard input and output, with lines of limited length."""
 
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -9,7 +11,6 @@ import anyio
 from anyio.abc import Process
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from mcp.client.stdio import get_default_environment
-from mcp.os.posix.utilities import terminate_posix_process_tree
 from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCMessage
 
@@ -110,4 +111,18 @@ async def _end(process: Process) -> None:
     with anyio.move_on_after(EXIT_SECONDS) as waited, contextlib.suppress(ProcessLookupError):
         await process.wait()
     if waited.cancelled_caught:
-        await terminate_posix_process_tree(process)
+        await _end_group(process.pid)
+
+
+async def _end_group(group: int) -> None:
+    """Ends the processes of a group: they are asked, and killed after EXIT_SECONDS.
+
+    A process is the first of its group. One that has ended meanwhile is no error.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGTERM)
+        with anyio.move_on_after(EXIT_SECONDS):
+            while True:
+                os.killpg(group, 0)  # whether any is left
+                await anyio.sleep(0.05)
+        os.killpg(group, signal.SIGKILL)

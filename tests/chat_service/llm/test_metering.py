@@ -10,8 +10,8 @@ from langchain_core.messages import HumanMessage
 from chat_service.llm import errors
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle, ModelConfig
-from chat_service.llm.metering import Meter, estimate_request_tokens
-from chat_service.llm.usage import ModelUsage
+from chat_service.llm.metering import Meter
+from chat_service.llm.usage import ModelUsage, estimate_request_tokens
 from tests.support.scripted_model import DONE, ends, says, scripted_model
 
 HELLO = [HumanMessage("hello")]

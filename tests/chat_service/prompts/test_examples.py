@@ -12,13 +12,12 @@ from pydantic import SecretStr
 from chat_service.agent.middleware.tool_size import MAX_DESCRIPTION, fit_tools, shorten_tools
 from chat_service.agent.toolset import MAIN_AGENT
 from chat_service.llm.config import SMALL_CONTEXT, ModelBundle, ModelConfig
-from chat_service.llm.metering import estimate_request_tokens
-from chat_service.llm.usage import ModelUsage
+from chat_service.llm.usage import ModelUsage, estimate_request_tokens
 from chat_service.prompts.examples import TAG, BadExample, parse_examples
 from chat_service.runtime.events import Paused
 from chat_service.runtime.ports import TaskLimits, ThreadMessage
 from chat_service.runtime.subagent import researcher
-from shared import json_schema
+from shared import compact_json, json_schema
 from tests.chat_service.agent_bench import KEY, Bench, text_of
 from tests.chat_service.hands import Hands, one_call
 from tests.support.scripted_model import ScriptedModel, ends, says, scripted_model
@@ -210,6 +209,7 @@ async def test_a_small_context_has_room_for_the_prompt_the_tools_and_an_answer(
     (body,) = model.sent
     assert text_of(events) == "Hello."
     assert estimate_request_tokens(body) <= context * 7 // 8
+    assert len(compact_json.dump(body["tools"])) <= context // 3 * 4
     assert body["tools"][0]["function"]["name"] == "create_automation"
     assert max(len(one["function"]["description"]) for one in body["tools"]) <= MAX_DESCRIPTION
     if context == SMALL_CONTEXT:

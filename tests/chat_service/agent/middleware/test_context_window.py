@@ -280,3 +280,17 @@ async def _paid(bench: Bench, model: ScriptedModel, micros: int) -> list[Any]:
 
 def _shown(asked: dict[str, Any]) -> list[str]:
     return [str(m["content"]) for m in asked["messages"] if m["role"] == "tool"]
+
+
+@pytest.mark.parametrize("is_task", [False, True])
+async def test_a_message_that_no_call_has_room_for_is_refused_and_not_sent(
+    bench: Bench, is_task: bool
+) -> None:
+    async with scripted_model() as model:
+        bench.ask_at(model.base_url)
+        small = bench.model(context_tokens=1_500)
+        limits = {"task": TaskLimits()} if is_task else {}
+        with pytest.raises(errors.ModelUnavailable, match="the model's context holds 1,500"):
+            await bench.all("word " * 3_000, model=small, **limits)
+
+    assert model.sent == []

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from chat_service.llm.usage import estimate_text_tokens
 from chat_service.runtime.events import AgentEvent, Paused
 from shared import json_schema
 from tests.chat_service.agent_bench import Bench, finished, text_of
@@ -209,3 +210,24 @@ async def test_the_schema_that_is_asked_is_the_one_that_is_checked(bench: Bench)
     assert json_schema.find_faults(schema, {"draft": None, "issues": ["when?"]}) == []
     for bad in (draft(definition={"triggers": []}), {"definition": draft()["definition"]}):
         assert json_schema.find_faults(schema, {"draft": bad, "issues": []})
+
+
+@pytest.mark.parametrize(("context", "most"), [(4_000, 3), (1_500, 0)])
+async def test_the_corrections_of_a_draft_stay_within_a_small_context(
+    bench: Bench, context: int, most: int
+) -> None:
+    calling = [calls(call("create_automation", '{"intent": "a joke"}', index=0, id="c")), DONE]
+    words = text("I would rather talk about it. " * 200)
+    async with scripted_model(calling, *[words] * most, text("So be it.")) as model:
+        bench.ask_at(model.base_url)
+        events = await bench.all("go", model=bench.model(context_tokens=context))
+
+    (result,) = finished(events)
+    drafting = [one for one in model.sent if "tools" not in one]
+    assert len(drafting) == most
+    assert max(map(estimate_text_tokens, model.sent)) < context
+    assert all(json.dumps(one).count("trigger_id") < 12 for one in drafting)
+    assert len({len(one["messages"]) for one in drafting[1:]}) <= 1
+    said = json.dumps(result.output)
+    assert ("context is too small to write a draft" in said) is not most
+    assert text_of(events) == "So be it."

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 from structlog.testing import capture_logs
 
@@ -153,3 +154,15 @@ async def test_without_a_server_there_is_nothing_to_follow_and_no_end() -> None:
     following.cancel()
     with pytest.raises(asyncio.CancelledError):
         await following
+
+
+async def test_a_process_that_ended_meanwhile_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(stdio, "EXIT_SECONDS", 0)
+    async with await anyio.open_process(["true"], start_new_session=True) as process:
+        await process.wait()
+
+        await stdio._end(process)
+
+    assert caplog.records == []
