@@ -65,14 +65,19 @@ class AgentClient:
             refusal = _to_error(error)
             raise _access_lost(request, refusal) or refusal from error
 
-    async def cancel_task(self, request: AgentTask) -> None:
-        """Asks chat_service to stop a task. Logs a failure, and raises nothing."""
+    async def cancel_task(self, request: AgentTask) -> Usage | None:
+        """Asks chat_service to stop a task. Returns what it used; None when that is not known.
+
+        Logs a failure, and raises nothing.
+        """
         message = pb.CancelTaskRequest(workspace=_workspace(request), request_id=request.request_id)
         metadata = await self._metadata(request)
         try:
-            await self._repeat(lambda: self._call("CancelTask", message, metadata))
+            answer = await self._repeat(lambda: self._call("CancelTask", message, metadata))
         except errors.RotaError as error:
             log.warning("task_not_cancelled", code=error.code.name)
+            return None
+        return _usage(answer.usage) if answer.HasField("usage") else None
 
     async def capabilities(self, known_version: str) -> CapabilityList | None:
         """Returns the catalogue, or None when `known_version` is current."""
@@ -178,13 +183,7 @@ def _message(request: AgentTask) -> pb.RunTaskRequest:
 
 
 def _result(result: pb.TaskResult, request: AgentTask) -> AgentResult:
-    usage = Usage(
-        input_tokens=result.usage.input_tokens,
-        output_tokens=result.usage.output_tokens,
-        cached_tokens=result.usage.cached_tokens,
-        cost_micros=result.usage.cost_micros,
-        model_calls=result.usage.model_calls,
-    )
+    usage = _usage(result.usage)
     if result.HasField("error"):
         _fail(status.from_status(result.error), usage, result.session_id)
     return AgentResult(
@@ -192,6 +191,16 @@ def _result(result: pb.TaskResult, request: AgentTask) -> AgentResult:
         text=result.text,
         output=None if request.output_schema is None else struct.to_json(result.output),
         usage=usage,
+    )
+
+
+def _usage(told: pb.TaskUsage) -> Usage:
+    return Usage(
+        input_tokens=told.input_tokens,
+        output_tokens=told.output_tokens,
+        cached_tokens=told.cached_tokens,
+        cost_micros=told.cost_micros,
+        model_calls=told.model_calls,
     )
 
 

@@ -14,6 +14,7 @@ from shared.registries.actions.types import (
     AgentResult,
     AgentTask,
     TaskAgent,
+    Usage,
 )
 from shared.telemetry import logs
 
@@ -21,37 +22,39 @@ log = logs.logger(__name__)
 
 
 class StoppableAgent(TaskAgent, Protocol):
-    async def cancel_task(self, request: AgentTask) -> None:
-        """Stops the task of a request. A task that has not started will not start."""
+    async def cancel_task(self, request: AgentTask) -> Usage | None:
+        """Stops the task of a request. A task that has not started will not start.
+
+        Returns what it used; None when that is not known yet.
+        """
         ...
 
 
 @dataclass(slots=True)
 class AttemptAgent:
-    """The agent of one attempt. It remembers the task, so that `stop` can cancel it."""
+    """The agent of one attempt. `task` is the one that may still run."""
 
-    agent: StoppableAgent
+    agent: TaskAgent
     task: AgentTask | None = None
 
     async def run_task(self, request: AgentTask) -> AgentResult:
         self.task = request
-        result = await self.agent.run_task(request)
+        try:
+            result = await self.agent.run_task(request)
+        except errors.RotaError:
+            self.task = None
+            raise
         self.task = None
         return result
-
-    async def stop(self) -> None:
-        if self.task is not None:
-            await self.agent.cancel_task(self.task)
 
 
 async def call_action(
     action: ActionDefinition,
     config: dict[str, Any],
     context: ActionContext,
-    agent: AttemptAgent,
     seconds: int | None,
 ) -> ActionResult:
-    """Calls the handler of an action.
+    """Calls the handler of an action. A task of it may still run after TIMED_OUT.
 
     Raises a RotaError for every failure of the step; AttemptFenced and StoreError pass through.
     """
@@ -59,7 +62,6 @@ async def call_action(
         async with asyncio.timeout(seconds) as limit:
             return await action.handler(config, context)
     except TimeoutError:
-        await agent.stop()
         raise timeout_error("the step", seconds if limit.expired() else None) from None
     except (errors.RotaError, AttemptFenced, StoreError):
         raise  # not a failure of the step: the run returns to the queue

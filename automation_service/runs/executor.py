@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service import definitions
+from automation_service.automations.capability_cache import PEER
 from automation_service.persistence import run_endings
 from automation_service.persistence import run_maintenance as rows
 from automation_service.persistence.run_claims import AttemptFenced, Claim
@@ -31,6 +32,7 @@ from shared.registries.actions.types import (
     ActionContext,
     ActionDefinition,
     ActionResult,
+    AgentTask,
     Progress,
     TaskAgent,
 )
@@ -168,13 +170,11 @@ class RunExecutor:
         stopped = status in (RunStatus.CANCELLED, RunStatus.TIMED_OUT)
         if not stopped and self.stop_reason is not StopReason.ACCESS_LOST:
             return
-        if self._attempt_agent is not None:
-            await self._attempt_agent.stop()
-            self._attempt_agent = None
         now = rfc3339(self.clock.now())
         for result in list(self.run_log.results):
             if result.status == "running":
-                self.run_log.put_result(replace(result, status=status.value, finished_at=now))
+                ended = await self._stop_task(result)
+                self.run_log.put_result(replace(ended, status=status.value, finished_at=now))
 
     async def _run_step(self, step: PlanStep) -> errors.RotaError | None:
         """Runs a step to its end, unless an earlier worker did. Returns its error if it failed."""
@@ -226,11 +226,17 @@ class RunExecutor:
             await self.run_log.flush()
             result = step_results.start_attempt(step, self._result(step), self.clock.now())
             self.run_log.put_result(result)
+            action_result: ActionResult | None = None
             try:
                 action_result = await self._call(step, action, config, result)
                 output = step_results.check_output(action_result.output, self.run_log.results)
             except errors.RotaError as error:
                 result = self._add_error_usage(self._result(step) or result, error)
+                if action_result is not None:
+                    usage = step_results.add_usage(result.usage, action_result.usage)
+                    result = replace(result, usage=usage)
+                if self._attempt_agent is not None:
+                    result = await self._stop_task(result)
                 policy = step_retry.build_retry_policy(step, self.definition)
                 wait = policy.backoff(result.attempts, error.retry_after)
                 if wait is None or not step_retry.is_transient(error):
@@ -245,8 +251,11 @@ class RunExecutor:
     async def _call(
         self, step: PlanStep, action: ActionDefinition, config: dict[str, Any], result: StepResult
     ) -> ActionResult:
+        await self._ask_untold()
         left = self._budget_left()
         if left is not None and left <= 0:
+            if any(r.untold for r in self.run_log.results):
+                raise errors.PeerUnavailable(PEER)
             raise _budget_exceeded(self.definition)
         self._attempt_agent = AttemptAgent(self.agent)
         context = self._build_context(step, result, left, self._attempt_agent)
@@ -255,9 +264,7 @@ class RunExecutor:
         if self.claim.attempt > 1:
             last_position = await self._find_last_progress(step, result)
         context = replace(context, progress=self._build_progress(step, result, last_position))
-        action_result = await call_action(
-            action, config, context, self._attempt_agent, step.timeout_seconds
-        )
+        action_result = await call_action(action, config, context, step.timeout_seconds)
         self._attempt_agent = None
         return action_result
 
@@ -368,7 +375,48 @@ class RunExecutor:
         if cap is None:
             return None
         spent: int = sum((r.usage or {}).get("cost_micros", 0) for r in self.run_log.results)
-        return round(cap * 1_000_000) - spent
+        reserved = sum(sum((r.untold or {}).values()) for r in self.run_log.results)
+        return round(cap * 1_000_000) - spent - reserved
+
+    async def _stop_task(self, result: StepResult) -> StepResult:
+        """Stops the task that a step may still have, and adds what it used to the result.
+
+        Also the task of a worker that was lost: its request id follows from the result.
+        """
+        task = self._attempt_agent.task if self._attempt_agent is not None else None
+        if task is None and result.is_interrupted and self._attempt_agent is None:
+            task = self._task(f"{self.claim.run}:{result.step_id}:{result.attempts}")
+        self._attempt_agent = None
+        if task is None:
+            return result
+        used = await self.agent.cancel_task(task)
+        if used is not None:
+            return replace(result, usage=step_results.add_usage(result.usage, used))
+        return replace(
+            result, untold={**(result.untold or {}), task.request_id: task.budget_micros}
+        )
+
+    async def _ask_untold(self) -> None:
+        """Asks again what stopped tasks used, so that the budget counts it and no more."""
+        for result in list(self.run_log.results):
+            untold = dict(result.untold or {})
+            for request_id in list(untold):
+                used = await self.agent.cancel_task(self._task(request_id))
+                if used is not None:
+                    del untold[request_id]
+                    usage = step_results.add_usage(result.usage, used)
+                    result = replace(result, usage=usage, untold=untold or None)
+                    self.run_log.put_result(result)
+
+    def _task(self, request_id: str) -> AgentTask:
+        """A task that an earlier worker or attempt asked for, to be stopped."""
+        return AgentTask(
+            request_id=request_id,
+            workspace=self.claim.workspace,
+            on_behalf_of=self.claim.author or "",
+            prompt="",
+            budget_micros=max(self._budget_left() or 0, 0),
+        )
 
     def _time_zone(self) -> str:
         for trigger in self.definition.triggers:

@@ -23,7 +23,11 @@ _COUNTED: Final = tuple(field.name for field in fields(Usage))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """The state of a step. Times are RFC 3339; `error` is as of error_to_json."""
+    """The state of a step. Times are RFC 3339; `error` is as of error_to_json.
+
+    `untold` has the tasks whose usage is not known yet, by request id, each with the most that
+    it may have cost in micros.
+    """
 
     step_id: str
     action: str
@@ -35,6 +39,7 @@ class StepResult:
     error: Mapping[str, Any] | None = None
     output: Any = None
     usage: Mapping[str, int] | None = None
+    untold: Mapping[str, int] | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:

@@ -1,5 +1,7 @@
 """AgentService: unattended tasks of automation_service, which are turns on internal threads."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -23,7 +25,7 @@ from chat_service.persistence.enums import ThreadKind, TurnState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.place import Place
-from chat_service.turns.watch import TERMINAL, TurnWatcher
+from chat_service.turns.watch import OPEN, TERMINAL, TurnWatcher
 from shared import canonical_json, errors, json_schema, resources
 from shared.clock import Clock
 from shared.db import database
@@ -33,6 +35,8 @@ from shared.rpc.access import Access
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
 from shared.rpc.timestamps import to_timestamp
 
+# How long CancelTask waits for the end of a task, to tell what it used.
+CANCEL_SECONDS: Final = 5.0
 # The stored result of a request that was cancelled before it arrived.
 _CANCELLED_BEFORE: Final = "never"
 _RPC: Final = "RunTask"
@@ -94,9 +98,21 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
             turn = await self._find_turn(connection, replace(key, body_hash=b""))
             if turn is not None and turn.state is TurnState.RUNNING:
                 await turns.update(connection, turn.id, self.clock.now(), cancel_requested=True)
-        if turn is not None:
-            self.turn_engine.cancel(turn.id)
-        return pb.CancelTaskResponse()
+        if turn is None:
+            return pb.CancelTaskResponse(usage=pb.TaskUsage())
+        self.turn_engine.cancel(turn.id)
+        return pb.CancelTaskResponse(usage=await self._wait_for_usage(turn))
+
+    async def _wait_for_usage(self, turn: Turn) -> pb.TaskUsage | None:
+        """What a turn used, when it ends within CANCEL_SECONDS."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CANCEL_SECONDS):
+                place = Place(turn=turn.id, sequence=turn.last_sequence)
+                async for _ in self.watcher.watch(place):
+                    pass
+        async with self.db.connect() as connection:
+            ended = await turns.get(connection, turn.id)
+        return None if ended is None or ended.state in OPEN else _usage(ended.usage)
 
     async def ListCapabilities(
         self, request: pb.ListCapabilitiesRequest, context: Any

@@ -45,8 +45,9 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
 
     async def CancelTask(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._admit(context)
-        await self.agent.cancel_task(self._task(request.request_id))
-        return pb.CancelTaskResponse()
+        used = await self.agent.cancel_task(self._task(request.request_id))
+        usage = None if used is None else pb.TaskUsage(cost_micros=used.cost_micros)
+        return pb.CancelTaskResponse(usage=usage)
 
     async def ListCapabilities(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._admit(context)

@@ -31,6 +31,8 @@ class FakeAgent:
     begun: list[AgentTask] = field(default_factory=list)
     calls: list[AgentTask] = field(default_factory=list)
     cancelled: set[str] = field(default_factory=set)
+    # What a task that is stopped used.
+    used: Callable[[AgentTask], Usage | None] | None = None
     _tasks: dict[str, "asyncio.Task[AgentResult]"] = field(default_factory=dict)
 
     async def run_task(self, request: AgentTask) -> AgentResult:
@@ -46,10 +48,11 @@ class FakeAgent:
             await request.session_started("session-1")
         return await asyncio.shield(task)
 
-    async def cancel_task(self, request: AgentTask) -> None:
+    async def cancel_task(self, request: AgentTask) -> Usage | None:
         self.cancelled.add(request.request_id)
         if task := self._tasks.get(request.request_id):
             task.cancel()
+        return self.used(request) if self.used is not None else Usage()
 
     async def _work(self, request: AgentTask) -> AgentResult:
         if self.act is None:

@@ -10,7 +10,7 @@ import pytest
 
 from automation_service.runs.agent_client import CALL, AgentClient, TaskFailed
 from shared import errors
-from shared.registries.actions.types import AgentResult, AgentTask
+from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.retry import Sleep
 from shared.rpc.client import DelegatedCredentials, open_channel
 from shared.security.caller import Membership
@@ -201,7 +201,9 @@ async def test_a_refusal_is_not_tried_again(keys: Keys, agent: FakeAgent) -> Non
 
 
 async def test_a_task_can_be_stopped(served: Served, agent: FakeAgent) -> None:
-    await served[0].cancel_task(task())
+    for used in (Usage(cost_micros=70), Usage(), None):
+        agent.used = lambda task, used=used: used
+        assert await served[0].cancel_task(task()) == used
     assert agent.cancelled == {"r:s:1"}
 
 

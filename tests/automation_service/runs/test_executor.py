@@ -245,11 +245,12 @@ async def test_an_output_that_is_too_large_fails_the_step(
     rota: Running, clock: ManualClock, agent: FakeAgent
 ) -> None:
     async def act(request: AgentTask) -> AgentResult:
-        return answer("x" * (257 << 10))
+        return answer("x" * (257 << 10), cost=70)
 
     agent.act = act
     run = await ran(rota, clock, plan(step("one")))
     assert "OUTPUT_TOO_LARGE" in str(run.error)
+    assert run.usage.cost_micros == 70
 
 
 async def test_what_a_database_can_not_hold_becomes_a_mark(

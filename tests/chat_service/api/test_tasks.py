@@ -160,12 +160,14 @@ async def test_cancelling_stops_the_model(
     call = chat.agent.RunTask(request, metadata=headers)
     await anext(aiter(call))
     seen = await demo.controls.until_held()
-    await chat.agent.CancelTask(
-        pb.CancelTaskRequest(workspace=WORKSPACE, request_id=request.request_id), metadata=headers
-    )
+    cancel = pb.CancelTaskRequest(workspace=WORKSPACE, request_id=request.request_id)
+    told = await chat.agent.CancelTask(cancel, metadata=headers)
     assert await demo.controls.until_over(seen) == "abandoned"
     last = [event async for event in call][-1]
     assert status.from_status(last.result.error).reason == "CANCELLED"
+    assert told.usage.input_tokens > 0
+    assert told.usage == last.result.usage
+    assert await chat.agent.CancelTask(cancel, metadata=headers) == told
 
 
 async def test_a_task_cancelled_before_it_came_never_begins(
@@ -173,7 +175,9 @@ async def test_a_task_cancelled_before_it_came_never_begins(
 ) -> None:
     request = asking()
     cancel = pb.CancelTaskRequest(workspace=WORKSPACE, request_id=request.request_id)
-    await chat.agent.CancelTask(cancel, metadata=headers)
+    told = await chat.agent.CancelTask(cancel, metadata=headers)
+    assert told.usage == pb.TaskUsage()
+    assert told.HasField("usage")
     events = await run(chat, headers, request)
     assert status.from_status(events[-1].result.error).reason == "CANCELLED"
     assert not demo.controls.log()

@@ -107,8 +107,10 @@ class CancelTaskRequest(_message.Message):
     def __init__(self, workspace: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class CancelTaskResponse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("usage",)
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    usage: TaskUsage
+    def __init__(self, usage: _Optional[_Union[TaskUsage, _Mapping]] = ...) -> None: ...
 
 class CheckModelsRequest(_message.Message):
     __slots__ = ("workspace", "models")
