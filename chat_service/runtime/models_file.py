@@ -1,5 +1,6 @@
 """The models file: models, subagents, tool rules and MCP servers of an installation."""
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
@@ -14,6 +15,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from chat_service.llm.config import CONTEXT_TOKENS, DEFAULT_ID, ModelConfig
 from chat_service.llm.features.request_options import Header, RequestOptions
@@ -240,7 +242,7 @@ class _Entry(RequestOptions):
     id: Annotated[int, Field(lt=0, description="below 0, unique")]
     display_name: Annotated[str, Field(min_length=1, max_length=200)]
     model: Annotated[str, Field(min_length=1, max_length=200)]
-    base_url: str | None = None
+    base_url: Annotated[str, Field(pattern=r"^(https?://.*)?$")] | None = None
     api_key_env: str | None = None
     supports_images: bool | None = None
     premium: bool = False
@@ -286,19 +288,30 @@ class _File(BaseModel):
     subagents: list[Subagent] | None = None
 
 
+# what has the settings of a part of the file
+_PARTS: Final[Mapping[str, type[BaseModel]]] = {
+    "models": _Entry,
+    "mcp_servers": McpServer,
+    "oauth": McpOAuth,
+    "sampling": McpSampling,
+    "subagents": Subagent,
+}
+
+
 def _read(path: Path) -> _File:
     try:
-        found = _File.model_validate(yaml.safe_load(path.read_text()))
+        said = yaml.safe_load(path.read_text())
+        if not isinstance(said, Mapping):
+            what = "is empty" if said is None else "holds no settings"
+            raise BadModelsFile(f"{path} {what}: `models`, a list, is required")
+        found = _File.model_validate(said)
     except OSError as exc:
         raise BadModelsFile(f"{path} can't be read: {exc.strerror}") from None
     except yaml.YAMLError as exc:
         raise BadModelsFile(f"{path} is no YAML: {exc}") from None
     except ValidationError as exc:
-        said = "; ".join(
-            f"{'.'.join(map(str, error['loc'])) or 'file'}: {error['msg']}"
-            for error in exc.errors(include_url=False, include_input=False)
-        )
-        raise BadModelsFile(f"{path}: {said}") from None
+        faults = exc.errors(include_url=False, include_input=False)
+        raise BadModelsFile(f"{path}: {'; '.join(map(_format_fault, faults))}") from None
     ids = [entry.id for entry in found.models]
     if len(set(ids)) != len(ids):
         raise BadModelsFile(f"{path}: models: each id may be used once")
@@ -309,3 +322,27 @@ def _read(path: Path) -> _File:
     if len(set(named)) != len(named):
         raise BadModelsFile(f"{path}: subagents: each name may be used once")
     return found
+
+
+def _format_fault(fault: ErrorDetails) -> str:
+    where = ".".join(map(str, fault["loc"]))
+    match fault["type"]:
+        case "extra_forbidden":
+            known = _settings_at(fault["loc"])
+            near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=3)
+            meant = (
+                f": is {' or '.join(near)} meant?" if near else f": there are {', '.join(known)}"
+            )
+            return f"{where} is no setting{meant}"
+        case "missing":
+            return f"{where} is required"
+        case "model_type" | "dict_type":
+            return f"{where} should hold settings by their names"
+        case "string_pattern_mismatch" if "https?://" in fault["ctx"]["pattern"]:
+            return f"{where} should begin with http:// or https://"
+    return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _settings_at(where: Sequence[int | str]) -> list[str]:
+    parts = (_PARTS[str(part)] for part in reversed(where[:-1]) if str(part) in _PARTS)
+    return list(next(parts, _File).model_fields)

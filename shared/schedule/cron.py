@@ -220,7 +220,7 @@ def _read_items(items: list[str], field: Field) -> int:
 def _read_item(item: str, field: Field) -> range:
     found = _ITEM.fullmatch(item)
     if not found:
-        raise ValueError(f"{item!r} is not valid for {field.name}")
+        raise ValueError(f"{item!r} is not valid for {field.name} ({_values_of(field)})")
     first, last, step_text = found.groups()
     step = int(step_text or 1)
     if not 1 <= step <= field.high:
@@ -260,5 +260,10 @@ def _number(text: str, field: Field) -> int:
     if text in field.names:
         return field.names.index(text) + field.low
     if not text.isdigit() or not field.low <= int(text) <= field.high:
-        raise ValueError(f"{text!r} is not valid for {field.name} ({field.low} to {field.high})")
+        raise ValueError(f"{text!r} is not valid for {field.name} ({_values_of(field)})")
     return int(text)
+
+
+def _values_of(field: Field) -> str:
+    names = f", or {', '.join(field.names)}" if field.names else ""
+    return f"{field.low} to {field.high}{names}"

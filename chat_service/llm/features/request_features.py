@@ -34,6 +34,11 @@ SCHEMA_KEYWORD: Final = "schema."  # before a keyword of JSON Schema
 _NEW_LIMIT: Final = "max_completion_tokens"
 _OLD_LIMIT: Final = "max_tokens"
 NEEDED: Final = frozenset({"model", "messages"})
+# the words that are no members of a request
+WORDS: Final = frozenset(
+    {JSON_SCHEMA, STRICT, NULL_CONTENT, EMPTY_CONTENT, DEVELOPER_ROLE, SYSTEM_ROLE, ROLE_ORDER}
+    | {THOUGHTS, CALL_MEMBERS, CALL_IDS, CALL_WITHOUT_THOUGHT, CALL_WITHOUT_SIGNATURE}
+)
 # refused keywords that only narrow or describe; arguments are validated here too
 KEYWORDS: Final = frozenset(
     {"additionalProperties", "unevaluatedProperties", "$schema", "$id", "$comment", "title"}

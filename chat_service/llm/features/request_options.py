@@ -1,13 +1,22 @@
 """The checks of what is set by hand for the requests to a model."""
 
+import difflib
 import json
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
-from chat_service.llm.features.request_features import NEEDED
+from chat_service.llm.features.request_features import NEEDED, SCHEMA_KEYWORD, WORDS
 from chat_service.llm.features.request_settings import RESERVED, RequestSettings, ResponseFormat
 from chat_service.llm.usage import MAX_TOKENS
 
@@ -22,6 +31,8 @@ _OUR_HEADERS: Final = frozenset(
 )
 # left out of requests to people's own models, since the SDK sets them from the environment
 _NOT_OF_PEOPLE: Final = frozenset({"openai-organization", "openai-project"})
+# members of a request that the SDK or Rota may send
+_MEMBERS: Final = frozenset(CompletionCreateParamsBase.__annotations__) | {"stream"}
 
 
 def _can_be_left_out(feature: str) -> str:
@@ -79,9 +90,21 @@ class RequestOptions(BaseModel):
     strict: bool | None = None
     tool_choice: Literal["auto"] | None = None
     parallel_tool_calls: bool | None = None
-    leave_out: list[_Feature] = Field(default_factory=list)
     extra_headers: dict[Header, HeaderValue] = Field(default_factory=dict)
     extra_body: dict[_Member, Any] = Field(default_factory=dict)
+    # after the members that it may name
+    leave_out: list[_Feature] = Field(default_factory=list)
+
+    @field_validator("leave_out")
+    @classmethod
+    def _are_parts(cls, leave_out: list[str], info: ValidationInfo) -> list[str]:
+        known = WORDS | _MEMBERS | set(info.data.get("extra_body", leave_out))
+        for name in leave_out:
+            if name not in known and not name.startswith(SCHEMA_KEYWORD):
+                near = difflib.get_close_matches(name, sorted(known - NEEDED), n=3)
+                meant = f": is {' or '.join(near)} meant?" if near else ""
+                raise ValueError(f"{name} is no part of a request{meant}")
+        return leave_out
 
     def settings(self, secret_headers: Mapping[str, str]) -> RequestSettings:
         """Returns the settings, with more headers."""

@@ -114,6 +114,7 @@ async def test_what_is_set_is_in_the_request_of_a_turn(chat: Chat) -> None:
     ("given", "field"),
     [
         ({"settings": settings(leave_out=["messages"])}, "settings.leave_out"),
+        ({"settings": settings(leave_out=["tool"])}, "settings.leave_out"),
         ({"settings": settings(extra_body={"messages": []})}, "settings.extra_body"),
         ({"settings": settings(extra_body={"stream": False})}, "settings.extra_body"),
         ({"settings": settings(extra_body={"a b": 1})}, "settings.extra_body"),

@@ -107,6 +107,15 @@ def test_an_entry_sets_the_requests_of_its_model(tmp_path: Path) -> None:
         ("response_format: xml", "response_format"),
         ("tool_choice: required", "tool_choice"),
         ("leave_out: [messages]", "no request can do without messages"),
+        ("leave_out: [tol]", "tol is no part of a request: is tools"),
+        ("leave_out: [tool]", "tool is no part of a request: is tools"),
+        ("leave_out: [connection]", "connection is no part of a request"),
+        (
+            "leave_out: [top_k], extra_body: {top_n: 1}",
+            "top_k is no part of a .* top_n",
+        ),
+        ("temprature: 1", r"models\.0\.temprature is no setting: is temperature meant"),
+        ("base_url: 'localhost:11434/v1'", "base_url should begin with http:// or https://"),
         ("extra_headers: {Authorization: x}", "Authorization is set by Rota"),
         ('extra_headers: {X-A: "b\\nc"}', "extra_headers"),
         ("header_env: {Host: X}", "Host is set by Rota"),
@@ -119,6 +128,43 @@ def test_what_cannot_be_set_is_refused(tmp_path: Path, line: str, wrong: str) ->
 
     with pytest.raises(BadModelsFile, match=wrong):
         _load(_file(tmp_path, entry))
+
+
+PARTS = (
+    *("tools", "stream", "stream_options", "json_schema", "strict", "null_content"),
+    *("empty_content", "developer_role", "system_role", "role_order", "thoughts", "call_members"),
+    *("call_ids", "call_without_thought", "call_without_signature", "response_format", "seed"),
+    *("temperature", "top_p", "max_tokens", "max_completion_tokens", "parallel_tool_calls"),
+    *("tool_choice", "reasoning_effort", "schema.pattern", "schema.anyOf", "top_k"),
+)
+
+
+def test_each_part_of_a_request_can_be_left_out(tmp_path: Path) -> None:
+    line = f"leave_out: [{', '.join(PARTS)}], extra_body: {{top_k: 1}}"
+    entry = f"models: [{{id: -1, display_name: Small, model: small-1, {line}}}]"
+
+    assert _load(_file(tmp_path, entry))[-1].settings.leave_out == set(PARTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty: `models`, a list, is required"),
+        ("# nothing yet", "is empty"),
+        ("[1]", "holds no settings"),
+        ("model: []", "model is no setting: is models meant"),
+        ("models: [7]", r"models\.0 should hold settings by their names"),
+        ("models: [{id: -1, model: m}]", r"models\.0\.display_name is required"),
+        ("mcp_servers: [{id: a, uri: x}]", r"uri is no setting: is url meant"),
+        ("mcp_servers: [{id: a, url: x}]", r"url should begin with http"),
+    ],
+)
+def test_a_file_that_can_not_be_read_says_why_in_plain_words(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    with pytest.raises(BadModelsFile, match=said) as refused:
+        _load(_file(tmp_path, text))
+    assert "_File" not in str(refused.value)
 
 
 def test_without_a_file_there_is_one_model() -> None:
@@ -169,10 +215,10 @@ def test_a_key_is_never_shown(tmp_path: Path) -> None:
         ("models: []", "models: List should have at least 1 item"),
         (GOOD.replace("id: -2", "id: 2"), "models.1.id: Input should be less than 0"),
         (GOOD.replace("id: -2", "id: -1"), "each id may be used once"),
-        (GOOD.replace("premium", "premum"), "models.1.premum: Extra inputs"),
+        (GOOD.replace("premium", "premum"), "models.1.premum is no setting"),
         (GOOD.replace("150000", "-1"), "models.0.input_price"),
         (GOOD, "SMALL_KEY is not set"),
-        ("", "file: Input should be"),
+        ("", "is empty"),
         (f"{GOOD}tools: {{write: never}}", "tools.write"),
         (f"{GOOD}tools: {{now: sometimes}}", "tools.now"),
         (f"{GOOD}subagents: [{{name: A, description: a, instructions: a}}]", "subagents.0.name"),
