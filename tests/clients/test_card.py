@@ -13,10 +13,12 @@ from rota_client.terminal.card import card
 from rota_client.terminal.formatting import sanitize
 from tests.support.payloads import KINDS, payload, texts
 
+NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
 
-def shown(approval: Approval, width: int = 120) -> str:
+
+def shown(approval: Approval, width: int = 120, now: datetime = NOW) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(card(approval))
+    console.print(card(approval, now=now))
     written = console.file
     assert isinstance(written, io.StringIO)
     return written.getvalue()
@@ -135,3 +137,24 @@ def test_a_question_shows_who_asks_what_and_which_fields_an_answer_has() -> None
         "class (type string, enum first, second)",
     ):
         assert part in text
+
+
+def test_a_moment_that_has_passed_while_a_card_waited_is_told() -> None:
+    made = asked("automation_create", {"definition": {}}, {})
+    after = NOW + timedelta(hours=2)
+
+    assert "has passed" not in shown(made)
+    assert "10:30  Europe/Paris (UTC+1), which has passed" in shown(made, now=after)
+    made.state = ApprovalState.APPROVED
+    assert "has passed" not in shown(made, now=after)
+
+
+def test_a_card_with_a_warning_does_not_say_that_there_is_none() -> None:
+    repaired = "The model's call was repaired: a comma was added."
+    without: dict[str, Any] = {"consequences": {"warnings": []}}
+    made = {**without, "warnings": [repaired]}
+
+    assert "warnings: none" in shown(asked("automation_create", {"definition": {}}, without))
+    text = shown(asked("automation_create", {"definition": {}}, made))
+    assert repaired in text
+    assert "warnings: none" not in text

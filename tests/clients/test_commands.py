@@ -118,8 +118,17 @@ def test_an_approval_is_approved_by_name_and_the_turn_followed(
     assert "Approval approved" in done.stdout
     assert done.stdout.endswith("So be it.\n")
     assert "Shall I?" not in done.stdout
+    assert "before" not in done.stderr
     (decided,) = [r for n, r in waiting.chat.calls if n == "DecideApproval"]
     assert decided.decision.payload_digest == "ab" * 32
+
+
+def test_an_approval_that_was_decided_before_says_so(rota_command: Rota, waiting: Peer) -> None:
+    waiting.chat.approvals[APPROVAL].state = chat_pb2.Approval.APPROVED
+    for more in ([], ["--json"]):
+        done = rota_command("approve", "a1", *more)
+        assert done.exit_code == 0, done.output
+        assert "it was approved before; nothing was changed" in done.stderr
 
 
 def test_an_approval_is_rejected_with_a_reason(rota_command: Rota, waiting: Peer) -> None:

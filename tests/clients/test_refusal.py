@@ -154,7 +154,8 @@ def late(peer: Peer) -> Peer:
 
 
 SAID = (
-    "Error: it would never fire by now: edit it or reject it (INVALID_REQUEST)\n"
+    "Error: it would never fire by now: reject it, or edit its card in `rota chat` or on the page"
+    " (INVALID_REQUEST)\n"
     f"  Starts by weekdays, end time: {LATE}\n"
 )
 

@@ -1,6 +1,7 @@
 """The card of an approval: everything a person needs to decide."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from rich.console import RenderableType
@@ -32,11 +33,12 @@ _AUTOMATION: Final = "automation_create"
 _QUESTION: Final = "question"
 
 
-def card(approval: Approval) -> RenderableType:
+def card(approval: Approval, *, now: datetime | None = None) -> RenderableType:
+    """`now` is the machine's time if left out."""
     pending = approval.state == ApprovalState.PENDING
     title = "Approval wanted" if pending else f"Approval {approval.state.name.lower()}"
     return Panel(
-        grid(rows(approval)),
+        grid(rows(approval, now=now)),
         title=title,
         subtitle=Text(short_name(approval.name)),
         border_style="yellow" if pending else "dim",
@@ -53,9 +55,9 @@ def grid(found: Iterable[Row]) -> Table:
     return table
 
 
-def rows(approval: Approval) -> list[Row]:
+def rows(approval: Approval, *, now: datetime | None = None) -> list[Row]:
     payload = json_format.struct_to_dict(approval.edited_payload or approval.payload)
-    shown = list(_payload_rows(approval, payload))
+    shown = list(_payload_rows(approval, payload, now or datetime.now(UTC)))
     return [
         *shown,
         *unshown_rows(payload, shown),
@@ -64,9 +66,9 @@ def rows(approval: Approval) -> list[Row]:
     ]
 
 
-def _payload_rows(approval: Approval, payload: Plain) -> Iterator[Row]:
+def _payload_rows(approval: Approval, payload: Plain, now: datetime) -> Iterator[Row]:
     if approval.action_type == _AUTOMATION:
-        yield from _automation_rows(approval, payload)
+        yield from _automation_rows(approval, payload, now)
         return
     yield "What", sanitize(approval.summary)
     yield "Kind", sanitize(approval.action_type)
@@ -77,14 +79,14 @@ def _payload_rows(approval: Approval, payload: Plain) -> Iterator[Row]:
     if isinstance(changed, list) and approval.edited_payload is None:
         differences = [_difference(one, payload) for one in changed if isinstance(one, dict)]
         yield "Differs", "\n".join(differences)
-        yield from _automation_rows(approval, payload, preview=False)
+        yield from _automation_rows(approval, payload, now, preview=False)
     else:
         yield "With", sanitize(json_format.dump_json(payload, ordered=True))
     match context.get("fires"):
         case {"before": {"summary": str(was)}} if was:
             yield "Was", sanitize(was)
     if approval.preview is not None and approval.preview.slots:
-        yield from preview_rows(approval.preview)
+        yield from _preview_rows(approval, approval.preview, now)
 
 
 def _fields(schema: Plain) -> str:
@@ -106,14 +108,16 @@ def _field_line(name: str, field: Plain, *, required: bool) -> str:
     return f"{sanitize(name)} ({', '.join([*said, *(['required'] if required else [])])}){about}"
 
 
-def _automation_rows(approval: Approval, payload: Plain, *, preview: bool = True) -> Iterator[Row]:
+def _automation_rows(
+    approval: Approval, payload: Plain, now: datetime, *, preview: bool = True
+) -> Iterator[Row]:
     definition = payload.get("definition", {})
     name = payload.get("display_name") or definition.get("name", "")
     yield "Name", format_value(name)
     if payload.get("description"):
         yield "What", format_value(payload["description"])
     if preview and approval.preview is not None and approval.edited_payload is None:
-        yield from preview_rows(approval.preview)
+        yield from _preview_rows(approval, approval.preview, now)
     yield from definition_rows(definition)
     if definition.get("name", name) != name:
         yield "Its name", format_value(definition["name"])
@@ -127,7 +131,7 @@ def _difference(one: dict[str, Any], payload: Plain) -> str:
     return f"{format_field(str(one.get('path', '')), payload)}: {before} → {after}"
 
 
-def preview_rows(preview: Preview) -> Iterator[Row]:
+def _preview_rows(approval: Approval, preview: Preview, now: datetime) -> Iterator[Row]:
     if preview.summary:
         yield "When", sanitize(preview.summary)
     if preview.time_zone_assumed:
@@ -136,15 +140,19 @@ def preview_rows(preview: Preview) -> Iterator[Row]:
             "Zone",
             sanitize(f"assumed, nobody named one: {zones}".rstrip(": ")),
         )
-    slots = [line for slot in preview.slots for line in _slot_lines(slot)]
+    # what is decided shows the times that were next then
+    late = now if approval.state == ApprovalState.PENDING else None
+    slots = [line for slot in preview.slots for line in _slot_lines(slot, late)]
     yield "Next", "\n".join(slots) or "never"
     if preview.notes:
         yield "Note", "\n".join(sanitize(note) for note in preview.notes)
 
 
-def _slot_lines(slot: PreviewSlot) -> Iterator[str]:
+def _slot_lines(slot: PreviewSlot, now: datetime | None) -> Iterator[str]:
     zone = f"{slot.time_zone} ({format_offset(slot.utc_offset)})"
-    yield f"{format_wall_clock(slot.local_time)}  {sanitize(zone)}"
+    passed = now is not None and slot.fire_time is not None and slot.fire_time <= now
+    said = ", which has passed" if passed else ""
+    yield f"{format_wall_clock(slot.local_time)}  {sanitize(zone)}{said}"
     if slot.dst_note:
         yield f"  {sanitize(slot.dst_note)}"
 
@@ -152,6 +160,12 @@ def _slot_lines(slot: PreviewSlot) -> Iterator[str]:
 def _context_rows(approval: Approval) -> Iterator[Row]:
     context = json_format.struct_to_dict(approval.context)
     consequences = context.pop("consequences", {})
+    if (
+        context.get("warnings")
+        and isinstance(consequences, dict)
+        and not consequences.get("warnings")
+    ):
+        consequences.pop("warnings", None)
     for told in ("difference", "fires"):  # among the rows above
         context.pop(told, None)
     for key, said in sorted(context.items()):

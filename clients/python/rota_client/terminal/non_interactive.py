@@ -48,12 +48,17 @@ def send_message(
 def decide_approval(
     chat: Chat, command: CommandContext, name: str, decide: Decide, *, as_json: bool
 ) -> None:
-    """Decides an approval; then watches the turn unless it waits for other approvals."""
+    """Decides an approval; then watches the turn unless it waits for other approvals.
+
+    Says of one that was decided before, in the same way, that it was.
+    """
     approval = command.run(command.rota.get_approval(name))
     before = command.run(command.rota.get_turn(approval.turn))
     decision = decide(approval)
     with label_fields({approval.name: approval}, [decision]):
         decided = command.run(command.rota.decide_approval(decision))
+    if approval.state != ApprovalState.PENDING:
+        command.screen.warn(f"it was {approval.state.name.lower()} before; nothing was changed")
     if as_json:
         print_json(json_format.to_dict(decided))
         return

@@ -38,7 +38,9 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "webhook.uri": "HTTPS-ADDRESS",
 }
 _LATE: Final = "never_fires"
-_TOO_LATE: Final = "it would never fire by now: edit it or reject it"
+_TOO_LATE: Final = (
+    "it would never fire by now: reject it, or edit its card in `rota chat` or on the page"
+)
 
 
 class CardRefused(errors.InvalidArgument):
