@@ -47,6 +47,7 @@ class OddMcp:
     listed: int = 0  # times that the first page was asked for
     notices: asyncio.Queue[str] | None = None  # methods
     streams: int = 0  # that are open
+    streams_answers: bool = False  # as events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -80,6 +81,9 @@ class OddMcp:
         keeps = self.clings or self.notices is not None
         session = {"mcp-session-id": "one"} if keeps else {}
         told = {"jsonrpc": "2.0", "id": asked["id"], **(found or {})}
+        if self.streams_answers:
+            event = f"event: message\ndata: {json.dumps(told)}\n\n"
+            return Response(event, headers=session, media_type="text/event-stream")
         return JSONResponse(told, headers=session)
 
     async def _stream(self, notices: asyncio.Queue[str]) -> AsyncIterator[str]:

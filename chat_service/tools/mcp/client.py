@@ -19,6 +19,7 @@ from chat_service.tools.mcp.elicitation import Elicitor
 from chat_service.tools.mcp.progress import ToolProgress
 from chat_service.tools.mcp.result import read_error, read_images, read_output
 from chat_service.tools.mcp.sampler import Sampler
+from chat_service.tools.mcp.value_limit import TOO_MANY_VALUES
 from chat_service.tools.question import QuestionAsked
 from shared import errors
 from shared.telemetry import logs
@@ -270,6 +271,10 @@ def _read(
             code == CONNECTION_CLOSED  # which servers may use for errors of their own too
         ):
             raise idempotency.OutcomeUnknown(f"{server.id} broke off; {_UNSURE}") from answer
+        case McpError(error=ErrorData(code=code, message=said)) if code == TOO_MANY_VALUES:
+            raise idempotency.OutcomeUnknown(
+                f"{server.id}: {one_line(said, MAX_ERROR_TEXT)}; {_UNSURE}"
+            ) from answer
         case McpError():
             said = one_line(answer.error.message, MAX_ERROR_TEXT) or f"error {answer.error.code}"
             raise errors.RotaError(f"{server.id} refused the call: {said}") from answer

@@ -1,6 +1,7 @@
 """Sessions with MCP servers: one per call, so that a restarted server needs no reconnect."""
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -29,13 +30,19 @@ from typing_extensions import override
 
 from chat_service.runtime.models_file import McpServer
 from chat_service.tools.mcp import stdio
+from chat_service.tools.mcp.value_limit import ValueCount, error_in_place, exceeds_values
 from shared.security import body_decoder
+from shared.telemetry import logs
 
 # a server may take this long to close a session, in the background
 CLOSE_SECONDS: Final = 10.0
 # of one response of a server over HTTP, decoded
 MAX_RESPONSE_BYTES: Final = 8 * 1024 * 1024
+# no event of the protocol: what came of a message is ignored
+_LEFT_OUT: Final = b"\nevent: left_out\n\nevent: message\ndata: %s\n\n"
 _TIMEOUT: Final = httpx.Timeout(30.0, read=300.0)  # an answer may be a stream with pauses
+
+log = logs.logger(__name__)
 
 # uses a session; may reschedule the timeout
 SessionUse = Callable[[ClientSession, asyncio.Timeout], Awaitable[None]]
@@ -191,10 +198,51 @@ def _trusted() -> ssl.SSLContext:
 async def _bound(response: httpx.Response) -> None:
     assert isinstance(response.stream, httpx.AsyncByteStream)
     coding = ",".join(response.headers.get_list("content-encoding"))
-    response.stream = _BoundedStream(response.stream, coding)
+    is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+    bounded = _BoundedStream(response.stream, coding)
+    limit = _limit_events if is_stream else _limit_body
+    response.stream = _Body(bounded, limit(bounded, response.request))
     response.headers.pop("content-encoding", None)
-    if not response.headers.get("content-type", "").startswith("text/event-stream"):
+    if not is_stream:
         await response.aread()  # here: the SDK would log its error and wait for an answer
+
+
+async def _limit_body(
+    pieces: httpx.AsyncByteStream, request: httpx.Request
+) -> AsyncIterator[bytes]:
+    body = b"".join([piece async for piece in pieces])
+    yield _error_in_place(request) if exceeds_values(body) else body
+
+
+async def _limit_events(
+    pieces: httpx.AsyncByteStream, request: httpx.Request
+) -> AsyncIterator[bytes]:
+    count = ValueCount()
+    async for piece in pieces:
+        if count.exceeds(piece):
+            yield _LEFT_OUT % _error_in_place(request)
+            return
+        yield piece
+
+
+def _error_in_place(request: httpx.Request) -> bytes:
+    log.warning("mcp_answer_left_out", host=request.url.host)
+    asked = json.loads(request.content) if request.content else {}
+    return error_in_place(asked.get("id"))
+
+
+class _Body(httpx.AsyncByteStream):
+    """The pieces of a response; closing it closes what they are from."""
+
+    def __init__(self, source: httpx.AsyncByteStream, pieces: AsyncIterator[bytes]) -> None:
+        self._source = source
+        self._pieces = pieces
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._pieces
+
+    async def aclose(self) -> None:
+        await self._source.aclose()
 
 
 class _BoundedStream(httpx.AsyncByteStream):

@@ -14,6 +14,7 @@ from mcp.client.stdio import get_default_environment
 from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCMessage
 
+from chat_service.tools.mcp.value_limit import error_in_place, exceeds_values, read_answered_id
 from shared.telemetry import logs
 
 # of one line of a process: a message is one line
@@ -40,7 +41,8 @@ async def open_process(
     """Starts the command and yields its streams. Raises OSError if it can't be started.
 
     The process gets `env` and the variables that the MCP SDK passes on, and no others. A line
-    above MAX_LINE_BYTES ends the stream, as the end of the process does. The process and its
+    above MAX_LINE_BYTES ends the stream, as the end of the process does. An answer above the
+    limit of values is replaced by an error. The process and its
     children are ended on leaving.
     """
     process = await anyio.open_process(
@@ -69,7 +71,7 @@ async def _receive(
         async with incoming:
             try:
                 async for line in _lines(process.stdout):
-                    await incoming.send(_message(line))
+                    await incoming.send(_message(_within_limit(server, line)))
             except _LineTooLong:
                 log.warning("mcp_line_too_long", server=server, most=MAX_LINE_BYTES)
                 process.kill()  # it may wait for a reader and not see the end of its input
@@ -85,6 +87,17 @@ async def _lines(pieces: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
             line += part
             if len(line) > MAX_LINE_BYTES:
                 raise _LineTooLong
+
+
+def _within_limit(server: str, line: bytes) -> bytes:
+    """Returns a line, or the error in place of one with too many values."""
+    if not exceeds_values(line):
+        return line
+    log.warning("mcp_answer_left_out", server=server)
+    answered = read_answered_id(line)
+    if answered is None:
+        raise _LineTooLong
+    return error_in_place(answered)
 
 
 def _message(line: bytes) -> SessionMessage | Exception:
