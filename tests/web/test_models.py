@@ -112,6 +112,19 @@ async def test_what_is_refused_is_told_at_its_field(page: Page) -> None:
     await expect(address).to_have_accessible_description(re.compile("must not hold a user"))
 
 
+NOT_SETTINGS = {
+    "{tempo": "is no JSON",
+    "[1]": "is no JSON object of settings",
+    '{"tempo": 1}': "tempo is no setting: there are temperature, top_p",
+    '{"strict": "true"}': 'strict takes true or false, not "true"',
+    '{"leave_out": "abc"}': 'leave_out takes a list of texts, not "abc"',
+    '{"temperature": 1, "max_tokens": 1.5}': "max_tokens takes a whole number, not 1.5",
+    '{"extra_body": "x"}': 'extra_body takes an object, not "x"',
+    '{"temperature": "hot"}': 'temperature takes a number, not "hot"',
+    '{"topP": 1, "top_p": 1}': "names a setting twice",
+}
+
+
 def found_test(path: str = "") -> chat.TestModelConfigResponse:
     refused = {"status": "400", "code": "bad_format"}
     return chat.TestModelConfigResponse(
@@ -165,9 +178,10 @@ async def test_a_test_shows_what_was_found_and_saves_only_what_a_second_button_s
     await page.get_by_label("Model", exact=True).fill("m")
     await page.get_by_label("Address", exact=True).fill("https://models.example.org/v1")
     settings = page.get_by_label("Settings", exact=True)
-    await settings.fill("{tempo")
-    await page.get_by_role("button", name="Add", exact=True).click()
-    await expect(settings).to_have_accessible_description("is no JSON object of settings")
+    for given, said in NOT_SETTINGS.items():
+        await settings.fill(given)
+        await page.get_by_role("button", name="Add", exact=True).click()
+        await expect(settings).to_have_accessible_description(re.compile(re.escape(said)))
     assert stub.seen("ChatService/CreateModelConfig") == []
     await settings.fill('{"temperature": 0.5, "leave_out": ["tools"]}')
     await page.get_by_role("button", name="Add", exact=True).click()

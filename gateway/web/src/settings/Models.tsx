@@ -1,5 +1,5 @@
 /** The person's own models: add, test and remove. The page sends a key and never shows it. */
-import { fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { type DescField, fromJson, type JsonValue, ScalarType, toJson } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { loadModels, models, reloadModels } from "../chat/models.js";
@@ -14,13 +14,14 @@ import { Icon } from "../ui/Icon.js";
 import { Badge, ProblemNotice } from "../ui/parts.js";
 import { ModelTest } from "./ModelTest.js";
 
+/** The settings are none; the message says which is at fault and what it takes. */
 class InvalidSettings extends Error {}
-const UNREADABLE: Problem = {
+const unreadable = (fault: InvalidSettings): Problem => ({
   code: Code.InvalidArgument,
   reason: "INVALID_REQUEST",
   message: "",
-  violations: [{ field: "settings", description: "is no JSON object of settings", reason: "invalid" }],
-};
+  violations: [{ field: "settings", description: fault.message, reason: "invalid" }],
+});
 
 export function Models() {
   useEffect(loadModels, []);
@@ -122,7 +123,7 @@ function AddModel() {
       announce(`${made.displayName} is added.`);
       reloadModels();
     } catch (thrown) {
-      blame(thrown instanceof InvalidSettings ? UNREADABLE : problemOf(thrown));
+      blame(thrown instanceof InvalidSettings ? unreadable(thrown) : problemOf(thrown));
       requestAnimationFrame(() => form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
     }
     setBusy(false);
@@ -155,13 +156,42 @@ function AddModel() {
   );
 }
 
-/** The settings that a person wrote as JSON. Throws a refusal of the field. */
+/** The settings that a person wrote as JSON. Throws InvalidSettings. */
 function readSettings(written: string) {
   if (!written) return undefined;
+  let given: JsonValue;
   try {
-    return fromJson(RequestSettingsSchema, JSON.parse(written) as JsonValue);
+    given = JSON.parse(written) as JsonValue;
   } catch {
-    throw new InvalidSettings();
+    throw new InvalidSettings("is no JSON");
+  }
+  if (typeof given !== "object" || given === null || Array.isArray(given)) throw new InvalidSettings("is no JSON object of settings");
+  for (const [name, value] of Object.entries(given)) {
+    const field = RequestSettingsSchema.fields.find((each) => each.name === name || each.jsonName === name);
+    if (!field) throw new InvalidSettings(`${name} is no setting: there are ${RequestSettingsSchema.fields.map((each) => each.name).join(", ")}`);
+    if (!fits({ [name]: value })) throw new InvalidSettings(`${name} takes ${taken(field)}, not ${JSON.stringify(value).slice(0, 60)}`);
+  }
+  if (!fits(given)) throw new InvalidSettings("names a setting twice");
+  return fromJson(RequestSettingsSchema, given);
+}
+
+function fits(given: JsonValue): boolean {
+  try {
+    fromJson(RequestSettingsSchema, given);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function taken(field: DescField): string {
+  if (field.fieldKind === "list") return "a list of texts";
+  if (field.fieldKind !== "scalar") return "an object";
+  switch (field.scalar) {
+    case ScalarType.BOOL: return "true or false";
+    case ScalarType.STRING: return "a text";
+    case ScalarType.INT32: return "a whole number";
+    default: return "a number";
   }
 }
 
