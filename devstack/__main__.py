@@ -22,6 +22,8 @@ _ARTICLES: Final = {"viewer": "a viewer", "editor": "an editor"}
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    # gRPC's handlers in a forked child may end it before it becomes PostgreSQL
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         match options.command:
             case "token":

@@ -19,6 +19,7 @@ _PATTERNS: Final[Mapping[str, str]] = {
     r"^[a-z][a-z0-9_.]{0,63}$": (
         "must have 1 to 64 characters: lower-case letters, digits, _ and ., with a letter first"
     ),
+    r"^[a-z]{0,20}$": "must have at most 20 characters, all lower-case letters",
     r"^[0-9a-fA-F]{64}$": "must have 64 hexadecimal digits",
     r"^[!-~]*$": "must have only visible ASCII characters and no spaces",
 }
