@@ -192,6 +192,19 @@ async def test_a_task_is_told_its_schema_once(bench: Bench) -> None:
     assert without.count("integer") == 1
 
 
+@pytest.mark.parametrize(("context", "most"), [(SMALL_CONTEXT, 1), (SMALL_CONTEXT + 1, 2)])
+async def test_a_corrected_task_of_a_small_context_has_its_schema_once(
+    bench: Bench, context: int, most: int
+) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    limits = TaskLimits(tools=(), output_schema=schema, budget_micros=None, auto_approve=False)
+    answers = [[says(said), ends()] for said in ("one", '{"n": 1}')]
+    async with scripted_model(*answers) as model:
+        await bench.task("count", limits, model=bundle(model, context_tokens=context))
+
+    assert [json.dumps(body).count("integer") for body in model.sent] == [1, most]
+
+
 @pytest.mark.parametrize("context", [1_500, 2_048, 4_096, SMALL_CONTEXT])
 async def test_a_small_context_has_room_for_the_prompt_the_tools_and_an_answer(
     bench: Bench, context: int
