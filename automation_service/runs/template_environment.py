@@ -487,8 +487,15 @@ def _parts(value: Any, number: int, fill_with: Any = None) -> int:
 
 
 def _translate(value: str, table: Any) -> int:
+    if isinstance(table, str):
+        return measure(value)
     each = table.values() if isinstance(table, Mapping) else table
     return len(value) * max(map(measure, each), default=1)
+
+
+def _translate_steps(value: str, table: Any) -> int:
+    # each character is looked up as an index, which takes as long as a thousand comparisons
+    return (len(value) + _items(table)) * 1_000
 
 
 def _tabs(value: str, tabsize: int = 8) -> int:
@@ -613,7 +620,10 @@ METHOD_SIZES: Final[Mapping[str, Callable[..., int]]] = {
     "translate": _translate,
 }
 
-METHOD_STEPS: Final = dict.fromkeys(("strip", "lstrip", "rstrip"), _trim_steps)
+METHOD_STEPS: Final[Mapping[str, Callable[..., int]]] = {
+    **dict.fromkeys(("strip", "lstrip", "rstrip"), _trim_steps),
+    "translate": _translate_steps,
+}
 
 _PLAIN_METHODS: Final = frozenset(
     {"copy", "count", "get", "index", "is_integer", "items", "keys", "values"}

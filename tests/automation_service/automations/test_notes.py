@@ -145,6 +145,7 @@ async def test_get_and_list_give_them_with_one_more_statement(url: str, keys: Ke
         (note,) = (await rota.get(name)).notes
         assert note.startswith("It runs less often than the trigger t says: two of its last three")
         request = pb.ListAutomationsRequest(parent="workspaces/w")
+        await rota.call("ListAutomations", request)  # the member is known after the first call
         async with see_statements(rota.service.db) as few:
             listed = (await rota.call("ListAutomations", request)).automations
         assert {one.name: list(one.notes) for one in listed} == {name: [note], other: []}

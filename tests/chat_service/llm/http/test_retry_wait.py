@@ -1,6 +1,6 @@
 """How long a provider asks to wait: in headers, in members of its error, and in its words."""
 
-import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -70,19 +70,21 @@ def test_the_wait_that_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    "headers",
+    ("header", "written"),
     [
-        {"retry-after": format_datetime(datetime.now(UTC) + timedelta(seconds=90))},
-        {"x-ratelimit-reset": str(int(time.time()) + 90)},
-        {"x-ratelimit-reset": str(int(time.time() * 1000) + 90_000)},
-        {"x-ratelimit-reset-tokens": (datetime.now(UTC) + timedelta(seconds=90)).isoformat()},
+        ("retry-after", format_datetime),
+        ("x-ratelimit-reset", lambda moment: str(int(moment.timestamp()))),
+        ("x-ratelimit-reset", lambda moment: str(int(moment.timestamp() * 1000))),
+        ("x-ratelimit-reset-tokens", datetime.isoformat),
     ],
 )
-def test_a_moment_is_a_wait_until_it(headers: dict[str, str]) -> None:
+def test_a_moment_is_a_wait_until_it(header: str, written: Callable[[datetime], str]) -> None:
+    headers = {header: written(datetime.now(UTC) + timedelta(seconds=3000))}
+
     found = read_wait(headers, None, "", limited=True)
 
     assert found is not None
-    assert 0 < found.total_seconds() <= 91
+    assert 0 < found.total_seconds() <= 3001
 
 
 def test_resets_count_for_rate_limits_only() -> None:
