@@ -320,6 +320,17 @@ class Cancelled(RotaError):
     code, reason = Code.CANCELLED, "CANCELLED"
 
 
+class RunReplaced(Cancelled):
+    reason = "RUN_REPLACED"
+
+    def __init__(self, *, trigger: str, slot_time: str, run: str) -> None:
+        super().__init__(
+            f"the slot {slot_time} of the trigger {trigger} replaced the run; concurrency is "
+            "cancel_running",
+            metadata={"trigger": trigger, "slot_time": slot_time, "run": run},
+        )
+
+
 class Internal(RotaError):
     def __init__(self, error_id: str) -> None:
         super().__init__(

@@ -73,7 +73,8 @@ with asked as (
 select asked.id, asked.first, taken.attempt, taken.events, taken.automation_id,
        taken.definition_snapshot::text as snapshot, taken.inputs::text as inputs,
        taken.trigger_payload::text as trigger_payload, taken.step_results::text as step_results,
-       taken.slot_time, taken.cancel_requested, taken.end_reason::text as end_reason,
+       taken.slot_time, taken.cancel_requested, taken.cancel_error::text as cancel_error,
+       taken.end_reason::text as end_reason,
        extract(epoch from taken.deadline - clock_timestamp())::float8 as seconds_left,
        a.resource_id, a.workspace_id, v.author_id, taken.trigger_id,
        m.role as author_role
@@ -115,6 +116,7 @@ class Claim:
     seconds_left: float
     cancel_requested: bool
     end_reason: dict[str, Any] | None
+    cancel_error: dict[str, Any] | None = None  # why the cancellation is requested, if not asked
 
 
 async def claim_runs(
@@ -163,8 +165,14 @@ def _answer(row: Any) -> Claim | UUID | None:
         step_results=json.loads(row["step_results"]),
         seconds_left=row["seconds_left"],
         cancel_requested=row["cancel_requested"],
-        end_reason=None if row["end_reason"] is None else json.loads(row["end_reason"]),
+        end_reason=_json(row["end_reason"]),
+        cancel_error=_json(row["cancel_error"]),
     )
+
+
+def _json(stored: str | None) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = None if stored is None else json.loads(stored)
+    return found
 
 
 def _plain(found: UUID) -> UUID:

@@ -15,7 +15,7 @@ from automation_service.persistence.enums import ACTIVE_RUNS
 from automation_service.persistence.run_checkpoints import Checkpoint
 from automation_service.persistence.run_claims import NEXT_WAITING, lock_automations
 from automation_service.persistence.tables import run_events, runs
-from shared import errors
+from shared import compact_json, errors
 from shared.db.statements import fetch
 from shared.definition.states import RunStatus
 
@@ -65,6 +65,38 @@ update automation.automation_runs
    set end_reason = $3::jsonb, deadline = clock_timestamp() + make_interval(secs => $4)
  where id = $1 and attempt = $2 and status = 'running'
 returning id
+"""
+
+
+# Of locked automations. A pending run never began, so it ends at once.
+_REPLACE: Final = """
+with asked as (
+  select * from unnest($1::uuid[], $2::uuid[], $3::text[]) as s(automation_id, run, error)
+), active as (
+  select r.id, r.status, s.error::jsonb as error
+    from asked s
+    join automation.automation_runs r
+      on r.automation_id = s.automation_id and r.id <> s.run
+     and r.status in ('pending', 'running')
+   order by r.id for no key update of r
+), marked as (
+  update automation.automation_runs r
+     set cancel_requested = true, cancel_error = active.error
+    from active
+   where r.id = active.id and active.status = 'running' and not r.cancel_requested
+), ended as (
+  update automation.automation_runs r
+     set status = 'cancelled', end_time = $4, error = active.error, events = r.events + 1
+    from active
+   where r.id = active.id and active.status = 'pending'
+  returning r.id, r.automation_id, r.events, r.error
+), told as (
+  insert into automation.run_events (run_id, sequence, create_time, event)
+  select id, events, $4, jsonb_build_object('ended',
+           jsonb_build_object('state', 'cancelled', 'error', error))
+    from ended
+)
+select distinct automation_id as id from ended
 """
 
 
@@ -150,6 +182,25 @@ async def list_waiting(connection: AsyncConnection, automation_id: UUID) -> list
         )
         for row in await fetch(connection, _WAITING, automation_id)
     ]
+
+
+async def replace_runs(
+    connection: AsyncConnection,
+    replacements: Mapping[UUID, tuple[UUID, errors.RotaError]],
+    now: datetime,
+) -> None:
+    """Cancels all other active runs of locked automations; the replacement is the run that stays.
+
+    Pending ones end at once, running ones are marked: each with the error of the replacement.
+    """
+    if not replacements:
+        return
+    stayed = [run for run, _ in replacements.values()]
+    stored = [compact_json.dump(error_json(error)) for _, error in replacements.values()]
+    rows = await fetch(connection, _REPLACE, list(replacements), stayed, stored, now)
+    ended = {UUID(int=row["id"].int): RunStatus.CANCELLED for row in rows}
+    if ended:
+        await record_outcomes(connection, ended, max_failures=1, now=now)
 
 
 async def cancel_pending(

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ class RunToStop:
 
     attempt: int  # that holds the run now; 0 when the run has ended
     cancelled: bool = False  # its cancellation is requested, or it was deleted
+    cancel_error: dict[str, Any] | None = None  # why, if it was not asked for
     access_lost: bool = False  # the author of its revision may no longer act
 
 
@@ -44,6 +46,7 @@ async def find_runs_to_stop(
             runs.c.attempt,
             runs.c.status,
             runs.c.cancel_requested,
+            runs.c.cancel_error,
             members.c.user_id.is_(None).label("access_lost"),
         )
         .select_from(
@@ -77,6 +80,7 @@ async def find_runs_to_stop(
             found[row.id] = RunToStop(
                 attempt=row.attempt if row.status == RunStatus.RUNNING else 0,
                 cancelled=row.cancel_requested,
+                cancel_error=row.cancel_error,
                 access_lost=row.access_lost,
             )
     return found

@@ -38,12 +38,13 @@ class LockedAutomation:
 class ActiveRuns:
     """Numbers of pending and running runs of an automation.
 
-    `first_run` is a running run, or else the first pending one.
+    `first_run` is a running run, or else the first pending one; `first_waiting` is that one.
     """
 
     waiting: int = 0
     running: int = 0
     first_run: UUID | None = None
+    first_waiting: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,10 @@ async def count_active_runs(
     rows = await fetch(connection, _ACTIVE, list(ids))
     return {
         row["automation_id"]: ActiveRuns(
-            waiting=row["waiting"], running=row["running"], first_run=row["first_run"]
+            waiting=row["waiting"],
+            running=row["running"],
+            first_run=row["first_run"],
+            first_waiting=row["first_waiting"],
         )
         for row in rows
     }
@@ -181,7 +185,8 @@ _ACTIVE = """
 select automation_id,
        count(*) filter (where status = 'pending') as waiting,
        count(*) filter (where status = 'running') as running,
-       (array_agg(id order by status = 'running' desc, slot_time, id))[1] as first_run
+       (array_agg(id order by status = 'running' desc, slot_time, id))[1] as first_run,
+       (array_agg(id order by slot_time, id) filter (where status = 'pending'))[1] as first_waiting
 from automation.automation_runs
 where automation_id = any($1::uuid[]) and status in ('pending', 'running')
 group by automation_id

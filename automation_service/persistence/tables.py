@@ -114,6 +114,8 @@ runs = sa.Table(
     # An automation executes one exclusive run at a time. Concurrency `always` creates others.
     sa.Column("exclusive", sa.Boolean, nullable=False),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.text("false")),
+    # Why its cancellation is requested. Null when a person asked for it.
+    _json("cancel_error"),
     # By the clock of the database, unlike the times that callers see. First that of the plan,
     # then that of on_failure.
     sa.Column("deadline", _TIME),

@@ -25,7 +25,7 @@ from shared import errors, resources
 from shared.clock import Clock, rfc3339
 from shared.db import database
 from shared.definition.envelope import AutomationDefinition
-from shared.definition.execution import PlanStep
+from shared.definition.execution import ON_FAILURE_SECONDS, PlanStep
 from shared.definition.states import RunStatus
 from shared.registries.actions.store import get_action
 from shared.registries.actions.types import (
@@ -41,8 +41,6 @@ from shared.telemetry import logs
 # An attempt of a step stores this many progress events; later ones are dropped.
 MAX_PROGRESS_EVENTS: Final = 200
 MAX_TITLE_CHARACTERS: Final = 200
-# What on_failure has, whatever the plan took.
-ON_FAILURE_SECONDS: Final = 300
 # Progress of the agent waits while more events of the run than these are unstored.
 MAX_PENDING_EVENTS: Final = 64
 
@@ -64,6 +62,7 @@ class RunExecutor:
     agent: StoppableAgent
     clock: Clock
     stop_reason: StopReason | None = None
+    cancel_error: dict[str, Any] | None = None  # as stored, for StopReason.CANCEL
     output: Any = None
     definition: AutomationDefinition = field(init=False)
     end_reason: EndReason | None = field(default=None, init=False)
@@ -75,6 +74,7 @@ class RunExecutor:
         self.run_log.artifacts = partial(step_results.build_artifacts, self.definition)
         if self.claim.end_reason is not None:
             self.end_reason = EndReason.from_json(self.claim.end_reason)
+        self.cancel_error = self.claim.cancel_error
         self._plan_ids = {step.step_id for step in self.definition.plan}
         for result in self.run_log.results:
             if result.status == "succeeded" and result.step_id in self._plan_ids:
@@ -116,6 +116,20 @@ class RunExecutor:
             error=timeout_error("the run", seconds),
             step_id=running[0] if running else "",
         )
+
+    def cancellation(self) -> EndReason:
+        """Says how the run ends that is cancelled.
+
+        A later slot cuts the on_failure of a run whose plan has ended, and changes no more.
+        """
+        if self.cancel_error is None:
+            return EndReason(
+                status=RunStatus.CANCELLED, error=errors.Cancelled("the run was cancelled")
+            )
+        if self.end_reason is not None:
+            return self.end_reason
+        error = step_results.error_from_json(self.cancel_error)
+        return EndReason(status=RunStatus.CANCELLED, error=error)
 
     async def begin_on_failure(self, end_reason: EndReason) -> bool:
         """Stores why the run ends, and the time of its on_failure. False when it has none.
@@ -167,6 +181,8 @@ class RunExecutor:
 
         Does nothing for a run that ended with its steps.
         """
+        if self.stop_reason is StopReason.CANCEL:
+            status = RunStatus.CANCELLED
         stopped = status in (RunStatus.CANCELLED, RunStatus.TIMED_OUT)
         if not stopped and self.stop_reason is not StopReason.ACCESS_LOST:
             return

@@ -13,8 +13,9 @@ from automation_service.persistence import run_maintenance as rows
 from automation_service.persistence.run_claims import AttemptFenced
 from automation_service.queue import RunQueue
 from automation_service.runs.attempt import StoppableAgent
+from automation_service.runs.end_reason import EndReason
 from automation_service.runs.event_log import StoreError
-from automation_service.runs.executor import RunExecutor, fail_unreadable
+from automation_service.runs.executor import RunExecutor, StopReason, fail_unreadable
 from automation_service.runs.writer import BatchWriter
 from shared.aio import run_every
 from shared.clock import Clock
@@ -79,7 +80,11 @@ class RunReconciler:
             await fail_unreadable(run_log, error)
             return
         with contextlib.suppress(AttemptFenced):
-            end_reason = executor.end_reason
+            if claim.cancel_requested:
+                executor.stop_reason = StopReason.CANCEL
+                end_reason: EndReason | None = executor.cancellation()
+            else:
+                end_reason = executor.end_reason
             if end_reason is None:
                 end_reason = await executor.time_out()
                 if await executor.begin_on_failure(end_reason):

@@ -13,17 +13,13 @@ from automation_service.persistence.run_claims import AttemptFenced, Claim
 from automation_service.queue import RunQueue
 from automation_service.runs.attempt import StoppableAgent
 from automation_service.runs.end_reason import EndReason
-from automation_service.runs.executor import (
-    ON_FAILURE_SECONDS,
-    RunExecutor,
-    StopReason,
-    fail_unreadable,
-)
+from automation_service.runs.executor import RunExecutor, StopReason, fail_unreadable
 from automation_service.runs.writer import BatchWriter
 from shared import errors
 from shared.aio import wait_for_stop
 from shared.clock import Clock
 from shared.db import database
+from shared.definition.execution import ON_FAILURE_SECONDS
 from shared.definition.states import RunStatus
 from shared.security.caller import ROLES_THAT_ACT
 from shared.telemetry import logs
@@ -31,7 +27,6 @@ from shared.telemetry import logs
 WATCH_INTERVAL_SECONDS: Final = 0.5
 # A run with less time begins its steps at once: the end of a burst counts towards its timeout.
 SHORT_SECONDS: Final = 30.0
-_CANCELLED: Final = "the run was cancelled"
 
 log = logs.logger(__name__)
 
@@ -88,9 +83,8 @@ class RunWorker:
                 if executor.end_reason is not None:
                     status, error = executor.end_reason.status, executor.end_reason.error
             else:
-                status, error = RunStatus.CANCELLED, errors.Cancelled(_CANCELLED)
-        except errors.Cancelled as refusal:
-            status, error = RunStatus.CANCELLED, refusal
+                end_reason = executor.cancellation()
+                status, error = end_reason.status, end_reason.error
         except errors.RotaError as refusal:
             status, error = RunStatus.FAILED, refusal
         await executor.end_step(status)
@@ -99,7 +93,9 @@ class RunWorker:
     async def _run_steps(self, executor: RunExecutor) -> EndReason:
         """Runs the plan, and on_failure when it failed or took too long. Says how the run ends."""
         claim = executor.claim
-        _check_cancellation(claim)
+        if claim.cancel_requested:
+            executor.stop_reason = StopReason.CANCEL
+            return executor.cancellation()
         if (end_reason := executor.end_reason) is not None:
             if claim.author_role in ROLES_THAT_ACT:
                 await executor.run_on_failure(claim.seconds_left)
@@ -134,13 +130,9 @@ class RunWorker:
                 if executor.stop_reason is not None or self._held.get(run) is not executor:
                     continue
                 executor.stop_reason = _stop_reason(executor.claim, found)
+                executor.cancel_error = found.cancel_error
                 if executor.stop_reason is not None:
                     await self.queue.cancel(run)
-
-
-def _check_cancellation(claim: Claim) -> None:
-    if claim.cancel_requested:
-        raise errors.Cancelled(_CANCELLED)
 
 
 def _stop_reason(claim: Claim, found: rows.RunToStop) -> StopReason | None:

@@ -1,7 +1,7 @@
 """Due triggers → their slots and runs, many triggers in one transaction."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service import definitions
-from automation_service.persistence import scheduler_heartbeats
+from automation_service.persistence import run_endings, scheduler_heartbeats
 from automation_service.persistence import slot_dispatch as rows
 from automation_service.persistence.records import Trigger
 from automation_service.persistence.scheduler_heartbeats import Downtime
@@ -23,7 +23,8 @@ from automation_service.persistence.slot_dispatch import (
 from automation_service.queue import RunQueue
 from automation_service.scheduling import slot_decision, triggers, tzdata_change
 from automation_service.scheduling.slot_decision import SlotDecision, SlotPolicy, TriggerDecision
-from shared import json_schema
+from shared import errors, json_schema
+from shared.clock import rfc3339
 from shared.schedule import zones
 from shared.telemetry import logs, metrics
 
@@ -135,8 +136,25 @@ class Dispatcher:
         fresh = await rows.insert_slots(connection, [d.row for _, d in decided.slots], now)
         await rows.update_triggers(connection, decided.updates, zones.VERSION)
         await rows.disable_triggers(connection, decided.unreadable, UNREADABLE)
+        await run_endings.replace_runs(connection, _find_replacements(decided, fresh), now)
         wakes = [d.row.run for _, d in decided.slots if d.run_may_start and d.row.run in fresh]
         await self.queue.enqueue(connection, [run for run in wakes if run is not None])
+
+
+def _find_replacements(
+    decided: DispatchResult, fresh: Collection[UUID]
+) -> dict[UUID, tuple[UUID, errors.RotaError]]:
+    """Finds the run of each automation that stays: of several, that of the slot decided last."""
+    return {
+        row.automation_id: (
+            row.run,
+            errors.RunReplaced(
+                trigger=row.trigger_id, slot_time=rfc3339(row.slot_time), run=str(row.run)
+            ),
+        )
+        for row in (decision.row for _, decision in decided.slots if decision.replaces)
+        if row.run is not None and row.run in fresh
+    }
 
 
 async def recompute_fire_times(

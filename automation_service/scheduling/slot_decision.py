@@ -1,6 +1,6 @@
 """Due slots of a trigger → a decision for each. Pure: no database, no clock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -42,10 +42,14 @@ class SlotPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotDecision:
-    """The decision about one slot. `run_may_start` is False when its run must wait."""
+    """The decision about one slot. `run_may_start` is False when its run must wait.
+
+    A run that `replaces` cancels the other active runs of its automation.
+    """
 
     row: SlotRow
     run_may_start: bool = False
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,9 +132,7 @@ def _decide_all(context: _TriggerContext, due: DueSlots, active: ActiveRuns) -> 
             if (run := decision.row.run) is not None:
                 fires, last_fired_at, last_fire_time = fires + 1, context.now, slot.slot_time
                 # The next slot sees the run of this one.
-                active = replace(
-                    active, waiting=active.waiting + 1, first_run=active.first_run or run
-                )
+                active = _add_run(active, run, replaces=decision.replaces)
     trigger_update = TriggerUpdate(
         trigger=context.trigger.id,
         # The slot's own time, not now: a late decision must not shift the schedule.
@@ -182,17 +184,49 @@ def _decide_slot(
         path, problem = faults[0]
         return without_run(SlotOutcome.REJECTED, f"Its inputs are invalid: {path}: {problem}.")
     note = f"It fired {_format_span(late)} late.{_downtime_note(context, due_time)}"
+    notes = [_early_note(context, due_time) if on_time else note]
+    if replaces := concurrency == "cancel_running":
+        notes += _replaced_notes(active)
     row = _build_row(
         context,
         slot,
         SlotOutcome.FIRED if on_time else SlotOutcome.CAUGHT_UP,
-        _early_note(context, due_time) if on_time else note,
+        " ".join(filter(None, notes)),
         run=resources.new_id(),
         exclusive=concurrency != "always",
         inputs=compact_json.dump(inputs),
         payload=compact_json.dump(payload),
     )
-    return SlotDecision(row=row, run_may_start=concurrency == "always" or not busy)
+    waits = active.running > 0 if replaces else busy and concurrency != "always"
+    return SlotDecision(row=row, run_may_start=not waits, replaces=replaces)
+
+
+def _add_run(active: ActiveRuns, run: UUID, *, replaces: bool) -> ActiveRuns:
+    if not replaces:
+        return replace(
+            active,
+            waiting=active.waiting + 1,
+            first_run=active.first_run or run,
+            first_waiting=active.first_waiting or run,
+        )
+    return replace(
+        active,
+        waiting=1,
+        first_run=active.first_run if active.running else run,
+        first_waiting=run,
+    )
+
+
+def _replaced_notes(active: ActiveRuns) -> Iterator[str]:
+    if active.running:
+        runs = f"Run {active.first_run} was still going on and was"
+        if active.running > 1:
+            runs = f"{active.running} runs were still going on and were"
+        yield f"{runs} told to stop; concurrency is cancel_running."
+    if active.waiting == 1:
+        yield f"Run {active.first_waiting} still waited and ended; concurrency is cancel_running."
+    elif active.waiting:
+        yield f"{active.waiting} runs still waited and ended; concurrency is cancel_running."
 
 
 def _came_while_paused(automation: LockedAutomation, slot: PlannedSlot) -> bool:

@@ -17,6 +17,8 @@ from shared.definition.fields import (
 )
 
 MAX_ON_FAILURE = 10
+# What on_failure has, whatever the plan took.
+ON_FAILURE_SECONDS = 300
 
 # on the wire an absent string is an empty one
 _Absent = BeforeValidator(lambda value: None if value == "" else value)
@@ -48,7 +50,13 @@ class ExecutionBlock(Block):
     timeout_seconds: Annotated[Seconds, Field(description="of the plan of a run")] = 600
     max_retries: Retries = 2
     retry_backoff: Literal["exponential", "linear", "none"] = "exponential"
-    concurrency: Literal["drop_if_running", "queue", "always"] = "drop_if_running"
+    concurrency: Annotated[
+        Literal["drop_if_running", "queue", "always", "cancel_running"],
+        Field(
+            description="what a slot does while a run goes on: skip itself, wait in line, run "
+            "beside it, or cancel it and run after its end"
+        ),
+    ] = "drop_if_running"
     budget_cap_usd: Dollars | None = None
     on_failure: Annotated[list[PlanStep], Field(max_length=MAX_ON_FAILURE)] = Field(
         default_factory=list

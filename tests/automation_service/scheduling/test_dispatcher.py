@@ -66,6 +66,26 @@ async def test_triggers_of_one_automation_that_are_due_together_see_each_other(
         assert tokens["n"] == 2
 
 
+async def test_of_slots_that_replace_each_other_at_once_one_run_is_left(
+    url: str, keys: Keys
+) -> None:
+    async with running(url, keys, clock=ManualClock(START), roles="api") as rota:
+        name = (await rota.create(every_minute("a", "b", "c", concurrency="cancel_running"))).name
+        assert await rota.service.scheduler.fire_due(FIRST) == 3
+        assert await outcomes(rota, name) == ["FIRED"] * 3
+        runs = {run.name: pb.Run.State.Name(run.state) for run in await rota.runs(name)}
+        assert sorted(runs.values()) == ["CANCELLED", "CANCELLED", "PENDING"]
+        # Each row names the run that its own slot ended.
+        rows = await rota.slots(name)
+        ended = [run.rpartition("/")[2] for run, state in runs.items() if state == "CANCELLED"]
+        told = [
+            f"Run {run} still waited and ended; concurrency is cancel_running." for run in ended
+        ]
+        assert sorted(slot.reason for slot in rows) == ["", *sorted(told)]
+        [left] = [slot for slot in rows if runs[slot.run] == "PENDING"]
+        assert left.reason != ""
+
+
 async def test_a_trigger_whose_slot_can_not_be_written_is_disabled_and_hurts_nobody(
     url: str, keys: Keys
 ) -> None:

@@ -36,7 +36,7 @@ KILLS = max(FEWEST_KILLS, MINUTES // 4)
 SECONDS = 110 + SLOTS / 10
 MINUTE = timedelta(minutes=1)
 FIRST = START + timedelta(seconds=30)
-CONCURRENCIES = ("always", "queue", "drop_if_running")
+CONCURRENCIES = ("always", "queue", "drop_if_running", "cancel_running")
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ async def planned(url: str, keys: Keys) -> None:
     ]
     async with running(url, keys, clock=ManualClock(START), roles="api") as rota:
         for number in range(AUTOMATIONS):
-            execution = {"concurrency": CONCURRENCIES[number % 3]}
+            execution = {"concurrency": CONCURRENCIES[number % 4]}
             trigger = schedule("* * * * *", max_fires=SLOTS)
             await rota.create(news(triggers=[trigger], plan=steps, execution=execution))
 
@@ -171,18 +171,30 @@ async def check(url: str, agent: FakeAgent) -> None:
 
 
 async def check_runs(url: str, agent: FakeAgent) -> None:
-    runs = await execute(url, "select id, status, error from automation_runs")
-    assert [dict(run) for run in runs if run["status"] != "succeeded"] == []
+    runs = await execute(
+        url,
+        "select id, status, error->>'reason' as reason,"
+        " definition_snapshot #>> '{execution,concurrency}' as policy from automation_runs",
+    )
+    replaced = {"status": "cancelled", "reason": "RUN_REPLACED", "policy": "cancel_running"}
+    ends = [{key: run[key] for key in replaced} for run in runs if run["status"] != "succeeded"]
+    assert [end for end in ends if end != replaced] == []
+    whole = [run for run in runs if run["status"] == "succeeded"]
     asked = [task.request_id for task in agent.begun]
     # A step cut short is taken up under the key it had, so no key ever began two tasks.
     assert len(asked) == len(set(asked))
-    assert set(asked) == {f"{run['id']}:{step}:1" for run in runs for step in ("one", "two")}
+    ids = {run["id"] for run in whole}
+    keys = {f"{run['id']}:{step}:1" for run in whole for step in ("one", "two")}
+    assert keys <= set(asked)
+    assert {key.partition(":")[0] for key in set(asked) - keys} <= {
+        str(run["id"]) for run in runs if run not in whole
+    }
     ended = await execute(
         url,
         "select run_id, event->'step_updated'->>'step_id' as step, count(*) as times"
         " from run_events where event->'step_updated'->>'status' = 'succeeded' group by 1, 2",
     )
-    assert len(ended) == 2 * len(runs)
+    assert sum(row["run_id"] in ids for row in ended) == 2 * len(whole)
     assert {row["times"] for row in ended} == {1}
     numbered: list[Any] = await execute(
         url, "select run_id from run_events group by 1 having max(sequence) <> count(*)"

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from shared.definition.execution import ON_FAILURE_SECONDS
 from shared.schedule import zones
 from shared.schedule.coincidence import Coincidence, find_coincidence, list_fires
 from shared.schedule.config import ScheduleTriggerConfig
@@ -19,11 +20,13 @@ _MEANWHILE: Final = {
     "drop_if_running": "is skipped",
     "queue": "waits in line",
     "always": "runs beside it",
+    "cancel_running": "cancels it and runs after its end",
 }
 _AT_ONCE: Final = {
     "drop_if_running": "one of the two runs, and the slot of the other is skipped",
     "queue": "one of the two waits for the other",
     "always": "both run at once",
+    "cancel_running": "the run of one replaces the run of the other",
 }
 
 Json = Mapping[str, Any]
@@ -45,7 +48,9 @@ def find_overlaps(triggers: Sequence[Json], execution: Json, now: datetime) -> I
     yield from met[:_MOST_PAIRS]
     if len(met) > _MOST_PAIRS:
         yield f"{len(met) - _MOST_PAIRS} more pairs of its triggers fire in the same minute."
-    yield from _of_gaps(fires, int(execution.get("timeout_seconds", _DEFAULT_SECONDS)), policy)
+    plan = int(execution.get("timeout_seconds", _DEFAULT_SECONDS))
+    after = ON_FAILURE_SECONDS if execution.get("on_failure") else 0
+    yield from _of_gaps(fires, plan, after, policy)
 
 
 def _read(triggers: Sequence[Json]) -> Iterator[tuple[str, ScheduleTriggerConfig]]:
@@ -66,13 +71,16 @@ def _coincidence(first: str, second: str, found: Coincidence, zone: str, policy:
     )
 
 
-def _of_gaps(fires: Sequence[Sequence[datetime]], seconds: int, policy: str) -> Iterator[str]:
+def _of_gaps(
+    fires: Sequence[Sequence[datetime]], plan: int, after: int, policy: str
+) -> Iterator[str]:
     moments = sorted({moment for each in fires for moment in each})
     least = min((after - before for before, after in pairwise(moments)), default=None)
-    if least is not None and least < timedelta(seconds=seconds):
+    if least is not None and least < timedelta(seconds=plan + after):
+        more = f" and {_span(after)} more for on_failure" if after else ""
         yield (
             f"Slots come {_span(int(least.total_seconds()))} apart, and a run may take "
-            f"{_span(seconds)}: a slot that comes while a run goes on "
+            f"{_span(plan)}{more}: a slot that comes while a run goes on "
             f"{_MEANWHILE[policy]}."
         )
 

@@ -37,6 +37,7 @@ const VALUES: Record<string, string> = {
   drop_if_running: "skip the new one",
   queue: "wait in line",
   always: "run beside it",
+  cancel_running: "cancel it, then run",
   exponential: "longer each time",
   linear: "5 s more each time",
   none: "no wait",
@@ -90,4 +91,5 @@ export const WHILE_RUNNING: Record<string, string> = {
   drop_if_running: "If the last run still goes on, the new one is skipped and the ledger says so.",
   queue: "If the last run still goes on, the new one waits in line.",
   always: "A new run starts even while the last one still goes on.",
+  cancel_running: "If the last run still goes on, it is cancelled, and the new one runs after its end.",
 };

@@ -43,6 +43,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RATE_LIMITED: _ClassVar[ErrorReason]
     START_EXPIRED: _ClassVar[ErrorReason]
     TOO_MANY_STREAMS: _ClassVar[ErrorReason]
+    RUN_REPLACED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 UNAUTHENTICATED: ErrorReason
 PERMISSION_DENIED: ErrorReason
@@ -80,3 +81,4 @@ ENCRYPTION_UNAVAILABLE: ErrorReason
 RATE_LIMITED: ErrorReason
 START_EXPIRED: ErrorReason
 TOO_MANY_STREAMS: ErrorReason
+RUN_REPLACED: ErrorReason

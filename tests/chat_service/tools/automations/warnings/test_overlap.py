@@ -73,6 +73,8 @@ def test_what_becomes_of_it_goes_by_the_policy() -> None:
     both = trigger("a", "0 9 * * *"), trigger("b", "0 9 * * *")
     assert of(*both, concurrency="queue")[0].endswith(": one of the two waits for the other.")
     assert of(*both, concurrency="always")[0].endswith(": both run at once.")
+    replaced = ": the run of one replaces the run of the other."
+    assert of(*both, concurrency="cancel_running")[0].endswith(replaced)
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,9 @@ def test_what_becomes_of_it_goes_by_the_policy() -> None:
         (("* * * * *",), 90, "always",
          "1 minute apart, and a run may take 90 seconds: "
          "a slot that comes while a run goes on runs beside it."),
+        (("* * * * *",), 90, "cancel_running",
+         "1 minute apart, and a run may take 90 seconds: "
+         "a slot that comes while a run goes on cancels it and runs after its end."),
         (("0 9 * * *",), 86_400, "queue", ""),
         (("*/10 * * * *",), 600, "drop_if_running", ""),
     ],
@@ -97,6 +102,16 @@ def test_runs_that_may_last_past_the_next_slot_are_said(
     triggers = [trigger(f"t{n}", cron) for n, cron in enumerate(crons)]
     found = of(*triggers, timeout_seconds=seconds, concurrency=policy)
     assert found == ([f"Slots come {said}"] if said else [])
+
+
+def test_the_time_of_on_failure_is_counted_beside_that_of_the_plan() -> None:
+    every_ten = trigger("a", "*/10 * * * *")
+    assert of(every_ten, timeout_seconds=300) == of(every_ten, timeout_seconds=300, on_failure=[])
+    assert of(every_ten, timeout_seconds=300, on_failure=[{"step_id": "tell"}]) == []
+    assert of(every_ten, timeout_seconds=301, on_failure=[{"step_id": "tell"}]) == [
+        "Slots come 10 minutes apart, and a run may take 301 seconds and 5 minutes more for "
+        "on_failure: a slot that comes while a run goes on is skipped."
+    ]
 
 
 def test_many_triggers_take_little_time_and_few_sentences() -> None:

@@ -159,7 +159,7 @@ class RunState(betterproto2.Enum):
 
     CANCELLED = 5
     """
-    It was cancelled, or it waited too long to begin.
+    It was cancelled, a later slot replaced it, or it waited too long to begin.
     """
 
     TIMED_OUT = 6
@@ -765,8 +765,10 @@ class ExecutionBlock(betterproto2.Message):
     concurrency: "str | None" = betterproto2.field(4, betterproto2.TYPE_STRING, optional=True)
     """
     What a slot does while a run is going on: `drop_if_running` (skipped, and
-    the ledger says so), `queue` (waits in order, at most 100) or `always`
-    (runs beside it). Default `drop_if_running`.
+    the ledger says so), `queue` (waits in order, at most 100), `always` (runs
+    beside it) or `cancel_running` (cancels it and begins after its end; a run
+    that still waits is cancelled too, so that at most one waits). A run that is
+    cancelled so ends CANCELLED / RUN_REPLACED. Default `drop_if_running`.
     """
 
     budget_cap_usd: "float | None" = betterproto2.field(5, betterproto2.TYPE_DOUBLE, optional=True)
@@ -2087,7 +2089,7 @@ class Slot(betterproto2.Message):
     reason: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
     """
     Why, in a sentence. Empty when FIRED, unless a change of the automation cut
-    its jitter short.
+    its jitter short, or it told a run to stop.
     """
 
     run: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)

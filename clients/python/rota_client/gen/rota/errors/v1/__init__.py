@@ -272,3 +272,12 @@ class ErrorReason(betterproto2.Enum):
     limit, and whose it is.
     {"reason": "TOO_MANY_STREAMS", "metadata": {"of": "person", "limit": "200"}}
     """
+
+    RUN_REPLACED = 37
+    """
+    CANCELLED. A later slot of the automation replaced the run, since concurrency
+    is `cancel_running`. Metadata has the trigger and the time of that slot, and
+    the id of its run.
+    {"reason": "RUN_REPLACED", "metadata": {"trigger": "daily", "slot_time":
+    "2026-11-23T09:00:00Z", "run": "…"}}
+    """
