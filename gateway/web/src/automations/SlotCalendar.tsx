@@ -94,13 +94,15 @@ function Calendar({ squares, chosen, choose }: { squares: Square[]; chosen: stri
   const groups = grouped(squares);
   const now = squares.findIndex((each) => each.tone === "planned");
   const landing = chosen ?? squares[now > 0 ? now - 1 : Math.max(0, now)]?.key;
+  // The two squares where past and future meet. What passed and what is planned load apart.
+  const last = squares[now > 0 ? now - 1 : squares.length - 1]?.key ?? "";
   const next = now >= 0 ? squares[now]!.key : "";
   useEffect(() => {
     // Where past and future meet, unless one looks elsewhere.
     const here = frame.current;
     const first = here?.querySelector<HTMLElement>(".planned")?.closest<HTMLElement>(".day");
     if (here && first && !here.matches(":hover, :focus-within")) here.scrollLeft = first.offsetLeft - here.clientWidth * 0.6;
-  }, [next]);
+  }, [last, next]);
   const move = (event: KeyboardEvent & { currentTarget: HTMLElement }) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!by) return;
