@@ -33,6 +33,7 @@ from automation_service.runs.service import Runs
 from automation_service.runs.watch import RunWatcher
 from automation_service.runs.worker import RunWorker
 from automation_service.runs.writer import BatchWriter
+from automation_service.scheduling.backfill import Backfills
 from automation_service.scheduling.ledger import Slots
 from automation_service.scheduling.scheduler import Scheduler
 from automation_service.scheduling.slot_decision import SlotPolicy
@@ -179,6 +180,7 @@ async def service(
             revisions=Revisions(db=db),
             runs=Runs(db=db, queue=queue, clock=clock, changes=changes, watcher=watcher),
             slots=Slots(db=db, clock=clock, retention=retention),
+            backfills=Backfills(db=db, queue=queue, clock=clock, changes=changes),
             webhooks=Webhooks(db=db, clock=clock, changes=changes, secrets=secrets, sender=sender),
             capabilities=capabilities,
         )

@@ -12,7 +12,7 @@ from automation_service.api import convert_automations
 from automation_service.api.convert_common import failure, usage
 from automation_service.persistence.records import Run, RunEvent, Slot
 from shared.definition.states import RunStatus
-from shared.resources import RUN, TRIGGER
+from shared.resources import RUN, TRIGGER, USER
 from shared.rpc import struct
 from shared.rpc.timestamps import to_timestamp
 from shared.schedule.slots import PlannedSlot
@@ -38,6 +38,7 @@ def run(found: Run, *, full: bool = True) -> pb.Run:
         error=failure(found.error),
         usage=usage(found.usage),
         attempt=found.attempt,
+        backfill=found.backfill,
     )
 
 
@@ -102,6 +103,19 @@ def slot(found: Slot) -> pb.Slot:
         reason=found.reason,
         run=RUN.format(**names, run=found.run) if found.run else "",
         decide_time=to_timestamp(found.decide_time),
+        backfill=_backfill(found),
+    )
+
+
+def _backfill(of: Slot) -> pb.Slot.Backfill | None:
+    if (found := of.backfill) is None:
+        return None
+    names = {"workspace": of.workspace, "automation": of.automation}
+    return pb.Slot.Backfill(
+        run=RUN.format(**names, run=found.run) if found.run else "",
+        run_state=found.status.name if found.status else None,
+        requester=USER.format(user=found.requester) if found.requester else "",
+        create_time=to_timestamp(found.create_time),
     )
 
 

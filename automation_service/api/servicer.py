@@ -11,6 +11,7 @@ from rota.automation.v1 import webhook_pb2 as pb_webhook
 
 from automation_service.api import (
     convert_automations,
+    convert_backfill,
     convert_common,
     convert_runs,
     convert_webhooks,
@@ -23,6 +24,7 @@ from automation_service.automations.revisions import Revisions
 from automation_service.automations.service import Automations, etag_of, payload_digest
 from automation_service.persistence.records import Automation
 from automation_service.runs.service import Runs
+from automation_service.scheduling.backfill import Backfills
 from automation_service.scheduling.ledger import Slots
 from automation_service.webhooks.service import Webhooks, WebhookView
 from automation_service.webhooks.service import etag_of as webhook_etag
@@ -43,6 +45,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     revisions: Revisions
     runs: Runs
     slots: Slots
+    backfills: Backfills
     webhooks: Webhooks
     capabilities: CapabilityCache
 
@@ -215,6 +218,13 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
             slot=None if found.slot is None else convert_runs.slot(found.slot),
             nearest_slots=[convert_runs.planned(s) for s in found.nearest],
         )
+
+    async def BackfillSlots(self, request: Any, context: Any) -> Any:
+        act = await self._authorize("BackfillSlots", request, request.parent, "editor")
+        call = convert_backfill.call(request)
+        if request.validate_only:
+            return convert_backfill.answer(await self.backfills.validate(call))
+        return convert_backfill.answer(await self.backfills.make(act, call))
 
     async def GetRun(self, request: Any, context: Any) -> pb.Run:
         await self.access.admit(request.name, "viewer")

@@ -70,6 +70,16 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlotBackfill:
+    """The last backfill of a slot. `run` and `status` are None when the run is no longer kept."""
+
+    run: UUID | None
+    status: RunStatus | None
+    requester: str | None
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
     id: UUID
     workspace: str
@@ -82,6 +92,7 @@ class Slot:
     reason: str
     run: UUID | None
     decide_time: datetime
+    backfill: SlotBackfill | None = None
 
     @property
     def resource(self) -> str:
@@ -100,6 +111,7 @@ class Run:
     status: RunStatus
     attempt: int
     revision: int
+    backfill: bool
     create_time: datetime
     start_time: datetime | None
     end_time: datetime | None

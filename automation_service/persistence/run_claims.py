@@ -19,19 +19,23 @@ MAY_BEGIN: Final = """
 exists (
   select from automation.automations s where s.id = {automation} and s.status = 'active')
 """
-# The next run of an automation: the first exclusive pending run, while no run is running.
+# The next run of an automation: the first exclusive pending run, while no run is running. Backfills
+# come after all others, and wait for no run of concurrency `always`, of which there may always be
+# one.
 NEXT_WAITING: Final = f"""
 select n.id
-  from automation.automation_runs n
- where n.automation_id = {{automation}} and n.status in ('pending', 'running')
-   and n.status = 'pending' and n.exclusive
-   and {MAY_BEGIN}
+  from (
+    select w.id, w.backfill
+      from automation.automation_runs w
+     where w.automation_id = {{automation}} and w.status in ('pending', 'running')
+       and w.status = 'pending' and w.exclusive
+     order by w.backfill, w.slot_time, w.id
+     limit 1) n
+ where {MAY_BEGIN}
    and not exists (
      select from automation.automation_runs g
       where g.automation_id = {{automation}} and g.status in ('pending', 'running')
-        and g.status = 'running')
- order by n.slot_time, n.id
- limit 1
+        and g.status = 'running' and (g.exclusive or not n.backfill))
 """
 # In id order, so that two transactions never wait for each other in a circle.
 LOCK_AUTOMATIONS: Final = """
@@ -76,7 +80,7 @@ select asked.id, asked.first, taken.attempt, taken.events, taken.automation_id,
        taken.slot_time, taken.cancel_requested, taken.cancel_error::text as cancel_error,
        taken.end_reason::text as end_reason,
        extract(epoch from taken.deadline - clock_timestamp())::float8 as seconds_left,
-       a.resource_id, a.workspace_id, v.author_id, taken.trigger_id,
+       a.resource_id, a.workspace_id, v.author_id, taken.trigger_id, taken.backfill,
        m.role as author_role
   from asked
   join automation.automations a on a.id = asked.automation_id
@@ -112,6 +116,7 @@ class Claim:
     trigger_payload: dict[str, Any]
     trigger_id: str
     slot_time: datetime
+    backfill: bool
     step_results: list[dict[str, Any]]
     seconds_left: float
     cancel_requested: bool
@@ -162,6 +167,7 @@ def _answer(row: Any) -> Claim | UUID | None:
         trigger_payload=json.loads(row["trigger_payload"]),
         trigger_id=row["trigger_id"],
         slot_time=row["slot_time"],
+        backfill=row["backfill"],
         step_results=json.loads(row["step_results"]),
         seconds_left=row["seconds_left"],
         cancel_requested=row["cancel_requested"],

@@ -50,6 +50,7 @@ select n.id from unnest($1::uuid[]) as o(id)
 # A run outlives its trigger and its slot, so the config is that of its own definition.
 _WAITING: Final = """
 select r.id, r.slot_time, coalesce(s.fire_time, r.slot_time) as fire_time,
+       case when r.backfill then r.create_time end as backfill_time,
        coalesce(r.trigger, s.trigger) as trigger,
        jsonb_path_query_first(
          r.definition_snapshot, '$.triggers[*] ? (@.trigger_id == $id).config',
@@ -57,7 +58,7 @@ select r.id, r.slot_time, coalesce(s.fire_time, r.slot_time) as fire_time,
   from automation.automation_runs r
   left join automation.automation_slots s on s.run_id = r.id
  where r.automation_id = $1 and r.status in ('pending', 'running') and r.status = 'pending'
- order by r.slot_time, r.id
+ order by r.backfill, r.slot_time, r.id
 """
 
 _STORE_END_REASON: Final = """
@@ -77,7 +78,7 @@ with asked as (
     from asked s
     join automation.automation_runs r
       on r.automation_id = s.automation_id and r.id <> s.run
-     and r.status in ('pending', 'running')
+     and r.status in ('pending', 'running') and not r.backfill
    order by r.id for no key update of r
 ), marked as (
   update automation.automation_runs r
@@ -108,6 +109,7 @@ class WaitingRun:
     trigger: UUID | None
     slot_time: datetime
     fire_time: datetime
+    backfill_time: datetime | None  # when a backfill was asked for; None of any other run
     config: dict[str, Any] | None
 
 
@@ -142,6 +144,8 @@ async def record_outcomes(
     now: datetime,
 ) -> dict[UUID, int]:
     """Records how the last run of each automation ended, and pauses after too many failures.
+
+    Backfills are not recorded.
 
     Returns the paused automations with their numbers of failures.
     """
@@ -178,6 +182,7 @@ async def list_waiting(connection: AsyncConnection, automation_id: UUID) -> list
             trigger=row["trigger"],
             slot_time=row["slot_time"],
             fire_time=row["fire_time"],
+            backfill_time=row["backfill_time"],
             config=None if row["config"] is None else json.loads(row["config"]),
         )
         for row in await fetch(connection, _WAITING, automation_id)
@@ -189,9 +194,10 @@ async def replace_runs(
     replacements: Mapping[UUID, tuple[UUID, errors.RotaError]],
     now: datetime,
 ) -> None:
-    """Cancels all other active runs of locked automations; the replacement is the run that stays.
+    """Cancels all other active runs of locked automations, but no backfill.
 
-    Pending ones end at once, running ones are marked: each with the error of the replacement.
+    The replacement is the run that stays. Pending ones end at once, running ones are marked: each
+    with the error of the replacement.
     """
     if not replacements:
         return
@@ -210,25 +216,28 @@ async def cancel_pending(
     now: datetime,
 ) -> None:
     """Ends runs of a locked automation that never started as CANCELLED, each with its error."""
+    recorded = False
     for run, error in ends.items():
         stored = error_json(error)
-        sequence: Any = await connection.scalar(
+        ended = await connection.execute(
             sa.update(runs)
             .where(runs.c.id == run)
             .values(
                 status=RunStatus.CANCELLED, end_time=now, error=stored, events=runs.c.events + 1
             )
-            .returning(runs.c.events)
+            .returning(runs.c.events, runs.c.backfill)
         )
+        sequence, backfill = ended.one()
+        recorded |= not backfill
         event = {"ended": {"state": RunStatus.CANCELLED, "error": stored}}
         await connection.execute(
             sa.insert(run_events).values(
                 run_id=run, sequence=sequence, create_time=now, event=event
             )
         )
-    if ends:
-        ended = {automation_id: RunStatus.CANCELLED}
-        await record_outcomes(connection, ended, max_failures=1, now=now)
+    if recorded:
+        outcome = {automation_id: RunStatus.CANCELLED}
+        await record_outcomes(connection, outcome, max_failures=1, now=now)
 
 
 def error_json(error: errors.RotaError) -> dict[str, Any]:

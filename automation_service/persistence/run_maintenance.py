@@ -8,12 +8,15 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.run_claims import MAY_BEGIN
+from automation_service.persistence.run_claims import MAY_BEGIN, NEXT_WAITING
 from automation_service.persistence.tables import ACTIVE_RUN, TENANTS, revisions, run_events, runs
 from shared.definition.states import RunStatus
 from shared.security.caller import ROLES_THAT_ACT
 
 _MAY_BEGIN = sa.text(MAY_BEGIN.format(automation="automation_runs.automation_id"))
+_IS_NEXT = sa.text(
+    f"automation_runs.id = ({NEXT_WAITING.format(automation='automation_runs.automation_id')})"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,23 +106,11 @@ async def find_runnable(
 
     In order of id, from the first after `after`; of one automation when it is given.
     """
-    other = runs.alias("other")
-    before = sa.exists().where(
-        other.c.automation_id == runs.c.automation_id,
-        other.c.id != runs.c.id,
-        (other.c.status == RunStatus.RUNNING)
-        | (
-            (other.c.status == RunStatus.PENDING)
-            & other.c.exclusive
-            & (sa.tuple_(other.c.slot_time, other.c.id) < sa.tuple_(runs.c.slot_time, runs.c.id))
-        ),
-    )
     query = (
         sa.select(runs.c.id)
         .where(
             ACTIVE_RUN,
-            (runs.c.status == RunStatus.RUNNING)
-            | ((runs.c.status == RunStatus.PENDING) & (~runs.c.exclusive | ~before) & _MAY_BEGIN),
+            (runs.c.status == RunStatus.RUNNING) | (~runs.c.exclusive & _MAY_BEGIN) | _IS_NEXT,
         )
         .order_by(runs.c.id)
         .limit(limit)

@@ -36,15 +36,17 @@ class LockedAutomation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveRuns:
-    """Numbers of pending and running runs of an automation.
+    """Numbers of pending and running runs of an automation, backfills aside.
 
     `first_run` is a running run, or else the first pending one; `first_waiting` is that one.
+    `backfilling` is a backfill that is running: exclusive runs wait for it.
     """
 
     waiting: int = 0
     running: int = 0
     first_run: UUID | None = None
     first_waiting: UUID | None = None
+    backfilling: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,7 @@ async def count_active_runs(
             running=row["running"],
             first_run=row["first_run"],
             first_waiting=row["first_waiting"],
+            backfilling=row["backfilling"],
         )
         for row in rows
     }
@@ -183,10 +186,14 @@ from automation.automations where id = any($1::uuid[]) order by id for no key up
 
 _ACTIVE = """
 select automation_id,
-       count(*) filter (where status = 'pending') as waiting,
-       count(*) filter (where status = 'running') as running,
-       (array_agg(id order by status = 'running' desc, slot_time, id))[1] as first_run,
-       (array_agg(id order by slot_time, id) filter (where status = 'pending'))[1] as first_waiting
+       count(*) filter (where status = 'pending' and not backfill) as waiting,
+       count(*) filter (where status = 'running' and not backfill) as running,
+       (array_agg(id order by status = 'running' desc, slot_time, id)
+         filter (where not backfill))[1] as first_run,
+       (array_agg(id order by slot_time, id)
+         filter (where status = 'pending' and not backfill))[1] as first_waiting,
+       (array_agg(id order by slot_time, id)
+         filter (where status = 'running' and backfill))[1] as backfilling
 from automation.automation_runs
 where automation_id = any($1::uuid[]) and status in ('pending', 'running')
 group by automation_id

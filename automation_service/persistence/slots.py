@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -10,14 +10,25 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.records import Slot
-from automation_service.persistence.tables import automations, slots
+from automation_service.persistence.records import Slot, SlotBackfill
+from automation_service.persistence.tables import automations, backfills, runs, slots
 from shared.clock import shift
 from shared.definition.states import SlotOutcome
 
 _FAR = timedelta(hours=26)
-_SELECT = sa.select(slots, automations.c.workspace_id, automations.c.resource_id).join_from(
-    slots, automations
+SELECT: Final = sa.select(
+    slots,
+    automations.c.workspace_id,
+    automations.c.resource_id,
+    backfills.c.slot_id.label("backfilled"),
+    backfills.c.run_id.label("backfill_run"),
+    runs.c.status.label("backfill_status"),
+    backfills.c.requester_id,
+    backfills.c.create_time.label("backfill_time"),
+).select_from(
+    slots.join(automations)
+    .outerjoin(backfills, backfills.c.slot_id == slots.c.id)
+    .outerjoin(runs, runs.c.id == backfills.c.run_id)
 )
 
 
@@ -29,11 +40,11 @@ async def page(
     after: tuple[datetime, UUID] | None,
     where: Sequence[sa.ColumnElement[bool]] = (),
 ) -> list[Slot]:
-    query = _SELECT.where(slots.c.automation_id == automation_id, *where)
+    query = SELECT.where(slots.c.automation_id == automation_id, *where)
     if after is not None:
         query = query.where(sa.tuple_(slots.c.slot_time, slots.c.id) < sa.tuple_(*after))
     query = query.order_by(slots.c.slot_time.desc(), slots.c.id.desc()).limit(size + 1)
-    return [_slot(row) for row in await connection.execute(query)]
+    return [read_slot(row) for row in await connection.execute(query)]
 
 
 async def find_at(
@@ -44,7 +55,7 @@ async def find_at(
     slot_second = sa.func.date_trunc("second", slots.c.slot_time)
     fire_second = sa.func.date_trunc("second", slots.c.fire_time)
     query = (
-        _SELECT.where(
+        SELECT.where(
             slots.c.automation_id == automation_id,
             slots.c.trigger_id == trigger_id,
             # for the index: no clock change moves a slot further than this
@@ -56,7 +67,7 @@ async def find_at(
         .limit(1)
     )
     row = (await connection.execute(query)).one_or_none()
-    return None if row is None else _slot(row)
+    return None if row is None else read_slot(row)
 
 
 async def list_last_outcomes(
@@ -81,7 +92,16 @@ async def list_last_outcomes(
     return found
 
 
-def _slot(row: Any) -> Slot:
+def read_slot(row: Any) -> Slot:
+    """Reads a row of `SELECT`."""
+    backfill = None
+    if row.backfilled is not None:
+        backfill = SlotBackfill(
+            run=row.backfill_run,
+            status=row.backfill_status,
+            requester=row.requester_id,
+            create_time=row.backfill_time,
+        )
     return Slot(
         id=row.id,
         workspace=row.workspace_id,
@@ -94,4 +114,5 @@ def _slot(row: Any) -> Slot:
         reason=row.reason,
         run=row.run_id,
         decide_time=row.decide_time,
+        backfill=backfill,
     )

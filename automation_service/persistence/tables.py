@@ -113,6 +113,8 @@ runs = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     # An automation executes one exclusive run at a time. Concurrency `always` creates others.
     sa.Column("exclusive", sa.Boolean, nullable=False),
+    # Asked for by a person, of a slot that had no run.
+    sa.Column("backfill", sa.Boolean, nullable=False, server_default=sa.text("false")),
     sa.Column("cancel_requested", sa.Boolean, nullable=False, server_default=sa.text("false")),
     # Why its cancellation is requested. Null when a person asked for it.
     _json("cancel_error"),
@@ -136,7 +138,21 @@ runs = sa.Table(
     sa.Column("create_time", _TIME, nullable=False),
     sa.Column("start_time", _TIME),
     sa.Column("end_time", _TIME),
-    sa.UniqueConstraint("trigger", "slot_time"),
+)
+# A slot fires once, and is backfilled again only after its backfill failed.
+sa.Index(
+    "uq_automation_runs_fired",
+    runs.c.trigger,
+    runs.c.slot_time,
+    unique=True,
+    postgresql_where=sa.text("not backfill"),
+)
+sa.Index(
+    "uq_automation_runs_backfilled",
+    runs.c.trigger,
+    runs.c.slot_time,
+    unique=True,
+    postgresql_where=sa.text("backfill and status in ('pending', 'running', 'succeeded')"),
 )
 sa.Index("ix_automation_runs_automation_id_create_time", runs.c.automation_id, runs.c.create_time)
 sa.Index("ix_automation_runs_status_create_time", runs.c.status, runs.c.create_time)
@@ -151,6 +167,7 @@ ACTIVE_RUN = sa.text("automation_runs.status in ('pending', 'running')")
 sa.Index(
     "ix_automation_runs_active",
     runs.c.automation_id,
+    runs.c.backfill,
     runs.c.slot_time,
     runs.c.id,
     postgresql_where=sa.text("status in ('pending', 'running')"),
@@ -191,6 +208,18 @@ slots = sa.Table(
 )
 sa.Index("ix_automation_slots_automation_id_slot_time", slots.c.automation_id, slots.c.slot_time)
 sa.Index("ix_automation_slots_slot_time", slots.c.slot_time)
+
+# The last backfill of each slot that has one, beside its outcome.
+backfills = sa.Table(
+    "automation_backfills",
+    METADATA,
+    sa.Column("slot_id", sa.ForeignKey(slots.c.id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("run_id", sa.ForeignKey(runs.c.id, ondelete="SET NULL"), index=True),
+    # The slots of one call, for its repeats.
+    sa.Column("call_id", UUID, nullable=False, index=True),
+    sa.Column("requester_id", sa.ForeignKey(TENANTS.users.c.id, ondelete="SET NULL"), index=True),
+    sa.Column("create_time", _TIME, nullable=False),
+)
 
 run_events = sa.Table(
     "run_events",

@@ -136,7 +136,7 @@ class BatchWriter:
             self._on_stored(run)
 
     async def _count(self, connection: AsyncConnection, ended: list[RunEnd]) -> None:
-        outcomes = {end.claim.automation_id: end.status for end in ended}
+        outcomes = {end.claim.automation_id: end.status for end in ended if not end.claim.backfill}
         paused = await run_endings.record_outcomes(
             connection, outcomes, max_failures=self._max_failures, now=self._clock.now()
         )
@@ -148,7 +148,10 @@ class BatchWriter:
                     connection, end.checkpoint.run, last - self.max_events
                 )
         await self._queue.enqueue(
-            connection, await run_endings.find_next_runs(connection, list(outcomes))
+            connection,
+            await run_endings.find_next_runs(
+                connection, [end.claim.automation_id for end in ended]
+            ),
         )
 
     async def _record_events(

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from automation_service import definitions
 from automation_service.persistence import automations as automation_rows
 from automation_service.persistence import slots as rows
-from automation_service.persistence.records import Automation, Slot, Trigger
+from automation_service.persistence.records import Automation, Slot, SlotBackfill, Trigger
 from automation_service.persistence.tables import slots as table
 from shared import errors, resources
 from shared.aip import Condition, Page, parse_filter, parse_state
-from shared.clock import Clock, shift
+from shared.clock import Clock, rfc3339, shift
 from shared.db.queries import compare
 from shared.definition.states import SlotOutcome
 from shared.schedule import description, notes
@@ -149,7 +149,18 @@ def _said(slot: Slot) -> str:
         SlotOutcome.MISSED: "It was missed.",
         SlotOutcome.REJECTED: "It was rejected.",
     }
-    return f"{words[slot.outcome]} {slot.reason}".strip()
+    said = (words[slot.outcome], slot.reason, _describe_backfill(slot.backfill))
+    return " ".join(part for part in said if part)
+
+
+def _describe_backfill(found: SlotBackfill | None) -> str:
+    if found is None:
+        return ""
+    who = resources.USER.format(user=found.requester) if found.requester else "A deleted user"
+    asked = f"{who} had it run afterwards, at {rfc3339(found.create_time)}"
+    if found.status is None:
+        return f"{asked}; that run is no longer kept."
+    return f"{asked}: run {found.run} is {found.status.name}."
 
 
 def _future(owner: Automation, trigger: Trigger, slot: PlannedSlot) -> str:

@@ -44,7 +44,7 @@ class SlotPolicy:
 class SlotDecision:
     """The decision about one slot. `run_may_start` is False when its run must wait.
 
-    A run that `replaces` cancels the other active runs of its automation.
+    A run that `replaces` cancels the other active runs of its automation, but no backfill.
     """
 
     row: SlotRow
@@ -167,17 +167,19 @@ def _decide_slot(
         return without_run(SlotOutcome.MISSED, problem + _downtime_note(context, due_time))
     concurrency = context.parsed.definition.execution.concurrency
     busy = active.waiting + active.running > 0
-    if concurrency == "drop_if_running" and busy:
+    # No slot is skipped because of a backfill: its run waits, and so do those after it.
+    if concurrency == "drop_if_running" and busy and not _await_backfill(active):
         return without_run(
             SlotOutcome.SKIPPED_OVERLAP,
             f"Run {active.first_run} was still going on; concurrency is drop_if_running.",
         )
     if concurrency == "drop_if_running" and (why := _reason_dropped(context, slot, due_time)):
         return without_run(SlotOutcome.SKIPPED_OVERLAP, why)
-    if concurrency == "queue" and active.waiting >= MAX_WAITING:
-        return without_run(
-            SlotOutcome.REJECTED, f"{MAX_WAITING} runs waited already; concurrency is queue."
-        )
+    if concurrency in ("queue", "drop_if_running") and active.waiting >= MAX_WAITING:
+        cause = "concurrency is queue"
+        if concurrency != "queue":
+            cause = f"the backfill {active.backfilling} was still going on"
+        return without_run(SlotOutcome.REJECTED, f"{MAX_WAITING} runs waited already; {cause}.")
     payload = _build_payload(context, slot, last_fired_at)
     inputs = {**payload, **context.spec.static_inputs}
     if faults := context.parsed.find_input_faults(context.trigger.trigger_id, inputs):
@@ -197,8 +199,14 @@ def _decide_slot(
         inputs=compact_json.dump(inputs),
         payload=compact_json.dump(payload),
     )
-    waits = active.running > 0 if replaces else busy and concurrency != "always"
+    before = active.running > 0 if replaces else busy
+    waits = concurrency != "always" and (before or active.backfilling is not None)
     return SlotDecision(row=row, run_may_start=not waits, replaces=replaces)
+
+
+def _await_backfill(active: ActiveRuns) -> bool:
+    """Tells whether all active runs wait for a backfill to end."""
+    return active.running == 0 and active.backfilling is not None
 
 
 def _add_run(active: ActiveRuns, run: UUID, *, replaces: bool) -> ActiveRuns:

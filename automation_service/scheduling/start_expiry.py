@@ -21,12 +21,13 @@ _DEFAULT: Final = timedelta(
 def find_expired(waiting: Iterable[WaitingRun], now: datetime) -> dict[UUID, errors.StartExpired]:
     """Finds the runs that may not begin any more, each with its error.
 
-    A slot's age counts from when it came due, which jitter delays.
+    A slot's age counts from when it came due, which jitter delays; that of a backfill counts from
+    when it was asked for.
     """
     expired = {}
     for run in waiting:
         due, window = _read_due_time(run)
-        if now - due > window:
+        if now - (run.backfill_time or due) > window:
             expired[run.run] = errors.StartExpired(
                 slot_time=rfc3339(run.slot_time), window_seconds=int(window.total_seconds())
             )

@@ -36,6 +36,7 @@ async def record_run_failed(
         "state": status.name,
         "reason": error.reason if error else "",
         "slot_time": rfc3339(claim.slot_time),
+        "backfill": claim.backfill,
     }
     await _record(connection, claim.workspace, RUN_FAILED, run, data, now)
 

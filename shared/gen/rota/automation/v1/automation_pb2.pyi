@@ -199,7 +199,7 @@ class Revision(_message.Message):
     def __init__(self, name: _Optional[str] = ..., revision: _Optional[int] = ..., definition: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., author: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., decision: _Optional[_Union[Revision.Decision, _Mapping]] = ...) -> None: ...
 
 class Slot(_message.Message):
-    __slots__ = ("name", "trigger", "slot_time", "fire_time", "local_time", "outcome", "reason", "run", "decide_time")
+    __slots__ = ("name", "trigger", "slot_time", "fire_time", "local_time", "outcome", "reason", "run", "decide_time", "backfill")
     class Outcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         OUTCOME_UNSPECIFIED: _ClassVar[Slot.Outcome]
@@ -218,6 +218,17 @@ class Slot(_message.Message):
     SKIPPED_DST: Slot.Outcome
     MISSED: Slot.Outcome
     REJECTED: Slot.Outcome
+    class Backfill(_message.Message):
+        __slots__ = ("run", "run_state", "requester", "create_time")
+        RUN_FIELD_NUMBER: _ClassVar[int]
+        RUN_STATE_FIELD_NUMBER: _ClassVar[int]
+        REQUESTER_FIELD_NUMBER: _ClassVar[int]
+        CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+        run: str
+        run_state: Run.State
+        requester: str
+        create_time: _timestamp_pb2.Timestamp
+        def __init__(self, run: _Optional[str] = ..., run_state: _Optional[_Union[Run.State, str]] = ..., requester: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     TRIGGER_FIELD_NUMBER: _ClassVar[int]
     SLOT_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -227,6 +238,7 @@ class Slot(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
     DECIDE_TIME_FIELD_NUMBER: _ClassVar[int]
+    BACKFILL_FIELD_NUMBER: _ClassVar[int]
     name: str
     trigger: str
     slot_time: _timestamp_pb2.Timestamp
@@ -236,10 +248,11 @@ class Slot(_message.Message):
     reason: str
     run: str
     decide_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., trigger: _Optional[str] = ..., slot_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., local_time: _Optional[str] = ..., outcome: _Optional[_Union[Slot.Outcome, str]] = ..., reason: _Optional[str] = ..., run: _Optional[str] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    backfill: Slot.Backfill
+    def __init__(self, name: _Optional[str] = ..., trigger: _Optional[str] = ..., slot_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., local_time: _Optional[str] = ..., outcome: _Optional[_Union[Slot.Outcome, str]] = ..., reason: _Optional[str] = ..., run: _Optional[str] = ..., decide_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., backfill: _Optional[_Union[Slot.Backfill, _Mapping]] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("name", "state", "trigger", "slot_time", "create_time", "start_time", "end_time", "definition_snapshot", "revision", "trigger_payload", "inputs", "step_results", "output", "artifacts", "error", "usage", "attempt")
+    __slots__ = ("name", "state", "trigger", "slot_time", "create_time", "start_time", "end_time", "definition_snapshot", "revision", "trigger_payload", "inputs", "step_results", "output", "artifacts", "error", "usage", "attempt", "backfill")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Run.State]
@@ -273,6 +286,7 @@ class Run(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    BACKFILL_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: Run.State
     trigger: str
@@ -290,7 +304,8 @@ class Run(_message.Message):
     error: _status_pb2.Status
     usage: Usage
     attempt: int
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Run.State, str]] = ..., trigger: _Optional[str] = ..., slot_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., definition_snapshot: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., revision: _Optional[int] = ..., trigger_payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., step_results: _Optional[_Iterable[_Union[StepResult, _Mapping]]] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., attempt: _Optional[int] = ...) -> None: ...
+    backfill: bool
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Run.State, str]] = ..., trigger: _Optional[str] = ..., slot_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., definition_snapshot: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., revision: _Optional[int] = ..., trigger_payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., step_results: _Optional[_Iterable[_Union[StepResult, _Mapping]]] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., attempt: _Optional[int] = ..., backfill: _Optional[bool] = ...) -> None: ...
 
 class StepResult(_message.Message):
     __slots__ = ("step_id", "action", "status", "attempts", "started_at", "finished_at", "session_id", "output", "error", "usage")
@@ -675,6 +690,65 @@ class ExplainSlotResponse(_message.Message):
     slot: Slot
     nearest_slots: _containers.RepeatedCompositeFieldContainer[PlannedSlot]
     def __init__(self, explanation: _Optional[str] = ..., slot: _Optional[_Union[Slot, _Mapping]] = ..., nearest_slots: _Optional[_Iterable[_Union[PlannedSlot, _Mapping]]] = ...) -> None: ...
+
+class BackfillSlotsRequest(_message.Message):
+    __slots__ = ("parent", "slots", "start_time", "end_time", "trigger", "overlap", "etag", "request_id", "validate_only")
+    class Overlap(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        OVERLAP_UNSPECIFIED: _ClassVar[BackfillSlotsRequest.Overlap]
+        QUEUE: _ClassVar[BackfillSlotsRequest.Overlap]
+        ALWAYS: _ClassVar[BackfillSlotsRequest.Overlap]
+    OVERLAP_UNSPECIFIED: BackfillSlotsRequest.Overlap
+    QUEUE: BackfillSlotsRequest.Overlap
+    ALWAYS: BackfillSlotsRequest.Overlap
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    parent: str
+    slots: _containers.RepeatedScalarFieldContainer[str]
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
+    trigger: str
+    overlap: BackfillSlotsRequest.Overlap
+    etag: str
+    request_id: str
+    validate_only: bool
+    def __init__(self, parent: _Optional[str] = ..., slots: _Optional[_Iterable[str]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., trigger: _Optional[str] = ..., overlap: _Optional[_Union[BackfillSlotsRequest.Overlap, str]] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ..., validate_only: _Optional[bool] = ...) -> None: ...
+
+class BackfillSlotsResponse(_message.Message):
+    __slots__ = ("slots", "left_out")
+    class LeftOut(_message.Message):
+        __slots__ = ("cause", "count")
+        class Cause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+            __slots__ = ()
+            CAUSE_UNSPECIFIED: _ClassVar[BackfillSlotsResponse.LeftOut.Cause]
+            HAS_RUN: _ClassVar[BackfillSlotsResponse.LeftOut.Cause]
+            SKIPPED_DST: _ClassVar[BackfillSlotsResponse.LeftOut.Cause]
+            BACKFILLED: _ClassVar[BackfillSlotsResponse.LeftOut.Cause]
+            TRIGGER_GONE: _ClassVar[BackfillSlotsResponse.LeftOut.Cause]
+            INVALID_INPUTS: _ClassVar[BackfillSlotsResponse.LeftOut.Cause]
+        CAUSE_UNSPECIFIED: BackfillSlotsResponse.LeftOut.Cause
+        HAS_RUN: BackfillSlotsResponse.LeftOut.Cause
+        SKIPPED_DST: BackfillSlotsResponse.LeftOut.Cause
+        BACKFILLED: BackfillSlotsResponse.LeftOut.Cause
+        TRIGGER_GONE: BackfillSlotsResponse.LeftOut.Cause
+        INVALID_INPUTS: BackfillSlotsResponse.LeftOut.Cause
+        CAUSE_FIELD_NUMBER: _ClassVar[int]
+        COUNT_FIELD_NUMBER: _ClassVar[int]
+        cause: BackfillSlotsResponse.LeftOut.Cause
+        count: int
+        def __init__(self, cause: _Optional[_Union[BackfillSlotsResponse.LeftOut.Cause, str]] = ..., count: _Optional[int] = ...) -> None: ...
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    slots: _containers.RepeatedCompositeFieldContainer[Slot]
+    left_out: _containers.RepeatedCompositeFieldContainer[BackfillSlotsResponse.LeftOut]
+    def __init__(self, slots: _Optional[_Iterable[_Union[Slot, _Mapping]]] = ..., left_out: _Optional[_Iterable[_Union[BackfillSlotsResponse.LeftOut, _Mapping]]] = ...) -> None: ...
 
 class GetRunRequest(_message.Message):
     __slots__ = ("name",)

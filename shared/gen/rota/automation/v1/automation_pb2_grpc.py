@@ -139,6 +139,11 @@ class AutomationServiceStub:
                 request_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.ExplainSlotRequest.SerializeToString,
                 response_deserializer=rota_dot_automation_dot_v1_dot_automation__pb2.ExplainSlotResponse.FromString,
                 _registered_method=True)
+        self.BackfillSlots = channel.unary_unary(
+                '/rota.automation.v1.AutomationService/BackfillSlots',
+                request_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.BackfillSlotsRequest.SerializeToString,
+                response_deserializer=rota_dot_automation_dot_v1_dot_automation__pb2.BackfillSlotsResponse.FromString,
+                _registered_method=True)
         self.GetRun = channel.unary_unary(
                 '/rota.automation.v1.AutomationService/GetRun',
                 request_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.GetRunRequest.SerializeToString,
@@ -374,6 +379,23 @@ class AutomationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BackfillSlots(self, request, context):
+        """Runs slots that have no run: those that are MISSED, REJECTED or skipped, but
+        for SKIPPED_DST. Each gets a run of its own, a backfill, with the slot's time
+        and with the inputs of its trigger in the present revision; nobody can give
+        other inputs. Outcomes and counters stay as they are, and a scheduled slot is
+        never skipped because a backfill runs. A slot is run once: again only when
+        its backfill ended FAILED, TIMED_OUT or CANCELLED. Slots are named, or they
+        are those of a range, at most 100 a call and 100 that wait. A named slot
+        that can't be run is invalid, with its index, and then none is run; in a
+        range such slots are left out and counted. One that is not in the ledger is
+        NOT_FOUND / RESOURCE_NOT_FOUND. An automation that is not ACTIVE is
+        FAILED_PRECONDITION / STATE_CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetRun(self, request, context):
         """Gets a run with its definition, step results and output.
         """
@@ -576,6 +598,11 @@ def add_AutomationServiceServicer_to_server(servicer, server):
                     servicer.ExplainSlot,
                     request_deserializer=rota_dot_automation_dot_v1_dot_automation__pb2.ExplainSlotRequest.FromString,
                     response_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.ExplainSlotResponse.SerializeToString,
+            ),
+            'BackfillSlots': grpc.unary_unary_rpc_method_handler(
+                    servicer.BackfillSlots,
+                    request_deserializer=rota_dot_automation_dot_v1_dot_automation__pb2.BackfillSlotsRequest.FromString,
+                    response_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.BackfillSlotsResponse.SerializeToString,
             ),
             'GetRun': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRun,
@@ -1164,6 +1191,33 @@ class AutomationService:
             '/rota.automation.v1.AutomationService/ExplainSlot',
             rota_dot_automation_dot_v1_dot_automation__pb2.ExplainSlotRequest.SerializeToString,
             rota_dot_automation_dot_v1_dot_automation__pb2.ExplainSlotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BackfillSlots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.automation.v1.AutomationService/BackfillSlots',
+            rota_dot_automation_dot_v1_dot_automation__pb2.BackfillSlotsRequest.SerializeToString,
+            rota_dot_automation_dot_v1_dot_automation__pb2.BackfillSlotsResponse.FromString,
             options,
             channel_credentials,
             insecure,

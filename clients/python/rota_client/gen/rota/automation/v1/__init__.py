@@ -11,6 +11,11 @@ __all__ = (
     "AutomationDefinition",
     "AutomationServiceStub",
     "AutomationState",
+    "BackfillSlotsRequest",
+    "BackfillSlotsRequestOverlap",
+    "BackfillSlotsResponse",
+    "BackfillSlotsResponseLeftOut",
+    "BackfillSlotsResponseLeftOutCause",
     "CancelRunRequest",
     "Capability",
     "CreateAutomationRequest",
@@ -62,6 +67,7 @@ __all__ = (
     "RunStarted",
     "RunState",
     "Slot",
+    "SlotBackfill",
     "SlotOutcome",
     "StepProgress",
     "StepResult",
@@ -123,6 +129,66 @@ class AutomationState(betterproto2.Enum):
     ARCHIVED = 3
     """
     It does not fire and can't be changed or resumed.
+    """
+
+
+class BackfillSlotsRequestOverlap(betterproto2.Enum):
+    """
+    How the runs stand to each other.
+    """
+
+    OVERLAP_UNSPECIFIED = 0
+    """
+    As QUEUE.
+    """
+
+    QUEUE = 1
+    """
+    One after another in the order of their slots, each when no scheduled run
+    goes on or waits, but for those of `always`.
+    """
+
+    ALWAYS = 2
+    """
+    All beside each other and beside scheduled runs. Only for an automation
+    whose concurrency is `always`.
+    """
+
+
+class BackfillSlotsResponseLeftOutCause(betterproto2.Enum):
+    """
+    Why slots can't be run.
+    """
+
+    CAUSE_UNSPECIFIED = 0
+    """
+    Never sent.
+    """
+
+    HAS_RUN = 1
+    """
+    Its outcome is FIRED or CAUGHT_UP.
+    """
+
+    SKIPPED_DST = 2
+    """
+    Its outcome is SKIPPED_DST: its local time does not exist, or another
+    slot stands for it.
+    """
+
+    BACKFILLED = 3
+    """
+    Its backfill waits, goes on, SUCCEEDED, or is no longer kept.
+    """
+
+    TRIGGER_GONE = 4
+    """
+    Its trigger was deleted.
+    """
+
+    INVALID_INPUTS = 5
+    """
+    The present revision does not take its inputs.
     """
 
 
@@ -454,14 +520,15 @@ class Automation(betterproto2.Message):
         12, betterproto2.TYPE_ENUM, default_factory=lambda: RunState(0)
     )
     """
-    Output only. State of the run that ended last; unspecified before the first
-    one.
+    Output only. State of the run that ended last, backfills aside; unspecified
+    before the first one.
     """
 
     consecutive_failures: "int" = betterproto2.field(13, betterproto2.TYPE_INT32)
     """
-    Output only. Runs that FAILED or TIMED_OUT since the last that SUCCEEDED.
-    Ten in a row pause the automation; the number is a setting of the service.
+    Output only. Runs that FAILED or TIMED_OUT since the last that SUCCEEDED,
+    backfills aside. Ten in a row pause the automation; the number is a setting
+    of the service.
     """
 
     triggers: "list[Trigger]" = betterproto2.field(14, betterproto2.TYPE_MESSAGE, repeated=True)
@@ -548,6 +615,122 @@ class AutomationDefinition(betterproto2.Message):
 
 default_message_pool.register_message(
     "rota.automation.v1", "AutomationDefinition", AutomationDefinition
+)
+
+
+@dataclass(eq=False, repr=False)
+class BackfillSlotsRequest(betterproto2.Message):
+    """
+    Asks for runs of slots that have none.
+    """
+
+    parent: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Required. `workspaces/{w}/automations/{a}`.
+    """
+
+    slots: "list[str]" = betterproto2.field(2, betterproto2.TYPE_STRING, repeated=True)
+    """
+    `workspaces/{w}/automations/{a}/slots/{s}`: which slots, at most 100. Either
+    this or a range is required.
+    """
+
+    start_time: "datetime.datetime | None" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    Of a range: slots whose slot_time is not before this.
+    """
+
+    end_time: "datetime.datetime | None" = betterproto2.field(
+        4, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    Of a range: slots whose slot_time is before this. When more than 100 of them
+    can be run the range is refused, and the refusal says up to where it fits.
+    """
+
+    trigger: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    Of a range: only slots of this trigger,
+    `workspaces/{w}/automations/{a}/triggers/{t}`. Empty: of all.
+    """
+
+    overlap: "BackfillSlotsRequestOverlap" = betterproto2.field(
+        6, betterproto2.TYPE_ENUM, default_factory=lambda: BackfillSlotsRequestOverlap(0)
+    )
+    """
+    How the runs stand to each other.
+    """
+
+    etag: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
+    """
+    Etag of the automation. When set, a stale one is ABORTED / ETAG_MISMATCH.
+    """
+
+    request_id: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)
+    """
+    Makes a repeat harmless: it answers with the slots of the first call whose
+    last backfill that call made, as they are now, and with no left_out.
+    """
+
+    validate_only: "bool" = betterproto2.field(9, betterproto2.TYPE_BOOL)
+    """
+    Check and answer with the slots that would be run, and run none.
+    """
+
+
+default_message_pool.register_message(
+    "rota.automation.v1", "BackfillSlotsRequest", BackfillSlotsRequest
+)
+
+
+@dataclass(eq=False, repr=False)
+class BackfillSlotsResponse(betterproto2.Message):
+    """
+    The slots that are run.
+    """
+
+    slots: "list[Slot]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    The slots in order, each with its backfill. With validate_only they are as
+    before.
+    """
+
+    left_out: "list[BackfillSlotsResponseLeftOut]" = betterproto2.field(
+        2, betterproto2.TYPE_MESSAGE, repeated=True
+    )
+    """
+    Of a range: how many slots are not run, by cause.
+    """
+
+
+default_message_pool.register_message(
+    "rota.automation.v1", "BackfillSlotsResponse", BackfillSlotsResponse
+)
+
+
+@dataclass(eq=False, repr=False)
+class BackfillSlotsResponseLeftOut(betterproto2.Message):
+    """
+    Slots of a range that can't be run.
+    """
+
+    cause: "BackfillSlotsResponseLeftOutCause" = betterproto2.field(
+        1, betterproto2.TYPE_ENUM, default_factory=lambda: BackfillSlotsResponseLeftOutCause(0)
+    )
+    """
+    Why they can't.
+    """
+
+    count: "int" = betterproto2.field(2, betterproto2.TYPE_INT32)
+    """
+    How many.
+    """
+
+
+default_message_pool.register_message(
+    "rota.automation.v1", "BackfillSlotsResponse.LeftOut", BackfillSlotsResponseLeftOut
 )
 
 
@@ -768,7 +951,9 @@ class ExecutionBlock(betterproto2.Message):
     the ledger says so), `queue` (waits in order, at most 100), `always` (runs
     beside it) or `cancel_running` (cancels it and begins after its end; a run
     that still waits is cancelled too, so that at most one waits). A run that is
-    cancelled so ends CANCELLED / RUN_REPLACED. Default `drop_if_running`.
+    cancelled so ends CANCELLED / RUN_REPLACED. Default `drop_if_running`. A
+    backfill makes no slot skipped and is not cancelled: while one is going on,
+    slots of `drop_if_running` wait as those of `queue` do.
     """
 
     budget_cap_usd: "float | None" = betterproto2.field(5, betterproto2.TYPE_DOUBLE, optional=True)
@@ -1866,7 +2051,8 @@ class Run(betterproto2.Message):
         8, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    The definition it runs by, as it was when the slot fired. Absent in lists.
+    The definition it runs by, as it was when the slot fired or, of a backfill,
+    when that was asked for. Absent in lists.
     """
 
     revision: "int" = betterproto2.field(9, betterproto2.TYPE_INT32)
@@ -1878,7 +2064,9 @@ class Run(betterproto2.Message):
         10, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    What the trigger gave: fired_at, scheduled_for and last_fired_at.
+    What the trigger gave: fired_at, scheduled_for and last_fired_at. Of a
+    backfill, fired_at is when it was asked for, and last_fired_at when the last
+    slot before its own fired that the ledger has.
     """
 
     inputs: "___google__protobuf__.Struct | None" = betterproto2.field(
@@ -1923,6 +2111,12 @@ class Run(betterproto2.Message):
     attempt: "int" = betterproto2.field(17, betterproto2.TYPE_INT32)
     """
     Which worker's turn it is, from 1; it grows when a run is taken over.
+    """
+
+    backfill: "bool" = betterproto2.field(18, betterproto2.TYPE_BOOL)
+    """
+    Whether somebody asked for it with BackfillSlots. It counts neither as a
+    fire of its trigger nor among the failures of its automation.
     """
 
 
@@ -2104,8 +2298,49 @@ class Slot(betterproto2.Message):
     When the outcome was decided.
     """
 
+    backfill: "SlotBackfill | None" = betterproto2.field(
+        10, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    The last backfill of it. Absent when there was none.
+    """
+
 
 default_message_pool.register_message("rota.automation.v1", "Slot", Slot)
+
+
+@dataclass(eq=False, repr=False)
+class SlotBackfill(betterproto2.Message):
+    """
+    A run that somebody asked for after the outcome was decided.
+    """
+
+    run: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    The run. Empty when it is no longer kept.
+    """
+
+    run_state: "RunState" = betterproto2.field(
+        2, betterproto2.TYPE_ENUM, default_factory=lambda: RunState(0)
+    )
+    """
+    How far the run is. Unspecified when it is no longer kept.
+    """
+
+    requester: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    `users/{u}`: who asked for it. Empty when that user was deleted.
+    """
+
+    create_time: "datetime.datetime | None" = betterproto2.field(
+        4, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When it was asked for.
+    """
+
+
+default_message_pool.register_message("rota.automation.v1", "Slot.Backfill", SlotBackfill)
 
 
 @dataclass(eq=False, repr=False)
@@ -3186,6 +3421,37 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
             "/rota.automation.v1.AutomationService/ExplainSlot",
             message,
             ExplainSlotResponse,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def backfill_slots(
+        self,
+        message: "BackfillSlotsRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "BackfillSlotsResponse":
+        """
+        Runs slots that have no run: those that are MISSED, REJECTED or skipped, but
+        for SKIPPED_DST. Each gets a run of its own, a backfill, with the slot's time
+        and with the inputs of its trigger in the present revision; nobody can give
+        other inputs. Outcomes and counters stay as they are, and a scheduled slot is
+        never skipped because a backfill runs. A slot is run once: again only when
+        its backfill ended FAILED, TIMED_OUT or CANCELLED. Slots are named, or they
+        are those of a range, at most 100 a call and 100 that wait. A named slot
+        that can't be run is invalid, with its index, and then none is run; in a
+        range such slots are left out and counted. One that is not in the ledger is
+        NOT_FOUND / RESOURCE_NOT_FOUND. An automation that is not ACTIVE is
+        FAILED_PRECONDITION / STATE_CONFLICT.
+        """
+
+        return await self._unary_unary(
+            "/rota.automation.v1.AutomationService/BackfillSlots",
+            message,
+            BackfillSlotsResponse,
             timeout=timeout,
             deadline=deadline,
             metadata=metadata,
