@@ -65,6 +65,40 @@ def _explaining(stage: Stage) -> ap.ExplainSlotRequest:
     return request
 
 
+def _missed(stage: Stage, of: ap.Automation) -> str:
+    """A slot that nothing ran, by name."""
+    slot = new_id()
+    stage.live.execute(
+        "insert into automation.automation_slots (id, automation_id, trigger, trigger_id,"
+        " slot_time, fire_time, local_time, outcome, decide_time)"
+        " select %s, t.automation_id, t.id, t.trigger_id, now(), now(), '', 'missed', now()"
+        " from automation.automation_triggers t"
+        " join automation.automations a on a.id = t.automation_id"
+        " where a.workspace_id = %s and a.resource_id = %s",
+        slot,
+        _id(stage.workspace),
+        _id(of.name),
+    )
+    return f"{of.name}/slots/{slot}"
+
+
+def _backfilling(
+    stage: Stage, of: ap.Automation | None = None, **fields: Any
+) -> ap.BackfillSlotsRequest:
+    owner = of or stage.new_automation()
+    return ap.BackfillSlotsRequest(parent=owner.name, slots=[_missed(stage, owner)], **fields)
+
+
+def _backfilling_what_has_run(stage: Stage) -> ap.BackfillSlotsRequest:
+    owner = stage.run.name.partition("/runs/")[0]
+    slot = stage.call(f"{M}ListSlots", ap.ListSlotsRequest(parent=owner)).slots[0]
+    return ap.BackfillSlotsRequest(parent=owner, slots=[slot.name])
+
+
+def _named_twice(request: Any) -> None:
+    request.slots.append(request.slots[0])
+
+
 def _previewing(stage: Stage, cron: str) -> ap.PreviewScheduleRequest:
     config = struct(cron=cron, timezone="Europe/Paris")
     return ap.PreviewScheduleRequest(parent=stage.workspace, config=config, count=3)
@@ -247,6 +281,33 @@ PART_ROWS: Final[list[Row]] = [
     refused(
         f"{M}PreviewSchedule", "INVALID_REQUEST", lambda s: _previewing(s, "@daily"), "config.cron"
     ),
+    ok(
+        f"{M}BackfillSlots",
+        _backfilling,
+        lambda found: [bool(slot.backfill.run) for slot in found.slots] == [True],
+    ),
+    ok(
+        f"{M}BackfillSlots",
+        lambda s: _backfilling(s, validate_only=True),
+        lambda found: [slot.HasField("backfill") for slot in found.slots] == [False],
+    ),
+    again(f"{M}BackfillSlots", lambda s: _backfilling(s, request_id=new_id()), _named_twice),
+    refused(f"{M}BackfillSlots", "INVALID_REQUEST", _backfilling_what_has_run, "slots[0]"),
+    refused(
+        f"{M}BackfillSlots",
+        "INVALID_REQUEST",
+        lambda s: ap.BackfillSlotsRequest(parent=s.automation.name),
+        "slots",
+    ),
+    refused(
+        f"{M}BackfillSlots",
+        "RESOURCE_NOT_FOUND",
+        lambda s: ap.BackfillSlotsRequest(
+            parent=s.automation.name, slots=[f"{s.automation.name}/slots/{new_id()}"]
+        ),
+    ),
+    refused(f"{M}BackfillSlots", "STATE_CONFLICT", lambda s: _backfilling(s, s.paused())),
+    refused(f"{M}BackfillSlots", "ETAG_MISMATCH", lambda s: _backfilling(s, etag="stale")),
     ok(
         f"{M}ListSlots",
         lambda s: ap.ListSlotsRequest(parent=s.run.name.partition("/runs/")[0]),

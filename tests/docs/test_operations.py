@@ -31,6 +31,7 @@ PRINTED = {
         "message ExplainSlotRequest",
     ],
     "Why a slot fired or not": ['"explanation": "It fired on time."', "FIRED"],
+    "Run a slot afterwards": ['"cause": "HAS_RUN"'],
     "A run that is stuck": [
         '"stepId": "s"',
         '"prompt": "Hello.',

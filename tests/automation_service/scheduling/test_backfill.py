@@ -489,6 +489,22 @@ async def test_a_scheduled_run_that_goes_on_is_all_that_skips_a_slot(
     await rota.ended(name, 2)
 
 
+async def test_a_slot_that_replaces_runs_replaces_no_backfill(
+    rota: Running, clock: ManualClock, agent: FakeAgent
+) -> None:
+    name, slots = await missed(rota, clock, 2, every_minute("cancel_running"))
+    await rota.ended(name)
+    gate = agent.act = Gate()
+    await backfill(rota, name, slots)
+    await gate.entered.wait()
+    await fire(rota, clock, FIRST + 3 * MINUTE)
+    [newest, *_] = await rota.slots(name)
+    assert (newest.outcome, newest.reason) == (Slot.FIRED, "")
+    assert await states(rota, name) == ["RUNNING", "PENDING"]
+    gate.opened.set()
+    assert [run.state for run in await rota.ended(name, 4)] == [Run.SUCCEEDED] * 4
+
+
 async def test_slots_that_wait_for_a_backfill_are_at_most_a_hundred(
     still: Running, clock: ManualClock
 ) -> None:
