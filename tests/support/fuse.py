@@ -1,4 +1,4 @@
-"""A fuse on the way to PostgreSQL: it blows after a number of statements, and all connections end.
+"""A fuse on the way to PostgreSQL: it blows at a statement, and all connections end for good.
 
 PostgreSQL sees what it sees of a client that was killed: the last statement runs, nobody reads its
 answer, and the connection is gone without a word.
@@ -65,6 +65,7 @@ async def _give_back(
         if not (fuse.at and fuse.seen >= fuse.at):
             client.write(piece)
             await client.drain()
+    client.close()
 
 
 @contextlib.asynccontextmanager
@@ -76,6 +77,9 @@ async def fuse(url: str) -> AsyncIterator[Fuse]:
     host, port = parts.hostname, parts.port
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if made.blown:
+            writer.transport.abort()
+            return
         far_reader, far_writer = await asyncio.open_connection(host, port)
         both = {writer, far_writer}
         made._writers.update(both)

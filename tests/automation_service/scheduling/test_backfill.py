@@ -72,7 +72,7 @@ async def backfill(rota: Running, name: str, slots: list[Any] | None = None, **m
 
 
 async def in_range(rota: Running, name: str, start: datetime, end: datetime, **more: Any) -> Any:
-    times = {"start_time": to_timestamp(start), "end_time": to_timestamp(end)}
+    times: dict[str, Any] = {"start_time": to_timestamp(start), "end_time": to_timestamp(end)}
     return await rota.call("BackfillSlots", Request(parent=name, **times, **more))
 
 
