@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from automation_service.persistence.run_checkpoints import Checkpoint, EndColumns, ResultColumns
 from automation_service.persistence.run_claims import AttemptFenced, Claim
@@ -15,6 +15,9 @@ from shared import compact_json, errors
 from shared.clock import Clock
 from shared.definition.states import RunStatus
 from shared.telemetry import logs, metrics
+
+# How long the start of a step waits for what comes after it, to be stored together.
+START_DELAY_SECONDS: Final = 0.02
 
 log = logs.logger(__name__)
 
@@ -52,18 +55,28 @@ class RunLog:
     artifacts: ArtifactBuilder = field(default=lambda results: [])
     in_flight: Checkpoint | None = field(init=False, default=None)  # while a batch stores it
     _stored: int = field(init=False)
-    _pending: list[tuple[datetime, dict[str, Any]]] = field(init=False, default_factory=list)
+    # A result is an event that tells of it.
+    _pending: list[tuple[datetime, dict[str, Any] | StepResult]] = field(
+        init=False, default_factory=list
+    )
+    # The JSON of results that were stored, by step: outputs are written down once.
+    _texts: dict[str, tuple[StepResult, str]] = field(init=False, default_factory=dict)
     _changed: bool = field(init=False, default=False)
     _queued: bool = field(init=False, default=False)
     _in_flight_count: int = field(init=False, default=0)  # events
     _fault: Exception | None = field(init=False, default=None)
     _waiters: list["asyncio.Future[None]"] = field(init=False, default_factory=list)
+    _delay: asyncio.TimerHandle | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._stored = self.claim.events
 
     def put_result(self, result: StepResult) -> None:
-        """Replaces or adds the result of a step, and appends the event."""
+        """Replaces or adds the result of a step, and appends the event.
+
+        The start of an attempt is stored with what follows it within START_DELAY_SECONDS: whoever
+        takes over repeats the attempt under the same request id, stored or not.
+        """
         for at, before in enumerate(self.results):
             if before.step_id == result.step_id:
                 self.results[at] = result
@@ -71,15 +84,17 @@ class RunLog:
         else:
             self.results.append(result)
         self._changed = True
-        shown = {key: value for key, value in result.to_json().items() if key != "output"}
-        if self._pending and _continues(self._pending[-1][1], shown):
+        if self._pending and _continues(self._pending[-1][1], result):
             self._pending.pop()
-        self.append({"step_updated": shown})
+        self._pending.append((self.clock.now(), result))
+        if result.is_interrupted:
+            self._store_later()
+        else:
+            self._store_now()
 
     def append(self, event: dict[str, Any]) -> None:
         self._pending.append((self.clock.now(), event))
-        if not (self._queued or self._in_flight_count or self._fault):
-            self._enqueue()
+        self._store_now()
 
     async def flush(self, *, max_pending: int = 0) -> None:
         """Waits until at most `max_pending` events are unstored.
@@ -87,6 +102,7 @@ class RunLog:
         Raises AttemptFenced or StoreError.
         """
         while self._fault is None and self._in_flight_count + len(self._pending) > max_pending:
+            self._store_now()
             await self._wait_stored()
         if self._fault is not None:
             raise self._fault
@@ -134,6 +150,7 @@ class RunLog:
         return self.in_flight
 
     def _build_checkpoint(self, last: EndColumns | None = None) -> Checkpoint:
+        self._stop_delay()
         pending, self._pending = self._pending, []
         changed, self._changed = self._changed, False
         self._in_flight_count = len(pending)
@@ -141,17 +158,39 @@ class RunLog:
             run=self.claim.run,
             attempt=self.claim.attempt,
             base=self._stored,
-            events=[(time, compact_json.dump(event)) for time, event in pending],
+            events=[(time, _event_json(event)) for time, event in pending],
             results=self._values() if changed else None,
             last=last,
         )
 
     def _values(self) -> ResultColumns:
         return ResultColumns(
-            step_results=compact_json.dump([result.to_json() for result in self.results]),
+            step_results=f"[{','.join(map(self._result_json, self.results))}]",
             usage=compact_json.dump(step_results.sum_usage(self.results)),
             artifacts=compact_json.dump(self.artifacts(self.results)),
         )
+
+    def _result_json(self, result: StepResult) -> str:
+        kept = self._texts.get(result.step_id)
+        if kept is None or kept[0] is not result:
+            kept = self._texts[result.step_id] = result, compact_json.dump(result.to_json())
+        return kept[1]
+
+    def _store_later(self) -> None:
+        if self._delay is None:
+            loop = asyncio.get_running_loop()
+            self._delay = loop.call_later(START_DELAY_SECONDS, self._store_now)
+
+    def _store_now(self) -> None:
+        """Hands what is pending to the next batch, unless a batch stores the run already."""
+        self._stop_delay()
+        if not (self._queued or self._in_flight_count or self._fault):
+            self._enqueue()
+
+    def _stop_delay(self) -> None:
+        if self._delay is not None:
+            self._delay.cancel()
+            self._delay = None
 
     def _enqueue(self) -> None:
         self._queued = True
@@ -178,13 +217,18 @@ class RunLog:
         await stored
 
 
-def _continues(before: dict[str, Any], shown: dict[str, Any]) -> bool:
+def _event_json(event: dict[str, Any] | StepResult) -> str:
+    if isinstance(event, StepResult):
+        event = {"step_updated": event.to_json(output=False)}
+    return compact_json.dump(event)
+
+
+def _continues(before: dict[str, Any] | StepResult, result: StepResult) -> bool:
     """Returns True when an unstored event of the same running attempt can be replaced."""
-    told = before.get("step_updated")
     return (
-        told is not None
-        and told["status"] == shown["status"] == "running"
-        and told["step_id"] == shown["step_id"]
-        and told["attempts"] == shown["attempts"]
-        and "error" not in shown
+        isinstance(before, StepResult)
+        and before.status == "running"
+        and result.is_interrupted
+        and before.step_id == result.step_id
+        and before.attempts == result.attempts
     )

@@ -20,7 +20,7 @@ from automation_service.runs.agent_client import TaskFailed
 from automation_service.runs.attempt import AttemptAgent, StoppableAgent, call_action, timeout_error
 from automation_service.runs.end_reason import EndReason
 from automation_service.runs.event_log import RunLog, StoreError
-from automation_service.runs.step_results import StepResult
+from automation_service.runs.step_results import OutputSizes, StepResult
 from shared import errors, resources
 from shared.clock import Clock, rfc3339
 from shared.db import database
@@ -67,6 +67,7 @@ class RunExecutor:
     definition: AutomationDefinition = field(init=False)
     end_reason: EndReason | None = field(default=None, init=False)
     _plan_ids: set[str] = field(init=False)
+    _sizes: OutputSizes = field(init=False, default_factory=OutputSizes)
     _attempt_agent: AttemptAgent | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -222,7 +223,8 @@ class RunExecutor:
                 f"the action {step.action} is no longer registered",
                 metadata={"capability": step.action},
             )
-        config = templates.render(step.config, self._template_names())
+        names = self._template_names() if templates.contains_template(step.config) else {}
+        config = templates.render(step.config, names)
         if action.config_model is not None:
             try:
                 action.config_model.model_validate(config)
@@ -245,7 +247,7 @@ class RunExecutor:
             action_result: ActionResult | None = None
             try:
                 action_result = await self._call(step, action, config, result)
-                output = step_results.check_output(action_result.output, self.run_log.results)
+                output = self._sizes.check(step.step_id, action_result.output, self.run_log.results)
             except errors.RotaError as error:
                 result = self._add_error_usage(self._result(step) or result, error)
                 if action_result is not None:
@@ -274,18 +276,23 @@ class RunExecutor:
                 raise errors.PeerUnavailable(PEER)
             raise _budget_exceeded(self.definition)
         self._attempt_agent = AttemptAgent(self.agent)
-        context = self._build_context(step, result, left, self._attempt_agent)
         # A repeated task reports its progress from the start: what is stored already is dropped.
         last_position = 0
         if self.claim.attempt > 1:
             last_position = await self._find_last_progress(step, result)
-        context = replace(context, progress=self._build_progress(step, result, last_position))
+        progress = self._build_progress(step, result, last_position)
+        context = self._build_context(step, result, left, self._attempt_agent, progress)
         action_result = await call_action(action, config, context, step.timeout_seconds)
         self._attempt_agent = None
         return action_result
 
     def _build_context(
-        self, step: PlanStep, result: StepResult, left: int | None, agent: TaskAgent
+        self,
+        step: PlanStep,
+        result: StepResult,
+        left: int | None,
+        agent: TaskAgent,
+        progress: Progress,
     ) -> ActionContext:
         async def record_session(session_id: str) -> None:
             current, stored_id = self._result(step), step_results.to_storable(session_id)
@@ -302,6 +309,7 @@ class RunExecutor:
             record_session=record_session,
             budget_micros_left=left,
             time_zone=self._time_zone(),
+            progress=progress,
         )
 
     async def _find_last_progress(self, step: PlanStep, result: StepResult) -> int:
@@ -378,7 +386,10 @@ class RunExecutor:
         )
 
     def _result(self, step: PlanStep) -> StepResult | None:
-        return next((r for r in self.run_log.results if r.step_id == step.step_id), None)
+        for result in self.run_log.results:
+            if result.step_id == step.step_id:
+                return result
+        return None
 
     def _template_names(self) -> dict[str, Any]:
         names = step_results.build_names(self.claim, self.definition, self.run_log.results)
@@ -415,7 +426,9 @@ class RunExecutor:
     async def _ask_untold(self) -> None:
         """Asks again what stopped tasks used, so that the budget counts it and no more."""
         for result in list(self.run_log.results):
-            untold = dict(result.untold or {})
+            if result.untold is None:
+                continue
+            untold = dict(result.untold)
             for request_id in list(untold):
                 used = await self.agent.cancel_task(self._task(request_id))
                 if used is not None:

@@ -1,9 +1,11 @@
 """The result of a step, as a run stores it, and what the next step reads of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final, Self
+
+import orjson
 
 from automation_service.persistence.run_claims import Claim
 from automation_service.persistence.run_endings import error_json
@@ -18,7 +20,7 @@ from shared.resources import RUN
 
 MAX_OUTPUT_BYTES: Final = 256 << 10
 MAX_RUN_OUTPUT_BYTES: Final = 3 << 20
-_COUNTED: Final = tuple(field.name for field in fields(Usage))
+_COUNTED: Final = tuple(each.name for each in fields(Usage))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +47,14 @@ class StepResult:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         return cls(**{name: value[name] for name in _FIELDS if name in value})
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, *, output: bool = True) -> dict[str, Any]:
         """Omits fields without a value, except the output of a step that succeeded."""
-        values = {name: getattr(self, name) for name in _FIELDS}
-        succeeded = self.status == "succeeded"
-        return {
-            name: value
-            for name, value in values.items()
-            if value is not None or (name == "output" and succeeded)
-        }
+        found = {name: value for name in _FIELDS if (value := getattr(self, name)) is not None}
+        if not output:
+            found.pop("output", None)
+        elif self.status == "succeeded":
+            found.setdefault("output", None)
+        return found
 
     @property
     def is_interrupted(self) -> bool:
@@ -61,7 +62,7 @@ class StepResult:
         return self.status == "running" and self.error is None
 
 
-_FIELDS: Final = tuple(field.name for field in fields(StepResult))
+_FIELDS: Final = tuple(each.name for each in fields(StepResult))
 
 
 def build_names(
@@ -91,23 +92,36 @@ def build_names(
     }
 
 
-def check_output(output: Any, results: list[StepResult]) -> Any:
-    """Returns the output as it is stored. Raises OutputTooLarge."""
-    kept = to_storable(output)
-    try:
-        size = len(canonical_bytes(kept))
-    except NotCanonical as exc:
-        raise errors.RotaError(
-            "the step gave something that JSON can't say",
-            code=errors.Code.OUT_OF_RANGE,
-            reason="OUTPUT_TOO_LARGE",
-        ) from exc
-    if size > MAX_OUTPUT_BYTES:
-        raise _too_large(MAX_OUTPUT_BYTES)
-    held = sum(len(canonical_bytes(r.output)) for r in results if r.output is not None)
-    if size + held > MAX_RUN_OUTPUT_BYTES:
-        raise _too_large(MAX_RUN_OUTPUT_BYTES)
-    return kept
+@dataclass(frozen=True, slots=True)
+class OutputSizes:
+    """The bytes of the outputs of a run; each is measured once."""
+
+    _known: dict[str, tuple[Any, int]] = field(default_factory=dict)
+
+    def check(self, step_id: str, output: Any, results: list[StepResult]) -> Any:
+        """Returns the output of a step as it is stored. Raises OutputTooLarge."""
+        kept = to_storable(output)
+        try:
+            size = _count_bytes(kept)
+        except NotCanonical as exc:
+            raise errors.RotaError(
+                "the step gave something that JSON can't say",
+                code=errors.Code.OUT_OF_RANGE,
+                reason="OUTPUT_TOO_LARGE",
+            ) from exc
+        if size > MAX_OUTPUT_BYTES:
+            raise _too_large(MAX_OUTPUT_BYTES)
+        held = sum(self._measure(r) for r in results if r.output is not None)
+        if size + held > MAX_RUN_OUTPUT_BYTES:
+            raise _too_large(MAX_RUN_OUTPUT_BYTES)
+        self._known[step_id] = kept, size
+        return kept
+
+    def _measure(self, result: StepResult) -> int:
+        known = self._known.get(result.step_id)
+        if known is None or known[0] is not result.output:
+            known = self._known[result.step_id] = result.output, _count_bytes(result.output)
+        return known[1]
 
 
 def start_attempt(step: PlanStep, before: StepResult | None, now: datetime) -> StepResult:
@@ -182,15 +196,29 @@ def to_storable(value: Any) -> Any:
     """Replaces what PostgreSQL or JSON can't store: NUL, lone surrogates, large integers."""
     match value:
         case str():
-            kept = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            return kept.replace("\0", "�")
+            return _storable_text(value)
         case dict():
-            return {to_storable(str(key)): to_storable(item) for key, item in value.items()}
+            return {_storable_text(str(key)): to_storable(item) for key, item in value.items()}
         case list() | tuple():
             return [to_storable(item) for item in value]
         case int() if not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
             return str(value)
     return value
+
+
+def _storable_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.replace("\0", "�")
+
+
+def _count_bytes(value: Any) -> int:
+    """The bytes of the canonical form. Raises NotCanonical."""
+    if type(value) is str:  # as most outputs are; its form is that of any JSON
+        return len(orjson.dumps(value))
+    return len(canonical_bytes(value))
 
 
 def _too_large(limit: int) -> errors.OutputTooLarge:

@@ -58,8 +58,22 @@ def render(config: Any, names: Mapping[str, Any], *, seconds: float = MAX_SECOND
     A string that is one `{{ expression }}` becomes its value, with the type of the value. All
     templates of one config share the time limit of `seconds`.
     """
+    if not contains_template(config):
+        return _render(config, names)  # a copy; to limit the time of templates costs more
     with _limits(seconds):
         return _render(config, names)
+
+
+def contains_template(config: Any) -> bool:
+    """Returns False for a config that is the same whatever the names are."""
+    match config:
+        case str():
+            return is_template(config)
+        case dict():
+            return any(map(contains_template, config.values()))
+        case list():
+            return any(map(contains_template, config))
+    return False
 
 
 def evaluate_condition(expression: str, names: Mapping[str, Any]) -> bool:

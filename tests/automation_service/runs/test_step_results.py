@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from automation_service.runs.step_results import StepResult
+from automation_service.runs.step_results import (
+    MAX_OUTPUT_BYTES,
+    MAX_RUN_OUTPUT_BYTES,
+    OutputSizes,
+    StepResult,
+    to_storable,
+)
+from shared import errors
+from shared.canonical_json import canonical_bytes
 
 BASIC: dict[str, Any] = {
     "step_id": "news",
@@ -38,3 +46,38 @@ def test_only_an_attempt_without_an_error_is_interrupted() -> None:
     assert running.is_interrupted
     assert not replace(running, error=ERROR).is_interrupted
     assert not replace(running, status="failed", error=ERROR).is_interrupted
+
+
+TEXTS = [
+    "",
+    "plain",
+    "né",
+    "\ud83d\ude00",
+    "\ud83d",
+    "a\ud83db\0",
+    '"\\\b\f\n\r\t\x01\x1f\x7f',
+    "\u2028",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_is_measured_as_its_canonical_form_is(text: str) -> None:
+    kept = to_storable(text)
+    size = len(canonical_bytes(kept))
+    room = MAX_OUTPUT_BYTES - size
+    assert OutputSizes().check("s", text + "x" * room, []) == kept + "x" * room
+    with pytest.raises(errors.OutputTooLarge):
+        OutputSizes().check("s", text + "x" * (room + 1), [])
+
+
+def test_the_outputs_of_a_run_count_together_whoever_stored_them() -> None:
+    sizes = OutputSizes()
+    results: list[StepResult] = []
+    each = {"text": "x" * (MAX_OUTPUT_BYTES - len('{"text":""}'))}
+    for number in range(MAX_RUN_OUTPUT_BYTES // MAX_OUTPUT_BYTES):
+        kept = sizes.check(f"s{number}", each, results)
+        ended = {**BASIC, "step_id": f"s{number}", "status": "succeeded", "output": kept}
+        results.append(StepResult.from_json(ended))
+    for measured in (sizes, OutputSizes()):
+        with pytest.raises(errors.OutputTooLarge):
+            measured.check("last", "", results)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -85,6 +86,44 @@ async def test_runs_at_once_take_a_few_statements_together(
     assert 0 < len(seen) < 12
     [row] = await execute(url, "select count(*) from automation_runs where status = 'succeeded'")
     assert row["count"] == 12
+
+
+async def test_the_start_of_a_step_is_stored_with_its_end(
+    url: str, keys: Keys, clock: ManualClock, db: AsyncEngine, writer: BatchWriter
+) -> None:
+    [log] = await logs(writer, await pending(url, keys, clock, 1))
+    async with see_statements(db) as seen:
+        log.put_result(replace(result(), status="running", output=None))
+        await asyncio.sleep(0)
+        log.put_result(result("one"))
+        await log.flush()
+    assert len([text for text, _ in seen if "run_events" in text]) == 1
+    assert await states(url) == ["running", "succeeded"]
+    assert await outputs(url) == {log.claim.run: "one"}
+
+
+async def test_the_start_of_a_long_step_is_stored_meanwhile(
+    url: str, keys: Keys, clock: ManualClock, writer: BatchWriter
+) -> None:
+    [log] = await logs(writer, await pending(url, keys, clock, 1))
+    log.put_result(replace(result(), status="running", output=None))
+    assert await until(lambda: states(url)) == ["running"]
+    # What a task tells is not held up by it.
+    log.put_result(replace(result(), status="running", output=None, attempts=2))
+    log.append({"step_progress": {"step_id": "news", "title": "t"}})
+    await log.flush()
+    assert await states(url) == ["running", "running"]
+    await log.end(RunStatus.SUCCEEDED, None)
+
+
+async def states(url: str) -> list[str]:
+    """What the events of all runs tell of their steps, in order."""
+    rows = await execute(
+        url,
+        "select event -> 'step_updated' ->> 'status' as said from run_events"
+        " where event ? 'step_updated' order by run_id, sequence",
+    )
+    return [row["said"] for row in rows]
 
 
 async def test_who_was_overtaken_is_told_so_and_the_others_are_stored(
