@@ -39,6 +39,7 @@ from automation_service.scheduling.scheduler import Scheduler
 from automation_service.scheduling.slot_decision import SlotPolicy
 from automation_service.settings import AutomationSettings
 from automation_service.webhooks.delivery import DeliveryWorker
+from automation_service.webhooks.events import record_automation_resumed
 from automation_service.webhooks.secrets import WebhookSecrets
 from automation_service.webhooks.sender import WebhookSender
 from automation_service.webhooks.service import Webhooks
@@ -137,6 +138,7 @@ async def service(
                 on_time=timedelta(seconds=settings.on_time_seconds), retention=retention
             ),
             burst=burst,
+            on_resume=record_automation_resumed,
         )
         watcher = RunWatcher(db=db, heartbeat_seconds=settings.heartbeat_seconds)
         writer = BatchWriter(

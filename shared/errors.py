@@ -282,6 +282,43 @@ class StartExpired(RotaError):
         )
 
 
+class SlotMismatch(RotaError):
+    code, reason = Code.ABORTED, "SLOT_MISMATCH"
+
+    def __init__(self, name: str, *, asked: str, slot_time: str) -> None:
+        super().__init__(
+            f"the next slot of {name} is that of {slot_time}, not {asked}; read it again",
+            metadata={"resource": name, "slot_time": slot_time},
+        )
+
+
+class NoSlotLeft(RotaError):
+    code, reason = Code.FAILED_PRECONDITION, "NO_SLOT_LEFT"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} has no slot left that would fire", metadata={"resource": name})
+
+
+class SlotNotSkipped(RotaError):
+    code, reason = Code.FAILED_PRECONDITION, "SLOT_NOT_SKIPPED"
+
+    def __init__(self, name: str, *, slot_time: str) -> None:
+        super().__init__(
+            f"the slot {slot_time} of {name} is not skipped, or its time has come",
+            metadata={"resource": name, "slot_time": slot_time},
+        )
+
+
+class TooManySkips(RotaError):
+    code, reason = Code.RESOURCE_EXHAUSTED, "TOO_MANY_SKIPS"
+
+    def __init__(self, name: str, *, limit: int) -> None:
+        super().__init__(
+            f"{limit} slots of {name} are skipped, as many as there may be",
+            metadata={"resource": name, "limit": str(limit)},
+        )
+
+
 class TemplateFailed(RotaError):
     code, reason = Code.INVALID_ARGUMENT, "TEMPLATE_FAILED"
 

@@ -6,8 +6,9 @@ from typing import Any
 from google.protobuf import json_format
 from rota.automation.v1 import automation_pb2 as pb
 
-from automation_service.api.convert_common import open_json
-from automation_service.persistence.records import Automation, Revision, Trigger
+from automation_service.api import convert_common
+from automation_service.persistence.records import Automation, Revision, SlotSkip, Trigger
+from automation_service.scheduling import slot_skips
 from shared.resources import REVISION, USER
 from shared.rpc.struct import to_struct
 from shared.rpc.timestamps import to_timestamp
@@ -22,7 +23,7 @@ def definition(value: Mapping[str, Any]) -> pb.AutomationDefinition:
 
 def definition_json(message: pb.AutomationDefinition, field: str) -> dict[str, Any]:
     """Returns the fields that the caller set, as JSON."""
-    return open_json(message, field)
+    return convert_common.open_json(message, field)
 
 
 def create_json(message: pb.Automation) -> dict[str, Any]:
@@ -51,6 +52,7 @@ def automation(
         update_time=to_timestamp(found.update_time) if found.version else None,
         etag=etag,
         pause_note=found.pause_note,
+        resume_time=to_timestamp(found.resume_time),
         last_run_state=found.last_run_status.name if found.last_run_status else None,
         consecutive_failures=found.consecutive_failures,
         triggers=triggers(found, full=full),
@@ -78,6 +80,7 @@ def trigger(
     etag: str = "",
     payload_digest: str = "",
 ) -> pb.Trigger:
+    next_slot = slot_skips.find_next_slot(owner, held) if full else None
     return pb.Trigger(
         name=owner.trigger_name(held.trigger_id) if owner.resource_id else "",
         trigger_id=held.trigger_id,
@@ -85,11 +88,24 @@ def trigger(
         config=to_struct(spec.get("config", {})),
         static_inputs=to_struct(spec.get("static_inputs", {})) if full else None,
         enabled=held.enabled,
-        next_fire_time=to_timestamp(held.next_fire_time) if held.enabled else None,
+        next_fire_time=to_timestamp(slot_skips.find_next_fire_time(owner, held)),
         last_fire_time=to_timestamp(held.last_fire_time),
         disabled_reason=held.disabled_reason,
         etag=etag,
         payload_digest=payload_digest,
+        next_slot=convert_common.planned(next_slot) if next_slot else None,
+        skipped_slots=[_skipped_slot(skip) for skip in slot_skips.list_to_come(held)],
+    )
+
+
+def _skipped_slot(skip: SlotSkip) -> pb.SkippedSlot:
+    return pb.SkippedSlot(
+        slot_time=to_timestamp(skip.slot_time),
+        fire_time=to_timestamp(skip.fire_time),
+        local_time=skip.local_time,
+        user=_user(skip.user),
+        note=skip.note,
+        create_time=to_timestamp(skip.create_time),
     )
 
 

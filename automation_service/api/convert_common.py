@@ -1,9 +1,11 @@
-"""Conversion of errors, usage and registry entries to and from protobuf."""
+"""Conversion of errors, usage, planned slots and registry entries to and from protobuf."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import status_pb2
 from rota.automation.v1 import automation_pb2 as pb
@@ -15,6 +17,8 @@ from shared.registries.capabilities.types import Capability
 from shared.registries.triggers.types import TriggerDefinition
 from shared.rpc import status
 from shared.rpc.struct import to_struct
+from shared.rpc.timestamps import to_timestamp
+from shared.schedule.slots import PlannedSlot
 
 
 def open_json(message: Message, field: str) -> dict[str, Any]:
@@ -81,3 +85,23 @@ def capability(found: Capability) -> pb.Capability:
         input_schema=to_struct(found.input_schema),
         output_schema=to_struct(found.output_schema),
     )
+
+
+def planned(found: PlannedSlot) -> pb.PlannedSlot:
+    return pb.PlannedSlot(
+        slot_time=to_timestamp(found.slot_time),
+        fire_time=to_timestamp(found.fire_time),
+        local_time=found.local_time[:16],
+        utc_offset=_offset(found.utc_offset),
+        dst_note=found.dst_note,
+        skipped=found.skipped,
+    )
+
+
+def _offset(text: str) -> Duration:
+    """Converts an offset such as `+05:30`."""
+    hours, minutes = int(text[1:3]), int(text[4:6])
+    span = timedelta(hours=hours, minutes=minutes)
+    found = Duration()
+    found.FromTimedelta(-span if text[0] == "-" else span)
+    return found

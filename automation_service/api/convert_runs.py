@@ -1,10 +1,9 @@
 """Conversion of runs, run events and slots to protobuf."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from rota.automation.v1 import automation_pb2 as pb
 
@@ -15,7 +14,6 @@ from shared.definition.states import RunStatus
 from shared.resources import RUN, TRIGGER, USER
 from shared.rpc import struct
 from shared.rpc.timestamps import to_timestamp
-from shared.schedule.slots import PlannedSlot
 
 
 def run(found: Run, *, full: bool = True) -> pb.Run:
@@ -117,26 +115,6 @@ def _backfill(of: Slot) -> pb.Slot.Backfill | None:
         requester=USER.format(user=found.requester) if found.requester else "",
         create_time=to_timestamp(found.create_time),
     )
-
-
-def planned(found: PlannedSlot) -> pb.PlannedSlot:
-    return pb.PlannedSlot(
-        slot_time=to_timestamp(found.slot_time),
-        fire_time=to_timestamp(found.fire_time),
-        local_time=found.local_time[:16],
-        utc_offset=_offset(found.utc_offset),
-        dst_note=found.dst_note,
-        skipped=found.skipped,
-    )
-
-
-def _offset(text: str) -> Duration:
-    """Converts an offset such as `+05:30`."""
-    hours, minutes = int(text[1:3]), int(text[4:6])
-    span = timedelta(hours=hours, minutes=minutes)
-    found = Duration()
-    found.FromTimedelta(-span if text[0] == "-" else span)
-    return found
 
 
 def _timestamp(text: str | None) -> Timestamp | None:

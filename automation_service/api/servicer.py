@@ -102,8 +102,13 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
 
     async def PauseAutomation(self, request: Any, context: Any) -> pb.Automation:
         act = await self._authorize("PauseAutomation", request, request.name, "editor")
+        until = None
+        if request.HasField("resume_time"):
+            until = read_timestamp(request.resume_time, field="resume_time")
         note, etag = request.note, request.etag
-        return _message(await self.lifecycle.pause(act, request.name, note=note, etag=etag))
+        return _message(
+            await self.lifecycle.pause(act, request.name, note=note, resume_time=until, etag=etag)
+        )
 
     async def ResumeAutomation(self, request: Any, context: Any) -> pb.Automation:
         act = await self._authorize("ResumeAutomation", request, request.name, "editor")
@@ -112,6 +117,35 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
     async def ArchiveAutomation(self, request: Any, context: Any) -> pb.Automation:
         act = await self._authorize("ArchiveAutomation", request, request.name, "editor")
         return _message(await self.lifecycle.archive(act, request.name, etag=request.etag))
+
+    async def SkipNextSlot(self, request: Any, context: Any) -> pb.Automation:
+        act = await self._authorize("SkipNextSlot", request, request.name, "editor")
+        shown = None
+        if request.HasField("slot_time"):
+            shown = read_timestamp(request.slot_time, field="slot_time")
+        return _message(
+            await self.lifecycle.skip_next_slot(
+                act,
+                request.name,
+                trigger=request.trigger,
+                slot_time=shown,
+                note=request.note,
+                etag=request.etag,
+            )
+        )
+
+    async def UnskipSlot(self, request: Any, context: Any) -> pb.Automation:
+        act = await self._authorize("UnskipSlot", request, request.name, "editor")
+        slot_time = read_timestamp(request.slot_time, field="slot_time")
+        return _message(
+            await self.lifecycle.unskip_slot(
+                act,
+                request.name,
+                trigger=request.trigger,
+                slot_time=slot_time,
+                etag=request.etag,
+            )
+        )
 
     async def RollbackAutomation(self, request: Any, context: Any) -> pb.Automation:
         act = await self._authorize("RollbackAutomation", request, request.name, "editor")
@@ -197,7 +231,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
             convert_common.open_json(request.config, "config"), after, request.count
         )
         return pb.PreviewScheduleResponse(
-            slots=[convert_runs.planned(s) for s in found.slots],
+            slots=[convert_common.planned(s) for s in found.slots],
             summary=found.summary,
             notes=found.notes,
         )
@@ -216,7 +250,7 @@ class AutomationServicer(automation_pb2_grpc.AutomationServiceServicer):
         return pb.ExplainSlotResponse(
             explanation=found.text,
             slot=None if found.slot is None else convert_runs.slot(found.slot),
-            nearest_slots=[convert_runs.planned(s) for s in found.nearest],
+            nearest_slots=[convert_common.planned(s) for s in found.nearest],
         )
 
     async def BackfillSlots(self, request: Any, context: Any) -> Any:

@@ -1,9 +1,9 @@
 """The methods that change an automation: edit, pause, resume, archive, roll back, delete."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -12,15 +12,14 @@ from automation_service.automations.own_models import OwnModels, names_models, r
 from automation_service.automations.service import parse_create, require_etag
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
-from automation_service.persistence import run_endings, run_maintenance
 from automation_service.persistence import triggers as trigger_rows
-from automation_service.persistence.records import Automation, Revision
+from automation_service.persistence.records import Automation, Revision, SlotSkip, Trigger
 from automation_service.queue import RunQueue
-from automation_service.scheduling import start_expiry, triggers
+from automation_service.scheduling import slot_skips, triggers, waiting_runs
 from automation_service.scheduling.dispatcher import DispatchResult, log_decisions
 from automation_service.scheduling.scheduler import Scheduler
 from shared import errors, resources
-from shared.clock import Clock
+from shared.clock import Clock, rfc3339, shift
 from shared.definition.envelope import AutomationDefinition, TriggerSpec, dump
 from shared.definition.states import AutomationStatus
 from shared.registries.catalogue import Catalogue
@@ -32,6 +31,10 @@ from shared.validation import never_fires
 Edit = Callable[[Automation], dict[str, Any]]
 # Raises for an edited automation that the caller does not want saved.
 Confirm = Callable[[Automation], None]
+# The skips of a trigger as they become.
+Skip = Callable[[Automation, datetime], tuple[Trigger, Sequence[SlotSkip]]]
+# How far from now a pause may end: ten years.
+LONGEST_PAUSE: Final = timedelta(days=3653)
 # Changes a locked automation, and adds the slots that it decided.
 Change = Callable[[AsyncConnection, Automation, list[DispatchResult]], Awaitable[Automation]]
 
@@ -46,18 +49,75 @@ class AutomationLifecycle:
     scheduler: Scheduler
     queue: RunQueue
 
-    async def pause(self, key: IdempotencyKey, name: str, *, note: str, etag: str) -> Automation:
-        values = {"status": AutomationStatus.PAUSED, "pause_note": note}
-        return await self._change_status(key, name, etag, {AutomationStatus.ACTIVE}, values)
+    async def pause(
+        self,
+        key: IdempotencyKey,
+        name: str,
+        *,
+        note: str,
+        resume_time: datetime | None,
+        etag: str,
+    ) -> Automation:
+        """Pauses an automation, or replaces the note and the resume_time of its pause.
+
+        Raises InvalidRequest for a resume_time that is past, or later than LONGEST_PAUSE from now.
+        """
+        values = {
+            "status": AutomationStatus.PAUSED,
+            "pause_note": note,
+            "resume_time": resume_time,
+        }
+        allowed = {AutomationStatus.ACTIVE, AutomationStatus.PAUSED}
+        return await self._change_status(key, name, etag, allowed, values)
 
     async def resume(self, key: IdempotencyKey, name: str, *, etag: str) -> Automation:
-        values = {"status": AutomationStatus.ACTIVE, "pause_note": ""}
+        values = {"status": AutomationStatus.ACTIVE, "pause_note": "", "resume_time": None}
         return await self._change_status(key, name, etag, {AutomationStatus.PAUSED}, values)
 
     async def archive(self, key: IdempotencyKey, name: str, *, etag: str) -> Automation:
-        values = {"status": AutomationStatus.ARCHIVED, "pause_note": ""}
+        values = {"status": AutomationStatus.ARCHIVED, "pause_note": "", "resume_time": None}
         allowed = {AutomationStatus.ACTIVE, AutomationStatus.PAUSED}
         return await self._change_status(key, name, etag, allowed, values)
+
+    async def skip_next_slot(
+        self,
+        key: IdempotencyKey,
+        name: str,
+        *,
+        trigger: str,
+        slot_time: datetime | None,
+        note: str,
+        etag: str,
+    ) -> Automation:
+        """Skips the next slot of an automation, or of one trigger when `trigger` names it.
+
+        With `slot_time` no other slot is skipped. Raises as slot_skips.add_next_slot does, and
+        StateConflict for an automation that is archived, or paused without a resume_time.
+        """
+        trigger_id = _read_trigger_id(name, trigger) if trigger else None
+
+        def skip(found: Automation, now: datetime) -> tuple[Trigger, Sequence[SlotSkip]]:
+            if found.status is AutomationStatus.PAUSED and found.resume_time is None:
+                raise errors.StateConflict(found.resource, found.status.name)
+            return slot_skips.add_next_slot(
+                found, now, trigger_id=trigger_id, slot_time=slot_time, user=key.user, note=note
+            )
+
+        return await self._change_skips(key, name, etag, skip)
+
+    async def unskip_slot(
+        self, key: IdempotencyKey, name: str, *, trigger: str, slot_time: datetime, etag: str
+    ) -> Automation:
+        """Takes a skip back, before the fire_time of its slot.
+
+        Raises as slot_skips.remove_slot does, and StateConflict for an archived automation.
+        """
+        trigger_id = _read_trigger_id(name, trigger)
+
+        def unskip(found: Automation, now: datetime) -> tuple[Trigger, Sequence[SlotSkip]]:
+            return slot_skips.remove_slot(found, now, trigger_id=trigger_id, slot_time=slot_time)
+
+        return await self._change_skips(key, name, etag, unskip)
 
     async def edit(
         self,
@@ -97,7 +157,7 @@ class AutomationLifecycle:
             async with self.db.connect() as connection:
                 trial = await connection.begin()
                 try:
-                    found = await self._lock(connection, name)
+                    found = await self._lock(connection, name, [])
                     return replace(await change(connection, found, []), version=found.version)
                 finally:
                     await trial.rollback()
@@ -128,7 +188,8 @@ class AutomationLifecycle:
         """Deletes an automation with its slots and runs. Its runs stop within seconds."""
 
         async def delete(connection: AsyncConnection) -> str:
-            found = await self._lock(connection, name)
+            parts = resources.AUTOMATION.parse(name)
+            found = await rows.lock(connection, parts["workspace"], parts["automation"])
             require_etag(found, etag)
             await rows.delete(connection, found.id)
             return found.resource
@@ -144,7 +205,7 @@ class AutomationLifecycle:
         decided: list[DispatchResult] = []
 
         async def locked(connection: AsyncConnection) -> Automation:
-            return await change(connection, await self._lock(connection, name), decided)
+            return await change(connection, await self._lock(connection, name, decided), decided)
 
         changed = await self.changes.change(key, locked)
         for result in decided:
@@ -152,9 +213,17 @@ class AutomationLifecycle:
         self.scheduler.wake()
         return changed
 
-    async def _lock(self, connection: AsyncConnection, name: str) -> Automation:
+    async def _lock(
+        self, connection: AsyncConnection, name: str, decided: list[DispatchResult]
+    ) -> Automation:
+        """Locks an automation, and resumes it first when its resume_time has come."""
         parts = resources.AUTOMATION.parse(name)
-        return await rows.lock(connection, parts["workspace"], parts["automation"])
+        found = await rows.lock(connection, parts["workspace"], parts["automation"])
+        resumed = await self.scheduler.resume_if_due(connection, found, self.clock.now())
+        if resumed is None:
+            return found
+        decided.append(resumed)
+        return await _read(connection, found)
 
     async def _change_status(
         self,
@@ -171,36 +240,39 @@ class AutomationLifecycle:
             if found.status not in allowed:
                 raise errors.StateConflict(found.resource, found.status.name)
             now = self.clock.now()
+            _require_ahead(values["resume_time"], now)
             # Slots that came before the change are decided under the old state.
             decided.append(await self.scheduler.decide_due(connection, found, now))
             await rows.update(connection, found, values, now)
             if values["status"] is AutomationStatus.ACTIVE:
-                await self._start_waiting(connection, found, now)
+                await waiting_runs.start_all(
+                    connection, self.queue, found.id, resume_time=now, now=now
+                )
             elif values["status"] is AutomationStatus.ARCHIVED:
-                await trigger_rows.clear_fire_times(connection, found.id)
-                await self._cancel_waiting(connection, found, now)
+                await trigger_rows.end_all(connection, found.id)
+                await waiting_runs.cancel_all(connection, found.id, now)
             return await _read(connection, found)
 
         return await self._once(key, name, change)
 
-    async def _start_waiting(
-        self, connection: AsyncConnection, found: Automation, now: datetime
-    ) -> None:
-        """Lets the runs that waited for a resume go on, except those that are too late."""
-        expired = start_expiry.find_expired(
-            await run_endings.list_waiting(connection, found.id), now
-        )
-        await run_endings.cancel_pending(connection, found.id, expired, now)
-        runnable = await run_maintenance.find_runnable(connection, automation=found.id)
-        await self.queue.enqueue(connection, runnable)
+    async def _change_skips(
+        self, key: IdempotencyKey, name: str, etag: str, skip: Skip
+    ) -> Automation:
+        async def change(
+            connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
+        ) -> Automation:
+            require_etag(found, etag)
+            if found.status is AutomationStatus.ARCHIVED:
+                raise errors.StateConflict(found.resource, found.status.name)
+            now = self.clock.now()
+            trigger, skips = skip(found, now)
+            if found.status is AutomationStatus.PAUSED:  # as _find_moved says
+                decided.append(await self.scheduler.decide_due(connection, found, now))
+            await trigger_rows.store_skips(connection, trigger.id, skips)
+            await rows.update(connection, found, {}, now)
+            return await _read(connection, found)
 
-    async def _cancel_waiting(
-        self, connection: AsyncConnection, found: Automation, now: datetime
-    ) -> None:
-        reason = errors.Cancelled("the automation was archived before the run began")
-        waiting = await run_endings.list_waiting(connection, found.id)
-        ends = {run.run: reason for run in waiting}
-        await run_endings.cancel_pending(connection, found.id, ends, now)
+        return await self._once(key, name, change)
 
     def _edit_change(
         self,
@@ -289,6 +361,26 @@ class AutomationLifecycle:
         await trigger_rows.add(
             connection, found.id, [triggers.build_trigger(spec, now) for spec in added]
         )
+
+
+def _require_ahead(resume_time: datetime | None, now: datetime) -> None:
+    if resume_time is None:
+        return
+    if resume_time <= now:
+        raise errors.invalid("resume_time", f"is past (it is {rfc3339(now)})", "invalid")
+    if resume_time > shift(now, LONGEST_PAUSE):
+        raise errors.invalid(
+            "resume_time", f"is more than {LONGEST_PAUSE.days} days from now", "invalid"
+        )
+
+
+def _read_trigger_id(name: str, trigger: str) -> str:
+    """Returns the id of a trigger of the automation. Raises InvalidRequest for another's."""
+    parts = resources.TRIGGER.parse(trigger)
+    trigger_id = parts.pop("trigger")
+    if resources.AUTOMATION.format(**parts) != name:
+        raise errors.invalid("trigger", f"is no trigger of {name}", "invalid")
+    return trigger_id
 
 
 async def _read(connection: AsyncConnection, found: Automation) -> Automation:

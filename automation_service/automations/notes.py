@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from automation_service import definitions
 from automation_service.persistence.records import Automation, Trigger
+from automation_service.scheduling import slot_skips
 from shared.definition.states import AutomationStatus, SlotOutcome
 from shared.schedule import zones
 from shared.schedule.config import ScheduleTriggerConfig
@@ -29,7 +29,25 @@ def find_notes(
     found = [note for one in triggers for note in _of_skipped(one, outcomes.get(one.id, ()))]
     if triggers and all(_is_over(trigger) for trigger in triggers):
         found.append("It is finished: no fire is left until a schedule is changed.")
+    elif owner.resume_time is not None and not _fires_again(owner, triggers):
+        when = _moment(owner.resume_time, "UTC")
+        found.append(f"It resumes at {when}, and nothing fires after that.")
+    found += [note for one in triggers for note in _of_void_skips(owner, one, now)]
     return (*found, *(note for one in triggers for note in _of_trigger(owner, one, now)))
+
+
+def _fires_again(owner: Automation, triggers: Sequence[Trigger]) -> bool:
+    return any(slot_skips.find_next_slot(owner, trigger) for trigger in triggers)
+
+
+def _of_void_skips(owner: Automation, trigger: Trigger, now: datetime) -> Iterator[str]:
+    void = slot_skips.find_void(owner, trigger, now)
+    if void:
+        first, more = void[0].local_time, f" and {len(void) - 1} more" if len(void) > 1 else ""
+        yield (
+            f"The skip of {first}{more} skips nothing: the schedule of the trigger "
+            f"{trigger.trigger_id} does not name it any more."
+        )
 
 
 def _is_over(trigger: Trigger) -> bool:
@@ -46,7 +64,7 @@ def _of_skipped(trigger: Trigger, last: Sequence[SlotOutcome]) -> Iterator[str]:
 
 
 def _of_trigger(owner: Automation, trigger: Trigger, now: datetime) -> Iterator[str]:
-    config = _read(owner, trigger)
+    config = slot_skips.read_schedule(owner, trigger)
     zone = config.timezone if config else "UTC"
     decided = _moment(trigger.decided_until, zone)
     name = f"The trigger {trigger.trigger_id}"
@@ -73,14 +91,3 @@ def _end(trigger: Trigger, config: ScheduleTriggerConfig, now: datetime) -> str:
 
 def _moment(moment: datetime, zone: str) -> str:
     return f"{moment.astimezone(zones.load(zone) if zone != 'UTC' else UTC):%Y-%m-%d %H:%M} {zone}"
-
-
-def _read(owner: Automation, trigger: Trigger) -> ScheduleTriggerConfig | None:
-    """Returns None when the definition can't be read: an operator may have changed it by hand."""
-    try:
-        for spec in owner.definition["triggers"]:
-            if spec["trigger_id"] == trigger.trigger_id:
-                return definitions.parse_schedule(spec["config"])
-    except (ValueError, KeyError, TypeError):
-        pass
-    return None

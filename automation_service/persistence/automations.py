@@ -112,12 +112,17 @@ async def lock(connection: AsyncConnection, workspace: str, resource_id: str) ->
     automation_id = await connection.scalar(sa.select(automations.c.id).where(chosen))
     if automation_id is None:
         raise _missing(workspace, resource_id)
-    await trigger_rows.lock_all(connection, automation_id)
-    await lock_many(connection, [automation_id])
-    found = await find_by_id(connection, automation_id)
+    found = await lock_by_id(connection, automation_id)
     if found is None:  # deleted during the wait for the lock
         raise _missing(workspace, resource_id)
     return found
+
+
+async def lock_by_id(connection: AsyncConnection, automation_id: UUID) -> Automation | None:
+    """Locks as `lock` does. None when the automation is gone."""
+    await trigger_rows.lock_all(connection, automation_id)
+    await lock_many(connection, [automation_id])
+    return await find_by_id(connection, automation_id)
 
 
 async def lock_many(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
@@ -160,6 +165,56 @@ async def update(
         sa.update(automations)
         .where(automations.c.id == automation.id)
         .values(**values, version=automations.c.version + 1, update_time=now)
+    )
+
+
+async def find_next_resume(connection: AsyncConnection) -> datetime | None:
+    """Finds the earliest moment at which an automation is to be resumed."""
+    found: datetime | None = await connection.scalar(
+        sa.select(sa.func.min(automations.c.resume_time)).where(
+            automations.c.resume_time.is_not(None)
+        )
+    )
+    return found
+
+
+async def list_due_resumes(
+    connection: AsyncConnection, now: datetime, limit: int
+) -> Sequence[UUID]:
+    """Lists paused automations whose resume_time has come, the earliest first."""
+    query = (
+        sa.select(automations.c.id)
+        .where(
+            automations.c.resume_time <= now,
+            automations.c.status == AutomationStatus.PAUSED,
+        )
+        .order_by(automations.c.resume_time, automations.c.id)
+        .limit(limit)
+    )
+    return (await connection.execute(query)).scalars().all()
+
+
+async def keep_paused(connection: AsyncConnection, automation_id: UUID, note: str) -> None:
+    """Takes the resume_time from a paused automation, and says why."""
+    await connection.execute(
+        sa.update(automations)
+        .where(
+            automations.c.id == automation_id,
+            automations.c.status == AutomationStatus.PAUSED,
+        )
+        .values(resume_time=None, pause_note=note, version=automations.c.version + 1)
+    )
+
+
+async def clear_stale_resumes(connection: AsyncConnection) -> None:
+    """Clears what a resume by a replica of an older version left, before it is paused again."""
+    await connection.execute(
+        sa.update(automations)
+        .where(
+            automations.c.resume_time.is_not(None),
+            automations.c.status != AutomationStatus.PAUSED,
+        )
+        .values(resume_time=None)
     )
 
 
@@ -258,6 +313,7 @@ def _automation(row: Any) -> Automation:
         revision=row.revision,
         version=row.version,
         pause_note=row.pause_note,
+        resume_time=row.resume_time if row.status == AutomationStatus.PAUSED else None,
         last_run_status=row.last_run_status,
         consecutive_failures=row.consecutive_failures,
         create_time=row.create_time,

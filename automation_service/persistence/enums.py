@@ -30,7 +30,10 @@ def _type(name: str, values: type[StrEnum]) -> sa.Enum:
 AUTOMATION_STATUS: Final = _type("automation_status", AutomationStatus)
 TRIGGER_TYPE: Final = _type("automation_trigger_type", TriggerType)
 RUN_STATUS: Final = _type("automation_run_status", RunStatus)
-SLOT_OUTCOME: Final = _type("automation_slot_outcome", SlotOutcome)
+# SKIPPED_REQUESTED is stored as skipped_paused with skip_requested: a replica of an older version
+# fails to read an outcome that it does not know.
+LEDGER_OUTCOMES: Final = tuple(o.value for o in SlotOutcome if o != SlotOutcome.SKIPPED_REQUESTED)
+SLOT_OUTCOME: Final = sa.Enum(*LEDGER_OUTCOMES, name="automation_slot_outcome", schema=SCHEMA)
 DELIVERY_STATUS: Final = _type("webhook_delivery_status", DeliveryStatus)
 
 ACTIVE_RUNS: Final = (RunStatus.PENDING, RunStatus.RUNNING)

@@ -11,6 +11,18 @@ from shared.security.caller import ApprovalClaim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SlotSkip:
+    """A slot that somebody skipped. `local_time` has minutes, `user` is an id."""
+
+    slot_time: datetime
+    fire_time: datetime
+    local_time: str
+    user: str
+    note: str
+    create_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
     id: UUID
     trigger_id: str
@@ -23,6 +35,7 @@ class Trigger:
     last_fired_at: datetime | None = None
     fires: int = 0
     disabled_reason: str = ""
+    skips: tuple[SlotSkip, ...] = ()  # the earliest first; those of decided slots may be among them
     create_time: datetime
 
 
@@ -41,6 +54,7 @@ class Automation:
     revision: int
     version: int
     pause_note: str = ""
+    resume_time: datetime | None = None  # of a paused one
     last_run_status: RunStatus | None = None
     consecutive_failures: int = 0
     create_time: datetime

@@ -27,6 +27,7 @@ update automation.automations a
        pause_note = case when n.pauses
          then format('Paused by the service: %s runs in a row failed.', n.failures)
          else a.pause_note end,
+       resume_time = case when n.pauses then null else a.resume_time end,
        version = a.version + n.pauses::int,
        update_time = case when n.pauses then $4 else a.update_time end
   from (

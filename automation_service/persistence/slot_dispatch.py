@@ -20,7 +20,7 @@ from shared.resources import AUTOMATION
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedAutomation:
-    """A locked automation. `definition` is JSON text."""
+    """A locked automation. `definition` is JSON text. `resume_time` is that of a paused one."""
 
     id: UUID
     workspace: str
@@ -28,6 +28,7 @@ class LockedAutomation:
     status: AutomationStatus
     update_time: datetime
     definition: str
+    resume_time: datetime | None = None
 
     @property
     def resource(self) -> str:
@@ -102,6 +103,7 @@ async def lock_automations(
             status=AutomationStatus(row["status"]),
             update_time=row["update_time"],
             definition=row["definition"],
+            resume_time=row["resume_time"] if row["status"] == "paused" else None,
         )
         for row in rows
     }
@@ -180,7 +182,7 @@ def _columns(rows: Sequence[Any], of: Any) -> list[list[Any]]:
 
 _LOCK_OWNERS = """
 select id, workspace_id, resource_id, status::text as status, update_time,
-       definition::text as definition
+       definition::text as definition, resume_time
 from automation.automations where id = any($1::uuid[]) order by id for no key update
 """
 
@@ -211,9 +213,11 @@ with decided as materialized (
 ), ledger as (
   insert into automation.automation_slots
     (id, automation_id, trigger, trigger_id, slot_time, fire_time, local_time, outcome, reason,
-     run_id, decide_time)
+     run_id, decide_time, skip_requested)
   select id, automation_id, trigger, trigger_id, slot_time, fire_time, local_time,
-         outcome::automation.automation_slot_outcome, reason, run_id, $14::timestamptz
+         (case outcome when 'skipped_requested' then 'skipped_paused' else outcome end
+         )::automation.automation_slot_outcome, reason, run_id, $14::timestamptz,
+         outcome = 'skipped_requested'
   from decided
   on conflict on constraint uq_automation_slots_trigger_slot_time do nothing
   returning run_id

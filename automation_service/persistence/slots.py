@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from automation_service.persistence.records import Slot, SlotBackfill
 from automation_service.persistence.tables import automations, backfills, runs, slots
 from shared.clock import shift
+from shared.db.queries import compare
 from shared.definition.states import SlotOutcome
 
 _FAR = timedelta(hours=26)
@@ -47,6 +48,13 @@ async def page(
     return [read_slot(row) for row in await connection.execute(query)]
 
 
+def compare_outcome(operator: str, wanted: SlotOutcome) -> sa.ColumnElement[bool]:
+    """Returns the condition of a filter, such as `outcome = MISSED`."""
+    requested = sa.literal(SlotOutcome.SKIPPED_REQUESTED.value)
+    outcome = sa.case((slots.c.skip_requested, requested), else_=sa.cast(slots.c.outcome, sa.Text))
+    return compare(outcome, operator, wanted.value)
+
+
 async def find_at(
     connection: AsyncConnection, automation_id: UUID, trigger_id: str, moment: datetime
 ) -> Slot | None:
@@ -79,16 +87,18 @@ async def list_last_outcomes(
     of_each = sa.func.unnest(sa.literal(list(triggers), ARRAY(UUID_TYPE)))
     asked = of_each.table_valued(sa.column("id", UUID_TYPE), name="asked").render_derived()
     last = (
-        sa.select(slots.c.outcome, slots.c.slot_time)
+        sa.select(slots.c.outcome, slots.c.skip_requested, slots.c.slot_time)
         .where(slots.c.trigger == asked.c.id)
         .order_by(slots.c.slot_time.desc())
         .limit(most)
         .lateral("last")
     )
-    query = sa.select(asked.c.id, last.c.outcome).join_from(asked, last, sa.true())
+    query = sa.select(asked.c.id, last.c.outcome, last.c.skip_requested).join_from(
+        asked, last, sa.true()
+    )
     found: dict[UUID, list[SlotOutcome]] = {}
     for row in await connection.execute(query.order_by(asked.c.id, last.c.slot_time.desc())):
-        found.setdefault(row.id, []).append(row.outcome)
+        found.setdefault(row.id, []).append(_outcome(row))
     return found
 
 
@@ -110,9 +120,13 @@ def read_slot(row: Any) -> Slot:
         slot_time=row.slot_time,
         fire_time=row.fire_time,
         local_time=row.local_time,
-        outcome=row.outcome,
+        outcome=_outcome(row),
         reason=row.reason,
         run=row.run_id,
         decide_time=row.decide_time,
         backfill=backfill,
     )
+
+
+def _outcome(row: Any) -> SlotOutcome:
+    return SlotOutcome.SKIPPED_REQUESTED if row.skip_requested else SlotOutcome(row.outcome)

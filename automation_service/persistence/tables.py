@@ -40,6 +40,9 @@ automations = sa.Table(
     # Grows with every change of the automation. The etag depends on it.
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("pause_note", sa.Text, nullable=False, server_default=""),
+    # When the service resumes it. It counts only while the automation is paused: a replica of an
+    # older version resumes without clearing it.
+    sa.Column("resume_time", _TIME),
     sa.Column("last_run_status", enums.RUN_STATUS),
     sa.Column("consecutive_failures", sa.Integer, nullable=False, server_default="0"),
     sa.Column("create_time", _TIME, nullable=False, index=True),
@@ -48,6 +51,11 @@ automations = sa.Table(
 )
 sa.Index(
     "ix_automations_workspace_id_create_time", automations.c.workspace_id, automations.c.create_time
+)
+sa.Index(
+    "ix_automations_resume_time",
+    automations.c.resume_time,
+    postgresql_where=sa.text("resume_time is not null"),
 )
 
 revisions = sa.Table(
@@ -86,6 +94,9 @@ triggers = sa.Table(
     sa.Column("last_fired_at", _TIME),
     sa.Column("fires", sa.Integer, nullable=False, server_default="0"),
     sa.Column("disabled_reason", sa.Text, nullable=False, server_default=""),
+    # Slots that somebody skipped, with who and why. Those that are decided stay until the next
+    # skip of the trigger.
+    _json("skips", default="[]"),
     sa.Column("create_time", _TIME, nullable=False, index=True),
     sa.UniqueConstraint("automation_id", "trigger_id"),
 )
@@ -201,6 +212,8 @@ slots = sa.Table(
     sa.Column("fire_time", _TIME, nullable=False),
     sa.Column("local_time", sa.Text, nullable=False),
     sa.Column("outcome", enums.SLOT_OUTCOME, nullable=False),
+    # Of a skipped_paused slot: somebody skipped it. See enums.LEDGER_OUTCOMES.
+    sa.Column("skip_requested", sa.Boolean, nullable=False, server_default=sa.text("false")),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
     sa.Column("run_id", sa.ForeignKey(runs.c.id, ondelete="SET NULL"), index=True),
     sa.Column("decide_time", _TIME, nullable=False),

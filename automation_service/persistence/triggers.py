@@ -1,6 +1,6 @@
 """Queries of triggers and their next times."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from automation_service.persistence.records import Trigger
+from automation_service.persistence.records import SlotSkip, Trigger
 from automation_service.persistence.tables import triggers
 
 
@@ -38,12 +38,29 @@ async def update(connection: AsyncConnection, trigger: UUID, values: Mapping[str
     await connection.execute(sa.update(triggers).where(triggers.c.id == trigger).values(**values))
 
 
-async def clear_fire_times(connection: AsyncConnection, automation_id: UUID) -> None:
-    """Clears the next times of all triggers of an automation: none comes due again."""
+async def store_skips(
+    connection: AsyncConnection, trigger: UUID, skips: Iterable[SlotSkip]
+) -> None:
+    stored = [
+        {
+            "slot_time": skip.slot_time.isoformat(),
+            "fire_time": skip.fire_time.isoformat(),
+            "local_time": skip.local_time,
+            "user": skip.user,
+            "note": skip.note,
+            "create_time": skip.create_time.isoformat(),
+        }
+        for skip in sorted(skips, key=lambda skip: (skip.fire_time, skip.slot_time))
+    ]
+    await update(connection, trigger, {"skips": stored})
+
+
+async def end_all(connection: AsyncConnection, automation_id: UUID) -> None:
+    """Clears the next times and skips of all triggers of an automation: none comes due again."""
     await connection.execute(
         sa.update(triggers)
         .where(triggers.c.automation_id == automation_id)
-        .values(next_fire_time=None)
+        .values(next_fire_time=None, skips=[])
     )
 
 
@@ -125,5 +142,17 @@ def _trigger(row: Any) -> Trigger:
         last_fired_at=row.last_fired_at,
         fires=row.fires,
         disabled_reason=row.disabled_reason,
+        skips=tuple(_skip(stored) for stored in row.skips),
         create_time=row.create_time,
+    )
+
+
+def _skip(stored: Mapping[str, str]) -> SlotSkip:
+    return SlotSkip(
+        slot_time=datetime.fromisoformat(stored["slot_time"]),
+        fire_time=datetime.fromisoformat(stored["fire_time"]),
+        local_time=stored["local_time"],
+        user=stored["user"],
+        note=stored["note"],
+        create_time=datetime.fromisoformat(stored["create_time"]),
     )

@@ -70,10 +70,12 @@ class Dispatcher:
         now: datetime,
         *,
         early: bool = False,
+        until: datetime | None = None,
     ) -> DispatchResult:
         """Decides and writes due slots. After MAX_SLOTS the remaining triggers stay due.
 
-        With `early`, slots that are still inside their jitter are decided too.
+        With `early`, slots that are still inside their jitter are decided too. With `until`, they
+        are decided as of that moment, which is not after `now`.
         """
         if not claimed:
             return DispatchResult()
@@ -82,7 +84,8 @@ class Dispatcher:
         # After the automations are locked, so that no run begins or ends in between.
         active = await rows.count_active_runs(connection, list(ids))
         downtimes = await self._list_downtimes(connection, claimed, now)
-        decided = await self._decide(claimed, automations, active, downtimes, now, early)
+        asof = now if until is None else until
+        decided = await self._decide(claimed, automations, active, downtimes, asof, early)
         await self._write(connection, decided, now)
         decided.now = now
         return decided

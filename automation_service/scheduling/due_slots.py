@@ -1,6 +1,6 @@
 """The due slots of a trigger. Pure: no database, no clock."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -40,11 +40,13 @@ def find_due_slots(
     *,
     reach: timedelta,
     early: bool = False,
+    without: Collection[datetime] = (),
 ) -> DueSlots:
     """Finds the first due slots after a moment, about MAX_SLOTS of them.
 
     With `early`, slots that are still inside their jitter count as due. When there are more slots,
-    `latest` is searched only as far back as `reach`.
+    `latest` is searched only as far back as `reach`. It is none of those whose slot_time is in
+    `without`, which somebody skipped.
     """
     groups: list[tuple[datetime, list[PlannedSlot]]] = []
     count, next_time, more = 0, None, False
@@ -60,7 +62,11 @@ def find_due_slots(
         groups=groups,
         until=groups[-1][1][0].fire_time if groups else after,
         next_time=next_time,
-        latest=_latest(config, seed, now, reach, early) if more else _last_running(groups),
+        latest=(
+            _latest(config, seed, now, reach, early, without)
+            if more
+            else _last_running(groups, without)
+        ),
     )
 
 
@@ -83,16 +89,23 @@ def _has_come(due: datetime, together: list[PlannedSlot], now: datetime, early: 
     return (together[0].fire_time if early else due) <= now
 
 
-def _last_running(groups: list[tuple[datetime, list[PlannedSlot]]]) -> PlannedSlot | None:
+def _last_running(
+    groups: list[tuple[datetime, list[PlannedSlot]]], without: Collection[datetime]
+) -> PlannedSlot | None:
     for _, together in reversed(groups):
         for slot in together:
-            if not slot.skipped:
+            if not slot.skipped and slot.slot_time not in without:
                 return slot
     return None
 
 
 def _latest(
-    config: ScheduleTriggerConfig, seed: str, now: datetime, reach: timedelta, early: bool
+    config: ScheduleTriggerConfig,
+    seed: str,
+    now: datetime,
+    reach: timedelta,
+    early: bool,
+    without: Collection[datetime],
 ) -> PlannedSlot | None:
     slack = timedelta(seconds=config.jitter_seconds)
     for back in (_MINUTES, _HOURS, reach):
@@ -100,7 +113,8 @@ def _latest(
         for _, due, together in _by_due_time(config, seed, now - min(back, reach) - slack):
             if not _has_come(due, together, now, early):
                 break
-            found = next((slot for slot in together if not slot.skipped), found)
+            running = (s for s in together if not s.skipped and s.slot_time not in without)
+            found = next(running, found)
         if found is not None or back >= reach:
             return found
     return None

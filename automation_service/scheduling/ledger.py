@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from automation_service import definitions
 from automation_service.persistence import automations as automation_rows
 from automation_service.persistence import slots as rows
 from automation_service.persistence.records import Automation, Slot, SlotBackfill, Trigger
 from automation_service.persistence.tables import slots as table
+from automation_service.scheduling import slot_skips
 from shared import errors, resources
 from shared.aip import Condition, Page, parse_filter, parse_state
 from shared.clock import Clock, rfc3339, shift
@@ -104,7 +104,7 @@ class Slots:
     def _without_row(
         self, owner: Automation, trigger: Trigger, moment: datetime
     ) -> LedgerExplanation:
-        config = _read_schedule(owner, trigger)
+        config = slot_skips.read_schedule(owner, trigger)
         if config is None:
             return LedgerExplanation(
                 text=f"Its schedule can't be read. {trigger.disabled_reason}".strip()
@@ -148,6 +148,7 @@ def _said(slot: Slot) -> str:
         SlotOutcome.SKIPPED_DST: "It was skipped.",
         SlotOutcome.MISSED: "It was missed.",
         SlotOutcome.REJECTED: "It was rejected.",
+        SlotOutcome.SKIPPED_REQUESTED: "It was skipped.",
     }
     said = (words[slot.outcome], slot.reason, _describe_backfill(slot.backfill))
     return " ".join(part for part in said if part)
@@ -166,6 +167,13 @@ def _describe_backfill(found: SlotBackfill | None) -> str:
 def _future(owner: Automation, trigger: Trigger, slot: PlannedSlot) -> str:
     if slot.skipped:
         return f"It will be skipped. {slot.reason}"
+    for skip in trigger.skips:
+        if skip.slot_time == slot.slot_time:
+            return f"It will be skipped. {slot_skips.give_reason(skip)}"
+    if owner.resume_time is not None and trigger.enabled:
+        when = f"the automation is paused until {rfc3339(owner.resume_time)}"
+        skipped = slot.fire_time < owner.resume_time
+        return f"It {'will be skipped' if skipped else 'has not come yet'}: {when}."
     if owner.status.value != "active":
         return f"It has not come yet, and the automation is {owner.status.value}."
     if not trigger.enabled:
@@ -188,25 +196,12 @@ def _nearest(config: ScheduleTriggerConfig, moment: datetime) -> list[PlannedSlo
     return after if before is None else [before, *after]
 
 
-def _read_schedule(owner: Automation, trigger: Trigger) -> ScheduleTriggerConfig | None:
-    """Returns None when the definition can't be read: an operator may have changed it by hand."""
-    try:
-        for spec in owner.definition["triggers"]:
-            if spec["trigger_id"] == trigger.trigger_id:
-                return definitions.parse_schedule(spec["config"])
-    except (ValueError, KeyError, TypeError):
-        pass
-    return None
-
-
 _FILTERS = {"outcome": "= !=", "trigger": "= !=", "slot_time": "< <= > >="}
 
 
 def _condition(condition: Condition) -> sa.ColumnElement[bool]:
     if condition.field == "outcome":
-        return compare(
-            table.c.outcome, condition.operator, parse_state(condition.value, SlotOutcome)
-        )
+        return rows.compare_outcome(condition.operator, parse_state(condition.value, SlotOutcome))
     if condition.field == "trigger":
         return compare(table.c.trigger_id, condition.operator, condition.value.rpartition("/")[2])
     return compare(table.c.slot_time, condition.operator, condition.moment())

@@ -1,7 +1,7 @@
 """Time → pending runs."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,10 +10,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.claim_burst import ClaimBurst
-from automation_service.persistence import scheduler_heartbeats, triggers
+from automation_service.persistence import automations, scheduler_heartbeats, triggers
 from automation_service.persistence import slot_dispatch as rows
 from automation_service.persistence.records import Automation, Trigger
 from automation_service.queue import RunQueue
+from automation_service.scheduling import waiting_runs
 from automation_service.scheduling.dispatcher import (
     UNWRITABLE,
     Dispatcher,
@@ -33,6 +34,10 @@ from shared.telemetry import logs, metrics
 
 # Triggers in one transaction; other transactions wait for its locks.
 BATCH_SIZE: Final = 500
+# Automations that are resumed before due slots are decided again.
+RESUME_BATCH_SIZE: Final = 100
+NOT_RESUMED: Final = "The service could not resume it at its resume_time; resume it yourself."
+_TICK: Final = timedelta(microseconds=1)
 # Triggers that come due within this span are fired together.
 BATCH_DELAY_SECONDS: Final = 0.025
 # How often triggers that other replicas wrote are read.
@@ -46,9 +51,18 @@ DOWNTIME_THRESHOLD: Final = timedelta(seconds=30)
 log = logs.logger(__name__)
 
 
+# Of an automation that the service resumes: what is done in the same transaction, with the
+# resume_time and now.
+OnResume = Callable[[AsyncConnection, Automation, datetime, datetime], Awaitable[None]]
+
+
+async def _say_nothing(*_: object) -> None:
+    return None
+
+
 @dataclass(slots=True, kw_only=True)
 class Scheduler:
-    """Fires due triggers. Any number of replicas may run one at the same time."""
+    """Fires due triggers and ends due pauses. Any number of replicas may run one at a time."""
 
     db: AsyncEngine
     queue: RunQueue
@@ -56,6 +70,7 @@ class Scheduler:
     policy: SlotPolicy = field(default_factory=SlotPolicy)
     batch_size: int = BATCH_SIZE
     burst: ClaimBurst = field(default_factory=ClaimBurst)
+    on_resume: OnResume = _say_nothing
     _dispatcher: Dispatcher = field(init=False)
     _woken: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _heartbeat_time: datetime | None = field(default=None, init=False)
@@ -111,11 +126,13 @@ class Scheduler:
         now: datetime,
         *,
         only: Collection[str] | None = None,
+        until: datetime | None = None,
     ) -> DispatchResult:
         """Decides the slots of a locked automation whose fire time has come, before a change.
 
         `only` has the ids of the triggers that the change is about. What it says holds for later
-        slots only. A slot that is still inside its jitter fires at once. The caller logs the
+        slots only. A slot that is still inside its jitter fires at once. With `until`, the change
+        holds from then on: slots whose fire time is later than that stay due. The caller logs the
         result after the commit.
         """
         decided = DispatchResult(now=now)
@@ -126,12 +143,63 @@ class Scheduler:
             await recompute_fire_times(connection, old, now)
             held = _choose(await self._list_triggers(connection, owner), only)
         while due := [(owner.id, trigger) for trigger in held if _may_have_come(trigger, now)]:
-            batch = await self._dispatcher.dispatch(connection, due, now, early=True)
+            batch = await self._dispatcher.dispatch(connection, due, now, early=True, until=until)
             decided.slots += batch.slots
             # A batch is limited, and the change leaves no slot behind.
             if not batch.slots:
                 break
             held = _choose(await self._list_triggers(connection, owner), only)
+        return decided
+
+    async def resume_due(self, now: datetime) -> int:
+        """Resumes automations whose resume_time has come. Returns how many of them there were.
+
+        At most RESUME_BATCH_SIZE: the others are still due.
+        """
+        async with self.db.connect() as connection:
+            due = await automations.list_due_resumes(connection, now, RESUME_BATCH_SIZE)
+        for automation in due:
+            try:
+                async with database.transaction(self.db) as connection:
+                    owner = await automations.lock_by_id(connection, automation)
+                    decided = await self.resume_if_due(connection, owner, now) if owner else None
+            except Exception as error:
+                if is_temporary(error):
+                    raise
+                log.error("resume_failed", automation=str(automation), exc_info=error)
+                async with database.transaction(self.db) as connection:
+                    await automations.keep_paused(connection, automation, NOT_RESUMED)
+                continue
+            if decided is not None:
+                log_decisions(decided)
+        return len(due)
+
+    async def resume_if_due(
+        self, connection: AsyncConnection, owner: Automation, now: datetime
+    ) -> DispatchResult | None:
+        """Resumes a locked automation whose resume_time has come. None when it has not.
+
+        The resume holds from that moment on, however late this is: earlier slots are decided as
+        those of the pause, and later ones are left to be decided as those of an active automation.
+        """
+        moment = owner.resume_time
+        if owner.status is not AutomationStatus.PAUSED or moment is None or moment > now:
+            return None
+        decided = await self.decide_due(connection, owner, now, until=shift(moment, -_TICK))
+        values = {"status": AutomationStatus.ACTIVE, "pause_note": "", "resume_time": None}
+        await automations.update(connection, owner, values, now)
+        await waiting_runs.start_all(connection, self.queue, owner.id, resume_time=moment, now=now)
+        await self.on_resume(connection, owner, moment, now)
+        await automations.audit(
+            connection,
+            workspace=owner.workspace,
+            actor="",  # the service
+            action="ResumeAutomation",
+            resource=owner.resource,
+            decision=None,
+            now=now,
+        )
+        log.info("automation_resumed", automation=owner.resource, resume_time=moment.isoformat())
         return decided
 
     async def refresh(self) -> int:
@@ -198,6 +266,7 @@ class Scheduler:
             downtime = await scheduler_heartbeats.record_heartbeat(
                 connection, now, DOWNTIME_THRESHOLD
             )
+            await automations.clear_stale_resumes(connection)
         self._heartbeat_time = now
         if downtime is not None:
             log.warning(
@@ -211,9 +280,14 @@ class Scheduler:
         await self._heartbeat()
         await self._refresh_if_due()
         async with self.db.connect() as connection:
-            due = await triggers.find_next_due(connection)
+            fire = await triggers.find_next_due(connection)
+            resume = await automations.find_next_resume(connection)
         now = self.clock.now()
+        due = min((moment for moment in (fire, resume) if moment is not None), default=None)
         if due is not None and due <= now:
+            # Resumes first, so that the slots of their moment find active automations.
+            if resume is not None and resume <= now:
+                await self.resume_due(now)
             await self._fire_all(stop)
         elif not self._refreshing:  # a trigger that is not yet refreshed may be due earlier
             await self.clock.wait_until(due or now + timedelta(days=1), self._woken)

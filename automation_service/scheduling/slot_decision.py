@@ -15,6 +15,7 @@ from automation_service.persistence.slot_dispatch import (
     SlotRow,
     TriggerUpdate,
 )
+from automation_service.scheduling import slot_skips
 from automation_service.scheduling.due_slots import DueSlots, find_due_slots
 from shared import compact_json, resources
 from shared.clock import rfc3339
@@ -103,6 +104,7 @@ def decide_slots(
         now,
         reach=max(timedelta(seconds=config.catchup_window_seconds), policy.on_time),
         early=early,
+        without={skip.slot_time for skip in trigger.skips},
     )
     context = _TriggerContext(
         automation=automation,
@@ -157,6 +159,9 @@ def _decide_slot(
 
     if slot.skipped:
         return without_run(SlotOutcome.SKIPPED_DST, slot.reason)
+    for skip in context.trigger.skips:
+        if skip.slot_time == slot.slot_time:
+            return without_run(SlotOutcome.SKIPPED_REQUESTED, slot_skips.give_reason(skip))
     if _came_while_paused(context.automation, slot):
         return without_run(SlotOutcome.SKIPPED_PAUSED, "The automation was paused.")
     if (why := context.trigger.disabled_reason) and not context.trigger.enabled:
@@ -238,8 +243,13 @@ def _replaced_notes(active: ActiveRuns) -> Iterator[str]:
 
 
 def _came_while_paused(automation: LockedAutomation, slot: PlannedSlot) -> bool:
+    if automation.status is not AutomationStatus.PAUSED:
+        return False
+    # A slot from then on is one of the resumed automation, whoever decides it and however late.
+    if automation.resume_time is not None and slot.fire_time >= automation.resume_time:
+        return False
     # An earlier slot came before the automatic pause: every other change decides what came before.
-    return automation.status is AutomationStatus.PAUSED and slot.fire_time > automation.update_time
+    return slot.fire_time > automation.update_time
 
 
 def _is_on_time(context: _TriggerContext, slot: PlannedSlot, late: timedelta) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from automation_service.persistence import deliveries
 from automation_service.persistence.enums import DeliveryStatus
+from automation_service.persistence.records import Automation
 from automation_service.persistence.run_claims import Claim
 from shared import errors, resources
 from shared.clock import rfc3339
@@ -18,6 +19,7 @@ from shared.telemetry import metrics
 
 RUN_FAILED = "run.failed"
 AUTOMATION_PAUSED = "automation.paused"
+AUTOMATION_RESUMED = "automation.resumed"
 APPROVAL_REQUESTED = "approval.requested"
 TEST = "webhook.test"
 
@@ -47,6 +49,15 @@ async def record_automation_paused(
     automation = _automation(claim)
     data = {"automation": automation, "run": _run(claim), "consecutive_failures": failures}
     await _record(connection, claim.workspace, AUTOMATION_PAUSED, automation, data, now)
+
+
+async def record_automation_resumed(
+    connection: AsyncConnection, automation: Automation, resume_time: datetime, now: datetime
+) -> None:
+    data = {"automation": automation.resource, "resume_time": rfc3339(resume_time)}
+    await _record(
+        connection, automation.workspace, AUTOMATION_RESUMED, automation.resource, data, now
+    )
 
 
 async def record_approval_requested(

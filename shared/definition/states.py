@@ -35,3 +35,4 @@ class SlotOutcome(StrEnum):
     SKIPPED_DST = "skipped_dst"
     MISSED = "missed"  # found too late to catch up
     REJECTED = "rejected"  # the queue of waiting runs was full
+    SKIPPED_REQUESTED = "skipped_requested"  # somebody skipped it before it came

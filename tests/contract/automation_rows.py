@@ -121,6 +121,39 @@ def _forgotten_run(stage: Stage) -> ap.WatchRunRequest:
     return ap.WatchRunRequest(name=run.name)
 
 
+def _pausing_until(stage: Stage, moment: str) -> ap.PauseAutomationRequest:
+    request = ap.PauseAutomationRequest(name=stage.new_automation().name)
+    request.resume_time.FromJsonString(moment)
+    return request
+
+
+def _skipping_again(stage: Stage) -> ap.SkipNextSlotRequest:
+    made = stage.new_automation()
+    request = ap.SkipNextSlotRequest(name=made.name)
+    request.slot_time.CopyFrom(made.triggers[0].next_slot.slot_time)
+    stage.call(f"{M}SkipNextSlot", request)
+    return request
+
+
+def _skipping_nothing(stage: Stage) -> ap.SkipNextSlotRequest:
+    request = _disabling(stage)
+    stage.call(f"{M}UpdateTrigger", request)
+    return ap.SkipNextSlotRequest(name=request.trigger.name.rsplit("/", 2)[0])
+
+
+def _unskipping(
+    stage: Stage, *, skipped: bool = True, of: Any = None, etag: str = ""
+) -> ap.UnskipSlotRequest:
+    made = of or stage.new_automation()
+    trigger = made.triggers[0]
+    request = ap.UnskipSlotRequest(name=made.name, trigger=trigger.name, etag=etag)
+    request.slot_time.FromJsonString("2035-01-01T00:00:00Z")
+    if skipped and of is None:
+        request.slot_time.CopyFrom(trigger.next_slot.slot_time)
+        stage.call(f"{M}SkipNextSlot", ap.SkipNextSlotRequest(name=made.name))
+    return request
+
+
 def _noted(request: Any) -> None:
     request.note = "another"
 
@@ -185,10 +218,21 @@ LIFE_ROWS: Final[list[Row]] = [
         lambda s: ap.PauseAutomationRequest(name=s.new_automation().name, request_id=new_id()),
         _noted,
     ),
+    ok(
+        f"{M}PauseAutomation",
+        lambda s: _pausing_until(s, "2035-01-01T00:00:00Z"),
+        lambda a: a.resume_time.ToJsonString() == "2035-01-01T00:00:00Z",
+    ),
+    refused(
+        f"{M}PauseAutomation",
+        "INVALID_REQUEST",
+        lambda s: _pausing_until(s, "2020-01-01T00:00:00Z"),
+        "resume_time",
+    ),
     refused(
         f"{M}PauseAutomation",
         "STATE_CONFLICT",
-        lambda s: ap.PauseAutomationRequest(name=s.paused().name),
+        lambda s: ap.PauseAutomationRequest(name=s.archived().name),
     ),
     refused(
         f"{M}PauseAutomation",
@@ -210,6 +254,44 @@ LIFE_ROWS: Final[list[Row]] = [
         "ETAG_MISMATCH",
         lambda s: ap.ResumeAutomationRequest(name=s.automation.name, etag="stale"),
     ),
+    ok(
+        f"{M}SkipNextSlot",
+        lambda s: ap.SkipNextSlotRequest(name=s.new_automation().name, note="why"),
+        lambda a: a.triggers[0].skipped_slots[0].note == "why",
+    ),
+    again(
+        f"{M}SkipNextSlot",
+        lambda s: ap.SkipNextSlotRequest(name=s.new_automation().name, request_id=new_id()),
+        _noted,
+    ),
+    refused(
+        f"{M}SkipNextSlot",
+        "STATE_CONFLICT",
+        lambda s: ap.SkipNextSlotRequest(name=s.paused().name),
+    ),
+    refused(
+        f"{M}SkipNextSlot",
+        "ETAG_MISMATCH",
+        lambda s: ap.SkipNextSlotRequest(name=s.automation.name, etag="stale"),
+    ),
+    refused(f"{M}SkipNextSlot", "SLOT_MISMATCH", _skipping_again),
+    refused(f"{M}SkipNextSlot", "NO_SLOT_LEFT", _skipping_nothing),
+    refused(
+        f"{M}SkipNextSlot",
+        "INVALID_REQUEST",
+        lambda s: ap.SkipNextSlotRequest(
+            name=s.automation.name, trigger=f"{s.workspace}/automations/other/triggers/t"
+        ),
+        "trigger",
+    ),
+    ok(
+        f"{M}UnskipSlot",
+        _unskipping,
+        lambda a: not a.triggers[0].skipped_slots,
+    ),
+    refused(f"{M}UnskipSlot", "SLOT_NOT_SKIPPED", lambda s: _unskipping(s, skipped=False)),
+    refused(f"{M}UnskipSlot", "ETAG_MISMATCH", lambda s: _unskipping(s, etag="stale")),
+    refused(f"{M}UnskipSlot", "STATE_CONFLICT", lambda s: _unskipping(s, of=s.archived())),
     ok(
         f"{M}ArchiveAutomation",
         lambda s: ap.ArchiveAutomationRequest(name=s.new_automation().name),

@@ -249,6 +249,7 @@ TESTS_OF_THEIR_OWN: Final = {
     # tests/automation_service/scheduling/test_replaced_runs.py, by a later slot
     "RUN_REPLACED",
     "START_EXPIRED",  # tests/scenarios/automation/test_pause.py, after a pause
+    "TOO_MANY_SKIPS",  # tests/scenarios/automation/test_slot_skips.py, after a hundred
 }
 
 

@@ -15,6 +15,7 @@ import pytest
 from google.protobuf import field_mask_pb2, json_format
 from rota.automation.v1 import automation_pb2 as pb
 
+from automation_service.persistence import automations as automation_rows
 from automation_service.persistence import triggers as trigger_rows
 from shared.clock import ManualClock
 from tests.support.automation import START, Running, execute, message, news, running, schedule
@@ -61,16 +62,41 @@ class Model:
     now: datetime
     schedules: dict[str, Schedule] = field(default_factory=dict)
     state: str = "FIRED"  # what becomes of a slot
+    resume: datetime | None = None  # when a pause ends by itself
+    resumed: str = "FIRED"  # what becomes of a slot from then on
+    skips: set[tuple[str, datetime]] = field(default_factory=set)
     ledger: dict[tuple[str, datetime], tuple[str, Schedule]] = field(default_factory=dict)
 
     def go(self, until: datetime) -> None:
         moment = self.now.replace(second=0, microsecond=0) + MINUTE
         while moment <= until:
+            self._resume(moment)
             for trigger_id, said in self.schedules.items():
                 if said.names(moment) and self.state:
-                    self.ledger[trigger_id, moment] = (self.state, said)
+                    skipped = (trigger_id, moment) in self.skips
+                    state = "SKIPPED_REQUESTED" if skipped else self.state
+                    self.ledger[trigger_id, moment] = (state, said)
             moment += MINUTE
+        self._resume(until)
         self.now = until
+
+    def find_next(self) -> tuple[str, datetime] | None:
+        """The slot that a skip of the next one skips; None when none comes in a day."""
+        moment = self.now.replace(second=0, microsecond=0) + MINUTE
+        if self.resume is not None:
+            while moment < self.resume:
+                moment += MINUTE
+        last = moment + 24 * HOUR
+        while moment < last:
+            for trigger_id, said in self.schedules.items():
+                if said.names(moment) and (trigger_id, moment) not in self.skips:
+                    return trigger_id, moment
+            moment += MINUTE
+        return None
+
+    def _resume(self, moment: datetime) -> None:
+        if self.resume is not None and moment >= self.resume:
+            self.state, self.resume = self.resumed, None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -85,6 +111,7 @@ class Walk:
     paused: bool = False
     saved: list[dict[str, Schedule]] = field(default_factory=list)  # by revision
     early: int = 0  # slots that an edit fired inside their jitter
+    skipped: int = 0
 
     async def begin(self) -> None:
         self.model.schedules = {"t": self._schedule()}
@@ -97,12 +124,26 @@ class Walk:
         while True:
             async with scheduler.db.connect() as connection:
                 due = await trigger_rows.find_next_due(connection)
+                resume = await automation_rows.find_next_resume(connection)
+            if resume is not None and resume <= until and (due is None or resume <= due):
+                self.clock.set(max(resume, self.clock.now()))
+                if (
+                    self.random.random() < 0.8 or due is None or due > self.clock.now()
+                ):  # else another tick is first
+                    await scheduler.resume_due(self.clock.now())
+                else:
+                    await scheduler.fire_due(self.clock.now())
+                    await scheduler.resume_due(self.clock.now())
+                continue
             if due is None or due > until:
                 break
             self.clock.set(max(due, self.clock.now()))
             await scheduler.fire_due(self.clock.now())
         self.clock.set(until)
+        resumes = self.model.resume is not None
         self.model.go(until)
+        if resumes and self.model.resume is None:
+            self.paused = False
 
     async def step(self) -> None:
         gap = self.random.choice(
@@ -120,6 +161,9 @@ class Walk:
             self.switch,
             self.add_or_delete_trigger,
             self.pause_or_resume,
+            self.pause_until,
+            self.skip_or_unskip,
+            self.skip_or_unskip,
             self.roll_back,
             self.rename,
             self.change_nothing,
@@ -152,6 +196,8 @@ class Walk:
         if "u" in self.model.schedules:
             await self._call("DeleteTrigger", pb.DeleteTriggerRequest(name=trigger))
             self.model.schedules = {"t": self.model.schedules["t"]}
+            # Those of a slot that has come are spent by the deletion, which decides it.
+            self.model.skips = {s for s in self.model.skips if s[0] != "u"}
         else:
             said = self._schedule()
             request = pb.CreateTriggerRequest(
@@ -168,10 +214,45 @@ class Walk:
             await self._call("PauseAutomation", pb.PauseAutomationRequest(name=self.name))
         self.paused = not self.paused
         self.model.state = "SKIPPED_PAUSED" if self.paused else "FIRED"
+        self.model.resume = None
+
+    async def pause_until(self) -> None:
+        """Also in a pause, whose moment it replaces."""
+        span = self.random.choice(
+            [timedelta(seconds=self.random.randint(1, 9_000)), 20 * MINUTE, HOUR]
+        )
+        moment = self.clock.now() + span
+        if self.random.random() < 0.5:
+            moment = moment.replace(second=0, microsecond=0) + MINUTE
+        request = pb.PauseAutomationRequest(name=self.name)
+        request.resume_time.FromDatetime(moment)
+        await self._call("PauseAutomation", request)
+        self.paused, self.model.state, self.model.resume = True, "SKIPPED_PAUSED", moment
+
+    async def skip_or_unskip(self) -> None:
+        coming = sorted((m, t) for t, m in self.model.skips if m > self.clock.now())
+        held = [(m, t) for m, t in coming if t in self.model.schedules]
+        if held and self.random.random() < 0.4:
+            moment, trigger_id = self.random.choice(held)
+            trigger = f"{self.name}/triggers/{trigger_id}"
+            unskip = pb.UnskipSlotRequest(name=self.name, trigger=trigger)
+            unskip.slot_time.FromDatetime(moment)
+            await self._call("UnskipSlot", unskip)
+            self.model.skips.remove((trigger_id, moment))
+            return
+        if self.paused and self.model.resume is None:
+            return
+        if (found := self.model.find_next()) is None:
+            return
+        request = pb.SkipNextSlotRequest(name=self.name)
+        request.slot_time.FromDatetime(found[1])
+        await self._call("SkipNextSlot", request)
+        self.model.skips.add(found)
+        self.skipped += 1
 
     async def archive(self) -> None:
         await self._call("ArchiveAutomation", pb.ArchiveAutomationRequest(name=self.name))
-        self.model.state = ""
+        self.model.state, self.model.resume = "", None
 
     async def roll_back(self) -> None:
         number = self.random.randint(1, len(self.saved))
@@ -210,10 +291,13 @@ class Walk:
             self.model.state = "MISSED"
             decided = {(_id(s.trigger), _time(s.slot_time)) for s in await self._slots()}
             for key in self.model.ledger.keys() - decided:
-                self.model.ledger[key] = ("MISSED", self.model.ledger[key][1])
+                if self.model.ledger[key][0] == "FIRED":
+                    self.model.ledger[key] = ("MISSED", self.model.ledger[key][1])
+        self.model.resumed = "MISSED"
         await self.advance(self.clock.now() + HOUR)
         await self.update_automation()
         self.model.state = "SKIPPED_PAUSED" if self.paused else "FIRED"
+        self.model.resumed = "FIRED"
 
     async def outdate(self) -> None:
         await execute(self.rota.url, "update automation_triggers set tzdata_version = '1999a'")
@@ -295,7 +379,7 @@ class Walk:
 
 async def test_no_edit_by_any_door_loses_a_slot(url: str, keys: Keys) -> None:
     clock = ManualClock(START)
-    early = 0
+    early = skipped = 0
     async with running(url, keys, clock=clock, roles="api") as rota:
         for seed in SEEDS:
             walk = Walk(
@@ -311,8 +395,10 @@ async def test_no_edit_by_any_door_loses_a_slot(url: str, keys: Keys) -> None:
             await walk.advance(clock.now() + 2 * HOUR)
             await walk.check()
             early += walk.early
+            skipped += walk.skipped
             await rota.call("DeleteAutomation", pb.DeleteAutomationRequest(name=walk.name))
     assert early > 0
+    assert skipped > 0
 
 
 LATE: Final[dict[str, Any]] = {"jitter_seconds": 3_600}

@@ -22,7 +22,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Automation(_message.Message):
-    __slots__ = ("name", "display_name", "description", "state", "definition", "revision", "creator", "create_time", "update_time", "etag", "pause_note", "last_run_state", "consecutive_failures", "triggers", "payload_digest", "notes")
+    __slots__ = ("name", "display_name", "description", "state", "definition", "revision", "creator", "create_time", "update_time", "etag", "pause_note", "last_run_state", "consecutive_failures", "triggers", "payload_digest", "notes", "resume_time")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[Automation.State]
@@ -49,6 +49,7 @@ class Automation(_message.Message):
     TRIGGERS_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
     NOTES_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     display_name: str
     description: str
@@ -65,7 +66,8 @@ class Automation(_message.Message):
     triggers: _containers.RepeatedCompositeFieldContainer[Trigger]
     payload_digest: str
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., description: _Optional[str] = ..., state: _Optional[_Union[Automation.State, str]] = ..., definition: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., revision: _Optional[int] = ..., creator: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., pause_note: _Optional[str] = ..., last_run_state: _Optional[_Union[Run.State, str]] = ..., consecutive_failures: _Optional[int] = ..., triggers: _Optional[_Iterable[_Union[Trigger, _Mapping]]] = ..., payload_digest: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    resume_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., display_name: _Optional[str] = ..., description: _Optional[str] = ..., state: _Optional[_Union[Automation.State, str]] = ..., definition: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., revision: _Optional[int] = ..., creator: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., pause_note: _Optional[str] = ..., last_run_state: _Optional[_Union[Run.State, str]] = ..., consecutive_failures: _Optional[int] = ..., triggers: _Optional[_Iterable[_Union[Trigger, _Mapping]]] = ..., payload_digest: _Optional[str] = ..., notes: _Optional[_Iterable[str]] = ..., resume_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class AutomationDefinition(_message.Message):
     __slots__ = ("schema_version", "name", "goal", "inputs", "triggers", "plan", "execution", "metadata")
@@ -142,7 +144,7 @@ class ExecutionBlock(_message.Message):
     def __init__(self, timeout_seconds: _Optional[int] = ..., max_retries: _Optional[int] = ..., retry_backoff: _Optional[str] = ..., concurrency: _Optional[str] = ..., budget_cap_usd: _Optional[float] = ..., on_failure: _Optional[_Iterable[_Union[PlanStep, _Mapping]]] = ...) -> None: ...
 
 class Trigger(_message.Message):
-    __slots__ = ("name", "trigger_id", "type", "config", "static_inputs", "enabled", "next_fire_time", "last_fire_time", "disabled_reason", "etag", "payload_digest")
+    __slots__ = ("name", "trigger_id", "type", "config", "static_inputs", "enabled", "next_fire_time", "last_fire_time", "disabled_reason", "etag", "payload_digest", "next_slot", "skipped_slots")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TRIGGER_ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -154,6 +156,8 @@ class Trigger(_message.Message):
     DISABLED_REASON_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    NEXT_SLOT_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_SLOTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     trigger_id: str
     type: str
@@ -165,7 +169,25 @@ class Trigger(_message.Message):
     disabled_reason: str
     etag: str
     payload_digest: str
-    def __init__(self, name: _Optional[str] = ..., trigger_id: _Optional[str] = ..., type: _Optional[str] = ..., config: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., static_inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., enabled: _Optional[bool] = ..., next_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disabled_reason: _Optional[str] = ..., etag: _Optional[str] = ..., payload_digest: _Optional[str] = ...) -> None: ...
+    next_slot: PlannedSlot
+    skipped_slots: _containers.RepeatedCompositeFieldContainer[SkippedSlot]
+    def __init__(self, name: _Optional[str] = ..., trigger_id: _Optional[str] = ..., type: _Optional[str] = ..., config: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., static_inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., enabled: _Optional[bool] = ..., next_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disabled_reason: _Optional[str] = ..., etag: _Optional[str] = ..., payload_digest: _Optional[str] = ..., next_slot: _Optional[_Union[PlannedSlot, _Mapping]] = ..., skipped_slots: _Optional[_Iterable[_Union[SkippedSlot, _Mapping]]] = ...) -> None: ...
+
+class SkippedSlot(_message.Message):
+    __slots__ = ("slot_time", "fire_time", "local_time", "user", "note", "create_time")
+    SLOT_TIME_FIELD_NUMBER: _ClassVar[int]
+    FIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_TIME_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    slot_time: _timestamp_pb2.Timestamp
+    fire_time: _timestamp_pb2.Timestamp
+    local_time: str
+    user: str
+    note: str
+    create_time: _timestamp_pb2.Timestamp
+    def __init__(self, slot_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., local_time: _Optional[str] = ..., user: _Optional[str] = ..., note: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Revision(_message.Message):
     __slots__ = ("name", "revision", "definition", "author", "create_time", "decision")
@@ -210,6 +232,7 @@ class Slot(_message.Message):
         SKIPPED_DST: _ClassVar[Slot.Outcome]
         MISSED: _ClassVar[Slot.Outcome]
         REJECTED: _ClassVar[Slot.Outcome]
+        SKIPPED_REQUESTED: _ClassVar[Slot.Outcome]
     OUTCOME_UNSPECIFIED: Slot.Outcome
     FIRED: Slot.Outcome
     CAUGHT_UP: Slot.Outcome
@@ -218,6 +241,7 @@ class Slot(_message.Message):
     SKIPPED_DST: Slot.Outcome
     MISSED: Slot.Outcome
     REJECTED: Slot.Outcome
+    SKIPPED_REQUESTED: Slot.Outcome
     class Backfill(_message.Message):
         __slots__ = ("run", "run_state", "requester", "create_time")
         RUN_FIELD_NUMBER: _ClassVar[int]
@@ -486,16 +510,48 @@ class DeleteAutomationRequest(_message.Message):
     def __init__(self, name: _Optional[str] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class PauseAutomationRequest(_message.Message):
-    __slots__ = ("name", "note", "etag", "request_id")
+    __slots__ = ("name", "note", "etag", "request_id", "resume_time")
     NAME_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     note: str
     etag: str
     request_id: str
-    def __init__(self, name: _Optional[str] = ..., note: _Optional[str] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+    resume_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., note: _Optional[str] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ..., resume_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class SkipNextSlotRequest(_message.Message):
+    __slots__ = ("name", "trigger", "slot_time", "note", "etag", "request_id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    SLOT_TIME_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    trigger: str
+    slot_time: _timestamp_pb2.Timestamp
+    note: str
+    etag: str
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., trigger: _Optional[str] = ..., slot_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., note: _Optional[str] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class UnskipSlotRequest(_message.Message):
+    __slots__ = ("name", "trigger", "slot_time", "etag", "request_id")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TRIGGER_FIELD_NUMBER: _ClassVar[int]
+    SLOT_TIME_FIELD_NUMBER: _ClassVar[int]
+    ETAG_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    trigger: str
+    slot_time: _timestamp_pb2.Timestamp
+    etag: str
+    request_id: str
+    def __init__(self, name: _Optional[str] = ..., trigger: _Optional[str] = ..., slot_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., etag: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ResumeAutomationRequest(_message.Message):
     __slots__ = ("name", "etag", "request_id")

@@ -84,6 +84,16 @@ class AutomationServiceStub:
                 request_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.ArchiveAutomationRequest.SerializeToString,
                 response_deserializer=rota_dot_automation_dot_v1_dot_automation__pb2.Automation.FromString,
                 _registered_method=True)
+        self.SkipNextSlot = channel.unary_unary(
+                '/rota.automation.v1.AutomationService/SkipNextSlot',
+                request_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.SkipNextSlotRequest.SerializeToString,
+                response_deserializer=rota_dot_automation_dot_v1_dot_automation__pb2.Automation.FromString,
+                _registered_method=True)
+        self.UnskipSlot = channel.unary_unary(
+                '/rota.automation.v1.AutomationService/UnskipSlot',
+                request_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.UnskipSlotRequest.SerializeToString,
+                response_deserializer=rota_dot_automation_dot_v1_dot_automation__pb2.Automation.FromString,
+                _registered_method=True)
         self.CreateTrigger = channel.unary_unary(
                 '/rota.automation.v1.AutomationService/CreateTrigger',
                 request_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.CreateTriggerRequest.SerializeToString,
@@ -270,7 +280,8 @@ class AutomationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PauseAutomation(self, request, context):
-        """Pauses an automation. From ACTIVE to PAUSED; any other state is
+        """Pauses an automation, for good or until resume_time. From ACTIVE to PAUSED; a
+        pause of a PAUSED one replaces its pause_note and resume_time; ARCHIVED is
         FAILED_PRECONDITION / STATE_CONFLICT. Runs in progress go on, and none that
         is PENDING begins before a resume; slots that come while it is paused are
         SKIPPED_PAUSED.
@@ -284,7 +295,9 @@ class AutomationServiceServicer:
         FAILED_PRECONDITION / STATE_CONFLICT. Slots skipped meanwhile stay skipped.
         PENDING runs go on in their order, except those whose slot is by now older
         than the catch-up window of its trigger: they end CANCELLED / START_EXPIRED.
-        Whether a fire is left is not asked.
+        Whether a fire is left is not asked. At resume_time the service does all of
+        this itself, as of that moment, however late it comes to it: slots before it
+        are SKIPPED_PAUSED, slots from it on are decided as those of an active one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -294,6 +307,30 @@ class AutomationServiceServicer:
         """Archives an automation. From ACTIVE or PAUSED to ARCHIVED, for good: it can
         be read, and fires no more. Runs in progress go on; PENDING ones end
         CANCELLED / CANCELLED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SkipNextSlot(self, request, context):
+        """Skips the next slot of an automation, or of one trigger: the first whose
+        fire_time has not come, that is not skipped already and would fire. When it
+        comes it is SKIPPED_REQUESTED and counts as no fire. Calls one after the other
+        skip one slot after the other, at most 100 of an automation: one more is
+        RESOURCE_EXHAUSTED / TOO_MANY_SKIPS. Another next slot than slot_time says is
+        ABORTED / SLOT_MISMATCH; no slot left is FAILED_PRECONDITION / NO_SLOT_LEFT.
+        PAUSED without a resume_time and ARCHIVED are FAILED_PRECONDITION /
+        STATE_CONFLICT. A change of the schedule keeps what is skipped: a skip of a
+        slot that it no longer names skips nothing, as notes say.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnskipSlot(self, request, context):
+        """Takes a skip back before the fire_time of its slot. A slot that is not
+        skipped, or has come, is FAILED_PRECONDITION / SLOT_NOT_SKIPPED; ARCHIVED is
+        FAILED_PRECONDITION / STATE_CONFLICT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -542,6 +579,16 @@ def add_AutomationServiceServicer_to_server(servicer, server):
             'ArchiveAutomation': grpc.unary_unary_rpc_method_handler(
                     servicer.ArchiveAutomation,
                     request_deserializer=rota_dot_automation_dot_v1_dot_automation__pb2.ArchiveAutomationRequest.FromString,
+                    response_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.Automation.SerializeToString,
+            ),
+            'SkipNextSlot': grpc.unary_unary_rpc_method_handler(
+                    servicer.SkipNextSlot,
+                    request_deserializer=rota_dot_automation_dot_v1_dot_automation__pb2.SkipNextSlotRequest.FromString,
+                    response_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.Automation.SerializeToString,
+            ),
+            'UnskipSlot': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnskipSlot,
+                    request_deserializer=rota_dot_automation_dot_v1_dot_automation__pb2.UnskipSlotRequest.FromString,
                     response_serializer=rota_dot_automation_dot_v1_dot_automation__pb2.Automation.SerializeToString,
             ),
             'CreateTrigger': grpc.unary_unary_rpc_method_handler(
@@ -893,6 +940,60 @@ class AutomationService:
             target,
             '/rota.automation.v1.AutomationService/ArchiveAutomation',
             rota_dot_automation_dot_v1_dot_automation__pb2.ArchiveAutomationRequest.SerializeToString,
+            rota_dot_automation_dot_v1_dot_automation__pb2.Automation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SkipNextSlot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.automation.v1.AutomationService/SkipNextSlot',
+            rota_dot_automation_dot_v1_dot_automation__pb2.SkipNextSlotRequest.SerializeToString,
+            rota_dot_automation_dot_v1_dot_automation__pb2.Automation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnskipSlot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.automation.v1.AutomationService/UnskipSlot',
+            rota_dot_automation_dot_v1_dot_automation__pb2.UnskipSlotRequest.SerializeToString,
             rota_dot_automation_dot_v1_dot_automation__pb2.Automation.FromString,
             options,
             channel_credentials,

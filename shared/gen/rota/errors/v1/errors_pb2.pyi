@@ -44,6 +44,10 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     START_EXPIRED: _ClassVar[ErrorReason]
     TOO_MANY_STREAMS: _ClassVar[ErrorReason]
     RUN_REPLACED: _ClassVar[ErrorReason]
+    SLOT_MISMATCH: _ClassVar[ErrorReason]
+    NO_SLOT_LEFT: _ClassVar[ErrorReason]
+    SLOT_NOT_SKIPPED: _ClassVar[ErrorReason]
+    TOO_MANY_SKIPS: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 UNAUTHENTICATED: ErrorReason
 PERMISSION_DENIED: ErrorReason
@@ -82,3 +86,7 @@ RATE_LIMITED: ErrorReason
 START_EXPIRED: ErrorReason
 TOO_MANY_STREAMS: ErrorReason
 RUN_REPLACED: ErrorReason
+SLOT_MISMATCH: ErrorReason
+NO_SLOT_LEFT: ErrorReason
+SLOT_NOT_SKIPPED: ErrorReason
+TOO_MANY_SKIPS: ErrorReason

@@ -66,6 +66,8 @@ __all__ = (
     "RunHeartbeat",
     "RunStarted",
     "RunState",
+    "SkipNextSlotRequest",
+    "SkippedSlot",
     "Slot",
     "SlotBackfill",
     "SlotOutcome",
@@ -77,6 +79,7 @@ __all__ = (
     "Trigger",
     "TriggerSpec",
     "TriggerType",
+    "UnskipSlotRequest",
     "UpdateAutomationRequest",
     "UpdateTriggerRequest",
     "UpdateWebhookRequest",
@@ -280,6 +283,11 @@ class SlotOutcome(betterproto2.Enum):
     REJECTED = 7
     """
     No run: the queue was full, or the run could not be made.
+    """
+
+    SKIPPED_REQUESTED = 8
+    """
+    No run: somebody skipped it with SkipNextSlot; the reason says who and why.
     """
 
 
@@ -549,7 +557,16 @@ class Automation(betterproto2.Message):
     Output only, of GetAutomation and ListAutomations. What a person should know
     of it now, in a sentence each: why and since when a trigger is over or off,
     that nothing is left to fire, and that it runs less often than a schedule
-    says, since two or more of its last three slots are SKIPPED_OVERLAP.
+    says, since two or more of its last three slots are SKIPPED_OVERLAP; that
+    nothing fires after resume_time, and which skips skip nothing.
+    """
+
+    resume_time: "datetime.datetime | None" = betterproto2.field(
+        17, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    Output only. When the service resumes it. Absent unless PAUSED until a
+    moment.
     """
 
 
@@ -1637,6 +1654,14 @@ class PauseAutomationRequest(betterproto2.Message):
     Makes a repeat harmless.
     """
 
+    resume_time: "datetime.datetime | None" = betterproto2.field(
+        5, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When the service resumes it: later than now, and at most 3,653 days later.
+    Absent: somebody has to resume it.
+    """
+
 
 default_message_pool.register_message(
     "rota.automation.v1", "PauseAutomationRequest", PauseAutomationRequest
@@ -2236,6 +2261,97 @@ default_message_pool.register_message("rota.automation.v1", "RunStarted", RunSta
 
 
 @dataclass(eq=False, repr=False)
+class SkipNextSlotRequest(betterproto2.Message):
+    """
+    Skips the next slot.
+    """
+
+    name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Required. `workspaces/{w}/automations/{a}`.
+    """
+
+    trigger: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    A trigger of it, `workspaces/{w}/automations/{a}/triggers/{t}`. Empty: of
+    all, the next slot.
+    """
+
+    slot_time: "datetime.datetime | None" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    slot_time of the slot that is meant. When set, no other one is skipped.
+    """
+
+    note: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    Why: at most 1,000 characters. The ledger's reason holds it.
+    """
+
+    etag: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    When set, a stale one is ABORTED / ETAG_MISMATCH.
+    """
+
+    request_id: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
+    """
+    Makes a repeat harmless.
+    """
+
+
+default_message_pool.register_message(
+    "rota.automation.v1", "SkipNextSlotRequest", SkipNextSlotRequest
+)
+
+
+@dataclass(eq=False, repr=False)
+class SkippedSlot(betterproto2.Message):
+    """
+    A slot to come that somebody skipped.
+    """
+
+    slot_time: "datetime.datetime | None" = betterproto2.field(
+        1, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    The nominal moment.
+    """
+
+    fire_time: "datetime.datetime | None" = betterproto2.field(
+        2, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When it would have run, before jitter. Until then the skip can be taken back.
+    """
+
+    local_time: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    The nominal moment on the wall clock, such as `2026-11-23T09:00`.
+    """
+
+    user: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    `users/{u}`: who skipped it.
+    """
+
+    note: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    Why.
+    """
+
+    create_time: "datetime.datetime | None" = betterproto2.field(
+        6, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    When it was skipped.
+    """
+
+
+default_message_pool.register_message("rota.automation.v1", "SkippedSlot", SkippedSlot)
+
+
+@dataclass(eq=False, repr=False)
 class Slot(betterproto2.Message):
     """
     One moment that a schedule names, and what became of it.
@@ -2515,8 +2631,9 @@ class Trigger(betterproto2.Message):
         7, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
     )
     """
-    Output only. When it fires next. Absent when disabled, or when no slot is
-    left.
+    Output only. When it fires next: after the slots that are skipped, and after
+    the resume_time of a pause. Absent when disabled, or when no slot is left. Of
+    an automation that is PAUSED without a resume_time: when it would fire.
     """
 
     last_fire_time: "datetime.datetime | None" = betterproto2.field(
@@ -2543,6 +2660,22 @@ class Trigger(betterproto2.Message):
     Output only. Set when a call with validate_only answers: the SHA-256, in
     hexadecimal, of what would be saved. The update that repeats it as
     payload_digest saves exactly that.
+    """
+
+    next_slot: "PlannedSlot | None" = betterproto2.field(
+        12, betterproto2.TYPE_MESSAGE, optional=True
+    )
+    """
+    Output only. The slot that fires at next_fire_time. Its slot_time is what
+    SkipNextSlot takes, until its fire_time has come and it waits for its jitter.
+    Absent in ListAutomations, and when next_fire_time is.
+    """
+
+    skipped_slots: "list[SkippedSlot]" = betterproto2.field(
+        13, betterproto2.TYPE_MESSAGE, repeated=True
+    )
+    """
+    Output only. The slots to come that SkipNextSlot skipped, the earliest first.
     """
 
 
@@ -2626,6 +2759,43 @@ class TriggerType(betterproto2.Message):
 
 
 default_message_pool.register_message("rota.automation.v1", "TriggerType", TriggerType)
+
+
+@dataclass(eq=False, repr=False)
+class UnskipSlotRequest(betterproto2.Message):
+    """
+    Takes a skip back.
+    """
+
+    name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Required. `workspaces/{w}/automations/{a}`.
+    """
+
+    trigger: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    Required. A trigger of it, `workspaces/{w}/automations/{a}/triggers/{t}`.
+    """
+
+    slot_time: "datetime.datetime | None" = betterproto2.field(
+        3, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    Required. slot_time of one of its skipped_slots.
+    """
+
+    etag: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
+    """
+    When set, a stale one is ABORTED / ETAG_MISMATCH.
+    """
+
+    request_id: "str" = betterproto2.field(5, betterproto2.TYPE_STRING)
+    """
+    Makes a repeat harmless.
+    """
+
+
+default_message_pool.register_message("rota.automation.v1", "UnskipSlotRequest", UnskipSlotRequest)
 
 
 @dataclass(eq=False, repr=False)
@@ -2845,6 +3015,7 @@ class Webhook(betterproto2.Message):
     """
     What it is told of: `run.failed` (a run FAILED or TIMED_OUT),
     `automation.paused` (the service paused one after repeated failure),
+    `automation.resumed` (the service resumed one at its resume_time),
     `approval.requested` (somebody's decision is waited for). Empty: all of
     these, and those of later versions. `webhook.test` is always sent.
     """
@@ -3129,7 +3300,8 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         metadata: "MetadataLike | None" = None,
     ) -> "Automation":
         """
-        Pauses an automation. From ACTIVE to PAUSED; any other state is
+        Pauses an automation, for good or until resume_time. From ACTIVE to PAUSED; a
+        pause of a PAUSED one replaces its pause_note and resume_time; ARCHIVED is
         FAILED_PRECONDITION / STATE_CONFLICT. Runs in progress go on, and none that
         is PENDING begins before a resume; slots that come while it is paused are
         SKIPPED_PAUSED.
@@ -3157,7 +3329,9 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         FAILED_PRECONDITION / STATE_CONFLICT. Slots skipped meanwhile stay skipped.
         PENDING runs go on in their order, except those whose slot is by now older
         than the catch-up window of its trigger: they end CANCELLED / START_EXPIRED.
-        Whether a fire is left is not asked.
+        Whether a fire is left is not asked. At resume_time the service does all of
+        this itself, as of that moment, however late it comes to it: slots before it
+        are SKIPPED_PAUSED, slots from it on are decided as those of an active one.
         """
 
         return await self._unary_unary(
@@ -3185,6 +3359,58 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
 
         return await self._unary_unary(
             "/rota.automation.v1.AutomationService/ArchiveAutomation",
+            message,
+            Automation,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def skip_next_slot(
+        self,
+        message: "SkipNextSlotRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "Automation":
+        """
+        Skips the next slot of an automation, or of one trigger: the first whose
+        fire_time has not come, that is not skipped already and would fire. When it
+        comes it is SKIPPED_REQUESTED and counts as no fire. Calls one after the other
+        skip one slot after the other, at most 100 of an automation: one more is
+        RESOURCE_EXHAUSTED / TOO_MANY_SKIPS. Another next slot than slot_time says is
+        ABORTED / SLOT_MISMATCH; no slot left is FAILED_PRECONDITION / NO_SLOT_LEFT.
+        PAUSED without a resume_time and ARCHIVED are FAILED_PRECONDITION /
+        STATE_CONFLICT. A change of the schedule keeps what is skipped: a skip of a
+        slot that it no longer names skips nothing, as notes say.
+        """
+
+        return await self._unary_unary(
+            "/rota.automation.v1.AutomationService/SkipNextSlot",
+            message,
+            Automation,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def unskip_slot(
+        self,
+        message: "UnskipSlotRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "Automation":
+        """
+        Takes a skip back before the fire_time of its slot. A slot that is not
+        skipped, or has come, is FAILED_PRECONDITION / SLOT_NOT_SKIPPED; ARCHIVED is
+        FAILED_PRECONDITION / STATE_CONFLICT.
+        """
+
+        return await self._unary_unary(
+            "/rota.automation.v1.AutomationService/UnskipSlot",
             message,
             Automation,
             timeout=timeout,

@@ -281,3 +281,33 @@ class ErrorReason(betterproto2.Enum):
     {"reason": "RUN_REPLACED", "metadata": {"trigger": "daily", "slot_time":
     "2026-11-23T09:00:00Z", "run": "…"}}
     """
+
+    SLOT_MISMATCH = 38
+    """
+    ABORTED. The next slot is another one than the call names: that one has come,
+    is skipped already, or is no slot any more. Metadata `slot_time` has the one
+    that is next.
+    {"reason": "SLOT_MISMATCH", "metadata": {"resource": "…", "slot_time":
+    "2026-11-23T08:00:00Z"}}
+    """
+
+    NO_SLOT_LEFT = 39
+    """
+    FAILED_PRECONDITION. No slot is left that would fire, so none can be skipped.
+    {"reason": "NO_SLOT_LEFT", "metadata": {"resource": "…"}}
+    """
+
+    SLOT_NOT_SKIPPED = 40
+    """
+    FAILED_PRECONDITION. The slot is not skipped, or its time has come, so there
+    is no skip to take back.
+    {"reason": "SLOT_NOT_SKIPPED", "metadata": {"resource": "…", "slot_time":
+    "2026-11-23T08:00:00Z"}}
+    """
+
+    TOO_MANY_SKIPS = 41
+    """
+    RESOURCE_EXHAUSTED. As many slots to come of the automation are skipped as
+    may be.
+    {"reason": "TOO_MANY_SKIPS", "metadata": {"resource": "…", "limit": "100"}}
+    """
