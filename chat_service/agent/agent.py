@@ -32,6 +32,7 @@ from chat_service.llm.metering import Meter
 from chat_service.llm.retry import RetryPolicies
 from chat_service.prompts.examples import read_examples
 from chat_service.prompts.load import load_prompt
+from chat_service.runtime.event_queue import EventQueue
 from chat_service.runtime.events import AgentEvent, Paused, TextRetracted
 from chat_service.runtime.ports import (
     Approvals,
@@ -48,6 +49,7 @@ from chat_service.runtime.run_context import (
     STAMP,
     AgentDeps,
     AgentRun,
+    Emit,
     RunContext,
     RunState,
     segment_key,
@@ -225,7 +227,8 @@ class Agent:
     async def _stream_segment(
         self, context: RunContext, state: RunState, messages: Sequence[ThreadMessage]
     ) -> AsyncGenerator[AgentEvent, None]:
-        run, graph = await self._start(await self._with_offer(context), state)
+        queue = EventQueue()
+        run, graph = await self._start(await self._with_offer(context), state, queue.put)
         context, config = run.context, graph_config(thread_id(context.runtime.turn))
         snapshot = None if context.mode is StartMode.NEW else await graph.aget_state(config)
         if snapshot is None or snapshot.created_at is None:
@@ -249,12 +252,17 @@ class Agent:
                 if graph_input is None:
                     return
                 yield TextRetracted(from_block=state.next_block - 1)
-        async with aclosing(self._run_graph(graph, config, run, graph_input)) as events:
+        async with aclosing(self._run_graph(graph, config, run, graph_input, queue)) as events:
             async for event in events:
                 yield event
 
     async def _run_graph(
-        self, graph: Graph, config: RunnableConfig, run: AgentRun, graph_input: Any
+        self,
+        graph: Graph,
+        config: RunnableConfig,
+        run: AgentRun,
+        graph_input: Any,
+        queue: EventQueue,
     ) -> AsyncGenerator[AgentEvent, None]:
         """Runs the graph until it pauses or its answer is accepted."""
         while True:
@@ -263,14 +271,15 @@ class Agent:
                 graph_input,
                 config,
                 context=run,
-                stream_mode=["updates", "custom"],
+                stream_mode=["updates"],
                 version="v2",
                 durability="sync",
             )
-            async with aclosing(cast(AsyncGenerator[Any, None], parts)) as stream:
-                async for part in stream:
-                    for event in reader.read(part):
-                        yield event
+            async with aclosing(
+                queue.stream(cast(AsyncGenerator[Any, None], parts), reader.read)
+            ) as events:
+                async for event in events:
+                    yield event
             if reader.paused:
                 yield Paused(approvals=tuple(dict.fromkeys(reader.paused)))
                 return
@@ -281,7 +290,9 @@ class Agent:
                 return
             yield TextRetracted(from_block=run.state.next_block - 1)
 
-    async def _start(self, context: RunContext, state: RunState) -> tuple[AgentRun, Graph]:
+    async def _start(
+        self, context: RunContext, state: RunState, emit: Emit
+    ) -> tuple[AgentRun, Graph]:
         # A start blocks the event loop for a millisecond or more. One starts at a time, and the
         # loop runs other tasks in between, so that many starts do not delay the other streams.
         async with self._start_lock:
@@ -294,7 +305,9 @@ class Agent:
                 self._chat_tools,
                 self._may_appear_later,
             )
-            run = AgentRun(deps=self._deps, context=self._with_prompt(context), state=state)
+            run = AgentRun(
+                deps=self._deps, context=self._with_prompt(context), state=state, emit=emit
+            )
             saver = self._checkpoints.checkpointer(
                 context.runtime.turn,
                 no_checkpoint=context.mode is StartMode.NEW,

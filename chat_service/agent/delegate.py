@@ -1,7 +1,6 @@
 """`delegate`: runs a subagent on a task, on its own thread, while the main agent waits."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import copy_context
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,7 +13,9 @@ from chat_service.agent.checkpointer import MAX_SUBAGENT_RUNS, CheckpointStore, 
 from chat_service.agent.graphs import GraphCache
 from chat_service.agent.subagent_run import SubagentAnswer, SubagentPause, SubagentRun
 from chat_service.llm.text import clean
+from chat_service.llm.usage import ModelUsage
 from chat_service.prompts.load import load_prompt
+from chat_service.runtime.events import AgentEvent, Retrying, StepChanged
 from chat_service.runtime.prompt_context import prompt_header
 from chat_service.runtime.run_context import AgentRun, Emit, SubagentContext, stamp_of
 from chat_service.runtime.subagent import RESEARCHER, Subagent
@@ -50,7 +51,7 @@ def delegate_tool(
                     run=its,
                     graph=graphs.graph(its, offered, checkpoints.checkpointer(turn)),
                     thread=thread_id(turn, result.number),
-                    emit=_from_outside(runtime.stream_writer),
+                    emit=run.emit,
                 )
                 result = await _execute(run, subagent_run, result)
             return result.to_langchain()
@@ -143,6 +144,7 @@ def _subagent_run(run: AgentRun, subagent: Subagent, task: SubagentContext) -> A
             self_metered_calls=set(),
             tool_images={},
         ),
+        emit=_emit_shown(run.emit),
     )
 
 
@@ -150,10 +152,14 @@ def _has(subagent: Subagent, tool: str, run: AgentRun) -> bool:
     return subagent.may_use(tool) and tool not in run.context.disabled
 
 
-def _from_outside(write: Emit) -> Emit:
-    # LangGraph finds the stream of a writer by the context of the caller
-    outside = copy_context()
-    return lambda event: outside.run(write, event)
+def _emit_shown(emit: Emit) -> Emit:
+    """Returns what sends those of a subagent's events that belong to the turn's stream."""
+
+    def emit_shown(event: AgentEvent) -> None:
+        if isinstance(event, ModelUsage | Retrying | StepChanged):
+            emit(event)
+
+    return emit_shown
 
 
 async def _execute(

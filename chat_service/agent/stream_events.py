@@ -29,8 +29,6 @@ class StreamEvents:
 
     def read(self, part: Mapping[str, Any]) -> Iterator[AgentEvent]:
         match part:
-            case {"type": "custom", "data": event}:
-                yield event
             case {"type": "updates", "data": {"__interrupt__": interrupts}}:
                 self.paused += [a for i in interrupts for a in approvals_of(i)]
             case {"type": "updates", "data": {"tools": update}}:

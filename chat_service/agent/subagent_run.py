@@ -14,7 +14,7 @@ from chat_service.agent.graphs import Graph, graph_config
 from chat_service.agent.resume_state import ResumeState
 from chat_service.llm.text import clean, one_line
 from chat_service.llm.usage import ModelUsage
-from chat_service.runtime.events import Retrying, StepChanged
+from chat_service.runtime.events import StepChanged
 from chat_service.runtime.run_context import AgentRun, Emit, SubagentContext, stamp_of
 
 MAX_LINES: Final = 20
@@ -77,7 +77,7 @@ class SubagentRun:
             given,
             config,
             context=self.run,
-            stream_mode=["updates", "custom"],
+            stream_mode=["updates"],
             version="v2",
             durability="sync",
         )
@@ -105,8 +105,6 @@ class SubagentRun:
 
     def _follow(self, part: Mapping[str, Any]) -> None:
         match part:
-            case {"type": "custom", "data": ModelUsage() | Retrying() | StepChanged() as event}:
-                self.emit(event)
             case {"type": "updates", "data": {"model": update} | {"tools": update}}:
                 for message in _messages(update):
                     self._note(message)

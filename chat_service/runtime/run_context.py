@@ -56,6 +56,10 @@ class AgentDeps:
 Emit = Callable[[AgentEvent], None]
 
 
+def ignore_event(_: AgentEvent) -> None:
+    """Sends nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubagentContext:
     """The task of a subagent. `number` counts the subagent tasks of a turn from 1."""
@@ -141,6 +145,7 @@ class AgentRun:
     deps: AgentDeps
     context: RunContext
     state: RunState = field(default_factory=RunState)
+    emit: Emit = ignore_event  # to the stream of the turn
 
 
 def segment_key(resume: Sequence[UUID]) -> str:

@@ -9,9 +9,8 @@ from uuid import UUID, uuid5
 from langchain.tools import ToolRuntime
 from langgraph.types import interrupt
 
-from chat_service.runtime.events import AgentEvent
 from chat_service.runtime.ports import ApprovalDraft, StoredApproval
-from chat_service.runtime.run_context import AgentRun, Emit
+from chat_service.runtime.run_context import AgentRun, Emit, ignore_event
 from chat_service.tools.diff import diff_fields
 from shared import errors
 from shared.invisible_characters import find_invisible
@@ -48,10 +47,6 @@ class ApprovalRejected:
     reason: str
 
 
-def _ignore_event(_: AgentEvent) -> None:
-    """Sends nothing."""
-
-
 @dataclass(slots=True)
 class ToolCall:
     """One call of a tool. A rerun of the tool has a new one, which counts from 0 again."""
@@ -59,12 +54,12 @@ class ToolCall:
     id: str
     place: str  # the call's place in the graph, the same before and after a pause
     ordinals: "count[int]" = field(default_factory=count)
-    emit: Emit = _ignore_event  # to the stream of the turn
+    emit: Emit = ignore_event  # to the stream of the turn
 
     @classmethod
-    def from_runtime(cls, runtime: ToolRuntime[Any, Any]) -> "ToolCall":
+    def from_runtime(cls, run: AgentRun, runtime: ToolRuntime[Any, Any]) -> "ToolCall":
         place = runtime.config["configurable"]["checkpoint_ns"]
-        return cls(id=runtime.tool_call_id or "", place=place, emit=runtime.stream_writer)
+        return cls(id=runtime.tool_call_id or "", place=place, emit=run.emit)
 
 
 async def request_approval(

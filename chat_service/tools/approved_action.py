@@ -39,7 +39,11 @@ async def act_with_approval(
 ) -> AutomationSaved | ActionRejected:
     """Requests an approval, then runs `act`, which must be idempotent by the approval's id."""
     decision = await request_approval(
-        run, ToolCall.from_runtime(runtime), action_type=action_type, tool=tool, prepare=prepare
+        run,
+        ToolCall.from_runtime(run, runtime),
+        action_type=action_type,
+        tool=tool,
+        prepare=prepare,
     )
     if isinstance(decision, ApprovalRejected):
         return ActionRejected(reason=decision.reason)

@@ -1,14 +1,12 @@
 """A registered capability as a tool of the agent: its arguments, its output, its approval."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from langchain_core.messages import ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
-from langgraph.config import get_stream_writer
 from pydantic import SkipValidation
 from typing_extensions import override
 
@@ -127,7 +125,7 @@ def approval_tool(
         # retry: a call that a person decided outlives a short outage of its MCP server
         return await (run.deps.retry.peer.call(once) if decided or given else once())
 
-    return mapping_tool(capability, handle_call)
+    return mapping_tool(capability, handle_call, run.emit)
 
 
 def capability_tool(capability: Capability) -> BaseTool:
@@ -218,13 +216,19 @@ def _deeper(value: Any, levels: int) -> bool:
     return False
 
 
-def mapping_tool(capability: Capability, handle_call: CallHandler) -> BaseTool:
-    """Returns a tool with the capability's name and schema, whose calls `handle_call` gets."""
+def mapping_tool(
+    capability: Capability, handle_call: CallHandler, emit: Emit | None = None
+) -> BaseTool:
+    """Returns a tool with the capability's name and schema, whose calls `handle_call` gets.
+
+    The calls send events to `emit`, if it is given.
+    """
     return _MappingTool(
         name=capability.id,
         description=capability.description,
         args_schema=capability.input_schema,
         handle_call=handle_call,
+        emit=emit,
     )
 
 
@@ -232,22 +236,19 @@ class _MappingTool(BaseTool):
     """Passes arguments as one mapping: LangChain reserves names such as `config`."""
 
     handle_call: SkipValidation[CallHandler]
+    emit: SkipValidation[Emit | None] = None
 
     @override
     async def ainvoke(
         self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
     ) -> ToolMessage:
         place = (config or {}).get("configurable", {}).get("checkpoint_ns", "")
-        call = ToolCall(id=input["id"] or "", place=place, emit=_stream_writer())
+        call = ToolCall(id=input["id"] or "", place=place)
+        if self.emit is not None:
+            call.emit = self.emit
         content, artifact = (await self.handle_call(dict(input["args"]), call)).to_langchain()
         return ToolMessage(content, artifact=artifact, name=self.name, tool_call_id=call.id)
 
     @override
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(f"{self.name} is called with ainvoke")
-
-
-def _stream_writer() -> Emit:
-    # LangGraph finds the stream of a writer by the context of the caller
-    write, context = get_stream_writer(), copy_context()
-    return lambda event: context.run(write, event)

@@ -22,8 +22,8 @@ from chat_service.llm import errors as llm_errors
 from chat_service.llm.call_failure import record_failure
 from chat_service.llm.chat_model import CallProgress
 from chat_service.llm.config import ModelBundle
-from chat_service.runtime.events import AgentEvent, Retrying, TextRetracted
-from chat_service.runtime.run_context import AgentRun, stamp_of
+from chat_service.runtime.events import Retrying, TextRetracted
+from chat_service.runtime.run_context import AgentRun, ignore_event, stamp_of
 from shared.telemetry import metrics
 
 # this call and later ones have no tools, so that every run ends
@@ -56,7 +56,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         self, request: ModelRequest[Any], handler: ModelHandler
     ) -> ModelResponse[Any]:
         run = agent_run(request.runtime.context)
-        retry, emit = run.deps.retry, request.runtime.stream_writer
+        retry, emit = run.deps.retry, run.emit
         model, state = run.context.model, run.state
         settings = self._settings(_bounded(request, run), model)
         builder = RequestBuilder(run=run, messages=request.messages, settings=settings)
@@ -68,7 +68,7 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             progress = CallProgress(tool_call_ids=state.tool_call_ids)
             call = state.meter.start(model.config, progress)
             # only the main agent reads what a subagent says
-            shown = emit if run.context.subagent is None else _ignore_event
+            shown = emit if run.context.subagent is None else ignore_event
             reader = self._text_calls.reader if self._offered else None
             stream = ResponseStream(state, shown, tools="tools" in asked, reader=reader)
             try:
@@ -118,10 +118,6 @@ class ModelCallMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         if model.config.is_small:
             offered = fit_tools(offered, model.config.context_tokens // 3)
         return {"tools": offered, **settings}
-
-
-def _ignore_event(_: AgentEvent) -> None:
-    """Shows nothing."""
 
 
 def _withheld(request: ModelRequest[Any]) -> AbstractSet[str]:

@@ -36,7 +36,7 @@ def change_tool(
             action_type=action_type,
             tool=name,
             change=change,
-            prepare=lambda: propose(texts, runtime.stream_writer),
+            prepare=lambda: propose(texts, run.emit),
             act=apply,
         )
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from bench.provider import open_server
 from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.agent.toolset import MAIN_AGENT
 from chat_service.llm.usage import ModelUsage
@@ -345,3 +346,25 @@ async def test_the_checkpoint_holds_no_key_and_no_person(bench: Bench) -> None:
 
     assert any(str(approval) in row for row in rows)
     assert not [row for row in rows if KEY in row or "lovelace" in row or "127.0.0.1" in row]
+
+
+async def test_a_word_costs_no_task(bench: Bench) -> None:
+    made, loop = 0, asyncio.get_running_loop()
+
+    def make(loop: Any, coroutine: Any, **more: Any) -> "asyncio.Task[Any]":
+        nonlocal made
+        made += 1
+        return asyncio.Task(coroutine, loop=loop, **more)
+
+    async with await open_server(0) as server:
+        bench.ask_at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        counted = []
+        for words in (3, 3, 40):  # the first opens connections
+            bench.turn, made = uuid4(), 0
+            loop.set_task_factory(make)
+            said = await bench.all(f"<<tokens={words};delay=0.004>> go on")
+            loop.set_task_factory(None)
+            counted.append((made, sum(isinstance(event, TextDelta) for event in said)))
+    (few, _), (many, pieces) = counted[1:]
+    assert pieces > 20
+    assert many - few < 10
