@@ -1,4 +1,4 @@
-"""The end of a segment, written by one statement.
+"""The end of a segment, written by one statement, which segments that end together share.
 
 One round trip costs more than the writes themselves.
 """
@@ -9,14 +9,17 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.persistence import credits, frames, tables
 from chat_service.persistence.enums import ApprovalState, TurnState
 from chat_service.persistence.turns import Turn
+from shared.db.statement_group import StatementGroup
 from shared.db.statements import Statement
 
 _MESSAGES: Final = tables.messages
+# What follows the ends of more would hold up the words of others.
+MOST_TOGETHER: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,28 +58,44 @@ async def end_segment(
     There is a conflict unless the turn runs under `fence`, its last frame is `base`, its usage is
     `how.usage_before`, and no approval is pending that may not be.
     """
-    found = await _END.row(
-        connection,
-        turn=turn.id,
-        thread=turn.thread_id,
-        message=turn.agent_message_id,
-        in_segment=turn.segment,
-        fence=fence,
-        base=base,
-        last_sequence=base + len(how.frames),
-        frames=list(how.frames),
-        state=how.state,
-        parts=how.parts,
-        message_usage=how.message_usage,
-        usage=how.usage,
-        usage_before=how.usage_before,
-        micros=how.premium_micros,
-        error=how.error,
-        end_time=how.end_time,
-        may_await_approval=how.may_await_approval,
-        now=now,
-    )
-    return found is not None
+    return await _END.row(connection, **_given(turn, how, now, fence, base)) is not None
+
+
+class SegmentEnds:
+    """The statement of `end_segment`, shared by segments that end together."""
+
+    def __init__(self, db: AsyncEngine) -> None:
+        self._group = StatementGroup(db, _END_IF_FREE, max_calls=MOST_TOGETHER)
+
+    async def end(
+        self, turn: Turn, how: SegmentEnd, now: datetime, *, fence: int, base: int
+    ) -> bool:
+        """Does as `end_segment`. It is a conflict too if another transaction holds the thread."""
+        given = _given(turn, how, now, fence, base)
+        return await self._group.row(given, row_id=turn.id, apart=turn.thread_id) is not None
+
+
+def _given(turn: Turn, how: SegmentEnd, now: datetime, fence: int, base: int) -> dict[str, Any]:
+    return {
+        "turn": turn.id,
+        "thread": turn.thread_id,
+        "message": turn.agent_message_id,
+        "in_segment": turn.segment,
+        "fence": fence,
+        "base": base,
+        "last_sequence": base + len(how.frames),
+        "frames": list(how.frames),
+        "state": how.state,
+        "parts": how.parts,
+        "message_usage": how.message_usage,
+        "usage": how.usage,
+        "usage_before": how.usage_before,
+        "micros": how.premium_micros,
+        "error": how.error,
+        "end_time": how.end_time,
+        "may_await_approval": how.may_await_approval,
+        "now": now,
+    }
 
 
 def _pending() -> "sa.Select[Any]":
@@ -86,11 +105,18 @@ def _pending() -> "sa.Select[Any]":
     )
 
 
-def _end() -> "sa.Update":
+def _end(*, waits_for_thread: bool) -> "sa.Update":
     row, message, thread = tables.turns, _MESSAGES, tables.threads
+    free = (
+        sa.select(thread.c.id)
+        .where(thread.c.id == sa.bindparam("thread"))
+        .with_for_update(key_share=True, skip_locked=not waits_for_thread)
+        .cte("free")
+    )
     held = (
         sa.select(row.c.id)
         .where(
+            sa.exists(sa.select(free.c.id)),
             row.c.id == sa.bindparam("turn"),
             row.c.fence == sa.bindparam("fence"),
             row.c.state == TurnState.RUNNING,
@@ -98,7 +124,7 @@ def _end() -> "sa.Update":
             row.c.usage == sa.bindparam("usage_before", type_=row.c.usage.type),
             sa.or_(sa.bindparam("may_await_approval", type_=sa.Boolean), ~sa.exists(_pending())),
         )
-        .with_for_update(key_share=True)
+        .with_for_update(key_share=True, of=row)
         .cte("held")
     )
     holds = sa.exists(sa.select(held.c.id))
@@ -140,4 +166,5 @@ def _progress() -> "sa.Select[Any]":
 
 # Statement: what every turn does (`python -m bench chat`).
 _PROGRESS: Final = Statement(_progress())
-_END: Final = Statement(_end())
+_END: Final = Statement(_end(waits_for_thread=True))
+_END_IF_FREE: Final = Statement(_end(waits_for_thread=False))

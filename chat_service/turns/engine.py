@@ -11,6 +11,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.persistence import turns
+from chat_service.persistence.segment_end import SegmentEnds
 from chat_service.persistence.turns import Turn
 from chat_service.runtime.timeouts import Timeouts
 from chat_service.turns.frame_log import LEASE, FrameLog
@@ -62,6 +63,7 @@ class TurnEngine:
         self.lease = lease
         self._timeouts = timeouts or Timeouts()
         self._db = db
+        self._ends = SegmentEnds(db)
         self._leases = leases
         self._clock = clock
         self._log = frame_log
@@ -98,6 +100,7 @@ class TurnEngine:
             segment,
             turn_log,
             db=self._db,
+            ends=self._ends,
             clock=self._clock,
             frame_log=self._log,
             delete_checkpoints=self._delete_checkpoints,

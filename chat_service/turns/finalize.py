@@ -13,6 +13,7 @@ from chat_service import convert
 from chat_service.persistence import approvals, messages, segment_end, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState, MessageRole, TurnState
+from chat_service.persistence.segment_end import SegmentEnds
 from chat_service.runtime.ports import StartMode
 from chat_service.turns import accounting, limits, segment_frames
 from chat_service.turns.frame_log import FrameLog, TurnLog
@@ -28,7 +29,7 @@ from chat_service.turns.segment import (
 from chat_service.turns.segment_frames import earlier_tool_calls
 from shared import errors, resources
 from shared.clock import Clock
-from shared.db import database, fast_connection
+from shared.db import database
 from shared.rpc import status
 from shared.telemetry import logs, metrics
 
@@ -61,6 +62,7 @@ _STATES = {
 
 async def finalize(
     db: AsyncEngine,
+    ends: SegmentEnds,
     log: FrameLog,
     clock: Clock,
     segment: Segment,
@@ -72,7 +74,7 @@ async def finalize(
     A turn that is to pause and whose cancellation was requested is cancelled.
     """
     now = clock.now()
-    ended = await _end_plain(db, log, segment, to, outcome, now)
+    ended = await _end_plain(ends, log, segment, to, outcome, now)
     if ended is None:
         if not await log.drain(to):
             return None
@@ -85,7 +87,7 @@ async def finalize(
 
 
 async def _end_plain(
-    db: AsyncEngine,
+    ends: SegmentEnds,
     log: FrameLog,
     segment: Segment,
     to: TurnLog,
@@ -94,8 +96,8 @@ async def _end_plain(
 ) -> Sequence[bytes] | None:
     """Ends a plain turn with one statement, without reading it first, which takes five.
 
-    The statement also stores the frames that are not stored yet. Returns the last frames; None
-    when the turn is not plain.
+    Turns that end together share it. It also stores the frames that are not stored yet. Returns
+    the last frames; None when the turn is not plain.
     """
     if segment.mode is not StartMode.NEW or isinstance(outcome, SegmentSuspended):
         return None
@@ -106,10 +108,7 @@ async def _end_plain(
     try:
         stored = _Stored(message=segment.message, last_sequence=to.stored)
         how = _build_end(log, segment, outcome, stored, left, now)
-        async with fast_connection.borrow(db) as connection:
-            done = await segment_end.end_segment(
-                connection, segment.turn, how, now, fence=to.fence, base=to.stored
-            )
+        done = await ends.end(segment.turn, how, now, fence=to.fence, base=to.stored)
     finally:
         if not done:
             log.give_back(to, left)

@@ -9,6 +9,7 @@ from uuid import UUID
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from chat_service.persistence.segment_end import SegmentEnds
 from chat_service.runtime.timeouts import Timeouts
 from chat_service.turns import accounting
 from chat_service.turns.finalize import finalize, salvage, to_failure
@@ -47,6 +48,7 @@ class SegmentRun:
         turn_log: TurnLog,
         *,
         db: AsyncEngine,
+        ends: SegmentEnds,
         clock: Clock,
         frame_log: FrameLog,
         delete_checkpoints: Callable[[UUID], Awaitable[None]],
@@ -59,6 +61,7 @@ class SegmentRun:
         self.left = False
         self.task: asyncio.Task[None] | None = None
         self._db = db
+        self._ends = ends
         self._clock = clock
         self._frame_log = frame_log
         self._delete_checkpoints = delete_checkpoints
@@ -159,7 +162,13 @@ class SegmentRun:
         while not self.log.lost.is_set():
             try:
                 ended = await finalize(
-                    self._db, self._frame_log, self._clock, segment, self.log, outcome
+                    self._db,
+                    self._ends,
+                    self._frame_log,
+                    self._clock,
+                    segment,
+                    self.log,
+                    outcome,
                 )
             except Exception as error:  # noqa: BLE001 - tried again while the lease is ours
                 log.warning("turn_not_ended", turn=segment.turn_name, error=type(error).__name__)

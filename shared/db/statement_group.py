@@ -15,6 +15,9 @@ from shared.db.statements import Statement
 # A larger group would hold the event loop up once its callers go on.
 MAX_CALLS: Final = 32
 
+# Values that can't be written for PostgreSQL raise the others: asyncpg's DataError is a ValueError.
+_OF_A_CALL: Final = (asyncpg.PostgresError, ValueError, TypeError, RecursionError)
+
 _Row = dict[str, Any] | None
 
 
@@ -45,8 +48,9 @@ class StatementGroup:
     async def row(self, values: Mapping[str, Any], *, row_id: Any, apart: Any) -> _Row:
         """Returns the row of these values, whose column `id` is `row_id`.
 
-        Calls with an equal `apart` go in separate transactions. A fault of PostgreSQL in one call
-        is raised to its caller alone; what the connection raises, to all of the group.
+        Calls with an equal `apart` go in separate transactions. A fault of PostgreSQL in one call,
+        or of the call's values, is raised to its caller alone; what the connection raises, to all
+        of the group.
         """
         answer: asyncio.Future[_Row] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Call(values=values, row_id=row_id, apart=apart, answer=answer))
@@ -85,7 +89,7 @@ class StatementGroup:
                 found = await self._statement.rows_of_each(
                     connection, [call.values for call in calls]
                 )
-        except asyncpg.PostgresError as fault:
+        except _OF_A_CALL as fault:
             if len(calls) == 1:
                 _refuse(calls, fault)
                 return

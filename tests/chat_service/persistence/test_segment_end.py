@@ -1,5 +1,7 @@
 """The end of a segment in one statement: all of it, or nothing where it isn't as was thought."""
 
+import asyncio
+import contextlib
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -7,7 +9,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from chat_service.persistence import frames, messages, segment_end, tables, turns
+from chat_service.persistence import frames, messages, segment_end, tables, threads, turns
 from chat_service.persistence.enums import TurnState
 from chat_service.persistence.turns import Turn
 from tests.support.chat import SCHEDULE, START, Chat
@@ -96,6 +98,60 @@ async def test_an_undecided_approval_stays_with_a_segment_that_may_wait_only(cha
         END, state=TurnState.AWAITING_APPROVAL, end_time=None, may_await_approval=True
     )
     assert await ended(chat, turn, waiting)
+
+
+async def end_together(
+    chat: Chat, several: list[Turn], hows: list[segment_end.SegmentEnd]
+) -> list[bool | BaseException]:
+    ends = segment_end.SegmentEnds(chat.engine)
+    return await asyncio.gather(
+        *(
+            ends.end(turn, how, START, fence=turn.fence, base=turn.last_sequence)
+            for turn, how in zip(several, hows, strict=True)
+        ),
+        return_exceptions=True,
+    )
+
+
+async def test_segments_that_end_together_share_a_transaction(chat: Chat) -> None:
+    several = [await running(chat, "hello") for _ in range(3)]
+    assert await end_together(chat, several, [END] * 3) == [True] * 3
+    ids = ",".join(f"'{turn.id}'" for turn in several)
+    async with chat.engine.connect() as connection:
+        found = await connection.exec_driver_sql(
+            f"select count(distinct xmin::text) from turns where id in ({ids})"
+        )
+        assert found.scalar_one() == 1
+    assert [(await stored(chat, turn))[0] for turn in several] == [TurnState.SUCCEEDED] * 3
+
+
+@pytest.mark.parametrize("fault", ["held", "taken over", "NUL", "half a character", "no number"])
+async def test_a_segment_that_can_not_end_keeps_no_other_from_its_end(
+    chat: Chat, fault: str
+) -> None:
+    several, hows = [await running(chat, "hello") for _ in range(3)], [END] * 3
+    bad = several[1]
+    async with contextlib.AsyncExitStack() as stack:
+        match fault:
+            case "held":
+                connection = await stack.enter_async_context(chat.engine.begin())
+                await threads.get(connection, "w", bad.thread_id, lock=True)
+            case "taken over":
+                several[1] = replace(bad, fence=bad.fence + 1)
+            case "NUL":
+                hows[1] = replace(END, parts=[{"text": "a\0b"}])
+            case "half a character":
+                hows[1] = replace(END, parts=[{"text": "a\ud800"}])
+            case "no number":  # asyncpg refuses it before PostgreSQL sees it
+                hows[1] = replace(END, premium_micros="many")  # type: ignore[arg-type]
+        told = await end_together(chat, several, hows)
+    assert (told[0], told[2]) == (True, True)
+    assert told[1] is False or isinstance(told[1], Exception)
+    assert [(await stored(chat, turn))[0] for turn in several] == [
+        TurnState.SUCCEEDED,
+        TurnState.RUNNING,
+        TurnState.SUCCEEDED,
+    ]
 
 
 async def said_of(chat: Chat, turn: Turn) -> list[messages.Message]:
