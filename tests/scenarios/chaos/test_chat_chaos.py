@@ -1,19 +1,24 @@
 """Two replicas of chat_service killed at random while people talk, approve and lose their calls.
 
 `ROTA_CHAOS_TURNS` sets how many people there are, `ROTA_CHAOS_SEED` who is cut off and killed
-when.
+when, and `ROTA_CHAOS_SECONDS` for how long both replicas open the same threads.
 """
 
 import asyncio
 import os
 import random
+import time
+from collections import Counter
 from typing import Final
 from uuid import UUID, uuid4
 
 import asyncpg
+import grpc
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
+from rota.chat.v1 import chat_pb2_grpc
 
+from shared.rpc import status
 from tests.scenarios.chaos.story import require_alike
 from tests.scenarios.chaos.town import Person, Town, calm, on_the_first, told_alike
 from tests.support.chat import (
@@ -30,6 +35,8 @@ from tests.support.chat import (
 PEOPLE: Final = int(os.environ.get("ROTA_CHAOS_TURNS", "12"))
 SEED: Final = int(os.environ.get("ROTA_CHAOS_SEED", "11"))
 KILLS: Final = max(5, PEOPLE // 6)
+SEVERAL: Final = 16
+SECONDS: Final = float(os.environ.get("ROTA_CHAOS_SECONDS", "1.5"))
 TALK: Final = "tell me about number {} <<tokens=80;delay=0.02>>"
 SCHEDULE: Final = "every weekday at 9 in Paris summarise the news of number {}"
 FIRST: Final = 2_000  # numbers are of one length, since what is drafted is counted
@@ -113,6 +120,45 @@ async def test_each_message_of_a_group_whose_replica_dies_opens_one_turn(town: T
         thread = UUID(request.name.rpartition("/")[2])
         (count,) = await town.rows("select count(*) as n from turns where thread_id = $1", thread)
         assert count["n"] == 2
+
+
+async def test_both_replicas_open_the_same_threads_in_opposite_order(town: Town) -> None:
+    async def open_at(stub: chat_pb2_grpc.ChatServiceStub, name: str) -> str:
+        """Returns how the turn ended, or why there is none."""
+        call = stub.SendMessage(
+            asking("again", name=name, model_config_id=-2), metadata=town.metadata
+        )
+        try:
+            return kinds(await told(call))[-1]
+        except grpc.aio.AioRpcError as error:
+            return status.from_call(error, peer="chat_service").reason
+
+    async def deadlocks() -> int:
+        (row,) = await town.rows("select sum(deadlocks)::int as n from pg_stat_database")
+        return int(row["n"])
+
+    several = [
+        thread_of(await told(town.stubs[0].SendMessage(one, metadata=town.metadata)))
+        for one in [asking("hello", model_config_id=-2) for _ in range(SEVERAL)]
+    ]
+    before, ends = await deadlocks(), Counter[str]()
+    until_then, rounds = time.monotonic() + SECONDS, 0
+    while time.monotonic() < until_then:
+        async with asyncio.timeout(60):
+            ended = await asyncio.gather(
+                *(open_at(town.stubs[0], name) for name in several),
+                *(open_at(town.stubs[1], name) for name in reversed(several)),
+            )
+        for here, there in zip(ended[:SEVERAL], reversed(ended[SEVERAL:]), strict=True):
+            assert "completed" in (here, there)
+        ends.update(ended)
+        rounds += 1
+    print(f"{rounds} rounds of {SEVERAL} threads: {dict(ends)}")
+    assert ends.keys() <= {"completed", "TURN_IN_PROGRESS"}
+    assert await deadlocks() == before
+    ids = [UUID(name.rpartition("/")[2]) for name in several]
+    (stored,) = await town.rows("select count(*) as n from turns where thread_id = any($1)", ids)
+    assert stored["n"] == ends["completed"] + SEVERAL
 
 
 async def test_nothing_is_lost_or_done_twice_whoever_is_killed(town: Town) -> None:
