@@ -8,13 +8,14 @@ from typing import Final
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from shared.telemetry import logs
 
 _OTLP: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+_INSTANCE: Final = "service.instance.id"
 _OFF: Final = frozenset({"1", "true"})
 
 log = logs.logger(__name__)
@@ -37,9 +38,7 @@ def export_telemetry(
     in its replica, if the replica has several.
     """
     attributes = {"service.name": environ.get("OTEL_SERVICE_NAME") or service}
-    if process is not None:
-        attributes["service.instance.id"] = f"{socket.gethostname()}/{process}"
-    resource = Resource.create(attributes)
+    resource = Resource.create({**attributes, _INSTANCE: instance_name(process)})
     disabled = environ.get("OTEL_SDK_DISABLED", "").lower() in _OFF
     with ExitStack() as stack:
         if not disabled and _wanted(environ, "TRACES"):
@@ -54,6 +53,15 @@ def export_telemetry(
             metrics.set_meter_provider(provider)
             stack.callback(provider.shutdown)
         yield
+
+
+def instance_name(process: int | None) -> str:
+    """Returns what tells this process from others of the service: on each host, its number."""
+    # what OTEL_RESOURCE_ATTRIBUTES says
+    named = str(OTELResourceDetector().detect().attributes.get(_INSTANCE, ""))
+    if named and process is None:
+        return named
+    return f"{named or socket.gethostname()}/{process or 0}"
 
 
 def _wanted(environ: Mapping[str, str], signal: str) -> bool:

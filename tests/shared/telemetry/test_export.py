@@ -1,5 +1,6 @@
 """Spans and metrics leave a process by the standard variables and a port, or not at all."""
 
+import socket
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,7 @@ from threading import Thread
 
 import pytest
 
+from shared.telemetry import export
 from tests.support.ports import free_port
 
 # providers are set once in a process, so each case has its own
@@ -42,6 +44,18 @@ def run(environ: Mapping[str, str], *, port: int = 0) -> str:
         check=True,
     )
     return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("named", "process", "instance"),
+    [("", None, "host/0"), ("", 1, "host/1"), ("pod-7", None, "pod-7"), ("pod-7", 1, "pod-7/1")],
+)
+def test_no_two_processes_have_one_instance(
+    named: str, process: int | None, instance: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "host")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", f"service.instance.id={named}" if named else "")
+    assert export.instance_name(process) == instance
 
 
 @contextmanager
@@ -77,6 +91,9 @@ def test_what_is_left_at_the_end_is_sent_to_the_endpoint() -> None:
     assert b"chat_request" in got["/v1/traces"]
     assert b"chat_service" in got["/v1/traces"]
     assert b"rota.turns" in got["/v1/metrics"]
+    # the only process of its replica
+    assert f"{socket.gethostname()}/0".encode() in got["/v1/traces"]
+    assert f"{socket.gethostname()}/0".encode() in got["/v1/metrics"]
 
 
 @pytest.mark.parametrize(
