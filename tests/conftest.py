@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # A process that runs gRPC forks to start PostgreSQL as another user; gRPC's handlers in the child
 # start its poller anew, which the start may not survive.
 os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+# The suite's servers have no TLS: no connection asks for it first.
+os.environ["PGSSLMODE"] = "disable"
 # Each process that a test starts would compile everything again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

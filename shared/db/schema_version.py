@@ -1,6 +1,7 @@
 """The version of a schema, compared with the migrations of this code."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -20,6 +21,12 @@ async def is_migrated(
             return False
     version = sa.table("alembic_version", sa.column("version_num"), schema=schema)
     found = await connection.scalar(sa.select(version.c.version_num))
+    return found is not None and found not in _older_revisions(migrations)
+
+
+@cache
+def _older_revisions(migrations: Path) -> frozenset[str]:
+    """The revisions of a folder but for its newest. They are read once a process."""
     scripts = ScriptDirectory(str(migrations))
-    older = {script.revision for script in scripts.walk_revisions()} - set(scripts.get_heads())
-    return found is not None and found not in older
+    known = {script.revision for script in scripts.walk_revisions()}
+    return frozenset(known - set(scripts.get_heads()))

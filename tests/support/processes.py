@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -176,14 +177,21 @@ async def serve(name: str, clock: FileClock) -> None:
         from chat_service.settings import ChatSettings
 
         async with chat.service(ChatSettings(), clock=clock):
-            await asyncio.Event().wait()
+            await _serve_on()
     else:
         from automation_service import bootstrap as automation
         from automation_service.settings import AutomationSettings
 
         async with automation.service(AutomationSettings(), clock=clock):
-            await asyncio.Event().wait()
+            await _serve_on()
+
+
+async def _serve_on() -> None:
+    gc.freeze()
+    gc.enable()
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
+    gc.disable()  # what a start makes stays
     asyncio.run(serve(sys.argv[1], FileClock(Path(sys.argv[2]))))
