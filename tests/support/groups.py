@@ -1,19 +1,39 @@
 """Which tests stay together on one worker, which groups start first, and what ends with them."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
 
+TESTS: Final = Path(__file__).parents[1]
 # Folders whose tests share what is costly to start, by the path below `tests`.
-_FOLDERS: Final = {"web": "web", "scenarios/chaos": "chaos"}
+FOLDERS: Final = {"web": "web", "scenarios/chaos": "chaos"}
 # What runs for a group alone ends with it: fixtures of the session, by group.
 _ENDED: Final = {"live": "live", "web": "stack"}
 # The longest groups start first, so that no worker ends long after the others.
-_FIRST: Final = (
-    "chaos", "live", "web", "devstack/test_stack", "tools/test_image", "docs/test_readme"
-)  # fmt: skip
+FIRST: Final = (
+    "chaos",
+    "live",
+    "web",
+    "devstack/test_stack",
+    "tools/test_image",
+    "docs/test_readme",
+    "gateway/test_streams",
+    "gateway/test_connections",
+    "scenarios/e2e/test_revocation",
+    "chat_service/flows/test_rate_limit_recovery",
+    "chat_service/api/test_turns",
+    "chat_service/tools/mcp/test_answers",
+    "scenarios/chat/test_mcp_questions",
+    "automation_service/webhooks/test_delivery",
+    "automation_service/persistence/test_plans",
+    "scenarios/automation/test_process",
+    "scenarios/chat/test_provider_habits",
+    "contract/test_automation_changes",
+    "gateway/test_balance",
+)
 
 
 def group(items: list[pytest.Item]) -> None:
@@ -46,11 +66,14 @@ def end_group(item: pytest.Item, following: pytest.Item | None) -> None:
 
 
 def _name(item: pytest.Item) -> str:
-    path = item.path.relative_to(Path(__file__).parents[1])
-    if "live" in _fixtures(item):
-        return "live"
-    folder = next((f for f in _FOLDERS if path.is_relative_to(f)), None)
-    return _FOLDERS[folder] if folder else path.with_suffix("").as_posix()
+    return "live" if "live" in _fixtures(item) else _module(item.path)
+
+
+@cache
+def _module(file: Path) -> str:
+    path = file.relative_to(TESTS)
+    folder = next((f for f in FOLDERS if path.is_relative_to(f)), None)
+    return FOLDERS[folder] if folder else path.with_suffix("").as_posix()
 
 
 def _fixtures(item: pytest.Item) -> Sequence[str]:
@@ -58,5 +81,5 @@ def _fixtures(item: pytest.Item) -> Sequence[str]:
 
 
 def _place(name: str, seen: dict[str, int]) -> tuple[int, int]:
-    first = _FIRST.index(name) if name in _FIRST else len(_FIRST)
+    first = FIRST.index(name) if name in FIRST else len(FIRST)
     return first, seen[name]
