@@ -78,6 +78,11 @@ def _of_trigger(owner: Automation, trigger: Trigger, now: datetime) -> Iterator[
 
 def _end(trigger: Trigger, config: ScheduleTriggerConfig, now: datetime) -> str:
     last = trigger.last_fire_time
+    if config.at is not None:
+        missed = "" if trigger.fires else ", and it did not fire"
+        return (
+            f"is over: its moment, {config.at:%Y-%m-%d %H:%M} {config.timezone}, has come{missed}"
+        )
     if config.max_fires is not None and trigger.fires >= config.max_fires:
         at = f", last for {_moment(last, config.timezone)}" if last else ""
         times = "once" if trigger.fires == 1 else f"{trigger.fires} times"

@@ -20,7 +20,7 @@ from shared.aip import Condition, Page, parse_filter, parse_state
 from shared.clock import Clock, rfc3339, shift
 from shared.db.queries import compare
 from shared.definition.states import SlotOutcome
-from shared.schedule import description, notes
+from shared.schedule import description, notes, zones
 from shared.schedule import slots as schedule_slots
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
@@ -67,7 +67,7 @@ class Slots:
             ) from exc
         wanted = min(count or DEFAULT_COUNT, LARGEST_COUNT)
         start = after or self.clock.now()
-        until = shift(max(start, read.start_time or start), PREVIEW_SPAN)
+        until = shift(_find_beginning(read, start), PREVIEW_SPAN)
         found = list(islice(schedule_slots.slots_between(read, start, until), wanted))
         return SlotPreview(
             slots=_at_most(found, read.max_fires),
@@ -113,7 +113,8 @@ class Slots:
         planned = schedule_slots.find_slots_at(config, start)
         if not planned:
             return LedgerExplanation(
-                text="It is no slot of this schedule.", nearest=_nearest(config, start)
+                text=f"It is no slot of this schedule{_reason_excluded(config, start)}.",
+                nearest=_nearest(config, start),
             )
         now = self.clock.now()
         if moment > now:
@@ -123,6 +124,22 @@ class Slots:
         if moment <= trigger.create_time:
             return LedgerExplanation(text="The trigger did not exist yet.")
         return LedgerExplanation(text=_undecided(trigger))
+
+
+def _find_beginning(config: ScheduleTriggerConfig, start: datetime) -> datetime:
+    """Finds a moment, not before `start`, before which a schedule has no slot after it."""
+    found = max(start, config.start_time or start)
+    if config.first_time is None:
+        return found
+    return max(found, config.first_time.replace(tzinfo=zones.load(config.timezone)))
+
+
+def _reason_excluded(config: ScheduleTriggerConfig, moment: datetime) -> str:
+    try:
+        day = moment.astimezone(zones.load(config.timezone)).date()
+    except OverflowError:  # at the ends of the calendar
+        return ""
+    return f": {day} is one of its excluded dates" if day in config.excluded_dates else ""
 
 
 def _note_of_cut(count: int) -> list[str]:

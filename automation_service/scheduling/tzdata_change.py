@@ -10,7 +10,7 @@ from automation_service.persistence.slot_dispatch import LastSlot, SlotRow
 from shared import resources
 from shared.clock import rfc3339
 from shared.definition.states import SlotOutcome
-from shared.schedule import cron, slots
+from shared.schedule import slots
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot
 
@@ -28,7 +28,7 @@ def find_repeated_slots(
     Empty while the rules of the last slot still hold, and for a schedule of elapsed time, which
     does not depend on local time.
     """
-    if last is None or cron.read(config.cron).every_n_hours or _still_named(config, last):
+    if last is None or config.is_elapsed or _still_named(config, last):
         return []
     found = takewhile(
         lambda slot: slot.local_time[_MINUTE_OF] <= last.local_time,

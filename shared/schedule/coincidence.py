@@ -7,10 +7,11 @@ from itertools import islice
 
 from shared.schedule import cron, zones
 from shared.schedule.config import ScheduleTriggerConfig
-from shared.schedule.slots import slots_between
+from shared.schedule.slots import read_cron, slots_between
 
 # How far ahead slots are looked for.
 HORIZON = timedelta(days=366)
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,16 +55,21 @@ def find_coincidence(
 
 def _are_apart(first: ScheduleTriggerConfig, second: ScheduleTriggerConfig) -> bool:
     """Whether no minute of one zone can be of both. Moved slots fire on the clock of a change."""
-    if first.timezone != second.timezone:
+    if first.timezone != second.timezone or first.cron is None or second.cron is None:
         return False
-    one, two = cron.read(first.cron), cron.read(second.cron)
+    one, two = read_cron(first), read_cron(second)
     return not (one.minutes & two.minutes and one.hours & two.hours and one.months & two.months)
 
 
 def _fires_at(config: ScheduleTriggerConfig, known: Sequence[datetime], moment: datetime) -> bool:
     if moment <= known[-1] or config.max_fires is not None:
         return moment in known
+    if config.cron is None:
+        near = slots_between(config, moment - _TICK, moment)
+        return any(slot.fire_time == moment and not slot.skipped for slot in near)
     if config.end_time is not None and moment > config.end_time:
         return False
     local = moment.astimezone(zones.load(config.timezone))
-    return not local.fold and cron.matches(cron.read(config.cron), local.replace(tzinfo=None))
+    if local.fold or local.date() in config.excluded_dates:
+        return False
+    return cron.matches(read_cron(config), local.replace(tzinfo=None))

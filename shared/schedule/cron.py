@@ -1,17 +1,18 @@
 """Cron expressions of five fields: read once into sets, and walked by naive local minutes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 MONTHS: Final = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 DAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 WEEK: Final = 7
 EVERY_DAY: Final = (2 << 31) - 2
 EVERY_WEEKDAY: Final = (1 << WEEK) - 1
+EVERY_MONTH: Final = (2 << 12) - 2
 # How many days a month has, by its number.
 LENGTHS: Final = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
@@ -21,9 +22,14 @@ class Cron:
     """What an expression names, as sets: bit n of a set is the value n.
 
     Bit 0 of `weekdays` is Sunday; bit `7 * (n - 1) + weekday` of `nth_weekdays` is the nth of a
-    weekday in a month, n from 1 to 5. A date is named by its day if `days` or `last_day` names
-    it, and by its weekday if `weekdays` or `nth_weekdays` does: `either_day` says whether one of
-    the two is enough. `every_n_hours` is false for a schedule of fixed times of day.
+    weekday in a month, n from 1 to 5. Bit n of `last_days` is the day n days before the last of
+    a month. A working day is Monday through Friday; bit n of `nearest_workdays` is the one that
+    is nearest to day n, in the same month.
+
+    A date is named by its day if `days`, `last_days`, `nearest_workdays` or `last_workday` names
+    it, and by its weekday if `weekdays`, `nth_weekdays` or `last_weekdays` does: `either_day`
+    says whether one of the two is enough. `every_n_hours` is false for a schedule of fixed times
+    of day.
     """
 
     minutes: int
@@ -31,8 +37,11 @@ class Cron:
     days: int
     months: int
     weekdays: int
-    last_day: bool = False
+    last_days: int = 0
+    nearest_workdays: int = 0
+    last_workday: bool = False
     nth_weekdays: int = 0
+    last_weekdays: int = 0
     either_day: bool = False
     every_n_hours: bool = False
 
@@ -68,6 +77,11 @@ _ITEM: Final = re.compile(
     r"(\*|[0-9]{1,2}|[A-Z]{3})(?:-([0-9]{1,2}|[A-Z]{3}))?(?:/([0-9]{1,2}))?", re.ASCII
 )
 _NTH: Final = re.compile(r"([0-7]|[A-Z]{3})#([1-5])", re.ASCII)
+_LAST_WEEKDAY: Final = re.compile(r"([0-7]|[A-Z]{3})L", re.ASCII)
+_LAST_DAY: Final = re.compile(r"L(?:-([0-9]{1,2}))?", re.ASCII)
+_NEAREST: Final = re.compile(r"([0-9]{1,2})W", re.ASCII)
+_LAST_WORKDAY: Final = "LW"
+_SATURDAY: Final = 6
 # The days of a month that are the same weekday as its first.
 _SEVENTHS: Final = 1 << 1 | 1 << 8 | 1 << 15 | 1 << 22 | 1 << 29
 _ONE_MINUTE: Final = timedelta(minutes=1)
@@ -75,8 +89,11 @@ _ONE_MINUTE: Final = timedelta(minutes=1)
 _KEPT: Final = 4_096
 
 
+DayMatch = Literal["any", "all"]
+
+
 @lru_cache(maxsize=_KEPT)
-def check(expression: str) -> str:
+def check(expression: str, day_match: DayMatch | None = None) -> str:
     """The expression in upper case with single spaces.
 
     Raises ValueError for anything but five plain fields that name some minute:
@@ -90,35 +107,48 @@ def check(expression: str) -> str:
             f"cron has exactly five fields, without seconds and year; this has {len(fields)}"
         )
     result = " ".join(fields)
-    if not any(month_forms(read(result))):
+    if not any(month_forms(read(result, day_match))):
         raise ValueError(f"{result!r} never comes: it names no date that exists")
     return result
 
 
 @lru_cache(maxsize=_KEPT)
-def read(expression: str) -> Cron:
-    """Reads an expression of the form that `check` gives. Raises ValueError for any other."""
+def read(expression: str, day_match: DayMatch | None = None) -> Cron:
+    """Reads an expression of the form that `check` gives. Raises ValueError for any other.
+
+    `day_match` says whether a date has to match the day of the month and the day of the week, or
+    one of them if both are given. None: as in Debian's cron, where a field that starts with *
+    leaves the days to the other.
+    """
     minute, hour, day, month, weekday = expression.split()
-    plain_days = [item for item in day.split(",") if item != "L"]
-    nth_items = [found for item in weekday.split(",") if (found := _NTH.fullmatch(item))]
-    plain_weekdays = [item for item in weekday.split(",") if not _NTH.fullmatch(item)]
-    weekdays = _read_items(plain_weekdays, WEEKDAY)
+    days, weekdays = day.split(","), weekday.split(",")
+    plain = _read_items([item for item in weekdays if not _is_of_month(item)], WEEKDAY)
+    either_day = not (day.startswith("*") or weekday.startswith("*"))
+    if day_match is not None:
+        either_day = day_match == "any" and "*" not in (day, weekday)
     return Cron(
         minutes=_read_items(minute.split(","), MINUTE),
         hours=_read_items(hour.split(","), HOUR),
-        days=_read_items(plain_days, DAY),
-        last_day="L" in day.split(","),
+        days=_read_items([item for item in days if not _is_relative(item)], DAY),
+        last_days=_read_last_days(days),
+        nearest_workdays=_read_nearest(days),
+        last_workday=_LAST_WORKDAY in days,
         months=_read_items(month.split(","), MONTH),
-        weekdays=(weekdays | weekdays >> WEEK) & EVERY_WEEKDAY,  # 7 is Sunday, as 0 is
-        nth_weekdays=_read_nth(nth_items),
-        # the rule of Debian's cron: a field that starts with * leaves the days to the other
-        either_day=not (day.startswith("*") or weekday.startswith("*")),
+        weekdays=(plain | plain >> WEEK) & EVERY_WEEKDAY,  # 7 is Sunday, as 0 is
+        nth_weekdays=_read_nth(weekdays),
+        last_weekdays=_read_last_weekdays(weekdays),
+        either_day=either_day,
         every_n_hours="*" in hour or "/" in hour,
     )
 
 
-def minutes_from(cron: Cron, start: datetime) -> Iterator[datetime]:
-    """Naive local minutes at or after `start` that match, in order, until the calendar ends."""
+def minutes_from(
+    cron: Cron, start: datetime, excluded: Collection[date] = ()
+) -> Iterator[datetime]:
+    """Naive local minutes at or after `start` that match, in order, until the calendar ends.
+
+    Those of excluded dates are left out.
+    """
     first = start.replace(second=0, microsecond=0)
     try:
         first = first if first == start else first + _ONE_MINUTE
@@ -127,6 +157,8 @@ def minutes_from(cron: Cron, start: datetime) -> Iterator[datetime]:
     hours, minutes = values(cron.hours), values(cron.minutes)
     begun = first.date()
     for day in dates_from(cron, begun):
+        if excluded and day in excluded:
+            continue
         year, month, number = day.year, day.month, day.day
         is_first = day == begun
         for hour in hours:
@@ -174,7 +206,7 @@ def values(bits: int) -> tuple[int, ...]:
 def days_of_month(cron: Cron, first_weekday: int, length: int) -> int:
     """The set of days that match in a month of a form, if its month is named."""
     month = (2 << length) - 2
-    by_day = cron.days | (cron.last_day << length)
+    by_day = cron.days | _days_from_end(cron, first_weekday, length)
     by_weekday = 0
     for weekday in range(WEEK):
         offset = (weekday - first_weekday) % WEEK
@@ -183,7 +215,32 @@ def days_of_month(cron: Cron, first_weekday: int, length: int) -> int:
         for n in range(5):
             if cron.nth_weekdays >> WEEK * n + weekday & 1:
                 by_weekday |= 2 << offset + WEEK * n
+        if cron.last_weekdays >> weekday & 1:
+            by_weekday |= 2 << offset + (length - 1 - offset) // WEEK * WEEK
     return month & (by_day | by_weekday if cron.either_day else by_day & by_weekday)
+
+
+def _days_from_end(cron: Cron, first_weekday: int, length: int) -> int:
+    """The days of a month that its length or its weekdays decide."""
+    bits = 0
+    for before in values(cron.last_days):
+        bits |= 1 << max(length - before, 0)
+    for day in values(cron.nearest_workdays):
+        if day <= length:
+            bits |= 1 << _find_workday(day, first_weekday, length)
+    if cron.last_workday:
+        bits |= 1 << length - {_SATURDAY: 1, 0: 2}.get((first_weekday + length - 1) % WEEK, 0)
+    return bits
+
+
+def _find_workday(day: int, first_weekday: int, length: int) -> int:
+    """The day of a month, Monday through Friday, that is nearest to a day of it."""
+    match (first_weekday + day - 1) % WEEK:
+        case 6:
+            return day - 1 if day > 1 else day + 2
+        case 0:
+            return day + 1 if day < length else day - 2
+    return day
 
 
 def month_forms(cron: Cron) -> Iterator[int]:
@@ -249,10 +306,44 @@ def _steps_from(start: int, step: int, field: Field) -> range:
     return range(start, field.high + 1, step)
 
 
-def _read_nth(found: list[re.Match[str]]) -> int:
+def _is_relative(item: str) -> bool:
+    """Whether an item of the day of the month depends on the month."""
+    return item == _LAST_WORKDAY or any(one.fullmatch(item) for one in (_LAST_DAY, _NEAREST))
+
+
+def _is_of_month(item: str) -> bool:
+    """Whether an item of the day of the week names some of them in a month."""
+    return any(one.fullmatch(item) for one in (_NTH, _LAST_WEEKDAY))
+
+
+def _read_nth(items: list[str]) -> int:
     bits = 0
-    for one in found:
+    for one in filter(None, map(_NTH.fullmatch, items)):
         bits |= 1 << _number(one[1], WEEKDAY) % WEEK + WEEK * (int(one[2]) - 1)
+    return bits
+
+
+def _read_last_weekdays(items: list[str]) -> int:
+    bits = 0
+    for one in filter(None, map(_LAST_WEEKDAY.fullmatch, items)):
+        bits |= 1 << _number(one[1], WEEKDAY) % WEEK
+    return bits
+
+
+def _read_last_days(items: list[str]) -> int:
+    bits = 0
+    for one in filter(None, map(_LAST_DAY.fullmatch, items)):
+        before = int(one[1] or 0)
+        if one[1] and not 1 <= before < DAY.high:
+            raise ValueError(f"{one[0]!r} is not valid for {DAY.name} (L-1 to L-{DAY.high - 1})")
+        bits |= 1 << before
+    return bits
+
+
+def _read_nearest(items: list[str]) -> int:
+    bits = 0
+    for one in filter(None, map(_NEAREST.fullmatch, items)):
+        bits |= 1 << _number(one[1], DAY)
     return bits
 
 

@@ -1,10 +1,12 @@
-"""A schedule in English: one sentence, made of the sets that its expression names."""
+"""A schedule in English: one sentence, made of the sets or the times that it names."""
 
 from collections.abc import Sequence
+from datetime import date, datetime
 
 from shared.schedule import cron
-from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.config import Every, ScheduleTriggerConfig
 from shared.schedule.cron import WEEK, Cron
+from shared.schedule.slots import read_cron
 
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _MONTHS = (
@@ -29,7 +31,45 @@ _FEW = 3
 
 def describe(config: ScheduleTriggerConfig) -> str:
     """`At 09:00 on Monday through Friday, Europe/Paris`: every minute of it and no other."""
-    return f"{describe_cron(cron.read(config.cron))}, {config.timezone}"
+    return f"{_form(config)}{_except(config.excluded)}, {config.timezone}"
+
+
+def _form(config: ScheduleTriggerConfig) -> str:
+    if config.at is not None:
+        weekday = _DAYS[config.at.isoweekday() % WEEK]
+        return f"Once, at {_time(config.at)} on {weekday}, {_date(config.at)}"
+    if config.every is not None:
+        return _interval(config.every)
+    return describe_cron(read_cron(config))
+
+
+def _interval(every: Every) -> str:
+    """`Every 90 minutes from 09:00 on 1 March 2027`, `Every 2 weeks on Monday at 09:00 from …`."""
+    words = _every(every.count, every.unit.removesuffix("s"))
+    words = words[0].upper() + words[1:]
+    clock, day = _time(every.anchor), _date(every.anchor)
+    if every.is_elapsed:
+        return f"{words} from {clock} on {day}"
+    on = f" on {_DAYS[every.anchor.isoweekday() % WEEK]}" if every.unit == "weeks" else ""
+    return f"{words}{on} at {clock} from {day}"
+
+
+def _except(excluded: frozenset[date]) -> str:
+    """A few dates are listed, many are counted."""
+    days = sorted(excluded)
+    if not days:
+        return ""
+    if len(days) <= _FEW:
+        return f", except on {_list([_date(day) for day in days])}"
+    return f", except on {len(days)} dates between {_date(days[0])} and {_date(days[-1])}"
+
+
+def _date(day: date) -> str:
+    return f"{day.day} {_MONTHS[day.month]} {day.year}"
+
+
+def _time(local: datetime) -> str:
+    return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
 
 
 def describe_cron(found: Cron) -> str:
@@ -109,16 +149,27 @@ def _dates(found: Cron) -> str:
 
 def _days_of_month(found: Cron) -> str:
     days = cron.values(found.days)
-    last = "on the last day of the month"
-    if not days:
-        return last
+    parts = []
     step = _step(days)
     if step and step > 1 and len(days) > _FEW + 1:
-        words = f"on every {_nth(step)} day of the month from {days[0]} through {days[-1]}"
-    else:
+        parts.append(f"on every {_nth(step)} day of the month from {days[0]} through {days[-1]}")
+    elif days:
         spans = [_span([str(day) for day in run]) for run in _runs(days)]
-        words = f"on day{'s' * (len(days) > 1)} {_list(spans)} of the month"
-    return f"{words} and {last}" if found.last_day else words
+        parts.append(f"on day{'s' * (len(days) > 1)} {_list(spans)} of the month")
+    parts += [
+        f"on the working day nearest to day {day} of the month"
+        for day in cron.values(found.nearest_workdays)
+    ]
+    parts += [_before_last(days) for days in reversed(cron.values(found.last_days))]
+    if found.last_workday:
+        parts.append("on the last working day of the month")
+    return _list(parts)
+
+
+def _before_last(days: int) -> str:
+    last = "the last day of the month"
+    nth = f"{_nth(days)} " if days > 1 else ""
+    return f"on the {nth}day before {last}" if days else f"on {last}"
 
 
 def _weekdays(found: Cron) -> str:
@@ -128,6 +179,8 @@ def _weekdays(found: Cron) -> str:
         parts.append("on " + _list([_span([_DAYS[day] for day in run]) for run in runs]))
     for weekday in (*range(1, WEEK), 0):
         nth = [_ORDINALS[n] for n in range(5) if found.nth_weekdays >> (WEEK * n + weekday) & 1]
+        if found.last_weekdays >> weekday & 1:
+            nth.append("last")
         if nth and not found.weekdays >> weekday & 1:
             parts.append(f"on the {_list(nth)} {_DAYS[weekday]} of the month")
     return _list(parts)
@@ -181,7 +234,8 @@ def _every(step: int, unit: str) -> str:
 
 
 def _nth(step: int) -> str:
-    return f"{step}{ {2: 'nd', 3: 'rd'}.get(step, 'th') }"
+    ending = "th" if 11 <= step <= 13 else {1: "st", 2: "nd", 3: "rd"}.get(step % 10, "th")
+    return f"{step}{ending}"
 
 
 def _clock(hour: int, minute: int) -> str:

@@ -1,10 +1,11 @@
 """Cron as other systems write it: refused, with the expression that works here."""
 
 import re
+from contextlib import suppress
 from typing import Final
 
 from shared.schedule import cron
-from shared.schedule.cron import DAYS, FIELDS, HOUR, MINUTE, WEEK, WEEKDAY, Field
+from shared.schedule.cron import DAY, DAYS, FIELDS, HOUR, MINUTE, WEEK, WEEKDAY, DayMatch, Field
 
 _NICKNAMES: Final = {
     "@YEARLY": "0 0 1 1 *",
@@ -26,17 +27,30 @@ _HASHED: Final = {MINUTE.name: "17", HOUR.name: "3"}
 _RANGE: Final = re.compile(r"([0-9]{1,2}|[A-Z]{3})-([0-9]{1,2}|[A-Z]{3})(?:/([0-9]+))?", re.ASCII)
 _STEP: Final = re.compile(r"(\*|[0-9A-Z]+)(?:-[0-9A-Z]+)?/([0-9]+)", re.ASCII)
 _LONG_NAME: Final = re.compile(r"[A-Z]{4,}")
+# croniter's last of a weekday, and Quartz's other spelling of the last working day
+_LAST_FIRST: Final = re.compile(r"L([0-7]|[A-Z]{3})", re.ASCII)
+_WL: Final = "WL"
 _MIDNIGHT: Final = {MINUTE.name: "60", HOUR.name: "24"}
 
 
-def check(expression: str) -> str:
+def check(expression: str, day_match: DayMatch | None = None) -> str:
     """What `cron.check` gives. Raises ValueError that says which expression works, if one does."""
     try:
-        return cron.check(expression)
+        return cron.check(expression, day_match)
     except ValueError as exc:
-        if advice := _advise(expression):
+        if advice := _advise_on_days(expression, day_match) or _advise(expression):
             raise ValueError(f"{exc}; {advice}") from exc
         raise
+
+
+def _advise_on_days(expression: str, day_match: DayMatch | None) -> str:
+    """What helps if its days of the month and of the week are right and never meet each other."""
+    with suppress(ValueError):
+        cron.check(expression, "any")
+        if day_match is None:
+            return "on days that match either it comes with day_match 'any'"
+        return "its days of the month and of the week never meet, so day_match 'all' leaves none"
+    return ""
 
 
 def _advise(expression: str) -> str:
@@ -108,6 +122,12 @@ def _correct_item(item: str, field: Field) -> str:
         if step:
             return f"{low}-{high}/{step}" if low else f"*/{step}"
         return low or _HASHED.get(field.name, "1")
+    if field is WEEKDAY and (last := _LAST_FIRST.fullmatch(item)):
+        return f"{last[1]}L"
+    if field is DAY and item == _WL:
+        return "LW"
+    if field is WEEKDAY and item.endswith("L") and item[:-1].isalpha():
+        return f"{_short(item[:-1], field)}L"
     item = _LONG_NAME.sub(lambda name: _short(name[0], field), item)
     if (step_of := _STEP.fullmatch(item)) and int(step_of[2]) > field.high:
         return str(field.low) if step_of[1] == "*" else step_of[1]

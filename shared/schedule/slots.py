@@ -1,22 +1,22 @@
 """Which moments a schedule names: for preview, storage and firing alike.
 
-`cron` says which local minutes match. What a clock change does to them is decided here. A
-*slot* is one local time that the schedule names.
+`cron` and `interval` say which local times a schedule names. What a clock change does to them is
+decided here. A *slot* is one local time that the schedule names.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache, partial
 from heapq import heappop, heappush
 from itertools import count as counter
 from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from shared.clock import shift
-from shared.schedule import cron, zones
-from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule import cron, interval, zones
+from shared.schedule.config import Every, ScheduleTriggerConfig
 from shared.schedule.cron import Cron
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "find_slots_at",
     "jitter",
     "next_slots",
+    "read_cron",
     "slots_after",
     "slots_between",
 ]
@@ -33,6 +34,9 @@ MINUTE = timedelta(minutes=1)
 # longer than any clock change that the IANA database knows
 _NEAR = timedelta(hours=25)
 _TICK = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
+# No two times of the calendar are so far apart.
+_BEYOND = timedelta(days=10_000 * 366)
 # No zone changes its clock twice in such a span.
 _SPAN = timedelta(hours=3)
 # The spans that are searched for the last slot: often it is near. The rarest schedule, five of a
@@ -93,7 +97,7 @@ def slots_after(config: ScheduleTriggerConfig, after: datetime) -> Iterator[Plan
     start = after.astimezone(UTC)
     if config.start_time:
         start = max(start, shift(config.start_time.astimezone(UTC), -_TICK))
-    for slot in _in_order(_Rule.of(config), start):
+    for slot in _planned(config, start):
         if config.end_time and slot.fire_time > config.end_time:
             return
         if slot.fire_time > start:
@@ -159,22 +163,106 @@ def _moved_nearby(zone: ZoneInfo, moment: datetime) -> timedelta:
     return max(offsets) - min(offsets)
 
 
+def _planned(config: ScheduleTriggerConfig, start: datetime) -> Iterator[PlannedSlot]:
+    """Slots by fire_time, from those near `start`; a few before it may come too."""
+    if config.every is not None and config.every.is_elapsed:
+        return _in_elapsed_time(config.every, config, start)
+    return _in_order(_Rule.of(config), start)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
-    cron: Cron
+    """The local times of a schedule on the wall clock, and what clock changes do to them.
+
+    `times_from` gives those at or after a naive local time, but for those of excluded dates;
+    `has_time` says whether a local time is one, whatever its date.
+    """
+
+    times_from: Callable[[datetime], Iterator[datetime]]
+    has_time: Callable[[datetime], bool]
+    every_n_hours: bool
     zone: ZoneInfo
     on_gap: str
     on_fold: str
+    excluded: Collection[date]
 
     @classmethod
     def of(cls, config: ScheduleTriggerConfig) -> "_Rule":
-        found = cron.read(config.cron)
+        excluded = config.excluded if config.excluded_dates else ()
+        every_n_hours = False
+        if config.cron is not None:
+            found = read_cron(config)
+            every_n_hours = found.every_n_hours
+            times_from = partial(cron.minutes_from, found, excluded=excluded)
+            has_time = partial(cron.matches, found)
+        else:
+            anchor, step = _days_of(config)
+            times_from = partial(interval.times_from, anchor, step, excluded=excluded)
+            has_time = partial(interval.has_time, anchor, step)
         return cls(
-            cron=found,
+            times_from=times_from,
+            has_time=has_time,
+            every_n_hours=every_n_hours,
             zone=zones.load(config.timezone),
             on_gap=config.on_gap,
-            on_fold=config.on_fold or ("both" if found.every_n_hours else "first"),
+            on_fold=config.on_fold or ("both" if every_n_hours else "first"),
+            excluded=excluded,
         )
+
+
+def read_cron(config: ScheduleTriggerConfig) -> Cron:
+    """What the cron expression of a schedule names. Raises ValueError if it has none."""
+    if config.cron is None:
+        raise ValueError("the schedule has no cron expression")
+    if config.day_match is None:
+        return cron.read(config.cron)
+    return cron.read(config.cron, config.day_match)
+
+
+def _days_of(config: ScheduleTriggerConfig) -> tuple[datetime, timedelta]:
+    """The anchor and the step of a schedule of days; of one moment, a step beyond the calendar."""
+    if config.every is not None:
+        return config.every.anchor, config.every.step
+    assert config.at is not None
+    return config.at, _BEYOND
+
+
+def _in_elapsed_time(
+    every: Every, config: ScheduleTriggerConfig, start: datetime
+) -> Iterator[PlannedSlot]:
+    """Slots after `start` that come by elapsed time; excluded dates are passed over at once."""
+    zone, step = zones.load(config.timezone), every.step
+    excluded = config.excluded if config.excluded_dates else ()
+    first = every.anchor.replace(tzinfo=zone).astimezone(UTC)
+    number = interval.count_before(first, step, start)
+    while True:
+        try:
+            moment = first + number * step
+            local = moment.astimezone(zone)
+            number += 1
+            if local.date() in excluded:
+                morrow = _first_shown(zone, datetime.combine(local.date() + _DAY, time()))
+                number = max(number, interval.count_before(first, step, morrow))
+                continue
+        except OverflowError:
+            return
+        yield _elapsed_slot(local, moment)
+
+
+def _elapsed_slot(local: datetime, moment: datetime) -> PlannedSlot:
+    offset, other = _offset(local), _offset(local.replace(fold=1 - local.fold))
+    note = ""
+    if offset != other:
+        which = "second" if local.fold else "first"
+        note = f"{_twice(local)} This is the {which} time."
+    return PlannedSlot(
+        slot_time=moment,
+        fire_time=moment,
+        local_time=local.replace(tzinfo=None).isoformat(),
+        utc_offset=_offset_text(offset),
+        fold=local.fold,
+        dst_note=note,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +306,7 @@ def _in_order(rule: _Rule, start: datetime) -> Iterator[PlannedSlot]:
     waiting: list[tuple[datetime, int, PlannedSlot]] = []
     arrival = counter()
     steady: _Steady | None = None
-    for minute in cron.minutes_from(rule.cron, _first_minute(rule.zone, start)):
+    for minute in rule.times_from(_first_minute(rule.zone, start)):
         if steady is None or minute > steady.last:
             steady = _Steady.of(rule.zone, minute)
         if steady is not None and not waiting:
@@ -231,6 +319,8 @@ def _in_order(rule: _Rule, start: datetime) -> Iterator[PlannedSlot]:
         # no later minute can fire before the clock first shows this one
         yield from _settled(waiting, shown)
         for slot in named:
+            if rule.excluded and slot.fire_time.astimezone(rule.zone).date() in rule.excluded:
+                continue  # a gap moves it to an excluded date
             heappush(waiting, (slot.fire_time, next(arrival), slot))
     yield from _settled(waiting, None)
 
@@ -301,12 +391,12 @@ def _in_gap(rule: _Rule, local: datetime) -> list[PlannedSlot]:
     """A local time that the clock jumps over."""
     instant = local.astimezone(UTC)
     shown = instant.astimezone(rule.zone)
-    taken = cron.matches(rule.cron, shown.replace(tzinfo=None, fold=0))
-    if taken and rule.cron.every_n_hours:
+    taken = rule.has_time(shown.replace(tzinfo=None, fold=0))
+    if taken and rule.every_n_hours:
         return []  # in elapsed time it is that very slot
     fire = (
         instant
-        if rule.cron.every_n_hours and rule.on_gap == "shift"
+        if rule.every_n_hours and rule.on_gap == "shift"
         else _change_before(instant, rule.zone)
     )
     slot = replace(_slot(local, fire), slot_time=instant + _TICK if taken else instant)
@@ -318,7 +408,7 @@ def _in_gap(rule: _Rule, local: datetime) -> list[PlannedSlot]:
 
 def _in_fold(rule: _Rule, first: datetime, second: datetime) -> list[PlannedSlot]:
     """A local time that the clock shows twice."""
-    note = f"{_clock(first)} comes twice on {first.date()}: clocks go back."
+    note = _twice(first)
     early, late = first.astimezone(UTC), second.astimezone(UTC)
     match rule.on_fold:
         case "both":
@@ -333,6 +423,10 @@ def _in_fold(rule: _Rule, first: datetime, second: datetime) -> list[PlannedSlot
         case "last":
             return [replace(_slot(first, late), dst_note=f"{note} It runs the second time.")]
     return [replace(_slot(first, early), dst_note=f"{note} It runs the first time.")]
+
+
+def _twice(local: datetime) -> str:
+    return f"{_clock(local)} comes twice on {local.date()}: clocks go back."
 
 
 def _slot(local: datetime, fire: datetime) -> PlannedSlot:

@@ -1,13 +1,13 @@
 """Schedules that would never fire, which are refused before they are saved."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.clock import rfc3339
 from shared.definition.envelope import AutomationDefinition
 from shared.definition.states import TriggerType
-from shared.schedule import slots
+from shared.schedule import slots, zones
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.validation import violations
 from shared.validation.violations import Violation
@@ -15,6 +15,14 @@ from shared.validation.violations import Violation
 REASON: Final = "never_fires"
 # More slots than any clock change skips, one after the other.
 _MOST_SKIPPED: Final = 100
+_MINUTE: Final = timedelta(minutes=1)
+# What is proposed instead of a moment that has passed: a clock change may skip or repeat the first.
+_WAITS: Final = {
+    timedelta(minutes=10): "in ten minutes",
+    timedelta(hours=2): "in two hours",
+    timedelta(days=1): "in a day",
+    timedelta(days=2): "in two days",
+}
 
 
 def find_violations(
@@ -52,7 +60,8 @@ def _fault(config: ScheduleTriggerConfig, now: datetime, fired: int) -> tuple[st
     if config.max_fires is not None and fired >= config.max_fires:
         times = "once" if fired == 1 else f"{fired} times"
         return "max_fires", f"it has fired {times} already, so it would never fire again"
-    if config.end_time is None and config.start_time is None and config.on_gap == "shift":
+    is_bounded = config.end_time is not None or config.start_time is not None
+    if config.cron is not None and not is_bounded and config.on_gap == "shift":
         return None  # every cron expression that is valid comes again
     if config.end_time is not None and config.end_time <= now:
         return "end_time", f"is past (it is {_text(now)}), so it would never fire"
@@ -63,7 +72,27 @@ def _fault(config: ScheduleTriggerConfig, now: datetime, fired: int) -> tuple[st
         skipped = skipped or slot.reason
     if skipped:
         return "on_gap", f"every time that is left is skipped: {skipped}"
-    return "cron", _too_late(config, now)
+    if config.at is not None:
+        return "at", _passed(config, now)
+    return config.form, _too_late(config, now)
+
+
+def _passed(config: ScheduleTriggerConfig, now: datetime) -> str:
+    """Why a moment comes no more, with one that does."""
+    zone = zones.load(config.timezone)
+    said = "its moment has passed, so it would never fire"
+    for wait in _WAITS:
+        later = (now + wait + _MINUTE).astimezone(zone).replace(second=0, microsecond=0)
+        local = later.replace(tzinfo=None, fold=0)
+        found = slots.next_slots(config.model_copy(update={"at": local}), now, 1)
+        if found and not found[0].skipped:
+            words = _WAITS[wait]
+            local_now = now.astimezone(zone).strftime("%Y-%m-%dT%H:%M")
+            return (
+                f"{said}: it is {local_now} in {config.timezone}; {words} instead is "
+                f"{local.isoformat(timespec='minutes')!r}"
+            )
+    return said
 
 
 def _too_late(config: ScheduleTriggerConfig, now: datetime) -> str:

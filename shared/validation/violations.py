@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from shared import errors, rule_words
 from shared.json_schema import join_path
 
-_REASONS = {"missing": "required", "extra_forbidden": "unknown_field"}
+_REASONS = {"missing": "required", "no_form": "required", "extra_forbidden": "unknown_field"}
 _MESSAGES = {"missing": "is required", "extra_forbidden": "is not a known field"}
 
 

@@ -273,6 +273,50 @@ async def test_the_ends_of_the_calendar_are_explained_in_every_zone(rota: Runnin
             assert (await rota.call("ExplainSlot", request)).explanation
 
 
+async def test_an_excluded_date_is_no_slot_and_says_so(rota: Running) -> None:
+    config = {"cron": "0 9 * * *", "timezone": "Europe/Paris", "excluded_dates": ["2026-11-24"]}
+    name = (await rota.create(news(triggers=[{**schedule(), "config": config}]))).name
+    request = pb.ExplainSlotRequest(trigger=f"{name}/triggers/t")
+    for hour, date in ((8, "2026-11-24"), (23, "2026-11-24")):
+        # 23:00 of the 23rd in UTC is midnight of the 24th in Paris
+        request.time.FromDatetime(START.replace(day=24 if hour == 8 else 23, hour=hour, minute=0))
+        found = await rota.call("ExplainSlot", request)
+        assert found.explanation == (
+            f"It is no slot of this schedule: {date} is one of its excluded dates."
+        )
+        assert [slot.local_time[:10] for slot in found.nearest_slots] == [
+            "2026-11-23",
+            "2026-11-25",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("form", "summary", "slots"),
+    [
+        ({"at": "2099-03-01T09:00"}, "Once, at 09:00 on Sunday, 1 March 2099", 1),
+        (
+            {"every": {"unit": "weeks", "count": 2, "anchor": "2099-03-01T09:00"}},
+            "Every 2 weeks on Sunday at 09:00 from 1 March 2099",
+            5,
+        ),
+        (
+            {"every": {"unit": "minutes", "count": 90, "anchor": "2026-11-01T09:00"}},
+            "Every 90 minutes from 09:00 on 1 November 2026",
+            5,
+        ),
+    ],
+)
+async def test_the_preview_of_a_form_has_its_slots_and_its_words(
+    rota: Running, form: dict[str, Any], summary: str, slots: int
+) -> None:
+    request = pb.PreviewScheduleRequest(count=5)
+    request.parent = (await rota.create()).name.partition("/automations/")[0]
+    request.config.update({"timezone": "Europe/Paris", **form})
+    found = await rota.call("PreviewSchedule", request)
+    assert found.summary == f"{summary}, Europe/Paris"
+    assert len(found.slots) == slots
+
+
 @pytest.mark.parametrize(
     "broken",
     [

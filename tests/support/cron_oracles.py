@@ -1,8 +1,9 @@
-"""Our reader of cron beside Debian's rules, cronsim and croniter, over the days of 2008 to 2030.
+"""Our reader of cron beside Debian's rules, a calendar, cronsim and croniter, over 2008 to 2030.
 
 `python -m tests.support.cron_oracles [COUNT [SEED]]` compares whole spans of COUNT expressions.
 """
 
+import calendar
 import random
 import sys
 import time
@@ -44,11 +45,12 @@ class Debian:
 
     @staticmethod
     def knows(expression: str) -> bool:
-        """Whether it has no nth weekday, no last day and no step after a single value."""
+        """Whether it has no days that depend on the month, and no step after a single value."""
+        _, _, days, _, weekdays = expression.split()
         items = [item for field in expression.split() for item in field.split(",")]
-        return not any(
-            "#" in item or item == "L" or ("/" in item and not {"-", "*"} & set(item))
-            for item in items
+        return not (
+            _of_month(days, weekdays)
+            or any("/" in item and not {"-", "*"} & set(item) for item in items)
         )
 
     @staticmethod
@@ -61,15 +63,73 @@ class Debian:
         return set(range(low, high + 1, int(step or 1)))
 
 
+class Calendar:
+    """The days of an expression as a person with a calendar finds them, also `LW` and `5L`."""
+
+    def __init__(self, expression: str, day_match: str | None = None) -> None:
+        _, _, self.days, months, self.weekdays = expression.split()
+        self.months = set().union(*(Debian._range(item, 1, 12) for item in months.split(",")))
+        fields = (self.days, self.weekdays)
+        self.all = any(field[0] == "*" for field in fields)
+        if day_match:
+            self.all = day_match == "all" or "*" in fields
+
+    @staticmethod
+    def knows(expression: str) -> bool:
+        """Whether it has no step after a single value."""
+        items = [item for field in expression.split() for item in field.split(",")]
+        return not any("/" in item and not {"-", "*"} & set(item) for item in items)
+
+    def names(self, day: date) -> bool:
+        if day.month not in self.months:
+            return False
+        found = (
+            any(self._is_day(item, day) for item in self.days.split(",")),
+            any(self._is_weekday(item, day) for item in self.weekdays.split(",")),
+        )
+        return all(found) if self.all else any(found)
+
+    def _is_day(self, item: str, day: date) -> bool:
+        last = calendar.monthrange(day.year, day.month)[1]
+        work = [n for n in range(1, last + 1) if day.replace(day=n).weekday() < 5]
+        if item == "LW":
+            return day.day == work[-1]
+        if item[0] == "L":
+            return day.day == last - int(item[2:] or 0)
+        if item[-1] == "W":
+            near = min(work, key=lambda n: abs(n - int(item[:-1])))
+            return int(item[:-1]) <= last and day.day == near
+        return day.day in Debian._range(item, 1, 31)
+
+    def _is_weekday(self, item: str, day: date) -> bool:
+        if item[-1] == "L":
+            named, nth = item[:-1], day.day + 7 > calendar.monthrange(day.year, day.month)[1]
+        else:
+            named, _, number = item.partition("#")
+            nth = not number or (day.day - 1) // 7 + 1 == int(number)
+        return nth and bool(Debian._range(named, 0, 7) & {day.isoweekday(), day.isoweekday() % 7})
+
+
+def _of_month(days: str, weekdays: str) -> bool:
+    """Whether some of its days depend on the month."""
+    return bool({"L", "W"} & set(days)) or any(
+        "#" in item or (len(item) in (2, 4) and item.endswith("L")) for item in weekdays.split(",")
+    )
+
+
 def draw(chance: random.Random) -> str:
     """Any expression of the grammar, also one that is refused for naming no date."""
     fields = [_field(chance, low, high) for low, high in RANGES]
     if chance.random() < 0.5:
         fields[3] = "*"
     if chance.random() < 0.15:
-        fields[2] = ",".join([*([] if chance.random() < 0.5 else [fields[2]]), "L"])
+        last = chance.choice(
+            ["L", "LW", "15W", f"{chance.randint(1, 31)}W", f"L-{chance.randint(1, 30)}"]
+        )
+        fields[2] = ",".join([*([] if chance.random() < 0.5 else [fields[2]]), last])
     if chance.random() < 0.15:
-        nth = f"{chance.choice(['0', '3', '7', 'MON', 'SAT'])}#{chance.randint(1, 5)}"
+        nth = f"{chance.choice(['0', '3', '7', 'MON', 'SAT'])}{chance.choice(['#', 'L'])}"
+        nth += "" if nth.endswith("L") else str(chance.randint(1, 5))
         fields[4] = ",".join([*([] if chance.random() < 0.5 else [fields[4]]), nth])
     return " ".join(fields)
 
@@ -80,8 +140,9 @@ def find_difference(expression: str, first: date, last: date) -> str | None:
     try:
         ours = cron.read(cron.check(expression))
     except ValueError:
-        found = _steps_from_weekday(expression) or not any(map(_sim(expression, first), days))
-        return None if found else "refused"
+        named = Calendar(expression).names if Calendar.knows(expression) else None
+        found = not any(map(named or _sim(expression, first), days))
+        return None if found or _steps_from_weekday(expression) else "refused"
     dates = set(takewhile(lambda day: day <= last, cron.dates_from(ours, first)))
     if Debian.knows(expression):
         debian = Debian(expression)
@@ -92,7 +153,12 @@ def find_difference(expression: str, first: date, last: date) -> str | None:
             debian.sets[1],
         ):
             return "times of Debian"
-    if not _steps_from_weekday(expression):
+    for day_match in (None, "any", "all") if Calendar.knows(expression) else ():
+        dates_found = cron.dates_from(cron.read(expression, day_match), first)
+        named_dates = set(takewhile(lambda day: day <= last, dates_found))
+        if named_dates != set(filter(Calendar(expression, day_match).names, days)):
+            return f"days of a calendar, {day_match}"
+    if not _steps_from_weekday(expression) and _sim_knows(expression):
         sim = CronSim(expression, datetime.combine(first, datetime.min.time()))
         if dates != set(filter(_sim(expression, first), days)):
             return "days of cronsim"
@@ -105,6 +171,14 @@ def find_difference(expression: str, first: date, last: date) -> str | None:
     if _croniter_agrees(expression) and _walk(ours, start) != _theirs(expression, start):
         return "walk of croniter"
     return None
+
+
+def _sim_knows(expression: str) -> bool:
+    """Whether cronsim has the days that depend on the month: no working day near a day."""
+    _, _, days, _, weekdays = expression.split()
+    return not any(
+        item.startswith("L-") or (item.endswith("W") and item != "LW") for item in days.split(",")
+    ) and not any(len(item) == 4 and item.endswith("L") for item in weekdays.split(","))
 
 
 def _sim(expression: str, first: date) -> Callable[[date], bool]:
@@ -143,7 +217,7 @@ def _croniter_agrees(expression: str) -> bool:
     """
     _, _, day, _, weekday = expression.split()
     stars = "*" in day + weekday and "*" not in (day, weekday)
-    return not ("#" in weekday or stars or ("," in day and "L" in day))
+    return not (stars or (_of_month(day, weekday) and day != "L") or "#" in weekday)
 
 
 def _walk(ours: cron.Cron, start: datetime) -> list[datetime]:

@@ -1,14 +1,14 @@
-"""A reader of the words of a schedule: which minutes and dates they name. It knows no cron."""
+"""A reader of the words of a schedule: which times and dates they name. It knows no cron."""
 
 import calendar
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 
 MONTHS = list(calendar.month_name)
 DAYS = list(calendar.day_name)  # Monday first
-ORDINALS = ["first", "second", "third", "fourth", "fifth"]
+ORDINALS = ["first", "second", "third", "fourth", "fifth", "last"]
 
 Dates = Callable[[date], bool]
 
@@ -17,6 +17,56 @@ Dates = Callable[[date], bool]
 class Meaning:
     times: frozenset[tuple[int, int]]  # hour and minute
     dates: Dates
+
+
+@dataclass(frozen=True)
+class Times:
+    """What the words of a schedule without cron say; without a unit, one moment."""
+
+    anchor: datetime
+    count: int = 0
+    unit: str = ""
+
+
+def read_times(words: str) -> Times:
+    """Raises ValueError for a sentence that it does not understand as a whole."""
+    if found := re.fullmatch(r"Once, at (\S+) on (\w+), (.+)", words):
+        moment = _moment(found[3], found[1])
+        _require_weekday(moment, found[2])
+        return Times(moment)
+    if found := re.fullmatch(r"Every (?:(\d+) )?(minute|hour)s? from (\S+) on (.+)", words):
+        return Times(_moment(found[4], found[3]), int(found[1] or 1), f"{found[2]}s")
+    if found := re.fullmatch(
+        r"Every (?:(\d+) )?(day|week)s?(?: on (\w+))? at (\S+) from (.+)", words
+    ):
+        anchor = _moment(found[5], found[4])
+        if found[2] == "week":
+            _require_weekday(anchor, found[3])
+        return Times(anchor, int(found[1] or 1), f"{found[2]}s")
+    raise ValueError(f"unknown times: {words!r}")
+
+
+def split_exceptions(words: str) -> tuple[str, set[date], int]:
+    """The words without their excluded dates, those that are listed, and how many there are."""
+    words, _, said = words.partition(", except on ")
+    if found := re.fullmatch(r"(\d+) dates between (.+) and (.+)", said):
+        return words, {_date(found[2]), _date(found[3])}, int(found[1])
+    dates = {_date(one) for one in re.split(r", | and ", said) if one}
+    return words, dates, len(dates)
+
+
+def _moment(day: str, clock: str) -> datetime:
+    return datetime.combine(_date(day), time.fromisoformat(clock))
+
+
+def _date(words: str) -> date:
+    day, month, year = words.split()
+    return date(int(year), MONTHS.index(month), int(day))
+
+
+def _require_weekday(moment: datetime, name: str) -> None:
+    if DAYS[moment.weekday()] != name:
+        raise ValueError(f"{moment} is no {name}")
 
 
 def read_words(words: str) -> Meaning:
@@ -61,7 +111,7 @@ def _times(words: str) -> set[tuple[int, int]]:
 
 
 def _hours(words: str) -> Iterable[int]:
-    if found := re.fullmatch(r"every (\d+)(?:nd|rd|th) hour from (\d\d) through (\d\d)", words):
+    if found := re.fullmatch(r"every (\d+)(?:st|nd|rd|th) hour from (\d\d) through (\d\d)", words):
         return range(int(found[2]), int(found[3]) + 1, int(found[1]))
     if found := re.fullmatch(r"the hours? (.+)", words):
         return _numbers(found[1])
@@ -96,13 +146,26 @@ def _dates(words: str) -> Dates:
 
 
 def _days_of_month(words: str) -> Dates:
+    parts = [_day_of_month(part) for part in re.split(r"(?:, | and )(?=on )", words)]
+    return lambda day: any(part(day) for part in parts)
+
+
+def _day_of_month(words: str) -> Dates:
     if words == "on the last day of the month":
         return _is_last
-    if found := re.fullmatch(r"(.+) and (on the last day of the month)", words):
-        days = _days_of_month(found[1])
-        return lambda day: days(day) or _is_last(day)
+    if found := re.fullmatch(r"on the (?:(\d+)\w\w )?day before the last day of the month", words):
+        before = int(found[1] or 1)
+        return lambda day: day.day == _length(day) - before
+    if words == "on the last working day of the month":
+        return lambda day: day.day == max(_working_days(day))
+    if found := re.fullmatch(r"on the working day nearest to day (\d+) of the month", words):
+        number = int(found[1])
+        return lambda day: (
+            number <= _length(day)
+            and day.day == min(_working_days(day), key=lambda one: abs(one - number))
+        )
     if found := re.fullmatch(
-        r"on every (\d+)(?:nd|rd|th) day of the month from (\d+) through (\d+)", words
+        r"on every (\d+)(?:st|nd|rd|th) day of the month from (\d+) through (\d+)", words
     ):
         among = set(range(int(found[2]), int(found[3]) + 1, int(found[1])))
         return lambda day: day.day in among
@@ -110,6 +173,15 @@ def _days_of_month(words: str) -> Dates:
         numbers = _numbers(found[1])
         return lambda day: day.day in numbers
     raise ValueError(f"unknown days: {words!r}")
+
+
+def _length(day: date) -> int:
+    return calendar.monthrange(day.year, day.month)[1]
+
+
+def _working_days(day: date) -> list[int]:
+    days = (date(day.year, day.month, n) for n in range(1, _length(day) + 1))
+    return [one.day for one in days if one.weekday() < 5]
 
 
 def _weekdays(words: str) -> Dates:
@@ -131,11 +203,15 @@ def _plain_weekday(days: set[int]) -> Dates:
 
 
 def _nth_weekday(numbers: set[int], weekday: int) -> Dates:
-    return lambda day: day.weekday() == weekday and (day.day - 1) // 7 in numbers
+    last = ORDINALS.index("last") in numbers
+    return lambda day: (
+        day.weekday() == weekday
+        and ((day.day - 1) // 7 in numbers or (last and day.day + 7 > _length(day)))
+    )
 
 
 def _is_last(day: date) -> bool:
-    return day.day == calendar.monthrange(day.year, day.month)[1]
+    return day.day == _length(day)
 
 
 def _names(words: str, names: list[str]) -> set[int]:

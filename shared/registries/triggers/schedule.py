@@ -1,12 +1,12 @@
-"""`schedule`: a cron expression in a time zone."""
+"""`schedule`: times in a time zone, by a cron expression, a moment or an interval."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
 from shared.definition.fields import Block
 from shared.registries.triggers.types import TriggerDefinition
-from shared.schedule.config import ScheduleTriggerConfig
+from shared.schedule.config import FORMS, ScheduleTriggerConfig
 
 
 class SchedulePayload(Block):
@@ -19,10 +19,32 @@ class SchedulePayload(Block):
     ] = None
 
 
+def _build_config_schema() -> dict[str, Any]:
+    """The schema in one piece: exactly one of the forms is required, and none is null."""
+    schema = ScheduleTriggerConfig.model_json_schema()
+    defs = schema.pop("$defs")
+    properties = schema["properties"]
+    for form in (*FORMS, "day_match"):
+        found = properties.pop(form)
+        found.pop("default", None)
+        form_schema = found.pop("anyOf")[0]
+        if name := form_schema.get("$ref", "").rpartition("/")[2]:
+            form_schema = defs[name]
+        properties[form] = {**form_schema, **found}
+    options = [key for key in properties if key not in (*FORMS, "timezone")]
+    order = (*FORMS, "timezone", *options)
+    schema["properties"] = {key: properties[key] for key in order}
+    schema["oneOf"] = [{"required": [form]} for form in FORMS]
+    return schema
+
+
 SCHEDULE = TriggerDefinition(
     type="schedule",
-    description="Fires at the times a cron expression names in a time zone.",
-    config_schema=ScheduleTriggerConfig.model_json_schema(),
+    description=(
+        "Fires in a time zone at the times of a cron expression, at one moment, or every so many "
+        "minutes, hours, days or weeks."
+    ),
+    config_schema=_build_config_schema(),
     payload_schema=SchedulePayload.model_json_schema(),
     config_model=ScheduleTriggerConfig,
 )

@@ -79,6 +79,16 @@ def of(
         ),
         (
             {"next_fire_time": None, "fires": 1, "last_fire_time": DECIDED},
+            {"cron": None, "at": "2026-12-01T09:00"},
+            "is over: its moment, 2026-12-01 09:00 Europe/Paris, has come.",
+        ),
+        (
+            {"next_fire_time": None},
+            {"cron": None, "at": "2026-12-01T09:00"},
+            "is over: its moment, 2026-12-01 09:00 Europe/Paris, has come, and it did not fire.",
+        ),
+        (
+            {"next_fire_time": None, "fires": 1, "last_fire_time": DECIDED},
             {"max_fires": 1},
             "is over: it fired once, last for 2026-12-01 09:00 Europe/Paris, and max_fires "
             "allows no more.",

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from importlib import resources
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -38,9 +39,12 @@ def moved(monkeypatch: pytest.MonkeyPatch, to: str) -> None:
     monkeypatch.setattr(zones, "VERSION", "2999a")
 
 
-async def created(url: str, keys: Keys, at: datetime, cron: str = "0 9 * * *") -> str:
-    async with running(url, keys, clock=ManualClock(at), roles="api") as rota:
-        said = news(triggers=[schedule(cron, "Europe/Paris")])
+async def created(
+    url: str, keys: Keys, start: datetime, cron: str = "0 9 * * *", **form: Any
+) -> str:
+    async with running(url, keys, clock=ManualClock(start), roles="api") as rota:
+        config = {"timezone": "Europe/Paris", **(form or {"cron": cron})}
+        said = news(triggers=[{**schedule(), "config": config}])
         return str((await rota.create(said)).name)
 
 
@@ -87,6 +91,29 @@ async def test_a_time_that_moved_later_on_its_day_does_not_fire_again(
         clock.set(NINE + HOUR + DAY)
         await rota.ended(name, 2)
         assert (await told(rota, name))[2:] == [("2026-11-24T09:00", "FIRED")]
+
+
+async def test_a_moment_or_a_day_that_moved_does_not_fire_again(
+    url: str, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daily = {"every": {"unit": "days", "count": 1, "anchor": "2026-11-02T09:00"}}
+    hourly = {"every": {"unit": "hours", "count": 24, "anchor": "2026-11-02T09:00"}}
+    forms: list[dict[str, Any]] = [{"at": "2026-11-23T09:00"}, daily, hourly]
+    names = [await created(url, keys, START, **form) for form in forms]
+    async with running(url, keys, clock=ManualClock(NINE)) as rota:
+        for name in names:
+            await rota.ended(name)
+    moved(monkeypatch, "Europe/London")
+    # a day that elapses from an anchor, which is an hour later now
+    due = NINE + HOUR
+    async with running(url, keys, clock=ManualClock(NINE + timedelta(minutes=1))) as rota:
+        await computed(rota, names[1], NINE + HOUR + DAY)
+        await computed(rota, names[2], due)
+        once, by_clock, elapsed = [await told(rota, name) for name in names]
+        assert not (await rota.get(names[0])).triggers[0].HasField("next_fire_time")
+    assert once == [("2026-11-23T09:00", "FIRED")]
+    assert by_clock == [("2026-11-23T09:00", "FIRED"), ("2026-11-23T09:00", "SKIPPED_DST")]
+    assert elapsed == [("2026-11-23T09:00", "FIRED")]
 
 
 async def test_a_change_settles_what_is_due_by_the_new_rules(

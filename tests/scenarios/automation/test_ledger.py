@@ -6,8 +6,9 @@ run that begins within its jitter and by the end of its schedule.
 
 import copy
 import random
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import grpc
@@ -21,17 +22,47 @@ from shared.clock import ManualClock
 from tests.support.automation import START, Running, execute, message, news, running, schedule
 from tests.support.tokens import Keys
 
-SEEDS: Final = range(5)
+SEEDS: Final = range(6)
 STEPS: Final = 12
 HOUR: Final = timedelta(hours=1)
 MINUTE: Final = timedelta(minutes=1)
-# cron → the minutes of each hour
-CRONS: Final = {
-    "0 * * * *": {0},
-    "*/20 * * * *": {0, 20, 40},
-    "7,8,9 * * * *": {7, 8, 9},
-    "30 * * * *": {30},
+ANCHOR: Final = datetime(2026, 11, 20, 0, 10, tzinfo=UTC)
+TUESDAY: Final = date(2026, 11, 24)
+Form = tuple[dict[str, Any], Callable[[datetime], bool]]
+
+
+def cron(minutes: str) -> Form:
+    """Minutes of each hour."""
+    named = set(map(int, minutes.split(",")))
+    return {"cron": f"{minutes} * * * *"}, lambda moment: moment.minute in named
+
+
+def every(unit: str, count: int, step: timedelta) -> Form:
+    form = {"unit": unit, "count": count, "anchor": f"{ANCHOR:%Y-%m-%dT%H:%M}"}
+    return {"every": form}, lambda moment: not (moment - ANCHOR) % step
+
+
+def without_tuesday(form: Form) -> Form:
+    config, names = form
+    return (
+        {**config, "excluded_dates": [str(TUESDAY)]},
+        lambda moment: moment.date() != TUESDAY and names(moment),
+    )
+
+
+FORMS: Final[dict[str, Form]] = {
+    "hourly": cron("0"),
+    "thrice": cron("0,20,40"),
+    "close": cron("7,8,9"),
+    "half past": cron("30"),
+    "25 minutes": every("minutes", 25, timedelta(minutes=25)),
+    "7 hours": every("hours", 7, timedelta(hours=7)),
+    "daily": every("days", 1, timedelta(days=1)),
+    "not on Tuesday": without_tuesday(cron("15,45")),
+    "25 minutes, not on Tuesday": without_tuesday(every("minutes", 25, timedelta(minutes=25))),
 }
+# Each has a slot in any hour, and so one before its end.
+OFTEN: Final = ("hourly", "thrice", "close", "half past", "25 minutes")
 EARLY: Final = "It fired at once, because the automation changed before the end of its jitter"
 JITTERS: Final = (0, 90, 1_500, 3_600)
 
@@ -40,19 +71,29 @@ JITTERS: Final = (0, 90, 1_500, 3_600)
 class Schedule:
     """What a trigger says, from one edit to the next."""
 
-    cron: str
+    form: str
     jitter: int
     end: datetime | None = None
+    at: datetime | None = None  # in place of the form
     enabled: bool = True
+
+    @property
+    def last(self) -> datetime | None:
+        """The moment after which it names nothing."""
+        return self.at or self.end
 
     def spec(self, trigger_id: str) -> dict[str, Any]:
         limit = {"end_time": self.end.isoformat()} if self.end else {}
-        spec = schedule(self.cron, jitter_seconds=self.jitter, **limit)
+        form = {"at": f"{self.at:%Y-%m-%dT%H:%M}"} if self.at else {**FORMS[self.form][0], **limit}
+        config = {"timezone": "UTC", "jitter_seconds": self.jitter, **form}
+        spec = {**schedule(), "config": config}
         return {**spec, "trigger_id": trigger_id, "enabled": self.enabled}
 
     def names(self, moment: datetime) -> bool:
+        if self.at is not None:
+            return self.enabled and moment == self.at
         ended = self.end is not None and moment > self.end
-        return self.enabled and moment.minute in CRONS[self.cron] and not ended
+        return self.enabled and FORMS[self.form][1](moment) and not ended
 
 
 @dataclass(slots=True, kw_only=True)
@@ -185,10 +226,8 @@ class Walk:
     async def switch(self) -> None:
         trigger_id = self.random.choice(list(self.model.schedules))
         said = self.model.schedules[trigger_id]
-        turned = Schedule(
-            cron=said.cron, jitter=said.jitter, end=said.end, enabled=not said.enabled
-        )
-        if turned.end is None or turned.end > self.clock.now() + HOUR:
+        turned = replace(said, enabled=not said.enabled)
+        if turned.last is None or turned.last > self.clock.now() + HOUR:
             await self._update_trigger(trigger_id, turned, "enabled")
 
     async def add_or_delete_trigger(self) -> None:
@@ -257,7 +296,7 @@ class Walk:
     async def roll_back(self) -> None:
         number = self.random.randint(1, len(self.saved))
         old = self.saved[number - 1]
-        if any(s.end and s.end < self.clock.now() + HOUR for s in old.values()):
+        if any(s.last and s.last < self.clock.now() + HOUR for s in old.values()):
             return
         request = pb.RollbackAutomationRequest(name=self.name, revision=number)
         if old != self.saved[-1]:
@@ -336,10 +375,13 @@ class Walk:
 
     def _schedule(self) -> Schedule:
         end = self.clock.now() + timedelta(minutes=self.random.randint(61, 300))
+        at = end.replace(second=0) if self.random.random() < 0.15 else None
+        form = self.random.choice(list(FORMS))
         return Schedule(
-            cron=self.random.choice(list(CRONS)),
+            form=form,
             jitter=self.random.choice(JITTERS),
-            end=self.random.choice([None, None, end]),
+            end=self.random.choice([None, None, end]) if form in OFTEN and not at else None,
+            at=at,
         )
 
     def _definition(self, schedules: dict[str, Schedule]) -> dict[str, Any]:
@@ -414,6 +456,7 @@ QUIET: Final[dict[str, dict[str, Any]]] = {
     "a default that is written out": {"config": {"on_gap": "shift"}},
 }
 LOUD: Final[dict[str, dict[str, Any]]] = {
+    "an excluded date": {"config": {"excluded_dates": ["2027-12-24"]}},
     "cron": {"config": {"cron": "*/2 * * * *"}},
     "the zone": {"config": {"timezone": "Asia/Kathmandu"}},
     "jitter": {"config": {"jitter_seconds": 0}},

@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ _ZONES = ("UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata")
 
 
 def drawn(chance: random.Random) -> ScheduleTriggerConfig:
+    if chance.random() < 0.3:
+        return _drawn_interval(chance)
     minute = chance.choice(("0", "30", "0,30", "*/20", "15"))
     hour = chance.choice(("*", "9", "9-17", "*/6", "2", "3", "13,22"))
     day = chance.choice(("*", "*", "1", "15", "L", "*/2"))
@@ -24,7 +27,17 @@ def drawn(chance: random.Random) -> ScheduleTriggerConfig:
     )
 
 
-@pytest.mark.parametrize("seed", range(40))
+def _drawn_interval(chance: random.Random) -> ScheduleTriggerConfig:
+    unit, count = chance.choice([("minutes", 90), ("hours", 2), ("days", 2), ("weeks", 1)])
+    anchor = chance.choice(("2027-03-01T09:00", "2027-03-21T09:30", "2026-01-01T02:30"))
+    form: dict[str, Any] = {"every": {"unit": unit, "count": count, "anchor": anchor}}
+    form["excluded_dates"] = ["2027-03-28", "2027-03-29"][: chance.randrange(3)]
+    if chance.random() < 0.2:
+        form = {"at": "2027-03-21T09:30"}
+    return ScheduleTriggerConfig.model_validate({"timezone": chance.choice(_ZONES), **form})
+
+
+@pytest.mark.parametrize("seed", range(60))
 def test_it_is_what_a_walk_of_both_finds(seed: int) -> None:
     chance = random.Random(seed)
     pair = drawn(chance), drawn(chance)

@@ -1,5 +1,6 @@
 """The schedule trigger's config."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 
 from shared.registries.triggers.schedule import SCHEDULE
 from shared.schedule.config import ScheduleTriggerConfig
+from shared.validation.violations import from_pydantic
 
 GOOD = {"cron": "0 9 * * 1-5", "timezone": "Europe/Paris"}
 
@@ -22,10 +24,9 @@ def test_defaults() -> None:
     assert (config.on_gap, config.on_fold, config.max_fires) == ("shift", None, None)
 
 
-@pytest.mark.parametrize("missing", ["cron", "timezone"])
-def test_cron_and_timezone_are_required(missing: str) -> None:
-    with pytest.raises(ValidationError, match=missing):
-        ScheduleTriggerConfig.model_validate({k: v for k, v in GOOD.items() if k != missing})
+def test_a_time_zone_is_required() -> None:
+    with pytest.raises(ValidationError, match="timezone"):
+        ScheduleTriggerConfig.model_validate({"cron": "0 9 * * 1-5"})
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,12 @@ def test_cron_and_timezone_are_required(missing: str) -> None:
         ("*/60 * * * *", "step"),
         ("5-5/2 * * * *", "one value"),
         ("0 22-2 * * *", "range"),
-        ("0 9 15W * *", "day of month"),
+        ("0 9 0W * *", "1 to 31"),
+        ("0 9 L-31 * *", "L-1 to L-30"),
+        ("0 9 W * *", "day of month"),
+        ("0 9 * * L", "day of week"),
+        ("0 9 * * 8L", "0 to 7"),
+        ("0 9 * * MUNL", "0 to 7, or SUN, MON, "),
         ("0 9 ? * *", "day of month"),
         ("0 9 */2 * 8#1", "0 to 7|day of week"),
         ("0 9 * * MON#6", "day of week"),
@@ -77,6 +83,7 @@ def test_a_cron_we_do_not_mean_is_refused_with_a_reason(expression: str, why: st
         ("0 9 * * mon-fri", "0 9 * * MON-FRI"),
         ("0 9 * jan,jul sat-sun", "0 9 * JAN,JUL SAT-SUN"),
         ("0 9 L * *", "0 9 L * *"),
+        ("0 9 l-3,lw,15w * 5L,monl", "0 9 L-3,LW,15W * 5L,MONL"),
         ("0 9 * * 1#1", "0 9 * * 1#1"),
         ("0 0 29 2 *", "0 0 29 2 *"),
         ("0 0 31 2 1", "0 0 31 2 1"),
@@ -106,6 +113,73 @@ def test_plain_cron_is_accepted(written: str, kept: str) -> None:
 def test_an_unknown_zone_is_refused(zone: str) -> None:
     with pytest.raises(ValidationError, match="timezone"):
         _config(timezone=zone)
+
+
+EVERY = {"unit": "minutes", "count": 90, "anchor": "2027-03-01T09:00"}
+DAILY = {**EVERY, "unit": "days", "count": 2}
+
+
+@pytest.mark.parametrize(
+    ("config", "field", "why"),
+    [
+        ({}, "cron", "is required, unless at or every is given"),
+        ({"cron": "0 9 * * *", "at": "2027-03-01T09:00"}, "at", "give exactly one"),
+        ({"at": "2027-03-01T09:00", "every": EVERY}, "every", "give exactly one"),
+        ({"at": "2027-03-01"}, "at", "such as 2027-03-01T00:00:00"),
+        ({"at": "2027-03-01T08:00:00Z"}, "at", "without an offset, such as 2027-03-01T09:00:00"),
+        ({"at": "tomorrow"}, "at", "such as 2027-03-01T09:00"),
+        ({"at": "2027-02-29T09:00"}, "at", "no time that the calendar has"),
+        ({"at": 1_800_000_000}, "at", "a local time"),
+        ({"at": "2027-03-01T09:00", "excluded_dates": ["2027-03-01"]}, "excluded_dates", "once"),
+        ({"at": "2027-03-01T09:00", "end_time": "2028-01-01T00:00:00Z"}, "end_time", "once"),
+        ({"at": "2027-03-01T09:00", "max_fires": 2}, "max_fires", "once"),
+        ({"at": "2027-03-01T09:00", "on_fold": "both"}, "on_fold", "once"),
+        ({"at": "2027-03-01T09:00", "day_match": "any"}, "day_match", "day fields of cron"),
+        ({"at": "0001-01-01T00:00"}, "at", "0001 to 9999"),
+        ({"every": {**EVERY, "anchor": "0001-01-01T00:00"}}, "every.anchor", "0001 to 9999"),
+        ({"every": {**EVERY, "count": 0}}, "every.count", "greater than or equal to 1"),
+        ({"every": {**EVERY, "count": 1.5}}, "every.count", "integer"),
+        ({"every": {**EVERY, "count": 527_041}}, "every.count", "527040"),
+        ({"every": {**DAILY, "count": 367}}, "every.count", "at most 366 days"),
+        ({"every": {**DAILY, "unit": "months"}}, "every.unit", "'minutes', 'hours'"),
+        ({"every": {"unit": "days", "count": 2}}, "every.anchor", "is required"),
+        ({"every": {**DAILY, "more": 1}}, "every.more", "is not a known field"),
+        ({"every": DAILY, "day_match": "all"}, "day_match", "day fields of cron"),
+        ({"every": EVERY, "on_gap": "skip"}, "on_gap", "elapsed time"),
+        ({"every": EVERY, "on_fold": "both"}, "on_fold", "elapsed time"),
+        ({"every": EVERY, "excluded_dates": ["24.12.2027"]}, "excluded_dates[0]", "2027-12-24"),
+        ({"every": EVERY, "excluded_dates": ["2027-02-29"]}, "excluded_dates[0]", "no date"),
+        ({"cron": "0 9 31 2 MON", "day_match": "all"}, "cron", "day_match 'all' leaves none"),
+        ({"cron": "0 9 */10 * 3#4"}, "cron", "with day_match 'any'"),
+        ({"cron": "0 9 1 * MON", "day_match": "both"}, "day_match", "'any' or 'all'"),
+    ],
+)
+def test_what_has_no_meaning_in_a_form_is_refused_at_its_field(
+    config: dict[str, Any], field: str, why: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        ScheduleTriggerConfig.model_validate({"timezone": "Europe/Paris", **config})
+    (fault,) = from_pydantic(refused.value, "")
+    assert fault.field == field
+    assert why in fault.message
+
+
+def test_an_excluded_date_of_a_year_and_a_day_more_is_too_many() -> None:
+    first = date(2027, 1, 1)
+    days = [(first + timedelta(days=n)).isoformat() for n in range(367)]
+    assert len(_config(excluded_dates=days[1:]).excluded) == 366
+    with pytest.raises(ValidationError, match="excluded_dates"):
+        _config(excluded_dates=days)
+
+
+@pytest.mark.parametrize(
+    "form", [{"at": "2027-03-01T09:00:30"}, {"every": EVERY}, {"every": DAILY}]
+)
+def test_the_published_schema_takes_what_is_taken(form: dict[str, Any]) -> None:
+    config = {"timezone": "Europe/Paris", **form}
+    ScheduleTriggerConfig.model_validate(config)
+    assert Draft202012Validator(SCHEDULE.config_schema).is_valid(config)
+    assert not Draft202012Validator(SCHEDULE.config_schema).is_valid({**GOOD, **form})
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Etc/GMT+5", "America/Argentina/Ushuaia", "Asia/Kolkata"])
@@ -145,7 +219,10 @@ def test_the_published_schemas_are_valid_and_state_the_limits() -> None:
     Draft202012Validator.check_schema(SCHEDULE.payload_schema)
     jitter = SCHEDULE.config_schema["properties"]["jitter_seconds"]
     assert (jitter["minimum"], jitter["maximum"]) == (0, 3_600)
-    assert SCHEDULE.config_schema["required"] == ["cron", "timezone"]
+    assert SCHEDULE.config_schema["required"] == ["timezone"]
+    assert SCHEDULE.config_schema["oneOf"] == [
+        {"required": [form]} for form in ("cron", "at", "every")
+    ]
     assert set(SCHEDULE.payload_schema["properties"]) == {
         "fired_at",
         "scheduled_for",

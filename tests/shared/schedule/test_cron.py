@@ -54,6 +54,16 @@ EVERY_DAY = list(range(1, 31))
         ("0 9 * * 0#5", [29]),
         ("0 9 * * FRI#5", []),
         ("0 9 1,L * *", [1, 30]),
+        # days that depend on the month: November 2026 ends on a Monday
+        ("0 9 LW * *", [30]),
+        ("0 9 L-3 * *", [27]),
+        ("0 9 L-29,L-30 * *", [1]),
+        ("0 9 1W * *", [2]),
+        ("0 9 14W,15W * *", [13, 16]),
+        ("0 9 31W * *", []),
+        ("0 9 * * 1L", [30]),
+        ("0 9 * * SUNL,7L,0L", [29]),
+        ("0 9 1,LW * 5L", [1, 27, 30]),
         # a step after a single value goes on to the end, of a week to Saturday
         ("0 9 5/10 * *", [5, 15, 25]),
         ("0 9 * * 5/2", [6, 13, 20, 27]),
@@ -62,6 +72,31 @@ EVERY_DAY = list(range(1, 31))
 )
 def test_the_days_of_an_expression(expression: str, named: list[int]) -> None:
     assert days(expression) == named
+
+
+def test_a_working_day_is_sought_in_its_month() -> None:
+    assert days("0 9 1W * *", "2026-08-01", "2026-08-31") == [3]  # the 1st is a Saturday
+    assert days("0 9 31W * *", "2026-05-01", "2026-05-31") == [29]  # the 31st is a Sunday
+    assert days("0 9 LW * *", "2026-01-01", "2026-02-28") == [30, 27]  # Saturdays
+    assert days("0 9 LW * *", "2026-05-01", "2026-05-31") == [29]  # a Sunday
+
+
+@pytest.mark.parametrize(
+    ("expression", "any_of", "all_of"),
+    [
+        ("0 9 13 * FRI", {6, 13, 20, 27}, {13}),
+        ("0 9 1-7 * MON", {1, 2, 3, 4, 5, 6, 7, 9, 16, 23, 30}, {2}),
+        ("0 9 */2 * MON", {*range(1, 31, 2), *MONDAYS}, {9, 23}),
+        ("0 9 LW * FRI", {6, 13, 20, 27, 30}, set()),
+        # a lone * is no day that is given
+        ("0 9 * * FRI", {6, 13, 20, 27}, {6, 13, 20, 27}),
+        ("0 9 13 * *", {13}, {13}),
+    ],
+)
+def test_days_match_any_or_all(expression: str, any_of: set[int], all_of: set[int]) -> None:
+    for match, wanted in (("any", any_of), ("all", all_of)):
+        found = cron.dates_from(cron.read(expression, match), date(2026, 11, 1))
+        assert {day.day for day in takewhile(lambda day: day.month == 11, found)} == wanted
 
 
 @pytest.mark.parametrize("expression", ["0 0 */10 * 3#4", "0 0 */3 2 1#5", "0 0 31 2,4,6,9,11 *"])

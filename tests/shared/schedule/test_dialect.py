@@ -73,6 +73,11 @@ def suggested(expression: str) -> str:
         ("*/60 * * * *", "0 * * * *"),
         ("0 */24 * * *", "0 0 * * *"),
         ("5-5/2 * * * *", "5 * * * *"),
+        ("0 0 9 ? * 6L", "0 9 * * FRIL"),
+        ("0 0 9 LW * ?", "0 9 LW * *"),
+        ("0 9 * * L5", "0 9 * * 5L"),
+        ("0 9 WL * *", "0 9 LW * *"),
+        ("0 9 * * FRIDAYL", "0 9 * * FRIL"),
         ("0 9 1, 15 * *", "0 9 1,15 * *"),
         ("'0 9 * * *'", "0 9 * * *"),
     ],
@@ -93,7 +98,7 @@ def test_where_sunday_is_1_the_refusal_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "expression", ["@reboot", "@every 7m", "0 9 LW * *", "0 9 * * 5L", "nonsense!", "0 0 30 2 *"]
+    "expression", ["@reboot", "@every 7m", "0 9 L-3W * *", "0 9 L/2 * *", "nonsense!", "0 0 30 2 *"]
 )
 def test_what_has_no_counterpart_gets_no_advice(expression: str) -> None:
     assert "write" not in refusal(cron=expression)

@@ -20,6 +20,12 @@ def schedule(cron: str, zone: str = "UTC", **more: Any) -> ScheduleTriggerConfig
     return ScheduleTriggerConfig.model_validate({"cron": cron, "timezone": zone, **more})
 
 
+def every(count: int, unit: str, anchor: str, **more: Any) -> ScheduleTriggerConfig:
+    return ScheduleTriggerConfig.model_validate(
+        {"every": {"count": count, "unit": unit, "anchor": anchor}, "timezone": "UTC", **more}
+    )
+
+
 def really(config: ScheduleTriggerConfig, start: datetime) -> int:
     fires = 0
     for slot in slots_after(config, start):
@@ -43,13 +49,24 @@ def really(config: ScheduleTriggerConfig, start: datetime) -> int:
         (schedule("*/4 * * * *", start_time=IN_TEN_DAYS), MONDAY),
         (schedule("*/4 * * * *", end_time=IN_TEN_DAYS), MONDAY),
         (schedule("*/4 * * * *", max_fires=300), MONDAY),
+        (every(7, "minutes", "2020-01-01T00:03"), MONDAY),
+        (every(7, "minutes", "2026-12-01T00:03"), MONDAY),
+        (every(7, "minutes", "2020-01-01T00:03", excluded_dates=["2026-12-24"]), MONDAY),
+        (every(7, "minutes", "2020-01-01T00:03", start_time=IN_TEN_DAYS, max_fires=900), MONDAY),
+        (every(1, "minutes", "2020-01-01T00:00", excluded_dates=["2026-11-23"]), MONDAY),
+        (every(36, "hours", "2020-01-01T00:03", excluded_dates=["2026-12-24"]), MONDAY),
+        (schedule("*/4 * * * *", excluded_dates=["2026-11-23", "2026-12-02"]), MONDAY),
+        (schedule("*/4 * 1-20 * MON", day_match="all"), MONDAY),
+        (ScheduleTriggerConfig(at="2026-12-01T09:00", timezone="UTC"), MONDAY),
         # seldom enough to be counted, with what a clock change does
         (schedule("30 2 * * *", "Europe/Paris", on_gap="skip"), BEFORE_THE_GAP),
         (schedule("0 9 29 2 *"), MONDAY),
         (schedule("0 9 * * *", max_fires=3), MONDAY),
         (schedule("0 * * * *", end_time=IN_TEN_DAYS, max_fires=1), MONDAY),
     ],
-    ids=lambda value: value.cron if isinstance(value, ScheduleTriggerConfig) else f"{value:%a}",
+    ids=lambda value: (
+        value.cron or "" if isinstance(value, ScheduleTriggerConfig) else f"{value:%a}"
+    ),
 )
 def test_a_month_has_as_many_runs_as_slots(config: ScheduleTriggerConfig, start: datetime) -> None:
     assert count_runs(config, start, start + MONTH) == really(config, start)

@@ -9,6 +9,7 @@ GIVEN = "Day of month and day of week are both given"
 EITHER = f"{GIVEN}: it fires on days that match either."
 BOTH = f"{GIVEN}, and one starts with *: it fires only on days that match both."
 LACK = "Months that lack the day are left out."
+WORKING = "A working day is Monday through Friday, also if it is a holiday."
 SIXTY = "Its minute is *: it fires 60 times in each of its hours."
 NO_STEP = "; Debian's cron has no step after a single value."
 
@@ -93,10 +94,44 @@ def config(cron: str, **more: str | int) -> ScheduleTriggerConfig:
         ("0 9 1,31 * *", []),
         ("0 9 31,L * *", []),
         ("0 9 * * 5#4,5#5", []),
+        ("0 9 * * 5L", []),
+        ("0 9 L-3 * *", []),
+        ("0 9 L-29 * *", [LACK]),
+        ("0 9 LW * *", [WORKING]),
+        ("0 9 30W * *", [WORKING, LACK]),
     ],
 )
 def test_what_may_surprise_is_said(expression: str, notes: list[str]) -> None:
     assert find_notes(config(expression)) == notes
+
+
+def test_which_days_match_is_said() -> None:
+    nothing = "day_match changes nothing: at most one of day of month and day of week is given."
+    assert find_notes(config("0 9 13 * 5", day_match="any")) == [EITHER]
+    both = f"{GIVEN}, and day_match is all: it fires only on days that match both."
+    assert find_notes(config("0 9 13 * 5", day_match="all")) == [both, LACK]
+    assert find_notes(config("0 9 * * 5", day_match="all")) == [nothing]
+    assert find_notes(config("0 9 13 * *", day_match="any")) == [nothing]
+
+
+@pytest.mark.parametrize(
+    ("count", "unit", "zone", "said"),
+    [
+        (90, "minutes", "Europe/Paris", True),
+        (36, "hours", "Europe/Paris", True),
+        (15, "minutes", "Europe/Paris", False),
+        (1, "hours", "Europe/Paris", False),
+        (90, "minutes", "Asia/Tokyo", False),
+        (2, "days", "Europe/Paris", False),
+    ],
+)
+def test_elapsed_time_is_said_where_a_clock_change_moves_its_local_times(
+    count: int, unit: str, zone: str, said: bool
+) -> None:
+    every = {"unit": unit, "count": count, "anchor": "2027-03-01T09:00"}
+    schedule = ScheduleTriggerConfig.model_validate({"every": every, "timezone": zone})
+    moved = "It goes by elapsed time: after a clock change its local times are other ones."
+    assert find_notes(schedule) == ([moved] if said else [])
 
 
 def test_unusual_rules_for_clock_changes_are_said() -> None:

@@ -36,8 +36,8 @@ SAID = {
     "minLength": "must not be empty",
     "maxLength": r"must have at most [\d,]+ characters; has 20,000",
     "minItems": "must not be empty",
-    "maxItems": r"must have at most \d+ items; has 60",
-    "pattern": r"must have 1 to 6\d characters: .+",
+    "maxItems": r"must have at most \d+ items; has 400",
+    "pattern": r"must have 1 to 6\d characters: .+|must be a (local time|date) .*such as .+",
 }
 
 
@@ -74,11 +74,17 @@ def broken(path: str, limit: str) -> dict[str, Any]:
     del made["display_name"]
     if path == "display_name":
         del made["definition"]["name"]
+    config: Any = made["definition"]["triggers"][0]["config"]
+    if ".every." in path:
+        config["every"] = {"unit": "days", "count": 2, "anchor": "2027-03-01T09:00"}
+        del config["cron"]
+    if "excluded_dates" in path:
+        config["excluded_dates"] = ["2027-12-24"]
     *inner, last = [name or int(number) for name, number in PART.findall(path)]
     at: Any = made
     for key in inner:
         at = at.setdefault(key, {}) if isinstance(at, dict) else at[key]
-    at[last] = at[last][:1] * 60 if limit == "maxItems" else BROKEN[limit]
+    at[last] = at[last][:1] * 400 if limit == "maxItems" else BROKEN[limit]
     return made
 
 

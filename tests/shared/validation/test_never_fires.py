@@ -18,6 +18,10 @@ def of(*triggers: dict[str, Any]) -> AutomationDefinition:
     return AutomationCreate.model_validate(news(triggers=list(triggers))).definition
 
 
+def form(**config: Any) -> dict[str, Any]:
+    return {**schedule(), "config": {"timezone": "Europe/Paris", **config}}
+
+
 def found(*triggers: dict[str, Any], fired: int = 0) -> list[tuple[str, str]]:
     definition = of(*triggers)
     fires = dict.fromkeys(never_fires.zero_fires(definition), fired)
@@ -40,6 +44,10 @@ def found(*triggers: dict[str, Any], fired: int = 0) -> list[tuple[str, str]]:
         schedule("30 2 28 3 *", "Europe/Paris", on_gap="skip"),
         schedule("30 2 28 3 *", "Europe/Paris", end_time="2027-03-29T00:00:00Z"),
         {**schedule(end_time="2020-01-01T00:00:00Z"), "enabled": False},
+        form(at="2026-11-23T09:01"),
+        form(every={"unit": "weeks", "count": 2, "anchor": "1999-01-01T09:00"}),
+        form(every={"unit": "hours", "count": 2, "anchor": "2999-01-01T09:00"}),
+        {**form(at="2020-01-01T09:00"), "enabled": False},
     ],
     ids=lambda trigger: str(trigger["config"]),
 )
@@ -73,6 +81,22 @@ def test_what_will_fire_or_is_disabled_has_no_fault(trigger: dict[str, Any]) -> 
             "on_gap",
             "every time that is left is skipped: 02:30 does not exist on 2027-03-28",
         ),
+        (
+            form(at="2026-11-23T09:00"),
+            "at",
+            "its moment has passed, so it would never fire: it is 2026-11-23T09:00 in "
+            "Europe/Paris; "
+            "in ten minutes instead is '2026-11-23T09:11'",
+        ),
+        (form(at="2027-03-28T02:30", on_gap="skip"), "on_gap", "02:30 does not exist"),
+        (
+            form(
+                every={"unit": "days", "count": 2, "anchor": "2027-06-01T09:00"},
+                end_time="2027-05-01T00:00:00Z",
+            ),
+            "every",
+            "comes next at 2027-06-01T07:00:00Z, after end_time",
+        ),
     ],
     ids=lambda value: str(value.get("config")) if isinstance(value, dict) else "",
 )
@@ -91,6 +115,25 @@ def test_what_has_fired_as_often_as_it_may_is_told_so() -> None:
         "definition.triggers[0].config.max_fires",
         "it has fired 2 times already, so it would never fire again",
     )
+
+
+@pytest.mark.parametrize(
+    ("now", "proposed"),
+    [
+        ("2026-11-23T08:00:00.5", "in ten minutes instead is '2026-11-23T09:11'"),
+        ("2027-03-28T00:55:00", "in ten minutes instead is '2027-03-28T03:06'"),
+        # both 02:06 and 02:55 come twice, and the first time is over
+        ("2027-10-31T00:55:00", "in two hours instead is '2027-10-31T03:56'"),
+    ],
+)
+def test_what_is_proposed_instead_of_a_moment_that_has_passed_works(
+    now: str, proposed: str
+) -> None:
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    (fault,) = never_fires.find_violations(of(form(at="2026-11-01T09:00")), moment, {"t": 0})
+    assert proposed in fault.message
+    later = of(form(at=proposed.split("'")[1]))
+    assert not list(never_fires.find_violations(later, moment, {"t": 0}))
 
 
 def test_only_the_triggers_that_are_asked_about_are_looked_at() -> None:

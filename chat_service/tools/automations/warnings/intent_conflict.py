@@ -13,10 +13,12 @@ from chat_service.tools.automations.warnings.intent_words import WEEKEND, Intent
 from shared.schedule import cron, zones
 from shared.schedule.coincidence import list_fires
 from shared.schedule.config import ScheduleTriggerConfig
-from shared.schedule.cron import EVERY_WEEKDAY, Cron
+from shared.schedule.cron import EVERY_DAY, EVERY_MONTH, EVERY_WEEKDAY, WEEK, Cron
+from shared.schedule.slots import read_cron
 
 _DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _WORKDAYS: Final = 0b0111110
+_DAY_MINUTES: Final = 1_440
 _HALF_YEAR: Final = timedelta(days=182)
 # All schedules of a draft share so many fires that are gone through.
 _MOST_FIRES: Final = 60
@@ -66,7 +68,7 @@ def _read(triggers: Sequence[Json]) -> Iterator[ScheduleTriggerConfig]:
 def _of_days(
     said: IntentWords, schedules: Sequence[ScheduleTriggerConfig], now: datetime, *, is_new: bool
 ) -> Iterator[str]:
-    found, fires = [cron.read(each.cron) for each in schedules], 0
+    found, fires = [read for each in schedules if (read := _sets_of(each))], 0
     meant = said.weekdays
     for each in schedules if meant is not None else ():
         fires |= _weekdays(each, now)
@@ -75,22 +77,52 @@ def _of_days(
         if not is_part and (is_new or not fires & meant):
             yield f"The words say {_named(meant)}; this fires on {_named(fires)}."
     of_month = {day for each in found for day in cron.values(each.days)}
-    is_open = any(each.last_day or each.any_day for each in found)
+    is_open = len(found) < len(schedules) or any(map(_is_open, found))
     if said.month_days and not is_open and not said.month_days & of_month:
         days, words = (", ".join(map(str, sorted(each))) for each in (of_month, said.month_days))
         yield f"The words say day {words} of the month; this fires on day {days}."
 
 
+def _sets_of(config: ScheduleTriggerConfig) -> Cron | None:
+    """The times and dates of a schedule as sets; None if it goes by elapsed time.
+
+    Of days that are equally far apart, the sets name all that may come.
+    """
+    if config.cron is not None:
+        return read_cron(config)
+    first = config.first_time
+    if first is None or (config.every and config.every.is_elapsed):
+        return None
+    is_weekly = config.every is not None and config.every.count % 7 == 0
+    is_weekly = is_weekly or (config.every is not None and config.every.unit == "weeks")
+    return Cron(
+        minutes=1 << first.minute,
+        hours=1 << first.hour,
+        days=1 << first.day if config.at else EVERY_DAY,
+        months=1 << first.month if config.at else EVERY_MONTH,
+        weekdays=1 << first.isoweekday() % WEEK if is_weekly else EVERY_WEEKDAY,
+    )
+
+
+def _is_open(found: Cron) -> bool:
+    """Whether its days of the month are not numbers of it, or not only."""
+    return found.any_day or bool(
+        found.last_days or found.last_workday or found.nearest_workdays or not found.days
+    )
+
+
 def _weekdays(config: ScheduleTriggerConfig, now: datetime) -> int:
     """Of a schedule of dates, the weekdays of the next few."""
-    found = cron.read(config.cron)
+    found = _sets_of(config)
+    if found is None:
+        return EVERY_WEEKDAY
     if not found.any_day:
         zone = zones.load(config.timezone)
         dates = list_fires(config, now, _MOST_DATES)
         return sum(1 << day for day in {each.astimezone(zone).isoweekday() % 7 for each in dates})
     if found.any_weekday or found.either_day:
         return EVERY_WEEKDAY
-    bits = found.weekdays
+    bits = found.weekdays | found.last_weekdays
     for n in range(5):
         bits |= found.nth_weekdays >> 7 * n & EVERY_WEEKDAY
     return bits
@@ -131,13 +163,14 @@ def _of_zone_and_times(
     if not said.times:
         return
     meant = frozenset().union(*said.times)
-    if is_clock and any(_has_time(cron.read(each.cron), meant) for each in schedules):
+    sets = [_sets_of(each) for each in schedules]
+    if any(found is None or (is_clock and _has_time(found, meant)) for found in sets):
         return
     if not is_clock or (said.zone is None and not _is_clock_of(zone, schedules, now)):
         clock = said.zone or zone
         most = _MOST_FIRES // len(schedules)
         fires = [list_fires(each, now, most) for each in schedules]
-        if any(len(cron.values(cron.read(each.cron).hours)) > _MOST_TIMES for each in schedules):
+        if any(found and len(cron.values(found.hours)) > _MOST_TIMES for found in sets):
             return
         if any(_minute(moment, clock) in meant for each in fires for moment in each):
             return
@@ -160,7 +193,9 @@ def _minute(moment: datetime, zone: str) -> int:
 
 
 def _times(config: ScheduleTriggerConfig) -> str:
-    found = cron.read(config.cron)
+    found = _sets_of(config)
+    if found is None:
+        return config.timezone
     hours, minutes = cron.values(found.hours), cron.values(found.minutes)
     times = [f"{hour:02}:{minute:02}" for hour in hours for minute in minutes]
     more = [f"{len(times) - _MOST_TIMES} other times"] if len(times) > _MOST_TIMES else []
@@ -178,6 +213,9 @@ def _of_interval(
         return
     fires = list_fires(schedules[0], now, _MOST_FIRES)
     least = min((after - before for before, after in pairwise(fires)), default=None)
+    if least is not None and said.interval >= _DAY_MINUTES:
+        # a change of the clock makes a day longer or shorter
+        least = timedelta(days=round(least / timedelta(days=1))) or least
     if least is not None and least != timedelta(minutes=said.interval):
         yield (
             f"The words say every {_span(said.interval)}; its slots come "

@@ -1783,8 +1783,8 @@ class PreviewScheduleRequest(betterproto2.Message):
         2, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    Required. The config of a `schedule` trigger: cron and timezone, and what
-    else TriggerSpec.config says.
+    Required. The config of a `schedule` trigger: timezone, one of cron, at and
+    every, and what else TriggerSpec.config says.
     """
 
     start_time: "datetime.datetime | None" = betterproto2.field(
@@ -1814,8 +1814,8 @@ class PreviewScheduleResponse(betterproto2.Message):
 
     slots: "list[PlannedSlot]" = betterproto2.field(1, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    The slots in order, of at most 50 years. Fewer than asked for when the
-    schedule ends or is rare.
+    The slots in order, of at most 50 years from when the schedule begins. Fewer
+    than asked for when it ends or is rare.
     """
 
     summary: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -2703,11 +2703,17 @@ class TriggerSpec(betterproto2.Message):
         3, betterproto2.TYPE_MESSAGE, optional=True
     )
     """
-    Required. Config of the type; for `schedule`: cron (five fields) and
-    timezone (IANA), and optionally start_time, end_time, max_fires,
-    jitter_seconds, catchup_window_seconds, on_gap and on_fold. Jitter carries
-    no slot past end_time. When it is saved enabled, a fire after now must be
-    left.
+    Required. Config of the type; for `schedule`: timezone (IANA) and exactly
+    one of cron (five fields), at (one local time, such as `2027-03-01T09:00`)
+    and every (`{"unit": "minutes", "count": 90, "anchor": "2027-03-01T09:00"}`,
+    of minutes, hours, days or weeks, at most 366 days). Minutes and hours go by
+    elapsed time from the anchor, days and weeks by the clock; no slot comes
+    before the anchor. Optional are start_time, end_time, max_fires,
+    jitter_seconds, catchup_window_seconds, on_gap, on_fold, excluded_dates (at
+    most 366 local dates, on which nothing fires) and, for cron, day_match:
+    whether a date matches `any` of day of month and day of week or `all`. An
+    option that has no meaning in a form is refused. Jitter carries no slot past
+    end_time. When it is saved enabled, a fire after now must be left.
     """
 
     static_inputs: "___google__protobuf__.Struct | None" = betterproto2.field(
