@@ -1,7 +1,7 @@
 """The JSON Schema of a drafter's answer, built from the catalogue: a draft, or what is missing."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from typing import Any, Final
@@ -97,12 +97,33 @@ def _variants(
         plain = _without_titles(deepcopy(dict(config)))
         defs |= plain.pop("$defs", {})
         form = deepcopy(dict(block))
-        form["properties"] |= {key: {"const": name}, "config": plain}
+        form["properties"] |= {key: {"const": name}, "config": _in_forms(plain)}
         form["required"] = [*form.get("required", ()), "config"]
         found.append(form)
     if not found:
         return dict(block)
     return found[0] if len(found) == 1 else {"anyOf": found}
+
+
+def _in_forms(config: dict[str, Any]) -> dict[str, Any]:
+    """A config of which one of several properties is required, as one whole object for each.
+
+    A grammar may take the alternatives beside `properties` for all that there is.
+    """
+    forms = [form["required"] for form in config.pop("oneOf", ()) if set(form) == {"required"}]
+    if not forms:
+        return config
+    named = {key for form in forms for key in form}
+    return {"anyOf": [_of_form(config, form, named - set(form)) for form in forms]}
+
+
+def _of_form(
+    config: Mapping[str, Any], form: Sequence[str], others: Collection[str]
+) -> dict[str, Any]:
+    properties = {key: found for key, found in config["properties"].items() if key not in others}
+    first = {key: properties[key] for key in form}
+    required = [*form, *config.get("required", ())]
+    return {**config, "properties": {**first, **properties}, "required": required}
 
 
 def _with_names(
@@ -123,5 +144,5 @@ def _without_titles(schema: dict[str, Any]) -> dict[str, Any]:
     schema.pop("title", None)
     for found in schema.get("properties", {}).values():
         if isinstance(found, dict):
-            found.pop("title", None)
+            _without_titles(found)
     return schema

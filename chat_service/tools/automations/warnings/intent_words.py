@@ -111,6 +111,11 @@ NUMBERS: Final = {
 }
 _NUMBER: Final = rf"(\d{{1,6}}|{'|'.join(NUMBERS)})"
 _INTERVAL: Final = re.compile(rf"\bevery\s+{_NUMBER}\s+(minute|hour)s\b", re.I)
+_DAY_INTERVAL: Final = re.compile(
+    rf"\b(?:every|each)\s+(?:(?:other|second)\s+(?:(day|week)|{_DAY})|{_NUMBER}\s+(day|week)s)\b"
+    r"(?!\s+of\b)|\b(fortnightly)\b",
+    re.I,
+)
 _MONTH_DAY: Final = re.compile(
     r"\b(\d{1,2})(?:st|nd|rd|th)\s+(?:day\s+)?of\s+(?:the|each|every)\s+month\b"
     r"|\bmonthly\s+on\s+the\s+(\d{1,2})(?:st|nd|rd|th)\b",
@@ -196,11 +201,21 @@ def _plain_url(url: str) -> str:
 
 
 def _interval(text: str) -> int | None:
-    """Minutes, if the text names one interval and no time at which something is due."""
+    """Minutes, if the text names one interval, and beside minutes or hours no time of day."""
     found = {
         int_of(one[1]) * (60 if one[2].lower() == "hour" else 1) for one in _INTERVAL.finditer(text)
     }
-    return found.pop() if len(found) == 1 and not any(_AT.finditer(text)) else None
+    if any(_AT.finditer(text)):
+        found = set() if not found else {0, 1}  # which of them a time belongs to is unclear
+    found |= {_of_days(one) for one in _DAY_INTERVAL.finditer(text)}
+    return found.pop() if len(found) == 1 else None
+
+
+def _of_days(one: re.Match[str]) -> int:
+    """The minutes of `every other Tuesday` or `every 3 days`."""
+    unit, _, number, units, _ = one.groups()
+    days = 1 if "day" in (unit or "", units or "") else 7
+    return (int_of(number) if number else 2) * days * 1_440
 
 
 def _weekdays(text: str) -> int | None:

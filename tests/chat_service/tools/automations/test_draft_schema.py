@@ -79,6 +79,32 @@ def test_each_fault_of_a_draft_breaks_it(catalogue: Catalogue, value: Any, at: s
     assert faults(catalogue, value) == [at]
 
 
+EVERY: Final = {"unit": "weeks", "count": 2, "anchor": "2027-03-02T09:00"}
+
+
+@pytest.mark.parametrize(
+    ("form", "is_good"),
+    [
+        ({"at": "2027-03-01T09:00"}, True),
+        ({"every": EVERY, "excluded_dates": ["2027-12-24"]}, True),
+        ({"cron": "0 9 13 * FRI", "day_match": "all"}, True),
+        ({"cron": "0 9 * * *", "at": "2027-03-01T09:00"}, False),
+        ({"at": "2027-03-01T09:00+01:00"}, False),
+        ({"every": {**EVERY, "unit": "months"}}, False),
+        ({"every": {"unit": "weeks", "count": 2}}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_a_schedule_has_one_of_its_forms(
+    catalogue: Catalogue, form: dict[str, Any], is_good: bool
+) -> None:
+    trigger = {"trigger_id": "t", "type": "schedule", "config": {"timezone": "UTC", **form}}
+    found = faults(catalogue, draft(definition={"triggers": [trigger]}))
+    assert (found == []) is is_good
+    assert "oneOf" not in json.dumps(automation_schema(catalogue, (), needs_trigger=True))
+
+
 def test_an_automation_without_triggers_may_stay_so(catalogue: Catalogue) -> None:
     bare = draft(definition={"triggers": []})
 

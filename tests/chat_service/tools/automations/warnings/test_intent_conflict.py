@@ -25,6 +25,10 @@ def draft(*crons: str, zone: str = PARIS, prompt: str = "Do it.", **config: Any)
     return {"definition": {"triggers": triggers, "plan": plan}}
 
 
+def every(count: int, unit: str, anchor: str) -> dict[str, Any]:
+    return {"every": {"count": count, "unit": unit, "anchor": anchor}}
+
+
 def of(text: str, payload: dict[str, Any], *, is_new: bool = True, own: str = PARIS) -> list[str]:
     triggers = payload["definition"]["triggers"]
     return find_conflicts(text, payload, triggers, zone=own, now=NOW, is_new=is_new)
@@ -54,6 +58,10 @@ DISAGREE = [
      "The words say Monday; this fires on Sunday."),
     ("On Wednesday at 9, remind me", "0 9 3 12 *",
      "The words say Wednesday; this fires on Thursday."),
+    ("every other Monday at 9", "0 9 * * 1",
+     "The words say every 14 days; its slots come 7 days apart."),
+    ("every 3 days at 9, water the plants", "0 9 */3 * *",
+     "The words say every 3 days; its slots come 1 day apart."),
     ("Every day at 9am, send it.", "0 10 * * *",
      f"The words say 09:00; this fires at 10:00 {PARIS}."),
     ("Every day at 9:30 pm, send it.", "30 9 * * *",
@@ -127,7 +135,7 @@ SILENT = [
     ("by 9am every day", "30 8 * * *"),
     ("on Wednesday at 18:00", "0 18 2 12 *"),
     ("Monthly on the 1st, at 9am on a weekday", "0 9 1 * *"),
-    ("every other Monday at 9", "0 9 * * 1"),
+    ("every second Friday of the month at 9", "0 9 * * FRI#2"),
     ("next Friday at 10", "0 10 4 12 *"),
     ("Tomorrow at 9, ask for the plan on Friday", "0 9 1 12 *"),
     ("Monday's report, every Tuesday", "0 9 * * 2"),
@@ -148,6 +156,52 @@ def test_a_schedule_that_is_not_what_the_words_say_is_said(text: str, cron: str,
 @pytest.mark.parametrize(("text", "cron"), SILENT, ids=lambda value: str(value)[:40])
 def test_a_schedule_that_may_be_what_the_words_say_is_not(text: str, cron: str) -> None:
     assert of(text, draft(cron)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "said"),
+    [
+        ("every other Monday at 9", every(2, "weeks", "2026-12-07T09:00"), ""),
+        ("fortnightly on Monday at 9", every(2, "weeks", "2026-12-07T09:00"), ""),
+        ("every 3 days at 9", every(3, "days", "2026-12-01T09:00"), ""),
+        ("every 90 minutes", every(90, "minutes", "2026-12-01T09:00"), ""),
+        ("on Wednesday at 18:00", {"at": "2026-12-02T18:00"}, ""),
+        ("the last Friday of each month at 9", {"cron": "0 9 * * 5L"}, ""),
+        ("on the last working day of the month at 9", {"cron": "0 9 LW * *"}, ""),
+        (
+            "every other Monday at 9",
+            every(2, "weeks", "2026-12-08T09:00"),
+            "The words say Monday; this fires on Tuesday.",
+        ),
+        (
+            "every other Monday at 9",
+            every(14, "days", "2026-12-07T10:00"),
+            "The words say 09:00; this fires at 10:00 Europe/Paris.",
+        ),
+        (
+            "every 3 days at 9",
+            every(2, "days", "2026-12-01T09:00"),
+            "The words say every 3 days; its slots come 2 days apart.",
+        ),
+        (
+            "every 90 minutes",
+            every(60, "minutes", "2026-12-01T09:00"),
+            "The words say every 90 minutes; its slots come 1 hour apart.",
+        ),
+        (
+            "on Wednesday at 18:00",
+            {"at": "2026-12-03T18:00"},
+            "The words say Wednesday; this fires on Thursday.",
+        ),
+    ],
+    ids=str,
+)
+def test_each_form_of_a_schedule_is_held_to_the_words(
+    text: str, form: dict[str, Any], said: str
+) -> None:
+    payload = draft("0 9 * * *")
+    payload["definition"]["triggers"][0]["config"] = {"timezone": PARIS, **form}
+    assert of(text, payload) == ([said] if said else [])
 
 
 def test_a_schedule_may_be_kept_on_another_clock() -> None:
