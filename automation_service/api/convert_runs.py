@@ -53,6 +53,7 @@ def step(result: Mapping[str, Any]) -> pb.StepResult:
         output=None if output is None else struct.to_value(output),
         error=failure(result.get("error")),
         usage=usage(result.get("usage")),
+        notes=result.get("notes") or (),
     )
 
 

@@ -19,6 +19,7 @@ from shared import errors, resources
 from shared.db import database
 from shared.definition.states import AutomationStatus
 from shared.security.caller import ApprovalClaim
+from shared.templates import rules
 
 # A page of whole definitions would be tens of megabytes.
 _TRIGGER = sa.func.jsonb_path_query(
@@ -83,6 +84,7 @@ async def add_revision(
             definition=automation.definition,
             author_id=author,
             decision=_decision_json(decision),
+            template_rules=rules.PRESENT,
             create_time=now,
         )
     )
@@ -241,6 +243,7 @@ async def audit(
             action=action,
             resource=resource,
             decision=_decision_json(decision),
+            template_rules=rules.PRESENT,
             create_time=now,
         )
     )

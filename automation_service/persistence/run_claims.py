@@ -81,6 +81,7 @@ select asked.id, asked.first, taken.attempt, taken.events, taken.automation_id,
        taken.end_reason::text as end_reason,
        extract(epoch from taken.deadline - clock_timestamp())::float8 as seconds_left,
        a.resource_id, a.workspace_id, v.author_id, taken.trigger_id, taken.backfill,
+       coalesce(v.template_rules, 1) as template_rules,
        m.role as author_role
   from asked
   join automation.automations a on a.id = asked.automation_id
@@ -112,6 +113,7 @@ class Claim:
     author: str | None  # of the run's revision; None for a deleted user
     author_role: str | None  # in the workspace, today; None for a user without access
     snapshot: str  # the definition, as JSON
+    template_rules: int  # those of shared.templates.rules that the revision was saved under
     inputs: dict[str, Any]
     trigger_payload: dict[str, Any]
     trigger_id: str
@@ -163,6 +165,7 @@ def _answer(row: Any) -> Claim | UUID | None:
         author=row["author_id"],
         author_role=row["author_role"],
         snapshot=row["snapshot"],
+        template_rules=row["template_rules"],
         inputs=json.loads(row["inputs"]),
         trigger_payload=json.loads(row["trigger_payload"]),
         trigger_id=row["trigger_id"],

@@ -70,6 +70,8 @@ revisions = sa.Table(
     sa.Column("author_id", sa.ForeignKey(TENANTS.users.c.id, ondelete="SET NULL")),
     # On the approval that it came of. A copy, since that may be deleted.
     _json("decision"),
+    # How its templates render. An older version, which knows one way only, leaves it out.
+    sa.Column("template_rules", sa.SmallInteger, nullable=False, server_default=sa.text("1")),
     sa.Column("create_time", _TIME, nullable=False),
 )
 

@@ -15,7 +15,7 @@ from automation_service.automations.capability_cache import PEER
 from automation_service.persistence import run_endings
 from automation_service.persistence import run_maintenance as rows
 from automation_service.persistence.run_claims import AttemptFenced, Claim
-from automation_service.runs import step_results, step_retry, templates
+from automation_service.runs import step_results, step_retry, step_templates
 from automation_service.runs.agent_client import TaskFailed
 from automation_service.runs.attempt import AttemptAgent, StoppableAgent, call_action, timeout_error
 from automation_service.runs.end_reason import EndReason
@@ -37,6 +37,7 @@ from shared.registries.actions.types import (
     TaskAgent,
 )
 from shared.telemetry import logs
+from shared.templates.job import Job, render_step
 
 # An attempt of a step stores this many progress events; later ones are dropped.
 MAX_PROGRESS_EVENTS: Final = 200
@@ -205,37 +206,36 @@ class RunExecutor:
         ):
             return step_results.error_from_json(earlier.error)
         try:
-            if step.when is not None and not templates.evaluate_condition(
-                step.when, self._template_names()
-            ):
+            action = get_action(step.action)
+            outcome = render_step(self._build_job(step, action))
+            if not outcome["holds"]:
                 self._skip(step)
                 return None
-            action, config = self._prepare(step)
+            if action is None:
+                step_templates.check_outcome(step, outcome)
+                raise errors.CapabilityGone(
+                    f"the action {step.action} is no longer registered",
+                    metadata={"capability": step.action},
+                )
+            config = step_templates.read_config(step, action, outcome)
         except errors.RotaError as error:
             result = step_results.start_attempt(step, earlier, self.clock.now())
             return self._store_failure(result, error)
-        return await self._run_attempts(step, action, config)
+        notes = step_templates.build_notes(outcome)
+        return await self._run_attempts(step, action, config, notes)
 
-    def _prepare(self, step: PlanStep) -> tuple[ActionDefinition, dict[str, Any]]:
-        action = get_action(step.action)
-        if action is None:
-            raise errors.CapabilityGone(
-                f"the action {step.action} is no longer registered",
-                metadata={"capability": step.action},
-            )
-        names = self._template_names() if templates.contains_template(step.config) else {}
-        config = templates.render(step.config, names)
-        if action.config_model is not None:
-            try:
-                action.config_model.model_validate(config)
-            except ValueError as exc:
-                raise errors.TemplateFailed(
-                    "the rendered config is invalid", metadata={"step": step.step_id}
-                ) from exc
-        return action, config
+    def _build_job(self, step: PlanStep, action: ActionDefinition | None) -> Job:
+        error = None if self.end_reason is None else self.end_reason.template_error()
+        return step_templates.build_job(
+            step, action, self.claim, self.definition, self.run_log.results, error
+        )
 
     async def _run_attempts(
-        self, step: PlanStep, action: ActionDefinition, config: dict[str, Any]
+        self,
+        step: PlanStep,
+        action: ActionDefinition,
+        config: dict[str, Any],
+        notes: list[str] | None,
     ) -> errors.RotaError | None:
         while True:
             # The results of earlier attempts and steps are stored before the attempt starts. Its
@@ -243,6 +243,7 @@ class RunExecutor:
             # request_id, even when the crash lost the event of its start.
             await self.run_log.flush()
             result = step_results.start_attempt(step, self._result(step), self.clock.now())
+            result = replace(result, notes=notes)
             self.run_log.put_result(result)
             action_result: ActionResult | None = None
             try:
@@ -390,12 +391,6 @@ class RunExecutor:
             if result.step_id == step.step_id:
                 return result
         return None
-
-    def _template_names(self) -> dict[str, Any]:
-        names = step_results.build_names(self.claim, self.definition, self.run_log.results)
-        if self.end_reason is None:
-            return names
-        return {**names, "error": self.end_reason.template_error()}
 
     def _budget_left(self) -> int | None:
         cap = self.definition.execution.budget_cap_usd

@@ -7,16 +7,13 @@ from typing import Any, Final, Self
 
 import orjson
 
-from automation_service.persistence.run_claims import Claim
 from automation_service.persistence.run_endings import error_json
-from automation_service.runs.template_environment import TemplateValue
 from shared import errors
 from shared.canonical_json import MAX_SAFE_INTEGER, NotCanonical, canonical_bytes
 from shared.clock import rfc3339
 from shared.definition.envelope import AutomationDefinition
 from shared.definition.execution import PlanStep
 from shared.registries.actions.types import Usage
-from shared.resources import RUN
 
 MAX_OUTPUT_BYTES: Final = 256 << 10
 MAX_RUN_OUTPUT_BYTES: Final = 3 << 20
@@ -27,6 +24,7 @@ _COUNTED: Final = tuple(each.name for each in fields(Usage))
 class StepResult:
     """The state of a step. Times are RFC 3339; `error` is as of error_to_json.
 
+    `notes` say what was done to it that is no error, such as a prompt that was cut.
     `untold` has the tasks whose usage is not known yet, by request id, each with the most that
     it may have cost in micros.
     """
@@ -42,6 +40,7 @@ class StepResult:
     output: Any = None
     usage: Mapping[str, int] | None = None
     untold: Mapping[str, int] | None = None
+    notes: list[str] | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -63,33 +62,6 @@ class StepResult:
 
 
 _FIELDS: Final = tuple(each.name for each in fields(StepResult))
-
-
-def build_names(
-    claim: Claim, definition: AutomationDefinition, results: list[StepResult]
-) -> dict[str, Any]:
-    """Builds the names that templates of a step may use."""
-    ended = {result.step_id: _template_value(result) for result in results}
-    also = {
-        step.output_as: ended[step.step_id]
-        for step in (*definition.plan, *definition.execution.on_failure)
-        if step.output_as and step.step_id in ended
-    }
-    trigger = next(
-        (
-            {"trigger_id": t.trigger_id, "type": t.type}
-            for t in definition.triggers
-            if t.trigger_id == claim.trigger_id
-        ),
-        {},
-    )
-    run = RUN.format(workspace=claim.workspace, automation=claim.automation, run=claim.run)
-    return {
-        "inputs": claim.inputs,
-        "steps": {**ended, **also},
-        "run": {"id": str(claim.run), "name": run, "slot_time": rfc3339(claim.slot_time)},
-        "trigger": {**claim.trigger_payload, **trigger},
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +157,6 @@ def sum_usage(results: list[StepResult]) -> dict[str, int]:
         for key, value in (result.usage or {}).items():
             found[key] = found.get(key, 0) + value
     return found
-
-
-def _template_value(result: StepResult) -> TemplateValue:
-    members = {"output": result.output, "status": result.status, "error": result.error}
-    return TemplateValue(result.output, members)
 
 
 def to_storable(value: Any) -> Any:

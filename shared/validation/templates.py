@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 
 from shared.definition.execution import PlanStep
-from shared.definition.templates import (
+from shared.json_schema import join_path
+from shared.templates.marks import is_template
+from shared.templates.source import (
     BadTemplate,
     Reference,
     expression_references,
-    is_template,
     template_references,
 )
-from shared.json_schema import join_path
 from shared.validation.inputs import collect_names
 from shared.validation.violations import Violation
 

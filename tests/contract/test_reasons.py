@@ -130,7 +130,7 @@ async def dear(request: AgentTask) -> AgentResult:
 
 
 RUNS: Final[dict[str, tuple[Any, dict[str, Any]]]] = {
-    "TEMPLATE_FAILED": (None, plan(step("a", "{{ 1 / inputs.count.real.imag }}"))),
+    "TEMPLATE_FAILED": (None, plan(step("a", "{{ 1 / (inputs.count - 3) }}"))),
     "OUTPUT_TOO_LARGE": (wordy, plan(step("a"))),
     "TIMED_OUT": (endless, plan(step("a"), timeout_seconds=1, max_retries=0)),
     "BUDGET_EXCEEDED": (dear, plan(step("a"), step("b"), step("c"), budget_cap_usd=1)),

@@ -8,7 +8,8 @@ from shared import json_schema
 from shared.definition.fields import Block, Flag, JsonObject, Text, require_words
 from shared.registries.actions.types import ActionContext, ActionDefinition, ActionResult, AgentTask
 
-MAX_PROMPT = 8_000
+MAX_PROMPT = 8_000  # characters, as it is written
+MAX_RENDERED_PROMPT = 64 << 10  # bytes, as it is given to the agent
 MAX_TOOLS = 32
 
 
@@ -50,9 +51,19 @@ class AgentTaskActionConfig(Block):
     )
 
 
+class RenderedAgentTaskConfig(AgentTaskActionConfig):
+    """The config with its templates filled in: the prompt may be longer than what is written."""
+
+    prompt: Annotated[
+        Text,
+        Field(min_length=1, max_length=MAX_RENDERED_PROMPT),
+        AfterValidator(require_words),
+    ]
+
+
 async def run_agent_task(config: dict[str, Any], context: ActionContext) -> ActionResult:
     """The output is the answer's text, or its JSON object when a schema was given."""
-    parsed = AgentTaskActionConfig.model_validate(config)
+    parsed = RenderedAgentTaskConfig.model_validate(config)
     result = await context.agent.run_task(_task(parsed, context))
     await context.record_session(result.session_id)
     output = result.text if parsed.output_schema is None else result.output
@@ -88,4 +99,6 @@ AGENT_TASK = ActionDefinition(
     config_schema=AgentTaskActionConfig.model_json_schema(),
     handler=run_agent_task,
     config_model=AgentTaskActionConfig,
+    rendered_model=RenderedAgentTaskConfig,
+    cut_texts={"prompt": MAX_RENDERED_PROMPT},
 )

@@ -1,7 +1,7 @@
 """An action type, and the port through which its handler reaches an agent."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -88,7 +88,10 @@ ActionHandler = Callable[[dict[str, Any], ActionContext], Awaitable[ActionResult
 class ActionDefinition:
     """`config_model` says what `config_schema` can't; without it the schema alone decides.
 
-    A config member `tools` is read as ids of capabilities, for every action type.
+    A config member `tools` is read as ids of capabilities, for every action type. What is
+    written and what comes of its templates may have different limits: `rendered_model` checks a
+    rendered config (absent: `config_model`), and `cut_texts` has the most bytes of each text that
+    is cut when it is longer, by its path in the config.
     """
 
     type: str
@@ -97,3 +100,5 @@ class ActionDefinition:
     config_schema: dict[str, Any]
     handler: ActionHandler
     config_model: ConfigModel | None = None
+    rendered_model: ConfigModel | None = None
+    cut_texts: Mapping[str, int] = field(default_factory=dict)

@@ -71,8 +71,8 @@ async def test_later_steps_see_what_earlier_ones_gave(
         ),
     )
     assert run.state == pb.Run.SUCCEEDED
-    assert agent.begun[1].prompt == "did: first|did: first|succeeded"
-    assert run.output.string_value == "did: did: first|did: first|succeeded"
+    assert agent.begun[1].prompt == "did: first|did: first|SUCCEEDED"
+    assert run.output.string_value == "did: did: first|did: first|SUCCEEDED"
     first = run.step_results[0]
     assert (first.attempts, first.session_id, first.usage.input_tokens) == (1, "session-1", 10)
     assert first.HasField("started_at")
@@ -109,7 +109,7 @@ async def test_a_step_whose_condition_is_falsy_is_skipped(
         plan(
             step("never", when="inputs.count > 3"),
             step("absent", when="inputs.fired_at and steps.never.output"),
-            step("always", when="inputs.topic == 'trains' and steps.never.status == 'skipped'"),
+            step("always", when="inputs.topic == 'trains' and steps.never.status == 'SKIPPED'"),
         ),
     )
     assert statuses(run) == {"never": "SKIPPED", "absent": "SKIPPED", "always": "SUCCEEDED"}
@@ -265,9 +265,50 @@ async def test_what_a_database_can_not_hold_becomes_a_mark(
 
 
 async def test_a_template_that_fails_fails_its_step(rota: Running, clock: ManualClock) -> None:
-    run = await ran(rota, clock, plan(step("one", "{{ 1 / inputs.count.real.imag }}")))
+    run = await ran(rota, clock, plan(step("one", "a\n{{ 1 / (inputs.count - 3) }}")))
     assert (run.state, statuses(run)) == (pb.Run.FAILED, {"one": "FAILED"})
     assert "TEMPLATE_FAILED" in str(run.error)
+    assert run.error.message == "step one, prompt, line 2: a division by zero"
+
+
+async def test_a_prompt_has_what_earlier_steps_gave_cut_to_its_limit(
+    rota: Running, clock: ManualClock, agent: FakeAgent
+) -> None:
+    async def act(request: AgentTask) -> AgentResult:
+        return answer("ü" * 9_000 if len(agent.begun) == 1 else str(len(request.prompt)))
+
+    agent.act = act
+    run = await ran(
+        rota,
+        clock,
+        plan(
+            step("get", "give"),
+            step("whole", "{{ steps.get.output }}"),
+            step("number", "{{ inputs.count }}"),
+            step("cut", "{% for n in range(9) %}{{ steps.get.output }}{% endfor %}"),
+        ),
+    )
+    assert run.state == pb.Run.SUCCEEDED
+    assert [task.prompt for task in agent.begun[1:3]] == ["ü" * 9_000, "3"]
+    assert len(agent.begun[3].prompt.encode()) in (65_535, 65_536)
+    assert "Cut here" in agent.begun[3].prompt
+    notes = [list(result.notes) for result in run.step_results]
+    assert notes == [[], [], [], ["prompt was longer than 65,536 bytes and was cut"]]
+
+
+async def test_what_was_saved_before_renders_as_before(
+    rota: Running, clock: ManualClock, agent: FakeAgent
+) -> None:
+    prompt = "{{ inputs.fired_at and true }} {{ steps.one.status }}"
+    await rota.create(plan(step("one"), step("two", prompt)))
+    await execute(rota.url, "update automation_revisions set template_rules = default")
+    clock.set(FIRST)
+    await until(lambda: _begun(agent, 2))
+    assert agent.begun[1].prompt == "True succeeded"
+
+
+async def _begun(agent: FakeAgent, count: int) -> bool:
+    return len(agent.begun) >= count
 
 
 async def test_a_run_of_a_revoked_creator_does_not_start(

@@ -53,6 +53,6 @@ function pathOf(text: string): Path {
 
 /** As a run writes it into a text. Undefined for what is no text there; it is told beside the trigger. */
 function written(value: JsonValue | undefined): string | undefined {
-  if (typeof value === "boolean") return value ? "True" : "False";
-  return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
+  if (value === null) return "";
+  return typeof value === "object" || value === undefined ? undefined : String(value);
 }

@@ -1743,7 +1743,8 @@ class PlanStep(betterproto2.Message):
     """
     Config of the action; strings in it are templates: at most 500 in a
     definition, with 32,768 characters between their braces. For `agent_task`:
-    prompt (required), tools, model, output_schema, auto_approve. A model
+    prompt (required; at most 8,000 characters as written, and cut at 65,536
+    bytes once rendered), tools, model, output_schema, auto_approve. A model
     `workspaces/{w}/modelConfigs/{id}` must be the caller's own: any other is
     INVALID_ARGUMENT when the definition is saved, and MODEL_GONE at run time.
     """
@@ -2543,6 +2544,12 @@ class StepResult(betterproto2.Message):
     usage: "Usage | None" = betterproto2.field(10, betterproto2.TYPE_MESSAGE, optional=True)
     """
     What it used.
+    """
+
+    notes: "list[str]" = betterproto2.field(11, betterproto2.TYPE_STRING, repeated=True)
+    """
+    What was done to it that is no error, in a sentence each, such as `prompt
+    was longer than 65,536 bytes and was cut`.
     """
 
 

@@ -206,8 +206,9 @@ class ErrorReason(betterproto2.Enum):
     TEMPLATE_FAILED = 27
     """
     INVALID_ARGUMENT. A template could not be rendered, or a value it gave is
-    invalid.
-    {"reason": "TEMPLATE_FAILED", "metadata": {"step": "…"}}
+    invalid. `field` is `when` or a path in the step's config; `line` counts
+    from 1 and is absent when a rendered value is at fault.
+    {"reason": "TEMPLATE_FAILED", "metadata": {"step": "…", "field": "prompt", "line": "3"}}
     """
 
     SERVICE_UNAVAILABLE = 28

@@ -3,18 +3,26 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
-from jinja2 import ChainableUndefined, Environment, TemplateSyntaxError, nodes
-from jinja2.compiler import CodeGenerator, Frame
-from jinja2.parser import Parser
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Environment, TemplateSyntaxError, nodes
+from jinja2.compiler import Frame
 
-MAX_SOURCE = 8_192  # characters
+from shared.templates.compiler import TemplateCompiler
+from shared.templates.environment import environment
+from shared.templates.evaluation import read_expression
+from shared.templates.marks import MAX_SOURCE
+
 _GLOBALS = ("range", "dict")
-_MARKS = ("{{", "{%", "{#")
-_FOREIGN = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends, nodes.Block, nodes.Macro)
+_FOREIGN = {
+    nodes.Include: "include",
+    nodes.Import: "import",
+    nodes.FromImport: "import",
+    nodes.Extends: "extends",
+    nodes.Block: "block",
+    nodes.Macro: "macro",
+    nodes.CallBlock: "call",
+    nodes.ScopedEvalContextModifier: "autoescape",
+}
 # What the parser and both compilers raise: Python's own for a number or a nest that is too large.
 _FAULTS = (TemplateSyntaxError, SyntaxError, RecursionError, ValueError, OverflowError, MemoryError)
 
@@ -29,28 +37,6 @@ class Reference:
 
     root: str
     member: str | None
-
-
-class TemplateCompiler(CodeGenerator):
-    """Compiles a template and evaluates no expression of it, constant or not."""
-
-    def __init__(self, environment: Environment, *args: Any, **options: Any) -> None:
-        super().__init__(environment, *args, **options)
-        self.optimizer = None
-
-    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
-        if not isinstance(node, nodes.TemplateData):
-            raise nodes.Impossible
-        return super()._output_child_to_const(node, frame, finalize)
-
-    def visit_EvalContextModifier(self, node: nodes.EvalContextModifier, frame: Frame) -> None:  # noqa: N802
-        for option in node.options:
-            self.writeline(f"context.eval_ctx.{option.key} = ")
-            self.visit(option.value, frame)
-            if isinstance(option.value, nodes.Const):
-                setattr(frame.eval_ctx, option.key, option.value.value)
-            else:
-                frame.eval_ctx.volatile = True
 
 
 class _NameCollector(TemplateCompiler):
@@ -70,24 +56,6 @@ class _NameCollector(TemplateCompiler):
                 self.found.add(name)
 
 
-class TemplateEnvironment(ImmutableSandboxedEnvironment):
-    code_generator_class = TemplateCompiler
-
-
-@cache
-def environment() -> TemplateEnvironment:
-    """The environment that definitions are checked in. Missing names are empty."""
-    made = TemplateEnvironment(
-        undefined=ChainableUndefined, keep_trailing_newline=True, autoescape=False
-    )
-    made.globals = {name: made.globals[name] for name in _GLOBALS}
-    return made
-
-
-def is_template(text: str) -> bool:
-    return any(mark in text for mark in _MARKS)
-
-
 def template_references(source: str) -> frozenset[Reference]:
     """The outer names a template uses. Raises BadTemplate."""
     _limit(source)
@@ -99,13 +67,7 @@ def expression_references(source: str) -> frozenset[Reference]:
     """The outer names an expression (without braces) uses. Raises BadTemplate."""
     _limit(source)
     with _refusal():
-        parser = Parser(environment(), source, state="variable")
-        expression = parser.parse_expression()
-        if not parser.stream.eos:
-            raise BadTemplate(f"unexpected {parser.stream.current.value!r} after the expression")
-        tree = nodes.Template([nodes.Output([expression], lineno=1)], lineno=1)
-        tree.set_environment(environment())
-        return _references(tree)
+        return _references(read_expression(source))
 
 
 @contextmanager
@@ -126,8 +88,8 @@ def _limit(source: str) -> None:
 
 def _references(tree: nodes.Template) -> frozenset[Reference]:
     env = environment()
-    for node in tree.find_all(_FOREIGN):
-        raise BadTemplate(f"{type(node).__name__.lower()} is not available")
+    for node in tree.find_all(tuple(_FOREIGN)):
+        raise BadTemplate(f"{_FOREIGN[type(node)]} is not available")
     for filter_ in tree.find_all(nodes.Filter):
         if filter_.name not in env.filters:
             raise BadTemplate(f"no filter named {filter_.name!r}")

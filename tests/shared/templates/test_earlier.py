@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from automation_service.runs import templates
-from automation_service.runs.template_environment import TemplateValue
 from shared import errors
+from shared.templates import earlier as templates
+from shared.templates.deadline import MAX_SECONDS
+from shared.templates.values import TemplateValue
 
 NAMES: dict[str, Any] = {
     "inputs": {"count": 3, "topics": ["a", "b"], "text": "hi", "nothing": None},
@@ -86,7 +87,7 @@ def test_a_bad_template_fails_in_time(source: str) -> None:
 def test_a_finaliser_that_runs_meanwhile_does_not_swallow_the_limit() -> None:
     class Litter:
         def __del__(self) -> None:
-            until = time.thread_time() + 2 * templates.MAX_SECONDS
+            until = time.thread_time() + 2 * MAX_SECONDS
             while time.thread_time() < until:
                 pass
             self.gone = True

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from jinja2.filters import FILTERS
 
-from automation_service.runs import template_environment, templates
 from shared import errors
-from tests.automation_service.runs import template_bench
+from shared.templates import earlier as templates
+from shared.templates import sizes
+from tests.shared.templates import template_bench
 
 ROOT = Path(__file__).parents[3]
 LARGE = "a" * 200_000
@@ -18,9 +19,9 @@ NAMES: dict[str, Any] = {"inputs": {"large": LARGE, "words": ["a"] * 9_000, "tex
 
 
 def test_every_filter_of_jinja_has_a_size_or_is_not_available() -> None:
-    assert set(template_environment.FILTER_SIZES) == set(FILTERS)
-    assert set(template_environment.FILTER_STEPS) <= set(FILTERS)
-    assert set(template_environment.METHOD_STEPS) <= set(template_environment.METHOD_SIZES)
+    assert set(sizes.FILTER_SIZES) == set(FILTERS)
+    assert set(sizes.FILTER_STEPS) <= set(FILTERS)
+    assert set(sizes.METHOD_STEPS) <= set(sizes.METHOD_SIZES)
 
 
 def test_no_template_takes_long_or_much_memory() -> None:

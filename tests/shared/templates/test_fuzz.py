@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from automation_service.runs import templates
-from automation_service.runs.template_environment import MAX_RENDERED
 from shared import errors
+from shared.templates import earlier as templates
+from shared.templates.sizes import MAX_RENDERED
 
 BOUNDED = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True

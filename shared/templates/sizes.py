@@ -1,4 +1,4 @@
-"""The Jinja environment of a run: the size and time of each operation are known before it.
+"""The size and time of each operation of a template, known before it.
 
 No value that a template makes is larger than MAX_RENDERED units, written out: a character is
 one unit and each value four more. None is nested deeper than MAX_DEPTH. An operation, which the
@@ -12,18 +12,10 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Final
 
-from jinja2 import ChainableUndefined, Undefined, nodes, pass_context
-from jinja2.compiler import Frame
-from jinja2.exceptions import SecurityError
-from jinja2.filters import FILTERS
-from jinja2.runtime import Context, LoopContext, Macro, markup_join, str_join
-from jinja2.sandbox import SandboxedEscapeFormatter, SandboxedFormatter
-from markupsafe import Markup
+from jinja2.sandbox import SandboxedFormatter
 
-from automation_service.runs.template_calls import SEARCHES, make_mapping
 from shared import errors
-from shared.definition.templates import TemplateCompiler, TemplateEnvironment
-from shared.definition.templates import environment as checked_in
+from shared.templates.values import TemplateValue
 
 MAX_RENDERED: Final = 1 << 20
 MAX_WRITTEN: Final = 4 << 20  # characters, of all templates of one config
@@ -37,20 +29,6 @@ _MAX_CONVERSIONS: Final = 10_000  # of one `%`
 _DIGITS: Final = 320  # of a float that is written without an exponent
 _PLAIN: Final = frozenset({bool, float, type(None)})
 _MANY: Final = (list, tuple, set, frozenset, KeysView, ValuesView, ItemsView)
-
-
-class TemplateValue(dict[str, Any]):
-    """A value with members: `steps.news` renders the value, `steps.news.output` a member."""
-
-    def __init__(self, value: Any, members: Mapping[str, Any]) -> None:
-        super().__init__({**(value if isinstance(value, dict) else {}), **members})
-        self.value = value
-
-    def __str__(self) -> str:
-        return "" if self.value is None else str(self.value)
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
 
 
 class WrittenText:
@@ -84,7 +62,7 @@ def _survey(value: Any, indent: int = 0) -> tuple[int, int]:
         if depth > MAX_DEPTH:
             raise errors.TemplateFailed(f"a value is nested deeper than {MAX_DEPTH} levels")
         size += len(level) * (_VALUE + indent * depth)
-        _limit(size)
+        limit_size(size)
         below: list[Any] = []
         for part in level:
             kind = type(part)
@@ -95,13 +73,13 @@ def _survey(value: Any, indent: int = 0) -> tuple[int, int]:
                     size += bits // 3 + _bits(bits)
             elif kind is list or kind is tuple:
                 if part:
-                    _limit(size + _VALUE * (len(part) + len(below)))
+                    limit_size(size + _VALUE * (len(part) + len(below)))
                     below.extend(part)
             elif kind not in _PLAIN:
                 size += _extend(below, part)
-                _limit(size + _VALUE * len(below))
+                limit_size(size + _VALUE * len(below))
         level, depth = below, depth + 1
-    _limit(size)
+    limit_size(size)
     return size, depth
 
 
@@ -126,119 +104,21 @@ def too_large() -> errors.OutputTooLarge:
     )
 
 
-def _limit_steps(name: str, steps: int) -> None:
+def limit_steps(name: str, steps: int) -> None:
     if steps > MAX_STEPS:
         raise errors.TemplateFailed(f"{name} takes too long with values of this size")
 
 
-class _Compiler(TemplateCompiler):
-    """Lets the environment see each value that an expression makes, and each piece written."""
-
-    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
-        raise nodes.Impossible
-
-    def visit_List(self, node: nodes.List, frame: Frame) -> None:  # noqa: N802
-        self._visit_value(super().visit_List, node, frame)
-
-    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802
-        self._visit_value(super().visit_Dict, node, frame)
-
-    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802
-        if node.ctx == "load":
-            self._visit_value(super().visit_Tuple, node, frame)
-        else:
-            super().visit_Tuple(node, frame)
-
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
-        self.write("environment.concat_texts(context, (")
-        for part in node.nodes:
-            self.visit(part, frame)
-            self.write(", ")
-        self.write("))")
-
-    def _visit_value(self, visit: Callable[[Any, Frame], None], node: Any, frame: Frame) -> None:
-        self.write("environment.bound(")
-        visit(node, frame)
-        self.write(")")
-
-
-class RunEnvironment(TemplateEnvironment):
-    """Names that are missing are empty. Raises OutputTooLarge, and SecurityError for a call."""
-
-    code_generator_class = _Compiler
-    intercepted_binops = frozenset(TemplateEnvironment.default_binop_table)
-
-    def __init__(self) -> None:
-        super().__init__(
-            undefined=ChainableUndefined,
-            keep_trailing_newline=True,
-            autoescape=False,
-            finalize=_write,
-        )
-        self.globals = {**checked_in().globals, "dict": make_mapping}
-        self.filters = {name: _bounded_filter(name) for name in FILTER_SIZES}
-
-    def bound(self, value: Any) -> Any:
-        """Returns the value. An iterator is counted while it is read."""
-        return _bound(value)
-
-    def concat_texts(self, context: Context, parts: tuple[Any, ...]) -> str:
-        measure(parts)
-        return (markup_join if context.eval_ctx.autoescape else str_join)(parts)
-
-    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        _limit(_operator_size(operator, left, right))
-        found = super().call_binop(context, operator, left, right)
-        return _bound(found) if isinstance(found, int) else found
-
-    def call(self, context: Any, called: Any, /, *args: Any, **options: Any) -> Any:
-        owner, name = getattr(called, "__self__", None), getattr(called, "__name__", "")
-        if isinstance(owner, Mapping | list | tuple | int | float) and name in _PLAIN_METHODS:
-            return super().call(context, called, *args, **options)
-        args = tuple(map(_materialize, args))
-        if isinstance(owner, str) and name in METHOD_SIZES:
-            _limit(METHOD_SIZES[name](owner, *args, **options))
-            if name in METHOD_STEPS:
-                _limit_steps(name, METHOD_STEPS[name](owner, *args, **options))
-            if name in SEARCHES:
-                return _bound(SEARCHES[name](owner, *args, **options))
-        elif not self._is_known(called, owner, name):
-            raise SecurityError(f"{name or type(called).__name__} can't be called in a template")
-        return _bound(super().call(context, called, *args, **options))
-
-    def wrap_str_format(self, value: Any) -> Any:
-        if super().wrap_str_format(value) is None:
-            return None
-        return _TextFormat(self, value.__self__, takes_mapping=value.__name__ == "format_map")
-
-    def _is_known(self, called: Any, owner: Any, name: str) -> bool:
-        if isinstance(called, LoopContext | Macro | Undefined | _TextFormat):
-            return True
-        if isinstance(owner, LoopContext):
-            return name in ("cycle", "changed")
-        return any(called is known for known in self.globals.values())
-
-
-@pass_context
-def _write(context: Context, value: Any) -> str:
-    """The finalizer of every piece that a template writes, also into a block that it keeps."""
-    if not isinstance(value, str):
-        measure(value)
-    text = value if isinstance(value, str) else str(value)
-    WRITTEN.get().spend(len(text))
-    return text
-
-
-def _limit(size: int) -> None:
+def limit_size(size: int) -> None:
     if size > MAX_RENDERED:
         raise too_large()
 
 
-def _bound(value: Any) -> Any:
+def bound_value(value: Any) -> Any:
     if isinstance(value, Iterator):
         return _count_items(value)
     if isinstance(value, str):
-        _limit(len(value))
+        limit_size(len(value))
     elif isinstance(value, (int, bytes, Mapping, *_MANY)):
         measure(value)
     return value
@@ -248,33 +128,36 @@ def _count_items(items: Iterator[Any]) -> Iterator[Any]:
     size = 0
     for item in items:
         size += measure(item)
-        _limit(size)
+        limit_size(size)
         yield item
 
 
-def _materialize(value: Any) -> Any:
+def materialize(value: Any) -> Any:
     return list(_count_items(value)) if isinstance(value, Iterator) else value
 
 
-def _bounded_filter(name: str) -> Any:
-    filter_, size, steps = FILTERS[name], FILTER_SIZES[name], FILTER_STEPS.get(name)
+def bound_filter(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns the filter with its size and steps compared with their limits before a call."""
+    size, steps = FILTER_SIZES[name], FILTER_STEPS.get(name)
     own = 1 if hasattr(filter_, "jinja_pass_arg") else 0  # the context, before the value
 
     @wraps(filter_)
     def bounded(*given: Any, **options: Any) -> Any:
         passed, (value, *args) = given[:own], given[own:]
         if size is not None:
-            value, args = _materialize(value), [*map(_materialize, args)]
-            _limit(size(value, *args, **options))
+            value, args = materialize(value), [*map(materialize, args)]
+            limit_size(size(value, *args, **options))
         if steps is not None:
-            _limit_steps(name, steps(value, *args, **options))
+            limit_steps(name, steps(value, *args, **options))
         found = filter_(*passed, value, *args, **options)
-        return found if size is None and not isinstance(found, Iterator | int) else _bound(found)
+        return (
+            found if size is None and not isinstance(found, Iterator | int) else bound_value(found)
+        )
 
     return bounded
 
 
-def _operator_size(operator: str, left: Any, right: Any) -> int:
+def operator_size(operator: str, left: Any, right: Any) -> int:
     match operator, left, right:
         case "*", int(), int():
             return _bits(left.bit_length() + right.bit_length())
@@ -303,7 +186,7 @@ _CONVERSION: Final = re.compile(
 
 def _percent(pattern: str, values: Any) -> int:
     """Returns the most that `pattern % values` can have."""
-    _limit(len(pattern))
+    limit_size(len(pattern))
     if pattern.count("%") > _MAX_CONVERSIONS:
         raise errors.TemplateFailed(f"a text has more than {_MAX_CONVERSIONS} conversions (%)")
     if re.search(r"%\([^)]*\(", pattern):  # a key with parentheses hides the width behind it
@@ -331,7 +214,7 @@ def _number(digits: str) -> int:
     return MAX_RENDERED + 1 if len(digits) > 7 else int(digits or 0)
 
 
-class _BoundedFields(SandboxedFormatter):
+class BoundedFields(SandboxedFormatter):
     """The fields of a `str.format`, counted together."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -344,35 +227,11 @@ class _BoundedFields(SandboxedFormatter):
 
     def format_field(self, value: Any, format_spec: str) -> Any:
         self._size += measure(value) + sum(map(_number, re.findall("[0-9]+", format_spec)))
-        _limit(self._size)
+        limit_size(self._size)
         text = super().format_field(value, format_spec)
         self._size += len(text)
-        _limit(self._size)
+        limit_size(self._size)
         return text
-
-
-class _EscapedFields(_BoundedFields, SandboxedEscapeFormatter):
-    pass
-
-
-class _TextFormat:
-    """The method `format` or `format_map` of a text."""
-
-    def __init__(self, environment: RunEnvironment, text: str, *, takes_mapping: bool) -> None:
-        self._environment = environment
-        self._text = text
-        self._takes_mapping = takes_mapping
-
-    def __call__(self, *args: Any, **options: Any) -> str:
-        _limit(len(self._text))
-        if self._takes_mapping:
-            (options,), args = args, ()
-        fields = (
-            _EscapedFields(self._environment, escape=self._text.escape)
-            if isinstance(self._text, Markup)
-            else _BoundedFields(self._environment)
-        )
-        return type(self._text)(fields.vformat(self._text, args, options))
 
 
 def _items(value: Any, *_: Any, **__: Any) -> int:
@@ -625,6 +484,6 @@ METHOD_STEPS: Final[Mapping[str, Callable[..., int]]] = {
     "translate": _translate_steps,
 }
 
-_PLAIN_METHODS: Final = frozenset(
+PLAIN_METHODS: Final = frozenset(
     {"copy", "count", "get", "index", "is_integer", "items", "keys", "values"}
 )

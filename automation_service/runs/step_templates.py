@@ -1,0 +1,138 @@
+"""A step's templates: the job that renders them, and what comes of it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from automation_service.persistence.run_claims import Claim
+from automation_service.runs.step_results import StepResult
+from shared import errors
+from shared.clock import rfc3339
+from shared.definition.envelope import AutomationDefinition, TriggerSpec
+from shared.definition.execution import PlanStep
+from shared.registries.actions.types import ActionDefinition
+from shared.resources import RUN
+from shared.schedule import zones
+from shared.templates.job import Job, Outcome, RenderFault, list_sources
+from shared.templates.rules import EARLIER
+from shared.validation.violations import from_pydantic
+
+# Members of a step, beside its output, status and error.
+_TOLD: Final = ("attempts", "started_at", "finished_at")
+
+
+def build_job(
+    step: PlanStep,
+    action: ActionDefinition | None,
+    claim: Claim,
+    definition: AutomationDefinition,
+    results: list[StepResult],
+    end_error: Mapping[str, Any] | None,
+) -> Job:
+    """Builds the job that renders a step. `end_error` is what `error` names in on_failure."""
+    steps = (*definition.plan, *definition.execution.on_failure)
+    has_templates = step.when is not None or next(list_sources(step.config), None) is not None
+    names = _build_names(claim, definition, results) if has_templates else {}
+    return {
+        "rules": claim.template_rules,
+        "when": step.when,
+        "config": step.config,
+        "schema": {} if action is None else action.config_schema,
+        "cut": {} if action is None else dict(action.cut_texts),
+        "names": names if end_error is None else {**names, "error": end_error},
+        "outputs": {each.output_as: each.step_id for each in steps if each.output_as},
+        "hyphenated": [each.step_id for each in steps if "-" in each.step_id],
+    }
+
+
+def read_config(step: PlanStep, action: ActionDefinition, outcome: Outcome) -> dict[str, Any]:
+    """Returns the rendered config. Raises TemplateFailed or OutputTooLarge."""
+    check_outcome(step, outcome)
+    config = outcome["config"]
+    model = action.rendered_model or action.config_model
+    if model is not None:
+        try:
+            model.model_validate(config)
+        except ValidationError as error:
+            fault = next(from_pydantic(error, ""))
+            raise errors.TemplateFailed(
+                f"step {step.step_id}, {fault.field or 'config'}, once rendered: {fault.message}",
+                metadata={"step": step.step_id, "field": fault.field},
+            ) from error
+    return config
+
+
+def check_outcome(step: PlanStep, outcome: Outcome) -> None:
+    """Raises TemplateFailed or OutputTooLarge for the faults of an outcome."""
+    if not (faults := outcome.get("faults")):
+        return
+    first = faults[0]
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    raise errors.RotaError(
+        f"{_place(step, first)}: {first['message']}{more}",
+        code=(
+            errors.OutputTooLarge.code
+            if first["reason"] == errors.OutputTooLarge.reason
+            else errors.TemplateFailed.code
+        ),
+        reason=first["reason"],
+        metadata={
+            "step": step.step_id,
+            "field": first["field"],
+            "line": str(first["line"]),
+        },
+    )
+
+
+def build_notes(outcome: Outcome) -> list[str] | None:
+    """Builds the notes of a step's result. None when there is nothing to say."""
+    return [
+        f"{each['field']} was longer than {each['limit_bytes']:,} bytes and was cut"
+        for each in outcome.get("cut", ())
+    ] or None
+
+
+def _place(step: PlanStep, fault: RenderFault) -> str:
+    """Where a fault is: `step two, prompt, line 3`."""
+    line = f"line {fault['line']}" if fault["lines"] > 1 else ""
+    return ", ".join(filter(None, (f"step {step.step_id}", fault["field"], line)))
+
+
+def _build_names(
+    claim: Claim, definition: AutomationDefinition, results: list[StepResult]
+) -> dict[str, Any]:
+    trigger = next((t for t in definition.triggers if t.trigger_id == claim.trigger_id), None)
+    told = {} if trigger is None else {"trigger_id": trigger.trigger_id, "type": trigger.type}
+    run = RUN.format(workspace=claim.workspace, automation=claim.automation, run=claim.run)
+    earlier = claim.template_rules == EARLIER
+    facts = {"id": str(claim.run), "name": run, "slot_time": rfc3339(claim.slot_time)}
+    if not earlier:
+        zone = _find_zone(trigger)
+        local = claim.slot_time.astimezone(zones.load(zone))
+        facts |= {
+            "local_date": local.date().isoformat(),
+            "local_time": f"{local:%H:%M}",
+            "time_zone": zone,
+        }
+    return {
+        "inputs": claim.inputs,
+        "steps": {result.step_id: _members(result, earlier=earlier) for result in results},
+        "run": facts,
+        "trigger": {**claim.trigger_payload, **told},
+    }
+
+
+def _members(result: StepResult, *, earlier: bool) -> dict[str, Any]:
+    members = {"output": result.output, "status": result.status, "error": result.error}
+    if earlier:
+        return members
+    # The words of the API.
+    members["status"] = result.status.upper()
+    return members | {name: getattr(result, name) for name in _TOLD}
+
+
+def _find_zone(trigger: TriggerSpec | None) -> str:
+    """The zone of the trigger. UTC for one without a zone that is known."""
+    zone = "UTC" if trigger is None else str(trigger.config.get("timezone", "UTC"))
+    return zone if zone in zones.all_names() else "UTC"

@@ -1,0 +1,1 @@
+"""Templates: how they are read, and the function that renders a step within limits."""

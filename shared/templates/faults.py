@@ -1,0 +1,195 @@
+"""What is wrong with a template, in words of the one who wrote it."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from jinja2 import TemplateSyntaxError, Undefined, UndefinedError, nodes
+from jinja2.exceptions import SecurityError, TemplateRuntimeError
+
+from shared import errors
+
+_KINDS: Final[Mapping[str, str]] = {
+    "NoneType": "nothing",
+    "Nothing": "nothing",
+    "Undefined": "nothing",
+    "bool": "true or false",
+    "int": "a number",
+    "float": "a number",
+    "str": "a text",
+    "dict": "an object",
+    "list": "a list",
+    "tuple": "a list",
+    "range": "a list",
+    "generator": "a list",
+    "dict_items": "a list",
+    "dict_keys": "a list",
+    "dict_values": "a list",
+}
+_COMPARED: Final = re.compile(r"'(\S+)' not supported between instances of '(\w+)' and '(\w+)'")
+_NOT_ABLE: Final = re.compile(r"(?:argument of type )?'(\w+)' object is not (\w+)")
+_UNARY: Final = re.compile(r"bad operand type for unary (\S): '(\w+)'")
+_CONTAINS: Final = re.compile(r"argument of type '(\w+)' is not|requires string as left operand")
+_UNPACKED: Final = re.compile(r"(?:not enough|too many) values to unpack|cannot unpack")
+_ABLE: Final[Mapping[str, str]] = {
+    "iterable": "gone through",
+    "subscriptable": "read by place",
+    "callable": "called",
+}
+
+
+class TemplateFault(Exception):
+    """A value that something can't be done with.
+
+    `values` are those, as the template has them; `kinds` are theirs, where it has no such value.
+    """
+
+    def __init__(
+        self, reason: str, *, values: tuple[Any, ...] = (), kinds: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.values = values
+        self.kinds = kinds
+
+
+def describe_kind(value: Any) -> str:
+    """Returns what kind of value JSON calls it: `a list`."""
+    if value is None or isinstance(value, Undefined):
+        return "nothing"
+    if isinstance(value, str):
+        return "a text"
+    return _KINDS.get(type(value).__name__, "something that is no value")
+
+
+def explain(error: Exception, tree: nodes.Node, line: int, names: Mapping[str, Any]) -> str:
+    """Returns the reason of a failure, beginning with the values that it comes of."""
+    reason, kinds, values = _read(error)
+    said = list(_name_values(tree, line, names, kinds, values))
+    return "; ".join([*dict.fromkeys(said), *([reason] if reason else [])])
+
+
+def _read(error: Exception) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
+    """Returns a reason, and the kinds or values that are at fault."""
+    match error:
+        case TemplateFault():
+            return error.reason, error.kinds, error.values
+        case errors.RotaError():
+            return error.message, (), ()
+        case TemplateSyntaxError():
+            return error.message or "this is no template", (), ()
+        case UndefinedError():
+            return "a value is needed here", ("nothing",), ()
+        case SecurityError():
+            return str(error) or "this is not available in a template", (), ()
+        case ZeroDivisionError():
+            return "a division by zero", (), ()
+        case OverflowError():
+            return "a number is too large", (), ()
+        case RecursionError():
+            return "it is nested too deeply", (), ()
+        case TemplateRuntimeError():
+            return "this can't be done here", (), ()
+    return _read_python(str(error))
+
+
+def _read_python(message: str) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
+    """The same of an error of Python, whose words name classes."""
+    if found := _COMPARED.search(message):
+        left, right = _kind(found[2]), _kind(found[3])
+        return f"`{found[1]}` can't compare {left} with {right}", (left, right), ()
+    if found := _NOT_ABLE.search(message):
+        kind = _kind(found[1])
+        return f"{kind} can't be {_ABLE.get(found[2], 'used so')}", (kind,), ()
+    if found := _UNARY.search(message):
+        kind = _kind(found[2])
+        return f"`{found[1]}` can't take {kind}", (kind,), ()
+    if found := _CONTAINS.search(message):
+        kind = _kind(found[1]) if found[1] else "a text"
+        return f"`in` can't look for this in {kind}", (kind,), ()
+    if _UNPACKED.search(message):
+        return "the items do not have as many parts as the loop has names", (), ()
+    if "integer string conversion" in message:
+        return "a number has too many digits", (), ()
+    return "this can't be done with these values", (), ()
+
+
+def _kind(name: str) -> str:
+    return _KINDS.get(name, "this value")
+
+
+def _name_values(
+    tree: nodes.Node,
+    line: int,
+    names: Mapping[str, Any],
+    kinds: tuple[str, ...],
+    values: tuple[Any, ...],
+) -> Iterator[str]:
+    """Each plain name of the line whose value is one of those, with its kind."""
+    for path, value in list_paths(tree, line, names):
+        kind = describe_kind(value)
+        if kind in kinds or any(_is_same(value, one) for one in values):
+            yield f"`{path}` is {kind}" if kind != "nothing" else f"`{path}` has no value"
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    return value is other or describe_kind(value) == "nothing" == describe_kind(other)
+
+
+def list_paths(tree: nodes.Node, line: int, names: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yields each whole plain path of a line, such as `inputs.count`, and its value.
+
+    Of a call of a member, also the path of what it is a member of.
+    """
+    called = {id(call.node) for call in tree.find_all(nodes.Call)}
+    inner = {
+        id(node.node)
+        for kind in (nodes.Getattr, nodes.Getitem)
+        for node in tree.find_all(kind)
+        if id(node) not in called
+    }
+    for node in tree.find_all((nodes.Name, nodes.Getattr, nodes.Getitem)):
+        if id(node) in inner or node.lineno != line:
+            continue
+        parts = read_path(node)
+        if parts is None or parts[0] not in names:
+            continue
+        value: Any = names
+        for part in parts:
+            try:
+                value = value[part]
+            except (LookupError, TypeError):
+                value = None
+                break
+        yield write_path(parts), value
+
+
+def read_path(node: nodes.Node) -> list[Any] | None:
+    """Returns the parts of a path of constant members, or None for another expression."""
+    parts: list[Any] = []
+    while True:
+        match node:
+            case nodes.Name():
+                return [node.name, *reversed(parts)]
+            case nodes.Getattr():
+                parts.append(node.attr)
+                node = node.node
+            case nodes.Getitem(arg=nodes.Const(value=member)):
+                parts.append(member)
+                node = node.node
+            case _:
+                return None
+
+
+def write_path(parts: list[Any]) -> str:
+    """Returns a path as it is written in a template."""
+    text = str(parts[0])
+    for part in parts[1:]:
+        if isinstance(part, str):
+            text += f".{part}" if _PLAIN.fullmatch(part) else f"[{part!r}]"
+        else:
+            text += f"[{part}]"
+    return text
+
+
+_PLAIN: Final = re.compile(r"[^\W\d][\w-]*")

@@ -1,0 +1,136 @@
+"""The filters of templates. What a filter takes as a text is written as a template writes it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import Any, Final
+
+from jinja2 import Undefined, UndefinedError, pass_environment
+from jinja2.exceptions import FilterArgumentError
+from jinja2.filters import FILTERS as JINJA
+from jinja2.filters import make_attrgetter
+from markupsafe import escape
+
+from shared.templates.faults import TemplateFault, describe_kind
+from shared.templates.sizes import FILTER_SIZES, bound_filter
+from shared.templates.text import encode_json, write_text
+
+# Of Jinja's filters, those that do not make the same of the same, that write what is no JSON,
+# that reach for what is no key, or that write HTML.
+ABSENT: Final = frozenset({"attr", "pprint", "random", "urlize", "xmlattr"})
+_OF_TEXT: Final = frozenset(
+    {
+        "capitalize",
+        "center",
+        "indent",
+        "lower",
+        "replace",
+        "striptags",
+        "title",
+        "trim",
+        "truncate",
+        "upper",
+        "wordcount",
+        "wordwrap",
+    }
+)
+
+
+def fill(value: Any, default: Any = "", boolean: bool = False) -> Any:
+    """Returns the value, or `default` for nothing. With `boolean`, also for what is empty."""
+    if value is None or isinstance(value, Undefined) or (boolean and not value):
+        return default
+    return value
+
+
+@pass_environment
+def join(environment: Any, value: Iterable[Any], d: Any = "", attribute: Any = None) -> str:
+    """Returns the items' texts with a text between each two."""
+    if isinstance(value, str):
+        return str(write_text(d).join(value))
+    if attribute is not None:
+        value = map(make_attrgetter(environment, attribute), value)
+    return write_text(d).join(map(write_text, value))
+
+
+def escape_html(value: Any) -> str:
+    """Returns the text with `&`, `<`, `>` and quotes as HTML has them."""
+    return str(escape(write_text(value)))
+
+
+def to_json(value: Any, indent: int | str | None = None) -> str:
+    """Returns JSON in its own letters."""
+    return encode_json(value, indent=indent)
+
+
+def truncate(value: Any, length: int = 255, killwords: bool = False, end: str = "…") -> str:
+    """Returns the first characters of a text, at most `length` with the end that is put on it.
+
+    Without `killwords` the last word that has no room is left out whole.
+    """
+    text = write_text(value)
+    if len(text) <= length:
+        return text
+    if length < len(end):
+        raise TemplateFault(f"the length is less than that of the end {end!r}")
+    kept = text[: length - len(end)]
+    return (kept if killwords else kept.rsplit(" ", 1)[0].rstrip()) + end
+
+
+def _write_first(filter_: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter, of the text of its value."""
+    own = 1 if hasattr(filter_, "jinja_pass_arg") else 0
+
+    @wraps(filter_)
+    def written(*given: Any, **options: Any) -> Any:
+        passed, (value, *args) = given[:own], given[own:]
+        return filter_(*passed, write_text(value), *args, **options)
+
+    return written
+
+
+def _explained(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter, whose failures say what it was given."""
+    own = 1 if hasattr(filter_, "jinja_pass_arg") else 0
+
+    @wraps(filter_)
+    def explained(*given: Any, **options: Any) -> Any:
+        try:
+            return filter_(*given, **options)
+        except (
+            ArithmeticError,
+            AttributeError,
+            FilterArgumentError,
+            LookupError,
+            TypeError,
+            UndefinedError,
+            ValueError,
+        ) as error:
+            value, more = given[own] if len(given) > own else None, given[own + 1 :] or options
+            told = f"`{name}` can't take {describe_kind(value)}" + (" with this" if more else "")
+            raise TemplateFault(told, values=(value, *given[own + 1 :])) from error
+
+    return explained
+
+
+_OWN: Final[Mapping[str, Callable[..., Any]]] = {
+    "d": fill,
+    "default": fill,
+    "e": escape_html,
+    "escape": escape_html,
+    "forceescape": escape_html,
+    "join": join,
+    "safe": write_text,
+    "string": write_text,
+    "tojson": to_json,
+    "truncate": truncate,
+}
+
+
+def _build(name: str) -> Callable[..., Any]:
+    filter_ = bound_filter(name, _OWN.get(name) or JINJA[name])
+    return _explained(name, _write_first(filter_) if name in _OF_TEXT else filter_)
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+    name: _build(name) for name in FILTER_SIZES if name not in ABSENT
+}

@@ -1,0 +1,47 @@
+"""Step ids with hyphens, as people write them: `steps.fetch-news.output`."""
+
+from collections.abc import Iterable, Iterator
+
+_Token = tuple[int, str, str]
+_NAMED = ("name", "integer", "float")
+
+
+def join_hyphens(tokens: Iterable[_Token], ids: frozenset[str]) -> Iterator[_Token]:
+    """Reads `steps.a-b` as `steps['a-b']` where `a-b` is one of the ids, and else as it stands.
+
+    The longest id counts. A space ends an id, so `steps.a - b` stays a difference.
+    """
+    each = list(tokens)
+    at = 0
+    while at < len(each):
+        yield each[at]
+        at += 1
+        if each[at - 1][1:] != ("name", "steps") or _kind(each, at - 2) == "operator .":
+            continue
+        if _kind(each, at) != "operator .":
+            continue
+        last, written = _find_id(each, at + 1, ids)
+        if last is None:
+            continue
+        line = each[at][0]
+        yield line, "operator", "["
+        yield line, "string", repr(written)
+        yield line, "operator", "]"
+        at = last + 1
+
+
+def _find_id(each: list[_Token], first: int, ids: frozenset[str]) -> tuple[int | None, str]:
+    """Returns the place of an id's last token and the id, the longest that stands there."""
+    written, found = "", (None, "")
+    for at in range(first, len(each)):
+        _, kind, value = each[at]
+        if kind not in _NAMED and (kind, value) != ("operator", "-"):
+            break
+        written += value
+        if written in ids:
+            found = at, written  # type: ignore[assignment]
+    return found
+
+
+def _kind(each: list[_Token], at: int) -> str:
+    return f"{each[at][1]} {each[at][2]}" if 0 <= at < len(each) else ""

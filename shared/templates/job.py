@@ -1,0 +1,252 @@
+"""Rendering as a function from JSON to JSON: a step's `when` and its whole config are one job."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, Final, Literal, NotRequired, TypedDict
+
+from shared import errors
+from shared.json_schema import join_path
+from shared.templates import earlier
+from shared.templates.deadline import MAX_SECONDS, limited
+from shared.templates.evaluation import (
+    MAX_QUICK,
+    Compiled,
+    Fault,
+    compile_expression,
+    compile_text,
+    evaluate,
+    fit,
+    write,
+)
+from shared.templates.fields import FieldSchema
+from shared.templates.marks import is_template
+from shared.templates.rules import EARLIER
+from shared.templates.sizes import WRITTEN
+from shared.templates.values import TemplateValue
+
+MAX_FAULTS: Final = 20
+
+
+class Job(TypedDict):
+    """A step to render. Every value is plain JSON.
+
+    `names` are those that templates may use; `steps` among them has the members of each step
+    that has a result. `outputs` has the step of each second name of an output. `hyphenated` has
+    the ids of the definition's steps that hold a hyphen. `schema` is that of the config, and
+    `cut` the most bytes of each text of it that is cut when it is longer, by path.
+    """
+
+    rules: int
+    when: str | None
+    config: dict[str, Any]
+    schema: Mapping[str, Any]
+    cut: Mapping[str, int]
+    names: dict[str, Any]
+    outputs: Mapping[str, str]
+    hyphenated: list[str]
+
+
+class TextCut(TypedDict):
+    """A text that was cut: its path, and the most bytes that it may have."""
+
+    field: str
+    limit_bytes: int
+
+
+class RenderFault(TypedDict):
+    """`field` is a path in the config or `when`; `line` counts from 1; `reason` is an ErrorReason.
+
+    `lines` is how many the source has.
+    """
+
+    field: str
+    line: int
+    lines: int
+    reason: Literal["TEMPLATE_FAILED", "OUTPUT_TOO_LARGE"] | str
+    message: str
+
+
+class Outcome(TypedDict):
+    """What a job gives: a config unless `when` is falsy, or the faults that are in the way."""
+
+    holds: bool
+    config: NotRequired[dict[str, Any]]
+    cut: NotRequired[list[TextCut]]
+    faults: NotRequired[list[RenderFault]]
+
+
+def render_step(job: Job, *, seconds: float = MAX_SECONDS) -> Outcome:
+    """Renders a step: whether its `when` holds, and then its config.
+
+    Ends within `seconds` of CPU, whatever the job says. Never raises for what is in the job.
+    """
+    return (_Earlier if job["rules"] == EARLIER else _Present)(job, seconds).run()
+
+
+class _Rendering:
+    """One job, field by field."""
+
+    def __init__(self, job: Job, seconds: float) -> None:
+        self.job = job
+        self.seconds = seconds
+        self.faults: list[RenderFault] = []
+        self.cut: list[TextCut] = []
+        self.field, self.source = "", ""
+
+    def run(self) -> Outcome:
+        try:
+            return self.render()
+        except _Stop:
+            pass
+        except errors.RotaError as error:
+            self.add_fault(Fault(1, error.reason, error.message))
+        except Fault as fault:
+            self.add_fault(fault)
+        return {"holds": True, "faults": self.faults}
+
+    def render(self) -> Outcome:
+        raise NotImplementedError
+
+    def add_fault(self, fault: Fault) -> None:
+        self.faults.append(
+            {
+                "field": self.field,
+                "line": fault.line,
+                "lines": self.source.count("\n") + 1,
+                "reason": fault.reason,
+                "message": fault.message,
+            }
+        )
+
+    def at(self, field: str, source: str) -> None:
+        self.field, self.source = field, source
+
+
+class _Present(_Rendering):
+    def __init__(self, job: Job, seconds: float) -> None:
+        super().__init__(job, seconds)
+        self.ids = frozenset(job["hyphenated"])
+        self.names = _name_outputs(job)
+
+    def render(self) -> Outcome:
+        with limited(self.seconds if self._is_slow() else None):
+            if (when := self.job["when"]) is not None:
+                self.at("when", when)
+                if not evaluate(compile_expression(when, self.ids), self.names):
+                    return {"holds": False}
+            config = self._render(self.job["config"], "", FieldSchema(self.job["schema"]))
+        if self.faults:
+            return {"holds": True, "faults": self.faults}
+        return {"holds": True, "config": config, "cut": self.cut}
+
+    def _is_slow(self) -> bool:
+        """Whether the time must be watched; compiles every source."""
+        weight = 0
+        for compiled in self._compile_all():
+            if compiled is None or compiled.weight is None:
+                return True
+            weight += compiled.weight
+        return weight > MAX_QUICK
+
+    def _compile_all(self) -> Iterator[Compiled | None]:
+        when = self.job["when"]
+        try:
+            if when is not None:
+                yield compile_expression(when, self.ids)
+            for source in list_sources(self.job["config"]):
+                yield compile_text(source, self.ids)
+        except Fault:
+            yield None
+
+    def _render(self, value: Any, path: str, schema: FieldSchema) -> Any:
+        match value:
+            case str() if is_template(value):
+                return self._render_field(value, path, schema)
+            case dict():
+                return {
+                    key: self._render(item, join_path(path, [key]), schema.member(key))
+                    for key, item in value.items()
+                }
+            case list():
+                return [
+                    self._render(item, f"{path}[{i}]", schema.item(i))
+                    for i, item in enumerate(value)
+                ]
+        return value
+
+    def _render_field(self, source: str, path: str, schema: FieldSchema) -> Any:
+        self.at(path, source)
+        try:
+            compiled = compile_text(source, self.ids)
+            limit = self.job["cut"].get(path)
+            made = evaluate if compiled.is_value else partial(write, most=limit)
+            fitted = fit(made(compiled, self.names), schema.types, compiled, self.names)
+            if compiled.is_value and isinstance(fitted, str):
+                WRITTEN.get().spend(len(fitted))
+            if limit is not None and isinstance(fitted, str):
+                return self._cut(fitted, limit)
+        except Fault as fault:
+            self.add_fault(fault)
+            if len(self.faults) >= MAX_FAULTS:
+                raise _Stop from fault
+            return None
+        return fitted
+
+    def _cut(self, text: str, limit: int) -> str:
+        if len(text) * 4 <= limit or len(text.encode("utf-8", "surrogatepass")) <= limit:
+            return text
+        told = f"\n\n[Cut here: the text is longer than {limit:,} bytes, the most it may have.]"
+        kept = text.encode("utf-8", "surrogatepass")[: limit - len(told)]
+        self.cut.append({"field": self.field, "limit_bytes": limit})
+        return kept.decode("utf-8", "ignore") + told
+
+
+class _Stop(Exception):
+    """Enough faults were found."""
+
+
+class _Earlier(_Rendering):
+    def render(self) -> Outcome:
+        job = self.job
+        names = _earlier_names(job)
+        if job["when"] is not None:
+            self.at("when", job["when"])
+            if not earlier.evaluate_condition(job["when"], names):
+                return {"holds": False}
+        self.at("", "")
+        if next(list_sources(job["config"]), None) is None:
+            return {"holds": True, "config": job["config"], "cut": []}
+        return {"holds": True, "config": earlier.render(job["config"], names), "cut": []}
+
+
+def list_sources(value: Any) -> Iterator[str]:
+    """Yields every text of a config that holds a template."""
+    match value:
+        case str() if is_template(value):
+            yield value
+        case dict():
+            for item in value.values():
+                yield from list_sources(item)
+        case list():
+            for item in value:
+                yield from list_sources(item)
+
+
+def _name_outputs(job: Job) -> dict[str, Any]:
+    """The names, with each second name of an output beside the steps."""
+    names, steps = job["names"], job["names"].get("steps") or {}
+    also = {
+        name: steps[step_id].get("output")
+        for name, step_id in job["outputs"].items()
+        if step_id in steps
+    }
+    return {**names, "steps": {**steps, **also}}
+
+
+def _earlier_names(job: Job) -> dict[str, Any]:
+    names, steps = job["names"], job["names"].get("steps") or {}
+    values = {
+        step_id: TemplateValue(members.get("output"), members) for step_id, members in steps.items()
+    }
+    also = {name: values[step] for name, step in job["outputs"].items() if step in values}
+    return {**names, "steps": {**values, **also}}

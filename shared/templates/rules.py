@@ -1,0 +1,6 @@
+"""Which rendering holds for a revision: it keeps its own until it is saved again."""
+
+from typing import Final
+
+EARLIER: Final = 1
+PRESENT: Final = 2
