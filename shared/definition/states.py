@@ -22,6 +22,17 @@ class RunStatus(StrEnum):
         return self not in (RunStatus.PENDING, RunStatus.RUNNING)
 
 
+class StepStatus(StrEnum):
+    """Stored in lower case. The API and templates have the names."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+
+
 class TriggerType(StrEnum):
     SCHEDULE = "schedule"
     MANUAL = "manual"  # reserved: registered nowhere, refused when a definition is checked

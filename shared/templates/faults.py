@@ -184,12 +184,14 @@ def read_path(node: nodes.Node) -> list[Any] | None:
 def write_path(parts: list[Any]) -> str:
     """Returns a path as it is written in a template."""
     text = str(parts[0])
-    for part in parts[1:]:
-        if isinstance(part, str):
-            text += f".{part}" if _PLAIN.fullmatch(part) else f"[{part!r}]"
-        else:
+    for place, part in enumerate(parts[1:]):
+        if not isinstance(part, str):
             text += f"[{part}]"
+        elif _PLAIN.fullmatch(part) or (parts[0] == "steps" and place == 0):
+            text += f".{part}"
+        else:
+            text += f"[{part!r}]"
     return text
 
 
-_PLAIN: Final = re.compile(r"[^\W\d][\w-]*")
+_PLAIN: Final = re.compile(r"[^\W\d]\w*")

@@ -25,17 +25,17 @@ _EMPTY: Final[Mapping[str, Any]] = {"null": None, "string": "", "array": [], "ob
 class FieldSchema:
     """The schema of one part of a config, with references followed."""
 
-    __slots__ = ("_each", "_root")
+    __slots__ = ("root", "schemas")
 
     def __init__(self, schema: Any, root: Mapping[str, Any] | None = None) -> None:
-        self._root: Mapping[str, Any] = schema if root is None else root
-        self._each = list(_spread(schema, self._root, _MAX_REFERENCES))
+        self.root: Mapping[str, Any] = schema if root is None else root
+        self.schemas = list(_spread(schema, self.root, _MAX_REFERENCES))
 
     @property
     def types(self) -> Types:
         """The JSON types that it allows."""
         found: set[str] = set()
-        for schema in self._each:
+        for schema in self.schemas:
             kind = schema.get("type")
             if isinstance(kind, str):
                 found.add(kind)
@@ -47,21 +47,21 @@ class FieldSchema:
         return self._below("properties", key)
 
     def item(self, index: int) -> "FieldSchema":
-        for schema in self._each:
+        for schema in self.schemas:
             prefix = schema.get("prefixItems")
             if isinstance(prefix, list) and index < len(prefix):
-                return FieldSchema(prefix[index], self._root)
+                return FieldSchema(prefix[index], self.root)
         return self._below("items", None)
 
     def _below(self, keyword: str, key: str | None) -> "FieldSchema":
-        for schema in self._each:
+        for schema in self.schemas:
             below = schema.get(keyword)
             if key is not None:
                 named = isinstance(below, Mapping) and key in below
                 below = below[key] if named else schema.get("additionalProperties")
             if isinstance(below, Mapping):
-                return FieldSchema(below, self._root)
-        return FieldSchema({}, self._root)
+                return FieldSchema(below, self.root)
+        return FieldSchema({}, self.root)
 
 
 def _spread(schema: Any, root: Mapping[str, Any], left: int) -> Any:

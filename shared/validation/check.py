@@ -21,7 +21,8 @@ from shared.definition.states import TriggerType
 from shared.invisible_characters import name_fault, text_fault
 from shared.registries.catalogue import Catalogue
 from shared.validation.inputs import check_static
-from shared.validation.templates import Scope, check_step, find_excess, list_templates
+from shared.validation.names import Scope
+from shared.validation.templates import check_step, find_excess, list_templates
 from shared.validation.violations import Violation, from_faults, from_pydantic
 
 MAX_BYTES = 256 * 1024
@@ -60,7 +61,7 @@ def _check(
         *_inputs_schema(definition),
         *_triggers(definition, catalogue),
         *_steps(definition, catalogue),
-        *_templates(definition),
+        *_templates(definition, catalogue),
     ]
 
 
@@ -267,15 +268,20 @@ def _unknown(name: str, known: Mapping[str, Any]) -> str:
     return f"{name!r} is not known; known: {listed}"
 
 
-def _templates(definition: AutomationDefinition) -> Iterator[Violation]:
-    found = [list_templates(step) for _, step in _all_steps(definition)]
+def _templates(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[Violation]:
+    steps = list(_all_steps(definition))
+    found = [list_templates(step) for _, step in steps]
     if problem := find_excess([source for sources in found for source in sources]):
         yield Violation(PLAN, "too_large", problem)
         return
-    statics: Sequence[Mapping[str, Any]] = [t.static_inputs for t in definition.triggers]
-    scope = Scope.of(definition.inputs.schema_, list(statics))
-    for path, step in _all_steps(definition):
+    scope = Scope.of(
+        definition.inputs.schema_,
+        [trigger.static_inputs for trigger in definition.triggers],
+        [trigger.type for trigger in definition.triggers],
+        [step for _, step in steps],
+    )
+    for path, step in steps:
         if path == f"{ON_FAILURE}[0]":
             scope = scope.after_a_failure()
         yield from check_step(step, path, scope)
-        scope = scope.after(step)
+        scope = scope.after(step, catalogue.actions.get(step.action))

@@ -1,5 +1,6 @@
 """`agent_task`: a prompt carried out by an agent, with nobody watching."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -70,6 +71,12 @@ async def run_agent_task(config: dict[str, Any], context: ActionContext) -> Acti
     return ActionResult(output=output, session_id=result.session_id, usage=result.usage)
 
 
+def describe_output(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the schema of the answer: that of the config, or that of a text."""
+    schema = config.get("output_schema")
+    return schema if isinstance(schema, dict) else {"type": "string"}
+
+
 def _budget(left: int | None) -> int:
     # 0 would mean no limit, which a spent budget is not
     return 0 if left is None else max(left, 1)
@@ -100,5 +107,6 @@ AGENT_TASK = ActionDefinition(
     handler=run_agent_task,
     config_model=AgentTaskActionConfig,
     rendered_model=RenderedAgentTaskConfig,
+    describe_output=describe_output,
     cut_texts={"prompt": MAX_RENDERED_PROMPT},
 )

@@ -91,7 +91,8 @@ class ActionDefinition:
     A config member `tools` is read as ids of capabilities, for every action type. What is
     written and what comes of its templates may have different limits: `rendered_model` checks a
     rendered config (absent: `config_model`), and `cut_texts` has the most bytes of each text that
-    is cut when it is longer, by its path in the config.
+    is cut when it is longer, by its path in the config. `describe_output` gives the JSON Schema
+    of the output of a step with that config; absent: any value.
     """
 
     type: str
@@ -102,3 +103,4 @@ class ActionDefinition:
     config_model: ConfigModel | None = None
     rendered_model: ConfigModel | None = None
     cut_texts: Mapping[str, int] = field(default_factory=dict)
+    describe_output: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None

@@ -7,37 +7,59 @@ from shared.templates.environment import environment
 from shared.templates.marks import is_template
 from shared.templates.source import (
     BadTemplate,
-    Reference,
-    expression_references,
-    template_references,
+    Comparison,
+    Use,
+    read_condition,
+    read_template,
 )
 
 
-def test_references_are_the_outer_names_and_their_plain_members() -> None:
+def test_the_uses_of_a_template_are_the_constant_parts_of_outer_names() -> None:
     source = (
-        "{{ inputs.topic }} {{ steps['news'].title }} {% for i in run.x %}{{ i.y }}{% endfor %}"
+        "{{ inputs.topic }} {{ steps['news'].title[0] }}\n"
+        "{% for i in run.x %}{{ i.y }}{{ steps[i].z }}{% endfor %}{{ inputs.text.upper() }}"
     )
-    assert template_references(source) == {
-        Reference("inputs", None),
-        Reference("inputs", "topic"),
-        Reference("steps", None),
-        Reference("steps", "news"),
-        Reference("run", None),
-        Reference("run", "x"),
+    assert set(read_template(source).uses) == {
+        Use(("inputs", "topic")),
+        Use(("steps", "news", "title", 0)),
+        Use(("run", "x"), 2),
+        Use(("steps",), 2, more=True),
+        Use(("inputs", "text"), 2, "upper"),
     }
 
 
 def test_names_set_inside_are_not_outer_names() -> None:
-    assert template_references("{% set a = 1 %}{{ a }}{{ range(3) | list }}") == frozenset()
+    assert read_template("{% set a = 1 %}{{ a }}{{ range(3) | list }}").uses == ()
+
+
+def test_ids_with_hyphens_are_read_as_they_are_written() -> None:
+    ids = ["fetch-news", "fetch-news-2", "a-in-b", "2-x"]
+
+    def used(source: str) -> set[tuple[object, ...]]:
+        return {use.parts for use in read_condition(source, ids).uses}
+
+    assert used("steps.fetch-news.output == steps . fetch-news-2 . output") == {
+        ("steps", "fetch-news", "output"),
+        ("steps", "fetch-news-2", "output"),
+    }
+    assert used("steps.a-in-b.output and steps.2-x.output") == {
+        ("steps", "a-in-b", "output"),
+        ("steps", "2-x", "output"),
+    }
+    assert used("steps.n-inputs.m") == {("steps", "n"), ("inputs", "m")}
+    assert used("x.steps.fetch-news") == {("x", "steps", "fetch"), ("news",)}
+    assert used("steps.fetch - news.output") == {("steps", "fetch"), ("news", "output")}
 
 
 def test_an_expression_has_no_braces() -> None:
-    assert expression_references("inputs.n > 3 and not steps.a") == {
-        Reference("inputs", None),
-        Reference("inputs", "n"),
-        Reference("steps", None),
-        Reference("steps", "a"),
+    reading = read_condition("inputs.n > 3 and not steps.a.b and steps.c.status in ['X', 'Y']")
+    assert {use.parts for use in reading.uses} == {
+        ("inputs", "n"),
+        ("steps", "a", "b"),
+        ("steps", "c", "status"),
     }
+    status = ("steps", "c", "status")
+    assert reading.comparisons == (Comparison(status, "X"), Comparison(status, "Y"))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +90,7 @@ def test_an_expression_has_no_braces() -> None:
 )
 def test_a_template_that_cannot_run_is_refused(source: str) -> None:
     with pytest.raises(BadTemplate):
-        template_references(source)
+        read_template(source)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +109,7 @@ def test_a_template_that_cannot_run_is_refused(source: str) -> None:
 )
 def test_an_expression_that_cannot_run_is_refused(source: str) -> None:
     with pytest.raises(BadTemplate):
-        expression_references(source)
+        read_condition(source)
 
 
 @pytest.mark.parametrize(
@@ -120,8 +142,8 @@ def test_no_constant_is_evaluated_when_a_template_is_read(
         monkeypatch.setattr(node, "as_const", evaluate)
     blocks = ("{% set a = E %}", "{% if E %}{% endif %}")
     for source in ("{{ E }}", "{{ [E, {'a': E}] }}", "{% for a in E %}{% endfor %}", *blocks):
-        assert template_references(source.replace("E", f"({expression})")) == frozenset()
-    assert expression_references(expression) == frozenset()
+        assert read_template(source.replace("E", f"({expression})")).uses == ()
+    assert read_condition(expression).uses == ()
     assert evaluated == []
 
 
@@ -131,7 +153,7 @@ def test_plain_text_is_no_template() -> None:
 
 
 def test_a_condition_may_stand_in_braces() -> None:
-    assert expression_references("{{ inputs.n }}") == expression_references("inputs.n")
+    assert read_condition("{{ inputs.n }}") == read_condition("inputs.n")
 
 
 def test_the_environment_has_few_names() -> None:

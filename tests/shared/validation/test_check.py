@@ -74,7 +74,7 @@ GOOD: dict[str, Any] = {
             {
                 "step_id": "tell",
                 "action": "notify",
-                "when": "steps.summary and steps['news'] and run.id and trigger.payload",
+                "when": "steps.summary and steps['news'].output and run.id and trigger.fired_at",
                 "config": {"to": "{{ steps.summary }}"},
             },
         ],
@@ -83,7 +83,7 @@ GOOD: dict[str, Any] = {
                 {
                     "step_id": "sorry",
                     "action": "notify",
-                    "config": {"to": "{{ error.message }} {{ steps.news }}"},
+                    "config": {"to": "{{ error.message }} {{ steps.news.output }}"},
                 }
             ]
         },
@@ -256,7 +256,8 @@ CASES: list[tuple[Path, Any, str, str]] = [
         "unknown_name",
     ),
     ([*PLAN0, "when"], "error", "definition.plan[0].when", "unknown_name"),
-    ([*PLAN0, "when"], "{{ inputs.topic }}", "definition.plan[0].when", "invalid_template"),
+    ([*PLAN0, "when"], "{{ inputs.colour }}", "definition.plan[0].when", "unknown_name"),
+    ([*PLAN0, "when"], "{{ inputs.topic }}!", "definition.plan[0].when", "invalid_template"),
     (
         [*PLAN0, "config", "output_schema"],
         {"properties": {"a": {"description": "{{ nope }}"}}},

@@ -1,0 +1,235 @@
+"""The names that the templates of a step may use, and what is wrong with one that they use."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Final
+
+from shared.definition.execution import PlanStep
+from shared.definition.states import StepStatus, TriggerType
+from shared.registries.actions.types import ActionDefinition
+from shared.templates.faults import write_path
+from shared.templates.fields import FieldSchema
+from shared.templates.sizes import METHOD_SIZES
+from shared.templates.source import Comparison, Part, Reading, Use
+from shared.validation.inputs import collect_names
+
+# A name is a mapping of its members, or the schema of what it holds.
+Names = Mapping[str, Any]
+
+_TEXT: Final = FieldSchema({"type": "string"})
+_NUMBER: Final = FieldSchema({"type": "number"})
+_TEXT_OR_NOTHING: Final = FieldSchema({"type": ["string", "null"]})
+_ANY: Final = FieldSchema({})
+_ERROR: Final = {
+    "type": "object",
+    "properties": {
+        "code": {"type": "integer"},
+        "reason": {"type": "string"},
+        "message": {"type": "string"},
+        "metadata": {"type": "object"},
+    },
+    "additionalProperties": False,
+}
+_STATES: Final = frozenset(status.name for status in StepStatus)
+_STATUS: Final = FieldSchema({"type": "string", "enum": sorted(_STATES)})
+_STEP: Final[Names] = {
+    "status": _STATUS,
+    "error": FieldSchema(_ERROR),
+    "attempts": _NUMBER,
+    "started_at": _TEXT,
+    "finished_at": _TEXT_OR_NOTHING,
+}
+_RUN: Final[Names] = dict.fromkeys(
+    ("id", "name", "slot_time", "local_date", "local_time", "time_zone"), _TEXT
+)
+_FIRED: Final[Names] = dict.fromkeys(
+    ("trigger_id", "type", "fired_at", "scheduled_for", "last_fired_at"), _TEXT_OR_NOTHING
+)
+_END_ERROR: Final[Names] = {
+    "step_id": _TEXT,
+    "code": _NUMBER,
+    "reason": _TEXT,
+    "message": _TEXT,
+    "metadata": _ANY,
+}
+_MAPPING_METHODS: Final = frozenset({"copy", "get", "items", "keys", "values"})
+_TEXT_METHODS: Final = frozenset(METHOD_SIZES) | {"format", "format_map"}
+_KINDS: Final[Mapping[str, str]] = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a number",
+    "null": "nothing",
+    "number": "a number",
+    "string": "a text",
+}
+_LISTED: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a step may name. `error` exists only after a failure."""
+
+    ROOTS: ClassVar[frozenset[str]] = frozenset({"inputs", "steps", "run", "trigger", "error"})
+
+    names: Names
+    steps: Names = field(default_factory=dict)
+    # Of the whole definition: the ids with a hyphen, and of which steps there are second names.
+    hyphenated: frozenset[str] = frozenset()
+    later: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(
+        cls,
+        schema: dict[str, Any],
+        statics: list[Mapping[str, Any]],
+        trigger_types: Iterable[str],
+        steps: Iterable[PlanStep],
+    ) -> "Scope":
+        each = list(steps)
+        scheduled = set(trigger_types) <= {TriggerType.SCHEDULE.value}
+        names: dict[str, Any] = {
+            "inputs": _list_inputs(schema, statics),
+            "run": _RUN,
+            "trigger": _FIRED if scheduled else _ANY,
+        }
+        return cls(
+            names=names,
+            hyphenated=frozenset(step.step_id for step in each if "-" in step.step_id),
+            later=frozenset(name for step in each for name in _names_of(step)),
+        )
+
+    def after(self, step: PlanStep, action: ActionDefinition | None) -> "Scope":
+        output = _ANY
+        if action is not None and action.describe_output is not None:
+            output = FieldSchema(action.describe_output(step.config))
+        added: dict[str, Any] = {step.step_id: {"output": output, **_STEP}}
+        if step.output_as:
+            added[step.output_as] = output
+        return replace(self, steps={**self.steps, **added}, ids=self.ids | {step.step_id})
+
+    def after_a_failure(self) -> "Scope":
+        return replace(self, names={**self.names, "error": _END_ERROR})
+
+    def find_faults(self, reading: Reading) -> Iterator[tuple[int, str]]:
+        """Yields each use of a name that can't exist, as its line and what is wrong."""
+        told = set()
+        known = {**self.names, "steps": self.steps}
+        for use in sorted(reading.uses, key=lambda use: (use.line, str(use.parts))):
+            problem = self._fault(use, known)
+            if problem is not None and problem not in told:
+                told.add(problem)
+                yield use.line, problem
+        for compared in reading.comparisons:
+            if (problem := self._state_fault(compared)) is not None:
+                yield compared.line, problem
+
+    def _fault(self, use: Use, known: Names) -> str | None:
+        here: Any = known
+        for place, part in enumerate(use.parts):
+            if isinstance(here, Mapping):
+                if part in here:
+                    here = here[part]
+                    continue
+                return self._unknown(use.parts[:place], part, here)
+            problem = _member_fault(here, use.parts[:place], part)
+            if problem is not None:
+                return problem
+            here = here.item(part) if isinstance(part, int) else here.member(part)
+        if self._is_bare_step(use):
+            path = write_path(list(use.parts))
+            return f"{path} is a step, which is no value; write {path}.output"
+        return _method_fault(here, use)
+
+    def _is_bare_step(self, use: Use) -> bool:
+        is_step = use.parts[:1] == ("steps",) and use.parts[1:] and use.parts[1] in self.ids
+        return bool(is_step) and len(use.parts) == 2 and not use.called and not use.more
+
+    def _unknown(self, parts: tuple[Part, ...], part: Part, known: Iterable[str]) -> str:
+        path = write_path([*parts, part])
+        each = sorted(known)
+        if parts == ("steps",) and part in self.later:
+            return f"{path} is not an earlier step; earlier: {_list(each)}"
+        near = difflib.get_close_matches(str(part), each, n=1, cutoff=0.4)
+        hint = f" (did you mean {write_path([*parts, near[0]])}?)" if near else ""
+        if not parts:
+            return f"{part!r} is not a name here{hint}; names: {_list(each)}"
+        if parts == ("steps",):
+            return f"{path} is not an earlier step{hint}; earlier: {_list(each)}"
+        what = "inputs" if parts == ("inputs",) else f"members of {write_path(list(parts))}"
+        return f"{path} does not exist{hint}; {what}: {_list(each)}"
+
+    def _state_fault(self, compared: Comparison) -> str | None:
+        parts = compared.parts
+        if len(parts) != 3 or parts[0] != "steps" or parts[2] != "status":
+            return None
+        if parts[1] not in self.ids or compared.text in _STATES:
+            return None
+        near = difflib.get_close_matches(compared.text.upper(), sorted(_STATES), n=1, cutoff=0.5)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        states = ", ".join(sorted(_STATES))
+        return f"{write_path(list(parts))} is never {compared.text!r}{hint}; states: {states}"
+
+
+def _names_of(step: PlanStep) -> Iterator[str]:
+    yield step.step_id
+    if step.output_as:
+        yield step.output_as
+
+
+def _list_inputs(schema: dict[str, Any], statics: list[Mapping[str, Any]]) -> Names:
+    """Every name that `inputs` may have in some run."""
+    declared = schema.get("properties")
+    names: dict[str, Any] = dict.fromkeys(collect_names(schema, statics), _ANY)
+    if isinstance(declared, Mapping):
+        names |= {name: FieldSchema(below, schema) for name, below in declared.items()}
+    return names
+
+
+def _member_fault(here: FieldSchema, parts: tuple[Part, ...], part: Part) -> str | None:
+    """Why a value of a schema can't have a member, or None when it may."""
+    types = here.types
+    path = write_path(list(parts))
+    able = {"object"} if isinstance(part, str) else {"array", "object", "string"}
+    if types and not types & able:
+        kinds = " or ".join(dict.fromkeys(_KINDS[kind] for kind in sorted(types - {"null"})))
+        return f"{path} is {kinds or 'nothing'}, so {write_path([*parts, part])} does not exist"
+    if "object" not in types or not isinstance(part, str):
+        return None
+    names: set[str] = set()
+    for schema in here.schemas:
+        kind = schema.get("type")
+        if kind != "object" and not (isinstance(kind, list) and "object" in kind):
+            continue
+        if schema.get("additionalProperties") is not False:
+            return None
+        names.update(schema.get("properties") or ())
+    if part in names:
+        return None
+    near = difflib.get_close_matches(part, sorted(names), n=1, cutoff=0.4)
+    hint = f" (did you mean {write_path([*parts, near[0]])}?)" if near else ""
+    return (
+        f"{write_path([*parts, part])} does not exist{hint}; "
+        f"members of {path}: {_list(sorted(names))}"
+    )
+
+
+def _method_fault(here: Any, use: Use) -> str | None:
+    if not use.called:
+        return None
+    path = write_path(list(use.parts))
+    if isinstance(here, Mapping):
+        known: frozenset[str] = _MAPPING_METHODS
+        kind = "an object"
+    elif here.types == {"string"}:
+        known, kind = _TEXT_METHODS, "a text"
+    else:
+        return None
+    if use.called in known:
+        return None
+    return f"{path} is {kind}, which has no {use.called}(); methods: {', '.join(sorted(known))}"
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names[:_LISTED]) or "none"
