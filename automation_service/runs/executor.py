@@ -37,7 +37,7 @@ from shared.registries.actions.types import (
     TaskAgent,
 )
 from shared.telemetry import logs
-from shared.templates.job import Job, render_step
+from shared.templates.job import StepJob, render_step
 
 # An attempt of a step stores this many progress events; later ones are dropped.
 MAX_PROGRESS_EVENTS: Final = 200
@@ -224,7 +224,7 @@ class RunExecutor:
         notes = step_templates.build_notes(outcome)
         return await self._run_attempts(step, action, config, notes)
 
-    def _build_job(self, step: PlanStep, action: ActionDefinition | None) -> Job:
+    def _build_job(self, step: PlanStep, action: ActionDefinition | None) -> StepJob:
         error = None if self.end_reason is None else self.end_reason.template_error()
         return step_templates.build_job(
             step, action, self.claim, self.definition, self.run_log.results, error

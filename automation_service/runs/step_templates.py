@@ -14,7 +14,7 @@ from shared.definition.execution import PlanStep
 from shared.registries.actions.types import ActionDefinition
 from shared.resources import RUN
 from shared.schedule import zones
-from shared.templates.job import Job, Outcome, RenderFault, list_sources
+from shared.templates.job import RenderFault, StepJob, StepOutcome, list_sources
 from shared.templates.rules import EARLIER
 from shared.validation.violations import from_pydantic
 
@@ -29,7 +29,7 @@ def build_job(
     definition: AutomationDefinition,
     results: list[StepResult],
     end_error: Mapping[str, Any] | None,
-) -> Job:
+) -> StepJob:
     """Builds the job that renders a step. `end_error` is what `error` names in on_failure."""
     steps = (*definition.plan, *definition.execution.on_failure)
     has_templates = step.when is not None or next(list_sources(step.config), None) is not None
@@ -46,7 +46,7 @@ def build_job(
     }
 
 
-def read_config(step: PlanStep, action: ActionDefinition, outcome: Outcome) -> dict[str, Any]:
+def read_config(step: PlanStep, action: ActionDefinition, outcome: StepOutcome) -> dict[str, Any]:
     """Returns the rendered config. Raises TemplateFailed or OutputTooLarge."""
     check_outcome(step, outcome)
     config = outcome["config"]
@@ -63,7 +63,7 @@ def read_config(step: PlanStep, action: ActionDefinition, outcome: Outcome) -> d
     return config
 
 
-def check_outcome(step: PlanStep, outcome: Outcome) -> None:
+def check_outcome(step: PlanStep, outcome: StepOutcome) -> None:
     """Raises TemplateFailed or OutputTooLarge for the faults of an outcome."""
     if not (faults := outcome.get("faults")):
         return
@@ -85,7 +85,7 @@ def check_outcome(step: PlanStep, outcome: Outcome) -> None:
     )
 
 
-def build_notes(outcome: Outcome) -> list[str] | None:
+def build_notes(outcome: StepOutcome) -> list[str] | None:
     """Builds the notes of a step's result. None when there is nothing to say."""
     return [
         f"{each['field']} was longer than {each['limit_bytes']:,} bytes and was cut"

@@ -1,19 +1,36 @@
 """The filters of templates. What a filter takes as a text is written as a template writes it."""
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, Final
 
-from jinja2 import Undefined, UndefinedError, pass_environment
+import re2
+from jinja2 import Undefined, UndefinedError, pass_context, pass_environment
 from jinja2.exceptions import FilterArgumentError
 from jinja2.filters import FILTERS as JINJA
 from jinja2.filters import make_attrgetter
+from jinja2.runtime import Context
 from markupsafe import escape
 
+from shared.templates.dates import write_date
 from shared.templates.faults import TemplateFault, describe_kind
-from shared.templates.sizes import FILTER_SIZES, bound_filter
+from shared.templates.sizes import (
+    FILTER_SIZES,
+    OWN_FILTER_SIZES,
+    bound_filter,
+    limit_size,
+    limit_steps,
+)
 from shared.templates.text import encode_json, write_text
 
+MAX_PATTERN: Final = 500  # characters
+_WORD: Final = re.compile(r"[^\W_]+")
+_GROUP: Final = re.compile(r"\\(\d|\\)")
+_RE2_OPTIONS: Final = re2.Options()
+_RE2_OPTIONS.max_mem = 1 << 20
+_RE2_OPTIONS.log_errors = False
 # Of Jinja's filters, those that do not make the same of the same, that write what is no JSON,
 # that reach for what is no key, or that write HTML.
 ABSENT: Final = frozenset({"attr", "pprint", "random", "urlize", "xmlattr"})
@@ -76,6 +93,71 @@ def truncate(value: Any, length: int = 255, killwords: bool = False, end: str = 
     return (kept if killwords else kept.rsplit(" ", 1)[0].rstrip()) + end
 
 
+@pass_context
+def date(
+    context: Context, value: Any, format: str = "%Y-%m-%d", zone: Any = None, days: int = 0
+) -> str:
+    """Returns a moment in a form, in a zone, so many days later.
+
+    The zone is that of the run's trigger unless one is given. Nothing stays nothing.
+    """
+    if value is None or isinstance(value, Undefined) or value == "":
+        return ""
+    if zone is None:
+        run = context.get("run")
+        zone = run.get("time_zone", "UTC") if isinstance(run, Mapping) else "UTC"
+    return write_date(value, format, zone, days)
+
+
+def slugify(value: Any, separator: str = "-") -> str:
+    """Returns the words of a text in small letters without accents, joined by a separator."""
+    text = unicodedata.normalize("NFKD", write_text(value).casefold())
+    letters = "".join(letter for letter in text if not unicodedata.combining(letter))
+    return write_text(separator).join(_WORD.findall(letters))
+
+
+def replace_matches(value: Any, pattern: str, replacement: Any = "", count: int = 0) -> str:
+    r"""Returns a text with what a pattern matches replaced, `count` times or every time.
+
+    The pattern is one of RE2, which takes time in proportion to the text. `\1` in the
+    replacement is the first group.
+    """
+    text, put = write_text(value), write_text(replacement)
+    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN:
+        raise TemplateFault(f"a pattern is a text of at most {MAX_PATTERN} characters")
+    limit_size(len(text))
+    try:
+        compiled = re2.compile(pattern, _RE2_OPTIONS)
+        limit_steps("regex_replace", len(text) * compiled.programsize)
+        pieces, end, size = [], 0, 0
+        for done, match in enumerate(compiled.finditer(text), 1):
+            pieces += text[end : match.start()], _fill_groups(put, match)
+            size += len(pieces[-1]) + len(pieces[-2])
+            limit_size(size)
+            end = match.end()
+            if done == count:
+                break
+    except (re2.error, UnicodeError) as error:
+        raise TemplateFault(f"the pattern {pattern[:80]!r} is none that RE2 reads") from error
+    return "".join([*pieces, text[end:]])
+
+
+def _fill_groups(text: str, match: Any) -> str:
+    """Returns a replacement with the groups of a match in it."""
+    if "\\" not in text:
+        return text
+    return _GROUP.sub(lambda found: _read_group(found[1], match), text)
+
+
+def _read_group(name: str, match: Any) -> str:
+    if not name.isdigit():
+        return name
+    try:
+        return match.group(int(name)) or ""
+    except IndexError as error:
+        raise TemplateFault(f"the pattern has no group {name}") from error
+
+
 def _write_first(filter_: Callable[..., Any]) -> Callable[..., Any]:
     """The filter, of the text of its value."""
     own = 1 if hasattr(filter_, "jinja_pass_arg") else 0
@@ -113,6 +195,9 @@ def _explained(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _OWN: Final[Mapping[str, Callable[..., Any]]] = {
+    "date": date,
+    "regex_replace": replace_matches,
+    "slugify": slugify,
     "d": fill,
     "default": fill,
     "e": escape_html,
@@ -132,5 +217,5 @@ def _build(name: str) -> Callable[..., Any]:
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
-    name: _build(name) for name in FILTER_SIZES if name not in ABSENT
+    name: _build(name) for name in (*FILTER_SIZES, *OWN_FILTER_SIZES) if name not in ABSENT
 }

@@ -27,7 +27,7 @@ from shared.templates.values import TemplateValue
 MAX_FAULTS: Final = 20
 
 
-class Job(TypedDict):
+class StepJob(TypedDict):
     """A step to render. Every value is plain JSON.
 
     `names` are those that templates may use; `steps` among them has the members of each step
@@ -66,7 +66,7 @@ class RenderFault(TypedDict):
     message: str
 
 
-class Outcome(TypedDict):
+class StepOutcome(TypedDict):
     """What a job gives: a config unless `when` is falsy, or the faults that are in the way."""
 
     holds: bool
@@ -75,7 +75,7 @@ class Outcome(TypedDict):
     faults: NotRequired[list[RenderFault]]
 
 
-def render_step(job: Job, *, seconds: float = MAX_SECONDS) -> Outcome:
+def render_step(job: StepJob, *, seconds: float = MAX_SECONDS) -> StepOutcome:
     """Renders a step: whether its `when` holds, and then its config.
 
     Ends within `seconds` of CPU, whatever the job says. Never raises for what is in the job.
@@ -86,14 +86,14 @@ def render_step(job: Job, *, seconds: float = MAX_SECONDS) -> Outcome:
 class _Rendering:
     """One job, field by field."""
 
-    def __init__(self, job: Job, seconds: float) -> None:
+    def __init__(self, job: StepJob, seconds: float) -> None:
         self.job = job
         self.seconds = seconds
         self.faults: list[RenderFault] = []
         self.cut: list[TextCut] = []
         self.field, self.source = "", ""
 
-    def run(self) -> Outcome:
+    def run(self) -> StepOutcome:
         try:
             return self.render()
         except _Stop:
@@ -104,7 +104,7 @@ class _Rendering:
             self.add_fault(fault)
         return {"holds": True, "faults": self.faults}
 
-    def render(self) -> Outcome:
+    def render(self) -> StepOutcome:
         raise NotImplementedError
 
     def add_fault(self, fault: Fault) -> None:
@@ -123,12 +123,12 @@ class _Rendering:
 
 
 class _Present(_Rendering):
-    def __init__(self, job: Job, seconds: float) -> None:
+    def __init__(self, job: StepJob, seconds: float) -> None:
         super().__init__(job, seconds)
         self.ids = frozenset(job["hyphenated"])
         self.names = _name_outputs(job)
 
-    def render(self) -> Outcome:
+    def render(self) -> StepOutcome:
         with limited(self.seconds if self._is_slow() else None):
             if (when := self.job["when"]) is not None:
                 self.at("when", when)
@@ -206,7 +206,7 @@ class _Stop(Exception):
 
 
 class _Earlier(_Rendering):
-    def render(self) -> Outcome:
+    def render(self) -> StepOutcome:
         job = self.job
         names = _earlier_names(job)
         if job["when"] is not None:
@@ -232,7 +232,7 @@ def list_sources(value: Any) -> Iterator[str]:
                 yield from list_sources(item)
 
 
-def _name_outputs(job: Job) -> dict[str, Any]:
+def _name_outputs(job: StepJob) -> dict[str, Any]:
     """The names, with each second name of an output beside the steps."""
     names, steps = job["names"], job["names"].get("steps") or {}
     also = {
@@ -243,7 +243,7 @@ def _name_outputs(job: Job) -> dict[str, Any]:
     return {**names, "steps": {**steps, **also}}
 
 
-def _earlier_names(job: Job) -> dict[str, Any]:
+def _earlier_names(job: StepJob) -> dict[str, Any]:
     names, steps = job["names"], job["names"].get("steps") or {}
     values = {
         step_id: TemplateValue(members.get("output"), members) for step_id, members in steps.items()

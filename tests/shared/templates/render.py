@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.templates.job import Job, Outcome, render_step
+from shared.templates.job import StepJob, StepOutcome, render_step
 from shared.templates.rules import PRESENT
 
 TEXT = {"type": "string"}
@@ -19,7 +19,7 @@ def build_job(
     hyphenated: Sequence[str] = (),
     rules: int = PRESENT,
     cut: int | None = None,
-) -> Job:
+) -> StepJob:
     return {
         "rules": rules,
         "when": when,
@@ -32,7 +32,7 @@ def build_job(
     }
 
 
-def attempt(source: Any, names: Mapping[str, Any], **job: Any) -> Outcome:
+def attempt(source: Any, names: Mapping[str, Any], **job: Any) -> StepOutcome:
     return render_step(build_job(source, names, **job))
 
 

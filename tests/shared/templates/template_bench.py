@@ -12,9 +12,9 @@ import sys
 
 from shared import errors
 from shared.templates import earlier
-from shared.templates.job import Job, render_step
+from shared.templates.job import StepJob, render_step
 from shared.templates.rules import PRESENT
-from shared.templates.sizes import FILTER_SIZES, MAX_RENDERED, METHOD_SIZES
+from shared.templates.sizes import FILTER_SIZES, MAX_RENDERED, METHOD_SIZES, OWN_FILTER_SIZES
 
 CPU_SECONDS = 2.0  # of one render, whose own limit is a twentieth of it
 MEMORY_BYTES = 400 << 20  # more than the program has when it begins
@@ -73,9 +73,12 @@ ARGUMENTS = [
     "indent=100000",
     "target=inputs.flat, rel=inputs.flat",
     "'replace', 'a', inputs.flat",
+    "'(a?){200}a{200}', 'x'",
+    "'a(.*b)?', inputs.flat",
     "'center', 1000000",
     "inputs",
 ]
+FILTERS = (*FILTER_SIZES, *OWN_FILTER_SIZES)
 # Searched in texts of the same letters.
 NEEDLES = ["'ab' ~ inputs.flat", "inputs.flat ~ 'ba'", "inputs.flat ~ 'b' ~ inputs.flat"]
 EXPRESSIONS = [
@@ -160,10 +163,10 @@ BLOCKS = [
 
 def build_sources(step: int) -> list[str]:
     """Returns every hostile expression, search and block, and every `step`th call."""
-    calls = [f"({value}) | {name}" for name in FILTER_SIZES for value in VALUES]
+    calls = [f"({value}) | {name}" for name in FILTERS for value in VALUES]
     calls += [
         f"({value}) | {name}({given})"
-        for name in FILTER_SIZES
+        for name in FILTERS
         for value in ("inputs.flat", "inputs.words")
         for given in ARGUMENTS
     ]
@@ -178,7 +181,7 @@ def build_sources(step: int) -> list[str]:
 
 
 def render(source: str) -> object:
-    job: Job = {
+    job: StepJob = {
         "rules": PRESENT,
         "when": None,
         "config": {"value": source},

@@ -115,6 +115,8 @@ def _fill_in(text: str, inputs: Plain) -> str:
                 here = here[key]
             else:
                 return place[0]
+        if here is None:
+            return ""
         return here if isinstance(here, str) else json.dumps(here, ensure_ascii=False)
 
     return _INPUT.sub(found, text)
