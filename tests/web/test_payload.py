@@ -1,6 +1,7 @@
 """A card tells all that it would do: every text of its payload, as it is written."""
 
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -9,11 +10,16 @@ from rota.automation.v1 import automation_pb2 as automation
 from rota.chat.v1 import chat_pb2 as chat
 
 from shared.invisible_characters import mark_invisible
+from shared.registries.catalogue import current_catalogue, register_builtins
+from shared.templates.filters import FILTERS
+from shared.validation.check import check
 from tests.shared.templates.render import render
+from tests.support.automation import schedule
 from tests.support.payloads import KINDS, payload, texts
 from tests.web.script import calls
 from tests.web.stub import URL, Answers, stubbed
 
+ROOT: Final = Path(__file__).parents[2]
 CHOSEN: Final = {
     "display_name": "Report",
     "definition": {
@@ -200,6 +206,52 @@ def test_what_fixed_inputs_make_of_a_text_is_what_a_run_makes_of_it() -> None:
         told = "".join(each["text"] for each in filling["pieces"])
         assert told == render(text, {"inputs": inputs})
     assert found[len(filled) :] == [[] for _ in left]
+
+
+def test_a_caret_in_a_template_is_offered_names_and_filters_that_exist() -> None:
+    definition = {
+        "inputs": {"schema": {"properties": {"topic": {}, "max-items": {}}}},
+        "triggers": [{"static_inputs": {"note": "x"}}],
+        "plan": [
+            {"step_id": "fetch-news", "output_as": "found"},
+            {"step_id": "write"},
+            {"step_id": "later"},
+        ],
+        "execution": {"on_failure": [{"step_id": "sorry"}]},
+    }
+    plan: list[Any] = ["definition", "plan", 1, "config", "prompt"]
+    failing: list[Any] = ["definition", "execution", "on_failure", 0, "when"]
+    known, known_after = calls(
+        "card/template.ts", "names", [[definition, plan], [definition, failing]]
+    )
+    assert {"inputs.note", "inputs['max-items']", "steps.fetch-news.output", "steps.found"} <= {
+        *known
+    }
+    assert not any(name.startswith(("steps.write", "steps.later", "error")) for name in known)
+    assert {"steps.later.status", "error.message"} <= {*known_after}
+    uses = "".join(f"{{{{ {name} }}}}" for name in known if name != "steps.found")
+    step = {"action": "agent_task", "config": {"prompt": "x"}}
+    steps = [{**step, **each} for each in definition["plan"]]
+    steps[1] = {**steps[1], "config": {"prompt": uses}}
+    trigger = schedule()
+    trigger["static_inputs"] = {"note": "x"}
+    create = {**definition, "name": "N", "plan": steps, "triggers": [trigger], "execution": {}}
+    register_builtins()
+    assert check({"definition": create}, current_catalogue()) == []
+
+    texts_at = ["a {{ inp", "{{ inputs.topic | slu", "{{ steps.fetch-n", "inputs.to", "{{ a }} inp"]
+    found = calls("card/template.ts", "complete", [[text, len(text), known] for text in texts_at])
+    assert found[0]["options"][0].startswith("inputs.")
+    assert found[1] == {"from": 18, "to": 21, "options": ["slugify"]}
+    assert "steps.fetch-news.output" in found[2]["options"]
+    assert found[3:] == [None, None]
+    [bare] = calls("card/template.ts", "complete", [["inputs.to", 9, known, True]])
+    assert bare["options"] == ["inputs.topic"]
+    [offered] = calls("card/template.ts", "complete", [["{{ a | ", 7, known]])
+    assert set(offered["options"]) <= set(FILTERS)
+    source = (ROOT / "gateway/web/src/card/template.ts").read_text()
+    listed = source.split("export const FILTERS = [")[1].split("];")[0]
+    assert set(re.findall(r'"(\w+)"', listed)) == set(FILTERS)
 
 
 async def test_what_nobody_sees_is_marked_wherever_people_and_models_write(

@@ -345,6 +345,8 @@ def _step_lines(step: StepResult) -> Iterator[str]:
     yield f"{sanitize(step.step_id)} ({sanitize(step.action)}): {step.status.name}{tries}"
     if step.error is not None:
         yield f"  {_error_line(RotaError.of(step.error))}"
+    for note in step.notes:
+        yield f"  {sanitize(note)}"
 
 
 def _error_line(error: RotaError) -> str:

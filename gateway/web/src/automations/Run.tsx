@@ -125,6 +125,7 @@ function Step({ step, doing, last }: { step: StepResult; doing: string | undefin
       </p>
       {doing && tone === "busy" && <p class="working"><span class="pulse" />{doing}</p>}
       {step.error && <p class="error">{errorText(step.error)}</p>}
+      {step.notes.map((note) => <p key={note} class="faint">{note}</p>)}
       {step.output && !last && <Output value={step.output} />}
     </li>
   );

@@ -41,6 +41,7 @@ export function Editor(props: Props) {
       set: (path: Path, value: JsonValue | undefined) => props.change(changed(payload, path, value)),
       tell,
       round,
+      payload,
     }),
     [schema, props.violations, payload, tell, round],
   );

@@ -2,7 +2,7 @@
 import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { createContext } from "preact";
 import { useContext, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { isObject, normalise, objectOf, parsePath, type Path, pretty, formatPath } from "../lib/json.js";
+import { at, isObject, normalise, objectOf, parsePath, type Path, pretty, formatPath } from "../lib/json.js";
 import { visible } from "../lib/invisible.js";
 import type { Violation } from "../lib/problem.js";
 import { zones } from "../lib/time.js";
@@ -11,6 +11,7 @@ import { models } from "../chat/models.js";
 import { catalogue } from "./catalogue.js";
 import { faultOf, NOT_JSON } from "./fault.js";
 import { choice, label, refusalText } from "./labels.js";
+import { complete, names } from "./template.js";
 
 export interface Form {
   defs: JsonObject;
@@ -20,9 +21,11 @@ export interface Form {
   tell: (field: string, fault: string) => void;
   /** Grows when all that was typed is given up. */
   round: number;
+  /** The whole that is edited. */
+  payload: JsonValue;
 }
 
-export const FormContext = createContext<Form>({ defs: {}, violations: [], set: () => {}, tell: () => {}, round: 0 });
+export const FormContext = createContext<Form>({ defs: {}, violations: [], set: () => {}, tell: () => {}, round: 0, payload: null });
 
 /** Tells the card what is wrong in a field, while the field is there. */
 export function useFault(field: string, fault: string): void {
@@ -68,26 +71,26 @@ export function Field(props: FieldProps) {
   const { defs } = useContext(FormContext);
   const { schema, nullable } = resolved(props.schema, defs);
   const key = String(props.path.at(-1));
-  const at = { ...props, schema, required: props.required && !nullable };
-  if (key === "tools" && catalogue.value.tools.length) return <Tools {...at} />;
-  if (key === "model" && models.value.length) return <Model {...at} />;
-  if (schema.enum) return <Choice {...at} />;
+  const given = { ...props, schema, required: props.required && !nullable };
+  if (key === "tools" && catalogue.value.tools.length) return <Tools {...given} />;
+  if (key === "model" && models.value.length) return <Model {...given} />;
+  if (schema.enum) return <Choice {...given} />;
   switch (schema.type) {
     case "boolean":
-      return <Tick {...at} />;
+      return <Tick {...given} />;
     case "integer":
     case "number":
-      return <Text {...at} number />;
+      return <Text {...given} number />;
     case "string":
-      return <Text {...at} />;
+      return <Text {...given} />;
     case "array":
       return isObject(schema.items) && resolved(schema.items, defs).schema.type === "object"
-        ? <Several {...at} items={schema.items} />
-        : <Lines {...at} />;
+        ? <Several {...given} items={schema.items} />
+        : <Lines {...given} />;
     case "object":
-      if (isObject(schema.properties)) return <Group {...at} />;
+      if (isObject(schema.properties)) return <Group {...given} />;
   }
-  return <Raw {...at} />;
+  return <Raw {...given} />;
 }
 
 /** All properties of an object; a config follows the schema of its type. */
@@ -174,11 +177,12 @@ function Text({ path, schema, value, required, name, number }: FieldProps & { nu
     placeholder: schema.default === undefined || schema.default === null ? "" : String(schema.default),
   };
   const long = LONG.includes(key);
+  const area = useRef<HTMLTextAreaElement>(null);
   return (
     <div class={`field ${long ? "wide" : ""} ${field.wrong ? "wrong" : ""}`}>
       <label for={field.id}>{name ?? label(key)}</label>
       {long
-        ? <textarea {...shared} rows={Math.min(9, Math.max(2, Math.ceil(shown.length / 60)))} onInput={(event) => change(event.currentTarget.value)} />
+        ? <textarea {...shared} ref={area} rows={Math.min(9, Math.max(2, Math.ceil(shown.length / 60)))} onInput={(event) => change(event.currentTarget.value)} />
         : <input
             {...shared}
             class={key === "cron" ? "mono" : undefined}
@@ -187,10 +191,47 @@ function Text({ path, schema, value, required, name, number }: FieldProps & { nu
             spellcheck={false}
             onInput={(event) => change(event.currentTarget.value)}
           />}
+      {long && isTemplate(path) && <Completions area={area} path={path} text={shown} change={change} />}
       <Hidden text={shown} />
       {field.help(schema.description)}
     </div>
   );
+}
+
+/** Names and filters that what stands before the caret may become, while the field has the focus. */
+function Completions({ area, path, text, change }: { area: { current: HTMLTextAreaElement | null }; path: Path; text: string; change: (text: string) => void }) {
+  const { payload } = useContext(FormContext);
+  const [caret, move] = useState<number>();
+  useLayoutEffect(() => {
+    const it = area.current;
+    if (!it) return;
+    const look = () => move(it.selectionEnd);
+    const events = ["input", "keyup", "click", "focus"];
+    events.forEach((name) => it.addEventListener(name, look));
+    return () => events.forEach((name) => it.removeEventListener(name, look));
+  }, []);
+  if (caret === undefined) return null;
+  const found = complete(text, caret, names(at(payload, ["definition"]), path), path.at(-1) === "when");
+  if (!found) return null;
+  const put = (option: string) => {
+    change(text.slice(0, found.from) + option + text.slice(found.to));
+    const end = found.from + option.length;
+    move(end);
+    requestAnimationFrame(() => {
+      area.current?.focus();
+      area.current?.setSelectionRange(end, end);
+    });
+  };
+  return (
+    <div class="completions" role="group" aria-label="Names and filters">
+      {found.options.map((option) => <button key={option} type="button" class="mono" onClick={() => put(option)}>{option}</button>)}
+    </div>
+  );
+}
+
+/** Whether a run fills the text in: `when`, and what is in the config of a step. */
+function isTemplate(path: Path): boolean {
+  return path.at(-1) === "when" || (path.includes("config") && !path.includes("triggers"));
 }
 
 /** A field keeps what nobody sees; beneath it the text is marked. */

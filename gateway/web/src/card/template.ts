@@ -56,3 +56,69 @@ function written(value: JsonValue | undefined): string | undefined {
   if (value === null) return "";
   return typeof value === "object" || value === undefined ? undefined : String(value);
 }
+
+/** What stands in a template at a caret, and what it may be completed to. */
+export interface Completion {
+  /** The part of the text that is replaced. */
+  from: number;
+  to: number;
+  options: string[];
+}
+
+/** The filters of docs/templates.md. */
+export const FILTERS = [
+  "abs", "batch", "capitalize", "center", "count", "d", "date", "default", "dictsort", "e", "escape", "filesizeformat",
+  "first", "float", "forceescape", "format", "groupby", "indent", "int", "items", "join", "last", "length", "list",
+  "lower", "map", "max", "min", "regex_replace", "reject", "rejectattr", "replace", "reverse", "round", "safe", "select",
+  "selectattr", "slice", "slugify", "sort", "string", "striptags", "sum", "title", "tojson", "trim", "truncate", "unique",
+  "upper", "urlencode", "wordcount", "wordwrap",
+];
+const STEP = ["output", "status", "error", "attempts", "started_at", "finished_at"];
+const RUN = ["slot_time", "local_date", "local_time", "time_zone", "id", "name"];
+const FIRED = ["fired_at", "scheduled_for", "last_fired_at"];
+const TRIGGER = ["trigger_id", "type", ...FIRED];
+const ERROR = ["step_id", "reason", "message", "code", "metadata"];
+const MOST = 12;
+
+/** The names that a step's templates may use, each written out. `path` is that of a text in the step. */
+export function names(definition: JsonValue | undefined, path: Path): string[] {
+  const failing = path.includes("on_failure");
+  const position = Number(path[path.indexOf(failing ? "on_failure" : "plan") + 1]);
+  const plan = steps(at(definition, ["plan"]));
+  const before = failing ? [...plan, ...steps(at(definition, ["execution", "on_failure"])).slice(0, position)] : plan.slice(0, position);
+  const inputs = new Set<string>();
+  const declared = at(definition, ["inputs", "schema", "properties"]);
+  for (const each of [declared, ...objects(at(definition, ["triggers"])).map((trigger) => trigger.static_inputs)]) {
+    if (isObject(each)) Object.keys(each).forEach((name) => inputs.add(name));
+  }
+  FIRED.forEach((name) => inputs.add(name));
+  return [
+    ...[...inputs].map((name) => (/^[A-Za-z_]\w*$/.test(name) ? `inputs.${name}` : `inputs['${name}']`)),
+    ...before.flatMap(({ id, output }) => [...STEP.map((member) => `steps.${id}.${member}`), ...(output ? [`steps.${output}`] : [])]),
+    ...RUN.map((name) => `run.${name}`),
+    ...TRIGGER.map((name) => `trigger.${name}`),
+    ...(failing ? ERROR.map((name) => `error.${name}`) : []),
+  ];
+}
+
+/** What a caret may be completed with; undefined where nothing is begun. `bare`: the text is an expression. */
+export function complete(text: string, caret: number, known: string[], bare = false): Completion | undefined {
+  const before = text.slice(0, caret);
+  const open = Math.max(before.lastIndexOf("{{"), before.lastIndexOf("{%"));
+  const inside = open >= 0 && !/[%}]\}/.test(before.slice(open + 2));
+  if (!inside && !bare) return undefined;
+  const code = inside ? before.slice(open + 2) : before;
+  const filter = /\|\s*(\w*)$/.exec(code);
+  const typed = filter ? filter[1]! : /[\w.\-']*(?:\['?[\w -]*)?$/.exec(code)![0];
+  if (!filter && !typed && (bare || !/\s$/.test(code))) return undefined;
+  const options = (filter ? FILTERS : known).filter((each) => each.startsWith(typed) && each !== typed).slice(0, MOST);
+  return options.length ? { from: caret - typed.length, to: caret, options } : undefined;
+}
+
+function steps(value: JsonValue | undefined): { id: string; output: string }[] {
+  return objects(value).map((step) => ({ id: String(step.step_id ?? ""), output: typeof step.output_as === "string" ? step.output_as : "" }));
+}
+
+function objects(value: JsonValue | undefined): JsonObject[] {
+  return Array.isArray(value) ? value.filter(isObject) : [];
+}
