@@ -243,7 +243,6 @@ async def audit(
             action=action,
             resource=resource,
             decision=_decision_json(decision),
-            template_rules=rules.PRESENT,
             create_time=now,
         )
     )

@@ -31,8 +31,8 @@ def build_job(
     end_error: Mapping[str, Any] | None,
 ) -> StepJob:
     """Builds the job that renders a step. `end_error` is what `error` names in on_failure."""
-    steps = (*definition.plan, *definition.execution.on_failure)
     has_templates = step.when is not None or next(list_sources(step.config), None) is not None
+    steps = (*definition.plan, *definition.execution.on_failure) if has_templates else ()
     names = _build_names(claim, definition, results) if has_templates else {}
     return {
         "rules": claim.template_rules,

@@ -9,6 +9,7 @@ from jinja2.exceptions import SecurityError, TemplateRuntimeError
 
 from shared import errors
 
+MAX_REASON: Final = 500  # characters
 _KINDS: Final[Mapping[str, str]] = {
     "NoneType": "nothing",
     "Nothing": "nothing",
@@ -66,7 +67,8 @@ def explain(error: Exception, tree: nodes.Node, line: int, names: Mapping[str, A
     """Returns the reason of a failure, beginning with the values that it comes of."""
     reason, kinds, values = _read(error)
     said = list(_name_values(tree, line, names, kinds, values))
-    return "; ".join([*dict.fromkeys(said), *([reason] if reason else [])])
+    text = "; ".join([*dict.fromkeys(said), *([reason] if reason else [])])
+    return text if len(text) <= MAX_REASON else f"{text[: MAX_REASON - 1]}…"
 
 
 def _read(error: Exception) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
@@ -144,8 +146,7 @@ def list_paths(tree: nodes.Node, line: int, names: Mapping[str, Any]) -> Iterato
     called = {id(call.node) for call in tree.find_all(nodes.Call)}
     inner = {
         id(node.node)
-        for kind in (nodes.Getattr, nodes.Getitem)
-        for node in tree.find_all(kind)
+        for node in (*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Getitem))
         if id(node) not in called
     }
     for node in tree.find_all((nodes.Name, nodes.Getattr, nodes.Getitem)):

@@ -129,7 +129,8 @@ def replace_matches(value: Any, pattern: str, replacement: Any = "", count: int 
     try:
         compiled = re2.compile(pattern, _RE2_OPTIONS)
         limit_steps("regex_replace", len(text) * compiled.programsize)
-        pieces, end, size = [], 0, 0
+        pieces: list[str] = []
+        end = size = 0
         for done, match in enumerate(compiled.finditer(text), 1):
             pieces += text[end : match.start()], _fill_groups(put, match)
             size += len(pieces[-1]) + len(pieces[-2])

@@ -16,14 +16,15 @@ def join_hyphens(tokens: Iterable[_Token], ids: frozenset[str]) -> Iterator[_Tok
     while at < len(each):
         yield each[at]
         at += 1
-        if each[at - 1][1:] != ("name", "steps") or _kind(each, at - 2) == "operator .":
+        dot = _skip_space(each, at)
+        if each[at - 1][1:] != ("name", "steps") or not _is_dot(each, dot):
             continue
-        if _kind(each, at) != "operator .":
+        if _is_dot(each, at - 2):  # a member of something else
             continue
-        last, written = _find_id(each, at + 1, ids)
+        last, written = _find_id(each, _skip_space(each, dot + 1), ids)
         if last is None:
             continue
-        line = each[at][0]
+        line = each[dot][0]
         yield line, "operator", "["
         yield line, "string", repr(written)
         yield line, "operator", "]"
@@ -43,5 +44,11 @@ def _find_id(each: list[_Token], first: int, ids: frozenset[str]) -> tuple[int |
     return found
 
 
-def _kind(each: list[_Token], at: int) -> str:
-    return f"{each[at][1]} {each[at][2]}" if 0 <= at < len(each) else ""
+def _skip_space(each: list[_Token], at: int) -> int:
+    while at < len(each) and each[at][1] == "whitespace":
+        at += 1
+    return at
+
+
+def _is_dot(each: list[_Token], at: int) -> bool:
+    return 0 <= at < len(each) and each[at][1:] == ("operator", ".")

@@ -21,7 +21,7 @@ from shared.templates.evaluation import (
 from shared.templates.fields import FieldSchema
 from shared.templates.marks import is_template
 from shared.templates.rules import EARLIER
-from shared.templates.sizes import WRITTEN
+from shared.templates.sizes import WRITTEN, measure
 from shared.templates.values import TemplateValue
 
 MAX_FAULTS: Final = 20
@@ -83,6 +83,14 @@ def render_step(job: StepJob, *, seconds: float = MAX_SECONDS) -> StepOutcome:
     return (_Earlier if job["rules"] == EARLIER else _Present)(job, seconds).run()
 
 
+def is_quick(job: StepJob) -> bool:
+    """Whether a job has few operations, each of which ends soon whatever it is given.
+
+    Compiles its sources, which takes a millisecond each the first time.
+    """
+    return job["rules"] != EARLIER and not _Present(job, MAX_SECONDS).is_slow()
+
+
 class _Rendering:
     """One job, field by field."""
 
@@ -129,17 +137,20 @@ class _Present(_Rendering):
         self.names = _name_outputs(job)
 
     def render(self) -> StepOutcome:
-        with limited(self.seconds if self._is_slow() else None):
+        with limited(self.seconds if self.is_slow() else None):
             if (when := self.job["when"]) is not None:
                 self.at("when", when)
                 if not evaluate(compile_expression(when, self.ids), self.names):
                     return {"holds": False}
-            config = self._render(self.job["config"], "", FieldSchema(self.job["schema"]))
+            config = self.job["config"]
+            if next(list_sources(config), None) is None:
+                return {"holds": True, "config": _copy(config), "cut": []}
+            config = self._render(config, "", FieldSchema(self.job["schema"]))
         if self.faults:
             return {"holds": True, "faults": self.faults}
         return {"holds": True, "config": config, "cut": self.cut}
 
-    def _is_slow(self) -> bool:
+    def is_slow(self) -> bool:
         """Whether the time must be watched; compiles every source."""
         weight = 0
         for compiled in self._compile_all():
@@ -181,8 +192,8 @@ class _Present(_Rendering):
             limit = self.job["cut"].get(path)
             made = evaluate if compiled.is_value else partial(write, most=limit)
             fitted = fit(made(compiled, self.names), schema.types, compiled, self.names)
-            if compiled.is_value and isinstance(fitted, str):
-                WRITTEN.get().spend(len(fitted))
+            if compiled.is_value:
+                WRITTEN.get().spend(measure(fitted))
             if limit is not None and isinstance(fitted, str):
                 return self._cut(fitted, limit)
         except Fault as fault:
@@ -215,7 +226,7 @@ class _Earlier(_Rendering):
                 return {"holds": False}
         self.at("", "")
         if next(list_sources(job["config"]), None) is None:
-            return {"holds": True, "config": job["config"], "cut": []}
+            return {"holds": True, "config": _copy(job["config"]), "cut": []}
         return {"holds": True, "config": earlier.render(job["config"], names), "cut": []}
 
 
@@ -230,6 +241,15 @@ def list_sources(value: Any) -> Iterator[str]:
         case list():
             for item in value:
                 yield from list_sources(item)
+
+
+def _copy(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _copy(item) for key, item in value.items()}
+        case list():
+            return [_copy(item) for item in value]
+    return value
 
 
 def _name_outputs(job: StepJob) -> dict[str, Any]:

@@ -151,7 +151,7 @@ class Scope:
         each = sorted(known)
         if parts == ("steps",) and part in self.later:
             return f"{path} is not an earlier step; earlier: {_list(each)}"
-        near = difflib.get_close_matches(str(part), each, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(str(part), each, n=1, cutoff=0.4 if parts else 0.6)
         hint = f" (did you mean {write_path([*parts, near[0]])}?)" if near else ""
         if not parts:
             return f"{part!r} is not a name here{hint}; names: {_list(each)}"

@@ -209,7 +209,7 @@ def test_what_fixed_inputs_make_of_a_text_is_what_a_run_makes_of_it() -> None:
 
 
 def test_a_caret_in_a_template_is_offered_names_and_filters_that_exist() -> None:
-    definition = {
+    definition: dict[str, Any] = {
         "inputs": {"schema": {"properties": {"topic": {}, "max-items": {}}}},
         "triggers": [{"static_inputs": {"note": "x"}}],
         "plan": [

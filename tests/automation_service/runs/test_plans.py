@@ -32,7 +32,8 @@ def read_plans() -> Iterator[tuple[str, list[dict[str, Any]], dict[str, tuple[st
 async def test_the_plans_of_the_page_run_as_it_says(
     rota: Running, clock: ManualClock, agent: FakeAgent
 ) -> None:
-    plans, answers = {}, {}
+    plans: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {}
+    answers: dict[tuple[str, str], str] = {}
     for title, steps, told in read_plans():
         said = news(triggers=[schedule(zone="Europe/Paris")], plan=steps)
         plans[(await rota.create(said)).name] = title, told

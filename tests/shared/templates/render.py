@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shared.templates.deadline import MAX_SECONDS
 from shared.templates.job import StepJob, StepOutcome, render_step
 from shared.templates.rules import PRESENT
 
@@ -32,8 +33,10 @@ def build_job(
     }
 
 
-def attempt(source: Any, names: Mapping[str, Any], **job: Any) -> StepOutcome:
-    return render_step(build_job(source, names, **job))
+def attempt(
+    source: Any, names: Mapping[str, Any], *, seconds: float = MAX_SECONDS, **job: Any
+) -> StepOutcome:
+    return render_step(build_job(source, names, **job), seconds=seconds)
 
 
 def render(source: Any, names: Mapping[str, Any], **job: Any) -> Any:

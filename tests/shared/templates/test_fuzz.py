@@ -1,6 +1,8 @@
 """Whatever a template says, it ends in JSON or in a refusal, and soon."""
 
 import json
+import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +11,10 @@ from hypothesis import strategies as st
 
 from shared import errors
 from shared.templates import earlier as templates
+from shared.templates.deadline import MAX_SECONDS
 from shared.templates.sizes import MAX_RENDERED
+from shared.templates.source import BadTemplate, read_template
+from tests.shared.templates.render import attempt
 
 BOUNDED = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
@@ -43,6 +48,8 @@ def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
+# Words of Python that are no words of the one who wrote a template.
+LEAK = re.compile(r"<class|object at 0x|Traceback|\b(?:Type|Value|Key|Attribute)Error\b|NoneType")
 REASONS = ("TEMPLATE_FAILED", "OUTPUT_TOO_LARGE")
 
 
@@ -85,6 +92,36 @@ def test_a_template_ends_in_json_or_in_a_refusal(source: str) -> None:
 def test_a_condition_is_true_or_false_or_refused(source: str) -> None:
     found, refusal = ended(lambda: templates.evaluate_condition(source, NAMES))
     assert refusal.reason in REASONS if refusal is not None else found in (True, False)
+
+
+@BOUNDED
+@given(TEMPLATE)
+@example("{{ ''.__class__.__mro__[1].__subclasses__() }}")
+@example("{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}")
+@example("{{ inputs.s.format.__globals__ }}{{ inputs.items }}{{ loop }}{{ range }}")
+@example("{{ inputs.l | map('upper') }}{{ inputs.d.items() }}{{ missing.a() }}")
+def test_an_accepted_template_ends_within_its_limits_in_json_or_in_a_fault(source: str) -> None:
+    try:
+        read_template(source)
+    except BadTemplate:
+        return
+    began = time.thread_time()
+    outcome = attempt(source, NAMES)
+    assert time.thread_time() - began < 10 * MAX_SECONDS
+    for fault in outcome.get("faults", ()):
+        assert fault["reason"] in REASONS
+        assert not LEAK.search(fault["message"])
+    if "faults" not in outcome:
+        text = json.dumps(outcome["config"])
+        assert len(text) <= 8 * MAX_RENDERED
+        assert not LEAK.search(text) or LEAK.search(source)
+
+
+@BOUNDED
+@given(EXPRESSION)
+def test_a_condition_holds_or_not_or_has_a_fault(source: str) -> None:
+    outcome = attempt("x", NAMES, when=source)
+    assert all(fault["reason"] in REASONS for fault in outcome.get("faults", ()))
 
 
 JSON = st.recursive(

@@ -12,6 +12,7 @@ from shared import errors
 from shared.templates import earlier as templates
 from shared.templates import sizes
 from tests.shared.templates import template_bench
+from tests.shared.templates.render import attempt
 
 ROOT = Path(__file__).parents[3]
 LARGE = "a" * 200_000
@@ -69,6 +70,10 @@ def test_what_would_be_huge_is_refused_before_it_is_made(expression: str) -> Non
     for source in (f"{{{{ {expression} }}}}", f"<{{{{ {expression} }}}}>"):
         with pytest.raises(errors.OutputTooLarge):
             templates.render(source, NAMES, seconds=60)
+    if "urlize" not in expression:
+        for source in (f"{{{{ {expression} }}}}", f"<{{{{ {expression} }}}}>"):
+            (fault,) = attempt(source, NAMES, seconds=60)["faults"]
+            assert fault["reason"] == "OUTPUT_TOO_LARGE"
 
 
 @pytest.mark.parametrize(
