@@ -144,11 +144,10 @@ def list_paths(tree: nodes.Node, line: int, names: Mapping[str, Any]) -> Iterato
     Of a call of a member, also the path of what it is a member of.
     """
     called = {id(call.node) for call in tree.find_all(nodes.Call)}
-    inner = {
-        id(node.node)
-        for node in (*tree.find_all(nodes.Getattr), *tree.find_all(nodes.Getitem))
-        if id(node) not in called
-    }
+    members: list[nodes.Getattr | nodes.Getitem] = []
+    members += tree.find_all(nodes.Getattr)
+    members += tree.find_all(nodes.Getitem)
+    inner = {id(node.node) for node in members if id(node) not in called}
     for node in tree.find_all((nodes.Name, nodes.Getattr, nodes.Getitem)):
         if id(node) in inner or node.lineno != line:
             continue
