@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -122,6 +122,32 @@ async def test_a_run_in_hand_can_be_interrupted(db: AsyncEngine, queue: PgQueuer
         await queue.cancel(run)
         await asyncio.wait_for(interrupted.wait(), 60)
         await queue.cancel(resources.new_id())  # one that is not here is nothing
+
+
+async def test_the_leases_of_all_runs_in_hand_are_renewed_together(
+    url: str, db: AsyncEngine
+) -> None:
+    queue = PgQueuer(url=url, lease=timedelta(seconds=1), poll_interval=timedelta(seconds=0.2))
+    ended = asyncio.Event()
+
+    async def handler(run: UUID) -> None:
+        await ended.wait()
+
+    async def beats() -> list[datetime]:
+        picked = "select heartbeat from pgqueuer.pgqueuer where status = 'picked'"
+        found = [row["heartbeat"] for row in await execute(url, picked)]
+        return found if len(found) == 3 else []
+
+    async with serving(queue, handler):
+        await woken(db, queue, *(resources.new_id() for _ in range(3)))
+        first = await until(beats)
+
+        async def renewed() -> list[datetime]:
+            found = await beats()
+            return found if min(found, default=min(first)) > max(first) else []
+
+        assert len(set(await until(renewed))) == 1
+        ended.set()
 
 
 async def test_installing_again_changes_nothing_and_the_log_is_pruned(
