@@ -168,6 +168,46 @@ def _asks_nothing(keyword: str, value: Any) -> bool:
     return keyword not in _KEYWORDS and keyword not in _REFUSED
 
 
+def fits_plainly(schema: Any, value: Any) -> bool:
+    """True only when a value fits, so that the schema need not be applied to it.
+
+    False says nothing: only plain keywords are looked at, in less time than they take to apply.
+    """
+    if not isinstance(schema, Mapping):
+        return schema is True
+    return all(_fits(keyword, rule, schema, value) for keyword, rule in schema.items())
+
+
+def _fits(keyword: str, rule: Any, schema: Mapping[str, Any], value: Any) -> bool:
+    match keyword:
+        case "type":
+            kinds = rule if isinstance(rule, list) else [rule]
+            return any(isinstance(value, _KINDS.get(str(kind), ())) for kind in kinds) and (
+                not isinstance(value, bool) or "boolean" in kinds
+            )
+        case "properties" if isinstance(value, dict) and isinstance(rule, Mapping):
+            return all(
+                fits_plainly(rule[name], item) for name, item in value.items() if name in rule
+            )
+        case "required" if isinstance(value, dict) and isinstance(rule, list):
+            return all(isinstance(name, str) and name in value for name in rule)
+        case "additionalProperties" if rule is False and isinstance(value, dict):
+            named = schema.get("properties")
+            return isinstance(named, Mapping) and value.keys() <= named.keys()
+    return _asks_nothing(keyword, rule)
+
+
+_KINDS: Final[Mapping[Any, tuple[type, ...]]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "null": (type(None),),
+    "object": (dict,),
+    "array": (list,),
+}
+
+
 def join_path(base: str, path: Iterable[Any]) -> str:
     """`base` followed by members and indexes: `plan[0].config`."""
     for part in path:

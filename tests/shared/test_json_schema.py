@@ -14,6 +14,7 @@ from shared.json_schema import (
     MAX_NODES,
     find_faults,
     find_problem,
+    fits_plainly,
     shared_cost,
     takes_every_object,
 )
@@ -371,4 +372,72 @@ _OBJECTS = st.dictionaries(st.sampled_from(["a", "title", "items"]), _LEAVES, ma
 @given(st.dictionaries(_WORDS, _SCHEMAS, max_size=4), _OBJECTS)
 def test_no_object_breaks_a_schema_that_asks_nothing(schema: Any, value: Any) -> None:
     if takes_every_object(schema):
+        assert find_faults(schema, value) == []
+
+
+_PLAIN = {
+    "type": "object",
+    "title": "t",
+    "required": ["topic"],
+    "properties": {
+        "topic": {"type": "string", "description": "d"},
+        "count": {"type": ["integer", "null"]},
+        "share": {"type": "number"},
+        "on": {"type": "boolean"},
+        "more": {"type": "object", "properties": {"ids": {"type": "array"}}, "required": ["ids"]},
+    },
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [
+        ({"topic": "t"}, True),
+        ({"topic": "t", "count": 3, "share": 0.5, "on": True, "more": {"ids": [1]}}, True),
+        ({"topic": "t", "count": None, "share": 1, "on": False}, True),
+        ({}, False),
+        ({"topic": 1}, False),
+        ({"topic": "t", "count": True}, False),
+        ({"topic": "t", "count": 1.5}, False),
+        ({"topic": "t", "share": True}, False),
+        ({"topic": "t", "on": 1}, False),
+        ({"topic": "t", "more": {}}, False),
+        ({"topic": "t", "other": 1}, False),
+        ([], False),
+    ],
+)
+def test_a_value_that_plainly_fits_is_recognised(value: Any, fits: bool) -> None:
+    assert fits_plainly(_PLAIN, value) is fits
+    assert (find_faults(_PLAIN, value) == []) is fits
+
+
+@pytest.mark.parametrize("schema", [{"minLength": 1}, {"enum": ["a"]}, {"$ref": "#"}, {"type": []}])
+def test_a_schema_that_is_not_plain_is_left_to_the_library(schema: Any) -> None:
+    assert not fits_plainly(schema, "a")
+
+
+_VALUES = st.recursive(
+    _LEAVES, lambda inner: st.dictionaries(st.sampled_from("ab"), inner), max_leaves=5
+)
+_TYPES = st.sampled_from(["string", "integer", "number", "boolean", "null", "object", "array"])
+_PLAIN_SCHEMAS = st.recursive(
+    st.fixed_dictionaries({}, optional={"type": _TYPES | st.lists(_TYPES, min_size=1)}),
+    lambda inner: st.fixed_dictionaries(
+        {},
+        optional={
+            "type": _TYPES,
+            "properties": st.dictionaries(st.sampled_from("ab"), inner),
+            "required": st.lists(st.sampled_from("ab"), unique=True),
+            "additionalProperties": st.booleans() | inner,
+        },
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=400)
+@given(st.dictionaries(_WORDS, _SCHEMAS, max_size=4) | _PLAIN_SCHEMAS, _VALUES)
+def test_what_fits_plainly_breaks_no_schema(schema: Any, value: Any) -> None:
+    if fits_plainly(schema, value):
         assert find_faults(schema, value) == []
