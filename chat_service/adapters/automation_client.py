@@ -138,9 +138,21 @@ class AutomationClient:
         return await self._update(workspace, user, payload, request_id=request_id)
 
     async def pause(
-        self, *, workspace: str, user: str, name: str, note: str, request_id: UUID
+        self,
+        *,
+        workspace: str,
+        user: str,
+        name: str,
+        note: str,
+        resume_time: datetime | None,
+        request_id: UUID,
     ) -> SavedAutomation:
-        request = pb.PauseAutomationRequest(name=name, note=note, request_id=str(request_id))
+        request = pb.PauseAutomationRequest(
+            name=name,
+            note=note,
+            resume_time=to_timestamp(resume_time),
+            request_id=str(request_id),
+        )
         method = self.stub.PauseAutomation
         return _saved(await self._call(method, request, workspace, user, request_id))
 
@@ -149,6 +161,26 @@ class AutomationClient:
     ) -> SavedAutomation:
         request = pb.ResumeAutomationRequest(name=name, etag=etag, request_id=str(request_id))
         method = self.stub.ResumeAutomation
+        return _saved(await self._call(method, request, workspace, user, request_id))
+
+    async def skip_next_slot(
+        self,
+        *,
+        workspace: str,
+        user: str,
+        trigger: str,
+        slot_time: datetime,
+        note: str,
+        request_id: UUID,
+    ) -> SavedAutomation:
+        request = pb.SkipNextSlotRequest(
+            name=trigger.rpartition("/triggers/")[0],
+            trigger=trigger,
+            slot_time=to_timestamp(slot_time),
+            note=note,
+            request_id=str(request_id),
+        )
+        method = self.stub.SkipNextSlot
         return _saved(await self._call(method, request, workspace, user, request_id))
 
     async def _create(
@@ -234,9 +266,10 @@ def _payload(answer: pb.Automation) -> dict[str, Any]:
 
 
 def _saved(answer: pb.Automation) -> SavedAutomation:
-    # triggers of a paused automation still have a next_fire_time, but do not fire
-    triggers = answer.triggers if answer.state == pb.Automation.ACTIVE else ()
-    times = sorted(time for one in triggers if (time := _next_fire(one)))
+    # triggers of a paused automation still have a next_fire_time; they fire if it resumes
+    fires = answer.state == pb.Automation.ACTIVE or answer.HasField("resume_time")
+    triggers = answer.triggers if fires else ()
+    times = sorted(time for one in triggers if (time := _moment(one, "next_fire_time")))
     return SavedAutomation(
         name=answer.name,
         payload=_payload(answer),
@@ -253,13 +286,16 @@ def _known(answer: pb.Automation) -> AutomationView:
         etag=answer.etag,
         revision=answer.revision,
         last_run=pb.Run.State.Name(last).lower() if last else "",
+        resume_time=_moment(answer, "resume_time"),
         triggers=tuple(
             TriggerView(
                 trigger_id=one.trigger_id,
                 type=one.type,
                 config=struct.to_json(one.config),
                 enabled=one.enabled,
-                next_fire=_next_fire(one),
+                next_fire=_moment(one, "next_fire_time"),
+                next_slot=_slot(one.next_slot) if one.HasField("next_slot") else None,
+                skipped=tuple(slot.local_time for slot in one.skipped_slots),
             )
             for one in answer.triggers
         ),
@@ -276,21 +312,16 @@ def _run(answer: pb.Run) -> RunView:
     )
 
 
-def _moment(of: pb.Run, field: str) -> datetime | None:
+def _moment(of: pb.Automation | pb.Run | pb.Trigger, field: Any) -> datetime | None:
     if not of.HasField(field):
         return None
     found: datetime = getattr(of, field).ToDatetime(tzinfo=UTC)
     return found
 
 
-def _next_fire(trigger: pb.Trigger) -> datetime | None:
-    if not trigger.HasField("next_fire_time"):
-        return None
-    return trigger.next_fire_time.ToDatetime(tzinfo=UTC)
-
-
 def _slot(slot: pb.PlannedSlot) -> SlotView:
     return SlotView(
+        slot_time=slot.slot_time.ToDatetime(tzinfo=UTC),
         fire_time=slot.fire_time.ToDatetime(tzinfo=UTC),
         local_time=slot.local_time,
         utc_offset=slot.utc_offset.ToTimedelta(),

@@ -18,6 +18,7 @@ from chat_service.tools.automations.pause_resume import (
     pause_automation_tool,
     resume_automation_tool,
 )
+from chat_service.tools.automations.skip_next_slot import skip_next_slot_tool
 from chat_service.tools.automations.update import update_automation_tool
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from chat_service.tools.capabilities.register import register_capabilities
@@ -58,6 +59,13 @@ MAIN_AGENT: Final = (
     ToolDefinition(
         name="resume_automation",
         factory=resume_automation_tool,
+        approval="always",
+        needs_automations=True,
+        has_example=True,
+    ),
+    ToolDefinition(
+        name="skip_next_slot",
+        factory=skip_next_slot_tool,
         approval="always",
         needs_automations=True,
         has_example=True,

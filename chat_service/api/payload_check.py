@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from chat_service.persistence.enums import ApprovalState
 from chat_service.runtime.ports import ActionType, AutomationsPort
 from chat_service.tools.mcp import form
 from shared import errors, json_schema
-from shared.clock import Clock
+from shared.clock import Clock, rfc3339
 from shared.definition.envelope import AutomationCreate, dump
 from shared.validation import never_fires
 
@@ -46,7 +47,10 @@ class PayloadCheck:
                     return await self._check_create(row, payload)
                 case ActionType.UPDATE:
                     return await self._check_update(row, payload)
-                case ActionType.PAUSE | ActionType.RESUME | ActionType.TOOL_CALL:
+                case ActionType.TOOL_CALL | ActionType.RESUME:
+                    return _check_schema(row, payload)
+                case ActionType.PAUSE | ActionType.SKIP:
+                    self._require_ahead(row, payload)
                     return _check_schema(row, payload)
                 case ActionType.QUESTION:
                     return _check_answer(row, payload)
@@ -64,11 +68,12 @@ class PayloadCheck:
     async def check_as_shown(self, row: Approval, field: str) -> None:
         """Raises InvalidRequest if the payload can't be approved as it was shown.
 
-        An automation would never fire, as its time has passed; a question lacks required values.
+        An automation would never fire, as its time has passed; the end of a pause, or the time to
+        skip, is past; a question lacks required values.
         Paths are under the request's `field`, which an edit would fill. The tool that acts on the
         approval reports every other change since the user saw the payload.
         """
-        if row.action_type == ActionType.QUESTION:
+        if row.action_type in (ActionType.QUESTION, ActionType.PAUSE, ActionType.SKIP):
             await self.check(row, row.payload, field)
         if row.action_type not in (ActionType.CREATE, ActionType.UPDATE) or not self._is_late(row):
             return
@@ -78,6 +83,13 @@ class PayloadCheck:
             raise
         except errors.RotaError:
             return
+
+    def _require_ahead(self, row: Approval, payload: Mapping[str, Any]) -> None:
+        """Raises InvalidRequest when the moment that a card is about has come."""
+        key = "resume_time" if row.action_type == ActionType.PAUSE else "slot_time"
+        now, moment = self.clock.now(), row.payload.get(key)
+        if payload.get(key) == moment and moment and datetime.fromisoformat(moment) <= now:
+            raise errors.invalid(key, f"has come: it is {rfc3339(now)}", never_fires.REASON)
 
     def _is_late(self, row: Approval) -> bool:
         try:

@@ -61,6 +61,7 @@ class ActionType(StrEnum):
     UPDATE = "automation_update"
     PAUSE = "automation_pause"
     RESUME = "automation_resume"
+    SKIP = "automation_skip"
     TOOL_CALL = "tool_call"
     QUESTION = "question"
 
@@ -146,6 +147,8 @@ class TriggerView:
     config: Mapping[str, Any]
     enabled: bool
     next_fire: datetime | None = None
+    next_slot: "SlotView | None" = None  # that fires at next_fire; none in lists
+    skipped: tuple[str, ...] = ()  # local times of slots to come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +161,7 @@ class AutomationView:
     etag: str
     revision: int
     last_run: str = ""  # a state of RunStatus; empty before the first run has ended
+    resume_time: datetime | None = None  # of a pause that ends by itself
     triggers: tuple[TriggerView, ...] = ()
     payload: Mapping[str, Any] = field(default_factory=dict)
 
@@ -174,6 +178,7 @@ class RunView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotView:
+    slot_time: datetime
     fire_time: datetime
     local_time: str
     utc_offset: timedelta
@@ -257,8 +262,30 @@ class AutomationsPort(Protocol):
     ) -> SavedAutomation: ...
 
     async def pause(
-        self, *, workspace: str, user: str, name: str, note: str, request_id: UUID
-    ) -> SavedAutomation: ...
+        self,
+        *,
+        workspace: str,
+        user: str,
+        name: str,
+        note: str,
+        resume_time: datetime | None,
+        request_id: UUID,
+    ) -> SavedAutomation:
+        """Pauses an automation, or replaces the note and the end of its pause."""
+        ...
+
+    async def skip_next_slot(
+        self,
+        *,
+        workspace: str,
+        user: str,
+        trigger: str,
+        slot_time: datetime,
+        note: str,
+        request_id: UUID,
+    ) -> SavedAutomation:
+        """Skips the slot of `slot_time`. Raises SlotMismatch when it is not the next one."""
+        ...
 
     async def resume(
         self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID

@@ -22,7 +22,7 @@ from shared.telemetry import logs
 
 MAX_SUMMARY: Final = 300
 
-AutomationChange = Literal["created", "updated", "paused", "resumed"]
+AutomationChange = Literal["created", "updated", "paused", "resumed", "skipped"]
 
 log = logs.logger(__name__)
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from devstack.demo.moment import parse_moment
+from devstack.demo.moment import parse_coming_moment, parse_moment
 from devstack.demo.schedule import Schedule, ScheduleRefusal
 from devstack.demo.schedule_parser import parse_schedule
 
@@ -14,6 +14,7 @@ LIST_TOOL: Final = "list_automations"
 UPDATE_TOOL: Final = "update_automation"
 PAUSE_TOOL: Final = "pause_automation"
 RESUME_TOOL: Final = "resume_automation"
+SKIP_TOOL: Final = "skip_next_slot"
 EXPLAIN_TOOL: Final = "explain_slot"
 
 _PLEASE = r"^\W*(?:(?:please|can you|could you|would you)\s+)?"
@@ -28,7 +29,12 @@ _CHANGE = re.compile(
 )
 _TURN = re.compile(
     rf"{_PLEASE}(?P<verb>pause|resume|unpause|restart)\s+(?P<name>.+?)"
-    r"(?:\s+because\s+(?P<note>.+?))?[.!?\s]*$",
+    r"(?:\s+until\s+(?P<until>.+?))?(?:\s+because\s+(?P<note>.+?))?[.!?\s]*$",
+    re.I,
+)
+_SKIP = re.compile(
+    rf"{_PLEASE}skip\s+(?:the\s+next\s+(?:run|time|slot)\s+of|(?P<day>today|tomorrow)['’]?s?)\s+"
+    r"(?P<name>.+?)(?:\s+because\s+(?P<note>.+?))?[.!?\s]*$",
     re.I,
 )
 _WHY = re.compile(
@@ -37,6 +43,7 @@ _WHY = re.compile(
     re.I,
 )
 WHEN_WAS_IT: Final = "When should it have run?"
+UNTIL_WHEN: Final = "Until when should it be paused?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +65,8 @@ def parse_management_call(
     for found in (
         _list_call(text),
         _update_call(text),
-        _pause_or_resume_call(text),
+        _pause_or_resume_call(text, now),
+        _skip_call(text, now),
         _explain_call(text, now),
     ):
         if found is not None and found.tool in tools:
@@ -83,16 +91,36 @@ def _update_call(text: str) -> ManagementCall | None:
     )
 
 
-def _pause_or_resume_call(text: str) -> ManagementCall | None:
+def _pause_or_resume_call(text: str, now: datetime) -> ManagementCall | None:
     found = _TURN.search(text)
-    if found is None or isinstance(parse_schedule(text), Schedule):
+    if found is None:
+        return None
+    until = parse_coming_moment(found["until"], now) if found["until"] else None
+    if until is None and isinstance(parse_schedule(text), Schedule):
         return None
     arguments = {"automation": _name(found["name"])}
     if found["verb"].lower() != "pause":
         return ManagementCall(tool=RESUME_TOOL, arguments=arguments)
+    if found["until"]:
+        if until is None:
+            return ManagementCall(tool=PAUSE_TOOL, arguments={}, question=UNTIL_WHEN)
+        arguments["until"] = until.isoformat()
     if found["note"]:
         arguments["note"] = found["note"]
     return ManagementCall(tool=PAUSE_TOOL, arguments=arguments)
+
+
+def _skip_call(text: str, now: datetime) -> ManagementCall | None:
+    found = _SKIP.search(text)
+    if found is None or isinstance(parse_schedule(text), Schedule):
+        return None
+    arguments = {"automation": _name(found["name"])}
+    if found["day"]:
+        days = int(found["day"].lower() == "tomorrow")
+        arguments["day"] = (now.date() + timedelta(days=days)).isoformat()
+    if found["note"]:
+        arguments["note"] = found["note"]
+    return ManagementCall(tool=SKIP_TOOL, arguments=arguments)
 
 
 def _explain_call(text: str, now: datetime) -> ManagementCall | None:

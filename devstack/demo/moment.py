@@ -1,8 +1,8 @@
-"""A sentence → the past moment that it names."""
+"""A sentence → the past or coming moment that it names."""
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,11 @@ from devstack.demo.time_zones import extract_zone
 
 _DAY: Final = re.compile(
     rf"\b(?:(?P<date>\d{{4}}-\d\d-\d\d)|(?P<near>today|yesterday)|(?P<weekday>{'|'.join(DAYS)}))\b",
+    re.I,
+)
+_COMING: Final = re.compile(
+    rf"(?:on )?(?:(?P<date>\d{{4}}-\d\d-\d\d)|(?P<near>today|tomorrow)"
+    rf"|(?P<weekday>{'|'.join(DAYS)}))(?: at)?",
     re.I,
 )
 _FILLERS: Final = frozenset({"on", "at", "the"})
@@ -42,6 +47,30 @@ def parse_moment(text: str, now: datetime) -> Moment | None:
         return None
     moment = datetime.combine(day, clock, here.tzinfo)
     return Moment(time=moment - every if moment > now else moment, zone=zone or "")
+
+
+def parse_coming_moment(text: str, now: datetime) -> datetime | None:
+    """Reads a day to come and a time of it, 00:00 without one, on the clock of `now`.
+
+    Returns None unless the sentence names just that: `tomorrow`, a weekday, or a date.
+    """
+    try:
+        clock, rest = extract_time(text)
+        found = _COMING.fullmatch(" ".join(re.findall(r"[\w-]+", rest)))
+        if found is None:
+            return None
+        today = now.date()
+        if found["date"]:
+            day = date.fromisoformat(found["date"])
+        elif found["weekday"]:
+            weekday = DAYS.index(found["weekday"].casefold())
+            day = today + timedelta(days=(weekday - today.isoweekday() - 1) % 7 + 1)
+        else:
+            day = today + timedelta(days=int(found["near"].casefold() == "tomorrow"))
+    except (ValueError, LookupError):
+        return None
+    moment = datetime.combine(day, clock or time(), now.tzinfo)
+    return moment if moment > now else None
 
 
 def _extract_day(text: str, today: date) -> tuple[date, timedelta, str]:

@@ -38,7 +38,12 @@ _SMALL_TALK = (
 )  # fmt: skip
 NONE_YET = "You have no automations yet."
 _SAVED_TIMES = ("next_fires", "next_fire_times", "next_fire_time", "preview", "slots")
-_DONE = {"updated": "is changed", "paused": "is paused", "resumed": "goes on"}
+_DONE = {
+    "updated": "is changed",
+    "paused": "is paused",
+    "resumed": "goes on",
+    "skipped": "skips its next time",
+}
 _CLOCK_QUESTION = re.compile(
     r"\b(?:what time|what day|what date|current (?:time|date)|the time|today's date)\b", re.I
 )

@@ -103,6 +103,8 @@ class Held:
     revision: int = 1
     note: str = ""
     last_run: str = ""
+    resume_time: datetime | None = None
+    skips: list[tuple[str, datetime]] = field(default_factory=list)
 
 
 @dataclass
@@ -144,6 +146,7 @@ class MemoryAutomations:
         schedule = ScheduleTriggerConfig.model_validate(config)
         slots = [
             SlotView(
+                slot_time=slot.slot_time,
                 fire_time=slot.fire_time,
                 local_time=slot.local_time,
                 utc_offset=_offset(slot.utc_offset),
@@ -185,7 +188,12 @@ class MemoryAutomations:
             text="It is no slot of this schedule.",
             is_slot=False,
             nearest=(
-                SlotView(fire_time=moment, local_time="2026-11-22T09:00", utc_offset=timedelta(0)),
+                SlotView(
+                    slot_time=moment,
+                    fire_time=moment,
+                    local_time="2026-11-22T09:00",
+                    utc_offset=timedelta(0),
+                ),
             ),
         )
 
@@ -211,9 +219,47 @@ class MemoryAutomations:
         return self._once(request_id, change)
 
     async def pause(
-        self, *, workspace: str, user: str, name: str, note: str, request_id: UUID
+        self,
+        *,
+        workspace: str,
+        user: str,
+        name: str,
+        note: str,
+        resume_time: datetime | None,
+        request_id: UUID,
     ) -> SavedAutomation:
-        return self._once(request_id, lambda: self._turned(name, "active", "paused", note))
+        def change() -> str:
+            if self._held(name).state == "paused":
+                self._held(name).state = "active"
+            self._turned(name, "active", "paused", note)
+            self._held(name).resume_time = resume_time
+            return name
+
+        return self._once(request_id, change)
+
+    async def skip_next_slot(
+        self,
+        *,
+        workspace: str,
+        user: str,
+        trigger: str,
+        slot_time: datetime,
+        note: str,
+        request_id: UUID,
+    ) -> SavedAutomation:
+        name, _, trigger_id = trigger.partition("/triggers/")
+
+        def change() -> str:
+            [found] = [t for t in self._known(name).triggers if t.trigger_id == trigger_id]
+            shown = found.next_slot
+            if shown is None or shown.slot_time != slot_time:
+                raise errors.SlotMismatch(trigger, asked=str(slot_time), slot_time=str(shown))
+            self._held(name).skips.append((trigger_id, slot_time))
+            self._held(name).note = note
+            self._held(name).version += 1
+            return name
+
+        return self._once(request_id, change)
 
     async def resume(
         self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID
@@ -252,6 +298,7 @@ class MemoryAutomations:
         if held.state != before:
             raise errors.StateConflict(name, held.state.upper())
         held.state, held.note, held.version = after, note, held.version + 1
+        held.resume_time = None
         return name
 
     def _held(self, name: str) -> Held:
@@ -274,6 +321,7 @@ class MemoryAutomations:
             etag=_etag(held),
             revision=held.revision,
             last_run=held.last_run,
+            resume_time=held.resume_time,
             triggers=tuple(
                 TriggerView(
                     trigger_id=one["trigger_id"],
@@ -281,6 +329,8 @@ class MemoryAutomations:
                     config=one["config"],
                     enabled=one["enabled"],
                     next_fire=next(iter(self._fires(one["config"])), None),
+                    next_slot=self._next_slot(held, one),
+                    skipped=tuple(str(when) for t, when in held.skips if t == one["trigger_id"]),
                 )
                 for one in held.payload["definition"]["triggers"]
             ),
@@ -295,6 +345,18 @@ class MemoryAutomations:
         return SavedAutomation(
             name=name, payload=payload, next_fires=tuple(fire.isoformat() for fire in fires)
         )
+
+    def _next_slot(self, held: Held, trigger: Mapping[str, Any]) -> SlotView | None:
+        schedule = ScheduleTriggerConfig.model_validate(trigger["config"])
+        for slot in next_slots(schedule, max(self.now, held.resume_time or self.now), 20):
+            if (trigger["trigger_id"], slot.slot_time) not in held.skips:
+                return SlotView(
+                    slot_time=slot.slot_time,
+                    fire_time=slot.fire_time,
+                    local_time=slot.local_time,
+                    utc_offset=_offset(slot.utc_offset),
+                )
+        return None
 
     def _fires(self, config: Mapping[str, Any]) -> tuple[datetime, ...]:
         schedule = ScheduleTriggerConfig.model_validate(config)

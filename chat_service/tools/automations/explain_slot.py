@@ -1,9 +1,8 @@
 """`explain_slot`: why an automation did or did not run at a moment."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -13,6 +12,7 @@ from langchain_core.tools import BaseTool
 from chat_service.runtime.ports import AutomationView, ExplanationView, TriggerView
 from chat_service.runtime.run_context import AgentRun
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
+from chat_service.tools.automations.moment import read_moment
 from chat_service.tools.results import ArgumentsInvalid, SlotReport, ToolOutcome, ToolStopped
 from chat_service.tools.string_tool import Argument, Texts, string_tool
 from shared.schedule import zones
@@ -30,13 +30,6 @@ _TIME_ZONE: Final = Argument(
     most=100,
     required=False,
 )
-_RFC_3339: Final = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)", re.I | re.A
-)
-_ZONE_MARGIN: Final = timedelta(days=2)
-_NO_MOMENT: Final = (
-    "moment: an RFC 3339 date-time with an offset is needed, such as 2026-11-23T09:00:00+01:00"
-)
 _NO_ZONE: Final = "time_zone: an IANA name is needed, such as Europe/Paris"
 
 
@@ -48,7 +41,7 @@ class _SlotAnswer:
 
 def explain_slot_tool(run: AgentRun) -> BaseTool:
     async def explain(texts: Texts, runtime: ToolRuntime[Any, Any]) -> ToolOutcome:
-        moment = _moment(texts["moment"])
+        moment = read_moment(texts["moment"], "moment")
         zone = _zone(texts["time_zone"], moment)
         automation = await find_automation(run, texts["automation"])
         schedules = [one for one in automation.triggers if one.type == "schedule"]
@@ -63,19 +56,6 @@ def explain_slot_tool(run: AgentRun) -> BaseTool:
         return _explained(automation, answers[0])
 
     return string_tool(NAME, [AUTOMATION, _MOMENT, _TIME_ZONE], explain)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        if _RFC_3339.fullmatch(text):
-            found = datetime.fromisoformat(text.upper())
-            # raises OverflowError where a time zone could leave the years that datetime holds
-            for margin in (-_ZONE_MARGIN, _ZONE_MARGIN):
-                found.astimezone(UTC) + margin
-            return found
-    except (ValueError, OverflowError):
-        pass
-    raise ToolStopped(ArgumentsInvalid(issues=[_NO_MOMENT]))
 
 
 def _zone(name: str, moment: datetime) -> ZoneInfo | None:

@@ -19,6 +19,7 @@ from shared.schedule.description import describe
 NAME: Final = "list_automations"
 MAX_AUTOMATIONS: Final = 50
 FIRES: Final = 3
+SKIPPED: Final = 5
 
 
 def list_automations_tool(run: AgentRun) -> BaseTool:
@@ -35,13 +36,17 @@ def list_automations_tool(run: AgentRun) -> BaseTool:
 
 
 def _shown(one: AutomationView) -> dict[str, Any]:
+    fires = one.state == "active" or one.resume_time is not None
+    skipped = sorted(slot for trigger in one.triggers for slot in trigger.skipped)
     return {
         "automation": one.name,
         "display_name": one_line(one.display_name, 200),
         "state": one.state,
         "schedule": one_line("; ".join(map(_in_words, one.triggers)) or "no schedule", 500),
-        "next_fires": _next_fires(one.triggers) if one.state == "active" else [],
+        "next_fires": _next_fires(one.triggers) if fires else [],
         "last_run": one.last_run or "none yet",
+        **({"resumes": one.resume_time.isoformat()} if one.resume_time else {}),
+        **({"skipped": skipped[:SKIPPED]} if skipped else {}),
     }
 
 

@@ -1,6 +1,7 @@
 """`pause_automation` and `resume_automation`: each changes the state after an approval."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from langchain_core.tools import BaseTool
@@ -12,16 +13,30 @@ from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import estimate_consequences
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
+from chat_service.tools.automations.moment import read_moment
 from chat_service.tools.automations.preview import build_preview, zones_of
 from chat_service.tools.results import ArgumentsInvalid, ToolStopped
 from chat_service.tools.string_tool import Argument, Texts
+from shared.clock import rfc3339
+from shared.schedule import zones
 
 PAUSE: Final = "pause_automation"
 RESUME: Final = "resume_automation"
-_NOTE: Final = Argument(
+NOTE: Final = Argument(
     name="note", description="why, in the person's words", most=1_000, required=False
 )
-_HELD: Final = ("name", "etag")  # which automation, and as it was when this was shown
+_UNTIL: Final = Argument(
+    name="until",
+    description=(
+        "when it goes on by itself, as an RFC 3339 date-time with an offset; left out when the "
+        "person named no end"
+    ),
+    most=200,
+    required=False,
+    format="date-time",
+)
+# Which automation, as it was when this was shown, and until when.
+_HELD: Final = ("name", "etag", "resume_time")
 
 _SKIPPED: Final = "What was skipped while it was paused stays skipped."
 _NO_FIRE_LEFT: Final = "No fire is left: it does nothing more until its schedule is changed."
@@ -29,15 +44,18 @@ _NO_FIRE_LEFT: Final = "No fire is left: it does nothing more until its schedule
 
 def pause_automation_tool(run: AgentRun) -> BaseTool:
     async def propose(texts: Texts, _: Emit) -> Proposal:
-        found = await _in_state(run, texts["automation"], "active")
-        return await _proposal(
-            run,
-            found,
-            verb="Pause",
-            payload={"name": found.name, "note": texts["note"]},
-            note="While it is paused these times are skipped, and not made up for later.",
-            more={},
-        )
+        if not texts["until"]:
+            found = await _in_state(run, texts["automation"], "active")
+            return await _proposal(
+                run,
+                found,
+                verb="Pause",
+                payload={"name": found.name, "note": texts["note"]},
+                notes=["While it is paused these times are skipped, and not made up for later."],
+                more={},
+            )
+        moment = _read_end(run, texts["until"])
+        return await _propose_until(run, texts, moment)
 
     async def apply(approved: ApprovalGranted) -> SavedAutomation:
         return await run.deps.automations.pause(
@@ -45,13 +63,14 @@ def pause_automation_tool(run: AgentRun) -> BaseTool:
             user=approved.author,
             name=approved.payload["name"],
             note=approved.payload.get("note", ""),
+            resume_time=_read_resume_time(approved.payload),
             request_id=approved.approval,
         )
 
     return change_tool(
         run,
         PAUSE,
-        [AUTOMATION, _NOTE],
+        [AUTOMATION, NOTE, _UNTIL],
         action_type=ActionType.PAUSE,
         change="paused",
         propose=propose,
@@ -67,7 +86,7 @@ def resume_automation_tool(run: AgentRun) -> BaseTool:
             found,
             verb="Resume",
             payload={"name": found.name, "etag": found.etag},
-            note=_NO_FIRE_LEFT if _over(found) else _SKIPPED,
+            notes=[_NO_FIRE_LEFT if _over(found) else _SKIPPED],
             more={"consequences": estimate_consequences(run, found.payload)},
         )
 
@@ -92,6 +111,47 @@ def resume_automation_tool(run: AgentRun) -> BaseTool:
     )
 
 
+async def _propose_until(run: AgentRun, texts: Texts, moment: datetime) -> Proposal:
+    """Proposes a pause that ends by itself. It replaces the end of one that goes on."""
+    found = await find_automation(run, texts["automation"])
+    until = _in_words(run, moment)
+    notes = [
+        f"Until {until} its times are skipped, and not made up for later. From then on it runs "
+        "again by itself."
+    ]
+    if found.state == "paused":
+        notes.insert(0, "It is paused already; this replaces the note and the end of that pause.")
+    resume_time = rfc3339(moment.astimezone(UTC))
+    return await _proposal(
+        run,
+        found,
+        verb="Pause",
+        payload={"name": found.name, "note": texts["note"], "resume_time": resume_time},
+        notes=notes,
+        more={"until": until},
+        until=f" until {until}",
+    )
+
+
+def _read_end(run: AgentRun, text: str) -> datetime:
+    moment = read_moment(text, "until")
+    if moment <= run.context.runtime.now:
+        now = _in_words(run, run.context.runtime.now)
+        raise ToolStopped(ArgumentsInvalid(issues=[f"until: it is past, since it is {now} now"]))
+    return moment
+
+
+def _in_words(run: AgentRun, moment: datetime) -> str:
+    """Returns the moment on the person's clock."""
+    zone = run.context.runtime.time_zone
+    return f"{moment.astimezone(zones.load(zone)):%A, %Y-%m-%d %H:%M} ({zone})"
+
+
+def _read_resume_time(payload: Mapping[str, Any]) -> datetime | None:
+    text = payload.get("resume_time", "")
+    return datetime.fromisoformat(text) if text else None
+
+
 async def _in_state(run: AgentRun, called: str, state: str) -> AutomationView:
     found = await find_automation(run, called)
     if found.state != state:
@@ -114,28 +174,30 @@ async def _proposal(
     *,
     verb: str,
     payload: dict[str, Any],
-    note: str,
+    notes: Sequence[str],
     more: Mapping[str, Any],
+    until: str = "",
 ) -> Proposal:
     preview = await build_preview(run, found.payload, "", known_zones=zones_of(found.payload))
-    preview["notes"].append(note)
+    preview["notes"] += notes
     return Proposal(
-        summary=summary(f"{verb} {found.display_name}", preview["summary"]),
+        summary=summary(f"{verb} {found.display_name}{until}", preview["summary"]),
         payload=payload,
-        payload_schema=_schema(payload),
+        payload_schema=fixed_schema(payload, _HELD),
         context={"automation": found.name, "display_name": found.display_name, **more},
         preview=preview,
     )
 
 
-def _schema(payload: dict[str, Any]) -> dict[str, Any]:
-    held = [key for key in _HELD if key in payload]
+def fixed_schema(payload: Mapping[str, Any], fixed: Collection[str]) -> dict[str, Any]:
+    """Returns the schema of a payload of which a person may change the note alone."""
+    held = [key for key in fixed if key in payload]
     fields: dict[str, Any] = {key: {"type": "string", "const": payload[key]} for key in held}
     if "note" in payload:
         fields["note"] = {
             "type": "string",
-            "maxLength": _NOTE.most,
-            "description": _NOTE.description,
+            "maxLength": NOTE.most,
+            "description": NOTE.description,
         }
     return {
         "type": "object",

@@ -22,6 +22,7 @@ ARGUMENTS = {
     "update_automation": {"automation": "news", "change": "Run it 10:30."},
     "pause_automation": {"automation": "news"},
     "resume_automation": {"automation": "news"},
+    "skip_next_slot": {"automation": "news"},
     "explain_slot": {"automation": "news", "moment": "yesterday at 9"},
     "list_automations": {},
 }

@@ -140,6 +140,26 @@ async def test_the_note_of_a_pause_may_be_edited_and_nothing_else(edited: Payloa
     assert await refused(edited, resume, {"note": ""}) == [FIELD]
 
 
+@pytest.mark.parametrize(
+    ("kind", "key"), [("automation_pause", "resume_time"), ("automation_skip", "slot_time")]
+)
+async def test_a_card_about_a_moment_that_has_come_is_not_approved(
+    edited: PayloadCheck, kind: str, key: str
+) -> None:
+    properties = {**PAUSE["properties"], key: {"type": "string"}}
+    held = {"name": "workspaces/w/automations/a0", "note": ""}
+
+    def about(moment: datetime) -> Approval:
+        return row(kind, {**held, key: moment.isoformat()}, {**PAUSE, "properties": properties})
+
+    await edited.check_as_shown(about(START + timedelta(seconds=1)), FIELD)
+    with pytest.raises(errors.InvalidRequest) as caught:
+        await edited.check_as_shown(about(START), FIELD)
+    (violation,) = caught.value.violations
+    assert (violation.field, violation.reason) == (f"{FIELD}.{key}", "never_fires")
+    assert violation.description == "has come: it is 2026-11-23T08:00:00Z"
+
+
 async def test_an_act_of_an_unknown_kind_can_not_be_edited(edited: PayloadCheck) -> None:
     assert await refused(edited, row("mail_send", {"to": "bob"}), {"to": "eve"}) == [FIELD]
 

@@ -20,6 +20,7 @@ NAMES = (
     "update_automation",
     "pause_automation",
     "resume_automation",
+    "skip_next_slot",
     "list_automations",
     "explain_slot",
 )
@@ -51,6 +52,26 @@ TOOLS: list[Any] = [
             "pause Morning news because nobody reads it",
             "pause_automation",
             {"automation": "Morning news", "note": "nobody reads it"},
+        ),
+        (
+            "pause Morning news until Monday because nobody reads it",
+            "pause_automation",
+            {
+                "automation": "Morning news",
+                "until": "2026-11-30T00:00:00+01:00",
+                "note": "nobody reads it",
+            },
+        ),
+        (
+            "pause Morning news until tomorrow at 14:00.",
+            "pause_automation",
+            {"automation": "Morning news", "until": "2026-11-26T14:00:00+01:00"},
+        ),
+        ("skip the next run of Morning news", "skip_next_slot", {"automation": "Morning news"}),
+        (
+            "please skip tomorrow's Morning news because of a holiday",
+            "skip_next_slot",
+            {"automation": "Morning news", "day": "2026-11-26", "note": "of a holiday"},
         ),
         ("resume Morning news!", "resume_automation", {"automation": "Morning news"}),
         (
@@ -96,6 +117,12 @@ async def test_a_moment_that_was_not_said_is_asked_for(
 ) -> None:
     message = await ask(client, f"why did the news not run{moment}?", tools=TOOLS)
     assert message.content == "When should it have run?"
+
+
+@pytest.mark.parametrize("end", ["further notice", "yesterday", "Monday week"])
+async def test_an_end_that_is_no_moment_is_asked_for(client: openai.AsyncOpenAI, end: str) -> None:
+    message = await ask(client, f"pause the news until {end}", tools=TOOLS)
+    assert message.content == "Until when should it be paused?"
 
 
 def test_what_is_not_offered_is_not_called() -> None:

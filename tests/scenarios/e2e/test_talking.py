@@ -124,6 +124,47 @@ async def test_pausing_and_resuming_by_talking(road: Pair, news: str) -> None:
     assert (await automation(road, news)).state == pb.Automation.ACTIVE
 
 
+async def test_the_next_time_is_skipped_by_talking_and_a_late_card_stays_open(
+    road: Pair, news: str
+) -> None:
+    shown = await card(road, "skip the next run of the news because nobody is in")
+    assert struct.to_json(shown.context)["slot"] == "Tuesday, 2026-11-24 09:00 (Europe/Paris)"
+    events = await road.chat.resume(shown.turn, approve(shown))
+
+    assert "skips its next time" in said(events)
+    [trigger] = (await automation(road, news)).triggers
+    [skipped] = trigger.skipped_slots
+    assert (skipped.local_time, skipped.note) == ("2026-11-24T09:00", "nobody is in")
+    assert trigger.next_slot.local_time == "2026-11-25T09:00"
+
+    late = await card(road, "skip the next run of the news")
+    road.clock.set(SLOT + timedelta(days=1))
+    found = await refusal(road.chat.resume(late.turn, approve(late)))
+    assert [v.reason for v in found.violations] == ["never_fires"]
+    assert "slot_time: has come: it is 2026-11-25T08:00:00Z" in found.message
+    [trigger] = (await automation(road, news)).triggers
+    assert "2026-11-25T09:00" not in {slot.local_time for slot in trigger.skipped_slots}
+
+
+async def test_a_pause_by_talking_ends_at_the_moment_that_was_named(road: Pair, news: str) -> None:
+    shown = await card(road, "pause the news until Thursday because of a move")
+    assert struct.to_json(shown.context)["until"] == "Thursday, 2026-11-26 00:00 (UTC)"
+    await road.chat.resume(shown.turn, approve(shown))
+
+    paused = await automation(road, news)
+    assert paused.resume_time.ToJsonString() == "2026-11-26T00:00:00Z"
+    assert paused.pause_note == "of a move"
+    listed = await road.chat.send("what do I have scheduled?")
+    [one] = struct.to_json(result(listed).output)["automations"]
+    assert one["resumes"] == "2026-11-26T00:00:00+00:00"
+    road.clock.set(SLOT + timedelta(days=2))
+
+    async def resumed() -> bool:
+        return (await automation(road, news)).state == pb.Automation.ACTIVE
+
+    await until(resumed)
+
+
 async def test_what_there_is_and_why_it_did_not_run_are_told_at_once(road: Pair, news: str) -> None:
     listed = await road.chat.send("what do I have scheduled?")
     assert "At 09:00 on Monday through Friday, Europe/Paris" in said(listed)

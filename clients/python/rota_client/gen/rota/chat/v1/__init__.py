@@ -305,8 +305,8 @@ class Approval(betterproto2.Message):
     action_type: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
     What kind of act it is: `automation_create`, `automation_update`,
-    `automation_pause`, `automation_resume`, `tool_call` or `question`. More
-    may come. A `question` is what an MCP server asks a person within a call of
+    `automation_pause`, `automation_resume`, `automation_skip`, `tool_call` or
+    `question`. More may come. A `question` is what an MCP server asks a person within a call of
     its tool: an approval answers it, a rejection declines.
     """
 
@@ -358,8 +358,10 @@ class Approval(betterproto2.Message):
     `intent` and `consequences`. `automation_update`: `automation`, `change`,
     `difference` (path, before and after of each changed field), `fires`
     (summary and slots `before` and `after`) and `consequences`.
-    `automation_pause`, `automation_resume`: `automation` and `display_name`,
-    the latter with `consequences`. `tool_call`: `tool` and its `description`.
+    `automation_pause`, `automation_resume`: `automation` and `display_name`, the
+    first with `until` when it ends by itself, the latter with `consequences`.
+    `automation_skip`: `automation`, `display_name` and `slot`, the very time on
+    the clock of its schedule. `tool_call`: `tool` and its `description`.
     `question`: `server`, `tool` and `message`, with `warnings` when it seems to
     ask for a secret.
     What a subagent wants has `subagent` and its `task` besides. `warnings` name

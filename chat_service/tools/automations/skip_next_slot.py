@@ -1,0 +1,131 @@
+"""`skip_next_slot`: the next time of an automation is left out, after an approval."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from langchain_core.tools import BaseTool
+
+from chat_service.runtime.ports import (
+    ActionType,
+    AutomationView,
+    SavedAutomation,
+    SlotView,
+    TriggerView,
+)
+from chat_service.runtime.run_context import AgentRun, Emit
+from chat_service.tools.approval import ApprovalGranted, Proposal
+from chat_service.tools.approved_action import summary
+from chat_service.tools.automations.change_tool import change_tool
+from chat_service.tools.automations.lookup import AUTOMATION, find_automation
+from chat_service.tools.automations.pause_resume import NOTE, fixed_schema
+from chat_service.tools.automations.preview import build_preview, zones_of
+from chat_service.tools.results import ArgumentsInvalid, ToolStopped
+from chat_service.tools.string_tool import Argument, Texts
+from shared.clock import rfc3339
+
+NAME: Final = "skip_next_slot"
+_DAY: Final = Argument(
+    name="day",
+    description="the day that the person named, as YYYY-MM-DD; left out when they named none",
+    most=10,
+    required=False,
+    format="date",
+)
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.A)
+_FIXED: Final = ("name", "trigger", "slot_time")
+
+
+def skip_next_slot_tool(run: AgentRun) -> BaseTool:
+    async def propose(texts: Texts, _: Emit) -> Proposal:
+        if texts["day"] and not _DATE.fullmatch(texts["day"]):
+            raise _stopped("day: a date is needed, such as 2026-11-23")
+        found = await find_automation(run, texts["automation"])
+        trigger, slot = _find_next(run, found)
+        when = _in_words(slot, trigger)
+        if texts["day"] and not slot.local_time.startswith(texts["day"]):
+            raise _stopped(
+                f"day: its next time is {when}, and only the next time that is not skipped can be "
+                "skipped"
+            )
+        return await _proposal(run, found, trigger, slot, texts["note"], when)
+
+    async def apply(approved: ApprovalGranted) -> SavedAutomation:
+        payload = approved.payload
+        return await run.deps.automations.skip_next_slot(
+            workspace=run.context.runtime.workspace,
+            user=approved.author,
+            trigger=payload["trigger"],
+            slot_time=datetime.fromisoformat(payload["slot_time"]),
+            note=payload.get("note", ""),
+            request_id=approved.approval,
+        )
+
+    return change_tool(
+        run,
+        NAME,
+        [AUTOMATION, _DAY, NOTE],
+        action_type=ActionType.SKIP,
+        change="skipped",
+        propose=propose,
+        apply=apply,
+    )
+
+
+def _find_next(run: AgentRun, found: AutomationView) -> tuple[TriggerView, SlotView]:
+    if found.state == "paused" and found.resume_time is None:
+        raise _stopped(f"automation: “{found.display_name}” is paused, so no time is next")
+    now = run.context.runtime.now
+    # A slot that has come and waits for its jitter can't be skipped.
+    coming = [
+        (trigger, trigger.next_slot)
+        for trigger in found.triggers
+        if trigger.enabled and trigger.next_slot and trigger.next_slot.fire_time > now
+    ]
+    if not coming:
+        raise _stopped(f"automation: “{found.display_name}” has no time left that can be skipped")
+    return min(coming, key=lambda one: one[1].fire_time)
+
+
+async def _proposal(
+    run: AgentRun,
+    found: AutomationView,
+    trigger: TriggerView,
+    slot: SlotView,
+    note: str,
+    when: str,
+) -> Proposal:
+    payload = {
+        "name": found.name,
+        "trigger": f"{found.name}/triggers/{trigger.trigger_id}",
+        "slot_time": rfc3339(slot.slot_time),
+        "note": note,
+    }
+    preview = await build_preview(run, found.payload, "", known_zones=zones_of(found.payload))
+    preview["notes"].append(
+        f"{when} is skipped, and not made up for later. Until then the skip can be taken back in "
+        "the automation's view."
+    )
+    context: Mapping[str, Any] = {
+        "automation": found.name,
+        "display_name": found.display_name,
+        "slot": when,
+    }
+    return Proposal(
+        summary=summary(f"Skip {when} of {found.display_name}", preview["summary"]),
+        payload=payload,
+        payload_schema=fixed_schema(payload, _FIXED),
+        context=context,
+        preview=preview,
+    )
+
+
+def _in_words(slot: SlotView, trigger: TriggerView) -> str:
+    """Returns the slot on the clock of its schedule."""
+    local = datetime.fromisoformat(slot.local_time)
+    return f"{local:%A, %Y-%m-%d %H:%M} ({trigger.config.get('timezone', 'UTC')})"
+
+
+def _stopped(issue: str) -> ToolStopped:
+    return ToolStopped(ArgumentsInvalid(issues=[issue]))
