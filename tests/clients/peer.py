@@ -48,6 +48,7 @@ class Automations(automation_pb2_grpc.AutomationServiceServicer):
     GetWebhook = UpdateWebhook = RotateWebhookSecret = TestWebhook = _answer
     GetWebhookDelivery = ListWebhookDeliveries = _answer
     ListRevisions = GetRevision = RollbackAutomation = ExplainSlot = CancelRun = _answer
+    BackfillSlots = _answer
 
 
 class Peer:

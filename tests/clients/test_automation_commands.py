@@ -32,6 +32,7 @@ NAMED = (
     "rollback ? 1",
     "explain ? 2026-11-23T09:00",
     "models remove ?",
+    "backfill ? --from 2026-11-23 --to 2026-11-24",
     "chat --message x --thread ?",
 )
 DECISION = {
@@ -197,6 +198,89 @@ def test_what_can_not_be_explained_is_said(rota_command: Rota, news: Peer) -> No
     done = rota_command("explain", "news", "2026-11-23T08:00:00Z")
     assert done.exit_code == 1
     assert "news/weekdays, news/evenings" in done.stderr
+
+
+SLOT = f"{AUTOMATION}/slots/s1"
+MISSED: dict[str, Any] = {
+    "name": SLOT,
+    "local_time": "2026-11-23T09:00",
+    "outcome": "MISSED",
+    "reason": "It was found late.",
+}
+MADE = {"run": RUN, "run_state": "PENDING", "requester": "users/ada"}
+
+
+@pytest.fixture
+def backfilled(news: Peer) -> Peer:
+    made = {
+        "slots": [{**MISSED, "backfill": MADE}],
+        "left_out": [{"cause": "HAS_RUN", "count": 3}],
+    }
+    news.automations.answers["BackfillSlots"] = message(pb.BackfillSlotsResponse, made)
+    explained = message(pb.ExplainSlotResponse, {"explanation": "Missed.", "slot": MISSED})
+    news.automations.answers["ExplainSlot"] = explained
+    return news
+
+
+def test_slots_of_a_range_are_shown_before_these_very_slots_are_run(
+    rota_command: Rota, backfilled: Peer
+) -> None:
+    window = ("--from", "2026-11-23T00:00Z", "--to", "2026-11-24T00:00Z")
+    refused = rota_command("backfill", "news", *window, typed="n\n")
+    assert refused.exit_code == 1
+    assert "Mon 2026-11-23 09:00" in refused.stderr
+    assert "Run this slot now?" in refused.stderr
+    [(_, looked)] = backfilled.automations.calls
+    assert (looked.validate_only, looked.parent, list(looked.slots)) == (True, AUTOMATION, [])
+    assert looked.start_time.ToJsonString() == "2026-11-23T00:00:00Z"
+    done = rota_command("backfill", "news", *window, "--trigger", "weekdays", typed="y\n")
+    assert done.exit_code == 0, done.output
+    assert "r1" in done.stdout
+    assert "3 not run: HAS_RUN" in done.stdout
+    request = asked(backfilled)[1]
+    assert list(request.slots) == [SLOT]
+    assert not request.validate_only
+    assert not request.HasField("start_time")
+    assert request.overlap == pb.BackfillSlotsRequest.QUEUE
+    assert request.request_id
+    assert backfilled.automations.calls[-2][1].trigger == TRIGGER
+
+
+@pytest.mark.parametrize("given", ["2026-11-23T08:00:00Z", "news/s1", SLOT])
+def test_a_slot_is_given_by_its_time_or_its_name(
+    rota_command: Rota, backfilled: Peer, given: str
+) -> None:
+    done = rota_command("backfill", "news", "--slot", given, "--yes", "--beside", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["slots"][0]["backfill"]["run"] == RUN
+    request = asked(backfilled)[1]
+    assert (list(request.slots), request.overlap) == ([SLOT], pb.BackfillSlotsRequest.ALWAYS)
+
+
+def test_a_dry_run_of_a_backfill_runs_nothing(rota_command: Rota, backfilled: Peer) -> None:
+    done = rota_command("backfill", "news", "--slot", "2026-11-23T08:00:00Z", "--dry-run")
+    assert "MISSED" in done.stdout
+    sent = [one for method, one in backfilled.automations.calls if method == "BackfillSlots"]
+    assert [one.validate_only for one in sent] == [True]
+    none = pb.ExplainSlotResponse(explanation="It is no slot of this schedule.")
+    backfilled.automations.answers["ExplainSlot"] = none
+    done = rota_command("backfill", "news", "--slot", "2026-11-23T08:00:00Z")
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "Error: 2026-11-23T08:00:00Z: It is no slot of this schedule.\n",
+    )
+    for words in ([], ["--from", "2026-11-23"], ["--slot", "x"], ["--slot", "a/b", "--to", "x"]):
+        assert rota_command("backfill", "news", *words).exit_code == 2
+
+
+def test_a_backfill_is_shown_with_its_slot_and_its_run(rota_command: Rota, peer: Peer) -> None:
+    slots = {"slots": [{**MISSED, "backfill": MADE}]}
+    peer.automations.answers["ListSlots"] = message(pb.ListSlotsResponse, slots)
+    shown = " ".join(rota_command("slots", "news").stdout.split())
+    assert "It was found late. Backfill r1: PENDING" in shown
+    runs = {"runs": [{"name": RUN, "state": "SUCCEEDED", "backfill": True}]}
+    peer.automations.answers["ListRuns"] = message(pb.ListRunsResponse, runs)
+    assert "SUCCEEDED (backfill)" in rota_command("runs").stdout
 
 
 def events(state: str = "SUCCEEDED") -> list[pb.RunEvent]:

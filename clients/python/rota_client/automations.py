@@ -1,6 +1,6 @@
 """Calls about automations, slots and runs, with short names and retries."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -8,10 +8,11 @@ from rota_client.calls import Calls, new_id
 from rota_client.errors import NotFound
 from rota_client.gen.google.protobuf import Struct
 from rota_client.gen.rota.automation import v1 as automation_v1
-from rota_client.names import complete_name, resource_id, run_name, trigger_name
+from rota_client.names import complete_name, resource_id, run_name, slot_name, trigger_name
 from rota_client.pager import MAX_PAGE, Pager
 from rota_client.streams import StreamPosition, follow
 
+_QUEUE: Final = automation_v1.BackfillSlotsRequestOverlap.QUEUE
 _GOING_ON: Final = (automation_v1.RunState.PENDING, automation_v1.RunState.RUNNING)
 
 
@@ -87,6 +88,34 @@ class Automations:
         name = trigger_name(self.workspace, trigger)
         request = automation_v1.ExplainSlotRequest(trigger=name, time=time)
         return await self._calls.unary(self.automations.explain_slot, request)
+
+    async def backfill_slots(
+        self,
+        of: str,
+        slots: Sequence[str] = (),
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        trigger: str = "",
+        overlap: automation_v1.BackfillSlotsRequestOverlap = _QUEUE,
+        validate_only: bool = False,
+    ) -> automation_v1.BackfillSlotsResponse:
+        """Runs slots of an automation that have no run: named ones, or those of a range.
+
+        `trigger` is the id of one of its triggers. With `validate_only` it runs none.
+        """
+        name = self._automation(of)
+        request = automation_v1.BackfillSlotsRequest(
+            parent=name,
+            slots=[slot_name(self.workspace, slot) for slot in slots],
+            start_time=start,
+            end_time=end,
+            trigger=f"{name}/triggers/{trigger}" if trigger else "",
+            overlap=overlap,
+            request_id=new_id(),
+            validate_only=validate_only,
+        )
+        return await self._calls.unary(self.automations.backfill_slots, request)
 
     def watch_run(
         self, run: str, *, after_sequence: int = 0

@@ -7,6 +7,7 @@ import typer
 from rota_client import decisions
 from rota_client.terminal import automations as acts
 from rota_client.terminal import models, tables, webhook
+from rota_client.terminal.backfill import backfill
 from rota_client.terminal.card import card
 from rota_client.terminal.chat import Chat, run_chat
 from rota_client.terminal.command import (
@@ -256,7 +257,7 @@ def preview(
 
 app.add_typer(models.app, name="models")
 app.add_typer(webhook.app, name="webhook")
-for act in acts.COMMANDS:
+for act in (*acts.COMMANDS, backfill):
     app.command()(act)
 
 

@@ -12,6 +12,7 @@ _KINDS: Final = {
     "deliveries": "delivery",
     "modelConfigs": "model",
     "runs": "run",
+    "slots": "slot",
     "threads": "thread",
     "triggers": "trigger",
     "turns": "turn",
@@ -36,6 +37,11 @@ def run_name(workspace: str, given: str) -> str:
 def trigger_name(workspace: str, given: str) -> str:
     """Completes `{automation}/{trigger}`, `automations/{a}/triggers/{t}` or the whole name."""
     return _complete(workspace, given, "automations", "triggers")
+
+
+def slot_name(workspace: str, given: str) -> str:
+    """Completes `{automation}/{slot}`, `automations/{a}/slots/{s}` or the whole name."""
+    return _complete(workspace, given, "automations", "slots")
 
 
 def resource_id(name: str) -> str:

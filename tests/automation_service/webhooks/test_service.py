@@ -99,6 +99,7 @@ async def test_a_failed_run_is_told_once_signed_and_without_what_it_said(
             "state": "FAILED",
             "reason": "CAPABILITY_GONE",
             "slot_time": "2026-11-23T08:00:00Z",
+            "backfill": False,
         },
     }
     [kept] = (await listed(rota)).webhook_deliveries

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import grpc
 import pytest
@@ -19,6 +20,7 @@ from rota.automation.v1 import automation_pb2 as pb
 from automation_service.persistence import automations as automation_rows
 from automation_service.persistence import triggers as trigger_rows
 from shared.clock import ManualClock
+from shared.definition.states import RunStatus
 from tests.support.automation import START, Running, execute, message, news, running, schedule
 from tests.support.tokens import Keys
 
@@ -64,6 +66,8 @@ FORMS: Final[dict[str, Form]] = {
 # Each has a slot in any hour, and so one before its end.
 OFTEN: Final = ("hourly", "thrice", "close", "half past", "25 minutes")
 EARLY: Final = "It fired at once, because the automation changed before the end of its jitter"
+# What a backfill is after which its slot is not run again.
+STANDING: Final = (pb.Run.PENDING, pb.Run.RUNNING, pb.Run.SUCCEEDED)
 JITTERS: Final = (0, 90, 1_500, 3_600)
 
 
@@ -107,6 +111,17 @@ class Model:
     resumed: str = "FIRED"  # what becomes of a slot from then on
     skips: set[tuple[str, datetime]] = field(default_factory=set)
     ledger: dict[tuple[str, datetime], tuple[str, Schedule]] = field(default_factory=dict)
+    gone: set[tuple[str, datetime]] = field(default_factory=set)  # slots of deleted triggers
+    backfilled: set[tuple[str, datetime]] = field(default_factory=set)
+
+    def put(self, schedules: dict[str, Schedule]) -> None:
+        """What the triggers say from now on; one that is left out is deleted."""
+        self.gone |= {key for key in self.ledger if key[0] not in schedules}
+        self.schedules = schedules
+
+    def can_backfill(self, key: tuple[str, datetime]) -> bool:
+        ran = self.ledger[key][0] == "FIRED"
+        return not (ran or key in self.gone or key in self.backfilled)
 
     def go(self, until: datetime) -> None:
         moment = self.now.replace(second=0, microsecond=0) + MINUTE
@@ -153,6 +168,7 @@ class Walk:
     saved: list[dict[str, Schedule]] = field(default_factory=list)  # by revision
     early: int = 0  # slots that an edit fired inside their jitter
     skipped: int = 0
+    asked: int = 0  # calls for backfills
 
     async def begin(self) -> None:
         self.model.schedules = {"t": self._schedule()}
@@ -212,6 +228,8 @@ class Walk:
             self.outdate,
             self.only_validate,
             self.be_refused,
+            self.backfill,
+            self.backfill,
         ]
         await self.random.choice(doors)()
 
@@ -234,7 +252,7 @@ class Walk:
         trigger = f"{self.name}/triggers/u"
         if "u" in self.model.schedules:
             await self._call("DeleteTrigger", pb.DeleteTriggerRequest(name=trigger))
-            self.model.schedules = {"t": self.model.schedules["t"]}
+            self.model.put({"t": self.model.schedules["t"]})
             # Those of a slot that has come are spent by the deletion, which decides it.
             self.model.skips = {s for s in self.model.skips if s[0] != "u"}
         else:
@@ -301,7 +319,7 @@ class Walk:
         request = pb.RollbackAutomationRequest(name=self.name, revision=number)
         if old != self.saved[-1]:
             await self._call("RollbackAutomation", request)
-            self.model.schedules = dict(old)
+            self.model.put(dict(old))
             self._note()
 
     async def rename(self) -> None:
@@ -354,12 +372,75 @@ class Walk:
         with pytest.raises(grpc.RpcError):
             await self._call("UpdateAutomation", pb.UpdateAutomationRequest(automation=said))
 
+    async def backfill(self) -> None:
+        """Some slots, named or in a range; those that can't be run are told by the model."""
+        found = {(_id(s.trigger), _time(s.slot_time)): s for s in await self._slots()}
+        chosen = self.random.sample(sorted(found), min(len(found), self.random.randint(1, 4)))
+        if not chosen:
+            return
+        self.asked += 1
+        request = pb.BackfillSlotsRequest(parent=self.name)
+        if named := self.random.random() < 0.7:
+            request.slots.extend(found[key].name for key in chosen)
+        else:
+            first, last = min(chosen, key=_moment), max(chosen, key=_moment)
+            request.start_time.FromDatetime(first[1])
+            request.end_time.FromDatetime(last[1] + MINUTE)
+            chosen = [key for key in found if first[1] <= key[1] <= last[1]]
+        possible = {key for key in chosen if self.model.can_backfill(key)}
+        counters = await self._counters()
+        if self.paused or (named and possible != set(chosen)):
+            with pytest.raises(grpc.RpcError):
+                await self._call("BackfillSlots", request)
+        else:
+            answer = await self._call("BackfillSlots", request)
+            assert {(_id(s.trigger), _time(s.slot_time)) for s in answer.slots} == possible
+            left = sum(one.count for one in answer.left_out)
+            assert left == (0 if named else len(chosen) - len(possible))
+            self.model.backfilled |= possible
+            for slot in answer.slots:
+                await self._end(slot.backfill.run)
+        assert await self._counters() == counters
+
+    async def _end(self, run: str) -> None:
+        """A worker takes the run and ends it as it likes, or dies with it, for good or not."""
+        end = self.random.choice(["succeeded", "failed", "timed_out", "dies", "waits"])
+        if end == "waits":
+            return
+        worker = self.rota.service.worker.writer
+        claim = await worker.claim(UUID(_id(run)))
+        if claim is None:  # one before it waits or goes on
+            return
+        assert claim.backfill
+        if end != "dies":
+            await worker.log(claim).end(RunStatus(end), None)
+        if end in ("failed", "timed_out"):
+            slot = next(s for s in await self._slots() if s.backfill.run == run)
+            self.model.backfilled.discard((_id(slot.trigger), _time(slot.slot_time)))
+
+    async def _counters(self) -> list[Any]:
+        """What is counted of the automation and its triggers, and its etag."""
+        return [
+            tuple(row)
+            for row in await execute(
+                self.rota.url,
+                "select t.trigger_id, t.fires, t.last_fire_time, t.last_fired_at, t.decided_until,"
+                " t.next_fire_time, a.last_run_status, a.consecutive_failures, a.status, a.version"
+                " from automation_triggers t join automations a on a.id = t.automation_id"
+                " where a.resource_id = $1 order by 1",
+                _id(self.name),
+            )
+        ]
+
     async def check(self) -> None:
         slots = await self._slots()
         found = {(_id(s.trigger), _time(s.slot_time)): s for s in slots}
         assert len(found) == len(slots)
         outcomes = {key: pb.Slot.Outcome.Name(slot.outcome) for key, slot in found.items()}
         assert outcomes == {key: outcome for key, (outcome, _) in self.model.ledger.items()}
+        backfilled = {key for key, s in found.items() if s.backfill.run_state in STANDING}
+        assert backfilled == self.model.backfilled
+        assert not any(s.run for s in slots if s.HasField("backfill"))
         for (_, moment), slot in found.items():
             outcome, said = self.model.ledger[_id(slot.trigger), moment]
             latest = moment + timedelta(seconds=said.jitter)
@@ -421,7 +502,7 @@ class Walk:
 
 async def test_no_edit_by_any_door_loses_a_slot(url: str, keys: Keys) -> None:
     clock = ManualClock(START)
-    early = skipped = 0
+    early = skipped = asked = made = 0
     async with running(url, keys, clock=clock, roles="api") as rota:
         for seed in SEEDS:
             walk = Walk(
@@ -438,9 +519,13 @@ async def test_no_edit_by_any_door_loses_a_slot(url: str, keys: Keys) -> None:
             await walk.check()
             early += walk.early
             skipped += walk.skipped
+            asked += walk.asked
+            made += len(walk.model.backfilled)
             await rota.call("DeleteAutomation", pb.DeleteAutomationRequest(name=walk.name))
     assert early > 0
     assert skipped > 0
+    assert asked > 0
+    assert made > 0
 
 
 LATE: Final[dict[str, Any]] = {"jitter_seconds": 3_600}
@@ -518,6 +603,10 @@ async def test_of_slots_that_an_edit_brings_together_the_latest_runs_when_others
 
 def _trigger(spec: dict[str, Any]) -> pb.Trigger:
     return json_format.ParseDict({k: v for k, v in spec.items() if k != "trigger_id"}, pb.Trigger())
+
+
+def _moment(key: tuple[str, datetime]) -> datetime:
+    return key[1]
 
 
 def _id(trigger: str) -> str:

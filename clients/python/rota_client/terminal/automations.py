@@ -56,7 +56,7 @@ def explain(
         raise typer.BadParameter(str(exc)) from exc
 
     async def ask(rota: RotaClient) -> ExplainSlotResponse:
-        return await rota.explain_slot(await _trigger(rota, of), moment)
+        return await rota.explain_slot(await find_trigger(rota, of), moment)
 
     print_message(run_call(context, ask), tables.explanation, as_json)
 
@@ -208,8 +208,11 @@ def _tell(command: CommandContext, event: RunEvent, lines: RunLines, as_json: bo
         command.screen.show(said)
 
 
-async def _trigger(rota: RotaClient, given: str) -> str:
-    """A trigger's name; that of an automation stands for its only trigger."""
+async def find_trigger(rota: RotaClient, given: str) -> str:
+    """Returns a trigger's name; that of an automation stands for its only trigger.
+
+    Raises RotaError when it has none or several.
+    """
     if "/triggers/" in given or (given.count("/") == 1 and not given.startswith("automations/")):
         return given
     name = complete_name(rota.workspace, "automations", given)

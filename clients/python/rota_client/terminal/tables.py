@@ -14,12 +14,14 @@ from rota_client.errors import RotaError
 from rota_client.gen.rota.automation.v1 import (
     Automation,
     AutomationState,
+    BackfillSlotsResponse,
     ExplainSlotResponse,
     PreviewScheduleResponse,
     Revision,
     RevisionDecision,
     Run,
     Slot,
+    SlotBackfill,
     StepResult,
     Trigger,
 )
@@ -191,7 +193,7 @@ def runs(found: Iterable[Run]) -> RenderableType:
     parts: list[RenderableType] = []
     for parent, its in grouped:
         parts.append(Text(short_name(parent), style="bold"))
-        rows = [(resource_id(r.name), r.state.name, format_moment(r.slot_time)) for r in its]
+        rows = [(resource_id(r.name), _run_state(r), format_moment(r.slot_time)) for r in its]
         parts.append(table(("Run", "State", "Slot"), rows, none=""))
     return Group(*parts) if parts else Text("There are no runs.", style="dim")
 
@@ -205,11 +207,38 @@ def slots(found: Iterable[Slot]) -> RenderableType:
         (
             format_wall_clock(s.local_time),
             s.outcome.name,
-            s.reason or (resource_id(s.run) if s.run else ""),
+            " ".join(
+                part for part in (s.reason or resource_id(s.run), _backfilled(s.backfill)) if part
+            ),
         )
         for s in found
     ]
     return table(("Slot", "Outcome", "Run or reason"), rows, none="No slot has come yet.")
+
+
+def backfills(found: BackfillSlotsResponse) -> RenderableType:
+    """The slots that are run or would be, and how many others are not."""
+    rows = [
+        (slot_time(s), s.outcome.name, resource_id(s.backfill.run) if s.backfill else "")
+        for s in found.slots
+    ]
+    left_out = [
+        Text(f"{one.count} not run: {one.cause.name}", style="dim") for one in found.left_out
+    ]
+    listed = table(("Slot", "Outcome", "Run"), rows, none="No slot can be run.")
+    return Group(listed, *left_out)
+
+
+def slot_time(one: Slot) -> str:
+    """The time of a slot on the wall clock of its schedule."""
+    return format_wall_clock(one.local_time)
+
+
+def _backfilled(one: SlotBackfill | None) -> str:
+    if one is None:
+        return ""
+    state = one.run_state.name if one.run_state else "no longer kept"
+    return f"Backfill {resource_id(one.run)}: {state}" if one.run else f"Backfill: {state}"
 
 
 def preview(found: PreviewScheduleResponse) -> RenderableType:
@@ -291,6 +320,8 @@ def _slot_rows(one: Slot) -> Iterator[Row]:
         yield "Ran at", format_moment(one.fire_time)
     if one.run:
         yield "Run", resource_id(one.run)
+    if one.backfill is not None:
+        yield "Afterwards", _backfilled(one.backfill)
     if one.decide_time is not None:
         yield "Decided", format_moment(one.decide_time)
 
@@ -324,7 +355,7 @@ def _trigger_line(trigger: Trigger, *, paused: bool) -> str:
 def _run_rows(one: Run) -> Iterator[Row]:
     yield "Run", resource_id(one.name)
     yield "Of", short_name(_parent(one.name))
-    yield "State", one.state.name
+    yield "State", _run_state(one)
     for name, time in (
         ("Slot", one.slot_time),
         ("Began", one.start_time),
@@ -338,6 +369,10 @@ def _run_rows(one: Run) -> Iterator[Row]:
         yield "Error", _error_line(RotaError.of(one.error))
     if one.output is not None:
         yield "Output", _output(json_format.to_dict(one)["output"])
+
+
+def _run_state(one: Run) -> str:
+    return f"{one.state.name} (backfill)" if one.backfill else one.state.name
 
 
 def _step_lines(step: StepResult) -> Iterator[str]:
