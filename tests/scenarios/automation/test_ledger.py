@@ -25,7 +25,7 @@ from tests.support.automation import START, Running, execute, message, news, run
 from tests.support.tokens import Keys
 
 SEEDS: Final = range(6)
-STEPS: Final = 12
+STEPS: Final = 15
 HOUR: Final = timedelta(hours=1)
 MINUTE: Final = timedelta(minutes=1)
 ANCHOR: Final = datetime(2026, 11, 20, 0, 10, tzinfo=UTC)
@@ -66,6 +66,7 @@ FORMS: Final[dict[str, Form]] = {
 # Each has a slot in any hour, and so one before its end.
 OFTEN: Final = ("hourly", "thrice", "close", "half past", "25 minutes")
 EARLY: Final = "It fired at once, because the automation changed before the end of its jitter"
+CATCH_UP: Final = 10 * MINUTE  # the default
 # What a backfill is after which its slot is not run again.
 STANDING: Final = (pb.Run.PENDING, pb.Run.RUNNING, pb.Run.SUCCEEDED)
 JITTERS: Final = (0, 90, 1_500, 3_600)
@@ -113,6 +114,8 @@ class Model:
     ledger: dict[tuple[str, datetime], tuple[str, Schedule]] = field(default_factory=dict)
     gone: set[tuple[str, datetime]] = field(default_factory=set)  # slots of deleted triggers
     backfilled: set[tuple[str, datetime]] = field(default_factory=set)
+    # Of these, those that nobody has begun, with when they were asked for.
+    waiting: dict[tuple[str, datetime], datetime] = field(default_factory=dict)
 
     def put(self, schedules: dict[str, Schedule]) -> None:
         """What the triggers say from now on; one that is left out is deleted."""
@@ -153,6 +156,14 @@ class Model:
     def _resume(self, moment: datetime) -> None:
         if self.resume is not None and moment >= self.resume:
             self.state, self.resume = self.resumed, None
+            self.drop_waiting(moment - CATCH_UP)
+
+    def drop_waiting(self, asked_before: datetime) -> None:
+        """Backfills that wait are cancelled; their slots may be run again."""
+        for key, asked in list(self.waiting.items()):
+            if asked < asked_before:
+                del self.waiting[key]
+                self.backfilled.remove(key)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -267,6 +278,7 @@ class Walk:
     async def pause_or_resume(self) -> None:
         if self.paused:
             await self._call("ResumeAutomation", pb.ResumeAutomationRequest(name=self.name))
+            self.model.drop_waiting(self.clock.now() - CATCH_UP)
         else:
             await self._call("PauseAutomation", pb.PauseAutomationRequest(name=self.name))
         self.paused = not self.paused
@@ -310,6 +322,7 @@ class Walk:
     async def archive(self) -> None:
         await self._call("ArchiveAutomation", pb.ArchiveAutomationRequest(name=self.name))
         self.model.state, self.model.resume = "", None
+        self.model.drop_waiting(self.clock.now() + HOUR)
 
     async def roll_back(self) -> None:
         number = self.random.randint(1, len(self.saved))
@@ -399,24 +412,23 @@ class Walk:
             assert left == (0 if named else len(chosen) - len(possible))
             self.model.backfilled |= possible
             for slot in answer.slots:
-                await self._end(slot.backfill.run)
+                await self._end(slot)
         assert await self._counters() == counters
 
-    async def _end(self, run: str) -> None:
+    async def _end(self, slot: Any) -> None:
         """A worker takes the run and ends it as it likes, or dies with it, for good or not."""
         end = self.random.choice(["succeeded", "failed", "timed_out", "dies", "waits"])
-        if end == "waits":
-            return
+        key = _id(slot.trigger), _time(slot.slot_time)
         worker = self.rota.service.worker.writer
-        claim = await worker.claim(UUID(_id(run)))
-        if claim is None:  # one before it waits or goes on
+        claim = None if end == "waits" else await worker.claim(UUID(_id(slot.backfill.run)))
+        if claim is None:  # perhaps one before it waits or goes on
+            self.model.waiting[key] = self.clock.now()
             return
         assert claim.backfill
         if end != "dies":
             await worker.log(claim).end(RunStatus(end), None)
         if end in ("failed", "timed_out"):
-            slot = next(s for s in await self._slots() if s.backfill.run == run)
-            self.model.backfilled.discard((_id(slot.trigger), _time(slot.slot_time)))
+            self.model.backfilled.remove(key)
 
     async def _counters(self) -> list[Any]:
         """What is counted of the automation and its triggers, and its etag."""
