@@ -44,6 +44,7 @@ class Automations(automation_pb2_grpc.AutomationServiceServicer):
             yield event
 
     GetAutomation = ListAutomations = ListRuns = GetRun = ListSlots = PreviewSchedule = _answer
+    SkipNextSlot = UnskipSlot = _answer
     PauseAutomation = ResumeAutomation = ArchiveAutomation = DeleteAutomation = _answer
     GetWebhook = UpdateWebhook = RotateWebhookSecret = TestWebhook = _answer
     GetWebhookDelivery = ListWebhookDeliveries = _answer

@@ -1,6 +1,7 @@
 """The commands that change automations and runs, and that explain and follow them."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -24,6 +25,8 @@ NAMED = (
     "runs ?",
     "slots ?",
     "pause ?",
+    "skip ?",
+    "unskip ?",
     "resume ?",
     "archive ?",
     "delete ?",
@@ -87,6 +90,85 @@ def test_the_state_of_an_automation_is_changed_and_shown(
 def test_a_pause_carries_its_note(rota_command: Rota, news: Peer) -> None:
     rota_command("pause", "news", "--note", "on holiday")
     assert asked(news)[1].note == "on holiday"
+
+
+def test_a_pause_carries_its_end_on_the_clock_of_this_machine(
+    rota_command: Rota, news: Peer
+) -> None:
+    rota_command("pause", "news", "--until", "2026-11-30T09:00+01:00")
+    assert asked(news)[1].resume_time.ToJsonString() == "2026-11-30T08:00:00Z"
+    local = datetime(2026, 11, 30, 9).astimezone().astimezone(UTC)
+    rota_command("pause", "news", "--until", "2026-11-30T09:00")
+    assert asked(news)[1].resume_time.ToDatetime(tzinfo=UTC) == local
+    done = rota_command("pause", "news", "--until", "Monday")
+    assert (done.exit_code, "'Monday' is no time like" in done.stderr) == (2, True)
+
+
+@pytest.fixture
+def skippable(news: Peer) -> Peer:
+    one = {
+        "name": AUTOMATION,
+        "display_name": "Morning news",
+        "state": "PAUSED",
+        "resume_time": "2026-11-23T00:00:00Z",
+        "revision": 3,
+        "triggers": [
+            {
+                "name": TRIGGER,
+                "trigger_id": "weekdays",
+                "next_fire_time": "2026-11-25T08:00:00Z",
+                "next_slot": {
+                    "slot_time": "2026-11-25T08:00:00Z",
+                    "fire_time": "2026-11-25T08:00:00Z",
+                    "local_time": "2026-11-25T09:00",
+                },
+                "skipped_slots": [
+                    {
+                        "slot_time": f"2026-11-{day}T08:00:00Z",
+                        "fire_time": f"2026-11-{day}T08:00:00Z",
+                        "local_time": f"2026-11-{day}T09:00",
+                        "user": "users/ada",
+                        "note": "nobody is in",
+                    }
+                    for day in (23, 24)
+                ],
+            },
+            {"name": TRIGGER[:-8] + "other", "trigger_id": "other"},
+        ],
+    }
+    for method in ("GetAutomation", "SkipNextSlot", "UnskipSlot"):
+        news.automations.answers[method] = message(pb.Automation, one)
+    return news
+
+
+def test_the_slot_that_is_skipped_is_the_one_that_was_shown(
+    rota_command: Rota, skippable: Peer
+) -> None:
+    done = rota_command("skip", "news", "--note", "nobody is in")
+    assert done.exit_code == 0, done.output
+    assert "skipped: 2026-11-25T09:00 of weekdays" in done.stderr
+    method, request = asked(skippable)
+    assert (method, request.name, request.trigger) == ("SkipNextSlot", AUTOMATION, TRIGGER)
+    assert request.slot_time.ToJsonString() == "2026-11-25T08:00:00Z"
+    assert (request.note, bool(request.request_id)) == ("nobody is in", True)
+    assert "PAUSED until 2026-11-23" in done.stdout
+    assert "weekdays: Mon 2026-11-23 09:00 by ada: nobody is in" in done.stdout
+    done = rota_command("skip", "news/other")
+    assert (done.exit_code, "has no slot left that would fire" in done.stderr) == (1, True)
+    done = rota_command("skip", "news/none")
+    assert (done.exit_code, "has no trigger 'none'" in done.stderr) == (1, True)
+
+
+def test_a_skip_is_taken_back_the_earliest_or_the_one_that_is_named(
+    rota_command: Rota, skippable: Peer
+) -> None:
+    for slot, day in (((), 23), (("2026-11-24",), 24), (("2026-11-24T09:00",), 24)):
+        assert rota_command("unskip", "news", *slot).exit_code == 0
+        method, request = asked(skippable)
+        assert (method, request.trigger) == ("UnskipSlot", TRIGGER)
+        assert request.slot_time.ToJsonString() == f"2026-11-{day}T08:00:00Z"
+    done = rota_command("unskip", "news", "2026-11-25")
+    assert (done.exit_code, "has no skipped slot at 2026-11-25" in done.stderr) == (1, True)
 
 
 def test_deletion_asks_first(rota_command: Rota, news: Peer) -> None:

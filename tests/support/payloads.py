@@ -9,6 +9,7 @@ KINDS: Final = (
     "automation_update",
     "automation_pause",
     "automation_resume",
+    "automation_skip",
     "tool_call",
     "another_kind",
 )
@@ -43,6 +44,8 @@ def payload(kind: str, seed: int) -> dict[str, Any]:
             return {"name": made(), "etag": made(), **_automation(made)}
         case "automation_pause":
             return {"name": made(), "note": made(), "etag": made()}
+        case "automation_skip":
+            return {"name": made(), "trigger": made(), "slot_time": made(), "note": made()}
         case "automation_resume":
             return {"name": made(), "etag": made()}
         case "tool_call":

@@ -84,6 +84,28 @@ async def test_a_paused_automation_says_why_and_its_slots_say_so(page: Page, sta
     await expect(page.get_by_text("Paused: on holiday")).to_be_hidden()
 
 
+async def test_a_slot_is_skipped_and_taken_back_and_a_pause_has_an_end(page: Page) -> None:
+    await approved(page)
+    await open_automation(page, NAME)
+    await page.get_by_role("button", name=re.compile("^Skip the next: ")).click()
+    await page.get_by_label(re.compile("^Why is .* skipped")).fill("nobody is in")
+    await page.get_by_role("button", name="Skip", exact=True).click()
+    skipped = page.get_by_text(re.compile("^Skipped: .*“nobody is in”"))
+    await expect(skipped).to_be_visible()
+    await page.get_by_role("button", name="Undo").click()
+    await expect(skipped).to_be_hidden()
+    pause = page.get_by_role("button", name="Pause", exact=True)
+    await pause.click()
+    end = await page.evaluate(
+        "() => new Date(Date.now() + 86400000).toLocaleDateString('sv-SE') + 'T09:30'"
+    )
+    await page.get_by_label(re.compile("^Until when")).fill(end)
+    await pause.click()
+    await expect(page.get_by_text(re.compile("^Paused until tomorrow, 09:30"))).to_be_visible()
+    await page.get_by_role("button", name="Resume", exact=True).click()
+    await expect(page.get_by_text("Active", exact=True)).to_be_visible()
+
+
 async def test_the_list_says_when_each_fires_next(page: Page) -> None:
     await approved(page)
     news = row(await go_to(page, "Automations"), NAME)

@@ -133,11 +133,53 @@ class Automations:
         request = automation_v1.CancelRunRequest(name=await self.find_run(run), request_id=new_id())
         return await self._calls.unary(self.automations.cancel_run, request)
 
-    async def pause_automation(self, name: str, *, note: str = "") -> automation_v1.Automation:
+    async def pause_automation(
+        self, name: str, *, note: str = "", resume_time: datetime | None = None
+    ) -> automation_v1.Automation:
+        """Pauses an automation, until an aware `resume_time` if there is one.
+
+        A pause of a paused one replaces its note and resume_time.
+        """
         request = automation_v1.PauseAutomationRequest(
-            name=self._automation(name), note=note, request_id=new_id()
+            name=self._automation(name),
+            note=note,
+            resume_time=resume_time,
+            request_id=new_id(),
         )
         return await self._calls.unary(self.automations.pause_automation, request)
+
+    async def skip_next_slot(
+        self,
+        name: str,
+        *,
+        trigger: str = "",
+        slot_time: datetime | None = None,
+        note: str = "",
+    ) -> automation_v1.Automation:
+        """Skips the next slot of an automation, or of the trigger that has that whole name.
+
+        With `slot_time` no other slot is skipped.
+        """
+        request = automation_v1.SkipNextSlotRequest(
+            name=self._automation(name),
+            trigger=trigger,
+            slot_time=slot_time,
+            note=note,
+            request_id=new_id(),
+        )
+        return await self._calls.unary(self.automations.skip_next_slot, request)
+
+    async def unskip_slot(
+        self, name: str, *, trigger: str, slot_time: datetime
+    ) -> automation_v1.Automation:
+        """Takes back the skip of a slot of the trigger that has that whole name."""
+        request = automation_v1.UnskipSlotRequest(
+            name=self._automation(name),
+            trigger=trigger,
+            slot_time=slot_time,
+            request_id=new_id(),
+        )
+        return await self._calls.unary(self.automations.unskip_slot, request)
 
     async def resume_automation(self, name: str) -> automation_v1.Automation:
         request = automation_v1.ResumeAutomationRequest(

@@ -11,10 +11,13 @@ from rota_client import RotaClient, RotaError, json_format
 from rota_client.gen.rota.automation.v1 import (
     Automation,
     ExplainSlotResponse,
+    PlannedSlot,
     RunEvent,
     RunState,
+    SkippedSlot,
+    Trigger,
 )
-from rota_client.names import complete_name, resource_id, short_name
+from rota_client.names import complete_name, resource_id, short_name, trigger_name
 from rota_client.terminal import tables
 from rota_client.terminal.command import (
     MAX_INT32,
@@ -50,10 +53,7 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Explain a moment: why it fired, or why it did not."""
-    try:
-        moment = parse_moment(time)
-    except BadMoment as exc:
-        raise typer.BadParameter(str(exc)) from exc
+    moment = _parse_option(time)
 
     async def ask(rota: RotaClient) -> ExplainSlotResponse:
         return await rota.explain_slot(await find_trigger(rota, of), moment)
@@ -72,6 +72,13 @@ def parse_moment(text: str) -> datetime:
         raise BadMoment(f"{text!r} is no time like 2026-11-23T09:00") from None
 
 
+def _parse_option(text: str) -> datetime:
+    try:
+        return parse_moment(text)
+    except BadMoment as exc:
+        raise typer.BadParameter(str(exc)) from exc
+
+
 def watch(context: typer.Context, run: str, as_json: Json = False) -> None:
     """Watch a run until it ends; exit with 1 unless it succeeds."""
     with connect(context.obj) as command:
@@ -84,11 +91,70 @@ def pause(
     context: typer.Context,
     name: Name,
     note: Annotated[str, typer.Option(help="Why, for whoever finds it paused.")] = "",
+    until: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="When it goes on by itself: RFC 3339; without an offset in this machine's zone.",
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Pause an automation; its slots are recorded as skipped."""
-    found = run_call(context, lambda rota: rota.pause_automation(name, note=note))
+    """Pause an automation; its slots are recorded as skipped.
+
+    A pause of a paused one replaces its note, and when it ends.
+    """
+    resume_time = _parse_option(until) if until else None
+    found = run_call(
+        context, lambda rota: rota.pause_automation(name, note=note, resume_time=resume_time)
+    )
     print_message(found, tables.automation, as_json)
+
+
+def skip(
+    context: typer.Context,
+    of: Annotated[str, typer.Argument(metavar="AUTOMATION|TRIGGER")],
+    note: Annotated[str, typer.Option(help="Why; the ledger holds it.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Skip the next slot of an automation, or of one trigger. It is no fire."""
+
+    async def skip_next(rota: RotaClient) -> tuple[Automation, Trigger, PlannedSlot]:
+        found, chosen = await _automation_and_trigger(rota, of)
+        trigger, slot = _next_slot(found, chosen)
+        skipped = await rota.skip_next_slot(
+            found.name, trigger=trigger.name, slot_time=slot.slot_time, note=note
+        )
+        return skipped, trigger, slot
+
+    found, trigger, slot = run_call(context, skip_next)
+    when = f"{sanitize(slot.local_time)} of {sanitize(trigger.trigger_id)}"
+    Screen().warn(f"skipped: {when}; `rota unskip` takes it back until then")
+    print_message(found, tables.automation, as_json)
+
+
+def unskip(
+    context: typer.Context,
+    of: Annotated[str, typer.Argument(metavar="AUTOMATION|TRIGGER")],
+    slot: Annotated[
+        str,
+        typer.Argument(
+            metavar="[SLOT]",
+            help="Its local time, such as 2026-11-23T09:00; the earliest that is skipped if empty.",
+        ),
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Take a skip back, before the time of its slot."""
+
+    async def take_back(rota: RotaClient) -> Automation:
+        found, chosen = await _automation_and_trigger(rota, of)
+        trigger, skipped = _skipped_slot(found, chosen, slot)
+        if skipped.slot_time is None:
+            raise RotaError("the slot has no time")
+        return await rota.unskip_slot(found.name, trigger=trigger.name, slot_time=skipped.slot_time)
+
+    print_message(run_call(context, take_back), tables.automation, as_json)
 
 
 def resume(context: typer.Context, name: Name, as_json: Json = False) -> None:
@@ -175,6 +241,8 @@ COMMANDS = (
     explain,
     watch,
     pause,
+    skip,
+    unskip,
     resume,
     archive,
     delete,
@@ -208,12 +276,64 @@ def _tell(command: CommandContext, event: RunEvent, lines: RunLines, as_json: bo
         command.screen.show(said)
 
 
+async def _automation_and_trigger(rota: RotaClient, given: str) -> tuple[Automation, str]:
+    """Reads an automation. The id is that of the trigger that was given, or empty."""
+    name, trigger_id = given, ""
+    if _names_trigger(given):
+        name, _, trigger_id = trigger_name(rota.workspace, given).partition("/triggers/")
+    found = await rota.get_automation(name)
+    if trigger_id and all(one.trigger_id != trigger_id for one in found.triggers):
+        raise RotaError(f"{short_name(found.name)} has no trigger {trigger_id!r}")
+    return found, trigger_id
+
+
+def _names_trigger(given: str) -> bool:
+    one_slash = given.count("/") == 1 and not given.startswith("automations/")
+    return "/triggers/" in given or one_slash
+
+
+def _chosen(found: Automation, trigger_id: str) -> list[Trigger]:
+    return [one for one in found.triggers if trigger_id in ("", one.trigger_id)]
+
+
+def _next_slot(found: Automation, trigger_id: str) -> tuple[Trigger, PlannedSlot]:
+    """Finds the slot that was next when the automation was read; the service looks again."""
+    coming = [
+        (slot.fire_time, trigger, slot)
+        for trigger in _chosen(found, trigger_id)
+        if (slot := trigger.next_slot) is not None and slot.fire_time is not None
+    ]
+    if not coming:
+        raise RotaError(f"{short_name(found.name)} has no slot left that would fire")
+    _, trigger, slot = min(coming, key=lambda one: one[0])
+    return trigger, slot
+
+
+def _skipped_slot(
+    found: Automation, trigger_id: str, local_time: str
+) -> tuple[Trigger, SkippedSlot]:
+    skipped = sorted(
+        (
+            (slot.local_time, trigger, slot)
+            for trigger in _chosen(found, trigger_id)
+            for slot in trigger.skipped_slots
+            if slot.local_time.startswith(local_time)
+        ),
+        key=lambda one: one[0],
+    )
+    if not skipped:
+        which = f" at {local_time}" if local_time else ""
+        raise RotaError(f"{short_name(found.name)} has no skipped slot{which}")
+    _, trigger, slot = skipped[0]
+    return trigger, slot
+
+
 async def find_trigger(rota: RotaClient, given: str) -> str:
     """Returns a trigger's name; that of an automation stands for its only trigger.
 
     Raises RotaError when it has none or several.
     """
-    if "/triggers/" in given or (given.count("/") == 1 and not given.startswith("automations/")):
+    if _names_trigger(given):
         return given
     name = complete_name(rota.workspace, "automations", given)
     triggers = (await rota.get_automation(name)).triggers

@@ -331,11 +331,21 @@ def _automation_rows(one: Automation) -> Iterator[Row]:
     yield "Name", sanitize(one.display_name)
     if one.description:
         yield "What", sanitize(one.description)
-    state = f"{one.state.name}: {sanitize(one.pause_note)}" if one.pause_note else one.state.name
+    until = f" until {format_moment(one.resume_time)}" if one.resume_time else ""
+    state = f"{one.state.name}{until}"
+    if one.pause_note:
+        state = f"{state}: {sanitize(one.pause_note)}"
     yield "State", f"{state} (revision {one.revision})"
     if one.state != AutomationState.ARCHIVED:
         for trigger in one.triggers:
-            yield "Next", _trigger_line(trigger, paused=one.state == AutomationState.PAUSED)
+            paused = one.state == AutomationState.PAUSED and one.resume_time is None
+            yield "Next", _trigger_line(trigger, paused=paused)
+        for trigger in one.triggers:
+            for slot in trigger.skipped_slots:
+                why = f": {sanitize(slot.note)}" if slot.note else ""
+                by = f"by {sanitize(resource_id(slot.user))}{why}"
+                when = format_wall_clock(slot.local_time)
+                yield "Skipped", f"{sanitize(trigger.trigger_id)}: {when} {by}"
     if one.last_run_state:
         yield "Last run", one.last_run_state.name
     if one.notes:
@@ -398,7 +408,8 @@ def _output(said: object) -> str:
 
 
 def _next_fire(one: Automation) -> datetime | None:
-    if one.state in (AutomationState.PAUSED, AutomationState.ARCHIVED):
+    stopped = one.state == AutomationState.PAUSED and one.resume_time is None
+    if stopped or one.state == AutomationState.ARCHIVED:
         return None
     return min((t.next_fire_time for t in one.triggers if t.next_fire_time), default=None)
 

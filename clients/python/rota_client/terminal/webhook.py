@@ -42,7 +42,10 @@ def set_(
     uri: Annotated[str, typer.Argument(metavar="HTTPS-ADDRESS")],
     event: Annotated[
         list[str] | None,
-        typer.Option(help="run.failed, automation.paused, approval.requested; else all of them."),
+        typer.Option(
+            help="run.failed, automation.paused, automation.resumed, approval.requested; "
+            "else all of them."
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

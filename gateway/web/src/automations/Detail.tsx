@@ -1,5 +1,6 @@
 /** One automation: its schedule, steps, slots, runs and revisions. */
 import { type JsonObject, toJson } from "@bufbuild/protobuf";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { useState } from "preact/hooks";
 import { usePreview } from "../card/preview.js";
 import { definitionRest, Rest, Steps, Tools, Triggers } from "../card/Summary.js";
@@ -17,7 +18,8 @@ import { notifyChange } from "../lib/network.js";
 import { type Problem, problemOf } from "../lib/problem.js";
 import { automations, idOf, requestId } from "../lib/rpc.js";
 import { href } from "../lib/router.js";
-import { workspace } from "../lib/session.js";
+import { now } from "../lib/now.js";
+import { workspace, zone } from "../lib/session.js";
 import { dateOf, nearby, relative, span } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { More } from "../ui/More.js";
@@ -57,7 +59,7 @@ function Body({ it, again }: { it: Automation; again: () => void }) {
         {it.description && <p>{it.description}</p>}
         <Verbs it={it} again={again} />
       </div>
-      {it.pauseNote && <p class="banner"><Icon name="pause" />Paused: {it.pauseNote}</p>}
+      {(it.pauseNote || it.resumeTime) && <p class="banner"><Icon name="pause" />{pauseText(it)}</p>}
       {it.notes.map((note) => <p key={note} class="banner"><Icon name="warning" />{note}</p>)}
       {it.consecutiveFailures > 0 && (
         <p class="banner bad"><Icon name="warning" />{it.consecutiveFailures === 1 ? "The last run failed." : `The last ${it.consecutiveFailures} runs failed.`} Ten in a row pause it.</p>
@@ -96,14 +98,48 @@ function Verbs({ it, again }: { it: Automation; again: () => void }) {
   return (
     <div class="verbs">
       {it.state === State.ACTIVE && (
-        <TextPrompt label="Pause" icon="pause" question="Why? For whoever finds it paused." act="Pause" done={(note) => void act(automations.pauseAutomation({ ...named, note }), "Paused.")} />
+        <TextPrompt label="Pause" icon="pause" question="Why? For whoever finds it paused." moment={`Until when? Empty: until somebody resumes it. (${zone})`} act="Pause" done={(note, at) => void act(automations.pauseAutomation({ ...named, note, ...(at ? { resumeTime: timestampFromDate(at) } : {}) }), "Paused.")} />
       )}
+      <Skips it={it} act={act} />
       {it.state === State.PAUSED && (
         <button type="button" class="primary" onClick={() => void act(automations.resumeAutomation(named), "Resumed.")}><Icon name="play" />Resume</button>
       )}
       {problem && <ProblemNotice problem={problem} />}
     </div>
   );
+}
+
+/** The slot that fires next, with a button that skips it, and the slots that are skipped. */
+function Skips({ it, act }: { it: Automation; act: (done: Promise<Automation>, word: string) => Promise<void> }) {
+  const live = it.state === State.ACTIVE || it.resumeTime;
+  const coming = it.triggers.flatMap((trigger) => {
+    const time = dateOf(trigger.nextSlot?.fireTime);
+    return live && time && time.getTime() > now.value ? [{ trigger, time }] : [];
+  });
+  const next = coming.sort((a, b) => a.time.getTime() - b.time.getTime())[0];
+  const skipped = it.triggers.flatMap((trigger) => trigger.skippedSlots.flatMap((slot) => {
+    const time = dateOf(slot.fireTime);
+    return time ? [{ trigger, slot, time }] : [];
+  }));
+  return (
+    <>
+      {next && (
+        <TextPrompt label={`Skip the next: ${nearby(next.time)}`} icon="skip" question={`Why is ${nearby(next.time)} skipped?`} act="Skip" done={(note) => void act(automations.skipNextSlot({ name: it.name, requestId: requestId(), trigger: next.trigger.name, slotTime: next.trigger.nextSlot!.slotTime, note }), "Skipped.")} />
+      )}
+      {skipped.sort((a, b) => a.time.getTime() - b.time.getTime()).map(({ trigger, slot, time }) => (
+        <p key={`${trigger.name} ${time.toISOString()}`} class="note">
+          Skipped: {nearby(time)}{slot.note && `, “${slot.note}”`}
+          {time.getTime() > now.value && <button type="button" class="quiet" onClick={() => void act(automations.unskipSlot({ name: it.name, requestId: requestId(), trigger: trigger.name, slotTime: slot.slotTime }), "It fires after all.")}>Undo</button>}
+        </p>
+      ))}
+    </>
+  );
+}
+
+export function pauseText(it: Automation): string {
+  const end = dateOf(it.resumeTime);
+  const until = end ? ` until ${nearby(end)}` : "";
+  return it.pauseNote ? `Paused${until}: ${it.pauseNote}` : `Paused${until}`;
 }
 
 /** Loads the preview with the same call as the card. */

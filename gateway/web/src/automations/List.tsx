@@ -8,6 +8,7 @@ import { dateOf, nearby, until } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { More } from "../ui/More.js";
 import { Badge, Empty, Skeleton, ProblemNotice } from "../ui/parts.js";
+import { pauseText } from "./Detail.js";
 import { AUTOMATION, look, RUN } from "./states.js";
 
 const PAGE = 100;
@@ -46,7 +47,7 @@ function sorted(list: Automation[]): Automation[] {
 }
 
 export function nextFire(it: Automation): Date | undefined {
-  if (it.state !== State.ACTIVE) return undefined;
+  if (it.state !== State.ACTIVE && !it.resumeTime) return undefined;
   const dates = it.triggers.flatMap((trigger) => dateOf(trigger.nextFireTime) ?? []);
   return dates.sort((a, b) => a.getTime() - b.getTime())[0];
 }
@@ -61,7 +62,7 @@ function Row({ it }: { it: Automation }) {
         <span class="row-main">
           <span class="row-title">{it.displayName}</span>
           <span class="faint clip">
-            {it.pauseNote ? `Paused: ${it.pauseNote}` : it.notes[0] || it.description || "No description"}
+            {it.pauseNote || it.resumeTime ? pauseText(it) : it.notes[0] || it.description || "No description"}
           </span>
         </span>
         <span class="row-side">

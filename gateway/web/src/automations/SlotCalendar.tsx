@@ -84,8 +84,9 @@ async function upcoming(it: Automation, trigger: Automation["triggers"][number])
   return slots.map((slot): Square => {
     const time = timestampDate(slot.slotTime!);
     const key = `${trigger.name} ${time.toISOString()}`;
-    const word = slot.skipped ? look(SLOT, Outcome.SKIPPED_DST)[0] : "Planned";
-    return { key, trigger: trigger.name, time, word, tone: "planned", reason: slot.dstNote, run: "" };
+    const skip = trigger.skippedSlots.find((each) => timestampDate(each.slotTime!).getTime() === time.getTime());
+    const word = slot.skipped ? look(SLOT, Outcome.SKIPPED_DST)[0] : skip ? look(SLOT, Outcome.SKIPPED_REQUESTED)[0] : "Planned";
+    return { key, trigger: trigger.name, time, word, tone: "planned", reason: slot.dstNote || (skip?.note ?? ""), run: "" };
   });
 }
 

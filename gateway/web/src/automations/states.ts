@@ -41,6 +41,7 @@ export const SLOT: Record<number, Look> = {
   [Outcome.SKIPPED_DST]: ["Skipped: clock change", "calm"],
   [Outcome.MISSED]: ["Missed", "bad"],
   [Outcome.REJECTED]: ["Rejected", "bad"],
+  [Outcome.SKIPPED_REQUESTED]: ["Skipped on request", "calm"],
 };
 
 export function look(table: Record<number, Look>, state: number): Look {

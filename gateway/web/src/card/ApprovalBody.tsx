@@ -28,6 +28,7 @@ export function ApprovalBody(act: Act) {
       return <Updating {...act} />;
     case "automation_pause":
     case "automation_resume":
+    case "automation_skip":
       return <Turning {...act} />;
     case "tool_call":
       return <Calling {...act} />;
@@ -50,6 +51,8 @@ export function titleOf(approval: Approval, payload: JsonObject): string {
       return `Pause ${named || "an automation"}`;
     case "automation_resume":
       return `Resume ${named || "an automation"}`;
+    case "automation_skip":
+      return `Skip one time of ${named || "an automation"}`;
     case "tool_call":
       return `Use ${typeof payload.tool === "string" ? payload.tool : "a tool"}`;
     case "question":
@@ -116,14 +119,17 @@ function Updating({ approval, payload, preview, busy }: Act) {
 function Turning({ approval, payload, preview, busy }: Act) {
   const context = objectOf(approval.context);
   const pausing = approval.actionType === "automation_pause";
+  const skipping = approval.actionType === "automation_skip";
+  const which = pausing ? context.until : skipping ? context.slot : undefined;
   const note = typeof payload.note === "string" ? payload.note : "";
   return (
     <>
       <WhichOne context={context} />
       <div class="sections">
-        {pausing && <section><h3>Why, for whoever finds it paused</h3><p>{note ? `“${note}”` : <span class="faint">No reason is given.</span>}</p></section>}
+        {typeof which === "string" && <section><h3>{pausing ? "It goes on by itself" : "This time is skipped"}</h3><p>{which}</p></section>}
+        {(pausing || skipping) && <section><h3>{pausing ? "Why, for whoever finds it paused" : "Why, for the ledger"}</h3><p>{note ? `“${note}”` : <span class="faint">No reason is given.</span>}</p></section>}
         <Mine approval={approval} payload={payload} />
-        <section><h3>{pausing ? "These fires are skipped" : "It fires again"}</h3><SchedulePreview preview={preview} busy={busy} /></section>
+        <section><h3>{skipping ? "Its next fires" : !pausing ? "It fires again" : which ? "Fires before then are skipped" : "These fires are skipped"}</h3><SchedulePreview preview={preview} busy={busy} /></section>
         {isObject(context.consequences)
           ? <section><h3>What follows</h3><Consequences context={context} who={approval.requestedBy} /></section>
           : <Warnings value={context.warnings} />}
@@ -221,6 +227,7 @@ function payloadRest(approval: Approval, payload: JsonObject): JsonObject {
       return { ...rest, ...(isEmpty(ofDefinition) ? {} : { definition: ofDefinition }) };
     }
     case "automation_pause":
+    case "automation_skip":
       return restOf(payload, { note: isText });
     case "tool_call":
       return restOf(payload, { tool: isText, arguments: isObject });

@@ -7,6 +7,7 @@ const MANAGING: [string, string][] = [
   ["create_automation", "Draft automations"],
   ["update_automation", "Change automations"],
   ["pause_automation", "Pause automations"],
+  ["skip_next_slot", "Skip a time"],
   ["resume_automation", "Resume automations"],
 ];
 

@@ -15,6 +15,7 @@ const TOOLS: Record<string, [string, string]> = {
   create_automation: ["Drafting an automation", "Drafted an automation"],
   update_automation: ["Drafting a change", "Drafted a change"],
   pause_automation: ["Pausing an automation", "Asked to pause an automation"],
+  skip_next_slot: ["Skipping a time", "Asked to skip a time"],
   resume_automation: ["Resuming an automation", "Asked to resume an automation"],
   list_automations: ["Looking through the automations", "Looked through the automations"],
   explain_slot: ["Looking into the ledger", "Looked into the ledger"],

@@ -56,7 +56,7 @@ export function Facts({ rows }: { rows: [string, ComponentChildren][] }) {
   );
 }
 
-/** A button that asks for a line of text before it does something. */
+/** A button that asks for a line of text, and for a moment if `moment` has a label, before it does something. */
 export function TextPrompt(props: {
   label: string;
   icon: IconName;
@@ -64,10 +64,14 @@ export function TextPrompt(props: {
   act: string;
   kind?: string;
   disabled?: boolean;
-  done: (text: string) => void;
+  moment?: string;
+  /** `at` is a moment of the person's clock; undefined when the field is empty. */
+  done: (text: string, at?: Date) => void;
 }) {
   const [open, show] = useState(false);
   const [text, write] = useState("");
+  const [when, setWhen] = useState("");
+  const momentId = useId();
   const id = useId();
   const field = useRef<HTMLInputElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
@@ -94,7 +98,7 @@ export function TextPrompt(props: {
       onSubmit={(event) => {
         event.preventDefault();
         show(false);
-        props.done(text);
+        props.done(text, when ? new Date(when) : undefined);
       }}
       onKeyDown={(event) => {
         if (event.key !== "Escape") return;
@@ -104,6 +108,12 @@ export function TextPrompt(props: {
     >
       <label for={id}>{props.question}</label>
       <input ref={field} id={id} value={text} maxLength={1000} onInput={(event) => write(event.currentTarget.value)} />
+      {props.moment && (
+        <>
+          <label for={momentId}>{props.moment}</label>
+          <input id={momentId} type="datetime-local" value={when} onInput={(event) => setWhen(event.currentTarget.value)} />
+        </>
+      )}
       <button type="submit" class={props.kind ?? "primary"}>{props.act}</button>
       <button type="button" class="quiet" onClick={close}>Back</button>
     </form>
