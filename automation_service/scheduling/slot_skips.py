@@ -18,8 +18,10 @@ from shared.schedule.slots import PlannedSlot
 
 # Slots to come of an automation that may be skipped.
 MAX_SKIPS: Final = 100
-# So many slots that can't fire are gone through: skipped ones, and those of clock changes.
-_MAX_PASSED: Final = MAX_SKIPS + 100
+# So many slots that can't fire are gone through: skipped ones, and more than a clock change has.
+_MAX_PASSED: Final = MAX_SKIPS + 2_000
+# A list of automations looks at the skips of all of them.
+_MAX_LOOKED_AT: Final = 10
 _TICK: Final = timedelta(microseconds=1)
 
 
@@ -109,8 +111,11 @@ def remove_slot(
 
 
 def find_void(owner: Automation, trigger: Trigger, now: datetime) -> list[SlotSkip]:
-    """Finds the skips of slots to come that the schedule no longer names."""
-    coming = list(_to_come(trigger, now))
+    """Finds the skips of slots to come that the schedule no longer names.
+
+    Of many skips the earliest are looked at.
+    """
+    coming = list(islice(_to_come(trigger, now), _MAX_LOOKED_AT))
     if not coming or (config := read_schedule(owner, trigger)) is None:
         return []
     return [skip for skip in coming if not _names(config, skip)]
