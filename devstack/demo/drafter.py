@@ -24,9 +24,16 @@ def draft(request: Request, now: datetime) -> str:
     wanted = parse_directives(intent).get("draft")
     envelope = _envelope(strip_directives(intent), request.system, now)
     if wanted == "hopeless" or (wanted == "bad" and not corrected):
-        config = envelope["definition"]["triggers"][0]["config"]
-        config["cron"] = f"0 {config['cron']}"  # six fields, the first of them seconds
+        spoil(envelope["definition"]["triggers"][0]["config"])
     return json.dumps(envelope, ensure_ascii=False)
+
+
+def spoil(config: dict[str, Any]) -> None:
+    """Makes a schedule invalid: its cron has six fields, the first of them seconds."""
+    cron = config.get("cron", "* * * * *")
+    for form in ("at", "every"):
+        config.pop(form, None)
+    config["cron"] = f"0 {cron}"
 
 
 def _intent(request: Request) -> tuple[str, bool]:

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from devstack.demo.drafter import describe_schedule, read_prompt_time
+from devstack.demo.drafter import describe_schedule, read_prompt_time, spoil
 from devstack.demo.request import Request, parse_directives, strip_directives
 from devstack.demo.schedule import Schedule
 from devstack.demo.schedule_parser import parse_schedule
@@ -14,6 +14,9 @@ from devstack.demo.schedule_parser import parse_schedule
 _ASKED = re.compile(r"^The automation as it is:\n(?P<json>.*)\n\nThe change: (?P<change>.*)$", re.S)
 _FIXED_TIME = re.compile(r"^\d+ \d+ ")
 _TIME = re.compile(r"\b\d{1,2}:\d\d\b")
+# What one form of a schedule has, and what only a schedule of several times has.
+_FORM = ("cron", "at", "every", "day_match", "on_gap", "on_fold")
+_OF_SEVERAL = {"start_time", "end_time", "max_fires", "excluded_dates"}
 _ONLY_TIMES = "The offline demo model can only change when an automation runs."
 
 
@@ -29,8 +32,7 @@ def revise(request: Request, now: datetime) -> str | None:
     if new is None:
         return json.dumps({"issues": [_ONLY_TIMES]})
     if wanted == "hopeless" or (wanted == "bad" and len(asked) == 1):
-        config = new["definition"]["triggers"][0]["config"]
-        config["cron"] = f"0 {config['cron']}"  # six fields, the first of them seconds
+        spoil(new["definition"]["triggers"][0]["config"])
     return json.dumps(new, ensure_ascii=False)
 
 
@@ -42,7 +44,8 @@ def _change(
         return None
     new = copy.deepcopy(before)
     config = new["definition"]["triggers"][0]["config"]
-    moved = when.clock and not when.cron and not when.day and _FIXED_TIME.match(config["cron"])
+    is_clock = when.clock and when.is_once and not when.day
+    moved = is_clock and _FIXED_TIME.match(config.get("cron", ""))
     if moved and when.clock is not None:
         days = config["cron"].split(" ", 2)[2]
         config |= {"cron": f"{when.clock.minute} {when.clock.hour} {days}"}
@@ -51,8 +54,10 @@ def _change(
         return new
     moment = read_prompt_time(system) or now
     fresh = when.config(moment if moment.tzinfo else moment.replace(tzinfo=UTC), config["timezone"])
-    once = ("start_time", "end_time", "max_fires") if config.get("max_fires") == 1 else ()
-    kept = {key: value for key, value in config.items() if key not in once}
+    lost = set(_FORM)
+    if when.is_once or "at" in config or config.get("max_fires") == 1:
+        lost |= _OF_SEVERAL
+    kept = {key: value for key, value in config.items() if key not in lost}
     new["definition"]["triggers"][0]["config"] = {**kept, **fresh}
     new["description"] = f"{new['display_name']}. {describe_schedule(when)}"
     return new

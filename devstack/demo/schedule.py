@@ -9,10 +9,16 @@ DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "satur
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """`cron` recurs; `after`, or `day` with `clock`, is one moment."""
+    """`cron` recurs, and `unit` every `count` of it; `after`, or `day` with `clock`, is one moment.
+
+    A unit of days or weeks begins with the next such `day` and `clock`, one of minutes or hours
+    with the next minute.
+    """
 
     phrase: str
     cron: str = ""
+    unit: str = ""
+    count: int = 1
     after: timedelta | None = None
     day: str = ""  # "today", "tomorrow", a weekday, an ISO date; empty: the next such time
     clock: time | None = None
@@ -24,22 +30,25 @@ class Schedule:
         zone = self.zone or home_zone
         if self.cron:
             return {"cron": self.cron, "timezone": zone}
-        local_now = now.astimezone(ZoneInfo(zone))
-        moment = self._moment(local_now)
-        opening = max(local_now, moment.replace(hour=0, minute=0))
-        return {
-            "cron": f"{moment.minute} {moment.hour} {moment.day} {moment.month} *",
-            "timezone": zone,
-            # In the year meant, and in no later one.
-            "start_time": opening.replace(microsecond=0).isoformat(),
-            "end_time": (moment + timedelta(hours=1)).isoformat(),
-            "max_fires": 1,
-        }
+        moment = self._moment(now.astimezone(ZoneInfo(zone)))
+        local = f"{moment:%Y-%m-%dT%H:%M}"
+        if self.unit:
+            every = {"unit": self.unit, "count": self.count, "anchor": local}
+            return {"every": every, "timezone": zone}
+        # Of a time that comes twice, the one that is meant.
+        second = {"on_fold": "last"} if moment.fold else {}
+        return {"at": local, "timezone": zone, **second}
+
+    @property
+    def is_once(self) -> bool:
+        return not self.cron and not self.unit
 
     def _moment(self, now: datetime) -> datetime:
-        if self.after is not None:
+        if self.after is not None or (self.unit and self.clock is None):
             # Through UTC, so that two hours are two hours in the night the clocks change.
-            exact = (now.astimezone(ZoneInfo("UTC")) + self.after).astimezone(now.tzinfo)
+            exact = (now.astimezone(ZoneInfo("UTC")) + (self.after or timedelta())).astimezone(
+                now.tzinfo
+            )
             whole = exact.replace(second=0, microsecond=0)
             return whole if whole == exact else whole + timedelta(minutes=1)
         moment = datetime.combine(self._date(now.date()), self.clock or time(), now.tzinfo)

@@ -44,7 +44,7 @@ def parse_schedule(text: str) -> Reading:
     zone, rest = extract_zone(rest)
     timed = _with_clock(found, clock)
     if timed is None:
-        if not found.cron and (_is_question(text) or _event(text)):
+        if found.is_once and (_is_question(text) or _event(text)):
             return _event(text)
         return ClarifyingQuestion(f"{AT_WHAT_TIME} should that happen, {found.phrase}?")
     return replace(timed, zone=zone, task=_task(rest))
@@ -53,6 +53,8 @@ def parse_schedule(text: str) -> Reading:
 def _with_clock(found: Schedule, clock: time | None) -> Schedule | None:
     """Returns None when the schedule lacks a time of day."""
     if found.after is not None or (found.cron and "H" not in found.cron):
+        return found
+    if found.unit in ("minutes", "hours"):
         return found
     if clock is not None and found.clock is not None and found.clock.hour >= 15 > clock.hour + 3:
         clock = clock.replace(hour=clock.hour + 12)  # "tonight at 9", "every evening at 6"
@@ -80,8 +82,10 @@ def _every_minutes(match: re.Match[str]) -> Reading:
         return Schedule(phrase="every minute", cron="* * * * *")
     if count == 60:
         return Schedule(phrase="every hour", cron="0 * * * *")
-    if count == 0 or 60 % count:
-        return ScheduleRefusal(f"every {count} minutes does not divide an hour evenly.")
+    if count == 0:
+        return ScheduleRefusal("a minute is the shortest step a schedule can take.")
+    if 60 % count:
+        return Schedule(phrase=f"every {count} minutes", unit="minutes", count=count)
     return Schedule(phrase=f"every {count} minutes", cron=f"*/{count} * * * *")
 
 
@@ -89,9 +93,29 @@ def _every_hours(match: re.Match[str]) -> Reading:
     count = parse_number(match["n"])
     if count == 1:
         return Schedule(phrase="every hour", cron="0 * * * *")
-    if count == 0 or 24 % count:
-        return ScheduleRefusal(f"every {count} hours does not divide a day evenly.")
+    if count == 0:
+        return ScheduleRefusal("a minute is the shortest step a schedule can take.")
+    if 24 % count:
+        return Schedule(phrase=f"every {count} hours", unit="hours", count=count)
     return Schedule(phrase=f"every {count} hours", cron=f"0 */{count} * * *")
+
+
+def _every_other(match: re.Match[str]) -> Reading:
+    words = match.groupdict()
+    count = parse_number(words["n"]) if words.get("n") else 2
+    what = (words.get("what") or "week").lower()
+    if count == 0 or count > 52:
+        return ScheduleRefusal(f"every {count} {what} is no step that a schedule can take.")
+    if what.startswith("day"):
+        return Schedule(phrase=f"every {count} days", unit="days", count=count)
+    if what.startswith("week"):
+        return Schedule(phrase=f"every {count} weeks", unit="weeks", count=count)
+    day = DAYS[_day_number(what)]
+    return Schedule(phrase=f"every other {day.capitalize()}", unit="weeks", count=count, day=day)
+
+
+def _last_workday(_match: re.Match[str]) -> Reading:
+    return Schedule(phrase="on the last working day of every month", cron="M H LW * *")
 
 
 def _monthly(match: re.Match[str]) -> Reading:
@@ -152,8 +176,13 @@ _PART_OF_DAY = r"(?P<part>morning|afternoon|evening|night)"
 _RULES: list[Rule] = [
     _rule(rf"{_EACH}(?:{NUMBER}\s+)?seconds?\b(?!\s+\w+day)|\bper second\b",
           ScheduleRefusal("a minute is the shortest step a schedule can take.")),
-    _rule(rf"{_EACH}(?:other|second|third)\b|\b(?:fortnightly|biweekly|every fortnight)\b",
-          ScheduleRefusal("a schedule cannot leave out every second time.")),
+    _rule(rf"{_EACH}(?:other|second)\s+(?P<what>day\b|week\b|{_DAY})"
+          r"|\b(?:fortnightly|biweekly|every fortnight)\b", _every_other),
+    _rule(rf"{_EACH}(?P<n>{NUMBER})\s+(?P<what>days|weeks)\b", _every_other),
+    _rule(rf"{_EACH}(?:other|second|third)\b",
+          ScheduleRefusal("the demo model leaves out days and weeks only.")),
+    _rule(r"\b(?:on\s+)?the\s+last\s+(?:working|business|week)\s?day\s+of\s+"
+          r"(?:every|each|the)\s+month\b", _last_workday),
     _rule(rf"{_EACH}(?:full|new|blue)\s+moon\b|\b(?:sunrise|sunset|dawn|dusk)\b",
           ScheduleRefusal("it is no time that a clock or a calendar shows.")),
     _rule(rf"{_EACH}half[\s-](?:an\s+)?hour\b", Schedule(phrase="every 30 minutes",

@@ -30,8 +30,8 @@ async def test_small_talk_says_honestly_that_it_is_a_demo(
         "every full moon howl",
         "remind me as soon as the build is green",
         "every 30 seconds check the queue",
-        "every 7 minutes check the queue",
-        "every other day at 9 water the plants",
+        "every 0 minutes check the queue",
+        "every third Monday at 9 water the plants",
         "every day at 25:00 sleep",
     ],
 )

@@ -57,73 +57,57 @@ PHRASES: list[tuple[str, str, dict[str, Any]]] = [
     (
         "in two minutes tell me a joke",
         "Tell me a joke.",
-        {
-            "cron": "3 17 22 11 *",
-            "max_fires": 1,
-            "start_time": "2026-11-22T17:00:30+01:00",
-            "end_time": "2026-11-22T18:03:00+01:00",
-        },
+        {"at": "2026-11-22T17:03"},
     ),
     (
         "in half an hour tell me a joke",
         "Tell me a joke.",
-        {
-            "cron": "31 17 22 11 *",
-            "max_fires": 1,
-            "start_time": "2026-11-22T17:00:30+01:00",
-            "end_time": "2026-11-22T18:31:00+01:00",
-        },
+        {"at": "2026-11-22T17:31"},
     ),
     (
         "tomorrow at 10 call the bank",
         "Call the bank.",
-        {
-            "cron": "0 10 23 11 *",
-            "max_fires": 1,
-            "start_time": "2026-11-23T00:00:00+01:00",
-            "end_time": "2026-11-23T11:00:00+01:00",
-        },
+        {"at": "2026-11-23T10:00"},
     ),
     (
         "next friday at 9:15 in Tokyo order flowers",
         "Order flowers.",
-        {
-            "cron": "15 9 27 11 *",
-            "timezone": "Asia/Tokyo",
-            "max_fires": 1,
-            "start_time": "2026-11-27T00:00:00+09:00",
-            "end_time": "2026-11-27T10:15:00+09:00",
-        },
+        {"at": "2026-11-27T09:15", "timezone": "Asia/Tokyo"},
     ),
     (
         "on 2027-12-24 at 10:00 wrap the presents",
         "Wrap the presents.",
-        {
-            "cron": "0 10 24 12 *",
-            "max_fires": 1,
-            "start_time": "2027-12-24T00:00:00+01:00",
-            "end_time": "2027-12-24T11:00:00+01:00",
-        },
+        {"at": "2027-12-24T10:00"},
     ),
     (
         "remind me at 6pm to stretch",
         "Remind me to stretch.",
-        {
-            "cron": "0 18 22 11 *",
-            "max_fires": 1,
-            "start_time": "2026-11-22T17:00:30+01:00",
-            "end_time": "2026-11-22T19:00:00+01:00",
-        },
+        {"at": "2026-11-22T18:00"},
+    ),
+    (
+        "every 90 minutes check the queue",
+        "Check the queue.",
+        {"every": {"unit": "minutes", "count": 90, "anchor": "2026-11-22T17:01"}},
+    ),
+    (
+        "every other Tuesday at 9 water the plants",
+        "Water the plants.",
+        {"every": {"unit": "weeks", "count": 2, "anchor": "2026-11-24T09:00"}},
+    ),
+    (
+        "every 3 days at 7:30 feed the fish",
+        "Feed the fish.",
+        {"every": {"unit": "days", "count": 3, "anchor": "2026-11-23T07:30"}},
+    ),
+    (
+        "on the last working day of every month at 16:00 send the invoices",
+        "Send the invoices.",
+        {"cron": "0 16 LW * *"},
     ),
     (
         "at 4pm feed the cat",  # past for today
         "Feed the cat.",
-        {
-            "cron": "0 16 23 11 *",
-            "max_fires": 1,
-            "start_time": "2026-11-23T00:00:00+01:00",
-            "end_time": "2026-11-23T17:00:00+01:00",
-        },
+        {"at": "2026-11-23T16:00"},
     ),
 ]
 
@@ -221,4 +205,4 @@ async def test_without_a_clock_in_the_prompt_the_servers_own_is_used(demo: DemoS
     draft = await drafted_by(demo).ainvoke(user("In 2 minutes, once: say hi."))
     config = draft["definition"]["triggers"][0]["config"]
     assert config["timezone"] == "UTC"
-    assert datetime.fromisoformat(config["start_time"]) >= before.replace(microsecond=0)
+    assert datetime.fromisoformat(config["at"]).replace(tzinfo=UTC) > before
