@@ -70,6 +70,27 @@ def test_a_change_shows_what_differs_and_when_it_fires() -> None:
     assert "At 09:00" in text
 
 
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ({"at": "2027-03-01T09:00"}, "once at 2027-03-01T09:00 in Europe/Paris"),
+        (
+            {"every": {"unit": "weeks", "count": 2, "anchor": "2027-03-02T09:00"}},
+            "every 2 weeks from 2027-03-02T09:00 in Europe/Paris",
+        ),
+        # what is no schedule of ours is shown as it is
+        ({"every": {"unit": "weeks", "more": "1"}}, '"more": "1"'),
+        ({"cron": "0 9 * * *", "at": "2027-03-01T09:00"}, "0 9 * * * and once at 2027-03-01T09:00"),
+    ],
+)
+def test_each_form_of_a_schedule_is_shown(form: dict[str, Any], said: str) -> None:
+    config = {"timezone": "Europe/Paris", "excluded_dates": ["2027-12-24", "2027-12-25"], **form}
+    trigger = {"trigger_id": "t", "type": "schedule", "config": config}
+    text = shown(asked("automation_create", {"definition": {"triggers": [trigger]}}, {}))
+    assert said in text
+    assert "2027-12-25" in text
+
+
 def test_an_act_of_another_kind_shows_its_payload() -> None:
     text = shown(asked("automation_pause", {"name": "a", "note": "away"}, {}))
     assert '"note": "away"' in text

@@ -215,6 +215,48 @@ def test_a_schedule_is_previewed(rota_command: Rota, kept: Peer) -> None:
     assert dict(config) == {"cron": "30 2 * * *", "timezone": "Europe/Paris"}
 
 
+@pytest.mark.parametrize(
+    ("asked", "config"),
+    [
+        (("--at", "2027-03-01T09:00"), {"at": "2027-03-01T09:00"}),
+        (
+            ("--every", "2 weeks", "--from", "2027-03-02T09:00", "--except", "2027-12-24"),
+            {
+                "every": {"unit": "weeks", "count": 2, "anchor": "2027-03-02T09:00"},
+                "excluded_dates": ["2027-12-24"],
+            },
+        ),
+        (
+            ("--every", "day", "--from", "2027-03-02T09:00"),
+            {"every": {"unit": "days", "count": 1, "anchor": "2027-03-02T09:00"}},
+        ),
+    ],
+)
+def test_each_form_of_a_schedule_is_previewed(
+    rota_command: Rota, kept: Peer, asked: tuple[str, ...], config: dict[str, Any]
+) -> None:
+    assert rota_command("preview", *asked, "--zone", "UTC").exit_code == 0
+    sent = json_format.MessageToDict(kept.automations.calls[-1][1].config)
+    assert sent == {**config, "timezone": "UTC"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ((), "exactly one of --cron, --at and --every"),
+        (("--cron", "0 9 * * *", "--at", "2027-03-01T09:00"), "exactly one of"),
+        (("--every", "2 weeks"), "--every and --from go together"),
+        (("--every", "often", "--from", "2027-03-02T09:00"), "minutes, hours, days or weeks"),
+    ],
+)
+def test_a_schedule_of_no_form_or_two_is_not_previewed(
+    rota_command: Rota, asked: tuple[str, ...], said: str
+) -> None:
+    done = rota_command("preview", *asked, "--zone", "UTC")
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
 INVALID = (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
 
 

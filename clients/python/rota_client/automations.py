@@ -1,8 +1,8 @@
 """Calls about automations, slots and runs, with short names and retries."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from rota_client.calls import Calls, new_id
 from rota_client.errors import NotFound
@@ -75,9 +75,11 @@ class Automations:
         )
 
     async def preview_schedule(
-        self, cron: str, time_zone: str, *, count: int = 10
+        self, schedule: str | Mapping[str, Any], time_zone: str, *, count: int = 10
     ) -> automation_v1.PreviewScheduleResponse:
-        config = Struct.from_dict({"cron": cron, "timezone": time_zone})
+        """A schedule is a cron expression, or a config such as `{"at": "2027-03-01T09:00"}`."""
+        form = {"cron": schedule} if isinstance(schedule, str) else schedule
+        config = Struct.from_dict({**form, "timezone": time_zone})
         request = automation_v1.PreviewScheduleRequest(
             parent=self.workspace, config=config, count=count
         )

@@ -29,6 +29,7 @@ from rota_client.terminal.non_interactive import (
     print_frame,
     send_message,
 )
+from rota_client.terminal.schedule import build_schedule
 from rota_client.time_zone import machine_zone
 
 app = typer.Typer(
@@ -244,14 +245,24 @@ def slots(
 @app.command()
 def preview(
     context: typer.Context,
-    cron: Annotated[str, typer.Option(help="Five fields: minute hour day month weekday.")],
+    cron: Annotated[str, typer.Option(help="Five fields: minute hour day month weekday.")] = "",
+    at: Annotated[str, typer.Option(help="One local time, such as 2027-03-01T09:00.")] = "",
+    every: Annotated[
+        str, typer.Option(help="Such as '90 minutes' or '2 weeks', with --from.")
+    ] = "",
+    start: Annotated[str, typer.Option("--from", help="The first local time of --every.")] = "",
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--except", help="A date on which nothing fires; repeatable."),
+    ] = None,
     zone: Annotated[str, typer.Option(help="IANA time zone. Else the machine's.")] = "",
     count: Annotated[int, typer.Option(min=1, max=100)] = 10,
     as_json: Json = False,
 ) -> None:
-    """Preview when a schedule fires."""
+    """Preview when a schedule fires: one of --cron, --at and --every."""
     where = _zone(zone) or "UTC"
-    found = run_call(context, lambda rota: rota.preview_schedule(cron, where, count=count))
+    schedule = build_schedule(cron=cron, at=at, every=every, start=start, without=without or [])
+    found = run_call(context, lambda rota: rota.preview_schedule(schedule, where, count=count))
     print_message(found, tables.preview, as_json)
 
 

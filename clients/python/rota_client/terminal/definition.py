@@ -13,6 +13,7 @@ Plain = Mapping[str, Any]
 _STEP: Final = ("step_id", "action", "config")
 _TRIGGER: Final = ("trigger_id", "type", "config", "static_inputs", "enabled")
 _DEFINITION: Final = ("name", "goal", "triggers", "plan", "execution", "inputs")
+_FORMS: Final = ("cron", "at", "every")
 # fields whose keys are anybody's
 OPEN: Final = frozenset({"static_inputs", "schema", "metadata", "arguments", "output_schema"})
 # `{{ inputs.topic }}` and `{{ inputs.page['size'] }}`, and the members in them
@@ -65,17 +66,30 @@ def trigger_rows(trigger: Plain) -> Iterator[Row]:
     disabled = "" if trigger.get("enabled", True) else ", disabled"
     kind = format_value(trigger.get("type", ""))
     lines = [f"{format_value(trigger.get('trigger_id', ''))} ({kind}{disabled})"]
-    schedule = ("cron", "timezone") if "cron" in config else ()
+    shown = [(form, text) for form in _FORMS if (text := _format_schedule(form, config))]
+    schedule = (*(form for form, _ in shown), "timezone") if shown else ()
     if schedule:
-        lines.append(
-            f"{format_value(config['cron'])} in {format_value(config.get('timezone', '?'))}"
-        )
+        zone = format_value(config.get("timezone", "?"))
+        lines.append(f"{' and '.join(text for _, text in shown)} in {zone}")
     for more in (_format_list(config, without=schedule), _format_list(trigger, without=_TRIGGER)):
         if more:
             lines.append(more)
     if trigger.get("static_inputs"):
         lines.append(f"with {format_value(trigger['static_inputs'])}")
     yield "Starts by", "\n".join(lines)
+
+
+def _format_schedule(form: str, config: Plain) -> str:
+    """`0 9 * * *`, `once at …`, `every 2 weeks from …`; empty if it has not that form."""
+    match form, config.get(form):
+        case "cron", str(cron):
+            return format_value(cron)
+        case "at", str(moment):
+            return f"once at {format_value(moment)}"
+        case "every", {"unit": str(unit), "count": count, "anchor": str(anchor), **rest}:
+            said = f"every {format_value(count)} {format_value(unit)} from {format_value(anchor)}"
+            return "" if rest else said
+    return ""
 
 
 def steps_rows(name: str, steps: Iterable[Plain], inputs: Sequence[Plain]) -> Iterator[Row]:

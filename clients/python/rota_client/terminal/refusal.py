@@ -16,7 +16,11 @@ _PAYLOAD: Final = re.compile(r"edit\.payload(?:\.|$)")
 _PLACE: Final = re.compile(r"\bdefinition(?:\.[a-z_]+|\[\d+\])+|\bdisplay_name\b")
 # What a person gave that became a field of a request.
 _OPTIONS: Final[Mapping[str, str]] = {
+    "config.at": "--at",
     "config.cron": "--cron",
+    "config.every": "--every",
+    "config.every.anchor": "--from",
+    "config.excluded_dates": "--except",
     "config.timezone": "--zone",
     "count": "--count",
     "message": "The message",
