@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 from shared.schedule import cron
@@ -61,13 +62,40 @@ def _advise(expression: str) -> str:
     text = re.sub(r"\s*,\s*", ",", text.upper())
     if found := _WRAPPED.fullmatch(text):
         text = found[1]
+    if form := _of_moment(text.split()):
+        return f"use {form} instead of cron{zone}"
     corrected = _NICKNAMES.get(text) or _of_rate(text) or _of_fields(text.split())
     if not corrected:
-        return ""
+        return _of_interval(text)
     note = ""
     if "?" in text and corrected.split()[4] != "*":
         note = " (in a cron that has ?, Sunday is 1; here Monday is 1, and names are clear)"
     return f"write {corrected!r}{zone}{note}"
+
+
+def _of_moment(fields: list[str]) -> str:
+    """A minute of a year, which cron can't say: at."""
+    five = _leave_out_seconds_and_year(fields)
+    if len(fields) == len(five) or not re.fullmatch(_YEAR, fields[-1]):
+        return ""
+    *clock_and_date, weekday = five
+    if weekday not in ("*", "?") or not all(one.isdecimal() for one in clock_and_date):
+        return ""
+    minute, hour, day, month = map(int, clock_and_date)
+    try:
+        found = datetime(int(fields[-1]), month, day, hour, minute)  # noqa: DTZ001
+    except ValueError:
+        return ""
+    return f"at {found.isoformat(timespec='minutes')!r}"
+
+
+def _of_interval(text: str) -> str:
+    """A step that does not fill an hour or a day, which cron can't say: every."""
+    found = _RATE.fullmatch(text)
+    if not found or not int(found[1]):
+        return ""
+    unit = {"M": "minutes", "H": "hours", "D": "days"}[found[2]]
+    return f"use every, {int(found[1])} {unit} from an anchor, instead of cron"
 
 
 def _of_rate(text: str) -> str | None:

@@ -88,6 +88,20 @@ def test_a_spelling_from_elsewhere_is_refused_with_one_that_works(
     assert suggested(expression) == works
 
 
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("@every 7m", "use every, 7 minutes from an anchor, instead of cron"),
+        ("rate(5 days)", "use every, 5 days from an anchor, instead of cron"),
+        ("0 9 1 3 ? 2027", "use at '2027-03-01T09:00' instead of cron"),
+        ("0 0 9 1 3 ? 2027", "use at '2027-03-01T09:00' instead of cron"),
+        ("TZ=Asia/Tokyo 0 9 1 3 * 2027", "instead of cron and 'Asia/Tokyo' as timezone"),
+    ],
+)
+def test_what_another_form_says_is_refused_with_that_form(expression: str, said: str) -> None:
+    assert said in refusal(cron=expression)
+
+
 def test_the_zone_of_an_expression_is_named_as_the_time_zone() -> None:
     assert "'Asia/Tokyo' as timezone" in refusal(cron="TZ=Asia/Tokyo 0 9 * * *")
 
