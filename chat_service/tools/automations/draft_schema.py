@@ -110,20 +110,27 @@ def _in_forms(config: dict[str, Any]) -> dict[str, Any]:
 
     A grammar may take the alternatives beside `properties` for all that there is.
     """
-    forms = [form["required"] for form in config.pop("oneOf", ()) if set(form) == {"required"}]
-    if not forms:
+    forms = config.get("oneOf", ())
+    if not forms or not all(form.get("required") for form in forms):
         return config
-    named = {key for form in forms for key in form}
-    return {"anyOf": [_of_form(config, form, named - set(form)) for form in forms]}
+    named = {key for form in forms for key in form["required"]}
+    return {"anyOf": [_of_form(config, form, named) for form in forms]}
 
 
 def _of_form(
-    config: Mapping[str, Any], form: Sequence[str], others: Collection[str]
+    config: Mapping[str, Any], form: Mapping[str, Any], named: Collection[str]
 ) -> dict[str, Any]:
-    properties = {key: found for key, found in config["properties"].items() if key not in others}
-    first = {key: properties[key] for key in form}
-    required = [*form, *config.get("required", ())]
-    return {**config, "properties": {**first, **properties}, "required": required}
+    """The whole config of a form, without what others have and what has no meaning in it."""
+    own: Sequence[str] = form["required"]
+    useless = {key for key, schema in form.get("properties", {}).items() if schema is False}
+    properties = {
+        key: schema
+        for key, schema in config["properties"].items()
+        if key in own or key not in useless | set(named)
+    }
+    required = [*own, *config.get("required", ())]
+    shape = {key: found for key, found in config.items() if key not in ("oneOf", "description")}
+    return {**shape, "properties": properties, "required": required}
 
 
 def _with_names(

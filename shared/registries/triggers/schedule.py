@@ -1,6 +1,6 @@
 """`schedule`: times in a time zone, by a cron expression, a moment or an interval."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AwareDatetime, Field
 
@@ -19,6 +19,14 @@ class SchedulePayload(Block):
     ] = None
 
 
+# What has no meaning in a form.
+_USELESS: Final = {
+    "cron": (),
+    "at": ("start_time", "end_time", "excluded_dates", "day_match"),
+    "every": ("day_match",),
+}
+
+
 def _build_config_schema() -> dict[str, Any]:
     """The schema in one piece: exactly one of the forms is required, and none is null."""
     schema = ScheduleTriggerConfig.model_json_schema()
@@ -34,7 +42,9 @@ def _build_config_schema() -> dict[str, Any]:
     options = [key for key in properties if key not in (*FORMS, "timezone")]
     order = (*FORMS, "timezone", *options)
     schema["properties"] = {key: properties[key] for key in order}
-    schema["oneOf"] = [{"required": [form]} for form in FORMS]
+    schema["oneOf"] = [
+        {"required": [form], "properties": dict.fromkeys(_USELESS[form], False)} for form in FORMS
+    ]
     return schema
 
 

@@ -220,9 +220,28 @@ def test_the_published_schemas_are_valid_and_state_the_limits() -> None:
     jitter = SCHEDULE.config_schema["properties"]["jitter_seconds"]
     assert (jitter["minimum"], jitter["maximum"]) == (0, 3_600)
     assert SCHEDULE.config_schema["required"] == ["timezone"]
-    assert SCHEDULE.config_schema["oneOf"] == [
-        {"required": [form]} for form in ("cron", "at", "every")
-    ]
+    forms = [form["required"] for form in SCHEDULE.config_schema["oneOf"]]
+    assert forms == [["cron"], ["at"], ["every"]]
+
+
+def test_what_the_published_schema_forbids_in_a_form_is_refused() -> None:
+    values = {"excluded_dates": ["2027-12-24"], "day_match": "any"}
+    times = dict.fromkeys(("start_time", "end_time"), "2027-12-24T00:00:00Z")
+    forms: dict[str, Any] = {"at": "2027-03-01T09:00", "every": DAILY, "cron": "0 9 1 * MON"}
+    for form in SCHEDULE.config_schema["oneOf"]:
+        (name,) = form["required"]
+        for option, value in {**values, **times}.items():
+            config = {"timezone": "UTC", name: forms[name], option: value}
+            is_forbidden = option in form["properties"]
+            assert Draft202012Validator(SCHEDULE.config_schema).is_valid(config) != is_forbidden
+            if is_forbidden:
+                with pytest.raises(ValidationError, match="leave it out"):
+                    ScheduleTriggerConfig.model_validate(config)
+            else:
+                ScheduleTriggerConfig.model_validate(config)
+
+
+def test_a_payload_has_its_times() -> None:
     assert set(SCHEDULE.payload_schema["properties"]) == {
         "fired_at",
         "scheduled_for",
