@@ -242,7 +242,9 @@ def _in_elapsed_time(
             number += 1
             if local.date() in excluded:
                 morrow = _first_shown(zone, datetime.combine(local.date() + _DAY, time()))
-                number = max(number, interval.count_before(first, step, morrow))
+                # A change of the clock may lead back to the day before, which is not excluded.
+                if _offset(morrow.astimezone(zone)) == _offset(local):
+                    number = max(number, interval.count_before(first, step, morrow))
                 continue
         except OverflowError:
             return

@@ -226,7 +226,10 @@ def find_difference(case: Case) -> str | None:
     """What the schedule says otherwise than the walk; None if nothing."""
     ours = [slot.fire_time for slot in list_slots(case) if not slot.skipped]
     theirs = Oracle(case).fires()
-    return None if ours == theirs else f"{case}: {ours} and not {theirs}"
+    if ours == theirs:
+        return None
+    wrong = sorted(set(ours) ^ set(theirs))
+    return f"{case}: {len(wrong)} moments, first {wrong[0] if wrong else ours}"
 
 
 @lru_cache(maxsize=4096)

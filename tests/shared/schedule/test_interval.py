@@ -134,6 +134,18 @@ def fires(schedule: ScheduleTriggerConfig, after: str, count: int = 3) -> list[s
             "2027-12-23T08:00",
             ["2027-12-23T09:00:00", "2027-12-25T09:00:00", "2027-12-26T09:00:00"],
         ),
+        # one minute after midnight the clock goes back to the day before, which is not excluded
+        (
+            every(
+                30,
+                "minutes",
+                "2009-10-31T00:00",
+                "America/St_Johns",
+                excluded_dates=["2009-11-01", "2009-11-02"],
+            ),
+            "2009-11-01T01:45",
+            ["2009-11-01T02:00:00", "2009-11-01T03:00:00", "2009-11-03T03:30:00"],
+        ),
         # 23:30 of the 29th moves to the 30th, on which nothing fires
         (
             config("America/Scoresbysund", cron="30 23 * * *", excluded_dates=["2025-03-30"]),
