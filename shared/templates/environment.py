@@ -52,8 +52,11 @@ _LOOP: Final = frozenset(
     }
 )
 _JSON: Final = (dict, list, tuple, str, int, float, KeysView, ValuesView, ItemsView)
-# The step ids with hyphens that the source which is read may name.
-_HYPHENATED: Final[ContextVar[frozenset[str]]] = ContextVar("hyphenated", default=frozenset())
+# The step ids with hyphens that the source which is read may name, and the names of all steps
+# where a fault is to be told.
+_HYPHENATED: Final[ContextVar[tuple[frozenset[str], frozenset[str]]]] = ContextVar(
+    "hyphenated", default=(frozenset(), frozenset())
+)
 
 
 class Nothing(ChainableUndefined):
@@ -116,12 +119,12 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     def _tokenize(
         self, source: str, name: str | None, filename: str | None = None, state: str | None = None
     ) -> TokenStream:
-        if not (ids := _HYPHENATED.get()):
+        if not any(named := _HYPHENATED.get()):
             return super()._tokenize(source, name, filename, state)
         tokens = self.lexer.tokeniter(
             self.preprocess(source, name, filename), name, filename, state
         )
-        joined = self.lexer.wrap(join_hyphens(tokens, ids), name, filename)
+        joined = self.lexer.wrap(join_hyphens(tokens, *named), name, filename)
         return TokenStream(joined, name, filename)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -283,9 +286,12 @@ def environment() -> TemplateEnvironment:
 
 
 @contextmanager
-def naming(hyphenated: Iterable[str]) -> Iterator[None]:
-    """Inside, `steps.` followed by one of these ids is read as that step, hyphens and all."""
-    token = _HYPHENATED.set(frozenset(hyphenated))
+def naming(hyphenated: Iterable[str], names: Iterable[str] = ()) -> Iterator[None]:
+    """Inside, `steps.` followed by one of these ids is read as that step, hyphens and all.
+
+    With the `names` of all steps, so is what begins with none of them.
+    """
+    token = _HYPHENATED.set((frozenset(hyphenated), frozenset(names)))
     try:
         yield
     finally:

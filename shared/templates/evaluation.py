@@ -37,6 +37,8 @@ _QUICK: Final = (
     nodes.Compare,
     nodes.Operand,
     nodes.Filter,
+    nodes.Keyword,
+    nodes.Concat,
 )
 _QUICK_FILTERS: Final = frozenset(
     {
@@ -54,7 +56,7 @@ _QUICK_FILTERS: Final = frozenset(
         "upper",
     }
 )
-_COUNTED: Final = (nodes.Filter, nodes.Operand, nodes.Test)
+_COUNTED: Final = (nodes.Filter, nodes.Operand, nodes.Test, nodes.Concat)
 # So many operations of one step are done without a look at the clock.
 MAX_QUICK: Final = 32
 

@@ -6,10 +6,14 @@ _Token = tuple[int, str, str]
 _NAMED = ("name", "integer", "float")
 
 
-def join_hyphens(tokens: Iterable[_Token], ids: frozenset[str]) -> Iterator[_Token]:
+def join_hyphens(
+    tokens: Iterable[_Token], ids: frozenset[str], names: frozenset[str] = frozenset()
+) -> Iterator[_Token]:
     """Reads `steps.a-b` as `steps['a-b']` where `a-b` is one of the ids, and else as it stands.
 
-    The longest id counts. A space ends an id, so `steps.a - b` stays a difference.
+    The longest id counts. A space ends an id, so `steps.a - b` stays a difference. With the
+    `names` of all steps, `a-b` is also read as one where `a` is none of them: who wrote it meant
+    a step that does not exist.
     """
     each = list(tokens)
     at = 0
@@ -21,7 +25,7 @@ def join_hyphens(tokens: Iterable[_Token], ids: frozenset[str]) -> Iterator[_Tok
             continue
         if _is_dot(each, at - 2):  # a member of something else
             continue
-        last, written = _find_id(each, _skip_space(each, dot + 1), ids)
+        last, written = _find_id(each, _skip_space(each, dot + 1), ids, names)
         if last is None:
             continue
         line = each[dot][0]
@@ -31,17 +35,23 @@ def join_hyphens(tokens: Iterable[_Token], ids: frozenset[str]) -> Iterator[_Tok
         at = last + 1
 
 
-def _find_id(each: list[_Token], first: int, ids: frozenset[str]) -> tuple[int | None, str]:
+def _find_id(
+    each: list[_Token], first: int, ids: frozenset[str], names: frozenset[str]
+) -> tuple[int | None, str]:
     """Returns the place of an id's last token and the id, the longest that stands there."""
-    written, found = "", (None, "")
+    written, known, longest = "", (None, ""), (None, "")
     for at in range(first, len(each)):
         _, kind, value = each[at]
         if kind not in _NAMED and (kind, value) != ("operator", "-"):
             break
         written += value
         if written in ids:
-            found = at, written  # type: ignore[assignment]
-    return found
+            known = at, written  # type: ignore[assignment]
+        if kind in _NAMED and "-" in written:
+            longest = at, written  # type: ignore[assignment]
+    if known[0] is None and names and each[first : first + 1] and each[first][2] not in names:
+        return longest
+    return known
 
 
 def _skip_space(each: list[_Token], at: int) -> int:

@@ -91,20 +91,24 @@ class _NameCollector(TemplateCompiler):
                 self.found.add(name)
 
 
-def read_template(source: str, hyphenated: Iterable[str] = ()) -> Reading:
+def read_template(
+    source: str, hyphenated: Iterable[str] = (), names: Iterable[str] = ()
+) -> Reading:
     """Returns what a text with templates names. Raises BadTemplate.
 
-    `hyphenated` has the step ids with a hyphen.
+    `hyphenated` has the step ids with a hyphen, and `names` the names of all steps.
     """
     _limit(source)
-    with _refusal(), naming(hyphenated):
+    with _refusal(), naming(hyphenated, names):
         return _read(environment().parse(source))
 
 
-def read_condition(source: str, hyphenated: Iterable[str] = ()) -> Reading:
+def read_condition(
+    source: str, hyphenated: Iterable[str] = (), names: Iterable[str] = ()
+) -> Reading:
     """Returns what an expression names, which may stand in braces. Raises BadTemplate."""
     _limit(source)
-    with _refusal(), naming(hyphenated):
+    with _refusal(), naming(hyphenated, names):
         return _read(read_expression(source))
 
 

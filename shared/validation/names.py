@@ -74,10 +74,10 @@ class Scope:
 
     names: Names
     steps: Names = field(default_factory=dict)
-    # Of the whole definition: the ids with a hyphen, and of which steps there are second names.
+    ids: frozenset[str] = frozenset()  # of those steps, without second names
+    # Of the whole definition: the ids with a hyphen, and the names of all steps.
     hyphenated: frozenset[str] = frozenset()
-    later: frozenset[str] = frozenset()
-    ids: frozenset[str] = frozenset()
+    every: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -97,7 +97,7 @@ class Scope:
         return cls(
             names=names,
             hyphenated=frozenset(step.step_id for step in each if "-" in step.step_id),
-            later=frozenset(name for step in each for name in _names_of(step)),
+            every=frozenset(name for step in each for name in _names_of(step)),
         )
 
     def after(self, step: PlanStep, action: ActionDefinition | None) -> "Scope":
@@ -149,7 +149,7 @@ class Scope:
     def _unknown(self, parts: tuple[Part, ...], part: Part, known: Iterable[str]) -> str:
         path = write_path([*parts, part])
         each = sorted(known)
-        if parts == ("steps",) and part in self.later:
+        if parts == ("steps",) and part in self.every:
             return f"{path} is not an earlier step; earlier: {_list(each)}"
         near = difflib.get_close_matches(str(part), each, n=1, cutoff=0.4 if parts else 0.6)
         hint = f" (did you mean {write_path([*parts, near[0]])}?)" if near else ""

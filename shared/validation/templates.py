@@ -63,7 +63,7 @@ def _config_faults(value: Any, path: str, scope: Scope) -> Iterator[Violation]:
 def _faults(source: str, path: str, scope: Scope, *, expression: bool) -> Iterator[Violation]:
     read = read_condition if expression else read_template
     try:
-        reading = read(source, scope.hyphenated)
+        reading = read(source, scope.hyphenated, scope.every)
     except BadTemplate as exc:
         yield Violation(path, "invalid_template", str(exc))
         return

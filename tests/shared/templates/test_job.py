@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.templates.deadline import MAX_SECONDS
-from shared.templates.job import render_step
+from shared.templates.job import is_quick, render_step
 from shared.templates.rules import EARLIER
 from tests.shared.templates.render import TEXT, attempt, build_job, holds, render, told
 
@@ -289,6 +289,23 @@ def test_the_earlier_rules_render_as_before() -> None:
     assert not holds("steps.verdict == 'urgent'", names, outputs=OUTPUTS, rules=EARLIER)
     (fault,) = attempt("{{ steps.judge.get.output + 1 }}", names, rules=EARLIER)["faults"]
     assert fault["reason"] == "TEMPLATE_FAILED"
+
+
+@pytest.mark.parametrize(
+    ("source", "when", "quick"),
+    [
+        ("no template", None, True),
+        ("{{ inputs.text | upper }} {% if inputs.on %}x{% endif %}", "inputs.n > 2", True),
+        ("{% for a in inputs.list %}{% endfor %}", None, False),
+        ("{{ inputs.text.upper() }}", None, False),
+        ("{{ inputs.n ** inputs.n }}", None, False),
+        ("x", "inputs.list[inputs.n] == 'a'", False),
+        ("{{ inputs.text | upper }}" * 40, None, False),
+    ],
+)
+def test_few_operations_that_end_soon_are_quick(source: str, when: str | None, quick: bool) -> None:
+    assert is_quick(build_job(source, NAMES, when=when)) is quick
+    assert not is_quick(build_job(source, NAMES, when=when, rules=EARLIER))
 
 
 def test_a_template_without_an_end_is_ended() -> None:
