@@ -19,6 +19,8 @@ class Notifier:
 
     count: int = 0
     _waiters: "set[asyncio.Future[bool]]" = field(default_factory=set)
+    # to ask for it is a system call: the interpreter compares the process's id
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def notify(self) -> None:
         self.count += 1
@@ -30,7 +32,7 @@ class Notifier:
         """Waits until `count` is no longer `since`. False when `seconds` pass first."""
         if self.count != since:
             return True
-        loop = asyncio.get_running_loop()
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         waiter: asyncio.Future[bool] = loop.create_future()
         self._waiters.add(waiter)
         timer = None

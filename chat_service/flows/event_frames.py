@@ -26,6 +26,7 @@ class TurnEvents:
         self._segment = segment
         self._thinking = thinking
         self._size = limits.OutputSize(segment)
+        self._message = segment.agent_message_name  # once: a word is little beside it
 
     def of(self, event: agent.AgentEvent) -> Iterator[pb.TurnEvent]:
         """The frames of an event, to be written one by one before the next event.
@@ -43,7 +44,7 @@ class TurnEvents:
                 yield from self.complete_thinking()
         self._track_block(event)
         self._size.add(event)
-        yield frame(self._segment, event)
+        yield frame(self._message, event)
 
     def complete_thinking(self) -> Iterator[pb.TurnEvent]:
         """The end of the step, unless it has ended."""
@@ -71,8 +72,8 @@ async def write_approval_requests(
             await io.write(pb.TurnEvent(approval_requested=pb.ApprovalRequested(approval=shown)))
 
 
-def frame(segment: Segment, event: agent.AgentEvent) -> pb.TurnEvent:
-    message = segment.agent_message_name
+def frame(message: str, event: agent.AgentEvent) -> pb.TurnEvent:
+    """Returns the frame of an event of the agent's message, by its name."""
     match event:
         case agent.TextDelta(block=block, text=text):
             return pb.TurnEvent(text_delta=pb.TextDelta(message=message, block=block, text=text))

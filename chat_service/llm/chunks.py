@@ -44,34 +44,43 @@ Chunk = str | dict[str, Any]
 async def coalesce(stream: AsyncGenerator[list[T], None]) -> AsyncGenerator[list[T], None]:
     """Yields all chunks that have arrived. Raises the stream's error after its last chunks."""
     ahead: list[T] = []
-    came, taken = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # futures: each word waits, and an event costs more
+    came: asyncio.Future[None] = loop.create_future()
+    taken: asyncio.Future[None] = loop.create_future()
 
     async def read() -> None:
+        nonlocal taken
         try:
             async with contextlib.aclosing(stream):
                 async for found in stream:
                     ahead.extend(found)
-                    came.set()
+                    _resolve(came)
                     if len(ahead) >= MAX_AHEAD:
-                        taken.clear()
-                        await taken.wait()
+                        taken = loop.create_future()
+                        await taken
         finally:
-            came.set()
+            _resolve(came)
 
     reading = asyncio.create_task(read(), context=_outside())
     try:
         while ahead or not reading.done():
             if not ahead:
-                came.clear()
-                await came.wait()
+                came = loop.create_future()
+                await came
             if ahead:
                 found, ahead[:] = list(ahead), []
-                taken.set()
+                _resolve(taken)
                 yield found
         await reading
     finally:
         reading.cancel()
         await asyncio.wait([reading])
+
+
+def _resolve(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 def _outside() -> Context:

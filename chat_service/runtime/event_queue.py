@@ -43,6 +43,7 @@ class EventQueue:
                         self.put(event)
                     await self._taken.wait()
 
+        loop = asyncio.get_running_loop()
         following = asyncio.create_task(follow())
         following.add_done_callback(lambda _: self._wake())
         try:
@@ -52,7 +53,7 @@ class EventQueue:
                 self._taken.set()
                 if following.done():
                     break
-                self._reader = asyncio.get_running_loop().create_future()
+                self._reader = loop.create_future()
                 try:
                     await self._reader
                 finally:

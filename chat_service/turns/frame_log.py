@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
@@ -165,14 +166,18 @@ class FrameLog:
                     self._writes.release()
                 await self._hurry.wait(self._hurry.count, self._rest(len(ready)))
 
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        # once: to ask for it is a system call, and each word has to
+        return asyncio.get_running_loop()
+
     def _when_due(self, of: TurnLog) -> None:
         if of.timer is not None:
             return
-        loop = asyncio.get_running_loop()
-        if of.due <= loop.time():
+        if of.due <= self._loop.time():
             self._dirty.set()
         else:
-            of.timer = loop.call_at(of.due, self._now_due, of)
+            of.timer = self._loop.call_at(of.due, self._now_due, of)
 
     def _now_due(self, of: TurnLog) -> None:
         of.timer = None
@@ -181,7 +186,7 @@ class FrameLog:
     def _ready(self) -> list[TurnLog]:
         """The turns whose frames are written now. Marks them as on their way."""
         # asyncio timers may fire up to one clock resolution early.
-        now = asyncio.get_running_loop().time() + MIN_REST_SECONDS
+        now = self._loop.time() + MIN_REST_SECONDS
         ready = []
         for one in self._logs.values():
             if one.on_its_way or not (one.writing or one.pending):
@@ -207,9 +212,7 @@ class FrameLog:
             for one in ready:
                 one.on_its_way = False
                 if one.writing:
-                    one.due = (
-                        asyncio.get_running_loop().time() + self._timeouts.frame_retry_interval
-                    )
+                    one.due = self._loop.time() + self._timeouts.frame_retry_interval
                 if one.writing or one.pending:
                     self._when_due(one)
 
@@ -228,7 +231,7 @@ class FrameLog:
         except Exception as error:  # noqa: BLE001 - whatever it is, the frames are kept and tried again
             log.warning("frames_not_stored", turns=len(logs), error=type(error).__name__)
             return False
-        due = asyncio.get_running_loop().time() + self._timeouts.frame_gap
+        due = self._loop.time() + self._timeouts.frame_gap
         for one in logs:
             one.due = due
             stored, one.writing = one.writing, []

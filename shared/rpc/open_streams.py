@@ -23,17 +23,18 @@ log = logs.logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class OpenStream:
-    """One stream. `refusal` is why it ends before its end."""
+    """One stream, read by one task. `refusal` is why it ends before its end."""
 
     scope: CallerScope
     refusal: errors.RotaError | None = None
+    _task: "asyncio.Task[object] | None" = None  # to ask for it costs a system call
     _waiting: "asyncio.Task[object] | None" = None
 
     async def next(self, frames: AsyncIterator[T]) -> T | None:
         """Returns the next frame; None after the last. Raises the refusal."""
         if self.refusal is not None:
             raise self.refusal
-        self._waiting = asyncio.current_task()
+        self._task = self._waiting = self._task or asyncio.current_task()
         try:
             return await anext(frames, None)
         except asyncio.CancelledError:
