@@ -26,6 +26,8 @@ OPTIONS: Final = [
     ("grpc.keepalive_time_ms", 60_000),
 ]
 
+GC_THRESHOLDS: Final = (5_000, 6, 600)
+
 log = logs.logger(__name__)
 
 
@@ -115,10 +117,10 @@ def stop_signal() -> asyncio.Event:
 def tune_gc() -> None:
     """Starts garbage collection without the objects of the start, and makes it rarer.
 
-    The middle generation is kept small: what it holds is collected at a stroke, and a hundred
-    beginning turns leave 200,000 objects.
+    The middle generation is kept small: what it holds is collected at a stroke, and 150 beginning
+    turns leave 200,000 objects.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(5_000, 6, 600)
+    gc.set_threshold(*GC_THRESHOLDS)
     gc.enable()

@@ -77,9 +77,15 @@ def _context() -> ForkServerContext:
 def _run(name: str, clock: Path, environment: dict[str, str], log: Path) -> None:
     _settle(environment, log, log)
     # Imported here because that module imports this one.
+    import uvloop
+
+    from shared.rpc.server import GC_THRESHOLDS
     from tests.support.processes import FileClock, serve
 
-    asyncio.run(serve(name, FileClock(clock)))
+    # with the loop and the garbage collection that a service has by default
+    gc.set_threshold(*GC_THRESHOLDS)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(name, FileClock(clock)))
 
 
 def _run_program(
