@@ -18,8 +18,7 @@ from typing import Any, Final
 import jinja2
 import markupsafe
 
-from shared import errors
-from shared.templates.sizes import WRITTEN, WrittenText
+from shared.templates.sizes import WRITTEN, WrittenText, too_slow
 
 MAX_SECONDS: Final = 0.1
 _PACKAGES: Final = (html, jinja2, json, markupsafe)
@@ -40,18 +39,19 @@ class _TimeLimitExceeded(BaseException):
 
 
 @contextlib.contextmanager
-def limited(seconds: float | None = MAX_SECONDS) -> Iterator[None]:
+def limited(seconds: float = MAX_SECONDS, *, watched: bool = True) -> Iterator[None]:
     """Limits what is rendered inside: `seconds` of CPU, and MAX_WRITTEN characters.
 
-    Without `seconds` only the characters are limited. Raises TemplateFailed or OutputTooLarge.
+    Without `watched` the clock is looked at only before a filter and after each piece, which
+    is enough for few operations. Raises TemplateFailed or OutputTooLarge.
     """
-    token = WRITTEN.set(WrittenText())
+    token = WRITTEN.set(WrittenText(seconds))
     try:
-        if seconds is None:
-            yield
-        else:
+        if watched:
             with _TimeLimit(seconds):
                 yield
+        else:
+            yield
     finally:
         WRITTEN.reset(token)
 
@@ -78,9 +78,7 @@ class _TimeLimit:
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         sys.settrace(self._before)
         if isinstance(error, _TimeLimitExceeded):
-            raise errors.TemplateFailed(
-                f"a template ran for longer than {int(self._seconds * 1000)} ms"
-            ) from None
+            raise too_slow(self._seconds) from None
 
     def _trace(self, frame: FrameType, event: str, arg: object) -> Any:
         # Only in templates: a finaliser would swallow the exception, and the limit with it.

@@ -168,6 +168,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         return bound_value(value)
 
     def concat_texts(self, _: Context, parts: tuple[Any, ...]) -> str:
+        WRITTEN.get().check_time()
         parts = tuple(map(materialize, parts))
         measure(parts)
         text = "".join(map(write_text, parts))

@@ -57,7 +57,7 @@ _QUICK_FILTERS: Final = frozenset(
     }
 )
 _COUNTED: Final = (nodes.Filter, nodes.Operand, nodes.Test, nodes.Concat)
-# So many operations of one step are done without a look at the clock.
+# So many operations of one step are done with a look at the clock only between them.
 MAX_QUICK: Final = 32
 
 
@@ -73,7 +73,7 @@ class Fault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A source as it runs. `weight` counts its operations; None when the clock must be watched.
+    """A source as it runs. `weight` counts its operations; None when every line must be watched.
 
     `is_value` is true of an expression, and of a text that is exactly one `{{ expression }}`.
     """

@@ -19,6 +19,7 @@ from shared.templates.faults import TemplateFault, describe_kind
 from shared.templates.sizes import (
     FILTER_SIZES,
     OWN_FILTER_SIZES,
+    WRITTEN,
     bound_filter,
     limit_size,
     limit_steps,
@@ -177,6 +178,7 @@ def _explained(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(filter_)
     def explained(*given: Any, **options: Any) -> Any:
+        WRITTEN.get().check_time()
         try:
             return filter_(*given, **options)
         except (

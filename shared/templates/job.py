@@ -137,7 +137,7 @@ class _Present(_Rendering):
         self.names = _name_outputs(job)
 
     def render(self) -> StepOutcome:
-        with limited(self.seconds if self.is_slow() else None):
+        with limited(self.seconds, watched=self.is_slow()):
             if (when := self.job["when"]) is not None:
                 self.at("when", when)
                 if not evaluate(compile_expression(when, self.ids), self.names):

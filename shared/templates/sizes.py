@@ -7,6 +7,7 @@ MAX_STEPS. Filters, methods and operators that are not listed here are not avail
 """
 
 import re
+import time
 from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from contextvars import ContextVar
 from functools import wraps
@@ -32,15 +33,27 @@ _MANY: Final = (list, tuple, set, frozenset, KeysView, ValuesView, ItemsView)
 
 
 class WrittenText:
-    """Counts what the templates of one config write. Raises OutputTooLarge."""
+    """Counts what the templates of one config write, and looks at the clock meanwhile.
 
-    def __init__(self) -> None:
+    Raises OutputTooLarge, and TemplateFailed after so many seconds of CPU.
+    """
+
+    def __init__(self, seconds: float) -> None:
         self._left = MAX_WRITTEN
+        self._seconds = seconds
+        self._until = time.perf_counter() + seconds
+        self._most = time.thread_time() + seconds
 
     def spend(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
             raise too_large()
+        self.check_time()
+
+    def check_time(self) -> None:
+        # thread_time() is a system call, so the cheap clock is checked first.
+        if time.perf_counter() > self._until and time.thread_time() > self._most:
+            raise too_slow(self._seconds)
 
 
 WRITTEN: Final[ContextVar[WrittenText]] = ContextVar("written")
@@ -95,6 +108,10 @@ def _extend(below: list[Any], part: Any) -> int:
     elif isinstance(part, _MANY):
         below.extend(part)
     return 0
+
+
+def too_slow(seconds: float) -> errors.TemplateFailed:
+    return errors.TemplateFailed(f"a template ran for longer than {int(seconds * 1000)} ms")
 
 
 def too_large() -> errors.OutputTooLarge:

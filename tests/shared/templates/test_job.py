@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -312,3 +313,22 @@ def test_a_template_without_an_end_is_ended() -> None:
     loops = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"
     assert "ran for longer" in told(loops, NAMES)
     assert MAX_SECONDS == 0.1
+
+
+@pytest.mark.parametrize(
+    ("source", "when"),
+    [
+        ("{{ inputs.long }} " * 15, None),
+        ("x", " and ".join(["(inputs.long | join) ~ inputs.long"] * 10)),
+        (
+            "{% if inputs.long | tojson | length > 1 %}{{ inputs.long | tojson }}{% endif %}" * 8,
+            None,
+        ),
+    ],
+)
+def test_few_operations_on_much_end_in_time_too(source: str, when: str | None) -> None:
+    names = {"inputs": {"long": [1] * 87_000}}
+    assert is_quick(build_job(source, names, when=when))
+    began = thread_time()
+    attempt(source, names, when=when)
+    assert thread_time() - began < 5 * MAX_SECONDS
