@@ -28,6 +28,7 @@ from automation_service.queue import PgQueuer, RunQueue
 from automation_service.retention import AutomationRetention, RetentionPolicy
 from automation_service.runs.agent_client import AgentClient
 from automation_service.runs.attempt import StoppableAgent
+from automation_service.runs.late_usage import LateUsage
 from automation_service.runs.reconciler import RunReconciler
 from automation_service.runs.service import Runs
 from automation_service.runs.watch import RunWatcher
@@ -152,6 +153,7 @@ async def service(
         closers.push_async_callback(writer.close)
         agent = agent or remote
         worker = RunWorker(db=db, queue=queue, agent=agent, clock=clock, writer=writer, burst=burst)
+        late_usage = LateUsage(db=db, agent=agent, clock=clock)
         reconciler = RunReconciler(db=db, queue=queue, agent=agent, clock=clock, writer=writer)
         capabilities = CapabilityCache(db=db, source=source or remote, clock=clock)
         await require_migrated(db)
@@ -187,7 +189,9 @@ async def service(
             capabilities=capabilities,
         )
         stop = asyncio.Event()
-        loops = _loops(settings, stop, scheduler, worker, reconciler, capabilities, queue)
+        loops = _loops(
+            settings, stop, scheduler, worker, reconciler, late_usage, capabilities, queue
+        )
         cleaner = AutomationRetention(db=db, clock=clock, policy=_retention_policy(settings))
         streams = OpenStreams()
         if "api" in settings.roles:
@@ -245,6 +249,7 @@ def _loops(
     scheduler: Scheduler,
     worker: RunWorker,
     reconciler: RunReconciler,
+    late_usage: LateUsage,
     capabilities: CapabilityCache,
     queue: RunQueue,
 ) -> list[Coroutine[Any, Any, None]]:
@@ -252,6 +257,7 @@ def _loops(
     if "ticker" in settings.roles:
         found.append(scheduler.run(stop))
         found.append(reconciler.run(stop, settings.reconcile_seconds))
+        found.append(late_usage.run(stop, settings.reconcile_seconds))
     if "worker" in settings.roles:
         found.append(queue.serve(worker.execute, stop))
         found.append(worker.watch(stop))

@@ -256,6 +256,15 @@ class BudgetExceeded(RotaError):
     code, reason = Code.RESOURCE_EXHAUSTED, "BUDGET_EXCEEDED"
 
 
+class BudgetUnenforceable(RotaError):
+    code, reason = Code.FAILED_PRECONDITION, "BUDGET_UNENFORCEABLE"
+
+    def __init__(self, model: str) -> None:
+        """`model` is empty when none that may be chosen has a price."""
+        what = f"the model {model} has no price" if model else "no model that fits has a price"
+        super().__init__(f"{what}, so a budget can't be kept", metadata={"model": model})
+
+
 class CreatorAccessLost(RotaError):
     code, reason = Code.PERMISSION_DENIED, "CREATOR_ACCESS_LOST"
 

@@ -49,7 +49,9 @@ def failure(value: Mapping[str, Any] | None) -> status_pb2.Status | None:
     )
 
 
-def usage(value: Mapping[str, int] | None) -> pb.Usage | None:
+def usage(value: Mapping[str, int] | None, *, untold: int = 0) -> pb.Usage | None:
+    """`untold` counts the tasks whose usage is not in the value yet, if the value does not."""
+    value = {"untold_tasks": untold, **(value or {})} if untold else value
     if not value:
         return None
     return pb.Usage(
@@ -57,6 +59,7 @@ def usage(value: Mapping[str, int] | None) -> pb.Usage | None:
         output_tokens=value.get("output_tokens", 0),
         cached_tokens=value.get("cached_tokens", 0),
         cost_micros=value.get("cost_micros", 0),
+        untold_tasks=value.get("untold_tasks", 0),
     )
 
 

@@ -52,7 +52,7 @@ def step(result: Mapping[str, Any]) -> pb.StepResult:
         session_id=result.get("session_id") or "",
         output=None if output is None else struct.to_value(output),
         error=failure(result.get("error")),
-        usage=usage(result.get("usage")),
+        usage=usage(result.get("usage"), untold=len(result.get("untold") or ())),
         notes=result.get("notes") or (),
     )
 

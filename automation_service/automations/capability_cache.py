@@ -1,19 +1,21 @@
 """The last known catalogue of chat_service."""
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from automation_service.persistence import capabilities as rows
+from automation_service.persistence.capabilities import StoredCatalogue
 from shared import errors
 from shared.aio import wait_for_stop
 from shared.clock import Clock
 from shared.db import database
 from shared.registries.actions.store import all_actions
 from shared.registries.capabilities.types import Capability
-from shared.registries.catalogue import Catalogue
+from shared.registries.catalogue import Catalogue, TaskModel
 from shared.registries.triggers.store import all_triggers
 from shared.telemetry import logs
 
@@ -28,6 +30,7 @@ log = logs.logger(__name__)
 class CapabilityList:
     version: str
     entries: dict[str, Capability]
+    models: Sequence[TaskModel] | None = None
 
 
 class CapabilitySource(Protocol):
@@ -51,6 +54,7 @@ class CapabilityCache:
             actions=all_actions(),
             triggers=all_triggers(),
             capabilities=dict(self._list.entries) if self._list else None,
+            models=self._list.models if self._list else None,
         )
 
     async def list(self) -> dict[str, Capability]:
@@ -65,9 +69,11 @@ class CapabilityCache:
         async with self.db.connect() as connection:
             kept = await rows.find_catalogue(connection, PEER)
         if kept is not None:
-            version, entries = kept
             self._list = CapabilityList(
-                version=version, entries={e["id"]: Capability(**e) for e in entries}
+                # Without models an older process stored it: all of it is fetched again.
+                version="" if kept.models is None else kept.version,
+                entries={e["id"]: Capability(**e) for e in kept.entries},
+                models=None if kept.models is None else [_model(m) for m in kept.models],
             )
 
     async def refresh(self) -> bool:
@@ -82,7 +88,14 @@ class CapabilityCache:
             entries = [_json(found.entries[key]) for key in sorted(found.entries)]
             async with database.transaction(self.db) as connection:
                 await rows.save_catalogue(
-                    connection, PEER, found.version, entries, self.clock.now()
+                    connection,
+                    PEER,
+                    StoredCatalogue(
+                        version=found.version,
+                        entries=entries,
+                        models=None if found.models is None else [asdict(m) for m in found.models],
+                    ),
+                    self.clock.now(),
                 )
             self._list = found
             log.info("catalogue_fetched", version=found.version, capabilities=len(entries))
@@ -96,6 +109,10 @@ class CapabilityCache:
             except Exception as error:  # noqa: BLE001 - the next try may succeed
                 database.log_fault(log, "catalogue_failed", error)
             await wait_for_stop(stop, REFRESH_SECONDS if fetched else RETRY_SECONDS)
+
+
+def _model(stored: Mapping[str, Any]) -> TaskModel:
+    return TaskModel(names=tuple(stored["names"]), priced=stored["priced"], auto=stored["auto"])
 
 
 def _json(capability: Capability) -> dict[str, Any]:

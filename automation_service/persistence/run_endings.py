@@ -14,7 +14,7 @@ from automation_service.persistence import run_checkpoints
 from automation_service.persistence.enums import ACTIVE_RUNS
 from automation_service.persistence.run_checkpoints import Checkpoint
 from automation_service.persistence.run_claims import NEXT_WAITING, lock_automations
-from automation_service.persistence.tables import run_events, runs
+from automation_service.persistence.tables import revisions, run_events, runs
 from shared import compact_json, errors
 from shared.db.statements import fetch
 from shared.definition.states import RunStatus
@@ -68,6 +68,16 @@ update automation.automation_runs
  where id = $1 and attempt = $2 and status = 'running'
 returning id
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UntoldRun:
+    """An ended run with tasks whose usage is not known yet. `author` is empty for a deleted one."""
+
+    run: UUID
+    workspace: str
+    author: str
+    step_results: list[dict[str, Any]]
 
 
 # Of locked automations. A pending run never began, so it ends at once.
@@ -135,6 +145,59 @@ async def store_end_reason(
     Returns False when the attempt does not hold the run any more.
     """
     return bool(await fetch(connection, _STORE_END_REASON, run, attempt, end_reason, seconds))
+
+
+async def mark_untold(connection: AsyncConnection, ended: Sequence[UUID]) -> None:
+    """Marks runs with tasks whose usage is to be asked for after their end."""
+    await connection.execute(sa.update(runs).where(runs.c.id.in_(ended)).values(untold=True))
+
+
+async def find_untold(
+    connection: AsyncConnection, since: datetime, after: UUID | None, limit: int
+) -> list[UntoldRun]:
+    """Finds runs that ended since a moment with tasks of unknown usage, in order of id."""
+    query = (
+        sa.select(runs.c.id, runs.c.workspace_id, revisions.c.author_id, runs.c.step_results)
+        .outerjoin(
+            revisions,
+            (revisions.c.automation_id == runs.c.automation_id)
+            & (revisions.c.revision == runs.c.revision),
+        )
+        .where(sa.text("automation_runs.untold"), runs.c.end_time >= since)
+        .order_by(runs.c.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(runs.c.id > after)
+    return [
+        UntoldRun(
+            run=row.id,
+            workspace=row.workspace_id,
+            author=row.author_id or "",
+            step_results=row.step_results,
+        )
+        for row in await connection.execute(query)
+    ]
+
+
+async def lock_step_results(connection: AsyncConnection, run: UUID) -> list[dict[str, Any]] | None:
+    """Locks a run and reads its step results. None when it is deleted."""
+    query = sa.select(runs.c.step_results).where(runs.c.id == run).with_for_update(key_share=True)
+    found: list[dict[str, Any]] | None = await connection.scalar(query)
+    return found
+
+
+async def store_told(
+    connection: AsyncConnection,
+    run: UUID,
+    results: list[dict[str, Any]],
+    usage: Mapping[str, int],
+    *,
+    untold: bool,
+) -> None:
+    """Stores what tasks of an ended run used, as they told it after the end."""
+    values = {"step_results": results, "usage": dict(usage), "untold": untold}
+    await connection.execute(sa.update(runs).where(runs.c.id == run).values(**values))
 
 
 async def record_outcomes(

@@ -145,6 +145,8 @@ runs = sa.Table(
     _json("artifacts", default="[]"),
     _json("error"),
     _json("usage", default="{}"),
+    # It has ended, and what some of its tasks used is not known yet.
+    sa.Column("untold", sa.Boolean, nullable=False, server_default=sa.text("false")),
     sa.Column("events", sa.Integer, nullable=False, server_default="0"),
     # Events up to this sequence were deleted.
     sa.Column("events_floor", sa.Integer, nullable=False, server_default="0"),
@@ -201,6 +203,8 @@ sa.Index(
     unique=True,
     postgresql_where=sa.text("status = 'running' and exclusive"),
 )
+
+sa.Index("ix_automation_runs_untold", runs.c.id, postgresql_where=sa.text("untold"))
 
 slots = sa.Table(
     "automation_slots",
@@ -289,6 +293,8 @@ catalogue = sa.Table(
     sa.Column("peer", sa.Text, primary_key=True),
     sa.Column("version", sa.Text, nullable=False),
     sa.Column("entries", JSONB, nullable=False),
+    # The models that tasks may use; null while they are not known.
+    _json("models"),
     sa.Column("fetch_time", _TIME, nullable=False),
 )
 

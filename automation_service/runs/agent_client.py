@@ -13,6 +13,7 @@ from automation_service.automations.capability_cache import PEER, CapabilityList
 from shared import errors, resources
 from shared.registries.actions.types import AgentResult, AgentTask, Usage
 from shared.registries.capabilities.types import Capability
+from shared.registries.catalogue import TaskModel
 from shared.retry import RetryPolicy, exponential
 from shared.rpc import status, struct
 from shared.rpc.client import DelegatedCredentials
@@ -91,6 +92,12 @@ class AgentClient:
         return CapabilityList(
             version=answer.catalogue_version,
             entries={found.id: _capability(found) for found in answer.capabilities},
+            # An older chat_service tells none, and is never without one.
+            models=[
+                TaskModel(names=tuple(found.names), priced=found.priced, auto=found.auto)
+                for found in answer.models
+            ]
+            or None,
         )
 
     async def find_missing_models(

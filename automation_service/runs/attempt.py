@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from automation_service.persistence.run_claims import AttemptFenced
+from automation_service.runs.agent_client import TaskFailed
 from automation_service.runs.event_log import StoreError
 from shared import errors, resources
 from shared.registries.actions.types import (
@@ -32,7 +33,10 @@ class StoppableAgent(TaskAgent, Protocol):
 
 @dataclass(slots=True)
 class AttemptAgent:
-    """The agent of one attempt. `task` is the one that may still run."""
+    """The agent of one attempt. `task` is the one that may still run.
+
+    A call that fails says nothing of its task: only a result does, or an error that it carries.
+    """
 
     agent: TaskAgent
     task: AgentTask | None = None
@@ -41,7 +45,7 @@ class AttemptAgent:
         self.task = request
         try:
             result = await self.agent.run_task(request)
-        except errors.RotaError:
+        except TaskFailed:
             self.task = None
             raise
         self.task = None

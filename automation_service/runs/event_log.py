@@ -37,6 +37,7 @@ class RunEnd:
     status: RunStatus
     error: errors.RotaError | None
     time: datetime
+    untold: bool = False  # what some of its tasks used is not known yet
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -133,6 +134,7 @@ class RunLog:
             status=status,
             error=error,
             time=now,
+            untold=any(result.untold for result in self.results),
         )
         try:
             ended = await self.endings.submit(end)

@@ -421,15 +421,10 @@ class RunExecutor:
     async def _ask_untold(self) -> None:
         """Asks again what stopped tasks used, so that the budget counts it and no more."""
         for result in list(self.run_log.results):
-            if result.untold is None:
-                continue
-            untold = dict(result.untold)
-            for request_id in list(untold):
+            for request_id in result.untold or ():
                 used = await self.agent.cancel_task(self._task(request_id))
                 if used is not None:
-                    del untold[request_id]
-                    usage = step_results.add_usage(result.usage, used)
-                    result = replace(result, usage=usage, untold=untold or None)
+                    result = step_results.tell(result, request_id, used)
                     self.run_log.put_result(result)
 
     def _task(self, request_id: str) -> AgentTask:
@@ -453,6 +448,12 @@ async def fail_unreadable(run_log: RunLog, error: ValueError) -> None:
     """Ends a run whose definition can't be read as FAILED, unless another worker holds it."""
     error_id = str(resources.new_id())
     log.error("run_unreadable", run=str(run_log.claim.run), error_id=error_id, exc_info=error)
+    for result in list(run_log.results):
+        if result.is_interrupted:
+            # Its task is stopped, and its usage asked for, after the end.
+            task = {f"{run_log.claim.run}:{result.step_id}:{result.attempts}": 0}
+            untold = {**(result.untold or {}), **task}
+            run_log.put_result(replace(result, status="failed", untold=untold))
     with contextlib.suppress(AttemptFenced):
         await run_log.end(RunStatus.FAILED, errors.Internal(error_id))
 

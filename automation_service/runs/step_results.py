@@ -26,7 +26,7 @@ class StepResult:
 
     `notes` say what was done to it that is no error, such as a prompt that was cut.
     `untold` has the tasks whose usage is not known yet, by request id, each with the most that
-    it may have cost in micros.
+    it may have cost in micros, 0 without a cap.
     """
 
     step_id: str
@@ -151,12 +151,19 @@ def add_usage(before: Mapping[str, int] | None, usage: Usage) -> dict[str, int]:
 
 
 def sum_usage(results: list[StepResult]) -> dict[str, int]:
-    """Sums the usage of all steps."""
+    """Sums the usage of all steps; `untold_tasks` counts the tasks whose usage is not known yet."""
     found: dict[str, int] = {}
     for result in results:
         for key, value in (result.usage or {}).items():
             found[key] = found.get(key, 0) + value
-    return found
+    untold = sum(len(result.untold or ()) for result in results)
+    return {**found, "untold_tasks": untold} if untold else found
+
+
+def tell(result: StepResult, request_id: str, usage: Usage) -> StepResult:
+    """Adds what a task used to a result that counted its reservation until now."""
+    left = {key: most for key, most in (result.untold or {}).items() if key != request_id}
+    return replace(result, usage=add_usage(result.usage, usage), untold=left or None)
 
 
 def to_storable(value: Any) -> Any:

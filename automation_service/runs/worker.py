@@ -99,8 +99,13 @@ class RunWorker:
         if (end_reason := executor.end_reason) is not None:
             if claim.author_role in ROLES_THAT_ACT:
                 await executor.run_on_failure(claim.seconds_left)
+            else:
+                executor.stop_reason = StopReason.ACCESS_LOST
             return end_reason
-        _check_author(claim)
+        if claim.author_role not in ROLES_THAT_ACT:
+            executor.stop_reason = StopReason.ACCESS_LOST
+            error = _access_lost(claim.author, claim.author_role)
+            return EndReason(status=RunStatus.FAILED, error=error)
         wait = self.burst.wait if claim.seconds_left > SHORT_SECONDS else None
         end_reason = await executor.run_plan(wait)
         if await executor.begin_on_failure(end_reason):
@@ -141,11 +146,6 @@ def _stop_reason(claim: Claim, found: rows.RunToStop) -> StopReason | None:
     if found.cancelled:
         return StopReason.CANCEL
     return StopReason.ACCESS_LOST if found.access_lost else None
-
-
-def _check_author(claim: Claim) -> None:
-    if claim.author_role not in ROLES_THAT_ACT:
-        raise _access_lost(claim.author, claim.author_role)
 
 
 def _access_lost(author: str | None, role: str | None = None) -> errors.CreatorAccessLost:

@@ -128,6 +128,8 @@ class BatchWriter:
             ended = [end for end in ends if end.checkpoint.run in stored]
             if ended:
                 await self._count(connection, ended)
+            if untold := [end.claim.run for end in ended if end.untold]:
+                await run_endings.mark_untold(connection, untold)
         self._tell(stored)
         return {end.checkpoint.run: True for end in ended}
 

@@ -31,7 +31,7 @@ from shared.clock import Clock
 from shared.registries.actions.store import all_actions
 from shared.registries.capabilities.store import new_registry
 from shared.registries.capabilities.types import Capability
-from shared.registries.catalogue import Catalogue
+from shared.registries.catalogue import Catalogue, TaskModel
 from shared.registries.triggers.store import all_triggers
 
 # tools of a chat's main agent only; tasks and subagents get none of these
@@ -176,10 +176,14 @@ class Toolset:
 
     own: tuple[ToolOffer, ...]
     mcp: McpTools
+    models: Sequence[TaskModel]
 
     def catalogue(self) -> Catalogue:
         return Catalogue(
-            actions=all_actions(), triggers=all_triggers(), capabilities=self.capabilities()
+            actions=all_actions(),
+            triggers=all_triggers(),
+            capabilities=self.capabilities(),
+            models=self.models,
         )
 
     def capabilities(self) -> dict[str, Capability]:
@@ -218,4 +222,13 @@ def build_toolset(
             reserved={tool.name for tool in MAIN_AGENT} | set(capabilities.all()),
             timeouts=timeouts or Timeouts(),
         ),
+        models=[_task_model(config) for config in models.values()],
+    )
+
+
+def _task_model(config: ModelConfig) -> TaskModel:
+    return TaskModel(
+        names=(config.model, config.display_name),
+        priced=config.is_priced,
+        auto=config.auto_eligible,
     )

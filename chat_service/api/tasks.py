@@ -92,10 +92,15 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         self, request: pb.CancelTaskRequest, context: Any
     ) -> pb.CancelTaskResponse:
         workspace = resources.WORKSPACE.parse(request.workspace)["workspace"]
-        who = await self.access.admit(request.workspace, "editor")
+        # What it stops and tells of is the user's own, so it also serves one who lost access.
+        who = self.access.identify(request.workspace)
+        may_begin = False
+        with contextlib.suppress(errors.ResourceNotFound, errors.PermissionDenied):
+            await self.access.admit(request.workspace, "editor")
+            may_begin = True
         key = IdempotencyKey.of(request, rpc=_RPC, workspace=workspace, user=who.user)
         async with database.transaction(self.db) as connection:
-            turn = await self._find_turn(connection, replace(key, body_hash=b""))
+            turn = await self._find_turn(connection, replace(key, body_hash=b""), bar=may_begin)
             if turn is not None and turn.state is TurnState.RUNNING:
                 await turns.update(connection, turn.id, self.clock.now(), cancel_requested=True)
         if turn is None:
@@ -200,10 +205,12 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
         result.session_id = str(turn.thread_id)
         return result
 
-    async def _find_turn(self, connection: AsyncConnection, key: IdempotencyKey) -> Turn | None:
-        """Returns the task's turn. A task that has not begun never begins after this."""
+    async def _find_turn(
+        self, connection: AsyncConnection, key: IdempotencyKey, *, bar: bool
+    ) -> Turn | None:
+        """Returns the task's turn. With `bar` a task that has not begun never begins."""
         made = await self.idempotency.find(connection, key)
-        if made is None:
+        if made is None and bar:
             await self.idempotency.store(connection, key, _CANCELLED_BEFORE)
         if made is None or made == _CANCELLED_BEFORE:
             return None
@@ -249,12 +256,17 @@ def list_capabilities(
         }
         for _, entry in sorted((catalogue.capabilities or {}).items())
     ]
-    version = canonical_json.digest(entries)
+    models = [
+        {"names": list(model.names), "priced": model.priced, "auto": model.auto}
+        for model in catalogue.models or ()
+    ]
+    version = canonical_json.digest([entries, models])
     if request.known_version == version:
         return pb.ListCapabilitiesResponse(catalogue_version=version, unchanged=True)
     return pb.ListCapabilitiesResponse(
         capabilities=[json_format.ParseDict(e, pb.Capability()) for e in entries],
         catalogue_version=version,
+        models=[json_format.ParseDict(model, pb.TaskModel()) for model in models],
     )
 
 

@@ -12,7 +12,13 @@ from chat_service import convert
 from chat_service.flows import initial_thinking_step
 from chat_service.llm.config import ModelConfig
 from chat_service.model_selection import auto_pin, llm_capability
-from chat_service.model_selection.auto_pin import AutoPin, Cooldowns, ModelChoice, ModelRequirements
+from chat_service.model_selection.auto_pin import (
+    AutoPin,
+    Cooldowns,
+    ModelChoice,
+    ModelRequirements,
+    has_budget,
+)
 from chat_service.model_selection.quota import Quota
 from chat_service.persistence import approvals, images, threads, turn_start, turns
 from chat_service.persistence.enums import (
@@ -215,6 +221,7 @@ class TurnOpener:
             user=new_turn.user,
             images=llm_capability.has_images(new_turn.parts),
             tools=new_turn.task is None or bool(new_turn.task["tools"]),
+            priced=has_budget(new_turn.task),
         )
         choice = await self.auto_pin.choose(
             opening.connection,

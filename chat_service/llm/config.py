@@ -63,6 +63,7 @@ class ModelConfig:
     input_price: int = 0
     output_price: int = 0
     cached_price: int | None = None  # None: the price of input
+    free: bool = False  # its prices of 0 are meant
     reserve_tokens: int = 4_000
     context_tokens: int = CONTEXT_TOKENS  # what it can read and write in one call
     revision: int = 0  # of a person's own
@@ -72,6 +73,11 @@ class ModelConfig:
     def is_small(self) -> bool:
         """Returns whether the context window has room for the short prompts only."""
         return self.context_tokens <= SMALL_CONTEXT
+
+    @property
+    def is_priced(self) -> bool:
+        """Returns whether it is known what a call costs."""
+        return self.free or self.input_price > 0 or self.output_price > 0
 
     @property
     def is_custom(self) -> bool:

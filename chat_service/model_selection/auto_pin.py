@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +28,7 @@ class ModelRequirements:
     user: str
     images: bool
     tools: bool = True  # whether the turn may call some
+    priced: bool = False  # whether it has a budget
     excluded: frozenset[int] = field(default=frozenset())
     current_turn: Turn | None = None  # the turn whose segment continues with the model
 
@@ -57,13 +58,16 @@ class AutoPin:
         """Returns the model of a new turn, and pins it to the thread if `asked` is AUTO.
 
         Any other `asked` clears the pin. A pinned model need not be eligible for auto. Raises
-        InvalidRequest for an unknown `asked`, and what `find_best` raises.
+        InvalidRequest for an unknown `asked`, BudgetUnenforceable for one without a price, and
+        what `find_best` raises.
         """
         pin = thread.model_config_id
         if asked != AUTO:
             found = await self._find(connection, asked, thread, wanted)
             if found is None:
                 raise errors.invalid("model_config_id", f"{asked} is not configured")
+            if wanted.priced and not found.is_priced:
+                raise errors.BudgetUnenforceable(found.display_name)
             return ModelChoice(found, AUTO)
         pinned = await self._find(connection, pin, thread, wanted)
         # No other model may see what the user told their own, so nothing replaces it.
@@ -85,8 +89,8 @@ class AutoPin:
     ) -> ModelConfig:
         """Returns the best model that auto may choose now.
 
-        Raises NoEligibleModel, with retry_after if waiting helps, or QuotaExceeded if only credit
-        is missing.
+        Raises NoEligibleModel, with retry_after if waiting helps, QuotaExceeded if only credit is
+        missing, or BudgetUnenforceable if only a price is.
         """
         open_to_auto = [
             config
@@ -94,6 +98,10 @@ class AutoPin:
             if config.auto_eligible and config.id not in wanted.excluded
         ]
         able = [config for config in open_to_auto if _accepts(config, wanted)]
+        if able and wanted.priced:
+            able = [config for config in able if config.is_priced]
+            if not able:
+                raise errors.BudgetUnenforceable("")
         if not able:
             raise _no_eligible_model(wanted.images and bool(open_to_auto))
         now = self.clock.now()
@@ -115,6 +123,8 @@ class AutoPin:
         if not turn.model_auto:
             return await self.model_loader.config_of_turn(connection, turn)
         config = self.model_loader.models.get(turn.model_config_id)
+        if config is not None and has_budget(turn.task) and not config.is_priced:
+            config = None
         if config is not None and await self.quota.can_afford(
             connection, turn.requested_by, config
         ):
@@ -131,6 +141,7 @@ class AutoPin:
             user=turn.requested_by,
             images=images,
             tools=turn.task is None or bool(turn.task["tools"]),
+            priced=has_budget(turn.task),
             excluded=frozenset(tried),
             current_turn=turn,
         )
@@ -152,6 +163,8 @@ class AutoPin:
     ) -> bool:
         if not _accepts(pinned, wanted) or pinned.id in cooldowns:
             return False
+        if wanted.priced and not pinned.is_priced:
+            return False
         if wanted.tools and self._lacks_tools(pinned):  # another may have some
             return False
         return await self.quota.can_afford(connection, wanted.user, pinned)
@@ -168,6 +181,11 @@ class AutoPin:
         """Returns whether a model is known, or set by hand, to be called without tools."""
         learnt = self.model_loader.memory.of(config).left_out()
         return TOOLS in config.settings.without() | (learnt - config.settings.fixed())
+
+
+def has_budget(task: Mapping[str, Any] | None) -> bool:
+    """Returns whether a turn is a task with a budget."""
+    return task is not None and bool(task["budget_micros"])
 
 
 def _accepts(config: ModelConfig, wanted: ModelRequirements) -> bool:

@@ -264,8 +264,10 @@ class _Entry(RequestOptions):
                 raise BadModelsFile(f"{path}: model {self.id}: {self.api_key_env} is not set")
             key = environ[self.api_key_env]
         own = self.model_dump(exclude={"api_key_env", "base_url", "header_env", *_SETTINGS})
+        priced = {"input_price", "output_price"}
         return ModelConfig(
             **own,
+            free=priced <= self.model_fields_set and not any(own[price] for price in priced),
             settings=self.settings(self._secret_headers(environ, path)),
             base_url=base_url if self.base_url is None else self.base_url,
             api_key=SecretStr(key),

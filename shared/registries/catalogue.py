@@ -1,6 +1,6 @@
 """The catalogue: every action, trigger and capability that is registered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shared.registries.actions.agent_task import AGENT_TASK
@@ -20,12 +20,25 @@ def register_builtins() -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskModel:
+    """A model that a step may name by each of its names, or that may be chosen for it (`auto`)."""
+
+    names: tuple[str, ...]
+    priced: bool
+    auto: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """`capabilities` is None while they are not known; tools are then left unchecked."""
+    """`capabilities` is None while they are not known; tools are then left unchecked.
+
+    So are budgets while `models` is None.
+    """
 
     actions: Mapping[str, ActionDefinition]
     triggers: Mapping[str, TriggerDefinition]
     capabilities: Mapping[str, Capability] | None
+    models: Sequence[TaskModel] | None = None
 
 
 def current_catalogue() -> Catalogue:

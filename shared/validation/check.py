@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from shared import json_schema
+from shared import errors, json_schema, resources
 from shared.canonical_json import NotCanonical, canonical_bytes, normalise
 from shared.definition.envelope import (
     MAX_PLAN_STEPS,
@@ -19,6 +19,7 @@ from shared.definition.envelope import (
 from shared.definition.execution import PlanStep
 from shared.definition.states import TriggerType
 from shared.invisible_characters import name_fault, text_fault
+from shared.registries.actions.agent_task import AGENT_TASK
 from shared.registries.catalogue import Catalogue
 from shared.validation.inputs import check_static
 from shared.validation.names import Scope
@@ -31,6 +32,7 @@ TRIGGERS = "definition.triggers"
 PLAN = "definition.plan"
 ON_FAILURE = "definition.execution.on_failure"
 SCHEMA = "definition.inputs.schema"
+BUDGET = "definition.execution.budget_cap_usd"
 
 
 def check(
@@ -61,6 +63,7 @@ def _check(
         *_inputs_schema(definition),
         *_triggers(definition, catalogue),
         *_steps(definition, catalogue),
+        *_budget(definition, catalogue),
         *_templates(definition, catalogue),
     ]
 
@@ -240,6 +243,39 @@ def _step(step: PlanStep, path: str, catalogue: Catalogue) -> Iterator[Violation
         return
     yield from _config(step.config, known.config_model, known.config_schema, f"{path}.config")
     yield from _tools(step.config.get("tools"), f"{path}.config.tools", catalogue)
+
+
+def _budget(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[Violation]:
+    """Faults of a cap that can't be kept, since a task may use a model without a price."""
+    models = catalogue.models
+    if definition.execution.budget_cap_usd is None or models is None:
+        return
+    tasks = [one for one in _all_steps(definition) if one[1].action == AGENT_TASK.type]
+    for path, step in tasks:
+        name = step.config.get("model")
+        known = next((model for model in models if name in model.names), None)
+        if isinstance(name, str) and (not known.priced if known else _is_own_model(name)):
+            yield Violation(
+                f"{path}.config.model",
+                "budget_unenforceable",
+                f"{name!r} has no price, so budget_cap_usd can't be kept",
+            )
+    unnamed = any(not step.config.get("model") for _, step in tasks)
+    if unnamed and not any(model.auto and model.priced for model in models):
+        yield Violation(
+            BUDGET,
+            "budget_unenforceable",
+            "no model that may be chosen has a price, so it can't be kept",
+        )
+
+
+def _is_own_model(name: str) -> bool:
+    """Whether it is a resource name: people's own models have no price."""
+    try:
+        resources.MODEL_CONFIG.parse(name)
+    except errors.ResourceNotFound:
+        return False
+    return True
 
 
 def _config(

@@ -75,6 +75,7 @@ async def pair(
     *,
     local_models: bool = False,
     heartbeat_seconds: float = QUIET_SECONDS,
+    models_file: Path | None = None,
     **automation: Any,
 ) -> AsyncIterator[Pair]:
     """`automation` are settings of automation_service. With an authority both speak mTLS."""
@@ -105,6 +106,7 @@ async def pair(
                 peer_address=automation_address,
                 local_models=local_models,
                 heartbeat_seconds=heartbeat_seconds,
+                **({} if models_file is None else {"models_file": models_file}),
                 **chat_tls,
             ),
             clock=clock,

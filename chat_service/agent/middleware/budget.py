@@ -13,8 +13,9 @@ from shared import errors
 def limit_output(
     run: AgentRun, messages: Sequence[BaseMessage], asked: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Returns the `max_tokens` setting of the next call. Raises BudgetExceeded at zero.
+    """Returns the `max_tokens` setting of the next call.
 
+    Raises BudgetExceeded at zero, and BudgetUnenforceable for a model without a price.
     Returns {} without a budget, or when the budget exceeds the context window. `asked` is the
     call's settings, whose tools and response format cost input tokens too.
     """
@@ -22,6 +23,8 @@ def limit_output(
     if budget is None:
         return {}
     config = run.context.model.config
+    if not config.is_priced:
+        raise errors.BudgetUnenforceable(config.display_name)
     reads = config.cost_micros(input_tokens=_prompt_tokens(messages, asked), output_tokens=0)
     left = budget - _spent(run, messages) - reads
     if left <= 0:

@@ -120,7 +120,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _cost(run: AgentRun, plan: Sequence[Json], runs: int, cap: float | None) -> dict[str, Any]:
     tasks = [step for step in plan if step.get("action") == "agent_task"]
-    configs = [_model(run, step) for step in tasks]
+    configs = [_model(run, step, capped=cap is not None) for step in tasks]
     unpriced = next((name for config, name in configs if config is None), None)
     if unpriced is not None:
         return {"estimated_cost": f"unknown: {unpriced} has no price"}
@@ -149,19 +149,23 @@ def _dollars(amount: float) -> str:
     return f"about {rounded.quantize(1) if rounded >= 10 else rounded:,f} USD"
 
 
-def _model(run: AgentRun, step: Json) -> tuple[ModelConfig | None, str]:
-    """Returns a step's model, None if it has no price, and its name. Tasks have no pins."""
+def _model(run: AgentRun, step: Json, *, capped: bool) -> tuple[ModelConfig | None, str]:
+    """Returns a step's model, None if it has no price, and its name. Tasks have no pins.
+
+    With a cap only a model with a price is chosen.
+    """
     wanted = step.get("config", {}).get("model")
     models = run.deps.models()
     if wanted:
         found = [c for c in models.values() if wanted in (c.model, c.display_name)]
     else:
         found = [c for c in sorted(models.values(), key=lambda c: -c.id) if c.auto_eligible]
+        if capped:
+            found = [c for c in found if c.is_priced] or found
         found = found or [run.context.model.config]
     if not found:
         return None, str(wanted)
-    priced = found[0].input_price or found[0].output_price
-    return (found[0] if priced else None), found[0].display_name
+    return (found[0] if found[0].is_priced else None), found[0].display_name
 
 
 def _tokens(step: Json) -> tuple[int, int]:

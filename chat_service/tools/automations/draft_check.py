@@ -31,6 +31,8 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "too_large": "make it shorter",
     "invalid_input": "change `static_inputs` or `inputs.schema`",
     "invalid_schema": "write a valid JSON Schema of an object",
+    "budget_unenforceable": "name a model with a price, or say in `issues` that no budget can be "
+    "kept",
     never_fires.REASON: "change the time",
 }
 _NO_TRIGGER: Final = "has no trigger, so it would never run"

@@ -17,6 +17,7 @@ from tests.chat_service.api.test_tasks import asking, headers, run
 from tests.chat_service.conftest import Serving
 from tests.support.chat import WORKSPACE, Chat
 from tests.support.models import model
+from tests.support.refusals import refusal
 from tests.support.scripted_model import (
     DONE,
     Reply,
@@ -95,6 +96,38 @@ async def test_an_answer_that_the_budget_cut_off_exceeds_it(
     assert provider.asked[0]["max_completion_tokens"] == 5
     assert reason(events) == "BUDGET_EXCEEDED"
     assert events[-1].result.usage.cost_micros == 5
+
+
+@pytest.mark.parametrize("named", ["", "demo-b"])
+async def test_a_task_with_a_budget_uses_no_model_without_a_price(
+    serve: Serving, headers: Headers, demo: DemoServer, named: str
+) -> None:
+    chat = await serve(model(-1, "demo-b"))
+    refused = await refusal(
+        chat.agent.RunTask(asking(budget_micros=10_000, model=named), metadata=headers)
+    )
+    assert refused.reason == "BUDGET_UNENFORCEABLE"
+    assert not demo.controls.log()
+    assert (await run(chat, headers, asking(model=named)))[-1].result.text
+
+
+async def test_a_task_with_a_budget_is_given_a_model_with_a_price_or_one_that_is_free(
+    serve: Serving, headers: Headers, demo: DemoServer
+) -> None:
+    free = {"input_price": 0, "output_price": 0}
+    models = [model(-1, "demo-b"), model(-2, "demo-a", **PRICE), model(-3, "demo", **free)]
+    chat = await serve(*models)
+    for asked in (asking(), asking(budget_micros=10_000)):
+        assert (await run(chat, headers, asked))[-1].result.text
+    free_task = asking(budget_micros=10_000, model="demo")
+    assert (await run(chat, headers, free_task))[-1].result.usage.cost_micros == 0
+    assert [seen.model for seen in demo.controls.log()] == ["demo-b", "demo-a", "demo"]
+    told = await chat.agent.ListCapabilities(pb.ListCapabilitiesRequest(), metadata=headers)
+    assert [(list(m.names), m.priced, m.auto) for m in told.models] == [
+        (["demo-b", "demo-b -1"], False, True),
+        (["demo-a", "demo-a -2"], True, True),
+        (["demo", "demo -3"], True, True),
+    ]
 
 
 async def test_a_budget_ends_a_task_between_its_calls(

@@ -1,12 +1,15 @@
 """kill -9 of each service in each half of the road: nothing is lost and nothing happens twice."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import grpc
 import pytest
 from rota.automation.v1 import automation_pb2 as pb
@@ -39,6 +42,7 @@ class Road:
     stub: chat_pb2_grpc.ChatServiceStub
     automations: automation_pb2_grpc.AutomationServiceStub
     metadata: list[tuple[str, str]]
+    databases: ServiceDatabases
 
     async def send(self) -> list[chat_pb2.TurnEvent]:
         call = self.stub.SendMessage(asking(ASKED), metadata=self.metadata, wait_for_ready=True)
@@ -99,7 +103,22 @@ class Road:
         whole: pb.Run = await self.automations.GetRun(
             pb.GetRunRequest(name=run.name), metadata=self.metadata
         )
+        # Whoever died, the run counts what its task used, once.
+        [told] = await self.chat_rows("select usage from turns where task is not null")
+        spent = json.loads(told["usage"])
+        used = (whole.usage.input_tokens, whole.usage.output_tokens, whole.usage.untold_tasks)
+        assert used == (spent["input_tokens"], spent["output_tokens"], 0)
+        assert used > (0, 0, 0)
         return whole
+
+    async def chat_rows(self, query: str) -> list[Any]:
+        connection = await asyncpg.connect(
+            self.databases.superuser, server_settings={"search_path": "chat"}
+        )
+        try:
+            return list(await connection.fetch(query))
+        finally:
+            await connection.close()
 
     async def _runs(self) -> list[pb.Run]:
         listed = await self.automations.ListRuns(
@@ -136,6 +155,7 @@ async def road(both_databases: ServiceDatabases, tmp_path: Path) -> AsyncIterato
             stub=chat_pb2_grpc.ChatServiceStub(to_chat),
             automations=automation_pb2_grpc.AutomationServiceStub(to_automation),
             metadata=keys.user_headers(),
+            databases=both_databases,
         )
 
 

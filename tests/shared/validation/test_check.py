@@ -1,6 +1,7 @@
 """A definition against the registries."""
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from shared.definition.envelope import AutomationCreate, AutomationDefinition
 from shared.registries.actions.agent_task import AGENT_TASK
 from shared.registries.actions.types import ActionContext, ActionDefinition, ActionResult
 from shared.registries.capabilities.types import Capability
-from shared.registries.catalogue import Catalogue
+from shared.registries.catalogue import Catalogue, TaskModel
 from shared.registries.triggers.schedule import SCHEDULE
 from shared.registries.triggers.types import TriggerDefinition
 from shared.validation.check import check
@@ -432,3 +433,36 @@ def test_the_schemas_of_all_steps_are_checked_within_one_cost() -> None:
         for n in range(8)
     ]  # fmt: skip
     assert any("takes too long" in fault.message for fault in check(create, CATALOGUE))
+
+
+PRICED = TaskModel(names=("large-2026", "Large"), priced=True, auto=True)
+UNPRICED = TaskModel(names=("small-2026", "Small"), priced=False, auto=True)
+NAMED_MODEL = "definition.plan[0].config.model"
+
+
+@pytest.mark.parametrize(
+    ("models", "named", "cap", "field"),
+    [
+        ((PRICED, UNPRICED), "", 1, ""),
+        ((PRICED, UNPRICED), "Large", 1, ""),
+        ((PRICED, UNPRICED), "Small", None, ""),
+        ((PRICED, UNPRICED), "Small", 1, NAMED_MODEL),
+        ((PRICED, UNPRICED), "small-2026", 1, NAMED_MODEL),
+        ((PRICED, UNPRICED), "workspaces/w/modelConfigs/7", 1, NAMED_MODEL),
+        ((PRICED, UNPRICED), "not-known-here", 1, ""),
+        ((UNPRICED,), "", 1, "definition.execution.budget_cap_usd"),
+        ((replace(PRICED, auto=False), UNPRICED), "", 1, "definition.execution.budget_cap_usd"),
+        ((replace(PRICED, auto=False), UNPRICED), "Large", 1, ""),
+        ((UNPRICED,), "", None, ""),
+        (None, "Small", 1, ""),
+    ],
+)
+def test_a_cap_that_no_price_can_keep_is_a_fault(
+    models: tuple[TaskModel, ...] | None, named: str, cap: float | None, field: str
+) -> None:
+    said = deepcopy(GOOD)
+    said["definition"]["plan"][0]["config"] |= {"model": named} if named else {}
+    said["definition"]["execution"] = {} if cap is None else {"budget_cap_usd": cap}
+    found = check(said, replace(CATALOGUE, models=models))
+    wanted = [(field, "budget_unenforceable")] if field else []
+    assert [(one.field, one.reason) for one in found] == wanted

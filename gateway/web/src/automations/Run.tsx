@@ -72,6 +72,7 @@ function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; 
   const [start, end] = [dateOf(run.startTime), dateOf(run.endTime)];
   const took = start && (end ? span(start, end) : `${relative(start)}, still going`);
   const cost = Number(run.usage?.costMicros ?? 0n) / 1e6;
+  const untold = run.usage?.untoldTasks ?? 0;
   const tokens = Number((run.usage?.inputTokens ?? 0n) + (run.usage?.outputTokens ?? 0n));
   return (
     <>
@@ -82,7 +83,7 @@ function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; 
           ["Took", took],
           ["Revision", String(run.revision)],
           ["Tokens", tokens ? tokens.toLocaleString("en") : ""],
-          ["Cost", cost ? `${cost.toFixed(4)} USD` : ""],
+          ["Cost", [cost ? `${cost.toFixed(4)} USD` : "", untold && `${untold === 1 ? "a task has" : `${untold} tasks have`} not told theirs yet`].filter(Boolean).join("; ")],
         ]}
       />
       {run.output && (

@@ -133,14 +133,26 @@ class ListCapabilitiesRequest(_message.Message):
     def __init__(self, known_version: _Optional[str] = ...) -> None: ...
 
 class ListCapabilitiesResponse(_message.Message):
-    __slots__ = ("capabilities", "catalogue_version", "unchanged")
+    __slots__ = ("capabilities", "catalogue_version", "unchanged", "models")
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     CATALOGUE_VERSION_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
     capabilities: _containers.RepeatedCompositeFieldContainer[Capability]
     catalogue_version: str
     unchanged: bool
-    def __init__(self, capabilities: _Optional[_Iterable[_Union[Capability, _Mapping]]] = ..., catalogue_version: _Optional[str] = ..., unchanged: _Optional[bool] = ...) -> None: ...
+    models: _containers.RepeatedCompositeFieldContainer[TaskModel]
+    def __init__(self, capabilities: _Optional[_Iterable[_Union[Capability, _Mapping]]] = ..., catalogue_version: _Optional[str] = ..., unchanged: _Optional[bool] = ..., models: _Optional[_Iterable[_Union[TaskModel, _Mapping]]] = ...) -> None: ...
+
+class TaskModel(_message.Message):
+    __slots__ = ("names", "priced", "auto")
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    PRICED_FIELD_NUMBER: _ClassVar[int]
+    AUTO_FIELD_NUMBER: _ClassVar[int]
+    names: _containers.RepeatedScalarFieldContainer[str]
+    priced: bool
+    auto: bool
+    def __init__(self, names: _Optional[_Iterable[str]] = ..., priced: _Optional[bool] = ..., auto: _Optional[bool] = ...) -> None: ...
 
 class Capability(_message.Message):
     __slots__ = ("id", "description", "input_schema", "output_schema")

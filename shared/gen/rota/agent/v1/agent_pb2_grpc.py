@@ -81,7 +81,8 @@ class AgentServiceServicer:
     def CancelTask(self, request, context):
         """Stops the task of a request_id within seconds. A task that has ended, or
         that never began, is answered in the same way: nothing of it runs on. One
-        that never began will not begin later.
+        that never began will not begin later. The user of the service token may
+        have lost access by now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -386,16 +386,18 @@ class Artifact(_message.Message):
     def __init__(self, artifact_id: _Optional[str] = ..., step_id: _Optional[str] = ..., mime_type: _Optional[str] = ..., content: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("input_tokens", "output_tokens", "cached_tokens", "cost_micros")
+    __slots__ = ("input_tokens", "output_tokens", "cached_tokens", "cost_micros", "untold_tasks")
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COST_MICROS_FIELD_NUMBER: _ClassVar[int]
+    UNTOLD_TASKS_FIELD_NUMBER: _ClassVar[int]
     input_tokens: int
     output_tokens: int
     cached_tokens: int
     cost_micros: int
-    def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ...) -> None: ...
+    untold_tasks: int
+    def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ..., untold_tasks: _Optional[int] = ...) -> None: ...
 
 class RunEvent(_message.Message):
     __slots__ = ("sequence", "create_time", "started", "step_updated", "step_progress", "ended", "heartbeat")

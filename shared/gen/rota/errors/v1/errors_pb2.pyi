@@ -48,6 +48,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     NO_SLOT_LEFT: _ClassVar[ErrorReason]
     SLOT_NOT_SKIPPED: _ClassVar[ErrorReason]
     TOO_MANY_SKIPS: _ClassVar[ErrorReason]
+    BUDGET_UNENFORCEABLE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 UNAUTHENTICATED: ErrorReason
 PERMISSION_DENIED: ErrorReason
@@ -90,3 +91,4 @@ SLOT_MISMATCH: ErrorReason
 NO_SLOT_LEFT: ErrorReason
 SLOT_NOT_SKIPPED: ErrorReason
 TOO_MANY_SKIPS: ErrorReason
+BUDGET_UNENFORCEABLE: ErrorReason

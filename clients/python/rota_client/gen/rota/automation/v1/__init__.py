@@ -976,6 +976,9 @@ class ExecutionBlock(betterproto2.Message):
     budget_cap_usd: "float | None" = betterproto2.field(5, betterproto2.TYPE_DOUBLE, optional=True)
     """
     The most a run may spend on models, in US dollars, above 0. Absent: no cap.
+    With a cap only models with a price are used: a step that names another, or
+    a choice among models without one, is invalid (`budget_unenforceable`), and
+    fails with BUDGET_UNENFORCEABLE where it was saved before.
     """
 
     on_failure: "list[PlanStep]" = betterproto2.field(6, betterproto2.TYPE_MESSAGE, repeated=True)
@@ -2965,6 +2968,13 @@ class Usage(betterproto2.Message):
     cost_micros: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
     """
     Cost in millionths of a US dollar.
+    """
+
+    untold_tasks: "int" = betterproto2.field(5, betterproto2.TYPE_INT32)
+    """
+    Number of tasks that were stopped and whose usage is not known yet. It is
+    added when it is told, also after the run has ended; until then each counts
+    against budget_cap_usd as what it was given.
     """
 
 

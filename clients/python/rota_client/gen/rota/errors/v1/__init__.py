@@ -312,3 +312,10 @@ class ErrorReason(betterproto2.Enum):
     may be.
     {"reason": "TOO_MANY_SKIPS", "metadata": {"resource": "…", "limit": "100"}}
     """
+
+    BUDGET_UNENFORCEABLE = 42
+    """
+    FAILED_PRECONDITION. A task has a budget, and its model has no price; `model`
+    is empty when none that may be chosen for it has one.
+    {"reason": "BUDGET_UNENFORCEABLE", "metadata": {"model": "gpt-5"}}
+    """
