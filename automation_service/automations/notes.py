@@ -69,7 +69,9 @@ def _of_trigger(owner: Automation, trigger: Trigger, now: datetime) -> Iterator[
     decided = _moment(trigger.decided_until, zone)
     name = f"The trigger {trigger.trigger_id}"
     if trigger.disabled_reason and not trigger.enabled:
-        yield f"{name} is off, and no slot after {decided} is decided: {trigger.disabled_reason}"
+        off = trigger.disabled_time
+        since = f"has been off since {_moment(off, zone)}" if off else "is off"
+        yield f"{name} {since}, and no slot after {decided} is decided: {trigger.disabled_reason}"
     elif not trigger.enabled:
         yield f"{name} has been switched off since {decided}."
     elif trigger.next_fire_time is None and config is not None:

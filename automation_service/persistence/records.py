@@ -35,6 +35,7 @@ class Trigger:
     last_fired_at: datetime | None = None
     fires: int = 0
     disabled_reason: str = ""
+    disabled_time: datetime | None = None
     skips: tuple[SlotSkip, ...] = ()  # the earliest first; those of decided slots may be among them
     create_time: datetime
 

@@ -170,9 +170,11 @@ async def find_last_slots(connection: AsyncConnection, ids: Sequence[UUID]) -> d
     }
 
 
-async def disable_triggers(connection: AsyncConnection, ids: Sequence[UUID], reason: str) -> None:
+async def disable_triggers(
+    connection: AsyncConnection, ids: Sequence[UUID], reason: str, now: datetime
+) -> None:
     if ids:
-        await fetch(connection, _DISABLE, list(ids), reason)
+        await fetch(connection, _DISABLE, list(ids), reason, now)
 
 
 def _columns(rows: Sequence[Any], of: Any) -> list[list[Any]]:
@@ -260,5 +262,7 @@ cross join lateral (
 
 _DISABLE = """
 update automation.automation_triggers
-set enabled = false, next_fire_time = null, disabled_reason = $2 where id = any($1::uuid[])
+set enabled = false, next_fire_time = null, disabled_reason = $2,
+    disabled_time = case when enabled then $3 else disabled_time end
+where id = any($1::uuid[])
 """

@@ -96,6 +96,8 @@ triggers = sa.Table(
     sa.Column("last_fired_at", _TIME),
     sa.Column("fires", sa.Integer, nullable=False, server_default="0"),
     sa.Column("disabled_reason", sa.Text, nullable=False, server_default=""),
+    # Since when the service has disabled it; null when an older process did.
+    sa.Column("disabled_time", _TIME),
     # Slots that somebody skipped, with who and why. Those that are decided stay until the next
     # skip of the trigger.
     _json("skips", default="[]"),

@@ -142,6 +142,7 @@ def _trigger(row: Any) -> Trigger:
         last_fired_at=row.last_fired_at,
         fires=row.fires,
         disabled_reason=row.disabled_reason,
+        disabled_time=row.disabled_time,
         skips=tuple(_skip(stored) for stored in row.skips),
         create_time=row.create_time,
     )

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import Enum, auto
 from functools import partial
 from typing import Any, Final
@@ -35,6 +36,7 @@ from shared.registries.actions.types import (
     AgentTask,
     Progress,
     TaskAgent,
+    Usage,
 )
 from shared.telemetry import logs
 from shared.templates.job import StepJob, render_step
@@ -70,6 +72,7 @@ class RunExecutor:
     _plan_ids: set[str] = field(init=False)
     _sizes: OutputSizes = field(init=False, default_factory=OutputSizes)
     _attempt_agent: AttemptAgent | None = field(default=None, init=False)
+    _began: bool = field(default=False, init=False)  # an attempt of a step
 
     def __post_init__(self) -> None:
         self.definition = definitions.parse(self.claim.snapshot).definition
@@ -189,6 +192,7 @@ class RunExecutor:
         if not stopped and self.stop_reason is not StopReason.ACCESS_LOST:
             return
         now = rfc3339(self.clock.now())
+        await self._stop_unstored(status)
         for result in list(self.run_log.results):
             if result.status == "running":
                 ended = await self._stop_task(result)
@@ -245,6 +249,7 @@ class RunExecutor:
             result = step_results.start_attempt(step, self._result(step), self.clock.now())
             result = replace(result, notes=notes)
             self.run_log.put_result(result)
+            self._began = True
             action_result: ActionResult | None = None
             try:
                 action_result = await self._call(step, action, config, result)
@@ -418,6 +423,36 @@ class RunExecutor:
             result, untold={**(result.untold or {}), task.request_id: task.budget_micros}
         )
 
+    async def _stop_unstored(self, status: RunStatus) -> None:
+        """Stops the task that an earlier worker may have begun without storing its start."""
+        if self.claim.attempt == 1 or self._began:
+            return
+        ended = ("succeeded", "skipped")
+        results = ((step, self._result(step)) for step in self._steps())
+        step, before = next(
+            ((s, r) for s, r in results if r is None or r.status not in ended), (None, None)
+        )
+        # An attempt that is stored as running is the last one that was begun.
+        if step is None or (before is not None and (before.is_interrupted or before.finished_at)):
+            return
+        result = step_results.start_attempt(step, before, self.clock.now())
+        task = self._task(f"{self.claim.run}:{step.step_id}:{result.attempts}")
+        used = await self.agent.cancel_task(task)
+        if used == Usage():
+            return  # most likely it never began
+        if used is None:
+            result = replace(result, untold={**(result.untold or {}), task.request_id: 0})
+        else:
+            result = replace(result, usage=step_results.add_usage(result.usage, used))
+        now = rfc3339(self.clock.now())
+        self.run_log.put_result(replace(result, status=status.value, finished_at=now))
+
+    def _steps(self) -> Sequence[PlanStep]:
+        """The steps that were in progress when this worker claimed the run."""
+        if self.claim.end_reason is None:
+            return self.definition.plan
+        return self.definition.execution.on_failure
+
     async def _ask_untold(self) -> None:
         """Asks again what stopped tasks used, so that the budget counts it and no more."""
         for result in list(self.run_log.results):
@@ -461,5 +496,6 @@ async def fail_unreadable(run_log: RunLog, error: ValueError) -> None:
 def _budget_exceeded(definition: AutomationDefinition) -> errors.BudgetExceeded:
     return errors.BudgetExceeded(
         "the budget of the run is used up",
-        metadata={"budget_cap_usd": str(definition.execution.budget_cap_usd)},
+        # In digits, with no power of ten.
+        metadata={"budget_cap_usd": f"{Decimal(str(definition.execution.budget_cap_usd)):f}"},
     )

@@ -138,7 +138,7 @@ class Dispatcher:
     ) -> None:
         fresh = await rows.insert_slots(connection, [d.row for _, d in decided.slots], now)
         await rows.update_triggers(connection, decided.updates, zones.VERSION)
-        await rows.disable_triggers(connection, decided.unreadable, UNREADABLE)
+        await rows.disable_triggers(connection, decided.unreadable, UNREADABLE, now)
         await run_endings.replace_runs(connection, _find_replacements(decided, fresh), now)
         wakes = [d.row.run for _, d in decided.slots if d.run_may_start and d.row.run in fresh]
         await self.queue.enqueue(connection, [run for run in wakes if run is not None])
@@ -199,7 +199,7 @@ async def recompute_fire_times(
             until[trigger.id] = after
     await rows.insert_slots(connection, again, now)
     await rows.update_fire_times(connection, times, until, zones.VERSION)
-    await rows.disable_triggers(connection, unreadable, UNREADABLE)
+    await rows.disable_triggers(connection, unreadable, UNREADABLE, now)
 
 
 def log_decisions(decided: DispatchResult) -> None:

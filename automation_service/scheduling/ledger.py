@@ -200,7 +200,8 @@ def _future(owner: Automation, trigger: Trigger, slot: PlannedSlot) -> str:
 
 def _undecided(trigger: Trigger) -> str:
     if not trigger.enabled:
-        return f"The trigger is disabled. {trigger.disabled_reason}".strip()
+        since = f" since {rfc3339(trigger.disabled_time)}" if trigger.disabled_time else ""
+        return f"The trigger is disabled{since}. {trigger.disabled_reason}".strip()
     if trigger.next_fire_time is None:
         return "The schedule had ended, or the automation is archived."
     return "It has not been decided, or the schedule was changed after it."

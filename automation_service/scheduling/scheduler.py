@@ -251,7 +251,7 @@ class Scheduler:
                 raise
             log.error("trigger_disabled", trigger=str(trigger), exc_info=error)
             async with database.transaction(self.db) as connection:
-                await rows.disable_triggers(connection, [trigger], UNWRITABLE)
+                await rows.disable_triggers(connection, [trigger], UNWRITABLE, now)
             return
         log_decisions(result)
 

@@ -64,6 +64,7 @@ def build_schedule_update(trigger: Trigger, spec: TriggerSpec, now: datetime) ->
     return {
         "enabled": spec.enabled,
         "disabled_reason": "",
+        "disabled_time": None,
         "decided_until": now,
         "next_fire_time": compute_next_fire_time(config, str(trigger.id), now, fires=trigger.fires),
         "tzdata_version": zones.VERSION,

@@ -134,14 +134,14 @@ def _cost(run: AgentRun, plan: Sequence[Json], runs: int, cap: float | None) -> 
     models = sorted({name for _, name in configs})
     read_and_written = sum(map(sum, tokens))
     basis = f"{runs:,} runs of about {read_and_written:,} tokens at the prices of {_listed(models)}"
-    month = f"{_dollars(one * runs)} a month" if models else "nothing: no step calls a model"
+    month = f"{format_dollars(one * runs)} a month" if models else "nothing: no step calls a model"
     return {
         "estimated_cost": f"{month} ({basis})" if models else month,
         "estimated_cost_usd": float(f"{one * runs:.2g}"),
     }
 
 
-def _dollars(amount: float) -> str:
+def format_dollars(amount: float) -> str:
     """The amount with two significant digits, and none of a power of ten: `about 550 USD`."""
     if 0 < amount < _LEAST_SHOWN:
         return f"less than {_LEAST_SHOWN:.4f} USD"

@@ -67,6 +67,16 @@ def of(
             "is off, and no slot after 2026-12-01 09:00 Europe/Paris is decided: Its zone is gone.",
         ),
         (
+            {
+                "enabled": False,
+                "disabled_reason": "Its zone is gone.",
+                "disabled_time": DECIDED + timedelta(minutes=5),
+            },
+            {},
+            "has been off since 2026-12-01 09:05 Europe/Paris, and no slot after 2026-12-01 09:00 "
+            "Europe/Paris is decided: Its zone is gone.",
+        ),
+        (
             {"next_fire_time": None},
             {"end_time": "2026-12-02T00:00:00Z"},
             "has been over since 2026-12-02 01:00 Europe/Paris, its end_time.",

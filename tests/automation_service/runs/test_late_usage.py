@@ -114,10 +114,11 @@ async def test_the_task_of_a_run_that_can_not_be_read_is_stopped_and_counted(
     name = (await rota.create(plan(step("one")))).name
     clock.set(FIRST)
 
-    async def begun() -> bool:
-        return bool(agent.begun)
+    async def stored() -> bool:
+        [run] = await rota.runs(name) or [None]
+        return bool(agent.begun and run and (await rota.run(run.name)).step_results)
 
-    await until(begun)
+    await until(stored)
     await execute(
         rota.url,
         "update automation_runs set attempt = attempt + 1, events = events + 1,"

@@ -111,6 +111,12 @@ async def test_on_failure_has_a_time_of_its_own_after_which_the_run_ends_as_it_w
 ) -> None:
     name, act = await _begun(rota, clock, agent)
     await act.told.wait()
+
+    async def stored() -> bool:
+        [run] = await rota.runs(name)
+        return "tell" in statuses(await rota.run(run.name))
+
+    await until(stored)
     [row] = await execute(
         rota.url, "select deadline - clock_timestamp() as left from automation_runs"
     )

@@ -90,3 +90,31 @@ async def test_what_the_task_of_a_stopped_run_used_is_counted_once(
     assert statuses(run) == {"one": wanted}
     assert run.usage.cost_micros == 70
     assert agent.cancelled == {agent.begun[0].request_id}
+
+
+@pytest.mark.parametrize("told", [Usage(cost_micros=70), None])
+async def test_a_task_whose_start_was_not_stored_is_stopped_and_counted(
+    rota: Running, clock: ManualClock, agent: FakeAgent, told: Usage | None
+) -> None:
+    """Its worker was killed between the call and the next checkpoint, and the run is cancelled."""
+    answers = [told, Usage(cost_micros=70)]
+    agent.act, agent.used = hang, lambda task: answers.pop(0)
+    name = (await rota.create(plan(step("one")))).name
+    clock.set(FIRST)
+
+    async def begun() -> bool:
+        return bool(agent.begun)
+
+    await until(begun)
+    await execute(
+        rota.url,
+        "update automation_runs set attempt = attempt + 1, events = events + 1,"
+        " step_results = '[]', cancel_requested = true",
+    )
+
+    async def counted() -> bool:
+        [run] = await rota.runs(name)
+        return bool(run.state == pb.Run.CANCELLED and run.usage.cost_micros == 70)
+
+    await until(counted)
+    assert agent.cancelled == {agent.begun[0].request_id}

@@ -1,6 +1,6 @@
 """Many triggers are decided in one transaction, and each as if it were alone."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from rota.automation.v1 import automation_pb2 as pb
@@ -109,6 +109,7 @@ async def test_a_trigger_whose_slot_can_not_be_written_is_disabled_and_hurts_nob
         trigger = (await rota.get(bad)).triggers[0]
         assert not trigger.enabled
         assert trigger.disabled_reason == "Its slots can't be written; save it again to enable it."
+        assert trigger.disabled_time.ToDatetime(tzinfo=UTC) == FIRST
         assert await outcomes(rota, bad) == []
         assert len(await rota.runs(bad)) == 1
 

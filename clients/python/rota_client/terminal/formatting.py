@@ -1,7 +1,9 @@
 """Values → text for a person, with a mark for each character that nobody sees."""
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -64,6 +66,8 @@ def format_value(said: Any) -> str:
             return sanitize(", ".join(str(entry) for entry in said)) or "none"
         case None:
             return "none"
+        case float() if math.isfinite(said):
+            return f"{Decimal(str(said)):f}"
         case _:
             return sanitize(json.dumps(said, ensure_ascii=False))
 

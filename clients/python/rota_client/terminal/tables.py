@@ -358,7 +358,9 @@ def _trigger_line(trigger: Trigger, *, paused: bool) -> str:
     when = format_moment(trigger.next_fire_time) or "never"
     if paused:
         when = f"paused; would be {when}" if trigger.next_fire_time is not None else "paused"
-    why = f" ({sanitize(trigger.disabled_reason)})" if trigger.disabled_reason else ""
+    since = format_moment(trigger.disabled_time)
+    off = f"off since {since}: " if since else ""
+    why = f" ({off}{sanitize(trigger.disabled_reason)})" if trigger.disabled_reason else ""
     return f"{sanitize(trigger.trigger_id)}: {when}{why}"
 
 

@@ -1,16 +1,19 @@
 """What a card says of an automation beside its times: runs, cost, tools, failures, warnings."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.retry import RetryPolicies
 from chat_service.runtime.ports import RuntimeContext
 from chat_service.runtime.run_context import AgentDeps, AgentRun, RunContext
-from chat_service.tools.automations.consequences import estimate_consequences
+from chat_service.tools.automations.consequences import estimate_consequences, format_dollars
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
 from tests.chat_service.agent_bench import NOW
@@ -183,3 +186,11 @@ def test_what_happens_on_failure_names_retries_and_what_is_done_then() -> None:
         "A failed step is tried once more (s1 is not tried again); then tell is done; "
         "after ten failed runs in a row the automation pauses."
     )
+
+
+@given(st.floats(-6, 6).map(lambda power: 10.0**power))
+def test_an_amount_of_dollars_is_said_in_digits(amount: float) -> None:
+    said = re.fullmatch(r"(?:about|less than) ([0-9,]+(?:\.[0-9]+)?) USD", format_dollars(amount))
+    assert said
+    number = float(said[1].replace(",", ""))
+    assert number == (0.0001 if amount < 0.0001 else float(f"{amount:.2g}"))

@@ -144,7 +144,7 @@ class ExecutionBlock(_message.Message):
     def __init__(self, timeout_seconds: _Optional[int] = ..., max_retries: _Optional[int] = ..., retry_backoff: _Optional[str] = ..., concurrency: _Optional[str] = ..., budget_cap_usd: _Optional[float] = ..., on_failure: _Optional[_Iterable[_Union[PlanStep, _Mapping]]] = ...) -> None: ...
 
 class Trigger(_message.Message):
-    __slots__ = ("name", "trigger_id", "type", "config", "static_inputs", "enabled", "next_fire_time", "last_fire_time", "disabled_reason", "etag", "payload_digest", "next_slot", "skipped_slots")
+    __slots__ = ("name", "trigger_id", "type", "config", "static_inputs", "enabled", "next_fire_time", "last_fire_time", "disabled_reason", "etag", "payload_digest", "next_slot", "skipped_slots", "disabled_time")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TRIGGER_ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -158,6 +158,7 @@ class Trigger(_message.Message):
     PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
     NEXT_SLOT_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_SLOTS_FIELD_NUMBER: _ClassVar[int]
+    DISABLED_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     trigger_id: str
     type: str
@@ -171,7 +172,8 @@ class Trigger(_message.Message):
     payload_digest: str
     next_slot: PlannedSlot
     skipped_slots: _containers.RepeatedCompositeFieldContainer[SkippedSlot]
-    def __init__(self, name: _Optional[str] = ..., trigger_id: _Optional[str] = ..., type: _Optional[str] = ..., config: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., static_inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., enabled: _Optional[bool] = ..., next_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disabled_reason: _Optional[str] = ..., etag: _Optional[str] = ..., payload_digest: _Optional[str] = ..., next_slot: _Optional[_Union[PlannedSlot, _Mapping]] = ..., skipped_slots: _Optional[_Iterable[_Union[SkippedSlot, _Mapping]]] = ...) -> None: ...
+    disabled_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., trigger_id: _Optional[str] = ..., type: _Optional[str] = ..., config: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., static_inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., enabled: _Optional[bool] = ..., next_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disabled_reason: _Optional[str] = ..., etag: _Optional[str] = ..., payload_digest: _Optional[str] = ..., next_slot: _Optional[_Union[PlannedSlot, _Mapping]] = ..., skipped_slots: _Optional[_Iterable[_Union[SkippedSlot, _Mapping]]] = ..., disabled_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class SkippedSlot(_message.Message):
     __slots__ = ("slot_time", "fire_time", "local_time", "user", "note", "create_time")

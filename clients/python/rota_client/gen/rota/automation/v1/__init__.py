@@ -2688,6 +2688,14 @@ class Trigger(betterproto2.Message):
     Output only. The slots to come that SkipNextSlot skipped, the earliest first.
     """
 
+    disabled_time: "datetime.datetime | None" = betterproto2.field(
+        14, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
+    )
+    """
+    Output only. Since when the service has disabled it. Absent when it has not,
+    or when that is not known.
+    """
+
 
 default_message_pool.register_message("rota.automation.v1", "Trigger", Trigger)
 
