@@ -44,8 +44,11 @@ def _block(part: Mapping[str, Any]) -> dict[str, Any] | None:
     match part:
         case {"text": str(text)}:
             return {"type": "text", "text": text}
-        case {"mention": {"name": name, **more}}:
-            return {"type": "text", "text": f"[{more.get('display_name') or name}: {name}]"}
+        case {"mention": {"name": name, "display_name": str(title)}} if title:
+            return {"type": "text", "text": f"[{title}: {name}]"}
+        case {"mention": {"name": name}}:
+            text = f"[A mention was left out: there is no {name}, or the person may not read it.]"
+            return {"type": "text", "text": text}
         case {"image": {"data": str(data), **more}} if data:
             kind = more.get("mime_type") or "image/png"
             return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}}

@@ -12,10 +12,18 @@ _LONGEST_TITLE: Final = 30
 
 def start(parts: Sequence[Mapping[str, Any]]) -> pb.TurnEvent:
     """The step in progress, for a message's stored parts."""
-    titles = [_reference(p["mention"]) for p in parts if "mention" in p]
+    said = [part["mention"] for part in parts if "mention" in part]
+    titles = [_shorten(one["display_name"]) for one in said if one.get("display_name")]
+    left_out = [
+        f"Left out: {one['name']}; there is no such thing here, or you may not read it."
+        for one in said
+        if not one.get("display_name")
+    ]
     verb = "Analyzing" if titles else "Processing"
     item = " ".join(filter(None, [f"{verb}:", _query(parts), _references(titles)]))
-    return _step(_title(bool(titles)), item, pb.Step.IN_PROGRESS)
+    title = _title(bool(titles))
+    items = [item, *dict.fromkeys(left_out)]
+    return pb.TurnEvent(step=pb.Step(id=STEP, title=title, items=items, state=pb.Step.IN_PROGRESS))
 
 
 def complete(step: pb.Step) -> pb.TurnEvent:
@@ -45,10 +53,5 @@ def _references(titles: Sequence[str]) -> str:
     return "".join(f"[{title}]" for title in titles)
 
 
-def _reference(mention: Mapping[str, Any]) -> str:
-    title = str(mention.get("display_name") or mention.get("name", ""))
+def _shorten(title: str) -> str:
     return title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 3] + "…"
-
-
-def _step(title: str, item: str, state: "pb.Step.State") -> pb.TurnEvent:
-    return pb.TurnEvent(step=pb.Step(id=STEP, title=title, items=[item], state=state))

@@ -40,7 +40,7 @@ async def authorize_mentions(
     user: str,
     names: Sequence[str],
 ) -> dict[str, str]:
-    """The titles of the names that a user may read. Other names are left out.
+    """The titles of the names that a user may read. Others are not in the result.
 
     Raises PeerUnavailable when automation_service does not answer.
     """
@@ -62,16 +62,19 @@ async def render_mentions(
     turn: Turn,
     parts: Sequence[Mapping[str, Any]],
 ) -> list[str]:
-    """A titled text for each mention; none for one that is gone.
+    """A titled text for each mention that has a title; of one that is gone it says so.
 
     Texts that are too long together are cut, the longest first.
     """
     found = []
-    for name in dict.fromkeys(part["mention"]["name"] for part in parts if "mention" in part):
+    said = (part["mention"] for part in parts if "mention" in part)
+    titles = {one["name"]: one["display_name"] for one in said if one.get("display_name")}
+    for name, title in titles.items():
         try:
             found.append(await _block(db, automations, turn, name))
         except errors.RotaError as error:
             log.warning("mention_not_shown", turn=str(turn.id), reason=error.reason)
+            found.append(f"“{title}” ({name}) can't be read now, so nothing is known of it.")
     return _cut_together([block for block in found if block])
 
 

@@ -14,6 +14,7 @@ from chat_service.persistence.images import Image
 from chat_service.runtime.ports import REFERENCE, AutomationsPort
 from chat_service.tools.capabilities.fetch_url import Fetcher
 from shared import errors
+from shared.invisible_characters import clean_name
 
 LARGEST: Final = 5 << 20
 LARGEST_TOGETHER: Final = 20 << 20
@@ -102,7 +103,7 @@ class UserMessageReader:
     fetcher: Fetcher
 
     async def read(self, given: Sequence[MessagePart], workspace: str, user: str) -> UserMessage:
-        """Fetches images given by URI, and drops mentions that the user may not read."""
+        """Fetches images given by URI. A mention that the user may not read has no title."""
         kept = await read_images(
             [part for part in given if isinstance(part, ImagePart)], self.fetcher
         )
@@ -118,6 +119,8 @@ class UserMessageReader:
                     parts.append(image_part(next(left)))
                 case MentionPart(name=name) if name in titles:
                     parts.append({"mention": {"name": name, "display_name": titles[name]}})
+                case MentionPart(name=name):
+                    parts.append({"mention": {"name": clean_name(name) or "?"}})
                 case TextPart(text=text):
                     parts.append({"text": text})
         return UserMessage(parts=parts, images=kept)

@@ -84,6 +84,7 @@ def test_images_are_shown_and_mentions_named() -> None:
                 {"image": {"uri": "https://example.org/a.png"}},
                 {"image": {"uri": "images/kept"}},
                 {"mention": {"name": "workspaces/w/automations/a", "display_name": "News"}},
+                {"mention": {"name": "workspaces/w/automations/b"}},
             )
         ]
     )
@@ -94,6 +95,11 @@ def test_images_are_shown_and_mentions_named() -> None:
         {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
         {"type": "text", "text": "[an image]"},
         {"type": "text", "text": "[News: workspaces/w/automations/a]"},
+        {
+            "type": "text",
+            "text": "[A mention was left out: there is no workspaces/w/automations/b, or the "
+            "person may not read it.]",
+        },
     ]
 
 

@@ -153,14 +153,37 @@ async def test_what_a_later_turn_is_given_is_the_reference_only(reading: Reading
         "what is this",
     ],
 )
-async def test_what_the_person_may_not_read_is_dropped_and_the_rest_kept(
-    chat: Chat, name: str
+async def test_what_the_person_may_not_read_is_left_out_which_person_and_model_are_told(
+    reading: Reading, name: str
 ) -> None:
-    mine = await titled(chat, "Mine")
-    events = await send(chat, mentioning(name, mine))
+    mine = await titled(reading.chat, "Mine")
+    events = await send(reading.chat, mentioning(name, mine))
     assert events[-1].HasField("completed")
-    assert await mentions_of(chat, thread_of(events)) == [(mine, "Mine")]
-    assert list(events[1].step.items) == ["Analyzing: compare them [Mine]"]
+    assert await mentions_of(reading.chat, thread_of(events)) == [(name, ""), (mine, "Mine")]
+    assert list(events[1].step.items) == [
+        "Analyzing: compare them [Mine]",
+        f"Left out: {name}; there is no such thing here, or you may not read it.",
+    ]
+    context, question = reading.user_messages()
+    assert context.startswith("Thread “Mine”")
+    assert (
+        f"[A mention was left out: there is no {name}, or the person may not read it.]" in question
+    )
+
+
+async def test_what_is_gone_when_the_model_reads_it_is_told_to_it(
+    reading: Reading,
+    automations: MemoryAutomations,
+    automation: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def list_runs(**asked: Any) -> Any:
+        raise errors.ResourceNotFound(asked["name"])
+
+    monkeypatch.setattr(automations, "list_runs", list_runs)
+    await send(reading.chat, mentioning(automation))
+    context, _ = reading.user_messages()
+    assert context.endswith(f"({automation}) can't be read now, so nothing is known of it.")
 
 
 async def test_a_thread_of_another_workspace_is_dropped_though_the_person_is_in_both(
@@ -171,7 +194,7 @@ async def test_a_thread_of_another_workspace_is_dropped_though_the_person_is_in_
     request = pb.CreateThreadRequest(parent="workspaces/v", thread=pb.Thread(display_name="There"))
     there: pb.Thread = await chat.stub.CreateThread(request, metadata=chat.metadata)
     events = await send(chat, mentioning(there.name))
-    assert await mentions_of(chat, thread_of(events)) == []
+    assert await mentions_of(chat, thread_of(events)) == [(there.name, "")]
 
 
 async def test_a_title_in_the_request_is_not_believed(chat: Chat) -> None:
@@ -206,7 +229,7 @@ async def test_the_first_step_names_what_is_referred_to(
 
 async def test_a_message_of_dropped_mentions_alone_is_still_answered(chat: Chat) -> None:
     events = await send(chat, mentioning(f"{WORKSPACE}/threads/{uuid4()}", text=""))
-    assert list(events[1].step.items) == ["Processing: (message)"]
+    assert list(events[1].step.items)[:1] == ["Processing: (message)"]
     assert events[-1].HasField("completed")
 
 

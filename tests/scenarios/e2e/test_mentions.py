@@ -50,11 +50,19 @@ async def test_a_mentioned_automation_comes_with_its_next_fires_and_its_runs(
     assert f"Last runs: succeeded of {SLOT.isoformat()}" in context
 
 
-async def test_an_automation_of_nobody_and_one_of_another_workspace_are_dropped(
+async def test_an_automation_of_nobody_and_one_of_another_workspace_are_left_out(
     road: Pair, demo: DemoServer, keys: Keys
 ) -> None:
     name = await saved(road)
     elsewhere = name.replace(WORKSPACE, "workspaces/other")
-    events = await send(road, f"{WORKSPACE}/automations/{uuid4()}", elsewhere)
-    assert list(events[1].step.items) == ["Processing: how is it doing?"]
-    assert demo.controls.log("chat")[-1].roles == ["system", "user"]
+    nobodys = f"{WORKSPACE}/automations/{uuid4()}"
+    events = await send(road, nobodys, elsewhere)
+    items = list(events[1].step.items)
+    assert items[0] == "Processing: how is it doing?"
+    assert [item.split(";")[0] for item in items[1:]] == [
+        f"Left out: {nobodys}",
+        f"Left out: {elsewhere}",
+    ]
+    last = demo.controls.log("chat")[-1]
+    assert last.roles == ["system", "user"]
+    assert all(f"there is no {name}," in last.texts[-1] for name in (nobodys, elsewhere))

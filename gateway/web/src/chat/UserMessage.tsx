@@ -40,6 +40,7 @@ function linked(text: string, mentions: Mention[]) {
 }
 
 function Linked({ mention }: { mention: Mention }) {
+  if (!mention.displayName) return <span class="mention" title="There is no such thing here, or you may not read it.">{written(mention)} (left out)</span>;
   const to = resourceHref(mention.name) ?? (mention.name.includes("/threads/") ? href("chat", idOf(mention.name)) : undefined);
   return <a class="mention" href={to}>{written(mention)}</a>;
 }

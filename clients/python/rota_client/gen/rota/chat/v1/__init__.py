@@ -1141,13 +1141,14 @@ class Mention(betterproto2.Message):
     name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
     Required. `workspaces/{w}/threads/{t}` or
-    `workspaces/{w}/automations/{a}`. One that the caller may not read is
-    dropped.
+    `workspaces/{w}/automations/{a}`. One that does not exist, or that the caller
+    may not read, is left out: it has no display_name, the turn's first step
+    names it, and the model is told.
     """
 
     display_name: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
     """
-    Output only. Its title when it was mentioned.
+    Output only. Its title when it was mentioned. Empty when it was left out.
     """
 
 
