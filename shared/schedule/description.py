@@ -27,6 +27,9 @@ _MONTHS = (
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 # So many values or times are listed one by one, even if they are equally far apart.
 _FEW = 3
+_OF_EVERY_YEAR = " of every year"
+# Days of each month, in a leap year.
+_LONGEST = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def describe(config: ScheduleTriggerConfig) -> str:
@@ -40,7 +43,8 @@ def _form(config: ScheduleTriggerConfig) -> str:
         return f"Once, at {_time(config.at)} on {weekday}, {_date(config.at)}"
     if config.every is not None:
         return _interval(config.every)
-    return describe_cron(read_cron(config))
+    words = describe_cron(read_cron(config))
+    return words.removesuffix(_OF_EVERY_YEAR) if config.max_fires == 1 else words
 
 
 def _interval(every: Every) -> str:
@@ -74,8 +78,24 @@ def _time(local: datetime) -> str:
 
 def describe_cron(found: Cron) -> str:
     """What an expression names, without a time zone: `In July, at 09:00 on Monday`."""
-    words = _months(found) + _times(found) + _dates(found)
+    dates = _yearly(found)
+    if dates:
+        words = f"{_times(found)} on {_list(dates)}{_OF_EVERY_YEAR}"
+    else:
+        words = _months(found) + _times(found) + _dates(found)
     return words[0].upper() + words[1:]
+
+
+def _yearly(found: Cron) -> list[str]:
+    """The few dates of a year that an expression names; empty when it names others too."""
+    days, months = cron.values(found.days), cron.values(found.months)
+    others = found.nearest_workdays or found.last_days or found.last_workday
+    if found.any_day or not found.any_weekday or found.either_day or others:
+        return []
+    wrong = any(day > _LONGEST[month] for month in months for day in days)
+    if wrong or len(months) * len(days) > _FEW:
+        return []
+    return [f"{day} {_MONTHS[month]}" for month in months for day in days]
 
 
 def _months(found: Cron) -> str:

@@ -64,6 +64,10 @@ def _date(words: str) -> date:
     return date(int(year), MONTHS.index(month), int(day))
 
 
+def _day_of_year(words: str) -> date:
+    return _date(f"{words} 2024")
+
+
 def _require_weekday(moment: datetime, name: str) -> None:
     if DAYS[moment.weekday()] != name:
         raise ValueError(f"{moment} is no {name}")
@@ -131,6 +135,9 @@ def _minutes(words: str) -> Iterable[int]:
 def _dates(words: str) -> Dates:
     if not words:
         return lambda _: True
+    if found := re.fullmatch(r"on (.+) of every year", words):
+        named = {(d.month, d.day) for d in map(_day_of_year, re.split(r", | and ", found[1]))}
+        return lambda day: (day.month, day.day) in named
     if ", but only " in words:
         days, _, only = words.partition(", but only ")
         one, other = _days_of_month(days), _weekdays(only)

@@ -105,6 +105,13 @@ def test_sets_are_described(expression: str, words: str) -> None:
             "Every day at 09:00 from 1 March 2027, except on 11 dates between 21 December 2027 "
             "and 31 December 2027",
         ),
+        ({"cron": "0 9 1 12 *"}, "At 09:00 on 1 December of every year"),
+        ({"cron": "0 9 1 12 *", "max_fires": 1}, "At 09:00 on 1 December"),
+        (
+            {"cron": "0 9 1,2 1,12 *"},
+            "In January and December, at 09:00 on days 1 and 2 of the month",
+        ),
+        ({"cron": "0 9 31 2,3 *"}, "In February and March, at 09:00 on day 31 of the month"),
         (
             {"cron": "0 9 13 * FRI", "day_match": "all"},
             "At 09:00 on day 13 of the month, but only on Friday",
