@@ -3,6 +3,7 @@
 import re
 from typing import Any, Final
 
+from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 from google.rpc import error_details_pb2 as details
 from playwright.async_api import Browser, Page, expect
@@ -173,6 +174,61 @@ async def test_the_model_of_a_step_is_chosen_and_an_unknown_one_stays(browser: B
     await page.get_by_role("button", name="Approve with changes", exact=True).click()
     (decided,) = stub.seen("ChatService/DecideApproval")
     assert decided.decision.edit.payload["definition"]["plan"][0]["config"]["model"] == "Demo"
+    await page.context.close()
+
+
+async def test_a_schedule_takes_another_form_with_the_fields_that_fit(browser: Browser) -> None:
+    page, stub = await stubbed(browser, answers(approval()), where="#/approvals/a")
+    await unfolded(page)
+    kind = page.get_by_label("Kind of schedule", exact=True)
+    await expect(kind).to_have_value("cron")
+    await page.get_by_label("Cron", exact=True).fill("45 8 * * *")
+    await page.get_by_label("Not before", exact=True).fill("2027-01-31T09:00:00Z")
+    await kind.select_option("once")
+    moment = page.get_by_label("At", exact=True)
+    await expect(moment).to_have_value(re.compile("T08:45$"))
+    for gone in ("Cron", "Not before", "Fires at most", "Day of month and day of week"):
+        await expect(page.get_by_label(gone, exact=True)).to_have_count(0)
+    await moment.fill("2099-03-01T09:30")
+    await kind.select_option("every so often")
+    first = page.get_by_label("First time", exact=True)
+    await expect(first).to_have_value("2099-03-01T09:30")
+    await page.get_by_label("Unit", exact=True).select_option("minutes")
+    for gone in ("Skipped local times", "Repeated local times"):
+        await expect(page.get_by_label(gone, exact=True)).to_have_count(0)
+    await page.get_by_label("Count", exact=True).fill("90")
+    await page.get_by_label(re.compile("^Not on these dates")).fill("2099-12-24\n2099-12-25")
+    await page.get_by_role("button", name="Approve with changes", exact=True).click()
+    (decided,) = stub.seen("ChatService/DecideApproval")
+    sent = json_format.MessageToDict(decided.decision.edit.payload)
+    assert sent["definition"]["triggers"][0]["config"] == {
+        "every": {"unit": "minutes", "count": 90, "anchor": "2099-03-01T09:30"},
+        "timezone": "Europe/Paris",
+        "excluded_dates": ["2099-12-24", "2099-12-25"],
+    }
+    await page.context.close()
+
+
+async def test_a_fault_of_an_interval_is_told_at_its_field(browser: Browser) -> None:
+    wrong = details.BadRequest()
+    path = "decision.edit.payload.definition.triggers[0].config.every"
+    wrong.field_violations.add(field=f"{path}.anchor", description="is no time of the calendar")
+    card = approval()
+    every = {"unit": "days", "count": 2, "anchor": "2099-03-01T09:30"}
+    given = {**GIVEN["definition"]["triggers"][0], "config": {"every": every, "timezone": "UTC"}}
+    definition = {**GIVEN["definition"], "triggers": [given]}
+    card.payload.CopyFrom(struct({**GIVEN, "definition": definition}))
+    page, _ = await stubbed(
+        browser,
+        {**answers(card), "ChatService/DecideApproval": lambda _: refusal(3, "invalid", wrong)},
+        where="#/approvals/a",
+    )
+    await expect(page.get_by_text("every 2 days from 2099-03-01 09:30")).to_be_visible()
+    await page.get_by_role("button", name="Approve", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("Every · First time")
+    first = page.get_by_label("First time", exact=True)
+    await expect(first).to_be_focused()
+    await expect(first).to_have_attribute("aria-invalid", "true")
     await page.context.close()
 
 

@@ -144,7 +144,7 @@ export function Wrongs({ violations, show }: { violations: Violation[]; show: (f
 
 /** A schedule without a time that is left. */
 function isPast({ field, reason }: Violation): boolean {
-  return reason === "never_fires" && /\.config\.(?:cron|end_time)$/.test(field);
+  return reason === "never_fires" && /\.config\.(?:cron|at|every|end_time)$/.test(field);
 }
 
 function RawSide({ payload, change }: { payload: JsonValue; change: (payload: JsonValue) => void }) {

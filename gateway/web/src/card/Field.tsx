@@ -9,8 +9,9 @@ import { zones } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { models } from "../chat/models.js";
 import { catalogue } from "./catalogue.js";
-import { faultOf, NOT_JSON } from "./fault.js";
-import { choice, label, refusalText } from "./labels.js";
+import { faultOf, isLocalTime, NOT_JSON } from "./fault.js";
+import { choice, FORMS, label, refusalText } from "./labels.js";
+import { formsOf, inForm, uselessIn } from "./schedule.js";
 import { complete, names } from "./template.js";
 
 export interface Form {
@@ -47,7 +48,7 @@ export interface FieldProps {
 
 const LONG = ["prompt", "description", "goal", "when"];
 const FIRST = [
-  "cron", "timezone", "prompt", "tools", "model", "config", "enabled", "trigger_id", "step_id", "type", "action",
+  "cron", "at", "every", "count", "unit", "anchor", "timezone", "prompt", "tools", "model", "config", "enabled", "trigger_id", "step_id", "type", "action",
 ];
 
 export function fieldId(path: Path | string): string {
@@ -187,6 +188,7 @@ function Text({ path, schema, value, required, name, number }: FieldProps & { nu
             {...shared}
             class={key === "cron" ? "mono" : undefined}
             inputMode={number ? "decimal" : undefined}
+            type={isLocalTime(schema) && !faultOf(schema, shown || undefined) ? "datetime-local" : undefined}
             list={key === "timezone" ? "zones" : undefined}
             spellcheck={false}
             onInput={(event) => change(event.currentTarget.value)}
@@ -364,11 +366,23 @@ function Group(props: FieldProps) {
   const name = formatPath(props.path);
   const open = useOpen(violations.some((each) => each.field.startsWith(`${name}.`)) || props.path.length === 1);
   if (props.path.at(-1) === "config") return <ConfigFields {...props} />;
+  if (props.path.at(-1) === "every") return <Interval {...props} />;
   return (
     <details class="group wide" open={open}>
       <summary>{props.name ?? label(String(props.path.at(-1)))}</summary>
       <div class="grid"><Properties {...props} /></div>
     </details>
+  );
+}
+
+/** The parts of an interval, beside the other fields of its schedule. */
+function Interval(props: FieldProps) {
+  const field = useField(props.path, "", false);
+  return (
+    <div class="group wide" role="group" aria-label={label("every")} id={field.id} tabIndex={-1}>
+      <div class="grid"><Properties {...props} /></div>
+      {field.help(undefined)}
+    </div>
   );
 }
 
@@ -380,26 +394,50 @@ function useOpen(wanted: boolean): true | undefined {
 }
 
 const RARE = [
-  "max_fires", "start_time", "end_time", "jitter_seconds", "catchup_window_seconds", "on_gap", "on_fold",
+  "day_match", "excluded_dates", "max_fires", "start_time", "end_time", "jitter_seconds",
+  "catchup_window_seconds", "on_gap", "on_fold",
   "output_schema", "auto_approve",
 ];
 
 /** Important properties first; the others in a folded block. */
 function ConfigFields(props: FieldProps) {
   const { violations } = useContext(FormContext);
+  const value = objectOf(props.value);
+  const forms = formsOf(props.schema);
+  const given = forms.filter((each) => value[each] !== undefined && value[each] !== null);
+  const form = given[0] ?? forms[0];
+  // What has no meaning in its form, and is not there, has no field.
+  const left = [...forms.filter((each) => each !== form), ...uselessIn(form ?? "", value)].filter((each) => value[each] === undefined);
   const all = Object.keys(objectOf(props.schema.properties));
+  const required = Array.isArray(props.schema.required) ? props.schema.required : [];
+  const schema = form ? { ...props.schema, required: [...required, form] } : props.schema;
   const name = formatPath(props.path);
   const wrong = violations.some((each) => RARE.some((key) => each.field.startsWith(`${name}.${key}`)));
-  const used = RARE.some((key) => objectOf(props.value)[key] !== undefined && all.includes(key));
+  const used = RARE.some((key) => value[key] !== undefined && all.includes(key));
   const open = useOpen(wrong || used);
   return (
     <>
-      <Properties {...props} leave={RARE} />
+      {form && <FormChoice path={props.path} forms={forms} form={form} value={value} />}
+      <Properties {...props} schema={schema} leave={[...RARE, ...left]} />
       <details class="group wide" open={open}>
         <summary>More settings</summary>
-        <div class="grid"><Properties {...props} leave={all.filter((key) => !RARE.includes(key))} /></div>
+        <div class="grid"><Properties {...props} schema={schema} leave={[...left, ...all.filter((key) => !RARE.includes(key))]} /></div>
       </details>
     </>
+  );
+}
+
+/** Which of its forms a schedule has. */
+function FormChoice({ path, forms, form, value }: { path: Path; forms: string[]; form: string; value: JsonObject }) {
+  const { set } = useContext(FormContext);
+  const id = fieldId([...path, "form"]);
+  return (
+    <div class="field">
+      <label for={id}>Kind of schedule</label>
+      <select id={id} value={form} onChange={(event) => set(path, inForm(value, forms, event.currentTarget.value))}>
+        {forms.map((each) => <option key={each} value={each}>{FORMS[each] ?? label(each)}</option>)}
+      </select>
+    </div>
   );
 }
 

@@ -5,6 +5,7 @@ import { Icon } from "../ui/Icon.js";
 import { Values } from "../ui/Values.js";
 import { choice, label, WHILE_RUNNING } from "./labels.js";
 import { isEmpty, isNumber, isObjects, isSwitch, isText, isTexts, restOf } from "./rest.js";
+import { intervalOf, isInterval } from "./schedule.js";
 import { fillings } from "./template.js";
 
 const list = (value: JsonValue | undefined): JsonObject[] => (Array.isArray(value) ? value.filter(isObject) : []);
@@ -18,13 +19,14 @@ export function Triggers({ definition }: { definition: JsonObject }) {
 
 function Trigger({ trigger }: { trigger: JsonObject }) {
   const config = objectOf(trigger.config);
-  const [cron, zone, id] = [textOf(config.cron), textOf(config.timezone), textOf(trigger.trigger_id)];
+  const [zone, id] = [textOf(config.timezone), textOf(trigger.trigger_id)];
+  const forms = [textOf(config.cron), textOf(config.at).replace("T", " "), intervalOf(config.every)].filter(Boolean);
   const said = [zone, trigger.enabled === false && "Switched off", id && `Trigger ${id}`].filter(Boolean);
-  const ofConfig = restOf(config, { cron: isText, timezone: isText });
+  const ofConfig = restOf(config, { cron: isText, at: isText, every: isInterval, timezone: isText });
   const others = restOf(trigger, { trigger_id: isText, type: (value) => value === "schedule", enabled: isSwitch, config: isObject });
   return (
     <div class="trigger">
-      <p class="faint">{cron && <code class="chip">{cron}</code>}{said.join(" · ")}</p>
+      <p class="faint">{forms.map((form) => <code key={form} class="chip">{form}</code>)}{said.join(" · ")}</p>
       <Rest value={ofConfig} />
       <Rest value={others} />
     </div>

@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { isObject } from "../lib/json.js";
 
 export const NOT_JSON = "Not JSON yet.";
+const LOCAL_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d)?$/;
 const TIME = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:[Zz]|[+-]\d\d:?\d\d)$/;
 
 /** Empty: nothing, as far as the page knows. */
@@ -25,12 +26,19 @@ export function faultOf(schema: JsonObject, value: JsonValue | undefined, requir
   return "";
 }
 
-function textFault({ format, minLength, maxLength }: JsonObject, value: JsonValue): string {
+/** Whether a text is a local time, without an offset: its schema has the pattern of one. */
+export function isLocalTime({ pattern }: JsonObject): boolean {
+  return typeof pattern === "string" && pattern.startsWith("^[0-9]{4}-[0-9]{2}-[0-9]{2}T");
+}
+
+function textFault(schema: JsonObject, value: JsonValue): string {
+  const { format, minLength, maxLength } = schema;
   if (typeof value !== "string") return "Not a text.";
   const length = Array.from(value).length;
   if (typeof minLength === "number" && length < minLength) return length ? `Shorter than ${minLength} characters.` : "It can't be empty.";
   if (typeof maxLength === "number" && length > maxLength) return `Longer than ${maxLength.toLocaleString("en")} characters.`;
   if (format === "date-time" && !(TIME.test(value) && Number.isFinite(Date.parse(value)))) return "Not a time yet, such as 2027-01-31T09:00:00Z.";
+  if (isLocalTime(schema) && !(LOCAL_TIME.test(value) && Number.isFinite(Date.parse(`${value}Z`)))) return "Not a local time yet, such as 2027-01-31T09:00.";
   return "";
 }
 

@@ -5,6 +5,11 @@ import { moment } from "../lib/time.js";
 export const LABELS: Record<string, string> = {
   display_name: "Name",
   cron: "Cron",
+  at: "At",
+  every: "Every",
+  anchor: "First time",
+  excluded_dates: "Not on these dates",
+  day_match: "Day of month and day of week",
   timezone: "Time zone",
   trigger_id: "Trigger id",
   step_id: "Step id",
@@ -46,6 +51,15 @@ const VALUES: Record<string, string> = {
   first: "the first",
   last: "the last",
   both: "both",
+  any: "either is enough",
+  all: "both must match",
+};
+
+/** The forms of a schedule. */
+export const FORMS: Record<string, string> = {
+  cron: "by cron",
+  at: "once",
+  every: "every so often",
 };
 
 /** A key that is no plain word is shown as it is. */

@@ -135,8 +135,10 @@ async function ask(payload: JsonValue): Promise<PreviewState & { preview: Previe
   return { preview, violations, spent, busy: false, failed };
 }
 
-function spentAt(path: string, { end_time }: JsonObject): Violation {
+function spentAt(path: string, { end_time, at: moment, every }: JsonObject): Violation {
   const isEnded = typeof end_time === "string" && Date.parse(end_time) <= Date.now();
-  const [field, description] = isEnded ? ["end_time", "is past, so it would never fire"] : ["cron", "names no time that is left, so it would never fire"];
+  const form = moment ? "at" : every ? "every" : "cron";
+  const isPast = isEnded || form === "at";
+  const [field, description] = [isEnded ? "end_time" : form, `${isPast ? "is past" : "names no time that is left"}, so it would never fire`];
   return { field: `${path}.${field}`, description, reason: "never_fires" };
 }

@@ -5,7 +5,7 @@ export type Path = (string | number)[];
 
 const ORDER = [
   "display_name", "name", "description", "definition", "schema_version", "goal",
-  "trigger_id", "step_id", "type", "action", "enabled", "cron", "timezone", "when",
+  "trigger_id", "step_id", "type", "action", "enabled", "cron", "at", "every", "unit", "count", "anchor", "timezone", "when",
   "prompt", "tools", "model", "triggers", "plan", "config", "static_inputs", "inputs", "execution",
 ];
 
