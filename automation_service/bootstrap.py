@@ -56,11 +56,13 @@ from shared.rpc.idempotency import Idempotency
 from shared.rpc.open_streams import OpenStreams
 from shared.rpc.server import RpcServer
 from shared.rpc.wakeups import drain_wakeups
+from shared.sandbox.pool import Sandbox
 from shared.security.secretbox import SecretBox
 from shared.telemetry import logs
 
 NAME: Final = "automation_service"
 SERVICE: Final = automation_pb2.DESCRIPTOR.services_by_name["AutomationService"].full_name
+SANDBOX_JOBS: Final = "automation_service.sandbox_jobs"
 NOTICES: Final = notice_pb2.DESCRIPTOR.services_by_name["NoticeService"].full_name
 
 log = logs.logger(__name__)
@@ -152,9 +154,21 @@ async def service(
         )
         closers.push_async_callback(writer.close)
         agent = agent or remote
-        worker = RunWorker(db=db, queue=queue, agent=agent, clock=clock, writer=writer, burst=burst)
+        sandbox = Sandbox(module=SANDBOX_JOBS, size=settings.sandbox_processes)
+        closers.push_async_callback(sandbox.close)
+        worker = RunWorker(
+            db=db,
+            queue=queue,
+            agent=agent,
+            clock=clock,
+            writer=writer,
+            sandbox=sandbox,
+            burst=burst,
+        )
         late_usage = LateUsage(db=db, agent=agent, clock=clock)
-        reconciler = RunReconciler(db=db, queue=queue, agent=agent, clock=clock, writer=writer)
+        reconciler = RunReconciler(
+            db=db, queue=queue, agent=agent, clock=clock, writer=writer, sandbox=sandbox
+        )
         capabilities = CapabilityCache(db=db, source=source or remote, clock=clock)
         await require_migrated(db)
         await capabilities.load()

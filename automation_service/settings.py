@@ -45,6 +45,13 @@ class AutomationSettings(ServiceSettings):
         ge=20,
         description="maximum runs in progress in all processes together, at least 20 for each",
     )
+    sandbox_processes: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="processes, for each process of the service, that evaluate templates whose "
+        "work is not known to be small; they start when they are needed first",
+    )
     pool_size: int = Field(
         20,
         ge=4,

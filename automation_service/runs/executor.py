@@ -38,8 +38,9 @@ from shared.registries.actions.types import (
     TaskAgent,
     Usage,
 )
+from shared.sandbox.pool import Sandbox
 from shared.telemetry import logs
-from shared.templates.job import StepJob, render_step
+from shared.templates.job import StepJob
 
 # An attempt of a step stores this many progress events; later ones are dropped.
 MAX_PROGRESS_EVENTS: Final = 200
@@ -64,6 +65,7 @@ class RunExecutor:
     db: AsyncEngine
     agent: StoppableAgent
     clock: Clock
+    sandbox: Sandbox
     stop_reason: StopReason | None = None
     cancel_error: dict[str, Any] | None = None  # as stored, for StopReason.CANCEL
     output: Any = None
@@ -211,7 +213,9 @@ class RunExecutor:
             return step_results.error_from_json(earlier.error)
         try:
             action = get_action(step.action)
-            outcome = render_step(self._build_job(step, action))
+            job = self._build_job(step, action)
+            workspace = self.claim.workspace
+            outcome = await step_templates.render(self.sandbox, job, workspace=workspace)
             if not outcome["holds"]:
                 self._skip(step)
                 return None

@@ -21,6 +21,7 @@ from shared.aio import run_every
 from shared.clock import Clock
 from shared.db import database
 from shared.definition.states import RunStatus
+from shared.sandbox.pool import Sandbox
 from shared.telemetry import logs, metrics
 
 # A worker that has not ended its run this long after the deadline hangs.
@@ -39,6 +40,7 @@ class RunReconciler:
     agent: StoppableAgent
     clock: Clock
     writer: BatchWriter
+    sandbox: Sandbox
 
     async def run(self, stop: asyncio.Event, seconds: float) -> None:
         on_error = partial(database.log_fault, log, "reconcile_failed")
@@ -75,7 +77,13 @@ class RunReconciler:
             return
         run_log = self.writer.log(claim)
         try:
-            executor = RunExecutor(run_log=run_log, db=self.db, agent=self.agent, clock=self.clock)
+            executor = RunExecutor(
+                run_log=run_log,
+                db=self.db,
+                agent=self.agent,
+                clock=self.clock,
+                sandbox=self.sandbox,
+            )
         except ValueError as error:
             await fail_unreadable(run_log, error)
             return

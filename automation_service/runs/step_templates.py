@@ -13,8 +13,17 @@ from shared.definition.envelope import AutomationDefinition, TriggerSpec
 from shared.definition.execution import PlanStep
 from shared.registries.actions.types import ActionDefinition
 from shared.resources import RUN
+from shared.sandbox.pool import JobFailed, Sandbox
 from shared.schedule import zones
-from shared.templates.job import RenderFault, StepJob, StepOutcome, list_sources
+from shared.templates.job import (
+    RenderFault,
+    StepJob,
+    StepOutcome,
+    has_templates,
+    is_quick,
+    list_sources,
+    render_step,
+)
 from shared.templates.rules import EARLIER
 from shared.validation.violations import from_pydantic
 
@@ -31,9 +40,9 @@ def build_job(
     end_error: Mapping[str, Any] | None,
 ) -> StepJob:
     """Builds the job that renders a step. `end_error` is what `error` names in on_failure."""
-    has_templates = step.when is not None or next(list_sources(step.config), None) is not None
-    steps = (*definition.plan, *definition.execution.on_failure) if has_templates else ()
-    names = _build_names(claim, definition, results) if has_templates else {}
+    uses_names = step.when is not None or next(list_sources(step.config), None) is not None
+    steps = (*definition.plan, *definition.execution.on_failure) if uses_names else ()
+    names = _build_names(claim, definition, results) if uses_names else {}
     return {
         "rules": claim.template_rules,
         "when": step.when,
@@ -44,6 +53,31 @@ def build_job(
         "outputs": {each.output_as: each.step_id for each in steps if each.output_as},
         "hyphenated": [each.step_id for each in steps if "-" in each.step_id],
     }
+
+
+async def render(sandbox: Sandbox, job: StepJob, *, workspace: str) -> StepOutcome:
+    """Renders a step: here when that is quick whatever it is given, else in the sandbox.
+
+    Raises TemplateFailed or OutputTooLarge for what the sandbox gives up, and ServiceUnavailable.
+    """
+    if not has_templates(job) or is_quick(job):
+        return render_step(job)
+    try:
+        outcome: StepOutcome = await sandbox.run("render_step", job, workspace=workspace)
+    except JobFailed as failed:
+        if failed.cause == "size":
+            raise errors.OutputTooLarge("what the step uses or renders is too large") from failed
+        raise errors.TemplateFailed(_GIVEN_UP[failed.cause]) from failed
+    return outcome
+
+
+_GIVEN_UP: Final = {
+    "time": "the templates of the step ran for too long",
+    "memory": "the templates of the step took too much memory",
+    "depth": "a value that the templates of the step use is nested too deeply",
+    "crash": "the templates of the step could not be rendered",
+    "error": "the templates of the step could not be rendered",
+}
 
 
 def read_config(step: PlanStep, action: ActionDefinition, outcome: StepOutcome) -> dict[str, Any]:

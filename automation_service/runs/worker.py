@@ -21,6 +21,7 @@ from shared.clock import Clock
 from shared.db import database
 from shared.definition.execution import ON_FAILURE_SECONDS
 from shared.definition.states import RunStatus
+from shared.sandbox.pool import Sandbox
 from shared.security.caller import ROLES_THAT_ACT
 from shared.telemetry import logs
 
@@ -40,6 +41,7 @@ class RunWorker:
     agent: StoppableAgent
     clock: Clock
     writer: BatchWriter
+    sandbox: Sandbox
     burst: ClaimBurst = field(default_factory=ClaimBurst)
     _held: dict[UUID, RunExecutor] = field(default_factory=dict, init=False)
 
@@ -52,7 +54,13 @@ class RunWorker:
         log.info("run_claimed", run=str(run), attempt=claim.attempt)
         run_log = self.writer.log(claim)
         try:
-            executor = RunExecutor(run_log=run_log, db=self.db, agent=self.agent, clock=self.clock)
+            executor = RunExecutor(
+                run_log=run_log,
+                db=self.db,
+                agent=self.agent,
+                clock=self.clock,
+                sandbox=self.sandbox,
+            )
         except ValueError as error:
             await fail_unreadable(run_log, error)
             return

@@ -83,6 +83,10 @@ def render_step(job: StepJob, *, seconds: float = MAX_SECONDS) -> StepOutcome:
     return (_Earlier if job["rules"] == EARLIER else _Present)(job, seconds).run()
 
 
+def has_templates(job: StepJob) -> bool:
+    return job["when"] is not None or next(list_sources(job["config"]), None) is not None
+
+
 def is_quick(job: StepJob) -> bool:
     """Whether a job has few operations, each of which ends soon whatever it is given.
 

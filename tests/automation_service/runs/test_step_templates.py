@@ -1,0 +1,89 @@
+"""Where a step is rendered: here when it is quick, else in a process of the sandbox."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from automation_service.bootstrap import SANDBOX_JOBS
+from automation_service.runs import step_templates
+from shared import errors
+from shared.sandbox.pool import Sandbox
+from shared.templates.job import is_quick, render_step
+from shared.templates.rules import EARLIER
+from tests.shared.templates.render import TEXT, build_job
+
+NAMES: dict[str, Any] = {
+    "inputs": {"words": "ä & b " * 50, "n": 2**70, "half": "\ud800", "none": None},
+    "steps": {"get": {"output": {"items": [1, 2.5, {"a": "ü"}]}, "status": "SUCCEEDED"}},
+}
+
+# Templates whose work is not known to be small.
+SLOW = [
+    "{{ inputs.words | wordwrap(12) }}",
+    "{% for i in steps.get.output.items %}{{ i }};{% endfor %}",
+    "{{ inputs.n * 3 }}",
+    "{{ inputs.n * 3 }} {{ inputs.half }}{% for i in range(3) %}{{ i }}{% endfor %}",
+    "{% for i in range(3) %}{{ inputs.none }}{{ steps['get'].status }}{% endfor %}",
+    "{{ ('a' * 100) | center(50000) }}",
+    "{{ steps.get.output.items | sum }}",
+]
+ENDLESS = "{% for i in range(9999) %}{% for i in range(9999) %}{% endfor %}{% endfor %}"
+
+
+@pytest.fixture(scope="module")
+async def sandbox() -> AsyncIterator[Sandbox]:
+    made = Sandbox(module=SANDBOX_JOBS)
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize("source", SLOW)
+async def test_a_step_says_the_same_wherever_it_is_rendered(sandbox: Sandbox, source: str) -> None:
+    for job in (
+        build_job(source, NAMES, schema=TEXT, cut=40_000),
+        build_job(source, NAMES, when=source.strip("{}%") if source[1] == "{" else None),
+        build_job(source, NAMES, rules=EARLIER),
+    ):
+        found = await step_templates.render(sandbox, job, workspace="w")
+        assert found == render_step(job)
+
+
+async def test_the_loop_goes_round_while_a_step_takes_all_its_time(sandbox: Sandbox) -> None:
+    job = build_job(ENDLESS, NAMES)
+    assert not is_quick(job)
+    task = asyncio.create_task(step_templates.render(sandbox, job, workspace="w"))
+    rounds = 0
+    while not task.done():
+        rounds += 1
+        await asyncio.sleep(0)
+    assert rounds > 200
+    [fault] = task.result()["faults"]
+    assert "ran for longer than 100 ms" in fault["message"]
+
+
+async def test_a_quick_step_and_one_without_templates_start_no_process() -> None:
+    sandbox = Sandbox(module="no.such.module")
+    for rules, source in ((2, "{{ inputs.words }} {{ steps.get.status }}"), (EARLIER, "as it is")):
+        job = build_job(source, NAMES, rules=rules)
+        assert await step_templates.render(sandbox, job, workspace="w") == render_step(job)
+
+
+@pytest.mark.parametrize(
+    ("module", "error", "words"),
+    [
+        ("no.such.module", errors.ServiceUnavailable, "try again"),
+        ("tests.support.sandbox_failures.spin", errors.TemplateFailed, "ran for too long"),
+        ("tests.support.sandbox_failures.memory", errors.TemplateFailed, "too much memory"),
+        ("tests.support.sandbox_failures.size", errors.OutputTooLarge, "too large"),
+        ("tests.support.sandbox_failures.crash", errors.TemplateFailed, "could not be rendered"),
+    ],
+)
+async def test_what_the_sandbox_gives_up_is_told_in_words(
+    module: str, error: type[errors.RotaError], words: str
+) -> None:
+    sandbox = Sandbox(module=module, job_seconds=0.2)
+    with pytest.raises(error, match=words):
+        await step_templates.render(sandbox, build_job(SLOW[0], NAMES), workspace="w")
+    await sandbox.close()

@@ -1,0 +1,3 @@
+from tests.support.sandbox_jobs import end
+
+JOBS = {"render_step": end}

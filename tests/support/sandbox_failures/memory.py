@@ -1,0 +1,3 @@
+from tests.support.sandbox_jobs import take_memory
+
+JOBS = {"render_step": take_memory}

@@ -1,0 +1,3 @@
+from tests.support.sandbox_jobs import grow
+
+JOBS = {"render_step": grow}

@@ -1,0 +1,3 @@
+from tests.support.sandbox_jobs import spin
+
+JOBS = {"render_step": spin}
