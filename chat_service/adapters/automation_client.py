@@ -13,7 +13,9 @@ from rota.automation.v1 import automation_pb2_grpc
 
 from chat_service.runtime.ports import (
     AutomationView,
+    BackfillView,
     ExplanationView,
+    LedgerSlotView,
     PreviewView,
     RunView,
     SavedAutomation,
@@ -183,6 +185,39 @@ class AutomationClient:
         method = self.stub.SkipNextSlot
         return _saved(await self._call(method, request, workspace, user, request_id))
 
+    async def find_backfill(
+        self, *, workspace: str, user: str, name: str, start: datetime, end: datetime
+    ) -> BackfillView:
+        request = pb.BackfillSlotsRequest(
+            parent=name,
+            start_time=to_timestamp(start),
+            end_time=to_timestamp(end),
+            validate_only=True,
+        )
+        answer = await self._call(self.stub.BackfillSlots, request, workspace, user)
+        causes = pb.BackfillSlotsResponse.LeftOut.Cause
+        return BackfillView(
+            slots=tuple(_ledger_slot(one) for one in answer.slots),
+            left_out={causes.Name(one.cause).lower(): one.count for one in answer.left_out},
+        )
+
+    async def backfill(
+        self,
+        *,
+        workspace: str,
+        user: str,
+        name: str,
+        slots: Sequence[str],
+        etag: str,
+        request_id: UUID,
+    ) -> SavedAutomation:
+        request = pb.BackfillSlotsRequest(
+            parent=name, slots=slots, etag=etag, request_id=str(request_id)
+        )
+        await self._call(self.stub.BackfillSlots, request, workspace, user, request_id)
+        found = pb.GetAutomationRequest(name=name)
+        return _saved(await self._call(self.stub.GetAutomation, found, workspace, user))
+
     async def _create(
         self,
         workspace: str,
@@ -317,6 +352,16 @@ def _moment(of: pb.Automation | pb.Run | pb.Trigger, field: Any) -> datetime | N
         return None
     found: datetime = getattr(of, field).ToDatetime(tzinfo=UTC)
     return found
+
+
+def _ledger_slot(slot: pb.Slot) -> LedgerSlotView:
+    return LedgerSlotView(
+        name=slot.name,
+        trigger_id=slot.trigger.rpartition("/")[2],
+        slot_time=slot.slot_time.ToDatetime(tzinfo=UTC),
+        fire_time=slot.fire_time.ToDatetime(tzinfo=UTC),
+        local_time=slot.local_time,
+    )
 
 
 def _slot(slot: pb.PlannedSlot) -> SlotView:

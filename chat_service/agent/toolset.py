@@ -11,6 +11,7 @@ from chat_service.runtime.models_file import Models
 from chat_service.runtime.ports import McpToolSpecs
 from chat_service.runtime.run_context import AgentRun, RunContext
 from chat_service.runtime.timeouts import Timeouts
+from chat_service.tools.automations.backfill import backfill_slots_tool
 from chat_service.tools.automations.create import create_automation_tool
 from chat_service.tools.automations.explain_slot import explain_slot_tool
 from chat_service.tools.automations.list_automations import list_automations_tool
@@ -66,6 +67,13 @@ MAIN_AGENT: Final = (
     ToolDefinition(
         name="skip_next_slot",
         factory=skip_next_slot_tool,
+        approval="always",
+        needs_automations=True,
+        has_example=True,
+    ),
+    ToolDefinition(
+        name="backfill_slots",
+        factory=backfill_slots_tool,
         approval="always",
         needs_automations=True,
         has_example=True,

@@ -36,6 +36,8 @@ def _act(row: Approval, call: Mapping[str, Any]) -> str:
     output = call.get("output", {})
     name = one_line(str(output.get("display_name") or row.summary), _MOST_CHARACTERS)
     change = output.get("change")
+    if output.get("status") == "saved" and change == "backfilled":
+        return f"the automation “{name}” is run for the times that were named"
     if output.get("status") == "saved" and change in _CHANGES:
         return f"the automation “{name}” is {change}"
     return f"“{name}” is carried out"

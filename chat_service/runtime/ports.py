@@ -61,6 +61,7 @@ class ActionType(StrEnum):
     UPDATE = "automation_update"
     PAUSE = "automation_pause"
     RESUME = "automation_resume"
+    BACKFILL = "automation_backfill"
     SKIP = "automation_skip"
     TOOL_CALL = "tool_call"
     QUESTION = "question"
@@ -204,6 +205,25 @@ class ExplanationView:
     nearest: tuple[SlotView, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSlotView:
+    """A slot of the ledger. `local_time` is on the wall clock of its schedule."""
+
+    name: str  # workspaces/{w}/automations/{a}/slots/{s}
+    trigger_id: str
+    slot_time: datetime
+    fire_time: datetime
+    local_time: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackfillView:
+    """The slots of a span that can be run, in order, and how many can't, by cause."""
+
+    slots: tuple[LedgerSlotView, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
 class Images(Protocol):
     async def load(self, workspace: str, uri: str) -> str | None:
         """Returns a stored image as a data URL; None if the workspace has no such image."""
@@ -291,6 +311,28 @@ class AutomationsPort(Protocol):
         self, *, workspace: str, user: str, name: str, etag: str, request_id: UUID
     ) -> SavedAutomation:
         """Raises EtagMismatch when it has changed since, unless `etag` is empty."""
+        ...
+
+    async def find_backfill(
+        self, *, workspace: str, user: str, name: str, start: datetime, end: datetime
+    ) -> BackfillView:
+        """Returns which slots from `start`, before `end`, can be run; runs none.
+
+        Raises InvalidRequest when they are too many, and StateConflict unless it is active.
+        """
+        ...
+
+    async def backfill(
+        self,
+        *,
+        workspace: str,
+        user: str,
+        name: str,
+        slots: Sequence[str],
+        etag: str,
+        request_id: UUID,
+    ) -> SavedAutomation:
+        """Runs the named slots, all or none. Raises EtagMismatch when it has changed since."""
         ...
 
 

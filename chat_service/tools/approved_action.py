@@ -22,7 +22,7 @@ from shared.telemetry import logs
 
 MAX_SUMMARY: Final = 300
 
-AutomationChange = Literal["created", "updated", "paused", "resumed", "skipped"]
+AutomationChange = Literal["created", "updated", "paused", "resumed", "skipped", "backfilled"]
 
 log = logs.logger(__name__)
 

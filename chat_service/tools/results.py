@@ -19,7 +19,7 @@ class AutomationSaved:
     automation: str
     display_name: str
     next_fires: list[str]
-    change: Literal["created", "updated", "paused", "resumed", "skipped"]
+    change: Literal["created", "updated", "paused", "resumed", "skipped", "backfilled"]
     edited_by_person: list[Mapping[str, Any]] = field(default_factory=list)
     status: Literal["saved"] = "saved"
 

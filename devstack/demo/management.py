@@ -16,6 +16,7 @@ PAUSE_TOOL: Final = "pause_automation"
 RESUME_TOOL: Final = "resume_automation"
 SKIP_TOOL: Final = "skip_next_slot"
 EXPLAIN_TOOL: Final = "explain_slot"
+BACKFILL_TOOL: Final = "backfill_slots"
 
 _PLEASE = r"^\W*(?:(?:please|can you|could you|would you)\s+)?"
 _LIST = re.compile(
@@ -40,6 +41,11 @@ _SKIP = re.compile(
 _WHY = re.compile(
     r"^\W*(?:why\s+)?(?:did|has|was)(?:n['’]t)?\s+(?P<name>.+?)\s+(?:not\s+)?"
     r"(?:run|fire|fired|start)(?:\s+(?P<moment>.+?))?[\s?.!]*$",
+    re.I,
+)
+_BACKFILL = re.compile(
+    rf"{_PLEASE}(?:backfill|make up for|catch up on)\s+(?P<name>.+?)\s+(?:of|for|from)\s+"
+    r"(?P<moment>.+?)[.!?\s]*$",
     re.I,
 )
 WHEN_WAS_IT: Final = "When should it have run?"
@@ -68,6 +74,7 @@ def parse_management_call(
         _pause_or_resume_call(text, now),
         _skip_call(text, now),
         _explain_call(text, now),
+        _backfill_call(text, now),
     ):
         if found is not None and found.tool in tools:
             return found
@@ -134,6 +141,17 @@ def _explain_call(text: str, now: datetime) -> ManagementCall | None:
     if moment.zone:
         arguments["time_zone"] = moment.zone
     return ManagementCall(tool=EXPLAIN_TOOL, arguments=arguments)
+
+
+def _backfill_call(text: str, now: datetime) -> ManagementCall | None:
+    found = _BACKFILL.search(text)
+    if found is None:
+        return None
+    moment = parse_moment(found["moment"], now)
+    if moment is None:
+        return ManagementCall(tool=BACKFILL_TOOL, arguments={}, question=WHEN_WAS_IT)
+    arguments = {"automation": _name(found["name"]), "start": moment.time.isoformat()}
+    return ManagementCall(tool=BACKFILL_TOOL, arguments=arguments)
 
 
 def _is_time(text: str) -> bool:

@@ -14,6 +14,7 @@ CHAT_TOOLS = frozenset(
         "update_automation",
         "pause_automation",
         "resume_automation",
+        "backfill_slots",
         "skip_next_slot",
         "list_automations",
         "explain_slot",

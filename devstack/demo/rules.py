@@ -43,6 +43,7 @@ _DONE = {
     "paused": "is paused",
     "resumed": "goes on",
     "skipped": "skips its next time",
+    "backfilled": "runs for what it missed",
 }
 _CLOCK_QUESTION = re.compile(
     r"\b(?:what time|what day|what date|current (?:time|date)|the time|today's date)\b", re.I

@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 from chat_service.runtime.ports import (
     ApprovalDraft,
     AutomationView,
+    BackfillView,
     ExplanationView,
+    LedgerSlotView,
     PreviewView,
     RunView,
     SavedAutomation,
@@ -121,6 +123,9 @@ class MemoryAutomations:
     previews: int = 0
     failures: list[errors.RotaError] = field(default_factory=list)
     listed: int = 1_000  # a list has no more, whoever asks for more
+    unrun: list[LedgerSlotView] = field(default_factory=list)  # slots that can be run
+    left_out: dict[str, int] = field(default_factory=dict)
+    backfilled: list[str] = field(default_factory=list)
 
     async def validate(
         self, *, workspace: str, user: str, payload: Mapping[str, Any]
@@ -268,6 +273,32 @@ class MemoryAutomations:
             if etag:
                 self._fresh({"name": name, "etag": etag})
             return self._turned(name, "paused", "active", "")
+
+        return self._once(request_id, change)
+
+    async def find_backfill(
+        self, *, workspace: str, user: str, name: str, start: datetime, end: datetime
+    ) -> BackfillView:
+        held = self._held(name)
+        if held.state != "active":
+            raise errors.StateConflict(name, held.state.upper())
+        found = (one for one in self.unrun if start <= one.slot_time < end)
+        return BackfillView(slots=tuple(found), left_out=self.left_out)
+
+    async def backfill(
+        self,
+        *,
+        workspace: str,
+        user: str,
+        name: str,
+        slots: Sequence[str],
+        etag: str,
+        request_id: UUID,
+    ) -> SavedAutomation:
+        def change() -> str:
+            self._fresh({"name": name, "etag": etag})
+            self.backfilled += slots
+            return name
 
         return self._once(request_id, change)
 

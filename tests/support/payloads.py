@@ -10,6 +10,7 @@ KINDS: Final = (
     "automation_pause",
     "automation_resume",
     "automation_skip",
+    "automation_backfill",
     "tool_call",
     "another_kind",
 )
@@ -48,6 +49,8 @@ def payload(kind: str, seed: int) -> dict[str, Any]:
             return {"name": made(), "trigger": made(), "slot_time": made(), "note": made()}
         case "automation_resume":
             return {"name": made(), "etag": made()}
+        case "automation_backfill":
+            return {"name": made(), "etag": made(), "slots": [made(), made()]}
         case "tool_call":
             return {"tool": made(), "arguments": made.tree(3)}
     return made.tree(3)

@@ -15,6 +15,7 @@ from chat_service.tools.definition import ToolDefinition
 from shared.registries.capabilities.types import Capability
 from shared.rpc.struct import to_struct
 from tests.chat_service.agent_bench import Bench, finished, text_of
+from tests.chat_service.tools.automations.test_backfill import missed
 from tests.chat_service.tools.automations.test_update import WEEKDAYS, held, there
 
 ARGUMENTS = {
@@ -24,6 +25,7 @@ ARGUMENTS = {
     "resume_automation": {"automation": "news"},
     "skip_next_slot": {"automation": "news"},
     "explain_slot": {"automation": "news", "moment": "yesterday at 9"},
+    "backfill_slots": {"automation": "news", "start": "2026-11-20T09:00:00+01:00"},
     "list_automations": {},
 }
 
@@ -35,6 +37,8 @@ async def test_a_tool_asks_first_exactly_when_it_says_so(
     news = await there(bench, WEEKDAYS)
     if tool.name == "resume_automation":
         held(bench, news).state = "paused"
+    if tool.name == "backfill_slots":
+        bench.automations.unrun = [missed(news, 0)]
     saved = len(bench.automations.saved)
 
     events = await bench.all(_calling(tool.name, ARGUMENTS[tool.name]))

@@ -21,6 +21,7 @@ NAMES = (
     "pause_automation",
     "resume_automation",
     "skip_next_slot",
+    "backfill_slots",
     "list_automations",
     "explain_slot",
 )
@@ -74,6 +75,11 @@ TOOLS: list[Any] = [
             {"automation": "Morning news", "day": "2026-11-26", "note": "of a holiday"},
         ),
         ("resume Morning news!", "resume_automation", {"automation": "Morning news"}),
+        (
+            "please make up for Morning news of yesterday at 9",
+            "backfill_slots",
+            {"automation": "Morning news", "start": "2026-11-24T09:00:00+01:00"},
+        ),
         (
             "why did Morning news not run at 9 yesterday?",
             "explain_slot",

@@ -22,6 +22,7 @@ NEEDING = {
     "update_automation": {"automation": "news", "change": "Run it at 10:30."},
     "pause_automation": {"automation": "news"},
     "resume_automation": {"automation": "news"},
+    "backfill_slots": {"automation": "news", "start": "2026-11-23T09:00:00+01:00"},
     "skip_next_slot": {"automation": "news"},
     "explain_slot": {"automation": "news", "moment": "2026-11-23T09:00:00+01:00"},
     "list_automations": {},

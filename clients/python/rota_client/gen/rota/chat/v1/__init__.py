@@ -305,9 +305,10 @@ class Approval(betterproto2.Message):
     action_type: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
     What kind of act it is: `automation_create`, `automation_update`,
-    `automation_pause`, `automation_resume`, `automation_skip`, `tool_call` or
-    `question`. More may come. A `question` is what an MCP server asks a person within a call of
-    its tool: an approval answers it, a rejection declines.
+    `automation_pause`, `automation_resume`, `automation_skip`,
+    `automation_backfill`, `tool_call` or `question`. More may come. A `question`
+    is what an MCP server asks a person within a call of its tool: an approval
+    answers it, a rejection declines.
     """
 
     turn: "str" = betterproto2.field(4, betterproto2.TYPE_STRING)
@@ -361,7 +362,8 @@ class Approval(betterproto2.Message):
     `automation_pause`, `automation_resume`: `automation` and `display_name`, the
     first with `until` when it ends by itself, the latter with `consequences`.
     `automation_skip`: `automation`, `display_name` and `slot`, the very time on
-    the clock of its schedule. `tool_call`: `tool` and its `description`.
+    the clock of its schedule. `automation_backfill`: `automation` and
+    `display_name`. `tool_call`: `tool` and its `description`.
     `question`: `server`, `tool` and `message`, with `warnings` when it seems to
     ask for a secret.
     What a subagent wants has `subagent` and its `task` besides. `warnings` name
@@ -377,8 +379,8 @@ class Approval(betterproto2.Message):
 
     preview: "Preview | None" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, optional=True)
     """
-    When it would fire; for a change, after it. Empty for `tool_call` and
-    `question`.
+    When it would fire; for a change, after it. For `automation_backfill`: the
+    slots that are run, all of them. Empty for `tool_call` and `question`.
     """
 
     requested_by: "str" = betterproto2.field(12, betterproto2.TYPE_STRING)
@@ -1495,7 +1497,8 @@ class Preview(betterproto2.Message):
 
     slots: "list[PreviewSlot]" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, repeated=True)
     """
-    The next slots of all its triggers, in order: at most 10.
+    The next slots of all its triggers, in order: at most 10. For a backfill,
+    the slots that are run: at most 20.
     """
 
     notes: "list[str]" = betterproto2.field(3, betterproto2.TYPE_STRING, repeated=True)
