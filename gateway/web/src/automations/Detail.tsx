@@ -192,7 +192,7 @@ function RunRow({ run, parent }: { run: Run; parent: string }) {
     <li>
       <a class="row" href={href("automations", idOf(parent), "runs", idOf(run.name))}>
         <Badge tone={tone}>{word}</Badge>
-        <span class="row-main">{slot && nearby(slot)}</span>
+        <span class="row-main">{slot && nearby(slot)}{run.backfill && <span class="faint"> · run afterwards</span>}</span>
         <span class="faint">{start && end ? `took ${span(start, end)}` : slot && relative(slot)}</span>
         <Icon name="chevron" />
       </a>

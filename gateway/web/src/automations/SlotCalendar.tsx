@@ -9,6 +9,7 @@ import { clock, day, dayOf, moment } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { More } from "../ui/More.js";
 import { Skeleton, type Tone, ProblemNotice } from "../ui/parts.js";
+import { Backfill, Backfilled, canRun } from "./Backfill.js";
 import { look, SLOT } from "./states.js";
 
 interface Square {
@@ -19,6 +20,8 @@ interface Square {
   tone: Tone | "planned";
   reason: string;
   run: string;
+  /** Of the ledger; none while it is planned. */
+  slot?: Slot;
 }
 
 interface Group {
@@ -46,6 +49,7 @@ export function SlotCalendar({ it }: { it: Automation }) {
   const value = ledger.items.value && ahead.value && squares(ledger.items.value, ahead.value);
   const [chosen, choose] = useState<string>();
   const square = value?.find((each) => each.key === chosen);
+  const again = () => void ledger.refresh();
   return (
     <section class="panel">
       <h2>Every slot, accounted for</h2>
@@ -54,7 +58,8 @@ export function SlotCalendar({ it }: { it: Automation }) {
       {value?.length === 0 && !ledger.hasMore.value && <p class="faint">No slot has come, and none is planned.</p>}
       {!!value?.length && <Calendar squares={value} chosen={chosen} choose={choose} />}
       <More list={ledger} what="slots" earlier />
-      {square ? <Explained key={square.key} square={square} /> : !!value?.length && <p class="faint">Choose a square to see what became of it.</p>}
+      {square ? <Explained key={square.key} square={square} it={it} again={again} /> : !!value?.length && <p class="faint">Choose a square to see what became of it.</p>}
+      {ledger.items.value && ledger.items.value.filter((slot) => canRun(it, slot)).length > 1 && <Backfill it={it} slots={ledger.items.value} done={again} />}
     </section>
   );
 }
@@ -68,7 +73,7 @@ function squares(slots: Slot[], ahead: Square[]): Square[] {
   const past = slots.map((slot): Square => {
     const time = timestampDate(slot.slotTime!);
     const [word, tone] = look(SLOT, slot.outcome);
-    return { key: slot.name, trigger: slot.trigger, time, word, tone, reason: slot.reason, run: slot.run };
+    return { key: slot.name, trigger: slot.trigger, time, word, tone, reason: slot.reason, run: slot.run, slot };
   });
   const known = new Set(past.map((each) => `${each.trigger} ${each.time.getTime()}`));
   const future = ahead.filter((each) => !known.has(`${each.trigger} ${each.time.getTime()}`));
@@ -154,7 +159,7 @@ function grouped(squares: Square[]): Group[] {
   return [...groups.values()];
 }
 
-function Explained({ square }: { square: Square }) {
+function Explained({ square, it, again }: { square: Square; it: Automation; again: () => void }) {
   const { value, problem } = useQuery(
     async () => {
       const seconds = BigInt(Math.floor(square.time.getTime() / 1000));
@@ -169,6 +174,8 @@ function Explained({ square }: { square: Square }) {
       <p><span class={`square ${square.tone}`} aria-hidden="true" /><strong>{moment(square.time)}</strong> {square.word}</p>
       <p>{value ?? (problem ? square.reason || "The ledger says no more about it." : "…")}</p>
       {link && <a href={link}>Open its run<Icon name="chevron" /></a>}
+      {square.slot && <Backfilled slot={square.slot} />}
+      {square.slot && <Backfill it={it} slots={[square.slot]} done={again} />}
     </div>
   );
 }

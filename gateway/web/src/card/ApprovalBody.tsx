@@ -30,6 +30,8 @@ export function ApprovalBody(act: Act) {
     case "automation_resume":
     case "automation_skip":
       return <Turning {...act} />;
+    case "automation_backfill":
+      return <Backfilling {...act} />;
     case "tool_call":
       return <Calling {...act} />;
     case "question":
@@ -53,6 +55,8 @@ export function titleOf(approval: Approval, payload: JsonObject): string {
       return `Resume ${named || "an automation"}`;
     case "automation_skip":
       return `Skip one time of ${named || "an automation"}`;
+    case "automation_backfill":
+      return `Run ${named || "an automation"} afterwards`;
     case "tool_call":
       return `Use ${typeof payload.tool === "string" ? payload.tool : "a tool"}`;
     case "question":
@@ -137,6 +141,27 @@ function Turning({ approval, payload, preview, busy }: Act) {
       </div>
     </>
   );
+}
+
+/** The very slots that run, which have passed. */
+function Backfilling({ approval, payload }: Act) {
+  const context = objectOf(approval.context);
+  return (
+    <>
+      <WhichOne context={context} />
+      <div class="sections">
+        <Mine approval={approval} payload={payload} />
+        <section><h3>These times are run now</h3><SchedulePreview preview={approval.preview} /></section>
+        <Warnings value={context.warnings} />
+        <Others approval={approval} payload={payload} />
+      </div>
+    </>
+  );
+}
+
+/** Whether the slots of a payload are those that the card shows by their times. */
+function isShown(approval: Approval, slots: JsonValue | undefined): boolean {
+  return Array.isArray(slots) && slots.length === approval.preview?.slots.length && !changes(approval.payload?.slots ?? null, slots).length;
 }
 
 function Calling({ approval, payload }: Act) {
@@ -233,6 +258,8 @@ function payloadRest(approval: Approval, payload: JsonObject): JsonObject {
       return restOf(payload, { tool: isText, arguments: isObject });
     case "automation_resume":
       return restOf(payload, {});
+    case "automation_backfill":
+      return restOf(payload, { slots: (value) => isShown(approval, value) });
     default:
       return {};
   }

@@ -9,6 +9,7 @@ const MANAGING: [string, string][] = [
   ["pause_automation", "Pause automations"],
   ["skip_next_slot", "Skip a time"],
   ["resume_automation", "Resume automations"],
+  ["backfill_slots", "Run what was missed"],
 ];
 
 export function ToolChoice({ without, leave }: { without: string[]; leave: (tools: string[]) => void }) {

@@ -17,6 +17,7 @@ const TOOLS: Record<string, [string, string]> = {
   pause_automation: ["Pausing an automation", "Asked to pause an automation"],
   skip_next_slot: ["Skipping a time", "Asked to skip a time"],
   resume_automation: ["Resuming an automation", "Asked to resume an automation"],
+  backfill_slots: ["Finding what was missed", "Asked to run what was missed"],
   list_automations: ["Looking through the automations", "Looked through the automations"],
   explain_slot: ["Looking into the ledger", "Looked into the ledger"],
   fetch_url: ["Reading a page", "Read a page"],
