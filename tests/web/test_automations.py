@@ -78,10 +78,25 @@ async def test_a_paused_automation_says_why_and_its_slots_say_so(page: Page, sta
     stack.forward(timedelta(minutes=1))
     skipped = page.get_by_role("button", name=re.compile("Skipped: paused"))
     await skipped.click()
-    await expect(page.locator(".explained")).to_contain_text("paused")
+    explained = page.locator(".explained")
+    await expect(explained).to_contain_text("paused")
+    afterwards = explained.get_by_role("button", name="Run this now")
+    await expect(afterwards).to_be_hidden()
     await page.get_by_role("button", name="Resume", exact=True).click()
     await expect(page.get_by_text("Active", exact=True)).to_be_visible()
     await expect(page.get_by_text("Paused: on holiday")).to_be_hidden()
+    # What was skipped is run afterwards, once, and stays skipped.
+    await afterwards.click()
+    await explained.get_by_role("button", name="Don't run").click()
+    await afterwards.click()
+    await explained.get_by_role("button", name="Run it now").click()
+    await expect(explained).to_contain_text("It was run afterwards: succeeded")
+    await expect(explained).to_contain_text("Skipped: paused")
+    await expect(afterwards).to_be_hidden()
+    run = page.get_by_role("link", name=re.compile("run afterwards"))
+    await expect(run).to_have_count(1)
+    await explained.get_by_role("link", name="Open that run").click()
+    await expect(page.get_by_role("heading", name=re.compile("^Run of"))).to_be_visible()
 
 
 async def test_a_slot_is_skipped_and_taken_back_and_a_pause_has_an_end(page: Page) -> None:

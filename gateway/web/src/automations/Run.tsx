@@ -79,6 +79,7 @@ function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; 
       {run.error && <p class="banner bad" role="alert"><Icon name="warning" />{errorText(run.error)}</p>}
       <Facts
         rows={[
+          ["Run", run.backfill ? "afterwards: somebody asked for it" : ""],
           ["Began", start && moment(start)],
           ["Took", took],
           ["Revision", String(run.revision)],

@@ -165,7 +165,7 @@ function Explained({ square, it, again }: { square: Square; it: Automation; agai
       const seconds = BigInt(Math.floor(square.time.getTime() / 1000));
       return (await automations.explainSlot({ trigger: square.trigger, time: { seconds } })).explanation;
     },
-    `${square.key} ${square.word}`,
+    `${square.key} ${square.word} ${square.slot?.backfill?.runState ?? ""}`,
     60_000,
   );
   const link = square.run && resourceHref(square.run);

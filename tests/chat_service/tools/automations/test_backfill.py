@@ -1,12 +1,12 @@
 """Running afterwards what was missed, by talking: the card lists the very slots that run."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from chat_service.runtime.ports import LedgerSlotView
 from tests.chat_service.agent_bench import Bench, finished, text_of
-from tests.chat_service.hands import one_call
 from tests.chat_service.tools.automations.test_update import WEEKDAYS, asked, held, there
 
 FIRST = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)  # a Friday, 9:00 in Paris
@@ -31,7 +31,8 @@ async def news(bench: Bench) -> str:
 
 def calling(start: str, end: str = "") -> str:
     more = {"end": end} if end else {}
-    return one_call("backfill_slots", {"automation": "news", "start": start, **more})
+    args = {"automation": "news", "start": start, **more}
+    return f"go <<calls={json.dumps([{'name': 'backfill_slots', 'args': args}])}>>"
 
 
 async def test_a_card_lists_the_slots_and_they_alone_are_run(bench: Bench, news: str) -> None:
