@@ -165,6 +165,35 @@ async def test_a_pause_by_talking_ends_at_the_moment_that_was_named(road: Pair, 
     await until(resumed)
 
 
+async def test_a_time_that_was_skipped_is_made_up_for_by_talking(road: Pair, news: str) -> None:
+    await road.automations.PauseAutomation(
+        pb.PauseAutomationRequest(name=news), metadata=road.metadata
+    )
+    road.clock.set(SLOT + timedelta(seconds=1))
+
+    async def decided() -> bool:
+        return bool(await slots(road, news))
+
+    await until(decided)
+    [skipped] = await slots(road, news)
+    await road.automations.ResumeAutomation(
+        pb.ResumeAutomationRequest(name=news), metadata=road.metadata
+    )
+    asked = "make up for the news of 2026-11-24 at 8:00"
+    shown = await card(road, asked)
+    assert shown.action_type == "automation_backfill"
+    assert [slot.local_time for slot in shown.preview.slots] == ["2026-11-24T09:00"]
+    assert struct.to_json(shown.payload)["slots"] == [skipped.name]
+    events = await road.chat.resume(shown.turn, approve(shown))
+
+    assert "runs for what it missed" in said(events)
+    [slot] = await slots(road, news)
+    assert (slot.outcome, slot.run) == (pb.Slot.SKIPPED_PAUSED, "")
+    assert slot.backfill.run
+    again = result(await road.chat.send(asked))
+    assert "no time from then to then can be run" in str(again.output)
+
+
 async def test_what_there_is_and_why_it_did_not_run_are_told_at_once(road: Pair, news: str) -> None:
     listed = await road.chat.send("what do I have scheduled?")
     assert "At 09:00 on Monday through Friday, Europe/Paris" in said(listed)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -66,22 +67,32 @@ async def test_a_card_has_the_slots_of_a_span(bench: Bench, news: str) -> None:
     assert draft.summary == "Run Summarise the news for 2 times that it missed"
 
 
-async def test_what_can_not_be_run_has_no_card(bench: Bench, news: str) -> None:
+@pytest.mark.parametrize(
+    ("slots", "state", "issue"),
+    [
+        (
+            0,
+            "active",
+            "no time from then to then can be run. Of those in the ledger 1 were run afterwards "
+            "already, 2 ran at their time.",
+        ),
+        (
+            30,
+            "active",
+            "30 times can be run, and a card lists at most 20: up to 2026-11-20T08:19:00Z they are "
+            "as many",
+        ),
+        (1, "paused", "“Summarise the news” is paused; resume it first"),
+    ],
+)
+async def test_what_can_not_be_run_has_no_card(
+    bench: Bench, news: str, slots: int, state: Any, issue: str
+) -> None:
     bench.automations.left_out = {"has_run": 2, "backfilled": 1}
-    (result,) = finished(await bench.all(calling("2026-11-20T08:00:00Z")))
-    assert result.output["issues"] == [
-        "start: no time from then to then can be run. Of those in the ledger 1 were run afterwards "
-        "already, 2 ran at their time."
-    ]
-    bench.automations.unrun = [missed(news, number) for number in range(30)]
+    bench.automations.unrun = [missed(news, number) for number in range(slots)]
+    held(bench, news).state = state
     (result,) = finished(await bench.all(calling("2026-11-20T08:00:00Z", "2026-11-20T09:00:00Z")))
-    assert result.output["issues"] == [
-        "start: 30 times can be run, and a card lists at most 20: up to 2026-11-20T08:19:00Z they "
-        "are as many"
-    ]
-    held(bench, news).state = "paused"
-    (result,) = finished(await bench.all(calling("2026-11-20T08:00:00Z")))
-    assert result.output["issues"] == ["start: “Summarise the news” is paused; resume it first"]
+    assert result.output["issues"] == [f"start: {issue}"]
 
 
 async def test_what_changed_after_it_was_shown_is_not_run(bench: Bench, news: str) -> None:
