@@ -44,6 +44,16 @@ settings.register_profile(
 settings.load_profile("steady")
 
 
+# Before xdist starts its workers.
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    option = session.config.option
+    if getattr(option, "numprocesses", None) and option.assertmode == "rewrite":
+        from tests.support.compilation import compile_clone
+
+        compile_clone(session.config)
+
+
 # Before xdist reads the groups, and after the order is shuffled.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
