@@ -194,10 +194,10 @@ async def test_slots_stay_in_sight_however_far_the_clock_goes(page: Page, stack:
     told.set()
     await expect(past).to_have_count(11)
     await expect(past.last).to_be_in_viewport()
-    await expect(past.nth(6)).to_be_in_viewport()
+    await expect(past.nth(8)).to_be_in_viewport()
     await expect(planned).to_be_in_viewport()
     await page.reload()
-    await expect(past.nth(6)).to_be_in_viewport()
+    await expect(past.nth(8)).to_be_in_viewport()
 
 
 async def test_the_next_fires_are_those_still_to_come(page: Page, stack: Site) -> None:

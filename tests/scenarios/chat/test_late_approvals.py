@@ -16,7 +16,7 @@ from tests.support.chat import START, Chat, approval_of, approve, edit, reject
 from tests.support.refusals import refusal
 
 ONCE = "in two minutes tell me a joke"
-CRON = "definition.triggers[0].config.cron"
+AT = "definition.triggers[0].config.at"
 
 
 @pytest.fixture
@@ -54,24 +54,24 @@ async def test_the_card_stays_open_and_an_edited_time_is_saved(
 
     late = await refusal(decide(chat, approve(asked)))
     assert (late.code, late.reason) == (Code.INVALID_ARGUMENT, "INVALID_REQUEST")
-    assert [v.field for v in late.violations] == [f"decision.edit.payload.{CRON}"]
+    assert [v.field for v in late.violations] == [f"decision.edit.payload.{AT}"]
     assert late.violations[0].reason == "never_fires"
     assert "would never fire" in late.violations[0].description
-    assert late.message == f"decision.approve: {CRON}: {late.violations[0].description}"
+    assert late.message == f"decision.approve: {AT}: {late.violations[0].description}"
     whole = pb.ResumeTurnRequest(
         name=asked.turn, decisions=[approve(asked)], request_id=str(uuid4())
     )
     late = await refusal(chat.stub.ResumeTurn(whole, metadata=chat.metadata))
-    assert [v.field for v in late.violations] == [f"decisions[0].edit.payload.{CRON}"]
-    assert late.message.startswith(f"decisions[0].approve: {CRON}: ")
+    assert [v.field for v in late.violations] == [f"decisions[0].edit.payload.{AT}"]
+    assert late.message.startswith(f"decisions[0].approve: {AT}: ")
     assert (await get(chat, asked.name)).state == pb.Approval.PENDING
     assert automations.creates == 0
 
     payload = struct.to_json(asked.payload)
-    payload["definition"]["triggers"][0]["config"]["cron"] = "30 8 23 11 *"
+    payload["definition"]["triggers"][0]["config"]["at"] = "2026-11-23T08:30"
     await chat.resume(asked.turn, edit(asked, payload))
     (saved,) = automations.saved.values()
-    assert saved.payload["definition"]["triggers"][0]["config"]["cron"] == "30 8 23 11 *"
+    assert saved.payload["definition"]["triggers"][0]["config"]["at"] == "2026-11-23T08:30"
 
 
 async def test_what_is_late_may_be_rejected(
@@ -102,7 +102,7 @@ async def test_what_comes_late_after_the_decision_is_an_invalid_result(
     assert finished.outcome == pb.ToolCallFinished.ERROR
     said = struct.to_json(finished.output)
     assert said["status"] == "invalid"
-    assert said["issues"][0].startswith(f"{CRON}: comes next at 2027-11-23T08:02:00Z")
+    assert said["issues"][0].startswith(f"{AT}: its moment has passed")
 
 
 async def test_while_the_other_service_is_away_a_late_approval_is_left_to_it(
