@@ -19,9 +19,10 @@ from chat_service.adapters.stores import ApprovalStore, ImageStore, McpToolStore
 from chat_service.agent.agent import Agent, prepare_process
 from chat_service.agent.checkpointer import open_checkpoints
 from chat_service.agent.checkpointer import version as checkpoints_version
-from chat_service.agent.toolset import build_toolset
+from chat_service.agent.toolset import Toolset, build_toolset
 from chat_service.api.chat import ChatServicer
 from chat_service.api.decisions import ApprovalDecider
+from chat_service.api.edited_card import EditedCard
 from chat_service.api.payload_check import PayloadCheck
 from chat_service.api.tasks import AgentServicer
 from chat_service.flows import title_gen
@@ -59,7 +60,7 @@ from shared.clock import Clock
 from shared.db import database
 from shared.db.clock import sync_clock
 from shared.db.tenancy import Tenancy
-from shared.registries.catalogue import Catalogue, register_builtins
+from shared.registries.catalogue import register_builtins
 from shared.rpc import client
 from shared.rpc.access import Access
 from shared.rpc.configuration import build_server, read_credentials, read_tls
@@ -229,7 +230,7 @@ async def service(
         stack.push_async_callback(turn_engine.stop, settings.grace_seconds)
         server = _server(
             settings,
-            _servicers(deps, turn_engine, watcher, frame_log, waiting_turns, fetcher, catalogue),
+            _servicers(deps, turn_engine, watcher, frame_log, waiting_turns, fetcher, toolbox),
             streams,
         )
         stack.push_async_callback(server.stop)
@@ -273,7 +274,7 @@ def _servicers(
     frame_log: FrameLog,
     waiting_turns: WaitingTurns,
     fetcher: Fetcher,
-    catalogue: Callable[[], Catalogue],
+    toolbox: Toolset,
 ) -> tuple[ChatServicer, AgentServicer]:
     db, clock, tenancy = deps.db, deps.clock, Tenancy(tables.tenants)
     access = Access(db=db, clock=clock, tenancy=tenancy)
@@ -301,6 +302,11 @@ def _servicers(
         payload_check=PayloadCheck(
             automations=deps.automations, models=deps.model_loader, clock=clock
         ),
+        edited_card=EditedCard(
+            db=db,
+            model_loader=deps.model_loader,
+            rules=lambda: {tool.name: tool.approval for tool in toolbox.definitions()},
+        ),
     )
     chat = ChatServicer(
         db=db,
@@ -326,7 +332,7 @@ def _servicers(
         turn_engine=turn_engine,
         watcher=watcher,
         model_loader=deps.model_loader,
-        catalogue=catalogue,
+        catalogue=toolbox.catalogue,
     )
     return chat, agent
 

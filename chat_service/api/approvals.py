@@ -8,14 +8,26 @@ from rota.chat.v1 import chat_pb2 as pb
 from chat_service import convert
 from chat_service.api.decisions import ApprovalDecider, parse_decisions
 from chat_service.api.resource import ResourceServicer
+from chat_service.flows.resume_routing import ApprovalDecision
 from chat_service.persistence import approvals, turns
 from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
+from chat_service.persistence.turns import Turn
 from shared import aip, errors, resources
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 
 _FILTER = {"state": "=", "create_time": "= < <= > >="}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    """What a request with one decision names, and who sent it."""
+
+    row: Approval
+    turn: Turn
+    decision: ApprovalDecision
+    user: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +63,30 @@ class ApprovalServicer(ResourceServicer):
         return pb.ListApprovalsResponse(approvals=shown, next_page_token=token)
 
     async def DecideApproval(self, request: pb.DecideApprovalRequest, context: Any) -> pb.Approval:
-        named = {request.name, request.decision.approval} - {""}
-        if len(named) != 1:
+        named = await self._find_decided(request)
+        key = IdempotencyKey.of(
+            request, rpc="DecideApproval", workspace=named.row.workspace_id, user=named.user
+        )
+        await self.decider.decide(named.turn, [named.decision], by=named.user, key=key, whole=False)
+        return convert.approval(await self._find_approval(named.decision.name, "viewer"))
+
+    async def PreviewDecision(
+        self, request: pb.PreviewDecisionRequest, context: Any
+    ) -> pb.Approval:
+        named = await self._find_decided(request)
+        return convert.approval(
+            await self.decider.preview(named.turn, named.row, named.decision, by=named.user)
+        )
+
+    async def _find_decided(
+        self, request: pb.DecideApprovalRequest | pb.PreviewDecisionRequest
+    ) -> _Named:
+        names = {request.name, request.decision.approval} - {""}
+        if len(names) != 1:
             raise errors.invalid("name", "must name one approval, as the decision does")
-        name = named.pop()
+        name = names.pop()
         row = await self._find_approval(name, "editor")
         who = await self.access.admit(name, "editor")
-        key = IdempotencyKey.of(
-            request, rpc="DecideApproval", workspace=row.workspace_id, user=who.user
-        )
         decision = pb.Decision()
         decision.CopyFrom(request.decision)
         decision.approval = name
@@ -67,9 +94,8 @@ class ApprovalServicer(ResourceServicer):
             turn = await turns.get(connection, row.turn_id)
         if turn is None:  # its thread was deleted meanwhile
             raise errors.ResourceNotFound(name)
-        decisions = parse_decisions([decision], turn.workspace_id, "decision")
-        await self.decider.decide(turn, decisions, by=who.user, key=key, whole=False)
-        return convert.approval(await self._find_approval(name, "viewer"))
+        (parsed,) = parse_decisions([decision], turn.workspace_id, "decision")
+        return _Named(row=row, turn=turn, decision=parsed, user=who.user)
 
     async def _find_approval(self, name: str, role: Role) -> Approval:
         parts = resources.APPROVAL.parse(name)

@@ -7,9 +7,11 @@ from typing import Any
 from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chat_service.api.edited_card import EditedCard
 from chat_service.api.payload_check import PayloadCheck, join_path
 from chat_service.flows.resume_routing import ApprovalDecision, ResumeRouter
 from chat_service.persistence import approvals, turns
+from chat_service.persistence.approvals import Approval
 from chat_service.persistence.enums import ApprovalState
 from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
@@ -28,6 +30,16 @@ class ApprovalDecider:
     router: ResumeRouter
     turn_engine: TurnEngine
     payload_check: PayloadCheck
+    edited_card: EditedCard
+
+    async def preview(
+        self, turn: Turn, row: Approval, decision: ApprovalDecision, *, by: str
+    ) -> Approval:
+        """Returns what the card of an approval would say with a decision, which is not made."""
+        async with self.db.connect() as connection:
+            found = await self.router.read_approvals(connection, turn)
+        (checked,) = await self.router.check(found, [decision], self.payload_check, by=by)
+        return await self.edited_card.build(row, turn, checked.payload, self.router.clock.now())
 
     async def decide(
         self,

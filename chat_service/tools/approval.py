@@ -17,6 +17,8 @@ from shared.invisible_characters import find_invisible
 from shared.json_schema import join_path
 
 MOST_WARNINGS = 20
+# How a warning of a repaired call begins.
+REPAIRED = "The model's call was repaired: "
 MOST_EDITS = 20
 MOST_SHOWN = 500  # characters of an edited text
 UNREADABLE = "the decision could not be read, so nothing was done"
@@ -138,13 +140,18 @@ def _with_warnings(proposal: Proposal, repairs: Sequence[str]) -> dict[str, Any]
 
     `repairs` of the call's arguments are a warning too.
     """
-    found = list(islice(_invisible(proposal.payload, ""), MOST_WARNINGS))
+    found = find_invisible_fields(proposal.payload)
     if repairs:
         done = "; ".join(repairs)
-        found.insert(0, f"The model's call was repaired: {done}.")
+        found.insert(0, f"{REPAIRED}{done}.")
     if not found:
         return dict(proposal.context)
     return {**proposal.context, "warnings": [*proposal.context.get("warnings", ()), *found]}
+
+
+def find_invisible_fields(payload: Mapping[str, Any]) -> list[str]:
+    """Returns a warning of each field that holds invisible characters, of 20 at most."""
+    return list(islice(_invisible(payload, ""), MOST_WARNINGS))
 
 
 def _invisible(value: Any, path: str) -> Iterator[str]:

@@ -128,6 +128,8 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
     # the faults of a payload by their paths in it, and the reason of all of them
     check: Callable[[dict[str, Any]], dict[str, str]] = lambda payload: {}
     fault: str = "invalid"
+    # the warnings of an edited payload
+    warn: Callable[[dict[str, Any]], list[str]] = lambda payload: []
 
     async def SendMessage(self, request: Any, context: Any) -> Any:  # noqa: N802
         async def open_turn() -> tuple[Told, int]:
@@ -236,6 +238,20 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
             turn.add(self._started(turn, self.segments.popleft(), resumed=True))
         return approval
 
+    async def PreviewDecision(self, request: Any, context: Any) -> Any:  # noqa: N802
+        await self._enter(request, context)
+        found = chat_pb2.Approval()
+        found.CopyFrom(self.approvals[request.decision.approval])
+        await self._refuse_payload(
+            json_format.MessageToDict(request.decision.edit.payload), "decision", context
+        )
+        found.edited_payload.CopyFrom(request.decision.edit.payload)
+        found.context.update(
+            {"warnings": self.warn(json_format.MessageToDict(found.edited_payload))}
+        )
+        found.ClearField("preview")
+        return found
+
     async def _enter(self, request: Any, context: Any) -> None:
         self.calls.append((type(request).__name__.removesuffix("Request"), request))
         self.tokens.update(v for k, v in context.invocation_metadata() if k == "authorization")
@@ -308,15 +324,8 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
         payload = json_format.MessageToDict(
             decision.edit.payload if how == "edit" else approval.payload
         )
-        if how != "reject" and (faults := self.check(payload)):
-            fields = {f"{field}.edit.payload.{path}": text for path, text in faults.items()}
-            refused = Refused(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                "INVALID_REQUEST",
-                fields=fields,
-                field_reason=self.fault,
-            )
-            await abort(context, refused)
+        if how != "reject":
+            await self._refuse_payload(payload, field, context)
         match how:
             case "edit":
                 approval.edited_payload.CopyFrom(decision.edit.payload)
@@ -327,6 +336,17 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
                 approval.state = chat_pb2.Approval.REJECTED
                 approval.reason = decision.reject.reason
         return approval
+
+    async def _refuse_payload(self, payload: Any, field: str, context: Any) -> None:
+        if faults := self.check(payload):
+            fields = {f"{field}.edit.payload.{path}": text for path, text in faults.items()}
+            refused = Refused(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "INVALID_REQUEST",
+                fields=fields,
+                field_reason=self.fault,
+            )
+            await abort(context, refused)
 
 
 async def abort(context: Any, refused: Refused) -> None:

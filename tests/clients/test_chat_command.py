@@ -155,7 +155,7 @@ def test_an_edit_is_sent_whole_and_one_that_is_refused_can_be_edited_again(
         "payload['definition']['plan'][0]['config']['prompt'] = ''",
         "payload['definition']['plan'][0]['config']['prompt'] = 'Three lines on shipping.'",
     )
-    done = rota_command("chat", typed="every weekday at nine\ne\ne\n", **env)
+    done = rota_command("chat", typed="every weekday at nine\ne\ne\na\n", **env)
     assert done.exit_code == 0, done.output
     said = "Error: Does 1. summarise, prompt: must not be empty (INVALID_REQUEST)\n"
     assert done.stderr == said
@@ -172,13 +172,38 @@ def test_what_is_no_json_is_edited_again_and_not_sent(
     asks.chat.segments.pop()
     asks.chat.segments.append([completed()])
     env = editor("BREAK", "payload = {'display_name': 'News'}")
-    done = rota_command("chat", typed="every weekday at nine\ne\ne\n", **env)
+    done = rota_command("chat", typed="every weekday at nine\ne\ne\na\n", **env)
     assert "no JSON at line 1" in done.stdout
     assert (tmp_path / "seen-edit-1").read_text() == '{"display_name": \n'
     edits = [request for name, request in asks.chat.calls if name == "ResumeTurn"]
     assert [dict(request.decisions[0].edit.payload) for request in edits] == [
         {"display_name": "News"}
     ]
+
+
+def test_the_warnings_of_an_edit_are_shown_before_its_approval_is_asked_for(
+    rota_command: Rota, asks: Peer, editor: Editor
+) -> None:
+    asks.chat.warn = lambda payload: [f"It is called {payload['display_name']}."]
+    env = editor("payload['display_name'] = 'One'", "payload['display_name'] = 'Two'")
+    left = rota_command("chat", typed="every weekday at nine\ne\nl\n", **env)
+    assert "It is called One." in left.stdout
+    assert asks.chat.approvals[APPROVAL].state == chat_pb2.Approval.PENDING
+    rota_command("chat", "--thread", "t", typed="e\na\n", **env)
+    names = [name for name, _ in asks.chat.calls]
+    assert names.index("PreviewDecision") < names.index("ResumeTurn")
+    (sent,) = asks.chat.calls[-1][1].decisions
+    assert sent.edit.payload["display_name"] == "Two"
+
+
+def test_an_edit_that_is_taken_back_approves_what_was_proposed(
+    rota_command: Rota, asks: Peer, editor: Editor
+) -> None:
+    env = editor("payload['display_name'] = 'One'", f"payload = {PAYLOAD!r}")
+    done = rota_command("chat", typed="every weekday at nine\ne\ne\na\n", **env)
+    assert "nothing was changed" in done.stdout
+    (sent,) = asks.chat.calls[-1][1].decisions
+    assert sent.WhichOneof("decision") == "approve"
 
 
 def test_an_editor_that_cannot_start_or_changes_nothing_sends_nothing(

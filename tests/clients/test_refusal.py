@@ -164,7 +164,7 @@ def test_a_card_that_is_too_late_says_so_and_can_be_edited(
     rota_command: Rota, late: Peer, editor: Editor
 ) -> None:
     env = editor("payload['definition']['triggers'][0]['config']['cron'] = '0 10 * * *'")
-    done = rota_command("chat", typed="every weekday at nine\na\ne\n", **env)
+    done = rota_command("chat", typed="every weekday at nine\na\ne\na\n", **env)
     assert done.exit_code == 0, done.output
     assert done.stderr == SAID
     assert done.stdout.endswith("Saved.\n")

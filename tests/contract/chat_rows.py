@@ -7,6 +7,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from rota.agent.v1 import agent_pb2 as gp
 from rota.chat.v1 import chat_pb2 as cp
 
+from shared.rpc import struct
 from tests.contract.rows import Row, again, ok, refused
 from tests.contract.stage import ASKED_TWICE, Stage, new_id
 from tests.support.chat import approve, edit, reject
@@ -64,6 +65,16 @@ def _stale(stage: Stage) -> cp.Decision:
 
 def _bad_edit(stage: Stage) -> cp.Decision:
     return edit(stage.waiting, {"display_name": "x", "definition": {"name": "x", "plan": []}})
+
+
+def _other_name(wanted: cp.Approval) -> cp.Decision:
+    payload = struct.to_json(wanted.payload)
+    payload["display_name"] = payload["definition"]["name"] = "Another name"
+    return edit(wanted, payload)
+
+
+def _previewing(wanted: cp.Approval, decision: cp.Decision) -> cp.PreviewDecisionRequest:
+    return cp.PreviewDecisionRequest(name=wanted.name, decision=decision)
 
 
 def _resumed(stage: Stage) -> cp.ResumeTurnRequest:
@@ -267,6 +278,30 @@ CHAT_ROWS: Final[list[Row]] = [
         f"{C}DecideApproval",
         "INVALID_REQUEST",
         lambda s: s.deciding(s.waiting, _bad_edit(s)),
+        "decision.edit.payload.definition.plan",
+    ),
+    ok(
+        f"{C}PreviewDecision",
+        lambda s: _previewing(s.waiting, _other_name(s.waiting)),
+        lambda approval: (
+            approval.state == cp.Approval.PENDING and "display_name" in approval.edited_payload
+        ),
+    ),
+    refused(
+        f"{C}PreviewDecision",
+        "APPROVAL_DECIDED",
+        lambda s: (lambda r: _previewing(cp.Approval(name=r.name), r.decision))(_decided_before(s)),
+    ),
+    refused(
+        f"{C}PreviewDecision",
+        "APPROVAL_EXPIRED",
+        lambda s: (lambda r: _previewing(cp.Approval(name=r.name), r.decision))(_expired(s)),
+    ),
+    refused(f"{C}PreviewDecision", "DIGEST_MISMATCH", lambda s: _previewing(s.waiting, _stale(s))),
+    refused(
+        f"{C}PreviewDecision",
+        "INVALID_REQUEST",
+        lambda s: _previewing(s.waiting, _bad_edit(s)),
         "decision.edit.payload.definition.plan",
     ),
     ok(

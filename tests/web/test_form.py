@@ -13,7 +13,7 @@ from rota.chat.v1 import chat_pb2 as chat
 from chat_service.tools.automations.drafter import payload_schema
 from shared.registries.actions.agent_task import AgentTaskActionConfig
 from shared.registries.triggers.schedule import SCHEDULE
-from tests.web.stub import Answers, refusal, stubbed
+from tests.web.stub import Answer, Answers, refusal, stubbed
 
 GIVEN: Final[dict[str, Any]] = {
     "display_name": "Weather",
@@ -141,6 +141,42 @@ async def test_what_a_field_holds_and_the_page_can_not_read_is_never_left_out(
     (decided,) = stub.seen("ChatService/DecideApproval")
     trigger = decided.decision.edit.payload["definition"]["triggers"][0]
     assert trigger["static_inputs"]["city"] == "PARIS-ONLY"
+    await page.context.close()
+
+
+async def test_an_edit_shows_its_own_warnings_before_it_is_approved(browser: Browser) -> None:
+    old, new = "It fires on Monday.", "It needs the web."
+
+    def warned(request: Any) -> Answer:
+        plan = json_format.MessageToDict(request.decision.edit.payload)["definition"]["plan"]
+        if plan[0]["config"]["prompt"] == "Fail.":
+            return refusal(13, "internal", details.BadRequest())
+        consequences = {"runs_per_month": 7, "warnings": [new]}
+        return chat.Approval(context=struct({"consequences": consequences}))
+
+    card = approval(context=struct({"consequences": {"warnings": []}, "warnings": [old]}))
+    served = {**answers(card), "ChatService/PreviewDecision": warned}
+    page, stub = await stubbed(browser, served, where="#/approvals/a")
+    box = page.locator("[data-approval]")
+    await expect(box).to_contain_text(old)
+    await unfolded(page)
+    prompt = page.get_by_label("Prompt", exact=True)
+    await prompt.fill("Search the web.")
+    await expect(box).to_contain_text(new)
+    await expect(box).not_to_contain_text(old)
+    await page.get_by_role("button", name="Done editing", exact=True).click()
+    await expect(box).to_contain_text("About 7 runs a month.")
+    await expect(box).to_contain_text(new)
+    (seen,) = stub.seen("ChatService/PreviewDecision")
+    assert seen.decision.approval == card.name
+    await unfolded(page)
+    await prompt.fill("Fail.")
+    await expect(box).to_contain_text("Your changes could not be checked")
+    await page.get_by_role("button", name="Undo changes", exact=True).click()
+    await page.get_by_role("button", name="Done editing", exact=True).click()
+    await expect(box).to_contain_text(old)
+    await expect(box).not_to_contain_text(new)
+    assert not stub.seen("ChatService/DecideApproval")
     await page.context.close()
 
 

@@ -1,14 +1,15 @@
 """The consequences of an automation: its runs, its cost and its failures."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from chat_service.llm.config import ModelConfig
-from chat_service.runtime.run_context import AgentRun
+from chat_service.runtime.run_context import AgentRun, ApprovalRule
 from chat_service.tools.automations.preview import enabled_schedules
 from chat_service.tools.automations.warnings.overlap import find_overlaps
 from chat_service.tools.automations.warnings.web_access import find_missing_web_tools
@@ -28,24 +29,46 @@ _LEAST_SHOWN: Final = 0.0001  # US dollars
 Json = Mapping[str, Any]
 
 
-def estimate_consequences(run: AgentRun, payload: Json) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsequenceBasis:
+    """What the consequences of a payload depend on beside it."""
+
+    workspace: str
+    now: datetime
+    rules: Mapping[str, ApprovalRule]  # by tool
+    models: Mapping[int, ModelConfig]  # those that tasks may use
+    # the turn's own, for tasks that no other is chosen for; None if it was removed
+    model: ModelConfig | None
+
+
+def basis_of(run: AgentRun) -> ConsequenceBasis:
+    return ConsequenceBasis(
+        workspace=run.context.runtime.workspace,
+        now=run.context.runtime.now,
+        rules=run.deps.rules(),
+        models=run.deps.models(),
+        model=run.context.model.config,
+    )
+
+
+def estimate_consequences(basis: ConsequenceBasis, payload: Json) -> dict[str, Any]:
     """Returns the consequences for an approval, without `estimated_cost_usd` if unknown."""
     definition = payload["definition"]
     execution = definition.get("execution", {})
     after = list(execution.get("on_failure", []))
     schedules = enabled_schedules(payload)
     steps = [*definition.get("plan", []), *after]
-    runs = sum(_runs_per_month(run, one["config"]) for one in schedules)
+    runs = sum(_runs_per_month(basis, one["config"]) for one in schedules)
     return {
         "runs_per_month": runs,
-        **_cost(run, definition.get("plan", []), runs, execution.get("budget_cap_usd")),
+        **_cost(basis, definition.get("plan", []), runs, execution.get("budget_cap_usd")),
         "tools": sorted({tool for step in steps for tool in _tools(step)}),
         "auto_approve": any(_approves(step) for step in steps),
         "on_failure": _on_failure(execution, definition.get("plan", []), after),
         "warnings": [
-            *_warnings(run, steps, runs),
+            *_warnings(basis, steps, runs),
             *find_missing_web_tools(steps),
-            *find_overlaps(schedules, execution, run.context.runtime.now),
+            *find_overlaps(schedules, execution, basis.now),
         ],
     }
 
@@ -83,8 +106,8 @@ def _again(times: int) -> str:
     return f"tried again up to {times} times"
 
 
-def _warnings(run: AgentRun, steps: Sequence[Json], runs: int) -> Iterator[str]:
-    rules = run.deps.rules()
+def _warnings(basis: ConsequenceBasis, steps: Sequence[Json], runs: int) -> Iterator[str]:
+    rules = basis.rules
     for step in steps:
         asks = sorted(tool for tool in _tools(step) if rules.get(tool) == "always")
         named = f"The step {step.get('step_id')}"
@@ -97,30 +120,32 @@ def _warnings(run: AgentRun, steps: Sequence[Json], runs: int) -> Iterator[str]:
                 "give it, so the step fails unless auto_approve is set."
             )
         model = step.get("config", {}).get("model")
-        if model and not _configured(run, model):
+        if model and not _configured(basis, model):
             yield f"{named} names the model {model}, which is not configured, so the step fails."
     if not runs:
         yield "It does not run within the next month."
 
 
-def _configured(run: AgentRun, model: str) -> bool:
+def _configured(basis: ConsequenceBasis, model: str) -> bool:
     """Returns whether a task may find the model. A person's own has a resource name."""
-    if any(model in (config.model, config.display_name) for config in run.deps.models().values()):
+    if any(model in (config.model, config.display_name) for config in basis.models.values()):
         return True
     try:
         parts = resources.MODEL_CONFIG.parse(model)
     except errors.RotaError:
         return False
-    return parts["workspace"] == run.context.runtime.workspace
+    return parts["workspace"] == basis.workspace
 
 
 def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _cost(run: AgentRun, plan: Sequence[Json], runs: int, cap: float | None) -> dict[str, Any]:
+def _cost(
+    basis: ConsequenceBasis, plan: Sequence[Json], runs: int, cap: float | None
+) -> dict[str, Any]:
     tasks = [step for step in plan if step.get("action") == "agent_task"]
-    configs = [_model(run, step, capped=cap is not None) for step in tasks]
+    configs = [_model(basis, step, capped=cap is not None) for step in tasks]
     unpriced = next((name for config, name in configs if config is None), None)
     if unpriced is not None:
         return {"estimated_cost": f"unknown: {unpriced} has no price"}
@@ -133,10 +158,10 @@ def _cost(run: AgentRun, plan: Sequence[Json], runs: int, cap: float | None) -> 
     one = micros / 1_000_000 if cap is None else min(micros / 1_000_000, cap)
     models = sorted({name for _, name in configs})
     read_and_written = sum(map(sum, tokens))
-    basis = f"{runs:,} runs of about {read_and_written:,} tokens at the prices of {_listed(models)}"
+    said = f"{runs:,} runs of about {read_and_written:,} tokens at the prices of {_listed(models)}"
     month = f"{format_dollars(one * runs)} a month" if models else "nothing: no step calls a model"
     return {
-        "estimated_cost": f"{month} ({basis})" if models else month,
+        "estimated_cost": f"{month} ({said})" if models else month,
         "estimated_cost_usd": float(f"{one * runs:.2g}"),
     }
 
@@ -149,22 +174,22 @@ def format_dollars(amount: float) -> str:
     return f"about {rounded.quantize(1) if rounded >= 10 else rounded:,f} USD"
 
 
-def _model(run: AgentRun, step: Json, *, capped: bool) -> tuple[ModelConfig | None, str]:
+def _model(basis: ConsequenceBasis, step: Json, *, capped: bool) -> tuple[ModelConfig | None, str]:
     """Returns a step's model, None if it has no price, and its name. Tasks have no pins.
 
     With a cap only a model with a price is chosen.
     """
     wanted = step.get("config", {}).get("model")
-    models = run.deps.models()
+    models = basis.models
     if wanted:
         found = [c for c in models.values() if wanted in (c.model, c.display_name)]
     else:
         found = [c for c in sorted(models.values(), key=lambda c: -c.id) if c.auto_eligible]
         if capped:
             found = [c for c in found if c.is_priced] or found
-        found = found or [run.context.model.config]
+        found = found or ([] if basis.model is None else [basis.model])
     if not found:
-        return None, str(wanted)
+        return None, str(wanted or "the model")
     return (found[0] if found[0].is_priced else None), found[0].display_name
 
 
@@ -178,10 +203,10 @@ def _tokens(step: Json) -> tuple[int, int]:
     return read, _ANSWER + _ANSWER // 4 * rounds
 
 
-def _runs_per_month(run: AgentRun, config: Json) -> int:
+def _runs_per_month(basis: ConsequenceBasis, config: Json) -> int:
     try:
         schedule = ScheduleTriggerConfig.model_validate(config)
     except ValidationError:
         return 0
-    now = run.context.runtime.now
+    now = basis.now
     return count_runs(schedule, now, now + MONTH)

@@ -10,7 +10,7 @@ from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
-from chat_service.tools.automations.consequences import estimate_consequences
+from chat_service.tools.automations.consequences import basis_of, estimate_consequences
 from chat_service.tools.automations.drafter import draft, draft_warnings, payload_schema
 from chat_service.tools.automations.preview import build_preview, enabled_schedules
 from chat_service.tools.automations.warnings.intent_conflict import find_conflicts
@@ -68,7 +68,7 @@ async def _proposal(run: AgentRun, intent: str, emit: Emit) -> Proposal:
                 payload_schema=payload_schema(),
                 context={
                     "intent": intent,
-                    "consequences": estimate_consequences(run, payload),
+                    "consequences": estimate_consequences(basis_of(run), payload),
                     **draft_warnings(more, _conflicts(run, intent, payload)),
                 },
                 preview=preview,

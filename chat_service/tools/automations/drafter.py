@@ -225,9 +225,13 @@ def drafter_prompt(run: AgentRun, tool: str, catalogue: Catalogue) -> str:
     )
 
 
+# How a warning of a note begins.
+NOTED: Final = "The model notes: "
+
+
 def draft_warnings(drawn: Mapping[Any, Any], conflicts: Sequence[str]) -> dict[str, Any]:
     """Returns the part of a card's context that has the conflicts and the model's own notes."""
-    warnings = [*conflicts, *(f"The model notes: {note}" for note in drawn.get("notes") or ())]
+    warnings = [*conflicts, *(f"{NOTED}{note}" for note in drawn.get("notes") or ())]
     return {"warnings": warnings} if warnings else {}
 
 

@@ -11,7 +11,7 @@ from chat_service.runtime.run_context import AgentRun, Emit
 from chat_service.tools.approval import ApprovalGranted, Proposal
 from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
-from chat_service.tools.automations.consequences import estimate_consequences
+from chat_service.tools.automations.consequences import basis_of, estimate_consequences
 from chat_service.tools.automations.drafter import draft_warnings, payload_schema, revise
 from chat_service.tools.automations.lookup import AUTOMATION
 from chat_service.tools.automations.preview import build_preview, enabled_schedules, zones_of
@@ -92,7 +92,7 @@ async def _shown(
             "change": change,
             "difference": changed,
             "fires": {"before": _fires(was), "after": _fires(preview)},
-            "consequences": estimate_consequences(run, after),
+            "consequences": estimate_consequences(basis_of(run), after),
         },
         preview=preview,
     )

@@ -165,6 +165,15 @@ class RotaClient(Automations, Models, Webhooks):
         )
         return await self._calls.unary(self.chat.decide_approval, request)
 
+    async def preview_decision(self, decision: chat_v1.Decision) -> chat_v1.Approval:
+        """Returns what the card of an approval says with a decision, which is not made.
+
+        Raises what `decide_approval` raises. A service that does not know the call raises
+        Unimplemented.
+        """
+        request = chat_v1.PreviewDecisionRequest(name=decision.approval, decision=decision)
+        return await self._calls.unary(self.chat.preview_decision, request)
+
     def _follow(
         self, at: StreamPosition, first: Callable[[], AsyncIterator[chat_v1.TurnEvent]] | None
     ) -> AsyncGenerator[chat_v1.TurnEvent, None]:

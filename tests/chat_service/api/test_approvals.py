@@ -256,3 +256,67 @@ async def test_an_approval_that_nobody_decides_expires(
         refused = await refusal(chat.stub.DecideApproval(request, metadata=chat.metadata))
         assert refused.reason == "APPROVAL_EXPIRED"
         assert len(demo.controls.log()) == calls
+
+
+async def preview(chat: Chat, decision: pb.Decision) -> pb.Approval:
+    request = pb.PreviewDecisionRequest(decision=decision)
+    found: pb.Approval = await chat.stub.PreviewDecision(request, metadata=chat.metadata)
+    return found
+
+
+def warnings_of(approval: pb.Approval) -> list[str]:
+    context = struct.to_json(approval.context)
+    return [*context["consequences"]["warnings"], *context.get("warnings", [])]
+
+
+async def test_an_edit_gets_the_warnings_that_its_own_draft_would_have(
+    chat: Chat, asked: list[pb.TurnEvent], automations: MemoryAutomations
+) -> None:
+    approval = approval_of(asked)
+    payload = struct.to_json(approval.payload)
+    (step,), execution = payload["definition"]["plan"], payload["definition"]["execution"]
+    (trigger,) = payload["definition"]["triggers"]
+    before = warnings_of(approval)
+    trigger["config"]["cron"] = "*/5 9 * * 1-5"
+    trigger["config"]["timezone"] = "Asia/Tokyo"
+    step["config"]["prompt"] = "Read https://example.com and sum it up."
+    step["config"]["tools"] = []
+    shown = await preview(chat, edit(approval, payload))
+    new = set(warnings_of(shown)) - set(before)
+    for said in ("minutes apart", "needs the web", "Tokyo"):
+        assert any(said in one for one in new), said
+    assert struct.to_json(shown.context)["consequences"]["runs_per_month"] > 200
+    assert struct.to_json(shown.edited_payload)["definition"]["plan"][0]["config"]["tools"] == []
+    assert (shown.state, shown.payload_digest) == (pb.Approval.PENDING, approval.payload_digest)
+    assert not shown.HasField("preview") or not shown.preview.slots
+    # Another policy tells of the same slots in other words.
+    execution["concurrency"] = "always"
+    meanwhile = next(one for one in new if "minutes apart" in one)
+    assert meanwhile not in warnings_of(await preview(chat, edit(approval, payload)))
+    # Back to what was proposed, and nothing was decided.
+    back = await preview(chat, edit(approval, struct.to_json(approval.payload)))
+    assert warnings_of(back) == before
+    assert warnings_of(await preview(chat, approve(approval))) == before
+    assert not automations.saved
+    assert (await chat.turn(approval.turn)).state == pb.Turn.AWAITING_APPROVAL
+    await chat.resume(approval.turn, edit(approval, payload))
+    assert len(automations.saved) == 1
+
+
+async def test_the_preview_of_a_decision_refuses_what_the_decision_would(
+    chat: Chat, asked: list[pb.TurnEvent], keys: Keys
+) -> None:
+    approval = approval_of(asked)
+    payload = struct.to_json(approval.payload)
+    payload["definition"]["plan"] = []
+    refused = await refusal(preview(chat, edit(approval, payload)))
+    assert [v.field for v in refused.violations] == ["decision.edit.payload.definition.plan"]
+    stale = approve(approval)
+    stale.payload_digest = "0" * 64
+    assert (await refusal(preview(chat, stale))).reason == "DIGEST_MISMATCH"
+    viewer = keys.user_headers("eve", workspaces={"w": "viewer"})
+    request = pb.PreviewDecisionRequest(decision=approve(approval))
+    refused = await refusal(chat.stub.PreviewDecision(request, metadata=viewer))
+    assert refused.reason == "PERMISSION_DENIED"
+    await chat.resume(approval.turn, reject(approval, "no"))
+    assert (await refusal(preview(chat, approve(approval)))).reason == "APPROVAL_DECIDED"

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
 from rota_client import RotaClient, errors
 from rota_client.gen.rota.chat.v1 import Approval, Decision, TurnEvent
@@ -99,7 +100,10 @@ class Chat:
     def decide_pending(self, segment: Segment) -> Segment:
         """Prompts for pending decisions until the turn stops waiting or the person postpones."""
         while segment.is_waiting:
-            deciding = {n: ApprovalPrompt(self._screen, a) for n, a in segment.approvals.items()}
+            deciding = {
+                n: ApprovalPrompt(self._screen, a, partial(self._preview, a))
+                for n, a in segment.approvals.items()
+            }
             try:
                 following = self._prompt(segment, deciding)
             except Quit:
@@ -110,14 +114,18 @@ class Chat:
             segment = following
         return segment
 
+    def _preview(self, approval: Approval, decision: Decision) -> Approval:
+        with label_fields({approval.name: approval}, [decision]):
+            return self._runner.run(self._rota.preview_decision(decision))
+
     def _prompt(self, segment: Segment, deciding: dict[str, ApprovalPrompt]) -> Segment | None:
         made: dict[str, Decision | None] = {}
         while True:
-            for name, one in deciding.items():
-                if name not in made:
-                    made[name] = one.decide()
-            decisions = [decision for decision in made.values() if decision is not None]
             try:
+                for name, one in deciding.items():
+                    if name not in made:
+                        made[name] = one.decide()
+                decisions = [decision for decision in made.values() if decision is not None]
                 return self._send(segment, decisions, whole=len(decisions) == len(deciding))
             except CardRefused as refused:
                 if not refused.approvals:

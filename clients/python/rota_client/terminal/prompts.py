@@ -5,12 +5,13 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rich.text import Text
 
-from rota_client import decisions, json_format, message_parser
+from rota_client import decisions, errors, json_format, message_parser
 from rota_client.gen.rota.chat.v1 import Approval, Decision
 from rota_client.terminal.card import card
 from rota_client.terminal.screen import Screen
@@ -37,11 +38,19 @@ def prompt_line(prompt: str) -> str | None:
 
 
 class ApprovalPrompt:
-    """The prompt for one approval; it keeps the edited payload between prompts."""
+    """The prompt for one approval; it keeps the edited payload between prompts.
 
-    def __init__(self, screen: Screen, approval: Approval) -> None:
+    `preview` returns the card of an edit, which is shown before its approval is asked for. It
+    raises RotaError.
+    """
+
+    def __init__(
+        self, screen: Screen, approval: Approval, preview: Callable[[Decision], Approval]
+    ) -> None:
         self.approval = approval
         self._screen = screen
+        self._preview = preview
+        self._edited: Decision | None = None
         self._draft = json_format.dump_json(
             json_format.struct_to_dict(approval.payload), ordered=True
         )
@@ -57,14 +66,35 @@ class ApprovalPrompt:
                 case None | "l" | "later":
                     return None
                 case "a" | "approve":
-                    return decisions.approve(self.approval)
+                    return self._edited or decisions.approve(self.approval)
                 case "r" | "reject":
                     return decisions.reject(self.approval, prompt_line("Why? ") or "")
                 case "e" | "edit":
                     if (decision := self._edit()) is not None:
-                        return decision
+                        self._show_edit(decision)
                 case _:
                     self._screen.note("say a, e, r or l")
+
+    def _show_edit(self, decision: Decision) -> None:
+        """Shows the card of an edit. What was shown last is what an approval approves."""
+        try:
+            edited = self._preview(decision)
+        except errors.Unimplemented:
+            self._screen.warn("this server tells no warnings of an edit; those above are the old")
+            payload = decision.edit.payload if decision.edit is not None else None
+            edited = replace(self.approval, edited_payload=payload, preview=None)
+        except errors.FailedPrecondition:  # it is decided or has expired
+            raise
+        except errors.RotaError as refused:
+            self._screen.error(refused)
+            return
+        self._edited = decision
+        self._screen.show(card(edited))
+
+    def _forget_edit(self) -> None:
+        if self._edited is not None:
+            self._edited = None
+            self._screen.show(card(self.approval))
 
     def _edit(self) -> Decision | None:
         """Edits the draft, which the next edit starts from; returns None when the result is no JSON
@@ -73,6 +103,7 @@ class ApprovalPrompt:
             self._draft = edit_text(self._draft)
             payload = message_parser.parse_object(self._draft)
             if payload == json_format.struct_to_dict(self.approval.payload):
+                self._forget_edit()
                 raise BadEdit("nothing was changed")
             decision = decisions.edit(self.approval, payload)
         except OSError as exc:

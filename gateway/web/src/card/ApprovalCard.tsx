@@ -12,10 +12,11 @@ import { Icon } from "../ui/Icon.js";
 import { TextPrompt, Badge, type Tone, ProblemNotice } from "../ui/parts.js";
 import { ApprovalBody, Others, Question, titleOf } from "./ApprovalBody.js";
 import { Changes, changesOf } from "./Changes.js";
+import { type ContextState, useCardContext } from "./context.js";
 import { Editor, PAST, Wrongs } from "./Editor.js";
 import { place, refusalText } from "./labels.js";
 import { hasPassed, refusedOf, usePreview } from "./preview.js";
-import { Steps, Triggers } from "./Summary.js";
+import { Steps, Triggers, Warnings } from "./Summary.js";
 
 type Choice = MessageInitShape<typeof DecisionSchema>["decision"];
 
@@ -52,6 +53,8 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   const late = refusedOf(approval, payload, spent);
   const violations = [...told, ...late];
   const altered = !same(payload, original);
+  const said = useCardContext(approval, payload, altered && !asks && !violations.length);
+  const shown = { ...approval, context: said.context };
   const refused = problem?.violations ?? [];
   const wrong = [...violations, ...refused.filter((each) => !violations.some((v) => v.field === each.field))];
 
@@ -119,13 +122,14 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
           round={round}
         />
       ) : (
-        <ApprovalBody approval={approval} payload={whole} preview={preview} busy={previewing} />
+        <ApprovalBody approval={shown} payload={whole} preview={preview} busy={previewing} />
       )}
+      {altered && !asks && <Said said={said} editing={editing && schema !== undefined} />}
       {refused.length > 0 && !(editing && schema) && <Wrongs violations={refused} show={show} />}
       {problem && !problem.violations.length && <ProblemNotice problem={problem} />}
       <footer>
         {faults.length > 0 && <Held id={held} faults={faults} passed={late.some((each) => hasPassed(approval, payload, each))} show={show} />}
-        <button type="button" class="primary" disabled={busy || faults.length > 0} aria-busy={busy} aria-describedby={faults.length ? held : undefined} onClick={() => void approve()}>
+        <button type="button" class="primary" disabled={busy || said.busy || faults.length > 0} aria-busy={busy || said.busy} aria-describedby={faults.length ? held : undefined} onClick={() => void approve()}>
           <Icon name="check" />{asks ? "Answer" : altered || isTyped ? "Approve with changes" : "Approve"}
         </button>
         {schema && (
@@ -145,6 +149,18 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
         />
       </footer>
     </section>
+  );
+}
+
+/** The warnings beside the form of an edit, and whether they are of the edit. */
+function Said({ said, editing }: { said: ContextState; editing: boolean }) {
+  const of = (value: JsonValue | undefined) => (Array.isArray(value) ? value : []);
+  const warnings = [...of(objectOf(said.context.consequences).warnings), ...of(said.context.warnings)];
+  return (
+    <div class="said" role="status" aria-busy={said.busy}>
+      {said.stale && <p class="note">Your changes could not be checked: warnings and cost are those from before them.</p>}
+      {editing && <Warnings value={warnings} />}
+    </div>
   );
 }
 

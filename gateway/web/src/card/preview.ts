@@ -11,7 +11,8 @@ import { dateOf } from "../lib/time.js";
 import { changesOf } from "./Changes.js";
 
 const SHOWN = 5;
-const TYPING = 300;
+/** Milliseconds without an edit before the service is asked. */
+export const TYPING = 300;
 /** Milliseconds until the service, whose clock may be behind, is asked again whether a fire has passed. */
 const AGAIN = 30_000;
 export const PASSED = "What was planned has passed.";

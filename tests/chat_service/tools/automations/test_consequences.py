@@ -13,7 +13,11 @@ from chat_service.llm.config import ModelBundle, ModelConfig
 from chat_service.llm.retry import RetryPolicies
 from chat_service.runtime.ports import RuntimeContext
 from chat_service.runtime.run_context import AgentDeps, AgentRun, RunContext
-from chat_service.tools.automations.consequences import estimate_consequences, format_dollars
+from chat_service.tools.automations.consequences import (
+    basis_of,
+    estimate_consequences,
+    format_dollars,
+)
 from shared.clock import ManualClock
 from shared.registries.catalogue import current_catalogue
 from tests.chat_service.agent_bench import NOW
@@ -54,7 +58,7 @@ def of(
     run = AgentRun(
         deps=deps, context=RunContext(runtime=context, model=bundle, task=None, segment="")
     )
-    return estimate_consequences(run, payload)
+    return estimate_consequences(basis_of(run), payload)
 
 
 def automation(

@@ -789,6 +789,14 @@ class DecideApprovalRequest(_message.Message):
     request_id: str
     def __init__(self, name: _Optional[str] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
+class PreviewDecisionRequest(_message.Message):
+    __slots__ = ("name", "decision")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    decision: Decision
+    def __init__(self, name: _Optional[str] = ..., decision: _Optional[_Union[Decision, _Mapping]] = ...) -> None: ...
+
 class CreateModelConfigRequest(_message.Message):
     __slots__ = ("parent", "model_config", "request_id", "validate_only")
     PARENT_FIELD_NUMBER: _ClassVar[int]

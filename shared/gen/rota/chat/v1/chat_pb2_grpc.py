@@ -127,6 +127,11 @@ class ChatServiceStub:
                 request_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.DecideApprovalRequest.SerializeToString,
                 response_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.Approval.FromString,
                 _registered_method=True)
+        self.PreviewDecision = channel.unary_unary(
+                '/rota.chat.v1.ChatService/PreviewDecision',
+                request_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.PreviewDecisionRequest.SerializeToString,
+                response_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.Approval.FromString,
+                _registered_method=True)
         self.CreateModelConfig = channel.unary_unary(
                 '/rota.chat.v1.ChatService/CreateModelConfig',
                 request_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.CreateModelConfigRequest.SerializeToString,
@@ -305,6 +310,19 @@ class ChatServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PreviewDecision(self, request, context):
+        """Checks a decision and decides nothing: answers the approval as it stands, for
+        an edit with `edited_payload` in canonical form and the `context` that a card
+        of it has. Its `consequences`, the conflicts with the words that asked for it
+        and the invisible characters are those of the edited payload; notes of the
+        model, `difference` and `fires` stay those of what was proposed, and `preview`
+        is absent, as PreviewSchedule answers for the edited schedules. Refuses what
+        DecideApproval refuses, save that it does not ask whether the turn waits yet.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateModelConfig(self, request, context):
         """Adds a model of the caller's own: an OpenAI-compatible endpoint and the key
         to it. The key is stored encrypted and never given back. A service that has
@@ -441,6 +459,11 @@ def add_ChatServiceServicer_to_server(servicer, server):
             'DecideApproval': grpc.unary_unary_rpc_method_handler(
                     servicer.DecideApproval,
                     request_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.DecideApprovalRequest.FromString,
+                    response_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.Approval.SerializeToString,
+            ),
+            'PreviewDecision': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewDecision,
+                    request_deserializer=rota_dot_chat_dot_v1_dot_chat__pb2.PreviewDecisionRequest.FromString,
                     response_serializer=rota_dot_chat_dot_v1_dot_chat__pb2.Approval.SerializeToString,
             ),
             'CreateModelConfig': grpc.unary_unary_rpc_method_handler(
@@ -895,6 +918,33 @@ class ChatService:
             target,
             '/rota.chat.v1.ChatService/DecideApproval',
             rota_dot_chat_dot_v1_dot_chat__pb2.DecideApprovalRequest.SerializeToString,
+            rota_dot_chat_dot_v1_dot_chat__pb2.Approval.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewDecision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/rota.chat.v1.ChatService/PreviewDecision',
+            rota_dot_chat_dot_v1_dot_chat__pb2.PreviewDecisionRequest.SerializeToString,
             rota_dot_chat_dot_v1_dot_chat__pb2.Approval.FromString,
             options,
             channel_credentials,

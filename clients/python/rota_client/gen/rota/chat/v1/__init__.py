@@ -46,6 +46,7 @@ __all__ = (
     "ModelUsage",
     "Part",
     "Preview",
+    "PreviewDecisionRequest",
     "PreviewSlot",
     "ReasoningDelta",
     "RequestSettings",
@@ -597,8 +598,8 @@ class Decision(betterproto2.Message):
 
     approval: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Required in ResumeTurn: `workspaces/{w}/approvals/{a}`. In DecideApproval it
-    may be empty; when set it must equal the name of the request.
+    Required in ResumeTurn: `workspaces/{w}/approvals/{a}`. In DecideApproval and
+    PreviewDecision it may be empty; when set it must equal the name of the request.
     """
 
     payload_digest: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
@@ -1514,6 +1515,29 @@ class Preview(betterproto2.Message):
 
 
 default_message_pool.register_message("rota.chat.v1", "Preview", Preview)
+
+
+@dataclass(eq=False, repr=False)
+class PreviewDecisionRequest(betterproto2.Message):
+    """
+    Asks what one approval would be with a decision.
+    """
+
+    name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    """
+    Required. `workspaces/{w}/approvals/{a}`. May be left empty when
+    decision.approval is set.
+    """
+
+    decision: "Decision | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    Required. The decision.
+    """
+
+
+default_message_pool.register_message(
+    "rota.chat.v1", "PreviewDecisionRequest", PreviewDecisionRequest
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -2918,6 +2942,33 @@ class ChatServiceStub(betterproto2_grpclib.ServiceStub):
 
         return await self._unary_unary(
             "/rota.chat.v1.ChatService/DecideApproval",
+            message,
+            Approval,
+            timeout=timeout,
+            deadline=deadline,
+            metadata=metadata,
+        )
+
+    async def preview_decision(
+        self,
+        message: "PreviewDecisionRequest",
+        *,
+        timeout: "float | None" = None,
+        deadline: "Deadline | None" = None,
+        metadata: "MetadataLike | None" = None,
+    ) -> "Approval":
+        """
+        Checks a decision and decides nothing: answers the approval as it stands, for
+        an edit with `edited_payload` in canonical form and the `context` that a card
+        of it has. Its `consequences`, the conflicts with the words that asked for it
+        and the invisible characters are those of the edited payload; notes of the
+        model, `difference` and `fires` stay those of what was proposed, and `preview`
+        is absent, as PreviewSchedule answers for the edited schedules. Refuses what
+        DecideApproval refuses, save that it does not ask whether the turn waits yet.
+        """
+
+        return await self._unary_unary(
+            "/rota.chat.v1.ChatService/PreviewDecision",
             message,
             Approval,
             timeout=timeout,

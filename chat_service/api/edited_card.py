@@ -1,0 +1,59 @@
+"""The card of a decision that is not made yet."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chat_service.llm.config import ModelConfig
+from chat_service.model_selection.llm_bundle import ModelLoader
+from chat_service.persistence.approvals import Approval
+from chat_service.persistence.enums import ApprovalState
+from chat_service.persistence.turns import Turn
+from chat_service.runtime.run_context import ApprovalRule
+from chat_service.tools.automations.consequences import ConsequenceBasis
+from chat_service.tools.automations.edited_context import edit_context
+from shared import errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditedCard:
+    """Builds the cards of edits. `rules` are the approval rules of tools, by name."""
+
+    db: AsyncEngine
+    model_loader: ModelLoader
+    rules: Callable[[], Mapping[str, ApprovalRule]]
+
+    async def build(
+        self, row: Approval, turn: Turn, payload: Mapping[str, object] | None, now: datetime
+    ) -> Approval:
+        """Returns an approval with what its card says of a checked, edited payload.
+
+        One that is decided, or whose payload is None, is returned as it is.
+        """
+        if payload is None or row.state is not ApprovalState.PENDING:
+            return row
+        basis = ConsequenceBasis(
+            workspace=row.workspace_id,
+            now=now,
+            rules=self.rules(),
+            models=self.model_loader.models,
+            model=await self._model_of(turn),
+        )
+        context = edit_context(
+            basis,
+            row.action_type,
+            row.context,
+            before=row.payload,
+            payload=payload,
+            zone=turn.time_zone,
+        )
+        return replace(row, edited_payload=payload, context=context, preview={})
+
+    async def _model_of(self, turn: Turn) -> ModelConfig | None:
+        try:
+            async with self.db.connect() as connection:
+                return await self.model_loader.config_of_turn(connection, turn)
+        except errors.ModelGone:
+            return None
