@@ -123,6 +123,7 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
     calls: list[tuple[str, Any]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     cancels: bool = True
+    previews: bool = True
     quiet: bool = False
     left: threading.Event = field(default_factory=threading.Event)
     # the faults of a payload by their paths in it, and the reason of all of them
@@ -240,6 +241,8 @@ class Chat(chat_pb2_grpc.ChatServiceServicer):
 
     async def PreviewDecision(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._enter(request, context)
+        if not self.previews:
+            await abort(context, Refused(grpc.StatusCode.UNIMPLEMENTED, "NOT_SERVED"))
         found = chat_pb2.Approval()
         found.CopyFrom(self.approvals[request.decision.approval])
         await self._refuse_payload(

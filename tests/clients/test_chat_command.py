@@ -196,6 +196,17 @@ def test_the_warnings_of_an_edit_are_shown_before_its_approval_is_asked_for(
     assert sent.edit.payload["display_name"] == "Two"
 
 
+def test_an_edit_is_approved_though_a_server_tells_no_warnings_of_it(
+    rota_command: Rota, asks: Peer, editor: Editor
+) -> None:
+    asks.chat.previews = False
+    env = editor("payload['display_name'] = 'One'")
+    done = rota_command("chat", typed="every weekday at nine\ne\na\n", **env)
+    assert "this server tells no warnings of an edit" in done.stderr
+    (sent,) = asks.chat.calls[-1][1].decisions
+    assert sent.edit.payload["display_name"] == "One"
+
+
 def test_an_edit_that_is_taken_back_approves_what_was_proposed(
     rota_command: Rota, asks: Peer, editor: Editor
 ) -> None:
