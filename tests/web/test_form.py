@@ -154,8 +154,17 @@ async def test_an_edit_shows_its_own_warnings_before_it_is_approved(browser: Bro
         consequences = {"runs_per_month": 7, "warnings": [new]}
         return chat.Approval(context=struct({"consequences": consequences}))
 
+    def planned_or_not(request: automation.PreviewScheduleRequest) -> Answer:
+        wrong = details.BadRequest()
+        wrong.field_violations.add(field="cron", description="has one field")
+        return refusal(3, "invalid", wrong) if request.config["cron"] == "9" else planned(request)
+
     card = approval(context=struct({"consequences": {"warnings": []}, "warnings": [old]}))
-    served = {**answers(card), "ChatService/PreviewDecision": warned}
+    served = {
+        **answers(card),
+        "ChatService/PreviewDecision": warned,
+        "AutomationService/PreviewSchedule": planned_or_not,
+    }
     page, stub = await stubbed(browser, served, where="#/approvals/a")
     box = page.locator("[data-approval]")
     await expect(box).to_contain_text(old)
@@ -164,11 +173,17 @@ async def test_an_edit_shows_its_own_warnings_before_it_is_approved(browser: Bro
     await prompt.fill("Search the web.")
     await expect(box).to_contain_text(new)
     await expect(box).not_to_contain_text(old)
+    cron = page.get_by_label("Cron", exact=True)
+    await cron.fill("9")
+    await expect(box).to_contain_text("Your changes could not be checked")
+    await expect(box).to_contain_text(new)
+    await cron.fill("0 9 * * *")
+    await expect(box).not_to_contain_text("Your changes could not be checked")
     await page.get_by_role("button", name="Done editing", exact=True).click()
     await expect(box).to_contain_text("About 7 runs a month.")
     await expect(box).to_contain_text(new)
-    (seen,) = stub.seen("ChatService/PreviewDecision")
-    assert seen.decision.approval == card.name
+    seen = stub.seen("ChatService/PreviewDecision")
+    assert {one.decision.approval for one in seen} == {card.name}
     await unfolded(page)
     await prompt.fill("Fail.")
     await expect(box).to_contain_text("Your changes could not be checked")

@@ -53,7 +53,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   const late = refusedOf(approval, payload, spent);
   const violations = [...told, ...late];
   const altered = !same(payload, original);
-  const said = useCardContext(approval, payload, altered && !asks && !violations.length);
+  const said = useCardContext(approval, payload, altered && !asks, !violations.length);
   const shown = { ...approval, context: said.context };
   const refused = problem?.violations ?? [];
   const wrong = [...violations, ...refused.filter((each) => !violations.some((v) => v.field === each.field))];

@@ -14,13 +14,14 @@ export interface ContextState {
   stale: boolean;
 }
 
-/** `altered` tells whether the payload is another than the approval's, and can be checked. */
-export function useCardContext(approval: Approval, payload: JsonValue, altered: boolean): ContextState {
+/** `altered`: the payload is another than the approval's. `checkable`: it has no fault that is known. */
+export function useCardContext(approval: Approval, payload: JsonValue, altered: boolean, checkable: boolean): ContextState {
   const first = objectOf(approval.context);
-  const key = altered ? JSON.stringify(payload) : "";
+  const key = !altered ? "" : checkable ? JSON.stringify(payload) : undefined;
   const [known] = useState(() => new Map<string, JsonObject>());
   const [last, hold] = useState({ key: "", context: first, failed: false });
   useEffect(() => {
+    if (key === undefined) return;
     const there = key ? known.get(key) : first;
     if (there) return hold({ key, context: there, failed: false });
     let live = true;
@@ -39,6 +40,7 @@ export function useCardContext(approval: Approval, payload: JsonValue, altered: 
       clearTimeout(timer);
     };
   }, [key, approval.payloadDigest]);
+  if (key === undefined) return { context: last.context, busy: false, stale: true };
   if (!key) return { context: first, busy: false, stale: false };
   return { context: last.context, busy: last.key !== key, stale: last.key === key && last.failed };
 }
