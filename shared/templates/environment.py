@@ -21,6 +21,7 @@ from shared.templates.calls import SEARCHES, make_mapping
 from shared.templates.compiler import BoundedCompiler
 from shared.templates.faults import TemplateFault, describe_kind
 from shared.templates.hyphens import join_hyphens
+from shared.templates.lists import Row, settle
 from shared.templates.sizes import (
     METHOD_SIZES,
     METHOD_STEPS,
@@ -34,7 +35,7 @@ from shared.templates.sizes import (
     measure,
     operator_size,
 )
-from shared.templates.text import encode_json, write_text
+from shared.templates.text import encode_json, show_values, write_text
 
 _LOOP: Final = frozenset(
     {
@@ -88,6 +89,23 @@ class _Compiler(BoundedCompiler):
         self.signature(node, frame)
         self.write(")")
 
+    def visit_Tuple(self, node: nodes.Tuple, frame: Frame) -> None:  # noqa: N802
+        if node.ctx != "load":
+            super().visit_Tuple(node, frame)
+            return
+        self._write_call("make_row", node.items, frame)
+
+    def visit_Dict(self, node: nodes.Dict, frame: Frame) -> None:  # noqa: N802
+        each = [part for pair in node.items for part in (pair.key, pair.value)]
+        self._write_call("make_object", each, frame)
+
+    def _write_call(self, name: str, given: list[nodes.Expr], frame: Frame) -> None:
+        self.write(f"environment.{name}((")
+        for each in given:
+            self.visit(each, frame)
+            self.write(", ")
+        self.write("))")
+
     def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802
         if not isinstance(node.arg, nodes.Slice):
             super().visit_Getitem(node, frame)
@@ -129,15 +147,15 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """Returns a key's value, or nothing."""
-        if type(obj) is dict:
+        if isinstance(obj, dict):
             found = obj.get(attribute)
             return self.undefined(obj=obj, name=attribute) if found is None else found
         if isinstance(obj, Nothing):
             return obj
         if isinstance(obj, LoopContext) and attribute in _LOOP:
             return getattr(obj, attribute)
-        if attribute in getattr(obj, "_fields", ()):  # of a group: `grouper`, `list`
-            return getattr(obj, attribute)
+        if isinstance(obj, Row) and attribute in obj.fields:  # of a group: `grouper`, `list`
+            return obj[obj.fields.index(attribute)]
         return self.undefined(obj=obj, name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
@@ -164,8 +182,23 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         return value[slice(*limits)]
 
     def bound(self, value: Any) -> Any:
-        """Returns the value. An iterator is counted while it is read."""
-        return bound_value(value)
+        """Returns the value, with a list for what gives items. Raises OutputTooLarge."""
+        return settle(bound_value(value))
+
+    def make_row(self, items: tuple[Any, ...]) -> Row:
+        """Returns the list that a tuple is."""
+        return Row(bound_value(items))
+
+    def make_object(self, parts: tuple[Any, ...]) -> dict[Any, Any]:
+        """Returns the object of keys and values, one after the other."""
+        made: dict[Any, Any] = {}
+        for key, value in zip(parts[::2], parts[1::2], strict=True):
+            if isinstance(key, list | dict):
+                told = f"a key of an object is a text, not {describe_kind(key)}"
+                raise TemplateFault(told, values=(key,))
+            made[key] = value
+        bound_value(made)
+        return made
 
     def concat_texts(self, _: Context, parts: tuple[Any, ...]) -> str:
         WRITTEN.get().check_time()
@@ -178,14 +211,14 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         left, right = materialize(left), materialize(right)
         if operator == "%" and isinstance(left, str):
-            right = _show_values(right)
+            right = show_values(left, right)
         limit_size(operator_size(operator, left, right))
         try:
             found = self.binop_table[operator](left, right)
         except (TypeError, ValueError, UndefinedError) as error:
             kinds = f"{describe_kind(left)} and {describe_kind(right)}"
             raise TemplateFault(f"`{operator}` can't take {kinds}", values=(left, right)) from error
-        return bound_value(found) if isinstance(found, int) else found
+        return settle(bound_value(found) if isinstance(found, int) else found)
 
     def call_method(
         self, context: Context, owner: Any, name: str, /, *args: Any, **options: Any
@@ -201,7 +234,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             )
         args = tuple(map(materialize, args))
         try:
-            return bound_value(self._call_plain(owner, name, *args, **options))
+            return self.bound(self._call_plain(owner, name, *args, **options))
         except (TypeError, ValueError, LookupError, AttributeError) as error:
             raise TemplateFault(
                 f"`{name}()` can't take this of {describe_kind(owner)}", values=(owner, *args)
@@ -213,6 +246,8 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         if isinstance(owner, str) and name in METHOD_SIZES:
             if name == "join":
                 args = tuple([*map(write_text, each)] for each in args)
+            elif name in ("startswith", "endswith"):
+                args = tuple(tuple(each) if isinstance(each, list) else each for each in args)
             limit_size(METHOD_SIZES[name](owner, *args, **options))
             if name in METHOD_STEPS:
                 limit_steps(name, METHOD_STEPS[name](owner, *args, **options))
@@ -232,7 +267,7 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
             found = super().call(context, called, *map(materialize, args), **options)
         except (TypeError, ValueError) as error:
             raise TemplateFault("this can't be called with these values", values=args) from error
-        return bound_value(found)
+        return self.bound(found)
 
     def _format(self, text: str, name: str, args: tuple[Any, ...], options: Any) -> str:
         limit_size(len(text))
@@ -253,20 +288,6 @@ class _Fields(BoundedFields):
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             value = write_text(value)
         return super().format_field(value, format_spec)
-
-
-def _show_values(values: Any) -> Any:
-    """The values of a `%`, each as a template writes it."""
-    if isinstance(values, tuple):
-        return tuple(map(_show_value, values))
-    if isinstance(values, Mapping):
-        return {key: _show_value(value) for key, value in values.items()}
-    return _show_value(values)
-
-
-def _show_value(value: Any) -> Any:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if number else write_text(value)
 
 
 def _is_nothing(value: Any) -> bool:

@@ -60,6 +60,8 @@ def describe_kind(value: Any) -> str:
         return "nothing"
     if isinstance(value, str):
         return "a text"
+    if isinstance(value, list):
+        return "a list"
     return _KINDS.get(type(value).__name__, "something that is no value")
 
 

@@ -2,12 +2,13 @@
 
 import re
 import unicodedata
+import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, Final
 
 import re2
-from jinja2 import Undefined, UndefinedError, pass_context, pass_environment
+from jinja2 import ChainableUndefined, Undefined, UndefinedError, pass_context, pass_environment
 from jinja2.exceptions import FilterArgumentError
 from jinja2.filters import FILTERS as JINJA
 from jinja2.filters import make_attrgetter
@@ -16,6 +17,7 @@ from markupsafe import escape
 
 from shared.templates.dates import write_date
 from shared.templates.faults import TemplateFault, describe_kind
+from shared.templates.lists import settle
 from shared.templates.sizes import (
     FILTER_SIZES,
     OWN_FILTER_SIZES,
@@ -24,9 +26,12 @@ from shared.templates.sizes import (
     limit_size,
     limit_steps,
 )
-from shared.templates.text import encode_json, write_text
+from shared.templates.text import encode_json, show_values, write_text
 
 MAX_PATTERN: Final = 500  # characters
+# Those that make a number of nothing, which Jinja knows as None there.
+_OF_NUMBER: Final = frozenset({"float", "int"})
+_NOTHING: Final = ChainableUndefined()
 _WORD: Final = re.compile(r"[^\W_]+")
 _GROUP: Final = re.compile(r"\\(\d|\\)")
 _RE2_OPTIONS: Final = re2.Options()
@@ -39,6 +44,7 @@ _OF_TEXT: Final = frozenset(
     {
         "capitalize",
         "center",
+        "format",
         "indent",
         "lower",
         "replace",
@@ -51,6 +57,11 @@ _OF_TEXT: Final = frozenset(
         "wordwrap",
     }
 )
+# Of these, the arguments that are texts too, and their places.
+_TEXT_ARGUMENTS: Final[Mapping[str, Mapping[str, int]]] = {
+    "replace": {"old": 0, "new": 1},
+    "truncate": {"end": 2},
+}
 
 
 def fill(value: Any, default: Any = "", boolean: bool = False) -> Any:
@@ -92,6 +103,55 @@ def truncate(value: Any, length: int = 255, killwords: bool = False, end: str = 
         raise TemplateFault(f"the length is less than that of the end {end!r}")
     kept = text[: length - len(end)]
     return (kept if killwords else kept.rsplit(" ", 1)[0].rstrip()) + end
+
+
+def format_text(value: Any, *args: Any, **options: Any) -> str:
+    """Returns a pattern such as `%s: %d` with the values in it."""
+    if args and options:
+        raise TemplateFault("`format` takes values either by place or by name")
+    pattern = write_text(value)
+    return str(pattern % show_values(pattern, options or args))
+
+
+def encode_url(value: Any) -> str:
+    """Returns a text as a part of an address, or an object or pairs as a query."""
+    pairs = value.items() if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping) or (isinstance(value, list) and _are_pairs(value)):
+        return "&".join(f"{_quote(key, '')}={_quote(each, '')}" for key, each in pairs)
+    return _quote(value, "/")
+
+
+def _are_pairs(items: list[Any]) -> bool:
+    return bool(items) and all(isinstance(item, list) and len(item) == 2 for item in items)
+
+
+def _quote(value: Any, safe: str) -> str:
+    if safe:
+        return urllib.parse.quote(write_text(value), safe)
+    return urllib.parse.quote_plus(write_text(value))
+
+
+@pass_environment
+def unique(
+    environment: Any, value: Iterable[Any], case_sensitive: bool = False, attribute: Any = None
+) -> list[Any]:
+    """Returns the items without those that equal an earlier one."""
+    read = make_attrgetter(environment, attribute) if attribute is not None else None
+    found: dict[Any, Any] = {}
+    for item in value:
+        found.setdefault(_identify(read(item) if read else item, case_sensitive), item)
+    return list(found.values())
+
+
+def _identify(value: Any, case_sensitive: bool) -> Any:
+    if isinstance(value, str):
+        return value if case_sensitive else value.lower()
+    if isinstance(value, list):
+        return "list", tuple(_identify(item, True) for item in value)
+    if isinstance(value, dict):
+        pairs = sorted(value.items(), key=lambda pair: str(pair[0]))
+        return "object", tuple((key, _identify(item, True)) for key, item in pairs)
+    return None if isinstance(value, Undefined) else value
 
 
 @pass_context
@@ -160,13 +220,19 @@ def _read_group(name: str, match: Any) -> str:
         raise TemplateFault(f"the pattern has no group {name}") from error
 
 
-def _write_first(filter_: Callable[..., Any]) -> Callable[..., Any]:
-    """The filter, of the text of its value."""
+def _write_texts(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter, of the texts of its value and of its arguments that are texts."""
+    texts = _TEXT_ARGUMENTS.get(name, {})
     own = 1 if hasattr(filter_, "jinja_pass_arg") else 0
 
     @wraps(filter_)
     def written(*given: Any, **options: Any) -> Any:
         passed, (value, *args) = given[:own], given[own:]
+        for argument, place in texts.items():
+            if place < len(args):
+                args[place] = write_text(args[place])
+            elif argument in options:
+                options[argument] = write_text(options[argument])
         return filter_(*passed, write_text(value), *args, **options)
 
     return written
@@ -179,8 +245,12 @@ def _explained(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(filter_)
     def explained(*given: Any, **options: Any) -> Any:
         WRITTEN.get().check_time()
+        given = tuple(map(settle, given))
+        if given[own:] and (given[own] is None or isinstance(given[own], Undefined)):
+            nothing = None if name in _OF_NUMBER else _NOTHING
+            given = (*given[:own], nothing, *given[own + 1 :])
         try:
-            return filter_(*given, **options)
+            return settle(filter_(*given, **options))
         except (
             ArithmeticError,
             AttributeError,
@@ -206,17 +276,20 @@ _OWN: Final[Mapping[str, Callable[..., Any]]] = {
     "e": escape_html,
     "escape": escape_html,
     "forceescape": escape_html,
+    "format": format_text,
     "join": join,
     "safe": write_text,
     "string": write_text,
     "tojson": to_json,
     "truncate": truncate,
+    "unique": unique,
+    "urlencode": encode_url,
 }
 
 
 def _build(name: str) -> Callable[..., Any]:
     filter_ = bound_filter(name, _OWN.get(name) or JINJA[name])
-    return _explained(name, _write_first(filter_) if name in _OF_TEXT else filter_)
+    return _explained(name, _write_texts(name, filter_) if name in _OF_TEXT else filter_)
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {

@@ -19,6 +19,7 @@ from shared.templates.evaluation import (
     write,
 )
 from shared.templates.fields import FieldSchema
+from shared.templates.lists import NamedSteps
 from shared.templates.marks import is_template
 from shared.templates.rules import EARLIER
 from shared.templates.sizes import WRITTEN, measure
@@ -257,14 +258,14 @@ def _copy(value: Any) -> Any:
 
 
 def _name_outputs(job: StepJob) -> dict[str, Any]:
-    """The names, with each second name of an output beside the steps."""
+    """The names, with the steps that know each second name of an output."""
     names, steps = job["names"], job["names"].get("steps") or {}
     also = {
         name: steps[step_id].get("output")
         for name, step_id in job["outputs"].items()
         if step_id in steps
     }
-    return {**names, "steps": {**steps, **also}}
+    return {**names, "steps": NamedSteps(steps, also)}
 
 
 def _earlier_names(job: StepJob) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """How a value is written: nothing as nothing, and all that is no text as JSON."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -8,6 +9,7 @@ from typing import Any, Final
 from jinja2 import Undefined
 
 from shared.templates.faults import TemplateFault
+from shared.templates.lists import Row
 from shared.templates.sizes import materialize, measure
 
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=lambda v: _part(v))
@@ -24,6 +26,35 @@ def write_text(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
     return encode_json(value)
+
+
+class _Shown(str):
+    """The text of a value, which `%r` writes as JSON."""
+
+    value: Any
+
+    def __repr__(self) -> str:
+        return encode_json(self.value)
+
+
+def show_values(pattern: str, values: Any) -> Any:
+    """Returns what a `%` writes into a pattern, each value as a template writes it.
+
+    An object has a value for each name of the pattern, or is one value; so is a list.
+    """
+    if isinstance(values, Row | tuple):
+        return tuple(map(_show_value, values))
+    if isinstance(values, Mapping) and "%(" in pattern:
+        return {key: _show_value(value) for key, value in values.items()}
+    return _show_value(values)
+
+
+def _show_value(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return value
+    shown = _Shown(write_text(value))
+    shown.value = value
+    return shown
 
 
 def write_moment(value: datetime) -> str:
