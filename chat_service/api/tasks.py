@@ -236,6 +236,7 @@ class AgentServicer(agent_pb2_grpc.AgentServiceServicer):
             time_zone=zone,
             time_zone_assumed=False,
             task=task,
+            request_id=request.request_id,
             kind=ThreadKind.TASK,
         )
 

@@ -109,6 +109,7 @@ class TurnServicer(ResourceServicer):
             time_zone_assumed=assumed,
             locale=_locale(request.locale),
             disabled_tools=list(request.disabled_tools),
+            request_id=request.request_id,
         )
 
     async def _open_plain(self, new_turn: NewTurn, key: IdempotencyKey) -> OpenedSegment | None:

@@ -56,6 +56,12 @@ async def authorize_mentions(
     return found
 
 
+def list_authorized(parts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, str]]:
+    """The mentions of stored parts that the person may read, each once: those with a title."""
+    said = (part["mention"] for part in parts if "mention" in part)
+    return list({one["name"]: one for one in said if one.get("display_name")}.values())
+
+
 async def render_mentions(
     db: AsyncEngine,
     automations: AutomationsPort,
@@ -67,9 +73,8 @@ async def render_mentions(
     Texts that are too long together are cut, the longest first.
     """
     found = []
-    said = (part["mention"] for part in parts if "mention" in part)
-    titles = {one["name"]: one["display_name"] for one in said if one.get("display_name")}
-    for name, title in titles.items():
+    for mention in list_authorized(parts):
+        name, title = mention["name"], mention["display_name"]
         try:
             found.append(await _block(db, automations, turn, name))
         except errors.RotaError as error:

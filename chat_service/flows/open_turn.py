@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_service import convert
-from chat_service.flows import initial_thinking_step
+from chat_service.flows import initial_thinking_step, mentions
 from chat_service.llm.config import ModelConfig
 from chat_service.model_selection import auto_pin, llm_capability
 from chat_service.model_selection.auto_pin import (
@@ -55,6 +55,7 @@ class NewTurn:
     locale: str = ""
     disabled_tools: Sequence[str] = ()
     task: Mapping[str, Any] | None = None
+    request_id: str = ""
     kind: ThreadKind = field(default=ThreadKind.CHAT)
 
 
@@ -288,6 +289,8 @@ class TurnOpener:
             locale=new_turn.locale,
             disabled_tools=list(new_turn.disabled_tools),
             task=new_turn.task,
+            request_id=new_turn.request_id,
+            mentions=mentions.list_authorized(new_turn.parts),
             last_sequence=0,
             fence=1,
             lease_owner=self.turn_engine.owner,

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from chat_service.runtime.ports import RuntimeContext, TaskLimits
+from chat_service.runtime.ports import Mention, RuntimeContext, TaskLimits
 from chat_service.turns.segment import Segment
 from shared import errors
 from shared.schedule import zones
@@ -19,6 +19,10 @@ def build_context(segment: Segment, now: datetime) -> RuntimeContext:
         time_zone=turn.time_zone,
         time_zone_assumed=turn.time_zone_assumed,
         locale=turn.locale,
+        request_id=turn.request_id or "",
+        mentions=tuple(
+            Mention(name=each["name"], title=each["display_name"]) for each in turn.mentions or ()
+        ),
     )
 
 

@@ -71,6 +71,10 @@ turns = sa.Table(
     sa.Column("locale", sa.Text, nullable=False),
     sa.Column("disabled_tools", JSONB, nullable=False),
     sa.Column("task", JSONB(none_as_null=True)),
+    # Of the call that opened it. Null in turns of versions that did not store it.
+    sa.Column("request_id", sa.Text),
+    # What its message mentions and its person may read: name and title of each. Null likewise.
+    sa.Column("mentions", JSONB(none_as_null=True)),
     sa.Column("last_sequence", sa.Integer, nullable=False),
     # Each new owner increments the fence; a write with an older fence matches no row.
     sa.Column("fence", sa.Integer, nullable=False),

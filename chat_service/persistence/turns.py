@@ -42,6 +42,8 @@ class Turn:
     locale: str
     disabled_tools: Sequence[str]
     task: Mapping[str, Any] | None
+    request_id: str | None = None
+    mentions: Sequence[Mapping[str, str]] | None = None
     last_sequence: int
     fence: int
     lease_owner: UUID | None

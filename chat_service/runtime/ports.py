@@ -18,8 +18,20 @@ class StartMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """What a message names and its person may read: a resource's name and its title."""
+
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeContext:
-    """The turn of a run. Never checkpointed; holds no secret."""
+    """The turn of a run. Never checkpointed; holds no secret.
+
+    `request_id` is that of the call that opened the turn; `mentions` are those of its message that
+    the person might read then. Both are empty in a turn of a version that did not store them.
+    """
 
     workspace: str  # id, not name
     user: str  # id of the requester
@@ -29,6 +41,8 @@ class RuntimeContext:
     time_zone: str
     time_zone_assumed: bool
     locale: str = ""
+    request_id: str = ""
+    mentions: tuple[Mention, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,12 +1,17 @@
 """What the agent knows of the turn it works in: who asks, where, and in which zone."""
 
+from datetime import datetime
+
 import pytest
 from rota.chat.v1 import chat_pb2 as pb
 
+from chat_service.flows import runtime_context
+from chat_service.runtime.ports import Mention, RuntimeContext
+from chat_service.turns.segment import Segment
 from devstack.demo_model import DemoServer
 from shared.rpc import struct
 from tests.chat_service.conftest import Serving
-from tests.support.chat import approval_of, approve
+from tests.support.chat import approval_of, approve, asking
 from tests.support.refusals import refusal
 from tests.support.tokens import Keys
 
@@ -57,3 +62,29 @@ async def test_a_zone_that_is_none_is_refused_before_the_turn_exists(
         pb.ListThreadsRequest(parent="workspaces/w"), metadata=chat.metadata
     )
     assert not page.threads
+
+
+async def test_every_segment_knows_the_request_and_what_it_may_refer_to(
+    serve: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[RuntimeContext] = []
+    build = runtime_context.build_context
+
+    def record(segment: Segment, now: datetime) -> RuntimeContext:
+        told.append(build(segment, now))
+        return told[-1]
+
+    monkeypatch.setattr(runtime_context, "build_context", record)
+    chat = await serve()
+    thread = pb.CreateThreadRequest(parent="workspaces/w", thread=pb.Thread(display_name="Mine"))
+    mine = (await chat.stub.CreateThread(thread, metadata=chat.metadata)).name
+    asked = asking(SOMETIME)
+    for name in (mine, "workspaces/w/automations/unknown", mine):
+        asked.message.parts.add(mention=pb.Mention(name=name, display_name="Not believed"))
+    call = chat.stub.SendMessage(asked, metadata=chat.metadata)
+    approval = approval_of([event async for event in call])
+    first = len(told)
+    await chat.resume(approval.turn, approve(approval))
+    assert 0 < first < len(told)
+    assert {each.request_id for each in told} == {asked.request_id}
+    assert {each.mentions for each in told} == {(Mention(name=mine, title="Mine"),)}
