@@ -1,5 +1,6 @@
 """Templates and expressions inside a definition: how they are read, not how they are run."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,17 @@ from shared.templates.environment import environment, naming
 from shared.templates.evaluation import read_expression
 from shared.templates.marks import MAX_SOURCE
 
+# To read a template takes Jinja at most thirty microseconds for each of its operations.
+MAX_OPERATIONS: Final = 3_000
+MAX_NESTED: Final = 20  # blocks: each operation takes longer with each block around it
+MAX_BRACKETS: Final = 40
+_EMPTY_COST: Final = 14  # of reading any template, in operations
+_BLOCKS: Final = frozenset({"for", "if", "set", "filter", "with"})
+_UNCOUNTED: Final = frozenset({"data", "whitespace", "comment", "comment_begin", "comment_end"})
+_OPENED: Final = frozenset("([{")
+_CLOSED: Final = frozenset(")]}")
+# A template in a text of an expression, where its names do not count.
+_BRACES: Final = re.compile(r"\{\{-?\s*((?:inputs|steps|run|trigger|error)\b[^{}]*?)\s*-?\}\}")
 _GLOBALS: Final = ("range", "dict")
 _FOREIGN: Final = {
     nodes.Include: "include",
@@ -98,18 +110,96 @@ def read_template(
 
     `hyphenated` has the step ids with a hyphen, and `names` the names of all steps.
     """
-    _limit(source)
+    _limit(source, source)
     with _refusal(), naming(hyphenated, names):
-        return _read(environment().parse(source))
+        tree = environment().parse(source)
+        for compared in tree.find_all(nodes.Compare):
+            _refuse_braces(compared)
+        return _read(tree)
 
 
 def read_condition(
     source: str, hyphenated: Iterable[str] = (), names: Iterable[str] = ()
 ) -> Reading:
     """Returns what an expression names, which may stand in braces. Raises BadTemplate."""
-    _limit(source)
+    _limit(source, write_condition(source))
     with _refusal(), naming(hyphenated, names):
-        return _read(read_expression(source))
+        tree = read_expression(source)
+        _refuse_braces(tree)
+        return _read(tree)
+
+
+def write_condition(source: str) -> str:
+    """Returns a condition as a template, as far as its operations are counted."""
+    return source if source.lstrip().startswith("{{") else "{{" + source
+
+
+def count_operations(source: str) -> int:
+    """Returns the operations of a template, by its words alone.
+
+    One inside of blocks counts more, as it takes longer to read. Raises BadTemplate for blocks
+    or brackets that are nested deeper than a template may be.
+    """
+    walk = _Words()
+    try:
+        for line, kind, word in environment().lexer.tokeniter(source, None):
+            if kind not in _UNCOUNTED:
+                walk.visit(line, kind, word)
+    except TemplateSyntaxError:
+        pass  # told where the template is read
+    return walk.cost // 8
+
+
+@dataclass(slots=True)
+class _Words:
+    """Counts the words of a template, and how deep they are."""
+
+    cost: int = _EMPTY_COST * 8  # in eighths
+    blocks: int = 0
+    brackets: int = 0
+    tag: str | None = None  # the first word of the block tag that is read
+    first: bool = False
+    assigned: bool = False
+
+    def visit(self, line: int, kind: str, word: str) -> None:
+        self.cost += 8 + self.blocks
+        if kind == "block_begin":
+            self.tag, self.first, self.assigned = "", True, False
+        elif kind == "block_end":
+            self._end_tag(line)
+        elif self.first:
+            self.tag, self.first = word, False
+        elif kind == "operator":
+            self._count_brackets(line, word)
+
+    def _end_tag(self, line: int) -> None:
+        tag, self.tag = self.tag or "", None
+        if tag.startswith("end"):
+            self.blocks = max(self.blocks - 1, 0)
+        elif tag in _BLOCKS and not (tag == "set" and self.assigned):
+            self.blocks += 1
+        if self.blocks > MAX_NESTED:
+            raise BadTemplate(f"line {line}: more than {MAX_NESTED} blocks inside each other")
+
+    def _count_brackets(self, line: int, word: str) -> None:
+        if word in _OPENED:
+            self.brackets += 1
+        elif word in _CLOSED:
+            self.brackets = max(self.brackets - 1, 0)
+        elif word == "=" and not self.brackets:
+            self.assigned = True
+        if self.brackets > MAX_BRACKETS:
+            raise BadTemplate(f"line {line}: more than {MAX_BRACKETS} brackets inside each other")
+
+
+def _refuse_braces(tree: nodes.Node) -> None:
+    """Raises BadTemplate for a template in a text of an expression: a text it stays."""
+    for text in tree.find_all(nodes.Const):
+        if isinstance(text.value, str) and (found := _BRACES.search(text.value)):
+            raise BadTemplate(
+                f"line {text.lineno}: {found[0][:80]!r} is a text here, not the value; "
+                f"write it without braces and quotes: {found[1][:80]}"
+            )
 
 
 @contextmanager
@@ -123,9 +213,11 @@ def _refusal() -> Iterator[None]:
         raise BadTemplate(_problem(exc)) from exc
 
 
-def _limit(source: str) -> None:
+def _limit(source: str, template: str) -> None:
     if len(source) > MAX_SOURCE:
         raise BadTemplate(f"longer than {MAX_SOURCE} characters")
+    if (count := count_operations(template)) > MAX_OPERATIONS:
+        raise BadTemplate(f"{count} operations; at most {MAX_OPERATIONS}")
 
 
 def _read(tree: nodes.Template) -> Reading:

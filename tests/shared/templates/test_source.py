@@ -6,6 +6,7 @@ from jinja2 import nodes
 from shared.templates.environment import environment
 from shared.templates.marks import is_template
 from shared.templates.source import (
+    MAX_NESTED,
     BadTemplate,
     Comparison,
     Use,
@@ -158,3 +159,81 @@ def test_a_condition_may_stand_in_braces() -> None:
 
 def test_the_environment_has_few_names() -> None:
     assert set(environment().globals) == {"range", "dict"}
+
+
+def nest(depth: int, inside: str = "x") -> str:
+    return "{% for i in [1] %}" * depth + inside + "{% endfor %}" * depth
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (nest(MAX_NESTED + 1), "blocks inside each other"),
+        ("\n" + nest(200), "line 2: more than 20 blocks"),
+        ("{% if a %}" * 60 + "{% endif %}" * 60, "blocks inside each other"),
+        ("{% set a %}" * 21 + "{% endset %}" * 21, "blocks inside each other"),
+        ("{% filter upper %}{% with %}" * 11, "blocks inside each other"),
+        ("{{ " + "[" * 41 + "]" * 41 + " }}", "brackets inside each other"),
+        ("{{ " + "(" * 3_000 + "a" + ")" * 3_000 + " }}", "brackets inside each other"),
+        ("{{ 1" + "<1" * 1_750 + " }}", "operations; at most 3000"),
+        ("{{a}}" * 1_600, "operations; at most 3000"),
+        (nest(19, "{{ i }}" * 900), "operations; at most 3000"),
+    ],
+)
+def test_what_takes_long_to_read_is_refused_before_it_is_read(
+    source: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("it is read")
+
+    monkeypatch.setattr(type(environment()), "parse", refuse)
+    with pytest.raises(BadTemplate, match=words):
+        read_template(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        nest(MAX_NESTED),
+        nest(2) * 60,
+        "{% set a = 1 %}" * 100,
+        "{% for i in [1] %}{% endfor %}" * 100,
+        "{% raw %}" + "{% for %}" * 100 + "{% endraw %}",
+        "{# " + "{% for %}" * 100 + " #}",
+        "{{ '{% for %}' }}" * 100,
+        "{{ " + "[" * 40 + "]" * 40 + " }}",
+        "{{ a." + "b." * 60 + "c }}",
+        "x" * 8_000,
+    ],
+)
+def test_what_is_long_and_plain_is_read(source: str) -> None:
+    read_template(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "'{{ inputs.topic }}' == 'trains'",
+        '"{{steps.a.output}}" in [1]',
+        "{{ '{{ inputs.topic }}' == 'trains' }}",
+        "inputs.a and not ('x {{- run.id -}} y' | upper)",
+        "'{{ inputs.topic | upper }}'",
+    ],
+)
+def test_braces_in_a_text_of_a_condition_are_refused(source: str) -> None:
+    with pytest.raises(BadTemplate, match=r"write it without braces and quotes: [a-z]+"):
+        read_condition(source)
+
+
+def test_braces_in_a_text_that_a_template_compares_are_refused() -> None:
+    with pytest.raises(BadTemplate, match=r"line 2: '\{\{ inputs.x \}\}' is a text here"):
+        read_template("\n{% if '{{ inputs.x }}' == 'a' %}b{% endif %}")
+    for plain in (
+        "{{ '{{ inputs.x }}' }}",
+        "{{ inputs.a | replace('{{ inputs.x }}', 'y') }}",
+        "{{ '{{' in inputs.a }}",
+        "{% raw %}{{ inputs.x }}{% endraw %}",
+    ):
+        read_template(plain)
+    for condition in ("'{{' in inputs.a", "'{{ name }}' in inputs.a", "'{}' == inputs.a"):
+        read_condition(condition)

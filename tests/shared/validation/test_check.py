@@ -305,6 +305,10 @@ def test_a_definition_is_at_most_256_kib() -> None:
         ("{{" + " " * 4_000 + "1 }} " + "plain " * 300, 7, False),
         ("{{" + " " * 4_000 + "1 }}", 9, True),
         ("{% if 1 %}" + " " * 4_000 + "{% endif %}", 40, False),
+        ("{{ 1" + "<1" * 700 + " }}", 6, False),
+        ("{{ 1" + "<1" * 700 + " }}", 8, True),
+        ("{% for i in [1] %}" * 19 + "{% endfor %}" * 19, 20, False),
+        ("{% for i in [1] %}" * 19 + "{% endfor %}" * 19, 45, True),
     ],
 )
 def test_a_definition_has_no_more_templates_than_are_soon_checked(
