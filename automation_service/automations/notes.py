@@ -27,12 +27,19 @@ def find_notes(
     order = [spec.get("trigger_id") for spec in owner.definition.get("triggers", [])]
     triggers = [held[trigger_id] for trigger_id in order if trigger_id in held]
     found = [note for one in triggers for note in _of_skipped(one, outcomes.get(one.id, ()))]
-    if triggers and all(_is_over(trigger) for trigger in triggers):
+    skipped = {one.id for one in triggers if slot_skips.is_skipped_for_good(owner, one)}
+    if triggers and all(_is_over(trigger) or trigger.id in skipped for trigger in triggers):
         found.append("It is finished: no fire is left until a schedule is changed.")
     elif owner.resume_time is not None and not _fires_again(owner, triggers):
         when = _moment(owner.resume_time, "UTC")
         found.append(f"It resumes at {when}, and nothing fires after that.")
     found += [note for one in triggers for note in _of_void_skips(owner, one, now)]
+    found += [
+        f"The trigger {one.trigger_id} fires no more: a clock change skips every time that its "
+        "schedule has left."
+        for one in triggers
+        if one.id in skipped
+    ]
     return (*found, *(note for one in triggers for note in _of_trigger(owner, one, now)))
 
 

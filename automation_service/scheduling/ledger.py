@@ -19,7 +19,7 @@ from shared import errors, resources
 from shared.aip import Condition, Page, parse_filter, parse_state
 from shared.clock import Clock, rfc3339, shift
 from shared.db.queries import compare
-from shared.definition.states import SlotOutcome
+from shared.definition.states import AutomationStatus, SlotOutcome
 from shared.schedule import description, notes, zones
 from shared.schedule import slots as schedule_slots
 from shared.schedule.config import ScheduleTriggerConfig
@@ -72,7 +72,7 @@ class Slots:
         return SlotPreview(
             slots=_at_most(found, read.max_fires),
             summary=description.describe(read),
-            notes=[*notes.find_notes(read), *_note_of_cut(count)],
+            notes=[*notes.find_notes(read), *_note_of_no_fire(read, start), *_note_of_cut(count)],
         )
 
     async def list(
@@ -142,6 +142,14 @@ def _reason_excluded(config: ScheduleTriggerConfig, moment: datetime) -> str:
     return f": {day} is one of its excluded dates" if day in config.excluded_dates else ""
 
 
+def _note_of_no_fire(config: ScheduleTriggerConfig, after: datetime) -> list[str]:
+    if next(schedule_slots.fires_after(config, after), None) is not None:
+        return []
+    if next(schedule_slots.slots_after(config, after), None) is not None:
+        return ["It never fires: a clock change skips every time that its schedule names."]
+    return [f"It never fires: its schedule names no time after {rfc3339(after)}."]
+
+
 def _note_of_cut(count: int) -> list[str]:
     if count <= LARGEST_COUNT:
         return []
@@ -182,11 +190,12 @@ def _describe_backfill(found: SlotBackfill | None) -> str:
 
 
 def _future(owner: Automation, trigger: Trigger, slot: PlannedSlot) -> str:
-    if slot.skipped:
-        return f"It will be skipped. {slot.reason}"
-    for skip in trigger.skips:
-        if skip.slot_time == slot.slot_time:
-            return f"It will be skipped. {slot_skips.give_reason(skip)}"
+    if reason := _reason_skipped(trigger, slot):
+        if owner.status is AutomationStatus.ARCHIVED:
+            return f"It does not come: the automation is archived. It would be skipped. {reason}"
+        if not trigger.enabled:
+            return f"It does not come while the trigger is disabled. It would be skipped. {reason}"
+        return f"It will be skipped. {reason}"
     if owner.resume_time is not None and trigger.enabled:
         when = f"the automation is paused until {rfc3339(owner.resume_time)}"
         skipped = slot.fire_time < owner.resume_time
@@ -196,6 +205,16 @@ def _future(owner: Automation, trigger: Trigger, slot: PlannedSlot) -> str:
     if not trigger.enabled:
         return "It has not come yet, and the trigger is disabled."
     return "It has not come yet."
+
+
+def _reason_skipped(trigger: Trigger, slot: PlannedSlot) -> str:
+    """Why a slot to come has no run, in a sentence; empty if it will have one."""
+    if slot.skipped:
+        return slot.reason
+    for skip in trigger.skips:
+        if skip.slot_time == slot.slot_time:
+            return slot_skips.give_reason(skip)
+    return ""
 
 
 def _undecided(trigger: Trigger) -> str:

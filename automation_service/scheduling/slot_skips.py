@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from automation_service import definitions
 from automation_service.persistence.records import Automation, SlotSkip, Trigger
@@ -18,8 +18,6 @@ from shared.schedule.slots import PlannedSlot
 
 # Slots to come of an automation that may be skipped.
 MAX_SKIPS: Final = 100
-# So many slots that can't fire are gone through: skipped ones, and more than a clock change has.
-_MAX_PASSED: Final = MAX_SKIPS + 2_000
 # A list of automations looks at the skips of all of them.
 _MAX_LOOKED_AT: Final = 10
 _TICK: Final = timedelta(microseconds=1)
@@ -30,8 +28,9 @@ def find_next_slot(
 ) -> PlannedSlot | None:
     """Finds the first undecided slot that will fire, of those whose fire_time is after a moment.
 
-    It is not skipped, and it does not come before the resume_time of a pause. Any other pause is
-    not asked. None when its trigger is off or over, or its schedule can't be read.
+    Neither a person nor a clock change skips it, and it does not come before the resume_time of a
+    pause. Any other pause is not asked. None when its trigger is off or over, or its schedule
+    can't be read.
     """
     if not trigger.enabled or trigger.next_fire_time is None:
         return None
@@ -41,22 +40,30 @@ def find_next_slot(
     if owner.status is AutomationStatus.PAUSED and owner.resume_time is not None:
         start = max(start, shift(owner.resume_time, -_TICK))
     skipped = {skip.slot_time for skip in trigger.skips}
-    for slot in islice(slots.slots_after(config, start), _MAX_PASSED):
-        if not slot.skipped and slot.slot_time not in skipped:
-            return slot
-    return None
+    return next((s for s in slots.fires_after(config, start) if s.slot_time not in skipped), None)
 
 
 def find_next_fire_time(owner: Automation, trigger: Trigger) -> datetime | None:
     """Finds when the next slot that will fire does: its fire_time and its jitter."""
-    if not trigger.enabled:
+    if not trigger.enabled or trigger.next_fire_time is None:
         return None
-    if owner.resume_time is None and not any(_undecided(trigger)):
+    may_differ = owner.resume_time is not None or any(_undecided(trigger))
+    if not may_differ and not _skips_gaps(owner, trigger):
         return trigger.next_fire_time  # read from its row, which a list does for many
     slot, config = find_next_slot(owner, trigger), read_schedule(owner, trigger)
     if slot is None or config is None:
         return None
     return delay_by_jitter(config, str(trigger.id), slot.slot_time, slot.fire_time)
+
+
+def is_skipped_for_good(owner: Automation, trigger: Trigger) -> bool:
+    """Says whether a clock change skips all slots that a trigger which is on has left."""
+    if not trigger.enabled or trigger.next_fire_time is None or not _skips_gaps(owner, trigger):
+        return False
+    config = read_schedule(owner, trigger)
+    return (
+        config is not None and next(slots.fires_after(config, trigger.decided_until), None) is None
+    )
 
 
 def add_next_slot(
@@ -135,11 +142,27 @@ def give_reason(skip: SlotSkip) -> str:
 def read_schedule(owner: Automation, trigger: Trigger) -> ScheduleTriggerConfig | None:
     """Returns None when the definition can't be read: an operator may have changed it by hand."""
     try:
-        for spec in owner.definition["triggers"]:
-            if spec["trigger_id"] == trigger.trigger_id:
-                return definitions.parse_schedule(spec["config"])
+        if (config := _find_config(owner, trigger)) is not None:
+            return definitions.parse_schedule(config)
     except (ValueError, KeyError, TypeError):
         pass
+    return None
+
+
+def _skips_gaps(owner: Automation, trigger: Trigger) -> bool:
+    """Says whether the row of a trigger may have the time of a slot that a clock change skips."""
+    try:
+        config = _find_config(owner, trigger)
+        return config is not None and config.get("on_gap") == "skip"
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
+def _find_config(owner: Automation, trigger: Trigger) -> dict[str, Any] | None:
+    for spec in owner.definition["triggers"]:
+        if spec["trigger_id"] == trigger.trigger_id:
+            found: dict[str, Any] = spec["config"]
+            return found
     return None
 
 

@@ -110,6 +110,21 @@ def _date(value: Any) -> Any:
     raise ValueError("must be a date such as 2027-12-24")
 
 
+def _dates(value: Any) -> Any:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("must be a list of dates such as 2027-12-24")
+    return value
+
+
+def _every(value: Any) -> Any:
+    if value is not None and not isinstance(value, (dict, Every)):
+        raise ValueError(
+            "must be an object with unit, count and anchor, such as "
+            '{"unit": "days", "count": 2, "anchor": "2027-03-01T09:00"}'
+        )
+    return value
+
+
 LocalTime = Annotated[
     datetime,
     BeforeValidator(_local_time),
@@ -191,7 +206,9 @@ class ScheduleTriggerConfig(Block):
         Field(description="one local time, once, such as 2027-03-01T09:00"),
     ] = None
     every: Annotated[
-        Every | None, Field(description="so many minutes, hours, days or weeks from an anchor")
+        Every | None,
+        Field(description="so many minutes, hours, days or weeks from an anchor"),
+        BeforeValidator(_every),
     ] = None
     excluded_dates: Annotated[
         tuple[LocalDate, ...],
@@ -199,6 +216,7 @@ class ScheduleTriggerConfig(Block):
             max_length=MOST_EXCLUDED,
             description="local dates such as 2027-12-24 on which nothing fires",
         ),
+        BeforeValidator(_dates),
     ] = ()
     start_time: Annotated[Instant | None, Field(description="no slot before it")] = None
     end_time: Annotated[Instant | None, Field(description="no slot after it")] = None

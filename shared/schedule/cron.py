@@ -77,6 +77,7 @@ _ITEM: Final = re.compile(
     r"(\*|[0-9]{1,2}|[A-Z]{3})(?:-([0-9]{1,2}|[A-Z]{3}))?(?:/([0-9]{1,2}))?", re.ASCII
 )
 _NTH: Final = re.compile(r"([0-7]|[A-Z]{3})#([1-5])", re.ASCII)
+_ANY_NTH: Final = re.compile(r"(?:[0-7]|[A-Z]{3})#-?[0-9]*", re.ASCII)
 _LAST_WEEKDAY: Final = re.compile(r"([0-7]|[A-Z]{3})L", re.ASCII)
 _LAST_DAY: Final = re.compile(r"L(?:-([0-9]{1,2}))?", re.ASCII)
 _NEAREST: Final = re.compile(r"([0-9]{1,2})W", re.ASCII)
@@ -277,6 +278,8 @@ def _read_items(items: list[str], field: Field) -> int:
 def _read_item(item: str, field: Field) -> range:
     found = _ITEM.fullmatch(item)
     if not found:
+        if field is WEEKDAY and _ANY_NTH.fullmatch(item):
+            raise ValueError(f"{item!r} is not valid for {field.name}: after # is 1 to 5")
         raise ValueError(f"{item!r} is not valid for {field.name} ({_values_of(field)})")
     first, last, step_text = found.groups()
     step = int(step_text or 1)

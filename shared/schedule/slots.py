@@ -23,6 +23,7 @@ __all__ = [
     "PlannedSlot",
     "find_last_slot",
     "find_slots_at",
+    "fires_after",
     "jitter",
     "next_slots",
     "read_cron",
@@ -39,8 +40,9 @@ _DAY = timedelta(days=1)
 _BEYOND = timedelta(days=10_000 * 366)
 # No zone changes its clock twice in such a span.
 _SPAN = timedelta(hours=3)
-# The spans that are searched for the last slot: often it is near. The rarest schedule, five of a
-# weekday in a February, comes again within 40 years.
+# The rarest schedule, five of a weekday in a February, comes again within 40 years.
+_RAREST = timedelta(days=41 * 366)
+# The spans that are searched for the last slot: often it is near.
 _LOOKBACKS = (
     timedelta(hours=1),
     timedelta(days=1),
@@ -48,7 +50,7 @@ _LOOKBACKS = (
     timedelta(days=32),
     timedelta(days=366),
     timedelta(days=8 * 366),
-    timedelta(days=41 * 366),
+    _RAREST,
 )
 # So many slots are gone through one by one.
 _FEW = 64
@@ -94,14 +96,25 @@ def next_slots(config: ScheduleTriggerConfig, after: datetime, count: int) -> li
 
 def slots_after(config: ScheduleTriggerConfig, after: datetime) -> Iterator[PlannedSlot]:
     """Every slot whose fire_time is after `after`, by fire_time, until the schedule ends."""
-    start = after.astimezone(UTC)
-    if config.start_time:
-        start = max(start, shift(config.start_time.astimezone(UTC), -_TICK))
-    for slot in _planned(config, start):
-        if config.end_time and slot.fire_time > config.end_time:
-            return
-        if slot.fire_time > start:
-            yield slot
+    start = _find_start(config, after)
+    return _until_end(config, start, _planned(config, start))
+
+
+def fires_after(config: ScheduleTriggerConfig, after: datetime) -> Iterator[PlannedSlot]:
+    """The slots of slots_after that fire: those that a clock change does not skip.
+
+    It also ends where clock changes skip all times of 41 years, which is longer than the rarest
+    schedule takes to come again: such a schedule counts as one that never fires again. Of a
+    change that skips many times it looks at one, so what it looks at between two fires is bounded.
+    """
+    start = _find_start(config, after)
+    if config.on_gap == "skip":
+        rule = _Rule.of(config)
+        rule = replace(rule, times_from=partial(_shown_times, rule.zone, rule.times_from))
+        planned = _in_order(rule, start)
+    else:
+        planned = _planned(config, start)
+    return (slot for slot in _until_end(config, start, planned) if not slot.skipped)
 
 
 def slots_between(
@@ -161,6 +174,24 @@ def _moved_nearby(zone: ZoneInfo, moment: datetime) -> timedelta:
     """By how much the clock of a zone is moved near a moment, at the most."""
     offsets = _offsets_nearby(zone, moment)
     return max(offsets) - min(offsets)
+
+
+def _find_start(config: ScheduleTriggerConfig, after: datetime) -> datetime:
+    """The moment after which the slots of a schedule fire that fire after `after`."""
+    start = after.astimezone(UTC)
+    if config.start_time:
+        return max(start, shift(config.start_time.astimezone(UTC), -_TICK))
+    return start
+
+
+def _until_end(
+    config: ScheduleTriggerConfig, start: datetime, planned: Iterator[PlannedSlot]
+) -> Iterator[PlannedSlot]:
+    for slot in planned:
+        if config.end_time and slot.fire_time > config.end_time:
+            return
+        if slot.fire_time > start:
+            yield slot
 
 
 def _planned(config: ScheduleTriggerConfig, start: datetime) -> Iterator[PlannedSlot]:
@@ -376,6 +407,38 @@ def _yielding(slot: PlannedSlot, winner: PlannedSlot) -> PlannedSlot:
         reason=f"{slot.dst_note} The slot of {winner.local_time} runs at that time.",
         coincides_with=winner.slot_time,
     )
+
+
+def _shown_times(
+    zone: ZoneInfo, times_from: Callable[[datetime], Iterator[datetime]], start: datetime
+) -> Iterator[datetime]:
+    """The local times of a rule that the clock shows, at or after `start`.
+
+    It goes on behind the gap of a time that the clock jumps over, and ends when there is no
+    other time in 41 years.
+    """
+    times, first_skipped = times_from(start), None
+    while (local := next(times, None)) is not None:
+        if (behind := _find_gap_end(zone, local)) is None:
+            first_skipped = None
+            yield local
+            continue
+        first_skipped = first_skipped or local
+        if local - first_skipped > _RAREST:
+            return
+        times = times_from(behind)
+
+
+def _find_gap_end(zone: ZoneInfo, local: datetime) -> datetime | None:
+    """The local time to which the clock jumps over this one; None if it shows this one."""
+    first = local.replace(tzinfo=zone, fold=0)
+    try:
+        if _offset(first) >= _offset(first.replace(fold=1)):
+            return None
+        change = _change_before(first.astimezone(UTC), zone)
+        return change.astimezone(zone).replace(tzinfo=None, fold=0)
+    except OverflowError:
+        return None
 
 
 def _slots_of(rule: _Rule, minute: datetime) -> list[PlannedSlot]:

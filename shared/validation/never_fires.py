@@ -13,8 +13,6 @@ from shared.validation import violations
 from shared.validation.violations import Violation
 
 REASON: Final = "never_fires"
-# More slots than any clock change skips, one after the other.
-_MOST_SKIPPED: Final = 100
 _MINUTE: Final = timedelta(minutes=1)
 # What is proposed instead of a moment that has passed: a clock change may skip or repeat the first.
 _WAITS: Final = {
@@ -65,13 +63,10 @@ def _fault(config: ScheduleTriggerConfig, now: datetime, fired: int) -> tuple[st
         return None  # every cron expression that is valid comes again
     if config.end_time is not None and config.end_time <= now:
         return "end_time", f"is past (it is {_text(now)}), so it would never fire"
-    skipped = ""
-    for seen, slot in enumerate(slots.slots_after(config, now)):
-        if not slot.skipped or seen == _MOST_SKIPPED:
-            return None
-        skipped = skipped or slot.reason
-    if skipped:
-        return "on_gap", f"every time that is left is skipped: {skipped}"
+    if next(slots.fires_after(config, now), None) is not None:
+        return None
+    if skipped := next(slots.slots_after(config, now), None):
+        return "on_gap", f"every time that is left is skipped: {skipped.reason}"
     if config.at is not None:
         return "at", _passed(config, now)
     return config.form, _too_late(config, now)

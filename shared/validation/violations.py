@@ -11,7 +11,16 @@ from shared import errors, rule_words
 from shared.json_schema import join_path
 
 _REASONS = {"missing": "required", "no_form": "required", "extra_forbidden": "unknown_field"}
-_MESSAGES = {"missing": "is required", "extra_forbidden": "is not a known field"}
+_MESSAGES = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known field",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "model_type": "must be an object",
+    "dict_type": "must be an object",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,6 +198,32 @@ async def test_a_preview_ends_where_the_schedule_does(rota: Running) -> None:
     assert any("at most 28 times" in note for note in found.notes)
 
 
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [
+        (
+            {"cron": "30 2 * 3 0L", "on_gap": "skip"},
+            "It never fires: a clock change skips every time that its schedule names.",
+        ),
+        ({"at": "2020-01-01T09:00"}, "It never fires: its schedule names no time after 2026-11-23"),
+        (
+            {"cron": "0 9 * * *", "end_time": "2020-01-01T09:00:00Z"},
+            "It never fires: its schedule names no time after 2026-11-23",
+        ),
+    ],
+    ids=str,
+)
+async def test_a_preview_of_what_never_fires_says_so(
+    rota: Running, said: dict[str, Any], note: str
+) -> None:
+    request = pb.PreviewScheduleRequest(
+        parent="workspaces/w", config=config(timezone="Europe/Paris", **said)
+    )
+    found = await rota.call("PreviewSchedule", request)
+    assert all(slot.skipped for slot in found.slots)
+    assert any(one.startswith(note) for one in found.notes)
+
+
 async def test_a_preview_says_what_it_cuts(rota: Running) -> None:
     request = pb.PreviewScheduleRequest(
         parent="workspaces/w", config=config(cron="0 9 * * *", timezone="UTC"), count=2_000

@@ -58,6 +58,19 @@ def of(
 
 
 @pytest.mark.parametrize(
+    ("cron", "is_over"), [("30 2 * 3 0L", True), ("30 2 28 3 *", False), ("30 2 * * *", False)]
+)
+def test_a_trigger_whose_times_a_clock_change_always_skips_is_told_of(
+    cron: str, is_over: bool
+) -> None:
+    skipped = (
+        "The trigger t1 fires no more: a clock change skips every time that its schedule has left."
+    )
+    assert of(trigger(), cron=cron, on_gap="skip") == ([_FINISHED, skipped] if is_over else [])
+    assert of(trigger(), cron=cron) == []
+
+
+@pytest.mark.parametrize(
     ("more", "config", "said"),
     [
         ({"enabled": False}, {}, "has been switched off since 2026-12-01 09:00 Europe/Paris."),

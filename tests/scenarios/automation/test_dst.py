@@ -62,6 +62,40 @@ async def test_a_slot_in_a_gap_is_skipped_when_the_schedule_says_so(url: str, ke
         assert not trigger.HasField("last_fire_time")
 
 
+async def test_what_is_shown_next_is_a_slot_that_fires(
+    url: str, keys: Keys, clock: ManualClock
+) -> None:
+    eve = SPRING - timedelta(hours=8)
+    clock.set(eve)
+    async with running(url, keys, clock=clock, roles="api") as rota:
+        name = (await rota.create(definition("30 2 * * *", on_gap="skip"))).name
+        request = pb.GetTriggerRequest(name=f"{name}/triggers/t")
+        listed = await rota.call(
+            "ListAutomations", pb.ListAutomationsRequest(parent="workspaces/w")
+        )
+        shown = [
+            (await rota.get(name)).triggers[0],
+            await rota.call("GetTrigger", request),
+            listed.automations[0].triggers[0],
+        ]
+        times = {trigger.next_fire_time.ToDatetime() for trigger in shown}
+        assert times == {datetime(2027, 3, 29, 0, 30)}  # noqa: DTZ001
+        assert shown[0].next_slot.fire_time == shown[1].next_fire_time
+        # The ledger has the one that is skipped all the same.
+        await fired_through(rota, clock, 12)
+        assert [outcome for _, outcome, *_ in await ledger(rota, name)] == ["SKIPPED_DST"]
+
+
+async def test_a_slot_of_a_trigger_that_is_off_would_be_skipped(url: str, keys: Keys) -> None:
+    async with running(url, keys, clock=ManualClock(SPRING), roles="api") as rota:
+        said = definition("30 2 * * *", on_gap="skip")
+        said["definition"]["triggers"][0]["enabled"] = False
+        name = (await rota.create(said)).name
+        assert (await told(rota, name, SPRING + timedelta(hours=1, minutes=30))).startswith(
+            "It does not come while the trigger is disabled. It would be skipped. 02:30 does not"
+        )
+
+
 async def test_of_slots_that_a_gap_moves_to_one_instant_one_runs(url: str, keys: Keys) -> None:
     clock = ManualClock(SPRING)
     async with running(url, keys, clock=clock, roles="api") as rota:

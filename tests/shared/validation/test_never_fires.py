@@ -90,6 +90,16 @@ def test_what_will_fire_or_is_disabled_has_no_fault(trigger: dict[str, Any]) -> 
         ),
         (form(at="2027-03-28T02:30", on_gap="skip"), "on_gap", "02:30 does not exist"),
         (
+            form(cron="30 2 * 3 0L", on_gap="skip"),
+            "on_gap",
+            "every time that is left is skipped: 02:30 does not exist on 2027-03-28",
+        ),
+        (
+            schedule("* 2 * 3 0#2", "America/New_York", on_gap="skip"),
+            "on_gap",
+            "every time that is left is skipped: 02:00 does not exist on 2027-03-14",
+        ),
+        (
             form(
                 every={"unit": "days", "count": 2, "anchor": "2027-06-01T09:00"},
                 end_time="2027-05-01T00:00:00Z",
