@@ -86,13 +86,17 @@ async def test_what_is_shown_next_is_a_slot_that_fires(
         assert [outcome for _, outcome, *_ in await ledger(rota, name)] == ["SKIPPED_DST"]
 
 
-async def test_a_slot_of_a_trigger_that_is_off_would_be_skipped(url: str, keys: Keys) -> None:
+async def test_a_slot_of_what_is_off_or_archived_would_be_skipped(url: str, keys: Keys) -> None:
     async with running(url, keys, clock=ManualClock(SPRING), roles="api") as rota:
         said = definition("30 2 * * *", on_gap="skip")
         said["definition"]["triggers"][0]["enabled"] = False
         name = (await rota.create(said)).name
         assert (await told(rota, name, SPRING + timedelta(hours=1, minutes=30))).startswith(
             "It does not come while the trigger is disabled. It would be skipped. 02:30 does not"
+        )
+        await rota.call("ArchiveAutomation", pb.ArchiveAutomationRequest(name=name))
+        assert (await told(rota, name, SPRING + timedelta(hours=1, minutes=30))).startswith(
+            "It does not come: the automation is archived. It would be skipped. 02:30 does not"
         )
 
 

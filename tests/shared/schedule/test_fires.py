@@ -12,7 +12,7 @@ import pytest
 from shared.schedule import slots
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.schedule.slots import PlannedSlot, fires_after, slots_after
-from tests.support.slot_oracle import draw
+from tests.support.slot_oracle import ZONES, draw
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 PARIS, NEW_YORK = "Europe/Paris", "America/New_York"
@@ -108,3 +108,11 @@ def test_what_fires_is_what_is_not_skipped_of_all_slots() -> None:
         case = replace(draw(chance), on_gap=chance.choice(["skip", "skip", "shift"]))
         found = list(islice(fires_after(case.config, case.start), 5))
         assert found == _that_fire(slots_after(case.config, case.start)), case
+
+
+@pytest.mark.parametrize("start", [datetime(1, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_the_ends_of_the_calendar_have_fires_or_none(start: datetime) -> None:
+    for zone in ZONES:
+        every_minute = config(timezone=zone, cron="* * * * *")
+        found = list(islice(fires_after(every_minute, start), 3))
+        assert found == list(islice(slots_after(every_minute, start), 3))
