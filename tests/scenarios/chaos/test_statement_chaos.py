@@ -1,4 +1,6 @@
-"""A process killed before each statement of a pause, a resume by the service, a skip: done or not.
+"""A process killed before each statement of a pause, a resume by the service, a skip or an edit.
+
+The change is done or not. The edit comes while jitter holds a slot back, which then fires.
 
 `ROTA_CHAOS_EACH=1` kills before each statement, and not before some of them.
 """
@@ -7,6 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -16,6 +19,7 @@ from asyncpg.connection import Connection
 from asyncpg.prepared_stmt import PreparedStatement
 from rota.automation.v1 import automation_pb2 as pb
 
+from automation_service.automations.edits import update_trigger
 from automation_service.automations.lifecycle import AutomationLifecycle
 from automation_service.automations.own_models import OwnModels
 from automation_service.idempotency import IdempotentChanges
@@ -27,6 +31,7 @@ from devstack.postgres_roles import ServiceDatabases
 from shared.clock import ManualClock
 from shared.db import database
 from shared.db.tenancy import Tenancy
+from shared.registries.catalogue import current_catalogue, register_builtins
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
 from shared.security.caller import Caller, CallerScope
 from tests.support import forks
@@ -39,6 +44,8 @@ MINUTE: Final = timedelta(minutes=1)
 FIRST: Final = START + timedelta(seconds=30)
 MOMENT: Final = FIRST + 2 * MINUTE
 LATE: Final = MOMENT + MINUTE
+# A slot has come, and jitter holds it back for longer.
+HELD: Final = FIRST + timedelta(milliseconds=10)
 
 
 @pytest.fixture
@@ -50,7 +57,8 @@ def databases(postgres_server: SuiteServer) -> Iterator[ServiceDatabases]:
 async def act(url: str, what: str, name: str, request_id: str) -> None:
     """One change by the service's own parts, on connections of its own."""
     db = database.create_engine(url, schema="automation")
-    clock = ManualClock(LATE if what == "resume" else START)
+    clock = ManualClock({"resume": LATE, "edit": HELD}.get(what, START))
+    register_builtins()
     queue = PgQueuer(url=url)
     scheduler = Scheduler(db=db, queue=queue, clock=clock, on_resume=record_automation_resumed)
     if what == "resume":
@@ -62,7 +70,7 @@ async def act(url: str, what: str, name: str, request_id: str) -> None:
         db=db,
         clock=clock,
         changes=IdempotentChanges(db=db, clock=clock, idempotency=idempotency),
-        catalogue=lambda: pytest.fail("nothing is checked"),
+        catalogue=lambda: replace(current_catalogue(), capabilities=None),
         own_models=OwnModels(directory=None),  # type: ignore[arg-type]
         scheduler=scheduler,
         queue=queue,
@@ -73,6 +81,10 @@ async def act(url: str, what: str, name: str, request_id: str) -> None:
     with CallerScope(Caller(user="ada")):
         if what == "pause":
             await lifecycle.pause(key, name, note="n", resume_time=MOMENT, etag="")
+        elif what == "edit":
+            config = {"cron": "0 9 * * *", "timezone": "UTC"}
+            edit = update_trigger(f"{name}/triggers/t", {"config": config}, ["config"])
+            await lifecycle.edit(key, name, edit, etag="")
         else:
             await lifecycle.skip_next_slot(key, name, trigger="", slot_time=None, note="n", etag="")
     await db.dispose()
@@ -131,11 +143,13 @@ async def picture(rota: Running, name: str) -> dict[str, Any]:
         "audits": sorted(row["action"] for row in audits),
         "told": [row["event_type"] for row in told],
         "slots": sorted((s.local_time, s.outcome) for s in await rota.slots(name)),
+        "runs": [run.slot_time.ToJsonString() for run in await rota.runs(name)],
     }
 
 
 async def subject(rota: Running, what: str) -> str:
-    said = news(triggers=[schedule()], execution={"concurrency": "queue"})
+    late = {"jitter_seconds": 3600} if what == "edit" else {}
+    said = news(triggers=[schedule(**late)], execution={"concurrency": "queue"})
     name: str = (await rota.create(said)).name
     if what == "resume":
         request = pb.PauseAutomationRequest(name=name)
@@ -144,7 +158,7 @@ async def subject(rota: Running, what: str) -> str:
     return name
 
 
-@pytest.mark.parametrize("what", ["pause", "resume", "skip"])
+@pytest.mark.parametrize("what", ["pause", "resume", "skip", "edit"])
 async def test_a_change_that_is_killed_is_done_whole_or_not_at_all_and_once(
     databases: ServiceDatabases, keys: Keys, what: str
 ) -> None:
@@ -162,6 +176,7 @@ async def test_a_change_that_is_killed_is_done_whole_or_not_at_all_and_once(
         await act(url, what, calm, str(uuid4()))
         after = await picture(rota, calm)
         assert before != after
+        assert what != "edit" or after["slots"] == [("2026-11-23T08:00", pb.Slot.FIRED)]
         number, kills = 0, 0
         while True:
             name, request_id = await subject(rota, what), str(uuid4())
