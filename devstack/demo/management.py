@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from devstack.demo.moment import parse_coming_moment, parse_moment
+from devstack.demo.moment import names_day, parse_coming_moment, parse_moment
 from devstack.demo.schedule import Schedule, ScheduleRefusal
 from devstack.demo.schedule_parser import parse_schedule
 
@@ -17,6 +17,9 @@ RESUME_TOOL: Final = "resume_automation"
 SKIP_TOOL: Final = "skip_next_slot"
 EXPLAIN_TOOL: Final = "explain_slot"
 BACKFILL_TOOL: Final = "backfill_slots"
+MANAGEMENT_TOOLS: Final = frozenset(
+    {LIST_TOOL, UPDATE_TOOL, PAUSE_TOOL, RESUME_TOOL, SKIP_TOOL, EXPLAIN_TOOL, BACKFILL_TOOL}
+)
 
 _PLEASE = r"^\W*(?:(?:please|can you|could you|would you)\s+)?"
 _LIST = re.compile(
@@ -30,12 +33,12 @@ _CHANGE = re.compile(
 )
 _TURN = re.compile(
     rf"{_PLEASE}(?P<verb>pause|resume|unpause|restart)\s+(?P<name>.+?)"
-    r"(?:\s+until\s+(?P<until>.+?))?(?:\s+because\s+(?P<note>.+?))?[.!?\s]*$",
+    r"(?:\s+(?:until|till)\s+(?P<until>.+?))?(?:,?\s+because\s+(?P<note>.+?))?[.!?\s]*$",
     re.I,
 )
 _SKIP = re.compile(
     rf"{_PLEASE}skip\s+(?:the\s+next\s+(?:run|time|slot)\s+of|(?P<day>today|tomorrow)['’]?s?)\s+"
-    r"(?P<name>.+?)(?:\s+because\s+(?P<note>.+?))?[.!?\s]*$",
+    r"(?P<name>.+?)(?:,?\s+because\s+(?P<note>.+?))?[.!?\s]*$",
     re.I,
 )
 _WHY = re.compile(
@@ -43,9 +46,12 @@ _WHY = re.compile(
     r"(?:run|fire|fired|start)(?:\s+(?P<moment>.+?))?[\s?.!]*$",
     re.I,
 )
+_MISSED = r"(?:the\s+|all\s+|its\s+)*missed\s+(?:slots?|runs?|times?)\s+of"
 _BACKFILL = re.compile(
-    rf"{_PLEASE}(?:backfill|make up for|catch up on)\s+(?P<name>.+?)\s+(?:of|for|from)\s+"
-    r"(?P<moment>.+?)[.!?\s]*$",
+    rf"{_PLEASE}(?:(?:backfill|make up for|catch up on)(?:\s+{_MISSED})?|re-?run\s+{_MISSED}"
+    rf"|run\s+{_MISSED})\s+(?P<name>.+?)"
+    r"(?:\s+(?:of|for|from|between|since)\s+(?P<moment>.+?)"
+    r"(?:\s+(?:to|until|till|and)\s+(?P<end>.+?))?)?[.!?\s]*$",
     re.I,
 )
 WHEN_WAS_IT: Final = "When should it have run?"
@@ -103,7 +109,9 @@ def _pause_or_resume_call(text: str, now: datetime) -> ManagementCall | None:
     if found is None:
         return None
     until = parse_coming_moment(found["until"], now) if found["until"] else None
-    if until is None and isinstance(parse_schedule(text), Schedule):
+    reading = parse_schedule(text)
+    is_work = isinstance(reading, Schedule) and not (found["until"] and reading.is_once)
+    if until is None and is_work:
         return None
     arguments = {"automation": _name(found["name"])}
     if found["verb"].lower() != "pause":
@@ -145,13 +153,26 @@ def _explain_call(text: str, now: datetime) -> ManagementCall | None:
 
 def _backfill_call(text: str, now: datetime) -> ManagementCall | None:
     found = _BACKFILL.search(text)
-    if found is None:
+    if found is None or _recurs(text):
         return None
-    moment = parse_moment(found["moment"], now)
-    if moment is None:
+    start = parse_moment(found["moment"], now) if found["moment"] else None
+    said = found["end"]
+    end = (parse_moment(said, now) or parse_moment(f"at {said}", now)) if said else None
+    if start is None or (said and end is None):
         return ManagementCall(tool=BACKFILL_TOOL, arguments={}, question=WHEN_WAS_IT)
-    arguments = {"automation": _name(found["name"]), "start": moment.time.isoformat()}
+    arguments = {"automation": _name(found["name"]), "start": start.time.isoformat()}
+    if end is not None:
+        last = end.time
+        if not names_day(said):  # the day of the start, or the one after
+            last = datetime.combine(start.time.date(), last.time(), start.time.tzinfo)
+            last += timedelta(days=int(last < start.time))
+        arguments["end"] = last.isoformat()
     return ManagementCall(tool=BACKFILL_TOOL, arguments=arguments)
+
+
+def _recurs(text: str) -> bool:
+    reading = parse_schedule(text)
+    return isinstance(reading, Schedule) and not reading.is_once
 
 
 def _is_time(text: str) -> bool:

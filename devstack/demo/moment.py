@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from devstack.demo.schedule import DAYS
+from devstack.demo.dates import DATE, DAYS, find_date, read_date
 from devstack.demo.time_of_day import extract_time
 from devstack.demo.time_zones import extract_zone
 
@@ -15,8 +15,8 @@ _DAY: Final = re.compile(
     re.I,
 )
 _COMING: Final = re.compile(
-    rf"(?:on )?(?:(?P<date>\d{{4}}-\d\d-\d\d)|(?P<near>today|tomorrow)"
-    rf"|(?P<weekday>{'|'.join(DAYS)}))(?: at)?",
+    rf"(?:on )?(?:(?:(?:{'|'.join(DAYS)}) )?(?P<date>{DATE})|(?P<near>today|tomorrow)"
+    rf"|(?:(?:next|this|coming) )?(?P<weekday>{'|'.join(DAYS)}))(?: at)?",
     re.I,
 )
 _FILLERS: Final = frozenset({"on", "at", "the"})
@@ -52,7 +52,8 @@ def parse_moment(text: str, now: datetime) -> Moment | None:
 def parse_coming_moment(text: str, now: datetime) -> datetime | None:
     """Reads a day to come and a time of it, 00:00 without one, on the clock of `now`.
 
-    Returns None unless the sentence names just that: `tomorrow`, a weekday, or a date.
+    Returns None unless the sentence names just that: `tomorrow`, a weekday, `next Monday`, or a
+    date, whose next one is meant if it has no year.
     """
     try:
         clock, rest = extract_time(text)
@@ -61,7 +62,7 @@ def parse_coming_moment(text: str, now: datetime) -> datetime | None:
             return None
         today = now.date()
         if found["date"]:
-            day = date.fromisoformat(found["date"])
+            day = find_date(read_date(found["date"]), today)
         elif found["weekday"]:
             weekday = DAYS.index(found["weekday"].casefold())
             day = today + timedelta(days=(weekday - today.isoweekday() - 1) % 7 + 1)
@@ -71,6 +72,10 @@ def parse_coming_moment(text: str, now: datetime) -> datetime | None:
         return None
     moment = datetime.combine(day, clock or time(), now.tzinfo)
     return moment if moment > now else None
+
+
+def names_day(text: str) -> bool:
+    return bool(_DAY.search(text))
 
 
 def _extract_day(text: str, today: date) -> tuple[date, timedelta, str]:

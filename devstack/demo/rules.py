@@ -9,7 +9,7 @@ from typing import Any
 
 from devstack.demo import drafter, reviser
 from devstack.demo.delegation import DELEGATE_TOOL, parse_delegation
-from devstack.demo.management import LIST_TOOL, parse_management_call
+from devstack.demo.management import LIST_TOOL, MANAGEMENT_TOOLS, parse_management_call
 from devstack.demo.request import (
     CHAT_TOOLS,
     CREATE_TOOL,
@@ -20,13 +20,24 @@ from devstack.demo.request import (
     strip_directives,
 )
 from devstack.demo.schedule import ClarifyingQuestion, Schedule, ScheduleRefusal
-from devstack.demo.schedule_parser import AT_WHAT_TIME, WHAT_TO_DO, parse_schedule
+from devstack.demo.schedule_parser import (
+    AT_WHAT_TIME,
+    NOT_UNDERSTOOD,
+    WHAT_TO_DO,
+    parse_schedule,
+)
 from devstack.demo.schema_example import build_example
+from devstack.demo.unread_words import is_command
 
 EXAMPLES = "“every weekday at 9 in Paris summarise the news” or “in two minutes tell me a joke”"
 ABOUT = (
     "I am the offline demo model: a handful of rules, no intelligence. I can make small talk and "
     f"schedule things. Try {EXAMPLES}."
+)
+COMMANDS = (
+    "I know “pause NAME until next Monday at 9 because …”, “resume NAME”, “skip the next run of "
+    "NAME”, “skip tomorrow's NAME”, “backfill NAME from 14:43 to 14:46”, “change NAME to 10:30”, "
+    "“why did NAME not run at 9?” and “list my automations”."
 )
 _SMALL_TALK = (
     (r"^\W*(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|bonjour|hallo)(?:\s+\w+)?\W*$",
@@ -94,6 +105,8 @@ def _chat(request: Request, now: datetime) -> Reply:
         return Reply(calls=(_management_call(found.tool, found.arguments, hidden),))
     if said := _without_automations(request, asked, here):
         return Reply(text=said)
+    if said := _unread_command(request, asked):
+        return Reply(text=said)
     readings = [
         (part, parse_schedule(part)) for part in _ALSO.split(_with_question_before(request, asked))
     ]
@@ -113,6 +126,17 @@ def _without_automations(request: Request, asked: str, here: datetime) -> str:
     if found is None:
         return ""
     return NONE_YET if found.tool == LIST_TOOL else f"{NONE_YET} So there is nothing to do."
+
+
+def _unread_command(request: Request, asked: str) -> str:
+    """Returns the question for a request about an automation that no rule reads."""
+    if not is_command(asked):
+        return ""
+    reading = parse_schedule(asked)
+    recurs = isinstance(reading, Schedule) and not reading.is_once
+    if recurs or (reading is None and not request.tools.keys() & MANAGEMENT_TOOLS):
+        return ""
+    return f"{NOT_UNDERSTOOD} “{_short(asked)}” as a request about an automation. {COMMANDS}"
 
 
 def _ask_or_talk(request: Request, asked: str, readings: Sequence[object]) -> Reply:

@@ -5,7 +5,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import time, timedelta
 
-from devstack.demo.schedule import DAYS, ClarifyingQuestion, Schedule, ScheduleRefusal
+from devstack.demo.dates import (
+    DATE,
+    DAY,
+    DAYS,
+    NoSuchDate,
+    day_number,
+    describe_date,
+    extract_exclusion,
+    read_date,
+)
+from devstack.demo.schedule import ClarifyingQuestion, Schedule, ScheduleRefusal, exclude
 from devstack.demo.time_of_day import (
     NUMBER,
     PARTS_OF_DAY,
@@ -14,28 +24,32 @@ from devstack.demo.time_of_day import (
     parse_number,
 )
 from devstack.demo.time_zones import CUT, extract_zone
+from devstack.demo.unread_words import find_unread_words
 
-_DAY = r"(?:mon|tue|tues|wed|wednes|thu|thurs|fri|sat|satur|sun)(?:day)?s?\b"
-_DAY_LIST = rf"{_DAY}(?:(?:\s*,\s*|\s+and\s+|\s*,\s*and\s+){_DAY})*"
+_DAY_LIST = rf"{DAY}(?:(?:\s*,\s*|\s+and\s+|\s*,\s*and\s+){DAY})*"
 _NTH = r"(?P<nth>\d{1,2}|first|second|third)(?:st|nd|rd|th)?(?:\s+day)?"
-_ORDINALS = {"first": 1, "second": 2, "third": 3}
+_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
+_OF_MONTH = r"(?:\s+(?:of|in)\s+(?:every|each|the|a)\s+month\b|\s+(?:every|each)\s+month\b)"
 
 
 Reading = Schedule | ClarifyingQuestion | ScheduleRefusal | None
 AT_WHAT_TIME = "At what time"
 WHAT_TO_DO = "What should"
+NOT_UNDERSTOOD = "I did not understand"
 # What is longer is no request for this model, and a rule takes time with every word.
 _LONGEST = 20_000
+_GAP = re.compile(r"([\s,(])[\s,(]{8,}")
 Rule = tuple[re.Pattern[str], Callable[[re.Match[str]], Reading]]
 
 
 def parse_schedule(text: str) -> Reading:
     """Returns the schedule in a sentence; None when the sentence names no time."""
-    text = text[:_LONGEST]
-    found, rest = _first(_RULES, text)
+    text = _GAP.sub(r"\1", text[:_LONGEST])
     try:
+        left_out, rest = extract_exclusion(text)
+        found, rest = _first(_RULES, rest)
         clock, rest = extract_time(rest)
-    except NoSuchTime as exc:
+    except (NoSuchTime, NoSuchDate) as exc:
         return ScheduleRefusal(f"{exc}.")
     if found is None and clock is not None and not _is_question(text):
         found = Schedule(phrase="once")
@@ -47,7 +61,19 @@ def parse_schedule(text: str) -> Reading:
         if found.is_once and (_is_question(text) or _event(text)):
             return _event(text)
         return ClarifyingQuestion(f"{AT_WHAT_TIME} should that happen, {found.phrase}?")
+    needs_day = found.is_once and not found.day and found.after is None
+    if unread := find_unread_words(rest, needs_day=needs_day):
+        return _not_understood(unread)
+    timed = exclude(timed, left_out)
+    if timed is None:
+        return _not_understood(left_out.words)
     return replace(timed, zone=zone, task=_task(rest))
+
+
+def _not_understood(words: str) -> ClarifyingQuestion:
+    return ClarifyingQuestion(
+        f"{NOT_UNDERSTOOD} “{words}”. Please say the whole request in another way, or without it."
+    )
 
 
 def _with_clock(found: Schedule, clock: time | None) -> Schedule | None:
@@ -110,12 +136,39 @@ def _every_other(match: re.Match[str]) -> Reading:
         return Schedule(phrase=f"every {count} days", unit="days", count=count)
     if what.startswith("week"):
         return Schedule(phrase=f"every {count} weeks", unit="weeks", count=count)
-    day = DAYS[_day_number(what)]
+    day = DAYS[day_number(what)]
     return Schedule(phrase=f"every other {day.capitalize()}", unit="weeks", count=count, day=day)
 
 
 def _last_workday(_match: re.Match[str]) -> Reading:
     return Schedule(phrase="on the last working day of every month", cron="M H LW * *")
+
+
+def _last_day(_match: re.Match[str]) -> Reading:
+    return Schedule(phrase="on the last day of every month", cron="M H L * *")
+
+
+def _weekday_of_month(match: re.Match[str]) -> Reading:
+    words = {key.rstrip("_"): word for key, word in match.groupdict().items() if word}
+    nth, day = words["nth"].lower(), day_number(words["what"])
+    number = _ORDINALS.get(nth) or (0 if nth == "last" else int(nth[0]))
+    name = "last" if number == 0 else list(_ORDINALS)[number - 1]
+    of_week = f"{day}#{number}" if number else f"{day}L"
+    phrase = f"on the {name} {DAYS[day].capitalize()} of every month"
+    return Schedule(phrase=phrase, cron=f"M H * * {of_week}")
+
+
+def _yearly(match: re.Match[str]) -> Reading:
+    said = read_date(match["date"] or match["date_"])
+    if not said.startswith("--"):
+        return ScheduleRefusal("a date with a year comes once only.")
+    month, day = map(int, said[-5:].split("-"))
+    return Schedule(phrase=f"every year on {describe_date(said)}", cron=f"M H {day} {month} *")
+
+
+def _on_date(match: re.Match[str]) -> Reading:
+    said = read_date(match["date"])
+    return Schedule(phrase=f"once, on {describe_date(said)}", day=said)
 
 
 def _monthly(match: re.Match[str]) -> Reading:
@@ -126,13 +179,9 @@ def _monthly(match: re.Match[str]) -> Reading:
 
 
 def _weekly(match: re.Match[str]) -> Reading:
-    days = sorted({_day_number(word) for word in re.findall(_DAY, match[0], re.I)})
+    days = sorted({day_number(word) for word in re.findall(DAY, match[0], re.I)})
     names = " and ".join(DAYS[day].capitalize() for day in days)
     return Schedule(phrase=f"every {names}", cron=f"M H * * {','.join(map(str, days))}")
-
-
-def _day_number(word: str) -> int:
-    return next(i for i, name in enumerate(DAYS) if name.startswith(word[:3].lower()))
 
 
 def _daily(match: re.Match[str]) -> Reading:
@@ -160,8 +209,8 @@ def _on_day(match: re.Match[str]) -> Reading:
     word = match["day"].lower()
     if word == "tonight":
         return Schedule(phrase="once, today", day="today", clock=time(20))
-    if re.match(_DAY, word):
-        word = DAYS[_day_number(word)]
+    if re.match(DAY, word):
+        word = DAYS[day_number(word)]
     part = PARTS_OF_DAY.get((words.get("part") or "").lower())
     said = word if word in ("today", "tomorrow") else f"on {word.capitalize()}"
     return Schedule(phrase=f"once, {said}", day=word, clock=part)
@@ -172,11 +221,19 @@ def _rule(pattern: str, build: Callable[[re.Match[str]], Reading] | Reading) -> 
 
 
 _EACH = r"\b(?:every|each)\s+(?:single\s+)?"
+_NTH_WEEKDAY = r"first|1st|second|2nd|third|3rd|fourth|4th|fifth|5th|last"
 _PART_OF_DAY = r"(?P<part>morning|afternoon|evening|night)"
 _RULES: list[Rule] = [
     _rule(rf"{_EACH}(?:{NUMBER}\s+)?seconds?\b(?!\s+\w+day)|\bper second\b",
           ScheduleRefusal("a minute is the shortest step a schedule can take.")),
-    _rule(rf"{_EACH}(?:other|second)\s+(?P<what>day\b|week\b|{_DAY})"
+    _rule(rf"(?:{_EACH}|\b(?:on\s+)?(?:the\s+)?)"
+          rf"(?:(?P<nth>{_NTH_WEEKDAY})\s+(?P<what>{DAY}){_OF_MONTH}"
+          rf"|(?:(?<=every\s)|(?<=each\s))(?P<nth_>first|1st|fourth|4th|fifth|5th|last)\s+"
+          rf"(?P<what_>{DAY}))", _weekday_of_month),
+    _rule(rf"(?:{_EACH}|\b(?:on\s+)?the\s+)last\s+day{_OF_MONTH}", _last_day),
+    _rule(rf"(?:{_EACH}year,?\s+(?:on\s+)?|{_EACH})(?P<date>{DATE})"
+          rf"|\b(?:on\s+)?(?P<date_>{DATE}),?\s+(?:of\s+)?(?:every|each)\s+year\b", _yearly),
+    _rule(rf"{_EACH}(?:other|second)\s+(?P<what>day\b|week\b|{DAY})"
           r"|\b(?:fortnightly|biweekly|every fortnight)\b", _every_other),
     _rule(rf"{_EACH}(?P<n>{NUMBER})\s+(?P<what>days|weeks)\b", _every_other),
     _rule(rf"{_EACH}(?:other|second|third)\b",
@@ -211,10 +268,12 @@ _RULES: list[Rule] = [
     _rule(rf"\bin\s+(?P<n>half\s+an|{NUMBER})\s*"
           r"(?P<unit>seconds?|secs?|minutes?|mins?|hours?|days?|weeks?)\b(?:\s+from\s+now)?",
           _after),
+    _rule(rf"\b(?:on|next|this)\s+(?:{DAY},?\s+)?(?P<date>{DATE})", _on_date),
+    _rule(rf"^\W*(?:{DAY},?\s+)?(?P<date>{DATE})", _on_date),
     _rule(rf"\b(?P<day>tomorrow)(?:\s+{_PART_OF_DAY})?\b", _on_day),
     _rule(r"\b(?P<day>today|tonight)\b", _on_day),
-    _rule(rf"\b(?:on|next|this)\s+(?P<day>{_DAY})", _on_day),
-    _rule(r"\bon\s+(?P<day>\d{4}-\d\d-\d\d)\b", _on_day),
+    _rule(rf"\b(?:on|next|this)\s+(?P<day>{DAY})", _on_day),
+    _rule(rf"(?P<date>{DATE})", _on_date),
 ]  # fmt: skip
 
 _EVENT = re.compile(

@@ -1,6 +1,7 @@
 """City → IANA time zone, for well-known cities."""
 
 import re
+from zoneinfo import available_timezones
 
 CITIES = {
     "amsterdam": "Europe/Amsterdam",
@@ -84,7 +85,7 @@ _PLACES = [
     re.compile(rf"[\s,(]*(?:\bin\s+)?({_IANA})(?:\s+time)?\)?", re.I),
     re.compile(rf"[\s,(]*(?:\bin\s+)?\b({_CITY})\s+time\b\)?", re.I),
     re.compile(rf"(?<={CUT})[\s,(]*in\s+({_CITY})\b\)?", re.I),
-    re.compile(rf"(?<={CUT})[\s,(]*(utc|gmt)\b\)?", re.I),
+    re.compile(rf"(?<={CUT})[\s,(]*(utc|gmt)\b(?!\s*[+-]\d)\)?", re.I),
     re.compile(rf"^\s*in\s+({_CITY})\b", re.I),
 ]
 
@@ -95,8 +96,10 @@ def extract_zone(text: str) -> tuple[str | None, str]:
     A place that belongs to the task ("the weather in Paris") is no time zone.
     """
     for pattern in _PLACES:
-        if found := pattern.search(text):
+        for found in pattern.finditer(text):
             place = found[1]
             zone = CITIES.get(place.lower(), place)
+            if zone not in available_timezones():
+                continue  # "Sales/Marketing" is in the task
             return zone, text[: found.start()] + CUT + text[found.end() :]
     return None, text
