@@ -148,7 +148,7 @@ async def picture(rota: Running, name: str) -> dict[str, Any]:
 
 
 async def subject(rota: Running, what: str) -> str:
-    late = {"jitter_seconds": 3600} if what == "edit" else {}
+    late: dict[str, Any] = {"jitter_seconds": 3600} if what == "edit" else {}
     said = news(triggers=[schedule(**late)], execution={"concurrency": "queue"})
     name: str = (await rota.create(said)).name
     if what == "resume":
