@@ -4,6 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
+from typing import Final
+
+# The metadata that says how many violations were left out of a list.
+MORE_VIOLATIONS: Final = "more_violations"
 
 
 class Code(IntEnum):
@@ -66,6 +70,12 @@ class RotaError(Exception):
         self.code = self.code if code is None else code
         self.reason = self.reason if reason is None else reason
 
+    @property
+    def more_violations(self) -> int:
+        """How many violations there are beside those listed: the other service's list was cut."""
+        more = self.metadata.get(MORE_VIOLATIONS, "")
+        return int(more) if more.isascii() and more.isdigit() else 0
+
 
 class Unauthenticated(RotaError):
     code, reason = Code.UNAUTHENTICATED, "UNAUTHENTICATED"
@@ -84,13 +94,14 @@ class PermissionDenied(RotaError):
 class InvalidRequest(RotaError):
     code, reason = Code.INVALID_ARGUMENT, "INVALID_REQUEST"
 
-    def __init__(self, violations: Sequence[FieldViolation]) -> None:
-        first = violations[0]
-        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+    def __init__(self, violations: Sequence[FieldViolation], *, more: int = 0) -> None:
+        """`more` violations are known by their number only."""
+        first, count = violations[0], len(violations) + more
+        others = f" (and {count - 1} more)" if count > 1 else ""
         place = first.place or first.field
         super().__init__(
-            f"{place}: {first.description}{more}" if place else first.description,
-            metadata={"violations": str(len(violations))},
+            f"{place}: {first.description}{others}" if place else first.description,
+            metadata={"violations": str(count)} | ({MORE_VIOLATIONS: str(more)} if more else {}),
             violations=violations,
         )
 

@@ -84,7 +84,8 @@ def use_trigger_paths() -> Iterator[None]:
             [
                 dataclasses.replace(v, field=_IN_TRIGGER.sub("trigger", v.field))
                 for v in refusal.violations
-            ]
+            ],
+            more=refusal.more_violations,
         ) from refusal
 
 

@@ -61,7 +61,8 @@ class PayloadCheck:
                 [
                     replace(v, field=join_path(field, v.field.removeprefix("automation.")))
                     for v in error.violations
-                ]
+                ],
+                more=error.more_violations,
             ) from error
         raise errors.invalid(field, f"an act of the type {row.action_type} can't be edited")
 

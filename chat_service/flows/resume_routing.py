@@ -100,6 +100,7 @@ class ResumeRouter:
         """The decisions with edits in canonical form. Reads only; refuses what can't hold."""
         checked: list[ApprovalDecision] = []
         invalid: list[errors.FieldViolation] = []
+        more = 0
         for decision in decisions:
             if decision.approval not in found.rows:
                 raise errors.ResourceNotFound(decision.name)
@@ -107,8 +108,9 @@ class ResumeRouter:
                 checked.append(await self._check(found, decision, payloads, by))
             except errors.InvalidRequest as error:
                 invalid += error.violations
+                more += error.more_violations
         if invalid:
-            raise errors.InvalidRequest(invalid)
+            raise errors.InvalidRequest(invalid, more=more)
         return checked
 
     async def _check(
@@ -238,7 +240,8 @@ async def _check_as_shown(
             [
                 replace(v, place=f"{approve}: {v.field.removeprefix(field).lstrip('.')}")
                 for v in error.violations
-            ]
+            ],
+            more=error.more_violations,
         ) from error
 
 

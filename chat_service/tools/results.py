@@ -169,9 +169,11 @@ def to_result(outcome: ToolOutcome) -> ToolResult:
 
 def issues_of(exc: errors.RotaError) -> list[str]:
     """Returns the field violations of an error, for the drafter and for people."""
-    return format_issues(
+    issues = format_issues(
         (v.field.removeprefix("automation."), v.description) for v in exc.violations
-    ) or [exc.message]
+    )
+    more = len(exc.violations) - len(issues) + exc.more_violations
+    return [*issues, f"and {more} more"] if issues and more else issues or [exc.message]
 
 
 def format_issues(found: Iterable[tuple[str, str]]) -> list[str]:

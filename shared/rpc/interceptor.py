@@ -133,7 +133,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
         refusal = self._refusal(method, error)
         call.record_refusal(refusal.code.name, refusal.reason)
         log.info("rpc_refused", method=method, code=refusal.code.name, reason=refusal.reason)
-        await context.abort_with_status(rpc_status.to_status(status.to_status(refusal)))
+        await context.abort_with_status(rpc_status.to_status(status.to_trailers(refusal)))
         raise AssertionError("abort raises")
 
     def _refusal(self, method: str, error: Exception) -> errors.RotaError:

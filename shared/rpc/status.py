@@ -10,8 +10,11 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from shared import errors
+from shared.rpc.status_limits import MAX_TRAILERS, count_fitting, measure_status, shrink_errors
 
 DOMAIN: Final = "rota.dev"
+# Bytes of base64 that a list of violations takes without them.
+_LIST: Final = 96
 
 
 def to_status(error: errors.RotaError) -> status_pb2.Status:
@@ -22,12 +25,7 @@ def to_status(error: errors.RotaError) -> status_pb2.Status:
     if error.violations:
         details.append(
             error_details_pb2.BadRequest(
-                field_violations=[
-                    error_details_pb2.BadRequest.FieldViolation(
-                        field=v.field, description=v.description, reason=v.reason
-                    )
-                    for v in error.violations
-                ]
+                field_violations=[_to_violation(one) for one in error.violations]
             )
         )
     if error.retry_after is not None:
@@ -37,6 +35,40 @@ def to_status(error: errors.RotaError) -> status_pb2.Status:
     return status_pb2.Status(
         code=int(error.code), message=error.message, details=[_packed(d) for d in details]
     )
+
+
+def to_trailers(error: errors.RotaError) -> status_pb2.Status:
+    """Returns the status that a call ends with, which fits into MAX_TRAILERS.
+
+    What is too large has its texts cut and keeps the first violations: metadata
+    `more_violations` says how many others there are.
+    """
+    found = status_pb2.Status()
+    for shorter in shrink_errors(error):
+        found, is_enough = _keep_fitting(shorter, error)
+        if is_enough:
+            break
+    return found
+
+
+def _keep_fitting(
+    shorter: errors.RotaError, whole: errors.RotaError
+) -> tuple[status_pb2.Status, bool]:
+    """The status with the violations that fit, and whether that is enough of them."""
+    found = to_status(shorter)
+    said, count = shorter.violations, len(whole.violations)
+    if len(said) == count and measure_status(found) <= MAX_TRAILERS:
+        return found, True
+    shorter.violations = ()
+    shorter.metadata[errors.MORE_VIOLATIONS] = str(whole.more_violations + count)
+    room = MAX_TRAILERS - measure_status(to_status(shorter)) - _LIST
+    kept = count_fitting([_to_violation(one) for one in said], room)
+    shorter.violations = said[:kept]
+    if more := whole.more_violations + count - kept:
+        shorter.metadata[errors.MORE_VIOLATIONS] = str(more)
+    else:
+        del shorter.metadata[errors.MORE_VIOLATIONS]
+    return to_status(shorter), room >= 0 and bool(kept) == bool(count)
 
 
 def from_status(status: status_pb2.Status) -> errors.RotaError:
@@ -70,6 +102,12 @@ def from_call(error: grpc.aio.AioRpcError, *, peer: str) -> errors.RotaError:
     if error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
         return errors.PeerUnavailable(peer)
     return errors.RotaError(f"{peer} failed", code=_code(error.code().value[0]))
+
+
+def _to_violation(one: errors.FieldViolation) -> error_details_pb2.BadRequest.FieldViolation:
+    return error_details_pb2.BadRequest.FieldViolation(
+        field=one.field, description=one.description, reason=one.reason
+    )
 
 
 def _packed(message: Message) -> any_pb2.Any:

@@ -1,7 +1,8 @@
 """What is wrong with a template, in words of the one who wrote it."""
 
+import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from jinja2 import TemplateSyntaxError, Undefined, UndefinedError, nodes
@@ -10,6 +11,7 @@ from jinja2.exceptions import SecurityError, TemplateRuntimeError
 from shared import errors
 
 MAX_REASON: Final = 500  # characters
+MAX_NAMES: Final = 8
 _KINDS: Final[Mapping[str, str]] = {
     "NoneType": "nothing",
     "Nothing": "nothing",
@@ -52,6 +54,19 @@ class TemplateFault(Exception):
         self.reason = reason
         self.values = values
         self.kinds = kinds
+
+
+def find_near(name: str, known: Iterable[str], cutoff: float = 0.4) -> tuple[str, str]:
+    """Returns the known name that is nearest to a wrong one, or "", and a list of some.
+
+    The list has at most 8 names, first those that are near if not all fit, and says how many more
+    there are. `cutoff` is how alike the nearest is at least, from 0 to 1.
+    """
+    each = sorted(known)
+    near = difflib.get_close_matches(name, each, n=MAX_NAMES // 2, cutoff=cutoff)
+    listed = each if len(each) <= MAX_NAMES else list(dict.fromkeys([*near, *each]))
+    more = f" and {len(each) - MAX_NAMES} more" if len(each) > MAX_NAMES else ""
+    return (near[0] if near else ""), ", ".join(listed[:MAX_NAMES]) + more or "none"
 
 
 def describe_kind(value: Any) -> str:

@@ -12,6 +12,7 @@ from jinja2.compiler import Frame
 from shared.templates.compiler import TemplateCompiler
 from shared.templates.environment import environment, naming
 from shared.templates.evaluation import read_expression
+from shared.templates.faults import find_near
 from shared.templates.marks import MAX_SOURCE
 
 # To read a template takes Jinja at most thirty microseconds for each of its operations.
@@ -239,7 +240,7 @@ def _read(tree: nodes.Template) -> Reading:
 
 
 def _unknown(kind: str, name: str, known: Iterable[str], line: int) -> str:
-    return f"line {line}: no {kind} named {name!r}; {kind}s: {', '.join(sorted(known))}"
+    return f"line {line}: no {kind} named {name!r}; {kind}s: {find_near(name, known)[1]}"
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from shared.definition.execution import PlanStep
 from shared.definition.states import StepStatus, TriggerType
 from shared.registries.actions.types import ActionDefinition
-from shared.templates.faults import write_path
+from shared.templates.faults import find_near, write_path
 from shared.templates.fields import FieldSchema
 from shared.templates.sizes import METHOD_SIZES
 from shared.templates.source import Comparison, Part, Reading, Use
@@ -63,7 +63,6 @@ _KINDS: Final[Mapping[str, str]] = {
     "number": "a number",
     "string": "a text",
 }
-_LISTED: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,17 +147,16 @@ class Scope:
 
     def _unknown(self, parts: tuple[Part, ...], part: Part, known: Iterable[str]) -> str:
         path = write_path([*parts, part])
-        each = sorted(known)
+        near, listed = find_near(str(part), known, 0.4 if parts else 0.6)
         if parts == ("steps",) and part in self.every:
-            return f"{path} is not an earlier step; earlier: {_list(each)}"
-        near = difflib.get_close_matches(str(part), each, n=1, cutoff=0.4 if parts else 0.6)
-        hint = f" (did you mean {write_path([*parts, near[0]])}?)" if near else ""
+            return f"{path} is not an earlier step; earlier: {listed}"
+        hint = f" (did you mean {write_path([*parts, near])}?)" if near else ""
         if not parts:
-            return f"{part!r} is not a name here{hint}; names: {_list(each)}"
+            return f"{part!r} is not a name here{hint}; names: {listed}"
         if parts == ("steps",):
-            return f"{path} is not an earlier step{hint}; earlier: {_list(each)}"
+            return f"{path} is not an earlier step{hint}; earlier: {listed}"
         what = "inputs" if parts == ("inputs",) else f"members of {write_path(list(parts))}"
-        return f"{path} does not exist{hint}; {what}: {_list(each)}"
+        return f"{path} does not exist{hint}; {what}: {listed}"
 
     def _state_fault(self, compared: Comparison) -> str | None:
         parts = compared.parts
@@ -207,12 +205,9 @@ def _member_fault(here: FieldSchema, parts: tuple[Part, ...], part: Part) -> str
         names.update(schema.get("properties") or ())
     if part in names:
         return None
-    near = difflib.get_close_matches(part, sorted(names), n=1, cutoff=0.4)
-    hint = f" (did you mean {write_path([*parts, near[0]])}?)" if near else ""
-    return (
-        f"{write_path([*parts, part])} does not exist{hint}; "
-        f"members of {path}: {_list(sorted(names))}"
-    )
+    near, listed = find_near(part, names)
+    hint = f" (did you mean {write_path([*parts, near])}?)" if near else ""
+    return f"{write_path([*parts, part])} does not exist{hint}; members of {path}: {listed}"
 
 
 def _method_fault(here: Any, use: Use) -> str | None:
@@ -229,7 +224,3 @@ def _method_fault(here: Any, use: Use) -> str | None:
     if use.called in known:
         return None
     return f"{path} is {kind}, which has no {use.called}(); methods: {', '.join(sorted(known))}"
-
-
-def _list(names: list[str]) -> str:
-    return ", ".join(names[:_LISTED]) or "none"

@@ -136,6 +136,18 @@ def test_a_refused_card_is_told_once_and_in_its_own_words() -> None:
         assert format_refusal(refused.value) == lines
 
 
+@pytest.mark.parametrize("message", ["a.b: is wrong (and 41 more)", "no"])
+def test_a_list_that_is_cut_says_how_many_more_there_are(message: str) -> None:
+    violation = errors.Violation(field="a.b", description="is wrong")
+    refused = errors.InvalidArgument(
+        message, violations=[violation], metadata={"more_violations": "41"}
+    )
+    lines = format_refusal(refused)
+    assert lines[0] == ("no" if message == "no" else "42 values are invalid")
+    assert lines[-1] == "and 41 more"
+    assert len(lines) == 3
+
+
 @pytest.fixture
 def late(peer: Peer) -> Peer:
     """A peer with a card that comes too late as long as it fires at nine."""

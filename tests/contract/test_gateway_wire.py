@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
 from google.rpc import status_pb2
+from rota.automation.v1 import automation_pb2 as ap
 from rota.chat.v1 import chat_pb2 as cp
 
 from tests.contract.rows import reason_of
@@ -171,6 +173,42 @@ def test_an_error_is_json_with_its_details(who: Tenant, path: str, code: int, re
     said = json.loads(body)
     info = next(d for d in said["details"] if d["@type"].endswith("ErrorInfo"))
     assert (info["reason"], info["domain"]) == (reason, "rota.dev")
+
+
+@pytest.mark.parametrize(("letter", "count"), [("é", 2000), ("é", 20_000), ("k", 20_000)])
+def test_a_large_refusal_passes_the_gateway(who: Tenant, letter: str, count: int) -> None:
+    key = letter * count
+    config = {"timezone": "UTC", "cron": "0 9 * * *", key: 1}
+    path = url(who, f"{who.name}/automations:previewSchedule")
+    found, kind, body = curl(who, "--data", json.dumps({"config": config}), path)
+    assert (found, kind) == (400, "application/json")
+    info, bad = json.loads(body)["details"]
+    assert info["reason"] == "INVALID_REQUEST"
+    (violation,) = bad["field_violations"]
+    before, after = violation["field"].removeprefix("config.").split("…")
+    assert key.startswith(before)
+    assert key.endswith(after)
+
+
+def test_a_long_list_of_violations_passes_the_gateway(who: Tenant) -> None:
+    """As gRPC, whose clients refuse large trailers at random, and as JSON."""
+    prompt = "Write to {{ inputs." + "customer_name" * 4 + " }}."
+    plan = [
+        {"step_id": f"s{n}", "action": "agent_task", "config": {"prompt": prompt}}
+        for n in range(40)
+    ]
+    said = {"display_name": "A", "definition": {"name": "A", "plan": plan}}
+    request = ap.CreateAutomationRequest(parent=who.name, validate_only=True)
+    ParseDict(said, request.automation)
+    for _ in range(15):
+        status = who.refusal("AutomationService/CreateAutomation", request, who.live.gateway)
+        assert reason_of(status) == "INVALID_REQUEST"
+    path = url(who, f"{who.name}/automations?validate_only=true")
+    found, _, body = curl(who, "--data", json.dumps(said), path)
+    assert found == 400
+    info, bad = json.loads(body)["details"]
+    listed, more = len(bad["field_violations"]), int(info["metadata"]["more_violations"])
+    assert listed + more == int(info["metadata"]["violations"]) == 40
 
 
 def test_an_error_before_the_first_event_is_no_stream(who: Tenant) -> None:

@@ -48,6 +48,12 @@ class RotaError(Exception):
         self.violations = tuple(violations)
         self.retry_after = retry_after
 
+    @property
+    def more_violations(self) -> int:
+        """How many violations there are beside `violations`, which has the first that fit."""
+        more = self.metadata.get("more_violations", "")
+        return int(more) if more.isascii() and more.isdigit() else 0
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "code" in vars(cls):

@@ -57,15 +57,20 @@ class CardRefused(errors.InvalidArgument):
 
 
 def format_refusal(error: errors.RotaError) -> list[str]:
-    """The lines that say why: each violation once, at what a person gave."""
+    """The lines that say why: each violation once, at what a person gave, and how many more."""
     labels = (
         error.violations if isinstance(error, CardRefused) else map(_label_option, error.violations)
     )
     faults = [f"{one.field}: {one.description}".removeprefix(": ") for one in labels]
     # the message of a service is its first violation, with the path of the field
     if not any(one.description in error.message for one in error.violations):
-        return [error.message, *faults]
-    return faults if len(faults) == 1 else [f"{len(faults)} values are invalid", *faults]
+        return [error.message, *faults, *_format_more(error)]
+    count = len(faults) + error.more_violations
+    return faults if count == 1 else [f"{count} values are invalid", *faults, *_format_more(error)]
+
+
+def _format_more(error: errors.RotaError) -> list[str]:
+    return [f"and {error.more_violations} more"] if error.more_violations else []
 
 
 def _label_option(violation: errors.Violation) -> errors.Violation:

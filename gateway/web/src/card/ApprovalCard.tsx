@@ -115,6 +115,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
           payload={payload}
           change={(next) => { change(next); if (problem) blame(undefined); }}
           violations={wrong}
+          more={problem?.more ?? 0}
           sought={sought}
           preview={preview}
           previewing={previewing}
@@ -125,7 +126,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
         <ApprovalBody approval={shown} payload={whole} preview={preview} busy={previewing} />
       )}
       {altered && !asks && <Said said={said} editing={editing && schema !== undefined} />}
-      {refused.length > 0 && !(editing && schema) && <Wrongs violations={refused} show={show} />}
+      {refused.length > 0 && !(editing && schema) && <Wrongs violations={refused} more={problem?.more ?? 0} show={show} />}
       {problem && !problem.violations.length && <ProblemNotice problem={problem} />}
       <footer>
         {faults.length > 0 && <Held id={held} faults={faults} passed={late.some((each) => hasPassed(approval, payload, each))} show={show} />}

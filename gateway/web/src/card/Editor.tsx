@@ -17,6 +17,8 @@ interface Props {
   payload: JsonValue;
   change: (payload: JsonValue) => void;
   violations: Violation[];
+  /** How many violations there are beside these. */
+  more: number;
   /** Takes the focus, once for each object. */
   sought: { field: string } | undefined;
   preview: Preview | undefined;
@@ -66,7 +68,7 @@ export function Editor(props: Props) {
       <div class={`editor ${side}`} data-ready={known}>
         <div class="form">
           <Zones />
-          <Wrongs violations={props.violations} show={showField} />
+          <Wrongs violations={props.violations} more={props.more} show={showField} />
           {at(schema, ["properties", "definition"]) ? <AutomationForm {...props} /> : <div class="grid"><Properties path={[]} schema={schema} value={payload} /></div>}
         </div>
         <RawSide payload={payload} change={props.change} />
@@ -124,7 +126,7 @@ function changed(payload: JsonValue, path: Path, value: JsonValue | undefined): 
 export const PAST = "This moment has passed: choose a later one.";
 
 /** What was refused, each with the label of its field. */
-export function Wrongs({ violations, show }: { violations: Violation[]; show: (field: string) => void }) {
+export function Wrongs({ violations, more, show }: { violations: Violation[]; more: number; show: (field: string) => void }) {
   if (!violations.length) return null;
   const fields = new Set(violations.map((each) => each.field)).size;
   return (
@@ -137,6 +139,7 @@ export function Wrongs({ violations, show }: { violations: Violation[]; show: (f
             <button type="button" class="link" onClick={() => show(each.field)}>{place(each.field)}</button>: {refusalText(each.description)}
           </li>
         ))}
+        {more > 0 && <li>and {more} more</li>}
       </ul>
     </div>
   );

@@ -17,6 +17,8 @@ export interface Problem {
   reason: string;
   message: string;
   violations: Violation[];
+  /** How many violations there are beside these. */
+  more: number;
 }
 
 const PREFIX = /^(?:decision\.edit\.payload|automation|model_config|config)\.?/;
@@ -32,6 +34,7 @@ export function problemOf(thrown: unknown): Problem {
       .findDetails(BadRequestSchema)
       .flatMap((each) => each.fieldViolations)
       .map(({ field, description, reason }) => ({ field: field.replace(PREFIX, ""), description, reason })),
+    more: Number(info?.metadata.more_violations ?? 0) || 0,
   };
 }
 

@@ -21,6 +21,7 @@ const unreadable = (fault: InvalidSettings): Problem => ({
   reason: "INVALID_REQUEST",
   message: "",
   violations: [{ field: "settings", description: fault.message, reason: "invalid" }],
+  more: 0,
 });
 
 export function Models() {

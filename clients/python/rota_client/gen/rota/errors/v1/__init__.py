@@ -39,7 +39,8 @@ class ErrorReason(betterproto2.Enum):
 
     INVALID_REQUEST = 3
     """
-    INVALID_ARGUMENT. One or more fields are invalid; BadRequest names each.
+    INVALID_ARGUMENT. One or more fields are invalid; BadRequest names each, or
+    the first of very many. Metadata `violations` has the number of all.
     {"reason": "INVALID_REQUEST", "metadata": {"violations": "2"}}
     """
 
