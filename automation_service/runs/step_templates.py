@@ -90,8 +90,10 @@ def read_config(step: PlanStep, action: ActionDefinition, outcome: StepOutcome) 
             model.model_validate(config)
         except ValidationError as error:
             fault = next(from_pydantic(error, ""))
+            blank = outcome.get("blank", {}).get(fault.field)
+            told = f"{fault.message}; {blank}" if blank else fault.message
             raise errors.TemplateFailed(
-                f"step {step.step_id}, {fault.field or 'config'}, once rendered: {fault.message}",
+                f"step {step.step_id}, {fault.field or 'config'}, once rendered: {told}",
                 metadata={"step": step.step_id, "field": fault.field},
             ) from error
     return config

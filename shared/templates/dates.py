@@ -9,6 +9,7 @@ from shared.schedule import zones
 from shared.templates.faults import TemplateFault, describe_kind
 
 MAX_FORM: Final = 200  # characters
+_OUTSIDE: Final = "this date is outside of the calendar, which has the years 1 to 9999"
 _CODE: Final = re.compile("%(-?.|$)", re.DOTALL)
 _MONTHS: Final = (
     "January",
@@ -73,7 +74,7 @@ def write_date(value: Any, form: str, zone: str, days: int) -> str:
     try:
         moment += timedelta(days=days)  # by the wall clock
     except OverflowError as error:
-        raise TemplateFault("a date so many days away does not exist") from error
+        raise TemplateFault(_OUTSIDE, values=(value,)) from error
     return _CODE.sub(lambda found: _write_code(found[1], moment), form)
 
 
@@ -102,7 +103,9 @@ def _read_moment(value: Any, zone: tzinfo) -> datetime:
             return value.astimezone(zone) if value.tzinfo else value.replace(tzinfo=zone)
         if isinstance(value, date):
             return datetime.combine(value, time(), zone)
-    except (OverflowError, ValueError) as error:
+    except OverflowError as error:
+        raise TemplateFault(_OUTSIDE, values=(value,)) from error
+    except ValueError as error:
         raise TemplateFault(
             "this text is no date such as 2026-11-23 or 2026-11-23T09:00:00Z", values=(value,)
         ) from error

@@ -179,6 +179,8 @@ class TemplateEnvironment(ImmutableSandboxedEnvironment):
         limits = [None if _is_nothing(limit) else limit for limit in (start, stop, step)]
         if not all(limit is None or isinstance(limit, int) for limit in limits):
             raise TemplateFault("the ends of a part are whole numbers", values=tuple(limits))
+        if limits[2] == 0:
+            raise TemplateFault("the step of a part `[::]` is never 0", values=(value,))
         return value[slice(*limits)]
 
     def bound(self, value: Any) -> Any:

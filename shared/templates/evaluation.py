@@ -10,13 +10,15 @@ from jinja2.parser import Parser
 
 from shared import errors
 from shared.templates.environment import environment, naming
-from shared.templates.faults import explain
+from shared.templates.faults import explain, list_paths
 from shared.templates.fields import Types, fit_value
 from shared.templates.marks import MAX_SOURCE
 from shared.templates.sizes import MAX_RENDERED, too_large
-from shared.templates.text import read_plain
+from shared.templates.text import read_plain, write_text
 
 _CACHED: Final = 512
+_SHOWN: Final = 80  # characters of an expression
+_LISTED: Final = 5
 _RESULT: Final = "result"
 # What ends soon whatever it is given, when there are few of them.
 _QUICK: Final = (
@@ -131,6 +133,18 @@ def write(compiled: Compiled, names: Mapping[str, Any], most: int | None = None)
     except Exception as error:
         raise _fault(error, compiled, names) from error
     return "".join(pieces)
+
+
+def find_blank(compiled: Compiled, source: str, names: Mapping[str, Any]) -> str:
+    """Returns what is empty in a text that came out empty: `inputs.a` is empty."""
+    text = source.strip()
+    if compiled.is_value:
+        return f"`{text.strip('{}- ')[:_SHOWN]}` is empty"
+    lines = range(1, source.count("\n") + 2)
+    each = [found for line in lines for found in list_paths(compiled.tree, line, names)]
+    empty = dict.fromkeys(path for path, value in each if write_text(value).strip() == "")
+    told = ", ".join(f"`{path[:_SHOWN]}`" for path in [*empty][:_LISTED])
+    return f"empty: {told}" if told else ""
 
 
 @lru_cache(maxsize=_CACHED)

@@ -22,12 +22,25 @@ _KINDS: Final[Mapping[str, str]] = {
     "str": "a text",
     "dict": "an object",
     "list": "a list",
+    "Row": "a list",
+    "NamedSteps": "an object",
     "tuple": "a list",
     "range": "a list",
     "generator": "a list",
     "dict_items": "a list",
     "dict_keys": "a list",
     "dict_values": "a list",
+}
+_UNKNOWN: Final = re.compile(r"No (filter|test) named (.{1,80}?)(?:$|\. |\.$|\n)")
+_ADDED: Final = re.compile(r"unsupported operand type\(s\) for \+: '(\w+)' and '(\w+)'")
+_ORDERING: Final = frozenset({"dictsort", "groupby", "max", "min", "sort"})
+_PLURALS: Final[Mapping[str, str]] = {
+    "nothing": "nothing",
+    "true or false": "true or false",
+    "a number": "numbers",
+    "a text": "texts",
+    "an object": "objects",
+    "a list": "lists",
 }
 _COMPARED: Final = re.compile(r"'(\S+)' not supported between instances of '(\w+)' and '(\w+)'")
 _NOT_ABLE: Final = re.compile(r"(?:argument of type )?'(\w+)' object is not (\w+)")
@@ -107,6 +120,8 @@ def _read(error: Exception) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
             return "a number is too large", (), ()
         case RecursionError():
             return "it is nested too deeply", (), ()
+        case TemplateRuntimeError() if found := _UNKNOWN.match(error.message or ""):
+            return f"there is no {found[1]} named {found[2]}", (), ()
         case TemplateRuntimeError():
             return "this can't be done here", (), ()
     return _read_python(str(error))
@@ -131,6 +146,22 @@ def _read_python(message: str) -> tuple[str, tuple[str, ...], tuple[Any, ...]]:
     if "integer string conversion" in message:
         return "a number has too many digits", (), ()
     return "this can't be done with these values", (), ()
+
+
+def explain_filter(name: str, value: Any, given: str, error: Exception) -> str:
+    """Returns why a filter can't take a value. `given` are its arguments as they are written."""
+    if name in _ORDERING and (found := _COMPARED.search(str(error))):
+        left, right = (
+            _PLURALS.get(_kind(found[2]), "values"),
+            _PLURALS.get(_kind(found[3]), "values"),
+        )
+        if left != right:
+            return f"`{name}` can't compare the values: the list mixes {left} and {right}"
+        return f"`{name}` can't compare {left}; `attribute` says what of them to compare"
+    if name == "sum" and (found := _ADDED.search(str(error))):
+        more = "; `attribute` says what of it to add" if found[2] == "dict" else ""
+        return f"`sum` can't add {_kind(found[2])} to {_kind(found[1])}{more}"
+    return f"`{name}{given}` can't take {describe_kind(value)}"
 
 
 def _kind(name: str) -> str:
@@ -164,7 +195,9 @@ def list_paths(tree: nodes.Node, line: int, names: Mapping[str, Any]) -> Iterato
     members: list[nodes.Getattr | nodes.Getitem] = []
     members += tree.find_all(nodes.Getattr)
     members += tree.find_all(nodes.Getitem)
-    inner = {id(node.node) for node in members if id(node) not in called}
+    inner = {
+        id(node.node) for node in members if id(node) not in called and read_path(node) is not None
+    }
     for node in tree.find_all((nodes.Name, nodes.Getattr, nodes.Getitem)):
         if id(node) in inner or node.lineno != line:
             continue

@@ -16,7 +16,7 @@ from jinja2.runtime import Context
 from markupsafe import escape
 
 from shared.templates.dates import write_date
-from shared.templates.faults import TemplateFault, describe_kind
+from shared.templates.faults import TemplateFault, describe_kind, explain_filter
 from shared.templates.lists import settle
 from shared.templates.sizes import (
     FILTER_SIZES,
@@ -62,6 +62,16 @@ _TEXT_ARGUMENTS: Final[Mapping[str, Mapping[str, int]]] = {
     "replace": {"old": 0, "new": 1},
     "truncate": {"end": 2},
 }
+# Filters whose first argument is a whole number: its name, and the least it may be.
+_NUMBERS: Final[Mapping[str, tuple[str, int]]] = {
+    "batch": ("linecount", -(1 << 31)),
+    "center": ("width", -(1 << 31)),
+    "round": ("precision", -(1 << 31)),
+    "slice": ("slices", 1),
+    "truncate": ("length", 0),
+    "wordwrap": ("width", 1),
+}
+_SHOWN: Final = 40  # characters of an argument
 
 
 def fill(value: Any, default: Any = "", boolean: bool = False) -> Any:
@@ -238,6 +248,34 @@ def _write_texts(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
     return written
 
 
+def _check_numbers(name: str, given: tuple[Any, ...], options: Mapping[str, Any]) -> None:
+    """Raises TemplateFault for an argument that is no number or too small."""
+    if (known := _NUMBERS.get(name)) is None:
+        return
+    argument, least = known
+    number = given[0] if given else options.get(argument, 1)
+    if isinstance(number, bool) or not isinstance(number, int):
+        told = f"`{name}`: `{argument}` is a whole number, not {describe_kind(number)}"
+        raise TemplateFault(told, values=(number,))
+    if number < least:
+        raise TemplateFault(f"`{name}`: `{argument}` is at least {least}, not {number}")
+
+
+def _write_arguments(given: tuple[Any, ...], options: Mapping[str, Any]) -> str:
+    if not given and not options:
+        return ""
+    each = [_write_argument(value) for value in given]
+    each += [f"{name}={_write_argument(value)}" for name, value in options.items()]
+    return f"({', '.join(each)})"
+
+
+def _write_argument(value: Any) -> str:
+    if isinstance(value, str):
+        return repr(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…")
+    plain = value is None or isinstance(value, bool | int | float | Undefined)
+    return encode_json(value)[:_SHOWN] if plain else describe_kind(value)
+
+
 def _explained(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
     """The filter, whose failures say what it was given."""
     own = 1 if hasattr(filter_, "jinja_pass_arg") else 0
@@ -249,6 +287,7 @@ def _explained(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
         if given[own:] and (given[own] is None or isinstance(given[own], Undefined)):
             nothing = None if name in _OF_NUMBER else _NOTHING
             given = (*given[:own], nothing, *given[own + 1 :])
+        _check_numbers(name, given[own + 1 :], options)
         try:
             return settle(filter_(*given, **options))
         except (
@@ -260,9 +299,9 @@ def _explained(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
             UndefinedError,
             ValueError,
         ) as error:
-            value, more = given[own] if len(given) > own else None, given[own + 1 :] or options
-            told = f"`{name}` can't take {describe_kind(value)}" + (" with this" if more else "")
-            raise TemplateFault(told, values=(value, *given[own + 1 :])) from error
+            value, more = given[own] if len(given) > own else None, given[own + 1 :]
+            told = explain_filter(name, value, _write_arguments(more, options), error)
+            raise TemplateFault(told, values=(value, *more)) from error
 
     return explained
 

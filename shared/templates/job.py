@@ -15,6 +15,7 @@ from shared.templates.evaluation import (
     compile_expression,
     compile_text,
     evaluate,
+    find_blank,
     fit,
     write,
 )
@@ -68,11 +69,15 @@ class RenderFault(TypedDict):
 
 
 class StepOutcome(TypedDict):
-    """What a job gives: a config unless `when` is falsy, or the faults that are in the way."""
+    """What a job gives: a config unless `when` is falsy, or the faults that are in the way.
+
+    `blank` has the texts that came out empty, by path, and what was empty in each.
+    """
 
     holds: bool
     config: NotRequired[dict[str, Any]]
     cut: NotRequired[list[TextCut]]
+    blank: NotRequired[dict[str, str]]
     faults: NotRequired[list[RenderFault]]
 
 
@@ -104,6 +109,7 @@ class _Rendering:
         self.seconds = seconds
         self.faults: list[RenderFault] = []
         self.cut: list[TextCut] = []
+        self.blank: dict[str, str] = {}
         self.field, self.source = "", ""
 
     def run(self) -> StepOutcome:
@@ -153,7 +159,7 @@ class _Present(_Rendering):
             config = self._render(config, "", FieldSchema(self.job["schema"]))
         if self.faults:
             return {"holds": True, "faults": self.faults}
-        return {"holds": True, "config": config, "cut": self.cut}
+        return {"holds": True, "config": config, "cut": self.cut, "blank": self.blank}
 
     def is_slow(self) -> bool:
         """Whether the time must be watched; compiles every source."""
@@ -199,6 +205,8 @@ class _Present(_Rendering):
             fitted = fit(made(compiled, self.names), schema.types, compiled, self.names)
             if compiled.is_value:
                 WRITTEN.get().spend(measure(fitted))
+            if isinstance(fitted, str) and (not fitted or fitted.isspace()):
+                self.blank[path] = find_blank(compiled, source, self.names)
             if limit is not None and isinstance(fitted, str):
                 return self._cut(fitted, limit)
         except Fault as fault:

@@ -46,6 +46,14 @@ _FAULTS: Final = (
     OverflowError,
     MemoryError,
 )
+# The filters that take the name of another, or of a test, and its place.
+_INSIDE: Final = {
+    "map": ("filter", 0),
+    "reject": ("test", 0),
+    "rejectattr": ("test", 1),
+    "select": ("test", 0),
+    "selectattr": ("test", 1),
+}
 _EQUAL: Final = ("eq", "ne")
 _LISTED: Final = ("in", "notin")
 
@@ -228,15 +236,32 @@ def _read(tree: nodes.Template) -> Reading:
     for filter_ in tree.find_all(nodes.Filter):
         if filter_.name not in env.filters:
             raise BadTemplate(_unknown("filter", filter_.name, env.filters, filter_.lineno))
+        for kind, name in _name_inside(filter_):
+            known = env.filters if kind == "filter" else env.tests
+            if name not in known:
+                raise BadTemplate(_unknown(kind, name, known, filter_.lineno))
     for test in tree.find_all(nodes.Test):
         if test.name not in env.tests:
             raise BadTemplate(_unknown("test", test.name, env.tests, test.lineno))
+    for named in tree.find_all(nodes.Name):
+        if named.name == "self":  # a name of Jinja's own
+            raise BadTemplate(f"line {named.lineno}: 'self' is not a name here")
     names = _NameCollector(env)
     names.visit(tree)
     walk = _Walk(names.found - set(_GLOBALS))
     walk.visit(tree)
     env.compile(tree)
     return Reading(tuple(dict.fromkeys(walk.uses)), tuple(dict.fromkeys(walk.comparisons)))
+
+
+def _name_inside(filter_: nodes.Filter) -> Iterator[tuple[str, str]]:
+    """Yields the filter or test that a filter is told by a constant name, with its kind."""
+    kind, place = _INSIDE.get(filter_.name, ("", 0))
+    if not kind or len(filter_.args) <= place:
+        return
+    match filter_.args[place]:
+        case nodes.Const(value=str(name)):
+            yield kind, name
 
 
 def _unknown(kind: str, name: str, known: Iterable[str], line: int) -> str:

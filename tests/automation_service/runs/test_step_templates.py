@@ -9,6 +9,8 @@ import pytest
 from automation_service.bootstrap import SANDBOX_JOBS
 from automation_service.runs import step_templates
 from shared import errors
+from shared.definition.execution import PlanStep
+from shared.registries.actions.agent_task import AGENT_TASK
 from shared.sandbox.pool import Sandbox
 from shared.templates.job import is_quick, render_step
 from shared.templates.rules import EARLIER
@@ -87,3 +89,21 @@ async def test_what_the_sandbox_gives_up_is_told_in_words(
     with pytest.raises(error, match=words):
         await step_templates.render(sandbox, build_job(SLOW[0], NAMES), workspace="w")
     await sandbox.close()
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("{{ inputs.none }}", "step s, prompt, once rendered: must not be empty; "
+         "`inputs.none` is empty"),
+        ("{{ inputs.none }}{{ steps.get.error }}", "step s, prompt, once rendered: "
+         "must not be empty; empty: `inputs.none`, `steps.get.error`"),
+        ("{% if 1 > 2 %}a{% endif %}", "step s, prompt, once rendered: must not be empty"),
+    ],
+)  # fmt: skip
+def test_a_prompt_that_came_out_empty_says_what_was_empty(source: str, words: str) -> None:
+    step = PlanStep(step_id="s", action="agent_task", config={"prompt": source})
+    outcome = render_step(build_job(source, NAMES, schema=TEXT))
+    with pytest.raises(errors.TemplateFailed) as failed:
+        step_templates.read_config(step, AGENT_TASK, outcome)
+    assert failed.value.message == words

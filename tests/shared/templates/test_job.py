@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.registries.actions.agent_task import AGENT_TASK
 from shared.templates.deadline import MAX_SECONDS
 from shared.templates.job import is_quick, render_step
 from shared.templates.rules import EARLIER
@@ -203,6 +204,72 @@ def test_the_wants_of_deep_fields_are_found() -> None:
 )  # fmt: skip
 def test_a_fault_names_its_field_its_line_and_the_value(source: str, words: str) -> None:
     assert told(source, NAMES) == words
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("[3, 'a'] | sort", "`sort` can't compare the values: the list mixes texts and numbers"),
+        ("[1, 'a'] | max", "`max` can't compare the values: the list mixes texts and numbers"),
+        ("[none, 1] | min", "`min` can't compare the values: the list mixes numbers and nothing"),
+        ("[{'a': 1}, {'a': 2}] | sort",
+         "`sort` can't compare objects; `attribute` says what of them to compare"),
+        ("[inputs.deep] | sum",
+         "`sum` can't add an object to a number; `attribute` says what of it to add"),
+        ("[[1]] | sum", "`sum` can't add a list to a number"),
+        ("'a' | wordwrap(0)", "`wordwrap`: `width` is at least 1, not 0"),
+        ("[1] | slice(0)", "`slice`: `slices` is at least 1, not 0"),
+        ("'a' | truncate('b')", "`truncate`: `length` is a whole number, not a text"),
+        ("'a' | truncate(length=-1)", "`truncate`: `length` is at least 0, not -1"),
+        ("'a' | center(width=[1])", "`center`: `width` is a whole number, not a list"),
+        ("2.5 | round(0, 'up')", "`round(0, 'up')` can't take a number"),
+        ("'%d' | format('a')", "`format('a')` can't take a text"),
+        ("'%s' | format(1, a=2)", "`format` takes values either by place or by name"),
+        ("inputs.list | items", "`inputs.list` is a list; `items` can't take a list"),
+        ("inputs.list | map(inputs.text)", "there is no filter named 'hü & <b>'"),
+        ("inputs.list | select(inputs.text)", "there is no test named 'hü & <b>'"),
+        ("inputs.text[0:2:0]",
+         "`inputs.text` is a text; the step of a part `[::]` is never 0"),
+        ("{[1]: 2}", "a key of an object is a text, not a list"),
+        ("{inputs.deep: 2}", "`inputs.deep` is an object; a key of an object is a text, "
+         "not an object"),
+        ("'9999-12-31T23:59:59Z' | date(days=1)",
+         "this date is outside of the calendar, which has the years 1 to 9999"),
+        ("'0001-01-01T00:00:00Z' | date(zone='America/New_York')",
+         "this date is outside of the calendar, which has the years 1 to 9999"),
+    ],
+)  # fmt: skip
+def test_a_fault_of_an_operation_says_what_is_in_the_way(expression: str, words: str) -> None:
+    assert told(f"{{{{ {expression} }}}}", NAMES) == f"prompt, line 1: {words}"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("{{ inputs.gone }}", "`inputs.gone` is empty"),
+        (" {{ inputs.text[100:] }}\n", "`inputs.text[100:]` is empty"),
+        ("{{ inputs.empty }} {{ inputs.nothing }}", "empty: `inputs.empty`, `inputs.nothing`"),
+        ("{% if inputs.gone %}\n{{ inputs.text }}{% endif %}", "empty: `inputs.gone`"),
+        ("{% if 1 == 2 %}a{% endif %}", ""),
+        ("{{ inputs.text }}", None),
+        ("{{ inputs.nothing }}.", None),
+    ],
+)
+def test_a_text_that_came_out_empty_says_of_what(source: str, words: str | None) -> None:
+    blank = attempt(source, NAMES, schema=TEXT)["blank"]
+    assert blank.get("prompt") == words
+
+
+def test_a_lone_value_of_agent_task_is_a_text_but_in_a_schema() -> None:
+    job = build_job("{{ inputs.n }}", NAMES, schema=TEXT)
+    job["schema"] = AGENT_TASK.config_schema
+    lone = {"const": "{{ inputs.n }}", "enum": ["{{ inputs.list }}"]}
+    job["config"] |= {"model": "{{ inputs.n }}", "output_schema": {"properties": {"x": lone}}}
+    assert render_step(job)["config"] == {
+        "prompt": "3",
+        "model": "3",
+        "output_schema": {"properties": {"x": {"const": 3, "enum": [["a", "b"]]}}},
+    }
 
 
 def test_a_field_that_can_not_have_the_value_says_what_it_wants() -> None:

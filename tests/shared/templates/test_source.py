@@ -237,3 +237,37 @@ def test_braces_in_a_text_that_a_template_compares_are_refused() -> None:
         read_template(plain)
     for condition in ("'{{' in inputs.a", "'{{ name }}' in inputs.a", "'{}' == inputs.a"):
         read_condition(condition)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("{{ a | map('nope') }}", "no filter named 'nope'; filters: "),
+        ("{{ a | map('attr', 'b') }}", "no filter named 'attr'; filters: "),
+        ("{{ a | select('match', 'A') }}", "no test named 'match'; tests: "),
+        ("{{ a | reject('callable') }}", "no test named 'callable'; tests: "),
+        ("{{ a | selectattr('b', 'nope', 1) }}", "no test named 'nope'; tests: "),
+        ("\n{{ a | rejectattr('b', 'nope') }}", "line 2: no test named 'nope'; tests: "),
+        ("{{ self }}", "'self' is not a name here"),
+        ("{% if self.x %}a{% endif %}", "'self' is not a name here"),
+    ],
+)
+def test_a_name_that_no_filter_or_test_has_is_refused_with_those_that_are(
+    source: str, words: str
+) -> None:
+    with pytest.raises(BadTemplate) as refused:
+        read_template(source)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ a | map(attribute='nope') }}",
+        "{{ a | map('upper') | select('odd') | rejectattr('nope') | list }}",
+        "{{ a | map(b.c) | select(b.d) }}",
+        "{{ a.self }}",
+    ],
+)
+def test_a_name_that_is_no_constant_or_no_filter_is_read(source: str) -> None:
+    read_template(source)
