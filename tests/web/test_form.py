@@ -3,6 +3,7 @@
 import re
 from typing import Any, Final
 
+import pytest
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 from google.rpc import error_details_pb2 as details
@@ -300,4 +301,30 @@ async def test_a_field_with_two_faults_counts_once(browser: Browser) -> None:
     alert = page.get_by_role("alert")
     await expect(alert).to_contain_text("One field needs another look:")
     await expect(alert.get_by_role("listitem")).to_have_count(2)
+    await page.context.close()
+
+
+@pytest.mark.parametrize("edits", [False, True])
+async def test_a_list_that_is_cut_says_how_many_more_there_are(
+    browser: Browser, edits: bool
+) -> None:
+    wrong = details.BadRequest()
+    for field in ("display_name", "definition.plan[0].config.prompt"):
+        wrong.field_violations.add(field=f"decision.edit.payload.{field}", description="is wrong")
+    info = details.ErrorInfo(reason="INVALID_REQUEST", domain="rota.dev")
+    info.metadata["more_violations"] = "41"
+    page, _ = await stubbed(
+        browser,
+        {
+            **answers(approval()),
+            "ChatService/DecideApproval": lambda _: refusal(3, "invalid", info, wrong),
+        },
+        where="#/approvals/a",
+    )
+    if edits:
+        await page.get_by_role("button", name="Edit", exact=True).click()
+    await page.get_by_role("button", name="Approve", exact=True).click()
+    alert = page.get_by_role("alert")
+    await expect(alert).to_contain_text("These fields need another look:")
+    await expect(alert.get_by_role("listitem").last).to_have_text("and 41 more")
     await page.context.close()

@@ -132,7 +132,7 @@ export function Wrongs({ violations, more, show }: { violations: Violation[]; mo
   return (
     <div class="wrongs" role="alert">
       {violations.some(isPast) && <p class="lead-word">{PAST}</p>}
-      <p>{fields === 1 ? "One field needs another look:" : `${fields} fields need another look:`}</p>
+      <p>{more > 0 ? "These fields need another look:" : fields === 1 ? "One field needs another look:" : `${fields} fields need another look:`}</p>
       <ul>
         {violations.map((each) => (
           <li key={each.field + each.description}>
