@@ -99,6 +99,24 @@ async def test_an_edited_change_comes_back_in_canonical_form(
     assert found["definition"] == update.payload["definition"]
 
 
+async def test_the_violations_that_another_service_left_out_are_counted(
+    edited: PayloadCheck,
+    update: Approval,
+    automations: MemoryAutomations,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(**_: object) -> None:
+        one = errors.FieldViolation(field="automation.definition.goal", description="is wrong")
+        raise errors.InvalidRequest([one], more=41)
+
+    monkeypatch.setattr(automations, "validate_update", refuse)
+    with pytest.raises(errors.InvalidRequest) as found:
+        await edited.check(update, update.payload, FIELD)
+    assert [v.field for v in found.value.violations] == [f"{FIELD}.definition.goal"]
+    assert found.value.metadata == {"violations": "42", "more_violations": "41"}
+    assert found.value.message.endswith("(and 41 more)")
+
+
 @pytest.mark.parametrize("held", ["name", "etag"])
 async def test_which_automation_a_change_is_of_can_not_be_edited(
     edited: PayloadCheck, update: Approval, held: str
