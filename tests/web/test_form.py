@@ -256,8 +256,105 @@ async def test_a_schedule_takes_another_form_with_the_fields_that_fit(browser: B
     assert sent["definition"]["triggers"][0]["config"] == {
         "every": {"unit": "minutes", "count": 90, "anchor": "2099-03-01T09:30"},
         "timezone": "Europe/Paris",
+        "start_time": "2027-01-31T09:00:00Z",
         "excluded_dates": ["2099-12-24", "2099-12-25"],
     }
+    await page.context.close()
+
+
+async def test_what_was_written_in_a_kind_of_schedule_comes_back_with_it(browser: Browser) -> None:
+    page, _ = await stubbed(browser, answers(approval()), where="#/approvals/a")
+    await unfolded(page)
+    kind = page.get_by_label("Kind of schedule", exact=True)
+    cron, dates = (
+        page.get_by_label("Cron", exact=True),
+        page.get_by_label(re.compile("^Not on these dates")),
+    )
+    await cron.fill("45 8 * * 1-5")
+    await dates.fill("2099-12-24")
+    await kind.select_option("once")
+    await page.get_by_label("At", exact=True).fill("2099-03-01T09:30")
+    await kind.select_option("every so often")
+    await page.get_by_label("Count", exact=True).fill("3")
+    await kind.select_option("cron")
+    await expect(cron).to_have_value("45 8 * * 1-5")
+    await expect(dates).to_have_value("2099-12-24")
+    await kind.select_option("every so often")
+    await expect(page.get_by_label("Count", exact=True)).to_have_value("3")
+    await kind.select_option("once")
+    await expect(page.get_by_label("At", exact=True)).to_have_value("2099-03-01T09:30")
+    # What is taken back is gone.
+    await page.get_by_role("button", name="Undo changes", exact=True).click()
+    await kind.select_option("once")
+    await expect(page.get_by_label("At", exact=True)).to_have_value(re.compile("T09:00$"))
+    await page.context.close()
+
+
+async def test_the_fields_of_a_kind_are_beneath_it_and_inside_their_boxes(browser: Browser) -> None:
+    page, _ = await stubbed(browser, answers(approval()), where="#/approvals/a")
+    await page.set_viewport_size({"width": 1300, "height": 900})
+    await unfolded(page)
+    kind = page.get_by_label("Kind of schedule", exact=True)
+    for one, labels in (("once", ["At"]), ("every so often", ["Count", "Unit", "First time"])):
+        await kind.select_option(one)
+        own = [await page.get_by_label(label, exact=True).bounding_box() for label in labels]
+        after = page.get_by_label(re.compile("^(Enabled|Trigger id|Type)"))
+        others = [await each.bounding_box() for each in await after.all()]
+        assert others
+        assert all(one and other and one["y"] < other["y"] for one in own for other in others)
+    assert (
+        await page.evaluate(
+            """[...document.querySelectorAll('.form .field > input')].filter(each =>
+             each.scrollWidth > each.clientWidth + 1
+             || each.offsetWidth > each.parentElement.clientWidth + 1
+           ).map(each => each.id)"""
+        )
+        == []
+    )
+    await page.context.close()
+
+
+async def test_a_preview_is_marked_while_the_schedule_has_a_fault(browser: Browser) -> None:
+    page, _ = await stubbed(browser, answers(approval()), where="#/approvals/a")
+    await unfolded(page)
+    marked = page.locator(".form").get_by_text("This is the last one without")
+    await expect(marked).to_have_count(0)
+    cron = page.get_by_label("Cron", exact=True)
+    await cron.fill("")
+    await expect(marked).to_be_visible()
+    await cron.fill("0 9 * * *")
+    await expect(marked).to_have_count(0)
+    await page.context.close()
+
+
+async def test_a_refusal_of_the_service_is_in_sight_beside_the_buttons(browser: Browser) -> None:
+    wrong = details.BadRequest()
+    path = "decision.edit.payload.definition.plan[0].config.prompt"
+    wrong.field_violations.add(field=path, description="names no city")
+    page, _ = await stubbed(
+        browser,
+        {
+            **answers(approval()),
+            "ChatService/DecideApproval": lambda _: refusal(3, "invalid", wrong),
+        },
+        where="#/approvals/a",
+    )
+    await page.set_viewport_size({"width": 1000, "height": 560})
+    await unfolded(page)
+    approve = page.get_by_role("button", name="Approve", exact=True)
+    await approve.click()
+    prompt, bar = page.get_by_label("Prompt", exact=True), page.locator(".card > footer")
+    await expect(prompt).to_be_focused()
+    await expect(bar).to_contain_text("names no city")
+    await expect(bar).to_be_in_viewport()
+    field, foot = await prompt.bounding_box(), await bar.bounding_box()
+    assert field is not None
+    assert foot is not None
+    assert 0 <= field["y"] <= foot["y"] - field["height"]
+    await expect(approve).to_be_enabled()
+    await page.get_by_label("Name", exact=True).focus()
+    await bar.get_by_role("button", name="Step 1 · Prompt", exact=True).click()
+    await expect(prompt).to_be_focused()
     await page.context.close()
 
 

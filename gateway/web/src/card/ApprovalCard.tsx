@@ -59,6 +59,9 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   const wrong = [...violations, ...refused.filter((each) => !violations.some((v) => v.field === each.field))];
 
   const faults = [...Object.entries(typed).map(([field, description]) => ({ field, description })), ...violations.filter((each) => !(each.field in typed))];
+  // What the service refused is in sight beside the buttons, and may be tried again as it is.
+  const inSight = editing && schema ? [...faults, ...refused.filter((each) => !faults.some((fault) => fault.field === each.field))] : faults;
+  const outdated = [...Object.keys(typed), ...told.map((each) => each.field)].some((field) => /^definition\.triggers/.test(field));
   const isTyped = Object.keys(typed).length > 0;
 
   const decide = async (decision: Choice, said: string) => {
@@ -119,6 +122,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
           sought={sought}
           preview={preview}
           previewing={previewing}
+          outdated={outdated}
           tell={tell}
           round={round}
         />
@@ -127,10 +131,10 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
       )}
       {altered && !asks && <Said said={said} editing={editing && schema !== undefined} />}
       {refused.length > 0 && !(editing && schema) && <Wrongs violations={refused} more={problem?.more ?? 0} show={show} />}
-      {problem && !problem.violations.length && <ProblemNotice problem={problem} />}
       <footer>
-        {faults.length > 0 && <Held id={held} faults={faults} passed={late.some((each) => hasPassed(approval, payload, each))} show={show} />}
-        <button type="button" class="primary" disabled={busy || said.busy || faults.length > 0} aria-busy={busy || said.busy} aria-describedby={faults.length ? held : undefined} onClick={() => void approve()}>
+        {problem && !problem.violations.length && <div class="held"><ProblemNotice problem={problem} /></div>}
+        {inSight.length > 0 && <Held id={held} faults={inSight} passed={late.some((each) => hasPassed(approval, payload, each))} show={show} />}
+        <button type="button" class="primary" disabled={busy || said.busy || faults.length > 0} aria-busy={busy || said.busy} aria-describedby={inSight.length ? held : undefined} onClick={() => void approve()}>
           <Icon name="check" />{asks ? "Answer" : altered || isTyped ? "Approve with changes" : "Approve"}
         </button>
         {schema && (
@@ -165,7 +169,7 @@ function Said({ said, editing }: { said: ContextState; editing: boolean }) {
   );
 }
 
-/** Why a card can't be approved as it is: the fields at fault. */
+/** Why a card can't be approved as it is, or was not: the fields at fault. */
 function Held({ id, faults, passed, show }: { id: string; faults: { field: string; description: string }[]; passed: boolean; show: (field: string) => void }) {
   return (
     <div class="held" id={id} role="status">

@@ -23,6 +23,8 @@ interface Props {
   sought: { field: string } | undefined;
   preview: Preview | undefined;
   previewing: boolean;
+  /** The preview is of an earlier schedule, as the one in the form has a fault. */
+  outdated: boolean;
   tell: (field: string, fault: string) => void;
   round: number;
 }
@@ -77,7 +79,7 @@ export function Editor(props: Props) {
   );
 }
 
-function AutomationForm({ schema, payload, preview, previewing }: Props) {
+function AutomationForm({ schema, payload, preview, previewing, outdated }: Props) {
   const defs = objectOf(schema.$defs);
   const whole = objectOf(at(schema, ["properties", "definition"]));
   const definition = typeof whole.$ref === "string" ? objectOf(defs[whole.$ref.replace("#/$defs/", "")]) : whole;
@@ -96,7 +98,7 @@ function AutomationForm({ schema, payload, preview, previewing }: Props) {
       <section aria-label="When">
         <h3>When</h3>
         <Field {...part("triggers")} />
-        <SchedulePreview preview={preview} busy={previewing} />
+        <SchedulePreview preview={preview} busy={previewing} outdated={outdated} />
       </section>
       <section aria-label="What it does">
         <h3>What it does</h3>

@@ -48,7 +48,7 @@ export interface FieldProps {
 
 const LONG = ["prompt", "description", "goal", "when"];
 const FIRST = [
-  "cron", "at", "every", "count", "unit", "anchor", "timezone", "prompt", "tools", "model", "config", "enabled", "trigger_id", "step_id", "type", "action",
+  "cron", "at", "every", "count", "unit", "anchor", "timezone", "excluded_dates", "prompt", "tools", "model", "config", "enabled", "trigger_id", "step_id", "type", "action",
 ];
 
 export function fieldId(path: Path | string): string {
@@ -64,7 +64,9 @@ export function showField(field: string): void {
     for (let up = found.parentElement; up; up = up.parentElement) {
       if (up instanceof HTMLDetailsElement) up.open = true;
     }
-    return found.focus();
+    // In the middle, clear of the bar of buttons beneath.
+    found.focus({ preventScroll: true });
+    return found.scrollIntoView({ block: "center" });
   }
 }
 
@@ -340,6 +342,7 @@ function Lines({ path, schema, value }: FieldProps) {
 function Several({ path, schema, value, items }: FieldProps & { items: JsonObject }) {
   const field = useField(path, faultOf(schema, value), false);
   const list = Array.isArray(value) ? value : [];
+  const [removals, count] = useState(0);
   const key = String(path.at(-1));
   const one = key === "triggers" ? "trigger" : "step";
   const fresh: JsonObject = key === "triggers"
@@ -349,9 +352,9 @@ function Several({ path, schema, value, items }: FieldProps & { items: JsonObjec
     <div class="several" id={field.id} tabIndex={-1}>
       {field.help(list.length ? undefined : schema.description)}
       {list.map((each, n) => (
-        <fieldset key={n} class="one">
+        <fieldset key={`${removals} ${n}`} class="one">
           <legend>{list.length > 1 ? `${one} ${n + 1}` : one}</legend>
-          <button type="button" class="bare remove" aria-label={`Remove ${one} ${n + 1}`} onClick={() => field.set(list.toSpliced(n, 1))}><Icon name="cross" /></button>
+          <button type="button" class="bare remove" aria-label={`Remove ${one} ${n + 1}`} onClick={() => { field.set(list.toSpliced(n, 1)); count(removals + 1); }}><Icon name="cross" /></button>
           <div class="grid"><Properties path={[...path, n]} schema={items} value={each} /></div>
         </fieldset>
       ))}
@@ -394,7 +397,7 @@ function useOpen(wanted: boolean): true | undefined {
 }
 
 const RARE = [
-  "day_match", "excluded_dates", "max_fires", "start_time", "end_time", "jitter_seconds",
+  "day_match", "max_fires", "start_time", "end_time", "jitter_seconds",
   "catchup_window_seconds", "on_gap", "on_fold",
   "output_schema", "auto_approve",
 ];
@@ -427,14 +430,21 @@ function ConfigFields(props: FieldProps) {
   );
 }
 
-/** Which of its forms a schedule has. */
+/** Which of its forms a schedule has. What was written in the others comes back with them. */
 function FormChoice({ path, forms, form, value }: { path: Path; forms: string[]; form: string; value: JsonObject }) {
-  const { set } = useContext(FormContext);
+  const { set, round } = useContext(FormContext);
   const id = fieldId([...path, "form"]);
+  const kept = useRef<JsonObject>({});
+  useLayoutEffect(() => void (kept.current = {}), [round]);
+  const turn = (next: string) => {
+    const turned = inForm(value, forms, next, kept.current);
+    kept.current = turned.kept;
+    set(path, turned.config);
+  };
   return (
-    <div class="field">
+    <div class="field wide kind">
       <label for={id}>Kind of schedule</label>
-      <select id={id} value={form} onChange={(event) => set(path, inForm(value, forms, event.currentTarget.value))}>
+      <select id={id} value={form} onChange={(event) => turn(event.currentTarget.value)}>
         {forms.map((each) => <option key={each} value={each}>{FORMS[each] ?? label(each)}</option>)}
       </select>
     </div>

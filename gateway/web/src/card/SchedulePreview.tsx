@@ -5,12 +5,13 @@ import { dateOf, moment, offset, until, wallClock } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { PASSED } from "./preview.js";
 
-/** `brief` omits the time until each fire, for two previews side by side. */
-export function SchedulePreview({ preview, busy, brief }: { preview: Preview | undefined; busy?: boolean; brief?: boolean }) {
+/** `brief` omits the time until each fire, for two previews side by side. `outdated`: it is of an earlier schedule. */
+export function SchedulePreview({ preview, busy, brief, outdated }: { preview: Preview | undefined; busy?: boolean; brief?: boolean; outdated?: boolean }) {
   if (!preview) return <p class="faint">It has no schedule: nothing starts it.</p>;
   const elsewhere = preview.slots.some((slot) => slot.timeZone !== zone && isElsewhere(slot));
   return (
-    <div class="when" aria-busy={busy}>
+    <div class={outdated ? "when outdated" : "when"} aria-busy={busy}>
+      {outdated && <p class="assumed" role="status"><Icon name="warning" />The schedule above has a fault. This is the last one without:</p>}
       <p class="sentence" aria-live="polite">{preview.summary || "It has no schedule: nothing starts it."}</p>
       {preview.timeZoneAssumed && (
         <p class="assumed"><Icon name="warning" />You named no time zone, so {preview.slots[0]?.timeZone ?? "one"} is assumed. Edit it if that is wrong.</p>

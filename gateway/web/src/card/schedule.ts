@@ -26,8 +26,11 @@ export function uselessIn(form: string, config: JsonObject): string[] {
   return ["day_match", ...(unit === "minutes" || unit === "hours" ? NOT_OF_ELAPSED_TIME : [])];
 }
 
-/** The schedule in another form, at the same time of day if it had one. */
-export function inForm(config: JsonObject, forms: string[], form: string): JsonObject {
+/**
+ * The schedule in another form: as it was `kept` when it was in that form, or else at the same time
+ * of day if it had one. Returns also what is kept of the other forms.
+ */
+export function inForm(config: JsonObject, forms: string[], form: string, kept: JsonObject = {}): { config: JsonObject; kept: JsonObject } {
   const local = momentOf(config);
   const [, hour = "09", minute = "00"] = /T(\d\d):(\d\d)/.exec(local) ?? [];
   const fresh: Record<string, JsonValue> = {
@@ -35,9 +38,10 @@ export function inForm(config: JsonObject, forms: string[], form: string): JsonO
     at: local,
     every: { unit: "days", count: 1, anchor: local },
   };
-  const changed = { ...config, [form]: fresh[form] ?? "" };
+  const changed = { [form]: fresh[form] ?? "", ...kept, ...config };
   const lost = [...forms.filter((each) => each !== form), ...uselessIn(form, changed)];
-  return Object.fromEntries(Object.entries(changed).filter(([key]) => !lost.includes(key)));
+  const part = (isLost: boolean) => Object.fromEntries(Object.entries(changed).filter(([key]) => lost.includes(key) === isLost));
+  return { config: part(false), kept: part(true) };
 }
 
 /** The moment or the anchor of a schedule if it is to come, or else its time of day tomorrow. */
