@@ -147,12 +147,14 @@ class AutomationClient:
         name: str,
         note: str,
         resume_time: datetime | None,
+        etag: str,
         request_id: UUID,
     ) -> SavedAutomation:
         request = pb.PauseAutomationRequest(
             name=name,
             note=note,
             resume_time=to_timestamp(resume_time),
+            etag=etag,
             request_id=str(request_id),
         )
         method = self.stub.PauseAutomation

@@ -87,10 +87,16 @@ class PayloadCheck:
 
     def _require_ahead(self, row: Approval, payload: Mapping[str, Any]) -> None:
         """Raises InvalidRequest when the moment that a card is about has come."""
-        key = "resume_time" if row.action_type == ActionType.PAUSE else "slot_time"
+        pauses = row.action_type == ActionType.PAUSE
+        key = "resume_time" if pauses else "slot_time"
         now, moment = self.clock.now(), row.payload.get(key)
         if payload.get(key) == moment and moment and datetime.fromisoformat(moment) <= now:
-            raise errors.invalid(key, f"has come: it is {rfc3339(now)}", never_fires.REASON)
+            said = (
+                f"the end of this pause has come (it is {rfc3339(now)}); ask again for a later one"
+                if pauses
+                else "the time to skip has come; ask again for the next"
+            )
+            raise errors.invalid(key, said, "invalid")
 
     def _is_late(self, row: Approval) -> bool:
         try:

@@ -303,9 +303,13 @@ class AutomationsPort(Protocol):
         name: str,
         note: str,
         resume_time: datetime | None,
+        etag: str,
         request_id: UUID,
     ) -> SavedAutomation:
-        """Pauses an automation, or replaces the note and the end of its pause."""
+        """Pauses an automation, or replaces the note and the end of its pause.
+
+        An empty etag is that of any version.
+        """
         ...
 
     async def skip_next_slot(

@@ -140,8 +140,8 @@ def to_outcome(exc: errors.RotaError) -> ArgumentsInvalid | ToolFailed | EtagCon
         return ArgumentsInvalid(issues=issues_of(exc))
     if exc.reason == errors.EtagMismatch.reason:
         return EtagConflict(
-            message="The automation has changed since the card was made, so nothing was done. "
-            "The person may ask for it again."
+            message="The automation has changed since the card was made, so nothing was done: "
+            "ask for it again to see it as it is now."
         )
     return ToolFailed(message=exc.message)
 

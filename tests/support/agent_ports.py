@@ -231,9 +231,12 @@ class MemoryAutomations:
         name: str,
         note: str,
         resume_time: datetime | None,
+        etag: str,
         request_id: UUID,
     ) -> SavedAutomation:
         def change() -> str:
+            if etag:
+                self._fresh({"name": name, "etag": etag})
             if self._held(name).state == "paused":
                 self._held(name).state = "active"
             self._turned(name, "active", "paused", note)

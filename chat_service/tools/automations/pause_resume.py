@@ -14,7 +14,7 @@ from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.consequences import basis_of, estimate_consequences
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.moment import read_moment
-from chat_service.tools.automations.preview import build_preview, zones_of
+from chat_service.tools.automations.preview import build_preview, keep_slots, zones_of
 from chat_service.tools.results import ArgumentsInvalid, ToolStopped
 from chat_service.tools.string_tool import Argument, Texts
 from shared.clock import rfc3339
@@ -50,7 +50,7 @@ def pause_automation_tool(run: AgentRun) -> BaseTool:
                 run,
                 found,
                 verb="Pause",
-                payload={"name": found.name, "note": texts["note"]},
+                payload={"name": found.name, "etag": found.etag, "note": texts["note"]},
                 notes=["While it is paused these times are skipped, and not made up for later."],
                 more={},
             )
@@ -64,6 +64,8 @@ def pause_automation_tool(run: AgentRun) -> BaseTool:
             name=approved.payload["name"],
             note=approved.payload.get("note", ""),
             resume_time=_read_resume_time(approved.payload),
+            # approvals of an older version have none
+            etag=approved.payload.get("etag", ""),
             request_id=approved.approval,
         )
 
@@ -126,10 +128,16 @@ async def _propose_until(run: AgentRun, texts: Texts, moment: datetime) -> Propo
         run,
         found,
         verb="Pause",
-        payload={"name": found.name, "note": texts["note"], "resume_time": resume_time},
+        payload={
+            "name": found.name,
+            "etag": found.etag,
+            "note": texts["note"],
+            "resume_time": resume_time,
+        },
         notes=notes,
         more={"until": until},
         until=f" until {until}",
+        end=moment,
     )
 
 
@@ -177,8 +185,11 @@ async def _proposal(
     notes: Sequence[str],
     more: Mapping[str, Any],
     until: str = "",
+    end: datetime | None = None,
 ) -> Proposal:
     preview = await build_preview(run, found.payload, "", known_zones=zones_of(found.payload))
+    if end is not None:
+        preview["slots"] = keep_slots(preview, lambda _, time: time < end)
     preview["notes"] += notes
     return Proposal(
         summary=summary(f"{verb} {found.display_name}{until}", preview["summary"]),

@@ -1,8 +1,9 @@
 """The preview of an automation's next fires, for an approval."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from chat_service.runtime.ports import PreviewView, SlotView
@@ -42,6 +43,17 @@ async def build_preview(
         "notes": list(dict.fromkeys(notes)),
         "time_zone_assumed": assumed,
     }
+
+
+def keep_slots(
+    preview: Mapping[str, Any], kept: Callable[[str, datetime], bool]
+) -> list[dict[str, Any]]:
+    """Returns the slots of a preview whose trigger id and fire_time `kept` accepts."""
+    return [
+        slot
+        for slot in preview["slots"]
+        if kept(slot["trigger_id"], datetime.fromisoformat(slot["fire_time"]))
+    ]
 
 
 def enabled_schedules(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:

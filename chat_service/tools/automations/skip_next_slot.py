@@ -20,7 +20,7 @@ from chat_service.tools.approved_action import summary
 from chat_service.tools.automations.change_tool import change_tool
 from chat_service.tools.automations.lookup import AUTOMATION, find_automation
 from chat_service.tools.automations.pause_resume import NOTE, fixed_schema
-from chat_service.tools.automations.preview import build_preview, zones_of
+from chat_service.tools.automations.preview import build_preview, keep_slots, zones_of
 from chat_service.tools.results import ArgumentsInvalid, ToolStopped
 from chat_service.tools.string_tool import Argument, Texts
 from shared.clock import rfc3339
@@ -103,6 +103,16 @@ async def _proposal(
         "note": note,
     }
     preview = await build_preview(run, found.payload, "", known_zones=zones_of(found.payload))
+    # The times before the next slot of a trigger are skipped already.
+    coming = {one.trigger_id: one.next_slot.fire_time for one in found.triggers if one.next_slot}
+    preview["slots"] = keep_slots(
+        preview,
+        lambda trigger_id, time: (
+            time > slot.fire_time
+            if trigger_id == trigger.trigger_id
+            else time >= coming.get(trigger_id, time)
+        ),
+    )
     preview["notes"].append(
         f"{when} is skipped, and not made up for later. Until then the skip can be taken back in "
         "the automation's view."

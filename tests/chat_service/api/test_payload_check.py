@@ -159,10 +159,19 @@ async def test_the_note_of_a_pause_may_be_edited_and_nothing_else(edited: Payloa
 
 
 @pytest.mark.parametrize(
-    ("kind", "key"), [("automation_pause", "resume_time"), ("automation_skip", "slot_time")]
+    ("kind", "key", "said"),
+    [
+        (
+            "automation_pause",
+            "resume_time",
+            "the end of this pause has come (it is 2026-11-23T08:00:00Z); ask again for a later "
+            "one",
+        ),
+        ("automation_skip", "slot_time", "the time to skip has come; ask again for the next"),
+    ],
 )
 async def test_a_card_about_a_moment_that_has_come_is_not_approved(
-    edited: PayloadCheck, kind: str, key: str
+    edited: PayloadCheck, kind: str, key: str, said: str
 ) -> None:
     properties = {**PAUSE["properties"], key: {"type": "string"}}
     held = {"name": "workspaces/w/automations/a0", "note": ""}
@@ -174,8 +183,8 @@ async def test_a_card_about_a_moment_that_has_come_is_not_approved(
     with pytest.raises(errors.InvalidRequest) as caught:
         await edited.check_as_shown(about(START), FIELD)
     (violation,) = caught.value.violations
-    assert (violation.field, violation.reason) == (f"{FIELD}.{key}", "never_fires")
-    assert violation.description == "has come: it is 2026-11-23T08:00:00Z"
+    assert (violation.field, violation.reason) == (f"{FIELD}.{key}", "invalid")
+    assert violation.description == said
 
 
 async def test_an_act_of_an_unknown_kind_can_not_be_edited(edited: PayloadCheck) -> None:

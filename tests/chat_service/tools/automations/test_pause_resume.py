@@ -28,7 +28,8 @@ async def test_a_pause_is_shown_with_what_will_be_skipped(bench: Bench, news: st
     _, draft = await asked(bench, "pause the news because I am on holiday")
 
     assert draft.action_type == "automation_pause"
-    assert draft.payload == {"name": news, "note": "I am on holiday"}
+    assert draft.payload == {"name": news, "etag": "etag-1", "note": "I am on holiday"}
+    assert draft.payload_schema["properties"]["etag"] == {"type": "string", "const": "etag-1"}
     assert draft.preview["slots"][0]["local_time"] == "2026-11-23T09:00:00"
     assert "these times are skipped" in draft.preview["notes"][0]
     assert draft.summary.startswith("Pause Summarise the news")
@@ -97,17 +98,19 @@ async def test_what_is_so_already_needs_no_card(
     assert result.output["issues"] == [f"automation: “Summarise the news” is {state} already"]
 
 
-async def test_one_that_was_paused_between_card_and_decision_gets_the_note_of_the_card(
+async def test_an_old_card_of_a_pause_does_not_replace_a_newer_pause(
     bench: Bench, news: str
 ) -> None:
     approval, _ = await asked(bench, "pause the news because I am away")
-    held(bench, news).state = "paused"
+    one = held(bench, news)
+    one.state, one.note, one.version = "paused", "a newer one", one.version + 1
     bench.approvals.decide(approval, "approved")
 
     (result,) = finished(await bench.all(decided_approvals=[approval]))
 
-    assert result.ok
-    assert (held(bench, news).state, held(bench, news).note) == ("paused", "I am away")
+    assert (result.ok, result.output["reason"]) == (False, "conflict")
+    assert "ask for it again to see it as it is now." in result.output["message"]
+    assert (one.state, one.note) == ("paused", "a newer one")
 
 
 async def test_what_changed_after_it_was_shown_is_not_resumed(bench: Bench, news: str) -> None:
@@ -122,12 +125,18 @@ async def test_what_changed_after_it_was_shown_is_not_resumed(bench: Bench, news
     assert held(bench, news).state == "paused"
 
 
-async def test_a_card_from_before_etags_were_held_is_resumed(bench: Bench, news: str) -> None:
-    held(bench, news).state = "paused"
-    approval, _ = await asked(bench, "resume the news")
+@pytest.mark.parametrize(
+    ("verb", "before", "after"), [("resume", "paused", "active"), ("pause", "active", "paused")]
+)
+async def test_a_card_from_before_etags_were_held_is_made(
+    bench: Bench, news: str, verb: str, before: Any, after: str
+) -> None:
+    held(bench, news).state = before
+    approval, _ = await asked(bench, f"{verb} the news")
+    held(bench, news).version += 1
     bench.approvals.decide(approval, "approved", payload={"name": news})
 
     (result,) = finished(await bench.all(decided_approvals=[approval]))
 
     assert result.ok
-    assert held(bench, news).state == "active"
+    assert held(bench, news).state == after

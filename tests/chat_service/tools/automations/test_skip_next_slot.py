@@ -38,6 +38,7 @@ async def test_a_card_names_the_very_slot_and_approved_it_is_skipped(
     assert draft.context["slot"] == "Monday, 2026-11-23 09:00 (Europe/Paris)"
     assert draft.summary.startswith("Skip Monday, 2026-11-23 09:00 (Europe/Paris) of Summarise")
     assert "is skipped, and not made up for later" in draft.preview["notes"][-1]
+    assert [slot["local_time"][:10] for slot in draft.preview["slots"]][:1] == ["2026-11-24"]
     (result,) = finished(events)
     assert result.output["change"] == "skipped"
     assert [slot for _, slot in held(bench, news).skips] == [MONDAY]
@@ -89,14 +90,23 @@ async def test_a_pause_until_a_moment_is_shown_on_the_persons_clock_and_made(
 
     assert draft.payload == {
         "name": news,
+        "etag": "etag-1",
         "note": "",
         "resume_time": "2026-11-29T23:00:00Z",
     }
-    assert draft.payload_schema["required"] == ["name", "resume_time"]
+    assert draft.payload_schema["required"] == ["name", "etag", "resume_time"]
     assert draft.context["until"].startswith("Monday, 2026-11-30 00:00 (Europe/Paris)")
     assert f"until {draft.context['until']}" in draft.summary
     assert finished(events)[0].output["change"] == "paused"
     assert held(bench, news).resume_time == datetime(2026, 11, 29, 23, tzinfo=UTC)
+
+
+async def test_a_pause_with_an_end_lists_the_times_before_it_alone(bench: Bench, news: str) -> None:
+    call = _calling("pause_automation", automation="news", until="2026-11-25T00:00:00+01:00")
+    _, draft = await asked(bench, call)
+
+    listed = [slot["local_time"] for slot in draft.preview["slots"]]
+    assert listed == ["2026-11-23T09:00:00", "2026-11-24T09:00:00"]
 
 
 async def test_the_end_of_a_pause_can_be_changed_and_the_card_says_that_it_is_one(
