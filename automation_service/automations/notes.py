@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from automation_service.persistence.records import Automation, Trigger
+from automation_service.persistence.records import Automation, SlotSkip, Trigger
 from automation_service.scheduling import slot_skips
 from shared.definition.states import AutomationStatus, SlotOutcome
 from shared.schedule import zones
@@ -30,6 +30,8 @@ def find_notes(
     skipped = {one.id for one in triggers if slot_skips.is_skipped_for_good(owner, one)}
     if triggers and all(_is_over(trigger) or trigger.id in skipped for trigger in triggers):
         found.append("It is finished: no fire is left until a schedule is changed.")
+    elif left_out := _find_skipped(owner, triggers, now):
+        found.append(_tell_skipped(*left_out))
     elif owner.resume_time is not None and not _fires_again(owner, triggers):
         when = _moment(owner.resume_time, "UTC")
         found.append(f"It resumes at {when}, and nothing fires after that.")
@@ -45,6 +47,48 @@ def find_notes(
 
 def _fires_again(owner: Automation, triggers: Sequence[Trigger]) -> bool:
     return any(slot_skips.find_next_slot(owner, trigger) for trigger in triggers)
+
+
+def _find_skipped(
+    owner: Automation, triggers: Sequence[Trigger], now: datetime
+) -> tuple[Trigger, SlotSkip, int] | None:
+    """Finds the first skip of an automation that fires no more because of its skips.
+
+    The count is that of all such skips. None when it fires, or would not fire without them.
+    """
+    if owner.status is AutomationStatus.PAUSED and owner.resume_time is None:
+        return None
+    start = now if owner.resume_time is None else max(now, owner.resume_time)
+    skips = [
+        (trigger, skip)
+        for trigger in triggers
+        if trigger.enabled
+        for skip in slot_skips.list_to_come(trigger)
+        if skip.fire_time >= start
+    ]
+    if not skips or _fires_again(owner, triggers):
+        return None
+    void = {
+        (trigger.id, skip.slot_time)
+        for trigger in triggers
+        for skip in slot_skips.find_void(owner, trigger, now)
+    }
+    left = [(t, skip) for t, skip in skips if (t.id, skip.slot_time) not in void]
+    if not left:
+        return None
+    trigger, skip = min(left, key=lambda one: one[1].fire_time)
+    return trigger, skip, len(left)
+
+
+def _tell_skipped(trigger: Trigger, skip: SlotSkip, count: int) -> str:
+    when = f"{skip.local_time.replace('T', ' ')} of the trigger {trigger.trigger_id}"
+    by = slot_skips.give_reason(skip).removeprefix("It was ")
+    if count == 1:
+        text = f"Nothing fires: its only time left, {when}, is {by}"
+    else:
+        text = f"Nothing fires: its {count} times left are skipped. The first, {when}, was {by}"
+    end = "" if text.endswith((".", "!", "?")) else "."
+    return f"{text}{end} Until it comes that can be taken back."
 
 
 def _of_void_skips(owner: Automation, trigger: Trigger, now: datetime) -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 from rota.automation.v1 import automation_pb2 as pb
 
 from automation_service.automations.notes import find_notes
-from automation_service.persistence.records import Automation, Trigger
+from automation_service.persistence.records import Automation, SlotSkip, Trigger
 from shared.clock import ManualClock
 from shared.definition.states import AutomationStatus, SlotOutcome, TriggerType
 from tests.support.automation import START, news, running, schedule
@@ -152,6 +152,46 @@ def test_it_says_that_it_runs_less_often(last: tuple[SlotOutcome, ...], many: st
     )
     assert of(trigger(), last=last) == ([said] if many else [])
     assert SKIPPED not in last or said not in of(trigger(enabled=False), last=last)
+
+
+def skipped(*days: int, hour: int = 8) -> tuple[SlotSkip, ...]:
+    return tuple(
+        SlotSkip(
+            slot_time=(moment := datetime(2026, 12, day, hour, tzinfo=UTC)),
+            fire_time=moment,
+            local_time=f"2026-12-{day}T{hour + 1:02}:00",
+            user="ada",
+            note="away" if day == 11 else "",
+            create_time=NOW,
+        )
+        for day in days
+    )
+
+
+@pytest.mark.parametrize(
+    ("skips", "config", "said"),
+    [
+        (
+            skipped(11),
+            {"cron": None, "at": "2026-12-11T09:00"},
+            "Nothing fires: its only time left, 2026-12-11 09:00 of the trigger t1, is skipped by "
+            "users/ada: away. Until it comes that can be taken back.",
+        ),
+        (
+            skipped(11, 12),
+            {"end_time": "2026-12-13T00:00:00Z"},
+            "Nothing fires: its 2 times left are skipped. The first, 2026-12-11 09:00 of the "
+            "trigger t1, was skipped by users/ada: away. Until it comes that can be taken back.",
+        ),
+        (skipped(11), {}, ""),
+    ],
+)
+def test_one_of_which_all_that_is_left_is_skipped_says_so(
+    skips: tuple[SlotSkip, ...], config: dict[str, Any], said: str
+) -> None:
+    one = trigger(skips=skips, decided_until=NOW, next_fire_time=skips[0].fire_time)
+    assert of(one, **config) == ([said] if said else [])
+    assert of(one, status=AutomationStatus.PAUSED, **config) == []
 
 
 def test_an_archived_one_says_only_that() -> None:
