@@ -1,6 +1,7 @@
 """The commands that change automations and runs, and that explain and follow them."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -102,6 +103,8 @@ def test_a_pause_carries_its_end_on_the_clock_of_this_machine(
     assert asked(news)[1].resume_time.ToDatetime(tzinfo=UTC) == local
     done = rota_command("pause", "news", "--until", "Monday")
     assert (done.exit_code, "'Monday' is no time like" in done.stderr) == (2, True)
+    [example] = re.findall(r"\d{4}-\d\d-\d\dT\d\d:\d\d", done.stderr)
+    assert datetime.fromisoformat(example).astimezone() > datetime.now(UTC)
 
 
 @pytest.fixture
@@ -116,6 +119,7 @@ def skippable(news: Peer) -> Peer:
             {
                 "name": TRIGGER,
                 "trigger_id": "weekdays",
+                "config": {"cron": "0 9 * * *", "timezone": "Europe/Paris"},
                 "next_fire_time": "2026-11-25T08:00:00Z",
                 "next_slot": {
                     "slot_time": "2026-11-25T08:00:00Z",
@@ -152,7 +156,10 @@ def test_the_slot_that_is_skipped_is_the_one_that_was_shown(
     assert request.slot_time.ToJsonString() == "2026-11-25T08:00:00Z"
     assert (request.note, bool(request.request_id)) == ("nobody is in", True)
     assert "PAUSED until 2026-11-23" in done.stdout
-    assert "weekdays: Mon 2026-11-23 09:00 by ada: nobody is in" in done.stdout
+    assert "weekdays: Wed 2026-11-25 09:00 Europe/Paris" in done.stdout
+    words = " ".join(done.stdout.split())
+    assert "weekdays: Mon 2026-11-23 09:00 Europe/Paris by ada: nobody is in" in words
+    assert words.count("takes the earliest back") == 1
     done = rota_command("skip", "news/other")
     assert (done.exit_code, "has no slot left that would fire" in done.stderr) == (1, True)
     done = rota_command("skip", "news/none")

@@ -147,7 +147,7 @@ def test_what_is_not_there_is_an_error(rota_command: Rota) -> None:
 def test_automations_are_listed(rota_command: Rota, kept: Peer) -> None:
     done = rota_command("automations")
     (line,) = done.stdout.splitlines()[1:]
-    assert line.split() == ["news", "Morning", "news", "PAUSED"]
+    assert line.split() == ["news", "Morning", "news", "PAUSED:", "on", "holiday"]
     listed = json.loads(rota_command("automations", "--json").stdout)
     assert listed["automations"][0]["display_name"] == "Morning news"
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -69,7 +69,8 @@ def parse_moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise BadMoment(f"{text!r} is no time like 2026-11-23T09:00") from None
+        tomorrow = datetime.now() + timedelta(days=1)  # noqa: DTZ005 - the clock of this machine
+        raise BadMoment(f"{text!r} is no time like {tomorrow:%Y-%m-%d}T09:00") from None
 
 
 def _parse_option(text: str) -> datetime:

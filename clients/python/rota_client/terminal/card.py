@@ -1,6 +1,6 @@
 """The card of an approval: everything a person needs to decide."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -143,9 +143,18 @@ def _preview_rows(approval: Approval, preview: Preview, now: datetime) -> Iterat
     # what is decided shows the times that were next then
     late = now if approval.state == ApprovalState.PENDING else None
     slots = [line for slot in preview.slots for line in _slot_lines(slot, late)]
-    yield "Next", "\n".join(slots) or "never"
+    yield _slots_row(approval, slots)
     if preview.notes:
         yield "Note", "\n".join(sanitize(note) for note in preview.notes)
+
+
+def _slots_row(approval: Approval, slots: Sequence[str]) -> Row:
+    """The slots of a preview, named after what its change makes of them."""
+    if approval.action_type == "automation_pause":
+        return "Won't run", "\n".join(slots) or "none of its times comes before then"
+    if approval.action_type == "automation_skip":
+        return "After that", "\n".join(slots) or "as its schedule says"
+    return "Next", "\n".join(slots) or "never"
 
 
 def _slot_lines(slot: PreviewSlot, now: datetime | None) -> Iterator[str]:

@@ -20,6 +20,8 @@ _ROWS: Final[Mapping[tuple[str | int, ...], str]] = {
     ("definition", "execution"): "Limits",
     ("definition", "execution", "on_failure"): "On failure",
     ("definition", "inputs"): "Inputs",
+    ("resume_time",): "Until",
+    ("slot_time",): "Skip",
 }
 # Rows that there are several of, by what an item of the list is called.
 _ITEMS: Final = {"Starts by": "trigger_id", "Does": "step_id", "On failure": "step_id"}

@@ -35,6 +35,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "page_size": "--limit",
     "page_token": "--page-token",
     "parent": "--workspace",
+    "resume_time": "--until",
     "revision": "N",
     "time": "TIME",
     "time_zone": "--zone",

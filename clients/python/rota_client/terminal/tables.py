@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -44,6 +45,9 @@ from rota_client.terminal.formatting import (
     format_wall_clock,
     sanitize,
 )
+
+# Characters of a note in a list.
+_LISTED: Final = 100
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, none: str) -> RenderableType:
@@ -166,7 +170,7 @@ def _paid(one: ModelConfig) -> str:
 def automations(found: Iterable[Automation]) -> RenderableType:
     every = list(found)
     rows = [
-        (resource_id(a.name), a.display_name, a.state.name, format_moment(_next_fire(a)))
+        (resource_id(a.name), a.display_name, _clip(_state(a)), format_moment(_next_fire(a)))
         for a in every
     ]
     columns = ("Automation", "Name", "State", "Next")
@@ -331,21 +335,19 @@ def _automation_rows(one: Automation) -> Iterator[Row]:
     yield "Name", sanitize(one.display_name)
     if one.description:
         yield "What", sanitize(one.description)
-    until = f" until {format_moment(one.resume_time)}" if one.resume_time else ""
-    state = f"{one.state.name}{until}"
-    if one.pause_note:
-        state = f"{state}: {sanitize(one.pause_note)}"
-    yield "State", f"{state} (revision {one.revision})"
+    yield "State", f"{sanitize(_state(one))} (revision {one.revision})"
     if one.state != AutomationState.ARCHIVED:
         for trigger in one.triggers:
             paused = one.state == AutomationState.PAUSED and one.resume_time is None
             yield "Next", _trigger_line(trigger, paused=paused)
+        again = f"; `rota unskip {short_name(one.name)}` takes the earliest back"
         for trigger in one.triggers:
             for slot in trigger.skipped_slots:
                 why = f": {sanitize(slot.note)}" if slot.note else ""
                 by = f"by {sanitize(resource_id(slot.user))}{why}"
-                when = format_wall_clock(slot.local_time)
-                yield "Skipped", f"{sanitize(trigger.trigger_id)}: {when} {by}"
+                when = f"{format_wall_clock(slot.local_time)} {_zone(trigger)}".rstrip()
+                yield "Skipped", f"{sanitize(trigger.trigger_id)}: {when} {by}{again}"
+                again = ""
     if one.last_run_state:
         yield "Last run", one.last_run_state.name
     if one.notes:
@@ -354,8 +356,36 @@ def _automation_rows(one: Automation) -> Iterator[Row]:
         yield from definition_rows(json_format.to_dict(one.definition))
 
 
+def _state(one: Automation) -> str:
+    """`PAUSED until 2026-11-30 09:00 CET: away`"""
+    until = f" until {format_moment(one.resume_time)}" if one.resume_time else ""
+    note = f": {one.pause_note}" if one.pause_note else ""
+    return f"{one.state.name}{until}{note}"
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= _LISTED else f"{text[: _LISTED - 1]}…"
+
+
+def _zone(trigger: Trigger) -> str:
+    """The zone that the schedule names; empty for none."""
+    zone = json_format.struct_to_dict(trigger.config).get("timezone", "")
+    return sanitize(zone) if isinstance(zone, str) else ""
+
+
+def _next(trigger: Trigger) -> str:
+    """When it fires next, in the zone of its schedule where this machine knows that."""
+    if trigger.next_fire_time is None:
+        return "never: what is left is skipped" if trigger.skipped_slots else "never"
+    try:
+        here = trigger.next_fire_time.astimezone(ZoneInfo(_zone(trigger)))
+    except (ValueError, OSError, OverflowError):
+        return format_moment(trigger.next_fire_time)
+    return f"{here:%a %Y-%m-%d %H:%M} {_zone(trigger)}"
+
+
 def _trigger_line(trigger: Trigger, *, paused: bool) -> str:
-    when = format_moment(trigger.next_fire_time) or "never"
+    when = _next(trigger)
     if paused:
         when = f"paused; would be {when}" if trigger.next_fire_time is not None else "paused"
     since = format_moment(trigger.disabled_time)
