@@ -107,18 +107,57 @@ async def test_a_slot_is_skipped_and_taken_back_and_a_pause_has_an_end(page: Pag
     await page.get_by_role("button", name="Skip", exact=True).click()
     skipped = page.get_by_text(re.compile("^Skipped: .*“nobody is in”"))
     await expect(skipped).to_be_visible()
+    first = page.get_by_role("list", name="Next fires").locator("time").first
+    square = page.get_by_role("button", name=re.compile(": Skipped on request$"))
+    await expect(square).to_have_class(re.compile("idle"))
+    moment = (await square.get_attribute("aria-label") or "").partition(": ")[0]
+    await expect(first).not_to_have_text(moment)
     await page.get_by_role("button", name="Undo").click()
     await expect(skipped).to_be_hidden()
+    await expect(first).to_have_text(moment)
     pause = page.get_by_role("button", name="Pause", exact=True)
     await pause.click()
     end = await page.evaluate(
         "() => new Date(Date.now() + 86400000).toLocaleDateString('sv-SE') + 'T09:30'"
     )
-    await page.get_by_label(re.compile("^Until when")).fill(end)
+    until = page.get_by_label(re.compile("^Until when"))
+    await page.get_by_label("Why?").fill("a move")
+    await until.fill("2020-01-01T09:30")
     await pause.click()
-    await expect(page.get_by_text(re.compile("^Paused until tomorrow, 09:30"))).to_be_visible()
+    await expect(page.get_by_role("alert")).to_have_text(re.compile(r"^is past \(it is \w"))
+    await expect(page.get_by_label("Why?")).to_have_value("a move")
+    await until.fill(end)
+    await pause.click()
+    await expect(page.get_by_text("Paused until tomorrow, 09:30: a move")).to_be_visible()
+    resumed = datetime.fromisoformat(end).astimezone()
+    await expect(first).not_to_have_text(moment)
+    listed = await first.get_attribute("datetime") or ""
+    assert datetime.fromisoformat(listed) >= resumed
     await page.get_by_role("button", name="Resume", exact=True).click()
     await expect(page.get_by_text("Active", exact=True)).to_be_visible()
+
+
+async def test_what_has_one_time_that_is_skipped_says_so_and_a_form_stays(
+    page: Page, stack: Site
+) -> None:
+    await approved(page, "in two minutes tell me a joke")
+    await open_automation(page, "Tell me a joke")
+    skip = page.get_by_role("button", name=re.compile("^Skip the next: "))
+    await skip.click()
+    await page.get_by_role("button", name="Skip", exact=True).click()
+    await expect(page.get_by_text("The only time left is skipped; Undo takes")).to_be_visible()
+    await expect(page.get_by_text("Nothing fires: its only time left")).to_be_visible()
+    await expect(page.get_by_text("It has no schedule")).to_be_hidden()
+    await expect(
+        page.get_by_role("button", name=re.compile(": Skipped on request$"))
+    ).to_be_visible()
+    await page.get_by_role("button", name="Undo").click()
+    await skip.click()
+    why = page.get_by_label(re.compile("^Why is .* skipped"))
+    await why.fill("typed at length")
+    stack.forward(timedelta(minutes=3))
+    await expect(page.get_by_text("It is not the next time any more; go back")).to_be_visible()
+    await expect(why).to_have_value("typed at length")
 
 
 async def test_the_list_says_when_each_fires_next(page: Page) -> None:

@@ -2,7 +2,7 @@
 import { type JsonObject, toJson } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { useState } from "preact/hooks";
-import { usePreview } from "../card/preview.js";
+import { type Absence, usePreview } from "../card/preview.js";
 import { definitionRest, Rest, Steps, Tools, Triggers } from "../card/Summary.js";
 import { SchedulePreview } from "../card/SchedulePreview.js";
 import {
@@ -12,7 +12,6 @@ import {
   type Run,
 } from "../gen/rota/automation/v1/automation_pb.js";
 import { announce } from "../lib/announce.js";
-import { objectOf } from "../lib/json.js";
 import { useList, useQuery } from "../lib/query.js";
 import { notifyChange } from "../lib/network.js";
 import { type Problem, problemOf } from "../lib/problem.js";
@@ -83,24 +82,29 @@ function Body({ it, again }: { it: Automation; again: () => void }) {
 
 function Verbs({ it, again }: { it: Automation; again: () => void }) {
   const [problem, blame] = useState<Problem>();
-  const act = async (done: Promise<Automation>, word: string) => {
-    blame(undefined);
+  const change = async (done: Promise<Automation>, word: string): Promise<Problem | undefined> => {
     try {
       await done;
       announce(word);
       notifyChange();
+      again();
     } catch (thrown) {
-      blame(problemOf(thrown));
+      again();
+      return problemOf(thrown);
     }
-    again();
+    return undefined;
+  };
+  const act = async (done: Promise<Automation>, word: string) => {
+    blame(undefined);
+    blame(await change(done, word));
   };
   const named = { name: it.name, requestId: requestId() };
   return (
     <div class="verbs">
       {it.state === State.ACTIVE && (
-        <TextPrompt label="Pause" icon="pause" question="Why? For whoever finds it paused." moment={`Until when? Empty: until somebody resumes it. (${zone})`} act="Pause" done={(note, at) => void act(automations.pauseAutomation({ ...named, note, ...(at ? { resumeTime: timestampFromDate(at) } : {}) }), "Paused.")} />
+        <TextPrompt label="Pause" icon="pause" question="Why? For whoever finds it paused." moment={`Until when? Empty: until somebody resumes it. (${zone})`} act="Pause" done={(note, at) => change(automations.pauseAutomation({ ...named, note, ...(at ? { resumeTime: timestampFromDate(at) } : {}) }), "Paused.")} />
       )}
-      <Skips it={it} act={act} />
+      <Skips it={it} act={act} change={change} />
       {it.state === State.PAUSED && (
         <button type="button" class="primary" onClick={() => void act(automations.resumeAutomation(named), "Resumed.")}><Icon name="play" />Resume</button>
       )}
@@ -109,14 +113,26 @@ function Verbs({ it, again }: { it: Automation; again: () => void }) {
   );
 }
 
+const COME = "The time to skip has come; go back for the next.";
+const NOT_NEXT = "It is not the next time any more; go back for the next.";
+
 /** The slot that fires next, with a button that skips it, and the slots that are skipped. */
-function Skips({ it, act }: { it: Automation; act: (done: Promise<Automation>, word: string) => Promise<void> }) {
+function Skips({ it, act, change }: {
+  it: Automation;
+  act: (done: Promise<Automation>, word: string) => Promise<void>;
+  change: (done: Promise<Automation>, word: string) => Promise<Problem | undefined>;
+}) {
   const live = it.state === State.ACTIVE || it.resumeTime;
   const coming = it.triggers.flatMap((trigger) => {
     const time = dateOf(trigger.nextSlot?.fireTime);
     return live && time && time.getTime() > now.value ? [{ trigger, time }] : [];
   });
-  const next = coming.sort((a, b) => a.time.getTime() - b.time.getTime())[0];
+  const first = coming.sort((a, b) => a.time.getTime() - b.time.getTime())[0];
+  // An open form stays with the slot that it asks about.
+  const [asked, ask] = useState<typeof first>();
+  const next = asked ?? first;
+  const isNext = coming.some(({ trigger, time }) => trigger.name === next?.trigger.name && time.getTime() === next.time.getTime());
+  const over = !next || isNext ? undefined : next.time.getTime() <= now.value ? COME : NOT_NEXT;
   const skipped = it.triggers.flatMap((trigger) => trigger.skippedSlots.flatMap((slot) => {
     const time = dateOf(slot.fireTime);
     return time ? [{ trigger, slot, time }] : [];
@@ -124,11 +140,11 @@ function Skips({ it, act }: { it: Automation; act: (done: Promise<Automation>, w
   return (
     <>
       {next && (
-        <TextPrompt label={`Skip the next: ${nearby(next.time)}`} icon="skip" question={`Why is ${nearby(next.time)} skipped?`} act="Skip" done={(note) => void act(automations.skipNextSlot({ name: it.name, requestId: requestId(), trigger: next.trigger.name, slotTime: next.trigger.nextSlot!.slotTime, note }), "Skipped.")} />
+        <TextPrompt label={`Skip the next: ${nearby(next.time)}`} icon="skip" question={`Why is ${nearby(next.time)} skipped?`} act="Skip" opened={(open) => ask(open ? next : undefined)} over={over} done={(note) => change(automations.skipNextSlot({ name: it.name, requestId: requestId(), trigger: next.trigger.name, slotTime: next.trigger.nextSlot!.slotTime, note }), "Skipped.")} />
       )}
       {skipped.sort((a, b) => a.time.getTime() - b.time.getTime()).map(({ trigger, slot, time }) => (
         <p key={`${trigger.name} ${time.toISOString()}`} class="note">
-          Skipped: {nearby(time)}{slot.note && `, “${slot.note}”`}
+          Skipped: {nearby(time)}{slot.user && ` by ${slot.user.replace("users/", "")}`}{slot.note && `, “${slot.note}”`}
           {time.getTime() > now.value && <button type="button" class="quiet" onClick={() => void act(automations.unskipSlot({ name: it.name, requestId: requestId(), trigger: trigger.name, slotTime: slot.slotTime }), "It fires after all.")}>Undo</button>}
         </p>
       ))}
@@ -145,21 +161,34 @@ export function pauseText(it: Automation): string {
 /** Loads the preview with the same call as the card. */
 function Fires({ it, definition }: { it: Automation; definition: JsonObject }) {
   const next = it.triggers.map((trigger) => trigger.nextFireTime?.seconds ?? 0n).join();
-  const { preview } = usePreview(firing(it, definition), undefined, next);
+  const end = it.state === State.PAUSED ? dateOf(it.resumeTime) : undefined;
+  const stopped = it.state === State.PAUSED && !end;
+  const asked: JsonObject = it.state === State.ARCHIVED ? {} : { definition };
+  const { preview } = usePreview(asked, undefined, next, absenceOf(it));
   return (
     <>
-      {preview ? <SchedulePreview preview={preview} /> : it.triggers.length ? <Skeleton rows={2} /> : <p class="faint">It has no schedule.</p>}
-      {it.state === State.ACTIVE && it.triggers.length > 0 && !next.replaceAll(/[0,]/g, "") && <p class="note">No fire is left.</p>}
-      {it.state === State.PAUSED && <p class="note">While it is paused these slots are skipped, and the ledger says so.</p>}
+      {preview ? <SchedulePreview preview={preview} none={it.triggers.length ? noFire(it) : undefined} /> : it.triggers.length ? <Skeleton rows={2} /> : <p class="faint">It has no schedule.</p>}
+      {stopped && <p class="note">Its slots meanwhile are skipped, and the ledger says so.</p>}
+      {end && <p class="note">Its slots before {nearby(end)} are skipped, and the ledger says so.</p>}
     </>
   );
 }
 
-/** Returns the definition with only the triggers that still have a fire. */
-function firing(it: Automation, definition: JsonObject): JsonObject {
-  if (it.state === State.ARCHIVED || !Array.isArray(definition.triggers)) return {};
-  const left = (id: unknown) => it.state === State.PAUSED || it.triggers.some((each) => each.triggerId === id && each.nextFireTime);
-  return { definition: { ...definition, triggers: definition.triggers.filter((each) => left(objectOf(each).trigger_id)) } };
+/** What its pause and its skips leave out, and the triggers that are over. */
+function absenceOf(it: Automation): Absence {
+  const skipped = Object.fromEntries(it.triggers.map((each) => [each.triggerId, each.skippedSlots.flatMap((slot) => dateOf(slot.slotTime)?.getTime() ?? [])]));
+  const [start, paused] = [dateOf(it.resumeTime), it.state === State.PAUSED];
+  const over = it.triggers.filter((each) => (paused && !start) || !each.nextFireTime).map((each) => each.triggerId);
+  return { ...(paused && start ? { start } : {}), skipped, over };
+}
+
+/** Why no fire is listed. */
+function noFire(it: Automation): string {
+  if (it.state === State.ARCHIVED) return "It is archived: nothing fires any more.";
+  if (it.state === State.PAUSED && !it.resumeTime) return "Nothing fires until it is resumed.";
+  const skips = it.triggers.reduce((sum, each) => sum + each.skippedSlots.length, 0);
+  if (skips) return skips === 1 ? "The only time left is skipped; Undo takes that back until it comes." : "All times left are skipped; Undo takes each back until it comes.";
+  return it.resumeTime ? "Nothing fires after the pause." : "No fire is left.";
 }
 
 function Runs({ parent }: { parent: string }) {

@@ -68,7 +68,7 @@ function Row({ it }: { it: Automation }) {
         <span class="row-side">
           {next
             ? <span class="next"><time dateTime={next.toISOString()}>{nearby(next)}</time><span class="faint">{until(next)}</span></span>
-            : <span class="faint">{it.state === State.ACTIVE ? "no fire left" : ""}</span>}
+            : <span class="faint">{it.state === State.ACTIVE ? (it.triggers.some((each) => each.skippedSlots.length) ? "what is left is skipped" : "no fire left") : ""}</span>}
           <span class="badges">
             {it.lastRunState !== 0 && lastTone === "bad" && <Badge tone={lastTone}>Last run {last.toLowerCase()}</Badge>}
             <Badge tone={tone}>{word}</Badge>

@@ -5,7 +5,7 @@ import { type Automation, Automation_State as State, type Slot, Slot_Outcome as 
 import { useList, useQuery } from "../lib/query.js";
 import { automations } from "../lib/rpc.js";
 import { resourceHref } from "../lib/router.js";
-import { clock, day, dayOf, moment } from "../lib/time.js";
+import { clock, dateOf, day, dayOf, moment } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { More } from "../ui/More.js";
 import { Skeleton, type Tone, ProblemNotice } from "../ui/parts.js";
@@ -18,6 +18,8 @@ interface Square {
   time: Date;
   word: string;
   tone: Tone | "planned";
+  /** It is planned, and no run comes of it. */
+  idle?: boolean;
   reason: string;
   run: string;
   /** Of the ledger; none while it is planned. */
@@ -81,17 +83,21 @@ function squares(slots: Slot[], ahead: Square[]): Square[] {
 }
 
 async function upcoming(it: Automation, trigger: Automation["triggers"][number]): Promise<Square[]> {
-  const rests = it.state === State.ACTIVE && !trigger.nextFireTime;
+  const rests = it.state === State.ACTIVE && !trigger.nextFireTime && !trigger.skippedSlots.length;
+  const end = dateOf(it.resumeTime);
   if (trigger.enabled === false || trigger.disabledReason || trigger.type !== "schedule" || rests) return [];
   const parent = it.name.slice(0, it.name.indexOf("/automations/"));
   // What has become of slots is shown even where what is planned can't be.
   const { slots } = await automations.previewSchedule({ parent, config: trigger.config, count: PLANNED }).catch(() => ({ slots: [] }));
-  return slots.map((slot): Square => {
+  return slots.flatMap((slot): Square[] => {
     const time = timestampDate(slot.slotTime!);
     const key = `${trigger.name} ${time.toISOString()}`;
     const skip = trigger.skippedSlots.find((each) => timestampDate(each.slotTime!).getTime() === time.getTime());
-    const word = slot.skipped ? look(SLOT, Outcome.SKIPPED_DST)[0] : skip ? look(SLOT, Outcome.SKIPPED_REQUESTED)[0] : "Planned";
-    return { key, trigger: trigger.name, time, word, tone: "planned", reason: slot.dstNote || (skip?.note ?? ""), run: "" };
+    if (!skip && it.state === State.ACTIVE && !trigger.nextFireTime) return [];
+    const paused = it.state === State.PAUSED && !(end && dateOf(slot.fireTime)! >= end);
+    const word = slot.skipped ? look(SLOT, Outcome.SKIPPED_DST)[0] : skip ? look(SLOT, Outcome.SKIPPED_REQUESTED)[0] : paused ? "Will be skipped: paused" : "Planned";
+    const idle = slot.skipped || skip !== undefined || paused;
+    return [{ key, trigger: trigger.name, time, word, tone: "planned", idle, reason: slot.dstNote || (skip?.note ?? ""), run: "" }];
   });
 }
 
@@ -128,7 +134,7 @@ function Calendar({ squares, chosen, choose }: { squares: Square[]; chosen: stri
               <button
                 type="button"
                 key={each.key}
-                class={`square ${each.tone}`}
+                class={`square ${each.tone}${each.idle ? " idle" : ""}`}
                 aria-pressed={each.key === chosen}
                 tabIndex={each.key === landing ? 0 : -1}
                 aria-label={`${moment(each.time)}: ${each.word}`}
@@ -171,7 +177,7 @@ function Explained({ square, it, again }: { square: Square; it: Automation; agai
   const link = square.run && resourceHref(square.run);
   return (
     <div class="explained" role="status">
-      <p><span class={`square ${square.tone}`} aria-hidden="true" /><strong>{moment(square.time)}</strong> {square.word}</p>
+      <p><span class={`square ${square.tone}${square.idle ? " idle" : ""}`} aria-hidden="true" /><strong>{moment(square.time)}</strong> {square.word}</p>
       <p>{value ?? (problem ? square.reason || "The ledger says no more about it." : "…")}</p>
       {link && <a href={link}>Open its run<Icon name="chevron" /></a>}
       {square.slot && <Backfilled slot={square.slot} />}

@@ -8,7 +8,7 @@ import { Values } from "../ui/Values.js";
 import { Changes, changesOf } from "./Changes.js";
 import { isEmpty, isObjects, isText, type Place, restOf } from "./rest.js";
 import { Consequences, definitionRest, Rest, Steps, Tools, Triggers, Warnings } from "./Summary.js";
-import { withoutPassed } from "./preview.js";
+import { PASSED, withoutPassed } from "./preview.js";
 import { SchedulePreview } from "./SchedulePreview.js";
 import { label } from "./labels.js";
 
@@ -120,12 +120,20 @@ function Updating({ approval, payload, preview, busy }: Act) {
   );
 }
 
+const COME = "The times that were next when this was asked have come.";
+
+/** A change of no schedule stays as good when the times that it lists have come. */
+function timeless(preview: Preview | undefined): Preview | undefined {
+  return preview && { ...preview, notes: preview.notes.filter((note) => note !== PASSED) };
+}
+
 function Turning({ approval, payload, preview, busy }: Act) {
   const context = objectOf(approval.context);
   const pausing = approval.actionType === "automation_pause";
   const skipping = approval.actionType === "automation_skip";
   const which = pausing ? context.until : skipping ? context.slot : undefined;
   const note = typeof payload.note === "string" ? payload.note : "";
+  const listed = (approval.preview?.slots.length ?? 0) > 0;
   return (
     <>
       <WhichOne context={context} />
@@ -133,7 +141,10 @@ function Turning({ approval, payload, preview, busy }: Act) {
         {typeof which === "string" && <section><h3>{pausing ? "It goes on by itself" : "This time is skipped"}</h3><p>{which}</p></section>}
         {(pausing || skipping) && <section><h3>{pausing ? "Why, for whoever finds it paused" : "Why, for the ledger"}</h3><p>{note ? `“${note}”` : <span class="faint">No reason is given.</span>}</p></section>}
         <Mine approval={approval} payload={payload} />
-        <section><h3>{skipping ? "Its next fires" : !pausing ? "It fires again" : which ? "Fires before then are skipped" : "These fires are skipped"}</h3><SchedulePreview preview={preview} busy={busy} /></section>
+        <section>
+          <h3>{skipping ? "It fires after that" : !pausing ? "It fires again" : which ? "Fires before then are skipped" : "These fires are skipped"}</h3>
+          <SchedulePreview preview={timeless(preview)} busy={busy} none={listed ? COME : pausing && which ? "None comes before then." : undefined} />
+        </section>
         {isObject(context.consequences)
           ? <section><h3>What follows</h3><Consequences context={context} who={approval.requestedBy} /></section>
           : <Warnings value={context.warnings} />}

@@ -15,7 +15,7 @@ import { Changes, changesOf } from "./Changes.js";
 import { type ContextState, useCardContext } from "./context.js";
 import { Editor, PAST, Wrongs } from "./Editor.js";
 import { place, refusalText } from "./labels.js";
-import { hasPassed, refusedOf, usePreview } from "./preview.js";
+import { hasPassed, overdue, refusedOf, usePreview } from "./preview.js";
 import { Steps, Triggers, Warnings } from "./Summary.js";
 
 type Choice = MessageInitShape<typeof DecisionSchema>["decision"];
@@ -62,6 +62,7 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
   // What the service refused is in sight beside the buttons, and may be tried again as it is.
   const inSight = editing && schema ? [...faults, ...refused.filter((each) => !faults.some((fault) => fault.field === each.field))] : faults;
   const outdated = [...Object.keys(typed), ...told.map((each) => each.field)].some((field) => /^definition\.triggers/.test(field));
+  const come = overdue(approval);
   const isTyped = Object.keys(typed).length > 0;
 
   const decide = async (decision: Choice, said: string) => {
@@ -133,8 +134,9 @@ function Pending({ approval, hold, decided }: { approval: Approval; hold: (appro
       {refused.length > 0 && !(editing && schema) && <Wrongs violations={refused} more={problem?.more ?? 0} show={show} />}
       <footer>
         {problem && !problem.violations.length && <div class="held"><ProblemNotice problem={problem} /></div>}
+        {come && <p class="held error" id={`${held}-come`} role="status">{come}</p>}
         {inSight.length > 0 && <Held id={held} faults={inSight} passed={late.some((each) => hasPassed(approval, payload, each))} show={show} />}
-        <button type="button" class="primary" disabled={busy || said.busy || faults.length > 0} aria-busy={busy || said.busy} aria-describedby={inSight.length ? held : undefined} onClick={() => void approve()}>
+        <button type="button" class="primary" disabled={busy || said.busy || faults.length > 0 || come !== ""} aria-busy={busy || said.busy} aria-describedby={inSight.length ? held : come ? `${held}-come` : undefined} onClick={() => void approve()}>
           <Icon name="check" />{asks ? "Answer" : altered || isTyped ? "Approve with changes" : "Approve"}
         </button>
         {schema && (

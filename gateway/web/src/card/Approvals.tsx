@@ -12,7 +12,7 @@ import { More } from "../ui/More.js";
 import { Empty, Skeleton, ProblemNotice } from "../ui/parts.js";
 import { ApprovalCard } from "./ApprovalCard.js";
 import { PAST } from "./Editor.js";
-import { refusedOf, usePreview } from "./preview.js";
+import { overdue, refusedOf, usePreview } from "./preview.js";
 
 export function Approvals({ id }: { id: string | undefined }) {
   return (
@@ -44,14 +44,15 @@ function Line({ approval }: { approval: Approval }) {
   const payload = approval.payload ?? {};
   const { preview, spent } = usePreview(payload, approval.preview);
   const next = dateOf(preview?.slots[0]?.fireTime);
-  const passed = refusedOf(approval, payload, spent).length > 0;
+  const passed = refusedOf(approval, payload, spent).length > 0 ? PAST : overdue(approval);
+  const fires = !["automation_pause", "automation_skip"].includes(approval.actionType);
   return (
     <li>
       <a class="row" href={href("approvals", idOf(approval.name))}>
         <span class="row-main">
           <span class="row-title">{approval.summary}</span>
-          <span class="faint">asked {asked && relative(asked)} by {approval.requestedBy.replace("users/", "")}{next && !passed && ` · would fire ${until(next)}`}</span>
-          {passed && <span class="error">{PAST}</span>}
+          <span class="faint">asked {asked && relative(asked)} by {approval.requestedBy.replace("users/", "")}{next && fires && !passed && ` · would fire ${until(next)}`}</span>
+          {passed && <span class="error">{passed}</span>}
         </span>
         <Icon name="chevron" />
       </a>

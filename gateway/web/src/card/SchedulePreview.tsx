@@ -5,14 +5,17 @@ import { dateOf, moment, offset, until, wallClock } from "../lib/time.js";
 import { Icon } from "../ui/Icon.js";
 import { PASSED } from "./preview.js";
 
-/** `brief` omits the time until each fire, for two previews side by side. `outdated`: it is of an earlier schedule. */
-export function SchedulePreview({ preview, busy, brief, outdated }: { preview: Preview | undefined; busy?: boolean; brief?: boolean; outdated?: boolean }) {
+/**
+ * `brief` omits the time until each fire, for two previews side by side. `outdated`: it is of an
+ * earlier schedule. `none` is said where no fire is listed.
+ */
+export function SchedulePreview({ preview, busy, brief, outdated, none }: { preview: Preview | undefined; busy?: boolean; brief?: boolean; outdated?: boolean; none?: string }) {
   if (!preview) return <p class="faint">It has no schedule: nothing starts it.</p>;
   const elsewhere = preview.slots.some((slot) => slot.timeZone !== zone && isElsewhere(slot));
   return (
     <div class={outdated ? "when outdated" : "when"} aria-busy={busy}>
       {outdated && <p class="assumed" role="status"><Icon name="warning" />The schedule above has a fault. This is the last one without:</p>}
-      <p class="sentence" aria-live="polite">{preview.summary || "It has no schedule: nothing starts it."}</p>
+      <p class="sentence" aria-live="polite">{preview.summary || none || "It has no schedule: nothing starts it."}</p>
       {preview.timeZoneAssumed && (
         <p class="assumed"><Icon name="warning" />You named no time zone, so {preview.slots[0]?.timeZone ?? "one"} is assumed. Edit it if that is wrong.</p>
       )}
@@ -21,7 +24,8 @@ export function SchedulePreview({ preview, busy, brief, outdated }: { preview: P
           {preview.slots.map((slot, n) => <Fire key={n} slot={slot} elsewhere={elsewhere} brief={brief} />)}
         </ol>
       )}
-      {preview.summary && !preview.slots.length && !preview.notes.includes(PASSED) && <p class="assumed"><Icon name="warning" />It would never fire.</p>}
+      {preview.summary && !preview.slots.length && none && <p class="note">{none}</p>}
+      {preview.summary && !preview.slots.length && !none && !preview.notes.includes(PASSED) && <p class="assumed"><Icon name="warning" />It would never fire.</p>}
       {preview.notes.filter((note) => !preview.timeZoneAssumed || !/is assumed/.test(note)).map((note) => <p key={note} class="note">{note}</p>)}
     </div>
   );

@@ -35,6 +35,8 @@ export const LABELS: Record<string, string> = {
   schema_version: "Schema version",
   runs_per_month: "Runs a month",
   plan: "Steps",
+  resume_time: "Until",
+  slot_time: "Skip",
   estimated_cost_usd: "Estimated cost a month (USD)",
 };
 

@@ -1,5 +1,6 @@
 /** The next fires of a payload, loaded again after each edit. */
 import { create, type JsonObject, type JsonValue, type MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Approval, type Preview, PreviewSchema, type PreviewSlot, type PreviewSlotSchema } from "../gen/rota/chat/v1/chat_pb.js";
 import { at, changes, objectOf, parsePath, same } from "../lib/json.js";
@@ -17,6 +18,16 @@ export const TYPING = 300;
 const AGAIN = 30_000;
 export const PASSED = "What was planned has passed.";
 
+/** What an automation leaves out of the times that its schedules name. */
+export interface Absence {
+  /** Times before it are left out. */
+  start?: Date;
+  /** By trigger id: the slots that are skipped, in milliseconds. */
+  skipped: Record<string, number[]>;
+  /** Trigger ids of which no time fires. */
+  over: string[];
+}
+
 export interface PreviewState {
   preview?: Preview;
   violations: Violation[];
@@ -25,9 +36,9 @@ export interface PreviewState {
   busy: boolean;
 }
 
-/** Loads again when the schedules or `moment` change, and when the next fire has passed. */
-export function usePreview(payload: JsonValue, first: Preview | undefined, moment = ""): PreviewState {
-  const key = JSON.stringify([moment, ...triggers(payload).map(({ config, enabled, type }) => [config, enabled, type])]);
+/** Loads again when the schedules, `moment` or `absence` change, and when the next fire has passed. */
+export function usePreview(payload: JsonValue, first: Preview | undefined, moment = "", absence?: Absence): PreviewState {
+  const key = JSON.stringify([moment, absence, ...triggers(payload).map(({ config, enabled, type }) => [config, enabled, type])]);
   const [start] = useState(key);
   const [found, hold] = useState<PreviewState>(() => ({ preview: first, violations: [], spent: [], busy: false }));
   const [known] = useState(() => new Map<string, PreviewState>(first && [[key, found]]));
@@ -44,7 +55,7 @@ export function usePreview(payload: JsonValue, first: Preview | undefined, momen
     let live = true;
     hold((last) => ({ ...last, busy: true }));
     const timer = setTimeout(async () => {
-      const { failed, ...next } = await ask(payload);
+      const { failed, ...next } = await ask(payload, absence);
       if (!live) return;
       if (key === start && first) next.preview.timeZoneAssumed = first.timeZoneAssumed;
       hold((last) => {
@@ -67,6 +78,15 @@ export function withoutPassed(preview: Preview | undefined): Preview | undefined
   if (!preview?.slots.some(isOver)) return preview;
   const slots = preview.slots.filter((slot) => !isOver(slot));
   return create(PreviewSchema, { ...preview, slots, notes: slots.length ? preview.notes : [...preview.notes, PASSED] });
+}
+
+/** Why a card about one moment can't be approved any more; empty while it is ahead. */
+export function overdue({ actionType, payload }: Approval): string {
+  const isSkip = actionType === "automation_skip";
+  if (!isSkip && actionType !== "automation_pause") return "";
+  const moment = payload?.[isSkip ? "slot_time" : "resume_time"];
+  if (typeof moment !== "string" || !(Date.parse(moment) <= now.value)) return "";
+  return isSkip ? "The time to skip has come; ask again for the next." : "The end of this pause has come; ask again for a later one.";
 }
 
 /** Of the schedules without a fire that is left, those that are refused: new ones and changed ones. */
@@ -97,7 +117,7 @@ function triggers(payload: JsonValue) {
   return (Array.isArray(listed) ? listed : []).map(objectOf);
 }
 
-async function ask(payload: JsonValue): Promise<PreviewState & { preview: Preview; failed: boolean }> {
+async function ask(payload: JsonValue, absence?: Absence): Promise<PreviewState & { preview: Preview; failed: boolean }> {
   const [violations, spent] = [[] as Violation[], [] as Violation[]];
   let failed = false;
   const slots: MessageInitShape<typeof PreviewSlotSchema>[] = [];
@@ -107,12 +127,17 @@ async function ask(payload: JsonValue): Promise<PreviewState & { preview: Previe
     const config = objectOf(trigger.config);
     const path = `definition.triggers[${n}].config`;
     try {
-      const answer = await automations.previewSchedule({ parent: workspace.value, config, count: SHOWN });
+      const id = String(trigger.trigger_id);
+      const skips = absence?.skipped[id] ?? [];
+      const start = absence?.start && absence.start.getTime() > Date.now() ? { startTime: timestampFromMs(absence.start.getTime() - 1) } : {};
+      const answer = await automations.previewSchedule({ parent: workspace.value, config, count: Math.min(SHOWN + skips.length, 100), ...start });
       summaries.push(answer.summary);
       answer.notes.forEach((each) => notes.add(each));
       if (!answer.slots.length) spent.push(spentAt(path, config));
-      for (const { fireTime, localTime, utcOffset, dstNote, skipped } of answer.slots) {
-        const said = { triggerId: String(trigger.trigger_id), timeZone: String(config.timezone) };
+      if (absence?.over.includes(id)) return;
+      for (const { slotTime, fireTime, localTime, utcOffset, dstNote, skipped } of answer.slots) {
+        if (slotTime && skips.includes(timestampMs(slotTime))) continue;
+        const said = { triggerId: id, timeZone: String(config.timezone) };
         if (skipped) notes.add(dstNote || `${localTime} is skipped.`);
         else slots.push({ ...said, fireTime, localTime, utcOffset, dstNote });
       }

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Problem } from "../lib/problem.js";
+import { refusalText } from "../card/labels.js";
 import { Icon, type IconName } from "./Icon.js";
 
 export type Tone = "good" | "bad" | "wait" | "calm" | "busy";
@@ -65,10 +66,24 @@ export function TextPrompt(props: {
   kind?: string;
   disabled?: boolean;
   moment?: string;
-  /** `at` is a moment of the person's clock; undefined when the field is empty. */
-  done: (text: string, at?: Date) => void;
+  /** Words for why it can't be done any more. */
+  over?: string | undefined;
+  /** Called when the form opens and closes. */
+  opened?: (open: boolean) => void;
+  /**
+   * `at` is a moment of the person's clock; undefined when the field is empty. The form stays open
+   * with what was typed when a problem comes back.
+   */
+  done: (text: string, at?: Date) => void | Promise<Problem | undefined>;
 }) {
-  const [open, show] = useState(false);
+  const [open, toggle] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [problem, blame] = useState<Problem>();
+  const show = (next: boolean) => {
+    toggle(next);
+    blame(undefined);
+    props.opened?.(next);
+  };
   const [text, write] = useState("");
   const [when, setWhen] = useState("");
   const momentId = useId();
@@ -85,6 +100,23 @@ export function TextPrompt(props: {
     back.current = true;
     show(false);
   };
+  const submit = async () => {
+    const done = props.done(text, when ? new Date(when) : undefined);
+    if (done) {
+      setBusy(true);
+      blame(undefined);
+      const found = await done;
+      setBusy(false);
+      if (found) {
+        blame(found);
+        return;
+      }
+      write("");
+      setWhen("");
+    }
+    show(false);
+  };
+  const atMoment = props.moment && problem?.violations.length ? problem.violations.map(({ description }) => refusalText(description)).join(" ") : "";
   if (!open) {
     return (
       <button ref={opener} type="button" class={props.kind ?? "quiet"} disabled={props.disabled} onClick={() => show(true)}>
@@ -97,8 +129,7 @@ export function TextPrompt(props: {
       class="asking"
       onSubmit={(event) => {
         event.preventDefault();
-        show(false);
-        props.done(text, when ? new Date(when) : undefined);
+        void submit();
       }}
       onKeyDown={(event) => {
         if (event.key !== "Escape") return;
@@ -111,10 +142,13 @@ export function TextPrompt(props: {
       {props.moment && (
         <>
           <label for={momentId}>{props.moment}</label>
-          <input id={momentId} type="datetime-local" value={when} onInput={(event) => setWhen(event.currentTarget.value)} />
+          <input id={momentId} type="datetime-local" value={when} aria-invalid={atMoment !== ""} aria-describedby={atMoment ? `${momentId}-wrong` : undefined} onInput={(event) => { setWhen(event.currentTarget.value); blame(undefined); }} />
+          {atMoment && <p class="error" id={`${momentId}-wrong`} role="alert">{atMoment}</p>}
         </>
       )}
-      <button type="submit" class={props.kind ?? "primary"}>{props.act}</button>
+      {problem && !atMoment && <ProblemNotice problem={problem} />}
+      {props.over && <p class="error" role="status">{props.over}</p>}
+      <button type="submit" class={props.kind ?? "primary"} disabled={busy || !!props.over} aria-busy={busy}>{props.act}</button>
       <button type="button" class="quiet" onClick={close}>Back</button>
     </form>
   );
