@@ -33,6 +33,7 @@ _KINDS: Final[Mapping[str, str]] = {
 }
 _UNKNOWN: Final = re.compile(r"No (filter|test) named (.{1,80}?)(?:$|\. |\.$|\n)")
 _ADDED: Final = re.compile(r"unsupported operand type\(s\) for \+: '(\w+)' and '(\w+)'")
+_TESTING: Final = frozenset({"reject", "rejectattr", "select", "selectattr"})
 _ORDERING: Final = frozenset({"dictsort", "groupby", "max", "min", "sort"})
 _PLURALS: Final[Mapping[str, str]] = {
     "nothing": "nothing",
@@ -158,6 +159,8 @@ def explain_filter(name: str, value: Any, given: str, error: Exception) -> str:
         if left != right:
             return f"`{name}` can't compare the values: the list mixes {left} and {right}"
         return f"`{name}` can't compare {left}; `attribute` says what of them to compare"
+    if name in _TESTING and (found := _COMPARED.search(str(error))):
+        return f"`{name}{given}` can't compare {_kind(found[2])} with {_kind(found[3])}"
     if name == "sum" and (found := _ADDED.search(str(error))):
         more = "; `attribute` says what of it to add" if found[2] == "dict" else ""
         return f"`sum` can't add {_kind(found[2])} to {_kind(found[1])}{more}"

@@ -225,6 +225,8 @@ def test_a_fault_names_its_field_its_line_and_the_value(source: str, words: str)
         ("2.5 | round(0, 'up')", "`round(0, 'up')` can't take a number"),
         ("'%d' | format('a')", "`format('a')` can't take a text"),
         ("'%s' | format(1, a=2)", "`format` takes values either by place or by name"),
+        ("[{'a': 1}] | selectattr('a', 'gt', 'x')",
+         "`selectattr('a', 'gt', 'x')` can't compare a number with a text"),
         ("inputs.list | items", "`inputs.list` is a list; `items` can't take a list"),
         ("inputs.list | map(inputs.text)", "there is no filter named 'hü & <b>'"),
         ("inputs.list | select(inputs.text)", "there is no test named 'hü & <b>'"),
