@@ -8,7 +8,9 @@ import pytest
 from google.protobuf import json_format
 from rota.automation.v1 import automation_pb2 as automation
 from rota.chat.v1 import chat_pb2
+from typer.main import get_command
 
+from rota_client.cli import _SPOKEN, app
 from tests.clients.command import Rota
 from tests.clients.frames import APPROVAL, AUTOMATION, PAYLOAD, approval, completed, text
 from tests.clients.peer import Peer
@@ -20,6 +22,29 @@ TURN = f"{WORKSPACE}/threads/t/turns/u1"
 
 def message(kind: Any, value: dict[str, Any]) -> Any:
     return json_format.ParseDict(value, kind())
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("list", "`rota automations`"),
+        ("show", "`rota automation`"),
+        ("why", "`rota explain`"),
+        ("automatons", "'automations'"),
+    ],
+)
+def test_a_word_that_is_no_command_is_answered_with_those_that_may_be_meant(
+    rota_command: Rota, word: str, meant: str
+) -> None:
+    said = rota_command(word, "news", COLUMNS="200")
+    assert said.exit_code == 2
+    assert f"No such command '{word}'. Did you mean {meant}" in said.output
+
+
+def test_every_word_in_place_of_a_command_names_commands() -> None:
+    known = get_command(app).commands  # type: ignore[attr-defined]
+    assert {name for names in _SPOKEN.values() for name in names} <= set(known)
+    assert not _SPOKEN.keys() & set(known)
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """The `rota` command."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from rota_client import decisions
 from rota_client.terminal import automations as acts
@@ -32,7 +33,52 @@ from rota_client.terminal.non_interactive import (
 from rota_client.terminal.schedule import build_schedule
 from rota_client.time_zone import machine_zone
 
+# Words that people try in place of a command, and the commands that do it.
+_SPOKEN = {
+    "list": ("automations",),
+    "ls": ("automations",),
+    "show": ("automation", "approval", "run"),
+    "get": ("automation", "approval", "run"),
+    "describe": ("automation",),
+    "create": ("chat",),
+    "new": ("chat",),
+    "add": ("chat",),
+    "ask": ("chat",),
+    "change": ("chat",),
+    "edit": ("chat",),
+    "history": ("runs", "slots"),
+    "logs": ("runs", "run"),
+    "log": ("runs", "run"),
+    "next": ("preview",),
+    "schedule": ("preview", "chat"),
+    "why": ("explain",),
+    "stop": ("pause", "cancel"),
+    "disable": ("pause",),
+    "enable": ("resume",),
+    "unpause": ("resume",),
+    "start": ("resume",),
+    "remove": ("delete",),
+    "rm": ("delete",),
+    "undo": ("rollback",),
+    "rerun": ("backfill",),
+    "follow": ("watch",),
+    "pending": ("approvals",),
+}
+
+
+class _Commands(TyperGroup):
+    """Names the commands that a word may mean; of a misspelt command the base class does."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        meant = _SPOKEN.get(args[0], ()) if args[0] not in self.commands else ()
+        if meant:
+            named = " or ".join(f"`rota {name}`" for name in meant)
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {named}?")
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Chat with Rota, decide approvals, and watch runs.",
     no_args_is_help=True,
     add_completion=False,
