@@ -94,7 +94,9 @@ def test_each_form_of_a_schedule_is_shown(form: dict[str, Any], said: str) -> No
 def test_an_act_of_another_kind_shows_its_payload() -> None:
     text = shown(asked("automation_pause", {"name": "a", "note": "away"}, {}))
     assert '"note": "away"' in text
-    assert "Mon 2026-11-23 10:30" in text
+    assert "Won't run Mon 2026-11-23 10:30" in plain(text)
+    text = plain(shown(asked("automation_skip", {"name": "a", "note": ""}, {})))
+    assert "After that Mon 2026-11-23 10:30" in text
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -136,6 +136,24 @@ def test_a_refused_card_is_told_once_and_in_its_own_words() -> None:
         assert format_refusal(refused.value) == lines
 
 
+def test_the_moment_of_a_pause_is_named_as_its_option() -> None:
+    said = "is past (it is 2026-11-23T08:00:00Z)"
+    violation = errors.Violation(field="resume_time", description=said)
+    refused = errors.InvalidArgument(f"resume_time: {said}", violations=[violation])
+    assert format_refusal(refused) == [f"--until: {said}"]
+
+
+def test_a_skip_whose_time_has_come_is_refused_in_its_own_words() -> None:
+    said = "the time to skip has come; ask again for the next"
+    skip = card({"name": "a", "slot_time": "2026-11-23T08:00:00Z"}, kind="automation_skip")
+    path = "decision.edit.payload.slot_time"
+    violation = errors.Violation(field=path, description=said, reason="invalid")
+    refused = errors.InvalidArgument(f"{path}: {said}", violations=[violation])
+    with pytest.raises(CardRefused) as caught, label_fields({"a": skip}, [approve(skip)]):
+        raise refused
+    assert format_refusal(caught.value) == [f"Skip: {said}"]
+
+
 @pytest.mark.parametrize("message", ["a.b: is wrong (and 41 more)", "no"])
 def test_a_list_that_is_cut_says_how_many_more_there_are(message: str) -> None:
     violation = errors.Violation(field="a.b", description="is wrong")
