@@ -23,13 +23,13 @@ from chat_service.runtime.ports import (
     TriggerView,
 )
 from shared import errors
-from shared.clock import rfc3339
 from shared.definition.envelope import AutomationCreate, dump
 from shared.registries.catalogue import Catalogue
 from shared.resources import WORKSPACE
 from shared.rpc import status, struct
 from shared.rpc.client import DEADLINE_SECONDS, DelegatedCredentials
 from shared.rpc.timestamps import to_timestamp
+from shared.schedule import zones
 from shared.security.caller import ApprovalClaim
 from shared.validation import violations
 from shared.validation.check import check
@@ -306,11 +306,17 @@ def _saved(answer: pb.Automation) -> SavedAutomation:
     # triggers of a paused automation still have a next_fire_time; they fire if it resumes
     fires = answer.state == pb.Automation.ACTIVE or answer.HasField("resume_time")
     triggers = answer.triggers if fires else ()
-    times = sorted(time for one in triggers if (time := _moment(one, "next_fire_time")))
+    times = sorted(
+        (time, one.trigger_id, str(struct.to_json(one.config).get("timezone", "UTC")))
+        for one in triggers
+        if (time := _moment(one, "next_fire_time"))
+    )
     return SavedAutomation(
         name=answer.name,
         payload=_payload(answer),
-        next_fires=tuple(rfc3339(time) for time in times),
+        next_fires=tuple(
+            f"{time.astimezone(zones.load(zone)).isoformat()} {zone}" for time, _, zone in times
+        ),
     )
 
 

@@ -152,7 +152,8 @@ class McpToolSpecs(Protocol):
 class SavedAutomation:
     name: str  # workspaces/{w}/automations/{a}
     payload: Mapping[str, Any]  # display_name, description, definition; canonical
-    next_fires: tuple[str, ...] = ()  # RFC 3339, the earliest first; none while it is paused
+    # RFC 3339 on the clock of the trigger and its zone, the earliest first; none while it is paused
+    next_fires: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

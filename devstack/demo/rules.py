@@ -59,6 +59,7 @@ _DONE = {
 _CLOCK_QUESTION = re.compile(
     r"\b(?:what time|what day|what date|current (?:time|date)|the time|today's date)\b", re.I
 )
+_ZONED = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\S+ (\S+)$")
 _URL = re.compile(r"https?://[^\s<>\"')]+")
 _ALSO = re.compile(r"(?:[,;.]\s*)?\band also\b|\n+|;", re.I)
 
@@ -237,8 +238,13 @@ def _describe_saved(result: dict[Any, Any]) -> str:
                 first = (
                     first.get("local_time") or first.get("fire_time") or next(iter(first.values()))
                 )
-            return f"“{name}” {done}. It fires next at {first}."
+            return f"“{name}” {done}. It fires next at {_local(str(first))}."
     return f"“{name}” {done}."
+
+
+def _local(moment: str) -> str:
+    """Writes `2027-03-03T09:00:00+01:00 Europe/Paris` as `2027-03-03 09:00 (Europe/Paris)`."""
+    return _ZONED.sub(r"\1 \2 (\3)", moment)
 
 
 def _describe_list(automations: Sequence[dict[str, Any]]) -> str:

@@ -73,6 +73,14 @@ async def test_directives_stay_out_of_the_intent_but_for_the_drafters(
             "“News” is saved. It fires next at Monday 09:00.",
         ),
         (
+            {
+                "status": "saved",
+                "display_name": "News",
+                "next_fires": ["2027-03-03T09:00:00+01:00 Europe/Paris"],
+            },
+            "“News” is saved. It fires next at 2027-03-03 09:00 (Europe/Paris).",
+        ),
+        (
             {"status": "rejected", "reason": "Too early."},
             "Understood, I leave it at that (Too early).",
         ),
