@@ -125,7 +125,14 @@ async def test_an_update_without_an_etag_is_never_made(
 async def test_a_pause_repeated_after_a_resume_does_not_pause_again(
     client: AutomationClient, news: AutomationView
 ) -> None:
-    pause: dict[str, Any] = {**ADA, "name": news.name, "note": "", "request_id": uuid4()}
+    pause: dict[str, Any] = {
+        **ADA,
+        "name": news.name,
+        "note": "",
+        "resume_time": None,
+        "etag": "",
+        "request_id": uuid4(),
+    }
     await client.pause(**pause)
     etag = (await client.get(**ADA, name=news.name)).etag
     await client.resume(**ADA, name=news.name, etag=etag, request_id=uuid4())
@@ -139,7 +146,9 @@ async def test_what_has_changed_since_it_was_seen_is_not_resumed(
     client: AutomationClient, news: AutomationView
 ) -> None:
     etag = (await client.get(**ADA, name=news.name)).etag
-    await client.pause(**ADA, name=news.name, note="", request_id=uuid4())
+    await client.pause(
+        **ADA, name=news.name, note="", resume_time=None, etag="", request_id=uuid4()
+    )
     with pytest.raises(errors.RotaError) as refused:
         await client.resume(**ADA, name=news.name, etag=etag, request_id=uuid4())
     assert refused.value.reason == "ETAG_MISMATCH"
