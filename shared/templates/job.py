@@ -1,5 +1,6 @@
 """Rendering as a function from JSON to JSON: a step's `when` and its whole config are one job."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final, Literal, NotRequired, TypedDict
@@ -90,6 +91,7 @@ def render_step(job: StepJob, *, seconds: float = MAX_SECONDS) -> StepOutcome:
 
 
 def has_templates(job: StepJob) -> bool:
+    """Whether a job has anything to evaluate: a `when`, or a template in its config."""
     return job["when"] is not None or next(list_sources(job["config"]), None) is not None
 
 
@@ -101,7 +103,7 @@ def is_quick(job: StepJob) -> bool:
     return job["rules"] != EARLIER and not _Present(job, MAX_SECONDS).is_slow()
 
 
-class _Rendering:
+class _Rendering(ABC):
     """One job, field by field."""
 
     def __init__(self, job: StepJob, seconds: float) -> None:
@@ -123,8 +125,9 @@ class _Rendering:
             self.add_fault(fault)
         return {"holds": True, "faults": self.faults}
 
+    @abstractmethod
     def render(self) -> StepOutcome:
-        raise NotImplementedError
+        """Renders the job. Raises Fault and RotaError for what is wrong with a field."""
 
     def add_fault(self, fault: Fault) -> None:
         self.faults.append(
