@@ -106,6 +106,13 @@ async def test_what_another_replica_stores_reaches_every_watcher_by_one_read(
 ) -> None:
     watcher = RunWatcher(db=db)
     async with watched(watcher, run, WATCHERS) as seen:
+
+        async def rested() -> bool:
+            watch = watcher._watched.get(run)
+            return watch is not None and watch.page is not None
+
+        # What they read at first, before anything is stored, is not counted.
+        await until(rested)
         for number in (1, 2):
             await store(url, run, end=number == 2)
             with statements(db) as read:
