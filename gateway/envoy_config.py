@@ -47,6 +47,9 @@ def render(settings: Mapping[str, str]) -> str:
         "refusals": json.dumps(local_replies.mappers()),
         "page": str(PAGE),
         "page_policy": page.policy(PAGE.read_text()),
+        "page_tag": page.tag(PAGE.read_bytes()),
+        "page_gzip": page.gzipped(PAGE.read_bytes()),
+        "takes_gzip": page.TAKES_GZIP,
         **routes.patterns(DESCRIPTORS.read_bytes()),
     }
     for cluster in routes.PUBLIC:
