@@ -9,7 +9,8 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.envoy_config import DEFAULTS, address, render
+from gateway.addresses import address
+from gateway.envoy_config import DEFAULTS, render
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ from string import Template
 from typing import Any, Final
 
 from gateway import local_replies, page, routes, tls
+from gateway.addresses import address, addresses
 
 HERE: Final = Path(__file__).resolve().parent
 PAGE: Final = HERE / "page.html"
@@ -14,6 +15,7 @@ DESCRIPTORS: Final = HERE / "rota.binpb"
 DEFAULTS: Final = {
     "ROTA_GATEWAY_LISTEN": "127.0.0.1:8080",
     "ROTA_GATEWAY_ADMIN_PORT": "0",
+    "ROTA_HTTP_ADDRESS": "127.0.0.1:8081",
     "ROTA_CHAT_ADDRESS": "127.0.0.1:7001",
     "ROTA_AUTOMATION_ADDRESS": "127.0.0.1:7002",
     "ROTA_CORS_ORIGINS": r"https?://(localhost|127\.0\.0\.1)(:[0-9]+)?",
@@ -57,18 +59,6 @@ def render(settings: Mapping[str, str]) -> str:
         values[f"{cluster}_endpoints"] = json.dumps([_endpoint(*each) for each in given])
         values[f"{cluster}_tls"] = json.dumps(tls.upstream(settings, [host for host, _ in given]))
     return Template((HERE / "envoy.yaml").read_text()).substitute(values)
-
-
-def addresses(name: str, settings: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Parses one or more `host:port`, separated by commas."""
-    return [address(name, {name: part.strip()}) for part in settings[name].split(",")]
-
-
-def address(name: str, settings: Mapping[str, str]) -> tuple[str, str]:
-    host, _, port = settings[name].rpartition(":")
-    if not host or not port.isdecimal():
-        raise ValueError(f"{name} is not host:port")
-    return host, port
 
 
 def _endpoint(host: str, port: str) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import yaml
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway import envoy_config, local_replies, routes
-from gateway.envoy_config import DEFAULTS, address, addresses, render
+from gateway.addresses import address, addresses
+from gateway.envoy_config import DEFAULTS, render
 
 SETTINGS = {**DEFAULTS, "ROTA_JWKS_FILE": "/keys/users.jwks.json"}
 

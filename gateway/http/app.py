@@ -1,0 +1,40 @@
+"""The door's ASGI application: routes of its own, and the calls of the contract."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+from gateway.envoy_config import DESCRIPTORS
+from gateway.http import contract, services
+from gateway.http.api import Api
+from gateway.http.router import Router
+from gateway.http.settings import Settings
+
+
+def build(settings: Settings) -> Starlette:
+    """Returns the application. It dials with the first call, and closes what it dialled."""
+    known = contract.read(DESCRIPTORS.read_bytes())
+    reached = services.connect(known, settings.services, settings.tls)
+    api = Api(
+        contract=known,
+        router=Router(known.bindings),
+        services=reached,
+        call_seconds=settings.call_seconds,
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        for service in reached.values():
+            await service.close()
+
+    routes = [Route("/healthz", healthz), Mount("/", app=api)]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+async def healthz(request: Request) -> Response:
+    return PlainTextResponse("ok\n")

@@ -1,0 +1,62 @@
+"""Calls that failed as refusals, and refusals as the JSON of an error."""
+
+from typing import Any, Final
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from gateway.http import message_writer
+from gateway.http.refusal import Refusal, refuse
+from gateway.local_replies import REFUSALS
+
+# What an answer says that has no message or no reason of its own.
+_DEFAULTS: Final = {
+    code_pb2.CANCELLED: ("CANCELLED", "the call was cancelled"),
+    code_pb2.RESOURCE_EXHAUSTED: ("INVALID_REQUEST", "the request or its answer is too large"),
+    code_pb2.UNIMPLEMENTED: ("NOT_SERVED", "the service serves no such method"),
+} | {
+    one.code: (one.reason, one.message)
+    for one in REFUSALS
+    if one.code in (code_pb2.UNAUTHENTICATED, code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED)
+}
+_OTHER: Final = ("INTERNAL", "the service failed")
+
+
+def from_call(error: grpc.aio.AioRpcError) -> Refusal:
+    """Returns the service's own status; what gRPC says by itself gets a reason and our words."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    if status is None or not status.details:
+        code: int = error.code().value[0]
+        reason, message = _DEFAULTS.get(code, _OTHER)
+        return refuse(code, reason, message)
+    return Refusal(_with_message(status), headers=_retry_after(status))
+
+
+def to_json(refusal: Refusal) -> dict[str, Any]:
+    """Returns `code`, `message` and `details`, as every error of the gateway has them."""
+    status = refusal.status
+    found: dict[str, Any] = {"code": status.code, "message": status.message}
+    pool = descriptor_pool.Default()
+    details = []
+    for one in status.details:
+        try:
+            details.append(message_writer.to_json(one, pool))
+        except (TypeError, ValueError):
+            continue  # of a kind that nobody here knows
+    return found | ({"details": details} if details else {})
+
+
+def _with_message(status: status_pb2.Status) -> status_pb2.Status:
+    if not status.message:
+        status.message = _DEFAULTS.get(status.code, _OTHER)[1]
+    return status
+
+
+def _retry_after(status: status_pb2.Status) -> dict[str, str]:
+    retry = error_details_pb2.RetryInfo()
+    for detail in status.details:
+        if detail.Unpack(retry):
+            return {"retry-after": str(max(1, retry.retry_delay.seconds))}
+    return {}

@@ -1,0 +1,92 @@
+"""The text of a JSON body as plain values, without what a lenient parser lets pass."""
+
+import json
+from collections import Counter
+from typing import Any, Final, NoReturn
+
+# The elements of a body: more are no request of ours, and cost seconds.
+MOST_ELEMENTS: Final = 200_000
+# The largest double has 309 digits before its point.
+LONGEST_NUMBER: Final = 400
+
+
+class JsonError(ValueError):
+    """The text is no JSON; the message says what is wrong and where."""
+
+
+class Doubled(dict[str, Any]):
+    """An object in which `names` stand more than once."""
+
+    names: tuple[str, ...] = ()
+
+
+def parse(body: bytes) -> Any:
+    """Returns the value; an object that names a member twice is a Doubled.
+
+    Raises JsonError for what is no UTF-8, begins with a byte order mark, holds NaN, or has more
+    than MOST_ELEMENTS elements.
+    """
+    if not body.strip(b" \t\r\n"):
+        raise JsonError("the body is empty; write a JSON object, {} for none of its fields")
+    if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        raise JsonError("the body begins with a byte order mark; write UTF-8 without one")
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as exc:
+        raise JsonError(f"the body is not UTF-8 at byte {exc.start}") from None
+    _bound(text)
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_int=_integer,
+            parse_float=_float,
+        )
+    except json.JSONDecodeError as exc:
+        where = f"line {exc.lineno}, column {exc.colno}"
+        raise JsonError(f"the body is not JSON at {where}: {_told(exc.msg)}") from None
+    except RecursionError:
+        raise JsonError("the body nests too deeply") from None
+
+
+def _bound(text: str) -> None:
+    """Refuses what may hold too much before it is parsed; counts what stands in strings too."""
+    if text.count(",") + text.count("[") + text.count("{") > MOST_ELEMENTS:
+        raise JsonError(f"the body has more than {MOST_ELEMENTS} values")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    doubled = Doubled(found)
+    counts = Counter(name for name, _ in pairs)
+    doubled.names = tuple(name for name, times in counts.items() if times > 1)
+    return doubled
+
+
+def _constant(name: str) -> NoReturn:
+    raise JsonError(f"the body is not JSON: {name} is no number of JSON")
+
+
+def _integer(digits: str) -> int:
+    _bound_digits(digits)
+    return int(digits)
+
+
+def _float(digits: str) -> float:
+    _bound_digits(digits)
+    found = float(digits)
+    if found in (float("inf"), float("-inf")):
+        raise JsonError("the body has a number that is too large")
+    return found
+
+
+def _bound_digits(digits: str) -> None:
+    if len(digits) > LONGEST_NUMBER:
+        raise JsonError(f"the body has a number of more than {LONGEST_NUMBER} digits")
+
+
+def _told(message: str) -> str:
+    return message[:1].lower() + message[1:]

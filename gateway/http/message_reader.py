@@ -1,0 +1,235 @@
+"""JSON values as messages, by their descriptors; what does not fit is a violation with its path."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from gateway.http.json_text import Doubled
+from gateway.http.names import fields_of, nearest
+from gateway.http.refusal import Violation
+from gateway.http.scalar import WELL_KNOWN, WrongValue, describe, read_scalar, read_well_known
+
+# What protobuf's parsers take. An object of a Struct takes three of them, a list two.
+DEEPEST_MESSAGE: Final = 96
+# What is wrong beyond so many violations is not looked for.
+MOST_VIOLATIONS: Final = 1000
+_STRUCT: Final = "google.protobuf.Struct"
+_VALUE: Final = "google.protobuf.Value"
+_LIST: Final = "google.protobuf.ListValue"
+
+
+class TooMany(Exception):
+    """There are so many violations that the rest is not worth a look."""
+
+
+@dataclass(slots=True)
+class MessageReader:
+    """Fills messages and collects what is wrong with their JSON."""
+
+    violations: list[Violation] = field(default_factory=list)
+
+    def read(self, message: Any, value: Any, at: str, depth: int = 1) -> None:
+        """Fills a message from its JSON value; `at` is the path of the value."""
+        kind: Descriptor = message.DESCRIPTOR
+        special = _SPECIAL.get(kind.full_name)
+        if depth > DEEPEST_MESSAGE:
+            self.add(at, "nests too deeply", "TOO_DEEP")
+        elif special is not None:
+            special(self, message, value, at, depth)
+        elif kind.full_name in WELL_KNOWN:
+            self._well_known(message, value, at)
+        elif self._is_object(value, at):
+            self._members(message, value, at, depth)
+
+    def add(self, at: str, description: str, reason: str) -> None:
+        self.violations.append(Violation(field=at, description=description, reason=reason))
+        if len(self.violations) >= MOST_VIOLATIONS:
+            raise TooMany
+
+    def _is_object(self, value: Any, at: str) -> bool:
+        if not isinstance(value, dict):
+            self.add(at, f"must be an object, not {describe(value)}", "WRONG_TYPE")
+            return False
+        if isinstance(value, Doubled):
+            for name in value.names:
+                self.add(_member(at, name), "stands twice in this object", "DUPLICATE_FIELD")
+        return True
+
+    def _members(self, message: Any, value: dict[str, Any], at: str, depth: int) -> None:
+        kind: Descriptor = message.DESCRIPTOR
+        known = fields_of(kind)
+        seen: dict[str, str] = {}
+        for name, item in value.items():
+            path = _member(at, name)
+            found = known.get(name)
+            if found is None:
+                self._unknown(kind, name, path)
+            elif found.name in seen:
+                self.add(path, f"is the same field as {seen[found.name]}", "DUPLICATE_FIELD")
+            else:
+                seen[found.name] = name
+                self._field(message, found, item, path, depth)
+
+    def _unknown(self, kind: Descriptor, name: str, path: str) -> None:
+        meant = nearest(kind, name)
+        hint = f"; did you mean {meant}?" if meant else ""
+        self.add(path, f"is not a field of this object{hint}", "UNKNOWN_FIELD")
+
+    def _field(
+        self, message: Any, found: FieldDescriptor, value: Any, path: str, depth: int
+    ) -> None:
+        if value is None and not _takes_null(found):
+            return  # as if it were not there
+        group = found.containing_oneof
+        if group is not None and (other := message.WhichOneof(group.name)):
+            self.add(path, f"excludes {other}: give one of them", "CONFLICTING_FIELDS")
+        elif _is_map(found):
+            self._map(message, found, value, path, depth)
+        elif found.is_repeated:
+            self._list(message, found, value, path, depth)
+        elif found.message_type is not None:
+            made = getattr(message, found.name)
+            made.SetInParent()
+            self.read(made, value, path, depth + 1)
+        else:
+            self._scalar(found, value, path, partial(setattr, message, found.name))
+
+    def _list(self, message: Any, found: FieldDescriptor, value: Any, at: str, depth: int) -> None:
+        if not isinstance(value, list):
+            self.add(at, f"must be a list, not {describe(value)}", "WRONG_TYPE")
+            return
+        held = getattr(message, found.name)
+        for index, item in enumerate(value):
+            path = f"{at}[{index}]"
+            if found.message_type is not None:
+                self.read(held.add(), item, path, depth + 1)
+            else:
+                self._scalar(found, item, path, held.append)
+
+    def _map(self, message: Any, found: FieldDescriptor, value: Any, at: str, depth: int) -> None:
+        if not self._is_object(value, at):
+            return
+        entry: Any = found.message_type.fields_by_name  # type: ignore[union-attr]
+        held = getattr(message, found.name)
+        for name, item in value.items():
+            path = _member(at, name)
+            try:
+                key = _key(entry["key"], name)
+            except WrongValue as exc:
+                self.add(path, f"its name {exc}", "WRONG_VALUE")
+                continue
+            if entry["value"].message_type is not None:
+                self.read(held[key], item, path, depth + 2)
+            else:
+                self._scalar(entry["value"], item, path, partial(held.__setitem__, key))
+
+    def _scalar(
+        self, found: FieldDescriptor, value: Any, path: str, put: Callable[[Any], None]
+    ) -> None:
+        try:
+            put(read_scalar(found, value))
+        except WrongValue as exc:
+            self.add(path, str(exc), "WRONG_VALUE")
+
+    def _well_known(self, message: Any, value: Any, at: str) -> None:
+        try:
+            put_well_known(message, value)
+        except WrongValue as exc:
+            self.add(at, str(exc), "WRONG_VALUE")
+
+    def _struct(self, message: Any, value: Any, at: str, depth: int) -> None:
+        if self._is_object(value, at):
+            held = message.fields
+            for name, item in value.items():
+                path = _member(at, name)
+                if _is_text(name):
+                    self._value(held[name], item, path, depth + 2)
+                else:
+                    self.add(path, "holds half of a surrogate pair", "WRONG_VALUE")
+
+    def _value(self, message: Any, value: Any, at: str, depth: int) -> None:
+        if depth > DEEPEST_MESSAGE:
+            self.add(at, "nests too deeply", "TOO_DEEP")
+            return
+        match value:
+            case None:
+                message.null_value = 0
+            case bool():
+                message.bool_value = value
+            case str() if _is_text(value):
+                message.string_value = value
+            case str():
+                self.add(at, "holds half of a surrogate pair", "WRONG_VALUE")
+            case int() | float():
+                self._number(message, value, at)
+            case list():
+                message.list_value.SetInParent()
+                self._values(message.list_value, value, at, depth + 1)
+            case _:
+                message.struct_value.SetInParent()
+                self._struct(message.struct_value, value, at, depth + 1)
+
+    def _number(self, message: Any, value: float, at: str) -> None:
+        try:
+            message.number_value = float(value)
+        except OverflowError:
+            self.add(at, "is too large", "WRONG_VALUE")
+
+    def _values(self, message: Any, value: Any, at: str, depth: int) -> None:
+        if not isinstance(value, list):
+            self.add(at, f"must be a list, not {describe(value)}", "WRONG_TYPE")
+            return
+        for index, item in enumerate(value):
+            self._value(message.values.add(), item, f"{at}[{index}]", depth + 1)
+
+
+_SPECIAL: Final[dict[str, Callable[[MessageReader, Any, Any, str, int], None]]] = {
+    _STRUCT: MessageReader._struct,
+    _VALUE: MessageReader._value,
+    _LIST: MessageReader._values,
+}
+
+
+def put_well_known(message: Any, value: Any) -> None:
+    """Fills a Timestamp, Duration or FieldMask of any pool. Raises WrongValue."""
+    kind = message.DESCRIPTOR.full_name
+    found = read_well_known(kind, value)
+    if kind == "google.protobuf.FieldMask":
+        message.paths.extend(found)
+    else:
+        message.seconds, message.nanos = found.seconds, found.nanos
+
+
+def _takes_null(found: FieldDescriptor) -> bool:
+    kind = found.message_type
+    return kind is not None and not found.is_repeated and kind.full_name == _VALUE
+
+
+def _is_map(found: FieldDescriptor) -> bool:
+    kind = found.message_type
+    return kind is not None and found.is_repeated and bool(kind.GetOptions().map_entry)
+
+
+def _key(found: FieldDescriptor, name: str) -> Any:
+    if found.type == FieldDescriptor.TYPE_BOOL:
+        if name not in ("true", "false"):
+            raise WrongValue("must be true or false")
+        return name == "true"
+    return read_scalar(found, name)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _member(at: str, name: str) -> str:
+    shown = name.encode(errors="replace").decode()
+    shown = shown if len(shown) <= 200 else f"{shown[:99]}…{shown[-99:]}"
+    return f"{at}.{shown}" if at else shown

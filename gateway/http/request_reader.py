@@ -1,0 +1,168 @@
+"""An HTTP request as the request of a call: path, query, body and If-Match."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.http import json_text, query
+from gateway.http.contract import WHOLE_BODY, Binding, Contract, output_only
+from gateway.http.json_text import JsonError
+from gateway.http.message_reader import MessageReader, TooMany
+from gateway.http.names import fields_of
+from gateway.http.query import BadQuery
+from gateway.http.refusal import Violation, refuse_fields
+from gateway.http.router import Route
+
+_ETAG: Final = re.compile(r'"([^"]*)"')
+_JSON: Final = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?;?', re.IGNORECASE)
+# What a changed resource names and does not change.
+_KEYS: Final = frozenset({"name", "etag"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest:
+    """`query` is as it was sent. Headers are empty when they were not."""
+
+    query: bytes
+    body: bytes
+    content_type: str = ""
+    content_encoding: str = ""
+    if_match: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestReader:
+    contract: Contract
+
+    def read(self, route: Route, given: HttpRequest) -> Any:
+        """Returns the call's request. Raises Refusal that names every invalid field."""
+        message = route.binding.call.request()
+        reader = MessageReader()
+        try:
+            self._fill(reader, message, route, given)
+        except TooMany:
+            pass
+        except (JsonError, BadQuery) as exc:
+            raise _malformed(str(exc)) from None
+        if reader.violations:
+            raise refuse_fields(reader.violations)
+        return message
+
+    def _fill(self, reader: MessageReader, message: Any, route: Route, given: HttpRequest) -> None:
+        binding = route.binding
+        body = self._body(binding, given)
+        if binding.body == WHOLE_BODY:
+            reader.read(message, body, "")
+        elif field := binding.body_field:
+            made = getattr(message, field.name)
+            made.SetInParent()
+            reader.read(made, body, field.name)
+        self._explain(reader, binding, body)
+        for name, value in route.variables.items():
+            _put_variable(reader, message, name, value)
+        query.read(reader, message, given.query, binding)
+        if given.if_match:
+            _put_etag(reader, message, binding, given.if_match)
+        if binding.method == "PATCH" and not reader.violations:
+            self._require_change(reader, message, binding, body)
+
+    def _body(self, binding: Binding, given: HttpRequest) -> Any:
+        """The JSON of the body; None where the call has none."""
+        if not binding.body:
+            if given.body:
+                raise JsonError("this call has no body; write its fields into the query")
+            return None
+        if not given.body and not given.content_type and binding.body == WHOLE_BODY:
+            return {}
+        if given.content_encoding not in ("", "identity"):
+            raise JsonError("the body must not be compressed")
+        if given.content_type and not _JSON.fullmatch(given.content_type):
+            raise JsonError("the body must be JSON; send content-type: application/json")
+        return json_text.parse(given.body)
+
+    def _explain(self, reader: MessageReader, binding: Binding, body: Any) -> None:
+        """Says of members that belong elsewhere where that is."""
+        field = binding.body_field
+        if field is None or field.message_type is None or not isinstance(body, dict):
+            return
+        known, others = fields_of(field.message_type), fields_of(binding.call.descriptor)
+        for index, one in enumerate(reader.violations):
+            name = one.field.removeprefix(f"{field.name}.")
+            meant = others.get(name)
+            if one.reason != "UNKNOWN_FIELD" or meant is None or name in known:
+                continue
+            if meant.name == field.name:
+                said = f"is the body itself; write what is in it as the body, without {name}"
+            else:
+                said = f"belongs into the query: ?{meant.name}=…"
+            reader.violations[index] = Violation(
+                field=one.field, description=said, reason="MISPLACED_FIELD"
+            )
+
+    def _require_change(
+        self, reader: MessageReader, message: Any, binding: Binding, body: Any
+    ) -> None:
+        """Refuses a change of nothing but what only the service sets."""
+        field = binding.body_field
+        kind = field.message_type if field is not None else None
+        if kind is None or field is None or "update_mask" not in _members(binding):
+            return
+        known = fields_of(kind)
+        given = {known[name].name for name, value in body.items() if value is not None} - _KEYS
+        if message.HasField("update_mask") or not given:
+            return
+        if given <= {one.name for one in kind.fields if output_only(one)}:
+            verbs = ", ".join(f":{verb}" for verb in self._verbs(binding))
+            hint = f"; POST {binding.shown}{{verb}} changes it, by one of {verbs}" if verbs else ""
+            for name in sorted(given):
+                said = f"is set by the service{hint}"
+                reader.add(f"{field.name}.{name}", said, "OUTPUT_ONLY")
+
+    def _verbs(self, binding: Binding) -> list[str]:
+        found = {
+            other.template.verb
+            for other in self.contract.bindings
+            if other.method == "POST" and other.template.segments == binding.template.segments
+        }
+        return sorted(found - {""})
+
+
+def _members(binding: Binding) -> Collection[str]:
+    return fields_of(binding.call.descriptor)
+
+
+def _malformed(message: str) -> Exception:
+    return refuse_fields([Violation(field="", description=message, reason="MALFORMED")])
+
+
+def _put_variable(reader: MessageReader, message: Any, name: str, value: str) -> None:
+    """Sets the field of a path; a body may repeat it and not contradict it."""
+    *steps, last = name.split(".")
+    holder = message
+    for step in steps:
+        holder = getattr(holder, step)
+    held = getattr(holder, last)
+    if held and held != value:
+        reader.add(name, f"contradicts the path, which says {value[:200]}", "CONFLICTING_FIELDS")
+    else:
+        setattr(holder, last, value)
+
+
+def _put_etag(reader: MessageReader, message: Any, binding: Binding, header: str) -> None:
+    """Sets the etag that the call has, in its request or in the resource that it changes."""
+    if header.strip() == "*":
+        return  # whatever there is; a call on what is not there is refused anyway
+    field = binding.body_field
+    resource = getattr(message, field.name) if field is not None else message
+    holder = next((one for one in (message, resource) if "etag" in fields_of(one.DESCRIPTOR)), None)
+    found = _ETAG.fullmatch(header.strip())
+    if binding.method == "GET" or holder is None:
+        reader.add("If-Match", "this call has no etag", "UNKNOWN_FIELD")
+    elif found is None:
+        said = 'must be one etag in quotes, such as "abc", as the header ETag says it'
+        reader.add("If-Match", said, "WRONG_VALUE")
+    elif holder.etag and holder.etag != found[1]:
+        reader.add("If-Match", "contradicts the field etag", "CONFLICTING_FIELDS")
+    else:
+        holder.etag = found[1]

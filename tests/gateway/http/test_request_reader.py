@@ -1,0 +1,200 @@
+"""HTTP requests as requests of calls: what is read, and what is refused with which path."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from gateway.envoy_config import DESCRIPTORS
+from gateway.http import contract, failure
+from gateway.http.refusal import Refusal
+from gateway.http.request_reader import HttpRequest, RequestReader
+from gateway.http.router import Router
+
+CONTRACT = contract.read(DESCRIPTORS.read_bytes())
+AUTOMATIONS = "/v1/workspaces/dev/automations"
+AUTOMATION = f"{AUTOMATIONS}/a"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request; `body` is bytes as they were sent."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    query: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def read(self) -> Any:
+        route = Router(CONTRACT.bindings).find(self.method, self.path.encode())
+        kind = {"content_type": "application/json"} if self.body else {}
+        given = HttpRequest(query=self.query, body=self.body, **{**kind, **self.headers})
+        return RequestReader(contract=CONTRACT).read(route, given)
+
+    def refusal(self) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        """The error, and the field and reason of each violation."""
+        with pytest.raises(Refusal) as refused:
+            self.read()
+        said = failure.to_json(refused.value)
+        found = [
+            (one.get("field", ""), one["reason"])
+            for detail in said["details"]
+            for one in detail.get("field_violations", [])
+        ]
+        return said, found
+
+
+def deep(levels: int) -> bytes:
+    return b'{"definition":{"metadata":' + b'{"a":' * levels + b"1" + b"}" * (levels + 2)
+
+
+REFUSED = {
+    "an unknown key": (
+        Sent("POST", AUTOMATIONS, b'{"display_name":"x","budget_cap":1}'),
+        [("automation.budget_cap", "UNKNOWN_FIELD")],
+    ),
+    "unknown keys below": (
+        Sent("POST", AUTOMATIONS, b'{"definition":{"plan":[{"step_id":"a"},{"wehn":"b"}],"c":1}}'),
+        [
+            ("automation.definition.plan[1].wehn", "UNKNOWN_FIELD"),
+            ("automation.definition.c", "UNKNOWN_FIELD"),
+        ],
+    ),
+    "a key of the query in the body": (
+        Sent("POST", AUTOMATIONS, b'{"display_name":"x","validate_only":true}'),
+        [("automation.validate_only", "MISPLACED_FIELD")],
+    ),
+    "a body wrapped as for gRPC": (
+        Sent("PATCH", AUTOMATION, b'{"automation":{"display_name":"x"}}'),
+        [("automation.automation", "MISPLACED_FIELD")],
+    ),
+    "a change of what the service sets": (
+        Sent("PATCH", AUTOMATION, b'{"state":"PAUSED"}'),
+        [("automation.state", "OUTPUT_ONLY")],
+    ),
+    "a doubled key": (
+        Sent("POST", f"{AUTOMATION}:pause", b'{"note":"x","note":"y"}'),
+        [("note", "DUPLICATE_FIELD")],
+    ),
+    "a doubled key in an open object": (
+        Sent("POST", f"{AUTOMATIONS}:previewSchedule", b'{"config":{"a":[{"b":1,"b":2}]}}'),
+        [("config.a[0].b", "DUPLICATE_FIELD")],
+    ),
+    "a key in both spellings": (
+        Sent("POST", AUTOMATIONS, b'{"display_name":"x","displayName":"x"}'),
+        [("automation.displayName", "DUPLICATE_FIELD")],
+    ),
+    "a parameter that overrides the path": (
+        Sent("DELETE", f"{AUTOMATIONS}/nothing", query=b"name=workspaces/dev/automations/victim"),
+        [("name", "DUPLICATE_FIELD")],
+    ),
+    "a body that contradicts the path": (
+        Sent("POST", f"{AUTOMATION}:pause", b'{"name":"workspaces/dev/automations/b"}'),
+        [("name", "CONFLICTING_FIELDS")],
+    ),
+    "a parameter of the body": (
+        Sent("POST", f"{AUTOMATION}:pause", b"{}", query=b"note=x"),
+        [("note", "MISPLACED_FIELD")],
+    ),
+    "a parameter without a value": (
+        Sent("POST", AUTOMATIONS, b"{}", query=b"validate_only"),
+        [("validate_only", "WRONG_VALUE")],
+    ),
+    "a parameter twice": (
+        Sent("GET", AUTOMATIONS, query=b"page_size=2&page_size=3"),
+        [("page_size", "DUPLICATE_FIELD")],
+    ),
+    "an unknown parameter": (
+        Sent("GET", AUTOMATIONS, query=b"pagesize=2"),
+        [("pagesize", "UNKNOWN_FIELD")],
+    ),
+    "deep nesting": (
+        Sent("POST", AUTOMATIONS, deep(33)),
+        [("automation.definition.metadata" + ".a" * 32, "TOO_DEEP")],
+    ),
+    "a body where there is none": (
+        Sent("DELETE", AUTOMATION, b'{"etag":"x"}'),
+        [("", "MALFORMED")],
+    ),
+    "an etag that is none": (
+        Sent("DELETE", AUTOMATION, headers={"if_match": "abc"}),
+        [("If-Match", "WRONG_VALUE")],
+    ),
+    "an etag twice": (
+        Sent("PATCH", AUTOMATION, b'{"etag":"a","display_name":"x"}', headers={"if_match": '"b"'}),
+        [("If-Match", "CONFLICTING_FIELDS")],
+    ),
+}
+MALFORMED = [
+    b" ",
+    b"\xef\xbb\xbf{}",
+    b"\xff\xfe{\0}\0",
+    b'{"note":"\xff"}',
+    b'{"note":NaN}',
+    b'{"note":-Infinity}',
+    b'{"note":1e999}',
+    b'{"note":' + b"1" * 5000 + b"}",
+    b'{"note":01}',
+    b"{'note':1}",
+    b'{"note":"x",}',
+    b'{"note":"x"} {}',
+    b'{"note":"a\nb"}',
+    b'{"note":"\\x41"}',
+    b"[" * 100_000,
+    b"[" * 100_000 + b"]" * 100_000,
+    b'{"a":[' + b"1," * 200_001 + b"1]}",
+    b"note=x",
+]
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_grpc_has_no_place_for_is_refused_with_its_path(case: str) -> None:
+    sent, violations = REFUSED[case]
+    said, found = sent.refusal()
+    assert found == violations
+    assert said["code"] == 3
+    assert said["details"][0]["reason"] == "INVALID_REQUEST"
+
+
+@pytest.mark.parametrize("body", MALFORMED, ids=range(len(MALFORMED)))
+def test_what_is_no_json_is_refused_in_words(body: bytes) -> None:
+    said, found = Sent("POST", f"{AUTOMATION}:pause", body).refusal()
+    assert found == [("", "MALFORMED")]
+    assert "body" in said["message"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content_type": "text/plain"},
+        {"content_type": "application/json; charset=latin-1"},
+        {"content_type": "application/x-www-form-urlencoded"},
+        {"content_encoding": "gzip"},
+    ],
+)
+def test_another_content_is_refused(headers: dict[str, str]) -> None:
+    _, found = Sent("POST", f"{AUTOMATION}:pause", b"{}", headers=headers).refusal()
+    assert found == [("", "MALFORMED")]
+
+
+def test_both_spellings_of_a_name_are_read() -> None:
+    for body, mask in (
+        (b'{"display_name":"x"}', b"display_name"),
+        (b'{"displayName":"x"}', b"displayName"),
+    ):
+        found = Sent("PATCH", AUTOMATION, body, query=b"update_mask=" + mask).read()
+        assert found.automation.display_name == "x"
+        assert list(found.update_mask.paths) == ["display_name"]
+
+
+def test_if_match_is_the_etag_of_the_request_or_of_what_it_changes() -> None:
+    given = {"if_match": '"abc"'}
+    assert Sent("DELETE", AUTOMATION, headers=given).read().etag == "abc"
+    changed = Sent("PATCH", AUTOMATION, b'{"display_name":"x"}', headers=given).read()
+    assert changed.automation.etag == "abc"
+    assert Sent("DELETE", AUTOMATION, headers={"if_match": "*"}).read().etag == ""
+
+
+def test_an_action_needs_no_body() -> None:
+    assert Sent("POST", f"{AUTOMATION}:resume").read().name == "workspaces/dev/automations/a"
