@@ -1,0 +1,143 @@
+"""One request and its answer over ASGI: body, headers, refusals, and a caller who leaves."""
+
+import asyncio
+import contextlib
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+
+import grpc
+from google.rpc import code_pb2
+
+from gateway.http import failure, message_writer
+from gateway.http.refusal import Refusal, refuse
+from gateway.local_replies import REFUSALS
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+T = TypeVar("T")
+
+JSON: Final = "application/json"
+# The gateway's own limits: images need the room.
+LARGEST_BODY: Final = 1 << 20
+LARGEST_BODIES: Final[Mapping[str, int]] = {"SendMessage": 8 << 20}
+# What is larger is parsed and written beside the loop, so that no stream waits for it.
+LARGE: Final = 32 << 10
+# What the services are told of a request, as gRPC's own callers tell them.
+FORWARDED: Final = frozenset(
+    {
+        b"authorization", b"traceparent", b"tracestate", b"baggage", b"x-request-id",
+        b"x-forwarded-for", b"x-forwarded-proto", b"x-user-agent", b"accept-language",
+    }
+)  # fmt: skip
+
+log = logging.getLogger(__name__)
+
+
+class Gone(Exception):
+    """The caller left before the answer."""
+
+
+async def read_body(receive: Receive, call_name: str = "") -> bytes:
+    """Returns the body of a request for a call. Raises Refusal when it is too large, and Gone."""
+    limit = LARGEST_BODIES.get(call_name, LARGEST_BODY)
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise Gone
+        parts.append(event.get("body", b""))
+        size += len(parts[-1])
+        if size > limit:
+            raise _too_large()
+        if not event.get("more_body"):
+            return b"".join(parts)
+
+
+def metadata(scope: Scope) -> list[tuple[str, str]]:
+    """Returns what the service is told of a request beside its message."""
+    return [
+        (name.decode("latin-1"), value.decode("latin-1"))
+        for name, value in scope["headers"]
+        if name in FORWARDED and _is_printable(value)
+    ]
+
+
+async def or_gone(made: Any, receive: Receive) -> Any:
+    """Awaits a call; cancels it when the caller leaves. Raises Refusal or Gone."""
+    call = asyncio.ensure_future(made)
+    leaving = asyncio.ensure_future(_left(receive))
+    try:
+        await asyncio.wait((call, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not call.done():
+            raise Gone
+        return call.result()
+    except grpc.aio.AioRpcError as exc:
+        raise failure.from_call(exc) from None
+    finally:
+        leaving.cancel()
+        if not call.done():
+            made.cancel()
+            with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
+                await call
+
+
+async def beside(size: int, work: Callable[[], T]) -> T:
+    """Does the work of so many bytes, in a thread if they are many."""
+    return await asyncio.to_thread(work) if size > LARGE else work()
+
+
+async def answer(
+    send: Send, status: int, headers: Mapping[str, str], body: bytes, method: str = ""
+) -> None:
+    bodyless = status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+    length = {} if bodyless else {"content-length": str(len(body))}
+    await send(start(status, {**headers, **length}))
+    await send({"type": "http.response.body", "body": b"" if method == "HEAD" else body})
+
+
+async def answer_refusal(send: Send, refusal: Refusal, method: str) -> None:
+    body = message_writer.dump(failure.to_json(refusal))
+    await answer(send, refusal.http, {"content-type": JSON, **refusal.headers}, body, method)
+
+
+def start(status: int, headers: Mapping[str, str]) -> dict[str, Any]:
+    told = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": int(status), "headers": told}
+
+
+async def send_part(send: Send, body: bytes) -> None:
+    """Sends a part of a body at once; more follow."""
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def send_end(send: Send) -> None:
+    await send({"type": "http.response.body", "body": b""})
+
+
+def internal() -> Refusal:
+    """Returns the refusal for the exception that is being handled, which it logs."""
+    error_id = uuid.uuid4().hex
+    log.exception("the door failed; error_id %s", error_id)
+    return refuse(
+        code_pb2.INTERNAL, "INTERNAL", "the gateway failed", metadata={"error_id": error_id}
+    )
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _too_large() -> Refusal:
+    known = next(one for one in REFUSALS if one.http == HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    return refuse(known.code, known.reason, known.message, http=known.http)
+
+
+def _is_printable(value: bytes) -> bool:
+    # gRPC carries nothing else as text.
+    return all(0x20 <= byte < 0x7F for byte in value)
