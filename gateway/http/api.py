@@ -10,7 +10,7 @@ import grpc
 
 from gateway.http import exchange, failure, message_writer
 from gateway.http.contract import Call, Contract
-from gateway.http.exchange import Gone, Receive, Scope, Send
+from gateway.http.exchange import Receive, Scope, Send
 from gateway.http.names import fields_of
 from gateway.http.refusal import Refusal
 from gateway.http.request_reader import HttpRequest, RequestReader
@@ -29,14 +29,10 @@ class Api:
     call_seconds: float
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._serve(scope, receive, send)
-        except Refusal as refusal:
+        async def refused(refusal: Refusal) -> None:
             await exchange.answer_refusal(send, refusal, scope["method"])
-        except Gone:
-            return
-        except Exception:
-            await exchange.answer_refusal(send, exchange.internal(), scope["method"])
+
+        await exchange.complete(self._serve(scope, receive, send), refused)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["raw_path"]

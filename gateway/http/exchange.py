@@ -119,18 +119,29 @@ async def send_end(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def internal() -> Refusal:
-    """Returns the refusal for the exception that is being handled, which it logs."""
-    error_id = uuid.uuid4().hex
-    log.exception("the door failed; error_id %s", error_id)
-    return refuse(
-        code_pb2.INTERNAL, "INTERNAL", "the gateway failed", metadata={"error_id": error_id}
-    )
+async def complete(work: Awaitable[None], refused: Callable[[Refusal], Awaitable[None]]) -> None:
+    """Awaits the work of an exchange; `refused` answers where it is refused or fails."""
+    try:
+        await work
+    except Refusal as refusal:
+        await refused(refusal)
+    except Gone:
+        return
+    except Exception:
+        error_id = uuid.uuid4().hex
+        log.exception("the door failed; error_id %s", error_id)
+        await refused(_internal(error_id))
 
 
 async def _left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _internal(error_id: str) -> Refusal:
+    return refuse(
+        code_pb2.INTERNAL, "INTERNAL", "the gateway failed", metadata={"error_id": error_id}
+    )
 
 
 def _too_large() -> Refusal:
