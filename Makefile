@@ -49,6 +49,7 @@ format: setup ## Formats code and protos.
 
 gen: setup ## Generates what comes of the protos.
 	@$(BIN)/python tools/generate.py
+	@$(BIN)/python tools/proto_baseline.py --add
 
 page: setup ## Builds the page from gateway/web.
 	@$(BIN)/python tools/page.py

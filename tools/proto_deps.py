@@ -17,6 +17,7 @@ GOOGLE = (
     "google/api/annotations.proto",
     "google/api/client.proto",
     "google/api/field_behavior.proto",
+    "google/api/field_info.proto",
     "google/api/http.proto",
     "google/api/launch_stage.proto",
     "google/api/resource.proto",

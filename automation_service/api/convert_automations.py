@@ -91,7 +91,7 @@ def trigger(
         next_fire_time=to_timestamp(slot_skips.find_next_fire_time(owner, held)),
         last_fire_time=to_timestamp(held.last_fire_time),
         disabled_reason=held.disabled_reason,
-        disabled_time=to_timestamp(held.disabled_time),
+        disable_time=to_timestamp(held.disabled_time),
         etag=etag,
         payload_digest=payload_digest,
         next_slot=convert_common.planned(next_slot) if next_slot else None,

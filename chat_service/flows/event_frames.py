@@ -93,7 +93,7 @@ def frame(message: str, event: agent.AgentEvent) -> pb.TurnEvent:
         case agent.Retrying(after=after, reason=reason, metadata=told):
             delay = duration_pb2.Duration()
             delay.FromTimedelta(after)
-            return pb.TurnEvent(retrying=pb.Retrying(after=delay, reason=reason, metadata=told))
+            return pb.TurnEvent(retrying=pb.Retrying(delay=delay, reason=reason, metadata=told))
         case agent.TextRetracted(from_block=from_block):
             retracted = pb.TextRetracted(message=message, from_block=from_block)
             return pb.TurnEvent(text_retracted=retracted)

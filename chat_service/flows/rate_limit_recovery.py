@@ -168,7 +168,9 @@ def _fallback_frames(segment: Segment, found: ModelConfig, error: _Refusal) -> l
 def rerouted_frame(
     was: int, now_is: int, reason: str, metadata: Mapping[str, str] | None = None
 ) -> pb.TurnEvent:
-    rerouted = pb.ModelRerouted(**{"from": was}, to=now_is, reason=reason, metadata=metadata)
+    rerouted = pb.ModelRerouted(
+        previous_model_config_id=was, model_config_id=now_is, reason=reason, metadata=metadata
+    )
     return pb.TurnEvent(model_rerouted=rerouted)
 
 

@@ -254,8 +254,8 @@ def test_an_attempt_is_told_as_it_looked(rota_command: Rota, peer: Peer) -> None
     retracted = Frame(text_retracted=chat_pb2.TextRetracted())
     rerouted = Frame(model_rerouted=chat_pb2.ModelRerouted(reason="the model did not answer"))
     soon, late = (Frame(retrying=chat_pb2.Retrying(reason=r)) for r in ("it is busy", "again"))
-    soon.retrying.after.FromMilliseconds(400)
-    late.retrying.after.FromSeconds(5)
+    soon.retrying.delay.FromMilliseconds(400)
+    late.retrying.delay.FromSeconds(5)
     peer.chat.segments.extend(
         [
             [retracted, rerouted, soon, late, text("Hi."), completed()],

@@ -36,7 +36,14 @@ RUN = {
         ],
     },
 }
-REROUTED = {"sequence": 3, "model_rerouted": {"from": "-1", "to": "-2", "reason": "limited"}}
+REROUTED = {
+    "sequence": 3,
+    "model_rerouted": {
+        "previous_model_config_id": "-1",
+        "model_config_id": "-2",
+        "reason": "limited",
+    },
+}
 AUTOMATION = {
     "name": "workspaces/w/automations/a",
     "definition": {**PAYLOAD["definition"], "execution": {"max_retries": 0, "budget_cap_usd": 2}},

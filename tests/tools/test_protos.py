@@ -26,8 +26,8 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def breaking(copy: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*BASELINE, str(copy)], capture_output=True, text=True)
+def breaking(copy: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*BASELINE, str(copy), *options], capture_output=True, text=True)
 
 
 def without_line(path: Path, start: str) -> str:
@@ -59,13 +59,22 @@ def test_a_field_that_changes_its_type_is_refused(copy: Path) -> None:
     assert breaking(copy).returncode != 0
 
 
-def test_a_new_field_is_allowed(copy: Path) -> None:
+def test_a_new_field_enters_the_baseline_and_is_refused_when_it_goes(copy: Path) -> None:
     proto = copy / "proto/rota/chat/v1/chat.proto"
     message = "message Thread {\n"
     text = proto.read_text()
     assert message in text
     proto.write_text(text.replace(message, message + "  // A colour.\n  string hue = 900;\n"))
+    unknown = breaking(copy)
+    assert unknown.returncode != 0
+    assert "make gen" in unknown.stderr
+    assert breaking(copy, "--add").returncode == 0
     assert breaking(copy).returncode == 0
+    proto.write_text(text)
+    assert "hue" in breaking(copy).stdout
+    before = (copy / "proto" / "baseline.binpb").read_bytes()
+    assert breaking(copy, "--add").returncode != 0
+    assert (copy / "proto" / "baseline.binpb").read_bytes() == before
 
 
 def test_everything_in_the_contract_has_a_comment(tmp_path: Path) -> None:
@@ -88,6 +97,7 @@ def test_everything_in_the_contract_has_a_comment(tmp_path: Path) -> None:
         "rota.chat.v1",
         "rota.errors.v1",
         "rota.notice.v1",
+        "rota.options.v1",
     }
     bare = [f"{file.name}: {name}" for file in ours for name in uncommented(file)]
     assert bare == []

@@ -75,8 +75,8 @@ async def test_later_steps_see_what_earlier_ones_gave(
     assert run.output.string_value == "did: did: first|did: first|SUCCEEDED"
     first = run.step_results[0]
     assert (first.attempts, first.session_id, first.usage.input_tokens) == (1, "session-1", 10)
-    assert first.HasField("started_at")
-    assert first.HasField("finished_at")
+    assert first.HasField("start_time")
+    assert first.HasField("end_time")
     assert run.usage.input_tokens == 20
 
 

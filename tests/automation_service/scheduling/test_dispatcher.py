@@ -109,7 +109,7 @@ async def test_a_trigger_whose_slot_can_not_be_written_is_disabled_and_hurts_nob
         trigger = (await rota.get(bad)).triggers[0]
         assert not trigger.enabled
         assert trigger.disabled_reason == "Its slots can't be written; save it again to enable it."
-        assert trigger.disabled_time.ToDatetime(tzinfo=UTC) == FIRST
+        assert trigger.disable_time.ToDatetime(tzinfo=UTC) == FIRST
         assert await outcomes(rota, bad) == []
         assert len(await rota.runs(bad)) == 1
 

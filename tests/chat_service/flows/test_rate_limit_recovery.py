@@ -37,7 +37,7 @@ def asked(demo: DemoServer) -> list[str]:
 
 def reroutes(events: list[pb.TurnEvent]) -> list[tuple[int, int, str]]:
     found = [e.model_rerouted for e in events if e.HasField("model_rerouted")]
-    return [(getattr(one, "from"), one.to, one.reason) for one in found]
+    return [(one.previous_model_config_id, one.model_config_id, one.reason) for one in found]
 
 
 def standing(events: list[pb.TurnEvent]) -> str:

@@ -157,7 +157,8 @@ async def test_another_premium_model_in_the_middle_is_held_for_and_settled_with_
     other = model(-2, "demo-b", premium=True, reserve_tokens=50_000 if dearer else 10_000, **PRICE)
     chat = await serve(limited, other, credit=HELD)
     events = await chat.send("hello")
-    assert [e.model_rerouted.to for e in events if e.HasField("model_rerouted")] == [-2]
+    rerouted = [e.model_rerouted for e in events if e.HasField("model_rerouted")]
+    assert [each.model_config_id for each in rerouted] == [-2]
     assert events[-1].HasField("completed")
     assert [row.held_micros for row in await reservations(chat)] == [HELD]
     assert await settled(chat) == [cost(events)]
@@ -172,7 +173,8 @@ async def test_a_free_model_goes_on_in_the_middle_where_credit_for_another_is_mi
     chat = await serve(limited, dear, model(-3, "demo-b"), credit=HELD + 10)
     await used(chat, 50_000)
     events = await chat.send("hello")
-    assert [e.model_rerouted.to for e in events if e.HasField("model_rerouted")] == [-3]
+    rerouted = [e.model_rerouted for e in events if e.HasField("model_rerouted")]
+    assert [each.model_config_id for each in rerouted] == [-3]
     assert events[-1].HasField("completed")
     assert asked(demo) == ["demo-a-limited"] * 3 + ["demo-b"]
     assert [row.held_micros for row in await reservations(chat)] == [0, 20_000]
@@ -248,7 +250,7 @@ async def test_a_resume_without_credit_goes_on_with_a_free_model_when_auto(
     approval = approval_of(await chat.send(SCHEDULE))
     after = await chat.resume(approval.turn, approve(approval))
     rerouted = next(e.model_rerouted for e in after if e.HasField("model_rerouted"))
-    assert (getattr(rerouted, "from"), rerouted.to) == (-1, -2)
+    assert (rerouted.previous_model_config_id, rerouted.model_config_id) == (-1, -2)
     assert after[-1].HasField("completed")
     assert asked(demo)[-1] == "demo-b"
     assert (await chat.turn(approval.turn)).model_config_id == -2

@@ -127,7 +127,7 @@ class Screen:
         if event.model_rerouted is not None:
             return f"another model goes on: {self._reason(event.model_rerouted.reason)}"
         if event.retrying is not None:
-            wait = _format_wait(event.retrying.after)
+            wait = _format_wait(event.retrying.delay)
             return f"trying again{wait}: {self._reason(event.retrying.reason)}"
         if event.text_retracted is not None:
             was, self._retractable = self._retractable, False

@@ -388,7 +388,7 @@ def _trigger_line(trigger: Trigger, *, paused: bool) -> str:
     when = _next(trigger)
     if paused:
         when = f"paused; would be {when}" if trigger.next_fire_time is not None else "paused"
-    since = format_moment(trigger.disabled_time)
+    since = format_moment(trigger.disable_time)
     off = f"off since {since}: " if since else ""
     why = f" ({off}{sanitize(trigger.disabled_reason)})" if trigger.disabled_reason else ""
     return f"{sanitize(trigger.trigger_id)}: {when}{why}"

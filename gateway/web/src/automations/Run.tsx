@@ -115,7 +115,7 @@ function Body({ run, doing, again }: { run: Run; doing: Record<string, string>; 
 
 function Step({ step, doing, last }: { step: StepResult; doing: string | undefined; last: boolean }) {
   const [word, tone] = look(STEP, step.status);
-  const [start, end] = [dateOf(step.startedAt), dateOf(step.finishedAt)];
+  const [start, end] = [dateOf(step.startTime), dateOf(step.endTime)];
   return (
     <li>
       <p class="result-head">

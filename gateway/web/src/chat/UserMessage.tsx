@@ -3,7 +3,7 @@ import type { Image, Mention, Part } from "../gen/rota/chat/v1/chat_pb.js";
 import { href, resourceHref } from "../lib/router.js";
 import { idOf } from "../lib/rpc.js";
 import { Icon } from "../ui/Icon.js";
-import { dataUrl, cachedUrl } from "./images.js";
+import { urlOf } from "./images.js";
 import { UNTITLED } from "./models.js";
 
 export function UserMessage({ parts }: { parts: Part[] }) {
@@ -21,7 +21,7 @@ export function UserMessage({ parts }: { parts: Part[] }) {
 }
 
 function Picture({ image }: { image: Image }) {
-  const shown = image.data.length ? dataUrl(image.data) : cachedUrl(image.uri);
+  const shown = urlOf(image);
   if (shown) return <img src={shown} alt="A picture you sent" />;
   return <span class="picture-kept"><Icon name="picture" />A picture{image.mimeType && ` (${image.mimeType.replace("image/", "")})`}</span>;
 }

@@ -1,5 +1,6 @@
 /** Images of a message: checks, upload and local preview. */
 import { base64Encode } from "@bufbuild/protobuf/wire";
+import type { Image } from "../gen/rota/chat/v1/chat_pb.js";
 import { onLeave } from "../lib/session.js";
 
 export interface AttachedImage {
@@ -58,7 +59,7 @@ export function imageType(bytes: Uint8Array): string {
 
 const addresses = new WeakMap<Uint8Array, string>();
 
-export function dataUrl(bytes: Uint8Array): string {
+function dataUrl(bytes: Uint8Array): string {
   // Once: it is asked for whenever something beside it is drawn anew.
   const address = addresses.get(bytes) ?? `data:${imageType(bytes)};base64,${base64Encode(bytes)}`;
   addresses.set(bytes, address);
@@ -78,13 +79,15 @@ export async function cacheImage(image: AttachedImage): Promise<void> {
   seen.set(`sha256:${hex}`, image.shown);
 }
 
-export function cachedUrl(uri: string): string | undefined {
-  return seen.get(uri);
+/** Of its bytes, or of what was sent under its reference from here. */
+export function urlOf({ source }: Image): string | undefined {
+  if (source.case === "data") return dataUrl(source.value);
+  return source.case === "uri" ? seen.get(source.value) : undefined;
 }
 
 /** In base64, while the page knows them: of an image that was sent from here since it was opened. */
-export function bytesOf({ data, uri }: { data: Uint8Array; uri: string }): string | undefined {
-  return data.length ? base64Encode(data) : cachedUrl(uri)?.split(",")[1];
+export function bytesOf(image: Image): string | undefined {
+  return urlOf(image)?.split(",")[1];
 }
 
 function total(images: AttachedImage[]): number {

@@ -318,7 +318,7 @@ export class ThreadModel {
 /** Returns the text, then images, then mentions, whose titles the text contains. */
 function partsOf(saying: PendingMessage): Part[] {
   const text = saying.text ? [create(PartSchema, { part: { case: "text", value: saying.text } })] : [];
-  const images = saying.images.map((data) => create(PartSchema, { part: { case: "image", value: { data: base64Decode(data) } } }));
+  const images = saying.images.map((data) => create(PartSchema, { part: { case: "image", value: { source: { case: "data", value: base64Decode(data) } } } }));
   const mentions = saying.mentions.map(({ name, title }) => create(PartSchema, { part: { case: "mention", value: { name, displayName: title } } }));
   return [...text, ...images, ...mentions];
 }

@@ -4,6 +4,7 @@ from buf.validate import validate_pb2 as _validate_pb2
 from google.api import annotations_pb2 as _annotations_pb2
 from google.api import client_pb2 as _client_pb2
 from google.api import field_behavior_pb2 as _field_behavior_pb2
+from google.api import field_info_pb2 as _field_info_pb2
 from google.api import resource_pb2 as _resource_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import empty_pb2 as _empty_pb2
@@ -144,7 +145,7 @@ class ExecutionBlock(_message.Message):
     def __init__(self, timeout_seconds: _Optional[int] = ..., max_retries: _Optional[int] = ..., retry_backoff: _Optional[str] = ..., concurrency: _Optional[str] = ..., budget_cap_usd: _Optional[float] = ..., on_failure: _Optional[_Iterable[_Union[PlanStep, _Mapping]]] = ...) -> None: ...
 
 class Trigger(_message.Message):
-    __slots__ = ("name", "trigger_id", "type", "config", "static_inputs", "enabled", "next_fire_time", "last_fire_time", "disabled_reason", "etag", "payload_digest", "next_slot", "skipped_slots", "disabled_time")
+    __slots__ = ("name", "trigger_id", "type", "config", "static_inputs", "enabled", "next_fire_time", "last_fire_time", "disabled_reason", "etag", "payload_digest", "next_slot", "skipped_slots", "disable_time")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TRIGGER_ID_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
@@ -158,7 +159,7 @@ class Trigger(_message.Message):
     PAYLOAD_DIGEST_FIELD_NUMBER: _ClassVar[int]
     NEXT_SLOT_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_SLOTS_FIELD_NUMBER: _ClassVar[int]
-    DISABLED_TIME_FIELD_NUMBER: _ClassVar[int]
+    DISABLE_TIME_FIELD_NUMBER: _ClassVar[int]
     name: str
     trigger_id: str
     type: str
@@ -172,8 +173,8 @@ class Trigger(_message.Message):
     payload_digest: str
     next_slot: PlannedSlot
     skipped_slots: _containers.RepeatedCompositeFieldContainer[SkippedSlot]
-    disabled_time: _timestamp_pb2.Timestamp
-    def __init__(self, name: _Optional[str] = ..., trigger_id: _Optional[str] = ..., type: _Optional[str] = ..., config: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., static_inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., enabled: _Optional[bool] = ..., next_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disabled_reason: _Optional[str] = ..., etag: _Optional[str] = ..., payload_digest: _Optional[str] = ..., next_slot: _Optional[_Union[PlannedSlot, _Mapping]] = ..., skipped_slots: _Optional[_Iterable[_Union[SkippedSlot, _Mapping]]] = ..., disabled_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    disable_time: _timestamp_pb2.Timestamp
+    def __init__(self, name: _Optional[str] = ..., trigger_id: _Optional[str] = ..., type: _Optional[str] = ..., config: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., static_inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., enabled: _Optional[bool] = ..., next_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_fire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., disabled_reason: _Optional[str] = ..., etag: _Optional[str] = ..., payload_digest: _Optional[str] = ..., next_slot: _Optional[_Union[PlannedSlot, _Mapping]] = ..., skipped_slots: _Optional[_Iterable[_Union[SkippedSlot, _Mapping]]] = ..., disable_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class SkippedSlot(_message.Message):
     __slots__ = ("slot_time", "fire_time", "local_time", "user", "note", "create_time")
@@ -334,7 +335,7 @@ class Run(_message.Message):
     def __init__(self, name: _Optional[str] = ..., state: _Optional[_Union[Run.State, str]] = ..., trigger: _Optional[str] = ..., slot_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., definition_snapshot: _Optional[_Union[AutomationDefinition, _Mapping]] = ..., revision: _Optional[int] = ..., trigger_payload: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., inputs: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., step_results: _Optional[_Iterable[_Union[StepResult, _Mapping]]] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., artifacts: _Optional[_Iterable[_Union[Artifact, _Mapping]]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., attempt: _Optional[int] = ..., backfill: _Optional[bool] = ...) -> None: ...
 
 class StepResult(_message.Message):
-    __slots__ = ("step_id", "action", "status", "attempts", "started_at", "finished_at", "session_id", "output", "error", "usage", "notes")
+    __slots__ = ("step_id", "action", "status", "attempts", "start_time", "end_time", "session_id", "output", "error", "usage", "notes")
     class Status(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATUS_UNSPECIFIED: _ClassVar[StepResult.Status]
@@ -355,8 +356,8 @@ class StepResult(_message.Message):
     ACTION_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
-    STARTED_AT_FIELD_NUMBER: _ClassVar[int]
-    FINISHED_AT_FIELD_NUMBER: _ClassVar[int]
+    START_TIME_FIELD_NUMBER: _ClassVar[int]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
@@ -366,14 +367,14 @@ class StepResult(_message.Message):
     action: str
     status: StepResult.Status
     attempts: int
-    started_at: _timestamp_pb2.Timestamp
-    finished_at: _timestamp_pb2.Timestamp
+    start_time: _timestamp_pb2.Timestamp
+    end_time: _timestamp_pb2.Timestamp
     session_id: str
     output: _struct_pb2.Value
     error: _status_pb2.Status
     usage: Usage
     notes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, step_id: _Optional[str] = ..., action: _Optional[str] = ..., status: _Optional[_Union[StepResult.Status, str]] = ..., attempts: _Optional[int] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., session_id: _Optional[str] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, step_id: _Optional[str] = ..., action: _Optional[str] = ..., status: _Optional[_Union[StepResult.Status, str]] = ..., attempts: _Optional[int] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., session_id: _Optional[str] = ..., output: _Optional[_Union[_struct_pb2.Value, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., notes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Artifact(_message.Message):
     __slots__ = ("artifact_id", "step_id", "mime_type", "content")

@@ -24,28 +24,33 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.api import field_info_pb2 as google_dot_api_dot_field__info__pb2
 from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from rota.options.v1 import options_pb2 as rota_dot_options_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rota/automation/v1/webhook.proto\x12\x12rota.automation.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x06\n\x07Webhook\x12\x1f\n\x04name\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x08\xbaH\x04r\x02\x18\x64R\x04name\x12\x1a\n\x03uri\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0fR\x03uri\x12v\n\x0b\x65vent_types\x18\x03 \x03(\tBU\xbaHR\x92\x01O\x10\x14\x18\x01\"IrGR\nrun.failedR\x11\x61utomation.pausedR\x12\x61utomation.resumedR\x12\x61pproval.requestedR\neventTypes\x12\x1f\n\x08\x64isabled\x18\x04 \x01(\x08H\x00R\x08\x64isabled\x88\x01\x01\x12-\n\x0f\x64isabled_reason\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03R\x0e\x64isabledReason\x12\x1f\n\x06secret\x18\x06 \x01(\tB\x07\x80\x01\x01\xe2\x41\x01\x03R\x06secret\x12N\n\x12secret_create_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x10secretCreateTime\x12_\n\x1bprevious_secret_expire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x18previousSecretExpireTime\x12\x41\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\x12\x1b\n\x04\x65tag\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tag\x12+\n\x0epayload_digest\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03R\rpayloadDigest:H\xea\x41\x45\n\x10rota.dev/Webhook\x12\x1eworkspaces/{workspace}/webhook*\x08webhooks2\x07webhookB\x0b\n\t_disabled\"\xc5\x05\n\x0fWebhookDelivery\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12#\n\nevent_type\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\teventType\x12\x1e\n\x07subject\x18\x03 \x01(\tB\x04\xe2\x41\x01\x03R\x07subject\x12\x18\n\x04\x62ody\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03R\x04\x62ody\x12\x45\n\x05state\x18\x05 \x01(\x0e\x32).rota.automation.v1.WebhookDelivery.StateB\x04\xe2\x41\x01\x03R\x05state\x12 \n\x08\x61ttempts\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x08\x61ttempts\x12%\n\x0bstatus_code\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03R\nstatusCode\x12\x1a\n\x05\x65rror\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03R\x05\x65rror\x12\x41\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12L\n\x11next_attempt_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0fnextAttemptTime\x12;\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x07\x65ndTime\"F\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\r\n\tDELIVERED\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03:w\xea\x41t\n\x18rota.dev/WebhookDelivery\x12\x34workspaces/{workspace}/webhook/deliveries/{delivery}*\x11webhookDeliveries2\x0fwebhookDelivery\"S\n\x11GetWebhookRequest\x12>\n\x04name\x18\x01 \x01(\tB*\xe2\x41\x01\x02\xbaH#r!2\x1f^workspaces/[^/]{1,63}/webhook$R\x04name\"\xab\x02\n\x14UpdateWebhookRequest\x12\x41\n\x07webhook\x18\x01 \x01(\x0b\x32\x1b.rota.automation.v1.WebhookB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07webhook\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12*\n\nrequest_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\x12#\n\rvalidate_only\x18\x04 \x01(\x08R\x0cvalidateOnly\x12\x42\n\x0epayload_digest\x18\x05 \x01(\tB\x1b\xbaH\x18r\x13\x32\x11^[0-9a-fA-F]{64}$\xd8\x01\x01R\rpayloadDigest\"\xce\x01\n\x1aRotateWebhookSecretRequest\x12>\n\x04name\x18\x01 \x01(\tB*\xe2\x41\x01\x02\xbaH#r!2\x1f^workspaces/[^/]{1,63}/webhook$R\x04name\x12\x1b\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x04\x65tag\x12\'\n\x0frevoke_previous\x18\x03 \x01(\x08R\x0erevokePrevious\x12*\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\"\x80\x01\n\x12TestWebhookRequest\x12>\n\x04name\x18\x01 \x01(\tB*\xe2\x41\x01\x02\xbaH#r!2\x1f^workspaces/[^/]{1,63}/webhook$R\x04name\x12*\n\nrequest_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01R\trequestId\"q\n\x19GetWebhookDeliveryRequest\x12T\n\x04name\x18\x01 \x01(\tB@\xe2\x41\x01\x02\xbaH9r725^workspaces/[^/]{1,63}/webhook/deliveries/[^/]{1,63}$R\x04name\"\xd3\x01\n\x1cListWebhookDeliveriesRequest\x12\x42\n\x06parent\x18\x01 \x01(\tB*\xe2\x41\x01\x02\xbaH#r!2\x1f^workspaces/[^/]{1,63}/webhook$R\x06parent\x12$\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0fR\tpageToken\x12 \n\x06\x66ilter\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07R\x06\x66ilter\"\x9b\x01\n\x1dListWebhookDeliveriesResponse\x12R\n\x12webhook_deliveries\x18\x01 \x03(\x0b\x32#.rota.automation.v1.WebhookDeliveryR\x11webhookDeliveries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageTokenb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n rota/automation/v1/webhook.proto\x12\x12rota.automation.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1bgoogle/api/field_info.proto\x1a\x19google/api/resource.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1drota/options/v1/options.proto\"\x9a\x06\n\x07Webhook\x12\x1f\n\x04name\x18\x01 \x01(\tB\x0b\xe2\x41\x01\x08\xbaH\x04r\x02\x18\x64R\x04name\x12\x1e\n\x03uri\x18\x02 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0fR\x03uri\x12z\n\x0b\x65vent_types\x18\x03 \x03(\tBY\xe2\x41\x01\x01\xbaHR\x92\x01O\x10\x14\x18\x01\"IrGR\nrun.failedR\x11\x61utomation.pausedR\x12\x61utomation.resumedR\x12\x61pproval.requestedR\neventTypes\x12%\n\x08\x64isabled\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01H\x00R\x08\x64isabled\x88\x01\x01\x12-\n\x0f\x64isabled_reason\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03R\x0e\x64isabledReason\x12 \n\x06secret\x18\x06 \x01(\tB\x08\xe2\x41\x01\x03\xf8\xa6\x19\x01R\x06secret\x12N\n\x12secret_create_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x10secretCreateTime\x12_\n\x1bprevious_secret_expire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x18previousSecretExpireTime\x12\x41\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12\x41\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\nupdateTime\x12\x1f\n\x04\x65tag\x18\x0b \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\x12+\n\x0epayload_digest\x18\x0c \x01(\tB\x04\xe2\x41\x01\x03R\rpayloadDigest:H\xea\x41\x45\n\x10rota.dev/Webhook\x12\x1eworkspaces/{workspace}/webhook*\x08webhooks2\x07webhookB\x0b\n\t_disabled\"\xcb\x05\n\x0fWebhookDelivery\x12\x18\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x08R\x04name\x12#\n\nevent_type\x18\x02 \x01(\tB\x04\xe2\x41\x01\x03R\teventType\x12$\n\x07subject\x18\x03 \x01(\tB\n\xe2\x41\x01\x03\xfa\x41\x03\n\x01*R\x07subject\x12\x18\n\x04\x62ody\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03R\x04\x62ody\x12\x45\n\x05state\x18\x05 \x01(\x0e\x32).rota.automation.v1.WebhookDelivery.StateB\x04\xe2\x41\x01\x03R\x05state\x12 \n\x08\x61ttempts\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03R\x08\x61ttempts\x12%\n\x0bstatus_code\x18\x07 \x01(\x05\x42\x04\xe2\x41\x01\x03R\nstatusCode\x12\x1a\n\x05\x65rror\x18\x08 \x01(\tB\x04\xe2\x41\x01\x03R\x05\x65rror\x12\x41\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\ncreateTime\x12L\n\x11next_attempt_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x0fnextAttemptTime\x12;\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03R\x07\x65ndTime\"F\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\r\n\tDELIVERED\x10\x02\x12\n\n\x06\x46\x41ILED\x10\x03:w\xea\x41t\n\x18rota.dev/WebhookDelivery\x12\x34workspaces/{workspace}/webhook/deliveries/{delivery}*\x11webhookDeliveries2\x0fwebhookDelivery\"h\n\x11GetWebhookRequest\x12S\n\x04name\x18\x01 \x01(\tB?\xe2\x41\x01\x02\xfa\x41\x12\n\x10rota.dev/Webhook\xbaH#r!2\x1f^workspaces/[^/]{1,63}/webhook$R\x04name\"\xc7\x02\n\x14UpdateWebhookRequest\x12\x41\n\x07webhook\x18\x01 \x01(\x0b\x32\x1b.rota.automation.v1.WebhookB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x07webhook\x12\x41\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x04\xe2\x41\x01\x01R\nupdateMask\x12\x36\n\nrequest_id\x18\x03 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01R\trequestId\x12)\n\rvalidate_only\x18\x04 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0cvalidateOnly\x12\x46\n\x0epayload_digest\x18\x05 \x01(\tB\x1f\xe2\x41\x01\x01\xbaH\x18r\x13\x32\x11^[0-9a-fA-F]{64}$\xd8\x01\x01R\rpayloadDigest\"\xf9\x01\n\x1aRotateWebhookSecretRequest\x12S\n\x04name\x18\x01 \x01(\tB?\xe2\x41\x01\x02\xfa\x41\x12\n\x10rota.dev/Webhook\xbaH#r!2\x1f^workspaces/[^/]{1,63}/webhook$R\x04name\x12\x1f\n\x04\x65tag\x18\x02 \x01(\tB\x0b\xe2\x41\x01\x01\xbaH\x04r\x02\x18@R\x04\x65tag\x12-\n\x0frevoke_previous\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01R\x0erevokePrevious\x12\x36\n\nrequest_id\x18\x04 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01R\trequestId\"\xa1\x01\n\x12TestWebhookRequest\x12S\n\x04name\x18\x01 \x01(\tB?\xe2\x41\x01\x02\xfa\x41\x12\n\x10rota.dev/Webhook\xbaH#r!2\x1f^workspaces/[^/]{1,63}/webhook$R\x04name\x12\x36\n\nrequest_id\x18\x02 \x01(\tB\x17\xe2\x41\x01\x01\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\xe2\x8c\xcf\xd7\x08\x02\x08\x01R\trequestId\"\x8e\x01\n\x19GetWebhookDeliveryRequest\x12q\n\x04name\x18\x01 \x01(\tB]\xe2\x41\x01\x02\xfa\x41\x1a\n\x18rota.dev/WebhookDelivery\xbaH9r725^workspaces/[^/]{1,63}/webhook/deliveries/[^/]{1,63}$R\x04name\"\xfc\x01\n\x1cListWebhookDeliveriesRequest\x12_\n\x06parent\x18\x01 \x01(\tBG\xe2\x41\x01\x02\xfa\x41\x1a\x12\x18rota.dev/WebhookDelivery\xbaH#r!2\x1f^workspaces/[^/]{1,63}/webhook$R\x06parent\x12(\n\tpage_size\x18\x02 \x01(\x05\x42\x0b\xe2\x41\x01\x01\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12+\n\npage_token\x18\x03 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xd0\x0fR\tpageToken\x12$\n\x06\x66ilter\x18\x04 \x01(\tB\x0c\xe2\x41\x01\x01\xbaH\x05r\x03\x18\xe8\x07R\x06\x66ilter\"\x9b\x01\n\x1dListWebhookDeliveriesResponse\x12R\n\x12webhook_deliveries\x18\x01 \x03(\x0b\x32#.rota.automation.v1.WebhookDeliveryR\x11webhookDeliveries\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageTokenBk\n\x16\x64\x65v.rota.automation.v1B\x0cWebhookProtoP\x01Z,rota.dev/gen/rota/automation/v1;automationv1\xaa\x02\x12Rota.Automation.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rota.automation.v1.webhook_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\026dev.rota.automation.v1B\014WebhookProtoP\001Z,rota.dev/gen/rota/automation/v1;automationv1\252\002\022Rota.Automation.V1'
   _globals['_WEBHOOK'].fields_by_name['name']._loaded_options = None
   _globals['_WEBHOOK'].fields_by_name['name']._serialized_options = b'\342A\001\010\272H\004r\002\030d'
   _globals['_WEBHOOK'].fields_by_name['uri']._loaded_options = None
-  _globals['_WEBHOOK'].fields_by_name['uri']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_WEBHOOK'].fields_by_name['uri']._serialized_options = b'\342A\001\001\272H\005r\003\030\320\017'
   _globals['_WEBHOOK'].fields_by_name['event_types']._loaded_options = None
-  _globals['_WEBHOOK'].fields_by_name['event_types']._serialized_options = b'\272HR\222\001O\020\024\030\001\"IrGR\nrun.failedR\021automation.pausedR\022automation.resumedR\022approval.requested'
+  _globals['_WEBHOOK'].fields_by_name['event_types']._serialized_options = b'\342A\001\001\272HR\222\001O\020\024\030\001\"IrGR\nrun.failedR\021automation.pausedR\022automation.resumedR\022approval.requested'
+  _globals['_WEBHOOK'].fields_by_name['disabled']._loaded_options = None
+  _globals['_WEBHOOK'].fields_by_name['disabled']._serialized_options = b'\342A\001\001'
   _globals['_WEBHOOK'].fields_by_name['disabled_reason']._loaded_options = None
   _globals['_WEBHOOK'].fields_by_name['disabled_reason']._serialized_options = b'\342A\001\003'
   _globals['_WEBHOOK'].fields_by_name['secret']._loaded_options = None
-  _globals['_WEBHOOK'].fields_by_name['secret']._serialized_options = b'\200\001\001\342A\001\003'
+  _globals['_WEBHOOK'].fields_by_name['secret']._serialized_options = b'\342A\001\003\370\246\031\001'
   _globals['_WEBHOOK'].fields_by_name['secret_create_time']._loaded_options = None
   _globals['_WEBHOOK'].fields_by_name['secret_create_time']._serialized_options = b'\342A\001\003'
   _globals['_WEBHOOK'].fields_by_name['previous_secret_expire_time']._loaded_options = None
@@ -55,7 +60,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEBHOOK'].fields_by_name['update_time']._loaded_options = None
   _globals['_WEBHOOK'].fields_by_name['update_time']._serialized_options = b'\342A\001\003'
   _globals['_WEBHOOK'].fields_by_name['etag']._loaded_options = None
-  _globals['_WEBHOOK'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_WEBHOOK'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
   _globals['_WEBHOOK'].fields_by_name['payload_digest']._loaded_options = None
   _globals['_WEBHOOK'].fields_by_name['payload_digest']._serialized_options = b'\342A\001\003'
   _globals['_WEBHOOK']._loaded_options = None
@@ -65,7 +70,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEBHOOKDELIVERY'].fields_by_name['event_type']._loaded_options = None
   _globals['_WEBHOOKDELIVERY'].fields_by_name['event_type']._serialized_options = b'\342A\001\003'
   _globals['_WEBHOOKDELIVERY'].fields_by_name['subject']._loaded_options = None
-  _globals['_WEBHOOKDELIVERY'].fields_by_name['subject']._serialized_options = b'\342A\001\003'
+  _globals['_WEBHOOKDELIVERY'].fields_by_name['subject']._serialized_options = b'\342A\001\003\372A\003\n\001*'
   _globals['_WEBHOOKDELIVERY'].fields_by_name['body']._loaded_options = None
   _globals['_WEBHOOKDELIVERY'].fields_by_name['body']._serialized_options = b'\342A\001\003'
   _globals['_WEBHOOKDELIVERY'].fields_by_name['state']._loaded_options = None
@@ -85,51 +90,57 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WEBHOOKDELIVERY']._loaded_options = None
   _globals['_WEBHOOKDELIVERY']._serialized_options = b'\352At\n\030rota.dev/WebhookDelivery\0224workspaces/{workspace}/webhook/deliveries/{delivery}*\021webhookDeliveries2\017webhookDelivery'
   _globals['_GETWEBHOOKREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_GETWEBHOOKREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H#r!2\037^workspaces/[^/]{1,63}/webhook$'
+  _globals['_GETWEBHOOKREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\022\n\020rota.dev/Webhook\272H#r!2\037^workspaces/[^/]{1,63}/webhook$'
   _globals['_UPDATEWEBHOOKREQUEST'].fields_by_name['webhook']._loaded_options = None
   _globals['_UPDATEWEBHOOKREQUEST'].fields_by_name['webhook']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_UPDATEWEBHOOKREQUEST'].fields_by_name['update_mask']._loaded_options = None
+  _globals['_UPDATEWEBHOOKREQUEST'].fields_by_name['update_mask']._serialized_options = b'\342A\001\001'
   _globals['_UPDATEWEBHOOKREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_UPDATEWEBHOOKREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_UPDATEWEBHOOKREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001\342\214\317\327\010\002\010\001'
+  _globals['_UPDATEWEBHOOKREQUEST'].fields_by_name['validate_only']._loaded_options = None
+  _globals['_UPDATEWEBHOOKREQUEST'].fields_by_name['validate_only']._serialized_options = b'\342A\001\001'
   _globals['_UPDATEWEBHOOKREQUEST'].fields_by_name['payload_digest']._loaded_options = None
-  _globals['_UPDATEWEBHOOKREQUEST'].fields_by_name['payload_digest']._serialized_options = b'\272H\030r\0232\021^[0-9a-fA-F]{64}$\330\001\001'
+  _globals['_UPDATEWEBHOOKREQUEST'].fields_by_name['payload_digest']._serialized_options = b'\342A\001\001\272H\030r\0232\021^[0-9a-fA-F]{64}$\330\001\001'
   _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H#r!2\037^workspaces/[^/]{1,63}/webhook$'
+  _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\022\n\020rota.dev/Webhook\272H#r!2\037^workspaces/[^/]{1,63}/webhook$'
   _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['etag']._loaded_options = None
-  _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['etag']._serialized_options = b'\342A\001\001\272H\004r\002\030@'
+  _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['revoke_previous']._loaded_options = None
+  _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['revoke_previous']._serialized_options = b'\342A\001\001'
   _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_ROTATEWEBHOOKSECRETREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001\342\214\317\327\010\002\010\001'
   _globals['_TESTWEBHOOKREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_TESTWEBHOOKREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H#r!2\037^workspaces/[^/]{1,63}/webhook$'
+  _globals['_TESTWEBHOOKREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\022\n\020rota.dev/Webhook\272H#r!2\037^workspaces/[^/]{1,63}/webhook$'
   _globals['_TESTWEBHOOKREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_TESTWEBHOOKREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_TESTWEBHOOKREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\001\272H\010r\003\260\001\001\330\001\001\342\214\317\327\010\002\010\001'
   _globals['_GETWEBHOOKDELIVERYREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_GETWEBHOOKDELIVERYREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\272H9r725^workspaces/[^/]{1,63}/webhook/deliveries/[^/]{1,63}$'
+  _globals['_GETWEBHOOKDELIVERYREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002\372A\032\n\030rota.dev/WebhookDelivery\272H9r725^workspaces/[^/]{1,63}/webhook/deliveries/[^/]{1,63}$'
   _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['parent']._loaded_options = None
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\272H#r!2\037^workspaces/[^/]{1,63}/webhook$'
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002\372A\032\022\030rota.dev/WebhookDelivery\272H#r!2\037^workspaces/[^/]{1,63}/webhook$'
   _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\342A\001\001\272H\004\032\002(\000'
   _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\320\017'
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\342A\001\001\272H\005r\003\030\320\017'
   _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['filter']._loaded_options = None
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['filter']._serialized_options = b'\272H\005r\003\030\350\007'
-  _globals['_WEBHOOK']._serialized_start=213
-  _globals['_WEBHOOK']._serialized_end=988
-  _globals['_WEBHOOKDELIVERY']._serialized_start=991
-  _globals['_WEBHOOKDELIVERY']._serialized_end=1700
-  _globals['_WEBHOOKDELIVERY_STATE']._serialized_start=1509
-  _globals['_WEBHOOKDELIVERY_STATE']._serialized_end=1579
-  _globals['_GETWEBHOOKREQUEST']._serialized_start=1702
-  _globals['_GETWEBHOOKREQUEST']._serialized_end=1785
-  _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=1788
-  _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=2087
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=2090
-  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=2296
-  _globals['_TESTWEBHOOKREQUEST']._serialized_start=2299
-  _globals['_TESTWEBHOOKREQUEST']._serialized_end=2427
-  _globals['_GETWEBHOOKDELIVERYREQUEST']._serialized_start=2429
-  _globals['_GETWEBHOOKDELIVERYREQUEST']._serialized_end=2542
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=2545
-  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=2756
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=2759
-  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=2914
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST'].fields_by_name['filter']._serialized_options = b'\342A\001\001\272H\005r\003\030\350\007'
+  _globals['_WEBHOOK']._serialized_start=273
+  _globals['_WEBHOOK']._serialized_end=1067
+  _globals['_WEBHOOKDELIVERY']._serialized_start=1070
+  _globals['_WEBHOOKDELIVERY']._serialized_end=1785
+  _globals['_WEBHOOKDELIVERY_STATE']._serialized_start=1594
+  _globals['_WEBHOOKDELIVERY_STATE']._serialized_end=1664
+  _globals['_GETWEBHOOKREQUEST']._serialized_start=1787
+  _globals['_GETWEBHOOKREQUEST']._serialized_end=1891
+  _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=1894
+  _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=2221
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_start=2224
+  _globals['_ROTATEWEBHOOKSECRETREQUEST']._serialized_end=2473
+  _globals['_TESTWEBHOOKREQUEST']._serialized_start=2476
+  _globals['_TESTWEBHOOKREQUEST']._serialized_end=2637
+  _globals['_GETWEBHOOKDELIVERYREQUEST']._serialized_start=2640
+  _globals['_GETWEBHOOKDELIVERYREQUEST']._serialized_end=2782
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_start=2785
+  _globals['_LISTWEBHOOKDELIVERIESREQUEST']._serialized_end=3037
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_start=3040
+  _globals['_LISTWEBHOOKDELIVERIESRESPONSE']._serialized_end=3195
 # @@protoc_insertion_point(module_scope)

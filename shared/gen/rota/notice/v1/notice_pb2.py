@@ -23,35 +23,38 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.api import resource_pb2 as google_dot_api_dot_resource__pb2
 from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brota/notice/v1/notice.proto\x12\x0erota.notice.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x01\n\rNotifyRequest\x12T\n\tworkspace\x18\x01 \x01(\tB6\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12R\n\x12\x61pproval_requested\x18\x02 \x01(\x0b\x32!.rota.notice.v1.ApprovalRequestedH\x00R\x11\x61pprovalRequestedB\x0f\n\x06notice\x12\x05\xbaH\x02\x08\x01\"\xf6\x02\n\x11\x41pprovalRequested\x12R\n\x08\x61pproval\x18\x01 \x01(\tB6\xbaH3r12/^workspaces/[^/]{1,63}/approvals/[0-9a-f-]{36}$R\x08\x61pproval\x12V\n\x04turn\x18\x02 \x01(\tBB\xbaH?r=2;^workspaces/[^/]{1,63}/threads/[^/]{1,63}/turns/[^/]{1,63}$R\x04turn\x12+\n\x0b\x61\x63tion_type\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\nactionType\x12\x43\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\ncreateTime\x12\x43\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\nexpireTime2P\n\rNoticeService\x12?\n\x06Notify\x12\x1d.rota.notice.v1.NotifyRequest\x1a\x16.google.protobuf.Emptyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1brota/notice/v1/notice.proto\x12\x0erota.notice.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x19google/api/resource.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n\rNotifyRequest\x12o\n\tworkspace\x18\x01 \x01(\tBQ\xe2\x41\x01\x02\xfa\x41\x14\n\x12rota.dev/Workspace\xbaH3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\tworkspace\x12R\n\x12\x61pproval_requested\x18\x02 \x01(\x0b\x32!.rota.notice.v1.ApprovalRequestedH\x00R\x11\x61pprovalRequestedB\x0f\n\x06notice\x12\x05\xbaH\x02\x08\x01\"\xb2\x03\n\x11\x41pprovalRequested\x12l\n\x08\x61pproval\x18\x01 \x01(\tBP\xe2\x41\x01\x02\xfa\x41\x13\n\x11rota.dev/Approval\xbaH3r12/^workspaces/[^/]{1,63}/approvals/[0-9a-f-]{36}$R\x08\x61pproval\x12l\n\x04turn\x18\x02 \x01(\tBX\xe2\x41\x01\x02\xfa\x41\x0f\n\rrota.dev/Turn\xbaH?r=2;^workspaces/[^/]{1,63}/threads/[^/]{1,63}/turns/[^/]{1,63}$R\x04turn\x12/\n\x0b\x61\x63tion_type\x18\x03 \x01(\tB\x0e\xe2\x41\x01\x02\xbaH\x07r\x05\x10\x01\x18\xc8\x01R\nactionType\x12G\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\ncreateTime\x12G\n\x0b\x65xpire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\nexpireTime2P\n\rNoticeService\x12?\n\x06Notify\x12\x1d.rota.notice.v1.NotifyRequest\x1a\x16.google.protobuf.EmptyBZ\n\x12\x64\x65v.rota.notice.v1B\x0bNoticeProtoP\x01Z$rota.dev/gen/rota/notice/v1;noticev1\xaa\x02\x0eRota.Notice.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'rota.notice.v1.notice_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\022dev.rota.notice.v1B\013NoticeProtoP\001Z$rota.dev/gen/rota/notice/v1;noticev1\252\002\016Rota.Notice.V1'
   _globals['_NOTIFYREQUEST'].oneofs_by_name['notice']._loaded_options = None
   _globals['_NOTIFYREQUEST'].oneofs_by_name['notice']._serialized_options = b'\272H\002\010\001'
   _globals['_NOTIFYREQUEST'].fields_by_name['workspace']._loaded_options = None
-  _globals['_NOTIFYREQUEST'].fields_by_name['workspace']._serialized_options = b'\272H3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
+  _globals['_NOTIFYREQUEST'].fields_by_name['workspace']._serialized_options = b'\342A\001\002\372A\024\n\022rota.dev/Workspace\272H3r12/^workspaces/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
   _globals['_APPROVALREQUESTED'].fields_by_name['approval']._loaded_options = None
-  _globals['_APPROVALREQUESTED'].fields_by_name['approval']._serialized_options = b'\272H3r12/^workspaces/[^/]{1,63}/approvals/[0-9a-f-]{36}$'
+  _globals['_APPROVALREQUESTED'].fields_by_name['approval']._serialized_options = b'\342A\001\002\372A\023\n\021rota.dev/Approval\272H3r12/^workspaces/[^/]{1,63}/approvals/[0-9a-f-]{36}$'
   _globals['_APPROVALREQUESTED'].fields_by_name['turn']._loaded_options = None
-  _globals['_APPROVALREQUESTED'].fields_by_name['turn']._serialized_options = b'\272H?r=2;^workspaces/[^/]{1,63}/threads/[^/]{1,63}/turns/[^/]{1,63}$'
+  _globals['_APPROVALREQUESTED'].fields_by_name['turn']._serialized_options = b'\342A\001\002\372A\017\n\rrota.dev/Turn\272H?r=2;^workspaces/[^/]{1,63}/threads/[^/]{1,63}/turns/[^/]{1,63}$'
   _globals['_APPROVALREQUESTED'].fields_by_name['action_type']._loaded_options = None
-  _globals['_APPROVALREQUESTED'].fields_by_name['action_type']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_APPROVALREQUESTED'].fields_by_name['action_type']._serialized_options = b'\342A\001\002\272H\007r\005\020\001\030\310\001'
   _globals['_APPROVALREQUESTED'].fields_by_name['create_time']._loaded_options = None
-  _globals['_APPROVALREQUESTED'].fields_by_name['create_time']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_APPROVALREQUESTED'].fields_by_name['create_time']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
   _globals['_APPROVALREQUESTED'].fields_by_name['expire_time']._loaded_options = None
-  _globals['_APPROVALREQUESTED'].fields_by_name['expire_time']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_NOTIFYREQUEST']._serialized_start=139
-  _globals['_NOTIFYREQUEST']._serialized_end=341
-  _globals['_APPROVALREQUESTED']._serialized_start=344
-  _globals['_APPROVALREQUESTED']._serialized_end=718
-  _globals['_NOTICESERVICE']._serialized_start=720
-  _globals['_NOTICESERVICE']._serialized_end=800
+  _globals['_APPROVALREQUESTED'].fields_by_name['expire_time']._serialized_options = b'\342A\001\002\272H\003\310\001\001'
+  _globals['_NOTIFYREQUEST']._serialized_start=199
+  _globals['_NOTIFYREQUEST']._serialized_end=428
+  _globals['_APPROVALREQUESTED']._serialized_start=431
+  _globals['_APPROVALREQUESTED']._serialized_end=865
+  _globals['_NOTICESERVICE']._serialized_start=867
+  _globals['_NOTICESERVICE']._serialized_end=947
 # @@protoc_insertion_point(module_scope)

@@ -2511,14 +2511,14 @@ class StepResult(betterproto2.Message):
     Tries so far.
     """
 
-    started_at: "datetime.datetime | None" = betterproto2.field(
+    start_time: "datetime.datetime | None" = betterproto2.field(
         5, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
     )
     """
     When its first try began.
     """
 
-    finished_at: "datetime.datetime | None" = betterproto2.field(
+    end_time: "datetime.datetime | None" = betterproto2.field(
         6, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
     )
     """
@@ -2688,7 +2688,7 @@ class Trigger(betterproto2.Message):
     Output only. The slots to come that SkipNextSlot skipped, the earliest first.
     """
 
-    disabled_time: "datetime.datetime | None" = betterproto2.field(
+    disable_time: "datetime.datetime | None" = betterproto2.field(
         14, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Timestamp, optional=True
     )
     """

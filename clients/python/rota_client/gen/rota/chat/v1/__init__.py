@@ -567,8 +567,8 @@ class DecideApprovalRequest(betterproto2.Message):
 
     name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Required. `workspaces/{w}/approvals/{a}`. May be left empty when
-    decision.approval is set.
+    `workspaces/{w}/approvals/{a}`. May be left empty when decision.approval is
+    set; one of the two is required.
     """
 
     decision: "Decision | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
@@ -859,23 +859,30 @@ class Image(betterproto2.Message):
     """
     A picture: png, jpeg, webp or gif by content, at most 5 MiB. A message has at
     most 20, of at most 20 MiB together.
+
+    Oneofs:
+        - source: Required. One of the two.
     """
 
-    uri: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+    uri: "str | None" = betterproto2.field(
+        1, betterproto2.TYPE_STRING, optional=True, group="source"
+    )
     """
-    Where it is. In a request, either data or a uri, http or https, that is
-    fetched once. In an answer, the reference the service keeps it under:
-    `sha256:` and the hash of its bytes in hexadecimal.
+    Where it is: in a request, an http or https address that is fetched once;
+    in an answer, the reference the service keeps it under: `sha256:` and the
+    hash of its bytes in hexadecimal.
     """
 
-    data: "bytes" = betterproto2.field(2, betterproto2.TYPE_BYTES)
+    data: "bytes | None" = betterproto2.field(
+        2, betterproto2.TYPE_BYTES, optional=True, group="source"
+    )
     """
     Its bytes. Never sent back in lists.
     """
 
     mime_type: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
     """
-    Media type. Output only: it is found from the content.
+    Output only. Media type, found from the content; one that is sent is ignored.
     """
 
 
@@ -1362,12 +1369,12 @@ class ModelRerouted(betterproto2.Message):
     Another model goes on.
     """
 
-    from_: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
+    previous_model_config_id: "int" = betterproto2.field(1, betterproto2.TYPE_INT64)
     """
     The configuration that was used.
     """
 
-    to: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
+    model_config_id: "int" = betterproto2.field(2, betterproto2.TYPE_INT64)
     """
     The configuration that goes on.
     """
@@ -1525,8 +1532,8 @@ class PreviewDecisionRequest(betterproto2.Message):
 
     name: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
     """
-    Required. `workspaces/{w}/approvals/{a}`. May be left empty when
-    decision.approval is set.
+    `workspaces/{w}/approvals/{a}`. May be left empty when decision.approval is
+    set; one of the two is required.
     """
 
     decision: "Decision | None" = betterproto2.field(2, betterproto2.TYPE_MESSAGE, optional=True)
@@ -1710,7 +1717,7 @@ class Retrying(betterproto2.Message):
     The model call will be tried again.
     """
 
-    after: "datetime.timedelta | None" = betterproto2.field(
+    delay: "datetime.timedelta | None" = betterproto2.field(
         1, betterproto2.TYPE_MESSAGE, unwrap=lambda: ___google__protobuf__.Duration, optional=True
     )
     """

@@ -1,0 +1,1 @@
+"""What the contract says of itself: annotations, comments and names, by descriptor."""
