@@ -16,8 +16,8 @@ from automation_service.api.notice_servicer import NoticeServicer
 from automation_service.api.servicer import AutomationServicer
 from automation_service.automations.capability_cache import PEER, CapabilityCache, CapabilitySource
 from automation_service.automations.lifecycle import AutomationLifecycle
-from automation_service.automations.own_models import OwnModels
 from automation_service.automations.revisions import Revisions
+from automation_service.automations.save_checks import SaveChecks
 from automation_service.automations.service import Automations
 from automation_service.claim_burst import ClaimBurst
 from automation_service.idempotency import IdempotentChanges
@@ -59,6 +59,7 @@ from shared.rpc.wakeups import drain_wakeups
 from shared.sandbox.pool import Sandbox
 from shared.security.secretbox import SecretBox
 from shared.telemetry import logs
+from shared.validation.checks import Checks
 
 NAME: Final = "automation_service"
 SERVICE: Final = automation_pb2.DESCRIPTOR.services_by_name["AutomationService"].full_name
@@ -175,7 +176,7 @@ async def service(
         idempotency = Idempotency(db=db, clock=clock, tenancy=tenancy)
         changes = IdempotentChanges(db=db, clock=clock, idempotency=idempotency)
         access = Access(db=db, tenancy=tenancy, clock=clock)
-        own_models = OwnModels(directory=remote)
+        save_checks = SaveChecks(directory=remote, checks=Checks(sandbox=sandbox))
         servicer = AutomationServicer(
             access=access,
             automations=Automations(
@@ -183,7 +184,7 @@ async def service(
                 clock=clock,
                 changes=changes,
                 catalogue=capabilities.catalogue,
-                own_models=own_models,
+                save_checks=save_checks,
                 on_change=scheduler.wake,
             ),
             lifecycle=AutomationLifecycle(
@@ -191,7 +192,7 @@ async def service(
                 clock=clock,
                 changes=changes,
                 catalogue=capabilities.catalogue,
-                own_models=own_models,
+                save_checks=save_checks,
                 scheduler=scheduler,
                 queue=queue,
             ),

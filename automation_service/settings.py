@@ -49,8 +49,8 @@ class AutomationSettings(ServiceSettings):
         2,
         ge=1,
         le=64,
-        description="processes, for each process of the service, that evaluate templates whose "
-        "work is not known to be small; they start when they are needed first",
+        description="processes, for each process of the service, that evaluate and check what "
+        "people write when that may take long; they start when they are needed first",
     )
     pool_size: int = Field(
         20,

@@ -37,7 +37,61 @@ def normalise(value: Any, max_depth: int = MAX_DEPTH) -> Any:
     NUL and lone surrogates in keys or strings, types that are not JSON's, and
     nesting deeper than `max_depth`.
     """
-    return _normalise(value, "", max_depth)
+    try:
+        return _copy(value, max_depth)
+    except _NotPlain:
+        return _normalise(value, "", max_depth)
+
+
+class _NotPlain(Exception):
+    """A value that `_normalise` has to look at: it knows the path of what is wrong."""
+
+
+def _copy(value: Any, levels: int) -> Any:
+    """The same for values whose types are exactly JSON's, several times faster."""
+    kind = type(value)
+    if kind is str:
+        return _plain_text(value)
+    if value is None or kind is bool:
+        return value
+    if kind is int or kind is float:
+        return _plain_number(value)
+    if levels == 0:
+        raise _NotPlain
+    if kind is dict:
+        return {
+            _plain_text(key) if type(key) is str else _refuse(): _copy(item, levels - 1)
+            for key, item in value.items()
+        }
+    if kind is list:
+        return [_copy(item, levels - 1) for item in value]
+    raise _NotPlain
+
+
+def _refuse() -> str:
+    raise _NotPlain
+
+
+def _plain_text(text: str) -> str:
+    if "\x00" in text or not (text.isascii() or _is_encodable(text)):
+        raise _NotPlain
+    return text
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain_number(value: int | float) -> int | float:
+    if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:  # nor NaN
+        if isinstance(value, float) and math.isfinite(value) and not value.is_integer():
+            return value
+        raise _NotPlain
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _normalise(value: Any, path: str, levels: int) -> Any:

@@ -24,12 +24,16 @@ MAX_FAULTS = 20
 MAX_NODES = 5_000  # with every reference written out
 # of what one call applies and checks: a fifth of a second, more than what it is meant for
 MAX_COST = 800_000
+# of what a loop does itself: about ten milliseconds
+QUICK_COST: Final = 40_000
 _NODE_COST = 80  # of checking one node of a schema
 _KEYWORD_COST = 25  # of one keyword, beside the size of what it is applied to
 _FRACTION_COST = 200  # of a division without a loss
 _EQUALS_COST = 5  # of comparing with a value of an enum
 _KEY_COST = 7  # of one part of a value whose equals are looked for
 _TEXT_COST = 8  # characters for one
+_PART_COST = 6  # of measuring one part of a value
+_TRIAL_COST = 100  # of finding out whether one subschema holds
 
 # regular expressions and what else a hostile schema could make us spend hours on
 _REFUSED = ("pattern", "patternProperties", "$dynamicRef", "$dynamicAnchor", "$anchor", "$id")
@@ -47,6 +51,10 @@ class _Refused(ValueError):
 
 class _TooMuch(Exception):
     pass
+
+
+class NotQuick(Exception):
+    """What is checked inside `quick_cost` costs more than that."""
 
 
 def find_problem(schema: Mapping[str, Any]) -> str | None:
@@ -76,16 +84,17 @@ def find_problem(schema: Mapping[str, Any]) -> str | None:
 
 
 class _Budget:
-    """What a cost may be, and is. Raises _TooMuch."""
+    """What a cost may be, and is. Raises `exceeded`, which is _TooMuch or NotQuick."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, exceeded: type[Exception] = _TooMuch) -> None:
         self._limit = limit
+        self.exceeded = exceeded
         self.spent = 0
 
     def spend(self, cost: int) -> None:
         self.spent += cost
         if self.spent > self._limit:
-            raise _TooMuch
+            raise self.exceeded
 
 
 _BUDGET: Final[ContextVar[_Budget | None]] = ContextVar("budget", default=None)
@@ -106,6 +115,25 @@ def shared_cost(max_cost: int = MAX_COST) -> Iterator[_Budget]:
         yield budget
     finally:
         _BUDGET.reset(token)
+
+
+@contextmanager
+def quick_cost(most: int = QUICK_COST) -> Iterator[None]:
+    """What is checked and applied inside costs at most this together. Raises NotQuick.
+
+    Nothing that is answered inside depends on this limit: what exceeds it has no answer.
+    """
+    token = _BUDGET.set(_Budget(most, NotQuick))
+    try:
+        yield
+    finally:
+        _BUDGET.reset(token)
+
+
+def spend_quick(cost: int) -> None:
+    """Adds the cost of other work to that of `quick_cost`. Raises NotQuick; elsewhere nothing."""
+    if (budget := _BUDGET.get()) is not None and budget.exceeded is NotQuick:
+        budget.spend(cost)
 
 
 def find_faults(
@@ -129,7 +157,7 @@ def _find_faults(schema: Mapping[str, Any], value: Any, budget: _Budget) -> list
             found.append((join_path("", error.absolute_path), _text(error)))
             if len(found) == MAX_FAULTS:
                 break
-    except (Unresolvable, RecursionError, _Refused) as exc:
+    except (Unresolvable, RecursionError, OverflowError, _Refused) as exc:
         found.append(("", f"the schema cannot be applied: {type(exc).__name__}"))
     except _TooMuch:
         found.append(("", "it takes too long to apply the schema to a value of this size"))
@@ -243,6 +271,8 @@ class _Cost:
             case Mapping() | list():
                 found = self._sizes.get(id(value))
                 if found is None:
+                    # The size of a value is known after its parts were looked at.
+                    spend_quick(_PART_COST * len(value))
                     names = value if isinstance(value, Mapping) else ()
                     parts = value.values() if isinstance(value, Mapping) else value
                     found = 1 + sum(map(self._size, names)) + sum(map(self._size, parts))
@@ -261,9 +291,20 @@ def _counted(name: str, keyword: _Keyword) -> _Keyword:
         validator: Any, value: Any, instance: Any, schema: Mapping[str, Any]
     ) -> Iterator[ValidationError]:
         _COST.get().spend(instance, _times(name, value), also=_breadth(name, value, instance))
+        spend_quick(_TRIAL_COST * _trials(name, value, instance))
         yield from keyword(validator, value, instance, schema) or ()
 
     return apply
+
+
+def _trials(name: str, value: Any, instance: Any) -> int:
+    """How many subschemas are only tried, which takes longer than to apply them."""
+    match name:
+        case "oneOf" | "anyOf" if isinstance(value, list):
+            return len(value)
+        case "contains" if isinstance(instance, list):
+            return len(instance)
+    return name in ("not", "if")
 
 
 def _times(name: str, value: Any) -> int:

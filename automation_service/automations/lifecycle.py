@@ -8,7 +8,8 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service import definitions
-from automation_service.automations.own_models import OwnModels, names_models, require_checked
+from automation_service.automations.own_models import names_models, require_checked
+from automation_service.automations.save_checks import Checked, SaveChecks
 from automation_service.automations.service import parse_create, require_etag
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
@@ -45,7 +46,7 @@ class AutomationLifecycle:
     clock: Clock
     changes: IdempotentChanges
     catalogue: Callable[[], Catalogue]
-    own_models: OwnModels
+    save_checks: SaveChecks
     scheduler: Scheduler
     queue: RunQueue
 
@@ -134,11 +135,11 @@ class AutomationLifecycle:
         An edit that changes nothing saves nothing. `confirm` may refuse what would be saved.
         """
 
-        async def save(models: Collection[str]) -> Automation:
-            change = self._edit_change(key, edit, etag, confirm, field, models)
+        async def save(outside: Checked) -> Automation:
+            change = self._edit_change(key, edit, etag, confirm, field, outside)
             return await self._once(key, name, change)
 
-        return await self.own_models.check_in(key.workspace, key.user, save)
+        return await self.save_checks.check_in(key.workspace, key.user, save)
 
     async def validate_edit(
         self,
@@ -152,8 +153,8 @@ class AutomationLifecycle:
     ) -> Automation:
         """Returns what `edit` would save, under the present version. Saves nothing."""
 
-        async def save(models: Collection[str]) -> Automation:
-            change = self._edit_change(key, edit, etag, confirm, field, models)
+        async def save(outside: Checked) -> Automation:
+            change = self._edit_change(key, edit, etag, confirm, field, outside)
             async with self.db.connect() as connection:
                 trial = await connection.begin()
                 try:
@@ -162,12 +163,12 @@ class AutomationLifecycle:
                 finally:
                     await trial.rollback()
 
-        return await self.own_models.check_in(key.workspace, key.user, save)
+        return await self.save_checks.check_in(key.workspace, key.user, save)
 
     async def roll_back(
         self, key: IdempotencyKey, name: str, *, revision: int, etag: str
     ) -> Automation:
-        async def save(models: Collection[str]) -> Automation:
+        async def save(outside: Checked) -> Automation:
             async def change(
                 connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
             ) -> Automation:
@@ -177,12 +178,12 @@ class AutomationLifecycle:
                     raise errors.ResourceNotFound(f"{found.resource}/revisions/{revision}")
                 said = {"description": found.description, "definition": before.definition}
                 return await self._save(
-                    connection, key, found, said, "automation", decided, models, restored=before
+                    connection, key, found, said, "automation", decided, outside, restored=before
                 )
 
             return await self._once(key, name, change)
 
-        return await self.own_models.check_in(key.workspace, key.user, save)
+        return await self.save_checks.check_in(key.workspace, key.user, save)
 
     async def delete(self, key: IdempotencyKey, name: str, *, etag: str) -> None:
         """Deletes an automation with its slots and runs. Its runs stop within seconds."""
@@ -281,13 +282,13 @@ class AutomationLifecycle:
         etag: str,
         confirm: Confirm | None,
         field: str,
-        models: Collection[str],
+        outside: Checked,
     ) -> Change:
         async def change(
             connection: AsyncConnection, found: Automation, decided: list[DispatchResult]
         ) -> Automation:
             require_etag(found, etag)
-            saved = await self._save(connection, key, found, edit(found), field, decided, models)
+            saved = await self._save(connection, key, found, edit(found), field, decided, outside)
             if confirm is not None:
                 confirm(saved)
             return saved
@@ -302,13 +303,13 @@ class AutomationLifecycle:
         said: Mapping[str, Any],
         field: str,
         decided: list[DispatchResult],
-        models: Collection[str],
+        outside: Checked,
         *,
         restored: Revision | None = None,
     ) -> Automation:
         if found.status is AutomationStatus.ARCHIVED:
             raise errors.StateConflict(found.resource, found.status.name)
-        checked = parse_create(said, self.catalogue(), field=field)
+        checked = parse_create(said, self.catalogue(), outside, field=field)
         now = self.clock.now()
         moved = _find_moved(found, checked.definition)
         if moved:
@@ -326,7 +327,7 @@ class AutomationLifecycle:
         if fresh:
             author = await _find_author(connection, key, found, checked.definition, restored)
             if author == key.user:
-                require_checked(checked.definition, models, field=field)
+                require_checked(checked.definition, outside.models, field=field)
             values |= {"definition": definition, "revision": found.revision + 1}
         await rows.update(connection, found, values, now)
         await self._sync_triggers(connection, found, checked.definition, rescheduled, now)

@@ -1,13 +1,11 @@
 """People's own models in a definition, which only their owner may name."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Protocol
 
 from shared import errors, resources
 from shared.definition.envelope import AutomationDefinition
 
-T = TypeVar("T")
 _PLAN, _ON_FAILURE = "definition.plan", "definition.execution.on_failure"
 
 
@@ -25,33 +23,6 @@ class UncheckedModels(Exception):
     def __init__(self, places: Mapping[str, Sequence[str]]) -> None:
         super().__init__(", ".join(places))
         self.places = places
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnModels:
-    """Asks chat_service, outside of the transaction that saves a definition."""
-
-    directory: ModelDirectory
-
-    async def check_in(
-        self, workspace: str, user: str, save: Callable[[Collection[str]], Awaitable[T]]
-    ) -> T:
-        """Calls `save` with the models that the user may name.
-
-        `save` raises UncheckedModels for others, and is then called again once they were checked.
-        Raises InvalidRequest for a model that is not the user's, and PeerUnavailable.
-        """
-        checked: set[str] = set()
-        while True:
-            try:
-                return await save(checked)
-            except UncheckedModels as found:
-                missing = await self.directory.find_missing_models(
-                    list(found.places), workspace=workspace, user=user
-                )
-                if missing:
-                    raise _refusal(found.places, missing) from None
-                checked |= set(found.places)
 
 
 def require_checked(
@@ -87,9 +58,10 @@ def _is_resource_name(name: str) -> bool:
     return True
 
 
-def _refusal(
+def build_refusal(
     places: Mapping[str, Sequence[str]], missing: Collection[str]
 ) -> errors.InvalidRequest:
+    """Builds the refusal of models that are not the user's."""
     return errors.InvalidRequest(
         [
             errors.FieldViolation(

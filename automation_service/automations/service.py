@@ -1,6 +1,6 @@
 """The methods of automations: create, get, list."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from automation_service.automations import notes
-from automation_service.automations.own_models import OwnModels, require_checked
+from automation_service.automations.own_models import require_checked
+from automation_service.automations.save_checks import Checked, SaveChecks
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence import automations as rows
 from automation_service.persistence import slots as slot_rows
@@ -32,7 +33,6 @@ from shared.registries.catalogue import Catalogue
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security.caller import Caller
 from shared.validation import never_fires, violations
-from shared.validation.check import check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Automations:
     clock: Clock
     changes: IdempotentChanges
     catalogue: Callable[[], Catalogue]
-    own_models: OwnModels
+    save_checks: SaveChecks
     on_change: Callable[[], None]
 
     async def create(
@@ -59,7 +59,7 @@ class Automations:
         Its runs act for the caller. Its creator is the caller, or who asked for what was approved.
         """
 
-        async def save(checked: Collection[str]) -> Automation:
+        async def save(checked: Checked) -> Automation:
             async def add(connection: AsyncConnection) -> Automation:
                 # Inside: a repeat returns the automation even when it is no longer valid.
                 made = self._build(who, key.workspace, said, automation_id, checked)
@@ -68,7 +68,7 @@ class Automations:
 
             return await self.changes.change(key, add)
 
-        saved = await self.own_models.check_in(key.workspace, who.user, save)
+        saved = await self.save_checks.check_in(key.workspace, who.user, save)
         self.on_change()
         return saved
 
@@ -77,10 +77,10 @@ class Automations:
     ) -> Automation:
         """Returns what `create` would save. It has a name only if the caller chose one."""
 
-        async def build(checked: Collection[str]) -> Automation:
+        async def build(checked: Checked) -> Automation:
             return self._build(who, workspace, said, automation_id, checked)
 
-        made = await self.own_models.check_in(workspace, who.user, build)
+        made = await self.save_checks.check_in(workspace, who.user, build)
         if automation_id:
             async with self.db.connect() as connection:
                 if await rows.find(connection, workspace, automation_id):
@@ -116,12 +116,12 @@ class Automations:
         workspace: str,
         said: Mapping[str, Any],
         chosen: str,
-        models: Collection[str],
+        outside: Checked,
     ) -> Automation:
-        checked = parse_create(said, self.catalogue())
+        checked = parse_create(said, self.catalogue(), outside)
         now = self.clock.now()
         definition = checked.definition
-        require_checked(definition, models, field="automation")
+        require_checked(definition, outside.models, field="automation")
         never_fires.require(definition, now, never_fires.zero_fires(definition), field="automation")
         made_id = resources.new_id()
         return Automation(
@@ -142,10 +142,13 @@ class Automations:
 
 
 def parse_create(
-    said: Mapping[str, Any], catalogue: Catalogue, *, field: str = "automation"
+    said: Mapping[str, Any], catalogue: Catalogue, outside: Checked, *, field: str = "automation"
 ) -> AutomationCreate:
-    """Parses and checks an automation. Raises InvalidRequest with the path of each violation."""
-    violations.refuse(check(said, catalogue), field=field)
+    """Parses and checks an automation.
+
+    Raises InvalidRequest with the path of each violation, and UncheckedDefinition.
+    """
+    violations.refuse(outside.find_violations(said, catalogue), field=field)
     return AutomationCreate.model_validate(dict(said))
 
 

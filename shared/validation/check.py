@@ -27,6 +27,10 @@ from shared.validation.templates import check_step, find_excess, list_templates
 from shared.validation.violations import Violation, from_faults, from_pydantic
 
 MAX_BYTES = 256 * 1024
+MAX_VALUES = 20_000
+# In the units of json_schema: of one value that is read, and so many characters for one unit.
+_VALUE_COST = 32
+_TEXT_COST = 32
 PLACEHOLDER = "REPLACE_ME"
 TRIGGERS = "definition.triggers"
 PLAN = "definition.plan"
@@ -43,10 +47,38 @@ def check(
     Never raises for what is in `create`. A mapping is read as an AutomationCreate; paths
     start at `definition`, also for a bare AutomationDefinition. Faults of shape hide those
     that only a well-shaped definition can have, but for those of single triggers and steps.
-    All its schemas are checked and applied within one MAX_COST of `shared.json_schema`.
+    All its schemas are checked and applied within one MAX_COST of `shared.json_schema`. One that
+    is far too large is not read.
     """
+    if excess := _find_excess(create):
+        return [excess]
     with json_schema.shared_cost():
         return _check(create, catalogue)
+
+
+def _find_excess(create: object) -> Violation | None:
+    """What is too much of a definition to be read. Looks at no more than may be."""
+    values, characters = 0, 0
+    left: list[Any] = [create]
+    while left:
+        match left.pop():
+            case str() as text:
+                characters += len(text)
+            case Mapping() as members:
+                values += len(members)
+                if values <= MAX_VALUES:
+                    left.extend(members)
+                    left.extend(members.values())
+            case list() | tuple() as items:
+                values += len(items)
+                if values <= MAX_VALUES:
+                    left.extend(items)
+        if values > MAX_VALUES:
+            return Violation("definition", "too_large", f"it has more than {MAX_VALUES} values")
+        if characters > MAX_BYTES:
+            return Violation("definition", "too_large", f"it is longer than {MAX_BYTES} bytes")
+    json_schema.spend_quick(_VALUE_COST * values + characters // _TEXT_COST)
+    return None
 
 
 def _check(
@@ -127,6 +159,11 @@ def _typed(items: Any, base: str, key: str) -> Iterator[tuple[str, dict[str, Any
         if isinstance(named, str) and isinstance(config, Mapping):
             with suppress(NotCanonical):
                 yield f"{base}[{i}]", {key: named, "config": normalise(dict(config))}
+
+
+def read_plain(create: Mapping[str, Any]) -> Any:
+    """The same as JSON. Raises NotCanonical."""
+    return _plain(create)
 
 
 def _plain(raw: Any) -> Any:

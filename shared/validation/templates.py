@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from shared import json_schema
 from shared.definition.execution import PlanStep
 from shared.json_schema import join_path
 from shared.templates.marks import is_template
@@ -21,6 +22,10 @@ from shared.validation.violations import Violation
 MAX_TEMPLATES: Final = 500
 MAX_INSIDE: Final = 32 * 1024
 MAX_OPERATIONS: Final = 10_000
+# The same in the units of json_schema, and of one character between braces.
+_TEMPLATE_COST: Final = 2_000
+_OPERATION_COST: Final = 120
+_CHARACTER_COST: Final = 8
 _INSIDE: Final = re.compile(r"\{[{%](?:[^}%]|[}%](?!\}))*")
 
 
@@ -46,7 +51,9 @@ def find_excess(sources: Sequence[str]) -> str | None:
     inside = sum(len(part) for source in sources for part in _INSIDE.findall(source))
     if inside > MAX_INSIDE:
         return f"{inside} characters between the braces of templates; at most {MAX_INSIDE}"
+    json_schema.spend_quick(_TEMPLATE_COST * len(sources) + _CHARACTER_COST * inside)
     operations = sum(map(_count, sources))
+    json_schema.spend_quick(_OPERATION_COST * operations)
     if operations > MAX_OPERATIONS:
         return f"{operations} operations in templates; at most {MAX_OPERATIONS}"
     return None

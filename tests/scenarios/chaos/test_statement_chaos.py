@@ -21,7 +21,7 @@ from rota.automation.v1 import automation_pb2 as pb
 
 from automation_service.automations.edits import update_trigger
 from automation_service.automations.lifecycle import AutomationLifecycle
-from automation_service.automations.own_models import OwnModels
+from automation_service.automations.save_checks import SaveChecks
 from automation_service.idempotency import IdempotentChanges
 from automation_service.persistence.tables import TENANTS
 from automation_service.queue import PgQueuer
@@ -71,7 +71,7 @@ async def act(url: str, what: str, name: str, request_id: str) -> None:
         clock=clock,
         changes=IdempotentChanges(db=db, clock=clock, idempotency=idempotency),
         catalogue=lambda: replace(current_catalogue(), capabilities=None),
-        own_models=OwnModels(directory=None),  # type: ignore[arg-type]
+        save_checks=SaveChecks(directory=None, checks=None),  # type: ignore[arg-type]
         scheduler=scheduler,
         queue=queue,
     )

@@ -429,7 +429,11 @@ def test_the_inputs_of_all_triggers_are_judged_within_one_cost(count: int, accep
 
 def test_the_schemas_of_all_steps_are_checked_within_one_cost() -> None:
     create = deepcopy(GOOD)
-    wide = {"type": "object", "allOf": [True] * 4_000}
+    wide = {
+        "type": "object",
+        "$defs": {"many": {"allOf": [True] * 390}},
+        "allOf": [{"$ref": "#/$defs/many"}] * 10,
+    }
     step = create["definition"]["plan"][0]
     create["definition"]["plan"] = [
         {**step, "step_id": f"s{n}", "output_as": f"o{n}",

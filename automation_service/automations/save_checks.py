@@ -1,0 +1,79 @@
+"""What is checked outside of the transaction that saves a definition."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from automation_service.automations.own_models import (
+    ModelDirectory,
+    UncheckedModels,
+    build_refusal,
+)
+from shared import json_schema
+from shared.registries.catalogue import Catalogue
+from shared.validation.checks import Checks, check_quickly
+from shared.validation.violations import Violation
+
+T = TypeVar("T")
+
+
+class UncheckedDefinition(Exception):
+    """A definition takes long to check, and was not checked yet."""
+
+    def __init__(self, said: Mapping[str, Any], catalogue: Catalogue) -> None:
+        super().__init__()
+        self.said = said
+        self.catalogue = catalogue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What was checked so far: own models that the user may name, and slow definitions."""
+
+    models: Collection[str] = frozenset()
+    definitions: Sequence[tuple[Mapping[str, Any], Sequence[Violation]]] = field(default=())
+
+    def find_violations(self, said: Mapping[str, Any], catalogue: Catalogue) -> Sequence[Violation]:
+        """Returns what is wrong with a definition. Raises UncheckedDefinition."""
+        for known, violations in self.definitions:
+            if known == said:
+                return violations
+        try:
+            return check_quickly(said, catalogue)
+        except json_schema.NotQuick:
+            raise UncheckedDefinition(said, catalogue) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveChecks:
+    """Asks chat_service and the sandbox, while no connection of the database waits."""
+
+    directory: ModelDirectory
+    checks: Checks
+
+    async def check_in(
+        self, workspace: str, user: str, save: Callable[[Checked], Awaitable[T]]
+    ) -> T:
+        """Calls `save` with what was checked.
+
+        `save` raises UncheckedModels and UncheckedDefinition for what was not, and is then called
+        again once it was. Raises InvalidRequest for a model that is not the user's,
+        PeerUnavailable, and ServiceUnavailable.
+        """
+        models: set[str] = set()
+        definitions: list[tuple[Mapping[str, Any], Sequence[Violation]]] = []
+        while True:
+            try:
+                return await save(Checked(models=models, definitions=definitions))
+            except UncheckedModels as found:
+                missing = await self.directory.find_missing_models(
+                    list(found.places), workspace=workspace, user=user
+                )
+                if missing:
+                    raise build_refusal(found.places, missing) from None
+                models |= set(found.places)
+            except UncheckedDefinition as found:
+                violations = await self.checks.check_slow(
+                    found.said, found.catalogue, workspace=workspace
+                )
+                definitions.append((found.said, violations))
