@@ -7,6 +7,8 @@ from typing import Any
 
 import rfc8785
 
+from shared.json_path import join_path
+
 MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DEPTH = 64
 
@@ -107,7 +109,7 @@ def _normalise(value: Any, path: str, levels: int) -> Any:
     match value:
         case Mapping():
             return {
-                _string(key, path): _normalise(item, _member(path, key), levels - 1)
+                _key(key, path): _normalise(item, join_path(path, [key]), levels - 1)
                 for key, item in value.items()
             }
         case list() | tuple():
@@ -115,13 +117,13 @@ def _normalise(value: Any, path: str, levels: int) -> Any:
     raise NotCanonical(path, f"{type(value).__name__} is not a JSON type")
 
 
-def _member(path: str, key: Any) -> str:
-    return f"{path}.{key}" if path else str(key)
+def _key(key: Any, path: str) -> str:
+    if not isinstance(key, str):
+        raise NotCanonical(path, f"key of type {type(key).__name__}; keys are strings")
+    return _string(key, join_path(path, [key]))
 
 
-def _string(value: Any, path: str) -> str:
-    if not isinstance(value, str):
-        raise NotCanonical(path, f"key of type {type(value).__name__}; keys are strings")
+def _string(value: str, path: str) -> str:
     if "\x00" in value:
         raise NotCanonical(path, "contains NUL (U+0000)")
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 # The metadata that says how many violations were left out of a list.
@@ -29,6 +29,48 @@ class Code(IntEnum):
     UNAUTHENTICATED = 16
 
 
+class FieldReason(StrEnum):
+    """Why a field is refused: the values of rota.errors.v1.FieldReason, which describes them."""
+
+    REQUIRED = "REQUIRED"
+    INVALID = "INVALID"
+    UNKNOWN_FIELD = "UNKNOWN_FIELD"
+    DUPLICATE_FIELD = "DUPLICATE_FIELD"
+    IMMUTABLE = "IMMUTABLE"
+    NOT_CANONICAL = "NOT_CANONICAL"
+    INVISIBLE_CHARACTER = "INVISIBLE_CHARACTER"
+    PLACEHOLDER = "PLACEHOLDER"
+    TOO_LARGE = "TOO_LARGE"
+    TOO_MANY = "TOO_MANY"
+    TOO_MANY_WAITING = "TOO_MANY_WAITING"
+    DUPLICATE_ID = "DUPLICATE_ID"
+    SHADOWED_NAME = "SHADOWED_NAME"
+    UNKNOWN_NAME = "UNKNOWN_NAME"
+    UNKNOWN_TRIGGER = "UNKNOWN_TRIGGER"
+    UNKNOWN_ACTION = "UNKNOWN_ACTION"
+    UNKNOWN_TOOL = "UNKNOWN_TOOL"
+    UNKNOWN_MODEL = "UNKNOWN_MODEL"
+    UNPRICED_MODEL = "UNPRICED_MODEL"
+    INVALID_TEMPLATE = "INVALID_TEMPLATE"
+    INVALID_SCHEMA = "INVALID_SCHEMA"
+    INVALID_INPUT = "INVALID_INPUT"
+    NEVER_FIRES = "NEVER_FIRES"
+    NO_TRIGGER = "NO_TRIGGER"
+    NOT_PUBLIC = "NOT_PUBLIC"
+    UNREADABLE = "UNREADABLE"
+    HAS_RUN = "HAS_RUN"
+    SKIPPED_DST = "SKIPPED_DST"
+    BACKFILLED = "BACKFILLED"
+    TRIGGER_GONE = "TRIGGER_GONE"
+    INVALID_INPUTS = "INVALID_INPUTS"
+
+
+def read_field_reason(text: str) -> FieldReason:
+    """Returns the reason that another replica gave; INVALID for one that this one does not know."""
+    name = text.upper()
+    return FieldReason(name) if name in FieldReason.__members__ else FieldReason.INVALID
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldViolation:
     """One invalid field: `automation.definition.plan[0].config.prompt`.
@@ -38,7 +80,7 @@ class FieldViolation:
 
     field: str
     description: str
-    reason: str = ""
+    reason: FieldReason = FieldReason.INVALID
     place: str = ""
 
 
@@ -106,7 +148,9 @@ class InvalidRequest(RotaError):
         )
 
 
-def invalid(field: str, description: str, reason: str = "") -> InvalidRequest:
+def invalid(
+    field: str, description: str, reason: FieldReason = FieldReason.INVALID
+) -> InvalidRequest:
     return InvalidRequest([FieldViolation(field=field, description=description, reason=reason)])
 
 

@@ -18,6 +18,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from shared import rule_words
+from shared.json_path import join_path
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 MAX_FAULTS = 20
@@ -234,13 +235,6 @@ _KINDS: Final[Mapping[Any, tuple[type, ...]]] = {
     "object": (dict,),
     "array": (list,),
 }
-
-
-def join_path(base: str, path: Iterable[Any]) -> str:
-    """`base` followed by members and indexes: `plan[0].config`."""
-    for part in path:
-        base += f"[{part}]" if isinstance(part, int) else f".{part}" if base else str(part)
-    return base
 
 
 def _text(error: ValidationError) -> str:

@@ -17,9 +17,11 @@ def call(request: Any) -> BackfillCall:
     """Reads what to run. Raises InvalidRequest unless it has either slots or a whole range."""
     given = [field for field in _RANGE if _has(request, field)]
     if request.slots and given:
-        raise errors.invalid(given[0], "goes with a range, and slots are named", "invalid")
+        raise errors.invalid(given[0], "goes with a range, and slots are named")
     if not request.slots and not given:
-        raise errors.invalid("slots", "name slots, or give start_time and end_time", "required")
+        raise errors.invalid(
+            "slots", "name slots, or give start_time and end_time", errors.FieldReason.REQUIRED
+        )
     return BackfillCall(
         automation=request.parent,
         names=list(request.slots),
@@ -46,11 +48,11 @@ def _has(request: Any, field: str) -> bool:
 def _read_range(request: Any) -> SlotRange:
     missing = [field for field in ("start_time", "end_time") if not request.HasField(field)]
     if missing:
-        raise errors.invalid(missing[0], "is required in a range", "required")
+        raise errors.invalid(missing[0], "is required in a range", errors.FieldReason.REQUIRED)
     start = read_timestamp(request.start_time, field="start_time")
     end = read_timestamp(request.end_time, field="end_time")
     if end <= start:
-        raise errors.invalid("end_time", "is not after start_time", "invalid")
+        raise errors.invalid("end_time", "is not after start_time")
     return SlotRange(start=start, end=end, trigger_id=_read_trigger(request))
 
 
@@ -60,5 +62,5 @@ def _read_trigger(request: Any) -> str:
     parts = resources.TRIGGER.parse(request.trigger)
     trigger_id = parts.pop("trigger")
     if resources.AUTOMATION.format(**parts) != request.parent:
-        raise errors.invalid("trigger", f"is no trigger of {request.parent}", "invalid")
+        raise errors.invalid("trigger", f"is no trigger of {request.parent}")
     return trigger_id

@@ -16,7 +16,7 @@ from shared.registries.actions.types import ActionDefinition
 from shared.registries.capabilities.types import Capability
 from shared.registries.triggers.types import TriggerDefinition
 from shared.rpc import status
-from shared.rpc.struct import to_struct
+from shared.rpc.struct import refuse, to_struct
 from shared.rpc.timestamps import to_timestamp
 from shared.schedule.slots import PlannedSlot
 
@@ -28,10 +28,9 @@ def open_json(message: Message, field: str) -> dict[str, Any]:
             json_format.MessageToDict(message, preserving_proto_field_name=True)
         )
     except NotCanonical as exc:
-        path = f"{field}.{exc.path}" if exc.path else field
-        raise errors.invalid(path, exc.problem, "not_canonical") from exc
+        raise refuse(exc, field) from exc
     except (json_format.Error, ValueError) as exc:  # for example NaN in an open object
-        raise errors.invalid(field, "holds a number that JSON can't say", "invalid") from exc
+        raise errors.invalid(field, "holds a number that JSON can't say") from exc
     return found
 
 

@@ -25,7 +25,9 @@ def update_automation(said: Mapping[str, Any], paths: Sequence[str]) -> Edit:
     def edit(found: Automation) -> dict[str, Any]:
         new = {**_as_said(found), **{name: said.get(name) for name in fields}}
         if new["definition"] is None:
-            raise errors.invalid("automation.definition", "is required", "required")
+            raise errors.invalid(
+                "automation.definition", "is required", errors.FieldReason.REQUIRED
+            )
         if "definition" not in fields:
             new["definition"]["name"] = new["display_name"]
         elif "display_name" not in fields:

@@ -368,11 +368,9 @@ def _require_ahead(resume_time: datetime | None, now: datetime) -> None:
     if resume_time is None:
         return
     if resume_time <= now:
-        raise errors.invalid("resume_time", f"is past (it is {rfc3339(now)})", "invalid")
+        raise errors.invalid("resume_time", f"is past (it is {rfc3339(now)})")
     if resume_time > shift(now, LONGEST_PAUSE):
-        raise errors.invalid(
-            "resume_time", f"is more than {LONGEST_PAUSE.days} days from now", "invalid"
-        )
+        raise errors.invalid("resume_time", f"is more than {LONGEST_PAUSE.days} days from now")
 
 
 def _read_trigger_id(name: str, trigger: str) -> str:
@@ -380,7 +378,7 @@ def _read_trigger_id(name: str, trigger: str) -> str:
     parts = resources.TRIGGER.parse(trigger)
     trigger_id = parts.pop("trigger")
     if resources.AUTOMATION.format(**parts) != name:
-        raise errors.invalid("trigger", f"is no trigger of {name}", "invalid")
+        raise errors.invalid("trigger", f"is no trigger of {name}")
     return trigger_id
 
 

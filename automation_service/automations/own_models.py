@@ -65,7 +65,9 @@ def build_refusal(
     return errors.InvalidRequest(
         [
             errors.FieldViolation(
-                field=path, description="is no model of yours", reason="unknown_model"
+                field=path,
+                description="is no model of yours",
+                reason=errors.FieldReason.UNKNOWN_MODEL,
             )
             for name in missing
             for path in places[name]

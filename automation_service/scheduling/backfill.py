@@ -118,7 +118,7 @@ class Backfills:
             raise errors.StateConflict(owner.resource, owner.status.name)
         parsed = _parse(owner)
         if call.always and parsed.definition.execution.concurrency != "always":
-            raise errors.invalid("overlap", "needs an automation of concurrency always", "invalid")
+            raise errors.invalid("overlap", "needs an automation of concurrency always")
         held = [trigger.id for trigger in owner.triggers]
         left_out: Counter[Obstacle] = Counter()
         if call.within is None:
@@ -169,7 +169,9 @@ def _parse(owner: Automation) -> ParsedDefinition:
 
 
 def _unreadable() -> errors.InvalidRequest:
-    return errors.invalid("parent", "its definition can't be read; save it again", "unreadable")
+    return errors.invalid(
+        "parent", "its definition can't be read; save it again", errors.FieldReason.UNREADABLE
+    )
 
 
 async def _find_named(
@@ -183,10 +185,10 @@ async def _find_named(
             raise errors.ResourceNotFound(name)
         candidate = found[slot]
         if slot in ids[:at]:
-            faults.append(_violation(at, "is named twice", "duplicate_id"))
+            faults.append(_violation(at, "is named twice", errors.FieldReason.DUPLICATE_ID))
         elif candidate.obstacle is not None:
             said = _describe_obstacle(candidate.slot, candidate.obstacle)
-            faults.append(_violation(at, said, candidate.obstacle.value))
+            faults.append(_violation(at, said, errors.FieldReason[candidate.obstacle.name]))
     if faults:
         raise errors.InvalidRequest(faults)
     return sorted(found.values(), key=lambda one: (one.slot.slot_time, one.slot.id))
@@ -195,7 +197,7 @@ async def _find_named(
 def _parse_slot(owner: Automation, at: int, name: str) -> UUID:
     parts = resources.SLOT.parse(name)
     if (parts["workspace"], parts["automation"]) != (owner.workspace, owner.resource_id):
-        raise errors.invalid(f"slots[{at}]", f"is no slot of {owner.resource}", "invalid")
+        raise errors.invalid(f"slots[{at}]", f"is no slot of {owner.resource}")
     return resources.parse_uuid(parts["slot"], name)
 
 
@@ -217,7 +219,7 @@ async def _find_in_range(
             "end_time",
             f"{counts[None]} slots of the range can be run, and at most {MAX_SLOTS} are run in a "
             f"call; the first {fits} are those before {rfc3339(end)}",
-            "too_many",
+            errors.FieldReason.TOO_MANY,
         )
     left_out.update({obstacle: n for obstacle, n in counts.items() if obstacle is not None})
     return found
@@ -232,7 +234,7 @@ async def _check_waiting(
             "slots" if call.within is None else "end_time",
             f"{waiting} backfills of the automation wait to begin, and at most {MAX_WAITING} may: "
             f"of these {fresh} slots {MAX_WAITING - waiting} can be run now",
-            "too_many_waiting",
+            errors.FieldReason.TOO_MANY_WAITING,
         )
 
 
@@ -270,7 +272,7 @@ def _refuse_inputs(names: Sequence[str], refused: Mapping[UUID, str]) -> None:
             _violation(at, f"the present revision does not take its inputs: {fault}", reason)
             for at, name in enumerate(names)
             if (fault := refused.get(UUID(name.rpartition("/")[2])))
-            for reason in [Obstacle.INVALID_INPUTS.value]
+            for reason in [errors.FieldReason.INVALID_INPUTS]
         ]
     )
 
@@ -288,5 +290,5 @@ def _describe_obstacle(slot: Slot, obstacle: Obstacle) -> str:
     return "its trigger was deleted"
 
 
-def _violation(at: int, description: str, reason: str) -> errors.FieldViolation:
+def _violation(at: int, description: str, reason: errors.FieldReason) -> errors.FieldViolation:
     return errors.FieldViolation(field=f"slots[{at}]", description=description, reason=reason)

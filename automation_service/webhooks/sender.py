@@ -61,16 +61,18 @@ class WebhookSender:
             url = httpx2.URL(uri)
             host, port = url.raw_host.decode("ascii"), url.port
         except (httpx2.InvalidURL, UnicodeError, ValueError) as exc:
-            raise errors.invalid(where, "is no URL", "invalid") from exc
+            raise errors.invalid(where, "is no URL") from exc
         if any(character <= " " or character == "\x7f" for character in uri):
-            raise errors.invalid(where, "must not hold blanks", "invalid")
+            raise errors.invalid(where, "must not hold blanks")
         schemes = ("https", "http") if self.local else ("https",)
         if url.scheme not in schemes or not host or port == 0:
-            raise errors.invalid(where, f"must be an {' or '.join(schemes)} address", "invalid")
+            raise errors.invalid(where, f"must be an {' or '.join(schemes)} address")
         if url.userinfo or url.fragment:
-            raise errors.invalid(where, "must not hold a user or a fragment", "invalid")
+            raise errors.invalid(where, "must not hold a user or a fragment")
         if not self.local and names_inner(host):
-            raise errors.invalid(where, "is not on the open internet", "not_public")
+            raise errors.invalid(
+                where, "is not on the open internet", errors.FieldReason.NOT_PUBLIC
+            )
         return uri
 
     async def send(self, uri: str, body: bytes, headers: dict[str, str]) -> WebhookResponse:

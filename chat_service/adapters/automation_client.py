@@ -249,7 +249,7 @@ class AutomationClient:
         validate_only: bool = False,
     ) -> SavedAutomation:
         if not payload["etag"]:
-            raise errors.invalid("automation.etag", "is required", "required")
+            raise errors.invalid("automation.etag", "is required", errors.FieldReason.REQUIRED)
         said = {key: value for key, value in payload.items() if key not in ("name", "etag")}
         self._check(said)
         automation = _message(said)

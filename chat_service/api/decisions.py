@@ -8,7 +8,7 @@ from rota.chat.v1 import chat_pb2 as pb
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chat_service.api.edited_card import EditedCard
-from chat_service.api.payload_check import PayloadCheck, join_path
+from chat_service.api.payload_check import PayloadCheck
 from chat_service.flows.resume_routing import ApprovalDecision, ResumeRouter
 from chat_service.persistence import approvals, turns
 from chat_service.persistence.approvals import Approval
@@ -17,7 +17,7 @@ from chat_service.persistence.turns import Turn
 from chat_service.turns.engine import TurnEngine
 from chat_service.turns.place import Place
 from chat_service.turns.segment import Segment
-from shared import canonical_json, errors, resources
+from shared import errors, resources
 from shared.db import database
 from shared.rpc import struct
 from shared.rpc.idempotency import Idempotency, IdempotencyKey
@@ -110,19 +110,21 @@ def parse_decisions(
         for i, d in enumerate(decisions)
     ]
     if len({d.approval for d in found}) != len(found):
-        raise errors.invalid(field, "names an approval twice")
+        raise errors.invalid(field, "names an approval twice", errors.FieldReason.DUPLICATE_ID)
     return found
 
 
 def _parse_decision(decision: pb.Decision, workspace: str, field: str) -> ApprovalDecision:
     if not decision.approval:
-        raise errors.invalid(f"{field}.approval", "is required")
+        raise errors.invalid(f"{field}.approval", "is required", errors.FieldReason.REQUIRED)
     parts = resources.APPROVAL.parse(decision.approval)
     if parts["workspace"] != workspace:
         raise errors.ResourceNotFound(decision.approval)
     rejected = decision.WhichOneof("decision") == "reject"
     if "\0" in decision.reject.reason:
-        raise errors.invalid(f"{field}.reject.reason", "must not hold NUL")
+        raise errors.invalid(
+            f"{field}.reject.reason", "must not hold NUL", errors.FieldReason.NOT_CANONICAL
+        )
     return ApprovalDecision(
         approval=resources.parse_uuid(parts["approval"], decision.approval),
         name=decision.approval,
@@ -137,10 +139,5 @@ def _parse_decision(decision: pb.Decision, workspace: str, field: str) -> Approv
 def _parse_payload(decision: pb.Decision, field: str) -> Mapping[str, Any] | None:
     if decision.WhichOneof("decision") != "edit":
         return None
-    try:
-        payload: Mapping[str, Any] = struct.to_json(decision.edit.payload)
-    except canonical_json.NotCanonical as error:
-        raise errors.invalid(
-            join_path(f"{field}.edit.payload", error.path), error.problem
-        ) from error
+    payload: Mapping[str, Any] = struct.read_json(decision.edit.payload, f"{field}.edit.payload")
     return payload

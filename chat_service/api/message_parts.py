@@ -17,7 +17,7 @@ def parse_parts(message: pb.Message) -> Sequence[MessagePart]:
     """Refuses an empty message, and parts that only the service writes."""
     parts = [_parse_part(part, f"message.parts[{i}]") for i, part in enumerate(message.parts)]
     if all(isinstance(part, TextPart) and not part.text.strip() for part in parts):
-        raise errors.invalid("message.parts", "say something")
+        raise errors.invalid("message.parts", "say something", errors.FieldReason.REQUIRED)
     return parts
 
 
@@ -25,7 +25,9 @@ def _parse_part(part: pb.Part, field: str) -> MessagePart:
     match part.WhichOneof("part"):
         case "text":
             if "\0" in part.text:
-                raise errors.invalid(f"{field}.text", "must not hold NUL")
+                raise errors.invalid(
+                    f"{field}.text", "must not hold NUL", errors.FieldReason.NOT_CANONICAL
+                )
             return TextPart(text=part.text)
         case "mention":
             return MentionPart(name=part.mention.name)

@@ -26,6 +26,8 @@ from chat_service.turns import accounting
 from shared import aip, canonical_json, errors, resources
 from shared.db import database
 from shared.invisible_characters import name_fault
+from shared.json_path import join_path
+from shared.rpc import struct
 from shared.rpc.access import Role
 from shared.rpc.idempotency import IdempotencyKey
 from shared.security.secretbox import DecryptionError
@@ -323,17 +325,17 @@ def _read_options(asked: pb.ModelConfig) -> OwnRequestOptions:
     except ValidationError as exc:
         raise errors.InvalidRequest([_fault(one) for one in exc.errors()]) from None
     except canonical_json.NotCanonical as exc:
-        raise errors.invalid("model_config.settings.extra_body", str(exc), "invalid") from None
+        raise struct.refuse(exc, "model_config.settings.extra_body") from None
 
 
 def _fault(fault: ErrorDetails) -> errors.FieldViolation:
-    where, *more = map(str, fault["loc"])
+    where, *more = fault["loc"]
     named = [name for name in more if name != "[key]"] if where == "extra_headers" else []
-    field = ".".join([where if where == "extra_headers" else f"settings.{where}", *named[:1]])
+    base = "model_config" if where == "extra_headers" else "model_config.settings"
     # never what was given: a header may hold a secret
     said = fault["msg"].removeprefix("Value error, ")
     return errors.FieldViolation(
-        field=f"model_config.{field}", description=said[:1].lower() + said[1:], reason="invalid"
+        field=join_path(base, [where, *named[:1]]), description=said[:1].lower() + said[1:]
     )
 
 
@@ -344,7 +346,11 @@ def _headers_json(asked: pb.ModelConfig) -> str:
 
 def _require(**texts: str) -> None:
     missing = [
-        errors.FieldViolation(field=f"model_config.{field}", description="is required")
+        errors.FieldViolation(
+            field=f"model_config.{field}",
+            description="is required",
+            reason=errors.FieldReason.REQUIRED,
+        )
         for field, text in texts.items()
         if not text.strip()
     ]
@@ -355,7 +361,9 @@ def _require(**texts: str) -> None:
 def _require_names(**texts: str) -> None:
     faults = [
         errors.FieldViolation(
-            field=f"model_config.{field}", description=fault, reason="invisible_character"
+            field=f"model_config.{field}",
+            description=fault,
+            reason=errors.FieldReason.INVISIBLE_CHARACTER,
         )
         for field, text in texts.items()
         if (fault := name_fault(text))

@@ -14,6 +14,7 @@ from chat_service.tools.mcp import form
 from shared import errors, json_schema
 from shared.clock import Clock, rfc3339
 from shared.definition.envelope import AutomationCreate, dump
+from shared.json_path import append_path
 from shared.validation import never_fires
 
 # They identify the automation and the version that the user saw.
@@ -59,7 +60,7 @@ class PayloadCheck:
                 raise
             raise errors.InvalidRequest(
                 [
-                    replace(v, field=join_path(field, v.field.removeprefix("automation.")))
+                    replace(v, field=append_path(field, v.field.removeprefix("automation.")))
                     for v in error.violations
                 ],
                 more=error.more_violations,
@@ -96,7 +97,7 @@ class PayloadCheck:
                 if pauses
                 else "the time to skip has come; ask again for the next"
             )
-            raise errors.invalid(key, said, "invalid")
+            raise errors.invalid(key, said)
 
     def _is_late(self, row: Approval) -> bool:
         try:
@@ -118,7 +119,11 @@ class PayloadCheck:
         if changed := [key for key in _FIXED_KEYS if payload.get(key) != row.payload[key]]:
             raise errors.InvalidRequest(
                 [
-                    errors.FieldViolation(field=key, description="can't be changed")
+                    errors.FieldViolation(
+                        field=key,
+                        description="can't be changed",
+                        reason=errors.FieldReason.IMMUTABLE,
+                    )
                     for key in changed
                 ]
             )
@@ -143,7 +148,9 @@ class PayloadCheck:
             said = "names no model that is configured"
             raise errors.InvalidRequest(
                 [
-                    errors.FieldViolation(field=path, description=said, reason="unknown_model")
+                    errors.FieldViolation(
+                        field=path, description=said, reason=errors.FieldReason.UNKNOWN_MODEL
+                    )
                     for path in missing
                 ]
             )
@@ -165,7 +172,9 @@ def _require_trigger(row: Approval, payload: Mapping[str, Any]) -> None:
     """Raises InvalidRequest for an edit that takes the last trigger away."""
     if _has_trigger(row.payload) and not _has_trigger(payload):
         raise errors.invalid(
-            "definition.triggers", "the last trigger can't be left out: it would never run"
+            "definition.triggers",
+            "the last trigger can't be left out: it would never run",
+            errors.FieldReason.NO_TRIGGER,
         )
 
 
@@ -187,10 +196,6 @@ def _stored_form(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]
 
 def _automation_fields(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in payload.items() if key not in _FIXED_KEYS}
-
-
-def join_path(prefix: str, field: str) -> str:
-    return f"{prefix}.{field}" if field else prefix
 
 
 def _check_schema(row: Approval, payload: Mapping[str, Any]) -> Mapping[str, Any]:

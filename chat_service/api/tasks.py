@@ -299,10 +299,7 @@ def _usage(stored: Mapping[str, Any]) -> pb.TaskUsage:
 def _schema(request: pb.RunTaskRequest) -> dict[str, Any] | None:
     if not request.HasField("output_schema"):
         return None
-    try:
-        schema: dict[str, Any] = struct.to_json(request.output_schema)
-    except canonical_json.NotCanonical as exc:
-        raise errors.invalid("output_schema", str(exc)) from exc
+    schema: dict[str, Any] = struct.read_json(request.output_schema, "output_schema")
     if problem := json_schema.find_problem(schema):
-        raise errors.invalid("output_schema", problem)
+        raise errors.invalid("output_schema", problem, errors.FieldReason.INVALID_SCHEMA)
     return schema

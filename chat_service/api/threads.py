@@ -176,7 +176,11 @@ class ThreadServicer(ResourceServicer):
             connection, config_id, workspace=workspace, user=user
         )
         if found is None:
-            raise errors.invalid("thread.model_config_id", f"{config_id} is not configured")
+            raise errors.invalid(
+                "thread.model_config_id",
+                f"{config_id} is not configured",
+                errors.FieldReason.UNKNOWN_MODEL,
+            )
 
 
 def _changes(asked: pb.Thread, fields: Sequence[str]) -> dict[str, Any]:
@@ -193,7 +197,7 @@ def _changes(asked: pb.Thread, fields: Sequence[str]) -> dict[str, Any]:
 
 def _require_name(display_name: str) -> None:
     if fault := name_fault(display_name):
-        raise errors.invalid("thread.display_name", fault, "invisible_character")
+        raise errors.invalid("thread.display_name", fault, errors.FieldReason.INVISIBLE_CHARACTER)
 
 
 def _check_etag(row: Thread, etag: str) -> None:

@@ -248,7 +248,7 @@ class TurnServicer(ResourceServicer):
 
 def _locale(given: str) -> str:
     if fault := name_fault(given):
-        raise errors.invalid("locale", fault, "invisible_character")
+        raise errors.invalid("locale", fault, errors.FieldReason.INVISIBLE_CHARACTER)
     return given
 
 

@@ -61,7 +61,11 @@ async def read_images(given: Sequence[ImagePart], fetcher: Fetcher) -> list[Imag
 
     taken = await asyncio.gather(*(read(one) for one in given))
     if sum(len(image.data) for image in taken) > LARGEST_TOGETHER:
-        raise errors.invalid("message.parts", f"images are larger than {LARGEST_TOGETHER} bytes")
+        raise errors.invalid(
+            "message.parts",
+            f"images are larger than {LARGEST_TOGETHER} bytes",
+            errors.FieldReason.TOO_LARGE,
+        )
     return taken
 
 
@@ -74,7 +78,7 @@ async def _read(one: ImagePart, fetcher: Fetcher) -> Image:
     given = f"{one.path}.uri" if one.uri else f"{one.path}.data"
     data = one.data or await _fetched(one, fetcher)
     if len(data) > LARGEST:
-        raise errors.invalid(given, f"is larger than {LARGEST} bytes")
+        raise errors.invalid(given, f"is larger than {LARGEST} bytes", errors.FieldReason.TOO_LARGE)
     kind = detect_mime_type(data)
     if kind is None:
         raise errors.invalid(given, "is no png, jpeg, webp or gif")

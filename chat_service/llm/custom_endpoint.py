@@ -42,7 +42,7 @@ def check_endpoint(text: str, *, local: bool) -> str:
     if url.userinfo or url.query or url.fragment:
         raise errors.invalid(field, "must not hold a user, a query or a fragment")
     if not local and names_inner(url.host):
-        raise errors.invalid(field, "is not on the open internet")
+        raise errors.invalid(field, "is not on the open internet", errors.FieldReason.NOT_PUBLIC)
     return str(url)
 
 

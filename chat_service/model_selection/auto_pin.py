@@ -65,7 +65,11 @@ class AutoPin:
         if asked != AUTO:
             found = await self._find(connection, asked, thread, wanted)
             if found is None:
-                raise errors.invalid("model_config_id", f"{asked} is not configured")
+                raise errors.invalid(
+                    "model_config_id",
+                    f"{asked} is not configured",
+                    errors.FieldReason.UNKNOWN_MODEL,
+                )
             if wanted.priced and not found.is_priced:
                 raise errors.BudgetUnenforceable(found.display_name)
             return ModelChoice(found, AUTO)

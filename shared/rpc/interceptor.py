@@ -3,20 +3,19 @@
 import asyncio
 import dataclasses
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, NoReturn
 
 import grpc
-import protovalidate
 from google.protobuf.message import Message
-from google.protobuf.unknown_fields import UnknownFieldSet
 from grpc_status import rpc_status
 
-from shared import errors, resources, rule_words
+from shared import errors, resources
 from shared.rpc import status
 from shared.rpc.callers import require_caller
 from shared.rpc.open_streams import OpenStreams
+from shared.rpc.request_check import check_request
 from shared.rpc.stream_limits import StreamLimits
 from shared.security import caller
 from shared.telemetry import logs, metrics
@@ -153,82 +152,6 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
         return errors.Internal(error_id)
 
 
-def check_request(request: Message) -> None:
-    """Raises InvalidRequest for unknown fields and for broken buf.validate rules."""
-    violations = [
-        errors.FieldViolation(field=path, description="is not a field of this message")
-        for path in find_unknown_fields(request)
-    ]
-    violations += [
-        errors.FieldViolation(field=path, description="must not hold NUL")
-        for path in find_nul_strings(request)
-    ]
-    for found in protovalidate.collect_violations(request):
-        violations.append(
-            errors.FieldViolation(
-                field=_path(found.proto.field),
-                description=_describe(found),
-                reason=found.proto.rule_id,
-            )
-        )
-    if violations:
-        raise errors.InvalidRequest(violations)
-
-
-def _describe(found: protovalidate.Violation) -> str:
-    value, rule = found.field_value, found.rule_value
-    match found.proto.rule_id:
-        case "string.pattern":
-            return rule_words.pattern_words(str(rule))
-        case "string.min_len" | "repeated.min_items":
-            return rule_words.least_words(value, int(rule))
-        case "string.max_len" | "repeated.max_items":
-            return rule_words.most_words(value, int(rule))
-        case _:
-            return found.proto.message
-
-
-def find_unknown_fields(message: Message, at: str = "") -> Iterator[str]:
-    for unknown in cast(Iterable[Any], UnknownFieldSet(message)):
-        yield f"{at}#{unknown.field_number}"
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        if field.message_type.full_name.startswith("google.protobuf."):
-            continue
-        if field.is_repeated:
-            if field.message_type.GetOptions().map_entry:
-                continue
-            for index, item in enumerate(value):
-                yield from find_unknown_fields(item, f"{at}{field.name}[{index}].")
-        else:
-            yield from find_unknown_fields(value, f"{at}{field.name}.")
-
-
-def find_nul_strings(message: Message, at: str = "") -> Iterator[str]:
-    """Yields the paths of strings with NUL, which PostgreSQL does not store."""
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            texts = value if field.is_repeated else [value]
-            if any(isinstance(text, str) and "\0" in text for text in texts):
-                yield f"{at}{field.name}"
-        elif not field.is_repeated:
-            yield from find_nul_strings(value, f"{at}{field.name}.")
-        elif field.message_type.GetOptions().map_entry:
-            yield from _map_with_nul(value, f"{at}{field.name}")
-        else:
-            for index, item in enumerate(value):
-                yield from find_nul_strings(item, f"{at}{field.name}[{index}].")
-
-
-def _map_with_nul(value: Any, at: str) -> Iterator[str]:
-    for key, item in value.items():
-        if "\0" in str(key):
-            yield at
-        elif isinstance(item, Message):
-            yield from find_nul_strings(item, f"{at}[{key}].")
-
-
 def _headers(details: grpc.HandlerCallDetails) -> Headers:
     return tuple(details.invocation_metadata or ())
 
@@ -236,15 +159,6 @@ def _headers(details: grpc.HandlerCallDetails) -> Headers:
 def _same_bytes(frame: Message | bytes) -> bytes:
     """Returns the same bytes for a frame on every replica: as stored, or with sorted maps."""
     return frame if isinstance(frame, bytes) else frame.SerializeToString(deterministic=True)
-
-
-def _path(field: Any) -> str:
-    text = ""
-    for element in field.elements:
-        text += ("." if text else "") + element.field_name
-        if element.subscript is not None:
-            text += f"[{element.subscript.value}]"
-    return text
 
 
 def _since(began: float) -> float:

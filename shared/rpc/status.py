@@ -87,7 +87,9 @@ def from_status(status: status_pb2.Status) -> errors.RotaError:
         reason=info.reason if info.domain == DOMAIN else "INTERNAL",
         metadata=dict(info.metadata),
         violations=[
-            errors.FieldViolation(field=v.field, description=v.description, reason=v.reason)
+            errors.FieldViolation(
+                field=v.field, description=v.description, reason=errors.read_field_reason(v.reason)
+            )
             for v in bad.field_violations
         ],
         retry_after=after,

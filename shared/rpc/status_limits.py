@@ -197,7 +197,6 @@ def _copy_violations(
             one,
             field=path(one.field),
             description=description(one.description),
-            reason=cut_middle(one.reason, _REASON),
         )
         room -= len(copied.field) + len(copied.description) + len(copied.reason) + 4
         yield copied

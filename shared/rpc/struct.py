@@ -5,7 +5,8 @@ from typing import Any
 
 from google.protobuf import json_format, struct_pb2
 
-from shared import canonical_json
+from shared import canonical_json, errors
+from shared.json_path import append_path
 
 
 def to_json(message: struct_pb2.Struct | struct_pb2.Value) -> Any:
@@ -18,6 +19,20 @@ def to_json(message: struct_pb2.Struct | struct_pb2.Value) -> Any:
     except ValueError as exc:
         raise canonical_json.NotCanonical("", "holds a number that JSON can't say") from exc
     return canonical_json.normalise(found)
+
+
+def read_json(message: struct_pb2.Struct | struct_pb2.Value, field: str) -> Any:
+    """The JSON value of a request's field, as `to_json` gives it. Raises InvalidRequest."""
+    try:
+        return to_json(message)
+    except canonical_json.NotCanonical as error:
+        raise refuse(error, field) from error
+
+
+def refuse(error: canonical_json.NotCanonical, field: str) -> errors.InvalidRequest:
+    """The refusal of what is in a request's field."""
+    path = append_path(field, error.path)
+    return errors.invalid(path, error.problem, errors.FieldReason.NOT_CANONICAL)
 
 
 def to_struct(value: Mapping[str, Any]) -> struct_pb2.Struct:

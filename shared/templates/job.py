@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from shared import errors
-from shared.json_schema import join_path
+from shared.json_path import join_path
 from shared.templates import earlier
 from shared.templates.deadline import MAX_SECONDS, limited
 from shared.templates.evaluation import (

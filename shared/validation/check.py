@@ -18,7 +18,9 @@ from shared.definition.envelope import (
 )
 from shared.definition.execution import PlanStep
 from shared.definition.states import TriggerType
+from shared.errors import FieldReason
 from shared.invisible_characters import name_fault, text_fault
+from shared.json_path import join_path
 from shared.registries.actions.agent_task import AGENT_TASK
 from shared.registries.catalogue import Catalogue
 from shared.validation.inputs import check_static
@@ -74,9 +76,13 @@ def _find_excess(create: object) -> Violation | None:
                 if values <= MAX_VALUES:
                     left.extend(items)
         if values > MAX_VALUES:
-            return Violation("definition", "too_large", f"it has more than {MAX_VALUES} values")
+            return Violation(
+                "definition", FieldReason.TOO_LARGE, f"it has more than {MAX_VALUES} values"
+            )
         if characters > MAX_BYTES:
-            return Violation("definition", "too_large", f"it is longer than {MAX_BYTES} bytes")
+            return Violation(
+                "definition", FieldReason.TOO_LARGE, f"it is longer than {MAX_BYTES} bytes"
+            )
     json_schema.spend_quick(_VALUE_COST * values + characters // _TEXT_COST)
     return None
 
@@ -111,7 +117,7 @@ def _parse(
     try:
         return AutomationCreate.model_validate(_plain(raw))
     except NotCanonical as exc:
-        return [Violation(exc.path, "not_canonical", exc.problem)]
+        return [Violation(exc.path, FieldReason.NOT_CANONICAL, exc.problem)]
     except ValidationError as exc:
         found = list(_name_once(from_pydantic(exc, ""), raw))
         if isinstance(create, AutomationDefinition):
@@ -176,7 +182,7 @@ def _plain(raw: Any) -> Any:
 def _size(definition: AutomationDefinition) -> Iterator[Violation]:
     size = len(canonical_bytes(dump(definition)))
     if size > MAX_BYTES:
-        yield Violation("definition", "too_large", f"{size} bytes; at most {MAX_BYTES}")
+        yield Violation("definition", FieldReason.TOO_LARGE, f"{size} bytes; at most {MAX_BYTES}")
 
 
 def _strings(value: Any, path: str) -> Iterator[Violation]:
@@ -186,7 +192,7 @@ def _strings(value: Any, path: str) -> Iterator[Violation]:
             yield from _string(value, path)
         case dict():
             for key, item in value.items():
-                here = json_schema.join_path(path, [key])
+                here = join_path(path, [key])
                 yield from _string(key, here)
                 yield from _strings(item, here)
         case list():
@@ -196,11 +202,11 @@ def _strings(value: Any, path: str) -> Iterator[Violation]:
 
 def _string(text: str, path: str) -> Iterator[Violation]:
     if PLACEHOLDER in text:
-        yield Violation(path, "placeholder", f"{PLACEHOLDER} is still to be filled in")
+        yield Violation(path, FieldReason.PLACEHOLDER, f"{PLACEHOLDER} is still to be filled in")
     if path == "definition.name":
         return  # the display_name is the same value
     if fault := (name_fault if path == "display_name" else text_fault)(text):
-        yield Violation(path, "invisible_character", fault)
+        yield Violation(path, FieldReason.INVISIBLE_CHARACTER, fault)
 
 
 def _unique_ids(definition: AutomationDefinition) -> Iterator[Violation]:
@@ -217,7 +223,9 @@ def _unique_ids(definition: AutomationDefinition) -> Iterator[Violation]:
         others = {other.step_id for _, other in steps if other is not step}
         if step.output_as in others | Scope.ROOTS:
             yield Violation(
-                f"{path}.output_as", "shadowed_name", f"{step.output_as!r} already names another"
+                f"{path}.output_as",
+                FieldReason.SHADOWED_NAME,
+                f"{step.output_as!r} already names another",
             )
 
 
@@ -225,7 +233,7 @@ def _repeated(ids: Iterable[tuple[str, str]]) -> Iterator[Violation]:
     seen: set[str] = set()
     for path, name in ids:
         if name in seen:
-            yield Violation(path, "duplicate_id", f"{name!r} is used before")
+            yield Violation(path, FieldReason.DUPLICATE_ID, f"{name!r} is used before")
         seen.add(name)
 
 
@@ -238,13 +246,15 @@ def _all_steps(definition: AutomationDefinition) -> Iterator[tuple[str, PlanStep
 def _inputs_schema(definition: AutomationDefinition) -> Iterator[Violation]:
     schema = definition.inputs.schema_
     if problem := json_schema.find_problem(schema):
-        yield Violation(SCHEMA, "invalid_schema", problem)
+        yield Violation(SCHEMA, FieldReason.INVALID_SCHEMA, problem)
     elif schema.get("type", "object") != "object":
-        yield Violation(f"{SCHEMA}.type", "invalid_schema", "inputs are an object")
+        yield Violation(f"{SCHEMA}.type", FieldReason.INVALID_SCHEMA, "inputs are an object")
     else:
         for i, trigger in enumerate(definition.triggers):
             faults = check_static(schema, trigger.static_inputs)
-            yield from from_faults(faults, f"{TRIGGERS}[{i}].static_inputs", "invalid_input")
+            yield from from_faults(
+                faults, f"{TRIGGERS}[{i}].static_inputs", FieldReason.INVALID_INPUT
+            )
 
 
 def _triggers(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[Violation]:
@@ -255,10 +265,12 @@ def _triggers(definition: AutomationDefinition, catalogue: Catalogue) -> Iterato
 def _trigger(trigger: TriggerSpec, path: str, catalogue: Catalogue) -> Iterator[Violation]:
     known = catalogue.triggers.get(trigger.type)
     if trigger.type == TriggerType.MANUAL:
-        yield Violation(f"{path}.type", "unknown_trigger", "manual is reserved and cannot be used")
+        yield Violation(
+            f"{path}.type", FieldReason.UNKNOWN_TRIGGER, "manual is reserved and cannot be used"
+        )
     elif known is None:
         yield Violation(
-            f"{path}.type", "unknown_trigger", _unknown(trigger.type, catalogue.triggers)
+            f"{path}.type", FieldReason.UNKNOWN_TRIGGER, _unknown(trigger.type, catalogue.triggers)
         )
     else:
         yield from _config(
@@ -275,7 +287,7 @@ def _step(step: PlanStep, path: str, catalogue: Catalogue) -> Iterator[Violation
     known = catalogue.actions.get(step.action)
     if known is None:
         yield Violation(
-            f"{path}.action", "unknown_action", _unknown(step.action, catalogue.actions)
+            f"{path}.action", FieldReason.UNKNOWN_ACTION, _unknown(step.action, catalogue.actions)
         )
         return
     yield from _config(step.config, known.config_model, known.config_schema, f"{path}.config")
@@ -294,14 +306,14 @@ def _budget(definition: AutomationDefinition, catalogue: Catalogue) -> Iterator[
         if isinstance(name, str) and (not known.priced if known else _is_own_model(name)):
             yield Violation(
                 f"{path}.config.model",
-                "budget_unenforceable",
+                FieldReason.UNPRICED_MODEL,
                 f"{name!r} has no price, so budget_cap_usd can't be kept",
             )
     unnamed = any(not step.config.get("model") for _, step in tasks)
     if unnamed and not any(model.auto and model.priced for model in models):
         yield Violation(
             BUDGET,
-            "budget_unenforceable",
+            FieldReason.UNPRICED_MODEL,
             "no model that may be chosen has a price, so it can't be kept",
         )
 
@@ -319,7 +331,7 @@ def _config(
     config: dict[str, Any], model: type[BaseModel] | None, schema: dict[str, Any], path: str
 ) -> Iterator[Violation]:
     if model is None:
-        yield from from_faults(json_schema.find_faults(schema, config), path, "invalid")
+        yield from from_faults(json_schema.find_faults(schema, config), path, FieldReason.INVALID)
         return
     try:
         model.model_validate(config)
@@ -333,7 +345,7 @@ def _tools(tools: Any, path: str, catalogue: Catalogue) -> Iterator[Violation]:
     for i, tool in enumerate(tools):
         if isinstance(tool, str) and tool not in catalogue.capabilities:
             message = _unknown(tool, catalogue.capabilities)
-            yield Violation(f"{path}[{i}]", "unknown_tool", message)
+            yield Violation(f"{path}[{i}]", FieldReason.UNKNOWN_TOOL, message)
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
@@ -345,7 +357,7 @@ def _templates(definition: AutomationDefinition, catalogue: Catalogue) -> Iterat
     steps = list(_all_steps(definition))
     found = [list_templates(step) for _, step in steps]
     if problem := find_excess([source for sources in found for source in sources]):
-        yield Violation(PLAN, "too_large", problem)
+        yield Violation(PLAN, FieldReason.TOO_LARGE, problem)
         return
     scope = Scope.of(
         definition.inputs.schema_,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from shared import json_schema
+from shared.errors import FieldReason
 from shared.registries.catalogue import Catalogue
 from shared.registries.catalogue_form import NoForm, dump_catalogue
 from shared.sandbox.pool import JobFailed, Sandbox
@@ -80,8 +81,8 @@ class Checks:
         try:
             found = await self._send(jobs.check_definition, job, workspace)
         except JobFailed:
-            return [Violation("definition", "too_large", TOO_LONG)]
-        return [Violation(*one) for one in found]
+            return [Violation("definition", FieldReason.TOO_LARGE, TOO_LONG)]
+        return [Violation(at, FieldReason(reason), said) for at, reason, said in found]
 
     async def do(self, check: Callable[[Job], Answer], job: Job, *, workspace: str) -> Answer:
         """Does a check from JSON to JSON, which the sandbox has by its name.

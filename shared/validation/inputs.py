@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared import json_schema
+from shared.json_path import join_path
 
 # given to every scheduled run, whether its schema mentions them or not
 RUNTIME_INPUTS = frozenset({"fired_at", "scheduled_for", "last_fired_at"})
@@ -14,9 +15,9 @@ def check_static(schema: Mapping[str, Any], static: Mapping[str, Any]) -> list[t
     required = schema.get("required") or []
     never = [name for name in required if name not in RUNTIME_INPUTS and name not in static]
     partial = {key: value for key, value in schema.items() if key != "required"}
-    return [(name, "is required by inputs.schema") for name in never] + json_schema.find_faults(
-        partial, dict(static)
-    )
+    return [
+        (join_path("", [name]), "is required by inputs.schema") for name in never
+    ] + json_schema.find_faults(partial, dict(static))
 
 
 def check_run(schema: Mapping[str, Any], inputs: Mapping[str, Any]) -> list[tuple[str, str]]:

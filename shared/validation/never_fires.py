@@ -7,12 +7,12 @@ from typing import Any, Final
 from shared.clock import rfc3339
 from shared.definition.envelope import AutomationDefinition
 from shared.definition.states import TriggerType
+from shared.errors import FieldReason
 from shared.schedule import slots, zones
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.validation import violations
 from shared.validation.violations import Violation
 
-REASON: Final = "never_fires"
 _MINUTE: Final = timedelta(minutes=1)
 # What is proposed instead of a moment that has passed: a clock change may skip or repeat the first.
 _WAITS: Final = {
@@ -38,7 +38,9 @@ def find_violations(
         config = ScheduleTriggerConfig.model_validate(trigger.config)
         if found := _fault(config, now, fired):
             field, why = found
-            yield Violation(f"definition.triggers[{i}].config.{field}", REASON, why)
+            yield Violation(
+                f"definition.triggers[{i}].config.{field}", FieldReason.NEVER_FIRES, why
+            )
 
 
 def require(

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from shared import json_schema
 from shared.definition.execution import PlanStep
-from shared.json_schema import join_path
+from shared.errors import FieldReason
+from shared.json_path import join_path
 from shared.templates.marks import is_template
 from shared.templates.source import (
     BadTemplate,
@@ -89,8 +90,10 @@ def _faults(source: str, path: str, scope: Scope, *, expression: bool) -> Iterat
     try:
         reading = read(source, scope.hyphenated, scope.every)
     except BadTemplate as exc:
-        yield Violation(path, "invalid_template", str(exc))
+        yield Violation(path, FieldReason.INVALID_TEMPLATE, str(exc))
         return
     several = "\n" in source
     for line, problem in scope.find_faults(reading):
-        yield Violation(path, "unknown_name", f"line {line}: {problem}" if several else problem)
+        yield Violation(
+            path, FieldReason.UNKNOWN_NAME, f"line {line}: {problem}" if several else problem
+        )

@@ -8,9 +8,15 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from shared import errors, rule_words
-from shared.json_schema import join_path
+from shared.errors import FieldReason
+from shared.json_path import append_path, join_path
 
-_REASONS = {"missing": "required", "no_form": "required", "extra_forbidden": "unknown_field"}
+_REASONS = {
+    "missing": FieldReason.REQUIRED,
+    "no_form": FieldReason.REQUIRED,
+    "extra_forbidden": FieldReason.UNKNOWN_FIELD,
+}
+_ASK_FOR_A_VALUE = frozenset({"too_short", "string_too_short", "string_pattern_mismatch"})
 _MESSAGES = {
     "missing": "is required",
     "extra_forbidden": "is not a known field",
@@ -28,25 +34,32 @@ class Violation:
     """One fault. `field` is a path such as `definition.plan[0].config.prompt`."""
 
     field: str
-    reason: str
+    reason: FieldReason
     message: str
 
     def under(self, prefix: str) -> "Violation":
         """The same fault seen from a message that holds the value in field `prefix`."""
-        return Violation(f"{prefix}.{self.field}" if self.field else prefix, *self._why)
+        return Violation(append_path(prefix, self.field), *self._why)
 
     @property
-    def _why(self) -> tuple[str, str]:
+    def _why(self) -> tuple[FieldReason, str]:
         return self.reason, self.message
 
 
 def from_pydantic(exc: ValidationError, base: str) -> Iterator[Violation]:
     for error in exc.errors(include_url=False):
-        kind = error["type"]
         loc: Sequence[Any] = error["loc"]
         if not loc and (named := error.get("ctx", {}).get("field")):
             loc = (named,)
-        yield Violation(join_path(base, loc), _REASONS.get(kind, "invalid"), _message(error))
+        # what is wrong with a key is told of what stands under it
+        path = join_path(base, [part for part in loc if part != "[key]"])
+        yield Violation(path, _reason(error), _message(error))
+
+
+def _reason(error: ErrorDetails) -> FieldReason:
+    if error["type"] in _ASK_FOR_A_VALUE and not error["input"]:
+        return FieldReason.REQUIRED
+    return _REASONS.get(error["type"], FieldReason.INVALID)
 
 
 def _message(error: ErrorDetails) -> str:
@@ -62,15 +75,11 @@ def _message(error: ErrorDetails) -> str:
             return _MESSAGES.get(kind) or error["msg"].removeprefix("Value error, ")
 
 
-def from_faults(faults: Iterable[tuple[str, str]], base: str, reason: str) -> Iterator[Violation]:
+def from_faults(
+    faults: Iterable[tuple[str, str]], base: str, reason: FieldReason
+) -> Iterator[Violation]:
     for path, message in faults:
-        yield Violation(join(base, path), reason, message)
-
-
-def join(base: str, path: str) -> str:
-    if not base or not path or path.startswith("["):
-        return f"{base}{path}"
-    return f"{base}.{path}"
+        yield Violation(append_path(base, path), reason, message)
 
 
 def refuse(found: Iterable[Violation], *, field: str) -> None:

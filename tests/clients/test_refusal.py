@@ -174,7 +174,7 @@ def late(peer: Peer) -> Peer:
     peer.chat.segments.extend(
         [[requested(wanted), suspended(wanted)], [text("Saved."), completed()]]
     )
-    peer.chat.fault = "never_fires"
+    peer.chat.fault = "NEVER_FIRES"
     peer.chat.check = lambda payload: (
         {"definition.triggers[0].config.end_time": LATE}
         if payload["definition"]["triggers"][0]["config"]["cron"].startswith("0 9")

@@ -22,7 +22,7 @@ from tests.support.refusals import refusal
 
 FIRST = START + timedelta(seconds=30)
 CONFIG = "definition.triggers[0].config"
-BAD_END = (f"automation.{CONFIG}.end_time", "never_fires")
+BAD_END = (f"automation.{CONFIG}.end_time", "NEVER_FIRES")
 
 
 def ending(after: timedelta, **more: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ async def test_what_would_never_fire_is_not_created(rota: Running) -> None:
     for validate_only in (True, False):
         assert await refused(rota.create(ended, validate_only=validate_only)) == [BAD_END]
     late = news(triggers=[schedule("58 7 23 11 *", end_time="2026-11-23T08:58:00Z")])
-    assert await refused(rota.create(late)) == [(f"automation.{CONFIG}.cron", "never_fires")]
+    assert await refused(rota.create(late)) == [(f"automation.{CONFIG}.cron", "NEVER_FIRES")]
     listed = await rota.call("ListAutomations", pb.ListAutomationsRequest(parent="workspaces/w"))
     assert not listed.automations
 
@@ -71,7 +71,7 @@ async def test_a_disabled_trigger_may_have_ended_until_it_is_enabled(rota: Runni
     assert not trigger.HasField("next_fire_time")
     enabled = pb.UpdateTriggerRequest(trigger=pb.Trigger(name=trigger.name, enabled=True))
     assert await refused(rota.call("UpdateTrigger", enabled)) == [
-        ("trigger.config.end_time", "never_fires")
+        ("trigger.config.end_time", "NEVER_FIRES")
     ]
     assert await refused(update(rota, created.name, news(triggers=[ended]))) == [BAD_END]
     assert (await rota.get(created.name)).revision == 1
@@ -84,7 +84,7 @@ async def test_a_trigger_that_would_never_fire_is_not_added_or_made_so(rota: Run
         parent=created.name,
         trigger=pb.Trigger(type="schedule", config=config, static_inputs=_inputs()),
     )
-    bad = [("trigger.config.end_time", "never_fires")]
+    bad = [("trigger.config.end_time", "NEVER_FIRES")]
     assert await refused(rota.call("CreateTrigger", add)) == bad
     change = pb.UpdateTriggerRequest(
         trigger=pb.Trigger(name=created.triggers[0].name, config=config)
@@ -127,7 +127,7 @@ async def test_a_new_time_for_what_fired_as_often_as_it_may_is_refused(
     await fired(rota, clock, created.name)
     later = news(triggers=[schedule("0 12 * * *", max_fires=1)])
     assert await refused(update(rota, created.name, later)) == [
-        (f"automation.{CONFIG}.max_fires", "never_fires")
+        (f"automation.{CONFIG}.max_fires", "NEVER_FIRES")
     ]
     later["definition"]["triggers"][0]["config"]["max_fires"] = 2
     changed = await update(rota, created.name, later)

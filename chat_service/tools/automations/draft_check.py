@@ -9,31 +9,33 @@ from pydantic import ValidationError
 
 from shared import json_schema
 from shared.definition.envelope import AutomationCreate
+from shared.errors import FieldReason
+from shared.json_path import join_path
 from shared.registries.catalogue import Catalogue
 from shared.schedule.config import ScheduleTriggerConfig
 from shared.validation import never_fires
 from shared.validation.check import TRIGGERS, check
-from shared.validation.violations import Violation, join
+from shared.validation.violations import Violation
 
 _REQUIRED: Final = re.compile(r"'(\w+)' is a required property")
 # by the reason of a fault
-_REMEDIES: Final[Mapping[str, str]] = {
-    "required": "add it",
-    "unknown_field": "leave it out",
-    "unknown_trigger": "use a trigger that is listed",
-    "unknown_action": "use an action that is listed",
-    "unknown_tool": "use a tool that is listed, or leave it out",
-    "duplicate_id": "give it an id of its own",
-    "shadowed_name": "give it a name of its own",
-    "placeholder": "write the value, or say in `issues` that it is missing",
-    "not_canonical": "write a plain JSON value",
-    "invisible_character": "write it without that character",
-    "too_large": "make it shorter",
-    "invalid_input": "change `static_inputs` or `inputs.schema`",
-    "invalid_schema": "write a valid JSON Schema of an object",
-    "budget_unenforceable": "name a model with a price, or say in `issues` that no budget can be "
-    "kept",
-    never_fires.REASON: "change the time",
+_REMEDIES: Final[Mapping[FieldReason, str]] = {
+    FieldReason.REQUIRED: "add it",
+    FieldReason.UNKNOWN_FIELD: "leave it out",
+    FieldReason.UNKNOWN_TRIGGER: "use a trigger that is listed",
+    FieldReason.UNKNOWN_ACTION: "use an action that is listed",
+    FieldReason.UNKNOWN_TOOL: "use a tool that is listed, or leave it out",
+    FieldReason.DUPLICATE_ID: "give it an id of its own",
+    FieldReason.SHADOWED_NAME: "give it a name of its own",
+    FieldReason.PLACEHOLDER: "write the value, or say in `issues` that it is missing",
+    FieldReason.NOT_CANONICAL: "write a plain JSON value",
+    FieldReason.INVISIBLE_CHARACTER: "write it without that character",
+    FieldReason.TOO_LARGE: "make it shorter",
+    FieldReason.INVALID_INPUT: "change `static_inputs` or `inputs.schema`",
+    FieldReason.INVALID_SCHEMA: "write a valid JSON Schema of an object",
+    FieldReason.UNPRICED_MODEL: "name a model with a price, or say in `issues` that no budget "
+    "can be kept",
+    FieldReason.NEVER_FIRES: "change the time",
 }
 _NO_TRIGGER: Final = "has no trigger, so it would never run"
 _ADD_TRIGGER: Final = (
@@ -56,7 +58,7 @@ def find_faults(
     """
     found = check(draft, catalogue)
     if needs_trigger and not has_trigger(draft):
-        found = [Violation(TRIGGERS, "no_trigger", _NO_TRIGGER), *found]
+        found = [Violation(TRIGGERS, FieldReason.NO_TRIGGER, _NO_TRIGGER), *found]
     if now is not None:
         found += _never(draft, now)
     for fault in _by_schema(schema, draft):
@@ -68,7 +70,9 @@ def find_faults(
 def format_faults(found: Sequence[Violation]) -> Iterator[tuple[str, str]]:
     """Yields the field of each fault, and what is wrong with what mends it."""
     for one in found:
-        remedy = _ADD_TRIGGER if one.reason == "no_trigger" else _REMEDIES.get(one.reason, "")
+        remedy = (
+            _ADD_TRIGGER if one.reason == FieldReason.NO_TRIGGER else _REMEDIES.get(one.reason, "")
+        )
         yield one.field, f"{one.message}; {remedy}" if remedy else one.message
 
 
@@ -97,9 +101,9 @@ def _is_schedule(config: Mapping[str, Any]) -> bool:
 def _by_schema(schema: Mapping[str, Any], draft: Mapping[str, Any]) -> Iterator[Violation]:
     for path, message in json_schema.find_faults(schema, draft):
         if required := _REQUIRED.match(message):
-            yield Violation(join(path, required[1]), "required", "is required")
+            yield Violation(join_path(path, [required[1]]), FieldReason.REQUIRED, "is required")
         else:
-            yield Violation(path, "invalid", message)
+            yield Violation(path, FieldReason.INVALID, message)
 
 
 def _is_said(field: str, by: str) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from chat_service.llm.text import clean, one_line
 from shared import canonical_json, json_schema
 from shared.invisible_characters import find_invisible, mark_invisible
+from shared.json_path import join_path
 
 MAX_FIELDS: Final = 20
 MAX_OPTIONS: Final = 100  # of one field
@@ -58,10 +59,12 @@ def read_form(requested: Mapping[str, Any]) -> dict[str, Any]:
 
 def find_faults(form: Mapping[str, Any], answer: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Returns the fields of an answer that break the form, and why; formats are checked too."""
-    missing = [(name, "is required") for name in form["required"] if name not in answer]
+    missing = [
+        (join_path("", [name]), "is required") for name in form["required"] if name not in answer
+    ]
     found = json_schema.find_faults({**form, "required": []}, answer)
     wrong = [
-        (name, f"is no {field['format']}")
+        (join_path("", [name]), f"is no {field['format']}")
         for name, field in form["properties"].items()
         if "format" in field
         and isinstance(text := answer.get(name), str)

@@ -201,11 +201,11 @@ async def test_a_named_slot_that_can_not_be_run_is_refused_with_its_place_and_no
     assert (refused.code, refused.reason) == (errors.Code.INVALID_ARGUMENT, "INVALID_REQUEST")
     found = [(fault.field, fault.reason, fault.description) for fault in refused.violations]
     assert found == [
-        ("slots[1]", "has_run", "is FIRED: it has run"),
-        ("slots[2]", "skipped_dst", "is SKIPPED_DST: No such time."),
-        ("slots[3]", "trigger_gone", "its trigger was deleted"),
-        ("slots[4]", "backfilled", "has a backfill already, which is PENDING"),
-        ("slots[5]", "duplicate_id", "is named twice"),
+        ("slots[1]", "HAS_RUN", "is FIRED: it has run"),
+        ("slots[2]", "SKIPPED_DST", "is SKIPPED_DST: No such time."),
+        ("slots[3]", "TRIGGER_GONE", "its trigger was deleted"),
+        ("slots[4]", "BACKFILLED", "has a backfill already, which is PENDING"),
+        ("slots[5]", "DUPLICATE_ID", "is named twice"),
     ]
     assert len(await backfills(still, name)) == 1
     counted = await in_range(still, name, START - timedelta(days=2), START + timedelta(days=1))
@@ -225,7 +225,7 @@ async def test_a_slot_of_elsewhere_or_of_long_ago_is_none_of_it(
     name, slots = await missed(still, clock, 1)
     other = (await still.create(every_minute())).name
     foreign = await refusal(backfill(still, other, slots))
-    assert [(v.field, v.reason) for v in foreign.violations] == [("slots[0]", "invalid")]
+    assert [(v.field, v.reason) for v in foreign.violations] == [("slots[0]", "INVALID")]
     await execute(still.url, "delete from automation_slots where outcome = 'missed'")
     for gone in (slots[0].name, f"{name}/slots/x"):
         missing = await refusal(backfill(still, name, [gone]))
@@ -236,21 +236,21 @@ async def test_a_slot_of_elsewhere_or_of_long_ago_is_none_of_it(
 @pytest.mark.parametrize(
     ("fields", "place", "reason"),
     [
-        ({}, "slots", "required"),
-        ({"start_time": START}, "end_time", "required"),
-        ({"end_time": START}, "start_time", "required"),
-        ({"start_time": START, "end_time": START}, "end_time", "invalid"),
-        ({"trigger": "{name}/triggers/t"}, "start_time", "required"),
-        ({"slots": ["{name}/slots/s"], "end_time": START}, "end_time", "invalid"),
-        ({"slots": ["{name}/slots/s"], "trigger": "{name}/triggers/t"}, "trigger", "invalid"),
-        ({"slots": ["{name}/slots/s"] * 101}, "slots", "repeated.max_items"),
-        ({"slots": ["{name}/runs/s"]}, "slots[0]", "string.pattern"),
-        ({"slots": ["{name}/slots/s"], "overlap": 9}, "overlap", "enum.defined_only"),
-        ({"slots": ["{name}/slots/s"], "overlap": 2}, "overlap", "invalid"),
+        ({}, "slots", "REQUIRED"),
+        ({"start_time": START}, "end_time", "REQUIRED"),
+        ({"end_time": START}, "start_time", "REQUIRED"),
+        ({"start_time": START, "end_time": START}, "end_time", "INVALID"),
+        ({"trigger": "{name}/triggers/t"}, "start_time", "REQUIRED"),
+        ({"slots": ["{name}/slots/s"], "end_time": START}, "end_time", "INVALID"),
+        ({"slots": ["{name}/slots/s"], "trigger": "{name}/triggers/t"}, "trigger", "INVALID"),
+        ({"slots": ["{name}/slots/s"] * 101}, "slots", "INVALID"),
+        ({"slots": ["{name}/runs/s"]}, "slots[0]", "INVALID"),
+        ({"slots": ["{name}/slots/s"], "overlap": 9}, "overlap", "INVALID"),
+        ({"slots": ["{name}/slots/s"], "overlap": 2}, "overlap", "INVALID"),
         (
             {"start_time": START, "end_time": FIRST, "trigger": "{name}s/triggers/t"},
             "trigger",
-            "invalid",
+            "INVALID",
         ),
     ],
 )
@@ -281,7 +281,7 @@ async def test_a_range_of_too_many_is_refused_with_where_the_first_ones_end(
     start, end = START, START + timedelta(days=1)
     refused = await refusal(in_range(still, name, start, end))
     [fault] = refused.violations
-    assert (fault.field, fault.reason) == ("end_time", "too_many")
+    assert (fault.field, fault.reason) == ("end_time", "TOO_MANY")
     assert fault.description == (
         "105 slots of the range can be run, and at most 100 are run in a call; the first 100 are "
         "those before 2026-11-23T09:40:00Z"
@@ -294,7 +294,7 @@ async def test_a_range_of_too_many_is_refused_with_where_the_first_ones_end(
     made = await in_range(still, name, start, fits)
     assert [slot.name for slot in made.slots] == [slot.name for slot in slots[:100]]
     full = await refusal(backfill(still, name, slots[100:]))
-    assert [(v.field, v.reason) for v in full.violations] == [("slots", "too_many_waiting")]
+    assert [(v.field, v.reason) for v in full.violations] == [("slots", "TOO_MANY_WAITING")]
     assert "of these 5 slots 0 can be run now" in full.message
     assert len(await execute(still.url, "select from automation_runs where backfill")) == 100
 
@@ -324,8 +324,8 @@ async def test_inputs_that_the_present_revision_does_not_take_are_refused_or_lef
     )
     refused = await refusal(backfill(still, name, slots))
     assert [(v.field, v.reason) for v in refused.violations] == [
-        ("slots[0]", "invalid_inputs"),
-        ("slots[1]", "invalid_inputs"),
+        ("slots[0]", "INVALID_INPUTS"),
+        ("slots[1]", "INVALID_INPUTS"),
     ]
     found = await in_range(still, name, START, FIRST + 2 * MINUTE)
     assert not found.slots

@@ -47,7 +47,7 @@ async def test_without_a_name_for_people_it_has_its_models(chat: Chat) -> None:
 @pytest.mark.parametrize("field", ["display_name", "model"])
 async def test_its_names_are_one_line_of_what_can_be_seen(chat: Chat, field: str) -> None:
     made = await add(chat, PUBLIC)
-    wanted = [(f"model_config.{field}", "invisible_character")]
+    wanted = [(f"model_config.{field}", "INVISIBLE_CHARACTER")]
     for name in ("x]\n# System", "a\u200bb"):
         refused = await refusal(add(chat, PUBLIC, **{"display_name": "Mine", field: name}))
         assert [(v.field, v.reason) for v in refused.violations] == wanted

@@ -183,7 +183,7 @@ async def test_a_card_about_a_moment_that_has_come_is_not_approved(
     with pytest.raises(errors.InvalidRequest) as caught:
         await edited.check_as_shown(about(START), FIELD)
     (violation,) = caught.value.violations
-    assert (violation.field, violation.reason) == (f"{FIELD}.{key}", "invalid")
+    assert (violation.field, violation.reason) == (f"{FIELD}.{key}", "INVALID")
     assert violation.description == said
 
 

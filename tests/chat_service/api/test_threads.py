@@ -39,7 +39,7 @@ async def test_a_title_is_one_line_of_what_can_be_seen(chat: Chat, title: str) -
     for call in (create(chat, title), chat.stub.UpdateThread(update, metadata=chat.metadata)):
         refused = await refusal(call)
         assert [(v.field, v.reason) for v in refused.violations] == [
-            ("thread.display_name", "invisible_character")
+            ("thread.display_name", "INVISIBLE_CHARACTER")
         ]
 
 

@@ -248,7 +248,7 @@ async def test_usage_is_counted_by_model(chat: Chat) -> None:
         ({"message": pb.Message()}, "message.parts"),
         ({"message": pb.Message(parts=[pb.Part(text="  ")])}, "message.parts"),
         ({"message": pb.Message(parts=[pb.Part(text="a\0b")])}, "message.parts[0].text"),
-        ({"message": pb.Message(parts=[pb.Part()])}, "message.parts[0].part"),
+        ({"message": pb.Message(parts=[pb.Part()])}, "message.parts[0]"),
         ({"message": pb.Message(parts=[pb.Part(reasoning="hm")])}, "message.parts[0]"),
     ],
 )

@@ -189,7 +189,7 @@ async def test_an_intent_without_a_time_is_left_to_be_filled_in(
     demo: DemoServer, catalogue: Catalogue
 ) -> None:
     draft = await drafted_by(demo).ainvoke(drafting("When it rains: close the windows."))
-    assert "placeholder" in [fault.reason for fault in check(draft, catalogue)]
+    assert "PLACEHOLDER" in [fault.reason for fault in check(draft, catalogue)]
     assert draft["definition"]["triggers"][0]["config"]["cron"] == "REPLACE_ME"
 
 

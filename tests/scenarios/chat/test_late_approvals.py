@@ -55,7 +55,7 @@ async def test_the_card_stays_open_and_an_edited_time_is_saved(
     late = await refusal(decide(chat, approve(asked)))
     assert (late.code, late.reason) == (Code.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert [v.field for v in late.violations] == [f"decision.edit.payload.{AT}"]
-    assert late.violations[0].reason == "never_fires"
+    assert late.violations[0].reason == "NEVER_FIRES"
     assert "would never fire" in late.violations[0].description
     assert late.message == f"decision.approve: {AT}: {late.violations[0].description}"
     whole = pb.ResumeTurnRequest(

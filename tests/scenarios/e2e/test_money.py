@@ -134,7 +134,7 @@ async def test_a_cap_without_a_price_is_refused_when_it_is_saved(road: Pair) -> 
     [fault] = refused.violations
     assert (fault.field, fault.reason) == (
         "automation.definition.plan[0].config.model",
-        "budget_unenforceable",
+        "UNPRICED_MODEL",
     )
     # Known again after a restart, without the other service.
     found = road.automation.capabilities.catalogue().models

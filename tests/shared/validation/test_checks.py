@@ -228,14 +228,14 @@ async def test_a_costly_definition_leaves_the_loop_and_says_the_same(checks: Che
         check(create, CATALOGUE)
     found = await checks.check(create, CATALOGUE, workspace="w")
     assert found == check(create, CATALOGUE)
-    assert {one.reason for one in found} == {"unknown_name", "invalid_input"}
+    assert {one.reason for one in found} == {"UNKNOWN_NAME", "INVALID_INPUT"}
 
 
 def test_a_definition_with_too_many_values_is_not_read() -> None:
     create = deepcopy(GOOD)
     create["definition"]["metadata"] = {"numbers": [0] * 10 * MAX_VALUES}
     (fault,) = check(create, CATALOGUE)
-    assert (fault.field, fault.reason) == ("definition", "too_large")
+    assert (fault.field, fault.reason) == ("definition", "TOO_LARGE")
     assert _count_calls(lambda: check(create, CATALOGUE)) < 1_000
 
 

@@ -159,4 +159,4 @@ def test_a_refusal_names_each_field_under_the_one_that_holds_it() -> None:
         never_fires.require(of(ended), NOW, {"t": 0}, field="automation")
     (violation,) = refused.value.violations
     assert violation.field == "automation.definition.triggers[0].config.end_time"
-    assert violation.reason == "never_fires"
+    assert violation.reason == "NEVER_FIRES"

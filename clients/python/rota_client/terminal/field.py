@@ -1,5 +1,6 @@
 """The path of a field of a payload, as the label of the card's row that shows it."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -7,7 +8,7 @@ from typing import Any, Final
 from rota_client.terminal.definition import OPEN, Plain
 from rota_client.terminal.formatting import format_label, sanitize
 
-_PART: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
+_PART: Final = re.compile(r'\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]|([^.\[\]]+)')
 _ROWS: Final[Mapping[tuple[str | int, ...], str]] = {
     (): "Card",
     ("display_name",): "Name",
@@ -52,7 +53,17 @@ def format_words(path: str) -> str:
 
 
 def _parse(path: str) -> list[Part]:
-    return [name or int(number) for number, name in _PART.findall(path)]
+    return [
+        name or (_unquote(key) if key else int(number)) for number, key, name in _PART.findall(path)
+    ]
+
+
+def _unquote(key: str) -> str:
+    """The text of a key in brackets. One that was cut is shown as it came."""
+    try:
+        return str(json.loads(key))
+    except ValueError:
+        return key
 
 
 def _find(value: Any, parts: Sequence[Part]) -> Any:

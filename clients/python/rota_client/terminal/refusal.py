@@ -11,7 +11,7 @@ from rota_client.gen.rota.chat.v1 import Approval, Decision
 from rota_client.terminal.field import format_field, format_words
 
 _DECISION: Final = re.compile(r"(?:decision|decisions\[(\d+)\])(?:\.|$)")
-_PAYLOAD: Final = re.compile(r"edit\.payload(?:\.|$)")
+_PAYLOAD: Final = re.compile(r"edit\.payload(?:\.|(?=\[)|$)")
 # Paths of a payload in a description.
 _PLACE: Final = re.compile(r"\bdefinition(?:\.[a-z_]+|\[\d+\])+|\bdisplay_name\b")
 # What a person gave that became a field of a request.
@@ -42,7 +42,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "webhook.event_types": "--event",
     "webhook.uri": "HTTPS-ADDRESS",
 }
-_LATE: Final = "never_fires"
+_LATE: Final = "NEVER_FIRES"
 _TOO_LATE: Final = (
     "it would never fire by now: reject it, or edit its card in `rota chat` or on the page"
 )

@@ -149,7 +149,7 @@ export function Wrongs({ violations, more, show }: { violations: Violation[]; mo
 
 /** A schedule without a time that is left. */
 function isPast({ field, reason }: Violation): boolean {
-  return reason === "never_fires" && /\.config\.(?:cron|at|every|end_time)$/.test(field);
+  return reason === "NEVER_FIRES" && /\.config\.(?:cron|at|every|end_time)$/.test(field);
 }
 
 function RawSide({ payload, change }: { payload: JsonValue; change: (payload: JsonValue) => void }) {

@@ -367,7 +367,7 @@ function Several({ path, schema, value, items }: FieldProps & { items: JsonObjec
 function Group(props: FieldProps) {
   const { violations } = useContext(FormContext);
   const name = formatPath(props.path);
-  const open = useOpen(violations.some((each) => each.field.startsWith(`${name}.`)) || props.path.length === 1);
+  const open = useOpen(violations.some((each) => each.field.startsWith(name) && /^[.[]/.test(each.field.slice(name.length))) || props.path.length === 1);
   if (props.path.at(-1) === "config") return <ConfigFields {...props} />;
   if (props.path.at(-1) === "every") return <Interval {...props} />;
   return (

@@ -166,5 +166,5 @@ function spentAt(path: string, { end_time, at: moment, every }: JsonObject): Vio
   const form = moment ? "at" : every ? "every" : "cron";
   const isPast = isEnded || form === "at";
   const [field, description] = [isEnded ? "end_time" : form, `${isPast ? "is past" : "names no time that is left"}, so it would never fire`];
-  return { field: `${path}.${field}`, description, reason: "never_fires" };
+  return { field: `${path}.${field}`, description, reason: "NEVER_FIRES" };
 }

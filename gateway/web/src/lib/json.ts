@@ -60,12 +60,14 @@ export function put(value: JsonValue, path: Path, to: JsonValue | undefined): Js
   return copy;
 }
 
-/** `definition.plan[0].config.prompt` */
+/** `definition.plan[0].config["a b"]` */
 export function formatPath(path: Path): string {
-  return path
-    .map((key) => (typeof key === "number" ? `[${key}]` : `.${key}`))
-    .join("")
-    .replace(/^\./, "");
+  return path.map(formatKey).join("").replace(/^\./, "");
+}
+
+function formatKey(key: string | number): string {
+  if (typeof key === "number") return `[${key}]`;
+  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
 
 export interface Change {
@@ -89,9 +91,18 @@ export function changes(before: JsonValue | undefined, after: JsonValue | undefi
   return [{ path: formatPath(path), before, after }];
 }
 
-/** `definition.plan[0].config.prompt` → keys and indexes. */
+/** `definition.plan[0].config["a b"]` → keys and indexes. */
 export function parsePath(path: string): Path {
-  return [...path.matchAll(/([^.[\]]+)|\[(\d+)\]/g)].map(([, key, place]) => key ?? Number(place));
+  return [...path.matchAll(/\[("(?:[^"\\]|\\.)*")\]|\[(\d+)\]|([^.[\]]+)/g)].map(([, text, place, key]) => (text ? unquote(text) : (key ?? Number(place))));
+}
+
+/** The text of a key in brackets. One that was cut is shown as it came. */
+function unquote(text: string): string {
+  try {
+    return String(JSON.parse(text));
+  } catch {
+    return text;
+  }
 }
 
 export interface Line {

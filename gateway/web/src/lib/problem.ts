@@ -2,13 +2,14 @@
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Status } from "../gen/google/rpc/status_pb.js";
+import { formatPath, parsePath } from "./json.js";
 import { BadRequestSchema, ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
 
 export interface Violation {
   /** Path in the payload, such as `definition.plan[0].config.prompt`. */
   field: string;
   description: string;
-  /** Such as `never_fires`. */
+  /** Such as `NEVER_FIRES`. */
   reason: string;
 }
 
@@ -33,7 +34,7 @@ export function problemOf(thrown: unknown): Problem {
     violations: error
       .findDetails(BadRequestSchema)
       .flatMap((each) => each.fieldViolations)
-      .map(({ field, description, reason }) => ({ field: field.replace(PREFIX, ""), description, reason })),
+      .map(({ field, description, reason }) => ({ field: formatPath(parsePath(field.replace(PREFIX, ""))), description, reason })),
     more: Number(info?.metadata.more_violations ?? 0) || 0,
   };
 }

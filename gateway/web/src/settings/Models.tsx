@@ -20,7 +20,7 @@ const unreadable = (fault: InvalidSettings): Problem => ({
   code: Code.InvalidArgument,
   reason: "INVALID_REQUEST",
   message: "",
-  violations: [{ field: "settings", description: fault.message, reason: "invalid" }],
+  violations: [{ field: "settings", description: fault.message, reason: "INVALID" }],
   more: 0,
 });
 
@@ -129,7 +129,7 @@ function AddModel() {
     }
     setBusy(false);
   };
-  const wrong = (name: string) => problem?.violations.find((each) => each.field === name || each.field.startsWith(`${name}.`))?.description;
+  const wrong = (name: string) => problem?.violations.find((each) => each.field === name || (each.field.startsWith(name) && /^[.[]/.test(each.field.slice(name.length))))?.description;
   return (
     <section class="panel">
       <h2>Add one of your own</h2>

@@ -3217,7 +3217,7 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         Creates an automation, its first revision and its triggers. It is ACTIVE at
         once. A taken automation_id is ALREADY_EXISTS / RESOURCE_EXISTS. An enabled
         schedule that would never fire is invalid: its violation has the reason
-        `never_fires`.
+        `NEVER_FIRES`.
         """
 
         return await self._unary_unary(
@@ -3283,7 +3283,7 @@ class AutomationServiceStub(betterproto2_grpclib.ServiceStub):
         """
         Changes the fields named in update_mask. A changed definition makes a new
         revision; a changed schedule is computed anew from now, and one that would
-        never fire is invalid (`never_fires`). Triggers that stay as they are may be
+        never fire is invalid (`NEVER_FIRES`). Triggers that stay as they are may be
         over. A changed schedule or switch of a trigger holds for slots whose
         fire_time is later: the earlier ones of that trigger are decided first, and
         one that jitter still holds back fires at once. Any other change decides no

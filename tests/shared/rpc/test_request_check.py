@@ -1,0 +1,154 @@
+"""What a request is refused for by its form: our reasons, at the paths of its JSON."""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from buf.validate import validate_pb2
+from google.protobuf import json_format, struct_pb2
+from google.protobuf.descriptor import Descriptor
+from hypothesis import given
+from hypothesis import strategies as st
+from rota.agent.v1 import agent_pb2
+from rota.automation.v1 import automation_pb2, webhook_pb2
+from rota.chat.v1 import chat_pb2
+from rota.notice.v1 import notice_pb2
+
+from shared import errors
+from shared.errors import FieldReason
+from shared.json_path import read_path
+from shared.rpc.request_check import RULES, check_request, find_reason, find_unstorable
+
+FILES = (agent_pb2, automation_pb2, chat_pb2, notice_pb2, webhook_pb2)
+# Of one value of a list or a map, whose rules are told with the path of the value.
+PARTS = ("items", "keys", "values")
+
+
+def messages() -> Iterator[Descriptor]:
+    found = [m for file in FILES for m in file.DESCRIPTOR.message_types_by_name.values()]
+    while found:
+        message = found.pop()
+        found += message.nested_types
+        yield message
+
+
+def rules_of(rules: Any) -> Iterator[str]:
+    """The ids of the rules of a field: `required`, `string.pattern`."""
+    for option, value in rules.ListFields():
+        if option.name in ("cel", "cel_expression"):
+            yield from (one.id for one in value)
+        elif option.name == "required":
+            yield "required"
+        elif option.name != "ignore":
+            for rule, of_part in value.ListFields():
+                if rule.name in PARTS:
+                    yield from rules_of(of_part)
+                else:
+                    yield f"{option.name}.{rule.name}"
+
+
+def options(of: Any, extension: Any) -> Any:
+    return of.GetOptions().Extensions[extension]
+
+
+def every_rule() -> set[str]:
+    found = set[str]()
+    for message in messages():
+        found |= {one.id for one in options(message, validate_pb2.message).cel}
+        for field in message.fields:
+            found |= set(rules_of(options(field, validate_pb2.field)))
+        if any(options(one, validate_pb2.oneof).required for one in message.oneofs):
+            found.add("required")
+    return found
+
+
+def test_every_rule_of_the_contract_has_a_reason_of_ours() -> None:
+    found = every_rule()
+    assert len(found) > 15
+    assert {rule.rpartition(".")[2] for rule in found} == set(RULES)
+
+
+def test_two_rules_that_are_told_as_one_have_their_reason() -> None:
+    told = ("int32.gte_lte", "double.gt_lte", "string.uuid_empty", "enum.defined_only")
+    assert {find_reason(rule) for rule in told} == {FieldReason.INVALID}
+
+
+def violations(request: Any) -> list[tuple[str, FieldReason]]:
+    with pytest.raises(errors.InvalidRequest) as caught:
+        check_request(request)
+    return [(one.field, one.reason) for one in caught.value.violations]
+
+
+def test_what_is_absent_is_required_and_what_is_given_is_invalid() -> None:
+    request = chat_pb2.SendMessageRequest(name="x", request_id="y")
+    assert set(violations(request)) == {
+        ("name", FieldReason.INVALID),
+        ("message", FieldReason.REQUIRED),
+        ("request_id", FieldReason.INVALID),
+    }
+    assert {reason for _, reason in violations(chat_pb2.SendMessageRequest())} == {
+        FieldReason.REQUIRED
+    }
+    empty = automation_pb2.PlanStep(output_as="")
+    assert violations(empty) == [("output_as", FieldReason.REQUIRED)]
+
+
+def test_a_message_without_its_choice_is_at_fault_itself() -> None:
+    decision = chat_pb2.Decision(payload_digest="0" * 64)
+    request = chat_pb2.ResumeTurnRequest(decisions=[decision])
+    assert ("decisions[0]", FieldReason.REQUIRED) in violations(request)
+
+
+def test_a_key_of_a_map_is_told_as_json_has_it() -> None:
+    config = chat_pb2.ModelConfig(extra_headers={"a b": "x\0", "c\0": "y"})
+    assert set(violations(config)) == {
+        ('extra_headers["a b"]', FieldReason.NOT_CANONICAL),
+        (r'extra_headers["c\u0000"]', FieldReason.NOT_CANONICAL),
+    }
+
+
+_KEYS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=4)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-99, 99) | _KEYS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def places(value: Any, way: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The ways to every value in another one."""
+    inner: Sequence[tuple[Any, Any]] = ()
+    match value:
+        case dict():
+            inner = list(value.items())
+        case list():
+            inner = list(enumerate(value))
+    for key, item in inner:
+        yield (*way, key)
+        yield from places(item, (*way, key))
+
+
+@given(
+    st.dictionaries(_KEYS, _VALUES, min_size=1, max_size=4),
+    st.sampled_from(["a\0b", float("nan"), float("inf")]),
+    st.integers(0, 99),
+)
+def test_the_path_of_a_fault_leads_to_it_wherever_it_is(
+    value: dict[str, Any], fault: Any, seed: int
+) -> None:
+    """In an open object, read as the JSON that a caller sent."""
+    way = random.Random(seed).choice(list(places(value)))
+    request = automation_pb2.PreviewScheduleRequest(parent="workspaces/w")
+    json_format.ParseDict(value, request.config)
+    node: Any = request.config
+    for key in way:
+        if isinstance(node, struct_pb2.Value):
+            node = getattr(node, node.WhichOneof("kind") or "")
+        node = node.values[key] if isinstance(key, int) else node.fields[key]
+    if isinstance(fault, str):
+        node.string_value = fault
+    else:
+        node.number_value = fault
+    [found] = find_unstorable(request)
+    assert read_path(found.field) == ["config", *way]
