@@ -313,4 +313,5 @@ def _server(
         ],
         translate=database.translate,
         streams=streams,
+        admit=servicer.access.admit,
     )

@@ -111,6 +111,7 @@ def _environ(databases: ServiceDatabases, keys: Keys, model: int, port: int) -> 
         "OPENAI_API_KEY": "bench",
         "OPENAI_BASE_URL": f"http://127.0.0.1:{model}/v1",
         "ROTA_DEFAULT_MODEL": "bench",
+        "ROTA_DRAIN_SECONDS": "0",
         "ROTA_GRACE_SECONDS": "0",
         # One person opens all of them.
         "ROTA_STREAMS_PER_PERSON": "10000",

@@ -351,6 +351,7 @@ def _server(
         ],
         translate=database.translate,
         streams=streams,
+        admit=chat.access.admit,
         limits=(("/rota.chat.v1.ChatService/SendMessage", LARGEST_MESSAGE),),
     )
 

@@ -16,6 +16,7 @@ SERVED: Final = {
     AUTOMATION: "rota.automation.v1.AutomationService",
 }
 METRICS_PORT: Final = "ROTA_METRICS_PORT"
+DRAIN_SECONDS: Final = "ROTA_DRAIN_SECONDS"
 SECRET_KEYS: Final = "ROTA_SECRET_KEYS"
 # A person's own model often runs on their own machine.
 LOCAL_MODELS: Final = "ROTA_LOCAL_MODELS"
@@ -77,6 +78,8 @@ class Programs:
             "ROTA_SERVICE_KEY_FILE": str(self.keys.private(name)),
             "DATABASE_URL": self.databases[name],
             SECRET_KEYS: given.get(SECRET_KEYS) or self.keys.secret(name),
+            # The gateway stops first, so nobody is left to notice.
+            DRAIN_SECONDS: given.get(DRAIN_SECONDS, "0"),
         }
         if name != CHAT:
             local = {LOCAL_WEBHOOKS: given.get(LOCAL_WEBHOOKS, "true")}

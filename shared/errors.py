@@ -148,6 +148,20 @@ class InvalidRequest(RotaError):
         )
 
 
+class RequestMalformed(RotaError):
+    code, reason = Code.INVALID_ARGUMENT, "REQUEST_MALFORMED"
+
+
+class RequestTooLarge(RotaError):
+    code, reason = Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE"
+
+    def __init__(self, *, size: int, limit: int) -> None:
+        super().__init__(
+            f"the request has {size} bytes; the limit is {limit}",
+            metadata={"limit_bytes": str(limit)},
+        )
+
+
 def invalid(
     field: str, description: str, reason: FieldReason = FieldReason.INVALID
 ) -> InvalidRequest:

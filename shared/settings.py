@@ -52,7 +52,10 @@ class ServiceSettings(BaseSettings):
         10, ge=0, description="seconds that calls in progress get at a stop"
     )
     drain_seconds: float = Field(
-        0, ge=0, description="seconds between NOT_SERVING and closing the port"
+        5,
+        ge=0,
+        description="seconds between NOT_SERVING and closing the port, in which the gateway "
+        "notices; 0 only where none is in front",
     )
     metrics_port: int = Field(
         0,

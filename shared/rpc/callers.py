@@ -1,9 +1,18 @@
-"""Who may call which gRPC service."""
+"""Who may call which gRPC service, and what a call takes: a resource, and a role there."""
 
+import re
 from collections.abc import Mapping
-from typing import Final
+from dataclasses import dataclass
+from functools import cache, reduce
+from typing import Any, Final
+
+from google.api import annotations_pb2
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
 
 from shared import errors
+from shared.rpc.access import Role
 from shared.security.caller import Caller
 
 # People, whom the gateway lets through; the others are services.
@@ -14,6 +23,51 @@ CALLERS: Final[Mapping[str, frozenset[str]]] = {
     "rota.agent.v1.AgentService": frozenset({"automation_service"}),
     "rota.notice.v1.NoticeService": frozenset({"chat_service"}),
 }
+# The calls that take another role than an editor's.
+ROLES: Final[Mapping[str, frozenset[str]]] = {
+    "viewer": frozenset(
+        {
+            "/rota.chat.v1.ChatService/GetThread",
+            "/rota.chat.v1.ChatService/ListThreads",
+            "/rota.chat.v1.ChatService/ListMessages",
+            "/rota.chat.v1.ChatService/WatchTurn",
+            "/rota.chat.v1.ChatService/GetTurn",
+            "/rota.chat.v1.ChatService/ListTurns",
+            "/rota.chat.v1.ChatService/GetApproval",
+            "/rota.chat.v1.ChatService/ListApprovals",
+            "/rota.chat.v1.ChatService/GetModelConfig",
+            "/rota.chat.v1.ChatService/ListModelConfigs",
+            "/rota.automation.v1.AutomationService/GetAutomation",
+            "/rota.automation.v1.AutomationService/ListAutomations",
+            "/rota.automation.v1.AutomationService/GetTrigger",
+            "/rota.automation.v1.AutomationService/ListTriggers",
+            "/rota.automation.v1.AutomationService/ListRevisions",
+            "/rota.automation.v1.AutomationService/GetRevision",
+            "/rota.automation.v1.AutomationService/PreviewSchedule",
+            "/rota.automation.v1.AutomationService/ListSlots",
+            "/rota.automation.v1.AutomationService/ExplainSlot",
+            "/rota.automation.v1.AutomationService/GetRun",
+            "/rota.automation.v1.AutomationService/ListRuns",
+            "/rota.automation.v1.AutomationService/WatchRun",
+            "/rota.automation.v1.AutomationService/ListActionTypes",
+            "/rota.automation.v1.AutomationService/ListTriggerTypes",
+            "/rota.automation.v1.AutomationService/ListCapabilities",
+        }
+    ),
+    "owner": frozenset(
+        {
+            "/rota.automation.v1.AutomationService/GetWebhook",
+            "/rota.automation.v1.AutomationService/UpdateWebhook",
+            "/rota.automation.v1.AutomationService/RotateWebhookSecret",
+            "/rota.automation.v1.AutomationService/TestWebhook",
+            "/rota.automation.v1.AutomationService/GetWebhookDelivery",
+            "/rota.automation.v1.AutomationService/ListWebhookDeliveries",
+        }
+    ),
+}
+# An internal call has no path; this field of it names the workspace.
+_WORKSPACE: Final = "workspace"
+_VERBS: Final = ("get", "post", "put", "patch", "delete")
 
 
 def require_caller(
@@ -34,3 +88,43 @@ def require_caller(
         reason="PERMISSION_DENIED",
         metadata={"service": who.service},
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """`path` is `/{service}/{method}`. `field` leads to the resource name; empty: there is none."""
+
+    path: str
+    field: tuple[str, ...] = ()
+    role: Role = "editor"
+
+    def name_of(self, request: Message) -> str:
+        """Returns the resource name that the call is about; empty if it names none."""
+        return str(reduce(getattr, self.field, request)) if self.field else ""
+
+
+@cache
+def find_method(path: str) -> Method:
+    """Returns what the descriptors say of a method that is served."""
+    service, _, name = path.strip("/").partition("/")
+    try:
+        found: Any = descriptor_pool.Default().FindServiceByName(service)
+        method = found.methods_by_name[name]
+    except KeyError:
+        return Method(path=path)
+    return Method(path=path, field=_field(method), role=_role(path))
+
+
+def _role(path: str) -> Role:
+    if path in ROLES["viewer"]:
+        return "viewer"
+    return "owner" if path in ROLES["owner"] else "editor"
+
+
+def _field(method: MethodDescriptor) -> tuple[str, ...]:
+    """The fields that the path of HTTP begins with: `/v1/{thread.name=workspaces/*/threads/*}`."""
+    rule = method.GetOptions().Extensions[annotations_pb2.http]
+    template = next((getattr(rule, verb) for verb in _VERBS if getattr(rule, verb)), "")
+    if bound := re.search(r"\{([\w.]+)", template):
+        return tuple(bound[1].split("."))
+    return (_WORKSPACE,) if _WORKSPACE in method.input_type.fields_by_name else ()

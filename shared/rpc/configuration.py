@@ -1,11 +1,12 @@
 """TLS, credentials and the server of a service, built from its settings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from shared import errors
 from shared.rpc import tls
+from shared.rpc.access import Role
 from shared.rpc.client import DelegatedCredentials, MembershipReader
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.open_streams import OpenStreams
@@ -70,6 +71,7 @@ def build_server(
     add: Sequence[Callable[[Any], None]],
     translate: Callable[[BaseException], errors.RotaError | None],
     streams: OpenStreams,
+    admit: Callable[[str, Role], Awaitable[object]],
     limits: tuple[tuple[str, int], ...] = (),
 ) -> RpcServer:
     """Builds the server. Verifies tokens for `service`; see RpcServer and ServerInterceptor."""
@@ -84,6 +86,7 @@ def build_server(
             verifier=verifier,
             translate=translate,
             limits=limits,
+            admit=admit,
             streams=streams,
             stream_limits=StreamLimits(
                 per_person=settings.streams_per_person,

@@ -5,16 +5,18 @@ import dataclasses
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from typing import Any, Final, NoReturn
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 
 from shared import errors, resources
 from shared.rpc import status
-from shared.rpc.callers import require_caller
-from shared.rpc.open_streams import OpenStreams
+from shared.rpc.access import Role
+from shared.rpc.callers import Method, find_method, require_caller
+from shared.rpc.open_streams import OpenCalls, OpenStreams
 from shared.rpc.request_check import check_request
 from shared.rpc.stream_limits import StreamLimits
 from shared.security import caller
@@ -22,26 +24,33 @@ from shared.telemetry import logs, metrics
 
 OPEN: Final = ("/grpc.health.v1.Health/", "/grpc.reflection.")
 UNARY_LIMIT_SECONDS: Final = 60.0
+RETRY_AFTER: Final = timedelta(seconds=1)
 
 Headers = Sequence[tuple[str, str | bytes]]
+Parse = Callable[[bytes], Any]
 
 log = logs.logger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ServerInterceptor(grpc.aio.ServerInterceptor):
-    """Authenticates and validates every call but health and reflection.
+    """The guard of every call: who calls, how much is sent, what it says, and where.
 
-    `translate` turns a fault of a library into a refusal, or gives None. `limits` are request
-    sizes in bytes by method; `limit` is the size for the rest. `streams` are those that it serves,
-    `stream_limits` bound them by person and workspace.
+    It looks at the token before it reads the request, at the size before it parses, and at the
+    membership before it tells what is wrong with the message. Health and reflection take any
+    caller. `translate` turns a fault of a library into a refusal, or gives None. `limits` are
+    request sizes in bytes by method; `limit` is the size for the rest. `admit` admits the caller
+    to a resource name with a role, as Access does; without it only the token is asked. `streams`
+    and `calls` are those that it serves, `stream_limits` bound streams by person and workspace.
     """
 
     verifier: caller.Verifier
     translate: Callable[[BaseException], errors.RotaError | None]
     limit: int = 1 << 20
     limits: tuple[tuple[str, int], ...] = ()
+    admit: Callable[[str, Role], Awaitable[object]] | None = None
     streams: OpenStreams = dataclasses.field(default_factory=OpenStreams)
+    calls: OpenCalls = dataclasses.field(default_factory=OpenCalls)
     stream_limits: StreamLimits | None = None
 
     async def intercept_service(
@@ -49,82 +58,161 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         details: grpc.HandlerCallDetails,
     ) -> Any:
-        handler = await continuation(details)
-        if handler is None or details.method.startswith(OPEN):
-            return handler
+        handler, path = await continuation(details), details.method
+        if handler is None:
+            return grpc.stream_unary_rpc_method_handler(self._not_served(path, _headers(details)))
+        if path.startswith(OPEN):
+            return self._open(handler)
+        parse, method = handler.request_deserializer, find_method(path)
+        # The request is read as bytes, once its token is known to be good.
         if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                self._stream(details.method, _headers(details), handler.unary_stream),
-                handler.request_deserializer,
+            return grpc.stream_stream_rpc_method_handler(
+                self._stream(method, _headers(details), parse, handler.unary_stream),
+                None,
                 _same_bytes,
             )
-        return grpc.unary_unary_rpc_method_handler(
-            self._unary(details.method, _headers(details), handler.unary_unary),
-            handler.request_deserializer,
+        return grpc.stream_unary_rpc_method_handler(
+            self._unary(method, _headers(details), parse, handler.unary_unary),
+            None,
             handler.response_serializer,
         )
 
-    def _unary(self, method: str, headers: Headers, serve: Any) -> Any:
-        async def guarded(request: Message, context: Any) -> Any:
-            with metrics.start_rpc(method, headers) as call:
+    def end_calls(self) -> None:
+        """Ends every call and stream with UNAVAILABLE, since the replica stops."""
+        self.calls.end()
+        self.streams.end(_stopping())
+
+    def _unary(self, method: Method, headers: Headers, parse: Parse, serve: Any) -> Any:
+        async def guarded(_: Any, context: Any) -> Any:
+            with metrics.start_rpc(method.path, headers) as call:
+                deadline = asyncio.timeout(UNARY_LIMIT_SECONDS)
                 try:
-                    with caller.CallerScope(self._admitted(method, headers, request)):
-                        async with asyncio.timeout(UNARY_LIMIT_SECONDS):
-                            answer = await serve(request, context)
+                    scope = caller.CallerScope(self._authenticate(method.path, headers))
+                    async with deadline:
+                        self.calls.add(deadline)
+                        request = self._parse(method.path, parse, await context.read())
+                        name = _require_member(scope.caller, method.name_of(request))
+                        with scope:
+                            try:
+                                check_request(request)
+                                answer = await serve(request, context)
+                            except errors.RotaError as error:
+                                await self._admit_first(error, scope, name, method.role)
+                                raise
                 except asyncio.CancelledError:
                     raise
                 except Exception as error:  # noqa: BLE001 - a caller always gets a status
-                    await self._refuse(context, method, error, call)
-            log.info("rpc_served", method=method, ms=_since(call.began))
+                    await self._refuse(context, method.path, error, call)
+                finally:
+                    self.calls.discard(deadline)
+            log.info("rpc_served", method=method.path, ms=_since(call.began))
             return answer
 
         return guarded
 
-    def _stream(self, method: str, headers: Headers, serve: Any) -> Any:
+    def _stream(self, method: Method, headers: Headers, parse: Parse, serve: Any) -> Any:
         # Taken once: a stream that stays open for days keeps no token.
         given = [headers]
         del headers
 
-        async def guarded(request: Message, context: Any) -> AsyncIterator[Any]:
+        async def guarded(_: Any, context: Any) -> AsyncIterator[Any]:
             frames, headers = None, given.pop()
-            with metrics.start_rpc(method, headers) as call:
+            with metrics.start_rpc(method.path, headers) as call:
                 try:
-                    scope = caller.CallerScope(self._admitted(method, headers, request))
+                    scope = caller.CallerScope(self._authenticate(method.path, headers))
                     del headers
-                    counted = self._count(scope.caller, request)
+                    async with asyncio.timeout(UNARY_LIMIT_SECONDS):
+                        request = self._parse(method.path, parse, await context.read())
+                    name = _require_member(scope.caller, method.name_of(request))
+                    counted = self._count(scope.caller, name)
                     with counted, scope, self.streams.open(scope) as stream:
-                        frames = serve(request, context)
-                        del request
-                        while (frame := await stream.next(frames)) is not None:
-                            yield frame
+                        try:
+                            check_request(request)
+                            frames = serve(request, context)
+                            del request
+                            while (frame := await stream.next(frames)) is not None:
+                                yield frame
+                        except errors.RotaError as error:
+                            await self._admit_first(error, scope, name, method.role)
+                            raise
                 except (asyncio.CancelledError, GeneratorExit):
                     raise
                 except Exception as error:  # noqa: BLE001 - a caller always gets a status
-                    await self._refuse(context, method, error, call)
+                    await self._refuse(context, method.path, error, call)
                 finally:
                     if frames is not None:
                         await frames.aclose()
-            log.info("rpc_served", method=method, ms=_since(call.began))
+            log.info("rpc_served", method=method.path, ms=_since(call.began))
 
         return guarded
 
-    def _count(self, who: caller.Caller, request: Message) -> AbstractContextManager[None]:
+    def _count(self, who: caller.Caller, name: str) -> AbstractContextManager[None]:
         if self.stream_limits is None:
             return nullcontext()
-        return self.stream_limits.count(who, str(getattr(request, "name", "")))
+        return self.stream_limits.count(who, name)
 
-    def _admitted(self, method: str, headers: Headers, request: Message) -> caller.Caller:
-        who = self.verifier.verify(str(dict(headers).get("authorization", "")))
-        require_caller(method, who)
-        limit = dict(self.limits).get(method, self.limit)
-        if (size := request.ByteSize()) > limit:
-            raise errors.RotaError(
-                f"the request has {size} bytes; the limit is {limit}",
-                code=errors.Code.RESOURCE_EXHAUSTED,
-                reason="INVALID_REQUEST",
-            )
-        check_request(request)
+    def _open(self, handler: Any) -> Any:
+        """Health and reflection: they take any caller, and nothing that can't be read."""
+        parse = handler.request_deserializer
+
+        async def answer(_: Any, context: Any) -> Any:
+            try:
+                serve = handler.unary_unary or handler.unary_stream
+                return await serve(_read(parse, await context.read()), context)
+            except errors.RotaError as error:
+                await _abort(context, error)
+
+        async def talk(requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[Any]:
+            parsed = (_read(parse, raw) async for raw in requests)
+            try:
+                async for said in handler.stream_stream(parsed, context):
+                    yield said
+            except errors.RotaError as error:
+                await _abort(context, error)
+
+        if handler.request_streaming:
+            return grpc.stream_stream_rpc_method_handler(talk, None, handler.response_serializer)
+        kind = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.stream_unary_rpc_method_handler
+        )
+        return kind(answer, None, handler.response_serializer)
+
+    def _not_served(self, path: str, headers: Headers) -> Any:
+        async def refuse(_: Any, context: Any) -> NoReturn:
+            refusal: errors.RotaError = errors.NotServed(path)
+            try:
+                self.verifier.verify(_authorization(headers))
+            except errors.Unauthenticated as error:
+                refusal = error
+            log.info("rpc_not_served", method=path[:200], code=refusal.code.name)
+            await _abort(context, refusal)
+
+        return refuse
+
+    def _authenticate(self, path: str, headers: Headers) -> caller.Caller:
+        who = self.verifier.verify(_authorization(headers))
+        require_caller(path, who)
         return who
+
+    def _parse(self, path: str, parse: Parse, raw: Any) -> Any:
+        limit = dict(self.limits).get(path, self.limit) if self.limits else self.limit
+        if isinstance(raw, bytes) and len(raw) > limit:
+            raise errors.RequestTooLarge(size=len(raw), limit=limit)
+        return _read(parse, raw)
+
+    async def _admit_first(
+        self, error: errors.RotaError, scope: caller.CallerScope, name: str, role: Role
+    ) -> None:
+        """Admits who is told of a fault of the message, unless the call was admitted before.
+
+        Raises what the caller is refused with instead.
+        """
+        if error.code is not errors.Code.INVALID_ARGUMENT or scope.grants:
+            return
+        if self.admit is not None and name.startswith("workspaces/"):
+            await self.admit(name, role)
 
     async def _refuse(
         self, context: Any, method: str, error: Exception, call: metrics.RpcSpan
@@ -132,8 +220,7 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
         refusal = self._refusal(method, error)
         call.record_refusal(refusal.code.name, refusal.reason)
         log.info("rpc_refused", method=method, code=refusal.code.name, reason=refusal.reason)
-        await context.abort_with_status(rpc_status.to_status(status.to_trailers(refusal)))
-        raise AssertionError("abort raises")
+        await _abort(context, refusal)
 
     def _refusal(self, method: str, error: Exception) -> errors.RotaError:
         if isinstance(error, errors.RotaError):
@@ -141,6 +228,8 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
         if isinstance(error, NotImplementedError):  # what a generated servicer raises
             return errors.NotServed(method)
         if isinstance(error, TimeoutError):
+            if self.calls.has_ended:
+                return _stopping()
             return errors.TimedOut(
                 "the call took too long",
                 metadata={"timeout_seconds": str(int(UNARY_LIMIT_SECONDS))},
@@ -150,6 +239,39 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
         error_id = str(resources.new_id())
         log.error("rpc_failed", method=method, error_id=error_id, exc_info=error)
         return errors.Internal(error_id)
+
+
+def _require_member(who: caller.Caller, name: str) -> str:
+    """Returns the name of a resource. By the token the caller is a member of its workspace.
+
+    Raises ResourceNotFound for anyone else. What is no name of ours is refused as a field.
+    """
+    if name.startswith("workspaces/") and name.split("/")[1] not in who.workspaces:
+        raise errors.ResourceNotFound(name)
+    return name
+
+
+def _read(parse: Parse, raw: Any) -> Any:
+    """Raises RequestMalformed for bytes that are no message, and for a call without any."""
+    if not isinstance(raw, bytes):
+        raise errors.RequestMalformed("the call has no whole message")
+    try:
+        return parse(raw)
+    except DecodeError:
+        raise errors.RequestMalformed("the bytes are not a message of this method") from None
+
+
+async def _abort(context: Any, refusal: errors.RotaError) -> NoReturn:
+    await context.abort_with_status(rpc_status.to_status(status.to_trailers(refusal)))
+    raise AssertionError("abort raises")
+
+
+def _stopping() -> errors.RotaError:
+    return errors.ServiceUnavailable("the service is stopping; try again", retry_after=RETRY_AFTER)
+
+
+def _authorization(headers: Headers) -> str:
+    return str(dict(headers).get("authorization", ""))
 
 
 def _headers(details: grpc.HandlerCallDetails) -> Headers:

@@ -1,4 +1,4 @@
-"""Streams that this replica serves. They end when their caller loses access."""
+"""Streams and calls that this replica serves. A stream ends when its caller loses access."""
 
 import asyncio
 import contextlib
@@ -71,6 +71,11 @@ class OpenStreams:
         finally:
             self._open.discard(stream)
 
+    def end(self, refusal: errors.RotaError) -> None:
+        """Ends every stream that is open now."""
+        for stream in list(self._open):
+            stream.end(refusal)
+
     async def check(self, find_members: MembersReader) -> None:
         """Ends the streams whose token has expired, or whose caller may not open them today.
 
@@ -95,6 +100,29 @@ class OpenStreams:
             refusal = _refusal(stream.scope, members, asked)
             if refusal is not None:
                 stream.end(refusal)
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenCalls:
+    """The deadlines of calls. Once `has_ended`, a deadline that passed means: the replica stops."""
+
+    has_ended: bool = False
+    _deadlines: set[asyncio.Timeout] = field(default_factory=set)
+
+    def add(self, deadline: asyncio.Timeout) -> None:
+        """Takes the deadline of a call that has begun."""
+        self._deadlines.add(deadline)
+        if self.has_ended:
+            deadline.reschedule(0)
+
+    def discard(self, deadline: asyncio.Timeout) -> None:
+        self._deadlines.discard(deadline)
+
+    def end(self) -> None:
+        """Ends every call now, and each that begins later."""
+        self.has_ended = True
+        for deadline in self._deadlines:
+            deadline.reschedule(0)
 
 
 def _refusal(scope: CallerScope, members: _Members, asked: _Asked) -> errors.RotaError | None:

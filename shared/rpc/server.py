@@ -5,13 +5,13 @@ import gc
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import grpc
-from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
+from shared import errors
+from shared.rpc import reflection
 from shared.rpc.interceptor import ServerInterceptor
 from shared.rpc.tls import Tls
 from shared.telemetry import logs
@@ -19,13 +19,17 @@ from shared.telemetry import logs
 OPTIONS: Final = [
     # Two servers on one port would share it silently.
     ("grpc.so_reuseport", 0),
-    ("grpc.max_receive_message_length", 9 << 20),
+    # More than any call takes: the guard refuses what is too large, with its reason. A message is
+    # read only when its caller is known.
+    ("grpc.max_receive_message_length", 32 << 20),
     ("grpc.max_send_message_length", 16 << 20),
     # A gateway pings streams that are silent while a model thinks.
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_time_ms", 60_000),
 ]
 
+# Calls get their status in this time, after they were ended and before grpc cuts them.
+END_SECONDS: Final = 1.0
 GC_THRESHOLDS: Final = (5_000, 6, 600)
 
 log = logs.logger(__name__)
@@ -36,7 +40,7 @@ class RpcServer:
     """Serves `add`ed servicers under `service_names`; `start` binds the port.
 
     `drain_seconds` is how long a gateway gets to notice NOT_SERVING, `grace_seconds` how long
-    calls in flight get to end.
+    calls in flight get to end. What is still open then ends with UNAVAILABLE and its reason.
     """
 
     listen: str
@@ -55,13 +59,9 @@ class RpcServer:
         self._server = grpc.aio.server(interceptors=[self.interceptor], options=OPTIONS)
         for add in self.add:
             add(self._server)
-        self._health = health.aio.HealthServicer()
+        self._health = _Health(self.service_names)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(
-            (*self.service_names, health.SERVICE_NAME, reflection.SERVICE_NAME),
-            self._server,
-            pool=cast(descriptor_pool.DescriptorPool, _Pool(descriptor_pool.Default())),
-        )
+        reflection.add_reflection(self._server, self.service_names)
         try:
             self.port = self._bind()
         except RuntimeError:
@@ -81,28 +81,25 @@ class RpcServer:
             return
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(self.drain_seconds)
-        await self._server.stop(self.grace_seconds)
+        # No new call from here on: callers are told to go away.
+        stop = asyncio.create_task(self._server.stop(self.grace_seconds + END_SECONDS))
+        if not (await asyncio.wait([stop], timeout=self.grace_seconds))[0]:
+            self.interceptor.end_calls()
+        await stop
         log.info("server_stopped", port=self.port)
 
 
-class _Pool:
-    """A descriptor pool that also finds methods, which upb's does not; reflection asks for them."""
+class _Health(health.aio.HealthServicer):
+    """Health, which refuses a service that it does not know as every call is refused."""
 
-    def __init__(self, pool: Any) -> None:
-        self._pool = pool
+    def __init__(self, service_names: Sequence[str]) -> None:
+        super().__init__()
+        self._names = frozenset(("", *service_names))
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._pool, name)
-
-    def FindFileContainingSymbol(self, symbol: str) -> Any:  # noqa: N802 - the pool's own name
-        try:
-            return self._pool.FindFileContainingSymbol(symbol)
-        except KeyError:
-            service, _, method = symbol.rpartition(".")
-            found = self._pool.FindServiceByName(service)
-            if method not in found.methods_by_name:
-                raise
-            return found.file
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the call's own name
+        if request.service not in self._names:
+            raise errors.ResourceNotFound(request.service)
+        return await super().Check(request, context)
 
 
 def stop_signal() -> asyncio.Event:

@@ -243,6 +243,8 @@ TESTS_OF_THEIR_OWN: Final = {
     "NO_ELIGIBLE_MODEL",
     "NOT_SERVED",
     "RATE_LIMITED",  # tests/gateway/test_limits.py, by the gateway
+    "REQUEST_MALFORMED",  # tests/contract/test_guard.py, by the guard
+    "REQUEST_TOO_LARGE",
     "RESOURCE_NOT_FOUND",  # tests/contract/test_tenancy.py, in every call
     "SERVICE_UNAVAILABLE",
     "TOO_MANY_STREAMS",  # tests/shared/rpc/test_interceptor.py, with small limits

@@ -7,11 +7,14 @@ from pathlib import Path
 from sys import executable
 from typing import Any
 
+import grpc
 import pytest
 from google.rpc import error_details_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 
+from shared.rpc.reflection import VERSIONS
 from tests.contract.stage import Stage
-from tests.support.live import AGENT, AUTOMATION, CHAT, METHODS, NOTICES, Live, Tenant
+from tests.support.live import AGENT, AUTOMATION, CHAT, INTERNAL, METHODS, NOTICES, Live, Tenant
 
 BIN = Path(executable).parent
 
@@ -34,7 +37,7 @@ def grpcurl(who: Tenant, address: str, *arguments: str, data: Any = None) -> Any
 
 
 def test_grpcurl_lists_what_is_served(live: Live, who: Tenant) -> None:
-    common = {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
+    common = {"grpc.health.v1.Health", *VERSIONS}
     for address, served in ((live.chat, {CHAT, AGENT}), (live.automation, {AUTOMATION, NOTICES})):
         done = grpcurl(who, address, "list")
         assert set(done.stdout.split()) == served | common
@@ -47,6 +50,44 @@ def test_grpcurl_lists_what_is_served(live: Live, who: Tenant) -> None:
 def test_grpcurl_describes_a_message(live: Live, who: Tenant) -> None:
     done = grpcurl(who, live.chat, "describe", "rota.chat.v1.Decision")
     assert "string payload_digest = 2" in done.stdout
+
+
+def test_reflection_has_the_reasons_of_errors(live: Live, who: Tenant) -> None:
+    for address in (live.chat, live.automation, live.gateway):
+        done = grpcurl(who, address, "describe", "rota.errors.v1.ErrorReason")
+        assert "REQUEST_TOO_LARGE = 43" in done.stdout, done.stderr
+
+
+def test_the_gateway_reflects_what_is_public_and_no_more(live: Live, who: Tenant) -> None:
+    served = grpcurl(who, live.gateway, "list").stdout.split()
+    assert set(served) == {CHAT, AUTOMATION, "grpc.health.v1.Health", *VERSIONS}
+    for name in served:
+        assert grpcurl(who, live.gateway, "describe", name).returncode == 0, name
+    for name in (AGENT, NOTICES, METHODS[INTERNAL[0]].input_type.full_name):
+        done = grpcurl(who, live.gateway, "describe", name)
+        assert (done.returncode, done.stdout) != (0, ""), name
+        assert "not found" in done.stderr.lower(), done.stderr
+    ghost = tool("grpcurl", "-plaintext", live.gateway, "list")
+    assert "UNAUTHENTICATED" in ghost.stderr.upper()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_each_version_of_reflection_answers(live: Live, who: Tenant, version: str) -> None:
+    with grpc.insecure_channel(live.chat) as channel:
+        call: Any = channel.stream_stream(
+            f"/{version}/ServerReflectionInfo",
+            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )
+        asked = [
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol=version),
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol=f"{CHAT}.GetThread"),
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol=f"{CHAT}.Nothing"),
+            reflection_pb2.ServerReflectionRequest(file_by_filename="rota/agent/v1/agent.proto"),
+        ]
+        kinds = [answer.WhichOneof("message_response") for answer in call(iter(asked), timeout=60)]
+    found, missing = "file_descriptor_response", "error_response"
+    assert kinds == [found, found, missing, found]
 
 
 def test_grpcurl_makes_a_call(live: Live, who: Tenant) -> None:

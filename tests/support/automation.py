@@ -95,7 +95,13 @@ def settings_for(url: str, keys: Keys, **more: Any) -> AutomationSettings:
         jwks_file=keys.jwks_file,
         service_jwks_file=keys.service_jwks_file,
         service_key_file=keys.service_key_file("automation_service"),
-        **{"look_seconds": 0.2, "grace_seconds": 0.5, "reconcile_seconds": 0.5, **more},
+        **{
+            "look_seconds": 0.2,
+            "drain_seconds": 0,
+            "grace_seconds": 0.5,
+            "reconcile_seconds": 0.5,
+            **more,
+        },
     )
 
 

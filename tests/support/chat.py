@@ -49,6 +49,7 @@ def settings(databases: ServiceDatabases, keys: Keys, model_url: str, **more: An
         openai_api_key="demo",
         openai_base_url=model_url,
         default_model="demo",
+        drain_seconds=0.0,
         grace_seconds=0.0,
         pool_size=8,
         **more,

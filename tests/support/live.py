@@ -102,7 +102,7 @@ class Live:
 
     def begin(self, method: str, request: Message, metadata: Metadata, address: str = "") -> Any:
         """The call itself, for whoever wants to cut it. Frames are bytes."""
-        channel: Any = self._channel(address or self.address(method))
+        channel: Any = self.channel(address or self.address(method))
         path = f"/{METHODS[method].containing_service.full_name}/{METHODS[method].name}"
         write = type(request).SerializeToString
         if METHODS[method].server_streaming:
@@ -135,7 +135,7 @@ class Live:
         for channel in self._channels.values():
             channel.close()
 
-    def _channel(self, address: str) -> grpc.Channel:
+    def channel(self, address: str) -> grpc.Channel:
         if address not in self._channels:
             options = [("grpc.use_local_subchannel_pool", 1)]
             self._channels[address] = grpc.insecure_channel(address, options)

@@ -35,6 +35,7 @@ def environment(url: str, keys: Keys, peer: str, **settings: str) -> dict[str, s
         "ROTA_JWKS_FILE": str(keys.jwks_file),
         "ROTA_SERVICE_JWKS_FILE": str(keys.service_jwks_file),
         "ROTA_SERVICE_KEY_FILE": str(keys.service_key_file("automation_service")),
+        "ROTA_DRAIN_SECONDS": "0",
         **settings,
     }
 

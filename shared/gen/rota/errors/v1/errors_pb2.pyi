@@ -49,6 +49,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SLOT_NOT_SKIPPED: _ClassVar[ErrorReason]
     TOO_MANY_SKIPS: _ClassVar[ErrorReason]
     BUDGET_UNENFORCEABLE: _ClassVar[ErrorReason]
+    REQUEST_TOO_LARGE: _ClassVar[ErrorReason]
+    REQUEST_MALFORMED: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 UNAUTHENTICATED: ErrorReason
 PERMISSION_DENIED: ErrorReason
@@ -92,3 +94,5 @@ NO_SLOT_LEFT: ErrorReason
 SLOT_NOT_SKIPPED: ErrorReason
 TOO_MANY_SKIPS: ErrorReason
 BUDGET_UNENFORCEABLE: ErrorReason
+REQUEST_TOO_LARGE: ErrorReason
+REQUEST_MALFORMED: ErrorReason

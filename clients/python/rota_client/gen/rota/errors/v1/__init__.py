@@ -324,6 +324,22 @@ class ErrorReason(betterproto2.Enum):
     {"reason": "BUDGET_UNENFORCEABLE", "metadata": {"model": "gpt-5"}}
     """
 
+    REQUEST_TOO_LARGE = 43
+    """
+    RESOURCE_EXHAUSTED. The request has more bytes than the call takes: 1 MiB, or
+    8 MiB of SendMessage. Every door says it in this way; HTTP's status is 413. To
+    try again does not help.
+    {"reason": "REQUEST_TOO_LARGE", "metadata": {"limit_bytes": "1048576"}}
+    """
+
+    REQUEST_MALFORMED = 44
+    """
+    INVALID_ARGUMENT. The bytes are no message of the method, or there are none;
+    by HTTP, the request or its body can't be read. What is wrong with a field of
+    a message that can be read is INVALID_REQUEST.
+    {"reason": "REQUEST_MALFORMED", "metadata": {}}
+    """
+
 
 class FieldReason(betterproto2.Enum):
     """
