@@ -36,6 +36,8 @@ def exec_envoy(config: str, environment: Mapping[str, str]) -> None:
     workers = environment.get("ROTA_GATEWAY_WORKERS", "2")
     # Two gateways of one machine would meet in Envoy's shared memory.
     flags = ["--disable-hot-restart", "--concurrency", workers, "--log-level", "warning"]
+    # A line of the access log is not kept back for ten seconds.
+    flags += ["--file-flush-interval-msec", "1000"]
     os.execv(envoy, [envoy, *flags, "--config-path", str(write_config(config, environment))])
 
 

@@ -1,7 +1,8 @@
 """Errors that the gateway itself answers, as the contract defines them, for each protocol."""
 
 import base64
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from google.protobuf import any_pb2, duration_pb2
@@ -9,18 +10,35 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 DOMAIN: Final = "rota.dev"
+# Bytes of a request as the routes limit them.
+REQUEST_BYTES: Final = 1 << 20
+MESSAGE_BYTES: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalReply:
+    """What is answered in place of Envoy's own answer with an HTTP status.
+
+    Where `or_above` is true, it is for that status and all above it. `path` narrows it to paths
+    that contain this, in any case.
+    """
+
     http: int
     code: int
     reason: str
     message: str
     retry_seconds: int = 0
     answered: int = 0  # with this HTTP status, where it is not Envoy's own
+    or_above: bool = False
+    path: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+_UNREACHED: Final = "the service cannot be reached, try again"
+_MALFORMED: Final = "the request is malformed"
+_LATE: Final = "the service did not answer in time"
+
+# The first that matches applies.
 REFUSALS: Final = (
     LocalReply(
         http=401,
@@ -37,22 +55,33 @@ REFUSALS: Final = (
         message="a valid bearer token is required",
     ),
     LocalReply(
-        http=400,
-        code=code_pb2.INVALID_ARGUMENT,
-        reason="INVALID_REQUEST",
-        message="the request is malformed",
-    ),
-    LocalReply(
         http=404,
+        answered=501,
         code=code_pb2.UNIMPLEMENTED,
         reason="NOT_SERVED",
         message="the gateway serves no such method",
     ),
+    # The caller did not send its request in time.
+    LocalReply(
+        http=408,
+        code=code_pb2.DEADLINE_EXCEEDED,
+        reason="TIMED_OUT",
+        message="the request did not come in time",
+    ),
     LocalReply(
         http=413,
-        code=code_pb2.INVALID_ARGUMENT,
-        reason="INVALID_REQUEST",
-        message="the request is too large",
+        path="sendmessage",
+        code=code_pb2.RESOURCE_EXHAUSTED,
+        reason="REQUEST_TOO_LARGE",
+        message=f"the request has too many bytes; the limit is {MESSAGE_BYTES}",
+        metadata={"limit_bytes": str(MESSAGE_BYTES)},
+    ),
+    LocalReply(
+        http=413,
+        code=code_pb2.RESOURCE_EXHAUSTED,
+        reason="REQUEST_TOO_LARGE",
+        message=f"the request has too many bytes; the limit is {REQUEST_BYTES}",
+        metadata={"limit_bytes": str(REQUEST_BYTES)},
     ),
     LocalReply(
         http=429,
@@ -62,79 +91,97 @@ REFUSALS: Final = (
         retry_seconds=1,
     ),
     LocalReply(
+        http=431,
+        code=code_pb2.RESOURCE_EXHAUSTED,
+        reason="REQUEST_TOO_LARGE",
+        message="the headers of the request are too large",
+    ),
+    LocalReply(
         http=503,
         code=code_pb2.UNAVAILABLE,
         reason="SERVICE_UNAVAILABLE",
-        message="the service cannot be reached, try again",
+        message=_UNREACHED,
+        retry_seconds=1,
+    ),
+    LocalReply(http=504, code=code_pb2.DEADLINE_EXCEEDED, reason="TIMED_OUT", message=_LATE),
+    # Anything else that Envoy may say.
+    LocalReply(
+        http=500,
+        or_above=True,
+        code=code_pb2.UNAVAILABLE,
+        reason="SERVICE_UNAVAILABLE",
+        message=_UNREACHED,
+        retry_seconds=1,
     ),
     LocalReply(
-        http=504,
-        code=code_pb2.DEADLINE_EXCEEDED,
-        reason="TIMED_OUT",
-        message="the service did not answer in time",
+        http=400,
+        or_above=True,
+        code=code_pb2.INVALID_ARGUMENT,
+        reason="REQUEST_MALFORMED",
+        message=_MALFORMED,
     ),
 )
 
 
 def mappers() -> list[dict[str, Any]]:
     """Returns Envoy's local reply mappers; the first match applies."""
-    return [*(mapper for refusal in REFUSALS for mapper in _mappers(refusal)), _any_other()]
+    return [mapper for refusal in REFUSALS for mapper in _mappers(refusal)]
 
 
 def _mappers(refusal: LocalReply) -> list[dict[str, Any]]:
-    status = {"status_code_filter": {"comparison": _equals(refusal.http)}}
-    details = _header("grpc-status-details-bin", _details(refusal))
-    web = [
-        details,
-        _header("content-type", "application/grpc-web+proto"),
+    applies = _applies(refusal)
+    # Envoy has a code of its own for gRPC, which it takes from the HTTP status.
+    grpc = [
         _header("grpc-status", str(refusal.code)),
+        _header("grpc-status-details-bin", _details(refusal)),
+    ]
+    web = [
+        *grpc,
+        _header("content-type", "application/grpc-web+proto"),
         _header("grpc-message", refusal.message),
     ]
     other = {"status_code": refusal.answered} if refusal.answered else {}
-    json = {"filter": status, "body_format_override": {"json_format": _json(refusal)}, **other}
+    json = {"body_format_override": {"json_format": _json(refusal)}, **other}
     return [
         # Once translated it looks like gRPC, but its caller waits for JSON.
-        {**json, "filter": _both(status, _has("x-envoy-original-path"))},
+        {**json, "filter": _all(*applies, _has("x-envoy-original-path"))},
         {
-            "filter": _both(status, _content_type("application/grpc-web")),
+            "filter": _all(*applies, _content_type("application/grpc-web")),
             "status_code": 200,
             "headers_to_add": web,
             "body_format_override": _text(""),
         },
         # Once it has passed the filter for gRPC-Web, which looks at what is answered again.
         {
-            "filter": _both(status, _has("x-grpc-web")),
+            "filter": _all(*applies, _has("x-grpc-web")),
             "status_code": 200,
-            "headers_to_add": [_header("content-type", "application/grpc"), *web[:1], *web[2:]],
+            "headers_to_add": [*grpc, _header("content-type", "application/grpc"), web[-1]],
             "body_format_override": _text(""),
         },
         {
-            "filter": _both(status, _content_type("application/grpc")),
-            # Envoy derives its own code from the HTTP status; only the text is ours.
-            "headers_to_add": [details] if refusal.http in _SAME_CODE else [],
+            "filter": _all(*applies, _content_type("application/grpc")),
+            "headers_to_add": grpc,
             "body_format_override": _text(refusal.message),
-            **other,
         },
-        json,
+        {**json, "filter": _all(*applies)},
     ]
 
 
-def _any_other() -> dict[str, Any]:
-    failed = {"op": "GE", "value": {"default_value": 400, "runtime_key": "rota.none"}}
-    return {
-        "filter": {"status_code_filter": {"comparison": failed}},
-        "body_format_override": {
-            "json_format": {"code": code_pb2.UNKNOWN, "message": "%LOCAL_REPLY_BODY%"}
-        },
-    }
-
-
-# A details header whose code is not the call's would be refused by clients.
-_SAME_CODE: Final = (401, 403, 404, 429, 503, 504)
+def _applies(refusal: LocalReply) -> list[dict[str, Any]]:
+    compared = {"default_value": refusal.http, "runtime_key": "rota.none"}
+    comparison = {"op": "GE" if refusal.or_above else "EQ", "value": compared}
+    found: list[dict[str, Any]] = [{"status_code_filter": {"comparison": comparison}}]
+    if refusal.path:
+        match = {"contains": refusal.path, "ignore_case": True}
+        found.append({"header_filter": {"header": {"name": ":path", "string_match": match}}})
+    return found
 
 
 def _details(refusal: LocalReply) -> str:
-    found: list[Message] = [error_details_pb2.ErrorInfo(reason=refusal.reason, domain=DOMAIN)]
+    info = error_details_pb2.ErrorInfo(
+        reason=refusal.reason, domain=DOMAIN, metadata=refusal.metadata
+    )
+    found: list[Message] = [info]
     if refusal.retry_seconds:
         delay = duration_pb2.Duration(seconds=refusal.retry_seconds)
         found.append(error_details_pb2.RetryInfo(retry_delay=delay))
@@ -150,19 +197,21 @@ def _pack(message: Message) -> any_pb2.Any:
 
 
 def _json(refusal: LocalReply) -> dict[str, Any]:
-    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo"}
+    info: dict[str, Any] = {"@type": "type.googleapis.com/google.rpc.ErrorInfo"}
     info |= {"reason": refusal.reason, "domain": DOMAIN}
+    if refusal.metadata:
+        info["metadata"] = dict(refusal.metadata)
     details = [info]
     if refusal.retry_seconds:
         retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo"}
-        details.append(retry | {"retryDelay": f"{refusal.retry_seconds}s"})
+        details.append(retry | {"retry_delay": f"{refusal.retry_seconds}s"})
     # The transcoder says what is wrong with a body or a path.
-    message = "%LOCAL_REPLY_BODY%" if refusal.http == 400 else refusal.message
+    message = "%LOCAL_REPLY_BODY%" if refusal.message == _MALFORMED else refusal.message
     return {"code": refusal.code, "message": message, "details": details}
 
 
-def _both(*filters: dict[str, Any]) -> dict[str, Any]:
-    return {"and_filter": {"filters": list(filters)}}
+def _all(*filters: dict[str, Any]) -> dict[str, Any]:
+    return filters[0] if len(filters) == 1 else {"and_filter": {"filters": list(filters)}}
 
 
 def _content_type(prefix: str) -> dict[str, Any]:
@@ -173,10 +222,6 @@ def _content_type(prefix: str) -> dict[str, Any]:
 
 def _has(header: str) -> dict[str, Any]:
     return {"header_filter": {"header": {"name": header, "present_match": True}}}
-
-
-def _equals(number: int) -> dict[str, Any]:
-    return {"op": "EQ", "value": {"default_value": number, "runtime_key": "rota.none"}}
 
 
 def _header(key: str, value: str) -> dict[str, Any]:

@@ -164,7 +164,7 @@ class TestJson:
         answer = patient.post(url, content='{"display_name": ', headers=headers)
         assert answer.status_code == 400
         assert answer.json()["code"] == 3
-        assert answer.json()["details"][0]["reason"] == "INVALID_REQUEST"
+        assert answer.json()["details"][0]["reason"] == "REQUEST_MALFORMED"
         assert "end of string" in answer.json()["message"]
 
     def test_a_large_body_passes_only_where_images_go(self, gateway: Gateway) -> None:
@@ -175,6 +175,7 @@ class TestJson:
             f"{gateway.url}/v1/{AUTOMATION}:pause", json=large, headers=gateway.auth()
         )
         assert refused.status_code == 413
-        assert refused.json()["code"] == 3
+        assert refused.json()["code"] == 8
+        assert refused.json()["details"][0]["reason"] == "REQUEST_TOO_LARGE"
         huge = {"message": {"parts": [{"text": "x" * (9 << 20)}]}}
         assert patient.post(url, json=huge, headers=gateway.auth()).status_code == 413

@@ -51,7 +51,7 @@ def test_json_is_refused_with_429_and_when_to_come_back(gateway: Front) -> None:
     assert said["code"] == 8
     info, retry = said["details"]
     assert (info["reason"], info["domain"]) == ("RATE_LIMITED", "rota.dev")
-    assert retry == {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}
+    assert retry == {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retry_delay": "1s"}
 
 
 def test_grpc_is_refused_with_resource_exhausted_and_retry_info(gateway: Front) -> None:

@@ -17,7 +17,7 @@ PUBLIC = sorted(SERVED)
 SAFE = {n for n in PUBLIC if re.search(r"/(Get|List|Explain)", n)}
 ELSEWHERE = [
     "/grpc.health.v1.Health/Check",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1.ServerReflection/Other",
     "/rota.chat.v2.ChatService/GetThread",
     "/rota.chat.v1.ChatServiceX/GetThread",
 ]
