@@ -85,30 +85,43 @@ class ServerInterceptor(grpc.aio.ServerInterceptor):
     def _unary(self, method: Method, headers: Headers, parse: Parse, serve: Any) -> Any:
         async def guarded(_: Any, context: Any) -> Any:
             with metrics.start_rpc(method.path, headers) as call:
-                deadline = asyncio.timeout(UNARY_LIMIT_SECONDS)
                 try:
                     scope = caller.CallerScope(self._authenticate(method.path, headers))
-                    async with deadline:
+                    async with asyncio.timeout(UNARY_LIMIT_SECONDS) as deadline:
                         self.calls.add(deadline)
-                        request = self._parse(method.path, parse, await context.read())
-                        name = _require_member(scope.caller, method.name_of(request))
-                        with scope:
-                            try:
-                                check_request(request)
-                                answer = await serve(request, context)
-                            except errors.RotaError as error:
-                                await self._admit_first(error, scope, name, method.role)
-                                raise
+                        try:
+                            request = self._parse(method.path, parse, await context.read())
+                            name = _require_member(scope.caller, method.name_of(request))
+                            with scope:
+                                answer = await self._answer(
+                                    serve, request, context, scope, name, method.role
+                                )
+                        finally:
+                            self.calls.discard(deadline)
                 except asyncio.CancelledError:
                     raise
                 except Exception as error:  # noqa: BLE001 - a caller always gets a status
                     await self._refuse(context, method.path, error, call)
-                finally:
-                    self.calls.discard(deadline)
             log.info("rpc_served", method=method.path, ms=_since(call.began))
             return answer
 
         return guarded
+
+    async def _answer(
+        self,
+        serve: Any,
+        request: Any,
+        context: Any,
+        scope: caller.CallerScope,
+        name: str,
+        role: Role,
+    ) -> Any:
+        try:
+            check_request(request)
+            return await serve(request, context)
+        except errors.RotaError as error:
+            await self._admit_first(error, scope, name, role)
+            raise
 
     def _stream(self, method: Method, headers: Headers, parse: Parse, serve: Any) -> Any:
         # Taken once: a stream that stays open for days keeps no token.

@@ -121,8 +121,9 @@ class OpenCalls:
     def end(self) -> None:
         """Ends every call now, and each that begins later."""
         self.has_ended = True
-        for deadline in self._deadlines:
-            deadline.reschedule(0)
+        for deadline in list(self._deadlines):
+            if not deadline.expired():
+                deadline.reschedule(0)
 
 
 def _refusal(scope: CallerScope, members: _Members, asked: _Asked) -> errors.RotaError | None:
