@@ -1,4 +1,4 @@
-# One image, three commands: python -m chat_service | automation_service | gateway.
+# One image, four commands: python -m chat_service | automation_service | gateway | gateway.http.
 FROM python:3.13-slim AS build
 COPY requirements-service.lock requirements.lock pyproject.toml LICENSE README.md /src/
 RUN python -m venv /opt/rota \

@@ -11,6 +11,7 @@ from devstack.settings import HOST, MODEL_SETTINGS, Settings
 
 CHAT: Final = "chat_service"
 AUTOMATION: Final = "automation_service"
+HTTP: Final = "gateway_http"
 SERVED: Final = {
     CHAT: "rota.chat.v1.ChatService",
     AUTOMATION: "rota.automation.v1.AutomationService",
@@ -41,17 +42,22 @@ class Programs:
     keys: Keys
     databases: Mapping[str, str]  # a service's DSN, by its name
     model_port: int  # of the demo model; 0 when there is none
+    http_port: int  # of the HTTP door
     run: Run = run_module
 
     def model(self) -> Process:
         arguments = ["--port", str(self.model_port)]
         return self._child("demo_model", "devstack.demo_model", arguments, {})
 
+    def http(self) -> Process:
+        told = {"ROTA_HTTP_LISTEN": f"{HOST}:{self.http_port}", **self._services()}
+        return self._child(HTTP, "gateway.http", [], told)
+
     def gateway(self) -> Process:
         told = {
             "ROTA_GATEWAY_LISTEN": f"{HOST}:{self.settings.gateway_port}",
-            "ROTA_CHAT_ADDRESS": ",".join(self.settings.chat_addresses),
-            "ROTA_AUTOMATION_ADDRESS": ",".join(self.settings.automation_addresses),
+            "ROTA_HTTP_ADDRESS": f"{HOST}:{self.http_port}",
+            **self._services(),
             "ROTA_JWKS_FILE": str(self.keys.users_jwks),
             "ROTA_GATEWAY_CONFIG": str(self.settings.state_dir / "envoy.yaml"),
         }
@@ -64,6 +70,12 @@ class Programs:
         child = self._child(f"{name}_migrate", name, ["migrate"], self._service_environment(name))
         child.log = self.settings.logs / f"{name}.log"
         return child
+
+    def _services(self) -> dict[str, str]:
+        return {
+            "ROTA_CHAT_ADDRESS": ",".join(self.settings.chat_addresses),
+            "ROTA_AUTOMATION_ADDRESS": ",".join(self.settings.automation_addresses),
+        }
 
     def _service_environment(self, name: str) -> dict[str, str]:
         given = self.settings.environment

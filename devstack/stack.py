@@ -12,7 +12,7 @@ from typing import Final
 from devstack import dev_token, health, keys, postgres, postgres_roles, state
 from devstack.postgres_process import free_port, port_is_free
 from devstack.process import Process, start_time
-from devstack.programs import AUTOMATION, CHAT, SERVED, Programs, Run, run_module
+from devstack.programs import AUTOMATION, CHAT, HTTP, SERVED, Programs, Run, run_module
 from devstack.settings import HOST, Settings
 from devstack.supervisor import Supervisor
 
@@ -58,6 +58,7 @@ class Stack:
             keys=signing,
             databases=self._databases(),
             model_port=free_port() if self.settings.demo_model else 0,
+            http_port=free_port(),
             run=self.run_program,
         )
         self._migrate(programs)
@@ -76,7 +77,7 @@ class Stack:
     def stop(self) -> None:
         """Stops callers first and the database last; kills what exceeds its grace."""
         state.remove_ready(self.settings.state_dir)
-        for names in (("gateway",), (CHAT, AUTOMATION), ("demo_model",)):
+        for names in (("gateway",), (HTTP,), (CHAT, AUTOMATION), ("demo_model",)):
             ending = [child for child in self._children if child.name in names]
             for child in ending:
                 child.terminate()
@@ -135,7 +136,12 @@ class Stack:
         self.say("starting the services and the gateway")
         if programs.model_port:
             self._children.append(programs.model())
-        self._children += [programs.service(AUTOMATION), programs.service(CHAT), programs.gateway()]
+        self._children += [
+            programs.service(AUTOMATION),
+            programs.service(CHAT),
+            programs.http(),
+            programs.gateway(),
+        ]
         for child in self._children:
             child.start()
         self._remember()

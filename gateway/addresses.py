@@ -1,5 +1,6 @@
 """Addresses of programs in settings: `host:port`."""
 
+import ipaddress
 from collections.abc import Mapping
 
 
@@ -14,3 +15,11 @@ def address(name: str, settings: Mapping[str, str]) -> tuple[str, str]:
     if not host or not port.isdecimal():
         raise ValueError(f"{name} is not host:port")
     return host, port
+
+
+def is_local(host: str) -> bool:
+    """True for a host that means this very machine, where nothing is encrypted."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -7,7 +7,7 @@ from string import Template
 from typing import Any, Final
 
 from gateway import local_replies, page, routes, tls
-from gateway.addresses import address, addresses
+from gateway.addresses import address, addresses, is_local
 
 HERE: Final = Path(__file__).resolve().parent
 PAGE: Final = HERE / "page.html"
@@ -16,6 +16,7 @@ DEFAULTS: Final = {
     "ROTA_GATEWAY_LISTEN": "127.0.0.1:8080",
     "ROTA_GATEWAY_ADMIN_PORT": "0",
     "ROTA_HTTP_ADDRESS": "127.0.0.1:8081",
+    "ROTA_HTTP_LISTEN": "127.0.0.1:8081",
     "ROTA_CHAT_ADDRESS": "127.0.0.1:7001",
     "ROTA_AUTOMATION_ADDRESS": "127.0.0.1:7002",
     "ROTA_CORS_ORIGINS": r"https?://(localhost|127\.0\.0\.1)(:[0-9]+)?",
@@ -36,7 +37,6 @@ def render(settings: Mapping[str, str]) -> str:
         "gateway_port": port,
         "admin_port": _number("ROTA_GATEWAY_ADMIN_PORT", settings, least=0),
         "gateway_tls": json.dumps(tls.downstream(settings)),
-        "descriptors": str(DESCRIPTORS),
         "jwks_file": str(Path(settings["ROTA_JWKS_FILE"]).absolute()),
         "cors_origins": settings["ROTA_CORS_ORIGINS"],
         "rate_per_second": _number("ROTA_RATE_PER_SECOND", settings),
@@ -58,6 +58,11 @@ def render(settings: Mapping[str, str]) -> str:
         given = addresses(f"ROTA_{cluster.upper()}_ADDRESS", settings)
         values[f"{cluster}_endpoints"] = json.dumps([_endpoint(*each) for each in given])
         values[f"{cluster}_tls"] = json.dumps(tls.upstream(settings, [host for host, _ in given]))
+    given = addresses("ROTA_HTTP_ADDRESS", settings)
+    hosts = [host for host, _ in given]
+    values["http_endpoints"] = json.dumps([_endpoint(*each) for each in given])
+    away = not all(map(is_local, hosts))
+    values["http_tls"] = json.dumps(tls.upstream(settings, hosts, "http/1.1") if away else None)
     return Template((HERE / "envoy.yaml").read_text()).substitute(values)
 
 

@@ -24,8 +24,13 @@ def downstream(settings: Mapping[str, str]) -> Socket | None:
     return _socket("DownstreamTlsContext", {"common_tls_context": common})
 
 
-def upstream(settings: Mapping[str, str], hosts: Iterable[str]) -> Socket | None:
-    """Returns the socket to a service; its certificate must name a host. None without a CA."""
+def upstream(
+    settings: Mapping[str, str], hosts: Iterable[str], protocol: str = "h2"
+) -> Socket | None:
+    """Returns the socket to a program of ours; its certificate must name a host.
+
+    None without a CA.
+    """
     own = _own("ROTA_TLS_CERT_FILE", "ROTA_TLS_KEY_FILE", settings)
     authority = settings.get("ROTA_TLS_CA_FILE")
     if not authority:
@@ -35,7 +40,7 @@ def upstream(settings: Mapping[str, str], hosts: Iterable[str]) -> Socket | None
     names = list(dict.fromkeys(hosts))
     common = {
         "tls_params": _OLDEST,
-        "alpn_protocols": ["h2"],
+        "alpn_protocols": [protocol],
         "tls_certificates": [own] if own else [],
         "validation_context": {
             "trusted_ca": {"filename": str(Path(authority).absolute())},

@@ -43,6 +43,11 @@ GATEWAY: Final[tuple[Row, ...]] = (
     ("ROTA_JWKS_FILE", "required", "JWKS that verifies people's tokens"),
     ("ROTA_GATEWAY_LISTEN", DEFAULTS["ROTA_GATEWAY_LISTEN"], "host:port to serve on"),
     (
+        "ROTA_HTTP_ADDRESS",
+        DEFAULTS["ROTA_HTTP_ADDRESS"],
+        "addresses of the HTTP door, comma-separated, of all its processes",
+    ),
+    (
         "ROTA_CHAT_ADDRESS",
         DEFAULTS["ROTA_CHAT_ADDRESS"],
         "addresses of chat_service, comma-separated, of all its processes; calls are balanced over "
@@ -99,6 +104,20 @@ GATEWAY: Final[tuple[Row, ...]] = (
     ("ROTA_GATEWAY_CONFIG", "", "file for the rendered configuration; empty: a temporary one"),
     ("ENVOY", "", "path of Envoy; empty: the one beside this Python"),
 )
+HTTP: Final[tuple[Row, ...]] = (
+    (
+        "ROTA_HTTP_LISTEN",
+        DEFAULTS["ROTA_HTTP_LISTEN"],
+        "host:port to serve on, for the gateway alone; on another host than this one with TLS, "
+        "if there is a certificate",
+    ),
+    *(
+        row
+        for row in GATEWAY
+        if row[0] in ("ROTA_CHAT_ADDRESS", "ROTA_AUTOMATION_ADDRESS", "ROTA_CALL_SECONDS")
+        or row[0].startswith("ROTA_TLS_")
+    ),
+)
 CLIENT: Final[tuple[Row, ...]] = (
     ("ROTA_GATEWAY", "", "host:port or URL; empty: what `ready.json` says"),
     ("ROTA_TOKEN", "", "bearer token; empty: what `ready.json` says"),
@@ -133,6 +152,7 @@ def render_document() -> str:
         _section("chat_service", settings(ChatSettings)),
         _section("automation_service", settings(AutomationSettings)),
         _section("The gateway (`python -m gateway`)", GATEWAY),
+        _section("The HTTP door (`python -m gateway.http`)", HTTP),
         _section("`make run`", DEVSTACK),
         _section("The `rota` command", CLIENT),
     ]

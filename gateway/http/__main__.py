@@ -2,13 +2,15 @@
 
 import argparse
 import os
+import ssl
 import sys
 import urllib.request
+from typing import Any
 
 import uvicorn
 
 from gateway.envoy_config import DEFAULTS
-from gateway.http import app
+from gateway.http import app, log
 from gateway.http.settings import Settings, read
 
 # Longer than Envoy keeps a connection without a request, so that Envoy closes it.
@@ -29,21 +31,26 @@ def main() -> int:
         sys.exit(f"gateway.http: {exc}")
     if command == "check":
         return 0 if is_serving(settings) else 1
-    serve(settings)
+    try:
+        serve(settings)
+    except OSError as exc:
+        sys.exit(f"gateway.http: {exc}")
     return 0
 
 
 def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT."""
+    """Serves until SIGTERM or SIGINT: with TLS where it has a certificate and others reach it."""
+    log.configure()
     uvicorn.run(
         app.build(settings),
+        **_tls(settings),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
         http="httptools",
         ws="none",
         access_log=False,  # Envoy's tells of every request
-        log_level="warning",
+        log_config=None,
         proxy_headers=False,
         server_header=False,
         date_header=False,
@@ -52,11 +59,29 @@ def serve(settings: Settings) -> None:
     )
 
 
+def _tls(settings: Settings) -> dict[str, Any]:
+    files = settings.own_tls
+    if files is None:
+        return {}
+    return {
+        "ssl_certfile": files.certificate,
+        "ssl_keyfile": files.key,
+        "ssl_ca_certs": files.authority,
+        "ssl_cert_reqs": ssl.CERT_REQUIRED,
+    }
+
+
 def is_serving(settings: Settings) -> bool:
     """True if the door on this machine answers."""
+    files, host = settings.own_tls, settings.host
+    near = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    # Its own certificate names it as Envoy does, not as this machine does.
+    unverified = ssl._create_unverified_context()
+    if files is not None:
+        unverified.load_cert_chain(files.certificate, files.key)
     try:
-        url = f"http://{settings.host}:{settings.port}/healthz"
-        with urllib.request.urlopen(url, timeout=3) as answer:
+        url = f"{'https' if files else 'http'}://{near}:{settings.port}/healthz"
+        with urllib.request.urlopen(url, timeout=3, context=unverified) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False

@@ -16,7 +16,7 @@ from gateway.http.settings import Settings
 
 
 def build(settings: Settings) -> Starlette:
-    """Returns the application. It dials with the first call, and closes what it dialled."""
+    """Returns the application, which has channels to the services while it runs."""
     known = contract.read(DESCRIPTORS.read_bytes())
     reached = services.connect(known, settings.services, settings.tls)
     api = Api(
@@ -28,6 +28,8 @@ def build(settings: Settings) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        for service in reached.values():
+            service.open()
         yield
         for service in reached.values():
             await service.close()

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
@@ -25,21 +26,33 @@ _OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tls:
-    """PEM. Without a certificate of its own a caller shows none."""
+class TlsFiles:
+    """Paths of PEM. Without a certificate of its own a caller shows none."""
 
-    authority: bytes
-    certificate: bytes | None = None
-    key: bytes | None = field(default=None, repr=False)
+    authority: str
+    certificate: str = ""
+    key: str = ""
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Reads the files. Raises OSError."""
+        own = [Path(one).read_bytes() if one else None for one in (self.key, self.certificate)]
+        return grpc.ssl_channel_credentials(Path(self.authority).read_bytes(), *own)
 
 
 class Service:
-    """The channels to one service, one for each address. Dials with the first call."""
+    """The channels to one service, one for each address."""
 
-    def __init__(self, addresses: Sequence[tuple[str, str]], config: str, tls: Tls | None) -> None:
-        options = [*_OPTIONS, ("grpc.service_config", config)]
-        self._channels = [_open(f"{host}:{port}", options, tls) for host, port in addresses]
+    def __init__(self, targets: Sequence[str], config: str, tls: TlsFiles | None) -> None:
+        self._targets = targets
+        self._config = config
+        self._tls = tls
+        self._channels: list[grpc.aio.Channel] = []
         self._turn = count()
+
+    def open(self) -> None:
+        """Makes the channels, of the running loop; they dial with the first call."""
+        options = [*_OPTIONS, ("grpc.service_config", self._config)]
+        self._channels = [_open(target, options, self._tls) for target in self._targets]
 
     def channel(self) -> grpc.aio.Channel:
         """Returns the next channel that is connected; the next of all when none is."""
@@ -59,11 +72,16 @@ class Service:
 
 
 def connect(
-    contract: Contract, addresses: Mapping[str, Sequence[tuple[str, str]]], tls: Tls | None
+    contract: Contract, addresses: Mapping[str, Sequence[tuple[str, str]]], tls: TlsFiles | None
 ) -> dict[str, Service]:
-    """Returns the services by their key in PUBLIC."""
+    """Returns the services by their key in PUBLIC, not yet open."""
     return {
-        cluster: Service(addresses[cluster], _config(contract, cluster), tls) for cluster in PUBLIC
+        cluster: Service(
+            [f"{host}:{port}" for host, port in addresses[cluster]],
+            _config(contract, cluster),
+            tls,
+        )
+        for cluster in PUBLIC
     }
 
 
@@ -90,8 +108,9 @@ def _config(contract: Contract, cluster: str) -> str:
     )
 
 
-def _open(target: str, options: Sequence[tuple[str, Any]], tls: Tls | None) -> grpc.aio.Channel:
+def _open(
+    target: str, options: Sequence[tuple[str, Any]], tls: TlsFiles | None
+) -> grpc.aio.Channel:
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
-    credentials = grpc.ssl_channel_credentials(tls.authority, tls.key, tls.certificate)
-    return grpc.aio.secure_channel(target, credentials, options=options)
+    return grpc.aio.secure_channel(target, tls.credentials(), options=options)

@@ -2,48 +2,55 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from gateway.addresses import address, addresses
-from gateway.http.services import Tls
+from gateway.addresses import address, addresses, is_local
+from gateway.http.services import TlsFiles
 from gateway.routes import PUBLIC
 
-LISTEN: Final = "ROTA_HTTP_ADDRESS"
+LISTEN: Final = "ROTA_HTTP_LISTEN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
+    """`tls` is that of calls to the services, and with a certificate that of the door too."""
+
     host: str
     port: int
     services: Mapping[str, list[tuple[str, str]]]  # by their key in PUBLIC
     call_seconds: int
-    tls: Tls | None = None
+    tls: TlsFiles | None = None
+
+    @property
+    def own_tls(self) -> TlsFiles | None:
+        """What the door serves with; None in clear, as on this machine or without certificate."""
+        secured = self.tls is not None and self.tls.certificate and not is_local(self.host)
+        return self.tls if secured else None
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """Raises KeyError for a missing setting, ValueError or OSError for an unusable one."""
+    """Raises KeyError for a missing setting, ValueError for an invalid one."""
     host, port = address(LISTEN, environment)
+    seconds = environment["ROTA_CALL_SECONDS"]
+    if not seconds.isdecimal() or int(seconds) < 1:
+        raise ValueError("ROTA_CALL_SECONDS is not a whole number from 1")
     return Settings(
         host=host,
         port=int(port),
         services={name: addresses(f"ROTA_{name.upper()}_ADDRESS", environment) for name in PUBLIC},
-        call_seconds=int(environment["ROTA_CALL_SECONDS"]),
+        call_seconds=int(seconds),
         tls=_tls(environment),
     )
 
 
-def _tls(environment: Mapping[str, str]) -> Tls | None:
-    authority = environment.get("ROTA_TLS_CA_FILE")
-    certificate, key = (environment.get(f"ROTA_TLS_{name}_FILE") for name in ("CERT", "KEY"))
+def _tls(environment: Mapping[str, str]) -> TlsFiles | None:
+    authority, certificate, key = (
+        environment.get(f"ROTA_TLS_{name}_FILE", "") for name in ("CA", "CERT", "KEY")
+    )
     if bool(certificate) != bool(key):
         raise ValueError(f"ROTA_TLS_{'KEY' if certificate else 'CERT'}_FILE is missing")
     if not authority:
         if certificate:
             raise ValueError("ROTA_TLS_CA_FILE is missing beside ROTA_TLS_CERT_FILE")
         return None
-    return Tls(
-        authority=Path(authority).read_bytes(),
-        certificate=Path(certificate).read_bytes() if certificate else None,
-        key=Path(key).read_bytes() if key else None,
-    )
+    return TlsFiles(authority=authority, certificate=certificate, key=key)

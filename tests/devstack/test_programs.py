@@ -15,6 +15,7 @@ def programs(settings: Settings) -> Programs:
         keys=keys.ensure(settings.state_dir),
         databases={CHAT: "postgresql:///chat", AUTOMATION: "postgresql:///automation"},
         model_port=0,
+        http_port=4,
     )
 
 

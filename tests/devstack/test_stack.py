@@ -33,7 +33,15 @@ from tests.support.postgres import memory_folder
 ROOT = Path(__file__).resolve().parents[2]
 FAKES = "tests.devstack.fakes"
 REAL = "devstack"
-PARTS = {"devstack", "postgres", "demo_model", "automation_service", "chat_service", "gateway"}
+PARTS = {
+    "devstack",
+    "postgres",
+    "demo_model",
+    "automation_service",
+    "chat_service",
+    "gateway_http",
+    "gateway",
+}
 
 # Processes start slowly where much else runs.
 pytestmark = pytest.mark.timeout(1200)

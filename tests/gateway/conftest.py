@@ -2,9 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -26,6 +23,8 @@ from rota.automation.v1 import automation_pb2, automation_pb2_grpc
 from rota.chat.v1 import chat_pb2, chat_pb2_grpc
 
 from devstack import dev_token, keys
+from tests.support import gateway_processes
+from tests.support.gateway_processes import GatewayProcesses
 from tests.support.ports import free_port
 
 FRAMES = 4
@@ -140,13 +139,12 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     thread.start()
     backends.run(backends.start())
     made = Gateway(port=free_port(), backends=backends, signing=keys.ensure(folder))
-    process = launch(made, folder)
+    processes = launch(made, folder)
     try:
-        await_ready(made, process, folder)
+        await_ready(made, processes, folder)
         yield made
     finally:
-        process.terminate()
-        process.wait(60)
+        processes.end()
         backends.run(backends.stop())
         backends.loop.call_soon_threadsafe(backends.loop.stop)
         thread.join(60)
@@ -157,20 +155,19 @@ def deserted(tmp_path: Path) -> Iterator[Gateway]:
     """A gateway with nobody behind it."""
     backends = Backends(ports=[free_port(), free_port()])
     made = Gateway(port=free_port(), backends=backends, signing=keys.ensure(tmp_path))
-    process = launch(made, tmp_path)
+    processes = launch(made, tmp_path)
     try:
-        await_status(made, process, tmp_path, 200, "/healthz")
+        await_status(made, processes, tmp_path, 200, "/healthz")
+        await_status(made, processes, tmp_path, 404, "/v1/none")
         yield made
     finally:
-        process.terminate()
-        process.wait(60)
+        processes.end()
         backends.loop.close()
 
 
-def launch(made: Gateway, folder: Path) -> subprocess.Popen[bytes]:
+def launch(made: Gateway, folder: Path) -> GatewayProcesses:
     chat, automation = made.backends.ports
-    environment = {
-        **os.environ,
+    told = {
         "ROTA_GATEWAY_LISTEN": f"127.0.0.1:{made.port}",
         "ROTA_CHAT_ADDRESS": f"127.0.0.1:{chat}",
         "ROTA_AUTOMATION_ADDRESS": f"127.0.0.1:{automation}",
@@ -178,23 +175,20 @@ def launch(made: Gateway, folder: Path) -> subprocess.Popen[bytes]:
         "ROTA_GATEWAY_WORKERS": "1",
         "ROTA_GATEWAY_CONFIG": str(folder / "envoy.yaml"),
     }
-    with open(folder / "log", "wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "gateway"], env=environment, stdout=log, stderr=log
-        )
+    return gateway_processes.launch(told, folder / "log")
 
 
-def await_ready(made: Gateway, process: subprocess.Popen[bytes], folder: Path) -> None:
+def await_ready(made: Gateway, processes: GatewayProcesses, folder: Path) -> None:
     """Until calls reach both servers."""
     for path in ("/v1/workspaces/dev/threads/t", "/v1/workspaces/dev/automations/a"):
-        await_status(made, process, folder, 200, path)
+        await_status(made, processes, folder, 200, path)
 
 
 def await_status(
-    made: Gateway, process: subprocess.Popen[bytes], folder: Path, status: int, path: str
+    made: Gateway, processes: GatewayProcesses, folder: Path, status: int, path: str
 ) -> None:
     deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and processes.poll() is None:
         with contextlib.suppress(httpx2.TransportError):
             if httpx2.get(made.url + path, headers=made.auth()).status_code == status:
                 return

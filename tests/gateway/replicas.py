@@ -1,9 +1,6 @@
 """Servers that answer every call of the contract as a test says, and gateways before them."""
 
 import contextlib
-import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +14,8 @@ import httpx2
 from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from tests.support import gateway_processes
+from tests.support.gateway_processes import GatewayProcesses
 from tests.support.live import AGENT, AUTOMATION, CHAT, METHODS
 from tests.support.ports import free_port
 from tests.support.tokens import Keys
@@ -172,8 +171,7 @@ def front(
     """A gateway that serves. Without an automation_service, chat's replicas are that too."""
     keys = Keys(folder=folder)
     listen = f"127.0.0.1:{free_port()}"
-    environment = {
-        **os.environ,
+    told = {
         "ROTA_GATEWAY_LISTEN": listen,
         "ROTA_CHAT_ADDRESS": ",".join(chat),
         "ROTA_AUTOMATION_ADDRESS": ",".join(automation or chat),
@@ -185,25 +183,23 @@ def front(
         "ROTA_RATE_BURST": "10000",
         **settings,
     }
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gateway"], env=environment, stdout=log, stderr=log
-        )
+    processes = gateway_processes.launch(told, folder / "log")
     scheme = "https" if "ROTA_GATEWAY_TLS_CERT_FILE" in settings else "http"
-    made = Front(listen=listen, keys=keys, pid=process.pid, verify=verify, scheme=scheme)
+    made = Front(listen=listen, keys=keys, pid=processes.envoy.pid, verify=verify, scheme=scheme)
     try:
-        _await_up(made, process, folder / "log")
+        _await_up(made, processes, folder / "log")
         yield made
     finally:
-        process.kill()
-        process.wait(60)
+        processes.end()
 
 
-def _await_up(made: Front, process: subprocess.Popen[bytes], log: Path) -> None:
+def _await_up(made: Front, processes: GatewayProcesses, log: Path) -> None:
     def is_up() -> bool:
-        assert process.poll() is None, log.read_text()[-3000:]
+        assert processes.poll() is None, log.read_text()[-3000:]
         with contextlib.suppress(httpx2.TransportError):
-            return made.http("GET", "/healthz").status_code == 200
+            # The door says that there is no such path.
+            at = {"/healthz": 200, "/v1/none": 404}
+            return all(made.http("GET", path).status_code == code for path, code in at.items())
         return False
 
     until(is_up, lambda: log.read_text()[-3000:])

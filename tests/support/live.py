@@ -180,7 +180,7 @@ def live(fresh_database: AbstractContextManager[ServiceDatabases], folder: Path)
     keys = Keys(folder=folder)
     clock = FileClock(folder / "clock")
     clock.set(START)
-    model, chat, other, automation, gateway = (f"127.0.0.1:{free_port()}" for _ in range(5))
+    model, chat, other, automation, door, gateway = (f"127.0.0.1:{free_port()}" for _ in range(6))
     with contextlib.ExitStack() as stack:
         databases = stack.enter_context(fresh_database)
         made = Live(
@@ -203,13 +203,19 @@ def live(fresh_database: AbstractContextManager[ServiceDatabases], folder: Path)
             ("automation_service", automation, chat),
         ):
             start.fork(name, clock.path, listen, _told(made, name, listen, peer, model))
+        reached = {
+            "ROTA_HTTP_LISTEN": door,
+            "ROTA_HTTP_ADDRESS": door,
+            "ROTA_CHAT_ADDRESS": chat,
+            "ROTA_AUTOMATION_ADDRESS": automation,
+        }
+        start("gateway_http", ["gateway.http"], reached)
         start(
             "gateway",
             ["gateway"],
             {
+                **reached,
                 "ROTA_GATEWAY_LISTEN": gateway,
-                "ROTA_CHAT_ADDRESS": chat,
-                "ROTA_AUTOMATION_ADDRESS": automation,
                 "ROTA_JWKS_FILE": str(keys.jwks_file),
                 "ROTA_GATEWAY_WORKERS": "1",
                 "ROTA_GATEWAY_CONFIG": str(folder / "envoy.yaml"),

@@ -1,5 +1,6 @@
 """The image and the compose file: they name only what is there, and what they need is locked."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from chat_service.settings import ChatSettings
 from gateway.envoy_config import DEFAULTS, render
 from shared.settings import next_address
 from tests.tools.test_lock import entries, pins
-from tools.configuration import GATEWAY, settings
+from tools.configuration import GATEWAY, HTTP, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -80,7 +81,9 @@ TWO = {
 @pytest.mark.parametrize("given", [{}, TWO], ids=["one", "two"])
 def test_the_gateway_of_the_compose_file_has_all_it_is_rendered_from(given: dict[str, str]) -> None:
     config = yaml.safe_load(render({**DEFAULTS, **environment("gateway", **given)}))
-    for cluster in config["static_resources"]["clusters"]:
+    *services, door = config["static_resources"]["clusters"]
+    assert '"http", "port_value": 8081' in json.dumps(door)
+    for cluster in services:
         [group] = cluster["load_assignment"]["endpoints"]
         sockets = [
             endpoint["endpoint"]["address"]["socket_address"] for endpoint in group["lb_endpoints"]
@@ -148,7 +151,7 @@ def test_nothing_of_ours_may_write_or_gain_rights(name: str) -> None:
 
 def test_what_stays_up_has_a_health_check_and_what_needs_it_waits() -> None:
     staying = {n: s for n, s in COMPOSE["services"].items() if s.get("restart")}
-    assert set(staying) == {"postgres", "chat", "automation", "gateway"}
+    assert set(staying) == {"postgres", "chat", "automation", "http", "gateway"}
     for service in staying.values():
         assert {"test", "interval", "timeout", "retries"} <= set(service["healthcheck"])
     for service in COMPOSE["services"].values():
@@ -172,8 +175,9 @@ def test_a_service_is_told_what_it_requires_and_nothing_it_does_not_read(
 
 
 def test_the_gateway_is_told_nothing_it_does_not_read() -> None:
-    told = set(COMPOSE["services"]["gateway"]["environment"])
-    assert told <= {variable for variable, _, _ in GATEWAY}
+    for name, rows in (("gateway", GATEWAY), ("http", HTTP)):
+        told = set(COMPOSE["services"][name]["environment"])
+        assert told <= {variable for variable, _, _ in rows}
 
 
 def test_docker_itself_accepts_the_compose_file_where_it_is_installed() -> None:

@@ -117,7 +117,9 @@ def test_nobody_who_runs_it_can_change_it(image: Image) -> None:
 
 def test_it_holds_the_packages_that_the_compose_file_starts_and_no_tests(image: Image) -> None:
     started = {
-        service["command"][0] for service in COMPOSE["services"].values() if "command" in service
+        service["command"][0].partition(".")[0]
+        for service in COMPOSE["services"].values()
+        if "command" in service
     }
     assert started == {*SERVICES, "gateway"}
     names = {path.name for path in image.python.parent.parent.glob("lib/*/site-packages/*")}
@@ -148,6 +150,13 @@ def test_the_gateway_serves_from_it(image: Image, keys: Keys) -> None:
     with running(image, "gateway", **environment):
         until_open(environment["ROTA_GATEWAY_LISTEN"])
         serves(image, "gateway", "check", **environment)
+
+
+def test_the_http_door_serves_from_it(image: Image) -> None:
+    environment = {"ROTA_HTTP_LISTEN": f"127.0.0.1:{free_port()}"}
+    with running(image, "gateway.http", **environment):
+        until_open(environment["ROTA_HTTP_LISTEN"])
+        serves(image, "gateway.http", "check", **environment)
 
 
 @contextlib.contextmanager
@@ -189,4 +198,5 @@ def test_the_checks_are_those_of_the_compose_file() -> None:
     own = ["CMD", "python", "-m", "shared.rpc.health"]
     assert checks["chat"] == checks["automation"] == own
     assert checks["gateway"] == ["CMD", "python", "-m", "gateway", "check"]
+    assert checks["http"] == ["CMD", "python", "-m", "gateway.http", "check"]
     assert checks["postgres"][1] == "pg_isready"
