@@ -8,7 +8,7 @@ from typing import Any, Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.http.json_text import Doubled
-from gateway.http.names import fields_of, nearest
+from gateway.http.names import fields_of, member_path, nearest
 from gateway.http.refusal import Violation
 from gateway.http.scalar import WELL_KNOWN, WrongValue, describe, read_scalar, read_well_known
 
@@ -36,7 +36,7 @@ class MessageReader:
         kind: Descriptor = message.DESCRIPTOR
         special = _SPECIAL.get(kind.full_name)
         if depth > DEEPEST_MESSAGE:
-            self.add(at, "nests too deeply", "TOO_DEEP")
+            self.add(at, "nests too deeply", "NOT_CANONICAL")
         elif special is not None:
             special(self, message, value, at, depth)
         elif kind.full_name in WELL_KNOWN:
@@ -51,11 +51,11 @@ class MessageReader:
 
     def _is_object(self, value: Any, at: str) -> bool:
         if not isinstance(value, dict):
-            self.add(at, f"must be an object, not {describe(value)}", "WRONG_TYPE")
+            self.add(at, f"must be an object, not {describe(value)}", "INVALID")
             return False
         if isinstance(value, Doubled):
             for name in value.names:
-                self.add(_member(at, name), "stands twice in this object", "DUPLICATE_FIELD")
+                self.add(member_path(at, name), "stands twice in this object", "DUPLICATE_FIELD")
         return True
 
     def _members(self, message: Any, value: dict[str, Any], at: str, depth: int) -> None:
@@ -63,7 +63,7 @@ class MessageReader:
         known = fields_of(kind)
         seen: dict[str, str] = {}
         for name, item in value.items():
-            path = _member(at, name)
+            path = member_path(at, name)
             found = known.get(name)
             if found is None:
                 self._unknown(kind, name, path)
@@ -85,7 +85,7 @@ class MessageReader:
             return  # as if it were not there
         group = found.containing_oneof
         if group is not None and (other := message.WhichOneof(group.name)):
-            self.add(path, f"excludes {other}: give one of them", "CONFLICTING_FIELDS")
+            self.add(path, f"excludes {other}: give one of them", "INVALID")
         elif _is_map(found):
             self._map(message, found, value, path, depth)
         elif found.is_repeated:
@@ -99,7 +99,7 @@ class MessageReader:
 
     def _list(self, message: Any, found: FieldDescriptor, value: Any, at: str, depth: int) -> None:
         if not isinstance(value, list):
-            self.add(at, f"must be a list, not {describe(value)}", "WRONG_TYPE")
+            self.add(at, f"must be a list, not {describe(value)}", "INVALID")
             return
         held = getattr(message, found.name)
         for index, item in enumerate(value):
@@ -115,11 +115,11 @@ class MessageReader:
         entry: Any = found.message_type.fields_by_name  # type: ignore[union-attr]
         held = getattr(message, found.name)
         for name, item in value.items():
-            path = _member(at, name)
+            path = member_path(at, name)
             try:
                 key = _key(entry["key"], name)
             except WrongValue as exc:
-                self.add(path, f"its name {exc}", "WRONG_VALUE")
+                self.add(path, f"its name {exc}", "INVALID")
                 continue
             if entry["value"].message_type is not None:
                 self.read(held[key], item, path, depth + 2)
@@ -132,27 +132,27 @@ class MessageReader:
         try:
             put(read_scalar(found, value))
         except WrongValue as exc:
-            self.add(path, str(exc), "WRONG_VALUE")
+            self.add(path, str(exc), "INVALID")
 
     def _well_known(self, message: Any, value: Any, at: str) -> None:
         try:
             put_well_known(message, value)
         except WrongValue as exc:
-            self.add(at, str(exc), "WRONG_VALUE")
+            self.add(at, str(exc), "INVALID")
 
     def _struct(self, message: Any, value: Any, at: str, depth: int) -> None:
         if self._is_object(value, at):
             held = message.fields
             for name, item in value.items():
-                path = _member(at, name)
+                path = member_path(at, name)
                 if _is_text(name):
                     self._value(held[name], item, path, depth + 2)
                 else:
-                    self.add(path, "holds half of a surrogate pair", "WRONG_VALUE")
+                    self.add(path, "holds half of a surrogate pair", "NOT_CANONICAL")
 
     def _value(self, message: Any, value: Any, at: str, depth: int) -> None:
         if depth > DEEPEST_MESSAGE:
-            self.add(at, "nests too deeply", "TOO_DEEP")
+            self.add(at, "nests too deeply", "NOT_CANONICAL")
             return
         match value:
             case None:
@@ -162,7 +162,7 @@ class MessageReader:
             case str() if _is_text(value):
                 message.string_value = value
             case str():
-                self.add(at, "holds half of a surrogate pair", "WRONG_VALUE")
+                self.add(at, "holds half of a surrogate pair", "NOT_CANONICAL")
             case int() | float():
                 self._number(message, value, at)
             case list():
@@ -176,11 +176,11 @@ class MessageReader:
         try:
             message.number_value = float(value)
         except OverflowError:
-            self.add(at, "is too large", "WRONG_VALUE")
+            self.add(at, "is too large", "NOT_CANONICAL")
 
     def _values(self, message: Any, value: Any, at: str, depth: int) -> None:
         if not isinstance(value, list):
-            self.add(at, f"must be a list, not {describe(value)}", "WRONG_TYPE")
+            self.add(at, f"must be a list, not {describe(value)}", "INVALID")
             return
         for index, item in enumerate(value):
             self._value(message.values.add(), item, f"{at}[{index}]", depth + 1)
@@ -227,9 +227,3 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _member(at: str, name: str) -> str:
-    shown = name.encode(errors="replace").decode()
-    shown = shown if len(shown) <= 200 else f"{shown[:99]}…{shown[-99:]}"
-    return f"{at}.{shown}" if at else shown

@@ -1,6 +1,7 @@
 """The names of fields in JSON: those of the proto are written; lowerCamelCase is read too."""
 
 import difflib
+import json
 import re
 from functools import lru_cache
 from typing import Final
@@ -8,6 +9,9 @@ from typing import Final
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 _UPPER: Final = re.compile(r"[A-Z]")
+_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# A longer name is cut in its middle.
+_LONGEST: Final = 200
 
 
 @lru_cache(maxsize=1024)
@@ -26,3 +30,12 @@ def nearest(kind: Descriptor, name: str) -> str:
 
 def to_snake(name: str) -> str:
     return _UPPER.sub(lambda found: "_" + found[0].lower(), name)
+
+
+def member_path(at: str, name: str) -> str:
+    """Returns the path of a member: a name that is no word is a JSON string in brackets."""
+    half = _LONGEST // 2
+    shown = name if len(name) <= _LONGEST else f"{name[:half]}…{name[-half:]}"
+    if _WORD.fullmatch(name):
+        return f"{at}.{shown}" if at else shown
+    return f"{at}[{json.dumps(shown, ensure_ascii=not shown.isprintable())}]"

@@ -84,7 +84,7 @@ def _find(
     if proto_name in binding.bound:
         reader.add(name, "stands in the path; leave it out of the query", "DUPLICATE_FIELD")
     elif binding.body == WHOLE_BODY or path[0].name == binding.body:
-        reader.add(name, "belongs into the body, not into the query", "MISPLACED_FIELD")
+        reader.add(name, "belongs into the body, not into the query", "UNKNOWN_FIELD")
     else:
         return path
     return None
@@ -100,7 +100,7 @@ def _set(
     last = path[-1]
     if any(value is None for value in values):
         wanted = "true" if last.type == FieldDescriptor.TYPE_BOOL else "…"
-        reader.add(name, f"has no value; write {name}={wanted}", "WRONG_VALUE")
+        reader.add(name, f"has no value; write {name}={wanted}", "INVALID")
         return
     if len(values) > 1 and not last.is_repeated:
         reader.add(name, "stands twice in the query", "DUPLICATE_FIELD")
@@ -111,7 +111,7 @@ def _set(
     try:
         _put(holder, last, [str(value) for value in values])
     except WrongValue as exc:
-        reader.add(name, str(exc), "WRONG_VALUE")
+        reader.add(name, str(exc), "INVALID")
 
 
 def _put(holder: Any, field: FieldDescriptor, values: list[str]) -> None:

@@ -14,7 +14,8 @@ from gateway.http.query import BadQuery
 from gateway.http.refusal import Violation, refuse_fields
 from gateway.http.router import Route
 
-_ETAG: Final = re.compile(r'"([^"]*)"')
+# Weak too: the gateway weakens the tag of what it compresses.
+_ETAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 _JSON: Final = re.compile(r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?;?', re.IGNORECASE)
 # What a changed resource names and does not change.
 _KEYS: Final = frozenset({"name", "etag"})
@@ -97,7 +98,7 @@ class RequestReader:
             else:
                 said = f"belongs into the query: ?{meant.name}=…"
             reader.violations[index] = Violation(
-                field=one.field, description=said, reason="MISPLACED_FIELD"
+                field=one.field, description=said, reason="UNKNOWN_FIELD"
             )
 
     def _require_change(
@@ -117,7 +118,7 @@ class RequestReader:
             hint = f"; POST {binding.shown}{{verb}} changes it, by one of {verbs}" if verbs else ""
             for name in sorted(given):
                 said = f"is set by the service{hint}"
-                reader.add(f"{field.name}.{name}", said, "OUTPUT_ONLY")
+                reader.add(f"{field.name}.{name}", said, "IMMUTABLE")
 
     def _verbs(self, binding: Binding) -> list[str]:
         found = {
@@ -133,7 +134,7 @@ def _members(binding: Binding) -> Collection[str]:
 
 
 def _malformed(message: str) -> Exception:
-    return refuse_fields([Violation(field="", description=message, reason="MALFORMED")])
+    return refuse_fields([Violation(field="", description=message, reason="INVALID")])
 
 
 def _put_variable(reader: MessageReader, message: Any, name: str, value: str) -> None:
@@ -144,7 +145,7 @@ def _put_variable(reader: MessageReader, message: Any, name: str, value: str) ->
         holder = getattr(holder, step)
     held = getattr(holder, last)
     if held and held != value:
-        reader.add(name, f"contradicts the path, which says {value[:200]}", "CONFLICTING_FIELDS")
+        reader.add(name, f"contradicts the path, which says {value[:200]}", "DUPLICATE_FIELD")
     else:
         setattr(holder, last, value)
 
@@ -161,8 +162,8 @@ def _put_etag(reader: MessageReader, message: Any, binding: Binding, header: str
         reader.add("If-Match", "this call has no etag", "UNKNOWN_FIELD")
     elif found is None:
         said = 'must be one etag in quotes, such as "abc", as the header ETag says it'
-        reader.add("If-Match", said, "WRONG_VALUE")
+        reader.add("If-Match", said, "INVALID")
     elif holder.etag and holder.etag != found[1]:
-        reader.add("If-Match", "contradicts the field etag", "CONFLICTING_FIELDS")
+        reader.add("If-Match", "contradicts the field etag", "DUPLICATE_FIELD")
     else:
         holder.etag = found[1]

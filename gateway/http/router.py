@@ -106,5 +106,5 @@ def _no_such_path(path: bytes) -> Refusal:
 
 
 def _bad_path(description: str) -> Refusal:
-    found = Violation(field="", description=f"the path {description}", reason="INVALID_PATH")
+    found = Violation(field="", description=f"the path {description}", reason="INVALID")
     return refuse_fields([found])

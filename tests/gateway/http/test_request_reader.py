@@ -63,15 +63,15 @@ REFUSED = {
     ),
     "a key of the query in the body": (
         Sent("POST", AUTOMATIONS, b'{"display_name":"x","validate_only":true}'),
-        [("automation.validate_only", "MISPLACED_FIELD")],
+        [("automation.validate_only", "UNKNOWN_FIELD")],
     ),
     "a body wrapped as for gRPC": (
         Sent("PATCH", AUTOMATION, b'{"automation":{"display_name":"x"}}'),
-        [("automation.automation", "MISPLACED_FIELD")],
+        [("automation.automation", "UNKNOWN_FIELD")],
     ),
     "a change of what the service sets": (
         Sent("PATCH", AUTOMATION, b'{"state":"PAUSED"}'),
-        [("automation.state", "OUTPUT_ONLY")],
+        [("automation.state", "IMMUTABLE")],
     ),
     "a doubled key": (
         Sent("POST", f"{AUTOMATION}:pause", b'{"note":"x","note":"y"}'),
@@ -91,15 +91,15 @@ REFUSED = {
     ),
     "a body that contradicts the path": (
         Sent("POST", f"{AUTOMATION}:pause", b'{"name":"workspaces/dev/automations/b"}'),
-        [("name", "CONFLICTING_FIELDS")],
+        [("name", "DUPLICATE_FIELD")],
     ),
     "a parameter of the body": (
         Sent("POST", f"{AUTOMATION}:pause", b"{}", query=b"note=x"),
-        [("note", "MISPLACED_FIELD")],
+        [("note", "UNKNOWN_FIELD")],
     ),
     "a parameter without a value": (
         Sent("POST", AUTOMATIONS, b"{}", query=b"validate_only"),
-        [("validate_only", "WRONG_VALUE")],
+        [("validate_only", "INVALID")],
     ),
     "a parameter twice": (
         Sent("GET", AUTOMATIONS, query=b"page_size=2&page_size=3"),
@@ -111,19 +111,19 @@ REFUSED = {
     ),
     "deep nesting": (
         Sent("POST", AUTOMATIONS, deep(33)),
-        [("automation.definition.metadata" + ".a" * 32, "TOO_DEEP")],
+        [("automation.definition.metadata" + ".a" * 32, "NOT_CANONICAL")],
     ),
     "a body where there is none": (
         Sent("DELETE", AUTOMATION, b'{"etag":"x"}'),
-        [("", "MALFORMED")],
+        [("", "INVALID")],
     ),
     "an etag that is none": (
         Sent("DELETE", AUTOMATION, headers={"if_match": "abc"}),
-        [("If-Match", "WRONG_VALUE")],
+        [("If-Match", "INVALID")],
     ),
     "an etag twice": (
         Sent("PATCH", AUTOMATION, b'{"etag":"a","display_name":"x"}', headers={"if_match": '"b"'}),
-        [("If-Match", "CONFLICTING_FIELDS")],
+        [("If-Match", "DUPLICATE_FIELD")],
     ),
 }
 MALFORMED = [
@@ -160,7 +160,7 @@ def test_what_grpc_has_no_place_for_is_refused_with_its_path(case: str) -> None:
 @pytest.mark.parametrize("body", MALFORMED, ids=range(len(MALFORMED)))
 def test_what_is_no_json_is_refused_in_words(body: bytes) -> None:
     said, found = Sent("POST", f"{AUTOMATION}:pause", body).refusal()
-    assert found == [("", "MALFORMED")]
+    assert found == [("", "INVALID")]
     assert "body" in said["message"]
 
 
@@ -175,7 +175,7 @@ def test_what_is_no_json_is_refused_in_words(body: bytes) -> None:
 )
 def test_another_content_is_refused(headers: dict[str, str]) -> None:
     _, found = Sent("POST", f"{AUTOMATION}:pause", b"{}", headers=headers).refusal()
-    assert found == [("", "MALFORMED")]
+    assert found == [("", "INVALID")]
 
 
 def test_both_spellings_of_a_name_are_read() -> None:
