@@ -80,7 +80,7 @@ class Api:
         )
         message = await exchange.or_gone(made, receive)
         told = _etag(message)
-        if told and headers.get(b"if-none-match", b"").decode("latin-1") == told["etag"]:
+        if told and told["etag"] in headers.get(b"if-none-match", b"").decode("latin-1"):
             await exchange.answer(send, HTTPStatus.NOT_MODIFIED, told, b"", scope["method"])
             return
         written = await exchange.beside(
