@@ -143,8 +143,6 @@ def _mappers(refusal: LocalReply) -> list[dict[str, Any]]:
     other = {"status_code": refusal.answered} if refusal.answered else {}
     json = {"body_format_override": {"json_format": _json(refusal)}, **other}
     return [
-        # Once translated it looks like gRPC, but its caller waits for JSON.
-        {**json, "filter": _all(*applies, _has("x-envoy-original-path"))},
         {
             "filter": _all(*applies, _content_type("application/grpc-web")),
             "status_code": 200,
@@ -205,9 +203,7 @@ def _json(refusal: LocalReply) -> dict[str, Any]:
     if refusal.retry_seconds:
         retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo"}
         details.append(retry | {"retry_delay": f"{refusal.retry_seconds}s"})
-    # The transcoder says what is wrong with a body or a path.
-    message = "%LOCAL_REPLY_BODY%" if refusal.message == _MALFORMED else refusal.message
-    return {"code": refusal.code, "message": message, "details": details}
+    return {"code": refusal.code, "message": refusal.message, "details": details}
 
 
 def _all(*filters: dict[str, Any]) -> dict[str, Any]:

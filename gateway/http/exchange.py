@@ -12,8 +12,8 @@ import grpc
 from google.rpc import code_pb2
 
 from gateway.http import failure, message_writer
-from gateway.http.refusal import Refusal, refuse
-from gateway.local_replies import REFUSALS
+from gateway.http.refusal import TOO_LARGE, Refusal, refuse
+from gateway.local_replies import MESSAGE_BYTES, REQUEST_BYTES
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -22,8 +22,7 @@ T = TypeVar("T")
 
 JSON: Final = "application/json"
 # The gateway's own limits: images need the room.
-LARGEST_BODY: Final = 1 << 20
-LARGEST_BODIES: Final[Mapping[str, int]] = {"SendMessage": 8 << 20}
+LARGEST_BODIES: Final[Mapping[str, int]] = {"SendMessage": MESSAGE_BYTES}
 # What is larger is parsed and written beside the loop, so that no stream waits for it.
 LARGE: Final = 32 << 10
 # What the services are told of a request, as gRPC's own callers tell them.
@@ -43,7 +42,7 @@ class Gone(Exception):
 
 async def read_body(receive: Receive, call_name: str = "") -> bytes:
     """Returns the body of a request for a call. Raises Refusal when it is too large, and Gone."""
-    limit = LARGEST_BODIES.get(call_name, LARGEST_BODY)
+    limit = LARGEST_BODIES.get(call_name, REQUEST_BYTES)
     parts: list[bytes] = []
     size = 0
     while True:
@@ -53,7 +52,7 @@ async def read_body(receive: Receive, call_name: str = "") -> bytes:
         parts.append(event.get("body", b""))
         size += len(parts[-1])
         if size > limit:
-            raise _too_large()
+            raise _too_large(limit)
         if not event.get("more_body"):
             return b"".join(parts)
 
@@ -144,9 +143,14 @@ def _internal(error_id: str) -> Refusal:
     )
 
 
-def _too_large() -> Refusal:
-    known = next(one for one in REFUSALS if one.http == HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    return refuse(known.code, known.reason, known.message, http=known.http)
+def _too_large(limit: int) -> Refusal:
+    return refuse(
+        code_pb2.RESOURCE_EXHAUSTED,
+        TOO_LARGE,
+        f"the request has too many bytes; the limit is {limit}",
+        metadata={"limit_bytes": str(limit)},
+        http=HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    )
 
 
 def _is_printable(value: bytes) -> bool:

@@ -1,5 +1,6 @@
 """Calls that failed as refusals, and refusals as the JSON of an error."""
 
+from http import HTTPStatus
 from typing import Any, Final
 
 import grpc
@@ -8,13 +9,13 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from gateway.http import message_writer
-from gateway.http.refusal import Refusal, refuse
+from gateway.http.refusal import TOO_LARGE, Refusal, refuse
 from gateway.local_replies import REFUSALS
 
 # What an answer says that has no message or no reason of its own.
 _DEFAULTS: Final = {
     code_pb2.CANCELLED: ("CANCELLED", "the call was cancelled"),
-    code_pb2.RESOURCE_EXHAUSTED: ("INVALID_REQUEST", "the request or its answer is too large"),
+    code_pb2.RESOURCE_EXHAUSTED: (TOO_LARGE, "the request or its answer is too large"),
     code_pb2.UNIMPLEMENTED: ("NOT_SERVED", "the service serves no such method"),
 } | {
     one.code: (one.reason, one.message)
@@ -31,7 +32,12 @@ def from_call(error: grpc.aio.AioRpcError) -> Refusal:
         code: int = error.code().value[0]
         reason, message = _DEFAULTS.get(code, _OTHER)
         return refuse(code, reason, message)
-    return Refusal(_with_message(status), headers=_retry_after(status))
+    is_large = _reason(status) == TOO_LARGE
+    return Refusal(
+        _with_message(status),
+        http=HTTPStatus.REQUEST_ENTITY_TOO_LARGE if is_large else None,
+        headers=_retry_after(status),
+    )
 
 
 def to_json(refusal: Refusal) -> dict[str, Any]:
@@ -52,6 +58,11 @@ def _with_message(status: status_pb2.Status) -> status_pb2.Status:
     if not status.message:
         status.message = _DEFAULTS.get(status.code, _OTHER)[1]
     return status
+
+
+def _reason(status: status_pb2.Status) -> str:
+    info = error_details_pb2.ErrorInfo()
+    return next((str(info.reason) for detail in status.details if detail.Unpack(info)), "")
 
 
 def _retry_after(status: status_pb2.Status) -> dict[str, str]:

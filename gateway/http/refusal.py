@@ -14,6 +14,8 @@ from gateway.local_replies import DOMAIN
 # More are counted and not listed.
 MOST_VIOLATIONS: Final = 50
 CLIENT_CLOSED: Final = 499
+TOO_LARGE: Final = "REQUEST_TOO_LARGE"
+MALFORMED: Final = "REQUEST_MALFORMED"
 HTTP_STATUS: Final[Mapping[int, int]] = {
     code_pb2.OK: HTTPStatus.OK,
     code_pb2.CANCELLED: CLIENT_CLOSED,
@@ -74,7 +76,7 @@ def refuse(
     return Refusal(_status(code, message, info), http=http, headers=headers)
 
 
-def refuse_fields(violations: Sequence[Violation]) -> Refusal:
+def refuse_fields(violations: Sequence[Violation], reason: str = "INVALID_REQUEST") -> Refusal:
     """Returns INVALID_ARGUMENT that names the fields, or the first MOST_VIOLATIONS of them."""
     first, count = violations[0], len(violations)
     others = f" (and {count - 1} more)" if count > 1 else ""
@@ -82,7 +84,7 @@ def refuse_fields(violations: Sequence[Violation]) -> Refusal:
     metadata = {"violations": str(count)}
     if count > MOST_VIOLATIONS:
         metadata["more_violations"] = str(count - MOST_VIOLATIONS)
-    info = error_details_pb2.ErrorInfo(reason="INVALID_REQUEST", domain=DOMAIN, metadata=metadata)
+    info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
     bad = error_details_pb2.BadRequest(
         field_violations=[
             error_details_pb2.BadRequest.FieldViolation(
@@ -102,3 +104,10 @@ def _pack(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message)
     return packed
+
+
+def refuse_malformed(message: str) -> Refusal:
+    """Returns the refusal of a request that can't be read as a whole."""
+    return refuse_fields(
+        [Violation(field="", description=message, reason="INVALID")], reason=MALFORMED
+    )

@@ -11,7 +11,7 @@ from gateway.http.json_text import JsonError
 from gateway.http.message_reader import MessageReader, TooMany
 from gateway.http.names import fields_of
 from gateway.http.query import BadQuery
-from gateway.http.refusal import Violation, refuse_fields
+from gateway.http.refusal import Violation, refuse_fields, refuse_malformed
 from gateway.http.router import Route
 
 # Weak too: the gateway weakens the tag of what it compresses.
@@ -45,7 +45,7 @@ class RequestReader:
         except TooMany:
             pass
         except (JsonError, BadQuery) as exc:
-            raise _malformed(str(exc)) from None
+            raise refuse_malformed(str(exc)) from None
         if reader.violations:
             raise refuse_fields(reader.violations)
         return message
@@ -131,10 +131,6 @@ class RequestReader:
 
 def _members(binding: Binding) -> Collection[str]:
     return fields_of(binding.call.descriptor)
-
-
-def _malformed(message: str) -> Exception:
-    return refuse_fields([Violation(field="", description=message, reason="INVALID")])
 
 
 def _put_variable(reader: MessageReader, message: Any, name: str, value: str) -> None:

@@ -10,7 +10,7 @@ from google.rpc import code_pb2
 
 from gateway.http.contract import Binding
 from gateway.http.path_template import REST
-from gateway.http.refusal import Refusal, Violation, refuse, refuse_fields
+from gateway.http.refusal import Refusal, refuse, refuse_malformed
 
 LONGEST_PATH: Final = 4096
 
@@ -106,5 +106,4 @@ def _no_such_path(path: bytes) -> Refusal:
 
 
 def _bad_path(description: str) -> Refusal:
-    found = Violation(field="", description=f"the path {description}", reason="INVALID")
-    return refuse_fields([found])
+    return refuse_malformed(f"the path {description}")
