@@ -21,12 +21,15 @@ from shared.templates.job import (
     StepOutcome,
     has_templates,
     is_quick,
+    is_short,
     list_sources,
     render_step,
 )
 from shared.templates.rules import EARLIER
 from shared.validation.violations import from_pydantic
 
+# Of CPU, for the templates of a step that take long to read.
+LONG_SECONDS: Final = 5.0
 # Members of a step, beside its output, status and error.
 _TOLD: Final = ("attempts", "started_at", "finished_at")
 
@@ -63,14 +66,20 @@ async def render(sandbox: Sandbox, job: StepJob, *, workspace: str) -> StepOutco
     if not has_templates(job) or is_quick(job):
         return render_step(job)
     try:
-        outcome: StepOutcome = await sandbox.run("render_step", job, workspace=workspace)
+        seconds = None if is_short(job) else LONG_SECONDS
+        outcome: StepOutcome = await sandbox.run(
+            "render_step", job, workspace=workspace, seconds=seconds
+        )
     except JobFailed as failed:
+        if failed.cause == "time" and not is_short(job):
+            raise errors.TemplateFailed(_TOO_LONG) from failed
         if failed.cause == "size":
             raise errors.OutputTooLarge("what the step uses or renders is too large") from failed
         raise errors.TemplateFailed(_GIVEN_UP[failed.cause]) from failed
     return outcome
 
 
+_TOO_LONG: Final = "the templates of the step are too long to be read; save it with shorter ones"
 _GIVEN_UP: Final = {
     "time": "the templates of the step ran for too long",
     "memory": "the templates of the step took too much memory",

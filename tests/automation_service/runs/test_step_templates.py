@@ -12,7 +12,7 @@ from shared import errors
 from shared.definition.execution import PlanStep
 from shared.registries.actions.agent_task import AGENT_TASK
 from shared.sandbox.pool import Sandbox
-from shared.templates.job import is_quick, render_step
+from shared.templates.job import is_quick, is_short, render_step
 from shared.templates.rules import EARLIER
 from tests.shared.templates.render import TEXT, build_job
 
@@ -63,6 +63,32 @@ async def test_the_loop_goes_round_while_a_step_takes_all_its_time(sandbox: Sand
     assert rounds > 200
     [fault] = task.result()["faults"]
     assert "ran for longer than 100 ms" in fault["message"]
+
+
+async def test_what_was_stored_before_operations_were_counted_leaves_the_loop(
+    sandbox: Sandbox,
+) -> None:
+    long = f"{{{{ {'~'.join(['inputs.half'] * 500)} }}}}"
+    nested = f"{{{{ {'(' * 60}inputs.n{')' * 60} }}}}"
+    for source in (long, nested, "{{ inputs.n }}" * 500):
+        job = build_job(source, NAMES, schema=TEXT)
+        assert not is_short(job)
+        assert not is_quick(job)
+        found = await step_templates.render(sandbox, job, workspace="w")
+        assert found == render_step(job)
+        assert "faults" not in found
+
+
+async def test_templates_that_take_too_long_to_read_say_so() -> None:
+    sandbox = Sandbox(module="tests.support.sandbox_failures.spin")
+    job = build_job("{{ inputs.n }}" * 500, NAMES)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(errors.TemplateFailed, match="too long to be read"),
+    ):
+        patch.setattr(step_templates, "LONG_SECONDS", 0.2)
+        await step_templates.render(sandbox, job, workspace="w")
+    await sandbox.close()
 
 
 async def test_a_quick_step_and_one_without_templates_start_no_process() -> None:
